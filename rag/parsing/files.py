@@ -44,7 +44,7 @@ def find(
     for path in paths:
         root = path.resolve()
         if root.is_file():
-            yield FoundFile(root, _id(name or root.parent.name, root.name))
+            yield _found(root, root.parent, name or root.parent.name)
         else:
             yield from _walk(root, name or root.name, own)
 
@@ -57,12 +57,6 @@ def is_in_index(path: str, root: Path) -> bool:
     """Whether the path is in an index folder somewhere below `root`."""
     above = Path(path).parents
     return any(root in folder.parents and is_index(folder) for folder in above)
-
-
-def _id(folder: str, inside: str) -> str:
-    """Folder and path; bytes that are not UTF-8 are written as \\xe9."""
-    path = os.fsencode(f"{folder}/{inside}" if folder else inside)
-    return path.decode("utf-8", "backslashreplace")
 
 
 def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
@@ -79,7 +73,10 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
 
 
 def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
-    return FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
+    """A file below `root`; bytes of its id that are not UTF-8 are written as \\xe9."""
+    inside = path.relative_to(root).as_posix()
+    document_id = os.fsencode(f"{folder_name}/{inside}" if folder_name else inside)
+    return FoundFile(path, document_id.decode("utf-8", "backslashreplace"))
 
 
 def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:

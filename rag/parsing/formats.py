@@ -20,15 +20,11 @@ class Format:
     - binary: `parse(content) -> Parsed`
     - container: `parts(content) -> Iterator[Member]`; for "gz", `unpack(content, limit) -> bytes`
 
-    `parse` of `has_furniture` drops boilerplate, unless it gets True as second argument."""
+    `parse` of HTML and PDF drops boilerplate, unless it gets True as second argument."""
 
     name: str
     module: str
     category: str
-
-    @property
-    def has_furniture(self) -> bool:
-        return self.module in ("html", "pdf")
 
     def load(self) -> Any:
         """Import the module. Raises ParseError if a library of an extra is missing."""

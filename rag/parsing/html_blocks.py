@@ -71,8 +71,8 @@ class PartBuilder:
         if name in BLOCKS and self._pre <= (name == "pre"):
             self.end_line()
             self._close(name, tag)
-        self._pre -= name == "pre" and self._pre > 0
-        self._bold -= name in _BOLD and self._bold > 0
+        self._pre -= name == "pre"
+        self._bold -= name in _BOLD
 
     def _open(self, name: str, tag: Any) -> None:
         self._in = name if name in ("dt", "caption") else self._in
@@ -111,7 +111,7 @@ class PartBuilder:
             self._marker = ""
         elif name in ("table", "tr", "caption"):
             self._end_row()
-            self._tables -= name == "table" and self._tables > 0
+            self._tables -= name == "table"
             if name == "table":
                 self._end_piece()
         if not self._numbers and not self._tables:

@@ -88,18 +88,15 @@ class _Record:
 
     def __init__(self, value: Any) -> None:
         pairs = list(_flat(value, ""))
-        titles = (
-            text for key in _TITLES for path, text in pairs if path == key and len(text) <= _LONG
-        )
-        self.title = next(titles, "")
+        short = {path: text for path, text in reversed(pairs) if len(text) <= _LONG}
+        self.title = next((short[key] for key in _TITLES if key in short), "")
         pairs = [(p, text) for p, text in pairs if not (p in _TITLES and text == self.title)]
         self.bodies = [(p, text) for p, text in pairs if len(text) > _LONG or p in _BODIES]
         self.values = [pair for pair in pairs if pair not in self.bodies]
 
     def part(self, name: str) -> Part:
         """The title, then the long texts, then the other values on one line."""
-        labels = ["" if path in _BODIES or not path else f"{path}: " for path, _ in self.bodies]
-        bodies = [label + text for label, (_, text) in zip(labels, self.bodies, strict=True)]
+        bodies = [t if path in ("", *_BODIES) else f"{path}: {t}" for path, t in self.bodies]
         table = _Table()
         table.add(self.values)
         parts = [*map(Part, [self.title, *bodies]), table.part()]

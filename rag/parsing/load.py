@@ -161,7 +161,8 @@ def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
         decoded = decode_page if kind.module == "html" else decode
         source = content if kind.category == "binary" else decoded(content)
         parse = kind.load().parse
-        parsed: Parsed = parse(source, keep_furniture) if kind.has_furniture else parse(source)
+        has_furniture = kind.module in ("html", "pdf")
+        parsed: Parsed = parse(source, keep_furniture) if has_furniture else parse(source)
         return parsed
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count, repeat, zip_longest
+from itertools import zip_longest
 
 from rag.meaning.periods import periods
 from rag.parsing.base import GAP, Part
@@ -196,15 +196,13 @@ def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, 
     them, except rows of another length."""
     table = TableText()
     headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
-    has_headers = any(headers)
-    if has_headers:
+    if has_headers := any(headers):
         table.header(headers, headers)
     for row in rows:
         if has_headers and len(row) == len(headers):
             table.row(labelled(enumerate(row), headers))
         else:
-            columns = repeat(-1) if has_headers else count()
-            table.row([(column, "", text) for column, text in zip(columns, row, strict=False)])
+            table.row([(-1 if has_headers else n, "", text) for n, text in enumerate(row)])
     return table.part(context)
 
 
