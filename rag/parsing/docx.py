@@ -31,6 +31,8 @@ _CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
 _GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
 _CUT = "\f"
 """Marks a page break within a paragraph."""
+_PIECE = re.compile(r"\f|\S(?:[^\f]*\S)?")
+"""A page break, or the text before or after one without spaces around it."""
 
 
 def parse(content: bytes) -> Parsed:
@@ -52,18 +54,16 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
     starts = [(0, 0)]
     breaks = 0
     for part in parts:
-        text, offset = "", 0
-        pieces: list[tuple[int, int, int]] = []
-        for number, piece in enumerate(part.text.split(_CUT)):
-            breaks += number > 0
-            if stripped := piece.strip():
-                text += " " if text else ""
-                starts += [(len(whole), len(text))] * breaks
-                breaks = 0
-                skipped = len(piece) - len(piece.lstrip())
-                pieces.append((offset + skipped, len(text), len(stripped)))
-                text += stripped
-            offset += len(piece) + len(_CUT)
+        text, pieces = "", list[tuple[int, int, int]]()
+        for match in _PIECE.finditer(part.text):
+            if match[0] == _CUT:
+                breaks += 1
+                continue
+            text += " " if text else ""
+            starts += [(len(whole), len(text))] * breaks
+            breaks = 0
+            pieces.append((match.start(), len(text), len(match[0])))
+            text += match[0]
         if text:
             whole.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
     return with_pages(whole, [*starts, *[(len(whole), 0)] * breaks], metadata)
