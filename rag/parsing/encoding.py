@@ -38,8 +38,6 @@ def decode(content: bytes, declared: str | None = None) -> str:
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
         bom = _utf16_without_mark(content)
-        if bom is None:
-            raise ParseError("is binary, not text")
     try:
         text = content.decode(bom or "utf-8-sig")
     except UnicodeDecodeError:
@@ -50,17 +48,14 @@ def decode(content: bytes, declared: str | None = None) -> str:
     return text
 
 
-def _utf16_without_mark(content: bytes) -> str | None:
-    """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else."""
-    if len(content) % 2:
-        return None
-    for zeros, letters, codec in (
-        (content[1::2], content[::2], "utf-16-le"),
-        (content[::2], content[1::2], "utf-16-be"),
-    ):
-        if zeros.count(0) > 0.7 * len(zeros) and not letters.count(0):
+def _utf16_without_mark(content: bytes) -> str:
+    """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else.
+    Raises ParseError for other bytes."""
+    even, odd = content[::2], content[1::2]
+    for zeros, letters, codec in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if zeros.count(0) > 0.7 * len(zeros) and not letters.count(0) and len(even) == len(odd):
             return codec
-    return None
+    raise ParseError("is binary, not text")
 
 
 def decode_page(content: bytes) -> str:

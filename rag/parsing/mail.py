@@ -8,7 +8,7 @@ from email.policy import EmailPolicy
 from functools import partial
 from typing import Any
 
-from rag.parsing.base import Member, Parsed, ParseError, Part, join
+from rag.parsing.base import Member, Parsed, ParseError, Part, join, one_line
 from rag.parsing.encoding import decode_as
 from rag.parsing.html import fragment
 
@@ -74,10 +74,11 @@ def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
 def _header(message: Message, name: str) -> str:
     """A header as text; broken ones, which the library rejects, unchanged."""
     try:
-        return " ".join(str(message.get(name, "")).split())
+        value = str(message.get(name, ""))
     except Exception:
-        raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
-        return " ".join(str(raw).split())
+        values = (value for key, value in message.raw_items() if key.lower() == name.lower())
+        value = str(next(values, ""))
+    return one_line(value)
 
 
 def _name(part: Message) -> str:
@@ -98,8 +99,7 @@ def _body(message: EmailMessage) -> Iterator[Part]:
             if kind == "message/rfc822":  # an attached one keeps its headers
                 headers = (_headers(child) for child in inner)
                 yield from (Part(_lines(values, values)) for values in headers)
-            plain = [child for child in inner if child.get_content_type() == "text/plain"]
-            plain = [child for child in plain if _text(child).strip()]
+            plain = [c for c in inner if c.get_content_type() == "text/plain" and _text(c).strip()]
             stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)

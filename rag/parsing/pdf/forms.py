@@ -31,7 +31,11 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
     values = [list(_values(entry, whole, entries)) for entry in entries]
     used = {id(line) for line in entries} | {id(line) for value in values for line in value}
     pairs = [_joined([entry, *value], " ") for entry, value in zip(entries, values, strict=True)]
-    return [line for line in whole if id(line) not in used] + list(_rows(pairs))
+    from_top = sorted(pairs, key=lambda pair: pair.top)
+    rows = grouped(from_top, lambda row, pair: _on_one_row(row[0], pair))
+    rows = [sorted(row, key=lambda pair: pair.left) for row in rows]
+    remaining = [line for line in whole if id(line) not in used]
+    return remaining + [_joined(row, CELL_BREAK) for row in rows]
 
 
 def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
@@ -112,13 +116,6 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
         if is_inside and is_next and line.top < below - 1 and line not in entries:
             yield line
             bottom = line.bottom
-
-
-def _rows(pairs: Sequence[Line]) -> Iterator[Line]:
-    """Labels with their values, those of one row joined."""
-    from_top = sorted(pairs, key=lambda pair: pair.top)
-    for row in grouped(from_top, lambda row, pair: _on_one_row(row[0], pair)):
-        yield _joined(sorted(row, key=lambda pair: pair.left), CELL_BREAK)
 
 
 def _joined(lines: Sequence[Line], separator: str) -> Line:

@@ -249,10 +249,8 @@ def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
     """The lines of a page in reading order, as regions of one column each."""
     if not 1 < len(lines) <= _MAX_LINES or depth > _MAX_CUTS:
         return [list(lines)] if lines else []
-    if x := _gutter(lines):
-        left = [line for line in lines if line.left < x]
-        right = [line for line in lines if line.left >= x]
-        return regions(left, depth + 1) + regions(right, depth + 1)
+    if sides := _sides(lines):
+        return [region for side in sides for region in regions(side, depth + 1)]
     gaps = _gaps((line.top, line.bottom) for line in lines)
     if not gaps:
         return [list(lines)]
@@ -262,8 +260,8 @@ def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
     return [list(lines)] if len(above) == len(below) == 1 else above + below
 
 
-def _gutter(lines: Sequence[Line]) -> float:
-    """Right edge of a vertical gap between two columns of prose, which tables are not, or 0."""
+def _sides(lines: Sequence[Line]) -> tuple[Region, ...]:
+    """The columns of prose, which tables are not, on both sides of a vertical gap; () without."""
     narrowest = 0.9 * median(line.size for line in lines)
     gaps = _gaps((line.left, line.right) for line in lines)
     wide = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
@@ -271,8 +269,8 @@ def _gutter(lines: Sequence[Line]) -> float:
         left = [line for line in lines if line.left < x]
         right = [line for line in lines if line.left >= x]
         if _is_prose(left, lines) and _is_prose(right, lines) and _overlap(left, right):
-            return x
-    return 0.0
+            return left, right
+    return ()
 
 
 def _gaps(spans: Iterable[Span]) -> list[Span]:
