@@ -91,7 +91,7 @@ class _Reader:
                 index = after
             else:
                 after = _paragraph_end(lines, index)
-                yield from self._paragraph(lines[index:after], depth)
+                yield from self._paragraph(lines[index:after])
                 if lines[after - 1].endswith("::"):
                     end = _body_end(lines, after)
                     yield Part("\n".join(_dedent(lines[after:end])), kind="code")
@@ -152,7 +152,7 @@ class _Reader:
         else:
             yield Part("\n".join(body))
 
-    def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Part]:
+    def _paragraph(self, lines: Sequence[str]) -> Iterator[Part]:
         if _GRID.match(lines[0]):
             headed = any(line.startswith("+=") for line in lines)
             yield _table(_grid_rows(lines), headed)

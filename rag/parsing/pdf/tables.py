@@ -404,8 +404,7 @@ def _names(cells: Cells, row: PdfRow, edges: Spans, bounds: set[int], rules: Ext
     names = [""] * len(edges)
     if len(cells) > len(edges):  # each to the nearest
         for cell in cells:
-            gaps = [abs(left + right - 2 * cell.center) for left, right in edges]
-            nearest = gaps.index(min(gaps))
+            nearest = min(range(len(edges)), key=lambda n: abs(sum(edges[n]) - 2 * cell.center))
             names[nearest] = f"{names[nearest]} {cell.text}".strip()
         return names
     underlines = [_underline(cell, row, cells, rules) for cell in cells]
@@ -617,13 +616,12 @@ def _unclear(rows: Rows, first: int, last: int) -> Table | None:
 
 def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
     """The column of each cell, or the one nearest to it, and its text, with figures tight."""
-    middles = [0.0, *(left + right for left, right in spans)]
+    edges: Spans = [(0.0, 0.0), *spans]
     cells: list[tuple[int, str]] = []
     for cell in row.cells:
-        column = _column(cell, spans)
+        column = _column(cell, spans) if cell.right >= spans[0][0] else 0
         if column < 0:
-            gaps = [abs(middle - 2 * cell.center) for middle in middles]
-            column = gaps.index(min(gaps)) if cell.right > spans[0][0] else 0
+            column = min(range(len(edges)), key=lambda n: abs(sum(edges[n]) - 2 * cell.center))
         cells.append((column, _LOOSE_IN_TEXT.sub("", cell.text)))
     return cells
 
