@@ -28,14 +28,12 @@ _NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*)[^<>]{5000,}")
 """libxml2 needs quadratic time for a tag's attributes; long ones are images or script data."""
 _GROUPING_INLINE = re.compile(
-    r"</?(?:a|abbr|b|big|cite|code|em|font|i|q|s|small"
-    r"|span|strong|sub|sup|tt|u|label)(?:\s[^<>]*)?>",
-    re.I,
+    r"(?i)</?(?:a|abbr|b|big|cite|code|em|font|i|q|s|small|span|strong|sub|sup|tt|u|label)"
+    r"(?:\s[^<>]*)?>"
 )
 _GROUPING = re.compile(
-    r"</?(?!(?:p|br|li|tr|td|th|dt|dd|h[1-6]|title|head"
-    r"|body|html|script|style|meta|pre|hr|textarea)\b)[a-zA-Z][^<>]*>",
-    re.I,
+    r"(?i)</?(?!(?:p|br|li|tr|td|th|dt|dd|h[1-6]|title|head|body|html|script|style|meta|pre|hr"
+    r"|textarea)\b)[a-z][^<>]*>"
 )
 
 

@@ -40,9 +40,8 @@ _ASIDES = REMARKS | frozenset(
 )
 """Classes of an <aside> that is part of the text, as docutils writes footnotes and boxes."""
 _HINT = re.compile(
-    r"(?:\A|[ _-])(?:nav|navbar|navigation|breadcrumbs?|menu|sidebar|footer|toc|contents|"
-    r"pagination|pager|prevnext|share|sharing|social|"
-    r"skip|tags?|related|toolbar|topbar|masthead)(?:\Z|[ _-])"
+    r"(?:\A|[ _-])(?:nav|navbar|navigation|breadcrumbs?|menu|sidebar|footer|toc|contents|pagination"
+    r"|pager|prevnext|share|sharing|social|skip|tags?|related|toolbar|topbar|masthead)(?:\Z|[ _-])"
 )
 """In a class or an id, these suggest boilerplate if most of the text is links."""
 _COOKIES = re.compile(r"cookie|consent|gdpr")
@@ -52,11 +51,9 @@ _PERMALINK_CLASSES = frozenset(
     "headerlink permalink copiable-link heading-link heading-anchor anchorjs-link hash-link".split()
 )
 _EDIT = re.compile(
-    r"\W*(?:(?:edit|improve|view|show|suggest)"
-    r"(?: (?:me|this|the|an?|on|page|source|edits?|in|git ?hub|git "
-    r"?lab|raw|wiki|history))+|edit)\W*"
-    r"|report (?:a|this) bug|skip to (?:main )?content|jump to \w+|back to top|table of contents",
-    re.IGNORECASE,
+    r"(?i)\W*(?:(?:edit|improve|view|show|suggest)(?: (?:me|this|the|an?|on|page|source|edits?|in"
+    r"|git ?hub|git ?lab|raw|wiki|history))+|edit)\W*"
+    r"|report (?:a|this) bug|skip to (?:main )?content|jump to \w+|back to top|table of contents"
 )
 _STEPS = frozenset(
     (

@@ -17,12 +17,10 @@ _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _HEADERS, _QUOTED, _SIGNATURE = "message headers", "quoted text", "signature"
 """Sections of a message that its sender did not write."""
 _ALL_BELOW = re.compile(
-    r"-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:",
-    re.I,
+    r"(?i)-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:"
 )
-_QUOTES_BELOW = re.compile(
-    rf"(?:On|Am|Le) .{{6,200}}(?:wrote|schrieb.{{0,100}}|écrit) ?:\s*\Z|{_ALL_BELOW.pattern}", re.I
-)
+_QUOTED_BELOW = re.compile(r"(?i)(?:On|Am|Le) .{6,200}(?:wrote|schrieb.{0,100}|écrit) ?:\s*\Z")
+"""What introduces quotations: all lines below it, or those that are marked."""
 _LONGEST_HEADER = 4000
 _SHOWN = ("From", "To", "Cc", "Date")
 _METADATA = {"From": "author", "Date": "date", "Subject": "title", "To": "to"}
@@ -112,7 +110,7 @@ def _plain(text: str) -> Iterator[Part]:
     context: tuple[str, ...] = ()
     for line in text.split("\n"):
         quoted = context
-        if line.startswith(">") or _QUOTES_BELOW.match(line):
+        if line.startswith(">") or _QUOTED_BELOW.match(line) or _ALL_BELOW.match(line):
             quoted = (_QUOTED,)
         elif line in ("-- ", "--") or (context == (_SIGNATURE,) and line.strip()):
             quoted = (_SIGNATURE,)

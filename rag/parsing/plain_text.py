@@ -18,8 +18,8 @@ _LONGEST_TITLE = 120
 _WRAPPED = 60
 """A longer first line, directly followed by another, starts a wrapped paragraph."""
 _NO_TITLE = re.compile(
-    r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent"
-    r"|Received|Return-Path|Message-ID):\s|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
+    r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent|Received|Return-Path|Message-ID):\s"
+    r"|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
 )
 """A list item, a field such as "From: …", a line without letters, a table row, or code."""
 _LONG = 120
@@ -73,9 +73,8 @@ def _is_title(lines: list[str]) -> bool:
 
 _RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")
 _NUMBERED = re.compile(
-    r"(?:(?:chapter|section|article|appendix|part|\u00a7) "
-    r"?)?(\d{1,3}(?:\.\d{1,3}){0,5})\.?\s{1,6}(\S.{0,90})",
-    re.I,
+    r"(?i)(?:(?:chapter|section|article|appendix|part|\u00a7) ?)?"
+    r"(\d{1,3}(?:\.\d{1,3}){0,5})\.?\s{1,6}(\S.{0,90})"
 )
 _CAPITALS = re.compile(r"(?=.*[A-Z]{3})[A-Z][A-Z0-9 ,/&'().:-]{2,70}")
 _OPTION = re.compile(r"(-{1,2}[\w?@#].{0,80}?)(?:\s{2,}|\Z)")

@@ -32,9 +32,7 @@ _LONGEST_HEAD = 200
 _USUAL = 0.6
 """Words of a running head name the document if more than this share of its pages repeat them."""
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
-_CONTENTS = re.compile(
-    r"(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index", re.IGNORECASE
-)
+_CONTENTS = re.compile(r"(?i)(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index")
 _LEADER = re.compile(r"\.{5,}|\u2026{2,}|(?: \.){4,}|\t")
 _IDENTIFIER = re.compile(r"(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z0-9][\w-]{4,29}(?![\w.-]*\w)")
 _MIN_ENTRIES = 4

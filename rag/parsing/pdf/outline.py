@@ -15,8 +15,7 @@ from rag.parsing.base import Part
 _MAX_BOOKMARKS = 20_000
 _MAX_DEPTH = 8
 _NUMBER = re.compile(
-    r"\A(?:chapter |appendix |part )?(?:[0-9]+|[a-z]|[ivxlc]+)(?:\.[0-9]+)*\.? +(?=\S)",
-    re.IGNORECASE,
+    r"(?i)\A(?:chapter |appendix |part )?(?:[0-9]+|[a-z]|[ivxlc]+)(?:\.[0-9]+)*\.? +(?=\S)"
 )
 _TEXT_LEVEL = 99
 """Level of text, below every heading."""

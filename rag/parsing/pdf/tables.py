@@ -63,9 +63,8 @@ _LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|(?<!\s)\s++(?=[)%])")
 """Space between a figure and its sign, bracket or per cent sign."""
 _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
 UNIT = re.compile(
-    r"\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
-    r")?(?:thousands|millions|billions)",
-    re.I,
+    r"(?i)\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?"
+    r"(?:thousands|millions|billions)"
 )
 _WORD = re.compile(r"\(?[^\W\d_]{2}")
 _BEGINS_WITH_WORD = re.compile(r"\W*[^\W\d]|%")
