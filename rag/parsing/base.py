@@ -92,9 +92,7 @@ Glue = Callable[[str, str], str | None]
 
 
 def of_pages(
-    pages: Iterable[Iterable[Part]],
-    metadata: dict[str, str],
-    glue: Glue = lambda first, second: None,
+    pages: Iterable[Iterable[Part]], metadata: dict[str, str], glue: Glue = lambda a, b: None
 ) -> Parsed:
     """Join the parts of pages; an empty page starts where the next page with text does."""
     parts: list[Part] = []
@@ -175,8 +173,6 @@ def group_part(parts: Iterable[Part], name: str) -> Part:
 
 def stacked(parts: Sequence[Part]) -> Part:
     """Lists and tables as one part, without blank lines between them."""
-    if len(parts) == 1:
-        return parts[0]
     outline, start = Outline(), 0
     for part in parts:
         outline.nested(start, part.blocks)
@@ -233,7 +229,7 @@ class Outline:
         first = len(self._blocks)
         parent = (self._groups or self._headings or (-1,))[-1]
         parents = (first + block.parent if block.parent >= 0 else parent for block in blocks)
-        self._blocks += map(moved, blocks, repeat(offset), parents)
+        self._blocks += map(_moved, blocks, repeat(offset), parents)
 
     def lines(self, start: int, text: str) -> None:
         """Add lines of paragraphs and lists; an empty one is a gap between them."""
@@ -256,7 +252,7 @@ class Outline:
         return tuple(self._blocks)
 
 
-def moved(block: Block, offset: int, parent: int) -> Block:
+def _moved(block: Block, offset: int, parent: int) -> Block:
     """The block with another parent, `offset` characters further on."""
     kind, start, end, _, level, name, marker, cells, columns = block
     cells = tuple([BlockCell(cell, a + offset, b + offset) for cell, a, b in cells])

@@ -120,11 +120,6 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
 
 def _joined(lines: Sequence[Line], separator: str) -> Line:
     """Join the lines into one form line on the row of the first."""
-    return replace(
-        lines[0],
-        text=separator.join(line.text for line in lines),
-        right=max(line.right for line in lines),
-        words=(),
-        bold=all(line.bold for line in lines),
-        form=True,
-    )
+    text, right = separator.join(line.text for line in lines), max(line.right for line in lines)
+    bold = all(line.bold for line in lines)
+    return replace(lines[0], text=text, right=right, words=(), bold=bold, form=True)

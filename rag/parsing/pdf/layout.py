@@ -18,7 +18,6 @@ from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
 from rag.parsing.pdf.marks import (
     CELL_BREAK,
-    Extent,
     Line,
     PdfPage,
     RuledGrid,
@@ -35,6 +34,7 @@ from rag.parsing.pdf.tables import (
     MARKER,
     PROSE,
     Columns,
+    Extents,
     Table,
     aligned_tables,
     grids,
@@ -305,7 +305,7 @@ def _overlap(left: Region, right: Region) -> bool:
 
 
 def paragraphs_of(
-    region: Region, before: Columns | None = None, rules: Sequence[Extent] = ()
+    region: Region, before: Columns | None = None, rules: Extents = ()
 ) -> Iterator[Paragraph]:
     """The paragraphs and tables of a column. `before` are the columns of the last table above,
     `rules` the page's horizontal rules."""
@@ -331,9 +331,7 @@ def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | No
     return columns or (None if is_prose else before)
 
 
-def _unruled(
-    region: Region, before: Columns | None, rules: Sequence[Extent]
-) -> Iterator[Paragraph]:
+def _unruled(region: Region, before: Columns | None, rules: Extents) -> Iterator[Paragraph]:
     region_rows = rows_of(region)
     end = 0
     for table in aligned_tables([row_of(row) for row in region_rows], before, rules):
@@ -358,18 +356,12 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
 
 def _merged(row: list[Line]) -> Line:
     """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
-    top, bottom = height_of(row)
+    (top, bottom), right = height_of(row), max(line.right for line in row)
     is_item = len(row) == 2 and MARKER.fullmatch(row[0].text)
-    return Line(
-        row[0].left,
-        top,
-        max(line.right for line in row),
-        bottom,
-        (" " if is_item else CELL_BREAK).join(line.text for line in row),
-        max(row, key=lambda line: line.right - line.left).size,
-        all(line.bold for line in row),
-        form=any(line.form for line in row),
-    )
+    text = (" " if is_item else CELL_BREAK).join(line.text for line in row)
+    size = max(row, key=lambda line: line.right - line.left).size
+    bold, form = all(line.bold for line in row), any(line.form for line in row)
+    return Line(row[0].left, top, right, bottom, text, size, bold, form=form)
 
 
 def _is_row(line: Line) -> bool:
