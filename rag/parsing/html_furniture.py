@@ -13,25 +13,20 @@ from lxml import etree
 
 UNSEEN = frozenset("script style template noscript iframe title svg del s strike".split())
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-BLOCKS = frozenset(
-    (
-        "address article aside blockquote body caption center dd details dialog div dl dt fieldset "
-        "figcaption figure footer form header hgroup hr html legend li main menu nav ol p "
-        "pre section summary table tbody td tfoot th thead tr ul"
-    ).split()
-).union(HEADINGS)
+BLOCKS = frozenset(HEADINGS).union(
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset "
+    "figcaption figure footer form header hgroup hr html legend li main menu nav ol p pre section "
+    "summary table tbody td tfoot th thead tr ul".split()
+)
 REMARKS = frozenset("note tip important caution warning danger admonition".split())
 """Classes of boxes whose heading does not apply to the text after the box."""
 _ELEMENTS = frozenset("nav header footer aside form button select textarea dialog".split())
 _PAGE = ("html", "body", "main")
 _ROLES = frozenset("navigation search banner contentinfo complementary".split())
 _CLASSES = frozenset(
-    (
-        "navheader navfooter nav-panel related sphinxsidebar language-selection nosearch "
-        "breadcrumb breadcrumbs skip-link skip-to-content mw-editsection mw-jump-link "
-        "noprint printfooter catlinks toctitle editsection "
-        "toplang bottomlang quickview"
-    ).split()
+    "navheader navfooter nav-panel related sphinxsidebar language-selection nosearch breadcrumb "
+    "breadcrumbs skip-link skip-to-content mw-editsection mw-jump-link noprint printfooter "
+    "catlinks toctitle editsection toplang bottomlang quickview".split()
 )
 """Classes of boilerplate in DocBook, Texinfo, Sphinx, MediaWiki, the kernel, SQLite and Apache,
 which do not use <nav>."""
@@ -56,10 +51,8 @@ _EDIT = re.compile(
     r"|report (?:a|this) bug|skip to (?:main )?content|jump to \w+|back to top|table of contents"
 )
 _STEPS = frozenset(
-    (
-        "next prev previous up home top index contents back first last menu search modules "
-        "bookmark source sitemap"
-    ).split()
+    "next prev previous up home top index contents back first last menu search modules bookmark "
+    "source sitemap".split()
 )
 _MOST_OF = 0.8
 """Elements with at least this share of characters in links are lists of links."""
