@@ -22,11 +22,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -58,16 +57,15 @@ _SHARPNESS = 14.0
 _DECAY = 0.003
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A question as typed, what it means, accepted wordings, and the sentences that prove them as
     pairs of document and text; none if the documents do not answer it. `follows` says whether it
     needs the turns before it."""
 
     question: str
     standalone: str
-    answers: tuple[str, ...]
-    evidence: tuple[tuple[str, str], ...]
+    answers: list[str]
+    evidence: list[tuple[str, str]]
     follows: bool
 
     @property
@@ -75,31 +73,29 @@ class Turn:
         return {document for document, _ in self.evidence}
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     id: str
     collection: str
     half: str
-    turns: tuple[Turn, ...]
+    turns: list[Turn]
 
 
-def conversations(path: Path = GOLD) -> list[Conversation]:
-    return [
-        Conversation(row["id"], row["collection"], row["half"], tuple(map(_turn, row["turns"])))
-        for row in json_lines(path)
-    ]
-
-
-def _turn(row: Mapping[str, Any]) -> Turn:
-    evidence = tuple((proof["document"], proof["sentence"]) for proof in row["evidence"])
-    return Turn(row["question"], row["standalone"], tuple(row["answers"]), evidence, row["follows"])
+def conversations() -> list[Conversation]:
+    dialogues = []
+    for row in json_lines(GOLD):
+        turns = []
+        for turn in row["turns"]:
+            proofs = [(proof["document"], proof["sentence"]) for proof in turn["evidence"]]
+            texts = turn["question"], turn["standalone"], turn["answers"]
+            turns.append(Turn(*texts, proofs, turn["follows"]))
+        dialogues.append(Conversation(row["id"], row["collection"], row["half"], turns))
+    return dialogues
 
 
 # Fitting
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A question after another, its possible completions, and how like the meaning each is."""
 
     follows: bool
@@ -126,9 +122,9 @@ def examples(half: str) -> list[Example]:
     ]
 
 
-def pairs(path: Path = PAIRS) -> list[Example]:
+def pairs() -> list[Example]:
     examples = []
-    for row in json_lines(path):
+    for row in json_lines(PAIRS):
         last, meant = PreviousTurn(row["last"], row["answer"]), row["standalone"]
         examples.append(example(row["question"], last, meant, row["question"] != meant))
     return examples

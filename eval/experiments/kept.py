@@ -19,7 +19,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -116,15 +116,12 @@ def _hit(row: dict[str, Any]) -> Hit:
 
 
 class KeptReads:
-    """A caching reader; `digest` is that of its weights."""
+    """A caching reader of one model, which is loaded when it is first needed."""
 
-    def __init__(self, reader: Callable[[], Reader], digest: str, path: Path) -> None:
-        """`reader` loads the reader when it is first needed."""
+    def __init__(self, model: str, folder: Path) -> None:
         self.name = "kept"
-        self._load = reader
-        self._reader: Reader | None = None
-        self._digest = digest
-        self._file = _File(path)
+        self._model, self._digest = model, model_digest(model)
+        self._file = _File(folder / f"reads-{Path(model).name}.jsonl")
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         return self.read_many([(question, hits)])[0]
@@ -137,8 +134,7 @@ class KeptReads:
         said = json.dumps([self._digest, question, places])
         key = hashlib.sha256(said.encode()).hexdigest()[:24]
         if key not in self._file.rows:
-            self._reader = self._reader or self._load()
-            self._file.add(key, _packed(self._reader.read(question, hits), hits))
+            self._file.add(key, _packed(_model(self._model).read(question, hits), hits))
         return _unpacked(self._file.rows[key], hits)
 
 
@@ -176,23 +172,14 @@ def opened(
         _make(name, settings, embedder, sources)
         (folder / "made").touch()
     store = build.store(settings, embedder)
-    engine = build.assemble(settings, store, embedder, _kept_reader(reader, folder))
+    kept: Reader = KeptReads(reader, folder)
+    if first := first_reader(reader):
+        kept = Cascade(KeptReads(first, folder), kept, CASCADE_READS)
+    engine = build.assemble(settings, store, embedder, kept)
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
     own = f"collections/{name}" if name in COLLECTIONS else name
     gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{own}.jsonl"
     return engine, list(sample(read_jsonl(gold), SETS[name]))
-
-
-def _kept_reader(name: str, folder: Path) -> Reader:
-    """The reader `name`, of which each model has a cache of its own."""
-    first = first_reader(name)
-    large = _kept_model(name, folder)
-    return Cascade(_kept_model(first, folder), large, CASCADE_READS) if first else large
-
-
-def _kept_model(name: str, folder: Path) -> KeptReads:
-    path = folder / f"reads-{Path(name).name}.jsonl"
-    return KeptReads(lambda: _model(name), model_digest(name), path)
 
 
 @functools.cache

@@ -9,11 +9,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +129,14 @@ def result(run: Run, command: str) -> dict[str, Any]:
     tokens = json.loads((run.work / "tokens.json").read_text())
     passages = {name: (document, text) for name, document, text in texts}
     answerable = sum(bool(question.answers) for question in run.questions)
+    installed = {package.name: package.version for package in distributions()}
     facts = {
         "commit": commit(),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "machine": machine(),
         "threads": run.threads,
-        "versions": dict(_versions()),
+        "versions": {name: installed[name] for name in PACKAGES if name in installed},
         "load": {phase: figures["load"] for phase, figures in measured.items()},
         "passages": len(passages),
         "tokens": tokens,
@@ -150,12 +151,6 @@ def result(run: Run, command: str) -> dict[str, Any]:
     figures = report.figures(measured, run.questions, passages, tokens)
     ratios = report.ratios(measured)
     return {"facts": facts, "figures": figures, "ratios": ratios, "answers": answers}
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            yield name, version(name)
 
 
 def write(content: Mapping[str, Any], out: Path) -> None:
