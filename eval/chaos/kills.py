@@ -79,38 +79,33 @@ class Announcing(LocalStore):
 # The operations that are killed
 
 
-class World:
-    """Folders of a run: documents, the index, snapshots."""
-
-    def __init__(self, root: Path) -> None:
-        self.docs, self.index = root / "docs", root / "index"
-        self.snapshot = root / "a.ragsnap"
-
-
+PLACES = ("docs", "index", "a.ragsnap")
+"""Documents, index and snapshot in the folder of a run."""
 WEIGHTS = {"ingest": 4, "sync": 4, "delete": 2, "rebuild": 3, "snapshot": 2, "restore": 1}
 """Operations, and how often each is chosen."""
 
 
-def operate(name: str, world: World, chance: random.Random, say: Say) -> None:
+def operate(name: str, root: Path, chance: random.Random, say: Say) -> None:
+    docs, index, snapshot = (root / place for place in PLACES)
     if name == "snapshot":
-        snapshots.take(world.index, world.snapshot)
+        snapshots.take(index, snapshot)
         say("snapshot")
     elif name == "restore":
-        if world.snapshot.exists():
-            snapshots.restore(world.index, world.snapshot, replace=True, wait=30)
+        if snapshot.exists():
+            snapshots.restore(index, snapshot, replace=True, wait=30)
             say("restored")
-            LocalStore(world.index, {}).close()
+            LocalStore(index, {}).close()
     elif name == "rebuild":
-        rebuild(world.index, EMBEDDER, EMBEDDER.name, chance.choice([12, 12, 20]), wait=30)
-        LocalStore(world.index, {}).close()
+        rebuild(index, EMBEDDER, EMBEDDER.name, chance.choice([12, 12, 20]), wait=30)
+        LocalStore(index, {}).close()
     else:
-        store = Announcing(world.index, say)
+        store = Announcing(index, say)
         tokens = store.stats().passage_tokens
         if name == "ingest":
-            Ingest(store, EMBEDDER, tokens).run(find([world.docs]))
+            Ingest(store, EMBEDDER, tokens).run(find([docs]))
         elif name == "sync":
-            sync = Sync(Ingest(store, EMBEDDER, tokens, Stamps(world.index)))
-            sync.run(world.docs, find([world.docs]), many=True)
+            sync = Sync(Ingest(store, EMBEDDER, tokens, Stamps(index)))
+            sync.run(docs, find([docs]), many=True)
         else:
             ids = [document.id for document in store.documents()]
             delete(store, chance.sample(ids, min(len(ids), chance.randint(1, 4))))
@@ -153,9 +148,10 @@ def defects(index: Path) -> list[str]:
     return [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
 
 
-def _look(world: World, say: Say) -> None:
+def _look(root: Path, say: Say) -> None:
     """Open the index as a user would, search it, and run the doctor's checks."""
-    store = LocalStore(world.index, {}, wait=30)
+    _, index, snapshot = (root / place for place in PLACES)
+    store = LocalStore(index, {}, wait=30)
     documents = [store.document(document.id) for document in store.documents()]
     state = {document.id: text_digest(document.text) for document in documents if document}
     vector = EMBEDDER.embed_queries(["herring"])[0]
@@ -163,22 +159,23 @@ def _look(world: World, say: Say) -> None:
     found = [store.passages([i for i, _ in leg]).values() for leg in legs]
     searched = [sorted({passage.document_id for passage in leg}) for leg in found]
     store.close()
-    taken = snapshots.check(world.snapshot).path if world.snapshot.exists() else ""
-    say(state, searched, defects(world.index), taken)
+    if snapshot.exists():
+        snapshots.check(snapshot)
+    say(state, searched, defects(index))
 
 
 class Run:
     """Kill and check; `before` is what the index contained at the last check."""
 
     def __init__(self, root: Path, seed: int) -> None:
-        self.world = World(root)
+        self.root, self.docs = root, root / PLACES[0]
         self.chance = random.Random(seed)
         self.before: State = {}
         self.at_snapshot: list[State] = []
         self.kills, self.completed, self.outcome = (Counter[str]() for _ in range(3))
         self._takes = dict.fromkeys(WEIGHTS, 0.3)
-        self.world.docs.mkdir()
-        LocalStore(self.world.index, EXPECT, create=True).close()
+        self.docs.mkdir()
+        LocalStore(root / PLACES[1], EXPECT, create=True).close()
 
     def once(self) -> list[str]:
         """One operation, killed unless it finishes earlier. Returns the violations after it."""
@@ -186,7 +183,7 @@ class Run:
         name = self.chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
         seed = self.chance.random()
         begun = time.monotonic()
-        child, pipe = forked(lambda say: operate(name, self.world, random.Random(seed), say))
+        child, pipe = forked(lambda say: operate(name, self.root, random.Random(seed), say))
         time.sleep(self.chance.uniform(0, 1.1 * self._takes[name]))
         killed = os.waitpid(child, os.WNOHANG)[0] == 0
         if killed:
@@ -201,25 +198,25 @@ class Run:
     def _change_files(self) -> None:
         """A few files are added, changed, moved or deleted."""
         for _ in range(self.chance.randint(1, 5)):
-            path = self.world.docs / f"{self.chance.randrange(_FILES):02}.txt"
+            path = self.docs / f"{self.chance.randrange(_FILES):02}.txt"
             deed = self.chance.random()
             if deed < 0.6 or not path.exists():
                 numbers = [self.chance.randrange(10**9) for _ in range(self.chance.randint(1, 12))]
                 path.write_text("\n".join(f"Herring {n} in the cold sea." for n in numbers))
             elif deed < 0.8:
-                path.rename(self.world.docs / f"{self.chance.randrange(_FILES):02}.txt")
+                path.rename(self.docs / f"{self.chance.randrange(_FILES):02}.txt")
             else:
                 path.unlink()
 
     def _check(self, name: str, lines: list[list[Any]]) -> list[str]:
         errors = [line[1] for line in lines if line[0] == "error"]
         wrong = [f"{name} failed: {error}" for error in errors if "no files there" not in error]
-        child, pipe = forked(lambda say: _look(self.world, say))
+        child, pipe = forked(lambda say: _look(self.root, say))
         state_lines = reports(pipe)
         os.waitpid(child, 0)
         if not state_lines or state_lines[0][0] == "error":
             return [*wrong, f"after {name} it does not open: {state_lines}"]
-        state, searched, findings, _ = state_lines[0]
+        state, searched, findings = state_lines[0]
         wrong += [f"doctor after {name}: {finding}" for finding in findings]
         there = f"the database holds {sorted(state)}"
         legs = [leg for leg in searched if leg != sorted(state)]

@@ -50,7 +50,6 @@ class Planted:
     """The writer's answer: a quotation with its source, and a sentence with an error."""
 
     kind: str
-    question: str
     right: str
     wrong: str
 
@@ -125,7 +124,7 @@ def _planted(
             ):
                 counts[kind] += 1
                 right = f"{source.text[:-1]} [{source.number}]."
-                yield answer, Planted(kind, question.text, right, wrong)
+                yield answer, Planted(kind, right, wrong)
                 break
 
 

@@ -101,8 +101,8 @@ def loading(model: str, hint: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
-        message = f"{model} cannot be loaded: {str(error).splitlines()[0]}"
-        raise ModelError(message, hint) from error
+        reason, *_ = str(error).splitlines() or [repr(error)]
+        raise ModelError(f"{model} cannot be loaded: {reason}", hint) from error
 
 
 def verify(path: Path, sha256: str = "") -> None:
