@@ -80,7 +80,7 @@ _CAPITALS = re.compile(r"(?=.*[A-Z]{3})[A-Z][A-Z0-9 ,/&'().:-]{2,70}")
 _OPTION = re.compile(r"(-{1,2}[\w?@#].{0,80}?)(?:\s{2,}|\Z)")
 _BULLET = re.compile(r"[-*+\u2022\u2013>|]\s|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|[|+]")
 _BAR = re.compile(r"(?<!\S)\|(?!\S)")
-_RULED = re.compile(r"[\s|+:-]*-[\s|+:-]*")
+_RULED = re.compile(r"[\s|+:]*-[\s|+:-]*")
 """A line between the rows of a table."""
 _LONGEST_UNDERLINED = 100
 _DEEPEST = 16
