@@ -297,9 +297,7 @@ def queue(settings: Settings) -> PostgresQueue:
 
 
 def worker_queues(settings: Settings, others: bool) -> CollectionQueues:
-    """Upload queues of the index, and with `others` of its collections. Raises InputError for a
-    local index.
-    """
+    """Upload queues of the index and, with `others`, its collections. InputError if it is local."""
     with _queues(settings):
         from rag.store.postgres.collection_queues import CollectionQueues
     return CollectionQueues(settings, others)

@@ -34,11 +34,7 @@ def find_document(
 def nearest(name: str, ids: Sequence[str]) -> list[str]:
     """Up to three ids that end with `name`, else that contain it, else that are spelled alike."""
     folded = name.casefold()
-    ends = [
-        i
-        for i in ids
-        if i.casefold().endswith(f"/{folded}")
-        or i.casefold().rpartition(".")[0].endswith(f"/{folded}")
-    ]
+    paths = {i: (i.casefold(), i.casefold().rpartition(".")[0]) for i in ids}
+    ends = [i for i in ids if any(path.endswith(f"/{folded}") for path in paths[i])]
     holds = [i for i in ids if folded in i.casefold()]
     return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]

@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.errors import ConflictError, InputError
 from rag.ingestion.deletion import Forget, forgotten
 from rag.ingestion.file_cache import Stamps, status_of
-from rag.ingestion.pipeline import Stored, batches, check_free, patiently, put
+from rag.ingestion.pipeline import batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, no_file
@@ -97,7 +97,12 @@ class Ingest:
         read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
         for files_read, batch in batches(read, self.embedder, self.passage_tokens):
             if batch:
-                self._note(patiently(functools.partial(put, self.store, batch)))
+                stored, report = patiently(functools.partial(put, self.store, batch)), self.report
+                for document, why in stored.refused:
+                    report.skipped.append((document.source, f"{why.message}; {why.hint}"))
+                report.passages += stored.passages
+                report.updated += [name for name in stored.ids if name in self._before]
+                report.added += [name for name in stored.ids if name not in self._before]
             for file in files_read:
                 on_progress(file)
 
@@ -189,13 +194,6 @@ class Ingest:
         if owner.sha256 != document.sha256 or not is_gone(owner.file):
             raise ParseError(taken(owner))
         return document
-
-    def _note(self, stored: Stored) -> None:
-        report = self.report
-        report.skipped += [(d.source, f"{why.message}; {why.hint}") for d, why in stored.refused]
-        report.passages += stored.passages
-        for document_id in stored.ids:
-            (report.updated if document_id in self._before else report.added).append(document_id)
 
     def _check_any(self) -> None:
         report = self.report

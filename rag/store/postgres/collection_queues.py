@@ -61,9 +61,7 @@ class CollectionQueues:
     """The queues of the index of the settings, and of collections as long as they exist."""
 
     def __init__(self, settings: Settings, others: bool = True, pace: Pace | None = None) -> None:
-        """Without `others`, the index's own queue, which is created if needed. Raises as the store
-        does.
-        """
+        """Without `others`, its own queue, which is created if needed. Raises as the store does."""
         self._settings = settings
         self._others = others
         self._database = Database(settings.store, wait=5.0, size=2, vectors=False)
