@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -223,15 +223,20 @@ class LexicalIndex:
     def _hits(
         self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
     ) -> list[_Hit]:
-        if allowed is None:
-            deep = k + min(len(without), k)
-            return self._best_of(query, k, deep, lambda i: i not in without)
-        allowed_ids = set(allowed).difference(without)
-        if len(allowed) > len(self) // _FEW:
-            return self._best_of(query, k, 4 * k, allowed_ids.__contains__)
-        ids = tantivy.Query.term_set_query(self._schema, "id", list(allowed_ids))
-        among = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
-        return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
+        ids = set(allowed or ()).difference(without)
+        if allowed is not None and len(allowed) <= len(self) // _FEW:
+            few = tantivy.Query.term_set_query(self._schema, "id", list(ids))
+            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(few, 0.0))
+            return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
+        depth = k + min(len(without), k) if allowed is None else 4 * k
+        while True:  # instead of looking many ids up, search deeper until enough are allowed
+            best = self._best(query, depth)
+            matching = [
+                hit for hit in best if (hit[0] in ids if allowed else hit[0] not in without)
+            ]
+            if len(matching) >= k or len(best) < depth:
+                return matching[:k]
+            depth *= 4
 
     def _best(self, query: tantivy.Query, k: int) -> list[_Hit]:
         hits = self._searcher.search(query, k, count=False).hits
@@ -240,17 +245,6 @@ class LexicalIndex:
             (int(passage_id), float(score), address)
             for passage_id, (score, address) in zip(ids, hits, strict=True)
         ]
-
-    def _best_of(
-        self, query: tantivy.Query, k: int, depth: int, is_allowed: Callable[[int], bool]
-    ) -> list[_Hit]:
-        """The best allowed passages: instead of looking ids up, searches deeper until enough."""
-        while True:
-            best = self._best(query, depth)
-            matching = [hit for hit in best if is_allowed(hit[0])]
-            if len(matching) >= k or len(best) < depth:
-                return matching[:k]
-            depth *= 4
 
     def _explained(self, query: tantivy.Query, address: tantivy.DocAddress) -> dict[str, Any]:
         """Tantivy's explanation of a score (takes 0.1 ms)."""
