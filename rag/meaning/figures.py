@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.compare import Relation, compare, entails
-from rag.meaning.dates import Date, Dated, TimeOfDay, dates, only_date, times
+from rag.meaning.dates import Dated, TimeOfDay, dates, only_date, times
 from rag.meaning.quantities import Quantity, bound_before, quantity
 from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, digits
 
@@ -38,7 +38,7 @@ _FREQUENCY = re.compile(
 "annually"."""
 
 
-def frequencies(text: str) -> Iterator[tuple[int, int, Quantity]]:
+def _frequencies(text: str) -> Iterator[tuple[int, int, Figure]]:
     """(start, end, frequency) of words such as "once a week" and "annually"."""
     for match in _FREQUENCY.finditer(text):
         word = (match["often"] or "").lower()
@@ -46,7 +46,7 @@ def frequencies(text: str) -> Iterator[tuple[int, int, Quantity]]:
             continue  # "2,000 dollars a year" is a rate
         unit = {"annual": "year", "dai": "day"}.get(word, word) or match["unit"].lower()
         often = Quantity("frequency", 2.0 if match["other"] else 1.0, None, f"per {unit}", "", "")
-        yield match.start(), match.end(), often
+        yield match.start(), match.end(), Figure(match[0], None, often)
 
 
 def _spoken(match: re.Match[str]) -> str:
@@ -103,18 +103,10 @@ def _pieces(text: str) -> list[str]:
 
 
 def _figures(text: str) -> list[Figure]:
-    placed = [
-        (date.start, date.end, figure)
-        for date in dates(text)
-        if date.precision != "decade" and (figure := _date(text, date))
-    ]
+    placed = list(_dates(text))
     remaining = _without(text, placed)
     clocks = [(t.start, t.end, Figure(text[t.start : t.end], time=t)) for t in times(remaining)]
-    placed += clocks
-    placed += [
-        (start, end, Figure(text[start:end], None, often))
-        for start, end, often in frequencies(remaining)
-    ]
+    placed += [*clocks, *_frequencies(remaining)]
     placed += _quantities(digits(_SPOKEN.sub(_spoken, _without(remaining, clocks))))
     return [figure for _, _, figure in sorted(placed, key=lambda item: item[0])]
 
@@ -125,21 +117,20 @@ def _without(text: str, placed: Sequence[tuple[int, int, Figure]]) -> str:
     return text
 
 
-def _date(text: str, date: Date) -> Figure | None:
-    words = text[date.start : date.end]
-    only = only_date(words)
-    if only is None:
-        return None
-    bound = _DATE_BOUND.search(text[: date.start])
-    if bound:
-        only = only.qualified(bound[1])
-        words = text[bound.start() : date.end]
-    in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
-    numbers = tuple(map(float, in_digits.split()))
-    amount = None
-    if date.precision == "year":
-        amount = quantity(text[date.start : date.end], text[date.end : date.end + _UNIT_WITHIN])
-    return Figure(words, only, amount if amount and amount.unit else None, None, numbers)
+def _dates(text: str) -> Iterator[tuple[int, int, Figure]]:
+    for start, end, precision in ((date.start, date.end, date.precision) for date in dates(text)):
+        words = text[start:end]
+        only = only_date(words)
+        if only is None or precision == "decade":
+            continue
+        after = text[end : end + _UNIT_WITHIN]
+        amount = quantity(words, after) if precision == "year" else None
+        if bound := _DATE_BOUND.search(text[:start]):
+            only, words = only.qualified(bound[1]), text[bound.start() : end]
+        in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
+        numbers = tuple(map(float, in_digits.split()))
+        stated = amount if amount and amount.unit else None
+        yield start, end, Figure(words, only, stated, None, numbers)
 
 
 def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:

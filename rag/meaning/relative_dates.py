@@ -142,15 +142,11 @@ def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved |
 
 def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
     back = (day.weekday() - number) % 7
-    if modifier == "next" and 7 - back <= 2:  # some mean the one after
+    ahead, before = 7 - back, -(back or 7)
+    if modifier == "next" and ahead <= 2:  # some mean the one after
         return None
-    if modifier in ("next", "coming"):
-        return _shifted(day, "day", 7 - back)
-    if modifier == "this":
-        return _shifted(day, "day", -back % 7)
-    if modifier in ("last", "past"):
-        return _shifted(day, "day", -(back or 7))
-    return _shifted(day, "day", -back if not is_ahead or back == 0 else 7 - back)
+    steps = {"next": ahead, "coming": ahead, "this": -back % 7, "last": before, "past": before}
+    return _shifted(day, "day", steps.get(modifier or "", ahead if is_ahead and back else -back))
 
 
 def _shifted(day: dt.date, unit: str, count: int) -> _Resolved | None:
