@@ -18,12 +18,6 @@ from rag.structure import block_at, document_sentences, heading_path
 from rag.types import Document, Hit, Span
 
 
-def logistic(weights: Mapping[str, float], bias: float, features: Mapping[str, float]) -> float:
-    """In (0, 1). Every weighted feature must be given."""
-    total = bias + sum(weight * features[name] for name, weight in weights.items())
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
-
-
 def logit(probability: float, floor: float = 1e-6) -> float:
     """The log-odds, of a probability limited to [floor, 1 - floor]."""
     p = min(max(probability, floor), 1 - floor)

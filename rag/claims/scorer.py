@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.answering.reading import logistic, logit
+from rag.answering.reading import logit
 from rag.claims.differences import ClaimComparison
 from rag.errors import InputError
 from rag.protocols import Verdict
@@ -59,7 +58,8 @@ class Logistic:
 
     def __call__(self, by_name: Mapping[str, float]) -> float:
         """The probability, in [0, 1]."""
-        return logistic(self.weights, self.bias, defaultdict(float, by_name))
+        total = self.bias + sum(w * by_name.get(name, 0.0) for name, w in self.weights.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
 @dataclass(frozen=True, slots=True)
