@@ -23,6 +23,8 @@ _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSCo
 _MOST_BYTES = 1_000_000
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _TRIES = 3
+_TOKENS = 400
+"""Maximum length of an answer."""
 _HINT = "check RAG_WRITER, RAG_WRITER_MODEL and RAG_WRITER_KEY, or ask without --write"
 
 
@@ -33,17 +35,16 @@ class WriterError(ModelError):
 @dataclass(frozen=True, slots=True)
 class ChatServer:
     """`address` is the URL before "/chat/completions", such as http://127.0.0.1:8080/v1. `seconds`
-    is the time limit for one answer including retries; `tokens` is its maximum length."""
+    is the time limit for one answer including retries."""
 
     address: str
     model: str = ""
     key: str = ""
     seconds: float = 60.0
-    tokens: int = 400
 
     def complete(self, messages: Sequence[dict[str, str]]) -> str:
         """The text of the answer. Raises WriterError with the cause."""
-        body: dict[str, object] = {"messages": list(messages), "max_tokens": self.tokens}
+        body: dict[str, object] = {"messages": list(messages), "max_tokens": _TOKENS}
         body |= {"temperature": 0, "stream": False} | ({"model": self.model} if self.model else {})
         data = json.dumps(body).encode()
         deadline = time.monotonic() + self.seconds
