@@ -40,9 +40,8 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _label_in_place(match: re.Match[str]) -> str:
-    label = match[1]
-    offset = match[0].find(label)
-    return " " * offset + label + " " * (len(match[0]) - offset - len(label))
+    before = " " * (match.start(1) - match.start())
+    return f"{before}{match[1]}".ljust(len(match[0]))
 
 
 def end_with_marks(text: str, end: int, limit: int) -> int:

@@ -136,7 +136,7 @@ class QuotationAudit:
         checked = CheckedQuotation(
             start, end, whole.text, "not_found", True, "", cited=tuple(cited)
         )
-        if not _query_words(whole):
+        if not _stems(whole):
             reason = "its words are too common to look it up"
             return replace(checked, is_fault=False, reason=reason)
         regions = list[Region]()
@@ -174,12 +174,12 @@ class QuotationAudit:
         for name in cited:
             yield from self._search(fragment, _CITED_HITS, name)
         yield from self._search(fragment, _HITS)
-        if len(_query_words(fragment)) <= _FEW_WORDS:
+        if len(_stems(fragment)) <= _FEW_WORDS:
             yield from self._search(fragment, _COMMON_HITS)[_HITS:]
 
     def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
         """The `k` passages with the highest BM25 score for the rarest words of a fragment."""
-        stems = {word: stem for word in _query_words(fragment) for stem in analyze(word)}
+        stems = _stems(fragment)
         counts = self.store.word_counts(sorted(set(stems.values())))
         indexed = [word for word in stems if stems[word] in counts]
         rare = sorted(indexed, key=lambda word: counts[stems[word]])[:_RARE_WORDS]
@@ -227,7 +227,7 @@ class QuotationAudit:
         places = list[Stretch]()
         for fragment in map(Fragment, parts):
             place = _following(fragment, places[-1:], regions)
-            if not place and _query_words(fragment):
+            if not place and _stems(fragment):
                 further = self._regions(fragment, checked.cited)
                 place = next((p for region in further for p in region.matches(fragment)), None)
             if not place:
@@ -244,10 +244,10 @@ class QuotationAudit:
         return _stitched_verdict(checked, places, f"joined by “…”{order}", not is_one)
 
 
-def _query_words(fragment: Fragment) -> list[str]:
-    """The words that the index has, each once."""
+def _stems(fragment: Fragment) -> dict[str, str]:
+    """The stems of the words that the index has, by word."""
     words = dict.fromkeys(token.word for token in fragment.tokens[:_MOST_WORDS])
-    return [word for word in words if analyze(word)]
+    return {word: stem for word in words for stem in analyze(word)}
 
 
 def _following(

@@ -89,11 +89,8 @@ def _spelled(text: str) -> str:
 def _in_full(match: re.Match[str]) -> str:
     """ "100 to 150 billion" without its scale."""
     first, joiner, last, scale = match.groups()
-    return "".join([_times(first, scale), *([joiner, _times(last, scale)] if last else [])])
-
-
-def _times(number: str, scale: str) -> str:
-    return f"{float(number.replace(',', '')) * _SCALES[scale.lower()]:.0f}"
+    numbers = (float(number.replace(",", "")) for number in (first, last) if number)
+    return (joiner or "").join(f"{number * _SCALES[scale.lower()]:.0f}" for number in numbers)
 
 
 _Rewriting = str | Callable[[re.Match[str]], str]
