@@ -68,16 +68,18 @@ class Engine(Searcher):
         deadline: float | None = None,
         form: str = "",
         preferred: Sequence[str] = (),
+        others: Sequence[tuple[str, float]] = (),
     ) -> Answer:
         """Answer a question, or explain why there is no answer. `read` is the number of passages to
-        read; `form` as in `Query`.
+        read; `form`, `preferred` and `others` as in `Query`.
 
         After `deadline`, a `time.monotonic` time, the answer uses the passages read so far, at
         least the best one; `Answer.passages_read` is their number. Raises as `search` does.
         """
-        return self.ask_many(
-            [Query(question, read, filter, deadline, form, preferred=tuple(preferred))]
-        )[0]
+        query = Query(
+            question, read, filter, deadline, form, preferred=tuple(preferred), others=tuple(others)
+        )
+        return self.ask_many([query])[0]
 
     def ask_many(self, queries: Sequence[Query]) -> list[Answer]:
         """`ask` for several questions, which are embedded and read together; `timings` are those of
@@ -194,10 +196,26 @@ class Engine(Searcher):
         with _timed(timings, "read"):
             self._rounds.run(states, on_progress)
         with _timed(timings, "compose"):
-            return [
+            answers = [
                 self._compose(query, result, state, timings)
                 for query, result, state in zip(queries, results, states, strict=True)
             ]
+        return [self._of_likeliest(query, one) for query, one in zip(queries, answers, strict=True)]
+
+    def _of_likeliest(self, query: Query, answer: Answer) -> Answer:
+        """The answer, or if a follow-up gets none, the likeliest one to its other meanings: its
+        confidence times the weight of the meaning must reach the threshold.
+        """
+        in_time = query.deadline is None or time.monotonic() < query.deadline
+        if answer.text is not None or answer.form == TALK or not query.others or not in_time:
+            return answer
+        meanings = [replace(query, question=text, others=()) for text, _ in query.others]
+        likeliest, best = self.threshold, answer
+        for other, (_, weight) in zip(self.ask_many(meanings), query.others, strict=True):
+            likely = other.confidence * weight
+            if other.text is not None and other.form != TALK and likely >= likeliest:
+                likeliest, best = likely, other
+        return best
 
     def _compose(
         self,

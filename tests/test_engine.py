@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,22 @@ def test_batches_equal_single_questions(engine: Engine) -> None:
             assert getattr(answer, name) == getattr(alone, name)
     assert len(together[1].hits) == 1
     assert engine.ask_many([]) == []
+
+
+def test_a_follow_up_without_a_sure_answer_is_asked_in_its_other_meanings(engine: Engine) -> None:
+    engine.settings = replace(engine.settings, threshold=0.5)
+    led = "Who led the secret talks in Oman?"
+    assert engine.ask("zebra").text is None
+    assert engine.ask("zebra", others=[("giraffe", 0.9)]).question == "zebra"
+    answer = engine.ask("zebra", others=[("giraffe", 0.9), (led, 0.9)])
+    assert (answer.question, answer.text) == (led, "William Burns")
+    assert answer.receipt
+    assert answer.receipt.question == led
+    assert engine.ask("zebra", others=[(led, 0.1)]).text is None
+    late = time.monotonic() - 1
+    assert engine.ask("zebra", others=[(led, 0.9)], deadline=late).text is None
+    sure = "When did the US leave the deal?"
+    assert engine.ask(sure, others=[(led, 0.9)]).question == sure
 
 
 def test_after_a_deadline_the_answer_uses_the_passages_read(engine: Engine) -> None:

@@ -13,15 +13,15 @@ completed from the right question and answer before it, and searched. Both say h
 document of the evidence is among the first eight passages: for questions as typed, as completed,
 and as they were meant.
 
---fit fits rag/meaning/followups.json on the half "fit" and on eval/gold/follow-ups.jsonl, pairs of
+--fit fits rag/meaning/followups.json on the half "fit" and on three quarters of the pairs of
 questions about other things, and reports on the other half how close the completions come to what
 was meant. The likelier a completion should be, the more of its words are those of the meaning."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import groupby, pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import LCSseq
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
@@ -50,11 +51,13 @@ from rag.types import Answer
 
 GOLD, PAIRS = (ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "follow-ups"))
 _READ = 8
-_CONTENT, _BETA = 0.75, 1.5
-"""Share of the content words in the likeness of two questions, and weight of their recall."""
+_BETA = 1.5
+"""Weight of recall."""
 _SHARPNESS = 14.0
 """How much likelier a completion should be that is more like the meaning."""
 _DECAY = 0.003
+_REPORTED = 64
+"""Pairs whose digest begins with a smaller byte are for reporting."""
 
 
 class Turn(NamedTuple):
@@ -122,11 +125,14 @@ def examples(half: str) -> list[Example]:
     ]
 
 
-def pairs() -> list[Example]:
+def pairs(half: str) -> list[Example]:
+    """Three quarters of the pairs are for fitting, the others for reporting."""
     examples = []
     for row in json_lines(PAIRS):
-        last, meant = PreviousTurn(row["last"], row["answer"]), row["standalone"]
-        examples.append(example(row["question"], last, meant, row["question"] != meant))
+        digest = sha256(f"{row['last']} {row['question']}".encode()).digest()
+        if (half == "report") == (digest[0] < _REPORTED):
+            last, meant = PreviousTurn(row["last"], row["answer"]), row["standalone"]
+            examples.append(example(row["question"], last, meant, row["question"] != meant))
     return examples
 
 
@@ -136,13 +142,13 @@ def previous(turn: Turn) -> PreviousTurn:
 
 
 def likeness(text: str, meaning: str) -> float:
-    """F-score of the content words, mostly, and of all words, in [0, 1]."""
+    """Half of it the F-score of the content words, mostly their recall; half the share of all words
+    that both have in the same order."""
     own, meant = content_words(text), content_words(meaning)
-    same = len(own & meant)
-    content = (1 + _BETA**2) * same / max(1, _BETA**2 * len(meant) + len(own))
-    all_own, all_wanted = Counter(normalize(text).split()), Counter(normalize(meaning).split())
-    words = 2 * (all_own & all_wanted).total() / max(1, all_own.total() + all_wanted.total())
-    return _CONTENT * content + (1 - _CONTENT) * words
+    content = (1 + _BETA**2) * len(own & meant) / max(1, _BETA**2 * len(meant) + len(own))
+    first, second = normalize(text).split(), normalize(meaning).split()
+    in_order = 2 * LCSseq.similarity(first, second) / max(1, len(first) + len(second))
+    return (content + in_order) / 2
 
 
 def fit(data: Sequence[Example]) -> dict[str, float]:
@@ -283,9 +289,10 @@ def main(
     into: Path | None,
 ) -> None:
     if fits:
-        weights = fit([*examples("fit"), *pairs()])
+        weights = fit([*examples("fit"), *pairs("fit")])
         MODEL.write_text(json.dumps(weights, indent=1) + "\n", encoding="utf-8")
-        click.echo(json.dumps(closeness(examples("report"), weights)))
+        reported = {"conversations": examples("report"), "pairs": pairs("report")}
+        click.echo(json.dumps({name: closeness(made, weights) for name, made in reported.items()}))
         return
     if data is None or indexes is None:
         raise click.UsageError("give --data and --indexes, or --fit")

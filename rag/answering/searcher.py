@@ -35,6 +35,8 @@ class Query:
     as_typed: bool = False
     preferred: tuple[str, ...] = ()
     """Document ids that a follow-up prefers: those of the previous answer."""
+    others: tuple[tuple[str, float], ...] = ()
+    """Other meanings of a follow-up, as in `rag.meaning.followups.Rewrite`."""
 
 
 @dataclass(frozen=True, slots=True)

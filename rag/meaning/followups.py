@@ -14,8 +14,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, groupby
-from operator import attrgetter
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +32,16 @@ from rag.meaning.words import (
 )
 
 MODEL = Path(__file__).with_name("followups.json")
-UNSURE = 0.6
+UNSURE = 0.65
 """Probability of referring to the last turn from which on a question is completed."""
 UNCLEAR = 0.4
-"""Probability from which on the answer says that the question may refer to the last turn."""
+"""Probability from which on the answer says that the question may refer to the last turn, and other
+meanings are asked if there is no answer."""
+_OTHERS, _UNLIKELY = 2, 0.05
+"""Number of other meanings to ask, and the least probability of one."""
+_SMOOTH = 0.02
+_TOPIC = 0.5
+"""Weight of a completion with the topic in brackets, when one is chosen."""
 _GROUPS = {"it": "it its", "she": "he him his she her hers", "that": "this that", "one": "one ones"}
 _GROUPS |= {"they": "they them their theirs these those", "there": "there", "then": "then"}
 _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.split()}
@@ -45,11 +50,10 @@ _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
 _EMPTY = STOP_WORDS | AUXILIARIES | FUNCTION_WORDS | QUESTION_WORDS | SPEAKERS | _LINKS
 _EMPTY |= frozenset("many there us please exactly".split())
+_BRACKET = re.compile(r"[()]")
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
-_ANTECEDENTS = ("named", "answered")
-"""Kinds of completions that put an antecedent in the place of a pointer."""
 _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
 _MOST = 60
@@ -70,11 +74,13 @@ class PreviousTurn:
 @dataclass(frozen=True, slots=True)
 class Rewrite:
     """The question to ask, and a note if it seems to refer to the last one but is asked as typed.
-    `follows` is the probability that it refers to the last turn."""
+    `follows` is the probability that it refers to the last turn. `others` are other meanings, the
+    likeliest first, each with the root of how likely it is compared with `question`."""
 
     question: str
     note: str = ""
     follows: float = 0.0
+    others: tuple[tuple[str, float], ...] = ()
 
     @property
     def is_about_the_last(self) -> bool:
@@ -101,6 +107,7 @@ class QuestionPart(NamedTuple):
     text: str
     start: int
     name: str
+    word_before: str
     features: dict[str, float]
 
 
@@ -122,12 +129,24 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     options = completions(question, last)
     chances = probabilities(options)
     best, follows = chosen(options, chances), 1 - chances[0]
+    others = _others(options, chances, best) if follows >= UNCLEAR else ()
     if best > 0 or follows < UNCLEAR:
-        return Rewrite(options[best].text, "", follows)
+        return Rewrite(options[best].text, "", follows, others)
     quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
     subject = next(quoted, "the question")
     note = f"it is not clear whether {subject} refers to the last question; asked as typed"
-    return Rewrite(question, note, follows)
+    return Rewrite(question, note, follows, others)
+
+
+def _others(
+    options: Sequence[Completion], chances: Sequence[float], best: int
+) -> tuple[tuple[str, float], ...]:
+    rows = [row for row, chance in enumerate(chances) if row != best and chance >= _UNLIKELY]
+    likely = sorted(rows, key=lambda row: -chances[row])[:_OTHERS]
+    return tuple(
+        (options[row].text, math.sqrt((chances[row] + _SMOOTH) / (chances[best] + _SMOOTH)))
+        for row in likely
+    )
 
 
 def words(text: str) -> list[TaggedWord]:
@@ -151,9 +170,16 @@ def pointers(text: str) -> list[TaggedWord]:
 
 
 def runs(text: str) -> list[list[TaggedWord]]:
-    """Runs of words that are not function words, in order."""
-    groups = groupby(words(text), key=attrgetter("is_empty"))
-    return [list(run) for is_empty, run in groups if not is_empty]
+    """Runs of words that are not function words, in order; a bracket ends a run."""
+    groups: list[list[TaggedWord]] = [[]]
+    end = 0
+    for word in words(text):
+        if word.is_empty or _BRACKET.search(text, end, word.start):
+            groups.append([])
+        if not word.is_empty:
+            groups[-1].append(word)
+        end = word.end
+    return [run for run in groups if run]
 
 
 def names_something(question: str) -> bool:
@@ -191,17 +217,32 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
             yield Completion(_sentence(_put(bare, answer)), "answered", fit)
     lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
     fragment = bare[own[lead].start :] if lead < len(own) else ""
-    if fragment:
+    is_clause = _is_clause(own)
+    if fragment and not is_clause:
+        word_before = _before(own, lead)[1]
         for part in parts:
             text = base[: part.start] + fragment + base[part.start + len(part.text) :]
-            alike = _likeness(part.text.split()[-1], fragment.split()[-1])
-            yield Completion(_sentence(text), "replaced", {"alike": alike})
-    yield from _continued(base, bare, own[: lead + 1], fragment, answer)
-    if not fragment and own:
+            fit = _replaced_features(part, fragment, word_before) | part.features
+            yield Completion(_sentence(text), "replaced", fit)
+    if not is_clause:
+        yield from _continued(base, bare, own[: lead + 1], fragment, answer)
+    if own and not fragment and not is_clause:
         yield from _asked_again(base, bare, own)
     topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
     if topic and any(word.lower not in _LINKS for word in own):
-        yield Completion(_sentence(f"{bare} ({topic})"), "topic")
+        is_sole, count = float(len(runs(base)) == 1), len(topic.split())
+        fit = {"sole": is_sole, "words": min(8, count) / 8}
+        fit["sole, points"] = is_sole * bool(pointers(question))
+        yield Completion(_sentence(f"{bare} ({topic})"), "topic", fit)
+
+
+def _is_clause(own: Sequence[TaggedWord]) -> bool:
+    """Whether the words ask by themselves, with a question word and an auxiliary, or an auxiliary
+    first."""
+    after_links = [word.lower for word in own if word.lower not in _LINKS]
+    if AUXILIARIES.isdisjoint(after_links):
+        return False
+    return after_links[0] in AUXILIARIES or not QUESTION_WORDS.isdisjoint(after_links)
 
 
 def _short_answer(answer: str | None) -> str:
@@ -223,13 +264,17 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                 features = {
                     "left before": min(3, first) / 3,
                     "left after": min(3, left_after) / 3,
+                    "whole": float(not first and not left_after),
                     "all after auxiliary": float(auxiliary in AUXILIARIES and not left_after),
+                    "before one word after auxiliary": float(
+                        auxiliary in AUXILIARIES and not first and left_after == 1
+                    ),
                     "after preposition": float(word_before in PREPOSITIONS),
                     "place": start / len(base),
                     "sole": float(not rivals),
                     "rivals": min(4, rivals) / 4,
                 }
-                yield QuestionPart(text, start, article + text, features)
+                yield QuestionPart(text, start, article + text, word_before, features)
 
 
 def _before(own: Sequence[TaggedWord], row: int) -> tuple[str, str]:
@@ -292,7 +337,43 @@ def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
         "clause": float(any(word.lower in AUXILIARIES for word in own)),
         "asks": float(any(word.lower in QUESTION_WORDS for word in own)),
         "shared": len(stems & content_words(last.question)) / max(1, len(stems)),
+        "number": float(any(char.isdigit() for char in question)),
+        "name": float(any(question[word.start].isupper() for word in own[1:])),
+        "one word": float(len(own) == 1),
+        "answered": float(bool(_short_answer(last.answer))),
+        "you": float(any(word.lower in ("you", "your") for word in own)),
+        **{f"begins {beginning}": 1.0 for beginning in _beginnings(own)},
+        **{f"points {_POINTERS[word.lower]}": 1.0 for word in pointers(question)},
     }
+
+
+def _beginnings(own: Sequence[TaggedWord]) -> list[str]:
+    """The first word, and the first two if both are function words."""
+    first = [word.lower for word in own[:2]]
+    both = [" ".join(first)] if len(own) > 1 and own[0].is_empty and own[1].is_empty else []
+    return first[:1] + both
+
+
+def _replaced_features(part: QuestionPart, fragment: str, word_before: str) -> dict[str, float]:
+    """How a fragment after `word_before` fits the part that it replaces."""
+    old, new = part.text.split(), fragment.split()
+    shape, new_shape = _shape(old[-1]), _shape(new[-1])
+    return {
+        "alike": _likeness(old[-1], new[-1]),
+        "same shape": float(shape == new_shape),
+        "same first shape": float(_shape(old[0]) == _shape(new[0])),
+        "both numbers": float(shape == "0" == new_shape),
+        "same length": float(len(old) == len(new)),
+        "same preposition": float(word_before in PREPOSITIONS and word_before == part.word_before),
+        "named": float(old[0][:1].isupper()),
+    }
+
+
+def _shape(word: str) -> str:
+    """ "0" for a number, "A" for capitals, "Aa" for a name, "a" for another word."""
+    if word[:1].isdigit():
+        return "0"
+    return "A" if word.isupper() else "Aa" if word[:1].isupper() else "a"
 
 
 def _name_features(name: str, bare: str, base: str) -> dict[str, float]:
@@ -305,8 +386,10 @@ def _name_features(name: str, bare: str, base: str) -> dict[str, float]:
         group: 1.0,
         f"{group} after {first}": 1.0,
         "words": min(5, len(own)) / 5,
-        "plural": float((group == "they") == own[-1].endswith("s")),
+        "plural": float((group == "they") == (own[-1].endswith("s") or "and" in own)),
+        "several": float("and" in own),
         "named": float(own[0][:1].isupper()),
+        "a name and more": float(own[0][:1].isupper() and own[-1][:1].islower()),
         "number": float(any(char.isdigit() for char in name)),
     }
 
@@ -321,25 +404,12 @@ def _likeness(word: str, second: str) -> float:
 
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     """The index of the completion to ask: as typed, first of the options, unless the question
-    probably refers to the last turn. If it is unclear to what it refers, it is the completion that
-    shares most content words with all that may be meant, such as the one with the whole topic."""
-    if chances[0] > 1 - UNSURE:
+    probably refers to the last turn. One that reads like a question is preferred to one with a
+    topic in brackets."""
+    if chances[0] > 1 - UNSURE or len(options) == 1:
         return 0
-    best = max(range(1, len(options)), key=lambda row: chances[row])
-    rows = [row for row, option in enumerate(options) if option.kind in (*_ANTECEDENTS, "topic")]
-    is_clear = options[best].kind not in _ANTECEDENTS and chances[best] > chances[0]
-    if is_clear or not rows:
-        return best
-    stems = {row: content_words(options[row].text) for row in rows}
-
-    def expected(row: int) -> float:
-        return sum(chances[other] * _overlap(stems[row], stems[other]) for other in rows)
-
-    return max(rows, key=expected)
-
-
-def _overlap(own: frozenset[str], second: frozenset[str]) -> float:
-    return 2 * len(own & second) / max(1, len(own) + len(second))
+    weights = [_TOPIC if option.kind == "topic" else 1.0 for option in options]
+    return max(range(1, len(options)), key=lambda row: weights[row] * chances[row])
 
 
 def probabilities(

@@ -71,6 +71,8 @@ def _ask(context: Context, line: str) -> None:
     if understood.note and not context.session.as_json:
         context.screen.note(understood.note)
     answer = context.session.ask(line, understood)
+    if answer.question != understood.question and not context.session.as_json:
+        context.screen.note(f"not found; answered instead: {answer.question}")
     context.screen.json(answer) if context.session.as_json else context.screen.answer(answer)
 
 

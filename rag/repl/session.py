@@ -27,22 +27,23 @@ class Conversation:
 
     def __init__(self) -> None:
         self._last: Answer | None = None
-        self._topic: Answer | None = None
+        self._topic: PreviousTurn | None = None
 
     def understand(self, question: str) -> Rewrite:
         """The completed question."""
-        topic = self._topic
-        return understand(question, PreviousTurn(topic.question, topic.text) if topic else None)
+        return understand(question, self._topic)
 
     def ask(self, engine: Engine, rewrite: Rewrite, top_k: int | None, filter: Filter) -> Answer:
         """Ask a completed question; documents of the last answer are preferred if it follows up."""
         last = self._last.citations if self._last and rewrite.is_about_the_last else ()
         preferred = [citation.document_id for citation in last]
-        answer = engine.ask(rewrite.question, top_k, filter, preferred=preferred)
+        answer = engine.ask(
+            rewrite.question, top_k, filter, preferred=preferred, others=rewrite.others
+        )
         if answer.form != TALK:
             self._last = answer
-            if names_something(answer.question):
-                self._topic = answer
+            if names_something(rewrite.question):
+                self._topic = PreviousTurn(rewrite.question, answer.text)
         return answer
 
 

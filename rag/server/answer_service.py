@@ -26,12 +26,20 @@ _MOST_TURNS = 8
 @dataclass(frozen=True, slots=True)
 class Understood:
     """A completed question. `note` says if it may refer to the last turn but is asked as typed;
-    `preferred` are the documents of the last answer, if it follows up on that.
+    `preferred` are the documents of the last answer, if it follows up on that; `others` are other
+    meanings, as in `Rewrite`.
     """
 
     question: str
     note: str = ""
     preferred: tuple[str, ...] = ()
+    others: tuple[tuple[str, float], ...] = ()
+
+    def answered(self, answer: Answer) -> Answered:
+        """The answer with the meaning that it has; another one needs no note."""
+        is_other = answer.question in (text for text, _ in self.others)
+        question, note = (answer.question, "") if is_other else (self.question, self.note)
+        return Answered(answer, question, note)
 
 
 def in_context(question: str, turns: Sequence[Turn]) -> Understood:
@@ -50,7 +58,7 @@ def in_context(question: str, turns: Sequence[Turn]) -> Understood:
             last = PreviousTurn(complete, turn.answer)
     rewrite = understand(question, last)
     preferred = tuple(turns[-1].documents) if turns and rewrite.is_about_the_last else ()
-    return Understood(rewrite.question, rewrite.note, preferred)
+    return Understood(rewrite.question, rewrite.note, preferred, rewrite.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +83,18 @@ class ServiceLibrary:
         """Queue a question, after `turns`. Raises InputError, StoreError, ServiceError."""
         understood = in_context(question, turns)
         (pending,) = self.service.submit(
-            [understood.question], options, self.caller, preferred=understood.preferred
+            [understood.question],
+            options,
+            self.caller,
+            preferred=understood.preferred,
+            others=understood.others,
         )
         return pending, understood
 
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
         """Raises as `submit` does."""
         pending, understood = self.submit(question, turns, options)
-        return Answered(pending.wait(pending.answer), understood.question, understood.note)
+        return understood.answered(pending.wait(pending.answer))
 
     def search(self, question: str, options: Options) -> list[Hit]:
         """The best passages, best first. Raises as `submit` does."""

@@ -118,6 +118,7 @@ class Service:
         caller: Caller,
         search: bool = False,
         preferred: tuple[str, ...] = (),
+        others: tuple[tuple[str, float], ...] = (),
     ) -> list[PendingQuestion]:
         """Queue the questions. Raises InputError, ServiceError."""
         filter = filters.parse(options.filters) or None
@@ -129,7 +130,7 @@ class Service:
         pending = []
         for question in questions:
             text = check_question(question, self.settings.max_question)
-            query = Query(text, k, filter, None, form, options.as_typed, preferred)
+            query = Query(text, k, filter, None, form, options.as_typed, preferred, others)
             pending.append(
                 PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
             )

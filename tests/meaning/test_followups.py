@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.meaning.followups import (
+    UNSURE,
     PreviousTurn,
     Rewrite,
     completions,
@@ -82,7 +83,11 @@ def test_what_may_refer_to_the_last_question_but_is_asked_as_typed_is_noted() ->
         if (rewrite := understand(row["question"], PreviousTurn(row["last"], row["answer"]))).note
     ]
     assert shown
-    assert all("asked as typed" in one.note and one.follows < 0.6 for one in shown)
+    assert all("asked as typed" in one.note and one.follows < UNSURE for one in shown)
+    assert any(one.others for one in shown)
+    assert not understand("When was the IAEA founded?", SIGNED).others
+    (_, weight), *_ = understand("and when did it end?", SIGNED).others
+    assert 0 < weight < 1
 
 
 def test_there_after_is_points_to_nothing() -> None:

@@ -67,11 +67,15 @@ class LocalLibrary(IndexAccess):
             engine = self._index.engine()
             understood = in_context(question, turns)
             filter, form = parse(options.filters), getattr(options, "form", None) or ""
-            preferred = understood.preferred
             answer = engine.ask(
-                understood.question, options.top_k, filter, form=form, preferred=preferred
+                understood.question,
+                options.top_k,
+                filter,
+                form=form,
+                preferred=understood.preferred,
+                others=understood.others,
             )
-        return Answered(answer, understood.question, understood.note)
+        return understood.answered(answer)
 
     def search(self, question: str, options: Options) -> list[Hit]:
         with self._one:

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from rag.answering.verification import Cited, verify
 from rag.errors import RagError
 from rag.server import problems, schemas, serialize
-from rag.server.answer_service import ServiceLibrary
+from rag.server.answer_service import ServiceLibrary, Understood
 from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
@@ -36,12 +36,12 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     request.state.exchange.notes["questions"] = 1
     library = ServiceLibrary(service, caller_of(request))
     pending, understood = library.submit(body.question, body.conversation, body)
-    context = {"asked": body.question if body.conversation else "", "note": understood.note}
+    asked = body.question if body.conversation else ""
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
-        events = _events(pending, request.state.request_id, context)
+        events = _events(pending, request.state.request_id, asked, understood)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-    return _written(_answer(pending).model_copy(update=context))
+    return _written(_follow_up(pending, asked, understood))
 
 
 @router.post("/ask/batch", response_model=schemas.WireAnswers)
@@ -101,17 +101,25 @@ def _answer(pending: PendingQuestion) -> schemas.WireAnswer:
     return serialize.answer(answer, pending.found.result())
 
 
+def _follow_up(pending: PendingQuestion, asked: str, understood: Understood) -> schemas.WireAnswer:
+    """The answer with the question as it was typed, "" if it follows no other."""
+    note = understood.answered(pending.wait(pending.answer)).note
+    return _answer(pending).model_copy(update={"asked": asked, "note": note})
+
+
 def _written(model: BaseModel) -> Response:
     """The response as JSON, without FastAPI's second check in a thread that may be busy."""
     return Response(model.model_dump_json(), media_type="application/json")
 
 
-def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:
+def _events(
+    pending: PendingQuestion, request_id: str, asked: str, understood: Understood
+) -> Iterator[str]:
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
         retrieved = pending.wait(pending.found)
         yield _event("search_results", {"hits": list(map(serialize.hit, retrieved.hits))})
-        answer = _answer(pending).model_copy(update=context)
+        answer = _follow_up(pending, asked, understood)
         for citation in answer.citations:
             yield _event("citation", citation)
         yield _event("final_answer", answer)
