@@ -50,7 +50,6 @@ _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
 _EMPTY = STOP_WORDS | AUXILIARIES | FUNCTION_WORDS | QUESTION_WORDS | SPEAKERS | _LINKS
 _EMPTY |= frozenset("many there us please exactly".split())
-_BRACKET = re.compile(r"[()]")
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
@@ -174,7 +173,7 @@ def runs(text: str) -> list[list[TaggedWord]]:
     groups: list[list[TaggedWord]] = [[]]
     end = 0
     for word in words(text):
-        if word.is_empty or _BRACKET.search(text, end, word.start):
+        if word.is_empty or not {"(", ")"}.isdisjoint(text[end : word.start]):
             groups.append([])
         if not word.is_empty:
             groups[-1].append(word)
