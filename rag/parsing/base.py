@@ -1,5 +1,6 @@
 """Results and errors of parsers, and the parts of a text from which they build documents."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -66,6 +67,7 @@ MOST_NAMES = 8
 """Maximum number of terms in a passage's context; the innermost are kept."""
 GAP = "\n\n"
 """Between two parts of a text."""
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,3 +299,8 @@ def name_of(text: str) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def encodable(text: str) -> str:
+    """Replace, one by one, NULs and halves of surrogate pairs, which cannot be encoded."""
+    return _NO_CHARACTER.sub("\ufffd", text)

@@ -12,7 +12,7 @@ from typing import Any
 from lxml import etree
 
 from rag.parsing import html_furniture
-from rag.parsing.base import Parsed, Part, join, one_line
+from rag.parsing.base import Parsed, Part, encodable, join, one_line
 from rag.parsing.html_blocks import PartBuilder
 from rag.parsing.html_furniture import BLOCKS, UNSEEN
 
@@ -24,7 +24,6 @@ _METADATA = {
 }
 _END_OF_PAGE = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 """Browsers read what follows these tags; libxml2 does not."""
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*)[^<>]{5000,}")
 """libxml2 needs quadratic time for a tag's attributes; long ones are images or script data."""
 _GROUPING_INLINE = re.compile(
@@ -65,8 +64,7 @@ def fragment(source: str) -> Iterator[Part]:
 
 def tree(source: str) -> Any:
     """Root element without comments and processing instructions; None for an empty source."""
-    source = _NO_CHARACTER.sub("\ufffd", source)
-    source = _END_OF_PAGE.sub("", _LONG_TAG.sub(r"<\1 ", source)).replace("\0", "\ufffd")
+    source = _END_OF_PAGE.sub("", _LONG_TAG.sub(r"<\1 ", encodable(source)))
     root, is_whole = _parsed(source)
     for tags, between in ((_GROUPING_INLINE, ""), (_GROUPING, "<br>")):
         if not is_whole:

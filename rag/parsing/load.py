@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from rag.errors import InputError, install_line
 from rag.meaning.dates import days, iso_date, only_year
 from rag.meaning.identifiers import day_in_words
-from rag.parsing.base import Member, Parsed, ParseError
+from rag.parsing.base import Member, Parsed, ParseError, encodable
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import Format, format_of
@@ -30,7 +30,6 @@ _LONGEST_ID = 800
 _LONGEST_VALUE = 1000
 _OBJECT = re.compile(r"(?:file )?'?<[\w.]+ object at 0x\w+>'? ?")
 """Matches the names that libraries give to the objects they read."""
-_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -167,7 +166,7 @@ def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
 
 
 def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
-    text = _characters(parsed.text)
+    text = encodable(parsed.text)
     if not text.strip():
         may_be_scan = kind.name == "pdf" and find_spec("rapidocr") is None
         hint = f"; if it is a scan: {install_line('ocr')}" if may_be_scan else ""
@@ -182,35 +181,30 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
     if day and day not in days(title.replace(day, "")):
         # Minutes and letters are often told apart, and asked for, by the day in their file names.
         title = f"{title} ({day_in_words(day)})"
-    blocks = _encodable(parsed.blocks)
+    blocks = _encodable_names(parsed.blocks)
     return Document(
         place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive
     )
 
 
-def _characters(text: str) -> str:
-    """Replace, one by one, NULs and halves of surrogate pairs, which cannot be encoded."""
-    return _NO_CHARACTER.sub("\ufffd", text)
-
-
-def _encodable(blocks: Sequence[Block]) -> Sequence[Block]:
-    """The blocks, with names as `_characters` returns them."""
-    names = (name for b in blocks for name in (b.name, *(column.name for column in b.columns)))
-    if not _NO_CHARACTER.search("\n".join(names)):
+def _encodable_names(blocks: Sequence[Block]) -> Sequence[Block]:
+    """The blocks, with names as `encodable` returns them."""
+    names = "\n".join(name for b in blocks for name in (b.name, *(c.name for c in b.columns)))
+    if encodable(names) == names:
         return blocks
-    return [
+    return tuple(
         block._replace(
-            name=_characters(block.name),
-            columns=tuple(c._replace(name=_characters(c.name)) for c in block.columns),
+            name=encodable(block.name),
+            columns=tuple(c._replace(name=encodable(c.name)) for c in block.columns),
         )
         for block in blocks
-    ]
+    )
 
 
 def _metadata(values: Mapping[str, str]) -> dict[str, str]:
     """Collapse spaces, normalise dates and languages, and add the year of the date."""
     metadata = {
-        _characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE]
+        encodable(key): " ".join(encodable(value).split())[:_LONGEST_VALUE]
         for key, value in values.items()
     }
     if language := metadata.pop("lang", "") or metadata.get("language", ""):

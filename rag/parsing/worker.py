@@ -92,13 +92,11 @@ def loaded_from(answer: dict[str, Any]) -> Loaded:
     if "unreadable" in answer:
         raise ParseError(answer["unreadable"], answer.get("transient", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]
-    documents = [_document(values) for values in answer["documents"]]
+    for document in answer["documents"]:
+        document["blocks"] = PackedBlocks(base64.b64decode(document["blocks"]))
+        document["pages"] = tuple(document["pages"])
+    documents = [Document(**values) for values in answer["documents"]]
     return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])
-
-
-def _document(values: dict[str, Any]) -> Document:
-    blocks = PackedBlocks(base64.b64decode(values["blocks"]))
-    return Document(**{**values, "blocks": blocks, "pages": tuple(values["pages"])})
 
 
 def _used_memory() -> int:
