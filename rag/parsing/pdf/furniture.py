@@ -122,7 +122,7 @@ def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
     lines = [line for line in lines if not _MONEY.search(line.text)]
     if are_edges and lines:
         top, bottom = height_of(page.lines)
-        lines = [n for n in lines if min(n.top - top, bottom - n.bottom) < 3 * n.size]
+        lines = [row for row in lines if min(row.top - top, bottom - row.bottom) < 3 * row.size]
     return lines
 
 
