@@ -103,22 +103,22 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         deadline_ms: int | None = None,
     ) -> WireAnswer:
         """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
-        options = _given(filters=list(filters), top_k=top_k, deadline_ms=deadline_ms)
-        return await self._post("/v1/ask", WireAnswer, {"question": question, **options})
+        body = _question(filters, top_k, question=question)
+        body |= {"deadline_ms": deadline_ms} if deadline_ms else {}
+        return await self._post("/v1/ask", WireAnswer, body)
 
     async def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
     ) -> list[WireAnswer]:
         """Ask up to 64 questions, which are read together; answers are in the same order."""
-        body = {"questions": list(questions), **_given(filters=list(filters), top_k=top_k)}
+        body = _question(filters, top_k, questions=list(questions))
         return (await self._post("/v1/ask/batch", schemas.WireAnswers, body)).answers
 
     async def stream(
         self, question: str, filters: Sequence[str] = (), top_k: int | None = None
     ) -> AsyncGenerator[Event, None]:
         """Ask a question and yield the passages once they are found, citations and the answer."""
-        options, name = _given(filters=list(filters), top_k=top_k), ""
-        body = {"question": question, "stream": True, **options}
+        body, name = _question(filters, top_k, question=question, stream=True), ""
         try:
             async with aclosing(self._lines(self._request("POST", "/v1/ask", json=body))) as lines:
                 async for line in lines:
@@ -137,7 +137,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         self, question: str, filters: Sequence[str] = (), top_k: int = 10
     ) -> list[WireHit]:
         """The `top_k` passages that best match the question, best first."""
-        body = {"question": question, **_given(filters=list(filters), top_k=top_k)}
+        body = _question(filters, top_k, question=question)
         return (await self._post("/v1/search", schemas.WireHits, body)).hits
 
     async def documents(self) -> AsyncGenerator[WireDocument, None]:
@@ -272,9 +272,10 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                 yield line
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that are set."""
-    return {key: value for key, value in options.items() if value}
+def _question(filters: Sequence[str], top_k: int | None, **fields: Any) -> dict[str, Any]:
+    """The JSON of a question; options that are not set are left out."""
+    options = {"filters": list(filters), "top_k": top_k}
+    return fields | {key: value for key, value in options.items() if value}
 
 
 def _document(document_id: str) -> str:

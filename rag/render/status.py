@@ -50,14 +50,10 @@ class Status:
     """
 
     def __init__(
-        self,
-        text: str | Callable[[], str],
-        log: bool = False,
-        stream: TextIO | None = None,
-        moves: bool = True,
+        self, text: str | Callable[[], str], log: bool = False, moves: bool = True
     ) -> None:
         self._text = text
-        self._stream = stream or sys.stderr
+        self._stream = sys.stderr
         is_dumb = os.environ.get("TERM", "dumb") == "dumb"
         self._moves = moves and self._stream.isatty() and not is_dumb
         self._log = log
@@ -85,8 +81,7 @@ class Status:
             return
         if self._over.wait(PATIENCE):
             return
-        is_unicode = (self._stream.encoding or "").lower().startswith("utf")
-        for frame in itertools.cycle(_FRAMES if is_unicode else _PLAIN_FRAMES):
+        for frame in itertools.cycle(_FRAMES if takes_all(self._stream) else _PLAIN_FRAMES):
             width = shutil.get_terminal_size().columns - 5
             line = self._line()
             line = line if len(line) <= width else f"{line[: width - 3]}..."

@@ -24,7 +24,8 @@ def test_a_terminal_shows_the_current_text_and_is_clean_afterwards(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "PATIENCE", 0.01)
-    with Status("loading the models", stream=terminal) as shown:
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Status("loading the models") as shown:
         time.sleep(0.15)
         shown.show("reading\nthe passages")
         time.sleep(0.25)
@@ -33,16 +34,20 @@ def test_a_terminal_shows_the_current_text_and_is_clean_afterwards(
     assert terminal.getvalue().endswith("\r\x1b[2K")
 
 
-def test_a_short_run_shows_nothing(terminal: Terminal) -> None:
-    with Status("loading", stream=terminal):
+def test_a_short_run_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Status("loading"):
         pass
     assert terminal.getvalue() == ""
 
 
 def test_without_a_terminal_a_log_is_printed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "INTERVAL", 0.05)
-    log, silent = io.StringIO(), io.StringIO()
-    with Status(lambda: "2 of 3 files", log=True, stream=log), Status("loading", stream=silent):
+    log = io.StringIO()
+    monkeypatch.setattr("sys.stderr", log)
+    with Status("loading"):
+        time.sleep(0.2)
+    assert log.getvalue() == ""
+    with Status(lambda: "2 of 3 files", log=True):
         time.sleep(0.2)
     assert log.getvalue().startswith("rag: 2 of 3 files\n")
-    assert silent.getvalue() == ""

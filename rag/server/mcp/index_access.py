@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice
+from typing import Protocol
 
 from rag.claims.results import CheckReport
 from rag.protocols import Store
@@ -18,40 +18,31 @@ _LOOKED_AT = 20_000
 """Maximum number of documents whose ids are compared for a suggestion."""
 
 
-class IndexAccess(ABC):
+class IndexAccess(Protocol):
     """Raises the errors of `rag.errors`."""
 
     @property
-    @abstractmethod
     def store(self) -> Store: ...
 
-    @abstractmethod
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered: ...
 
-    @abstractmethod
     def search(self, question: str, options: Options) -> list[Hit]: ...
 
-    @abstractmethod
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         """The text's sentences with their verdicts."""
 
-    @abstractmethod
     def link(self, document_id: str, start: int, end: int) -> str:
         """URL that opens the document at the place."""
 
-    @abstractmethod
     def address(self, document: Document) -> str:
         """Where the document comes from, as the agent may know it."""
 
-    @abstractmethod
     def start_grid(self, name: str) -> str:
         """Ask a kept grid's cells in the background. Returns the job's id."""
 
-    @abstractmethod
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         """Returns (outcome, document ids, detail)."""
 
-    @abstractmethod
     def delete(self, document_id: str) -> bool:
         """Delete a document. Returns False if the id is unknown."""
 
