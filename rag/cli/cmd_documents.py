@@ -190,9 +190,7 @@ def sync_command(
             except KeyboardInterrupt:
                 stopped("finished documents are stored")
 
-        @cache
-        def engine() -> Engine:
-            return build.engine(settings)
+        engine = cache(lambda: build.engine(settings))
 
         def report(changes: Changes) -> None:
             show(changes, _lines(changes, settings.place))

@@ -210,14 +210,10 @@ def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
     from rag.desk import grid_run
 
     if waiting := grid_run.due(grids.load(store, name)):
-        finished = 0
+        finished, cells = 0, plural(len(waiting), "cell")
         engine = build.engine(settings)
-
-        def progress() -> str:
-            return f"{finished:,} of {plural(len(waiting), 'cell')}"
-
         try:
-            with Status(progress, log=True):
+            with Status(lambda: f"{finished:,} of {cells}", log=True):
                 for finished, *_ in grid_run.in_batches(engine, name):  # noqa: B007  # shown by Status
                     pass
         except KeyboardInterrupt:

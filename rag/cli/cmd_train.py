@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ import click
 
 from rag import build
 from rag.cli.options import command, option, show
-from rag.protocols import Reader
 from rag.settings import Settings
 from rag.types import plain
 
@@ -58,15 +57,14 @@ def reader_command(
     from rag.training.recipe import OwnRecipe, SetsRecipe
     from rag.training.train_reader import fine_tune, train
 
-    def reader(name: str) -> Reader:
-        return build.reader(dataclasses.replace(settings, reader=name))
-
     scores = {}
     if data.is_dir():
         train(_recipe(SetsRecipe, recipe, init), data, out)
     else:
         own = _recipe(OwnRecipe, recipe, init)
-        before, after = fine_tune(own, data, corpus, out, reader)
+        before, after = fine_tune(
+            own, data, corpus, out, lambda name: build.reader(replace(settings, reader=name))
+        )
         scores = {"before": before, "after": after} if before else {"after": after}
     lines = [
         f"{name:7} EM {measured.em:5.1f}  F1 {measured.f1:5.1f}  F1 at the best refusal threshold "

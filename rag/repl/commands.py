@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rag.answering.verification import Cited
 from rag.errors import InputError, StoreError
@@ -32,8 +33,7 @@ class Context:
     confirm: Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command; `usage` describes the arguments that `run` receives."""
 
     name: str

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rag.answering.verification import Cited
 from rag.filters import Filter
@@ -47,8 +47,7 @@ class Conversation:
         return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """A question as typed, its answer, and the `seconds` between them."""
 
     asked: str

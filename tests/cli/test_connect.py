@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rag.cli import agent_config
-from rag.cli.agent_config import Server, config_path, connected, disconnected, entry, write
+from rag.cli import cmd_agents
+from rag.cli.cmd_agents import Server, config_path, connected, disconnected, entry, write
 from rag.errors import InputError, NotFoundError, install_line
 from tests.cli.helpers import Run
 
@@ -18,7 +18,7 @@ STARTED = Server("/bin/rag", ("mcp", "--index", '/my "notes"/index'))
 ASKED = Server(url="http://127.0.0.1:8000/mcp", key_env="RAG_KEY")
 
 
-@pytest.mark.parametrize("client", agent_config.CLIENTS)
+@pytest.mark.parametrize("client", cmd_agents.CLIENTS)
 def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
     change = connected(client, path, STARTED)
@@ -27,7 +27,7 @@ def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: 
     assert found(client, path)["args"] == list(STARTED.args)
     assert not connected(client, path, STARTED).is_needed
     other = connected(client, path, Server("/other", ()), "other")
-    backup = path.with_name(path.name + agent_config.BACKUP)
+    backup = path.with_name(path.name + cmd_agents.BACKUP)
     assert write(other) == backup
     assert backup.read_text() == change.after
     write(connected(client, path, Server("/new", ("mcp",))))

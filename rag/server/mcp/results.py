@@ -282,8 +282,7 @@ def outline(document: Document, after: int, limit: int | None) -> CallToolResult
         if part.path:
             place = {"line": bisect_right(starts, part.start), "start": part.start, "end": end}
             rows.append({"heading": part.heading, **place})
-    page = fitting(rows[after:], limit)
-    following = _following(after, page, rows)
+    page, following = _page(rows, after, limit)
     fields = {**_head(document, starts), "sections": page, "next": following}
     size = f"{len(starts)} lines, {len(document.text)} characters"
     lines = [
@@ -316,9 +315,10 @@ def documents(page: Sequence[Document], library: IndexAccess, limit: int | None)
     return result(fields, "\n".join([*lines, *_next(following)]))
 
 
-def _following(after: int, page: Sequence[Json], rows: Sequence[object]) -> int | None:
-    """The number of the row after a page that begins at `after`."""
-    return after + len(page) if after + len(page) < len(rows) else None
+def _page(rows: Sequence[Json], after: int, limit: int | None) -> tuple[list[Json], int | None]:
+    """The rows from number `after` on that fit, and the number of the next page's first."""
+    page = fitting(rows[after:], limit)
+    return page, after + len(page) if after + len(page) < len(rows) else None
 
 
 def _next(after: str | int | None) -> list[str]:
@@ -351,8 +351,7 @@ def grid(grid: Grid, state: str | None, after: int, limit: int | None) -> CallTo
     places = [(row.key, column.name) for row in grid.rows for column in grid.spec.columns]
     asked = [grid.cells[place] for place in places if place in grid.cells]
     cells = [cell for cell in asked if state in (None, cell.state)]
-    shown = fitting([_cell(cell) for cell in cells[after:]], limit)
-    following = _following(after, shown, cells)
+    shown, following = _page([_cell(cell) for cell in cells], after, limit)
     fields = {"name": grid.spec.name, "counts": grid.counts, "cells": shown, "next": following}
     lines = [f"{grid.spec.name}: {_numbers(grid.counts) or 'no cells'}"]
     for row in shown:
