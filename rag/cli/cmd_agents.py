@@ -288,20 +288,18 @@ def connect_command(
         change = connected(client, path, server, name)
     else:
         change = connected(client, path, _local(settings, allow_writes), name)
-    backup = _written(change, yes) if change.is_needed else None
+    backup = None
+    if change.is_needed:
+        click.echo(change.diff, err=is_json())
+        if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
+            hint = "review the change above, then add --yes"
+            raise InputError(f"{path} needs your confirmation", hint)
+        if not yes:
+            click.confirm(f"Write {path}?", abort=True)
+        backup = write(change)
     outcome = f"written{f'; backup: {backup}' if backup else ''}"
     value = {"path": path, "changed": change.is_needed, "backup": backup}
     show(value, f"{path}: {outcome if change.is_needed else 'nothing to change'}")
-
-
-def _written(change: ConfigChange, yes: bool) -> Path | None:
-    click.echo(change.diff, err=is_json())
-    if not yes:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            hint = "review the change above, then add --yes"
-            raise InputError(f"{change.path} needs your confirmation", hint)
-        click.confirm(f"Write {change.path}?", abort=True)
-    return write(change)
 
 
 def _local(settings: Settings, allow_writes: bool) -> Server:

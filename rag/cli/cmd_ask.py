@@ -89,10 +89,8 @@ def ask_command(
         click.echo(f"rag: the question {cause}, so no certificate was written", err=True)
         sys.exit(1)
     certificates.write(record, certificate)
-    click.echo(
-        f"rag: certificate written to {certificate}; check it with: rag verify {certificate}",
-        err=True,
-    )
+    check = f"check it with: rag verify {certificate}"
+    click.echo(f"rag: certificate written to {certificate}; {check}", err=True)
 
 
 def _lines(written: Written, show_removed: bool) -> Iterator[str]:

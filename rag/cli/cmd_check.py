@@ -91,8 +91,6 @@ def _kinds(text: str) -> list[str]:
         return []
     wrong = [kind for kind in kinds if kind not in FAILURES]
     if wrong or not kinds:
-        raise InputError(
-            f"unknown verdict {wrong[0] if wrong else text!r} in --fail-on",
-            f"choose from: {', '.join(FAILURES)}; or none",
-        )
+        message = f"unknown verdict {wrong[0] if wrong else text!r} in --fail-on"
+        raise InputError(message, f"choose from: {', '.join(FAILURES)}; or none")
     return kinds

@@ -168,10 +168,8 @@ def sync_command(
         raise InputError("--dry-run and --watch cannot be combined", "leave one out")
     root = folder.resolve()
     if not root.is_dir():
-        raise NotFoundError(
-            f"no such folder: {folder}",
-            "check the path; if you deleted the folder, remove its documents with: rag delete",
-        )
+        hint = "check the path; if you deleted the folder, remove its documents with: rag delete"
+        raise NotFoundError(f"no such folder: {folder}", hint)
     with build.pool(settings) as pool:
         progress = IngestProgress()
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)

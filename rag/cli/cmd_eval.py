@@ -26,8 +26,6 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _CLAIM_METRICS = (
     "balanced_accuracy right supported_struck unsupported_passed document_found".split()
 )
-
-
 _FAIL_UNDER = option(
     "Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.", metavar="NAME=BOUND"
 )

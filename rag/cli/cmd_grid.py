@@ -150,9 +150,7 @@ def list_command(settings: Settings) -> None:
     """
     with closing(build.store(settings, any_embedder=True)) as store:
         every = grids.summaries(store)
-    rows = [
-        {"name": grid.spec.name, "rows": len(grid.rows), "counts": grid.counts} for grid in every
-    ]
+    rows = [{"name": g.spec.name, "rows": len(g.rows), "counts": g.counts} for g in every]
     show(rows, [_summary(grid) for grid in every] or ["no grids"])
 
 

@@ -126,12 +126,11 @@ def worker_command(
 
 Handle = Callable[[Upload], Done]
 """Processes one queued file or grid."""
+Opened = Callable[[str, Settings], AbstractContextManager[Handle]]
 
 
 @contextmanager
-def _handlers(
-    settings: Settings,
-) -> Iterator[Callable[[str, Settings], AbstractContextManager[Handle]]]:
+def _handlers(settings: Settings) -> Iterator[Opened]:
     """A function that opens a collection to process its queue, and names it in each line."""
     embedder = build.embedder(settings)
     reader = functools.cache(lambda: build.reader(settings))

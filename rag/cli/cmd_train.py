@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = option("Where to write the model.", required=True)
-
-
 _INIT = option("Model to start from: a name, folder or hub id. Default: the recipe's.")
 
 

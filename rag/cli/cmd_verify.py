@@ -56,8 +56,7 @@ def verify_command(
         show(check, _certificate_lines(check))
         holds = check.holds
     else:
-        cited = citations(content)
-        if not cited:
+        if not (cited := citations(content)):
             hint = "give an answer with citations: rag ask --json QUESTION"
             raise InputError('the answer has no citations (it was "not found")', hint)
         store = build.store(settings, any_embedder=True)

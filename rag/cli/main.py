@@ -56,11 +56,8 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands, from the table, and options."""
-        names = [
-            CompletionItem(name, help=summary)
-            for name, (_, summary) in self.table.items()
-            if name.startswith(incomplete)
-        ]
+        found = {name: row for name, row in self.table.items() if name.startswith(incomplete)}
+        names = [CompletionItem(name, help=summary) for name, (_, summary) in found.items()]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
 
@@ -164,11 +161,8 @@ def cli(context: click.Context, verbose: bool) -> None:
     Exit codes: 0 done or answered, 1 not found, changed or failed, 2 bad input, 3 bad index,
     4 bad model, 5 index busy.
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="rag: %(message)s",
-        stream=sys.stderr,
-    )
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="rag: %(message)s", stream=sys.stderr)
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     context.obj = "colour" if colours else "plain"
     context.color = colours

@@ -208,9 +208,8 @@ def _inside(settings: Settings, collection: str | None) -> Settings:
 def only_local(settings: Settings, command: str, instead: str) -> None:
     """Raise InputError if the index is in a database, which has its own tools."""
     if settings.store != "local":
-        raise InputError(
-            f"{command} works with local indexes only, not with {settings.place}", instead
-        )
+        message = f"{command} works with local indexes only, not with {settings.place}"
+        raise InputError(message, instead)
 
 
 def read_text(file: str) -> str:

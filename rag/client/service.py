@@ -103,8 +103,8 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         deadline_ms: int | None = None,
     ) -> WireAnswer:
         """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
-        body = _question(filters, top_k, question=question)
-        body |= {"deadline_ms": deadline_ms} if deadline_ms else {}
+        deadline = {"deadline_ms": deadline_ms} if deadline_ms else {}
+        body = _question(filters, top_k, question=question, **deadline)
         return await self._post("/v1/ask", WireAnswer, body)
 
     async def ask_many(

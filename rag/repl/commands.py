@@ -230,6 +230,7 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
+_SIGNS = " ".join(OPERATORS)
 _ALL = (
     Command("search", "WORDS", "show the passages that best match the words", _search),
     Command("sources", "[N]", "open a source of the last answer at the quote", _sources),
@@ -237,12 +238,7 @@ _ALL = (
     Command("list", "[WORDS]", "list the documents, or those that match the words", _list),
     Command("ingest", "PATH", "add a file or folder to the index", _ingest),
     Command("delete", "DOCUMENT", "delete a document from the index", _delete),
-    Command(
-        "filter",
-        "[KEY=VALUE|off]",
-        f"search only matching documents ({' '.join(OPERATORS)})",
-        _filter,
-    ),
+    Command("filter", "[KEY=VALUE|off]", f"search only matching documents ({_SIGNS})", _filter),
     Command("top-k", "[N]", "set the number of passages to read per question", _top_k),
     Command("json", "", "switch JSON output on or off", _json),
     Command("save", "FILE", "save the session as Markdown, with citations", _save),

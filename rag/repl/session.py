@@ -101,7 +101,6 @@ class ReplSession:
 
 
 def _place(shown: Citation | Hit) -> Cited:
-    if isinstance(shown, Citation):
-        return Cited(shown.document_id, shown.start, shown.end, shown.quote)
-    passage = shown.passage
-    return Cited(passage.document_id, passage.start, passage.end, passage.text)
+    place = shown if isinstance(shown, Citation) else shown.passage
+    quote = shown.quote if isinstance(shown, Citation) else shown.passage.text
+    return Cited(place.document_id, place.start, place.end, quote)

@@ -188,13 +188,10 @@ class Plain:
     def open(self, document: Document, place: Cited) -> None:
         """Show the quote with its surroundings."""
         text, start, end = document.text, place.start, place.end
-        before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+        before = f"{'...' if start > AROUND else ''}{text[max(0, start - AROUND) : start]}"
+        after = f"{text[end : end + AROUND]}{'...' if end + AROUND < len(text) else ''}"
         self._screen.line(f"{document.id}, characters {start} to {end} of {len(text)}:")
-        self._screen.paragraph(
-            f"{'...' if start > AROUND else ''}{before}",
-            place.quote,
-            f"{after}{'...' if end + AROUND < len(text) else ''}",
-        )
+        self._screen.paragraph(before, place.quote, after)
 
 
 class _FileHistory(FileHistory):

@@ -118,14 +118,11 @@ def search(hits: Sequence[Hit], library: IndexAccess, limit: int | None) -> Call
 
 
 def why(answered: Answered, explanation: list[str], limit: int | None) -> CallToolResult:
-    rows = [
-        {
-            **_fields(hit.passage, "document_id start end"),
-            **_fields(hit, "score dense_rank lexical_rank"),
-            "text": shortened(hit.passage.text, 200),
-        }
-        for hit in answered.answer.hits
-    ]
+    rows = []
+    for hit in answered.answer.hits:
+        place = _fields(hit.passage, "document_id start end")
+        scores = _fields(hit, "score dense_rank lexical_rank")
+        rows.append({**place, **scores, "text": shortened(hit.passage.text, 200)})
     passages, question = fitting(rows, limit), answered.question
     lines = [f"Question: {question}", *explanation, "", "Passages, best first:"]
     for row in passages:
@@ -295,22 +292,18 @@ def outline(document: Document, after: int, limit: int | None) -> CallToolResult
 
 def documents(page: Sequence[Document], library: IndexAccess, limit: int | None) -> CallToolResult:
     """A page of the list; `page` has one document more than is shown, if there are more."""
-    rows = [
-        {
-            "document_id": row.id,
-            "title": row.title,
-            "source": library.address(row),
-            "metadata": {key: shortened(value, 100) for key, value in row.metadata.items()},
-        }
-        for row in page
-    ]
+    rows: list[Json] = []
+    for document in page:
+        names = {"document_id": document.id, "title": document.title}
+        metadata = {key: shortened(value, 100) for key, value in document.metadata.items()}
+        rows.append({**names, "source": library.address(document), "metadata": metadata})
     shown, total = fitting(rows, limit), library.store.stats().documents
     following = str(shown[-1]["document_id"]) if len(shown) < len(rows) else None
     lines = [f"{len(shown)} shown, {total} in the index"]
     for row in shown:
-        metadata = "".join(f"; {key}={value}" for key, value in row["metadata"].items())
         title = shortened(row["title"], 200)
-        lines.append(f"- {row['document_id']}: {title}{metadata} ({row['source']})")
+        values = "".join(f"; {key}={value}" for key, value in row["metadata"].items())
+        lines.append(f"- {row['document_id']}: {title}{values} ({row['source']})")
     fields = {"documents": shown, "total": total, "next": following}
     return result(fields, "\n".join([*lines, *_next(following)]))
 
