@@ -146,7 +146,7 @@ def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
 def _to_write(
     settings: Settings, create: bool = True, on_embedded: OnEmbedded = lambda *_: None
 ) -> tuple[Store, Embedder]:
-    from rag.models.embedders import LazyEmbedder
+    from rag.models.lazy_embedder import LazyEmbedder
 
     lazy = LazyEmbedder(lambda: embedder(settings), on_embedded)
     try:
@@ -159,7 +159,7 @@ def _to_write(
 
 def reporting(embedder: Embedder, on_embedded: OnEmbedded) -> Embedder:
     """The embedder, which reports how far it is."""
-    from rag.models.embedders import LazyEmbedder
+    from rag.models.lazy_embedder import LazyEmbedder
 
     return LazyEmbedder(lambda: embedder, on_embedded)
 

@@ -23,6 +23,7 @@ CONCRETE = {
     "rag.store.postgres.store",
     "rag.store.postgres.queue",
     "rag.models.embedders",
+    "rag.models.lazy_embedder",
     "rag.models.reader",
     "rag.retrieval.HybridRetriever",
 }
@@ -143,6 +144,18 @@ def test_help_is_light() -> None:
 )
 def test_it_imports_nothing_heavy_at_first(modules: str, unwanted: set[str]) -> None:
     assert printed(f"import sys, {modules}\nprint(sorted({unwanted!r} & set(sys.modules)))") == "[]"
+
+
+@pytest.mark.slow
+def test_an_ingest_of_unchanged_files_loads_no_model(tmp_path: Path) -> None:
+    (tmp_path / "oman.txt").write_text("The talks were led by William Burns in Muscat.")
+    code = (
+        "import sys, rag.cli.main as m\n"
+        f"m.cli.main(['ingest', {str(tmp_path / 'oman.txt')!r}, '--index', "
+        f"{str(tmp_path / 'index')!r}], standalone_mode=False)\n"
+        "print('torch' in sys.modules)"
+    )
+    assert [printed(code), printed(code)] == ["True", "False"]
 
 
 @pytest.mark.slow

@@ -1,13 +1,11 @@
 """Embedders: this package's BERT if it supports the model, else sentence-transformers.
 
-Both libraries are imported when a model loads, since sentence-transformers takes seconds and torch
-one; if nothing has changed, nothing is loaded."""
+sentence-transformers is imported when one of its models loads, since that takes seconds."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,7 +14,7 @@ import numpy as np
 
 from rag.models.device import ON_CPU, Arithmetic
 from rag.models.registry import embedder_path, loading
-from rag.protocols import Embedder, Vectors
+from rag.protocols import Vectors
 
 _HINT = "set RAG_EMBEDDER to another model"
 
@@ -73,52 +71,9 @@ def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
     return output | {"token_embeddings": output["token_embeddings"].float()}
 
 
-class LazyEmbedder:
-    """Loads the embedder with `make` on first use. `on_embedded` is called with (0, 0) after that,
-    and after every few passages with their number and that of the batch."""
-
-    def __init__(
-        self, make: Callable[[], Embedder], on_embedded: Callable[[int, int], object]
-    ) -> None:
-        self._make = make
-        self._on_embedded = on_embedded
-
-    @cached_property
-    def _embedder(self) -> Embedder:
-        embedder = self._make()
-        self._on_embedded(0, 0)
-        return embedder
-
-    @property
-    def name(self) -> str:
-        return self._embedder.name
-
-    @property
-    def dim(self) -> int:
-        return self._embedder.dim
-
-    def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._embedder.embed_queries(texts)
-
-    def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        embedder, count = self._embedder, len(texts)
-        self._on_embedded(0, count)
-        rows = []
-        for start in range(0, max(1, count), _REPORTED):
-            rows.append(embedder.embed_passages(texts[start : start + _REPORTED]))
-            self._on_embedded(min(start + _REPORTED, count), count)
-        vectors: Vectors = np.concatenate(rows)
-        return vectors
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return self._embedder.count_tokens(texts)
-
-
 _BATCH_TOKENS = 1024
 _REMEMBERED = 64
 """Number of questions whose vectors are remembered: a grid asks them of every document."""
-_REPORTED = 64
-"""Number of passages between two reports."""
 _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 
