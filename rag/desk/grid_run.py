@@ -133,20 +133,6 @@ def refresh(
             yield Refreshed(name, 0, error.message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A cell with its question, and what was retrieved for it."""
-
-    due: Due
-    query: Query
-    result: RetrievalResult
-    digest: str
-
-    @property
-    def place(self) -> tuple[str, str]:
-        return self.due.row.key, self.due.column.name
-
-
 def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     """Ask cells together. Those whose evidence is unchanged are left out.
 
@@ -154,31 +140,23 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     of the cells that it does not decide. A cell of several documents is asked like a single
     question."""
     questions = queries(part)
-    results = engine.find_many(questions)
-    fresh = []
-    for target, query, result in zip(part, questions, results, strict=True):
-        digest = _digest(target, result)
-        if target.before is None or target.before.digest != digest:
-            read = nearest(result) if target.row.sha256 else result
-            fresh.append(_Asked(target, query, read, digest))
-    single = [item for item in fresh if item.due.row.sha256]
-    quick = _cells(engine, engine.quick, single, SMALL) if engine.quick else {}
+    found = list(zip(part, engine.find_many(questions), strict=True))
+    digests = [_digest(target, result) for target, result in found]
+    results = [nearest(result) if target.row.sha256 else result for target, result in found]
+    last = [target.before and target.before.digest for target in part]
+    fresh = [n for n, digest in enumerate(digests) if digest != last[n]]
+
+    def cells(answering: Engine, numbers: Sequence[int], correction: Correction) -> dict[int, Cell]:
+        asked, read = [questions[n] for n in numbers], [results[n] for n in numbers]
+        answers = zip(numbers, answering.answer_many(asked, read, {}), strict=True)
+        return {n: cell(engine, part[n], answer, results[n], correction) for n, answer in answers}
+
+    single = [n for n in fresh if part[n].row.sha256]
+    quick = cells(engine.quick, single, SMALL) if engine.quick else {}
     low, high = UNDECIDED
-    cells = {place: cell for place, cell in quick.items() if not low <= cell.probability < high}
-    cells |= _cells(engine, engine, [item for item in fresh if item.place not in cells], LARGE)
-    return [_version(replace(cells[item.place], digest=item.digest), item.due) for item in fresh]
-
-
-def _cells(
-    engine: Engine, answering: Engine, items: Sequence[_Asked], correction: Correction
-) -> dict[tuple[str, str], Cell]:
-    """The cells with the answers of `answering`, by row and column."""
-    questions, results = [item.query for item in items], [item.result for item in items]
-    answers = zip(items, answering.answer_many(questions, results, {}), strict=True)
-    return {
-        item.place: cell(engine, item.due, answer, item.result, correction)
-        for item, answer in answers
-    }
+    decided = {n: own for n, own in quick.items() if not low <= own.probability < high}
+    decided |= cells(engine, [n for n in fresh if n not in decided], LARGE)
+    return [_version(replace(decided[n], digest=digests[n]), part[n]) for n in fresh]
 
 
 def queries(part: Sequence[Due]) -> list[Query]:
