@@ -216,7 +216,7 @@ class Grid:
             if time > start and (key in before or is_late):
                 changes.append(_change(row, before.get(key), version, time))
             before[key] = version
-        return _one_per_removed_row(changes, {row.key for row in self.rows})
+        return list(_one_per_removed_row(changes, {row.key for row in self.rows}))
 
 
 def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: str) -> Change:
@@ -232,11 +232,10 @@ def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: st
     return Change(row.row, row.column, time, old, after, changed[0] if changed else "", reason)
 
 
-def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> list[Change]:
+def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator[Change]:
     """Without withdrawn versions of cells answered again; one change for each deleted row."""
     last = {(change.row, change.column): change for change in versions}
-    changes: list[Change] = []
-    removed: set[str] = set()
+    removed = set[str]()
     for change in versions:
         if change.after is None:
             is_row = change.row not in rows
@@ -244,8 +243,7 @@ def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> list[Cha
                 continue
             removed.add(change.row)
             change = replace(change, column="") if is_row else change
-        changes.append(change)
-    return changes
+        yield change
 
 
 def cell_dict(cell: Cell | None, column: str) -> dict[str, Any]:

@@ -31,10 +31,9 @@ PRONOUNS = frozenset("it its he him his she her hers they them their theirs".spl
 FUNCTION_WORDS = ARTICLES | DEMONSTRATIVES | PREPOSITIONS | PRONOUNS
 SUBJECTS, OWNERS = "he|she|it|they|this|these|those|that", "his|her|its|their"
 """Patterns for the words with which a sentence refers to one before it."""
-STOP_WORDS = (
-    (QUESTION_WORDS | ARTICLES | DEMONSTRATIVES | BE | HAVE | MODALS | PRONOUNS)
-    - {"shall", "must", "him", "hers", "theirs"}
-) | frozenset(
+STOP_WORDS = QUESTION_WORDS | ARTICLES | DEMONSTRATIVES | BE | HAVE | MODALS | PRONOUNS
+STOP_WORDS -= {"shall", "must", "him", "hers", "theirs"}
+STOP_WORDS |= frozenset(
     "much long far old often did do does being of in on at to for from by with and or as there "
     "into about after before during than then so not no any some you your me my we our i say said "
     "says give gave tell".split()
