@@ -1,5 +1,5 @@
 """A conversation, in which questions may refer to the answers before, for the prompt and for Python
-(`rag.server.answer_service` gets the turns from its client); and the state of a session at the
+(`rag.server.state` gets the turns from its client); and the state of a session at the
 prompt: questions and answers, filter, and numbered sources.
 """
 

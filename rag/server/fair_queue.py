@@ -91,19 +91,18 @@ class FairQueue:
             lane = self.searches if item.search else self.readings
             lane.add(item.caller.key_id, item)
 
-    def prune(self) -> None:
-        """Drop the items without a waiting client."""
-        for lane in (self.searches, self.readings):
-            lane.keep(lambda item: item.wanted)
-
     def make_room(self, key_id: str, arriving: int, capacity: int) -> list[PendingQuestion] | None:
         """The items to refuse so that `arriving` of this key fit into `capacity`; None if the
         key itself must be refused.
 
         A key takes at most three quarters of the queue, so a key that floods is refused at once.
-        If several keys have filled it, removes the newest items of the key with the most waiting,
-        as long as it would still have more than this key.
+        If it is full, drops items without a waiting client. If several keys have filled it, removes
+        the newest items of the key with the most waiting, as long as it would still have more than
+        this key.
         """
+        if len(self) + arriving > capacity:
+            for lane in (self.searches, self.readings):
+                lane.keep(lambda item: item.wanted)
         own = self._count(key_id)
         if key_id and own and own + arriving > capacity * 3 // 4:
             return None

@@ -110,7 +110,14 @@ class Admission:
         with ExitStack() as stack:
             self._requests.add(key_id, 1)
             stack.callback(self._requests.add, key_id, -1)
-            await self._take(key_id, size)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    while size and not self._bytes.fits(key_id, size):
+                        self._freed.clear()
+                        await self._freed.wait()
+            except TimeoutError:
+                raise problems.overloaded(5) from None
+            self._bytes.add(key_id, size)
             reserved = [size]
 
             def free() -> None:
@@ -120,16 +127,6 @@ class Admission:
 
             stack.callback(free)
             yield partial(asyncio.get_running_loop().call_soon_threadsafe, free)
-
-    async def _take(self, key_id: str, size: int) -> None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                while size and not self._bytes.fits(key_id, size):
-                    self._freed.clear()
-                    await self._freed.wait()
-        except TimeoutError:
-            raise problems.overloaded(5) from None
-        self._bytes.add(key_id, size)
 
 
 @dataclass(slots=True)

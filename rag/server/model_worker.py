@@ -112,8 +112,6 @@ class ModelThread:
             if self.is_closing:
                 raise problems.closing()
             self._check_time(questions)
-            if len(self._queue) + len(questions) > self._most_waiting:
-                self._queue.prune()
             key_id = questions[0].caller.key_id
             refused = self._queue.make_room(key_id, len(questions), self._most_waiting)
             overloaded = problems.overloaded(self._seconds_per_passage * self._queue.passages)

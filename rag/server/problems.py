@@ -160,8 +160,7 @@ def without_places(text: str) -> str:
 def _problem(
     status: int, kind: str, detail: str, hint: str = "", errors: list[dict[str, str]] | None = None
 ) -> Problem:
-    standard = status in http.HTTPStatus._value2member_map_
-    title = http.HTTPStatus(status).phrase if standard else "Client Closed Request"
+    title = "Client Closed Request" if status == 499 else http.HTTPStatus(status).phrase
     return Problem(
         type=f"urn:rag:{kind}",
         title=title,

@@ -1,19 +1,27 @@
-"""What the endpoints share: model and ingest threads, keys, jobs and metrics."""
+"""What the endpoints share: an index with its model and ingest threads, and access to it for one
+client: answers, hits and checks of `rag.types`; and follow-up questions, completed from the earlier
+turns that a client sends with them.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from rag import build, filters
+from rag import build
 from rag.answering.searcher import Query, check_question
+from rag.claims.checker import Checker
+from rag.claims.results import CheckReport
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
+from rag.filters import parse
+from rag.meaning.followups import PreviousTurn, names_something, understand
 from rag.parsing.pool import ParseLimits, Pool
 from rag.protocols import Embedder, Stats
 from rag.render.links import page_of
@@ -23,15 +31,17 @@ from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread
 from rag.server.owner_files import Audit
-from rag.server.schemas import Options
+from rag.server.schemas import Options, Turn
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.types import Document
+from rag.types import Answer, Document, Hit
 
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
 _CHECK_DEADLINES = 10
 """Time limit of a check or of embeddings, as a multiple of a question's."""
+_MOST_TURNS = 8
+"""Number of turns of a conversation to consider, newest first."""
 Run = Callable[[Callable[[], Any]], Any]
 """Runs work in the model thread and returns its result."""
 Proceed = Callable[[], object]
@@ -121,7 +131,7 @@ class Service:
         others: tuple[tuple[str, float], ...] = (),
     ) -> list[PendingQuestion]:
         """Queue the questions. Raises InputError, ServiceError."""
-        filter = filters.parse(options.filters) or None
+        filter = parse(options.filters) or None
         default = self.settings.deadline_ms
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
         k = options.top_k or (10 if search else self.settings.top_k)
@@ -222,6 +232,97 @@ class DefaultService(Service):
             return self.engine.store.stats()
         except RagError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A completed question. `note` says if it may refer to the last turn but is asked as typed;
+    `preferred` are the documents of the last answer, if it follows up on that; `others` are other
+    meanings, as in `Rewrite`.
+    """
+
+    question: str
+    note: str = ""
+    preferred: tuple[str, ...] = ()
+    others: tuple[tuple[str, float], ...] = ()
+
+    def answered(self, answer: Answer) -> Answered:
+        """The answer with the meaning that it has; another one needs no note."""
+        is_other = answer.question in (text for text, _ in self.others)
+        question, note = (answer.question, "") if is_other else (self.question, self.note)
+        return Answered(answer, question, note)
+
+
+def in_context(question: str, turns: Sequence[Turn]) -> Understood:
+    """The question understood after earlier turns, oldest first. Raises InputError if it is empty
+    or too long.
+
+    Turns without a question, or with one that is too long, are skipped.
+    """
+    question = check_question(question, Settings.max_question)
+    last: PreviousTurn | None = None
+    for turn in turns[-_MOST_TURNS:]:
+        if not turn.question.strip() or len(turn.question) > Settings.max_question:
+            continue
+        complete = understand(turn.question, last).question
+        if names_something(complete):
+            last = PreviousTurn(complete, turn.answer)
+    rewrite = understand(question, last)
+    preferred = tuple(turns[-1].documents) if turns and rewrite.is_about_the_last else ()
+    return Understood(rewrite.question, rewrite.note, preferred, rewrite.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and the completed question; `note` as in `Understood`."""
+
+    answer: Answer
+    question: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceLibrary:
+    """A service's index for one client; its questions are cancelled when it disconnects."""
+
+    service: Service
+    caller: Caller
+
+    def submit(
+        self, question: str, turns: Sequence[Turn], options: Options
+    ) -> tuple[PendingQuestion, Understood]:
+        """Queue a question, after `turns`. Raises InputError, StoreError, ServiceError."""
+        understood = in_context(question, turns)
+        meanings = understood.preferred, understood.others
+        (pending,) = self.service.submit(
+            [understood.question], options, self.caller, False, *meanings
+        )
+        return pending, understood
+
+    def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
+        """Raises as `submit` does."""
+        pending, understood = self.submit(question, turns, options)
+        return understood.answered(pending.wait(pending.answer))
+
+    def search(self, question: str, options: Options) -> list[Hit]:
+        """The best passages, best first. Raises as `submit` does."""
+        (pending,) = self.service.submit([question], options, self.caller, search=True)
+        return pending.wait(pending.found).hits
+
+    def check(
+        self,
+        text: str,
+        filters: Sequence[str],
+        sources: Mapping[int, str] | None = None,
+        seconds: float = 0.0,
+    ) -> CheckReport:
+        """Check a text in the model thread, between questions of other clients, for at most
+        `seconds`; 0 uses the default. Raises as `Checker.check`, and ServiceError.
+        """
+        proceed = self.service.deadline(self.caller, seconds)
+        run = self.service.runner(self.caller, proceed)
+        checker = Checker(self.service.engine)
+        return checker.check(text, parse(filters) or None, sources, run=run, proceed=proceed)
 
 
 def missing(document_id: str) -> NotFoundError:

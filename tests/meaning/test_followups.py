@@ -15,8 +15,8 @@ from rag.meaning.followups import (
     probabilities,
     understand,
 )
-from rag.server.answer_service import in_context
 from rag.server.schemas import Turn
+from rag.server.state import in_context
 from tests.growth import cpu_seconds
 
 SIGNED = PreviousTurn("When was the JCPOA signed?", "2015")

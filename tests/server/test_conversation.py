@@ -6,9 +6,9 @@ from typing import Any, cast
 from rag.engine import Engine
 from rag.repl.session import ReplSession
 from rag.repl.session_engine import SessionEngine
-from rag.server.answer_service import in_context
 from rag.server.openai_requests import asked_in, documents_in
 from rag.server.schemas import Turn
+from rag.server.state import in_context
 from rag.settings import Settings
 from tests.server.fake_server import open_engine, put_text, serving
 

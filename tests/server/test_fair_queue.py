@@ -110,7 +110,7 @@ def test_work_ahead_counts_own_items_and_as_much_of_others() -> None:
 def test_items_without_clients_are_dropped() -> None:
     unwanted = [question("a", wanted=False), question("b", wanted=False)]
     queue = filled(*unwanted, question("a"), question("c", 0, True, wanted=False))
-    queue.prune()
+    assert queue.make_room("b", 1, 4) == []
     assert callers(queue) == {"a": 1}
 
 

@@ -17,11 +17,11 @@ from rag.ingestion import uploads
 from rag.protocols import Store
 from rag.render.links import page_link, page_of, resource_link
 from rag.repl.session_engine import SessionEngine
-from rag.server.answer_service import Answered, in_context
 from rag.server.ingest_worker import safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options, Turn
+from rag.server.state import Answered, in_context
 from rag.server.upload_queue import file_of
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document, Hit

@@ -21,8 +21,8 @@ from rag.desk.grid import Cell, Grid
 from rag.errors import InputError
 from rag.render.cited import cited, where
 from rag.render.view import NEAREST, shortened
-from rag.server.answer_service import Answered
 from rag.server.mcp.index_access import IndexAccess
+from rag.server.state import Answered
 from rag.structure import sections
 from rag.types import Citation, Document, Hit, Passage
 

@@ -23,14 +23,13 @@ from rag.answering.searcher import check_question
 from rag.errors import InputError
 from rag.ingestion.chunking import split
 from rag.render.links import page_link
-from rag.server.answer_service import ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.caller import Caller
 from rag.server.openapi import errors
 from rag.server.problems import DifyError
 from rag.server.routes.collection_routes import of_collection
 from rag.server.schemas import Id, Loose, Options, Short, Text
-from rag.server.state import Service, Shared, caller_of, page_for
+from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_for
 from rag.types import Document, Hit, Span
 
 router = APIRouter(tags=["integrations"])

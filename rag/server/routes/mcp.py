@@ -24,7 +24,6 @@ from rag.errors import InputError, NotFoundError, install_line
 from rag.ingestion.uploads import GRID
 from rag.protocols import Store
 from rag.render.links import page_link
-from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE, Key
 from rag.server.auth import Right
 from rag.server.ingest_worker import check_names, safe_name
@@ -33,7 +32,7 @@ from rag.server.middleware import RequestLog
 from rag.server.routes.collection_routes import of_collection
 from rag.server.routes.documents import delete_everywhere
 from rag.server.serialize import uri
-from rag.server.state import caller_of, page_for
+from rag.server.state import ServiceLibrary, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 

@@ -23,7 +23,6 @@ from rag.errors import InputError
 from rag.render.cited import CitedText, Mark, cited, where
 from rag.render.links import page_link
 from rag.server import openai_requests as requests
-from rag.server.answer_service import Answered, ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_requests import MODEL, collection_of_model
@@ -32,7 +31,7 @@ from rag.server.problems import OpenAIError
 from rag.server.routes.collection_routes import list_collections, of_collection
 from rag.server.routes.integrations import passages_of
 from rag.server.schemas import Options
-from rag.server.state import Service, Shared, caller_of, page_for
+from rag.server.state import Answered, Service, ServiceLibrary, Shared, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
 from rag.types import Citation, Document, Hit, Passage
 

@@ -15,11 +15,10 @@ from pydantic_core import to_json
 from rag.answering.verification import Cited, verify
 from rag.errors import RagError
 from rag.server import problems, schemas, serialize
-from rag.server.answer_service import ServiceLibrary, Understood
 from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
-from rag.server.state import Shared, caller_of
+from rag.server.state import ServiceLibrary, Shared, Understood, caller_of
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
