@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,7 +31,6 @@ class Caller:
         self.questions: list[PendingQuestion] = []
         self.disconnected = False
         self._lock = threading.Lock()
-        self._on_disconnect: list[Callable[[], object]] = []
 
     @contextmanager
     def charged(self) -> Iterator[None]:
@@ -42,19 +41,18 @@ class Caller:
         finally:
             self.charge(time.monotonic() - started)
 
-    def on_disconnect(self, call: Callable[[], object]) -> None:
-        """Call this when the client disconnects, or now if it has."""
+    def add(self, questions: Sequence[PendingQuestion]) -> None:
+        """Its further questions, which are cancelled when it disconnects, or now if it has."""
         with self._lock:
-            self._on_disconnect.append(call)
-            disconnected = self.disconnected
-        if disconnected:
-            call()
+            self.questions += questions
+        if self.disconnected:
+            self.disconnect()
 
     def disconnect(self) -> None:
         with self._lock:
-            self.disconnected, calls = True, list(self._on_disconnect)
-        for call in calls:
-            call()
+            self.disconnected, questions = True, list(self.questions)
+        for question in questions:
+            question.cancel()
 
 
 @dataclass(slots=True, eq=False)

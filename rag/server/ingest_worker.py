@@ -126,9 +126,8 @@ class IngestThread:
 
     def _next(self, store: Store, embedder: Embedder) -> None:
         """Process the next file. Raises errors that are not its fault; it is then retried."""
-        entry = self.queue.next()
+        entry = self.queue.next(5.0)
         if entry is None:
-            self.queue.wait_for_any(5.0)
             return
         job, number, upload = entry
         if upload[0].startswith(GRID):

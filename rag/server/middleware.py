@@ -140,7 +140,6 @@ class RequestLog:
     request_id: str
     started_at: float = field(default_factory=time.monotonic)
     status: int = 0
-    key: str = ""
     change: str = ""
     notes: dict[str, object] = field(default_factory=dict)
 
@@ -184,8 +183,9 @@ class RequestGate:
         sent_id = Headers(scope=scope).get("x-request-id", "")
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
         exchange = RequestLog(scope["method"], scope["path"], request_id)
+        caller = Caller()
         scope.setdefault("state", {}).update(
-            request_id=request_id, exchange=exchange, caller=Caller()
+            request_id=request_id, exchange=exchange, caller=caller
         )
         if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -193,7 +193,7 @@ class RequestGate:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                rate = self._access.rate.headers(exchange.key) if exchange.key else {}
+                rate = self._access.rate.headers(caller.key_id) if caller.key_id else {}
                 own = {**_HEADERS, "X-Request-ID": request_id, **rate}
                 response_headers = MutableHeaders(scope=message)
                 for name, value in own.items():
@@ -206,9 +206,9 @@ class RequestGate:
         try:
             await self._cors(scope, receive, sending)
         finally:
-            self._note(scope, exchange)
+            self._note(scope, exchange, caller)
 
-    def _note(self, scope: Scope, exchange: RequestLog) -> None:
+    def _note(self, scope: Scope, exchange: RequestLog, caller: Caller) -> None:
         seconds = time.monotonic() - exchange.started_at
         route = getattr(scope.get("route"), "path", None) or "other"
         method = exchange.method if exchange.method in _METHODS else "other"
@@ -219,16 +219,15 @@ class RequestGate:
             "route": route,
             "status": exchange.status,
             "ms": round(seconds * 1000, 1),
-            "key": exchange.key,
+            "key": caller.key_id,
             **exchange.notes,
         }
         _log.info(json.dumps(line))
         if self._spans:
             facts = {"http.request.method": method, "http.route": route}
             facts |= {"http.response.status_code": exchange.status}
-            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
-            timings = _timings(scope["state"]["caller"])
-            self._spans.request(Headers(scope=scope), facts, seconds, timings)
+            facts |= {"rag.request_id": exchange.request_id, "rag.key": caller.key_id}
+            self._spans.request(Headers(scope=scope), facts, seconds, _timings(caller))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: RequestLog = scope["state"]["exchange"]
@@ -278,7 +277,7 @@ class RequestGate:
         state["key"] = key
         if key is None:
             return
-        state["exchange"].key = state["caller"].key_id = key.id
+        state["caller"].key_id = key.id
         state["caller"].charge = partial(self._access.rate.charge, key.id)
         if name not in NEAR:
             name = await anyio.to_thread.run_sync(self._collections.id_of, name)
@@ -300,7 +299,7 @@ class RequestGate:
             facts = {
                 "path": exchange.path,
                 **({"change": exchange.change} if exchange.change else {}),
-                "key": exchange.key,
+                "key": scope["state"]["caller"].key_id,
                 "address": _address(scope),
                 "status": exchange.status,
                 "request_id": exchange.request_id,

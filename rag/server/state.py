@@ -145,9 +145,7 @@ class Service:
                 PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
             )
         self.models.submit(pending)
-        caller.questions += pending
-        for one in pending:
-            caller.on_disconnect(one.cancel)
+        caller.add(pending)
         return pending
 
     def deadline(self, caller: Caller, seconds: float = 0.0) -> Proceed:

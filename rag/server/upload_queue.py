@@ -125,15 +125,20 @@ class LocalUploadQueue:
             _forget(connection)
         return job
 
-    def next(self) -> tuple[str, int, Upload] | None:
-        """(job, number, file) of the oldest unprocessed file; grids wait for all files."""
+    def next(self, seconds: float) -> tuple[str, int, Upload] | None:
+        """(job, number, file) of the oldest unprocessed file; grids wait for all files. Waits for
+        one until something changes, at most `seconds`.
+        """
         with self._database() as connection:
             row = connection.execute(
                 "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
                 " WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number LIMIT 1",
                 (GRID,),
             ).fetchone()
-        return (row[0], row[1], (row[2], bytes(row[3]))) if row else None
+            if row is None:
+                self._changed.wait(seconds)
+                return None
+        return row[0], row[1], (row[2], bytes(row[3]))
 
     def finish(self, job: str, number: int, result: WireFile) -> None:
         """Record the file's outcome and drop its content."""
@@ -192,11 +197,6 @@ class LocalUploadQueue:
 
             self._changed.wait_for(is_over, seconds)
             return _get(connection, job)
-
-    def wait_for_any(self, seconds: float) -> None:
-        """Wait until something changes, at most `seconds`."""
-        with self._changed:
-            self._changed.wait(seconds)
 
     def wake(self) -> None:
         with self._changed:

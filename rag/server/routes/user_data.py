@@ -73,9 +73,9 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> dict[str,
     counts; a read-only key does not replace those of others.
     """
     line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
-    caller_of(request).charge(len(str(line)) / _RATED_A_SECOND)
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    facts = {"time": when, "key": _key(request), "may_write": may_write(request.state.key)}
+    caller, when = caller_of(request), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    caller.charge(len(str(line)) / _RATED_A_SECOND)
+    facts = {"time": when, "key": caller.key_id, "may_write": may_write(request.state.key)}
     feedback_file(service.settings.index).add({**facts, **line})
     return {"noted": True}
 
@@ -100,7 +100,7 @@ def list_threads(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, list[WireThread]]:
     """The key's own threads, the latest first."""
-    threads = ThreadStore(service.settings.index).listed(_key(request), search, limit)
+    threads = ThreadStore(service.settings.index).listed(caller_of(request).key_id, search, limit)
     return {"threads": threads}
 
 
@@ -109,12 +109,12 @@ def list_threads(
 def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTurns:
     """A thread, without answers that quote documents which no longer exist."""
     store = ThreadStore(service.settings.index)
-    stored = store.get(_key(request), thread)
+    stored = store.get(caller_of(request).key_id, thread)
     if stored is None:
         raise _missing(thread)
     present = {source.id for source in sources_of(service.engine.store)}
     if forget_answers(stored.turns, lambda document_id: document_id not in present):
-        store.put(_key(request), stored)
+        store.put(caller_of(request).key_id, stored)
     return stored
 
 
@@ -129,7 +129,7 @@ def put_thread(
     _check_depth(body.turns)
     caller_of(request).charge(len(str(body.turns)) / _KEPT_A_SECOND)
     stored = WireTurns(thread, body.title, time.time(), len(body.turns), body.turns)
-    ThreadStore(service.settings.index).put(_key(request), stored)
+    ThreadStore(service.settings.index).put(caller_of(request).key_id, stored)
     return stored
 
 
@@ -137,7 +137,7 @@ def put_thread(
 @needs(Right.READ)
 def delete_thread(thread: Identifier, request: Request, service: Shared) -> dict[str, bool]:
     """Delete a thread."""
-    if not ThreadStore(service.settings.index).delete(_key(request), thread):
+    if not ThreadStore(service.settings.index).delete(caller_of(request).key_id, thread):
         raise _missing(thread)
     return {"deleted": True}
 
@@ -155,7 +155,3 @@ def _check_depth(turns: list[dict[str, Any]]) -> None:
     if level:
         message = f"the turns are nested more than {_DEEPEST} levels deep"
         raise InputError(message, "send answers as /v1/ask returns them")
-
-
-def _key(request: Request) -> str:
-    return str(request.state.exchange.key)
