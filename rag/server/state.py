@@ -328,20 +328,16 @@ def missing(document_id: str) -> NotFoundError:
     return NotFoundError(message, "list the documents with: GET /v1/documents")
 
 
-def service_of(request: Request) -> Service:
-    """The service of the requested collection."""
+async def _service(request: Request) -> Service:
+    """The service of the requested collection. Asynchronous because FastAPI runs other functions in
+    a thread, for which a request waits while the threads are busy.
+    """
     service: Service = getattr(request.state, "service", None) or request.app.state.service
     return service
 
 
-async def _service(request: Request) -> Service:
-    return service_of(request)
-
-
 Shared = Annotated[Service, Depends(_service)]
-"""The service as a parameter of endpoints. Its function is asynchronous because FastAPI runs others
-in a thread, for which a request waits while the threads are busy.
-"""
+"""The service as a parameter of endpoints."""
 
 
 def page_for(request: Request, collection: str) -> str:

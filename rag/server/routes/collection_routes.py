@@ -15,7 +15,7 @@ from rag.server.auth import Right, needs
 from rag.server.collection_host import CollectionHost
 from rag.server.problems import ServiceError
 from rag.server.schemas import Options, Strict, WireAnswer
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Service, caller_of
 from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
@@ -113,7 +113,7 @@ def of_collection(name: str, request: Request) -> Iterator[Service]:
     """
     own, host = request.state.collection, _host(request)
     if own not in ("", DEFAULT_COLLECTION) and name in (DEFAULT_COLLECTION, own):
-        yield service_of(request)  # its access is already checked
+        yield request.state.service  # its access is already checked
         return
     if not _may(request, host.id_of(name)):
         hint = "list the collections it may use with: GET /v1/collections"
