@@ -5,11 +5,10 @@ turns that a client sends with them.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -22,7 +21,7 @@ from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.filters import parse
 from rag.meaning.followups import PreviousTurn, names_something, understand
-from rag.parsing.pool import ParseLimits, Pool
+from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats
 from rag.render.links import page_of
 from rag.server import problems
@@ -36,7 +35,6 @@ from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Answer, Document, Hit
 
-_log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
 _CHECK_DEADLINES = 10
 """Time limit of a check or of embeddings, as a multiple of a question's."""
@@ -192,8 +190,7 @@ class DefaultService(Service):
         """`open_engine` is called in the model thread, `on_failure` if it raises an error."""
         self.audit, self.keys = Audit(settings.index), keys_of(settings)
         models = ModelThread(open_engine, on_failure, settings.queue)
-        sizes = settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb
-        readers = Pool(1, ParseLimits(*sizes, bool(settings.keep_furniture)))
+        readers = build.pool(replace(settings, workers=1))
         super().__init__(settings, models, models.opened, readers)
         models.metrics.watch(lambda: models.depth, self._stats)
 

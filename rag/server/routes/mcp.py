@@ -8,7 +8,6 @@ the first request, so that it does not slow down the start of a service without 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ from rag.types import Document
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
-_log = logging.getLogger(__name__)
 PATH = "/mcp"
 _WAIT = 20.0
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
