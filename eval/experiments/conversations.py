@@ -53,7 +53,7 @@ GOLD, PAIRS = (ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "f
 _READ = 8
 _BETA = 1.5
 """Weight of recall."""
-_SHARPNESS = 14.0
+_SHARPNESS = 20.0
 """How much likelier a completion should be that is more like the meaning."""
 _DECAY = 0.003
 _REPORTED = 64

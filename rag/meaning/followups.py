@@ -40,7 +40,7 @@ meanings are asked if there is no answer."""
 _OTHERS, _UNLIKELY = 2, 0.05
 """Number of other meanings to ask, and the least probability of one."""
 _SMOOTH = 0.02
-_TOPIC = 0.5
+_TOPIC = 0.4
 """Weight of a completion with the topic in brackets, when one is chosen."""
 _GROUPS = {"it": "it its", "she": "he him his she her hers", "that": "this that", "one": "one ones"}
 _GROUPS |= {"they": "they them their theirs these those", "there": "there", "then": "then"}
