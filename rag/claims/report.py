@@ -74,7 +74,8 @@ def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuo
 
 def _unsigned(quotation: CheckedQuotation) -> str:
     """The words of a quotation without the signs of a block quote."""
-    return re.sub(r"\n[> \t]+", "\n", quotation.text)
+    first, *others = quotation.text.split("\n")
+    return "\n".join([first, *(line.lstrip("> \t") for line in others)])
 
 
 def pincite(citation: Citation) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from rag.types import Document
 MOST = 50
 _OWN = {"document": "id", "title": "title", "source": "source"}
 """Keys of filters that are fields of a document."""
-_LAST_WORDS = re.compile(r"\S+(?:\s+\S+){0,5}$")
+_LAST_WORDS = 6
+"""Number of words of a title that are completed together."""
 
 
 def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Completion]:
@@ -46,8 +46,9 @@ def _starting_with(start: str) -> list[Command]:
 
 def _titles(line: str, documents: Sequence[Document]) -> Iterator[Completion]:
     """Titles that match the last words, longest match first; a match may start inside a title."""
-    match = _LAST_WORDS.search(line)
-    words = match.group() if match else ""
+    before, *last = line.rsplit(maxsplit=_LAST_WORDS) or [""]
+    words = line[len(before) :].lstrip() if len(last) == _LAST_WORDS else line
+    words = words if words[-1:].strip() else ""
     while len(words) > 1:
         start = f" {words}".casefold()
         matches = [d for d in documents if start in f" {clean(d.title)}".casefold()]
