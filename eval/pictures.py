@@ -4,8 +4,6 @@ page.png shows an answer beside its document, in Chromium; prompt.png shows `rag
 (tmux), rendered by Chromium. Both use an index of seeds/. grid.png shows a grid of contracts, and
 audit.png a text with quotations that is checked against them."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

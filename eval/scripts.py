@@ -1,7 +1,5 @@
 """Shared by the scripts: their commands, folders, measures of time and memory, and results."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -9,8 +9,6 @@ question.
 A copy of a document has one word in `_WORDS` replaced by another of the corpus; its vectors are
 moved towards those of other passages and by noise, to a cosine of about .87 with the original's."""
 
-from __future__ import annotations
-
 import json
 import random
 import time

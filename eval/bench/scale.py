@@ -10,8 +10,6 @@ and the hybrid retriever at a depth of 100, without the embedding of the questio
 dense retriever against exact search; milliseconds until both retrievers find an added document of
 20 passages, or no longer find a deleted one."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

@@ -13,8 +13,6 @@ killed while it processes a document, a server while it answers a question, --pa
 after the last one. At the end every acknowledged upload must be present, complete, and the same
 from both servers. Exits with status 1 after any violation."""
 
-from __future__ import annotations
-
 import os
 import random
 import re

@@ -15,8 +15,6 @@ all. Documents are read back, and an index in folders passes all checks of `rag 
 Processes are forked from one that has imported everything and opened nothing, so that a round takes
 a fraction of a second."""
 
-from __future__ import annotations
-
 import os
 import random
 import select

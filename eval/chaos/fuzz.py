@@ -12,8 +12,6 @@ forms, and now and then a body that does not arrive. The others are mutations of
 changed, lost, doubled and swapped. The service runs on the tests' small models, over an index that
 fills and empties as documents are put and deleted. Loopback only."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import multiprocessing

@@ -10,8 +10,6 @@ complete, every other one complete or absent, both retrievers find what the data
 the checks of `rag index doctor` find nothing. Stops with status 1 at the first violation and leaves
 the folder for inspection."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -11,8 +11,6 @@ that send the worst requests of each endpoint. Turns of a few seconds let other 
 slow both alike. Status 1 if its searches take more than five times as long beside the flood, at the
 median or the 95th percentile, or a question is not answered."""
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import random

@@ -1,8 +1,6 @@
 """Shared by the scripts: a connection that sends any request; services and workers as processes,
 which can be killed and restarted at the same address. Loopback only."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import os

@@ -8,8 +8,6 @@ Readers ask, and compare every citation with the text of its document in that ve
 version number in it determines; and they check that documents are complete. Exits with status 1
 after any violation."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import random

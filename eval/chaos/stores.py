@@ -5,8 +5,6 @@ every question of eval/gold/seeds.jsonl (or one in N), and prints JSON: how many
 the same passages in the same order, and had the same answer, citations, alternatives and reason.
 RAG_* variables set the reader and the rest. Exits with status 1 if less than 99 % agree."""
 
-from __future__ import annotations
-
 import itertools
 import tempfile
 from collections import Counter

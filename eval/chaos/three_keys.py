@@ -13,8 +13,6 @@ contain another collection's word; from time to time all collections are read, a
 what their own key wrote. The service runs on the tests' small models, in a process of its own;
 loopback only."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random

@@ -9,8 +9,6 @@ arithmetic (fp32), the largest change of a verdict's probability, the processor'
 question, and the process's largest memory in MiB. OMP_NUM_THREADS sets the threads. On a processor
 without VNNI, or with ONEDNN_MAX_CPU_ISA=AVX2, int8 has 126 steps in place of 254."""
 
-from __future__ import annotations
-
 import multiprocessing
 import time
 from collections.abc import Sequence

@@ -17,8 +17,6 @@ and as they were meant.
 questions about other things, and reports on the other half how close the completions come to what
 was meant. The likelier a completion should be, the more of its words are those of the meaning."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256

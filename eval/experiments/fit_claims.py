@@ -8,8 +8,6 @@ One half is for fitting; the other is reported by set. Public claims are limited
 which no reader is trained (crc32 of the claim divisible by 5). A fit from kept rows takes seconds.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import zlib

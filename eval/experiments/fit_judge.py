@@ -11,8 +11,6 @@ sentence, if both have the answer. The probability is then mapped to that of ser
 winners of sets left out (Platt 1999). Writes judge.safetensors and confidence.json into FOLDER,
 such as rag/models/accurate."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

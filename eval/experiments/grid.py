@@ -8,8 +8,6 @@ is useful if it is answered with a value that contains an accepted wording. `--t
 a grid, and again as single questions with the same filter, and compares the processor's seconds.
 `--fit` prints the corrections of `rag.desk.grid_run`, fitted to the half for fitting."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections import Counter

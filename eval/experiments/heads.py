@@ -16,8 +16,6 @@ COUNT the questions of each part (200). Prints one line a part:
   no" is the share right of the questions that the passage decides, "all three" that of all, with
   those that it does not decide."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections import defaultdict

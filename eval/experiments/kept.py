@@ -11,8 +11,6 @@ and the sentences that people marked) and CMU's Question-Answer dataset (Smith, 
 questions about whole articles, half of them yes or no). For own, the held-out questions of our own,
 DATA is what `python -m eval.gold.training` made. Nothing is read twice."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

@@ -7,8 +7,6 @@ sentence with a planted error: a changed year or number, a changed name, an inve
 correct sentence with a wrong citation. The check uses the settings' reader. An error is caught if
 its sentence is struck; a quotation is kept if it is not."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

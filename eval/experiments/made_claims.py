@@ -3,8 +3,6 @@
 From an evidence sentence: a quotation and, if question and answer can be joined, a paraphrase (both
 supported); a changed value, an inserted negation, and a changed name (not supported)."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator, Sequence

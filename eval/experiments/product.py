@@ -5,8 +5,6 @@ python -m eval.experiments.product --cache DIR [--reader NAME] [--out FILE] SET.
 DIR is made by `python -m eval.experiments.kept`. The collections have a half for reporting; only
 that is asked. An answer is "useful" if `usefulness.serves` says so."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

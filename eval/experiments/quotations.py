@@ -6,8 +6,6 @@ The documents are those of eval/gold and, from DATA, of collections/ and pdf/. A
 not indexed: their sentences are the quotations that no document has. The makers know nothing of
 the judge: they find sentences and change them with patterns of their own."""
 
-from __future__ import annotations
-
 import random
 import re
 import sys

@@ -16,8 +16,6 @@ are not given are left out. Documents are checked against their digests in
 collections/documents.json. The project itself contains only the questions and the sentences that
 answer them."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

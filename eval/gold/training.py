@@ -22,8 +22,6 @@ claims/yesno.jsonl.gz with these sets added. The questions of one passage in eig
 training: held-out.json, held-out-tables.json and so on. Passages that this version of
 the parser splits differently are counted and left out."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

@@ -2,8 +2,6 @@
 
 Each phase stores its measurements in the work folder, from which the report is made."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Figures, tables and ratios, computed only from the phases' files."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The systems that are compared, behind one interface, and their processes, which measure."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import time
