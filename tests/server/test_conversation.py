@@ -1,5 +1,6 @@
 """Follow-ups over HTTP are understood as at the prompt."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,3 +99,23 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
     assert turns[0].documents == ["a (old).txt", "b.txt"]
     assert in_context(question, turns).preferred == tuple(turns[0].documents)
     assert in_context("When does the lease end?", turns).preferred == ()
+
+
+def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "oman.txt", OMAN)
+        before = [{"question": "Which reports did the office write on zebras?", "answer": None}]
+        typed = "who led them?"
+        understood = in_context(typed, [Turn(**turn) for turn in before])
+        meanings = [understood.question, *(text for text, _ in understood.others)]
+        body = {"question": typed, "conversation": before}
+        answer = client.post("/v1/ask", json=body).json()
+        assert len(meanings) == 3
+        assert answer["asked"] == typed
+        assert answer["question"] in meanings
+    engine = open_engine(Settings(index=tmp_path, threshold=0.15))
+    other = engine.ask(TURNS[0])
+    chosen = replace(understood, others=((TURNS[0], 0.5),)).answered(other)
+    assert (chosen.question, chosen.note) == (TURNS[0], "")
+    first = replace(understood, note="unclear").answered(replace(other, question=typed))
+    assert (first.question, first.note) == (understood.question, "unclear")
