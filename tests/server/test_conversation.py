@@ -104,11 +104,11 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
 def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
-        before = [{"question": "Which reports did the office write on zebras?", "answer": None}]
+        before = Turn(question="Which reports did the office write on zebras?")
         typed = "who led them?"
-        understood = in_context(typed, [Turn(**turn) for turn in before])
+        understood = in_context(typed, [before])
         meanings = [understood.question, *(text for text, _ in understood.others)]
-        body = {"question": typed, "conversation": before}
+        body = {"question": typed, "conversation": [before.model_dump()]}
         answer = client.post("/v1/ask", json=body).json()
         assert len(meanings) == 3
         assert answer["asked"] == typed
