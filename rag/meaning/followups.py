@@ -35,8 +35,7 @@ MODEL = Path(__file__).with_name("followups.json")
 UNSURE = 0.65
 """Probability of referring to the last turn from which on a question is completed."""
 UNCLEAR = 0.4
-"""Probability from which on the answer says that the question may refer to the last turn, and other
-meanings are asked if there is no answer."""
+"""Probability from which on the answer says that the question may refer to the last turn."""
 _OTHERS, _UNLIKELY = 2, 0.05
 """Number of other meanings to ask, and the least probability of one."""
 _SMOOTH = 0.02
@@ -128,7 +127,7 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     options = completions(question, last)
     chances = probabilities(options)
     best, follows = chosen(options, chances), 1 - chances[0]
-    others = _others(options, chances, best) if follows >= UNCLEAR else ()
+    others = _others(options, chances, best) if best else ()
     if best > 0 or follows < UNCLEAR:
         return Rewrite(options[best].text, "", follows, others)
     quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
