@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rag.cli.options import FILTER, TOP_K, command, is_json, option
 from rag.filters import Filter
 from rag.settings import Settings
+from rag.types import Document
 
 
 @command("repl")
@@ -37,5 +39,12 @@ def repl_command(
     from rag.repl.session_engine import SessionEngine
 
     follow = not no_follow_ups
-    session = ReplSession(SessionEngine(settings), filter, top_k, is_json(), follow)
+    engine = SessionEngine(settings, forget=_forget)
+    session = ReplSession(engine, filter, top_k, is_json(), follow)
     sys.exit(run(session, plain))
+
+
+def _forget(folder: Path, document: Document) -> None:
+    from rag.server.user_data import forget_quotes
+
+    forget_quotes(folder, document)

@@ -52,9 +52,17 @@ class Background(Future[T]):
 class SessionEngine:
     """One index and its models, for one user at a prompt."""
 
-    def __init__(self, settings: Settings, like: SessionEngine | None = None) -> None:
-        """`like` is an engine of another index, whose models are used."""
+    def __init__(
+        self,
+        settings: Settings,
+        like: SessionEngine | None = None,
+        forget: Callable[[Path, Document], object] = lambda folder, document: None,
+    ) -> None:
+        """`like` is an engine of another index, whose models are used. `forget` deletes what quotes
+        a document, such as ratings, from the index's folder before the document is deleted.
+        """
         self.settings = settings
+        self._forget = forget
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._opening = threading.Lock()
@@ -132,6 +140,9 @@ class SessionEngine:
         from rag import build
         from rag.ingestion.deletion import delete
 
+        document = self.store().document(document_id)
+        if document:
+            self._forget(self.settings.index, document)
         receipts = delete(self.store(), [document_id], build.stamps(self.settings))
         return receipts[0] if receipts else None
 

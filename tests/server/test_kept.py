@@ -15,6 +15,8 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
+from rag.repl.session_engine import SessionEngine
+from rag.server.mcp.local import LocalLibrary
 from rag.server.owner_files import JournalFile
 from rag.server.upload_queue import LocalUploadQueue
 from rag.server.user_data import (
@@ -24,9 +26,11 @@ from rag.server.user_data import (
     feedback_file,
     forget_quotes,
 )
+from rag.settings import Settings
+from tests.fakes import document, fake_models
 from tests.server.conftest import OMAN
 from tests.server.fake_server import add_key, put_text, serving, with_key
-from tests.small_index import in_threads
+from tests.small_index import add, in_threads, new_store
 from tests.store.helpers import EMBEDDER, local
 
 
@@ -190,6 +194,22 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
         (line,) = feedback_file(index).lines()
         assert line["question"] == kept
         assert sync().quotes == 0
+
+
+@pytest.mark.parametrize("door", [SessionEngine, LocalLibrary], ids=["the prompt", "an agent"])
+def test_ratings_of_documents_deleted_without_a_service_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: type
+) -> None:
+    fake_models(monkeypatch.setattr)
+    settings = Settings(index=tmp_path, embedder="bag-of-words")
+    with closing(new_store(tmp_path)) as store:
+        add(store, document("The safe is in Oslo, behind the portrait of the founder.", "oslo"))
+    for answer in ("behind the portrait of the founder", "in the wall of the kitchen"):
+        feedback_file(tmp_path).add({"question": answer, "verdict": "right", "answer": answer})
+    forget = {"forget": forget_quotes} if door is SessionEngine else {}
+    assert door(settings, **forget).delete("oslo")
+    (line,) = feedback_file(tmp_path).lines()
+    assert line["question"] == "in the wall of the kitchen"
 
 
 SECRET = "The safe is in Oslo, behind the portrait."

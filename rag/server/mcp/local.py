@@ -23,6 +23,7 @@ from rag.server.mcp.server import make_server
 from rag.server.schemas import Options, Turn
 from rag.server.state import Answered, in_context
 from rag.server.upload_queue import file_of
+from rag.server.user_data import forget_quotes
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document, Hit
 
@@ -42,7 +43,8 @@ class LocalLibrary(IndexAccess):
     ) -> None:
         """`like` is another index of this process, whose models are used."""
         self._settings = settings
-        self._index: SessionEngine = SessionEngine(settings, like._index if like else None)
+        models: SessionEngine | None = like._index if like else None
+        self._index: SessionEngine = SessionEngine(settings, models, forget_quotes)
         self._page = page
         self._one: threading.Lock = like._one if like else threading.Lock()
         self._collections: dict[str, LocalLibrary] = {}
