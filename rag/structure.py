@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets, around, split_sentences
 from rag.types import Block, BlockCell, Column, Document
 
 _START = attrgetter("start")
@@ -155,8 +155,7 @@ def sentence_around(document: Document, start: int, end: int, reach: int) -> Off
     characters of it.
     """
     near = document_sentences(document, max(0, start - reach), end + reach)
-    touched = [s for s in near if s[0] < max(end, start + 1) and start < s[1]]
-    return (touched[0][0], touched[-1][1]) if touched else (start, end)
+    return around(near, start, end)
 
 
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:

@@ -124,7 +124,7 @@ def _choice(value: Any, choices: Iterable[str], place: str) -> str:
 
 
 def _check_keys(values: Mapping[str, Any], kind: type, place: str) -> None:
-    """Raises InputError for a key that is no field of the dataclass `kind`."""
+    """Raises InputError for a key that the dataclass `kind` has no field for."""
     names = [field.name for field in fields(kind)]
     for key in values:
         if key not in names:

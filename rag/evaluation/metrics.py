@@ -210,7 +210,7 @@ _ALL = [
     *_metrics(
         "Answers",
         ("em", "Exact match", "Exact match over all questions after SQuAD's normalisation; a "
-         "refusal scores 1 where there is no answer, else 0 (Rajpurkar et al. 2016, 2018)."),
+         "refusal scores 1 for unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018)."),
         ("f1", "F1", "Token F1 with the closest accepted answer over all questions; a refusal "
          "scores 1 for unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018)."),
         ("em_answerable", "Exact match, answerable", "Exact match over answerable questions; a "

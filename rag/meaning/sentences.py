@@ -71,7 +71,12 @@ def enclosing_sentence(
 ) -> Offsets:
     """(start, end) from the start of the sentence that contains `start` to the end of the one that
     contains `end`. `rows` as in `split_sentences`."""
-    sentences = _kept(text, None if rows is None else tuple(rows))
+    return around(_kept(text, None if rows is None else tuple(rows)), start, end)
+
+
+def around(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
+    """From the start of the first of these sentences that `[start, end)` touches to the end of the
+    last; (start, end) if it touches none."""
     touched = [s for s in sentences if s[0] < max(end, start + 1) and s[1] > start]
     return (touched[0][0], touched[-1][1]) if touched else (start, end)
 

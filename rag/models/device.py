@@ -16,7 +16,7 @@ from rag.errors import InputError
 from rag.models.int8 import Int8Linear, has_vnni, quantised
 
 _TOKENS, _SIZE = 256, 768
-"""Of the timed products."""
+"""Tokens and width of the products that are timed to choose the arithmetic."""
 _CLEARLY = 0.8
 """Share of fp32's time up to which int8 is chosen, so that starts on a busy machine agree."""
 

@@ -123,7 +123,7 @@ def blocks_of(text: str) -> tuple[Block, ...]:
             outline.lines(line.start, "")
             continue
         if number in headings:
-            below = lines[number + 1]  # the last line is no heading
+            below = lines[number + 1]  # the last line is never a heading
             is_rule = bool(_RULE.fullmatch(below.source))
             last = below if is_rule else line
             end = last.start + len(last.source)

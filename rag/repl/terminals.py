@@ -208,6 +208,6 @@ def history(environ: Mapping[str, str] = os.environ) -> History:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o600)
         path.open("a+b").close()
-    except (OSError, RuntimeError):  # there is no home folder
+    except (OSError, RuntimeError):  # such as a missing home folder
         return InMemoryHistory()
     return _FileHistory(path)

@@ -131,7 +131,7 @@ class Keys:
         return new_key, token
 
     def _active(self, name: str) -> list[str]:
-        """Ids of the active keys with this id or name. Raises NotFoundError if there is none."""
+        """Ids of the active keys with this id or name. Raises NotFoundError if no key has it."""
         ids = [key.id for key in self.all() if name in (key.id, key.name) and not key.revoked]
         if not ids:
             raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")

@@ -88,8 +88,8 @@ class _Share:
 
 
 class Admission:
-    """Room for `requests` requests, of which one key may have three quarters, and for `size` bytes
-    of large bodies, of which it may have half. To be used in the event loop.
+    """Admits up to `requests` requests at a time, and up to `size` bytes of large bodies. One key
+    gets at most three quarters of the requests and half of the bytes. Use it in the event loop.
     """
 
     def __init__(self, requests: int, size: int, seconds: float = _WAIT_SECONDS) -> None:

@@ -229,7 +229,7 @@ class ModelThread:
             return
         self.metrics.batches.observe(len(batch))
         passages = sum({question.key: question.cost for question in batch}.values())
-        if passages:  # of searches, there are none
+        if passages:  # searches read none
             self._running = passages
         for engine in dict.fromkeys(question.engine for question in batch):
             self._answer([question for question in batch if question.engine is engine], engine)

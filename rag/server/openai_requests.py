@@ -1,5 +1,5 @@
-"""OpenAI's requests: their fields, of which docs/agents.md lists the ones that count, and from them
-the collection, the question, earlier turns and the filter. Unnamed fields are ignored.
+"""Reads requests in OpenAI's format: the collection, the question, earlier turns and the filter.
+docs/agents.md lists the fields that have an effect; others are ignored.
 
 Raises InputError or ServiceError for options that are unsupported but must not be ignored.
 """

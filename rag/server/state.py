@@ -288,9 +288,12 @@ class ServiceLibrary:
     ) -> tuple[PendingQuestion, Understood]:
         """Queue a question, after `turns`. Raises InputError, StoreError, ServiceError."""
         understood = in_context(question, turns)
-        meanings = understood.preferred, understood.others
         (pending,) = self.service.submit(
-            [understood.question], options, self.caller, False, *meanings
+            [understood.question],
+            options,
+            self.caller,
+            preferred=understood.preferred,
+            others=understood.others,
         )
         return pending, understood
 

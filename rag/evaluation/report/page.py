@@ -39,7 +39,7 @@ class Dot(NamedTuple):
 class Chart:
     """Points joined by a line in their order, with the area below filled, and dots. Without a line,
     the diagonal of equal values is drawn. `words` are the chart in words, for screen readers; `x`
-    and `y` name the quantities. Both are shares from 0, of which y reaches at least `high`."""
+    and `y` name the quantities. Both axes show shares and start at 0; y ends at `high` or above."""
 
     title: str
     words: str
