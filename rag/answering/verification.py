@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from rapidfuzz import fuzz, process
 
 from rag.errors import InputError
 from rag.structure import document_sentences, sentence_around
@@ -19,6 +21,12 @@ _CUT = 400
 """A sentence of this many characters may have been cut by its passage."""
 _WIDTH = 3000
 """Number of characters on each side of the old place in which a changed sentence is looked for."""
+_LONGEST = 100_000
+"""Maximum number of characters of a quote and of its sentence; passages are far shorter."""
+_STEP = 10_000
+"""Number of characters on each side that are searched at a time, so that few places are kept."""
+_SECONDS = 2.0
+"""Processor time of one check; a sentence that stands in the document once takes milliseconds."""
 
 
 class Documents(Protocol):
@@ -58,7 +66,13 @@ class CitationCheck:
 
 
 def verify(store: Documents, citation: Citation | Cited) -> CitationCheck:
-    """Check a citation against the current index."""
+    """Check a citation against the current index. Raises InputError for one that is too long, or
+    that would take seconds, since its sentence occurs very often.
+    """
+    for name, part in (("quote", citation.quote), ("sentence", citation.sentence)):
+        if len(part) > _LONGEST:
+            message = f"the {name} has {len(part):,} characters, more than {_LONGEST:,}"
+            raise InputError(message, "cite a part of it")
     document = store.document(citation.document_id)
     if document is None:
         detail = f"{citation.document_id} is no longer in the index"
@@ -96,21 +110,21 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
     """Whether the sentence around the quote is the cited one, if that is known: "2015" alone proves
     little.
     """
-    inside = citation.sentence.find(citation.quote)
-    if not citation.sentence or inside < 0:
+    sentence = citation.sentence
+    if citation.quote not in sentence:
         return True
-    starts = [citation.start - offset for offset in _places(citation.sentence, citation.quote)]
-    if (
-        citation.sha256 and citation.sha256 == document.sha256
-    ):  # the bytes that were cited: it may be half of a long sentence
-        return any(_of_whole_words(document.text, start, citation.sentence) for start in starts)
-    return any(_is_sentence(document, start, citation.sentence) for start in starts)
+    # the bytes that were cited: it may be half of a long sentence
+    is_unchanged = bool(citation.sha256) and citation.sha256 == document.sha256
+    is_whole = _is_of_whole_words if is_unchanged else _is_sentence
+    first = citation.start + len(citation.quote) - len(sentence)
+    around = _places(document.text, sentence, max(0, first), citation.start + len(sentence))
+    return any(is_whole(document, place, sentence) for place in _timely(around))
 
 
-def _of_whole_words(text: str, start: int, part: str) -> bool:
-    end = start + len(part)
-    is_there = start >= 0 and text.startswith(part, start)
-    return is_there and not _is_in_word(text, start) and not _is_in_word(text, end)
+def _is_of_whole_words(document: Document, start: int, part: str) -> bool:
+    """Whether the part at `start` begins and ends between words."""
+    text = document.text
+    return not _is_in_word(text, start) and not _is_in_word(text, start + len(part))
 
 
 def _is_in_word(text: str, offset: int) -> bool:
@@ -120,11 +134,9 @@ def _is_in_word(text: str, offset: int) -> bool:
 
 
 def _is_sentence(document: Document, start: int, sentence: str) -> bool:
-    """Whether the sentence is there and not part of a longer one: "Rent: 12000" does not contain
+    """Whether the sentence at `start` is not part of a longer one: "Rent: 12000" does not contain
     "Rent: 1200". Very long ones may be cut where their passage ended.
     """
-    if start < 0 or not document.text.startswith(sentence, start):
-        return False
     first, last = sentence_around(document, start, start + len(sentence), _AROUND)
     return len(sentence) >= _CUT or document.text[first:last] == sentence.strip()
 
@@ -133,33 +145,54 @@ def _found(document: Document, citation: Citation | Cited) -> int | None:
     """The place of the quote now: within its sentence, nearest to the old place; without a
     sentence, only if the quote is long.
     """
-    if citation.sentence and citation.quote in citation.sentence:
-        offsets = [
-            place + inside
-            for place in _places(document.text, citation.sentence)
-            if _is_sentence(document, place, citation.sentence)
-            for inside in _places(citation.sentence, citation.quote)
-        ]
-    else:
-        is_long = len(citation.quote) >= 20
-        offsets = _places(document.text, citation.quote) if is_long else []
-    return min(offsets, key=lambda place: abs(place - citation.start), default=None)
+    text, quote, sentence = document.text, citation.quote, citation.sentence
+    if not quote or quote not in sentence:
+        is_long = len(quote) >= 20
+        return next(_nearest(text, quote, citation.start), None) if is_long else None
+    inside = sentence.index(quote)
+    for place in _timely(_nearest(text, sentence, citation.start - inside)):
+        if _is_sentence(document, place, sentence):
+            return place + next(_nearest(sentence, quote, citation.start - place))
+    return None
 
 
-def _places(text: str, part: str) -> list[int]:
-    places: list[int] = []
-    offset = text.find(part) if part else -1
-    while offset >= 0:
-        places.append(offset)
-        offset = text.find(part, offset + 1)
-    return places
+def _nearest(text: str, part: str, offset: int) -> Iterator[int]:
+    """The places of a part, the nearest to `offset` first."""
+    offset = max(0, min(offset, len(text)))
+    for near in range(0, max(offset, len(text) - offset) + 1, _STEP):
+        far = near + _STEP
+        places = [*_places(text, part, offset + near, offset + far)]
+        places += _places(text, part, max(0, offset - far), offset - near)
+        yield from sorted(places, key=lambda place: abs(place - offset))
+
+
+def _places(text: str, part: str, first: int, last: int) -> Iterator[int]:
+    """The places of a part that begin in `text[first:last]`, in order."""
+    end = last + len(part) - 1
+    place = text.find(part, first, end) if first < last else -1
+    while place >= 0:
+        yield place
+        place = text.find(part, place + 1, end)
+
+
+def _timely(places: Iterator[int]) -> Iterator[int]:
+    """The places, as long as it does not take too long. Raises InputError then."""
+    until = time.thread_time() + _SECONDS
+    for place in places:
+        if time.thread_time() > until:
+            message = f"the sentence occurs so often that it takes over {_SECONDS:g} s to check"
+            raise InputError(message, "cite a longer sentence")
+        yield place
 
 
 def _became(document: Document, citation: Citation | Cited) -> str | None:
     """The sentence near the old place that is most similar to the cited one."""
-    around = document_sentences(document, max(0, citation.start - _WIDTH), citation.end + _WIDTH)
-    texts = [document.text[start:end] for start, end in around]
-    near = difflib.get_close_matches(citation.sentence or citation.quote, texts, 1, _NEAR)
+    start = min(citation.start, len(document.text))
+    end = start + min(len(citation.quote), _WIDTH)
+    around = document_sentences(document, max(0, start - _WIDTH), end + _WIDTH)
+    texts = [document.text[first:last] for first, last in around]
+    cited = citation.sentence or citation.quote
+    near = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _NEAR)
     return near[0] if near else None
 
 

@@ -1,3 +1,6 @@
+import itertools
+import time
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -123,3 +126,53 @@ def test_half_of_a_long_sentence_is_verified() -> None:
     assert verify(Shelf(replace(document(whole), sha256="1" * 64)), half).status == "changed"
     worded = Cited("docs/a.txt", quote, quote + 9, "900 euros", half.sha256, whole[start + 1 :])
     assert verify(Shelf(document(whole)), worded).status == "changed"
+
+
+def often(words: str, count: int) -> Document:
+    return document("\n\n".join([words * count, "The end."]))
+
+
+def test_a_sentence_that_stands_everywhere_needs_no_memory() -> None:
+    """Its places times those of the quote in it would be twenty million."""
+    shelf = Shelf(often("a b c ", 20_000))
+    sentence = "a b c " * 1000
+    tracemalloc.start()
+    try:
+        verdict = verify(shelf, Cited("docs/a.txt", 0, 1, "c", "", sentence))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (verdict.status, verdict.start) == ("moved", 4)
+    assert peak < 20 << 20
+
+
+def test_a_sentence_that_is_everywhere_part_of_another_is_given_up() -> None:
+    started = time.thread_time()
+    with pytest.raises(InputError, match="occurs so often"):
+        verify(Shelf(often("a b c ", 400_000)), Cited("docs/a.txt", 0, 1, "c", "", "b c"))
+    assert time.thread_time() - started < 5
+
+
+def test_a_changed_sentence_is_compared_in_little_time() -> None:
+    words = (f"word{number % 97} and{number % 89}" for number in itertools.count())
+    sentence = " ".join(itertools.islice(words, 8000))
+    text = ". ".join(sentence[start : start + 3000] for start in range(500, 60_000, 3000))
+    started = time.thread_time()
+    cited = Cited("docs/a.txt", 0, 10**9, sentence[:90_000], "", sentence[:90_000])
+    assert verify(Shelf(document(text)), cited).status == "changed"
+    assert time.thread_time() - started < 1
+
+
+def test_a_quote_has_a_maximum_length() -> None:
+    with pytest.raises(InputError, match="the quote has 100,001 characters"):
+        verify(Shelf(document(TEXT)), Cited("docs/a.txt", 0, 100_001, "a" * 100_001))
+
+
+def test_the_nearest_of_many_places_is_found() -> None:
+    text = "".join(f"{'x' * 9000}.\n\nThe fee is 5 euros.\n\n" for _ in range(9))
+    quote, sentence = "5 euros", "The fee is 5 euros."
+    places = [place for place in range(len(text)) if text.startswith(quote, place)]
+    for old in (0, 1, places[4] - 3000, places[4] + 2999, len(text), 10**9):
+        near = min(places, key=lambda place: abs(place - old))
+        cited = Cited("docs/a.txt", old, old + len(quote), quote, "1" * 64, sentence)
+        assert verify(Shelf(document(text)), cited).start == near
