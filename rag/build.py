@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.judge import Judge, Ranks
-from rag.answering.searcher import Searcher
 from rag.engine import Engine
 from rag.errors import AbsentError, InputError, needs_extra
 from rag.models.registry import (
@@ -21,7 +20,8 @@ from rag.models.registry import (
     judge_path,
 )
 from rag.models.threads import available_cores, model_threads
-from rag.protocols import Embedder, Reader, Retriever, Speller, Store
+from rag.protocols import Embedder, Reader, Store
+from rag.retrieval import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
@@ -220,10 +220,16 @@ def writer(settings: Settings, engine: Engine) -> Writer:
     return Writer(ChatServer(*address, settings.writer_seconds), Checker(engine))
 
 
-def searcher(settings: Settings) -> Searcher:
+def retriever(settings: Settings) -> Retriever:
     """Retrieval only: `engine` without the reader."""
     opened = store(settings)
-    return Searcher(settings, opened, *_search(settings, opened, embedder(settings)))
+    return _retriever(settings, opened, embedder(settings))
+
+
+def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
+    from rag.store.spelling import WordSpeller
+
+    return Retriever(settings, store, embedder, WordSpeller(store))
 
 
 def judge(settings: Settings) -> Ranks:
@@ -240,36 +246,23 @@ def assemble(
     chosen_judge: Ranks | None = None,
 ) -> Engine:
     """Build an engine from existing parts; without `chosen_judge` with that of the settings."""
-    retriever, speller = _search(settings, store, embedder)
-    parts = (speller, forms(settings, embedder), embedder)
-
-    def engine_of(reader: Reader, judge: Ranks, quick: Engine | None = None) -> Engine:
-        return Engine(settings, store, retriever, reader, judge, *parts, quick)
-
+    retriever, classifier = _retriever(settings, store, embedder), forms(settings)
     small, _ = stages(reader)
     quick = None
     if small is not reader and chosen_judge is None:
-        own = replace(settings, reader=small.name, calibration="default")
-        quick = engine_of(small, judge(own))
-    return engine_of(reader, chosen_judge or judge(settings), quick)
+        small_judge = judge(replace(settings, reader=small.name, calibration="default"))
+        quick = Engine(settings, retriever, small, small_judge, classifier)
+    return Engine(settings, retriever, reader, chosen_judge or judge(settings), classifier, quick)
 
 
-def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
+def forms(settings: Settings) -> FormClassifier | None:
     """Classifier of forms; None if off. The shipped one works with the default embedder only."""
     from rag.answering.forms import SHIPPED, FormClassifier
 
     if settings.forms == "off" or (settings.forms == "default" and settings.embedder != "minilm"):
         return None
     path = SHIPPED if settings.forms == "default" else Path(settings.forms)
-    return FormClassifier.load(embedder, path)
-
-
-def _search(settings: Settings, store: Store, embedder: Embedder) -> tuple[Retriever, Speller]:
-    from rag.retrieval import HybridRetriever
-    from rag.store.spelling import WordSpeller
-
-    retriever = HybridRetriever(store, embedder, settings.first_stage_k, settings.alpha)
-    return retriever, WordSpeller(store)
+    return FormClassifier.load(path)
 
 
 def prepare(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rag.answering.candidate import Candidate
 from rag.answering.catalogue import catalogue
@@ -15,50 +15,81 @@ from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.reading import Reading
 from rag.answering.receipts import receipt
-from rag.answering.searcher import TRIES, Query, RetrievalResult, Searcher
 from rag.answering.talk import SUGGESTION_READS, Suggestions, talk_reply
 from rag.errors import InputError
 from rag.filters import matches, of_documents, shown
 from rag.models.cascade import BudgetedReader, ReadState
-from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
+from rag.protocols import Filter, Reader, ReaderOutput
+from rag.query import Query
+from rag.retrieval import TRIES, RetrievalResult, Retriever
 from rag.settings import Settings
-from rag.types import TALK, Answer, Document, Receipt
+from rag.types import TALK, Answer, Document, Hit, Receipt
 
-_PREFERRED = 0.05
-"""Bonus on the fused score for documents of the previous answer, in a follow-up."""
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
 """Probability of an overview or a catalogue from which on one is made and judged."""
 
 
-class Engine(Searcher):
-    """Retrieves passages, reads them and composes the answer."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to read and to judge for a question: the passages, the probability of each
+    form, and candidates that come from whole documents instead of passages.
+    """
+
+    retrieved: RetrievalResult
+    form_odds: Mapping[str, float]
+    proposed: tuple[Candidate, ...] = ()
+
+    @property
+    def hits(self) -> list[Hit]:
+        return self.retrieved.hits
+
+    def reading(self, output: ReaderOutput) -> Reading:
+        """What a reader says about the passages, ready for ranking."""
+        return Reading(
+            question=self.retrieved.question,
+            hits=self.hits,
+            output=output,
+            documents=self.retrieved.documents,
+            form_odds=self.form_odds,
+        )
+
+    def is_talk(self, query: Query) -> bool:
+        """Whether the question is to rag itself."""
+        likely = self.form_odds
+        return not query.form and likely.get(TALK, 0.0) >= max(_TALK, *likely.values(), 0.0)
+
+
+class Engine:
+    """Has passages retrieved and read, and composes the answer."""
 
     def __init__(
         self,
         settings: Settings,
-        store: Store,
         retriever: Retriever,
         reader: Reader,
         judge: Ranks,
-        speller: Speller | None = None,
         forms: FormClassifier | None = None,
-        embedder: Embedder | None = None,
         quick: Engine | None = None,
     ) -> None:
         """`forms` says how likely a question wants each form; without it, answers are spans.
-        Overviews need `embedder`. `quick` answers with the small reader of a cascade alone.
+        `quick` answers with the small reader of a cascade alone.
         """
-        super().__init__(settings, store, retriever, speller)
+        self.settings = settings
+        self.retriever = retriever
+        self.store = retriever.store
         self.reader = reader
         self.judge = judge
         self.forms = forms
         self.quick = quick
         self.alternatives = MOST_ALTERNATIVES
-        self.embedder = embedder
         self._rounds = BudgetedReader(reader)
         self.suggestions = Suggestions()
+
+    def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
+        """The `k` best passages, best first. Raises as `Retriever.search` does."""
+        return self.retriever.search(question, k, filter)
 
     def ask(
         self,
@@ -87,90 +118,72 @@ class Engine(Searcher):
         """
         timings: dict[str, float] = {}
         with _timed(timings, "retrieve"):
-            results = self.find_many(queries)
-        return self.answer_many(queries, results, timings)
+            found = self.find_many(queries)
+        return self.answer_many(queries, found, timings)
 
-    def find_many(self, queries: Sequence[Query]) -> list[RetrievalResult]:
-        """`Searcher.find_many`, with the probability of each form, and candidates that come from
-        documents instead of passages.
+    def find_many(self, queries: Sequence[Query]) -> list[Found]:
+        """Everything there is to read and to judge, for each query from one generation of the
+        index. Raises InputError for an unknown form, and as `Retriever.find_many` does.
         """
         _check_forms(queries)
-        queries = [self._understood(query) for query in queries]
-        odds = self._form_odds(queries)
-        wide = [self._widened(query) for query in queries]
-        results = [
-            self._preferring(query, result)
-            for query, result in zip(queries, super().find_many(wide), strict=True)
-        ]
-        return [
-            self._with_proposals(query, replace(result, form_odds=by_form))
-            for query, result, by_form in zip(queries, results, odds, strict=True)
-        ]
+        results = self.retriever.find_many(queries)
+        odds = self._form_odds(queries, results)
+        found = [Found(*pair) for pair in zip(results, odds, strict=True)]
+        return [self._with_proposals(*pair) for pair in zip(queries, found, strict=True)]
 
-    def _form_odds(self, queries: Sequence[Query]) -> list[Mapping[str, float]]:
+    def _form_odds(
+        self, queries: Sequence[Query], results: Sequence[RetrievalResult]
+    ) -> list[Mapping[str, float]]:
         """The probability of each form; one that a person chose is certain."""
-        questions = [query.question for query in queries]
-        classified = self.forms.probabilities(questions) if self.forms else [{} for _ in questions]
+        classified: list[Mapping[str, float]] = [{} for _ in results]
+        if self.forms and results:
+            questions = [result.question for result in results]
+            classified = self.forms.probabilities(questions, [result.vector for result in results])
         return [
             {name: float(name == query.form) for name in CLASSES} if query.form else by_form
             for query, by_form in zip(queries, classified, strict=True)
         ]
 
-    def _widened(self, query: Query) -> Query:
-        """The query with twice as many passages, if documents are preferred."""
-        return replace(query, k=2 * self._k(query)) if query.preferred else query
-
-    def _preferring(self, query: Query, result: RetrievalResult) -> RetrievalResult:
-        """The best passages, with a bonus for documents of the previous answer."""
-        if not query.preferred:
-            return result
-        bonus = dict.fromkeys(query.preferred, _PREFERRED)
-        by_score = sorted(
-            result.hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0)
-        )
-        return replace(result, hits=by_score[: self._k(query)])
-
-    def _k(self, query: Query) -> int:
-        return query.k or self.settings.top_k
-
-    def _with_proposals(self, query: Query, result: RetrievalResult) -> RetrievalResult:
+    def _with_proposals(self, query: Query, found: Found) -> Found:
         """Add an overview and a catalogue where the question may want one, from the same generation
         of the index.
         """
-        document_ids = {
+        forms = {
             form
             for form in ("overview", "catalogue")
             if query.form == form
-            or (not query.form and result.form_odds.get(form, 0.0) >= _PROPOSED)
+            or (not query.form and found.form_odds.get(form, 0.0) >= _PROPOSED)
         }
-        if not document_ids:
-            return result
+        if not forms:
+            return found
+        result = found.retrieved
+        understood = replace(query, question=result.question, as_typed=True)
         for _ in range(TRIES):
-            proposals, documents = self._proposals(query, result, document_ids)
+            proposals, documents = self._proposals(query, result, forms)
             if self.store.stats().generation == result.generation:
                 break
-            (fresh,) = super().find_many([query])
-            result = replace(fresh, form_odds=result.form_odds)
-        return replace(result, proposed=proposals, documents={**result.documents, **documents})
+            (result,) = self.retriever.find_many([understood])
+        result = replace(result, documents={**result.documents, **documents})
+        return Found(result, found.form_odds, proposals)
 
     def _proposals(
-        self, query: Query, result: RetrievalResult, document_ids: set[str]
+        self, query: Query, result: RetrievalResult, forms: set[str]
     ) -> tuple[tuple[Candidate, ...], dict[str, Document]]:
         """The candidates, and the documents that they quote."""
+        question = result.question
         listed = [
             document
             for document in self.store.documents()
             if matches(of_documents(query.filter or ()), document)
         ]
         proposals: list[Candidate | None] = []
-        if "overview" in document_ids and (name := meant(query.question, listed, result.hits)):
-            document = self.store.document(name)
-            if document and self.embedder:
-                embedded = self.store.embedded(document.id)
-                proposals.append(overview(document, *embedded, self.embedder))
-        if "catalogue" in document_ids:
+        name = meant(question, listed, result.hits) if "overview" in forms else None
+        if name and (document := self.store.document(name)):
+            passages, vectors = self.store.embedded(name)
+            proposals.append(overview(document, passages, vectors, self.retriever.embedder))
+        if "catalogue" in forms:
             is_alone = any(part.key == "document" and part.op == "=" for part in query.filter or ())
-            proposals.append(catalogue(query.question, self.store, listed, result.hits, is_alone))
+            proposals.append(catalogue(question, self.store, listed, result.hits, is_alone))
         present = tuple(proposal for proposal in proposals if proposal is not None)
         names = {place.document_id for proposal in present for place in proposal.places}
         documents = {name: found for name in names if (found := self.store.document(name))}
@@ -179,26 +192,28 @@ class Engine(Searcher):
     def answer_many(
         self,
         queries: Sequence[Query],
-        results: Sequence[RetrievalResult],
+        found: Sequence[Found],
         timings: Mapping[str, float],
         on_progress: Callable[[int], object] = lambda row: None,
     ) -> list[Answer]:
-        """Compose the answers from the retrieval results. `timings` are those of retrieval.
+        """Read what was found and compose the answers. `timings` are those of retrieval.
         `on_progress` is called with a question's index after passages of it have been read.
         """
         timings = dict(timings)
         states = [
             ReadState(
-                result.question, () if _is_talk(query, result) else result.hits, query.deadline
+                question=one.retrieved.question,
+                hits=() if one.is_talk(query) else one.hits,
+                deadline=query.deadline,
             )
-            for query, result in zip(queries, results, strict=True)
+            for query, one in zip(queries, found, strict=True)
         ]
         with _timed(timings, "read"):
             self._rounds.run(states, on_progress)
         with _timed(timings, "compose"):
             answers = [
-                self._compose(query, result, state, timings)
-                for query, result, state in zip(queries, results, states, strict=True)
+                self._compose(query, one, state, timings)
+                for query, one, state in zip(queries, found, states, strict=True)
             ]
         return [self._of_likeliest(query, one) for query, one in zip(queries, answers, strict=True)]
 
@@ -220,25 +235,23 @@ class Engine(Searcher):
     def _compose(
         self,
         query: Query,
-        result: RetrievalResult,
+        found: Found,
         state: ReadState,
         timings: Mapping[str, float],
     ) -> Answer:
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
         """
-        if _is_talk(query, result):
+        result = found.retrieved
+        if found.is_talk(query):
             answer = talk_reply(query.question.strip(), self._suggested(query), timings)
             return replace(answer, receipt=self._receipt(query, result, answer, state))
-        reading = Reading(
-            state.question, result.hits, state.output, result.documents, result.form_odds
-        )
         answer = compose(
-            reading,
+            found.reading(state.output),
             Ruling(self.judge, self.threshold, self.alternatives),
             timings,
             query.form,
-            result.proposed,
+            found.proposed,
         )
         if query.filter and not result.hits and answer.text is None:
             answer = replace(answer, abstention_reason=f"no document matches {shown(query.filter)}")
@@ -266,7 +279,7 @@ class Engine(Searcher):
             replace(self.settings, threshold=self.threshold),
             self.judge.digest,
             answer.question,
-            state.read if answer.truncated else self._k(query),
+            state.read if answer.truncated else query.k or self.settings.top_k,
             query.filter or (),
             result.generation,
             self._behind(answer, result),
@@ -289,12 +302,6 @@ class Engine(Searcher):
     def threshold(self) -> float:
         """Minimum probability of an answer: the setting, or if that is negative, the fitted one."""
         return self.settings.threshold if self.settings.threshold >= 0 else self.judge.threshold
-
-
-def _is_talk(query: Query, result: RetrievalResult) -> bool:
-    """Whether the question is to rag itself."""
-    likely = result.form_odds
-    return not query.form and likely.get(TALK, 0.0) >= max(_TALK, *likely.values(), 0.0)
 
 
 def _check_forms(queries: Sequence[Query]) -> None:

@@ -184,13 +184,6 @@ class Speller(Protocol):
         """The question with its misspelled words corrected."""
 
 
-class Retriever(Protocol):
-    def retrieve(
-        self, questions: Sequence[str], k: int, filter: Filter | None = None
-    ) -> list[list[Hit]]:
-        """The `k` best hits for each question, best first."""
-
-
 @dataclass(frozen=True, slots=True)
 class SentenceScore:
     """Probability that the sentence `hit.passage.text[start:end]` belongs to the answer.

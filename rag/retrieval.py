@@ -1,17 +1,31 @@
-"""Hybrid retrieval: dense and lexical results fused by convex combination; passages of documents
-that the question names, by an identifier, a quarter or a date, are preferred. Passages with equal
-text become one hit.
+"""Retrieval: passages for questions, each result from one generation of the index.
+
+Dense and lexical results are fused by convex combination; passages of documents that the question
+names, by an identifier, a quarter or a date, are preferred, and in a follow-up those of the
+previous answer. Passages with equal text become one hit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from rag.errors import EmptyError
 from rag.filters import Condition
 from rag.meaning import identifiers
 from rag.meaning.dates import days
-from rag.protocols import Embedder, Filter, Store, Vectors
-from rag.types import Hit, Passage
+from rag.protocols import Embedder, Filter, Speller, Store, Vectors
+from rag.query import Query, check_question
+from rag.settings import Settings
+from rag.structure import rows_within
+from rag.types import Document, Hit, Passage
+
+TRIES = 20
+"""Attempts to retrieve from an unchanged index. Changes and retrievals each take milliseconds; if
+changes never pause, outdated passages are left out instead.
+"""
+_PREFERRED = 0.05
+"""Bonus on the fused score for documents of the previous answer, in a follow-up."""
 
 _ALWAYS = 2
 """Number of top results of each retriever that are always among the hits."""
@@ -35,40 +49,125 @@ _CLOSE, _MANY = 0.6, 20
 """Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
 
 
-class HybridRetriever:
-    """Retrieves candidates with both retrievers, scores each with both, and fuses the scores."""
+@dataclass(frozen=True, slots=True)
+class RetrievalResult:
+    """The best hits from one generation of the index, best first, and their documents, by id.
+
+    `question` is the question after spelling correction; `vector` is its embedding, shape (dim,).
+    """
+
+    question: str
+    vector: Vectors = field(compare=False, repr=False)
+    hits: list[Hit]
+    documents: Mapping[str, Document]
+    generation: int
+
+
+class Retriever:
+    """Finds passages by meaning and by words."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7
+        self,
+        settings: Settings,
+        store: Store,
+        embedder: Embedder,
+        speller: Speller | None = None,
     ) -> None:
-        self._store = store
-        self._embedder = embedder
-        self._candidates = candidates
-        self._alpha = alpha
+        """A `speller` corrects questions unless the settings or the question turn it off."""
+        self.settings = settings
+        self.store = store
+        self.embedder = embedder
+        self.speller = speller
+        self.candidates = settings.first_stage_k
+        """Number of candidates of each search, by meaning and by words."""
 
-    def retrieve(
-        self, questions: Sequence[str], k: int, filter: Filter | None = None
-    ) -> list[list[Hit]]:
-        """The `k` best hits for each question, best first."""
-        vectors = self._embedder.embed_queries(questions)
+    def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
+        """The `k` best passages, best first.
+
+        Raises InputError for a question that is empty or too long, EmptyError if the index is
+        empty.
+        """
+        return self.find_many([Query(question, k, filter)])[0].hits
+
+    def find_many(self, queries: Sequence[Query]) -> list[RetrievalResult]:
+        """`search` for several questions, which are embedded together. Each result is from one
+        generation of the index, whatever is written meanwhile.
+        """
+        if not queries:
+            return []
+        understood = [self._understood(query) for query in queries]
+        if not self.store.stats().passages:
+            raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
+        vectors = self.embedder.embed_queries([query.question for query in understood])
+        embedded = list(zip(understood, vectors, strict=True))
+        return self._find(embedded) or [self._find_patiently(*one) for one in embedded]
+
+    def _understood(self, query: Query) -> Query:
+        """The question with its spelling corrected, at most once."""
+        question = check_question(query.question, self.settings.max_question)
+        if self.speller and self.settings.spelling and not query.as_typed:
+            question = self.speller.correct(question)
+        return replace(query, question=question, as_typed=True)
+
+    def _find_patiently(self, query: Query, vector: Vectors) -> RetrievalResult:
+        embedded = [(query, vector)]
+        for _ in range(TRIES):
+            if results := self._find(embedded):
+                return results[0]
+        return self._find(embedded, changing=True)[0]
+
+    def _find(
+        self, embedded: Sequence[tuple[Query, Vectors]], changing: bool = False
+    ) -> list[RetrievalResult]:
+        """One attempt to retrieve. Returns [] if the index changed meanwhile; with `changing`,
+        returns the passages that are still valid instead.
+        """
+        before = self.store.stats().generation
+        hits = [self._preferred_hits(query, vector) for query, vector in embedded]
+        ids = {hit.passage.document_id for query_hits in hits for hit in query_hits}
+        documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
+        generation = self.store.stats().generation
+        changed = generation != before
+        if changed and not changing:
+            return []
         return [
-            self._one(q, vector, k, filter) for q, vector in zip(questions, vectors, strict=True)
+            RetrievalResult(
+                question=query.question,
+                vector=vector,
+                hits=_valid(query_hits, documents, changed),
+                documents=documents,
+                generation=generation,
+            )
+            for (query, vector), query_hits in zip(embedded, hits, strict=True)
         ]
 
-    def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
+    def _preferred_hits(self, query: Query, vector: Vectors) -> list[Hit]:
+        """The query's hits; those of documents that it prefers are also found further down, and
+        get a bonus.
+        """
+        k = query.k or self.settings.top_k
+        if not query.preferred:
+            return self.hits(query.question, vector, k, query.filter)
+        bonus = dict.fromkeys(query.preferred, _PREFERRED)
+        hits = self.hits(query.question, vector, 2 * k, query.filter)
+        hits = sorted(hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0))
+        return hits[:k]
+
+    def hits(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
+        """The `k` best hits, best first. `vector` is the question's, shape (dim,)."""
         named, identified = self._named(question, filter)
-        least = max(k, self._candidates)
+        least = max(k, self.candidates)
         for depth in (least, least * _DEEPER):
-            dense = dict(self._store.dense(vector, depth, filter))
-            lexical = dict(self._store.lexical(question, depth, filter))
+            dense = dict(self.store.dense(vector, depth, filter))
+            lexical = dict(self.store.lexical(question, depth, filter))
             by_dense, by_lexical = _ranks(dense), _ranks(lexical)
             for document_id in named[:_SEARCHED]:
                 within = (*(filter or ()), Condition("document", "=", document_id))
-                dense |= self._store.dense(vector, k, within)
-                lexical |= self._store.lexical(question, k, within)
-            dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
-            scores = fuse(dense, lexical, self._alpha)
-            passages = self._store.passages(list(scores))
+                dense |= self.store.dense(vector, k, within)
+                lexical |= self.store.lexical(question, k, within)
+            dense |= self.store.cosines(vector, [i for i in lexical if i not in dense])
+            scores = fuse(dense, lexical, self.settings.alpha)
+            passages = self.store.passages(list(scores))
             for number, passage in passages.items():
                 if passage.document_id in named:
                     scores[number] = 1 - (1 - scores[number]) * _NAMED
@@ -114,8 +213,8 @@ class HybridRetriever:
         return (sorted(document_ids), identified) if len(document_ids) <= _FEW else ((), False)
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
-        return self._store.passages(
-            [i for i, _ in self._store.lexical(words, self._candidates, filter)]
+        return self.store.passages(
+            [i for i, _ in self.store.lexical(words, self.candidates, filter)]
         ).values()
 
 
@@ -159,3 +258,23 @@ def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list
     must = [place for place, group in enumerate(groups) if not set(firsts).isdisjoint(group)][:k]
     others = [place for place in range(len(groups)) if place not in must][: k - len(must)]
     return [groups[place] for place in sorted(must + others)]
+
+
+def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
+    """Hits whose text still matches their document, with the rows of its tables. If the index has
+    changed, without their copies, which are not checked.
+    """
+    valid = [
+        _with_rows(hit, document)
+        for hit in hits
+        if (document := documents.get(hit.passage.document_id)) and hit.passage.is_in(document)
+    ]
+    return [replace(hit, copies=()) for hit in valid] if changed else valid
+
+
+def _with_rows(hit: Hit, document: Document) -> Hit:
+    if not document.blocks:
+        return hit
+    passage = hit.passage
+    rows = rows_within(document.blocks, passage.start, passage.end)
+    return replace(hit, passage=replace(passage, rows=rows))

@@ -1,16 +1,19 @@
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rag import build
-from rag.answering.searcher import Query
+from rag.answering.forms import FormClassifier
 from rag.engine import Engine
 from rag.errors import InputError, StoreError
 from rag.filters import parse
 from rag.ingestion.pipeline import index
+from rag.protocols import Vectors
+from rag.query import Query
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
@@ -72,6 +75,27 @@ def test_batches_equal_single_questions(engine: Engine) -> None:
             assert getattr(answer, name) == getattr(alone, name)
     assert len(together[1].hits) == 1
     assert engine.ask_many([]) == []
+
+
+class CountingEmbedder(BagOfWordsEmbedder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedded: list[str] = []
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += texts
+        return super().embed_queries(texts)
+
+
+def test_each_question_is_embedded_once(tmp_path: Path) -> None:
+    """Also for the form, and again in a follow-up with preferred documents."""
+    settings, embedder = Settings(index=tmp_path, threshold=0.0), CountingEmbedder()
+    made = build.assemble(settings, new_store(tmp_path), embedder, NameReader(), SpanJudge())
+    made.forms = FormClassifier.load()
+    add(made.store, *(document(text, key, key) for key, text in TEXTS.items()))
+    questions = ["Who led the talks?", "When did the US leave the deal?"]
+    made.ask_many([Query(questions[0]), Query(questions[1], k=1, preferred=("oman",))])
+    assert embedder.embedded == questions
 
 
 def test_a_follow_up_without_a_sure_answer_is_asked_in_its_other_meanings(engine: Engine) -> None:

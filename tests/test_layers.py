@@ -25,7 +25,6 @@ CONCRETE = {
     "rag.models.embedders",
     "rag.models.lazy_embedder",
     "rag.models.reader",
-    "rag.retrieval.HybridRetriever",
 }
 
 
@@ -46,10 +45,10 @@ MODULES = {
 
 ORDER = (
     "types errors child_process sockets digest | meaning packed_blocks | structure"
-    " | filters settings | parsing | protocols | models ingestion "
+    " | filters settings | query | parsing | protocols | models ingestion "
     "retrieval"
-    " | answering store | engine render | claims desk | evaluation | training | build | "
-    "repl | server | client | cli"
+    " | answering store | engine render | session | claims desk | evaluation | training | build | "
+    "background | repl | server | client | cli"
 )
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
 TOP = {

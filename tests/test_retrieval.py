@@ -5,7 +5,9 @@ import pytest
 
 from rag.filters import Condition
 from rag.protocols import Vectors
-from rag.retrieval import HybridRetriever, choose, fold, fuse
+from rag.query import Query
+from rag.retrieval import Retriever, choose, fold, fuse
+from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Hit, Passage
 from tests.fakes import BagOfWordsEmbedder, document
@@ -33,22 +35,22 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def found(store: LocalStore, question: str, k: int = 3, **filter: str) -> list[str]:
-    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(
-        [question], k, tuple(Condition(key, "=", value) for key, value in filter.items())
-    )
+    conditions = tuple(Condition(key, "=", value) for key, value in filter.items())
+    hits = Retriever(Settings(), store, BagOfWordsEmbedder()).search(question, k, conditions)
     return [hit.passage.document_id for hit in hits]
 
 
 def hits_of(store: LocalStore, question: str, k: int, candidates: int = 50) -> list[Hit]:
-    retriever = HybridRetriever(store, BagOfWordsEmbedder(), candidates=candidates)
-    (hits,) = retriever.retrieve([question], k)
-    return hits
+    retriever = Retriever(Settings(), store, BagOfWordsEmbedder())
+    retriever.candidates = candidates
+    return retriever.search(question, k)
 
 
 def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> None:
     questions = ["where was the deal signed", "sardines", "who hosted talks in Muscat"]
-    answers = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(questions, 1)
-    assert [hits[0].passage.document_id for hits in answers] == ["deal", "fish", "oman"]
+    queries = [Query(question, 1) for question in questions]
+    answers = Retriever(Settings(), store, BagOfWordsEmbedder()).find_many(queries)
+    assert [found.hits[0].passage.document_id for found in answers] == ["deal", "fish", "oman"]
 
 
 def test_scores_descend_and_are_in_range(store: LocalStore) -> None:
@@ -109,7 +111,7 @@ def test_the_best_of_each_retriever_are_always_hits(tmp_path: Path) -> None:
     texts += [f"sardine deal treaty vienna {n}" for n in "abcdefghij"]
     documents = [document(text, str(n), str(n)) for n, text in enumerate(texts)]
     add(store, *documents, embedder=embedder)
-    (hits,) = HybridRetriever(store, embedder, alpha=0.0).retrieve(["deal treaty vienna"], 8)
+    hits = Retriever(Settings(alpha=0.0), store, embedder).search("deal treaty vienna", 8)
     assert len(hits) == 8
     assert {1, 2} <= {hit.dense_rank for hit in hits}
     assert {1, 2} <= {hit.lexical_rank for hit in hits}

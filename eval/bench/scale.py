@@ -28,7 +28,8 @@ from tqdm import tqdm
 from eval.bench.corpus import Corpus, joined
 from eval.scripts import OUT, PATH, finished, load, mib, milliseconds, script
 from rag.protocols import Vectors
-from rag.retrieval import HybridRetriever
+from rag.retrieval import Retriever
+from rag.settings import Settings
 from rag.store.local.store import LocalStore
 
 DIM, EACH = 384, 20
@@ -127,7 +128,9 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     opened = time.perf_counter() - begun
     corpus = Corpus(cache)
     texts, questions = corpus.questions[:_QUESTIONS], corpus.question_vectors[:_QUESTIONS]
-    retriever = HybridRetriever(store, Known(corpus.questions, corpus.question_vectors), _DEPTH)
+    known = Known(corpus.questions, corpus.question_vectors)
+    retriever = Retriever(Settings(), store, known)
+    retriever.candidates = _DEPTH
     facts: dict[str, object] = {
         "passages": count,
         **json.loads((root / "filled.json").read_text()),
@@ -140,7 +143,7 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     before = memory()
     facts["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), list(questions))
     facts["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
-    facts["retrieval_ms"] = timed(lambda t: retriever.retrieve([t], _SHOWN), texts)
+    facts["retrieval_ms"] = timed(lambda t: retriever.search(t, _SHOWN), texts)
     facts["resident_mib"] = {"opened": before, "searched": memory()}
     nearest = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
     right = exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)

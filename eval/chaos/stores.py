@@ -17,11 +17,11 @@ import click
 
 from eval.scripts import GOLD, OUT, ROOT, finished, script
 from rag import build
-from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
+from rag.query import Query
 from rag.settings import Settings
 from rag.store.migrate import migrate
 from rag.types import Answer

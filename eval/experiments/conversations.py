@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby, pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import click
@@ -33,8 +32,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from eval.scripts import PATH, READER, ROOT, script
-from rag import build
-from rag.answering.searcher import Query, Searcher
+from rag import build, session
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import normalize
@@ -43,7 +41,8 @@ from rag.meaning import followups
 from rag.meaning.followups import MODEL, Completion, PreviousTurn, understand
 from rag.meaning.words import content_words
 from rag.parsing.files import find
-from rag.repl.session import ReplSession
+from rag.query import Query
+from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.types import Answer
 
@@ -213,12 +212,12 @@ def judged(turn: Turn, answer: Answer) -> str:
 
 def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]]:
     """One row a turn, after the questions and answers before it."""
-    opened: Any = SimpleNamespace(loading=False, engine=lambda: engine)
-    session = ReplSession(opened)
+    talk = session.Conversation()
     for turn in conversation.turns:
-        rewrite = session.understand(turn.question)
-        answer = session.ask(turn.question, rewrite)
-        yield _row(engine, conversation, turn, rewrite.question, rewrite.note) | {
+        understood = talk.understand(turn.question)
+        answer = talk.ask(engine, understood, None, ())
+        note = understood.note
+        yield _row(engine.retriever, conversation, turn, understood.question, note) | {
             "judged": judged(turn, answer),
             "answer": answer.text,
             "confidence": round(answer.confidence, 2),
@@ -226,20 +225,20 @@ def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]
         }
 
 
-def searched(searcher: Searcher, conversation: Conversation) -> Iterator[dict[str, Any]]:
+def searched(retriever: Retriever, conversation: Conversation) -> Iterator[dict[str, Any]]:
     """One row a turn, after the right question and answer."""
     for before, turn in pairwise(conversation.turns):
         rewrite = understand(turn.question, previous(before))
-        yield _row(searcher, conversation, turn, rewrite.question, rewrite.note)
+        yield _row(retriever, conversation, turn, rewrite.question, rewrite.note)
 
 
 def _row(
-    searcher: Searcher, conversation: Conversation, turn: Turn, question: str, note: str | None
+    retriever: Retriever, conversation: Conversation, turn: Turn, question: str, note: str | None
 ) -> dict[str, Any]:
     """`found` says whether a question finds the document of the evidence."""
     variants = {"typed": turn.question, "asked": question, "meant": turn.standalone}
-    queries = [Query(text, _READ, form="span") for text in variants.values()]
-    results = searcher.find_many(queries) if turn.evidence else []
+    queries = [Query(text, _READ) for text in variants.values()]
+    results = retriever.find_many(queries) if turn.evidence else []
     is_found = [any(h.passage.document_id in turn.documents for h in r.hits) for r in results]
     found = dict(zip(variants, is_found, strict=False))
     about = {"id": conversation.id, "half": conversation.half, "judged": ""}
@@ -300,8 +299,8 @@ def main(
         settings = opened(settings, data / collection)
         chosen = [one for one in group if half in ("both", one.half)]
         if search:
-            searcher = build.searcher(settings)
-            rows += [row for one in chosen for row in searched(searcher, one)]
+            retriever = build.retriever(settings)
+            rows += [row for one in chosen for row in searched(retriever, one)]
         else:
             engine = build.engine(settings)
             rows += [row for one in chosen for row in asked(engine, one)]

@@ -34,12 +34,12 @@ from rag.answering.features import Featurizer, refers_back
 from rag.answering.judge import CLIPPED, Networks
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
-from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import Judgement, Shown, serves
 from rag.protocols import ReaderOutput
+from rag.query import Query
 
 NETWORKS, UNITS, EPOCHS, BATCH = 10, 64, 10, 24
 RATE, DECAY, DROPOUT, INPUT_DROPOUT = 2e-3, 1e-2, 0.3, 0.2
@@ -130,14 +130,14 @@ def in_half(
 def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator[Example]:
     """Questions without candidates are left out."""
     for question in questions:
-        (result,) = engine.find_many([Query(question.text)])
-        output = engine.reader.read(result.question, result.hits)
-        reading = Reading(result.question, result.hits, output, result.documents, result.form_odds)
-        yield from _example(name, question, reading, result.proposed)
+        (found,) = engine.find_many([Query(question.text)])
+        output = engine.reader.read(found.retrieved.question, found.hits)
+        reading = found.reading(output)
+        yield from _example(name, question, reading, found.proposed)
         number = hashlib.sha256(question.id.encode()).digest()[0]
         if number % 100 < _LESS:
             alone = replace(reading, output=replace(output, first=None))
-            yield from _example(f"{name}, one reader", question, alone, result.proposed)
+            yield from _example(f"{name}, one reader", question, alone, found.proposed)
         elif number % 100 < 2 * _LESS:
             spans = replace(reading, output=ReaderOutput(output.spans))
             yield from _example(f"{name}, spans only", question, spans, ())

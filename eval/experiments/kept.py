@@ -30,7 +30,6 @@ from tqdm import tqdm
 from eval.scripts import CACHE, PATH, READER, ROOT, script
 from rag import build
 from rag.answering.receipts import model_digest
-from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
@@ -41,7 +40,9 @@ from rag.models.cascade import Cascade
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
 from rag.parsing.load import load_data
-from rag.protocols import Embedder, Filter, Reader, ReaderOutput, Retriever, SentenceScore, Verdict
+from rag.protocols import Embedder, Filter, Reader, ReaderOutput, SentenceScore, Vectors, Verdict
+from rag.query import Query
+from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.training.data import read_squad, recipe_articles
 from rag.training.recipe import SetsRecipe, load_recipe
@@ -88,22 +89,18 @@ class _File:
             file.write(json.dumps([key, row]) + "\n")
 
 
-class KeptHits:
+class KeptHits(Retriever):
     """A caching retriever."""
 
     def __init__(self, retriever: Retriever, path: Path) -> None:
-        self._retriever = retriever
+        parts = (retriever.settings, retriever.store, retriever.embedder, retriever.speller)
+        super().__init__(*parts)
         self._file = _File(path)
 
-    def retrieve(
-        self, questions: Sequence[str], k: int, filter: Filter | None = None
-    ) -> list[list[Hit]]:
-        return [self._one(question, k, filter) for question in questions]
-
-    def _one(self, question: str, k: int, filter: Filter | None) -> list[Hit]:
+    def hits(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         key = json.dumps([question, k, repr(filter)])
         if key not in self._file.rows:
-            (hits,) = self._retriever.retrieve([question], k, filter)
+            hits = super().hits(question, vector, k, filter)
             self._file.add(key, [asdict(hit) for hit in hits])
         return [_hit(row) for row in self._file.rows[key]]
 

@@ -16,11 +16,11 @@ import numpy as np
 from eval.experiments.fit_judge import in_half, judgement_counts
 from eval.experiments.kept import NAMES
 from eval.scripts import CACHE, OUT, READER, finished, script
-from rag.answering.searcher import Query
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import serves, shown
+from rag.query import Query
 from rag.types import Answer
 
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,6 @@ _CUES = tuple(
 _PLACE = {word: place for place, word in enumerate(_CUES)}
 
 
-class Embeds(Protocol):
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-
-
 def cues(question: str) -> NDArray[np.float32]:
     """Question words in a question, shape (2 * len(_CUES),): anywhere, and among its first three
     words.
@@ -75,16 +71,13 @@ def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np
 class FormClassifier:
     """Logistic regression over all classes."""
 
-    def __init__(
-        self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds
-    ) -> None:
+    def __init__(self, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
         """`weights`, shape (classes, dim + 2 * cues); `bias`, shape (classes,)."""
         self._weights = weights
         self._bias = bias
-        self._embedder = embedder
 
     @classmethod
-    def load(cls, embedder: Embeds, path: Path = SHIPPED) -> Self:
+    def load(cls, path: Path = SHIPPED) -> Self:
         """Raises ModelError if the file cannot be read or was fitted to other classes."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -102,15 +95,17 @@ class FormClassifier:
                 f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}",
                 "train it again: rag train forms",
             )
-        return cls(weights, bias, embedder)
+        return cls(weights, bias)
 
-    def probabilities(self, questions: Sequence[str]) -> list[dict[str, float]]:
+    def probabilities(
+        self, questions: Sequence[str], vectors: Sequence[NDArray[np.float32]]
+    ) -> list[Mapping[str, float]]:
         """For each question, the probability of each class by name; {} if the classifier was
-        trained with another embedder.
+        trained with another embedder. `vectors` are the questions', each of shape (dim,).
         """
         if not questions:
             return []
-        rows = inputs(questions, self._embedder.embed_queries(questions))
+        rows = inputs(questions, np.stack(vectors))
         if rows.shape[1] != self._weights.shape[1]:
             return [{} for _ in questions]
         logits = rows @ self._weights.T + self._bias

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from rag.answering.searcher import Query
 from rag.claims import scorer, verdict
 from rag.claims.document_names import DocumentNames
 from rag.claims.evidence import Excerpt, excerpts
@@ -28,6 +27,7 @@ from rag.filters import Condition
 from rag.meaning.names import names
 from rag.models.cascade import Cascade
 from rag.protocols import Filter, ReaderOutput
+from rag.query import Query
 from rag.types import Document, Hit
 
 _HITS = 8
@@ -184,7 +184,7 @@ class Checker:
             for name in dict.fromkeys(ids)
         ]
         scope.proceed()
-        results = self._engine.find_many([*general, *cited])
+        results = self._engine.retriever.find_many([*general, *cited])
         documents = dict(pair for result in results for pair in result.documents.items())
         from_cited = iter(results[len(general) :])
         evidence = []
@@ -197,7 +197,7 @@ class Checker:
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
-        return Query(claim[: self._engine.settings.max_question], k, filter, form="span")
+        return Query(claim[: self._engine.settings.max_question], k, filter)
 
     def read(
         self, evidence: Sequence[tuple[str, Sequence[Excerpt]]], proceed: Proceed = lambda: None

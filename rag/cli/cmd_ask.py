@@ -11,9 +11,9 @@ import click
 
 from rag import build
 from rag.answering.forms import FORMS
-from rag.answering.searcher import Query, check_question
 from rag.cli.options import FILTER, QUESTION, TOP_K, command, option, show
 from rag.filters import Filter, shown
+from rag.query import Query, check_question
 from rag.render import terminal, view
 from rag.render.status import Status, clean, plural
 from rag.settings import Settings
@@ -138,8 +138,8 @@ def search_command(
     """
     text = check_question(question, settings.max_question)
     with Status("loading the embedder"):
-        searcher = build.searcher(settings)
-        (result,) = searcher.find_many([Query(text, top_k, filter, as_typed=as_typed)])
+        retriever = build.retriever(settings)
+        (result,) = retriever.find_many([Query(text, top_k, filter, as_typed=as_typed)])
     if result.question != text:
         click.echo(terminal.understood(result.question), err=True)
     if filter and not result.hits:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.answering.searcher import check_question
 from rag.cli.options import QUESTION, argument, check_folder, command, option, show, write_text
 from rag.errors import InputError
+from rag.query import check_question
 from rag.render.status import clean
 from rag.settings import Settings
 from rag.types import plain
@@ -74,8 +74,8 @@ def run_command(
         raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
     bounds, questions = gates.parse(fail_under, fail_over), load(gold)
     before = Result.load(baseline) if baseline else None
-    with opened(build, Settings.load(index=index), questions, corpus, index) as searcher:
-        result = run(questions, searcher, out, limit)
+    with opened(build, Settings.load(index=index), questions, corpus, index) as asked:
+        result = run(questions, asked, out, limit)
     comparison = compare(before, result) if before else None
     verdicts = gates.verdicts(bounds, result.summary)
     written = page.write(result, comparison, verdicts, out)

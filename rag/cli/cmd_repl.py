@@ -34,12 +34,12 @@ def repl_command(
       rag repl --filter source:notes/flat
       rag repl --json --no-follow-ups < questions.txt > answers.jsonl
     """
+    from rag.background import BackgroundIndex
     from rag.repl.run import run
     from rag.repl.session import ReplSession
-    from rag.repl.session_engine import SessionEngine
 
     follow = not no_follow_ups
-    engine = SessionEngine(settings, forget=_forget)
+    engine = BackgroundIndex(settings, forget=_forget)
     session = ReplSession(engine, filter, top_k, is_json(), follow)
     sys.exit(run(session, plain))
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from rag import build
-from rag.answering.searcher import Query
 from rag.errors import NotFoundError
 from rag.filters import parse
-from rag.repl.session import Conversation
+from rag.query import Query
+from rag.session import Conversation
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 
@@ -218,8 +218,8 @@ class Talk:
         self, question: str, *, top_k: int | None = None, filters: Iterable[str] = ()
     ) -> Answer:
         """As `Index.ask`; `Answer.question` is the completed question."""
-        rewrite = self._conversation.understand(question)
-        return self._conversation.ask(self._index.engine, rewrite, top_k, parse(filters))
+        understood = self._conversation.understand(question)
+        return self._conversation.ask(self._index.engine, understood, top_k, parse(filters))
 
 
 def _coroutine(

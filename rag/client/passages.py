@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rag.answering.searcher import Searcher
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.filters import parse
@@ -20,7 +19,7 @@ ABOUT = (
     "If it says that it is not found in the documents, say so; do not answer from memory."
 )
 """Name and description of the tool for agents."""
-Source = Client | Searcher
+Source = Client | Engine
 """A client of `rag serve`, or an engine (`rag.build.engine`), for one thread at a time."""
 
 

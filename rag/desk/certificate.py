@@ -14,7 +14,6 @@ from typing import Any
 
 from rag.answering import receipts
 from rag.answering.judge import Judge, Ranks
-from rag.answering.searcher import TRIES, Query
 from rag.answering.verification import CitationCheck, citations, verify
 from rag.desk import grid_export
 from rag.desk.grid import now
@@ -22,8 +21,10 @@ from rag.engine import Engine
 from rag.errors import BusyError, InputError, writing_to
 from rag.filters import Filter, matches, parse
 from rag.protocols import Store
+from rag.query import Query
 from rag.render.html_page import html_page, html_text
 from rag.render.status import flat, plural
+from rag.retrieval import TRIES
 from rag.settings import Settings
 from rag.types import TALK, Answer, Document, Hit, plain, title_and_headings
 

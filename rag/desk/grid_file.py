@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rag.answering.searcher import check_question
 from rag.errors import InputError
 from rag.filters import parse
+from rag.query import check_question
 from rag.settings import Settings
 
 TYPES = ("text", "date", "amount", "number", "yes_no", "list")

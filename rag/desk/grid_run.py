@@ -9,17 +9,18 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from rag.answering.reading import logit
-from rag.answering.searcher import Query, RetrievalResult
 from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
 from rag.meaning.figures import figures
 from rag.protocols import Store
+from rag.query import Query
+from rag.retrieval import RetrievalResult
 from rag.types import Alternative, Answer, Citation, Value
 
 if TYPE_CHECKING:
-    from rag.engine import Engine
+    from rag.engine import Engine, Found
 
 BATCH = 32
 """Number of cells that are read together; an interruption loses at most as many."""
@@ -141,7 +142,7 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     question."""
     questions = queries(part)
     found = list(zip(part, engine.find_many(questions), strict=True))
-    digests = [_digest(target, result) for target, result in found]
+    digests = [_digest(target, result.retrieved) for target, result in found]
     results = [nearest(result) if target.row.sha256 else result for target, result in found]
     last = [target.before and target.before.digest for target in part]
     fresh = [n for n, digest in enumerate(digests) if digest != last[n]]
@@ -167,9 +168,10 @@ def queries(part: Sequence[Due]) -> list[Query]:
     ]
 
 
-def nearest(result: RetrievalResult) -> RetrievalResult:
-    """The result with the passages that are read for a cell of one document."""
-    return replace(result, hits=result.hits[:READS])
+def nearest(found: Found) -> Found:
+    """What was found, with the passages that are read for a cell of one document."""
+    retrieved = replace(found.retrieved, hits=found.hits[:READS])
+    return replace(found, retrieved=retrieved)
 
 
 def _digest(target: Due, result: RetrievalResult) -> str:
@@ -193,14 +195,14 @@ def cell(
     engine: Engine,
     target: Due,
     answer: Answer,
-    result: RetrievalResult,
+    found: Found,
     correction: Correction = LARGE,
 ) -> Cell:
     """The cell of an answer, without its digest."""
     row, column = target.row, target.column
     own = (row.document_id,) if row.sha256 else ()
     blank = Cell(row.key, column.name, "absent", "", 0.0, "", grids.now(), documents=own)
-    if own and not result.hits:
+    if own and not found.hits:
         document = engine.store.document(row.key)
         readable = bool(document and document.text.strip())
         return blank if readable else replace(blank, state="unreadable")

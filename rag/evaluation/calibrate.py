@@ -11,7 +11,6 @@ import numpy as np
 
 from rag.answering.judge import Judge
 from rag.answering.reading import logit
-from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation import calibration_fit as fitting
@@ -20,6 +19,7 @@ from rag.evaluation.gold import Question
 from rag.evaluation.statistics import Rows
 from rag.evaluation.usefulness import serves, shown
 from rag.filters import Condition
+from rag.query import Query
 from rag.types import Answer
 
 LEAST = 20

@@ -11,13 +11,14 @@ from types import ModuleType
 
 from tqdm import tqdm
 
-from rag.answering.searcher import Searcher
+from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.pipeline import index as index_documents
 from rag.parsing.files import FoundFile, find
 from rag.protocols import Embedder, Store
+from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.types import Document
 
@@ -25,8 +26,8 @@ from rag.types import Document
 @contextmanager
 def opened(
     build: ModuleType, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None
-) -> Iterator[Searcher]:
-    """An engine, or a searcher for retrieval-only questions; `build` is `rag.build`.
+) -> Iterator[Engine | Retriever]:
+    """An engine, or a retriever for retrieval-only questions; `build` is `rag.build`.
 
     It uses an index of `corpus` (a folder or file) or of the gold set's documents, which is
     temporary unless `index` is given; without either, the index of the settings. Raises InputError
@@ -44,9 +45,9 @@ def opened(
                     _ingest(files, Ingest(store, embedder, settings.passage_tokens))
                 else:
                     fill(gold.documents, store, embedder, settings.passage_tokens)
-        searcher = build.searcher(settings) if gold.retrieval_only else build.engine(settings)
-        with closing(searcher.store):
-            yield searcher
+        opened = build.retriever(settings) if gold.retrieval_only else build.engine(settings)
+        with closing(opened.store):
+            yield opened
 
 
 def _ingest(files: Sequence[FoundFile], ingest: Ingest) -> None:

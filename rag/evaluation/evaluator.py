@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rag.answering.searcher import Searcher
 from rag.engine import Engine
 from rag.evaluation import error_analysis
 from rag.evaluation.error_analysis import Attempt, EvidenceSpan, best_candidate
@@ -21,6 +20,7 @@ from rag.evaluation.squad import exact, f1, is_right
 from rag.evaluation.usefulness import Shown, judge, shown
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.retrieval import Retriever
 from rag.types import Answer, Citation, Hit, Passage
 
 _ALL = 10_000
@@ -39,22 +39,22 @@ def with_all_candidates(engine: Engine) -> Engine:
 class Evaluator:
     """Asks questions; for passages that were not read, it searches like `rag search`."""
 
-    def __init__(self, searcher: Searcher) -> None:
-        """An `Engine`, or a `Searcher` for retrieval-only questions."""
-        self._searcher = searcher
-        self._settings = searcher.settings
-        self._store = searcher.store
+    def __init__(self, asked: Engine | Retriever) -> None:
+        """A retriever suffices for retrieval-only questions."""
+        self._asked = asked
+        self._settings = asked.settings
+        self._store = asked.store
 
     def examine(self, question: Question) -> Row:
         """Raises as `Engine.ask` does."""
         row = Row(question.id, question.text, question.group, "retrieval", question.answers)
         row = replace(row, form=question.form, asked_as=question.kind)
-        if not isinstance(self._searcher, Engine):
+        if not isinstance(self._asked, Engine):
             started = time.perf_counter()
             hits = self._search(question)
             ms = {"retrieve": round(1000 * (time.perf_counter() - started), 2)}
             return replace(row, ms=ms, **_ranked(question, hits))
-        answer = self._searcher.ask(question.text, filter=question.filter or None)
+        answer = self._asked.ask(question.text, filter=question.filter or None)
         row = replace(row, **_scored(question, answer), **self._sound(answer))
         if not question.answers:
             stage = "unsupported" if answer.text is not None else None
@@ -90,12 +90,12 @@ class Evaluator:
     def _search(self, question: Question) -> list[Hit]:
         """The full fused ranking, with the same candidate depth as for the answer."""
         depth = self._settings.first_stage_k
-        return self._searcher.search(question.text, depth, question.filter or None)
+        return self._asked.search(question.text, depth, question.filter or None)
 
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""
         condition = Condition("document", "=", document)
-        return [hit.passage for hit in self._searcher.search("all", _ALL, (condition,))]
+        return [hit.passage for hit in self._asked.search("all", _ALL, (condition,))]
 
     def _places(self, question: Question, hits: Sequence[Hit]) -> Iterator[EvidenceSpan]:
         """Places of the evidence in the index, where a line break counts as a space; for a question

@@ -17,7 +17,6 @@ from typing import Any
 from tqdm import tqdm
 
 from rag import __version__
-from rag.answering.searcher import Searcher, check_question
 from rag.digest import sha256_file
 from rag.engine import Engine
 from rag.errors import InputError, RagError
@@ -27,6 +26,8 @@ from rag.evaluation.records import Partial
 from rag.evaluation.result import Result
 from rag.models.registry import calibration_path, embedder_path, reader_path
 from rag.models.threads import available_cores
+from rag.query import check_question
+from rag.retrieval import Retriever
 from rag.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]
@@ -53,14 +54,14 @@ def _git(*arguments: str) -> str:
     return ""
 
 
-def of_searcher(searcher: Searcher) -> dict[str, Any]:
-    """Settings, index and models of a searcher."""
-    settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
-    stats = searcher.store.stats()
-    documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
+def of_index(asked: Engine | Retriever) -> dict[str, Any]:
+    """Settings, index and models."""
+    settings = {name: str(getattr(asked.settings, name)) for name in _SETTINGS}
+    stats = asked.store.stats()
+    documents = sorted((document.id, document.sha256) for document in asked.store.documents())
     index = {name: getattr(stats, name) for name in ("documents", "passages", "embedder")}
     index["sha256"] = _sha256(documents)
-    return {"settings": settings, "index": index, "models": _models(searcher.settings)}
+    return {"settings": settings, "index": index, "models": _models(asked.settings)}
 
 
 def _models(settings: Settings) -> dict[str, str]:
@@ -84,7 +85,7 @@ def _sha256(values: Iterable[Any]) -> str:
     return total.hexdigest()
 
 
-def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> Result:
+def run(gold: Gold, asked: Engine | Retriever, out: Path, limit: int | None = None) -> Result:
     """Ask at most `limit` questions of the set. Resumes from the rows of an interrupted run in
     `out`.
 
@@ -92,18 +93,17 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     questions = sample(gold.questions, limit)
     for question in questions:  # invalid ones are reported before the first is asked
         try:
-            check_question(question.text, searcher.settings.max_question)
+            check_question(question.text, asked.settings.max_question)
         except InputError as error:
             raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error
     revision = commit()
     digest = _sha256(dataclasses.astuple(question) for question in questions)
-    facts = {"gold": digest, "commit": revision, **of_searcher(searcher)}
+    facts = {"gold": digest, "commit": revision, **of_index(asked)}
     partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _sha256([facts]))
-    evaluated = with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher
-    evaluator = Evaluator(evaluated)
+    evaluator = Evaluator(with_all_candidates(asked) if isinstance(asked, Engine) else asked)
     remaining = [question for question in questions if question.id not in partial.rows]
-    asked = len(questions) - len(remaining)
-    with tqdm(total=len(questions), initial=asked, unit="question", disable=None) as progress:
+    done = len(questions) - len(remaining)
+    with tqdm(total=len(questions), initial=done, unit="question", disable=None) as progress:
         for question in remaining:
             partial.add(evaluator.examine(question))
             progress.update()

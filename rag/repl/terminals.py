@@ -25,10 +25,10 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
 from rag.answering.verification import Cited
+from rag.background import BackgroundIndex
 from rag.render.status import clean
 from rag.repl.complete import suggest
 from rag.repl.screen import Screen
-from rag.repl.session_engine import SessionEngine
 from rag.types import Document
 
 AROUND = 300
@@ -47,7 +47,7 @@ _STYLE = {
 class Full:
     """`foot` is the text of the status line."""
 
-    def __init__(self, service: SessionEngine, foot: Callable[[], str], colour: bool) -> None:
+    def __init__(self, service: BackgroundIndex, foot: Callable[[], str], colour: bool) -> None:
         self._service = service
         self._typing: PromptSession[str] = PromptSession(
             history=history(),
@@ -104,7 +104,7 @@ class Full:
 
 
 class _Completer(Completer):
-    def __init__(self, service: SessionEngine) -> None:
+    def __init__(self, service: BackgroundIndex) -> None:
         self._service = service
 
     def get_completions(self, document: Line, _: CompleteEvent) -> Iterable[Completion]:
@@ -140,7 +140,7 @@ def quiet() -> Iterator[None]:
 class Plain:
     """Reads with `input`, and with readline where there is one; shows on `screen`."""
 
-    def __init__(self, service: SessionEngine, screen: Screen) -> None:
+    def __init__(self, service: BackgroundIndex, screen: Screen) -> None:
         self._service = service
         self._screen = screen
 

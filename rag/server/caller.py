@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rag.answering.searcher import Query, RetrievalResult
-from rag.engine import Engine
+from rag.engine import Engine, Found
+from rag.query import Query
 from rag.server import problems
 from rag.types import Answer
 
@@ -72,7 +72,7 @@ class PendingQuestion:
     client_deadline: bool = False
     caller: Caller = field(default_factory=Caller)
     started: threading.Event = field(default_factory=threading.Event)
-    found: Future[RetrievalResult] = field(default_factory=Future)
+    found: Future[Found] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
 
     @property

@@ -116,8 +116,8 @@ class IngestThread:
             engine = self.engine.result()
         except BaseException:
             return  # the model thread reports the reason
-        assert engine.embedder
-        store, lent = engine.store, ModelThreadEmbedder(engine.embedder, self.models.call)
+        store = engine.store
+        lent = ModelThreadEmbedder(engine.retriever.embedder, self.models.call)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)

@@ -14,9 +14,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, RagError
+from rag.query import Query
 from rag.server import problems
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
@@ -158,8 +158,7 @@ class ModelThread:
     def _run(self) -> None:
         try:
             engine, started = self._open(), time.monotonic()
-            assert engine.embedder
-            engine.embedder.embed_queries(["warm"])  # the first run is slow
+            engine.retriever.embedder.embed_queries(["warm"])  # the first run is slow
             _log.info("models are warm after %.1f s", time.monotonic() - started)
         except BaseException as error:
             if not isinstance(error, RagError):
@@ -271,13 +270,13 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
     """Read equal questions of several clients once, except those with their own deadline."""
     started = time.perf_counter()
     queries = list(dict.fromkeys(question.asked for question in batch))
-    retrieved = dict(zip(queries, engine.find_many(queries), strict=True))
+    found = dict(zip(queries, engine.find_many(queries), strict=True))
     timings = {"retrieve": time.perf_counter() - started}
     metrics.stages(timings)
     to_read: dict[tuple[Query, float | None], list[PendingQuestion]] = {}
     for question in batch:
         if not question.found.done() and question.found.set_running_or_notify_cancel():
-            question.found.set_result(retrieved[question.asked])
+            question.found.set_result(found[question.asked])
         if not question.search and (
             question.answer.running() or question.answer.set_running_or_notify_cancel()
         ):
@@ -295,7 +294,7 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
                 question.started.set()
 
         answers = engine.answer_many(
-            timely, [retrieved[questions[0].asked] for questions in groups], timings, on_progress
+            timely, [found[questions[0].asked] for questions in groups], timings, on_progress
         )
         metrics.answers(answers)
         for questions, answer in zip(groups, answers, strict=True):

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
 from rag.claims.results import CheckReport, FoundEvidence
+from rag.engine import Found
 from rag.render.view import explain
 from rag.server import schemas
 from rag.structure import sections
@@ -27,7 +27,7 @@ def _as(model: type[M], value: object, /, **extra: Any) -> M:
     return model(**{name: getattr(value, name) for name in names}, **extra)
 
 
-def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
+def answer(answer: Answer, found: Found) -> schemas.WireAnswer:
     text, hits = answer.text or "", answer.hits
     pieces = [
         _as(schemas.WirePiece, piece, citation=_citation(number, piece.citation, hits, text))
@@ -46,7 +46,7 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
         passages_found=len(hits),
         passages_read=len(answer.hits_read),
         receipt=dataclasses.asdict(answer.receipt) if answer.receipt else None,
-        generation=retrieved.generation,
+        generation=found.retrieved.generation,
         timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in answer.timings.items()},
     )
 

@@ -1,6 +1,5 @@
 """What the endpoints share: an index with its model and ingest threads, and access to it for one
-client: answers, hits and checks of `rag.types`; and follow-up questions, completed from the earlier
-turns that a client sends with them.
+client: answers, hits and checks of `rag.types`.
 """
 
 from __future__ import annotations
@@ -14,15 +13,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from rag import build
-from rag.answering.searcher import Query, check_question
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.filters import parse
-from rag.meaning.followups import PreviousTurn, names_something, understand
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats
+from rag.query import check_question
 from rag.render.links import page_of
 from rag.server import problems
 from rag.server.api_keys import keys_of
@@ -30,16 +28,15 @@ from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread
 from rag.server.owner_files import Audit
-from rag.server.schemas import Options, Turn
+from rag.server.schemas import Options
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
+from rag.session import Answered, Conversation, Turn, Understood
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.types import Answer, Document, Hit
+from rag.types import Document, Hit
 
 _MOST_UPLOADS = 1000
 _CHECK_DEADLINES = 10
 """Time limit of a check or of embeddings, as a multiple of a question's."""
-_MOST_TURNS = 8
-"""Number of turns of a conversation to consider, newest first."""
 Run = Callable[[Callable[[], Any]], Any]
 """Runs work in the model thread and returns its result."""
 Proceed = Callable[[], object]
@@ -104,9 +101,7 @@ class Service:
     @property
     def embedder(self) -> Embedder:
         """Raises as `engine` does. Use it only in the model thread."""
-        embedder = self.engine.embedder
-        assert embedder
-        return embedder
+        return self.engine.retriever.embedder
 
     def document(self, document_id: str) -> Document | None:
         """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
@@ -121,12 +116,10 @@ class Service:
 
     def submit(
         self,
-        questions: list[str],
+        questions: Sequence[Understood],
         options: Options,
         caller: Caller,
         search: bool = False,
-        preferred: tuple[str, ...] = (),
-        others: tuple[tuple[str, float], ...] = (),
     ) -> list[PendingQuestion]:
         """Queue the questions. Raises InputError, ServiceError."""
         filter = parse(options.filters) or None
@@ -137,8 +130,8 @@ class Service:
         cost, is_own = 0 if search else k, options.deadline_ms is not None
         pending = []
         for question in questions:
-            text = check_question(question, self.settings.max_question)
-            query = Query(text, k, filter, None, form, options.as_typed, preferred, others)
+            text = check_question(question.question, self.settings.max_question)
+            query = replace(question, question=text).query(k, filter, form, options.as_typed)
             pending.append(
                 PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
             )
@@ -229,53 +222,6 @@ class DefaultService(Service):
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """A completed question. `note` says if it may refer to the last turn but is asked as typed;
-    `preferred` are the documents of the last answer, if it follows up on that; `others` are other
-    meanings, as in `Rewrite`.
-    """
-
-    question: str
-    note: str = ""
-    preferred: tuple[str, ...] = ()
-    others: tuple[tuple[str, float], ...] = ()
-
-    def answered(self, answer: Answer) -> Answered:
-        """The answer with the meaning that it has; another one needs no note."""
-        is_other = answer.question in (text for text, _ in self.others)
-        question, note = (answer.question, "") if is_other else (self.question, self.note)
-        return Answered(answer, question, note)
-
-
-def in_context(question: str, turns: Sequence[Turn]) -> Understood:
-    """The question understood after earlier turns, oldest first. Raises InputError if it is empty
-    or too long.
-
-    Turns without a question, or with one that is too long, are skipped.
-    """
-    question = check_question(question, Settings.max_question)
-    last: PreviousTurn | None = None
-    for turn in turns[-_MOST_TURNS:]:
-        if not turn.question.strip() or len(turn.question) > Settings.max_question:
-            continue
-        complete = understand(turn.question, last).question
-        if names_something(complete):
-            last = PreviousTurn(complete, turn.answer)
-    rewrite = understand(question, last)
-    preferred = tuple(turns[-1].documents) if turns and rewrite.is_about_the_last else ()
-    return Understood(rewrite.question, rewrite.note, preferred, rewrite.others)
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer, and the completed question; `note` as in `Understood`."""
-
-    answer: Answer
-    question: str
-    note: str = ""
-
-
 @dataclass(frozen=True)
 class ServiceLibrary:
     """A service's index for one client; its questions are cancelled when it disconnects."""
@@ -287,14 +233,8 @@ class ServiceLibrary:
         self, question: str, turns: Sequence[Turn], options: Options
     ) -> tuple[PendingQuestion, Understood]:
         """Queue a question, after `turns`. Raises InputError, StoreError, ServiceError."""
-        understood = in_context(question, turns)
-        (pending,) = self.service.submit(
-            [understood.question],
-            options,
-            self.caller,
-            preferred=understood.preferred,
-            others=understood.others,
-        )
+        understood = Conversation.of(turns).understand(question)
+        (pending,) = self.service.submit([understood], options, self.caller)
         return pending, understood
 
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
@@ -304,7 +244,7 @@ class ServiceLibrary:
 
     def search(self, question: str, options: Options) -> list[Hit]:
         """The best passages, best first. Raises as `submit` does."""
-        (pending,) = self.service.submit([question], options, self.caller, search=True)
+        (pending,) = self.service.submit([Understood(question)], options, self.caller, search=True)
         return pending.wait(pending.found).hits
 
     def check(

@@ -13,9 +13,10 @@ from pydantic import Field
 from safetensors.numpy import load_file, save_file
 from torch.nn.functional import cross_entropy
 
-from rag.answering.forms import CLASSES, Embeds, inputs
+from rag.answering.forms import CLASSES, inputs
 from rag.errors import InputError
 from rag.evaluation.set_files import StrictRow, Text, read_rows
+from rag.protocols import Embedder
 
 _DECAY = 1e-3
 _STEPS = 350
@@ -75,7 +76,7 @@ def fit(
 
 
 def train(
-    labelled: Sequence[Labelled], embedder: Embeds, out: Path, initial: Path | None = None
+    labelled: Sequence[Labelled], embedder: Embedder, out: Path, initial: Path | None = None
 ) -> Trained:
     """Train a classifier and write it to `out`, a safetensors file in half precision. With an
     `initial` one, which lacks the last classes, only these are learned."""

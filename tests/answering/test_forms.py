@@ -18,7 +18,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
     out = tmp_path_factory.mktemp("forms") / "forms.safetensors"
     done = train(read_labelled(QUESTIONS), BagOfWordsEmbedder(), out)
     assert done.accuracy > 0.6
-    return FormClassifier.load(BagOfWordsEmbedder(), out)
+    return FormClassifier.load(out)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,8 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
     ],
 )
 def test_question_words_give_the_form(classifier: FormClassifier, question: str, form: str) -> None:
-    (odds,) = classifier.probabilities([question])
+    vectors = BagOfWordsEmbedder().embed_queries([question])
+    (odds,) = classifier.probabilities([question], list(vectors))
     assert max(odds, key=lambda name: odds[name]) == form
     assert sum(odds.values()) == pytest.approx(1, abs=1e-3)
 
@@ -68,10 +69,11 @@ def test_an_invalid_classifier_is_an_error_and_another_embedder_s_is_silent(tmp_
     broken = tmp_path / "x.safetensors"
     broken.write_bytes(b"no")
     with pytest.raises(ModelError, match="cannot be read"):
-        FormClassifier.load(BagOfWordsEmbedder(), broken)
+        FormClassifier.load(broken)
     none = np.zeros((len(CLASSES), 8), np.float32)
-    other = FormClassifier(none[:, 1:], none[:, 0], BagOfWordsEmbedder())
-    assert other.probabilities(["Why?"]) == [{}]
+    other = FormClassifier(none[:, 1:], none[:, 0])
+    vectors = BagOfWordsEmbedder().embed_queries(["Why?"])
+    assert other.probabilities(["Why?"], list(vectors)) == [{}]
 
 
 def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import lxml.html
 import pytest
 
-from rag.answering.searcher import Searcher
 from rag.errors import InputError
 from rag.evaluation import gates, runs
 from rag.evaluation.evaluator import Evaluator
@@ -58,12 +57,12 @@ def test_every_question_has_a_row_in_order(result: Result) -> None:
 
 def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
     asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
-    facts = runs.of_searcher(asked)
+    facts = runs.of_index(asked)
     assert "secret" not in json.dumps(facts)
     digests = facts["models"]["calibration"], facts["models"]["reader"], facts["index"]["sha256"]
     assert [len(digest) for digest in digests] == [64] * 3
     asked.store.delete("docs/lake")
-    assert runs.of_searcher(asked)["index"]["sha256"] != facts["index"]["sha256"]
+    assert runs.of_index(asked)["index"]["sha256"] != facts["index"]["sha256"]
     assert runs.commit()
 
 
@@ -104,7 +103,7 @@ def test_the_answers_hits_are_the_first_ranked_ones(tmp_path: Path) -> None:
 
 def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
     whole = engine(store(tmp_path))
-    examiner = Evaluator(Searcher(whole.settings, whole.store, whole.retriever))
+    examiner = Evaluator(whole.retriever)
     rows = [examiner.examine(replace(q, answers=(), evidence=())) for q in QUESTIONS]
     summary = summarise(rows)
     names = ("recall@1", "recall@5", "recall@10", "recall@20", "mrr@10", "ndcg@10")

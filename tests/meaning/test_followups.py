@@ -16,7 +16,7 @@ from rag.meaning.followups import (
     understand,
 )
 from rag.server.schemas import Turn
-from rag.server.state import in_context
+from rag.session import Conversation
 from tests.growth import cpu_seconds
 
 SIGNED = PreviousTurn("When was the JCPOA signed?", "2015")
@@ -116,9 +116,9 @@ def test_a_long_answer_never_takes_the_place_of_a_pronoun() -> None:
 def test_many_long_turns_take_little_time() -> None:
     """Chats of 50 questions, of 1,000 and of 280 characters."""
     turns = [Turn(question="Who led the talks number 5? " * 35)] * 50
-    assert cpu_seconds(lambda: in_context(turns[0].question, turns)) < 0.1
+    assert cpu_seconds(lambda: Conversation.of(turns).understand(turns[0].question)) < 0.1
     medium = [Turn(question="Who led the talks number 5? " * 10)] * 50
-    assert cpu_seconds(lambda: in_context("and who followed him?", medium)) < 1
+    assert cpu_seconds(lambda: Conversation.of(medium).understand("and who followed him?")) < 1
 
 
 def test_only_function_words_name_nothing() -> None:

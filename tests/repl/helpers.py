@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
+from rag.background import BackgroundIndex
 from rag.repl.commands import Context
 from rag.repl.run import converse
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
-from rag.repl.session_engine import SessionEngine
 from rag.repl.terminals import Plain
 from rag.settings import Settings
 
@@ -32,7 +32,7 @@ class Talk:
         self.screen = Screen(
             Console(file=self._out, width=width, color_system=None, **plain), in_words
         )
-        self.session = ReplSession(SessionEngine(settings))
+        self.session = ReplSession(BackgroundIndex(settings))
         show = Plain(self.session.service, self.screen).open
         self.desk = Context(self.session, self.screen, show, lambda question: agree)
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from rag.background import BackgroundIndex
 from rag.engine import Engine
 from rag.repl.session import ReplSession
-from rag.repl.session_engine import SessionEngine
 from rag.server.openai_requests import asked_in, documents_in
 from rag.server.schemas import Turn
-from rag.server.state import in_context
+from rag.session import Conversation
 from rag.settings import Settings
 from tests.server.fake_server import open_engine, put_text, serving
 
@@ -44,7 +44,7 @@ def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
         put_text(client, "oman.txt", OMAN)
         put_text(client, "lease.txt", LEASE)
         engine = open_engine(Settings(index=tmp_path, threshold=0.15))
-        prompt = ReplSession(cast(SessionEngine, Opened(engine)))
+        prompt = ReplSession(cast(BackgroundIndex, Opened(engine)))
         messages: list[dict[str, Any]] = []
         questions = []
         for turn in TURNS:
@@ -85,8 +85,9 @@ def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Pat
 def test_empty_and_long_turns_are_skipped() -> None:
     questions = ("Where did Ada Lovelace live?", " ", "x" * 2000)
     turns = [Turn(question=question) for question in questions]
-    assert in_context("When was she born?", turns).question == "When was Ada Lovelace born?"
-    assert in_context("When was she born?", []).question == "When was she born?"
+    typed = "When was she born?"
+    assert Conversation.of(turns).understand(typed).question == "When was Ada Lovelace born?"
+    assert Conversation.of([]).understand(typed).question == typed
 
 
 def test_a_follow_up_prefers_the_last_answers_documents() -> None:
@@ -97,8 +98,9 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
     messages = [("user", "Who led the talks?"), ("assistant", answer)]
     question, turns = asked_in([*messages, ("user", "Which city did he visit?")])
     assert turns[0].documents == ["a (old).txt", "b.txt"]
-    assert in_context(question, turns).preferred == tuple(turns[0].documents)
-    assert in_context("When does the lease end?", turns).preferred == ()
+    conversation = Conversation.of(turns)
+    assert conversation.understand(question).preferred == tuple(turns[0].documents)
+    assert conversation.understand("When does the lease end?").preferred == ()
 
 
 def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
         put_text(client, "oman.txt", OMAN)
         before = Turn(question="Which reports did the office write on zebras?")
         typed = "who led them?"
-        understood = in_context(typed, [before])
+        understood = Conversation.of([before]).understand(typed)
         meanings = [understood.question, *(text for text, _ in understood.others)]
         body = {"question": typed, "conversation": [before.model_dump()]}
         answer = client.post("/v1/ask", json=body).json()

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from rag.background import BackgroundIndex
 from rag.evaluation.gold import read_jsonl
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
-from rag.repl.session_engine import SessionEngine
 from rag.server.mcp.local import LocalLibrary
 from rag.server.owner_files import JournalFile
 from rag.server.upload_queue import LocalUploadQueue
@@ -196,7 +196,7 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
         assert sync().quotes == 0
 
 
-@pytest.mark.parametrize("door", [SessionEngine, LocalLibrary], ids=["the prompt", "an agent"])
+@pytest.mark.parametrize("door", [BackgroundIndex, LocalLibrary], ids=["the prompt", "an agent"])
 def test_ratings_of_documents_deleted_without_a_service_are_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: type
 ) -> None:
@@ -206,7 +206,7 @@ def test_ratings_of_documents_deleted_without_a_service_are_deleted(
         add(store, document("The safe is in Oslo, behind the portrait of the founder.", "oslo"))
     for answer in ("behind the portrait of the founder", "in the wall of the kitchen"):
         feedback_file(tmp_path).add({"question": answer, "verdict": "right", "answer": answer})
-    forget = {"forget": forget_quotes} if door is SessionEngine else {}
+    forget = {"forget": forget_quotes} if door is BackgroundIndex else {}
     assert door(settings, **forget).delete("oslo")
     (line,) = feedback_file(tmp_path).lines()
     assert line["question"] == "in the wall of the kitchen"

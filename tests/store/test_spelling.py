@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.answering.searcher import Query
 from rag.engine import Engine
+from rag.query import Query
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.store.spelling import WordSpeller

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from rag.claims.results import CheckReport
 from rag.protocols import Store
-from rag.server.schemas import Options, Turn
-from rag.server.state import Answered
+from rag.server.schemas import Options
+from rag.session import Answered, Turn
 from rag.types import Document, Hit
 
 _PAGE = 1000

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag import build
+from rag.background import BackgroundIndex
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.desk import grid_run
@@ -16,14 +17,13 @@ from rag.filters import parse
 from rag.ingestion import uploads
 from rag.protocols import Store
 from rag.render.links import page_link, page_of, resource_link
-from rag.repl.session_engine import SessionEngine
 from rag.server.ingest_worker import safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.server import make_server
-from rag.server.schemas import Options, Turn
-from rag.server.state import Answered, in_context
+from rag.server.schemas import Options
 from rag.server.upload_queue import file_of
 from rag.server.user_data import forget_quotes
+from rag.session import Answered, Conversation, Turn
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document, Hit
 
@@ -43,8 +43,8 @@ class LocalLibrary(IndexAccess):
     ) -> None:
         """`like` is another index of this process, whose models are used."""
         self._settings = settings
-        models: SessionEngine | None = like._index if like else None
-        self._index: SessionEngine = SessionEngine(settings, models, forget_quotes)
+        models: BackgroundIndex | None = like._index if like else None
+        self._index: BackgroundIndex = BackgroundIndex(settings, models, forget_quotes)
         self._page = page
         self._one: threading.Lock = like._one if like else threading.Lock()
         self._collections: dict[str, LocalLibrary] = {}
@@ -67,16 +67,10 @@ class LocalLibrary(IndexAccess):
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
         with self._one:
             engine = self._index.engine()
-            understood = in_context(question, turns)
-            filter, form = parse(options.filters), getattr(options, "form", None) or ""
-            answer = engine.ask(
-                understood.question,
-                options.top_k,
-                filter,
-                form=form,
-                preferred=understood.preferred,
-                others=understood.others,
-            )
+            understood = Conversation.of(turns).understand(question)
+            form = getattr(options, "form", None) or ""
+            query = understood.query(options.top_k, parse(options.filters), form)
+            (answer,) = engine.ask_many([query])
         return understood.answered(answer)
 
     def search(self, question: str, options: Options) -> list[Hit]:

@@ -22,7 +22,7 @@ from rag.errors import InputError
 from rag.render.cited import cited, where
 from rag.render.view import NEAREST, shortened
 from rag.server.mcp.index_access import IndexAccess
-from rag.server.state import Answered
+from rag.session import Answered
 from rag.structure import sections
 from rag.types import Citation, Document, Hit, Passage
 

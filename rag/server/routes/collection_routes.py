@@ -16,6 +16,7 @@ from rag.server.collection_host import CollectionHost
 from rag.server.problems import ServiceError
 from rag.server.schemas import Options, Strict, WireAnswer
 from rag.server.state import Service, caller_of
+from rag.session import Understood
 from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
@@ -75,9 +76,10 @@ def create_collection(body: NewCollection, request: Request) -> WireCollection:
 def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
     """Ask several collections. Their answers are ranked together; their indexes are separate."""
     names, caller = list(dict.fromkeys(body.collections)), caller_of(request)
+    understood = Understood(body.question)
     with ExitStack() as stack:
         services = [stack.enter_context(of_collection(name, request)) for name in names]
-        questions = [service.submit([body.question], body, caller)[0] for service in services]
+        questions = [service.submit([understood], body, caller)[0] for service in services]
         answers = [
             CollectionAnswer(
                 collection=name,

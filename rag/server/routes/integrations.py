@@ -19,9 +19,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from rag import build
-from rag.answering.searcher import check_question
 from rag.errors import InputError
 from rag.ingestion.chunking import split
+from rag.query import check_question
 from rag.render.links import page_link
 from rag.server.auth import Right, needs
 from rag.server.caller import Caller

@@ -31,7 +31,8 @@ from rag.server.problems import OpenAIError
 from rag.server.routes.collection_routes import list_collections, of_collection
 from rag.server.routes.integrations import passages_of
 from rag.server.schemas import Options
-from rag.server.state import Answered, Service, ServiceLibrary, Shared, caller_of, page_for
+from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_for
+from rag.session import Answered
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
 from rag.types import Citation, Document, Hit, Passage
 

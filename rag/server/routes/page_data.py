@@ -30,6 +30,7 @@ from rag.server.caller import Caller
 from rag.server.openapi import content
 from rag.server.schemas import Options, WireCount, WireSource
 from rag.server.state import Service, Shared, caller_of
+from rag.session import Understood
 from rag.structure import within
 from rag.types import Answer, BlockKind, Document
 
@@ -224,7 +225,9 @@ def _look(service: Service) -> None:
         until = time.monotonic() + _PATIENCE
         while service.models.depth and time.monotonic() < until:
             time.sleep(_PAUSE)
-        (pending,) = service.submit([question], Options(top_k=SUGGESTION_READS), Caller(_GUIDE))
+        (pending,) = service.submit(
+            [Understood(question)], Options(top_k=SUGGESTION_READS), Caller(_GUIDE)
+        )
         return pending.wait(pending.answer)
 
     try:

@@ -18,7 +18,8 @@ from rag.server import problems, schemas, serialize
 from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
-from rag.server.state import ServiceLibrary, Shared, Understood, caller_of
+from rag.server.state import ServiceLibrary, Shared, caller_of
+from rag.session import Understood
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
@@ -48,7 +49,7 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
 def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Response:
     """`ask` for several questions, which are read together. All are answered, or none."""
     request.state.exchange.notes["questions"] = len(body.questions)
-    pending = service.submit(body.questions, body, caller_of(request))
+    pending = service.submit(list(map(Understood, body.questions)), body, caller_of(request))
     return _written(schemas.WireAnswers(answers=list(map(_answer, pending))))
 
 
@@ -57,8 +58,8 @@ def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Resp
 def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
     request.state.exchange.notes["questions"] = 1
-    (pending,) = service.submit([body.question], body, caller_of(request), search=True)
-    retrieved = pending.wait(pending.found)
+    (pending,) = service.submit([Understood(body.question)], body, caller_of(request), search=True)
+    retrieved = pending.wait(pending.found).retrieved
     typed, hits = pending.asked.question, list(map(serialize.hit, retrieved.hits))
     understood = retrieved.question if retrieved.question != typed else None
     generation = retrieved.generation
@@ -116,8 +117,8 @@ def _events(
 ) -> Iterator[str]:
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
-        retrieved = pending.wait(pending.found)
-        yield _event("search_results", {"hits": list(map(serialize.hit, retrieved.hits))})
+        found = pending.wait(pending.found)
+        yield _event("search_results", {"hits": list(map(serialize.hit, found.hits))})
         answer = _follow_up(pending, asked, understood)
         for citation in answer.citations:
             yield _event("citation", citation)

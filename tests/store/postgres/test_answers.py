@@ -6,6 +6,7 @@ import pytest
 
 from eval.chaos.stores import QUESTIONS, compare, engines
 from rag.engine import Engine
+from rag.query import Query
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
 
@@ -24,11 +25,13 @@ def pair(
 
 
 def test_every_gold_question_finds_the_same_passages_in_order(pair: tuple[Engine, Engine]) -> None:
-    here, there = (engine.retriever.retrieve(QUESTIONS, engine.settings.top_k) for engine in pair)
+    queries = [Query(question) for question in QUESTIONS]
+    here, there = (engine.retriever.find_many(queries) for engine in pair)
     assert len(here) == len(QUESTIONS) > 400
     for ours, theirs in zip(here, there, strict=True):
-        assert [hit.passage for hit in ours] == [hit.passage for hit in theirs]
-        assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], rel=1e-4)
+        assert [hit.passage for hit in ours.hits] == [hit.passage for hit in theirs.hits]
+        scores = [hit.score for hit in theirs.hits]
+        assert [hit.score for hit in ours.hits] == pytest.approx(scores, rel=1e-4)
 
 
 def test_answers_and_citations_are_the_same(pair: tuple[Engine, Engine]) -> None:

@@ -1,6 +1,6 @@
-"""Index and models of the prompt, loaded in the background.
+"""An index whose models load in the background, for the prompt and for an agent.
 
-Heavy libraries are imported on use, so that the prompt appears at once.
+Heavy libraries are imported on use, so that a prompt appears at once.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class Background(Future[T]):
             self.set_exception(error)
 
 
-class SessionEngine:
-    """One index and its models, for one user at a prompt."""
+class BackgroundIndex:
+    """One index and its models, for one user."""
 
     def __init__(
         self,
         settings: Settings,
-        like: SessionEngine | None = None,
+        like: BackgroundIndex | None = None,
         forget: Callable[[Path, Document], object] = lambda folder, document: None,
     ) -> None:
-        """`like` is an engine of another index, whose models are used. `forget` deletes what quotes
+        """`like` is another index, whose models are used. `forget` deletes what quotes
         a document, such as ratings, from the index's folder before the document is deleted.
         """
         self.settings = settings

@@ -1,0 +1,50 @@
+"""A question with its options, and whether it can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.errors import InputError
+from rag.filters import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question with its options. `k` is the number of passages; None uses the setting.
+
+    `deadline` is a `time.monotonic` time after which no further passage is read. `form` is one of
+    `rag.answering.forms.FORMS`, or "" to choose it from the question. `as_typed` turns spelling
+    correction off.
+    """
+
+    question: str
+    k: int | None = None
+    filter: Filter | None = None
+    deadline: float | None = None
+    form: str = ""
+    as_typed: bool = False
+    preferred: tuple[str, ...] = ()
+    """Document ids that a follow-up prefers: those of the previous answer."""
+    others: tuple[tuple[str, float], ...] = ()
+    """Other meanings of a follow-up, as in `rag.meaning.followups.Rewrite`."""
+
+
+def check_question(question: str, limit: int) -> str:
+    """The question without surrounding space. Raises InputError if it is empty, too long or not
+    valid text.
+    """
+    question = question.strip()
+    if not question:
+        raise InputError(
+            "the question is empty", 'for example: rag ask "When was the JCPOA signed?"'
+        )
+    if len(question) > limit:
+        message = f"question too long: {len(question):,} characters, limit {limit:,}"
+        raise InputError(message, "shorten it")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "the question is not valid UTF-8", "check the terminal's encoding"
+        ) from error
+    return question

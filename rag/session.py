@@ -1,0 +1,118 @@
+"""A conversation, in which a question may refer to the questions and answers before it.
+
+The prompt and Python keep one `Conversation`. Over HTTP and MCP a client sends the earlier turns
+with each question, and `Conversation.of` makes one from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+from rag.filters import Filter
+from rag.meaning.followups import PreviousTurn, names_something, understand
+from rag.query import Query
+from rag.settings import Settings
+from rag.types import TALK, Answer
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
+
+_MOST_TURNS = 8
+"""Number of turns of a client to consider, newest first."""
+
+
+class Turn(Protocol):
+    """An earlier question as it was typed, the text of its answer, and the documents it cites."""
+
+    @property
+    def question(self) -> str: ...
+
+    @property
+    def answer(self) -> str | None: ...
+
+    @property
+    def documents(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A completed question. `note` says if it may refer to the last turn but is asked as typed;
+    `preferred` are the documents of the last answer, if it follows up on that; `others` are other
+    meanings, as in `Rewrite`.
+    """
+
+    question: str
+    note: str = ""
+    preferred: tuple[str, ...] = ()
+    others: tuple[tuple[str, float], ...] = ()
+
+    def query(
+        self, k: int | None, filter: Filter | None, form: str = "", as_typed: bool = False
+    ) -> Query:
+        """The question with these options, as in `Query`."""
+        return Query(
+            question=self.question,
+            k=k,
+            filter=filter,
+            form=form,
+            as_typed=as_typed,
+            preferred=self.preferred,
+            others=self.others,
+        )
+
+    def answered(self, answer: Answer) -> Answered:
+        """The answer with the meaning that it has; another one needs no note."""
+        is_other = answer.question in (text for text, _ in self.others)
+        if is_other:
+            return Answered(answer, answer.question)
+        return Answered(answer, self.question, self.note)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and the completed question; `note` as in `Understood`."""
+
+    answer: Answer
+    question: str
+    note: str = ""
+
+
+class Conversation:
+    """Keeps the documents of the last answer, and the last question that names something."""
+
+    def __init__(self) -> None:
+        self._documents: tuple[str, ...] = ()
+        self._topic: PreviousTurn | None = None
+
+    @classmethod
+    def of(cls, turns: Sequence[Turn]) -> Self:
+        """The conversation of a client, oldest turn first. Turns without a question, or with one
+        that is too long, are skipped.
+        """
+        conversation = cls()
+        for turn in turns[-_MOST_TURNS:]:
+            if turn.question.strip() and len(turn.question) <= Settings.max_question:
+                question = conversation.understand(turn.question).question
+                conversation._add(question, turn.answer, turn.documents)
+        return conversation
+
+    def understand(self, question: str) -> Understood:
+        """The question, completed from the turns before."""
+        rewrite = understand(question, self._topic)
+        preferred = self._documents if rewrite.is_about_the_last else ()
+        return Understood(rewrite.question, rewrite.note, preferred, rewrite.others)
+
+    def ask(self, engine: Engine, understood: Understood, k: int | None, filter: Filter) -> Answer:
+        """Ask a completed question, and remember its answer. Raises as `Engine.ask` does."""
+        (answer,) = engine.ask_many([understood.query(k, filter)])
+        if answer.form != TALK:  # "thanks" does not change the topic
+            cited = [citation.document_id for citation in answer.citations]
+            self._add(understood.question, answer.text, cited)
+        return answer
+
+    def _add(self, question: str, answer: str | None, documents: Sequence[str]) -> None:
+        self._documents = tuple(documents)
+        if names_something(question):
+            self._topic = PreviousTurn(question, answer)
