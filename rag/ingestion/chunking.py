@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise, takewhile
 
 from rag.meaning.sentences import Offsets, trim
 from rag.structure import Section, document_sentences, sections
@@ -23,6 +23,8 @@ _CHARACTERS_PER_TOKEN = 10
 _SPACE = re.compile(r"\s")
 _COUNTED = 2000
 """Sentences to tokenize at a time: a tokenizer keeps more per sentence than its text."""
+_LONGEST_PATH = 600
+"""Maximum length of the headings that are kept with each passage: the innermost ones."""
 _LONGEST_CLUSTER = 64
 """Maximum length of a base character with its combining marks; real ones are much shorter."""
 
@@ -53,8 +55,15 @@ def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
         words = " ".join(text[section.start : after.start].split())
         is_only_heading = words in ("", *section.path[-1:])
         if after.start == len(text) or not is_only_heading:
-            yield pending, after.start, join_headings(section.path)
+            yield pending, after.start, join_headings(_innermost(section.path))
             pending = after.start
+
+
+def _innermost(path: Sequence[str]) -> Sequence[str]:
+    """The path without its outermost headings if it is very long: it is a part of each passage."""
+    lengths = accumulate(len(name) for name in reversed(path))
+    kept = sum(1 for _ in takewhile(lambda length: length <= _LONGEST_PATH, lengths))
+    return path[len(path) - kept :] if kept else [name[:_LONGEST_PATH] for name in path[-1:]]
 
 
 def _split_section(

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import TypeVar
+
+import numpy as np
 
 from rag.errors import BusyError, ConflictError
 from rag.ingestion.chunking import split
@@ -92,11 +95,18 @@ def batches(
 
 
 def embed(embedder: Embedder, splits: Sequence[Split]) -> list[Embedded]:
-    """Embed the passages of several documents together. Without documents no model is loaded."""
+    """Embed the passages of several documents together, some hundred at a time: each text repeats
+    its context. Without documents no model is loaded.
+    """
     if not splits:
         return []
-    texts = [passage.in_context for _, passages in splits for passage in passages]
-    vectors, position, embedded = embedder.embed_passages(texts), 0, []
+    count = sum(len(passages) for _, passages in splits)
+    vectors = np.empty((count, embedder.dim), dtype=np.float32)
+    texts = (passage.in_context for _, passages in splits for passage in passages)
+    for first in range(0, count, BATCH_PASSAGES):
+        batch = list(islice(texts, BATCH_PASSAGES))
+        vectors[first : first + len(batch)] = embedder.embed_passages(batch)
+    position, embedded = 0, []
     for document, passages in splits:
         embedded.append(Embedded(document, passages, vectors[position : position + len(passages)]))
         position += len(passages)

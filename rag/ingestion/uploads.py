@@ -7,10 +7,13 @@ processed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from rag.errors import RagError
 from rag.ingestion.chunking import split
 from rag.ingestion.pipeline import UPLOADED, Embedded, check_free, embed, put
 from rag.parsing.base import ParseError
@@ -23,6 +26,11 @@ Load = Callable[[str, bytes], Loaded]
 """`rag.parsing.load.load_data`, or a `Pool`'s version of it."""
 GRID = "//grid/"
 """Prefix of the name of a queue entry that asks a grid; no client's file has it."""
+MOST_DEATHS = 2
+"""How often a process may be killed while it works on a file; then the file is given up."""
+DEADLY = "was given up: the service was killed twice while it worked on this file; split it"
+_DEADLY_SECONDS = 2.0
+"""Seconds of work on a file after which it is held responsible for a kill."""
 _PAGE = 1000
 _LISTED = 20
 """Maximum number of members that a message lists."""
@@ -122,6 +130,31 @@ class Prepared:
     documents: tuple[Document, ...]
     changed: tuple[Embedded, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+
+
+@contextmanager
+def deaths_counted(count: Callable[[int], object]) -> Iterator[None]:
+    """Calls `count(1)` after some seconds of this block, and `count(-1)` at its end. A process that
+    is killed meanwhile leaves a count of 1, which stands for a death.
+    """
+    counted = threading.Event()
+
+    def begin() -> None:
+        with suppress(RagError):
+            count(1)
+            counted.set()
+
+    timer = threading.Timer(_DEADLY_SECONDS, begin)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if counted.is_set():
+            with suppress(RagError):
+                count(-1)
 
 
 def put_upload(

@@ -291,10 +291,10 @@ def _led_in(parts: Sequence[Part]) -> Iterator[Part]:
         yield part
 
 
-def name_of(text: str) -> str:
-    """A term or caption as part of a heading path, cut at a word."""
-    name = one_line(text[: 10 * _LONGEST_NAME])
-    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME].rsplit(" ", 1)[0] + " …"
+def name_of(text: str, longest: int = _LONGEST_NAME) -> str:
+    """A term, caption or heading as part of a heading path, cut at a word."""
+    name = one_line(text[: 10 * longest])
+    return name if len(name) <= longest else name[:longest].rsplit(" ", 1)[0] + " …"
 
 
 def one_line(text: str) -> str:

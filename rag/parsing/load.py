@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from rag.errors import InputError, install_line
 from rag.meaning.dates import days, iso_date, only_year
 from rag.meaning.identifiers import day_in_words
-from rag.parsing.base import Member, Parsed, ParseError, encodable
+from rag.parsing.base import Member, Parsed, ParseError, encodable, name_of
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import Format, format_of
@@ -28,6 +28,10 @@ _DEEPEST = 3
 _LONGEST_ID = 800
 """Characters of a member's id; stores keep ids in indexes, PostgreSQL up to 2,600 bytes."""
 _LONGEST_VALUE = 1000
+_LONGEST_NAME = 300
+"""Characters of a title, a heading or the name of a column: they stand before every passage."""
+_MOST_NAMES = 200_000
+"""Maximum number of headings and named rows, each of which begins a passage."""
 _OBJECT = re.compile(r"(?:file )?'?<[\w.]+ object at 0x\w+>'? ?")
 """Matches the names that libraries give to the objects they read."""
 
@@ -177,28 +181,35 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
     day = max(days(stem.replace("_", "-")), default="")
     dated = {"date": day, "year": day[:4]} if day else {}
     metadata = dated | _metadata(parsed.metadata) | {"type": kind.name}
-    title = metadata.pop("title", "") or stem
+    title = name_of(metadata.pop("title", "") or stem, _LONGEST_NAME)
     if day and day not in days(title.replace(day, "")):
         # Minutes and letters are often told apart, and asked for, by the day in their file names.
         title = f"{title} ({day_in_words(day)})"
-    blocks = _encodable_names(parsed.blocks)
+    if sum(1 for block in parsed.blocks if block.name) > _MOST_NAMES:
+        raise ParseError(f"has more than {_MOST_NAMES:,} headings and named rows; split it")
+    blocks = _short_names(parsed.blocks)
     return Document(
         place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive
     )
 
 
-def _encodable_names(blocks: Sequence[Block]) -> Sequence[Block]:
-    """The blocks, with names as `encodable` returns them."""
-    names = "\n".join(name for b in blocks for name in (b.name, *(c.name for c in b.columns)))
-    if encodable(names) == names:
+def _short_names(blocks: Sequence[Block]) -> Sequence[Block]:
+    """The blocks, with names that can be encoded, of bounded length."""
+    names = [name for b in blocks for name in (b.name, *(c.name for c in b.columns))]
+    joined = "\n".join(names)
+    if encodable(joined) == joined and max(map(len, names), default=0) <= _LONGEST_NAME:
         return blocks
     return tuple(
         block._replace(
-            name=encodable(block.name),
-            columns=tuple(c._replace(name=encodable(c.name)) for c in block.columns),
+            name=_short_name(block.name),
+            columns=tuple(c._replace(name=_short_name(c.name)) for c in block.columns),
         )
         for block in blocks
     )
+
+
+def _short_name(name: str) -> str:
+    return encodable(name if len(name) <= _LONGEST_NAME else name_of(name, _LONGEST_NAME))
 
 
 def _metadata(values: Mapping[str, str]) -> dict[str, str]:

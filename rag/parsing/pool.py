@@ -18,8 +18,11 @@ from rag.parsing.files import MOST_BYTES, FoundFile
 from rag.parsing.load import Loaded, load
 from rag.parsing.worker import MOST_SCANS, SCAN_SECONDS, loaded_from, too_much_memory
 
+_CANCELLED = "was cancelled"
 _AHEAD = 3
 """Number of files per process to read ahead."""
+_LOOK = 0.2
+"""Seconds between two looks at whether a file is still wanted."""
 _PATIENCE = 4
 """Ratio of wall-clock to CPU time limit, since a file may wait for a disk or for its turn."""
 
@@ -44,6 +47,15 @@ class ParseTask:
     found: FoundFile
     known: Mapping[str, str] = field(default_factory=dict)
     on_scan: OnScan = field(default=ignore_scan, compare=False)
+
+
+IsWanted = Callable[[], bool]
+"""Whether a file is still to be read; called often, from another thread."""
+
+
+def always() -> bool:
+    """An `IsWanted` for files that nobody cancels."""
+    return True
 
 
 Result = tuple[ParseTask, Loaded | ParseError]
@@ -91,11 +103,11 @@ class Pool:
             for _, future in waiting:
                 future.cancel()
 
-    def load_data(self, name: str, data: bytes) -> Loaded:
-        """`rag.parsing.load.load_data` in a separate process. Raises ParseError; other errors once
-        the pool is closed."""
+    def load_data(self, name: str, data: bytes, is_wanted: IsWanted = always) -> Loaded:
+        """`rag.parsing.load.load_data` in a separate process, which ends when the file is no longer
+        wanted. Raises ParseError; other errors once the pool is closed."""
         request = {"id": name, "size": len(data)}
-        return self._threads.submit(self._ask, request, data).result()
+        return self._threads.submit(self._ask, request, data, is_wanted=is_wanted).result()
 
     def _load(self, job: ParseTask) -> Loaded | ParseError:
         found = job.found
@@ -106,8 +118,14 @@ class Pool:
             return error
 
     def _ask(
-        self, request: dict[str, Any], data: bytes = b"", on_scan: OnScan = ignore_scan
+        self,
+        request: dict[str, Any],
+        data: bytes = b"",
+        on_scan: OnScan = ignore_scan,
+        is_wanted: IsWanted = always,
     ) -> Loaded:
+        if not is_wanted():  # it was cancelled while it waited
+            raise ParseError(_CANCELLED, transient=True)
         worker = getattr(self._own, "worker", None)
         if worker is None or worker.ended:
             with self._lock:
@@ -115,7 +133,7 @@ class Pool:
                     raise BusyError("files are not read any more", "try again in a moment")
                 worker = self._own.worker = _Worker(self._limits)
                 self._all = [other for other in self._all if not other.ended] + [worker]
-        return worker.ask({**request, **asdict(self._limits)}, data, on_scan)
+        return worker.ask({**request, **asdict(self._limits)}, data, on_scan, is_wanted)
 
     def close(self) -> None:
         """End the processes at once, whatever they read. May be called twice."""
@@ -139,14 +157,16 @@ class _Worker:
         memory = limits.memory
         self._process = child_process.start("rag.parsing.worker", str(memory), memory=memory)
         self._limits = limits
-        self._late = False
+        self._late = self._cancelled = False
         self.ended = False
 
-    def ask(self, request: dict[str, Any], data: bytes, on_scan: OnScan) -> Loaded:
+    def ask(
+        self, request: dict[str, Any], data: bytes, on_scan: OnScan, is_wanted: IsWanted
+    ) -> Loaded:
         """Read one file. Raises ParseError, also if the process died."""
         self._seconds = self._limits.seconds
         answer, answered = None, threading.Event()
-        threading.Thread(target=self._watch, args=(answered,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(answered, is_wanted), daemon=True).start()
         with suppress(OSError, ValueError):
             pipe = cast(IO[bytes], self._process.stdin)
             pipe.write(json.dumps(request).encode() + b"\n" + data)
@@ -154,7 +174,7 @@ class _Worker:
             answer = self._answer(on_scan)
         answered.set()
         if answer is None:
-            raise ParseError(self._cause_of_death(), transient=self._late)
+            raise ParseError(self._cause_of_death(), transient=self._late or self._cancelled)
         if answer.pop("last"):
             self.kill()
         return loaded_from(answer)
@@ -172,18 +192,21 @@ class _Worker:
             on_scan(page, pages, bool(has_text))
         return None
 
-    def _watch(self, answered: threading.Event) -> None:
-        """Kill the process if it has not answered in time."""
+    def _watch(self, answered: threading.Event, is_wanted: IsWanted) -> None:
+        """Kill the process if it has not answered in time, or its file is no longer wanted."""
         started = time.monotonic()
-        while (left := started + _PATIENCE * self._seconds - time.monotonic()) > 0:
-            if answered.wait(left):
+        while not answered.wait(_LOOK):
+            self._late = time.monotonic() > started + _PATIENCE * self._seconds
+            self._cancelled = not self._late and not is_wanted()
+            if self._late or self._cancelled:
+                self._process.kill()
                 return
-        self._late = True
-        self._process.kill()
 
     def _cause_of_death(self) -> str:
         self.kill()
         code = self._process.returncode
+        if self._cancelled:
+            return _CANCELLED
         if self._late or code == -signal.SIGXCPU:
             return f"takes more than {self._seconds} seconds to read"
         # libraries that fail to allocate; the system's own limit

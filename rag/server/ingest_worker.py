@@ -22,7 +22,7 @@ from rag.desk import grid_run
 from rag.engine import Engine
 from rag.errors import BusyError, EmptyError, InputError, NotFoundError, RagError, StoreError
 from rag.ingestion.pipeline import check_free
-from rag.ingestion.uploads import GRID, prepare, put_prepared
+from rag.ingestion.uploads import GRID, deaths_counted, prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.server.model_worker import ModelThread
@@ -39,6 +39,10 @@ _PAUSE = 1.0
 T = TypeVar("T")
 _LONGEST_FOLDER = 400
 _LONGEST_NAME = 200
+
+
+class Cancelled(Exception):
+    """The file in progress was cancelled, or the service closes."""
 
 
 class ModelThreadEmbedder:
@@ -116,11 +120,9 @@ class IngestThread:
             engine = self.engine.result()
         except BaseException:
             return  # the model thread reports the reason
-        store = engine.store
-        lent = ModelThreadEmbedder(engine.retriever.embedder, self.models.call)
         while not self._closing.is_set():
             try:
-                self._next(store, lent)
+                self._next(engine.store, engine.retriever.embedder)
             except Exception as error:  # no error may stop later uploads
                 self._later(error)
 
@@ -133,7 +135,8 @@ class IngestThread:
         if upload[0].startswith(GRID):
             result = self._ask(job, upload[0].removeprefix(GRID))
         else:
-            result = self._do(upload, store, embedder)
+            with deaths_counted(partial(self.queue.count_death, job, number)):
+                result = self._do(job, number, upload, store, embedder)
         if result is None:  # the grid has more cells; files that came meanwhile go first
             return
         self._patiently(lambda: self.queue.finish(job, number, result))
@@ -172,18 +175,36 @@ class IngestThread:
         self._trouble = str(error)
         self._closing.wait(_PAUSE)
 
-    def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile:
-        """Process one file and return its outcome. Raises an error if the failure is not the file's
-        fault, also if the pool was closed while it was read.
+    def _do(
+        self, job: str, number: int, upload: Upload, store: Store, embedder: Embedder
+    ) -> WireFile | None:
+        """Process one file and return its outcome, None if it was cancelled. Raises an error if the
+        failure is not the file's fault, also if the pool was closed while it was read.
 
         The file is parsed in a separate process, so a malicious one costs only its own upload.
         """
+
+        def is_wanted() -> bool:
+            try:
+                return self.queue.is_open(job, number)
+            except StoreError:  # nobody can have cancelled it
+                return True
+
+        def run(function: Callable[[], T]) -> T:
+            if not is_wanted():
+                raise Cancelled
+            return self.models.call(function)
+
+        lent = ModelThreadEmbedder(embedder, run)
+        load = partial(self.pool.load_data, is_wanted=is_wanted)
         try:
-            prepared = prepare(
-                store, embedder, self.passage_tokens, file_of(upload), self.pool.load_data
-            )
+            prepared = prepare(store, lent, self.passage_tokens, file_of(upload), load)
+            if not is_wanted():
+                return None
             done = self._patiently(lambda: put_prepared(store, prepared, self.keep_pdf))
             return outcome_of(upload[0], done)
+        except Cancelled:
+            return None
         except InputError as error:
             if self.pool.is_closed:
                 raise

@@ -20,7 +20,7 @@ from pathlib import Path
 from rag.errors import StoreError
 from rag.ingestion import uploads as shared
 from rag.ingestion.pipeline import UPLOADED
-from rag.ingestion.uploads import GRID
+from rag.ingestion.uploads import DEADLY, GRID, MOST_DEATHS
 from rag.server import problems
 from rag.server.schemas import Job, WireFile
 
@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS files (
     name TEXT NOT NULL,
     content BLOB,
     result TEXT,
+    deaths INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (job, number)
 );
 CREATE INDEX IF NOT EXISTS files_open ON files (job) WHERE result IS NULL;
@@ -91,10 +92,24 @@ class LocalUploadQueue:
                 path, isolation_level=None, check_same_thread=False, timeout=30
             )
             self._connection.executescript(f"{_PRAGMAS} {_SCHEMA}")
+            columns = self._connection.execute("PRAGMA table_info(files)").fetchall()
+            if "deaths" not in {name for _, name, *_ in columns}:  # created by an older version
+                self._connection.execute(
+                    "ALTER TABLE files ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0"
+                )
             (vacuum,) = self._connection.execute("PRAGMA auto_vacuum").fetchone()
             if vacuum != _INCREMENTAL:  # created by an older version
                 self._connection.execute("VACUUM")
             _give_back(self._connection)
+        self._reject_deadly()
+
+    def _reject_deadly(self) -> None:
+        """Give up the files that the service worked on when it ended, twice; others are retried."""
+        with self._database() as connection:
+            sql = "SELECT job, number, name FROM files WHERE result IS NULL AND deaths >= ?"
+            deadly = connection.execute(sql, (MOST_DEATHS,)).fetchall()
+        for job, number, name in deadly:
+            self.finish(job, number, WireFile(name=name, outcome="rejected", detail=DEADLY))
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -121,7 +136,8 @@ class LocalUploadQueue:
             now = time.strftime(_TIME, time.gmtime())
             connection.execute("INSERT INTO jobs VALUES (?, ?, ?)", (job, now, len(uploads)))
             rows = [(job, number, name, content) for number, (name, content) in enumerate(uploads)]
-            connection.executemany("INSERT INTO files VALUES (?, ?, ?, ?, NULL)", rows)
+            columns = "job, number, name, content"
+            connection.executemany(f"INSERT INTO files ({columns}) VALUES (?, ?, ?, ?)", rows)
             _forget(connection)
         return job
 
@@ -140,11 +156,26 @@ class LocalUploadQueue:
                 return None
         return row[0], row[1], (row[2], bytes(row[3]))
 
+    def is_open(self, job: str, number: int) -> bool:
+        """Whether the file has no outcome yet: it has one once it is cancelled."""
+        with self._database() as connection:
+            sql = "SELECT 1 FROM files WHERE job = ? AND number = ? AND result IS NULL"
+            return connection.execute(sql, (job, number)).fetchone() is not None
+
+    def count_death(self, job: str, number: int, deaths: int) -> None:
+        """Count the end of the service while it works on the file, before it happens; or, with -1,
+        that it did not happen.
+        """
+        with self._database() as connection:
+            sql = "UPDATE files SET deaths = deaths + ? WHERE job = ? AND number = ?"
+            connection.execute(sql, (deaths, job, number))
+
     def finish(self, job: str, number: int, result: WireFile) -> None:
-        """Record the file's outcome and drop its content."""
+        """Record the outcome of a file that has none yet, and drop its content."""
         with self._transaction() as connection:
             sql = "UPDATE files SET result = ?, content = NULL WHERE job = ? AND number = ?"
-            connection.execute(sql, (result.model_dump_json(), job, number))
+            found = f"{sql} AND result IS NULL"
+            connection.execute(found, (result.model_dump_json(), job, number))
         with self._database() as connection:
             _give_back(connection)
 
@@ -180,7 +211,7 @@ class LocalUploadQueue:
             return list(islice(chosen, limit))
 
     def cancel(self, job: str) -> None:
-        """Reject a job's waiting files, perhaps including the one in progress."""
+        """Reject a job's files that are not done. Work on the one in progress ends."""
         with self._database() as connection:
             sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
             waiting = connection.execute(sql, (job,)).fetchall()

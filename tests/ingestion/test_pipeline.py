@@ -1,10 +1,14 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from rag.errors import ConflictError
-from rag.ingestion.pipeline import batches, index
+from rag.ingestion.chunking import split
+from rag.ingestion.pipeline import BATCH_PASSAGES, batches, embed, index
+from rag.parsing.base import ParseError
+from rag.parsing.load import load_data
+from rag.protocols import Vectors
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.store.helpers import Worker, both, local
@@ -52,3 +56,51 @@ def test_a_group_is_never_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [keys for keys, _ in found] == [["one"], ["two", "three"]]
     assert [[one.document.id for one in batch] for _, batch in found] == [NAMES, []]
     assert [one.vectors.shape for one in found[0][1]] == [(1, BagOfWordsEmbedder().dim)] * 3
+
+
+class Largest(BagOfWordsEmbedder):
+    """Remembers the most texts, and the longest one, that it embedded at once."""
+
+    most = longest = 0
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self.most = max(self.most, len(texts))
+        self.longest = max(self.longest, *map(len, texts))
+        return super().embed_passages(texts)
+
+
+LONG = "A b c d. " * 180_000
+BODY = "\n\n".join(f"Sardine number {number} swims." for number in range(2000))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("heading.md", f"# {LONG}\n\n{BODY}"),
+        ("mail.eml", f"From: a@example.org\nSubject: {LONG}\n\n{BODY}"),
+        ("title.html", f"<title>{LONG}</title><h2>{LONG}</h2><p>{BODY}</p>"),
+        ("column.csv", f"{LONG.replace('.', '')},b\n" + "x,y\n" * 2000),
+        ("depth.md", "\n\n".join(f"{'#' * n} {n} {'A b c. ' * 90}" for n in range(1, 7)) + BODY),
+    ],
+)
+def test_a_context_is_short_and_passages_are_embedded_some_at_a_time(
+    name: str, content: str
+) -> None:
+    """A heading of 1.6 MB before each of 2,000 passages took 3 GB."""
+    (found,) = load_data(name, content.encode()).documents
+    embedder = Largest()
+    passages = split(found, embedder.count_tokens, 20)
+    (embedded,) = embed(embedder, [(found, passages)])
+    assert embedded.vectors.shape == (len(passages), embedder.dim)
+    assert len(passages) > 2 * BATCH_PASSAGES
+    assert embedder.most <= BATCH_PASSAGES
+    assert max(len(passage.context) for passage in passages) < 1500
+    assert all(found.text[p.start : p.end] == p.text for p in passages)
+    assert embedder.longest < 4000
+
+
+def test_a_document_of_very_many_headings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.parsing.load._MOST_NAMES", 1000)
+    assert load_data("a.md", b"# a\n\n" * 1000).documents
+    with pytest.raises(ParseError, match="more than 1,000 headings"):
+        load_data("a.md", b"# a\n\n" * 1001)

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -70,6 +71,19 @@ def test_a_slow_file_is_abandoned_and_the_rest_continue(pool: Pool, tmp_path: Pa
     assert time.monotonic() - begun < 30
     assert str(results[1]) == "takes more than 1 seconds to read"
     assert all(isinstance(result, Loaded) for result in results[:1] + results[2:])
+
+
+def test_a_file_that_is_no_longer_wanted_ends_at_once() -> None:
+    wanted = threading.Event()
+    wanted.set()
+    with Pool(1, replace(SMALL, seconds=60)) as pool:
+        threading.Timer(1.0, wanted.clear).start()
+        started = time.monotonic()
+        with pytest.raises(ParseError, match="was cancelled"):
+            pool.load_data("slow.html", b"<p>x" * 1_200_000, wanted.is_set)
+        assert time.monotonic() - started < 10
+        assert all(worker._process.poll() is not None for worker in pool._all)
+        assert pool.load_data("a.md", b"# Fish").documents
 
 
 def test_a_file_that_takes_too_much_memory_is_abandoned(tmp_path: Path) -> None:

@@ -74,6 +74,24 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
     assert accepted
 
 
+def test_a_file_that_kills_the_service_twice_is_given_up(tmp_path: Path) -> None:
+    job = ""
+    for _ in range(2):
+        with process(tmp_path) as (server, client):
+            if not job:
+                files = [
+                    ("file", ("slow.html", b"<p>x" * 1_200_000)),
+                    ("file", ("a.txt", b"Minka.")),
+                ]
+                job = client.post("/v1/documents", files=files).json()["id"]
+            time.sleep(3)
+            server.kill()
+    with process(tmp_path) as (_, client):
+        slow, following = finished(client, f"/v1/jobs/{job}")["files"]
+        assert (slow["outcome"], following["outcome"]) == ("rejected", "added")
+        assert "killed twice while it worked on this file" in slow["detail"]
+
+
 def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
         put_text(client, "oman.txt", TALKS)

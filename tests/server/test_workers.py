@@ -149,6 +149,34 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
     assert embedder.texts == 1
 
 
+def test_a_cancelled_upload_ends_at_once(tmp_path: Path) -> None:
+    embedder = Counting()
+    long = "\n\n".join(f"# Heading {number}\n\nText {number}." for number in range(2000))
+    with service(tmp_path, embedder) as made:
+        embedder.go.clear()
+        job = made.jobs.add([("long.md", long.encode())])
+        until(lambda: embedder.texts, 10)
+        made.jobs.cancel(job)
+        assert done(made, job, 1).files[0].detail == "cancelled"
+        embedder.go.set()
+        assert outcome(made) == "added"
+        assert embedder.texts < 100
+        assert made.document("uploads/long.md") is None
+
+
+def test_a_file_during_which_the_service_died_twice_is_given_up(tmp_path: Path) -> None:
+    for _ in range(2):
+        with closing(LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1000)) as queue:
+            if not queue.waiting:
+                job = queue.add([("deadly.txt", TEXT), ("b.txt", TEXT)])
+            assert queue.waiting == 2
+            queue.count_death(job, 0, 1)
+    with service(tmp_path) as made:
+        deadly, following = done(made, job).files
+        assert (deadly.outcome, following.outcome) == ("rejected", "added")
+        assert "killed twice while it worked on this file" in deadly.detail
+
+
 def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> None:
     embedder = Counting()
     with service(tmp_path, embedder) as made:

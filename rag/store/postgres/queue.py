@@ -21,8 +21,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 
-from rag.errors import RagError, StoreError
-from rag.ingestion.uploads import Done, Queued, State, Upload
+from rag.errors import InputError, RagError, StoreError
+from rag.ingestion.uploads import DEADLY, MOST_DEATHS, Done, Queued, State, Upload, deaths_counted
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.schema import has
 
@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS rag_uploads (
     added timestamptz NOT NULL DEFAULT now(),
     batch text NOT NULL DEFAULT '',
     result text,
-    error text
+    error text,
+    deaths int NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch <> ''"""
 _KEPT = "1 day"
@@ -131,12 +132,20 @@ class PostgresQueue:
             await manager.retry_job(job)
 
     def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:
-        sql = "SELECT name, source, data FROM rag_uploads WHERE id = %s AND result IS NULL"
+        sql = "SELECT name, source, data, deaths FROM rag_uploads WHERE id = %s AND result IS NULL"
         row = self._database.change(lambda c: c.execute(sql, (number,)).fetchone())
         if row is None:  # done, but its worker died before reporting it
             return
+
+        def count(deaths: int) -> None:
+            sql = "UPDATE rag_uploads SET deaths = deaths + %s WHERE id = %s"
+            self._database.change(lambda c: c.execute(sql, (deaths, number)))
+
         try:
-            result = handle(Upload(row[0], row[1], bytes(row[2])))
+            if row[3] >= MOST_DEATHS:
+                raise InputError(f"{row[0]} {DEADLY}")
+            with deaths_counted(count):
+                result = handle(Upload(row[0], row[1], bytes(row[2])))
         except RagError as error:
             failed = "UPDATE rag_uploads SET error = %s WHERE id = %s"
             values = (error.message, number)
@@ -163,6 +172,9 @@ def prepare(connection: Connection[Any]) -> None:
         # the store's connections need it
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
         connection.execute(_UPLOADS)
+        columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'rag_uploads'::regclass"
+        if ("deaths",) not in connection.execute(columns).fetchall():  # of an older version
+            connection.execute("ALTER TABLE rag_uploads ADD COLUMN deaths int NOT NULL DEFAULT 0")
         if not has(connection, "procrastinate_jobs"):
             connection.execute(sql.SQL(SchemaManager.get_schema()))
 
