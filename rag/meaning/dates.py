@@ -14,11 +14,17 @@ from email.utils import parsedate_to_datetime
 
 from rag.meaning.words import MONTH, SMALL_NUMBERS, WEEKDAYS, YEAR, month_number
 
+_ZONE = (
+    r"(?:UTC|GMT|Z|[ECMP][SD]T|local time"
+    r"|(?i:(?:eastern|central|mountain|pacific|alaska) (?:standard |daylight )?time))\b"
+)
+_ON_A_CLOCK = rf"\s?(?:{_ZONE}|(?:hours?|hrs?|h)\b)"
+"""After four digits that are a time of day or a duration, as in "1753 hours", and no year."""
 _PARTS = {
     "MONTH": rf"(?P<month>{MONTH}\b\.?)",
     "Month": rf"(?P<month>(?=[A-Z][a-z])(?i:{MONTH})\b\.?)",
     "DAY": r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b",
-    "YEAR": rf"(?P<year>{YEAR})\b(?!\s?(?:BC|%|\d)|[.,]\d)",
+    "YEAR": rf"(?P<year>{YEAR})\b(?!\s?(?:BC|%|\d)|[.,]\d)(?!{_ON_A_CLOCK})",
     "FIRST": r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?(?P<joiner>\s?[-–—/]\s?"
     r"|\s(?:to|and|or|until|till|through)\s(?:the )?)",
 }
@@ -43,8 +49,13 @@ _FORMS = (
 """The forms of a date; at one place the first that fits counts. `either` is a month or a day."""
 
 
+_GAP = r"(?:[^\S\n]|[^\S\n]{0,20}\n[^\S\n]{0,20})"
+"""A space, or the end of a line: a date may be broken over two lines of a paragraph."""
+
+
 def _numbered(form: str, number: int) -> str:
     """The form with its parts, whose group names get its number, since names must be unique."""
+    form = form.replace(" ", _GAP)
     for name, pattern in _PARTS.items():
         form = form.replace(name, pattern)
     return form.replace("(?P<", f"(?P<f{number}_")
@@ -256,10 +267,18 @@ def only_year(text: str) -> str:
 
 _MINUTES = {"five": 5, "ten": 10, "quarter": 15, "twenty": 20, "twenty-five": 25, "half": 30}
 _HOUR = "|".join(SMALL_NUMBERS)
+_AT = "|".join(rf"(?<=\bat {word}....)" for word in ("", "about ", "around ", "approximately "))
+_SERVICE = (
+    rf"(?=\s?(?:(?:hours?|hrs?|h)\s?)?{_ZONE}|\s?(?:hours?|hrs?) local\b)"
+    rf"|(?:{_AT})(?=\s?(?:hours|hrs|h)\b)"
+)
+"""Shows that four digits are a time: "1753 hours local", "at 1753 hours"; "1500 hours" alone is a
+duration."""
 _TIME = re.compile(
     r"(?i)(?<![\w:.])(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d)(?::[0-5]\d)?)?\s?"
     r"(?P<half>[ap])\.?m\b\.?"
     r"|(?<![\w:.])(?P<hours>[01]?\d|2[0-3])[:h](?P<minutes>[0-5]\d)(?![\w:]|\.\d)"
+    rf"|(?<![\w:.,-])(?P<digits>(?:[01]\d|2[0-3])[0-5]\d)(?:{_SERVICE})"
     rf"|\b(?:(?P<part>{'|'.join(_MINUTES)})(?: minutes)?|a (?P<quarter>quarter)) (?P<side>to|past) "
     rf"(?P<named>{_HOUR})\b(?![-\s]?(?:hundred|thousand|million|percent|per cent|%))"
     rf"|\b(?P<clock>\d\d?|{_HOUR}) o['’]clock"
@@ -301,6 +320,8 @@ def _minutes(match: re.Match[str]) -> tuple[int, bool] | None:
     if "hours" in parts:
         hour = int(parts["hours"])
         return 60 * hour + int(parts["minutes"]), hour > 12 or parts["hours"][0] == "0"
+    if "digits" in parts:
+        return 60 * int(parts["digits"][:2]) + int(parts["digits"][2:]), True
     if "noon" in parts:
         return 0 if parts["noon"] == "midnight" else 720, True
     if "clock" in parts:

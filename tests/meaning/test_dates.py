@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.meaning.compare import Relation, compare
-from rag.meaning.dates import dates, days, iso_date, only_date, only_year
+from rag.meaning.dates import dates, days, iso_date, only_date, only_year, times
 
 DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
 
@@ -45,6 +45,56 @@ def test_a_date_has_the_precision_of_its_words(iso: str, precision: str, texts: 
 )  # fmt: skip
 def test_texts_without_exactly_one_date_have_none(text: str) -> None:
     assert only_date(text) is None
+
+
+@pytest.mark.parametrize("end", ["\n", " \n", "\n    ", "\r\n"])
+@given(day=DAYS)
+def test_a_date_may_be_broken_over_two_lines(end: str, day: dt.date) -> None:
+    for form in (
+        "{d:%-d}|{d:%B} {y}",
+        "{d:%-d} {d:%B}|{y}",
+        "{d:%B}|{d:%-d}, {y}",
+        "{d:%B} {d:%-d},|{y}",
+    ):
+        text = form.format(d=day, y=f"{day.year:04}").replace("|", end)
+        assert [(date.iso, date.precision) for date in dates(text)] == [(day.isoformat(), "day")]
+
+
+def test_a_date_does_not_go_on_in_the_next_paragraph() -> None:
+    assert [date.iso for date in dates("It ends on 8 August\n\n2015 was dry")] == [
+        "--08-08",
+        "2015",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("on 8 August, about 1753 hours local time", 17 * 60 + 53),
+        ("at 1753 hours", 17 * 60 + 53),
+        ("at approximately 1940 hrs", 19 * 60 + 40),
+        ("About 1430 UTC, the airplane", 14 * 60 + 30),
+        ("about 1753 eastern daylight time", 17 * 60 + 53),
+        ("at 1753 EDT", 17 * 60 + 53),
+        ("1400Z", 14 * 60),
+        ("0853 hours local", 8 * 60 + 53),
+    ],
+)
+def test_four_digits_on_a_clock_are_no_year(text: str, minutes: int) -> None:
+    assert not [date for date in dates(text) if date.precision == "year"]
+    assert [(time.minutes, time.is_exact) for time in times(text)] == [(minutes, True)]
+
+
+@pytest.mark.parametrize("text", ["1500 hours of flight", "1,500 hours", "2015 hrs", "in 2015"])
+def test_a_duration_or_a_year_is_no_time(text: str) -> None:
+    assert times(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["in 2015, local time was", "2015 local elections", "2015 Central"]
+)
+def test_a_year_before_other_words_stays_a_year(text: str) -> None:
+    assert [date.iso for date in dates(text)] == ["2015"]
 
 
 def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
