@@ -18,8 +18,8 @@ from rag.answering.receipts import answer_digest, load
 from rag.answering.verification import Cited, citations
 from rag.desk import grid_export, verify_bundle
 from rag.desk.grid import Cell, Grid, now
-from rag.digest import sha256_file
 from rag.errors import InputError, writing_to
+from rag.originals import open_original
 from rag.protocols import Store
 from rag.render.html_page import html_page, html_text
 from rag.render.status import flat
@@ -212,13 +212,10 @@ def _place(document: Document, cited: Cited, page_file: str) -> dict[str, Any]:
 
 def _original(store: Store, document: Document) -> bytes | None:
     """The document's file, or that of its archive, if it is the one that was read."""
-    path = Path(document.file)
-    try:
-        content = store.original(document.id)
-        if content is None and path.is_absolute() and sha256_file(path) == document.file_sha256:
-            content = path.read_bytes()
-    except OSError:
-        return None
+    content = store.original(document.id)
+    if content is None and (file := open_original(document)):
+        with file:
+            content = file.read()
     is_same = content and verify_bundle.sha256(content) == document.file_sha256
     return content if is_same else None
 

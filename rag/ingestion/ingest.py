@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.errors import ConflictError, InputError
 from rag.ingestion.deletion import Forget, forgotten
 from rag.ingestion.file_cache import Stamps, status_of
-from rag.ingestion.pipeline import batches, check_free, patiently, put
+from rag.ingestion.pipeline import UPLOADED, batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, no_file
@@ -189,7 +189,7 @@ class Ingest:
             check_free(document.id, document.source, owner)
         except ConflictError as error:
             raise ParseError(f"{error.message}; {error.hint}") from error
-        if owner is None or owner.source == document.source:
+        if owner is None or owner.source == document.source or is_only_name(owner.source):
             return document
         if owner.sha256 != document.sha256 or not is_gone(owner.file):
             raise ParseError(taken(owner))
@@ -225,6 +225,11 @@ def taken(owner: Document) -> str:
     if is_gone(owner.file):
         return f"{message}, which no longer exists; {rename}, or run: rag delete {owner.id}"
     return f"{message}; {rename}"
+
+
+def is_only_name(source: str) -> bool:
+    """Whether a restored snapshot had the document from elsewhere, so that its file is unknown."""
+    return not (os.path.isabs(source) or source.startswith(UPLOADED) or "://" in source)
 
 
 def is_gone(source: str) -> bool:

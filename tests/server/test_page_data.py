@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import shutil
+import sqlite3
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +106,35 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         original = client.get("/v1/original", params=plan)
         assert original.content == file.read_bytes()
         assert "plan.pdf" in original.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    "change", ["another file", "a link", "a link to the same", "another source"]
+)
+def test_only_the_file_that_was_read_is_handed_out(
+    change: str, with_pdf: Path, tmp_path: Path
+) -> None:
+    secret, plan = tmp_path / "secret.txt", {"document": "docs/plan.pdf"}
+    secret.write_text("The key is Wexcombe.")
+    index = tmp_path / "copied"
+    shutil.copytree(with_pdf, index)
+    file = index / "docs/plan.pdf"
+    content = file.read_bytes()
+    with serving(index / "index") as client:
+        assert client.get("/v1/original", params=plan).content == content
+        if change == "another file":
+            file.write_bytes(content + b"%")
+        elif change == "another source":
+            with closing(sqlite3.connect(index / "index/rag.sqlite")) as connection, connection:
+                connection.execute("UPDATE documents SET source = ?", (str(secret),))
+        else:
+            file.rename(index / "kept.pdf")
+            file.symlink_to(secret if change == "a link" else index / "kept.pdf")
+        for path in ("/v1/original", "/v1/pages?page=1", "/v1/pages/picture?page=1"):
+            answer = client.get(path, params=plan)
+            assert answer.status_code in (404, 422)
+            assert b"Wexcombe" not in answer.content
+            assert content not in answer.content
 
 
 UPLOADED: dict[str, str | int] = {"document": "uploads/plan.pdf", "page": 1}

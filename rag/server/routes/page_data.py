@@ -12,7 +12,6 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Iterable
 from itertools import compress
-from pathlib import Path
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
@@ -22,6 +21,7 @@ from pydantic import BaseModel, Field
 from rag.answering.talk import SUGGESTION_READS
 from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
+from rag.originals import is_kept, open_original
 from rag.protocols import Store
 from rag.server import pdf_pages
 from rag.server.api_keys import Key
@@ -303,7 +303,9 @@ def get_page_picture(
 @router.get("/original", response_class=Response, responses=content("application/octet-stream"))
 @needs(Right.READ)
 def get_original(service: Shared, document: Identifier) -> Response:
-    """The file of a document, to be saved: an ingested one while it exists, or an uploaded PDF."""
+    """The file of a document, to be saved: an ingested one while it is what was read, or an
+    uploaded PDF.
+    """
     stored = service.existing(document)
     content = _content(service, stored)
     if content is None:
@@ -322,15 +324,21 @@ def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes
     if page > len(stored.pages):
         message = f"page {page} is past the end: {document_id[:200]} has {len(stored.pages)}"
         raise InputError(message, "choose one of these")
-    if hashlib.sha256(pdf).hexdigest() != stored.sha256:
-        message = f"{document_id[:200]} has changed on disk since it was ingested"
-        raise NotFoundError(message, "ingest it again: rag sync")
     return stored, pdf
 
 
 def _content(service: Service, document: Document) -> bytes | None:
-    """The bytes of an uploaded file if they are kept, or of an ingested file if it exists."""
+    """The bytes of an uploaded file if they are kept, or of an ingested file if it exists. Raises
+    NotFoundError if they are not those that were read.
+    """
     if document.source.startswith(UPLOADED):
-        return service.engine.store.original(document.id)
-    file = Path(document.source)
-    return file.read_bytes() if file.is_file() else None
+        content = service.engine.store.original(document.id)
+        if content is None or hashlib.sha256(content).hexdigest() == document.sha256:
+            return content
+    elif document.file != document.source or not is_kept(document):  # a member of an archive
+        return None
+    elif file := open_original(document):
+        with file:
+            return file.read()
+    message = f"{document.id[:200]} has changed on disk since it was ingested"
+    raise NotFoundError(message, "ingest it again: rag sync")

@@ -18,9 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError, writing_to
-from rag.store.local import database, sqlite_file, untrusted
+from rag.originals import open_original
+from rag.settings import root_of
+from rag.store.local import database, schema, sqlite_file, untrusted
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock, sync_to_disk
+from rag.types import Document
 
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"
@@ -130,6 +133,7 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
         generation = _generation_of(path, folder, replace)
         with _partial_file(folder / "restore") as partial, closing(_open(partial)) as copy:
             _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
+            _forget_outside(copy, root_of(folder))
             # in memory, so that unfit rows are found before anything is replaced
             with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as empty:
                 meta, lock = sqlite_file.read_meta(copy), WriteLock(Path(empty))
@@ -281,3 +285,40 @@ def _copy(path: Path, target: sqlite3.Connection, generation: int) -> None:
         untrusted.copy(source, target)
     values = [(str(generation), key) for key in ("generation", "journal")]
     target.executemany("UPDATE meta SET value = ? WHERE key = ?", values)
+
+
+def _forget_outside(copy: sqlite3.Connection, root: str) -> None:
+    """Keep only the names of files that are neither below the root of the restored index, nor what
+    was read: whoever wrote the snapshot chose its sources.
+    """
+    before = sqlite_file.read_meta(copy).get(schema.ROOT_KEY)
+    sql = "SELECT row, id, source, sha256, stamp FROM documents"
+    changed = []
+    for row, document_id, source, sha256, stamp in copy.execute(sql):
+        document = Document(document_id, "", "", source, sha256, container_sha256=stamp)
+        if not _is_known(document, root, before):
+            folder = os.path.dirname(document.file)
+            changed.append((source[len(folder) :].lstrip(os.sep), row))
+    copy.execute("BEGIN")
+    copy.executemany("UPDATE documents SET source = ? WHERE row = ?", changed)
+    copy.execute("COMMIT")
+
+
+def _is_known(document: Document, root: str, before: str | None) -> bool:
+    """Whether the source of a document may be kept; `before` is the root of the snapshot's index,
+    from which it moves to `root` together with its files.
+    """
+    path = document.file
+    if not os.path.isabs(path):
+        return True
+    is_plain = os.path.normpath(path) == path
+    if is_plain and path.startswith(f"{root}/"):
+        return True
+    below = path[len(before) :] if before is not None and path.startswith(f"{before}/") else ""
+    if is_plain and below and os.path.isfile(root + below):
+        return True
+    file = open_original(document)
+    if file is None:
+        return False
+    file.close()
+    return True

@@ -252,7 +252,8 @@ class TextView:
         surplus, missing, last = database.outdated(
             connection, self.shows, self.last, self.index.ids
         )
-        if self.index.in_memory and missing and not len(self.index):
+        is_lost = self.index.in_memory and missing and not len(self.index)
+        if is_lost and any(self._folder.iterdir()):  # nothing is lost in the empty one of a restore
             message = "the saved index in %s is outdated or broken; one in memory is used"
             _log.warning(message, self._folder)
         if surplus or missing:

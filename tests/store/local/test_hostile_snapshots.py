@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.digest import sha256_file
 from rag.errors import StoreError
 from rag.store.local import snapshots
 from tests.store.helpers import EMBEDDER, both, local
@@ -160,3 +161,42 @@ def test_only_the_rows_of_a_snapshot_are_restored(folder: Path, tmp_path: Path, 
 def schema(folder: Path) -> set[tuple[str, str]]:
     with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
         return set(connection.execute("SELECT type, name FROM sqlite_master"))
+
+
+def test_a_restored_source_elsewhere_is_only_a_name(tmp_path: Path) -> None:
+    """Unless the file there is, byte for byte, what was read."""
+    index, restored = tmp_path / "home/index", tmp_path / "home/restored"
+    secret, read = tmp_path / "secret.txt", tmp_path / "read.txt"
+    secret.write_text("The key is Wexcombe.")
+    read.write_text("Sardines swim.")
+    below = tmp_path / "home/docs/c.txt"
+    sources = {
+        "a": (f"{secret}", "1" * 64, f"{secret.name}"),
+        "b": (f"{read}", sha256_file(read), f"{read}"),
+        "c": (f"{below}", "1" * 64, f"{below}"),
+    }
+    filled(index, ALL)
+
+    def attack(connection: sqlite3.Connection) -> None:
+        sql = "UPDATE documents SET source = ?, sha256 = ? WHERE id = ?"
+        for name, (source, digest, _) in sources.items():
+            connection.execute(sql, (source, digest, name))
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'root'", (f"{tmp_path}/x",))
+
+    path = forged(index, tmp_path / "forged.ragsnap", attack)
+    snapshots.restore(restored, path, replace=False, wait=0)
+    store = local(restored, create=False)
+    assert {d.id: d.source for d in store.documents()} == {
+        name: source for name, (*_, source) in sources.items()
+    }
+
+
+def test_a_file_below_the_root_is_found_by_no_way_around(tmp_path: Path) -> None:
+    index = tmp_path / "home/index"
+    filled(index, ALL)
+    around = f"{tmp_path}/home/../secret.txt"
+    (tmp_path / "secret.txt").write_text("The key is Wexcombe.")
+    path = forged(index, tmp_path / "forged.ragsnap", documents("source = ?", around))
+    snapshots.restore(tmp_path / "home/restored", path, replace=False, wait=0)
+    store = local(tmp_path / "home/restored", create=False)
+    assert {document.source for document in store.documents()} == {"secret.txt"}
