@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,18 @@ from rag.answering.judge import Ranks
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.answering.spans import SpanGroup, value
+from rag.meaning.words import FUNCTION_WORDS, normalize
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Piece, Value
 
 MAX_CITATIONS = 5
 MOST_ALTERNATIVES = 3
 _LONGEST_GUESS = 80
+_NUMBERING = re.compile(r"\(?\d+(?:\.\d+)*[.)]?|\(?[a-z][.)]", re.IGNORECASE)
+_OF_A_CLAUSE = re.compile(
+    r"(?:\A|\n)\s*|(?:section|clause|article|paragraph|chapter|part|page|see)\s+|§\s*",
+    re.IGNORECASE,
+)
+"""What stands before a number that numbers a part of a document: nothing, or its kind."""
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
     "only the nearest are read"
@@ -132,7 +140,7 @@ def _why(reading: Reading, best: Ranked, ruling: Ruling) -> str:
     likely = reading.form_odds
     if likely and max(likely, key=lambda name: likely[name]) == NEEDS_ALL:
         return ALL_NEEDED
-    if best.probability < LEAST_SHOWN:
+    if best.probability < LEAST_SHOWN or not _says_something(best.candidate):
         return "no passage answers it"
     guess = " ".join(best.candidate.pieces(reading.documents)[0].text.split())
     shown = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
@@ -142,16 +150,37 @@ def _why(reading: Reading, best: Ranked, ruling: Ruling) -> str:
 def _alternatives(
     ranked: Sequence[Ranked], reading: Reading, count: int, instead: Candidate | None = None
 ) -> tuple[Alternative, ...]:
-    """The likeliest candidates that quote other words than `instead` and than each other."""
+    """The likeliest candidates that say something, and quote other words than `instead` and than
+    each other.
+    """
     chosen: list[Ranked] = []
     quoted = [instead] if instead else []
     for candidate in ranked:
         if len(chosen) == count:
             break
+        if not _says_something(candidate.candidate):
+            continue
         if not any(candidate.candidate.overlaps(shown_before) for shown_before in quoted):
             chosen.append(candidate)
             quoted.append(candidate.candidate)
     return tuple(_alternative(candidate, reading) for candidate in chosen)
+
+
+def _says_something(candidate: Candidate) -> bool:
+    """Whether a person may take it for an answer: not a span like "until", or the "2.1" of a
+    clause.
+    """
+    if candidate.span is None:
+        return True
+    span = candidate.span.best.span
+    if FUNCTION_WORDS.issuperset(normalize(span.text).split()):
+        return False
+    if not _NUMBERING.fullmatch(span.text.strip()):
+        return True
+    before, after = span.hit.passage.text[: span.start], span.hit.passage.text[span.end :]
+    stands_before = [*_OF_A_CLAUSE.finditer(before)]
+    is_numbering = bool(stands_before) and stands_before[-1].end() == len(before)
+    return not (is_numbering and re.match(r"[.)]?\s+[^\W\d]", after))
 
 
 def _alternative(ranked: Ranked, reading: Reading) -> Alternative:

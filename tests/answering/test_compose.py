@@ -58,6 +58,23 @@ def test_below_the_threshold_the_reason_names_the_best_guess() -> None:
     assert found.alternatives[0].citations[0].quote == "2015"
 
 
+CLAUSES = document("2.1 Rent is paid until the last day. It rose to 2.1 in clause 2.2 of May.", "r")
+
+
+@pytest.mark.parametrize("quote", ["2.1", "until", "2.2"])
+def test_pieces_of_a_sentence_are_no_candidates_for_people(quote: str) -> None:
+    found = answer("when?", [CLAUSES], [span(CLAUSES, quote, -1.0), span(CLAUSES, "May", -2.0)])
+    assert found.text is None
+    assert found.abstention_reason == "no passage answers it"
+    assert [other.text for other in found.alternatives] == ["May"]
+
+
+def test_a_figure_that_numbers_nothing_is_a_candidate() -> None:
+    second = CLAUSES.text.index("2.1", 5)
+    found = answer("how much?", [CLAUSES], [span(CLAUSES, "2.1", -1.0, second)])
+    assert [other.text for other in found.alternatives] == ["2.1"]
+
+
 def test_without_spans_there_is_a_reason_too() -> None:
     found = answer("when?", [], [])
     assert (found.text, found.confidence) == (None, 0.0)
