@@ -134,7 +134,7 @@ _OPTIONS = (
         metavar="[FIELDS]",
         callback=_keep_fields,
         expose_value=False,
-        help="Print JSON; with FIELDS, as in --json=text,confidence, only these.",
+        help="Print JSON; with FIELDS, as in --json text,confidence, only these.",
     ),
     click.Option(["--index"], type=FILE, help="Index folder. Default: RAG_INDEX, or ./index."),
     click.Option(
@@ -145,24 +145,51 @@ _OPTIONS = (
 )
 
 
-def with_json_fields(arguments: list[str], is_alone: bool) -> list[str]:
-    """The arguments with `--json FIELDS` as `--json=FIELDS`. A word without a comma names a field
-    only of a command that `is_alone`, without arguments; elsewhere it may be a question.
+def with_json_fields(
+    arguments: list[str], values: Callable[[list[str]], Sequence[str]], takes: int | None
+) -> list[str]:
+    """The arguments with `--json FIELDS` as `--json=FIELDS`.
+
+    The word after --json may be a field or begin the question. `values` gives the words of
+    arguments that are no options, and `takes` is how many the command has; None is any number. A
+    word names a field if it has a comma, if the command already has all that it takes, after a
+    question, or before one in quotation marks.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     if "--json" not in arguments[:end]:
         return arguments
     place = arguments.index("--json")
-    following = arguments[place + 1 : min(place + 2, end)]
-    if following and _FIELDS.fullmatch(following[0]) and ("," in following[0] or is_alone):
-        return [*arguments[:place], f"--json={following[0]}", *arguments[place + 2 :]]
-    return [*arguments[:place], "--json=", *arguments[place + 1 :]]
+    before, after = arguments[:place], arguments[place + 2 :]
+    word = arguments[place + 1] if place + 1 < end else ""
+    whole = [*before, "--json=", *arguments[place + 1 :]]
+    if not _FIELDS.fullmatch(word):
+        return whole
+    others = values([*before, *after])
+    is_field = (
+        "," in word
+        or (takes is not None and len(others) >= takes)
+        or bool(values(before))
+        or any(" " in other for other in others)
+    )
+    return [*before, f"--json={word}", *after] if is_field else whole
 
 
 class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        is_alone = not any(isinstance(parameter, click.Argument) for parameter in self.params)
-        return super().parse_args(ctx, with_json_fields(args, is_alone))
+        own = [parameter for parameter in self.params if isinstance(parameter, click.Argument)]
+        takes = None if any(one.nargs < 0 for one in own) else len(own)
+
+        def values(arguments: list[str]) -> list[str]:
+            parsed, _, _ = self.make_parser(ctx).parse_args(list(arguments))
+            words: list[str] = []
+            for one in own:
+                value = parsed.get(str(one.name))
+                words += (
+                    [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
+                )
+            return words
+
+        return super().parse_args(ctx, with_json_fields(args, values, takes))
 
 
 def command(

@@ -5,6 +5,7 @@ the documents show; what follows from a wrong name; `--json` with FIELDS; comple
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -137,10 +138,24 @@ def test_json_takes_fields_in_the_order_they_are_named(filled: Run) -> None:
         (["--json", "text,confidence", "Who?"], ["--json=text,confidence", "Who?"]),
         (["Who?", "--json"], ["Who?", "--json="]),
         (["--", "--json", "a,b"], ["--", "--json", "a,b"]),
+        (["--json", "text", "Who signed?"], ["--json=text", "Who signed?"]),
+        (["Who?", "--json", "text"], ["Who?", "--json=text"]),
+        (["--json", "who", "signed"], ["--json=", "who", "signed"]),
     ],
 )
 def test_a_question_after_json_stays_a_question(arguments: list[str], read: list[str]) -> None:
-    assert with_json_fields(arguments, is_alone=False) == read
+    def values(words: list[str]) -> list[str]:
+        return [word for word in words if not word.startswith("--")]
+
+    assert with_json_fields(arguments, values, takes=None) == read
+
+
+def test_one_field_is_named_before_and_after_what_is_asked(filled: Run) -> None:
+    question = "When was the deal signed?"
+    for arguments in (("--json", "text", question), (question, "--json", "text")):
+        assert json.loads(filled.out("ask", *arguments)) == {"text": "2015"}
+    shown = filled.out("show", "--json", "title", "docs/deal.md")
+    assert json.loads(shown) == {"title": "The deal"}
 
 
 def test_completion_suggests_commands_and_options() -> None:
