@@ -15,6 +15,10 @@ from rag.types import Alternative, Answer, Citation, Hit, Piece
 
 _MOST_COPIES = 3
 _INDENT = " " * 6
+_LONGEST_OTHER = 80
+"""Characters of another candidate, which may be a list."""
+_SLACK = 16
+"""Characters that two lines lose where words do not end at the margin."""
 _SPACES = re.compile(r"[ \t\n\r]+")
 
 
@@ -78,10 +82,11 @@ def _span(shown: Answer) -> list[str]:
         lines += ["", f"Read as {clean(typed)}"]
     lines += _conflicts(shown)
     others = [
-        f"{clean(other.text)} ({other.confidence:.0%}, {other.citations[0].document_id})"
+        f"{clean(view.shortened(other.text, _LONGEST_OTHER))} "
+        f"({other.confidence:.0%}, {flat(other.citations[0].document_id)})"
         for other in view.others(shown)
     ]
-    return [*lines, "", f"Other candidates: {'; '.join(others)}"] if others else lines
+    return [*lines, "", *_wrap(f"Other candidates: {'; '.join(others)}", "")] if others else lines
 
 
 def _pieces(shown: Answer) -> list[str]:
@@ -100,7 +105,7 @@ def _pieces(shown: Answer) -> list[str]:
         return lines
     lines.append("")
     for place, numbers in view.sources(shown.pieces):
-        lines.append(f"  [{', '.join(map(str, numbers))}] {_place(place)}")
+        lines += _source(", ".join(map(str, numbers)), place)
     return lines + _conflicts(shown)
 
 
@@ -138,17 +143,23 @@ def _refusal(shown: Answer) -> list[str]:
     lines = [f"{click.style('not found', bold=True)}: {reason}"]
     if shown.hits:
         lines += ["", "Nearest:"]
-    return lines + _numbered(view.nearest(shown))
-
-
-def _numbered(sources: Sequence[Citation | Hit]) -> list[str]:
-    lines: list[str] = []
-    for n, source in enumerate(sources, 1):
-        if isinstance(source, Hit):
-            lines += hit(n, source, scored=False)
-        else:
-            lines += _citation(n, source)
+    for number, near in enumerate(view.nearest(shown), 1):
+        lines += _near(number, near)
     return lines
+
+
+def _near(number: int, near: Citation | Hit) -> list[str]:
+    """A passage of a refusal: its source, and two lines of it around the quote."""
+    parts = ("", "", near.passage.text) if isinstance(near, Hit) else view.marked(near)
+    place = view.place_of(near.passage if isinstance(near, Hit) else near)
+    room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
+    before, quote, after = map(clean, view.excerpt(*parts, room))
+    text = before + (_mark(quote) if quote else "") + after
+    return [*_source(number, place), *_wrap(text.strip(), _INDENT)]
+
+
+def _numbered(citations: Sequence[Citation]) -> list[str]:
+    return [line for number, one in enumerate(citations, 1) for line in _citation(number, one)]
 
 
 def _citation(label: int | str, citation: Citation) -> list[str]:
@@ -158,22 +169,46 @@ def _citation(label: int | str, citation: Citation) -> list[str]:
     unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
     copies = f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{unlisted}"
     return [
-        f"  [{clean(str(label))}] {_place(view.place_of(citation))}",
+        *_source(label, view.place_of(citation)),
         *_wrap(before + _mark(quote) + after, _INDENT),
         *([copies] if names else []),
     ]
 
 
-def hit(number: int, result: Hit, scored: bool = True) -> list[str]:
-    """A passage with its source and, if `scored`, its score."""
-    place = _place(view.place_of(result.passage))
-    score = click.style(f"  score {result.score:.3f}", dim=True) if scored else ""
-    return [f"  [{number}] {place}{score}", *_wrap(clean(result.passage.text), _INDENT)]
+def hit(number: int, result: Hit) -> list[str]:
+    """A passage with its source and its score."""
+    source = _source(number, view.place_of(result.passage), f"(score {result.score:.3f})")
+    return [*source, *_wrap(clean(result.passage.text), _INDENT)]
 
 
-def _place(place: view.CitedPlace) -> str:
-    path = place.path()
-    return click.style(flat(place.document_id), fg="cyan") + clean(f" > {path}" if path else "")
+def _source(label: int | str, place: view.CitedPlace, about: str = "") -> list[str]:
+    """The number, the document's id in colour, the headings and the page, in lines of whole words.
+    `about` is dimmed.
+    """
+    name, path = flat(place.document_id), flat(place.path())
+    words = f"{name}{f' > {path}' if path else ''}{f' {about}' if about else ''}"
+    mark = f"  [{flat(str(label))}] "
+    first, *others = _wrap(words, " " * len(mark))
+    lines = [mark + first.strip(), *others]
+
+    start, left = len(mark), len(name.replace(" ", ""))
+    for number, line in enumerate(lines):
+        end = _end_of(line, start, left)
+        left -= len(line[start:end].replace(" ", ""))
+        styled = line[:start] + (click.style(line[start:end], fg="cyan") if end > start else "")
+        lines[number] = styled + line[end:]
+    if about and lines[-1].endswith(about):
+        lines[-1] = lines[-1].removesuffix(about) + click.style(about, dim=True)
+    return lines
+
+
+def _end_of(line: str, start: int, count: int) -> int:
+    """The end of the first `count` letters from `start` on, or of the line."""
+    for end in range(start, len(line)):
+        if count <= 0:
+            return end
+        count -= line[end] != " "
+    return len(line)
 
 
 def _mark(quote: str) -> str:
@@ -183,13 +218,33 @@ def _mark(quote: str) -> str:
     return f"[[{quote}]]" if is_plain else click.style(quote, bold=True, fg="green")
 
 
+def _width() -> int:
+    return max(30, min(shutil.get_terminal_size().columns, 120) - 2)
+
+
 def _wrap(text: str, indent: str) -> list[str]:
-    width = max(30, min(shutil.get_terminal_size().columns, 120) - 2)
+    """Lines of whole words. A word that is longer than a line, as a path may be, is cut after a
+    slash, where there is one.
+    """
+    room = _width() - len(indent)
+    words = (_parted(word, room) for word in _SPACES.sub(" ", text).split(" "))
     wrapped = textwrap.wrap(
-        _SPACES.sub(" ", text),
-        width,
+        " ".join(words),
+        _width(),
         initial_indent=indent,
         subsequent_indent=indent,
         break_on_hyphens=False,
     )
     return [part.replace(view.GLUE, " ") for part in wrapped]
+
+
+def _parted(word: str, room: int) -> str:
+    """The word, with spaces after slashes where it is too long for a line."""
+    if len(click.unstyle(word)) <= room:
+        return word
+    lines = [""]
+    for part in re.findall(r"[^/]*/|[^/]+", word):
+        if lines[-1] and len(lines[-1]) + len(part) > room:
+            lines.append("")
+        lines[-1] += part
+    return " ".join(lines)

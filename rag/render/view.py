@@ -4,6 +4,7 @@ a chat; and those that explain an answer or a refusal: passages, ranking, agreem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -137,6 +138,8 @@ GLUE = "\ue000"
 """The space before a citation mark while text is wrapped: a mark never has a line of its own."""
 NEAREST = 3
 """Maximum number of candidates or passages shown with a refusal."""
+NEAREST_LINES = 2
+"""Number of lines that each of them gets."""
 LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue"))
 """Forms whose pieces have lines of their own; others are running text."""
 
@@ -162,6 +165,30 @@ def marked(citation: Citation) -> tuple[str, str, str]:
     """The cited sentence: what is before the quote, the quote, and what is after it."""
     start, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
     return citation.sentence[:start], citation.sentence[start:end], citation.sentence[end:]
+
+
+def excerpt(before: str, quote: str, after: str, room: int) -> tuple[str, str, str]:
+    """What is around a quote, on one line of about `room` characters, cut at words. An ellipsis
+    stands for what is left out.
+    """
+    before, quote, after = (re.sub(r"\s+", " ", part) for part in (before, quote, after))
+    if len(quote) > room:
+        return "… " if before.strip() else "", _first_words(quote, room), ""
+
+    spare = room - len(quote)
+    left = min(len(before), max(spare // 2, spare - len(after)))
+    right = spare - left
+    if left < len(before):
+        before = "… " + before[len(before) - left :].partition(" ")[2]
+    if right < len(after):
+        after = _first_words(after, right)
+    return before, quote, after
+
+
+def _first_words(text: str, room: int) -> str:
+    """As many words as fit, with an ellipsis."""
+    words = text[:room].rpartition(" ")[0] or text[:room]
+    return f"{words.rstrip()} …"
 
 
 def lead(answer: Answer) -> str:

@@ -25,6 +25,8 @@ from rag.types import Alternative, Answer, Citation, Hit, Piece, plain
 
 WIDEST = 100
 """Maximum line width; longer lines are hard to read."""
+_SLACK = 16
+"""Characters that two lines lose where words do not end at the margin."""
 
 
 class Screen:
@@ -140,7 +142,10 @@ class Screen:
             self._formed(shown)
         self._conflicts(shown.conflicts, len(shown.citations))
         if shown.form == "span" and (others := view.others(shown)):
-            texts = (f"{clean(other.text)} {other.confidence:.0%}" for other in others)
+            texts = (
+                f"{clean(view.shortened(other.text, 80))} {other.confidence:.0%}"
+                for other in others
+            )
             self.gap()
             self.aside(("Also considered: " if self.plain else "also ") + self._dot.join(texts))
 
@@ -224,7 +229,16 @@ class Screen:
         if shown.hits:
             self.label("nearest")
         for number, near in enumerate(view.nearest(shown), 1):
-            self._hit(number, near) if isinstance(near, Hit) else self._citation(number, near)
+            self._near(number, near)
+
+    def _near(self, number: int, near: Citation | Hit) -> None:
+        """A passage of a refusal: its source, and two lines of it around the quote."""
+        parts = ("", "", self._body(near)) if isinstance(near, Hit) else view.marked(near)
+        place = view.place_of(near.passage if isinstance(near, Hit) else near)
+        room = view.NEAREST_LINES * (self.width - 5) - _SLACK
+        before, quote, after = map(clean, view.excerpt(*parts, room))
+        body = self._marked(before, quote, after) if quote else Text(after.strip())
+        self._entry(number, place, body)
 
     def _conflicts(self, conflicts: Sequence[Alternative], cited: int) -> None:
         """Conflicting answers, each with its best citation, numbered after those `cited`."""
@@ -276,9 +290,12 @@ class Screen:
             self._hit(number, hit, f"score {hit.score:.3f}")
 
     def _hit(self, number: int, hit: Hit, about: str = "") -> None:
-        place, text = view.place_of(hit.passage), hit.passage.text
-        body = text.removeprefix(place.parts[-1]) if place.parts else text
-        self._entry(number, place, Text(clean(body).strip()), about)
+        self._entry(number, view.place_of(hit.passage), Text(clean(self._body(hit))), about)
+
+    def _body(self, hit: Hit) -> str:
+        """The passage's text without the heading that is shown above it."""
+        parts, text = view.place_of(hit.passage).parts, hit.passage.text
+        return (text.removeprefix(parts[-1]) if parts else text).strip()
 
 
 def _single(text: Text) -> Text:

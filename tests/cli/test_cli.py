@@ -81,7 +81,7 @@ def test_ask_prints_the_answer_its_source_and_reasons(
 
 def test_search_and_filters(filled: Run) -> None:
     out = filled.out("search", "-k", "1", "secret talks in Muscat")
-    assert out.startswith("  [1] docs/oman.txt > Oman, the mediator  score ")
+    assert out.startswith("  [1] docs/oman.txt > Oman, the mediator (score ")
     (hit,) = filled.json("search", "-k", "1", "secret talks")
     assert hit["passage"]["document_id"] == "docs/oman.txt"
     assert 0 <= hit["score"] <= 1

@@ -1,5 +1,6 @@
 """How answers look at the terminal: their words first, marks and sources in their places."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,62 @@ def test_a_refusal_shows_no_scores() -> None:
     given = answer("span", piece(FIRST))
     refused = replace(given, text=None, citations=(), abstention_reason="nothing fits")
     assert click.unstyle(terminal.answer(refused)) == "not found: nothing fits"
+
+
+LONG = "The tenant keeps the flat clean. " * 9 + FIRST + " The landlord paints it." * 9
+
+
+def test_a_refusal_shows_three_passages_of_two_lines() -> None:
+    start = LONG.index("three months")
+    citation = replace(
+        piece(FIRST).citation,
+        quote="three months",
+        start=start,
+        end=start + 12,
+        sentence=LONG,
+        sentence_start=0,
+        sentence_end=len(LONG),
+    )
+    guesses = tuple(Alternative("three months", 0.3, (citation,)) for _ in range(5))
+    refused = replace(
+        answer("span", piece(FIRST)),
+        text=None,
+        citations=(),
+        alternatives=guesses,
+        abstention_reason="unsure",
+    )
+    lines = click.unstyle(terminal.answer(refused)).splitlines()
+    assert lines[0] == "not found: unsure"
+    passages = [line for line in lines if line.startswith("      ")]
+    assert len([line for line in lines if line.startswith("  [")]) == 3
+    assert len(passages) == 6
+    joined = " ".join(" ".join(passages[:2]).split())
+    assert joined.startswith("… ")
+    assert joined.endswith(" …")
+    assert "three months" in joined
+    assert all(word in LONG.split() for word in joined.strip("… ").split())
+
+
+def test_sources_are_lines_of_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("records/of/the/office/of/the/secretary/lease.md", "lease.md")
+    headings = "Lease of the second floor > 1. Premises and term > Prolongation"
+    for width in range(32, 90):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for name in names:
+            cited = replace(piece(FIRST).citation, document_id=name, heading=headings)
+            shown = click.unstyle(terminal.answer(answer("sentences", Piece(cited))))
+            source = shown[shown.index("  [1] ") :].splitlines()
+            assert max(map(len, source)) <= width
+            words = re.findall(r"[^\s/]+/?", f"[1] {name} > {headings}")
+            seen = [word for line in source for word in re.findall(r"[^\s/]+/?", line)]
+            assert [word for word in seen if word not in words] == []
+
+
+def test_another_candidate_that_is_a_list_is_one_short_line() -> None:
+    listed = "\n".join(f"Reason: {number} | Days: {number}" for number in range(40))
+    other = Alternative(listed, 0.2, (piece(SECOND).citation,))
+    shown = terminal.answer(replace(answer("span", piece(FIRST)), alternatives=(other,)))
+    assert len(click.unstyle(shown).partition("Other candidates")[2]) < 140
 
 
 def test_conflicts_have_the_days_of_their_documents() -> None:
