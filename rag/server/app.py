@@ -112,4 +112,5 @@ def create_app(
         app.include_router(module.router)
     app.router.routes.append(routes[-1])
     app.openapi = functools.cache(lambda: openapi.schema(app))  # type: ignore[method-assign]
+    app.state.description = openapi.Description(app)
     return app

@@ -13,6 +13,7 @@ from typing import TypeVar
 from rag.engine import Engine, Found
 from rag.query import Query
 from rag.server import problems
+from rag.server.work import Places, waiting
 from rag.types import Answer
 
 _GRACE = 2.0
@@ -28,6 +29,8 @@ class Caller:
         """Id of its key; "" without keys."""
         self.charge: Callable[[float], object] = lambda seconds: None
         """Takes seconds of computing from its rate."""
+        self.places: Places | None = None
+        """The service's places for work in the threads of requests; None without a service."""
         self.questions: list[PendingQuestion] = []
         self.disconnected = False
         self._lock = threading.Lock()
@@ -89,6 +92,10 @@ class PendingQuestion:
         """Wait for `found` or `answer` until the deadline, and slightly longer for an answer from
         the passages read so far. Raises the result's error, or ServiceError.
         """
+        with waiting():
+            return self._wait(future)
+
+    def _wait(self, future: Future[T]) -> T:
         try:
             try:
                 return future.result(max(0.0, self.deadline - time.monotonic()))

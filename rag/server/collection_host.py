@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from rag import build
 from rag.errors import BusyError, NotFoundError, RagError
 from rag.server.state import DefaultService, Service
+from rag.server.work import waiting
 from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
@@ -140,7 +141,8 @@ class CollectionHost:
             if entry.closing:
                 raise _changing(name)
             entry.closing = True
-            free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
+            with waiting():
+                free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
         try:
             if not free:
                 hint = "try again when its requests have finished"

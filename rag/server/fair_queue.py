@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rag.server.caller import PendingQuestion
+if TYPE_CHECKING:
+    from rag.server.caller import PendingQuestion
 
 T = TypeVar("T")
 
@@ -38,12 +39,16 @@ class FairLane(Generic[T]):
 
     @property
     def next_key(self) -> str:
-        return min(self.by_key, key=lambda key_id: self._work[key_id])
+        return self.least(self.by_key)
 
-    def take(self, amount: float = 0.0) -> T:
-        """Remove the next item, for so much work."""
-        key_id = self.next_key
-        self._clock = self._work[key_id]
+    def least(self, keys: Iterable[str]) -> str:
+        """Which of these keys has had the least work."""
+        return min(keys, key=lambda key_id: self._work[key_id])
+
+    def take(self, amount: float = 0.0, key_id: str | None = None) -> T:
+        """Remove the next item, or the next of a key, for so much work."""
+        key_id = self.next_key if key_id is None else key_id
+        self._clock = max(self._clock, self._work[key_id])
         item = self.by_key[key_id].popleft()
         self.charge(key_id, amount)
         self._forget()

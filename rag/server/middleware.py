@@ -41,6 +41,7 @@ from rag.server.collection_paths import NEAR, split
 from rag.server.problems import ServiceError
 from rag.server.state import DefaultService
 from rag.server.telemetry import Spans
+from rag.server.work import Places
 
 _log = logging.getLogger("rag.requests")
 _SEARXNG = ("/search", "/v1/search")
@@ -167,6 +168,7 @@ class RequestGate:
         self._app, self._service, self._collections = app, service, collections
         self._access, self._rights, self._admission = access, rights, admission
         self._spans = spans
+        self._places = Places()
         self._max_upload = service.settings.max_upload_mb << 20
         self._cors = CORSMiddleware(
             self._answer,
@@ -184,6 +186,7 @@ class RequestGate:
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
         exchange = RequestLog(scope["method"], scope["path"], request_id)
         caller = Caller()
+        caller.places = self._places
         scope.setdefault("state", {}).update(
             request_id=request_id, exchange=exchange, caller=caller
         )

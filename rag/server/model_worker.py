@@ -21,6 +21,7 @@ from rag.server import problems
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
 from rag.server.telemetry import Metrics
+from rag.server.work import waiting
 
 _log = logging.getLogger(__name__)
 _SEARCHES = 2
@@ -152,7 +153,8 @@ class ModelThread:
                 raise problems.closing()
             self._calls.add(call.caller.key_id, call)
             self._changed.notify_all()
-        result: T = call.result.result()
+        with waiting():
+            result: T = call.result.result()
         return result
 
     def _run(self) -> None:

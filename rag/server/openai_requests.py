@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from rag.answering.talk import REPLY
 from rag.errors import InputError
 from rag.server.problems import ServiceError
-from rag.server.schemas import Id, Line, Loose, Options, Short, Text, Turn
+from rag.server.schemas import Id, Line, Loose, Options, Short, Text, Turn, has_few_fields
 from rag.settings import DEFAULT_COLLECTION
 
 MODEL = "rag"
@@ -25,6 +25,12 @@ _MARKER = re.compile(r" ?\[\d{1,3}\]")
 _NOT_FOUND = "Not found in the documents"
 _COMPARE = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST_CONDITIONS = 20
+_SHORT = Field(max_length=1000, fail_fast=True)
+"""Lists have a maximum length, and those in lists end at the first error: a million errors would
+take seconds.
+"""
+MOST_TEXTS = 512
+"""Texts to embed at a time."""
 _SOURCE = re.compile(r"^\[\d{1,3}\] ([^“\n]{1,2500}): “", re.MULTILINE)
 _MOST_DOCUMENTS = 50
 
@@ -48,7 +54,7 @@ class Item(Loose):
 
     type: Short | None = "message"
     role: Short | None = None
-    content: Text | list[ContentPart] | None = Field(
+    content: Text | Annotated[list[ContentPart], _SHORT] | None = Field(
         default=None, examples=["When was the JCPOA signed?"]
     )
 
@@ -77,7 +83,7 @@ class AnswerRequest(Loose):
 
 
 class ChatRequest(AnswerRequest):
-    messages: list[Message] = Field(min_length=1, max_length=1000)
+    messages: list[Message] = Field(min_length=1, max_length=1000, fail_fast=True)
     stream_options: StreamOptions | None = None
     n: int | None = None
     tools: list[Kind] | None = Field(default=None, max_length=1000)
@@ -98,13 +104,13 @@ class FileSearch(Kind):
 
 
 class ResponsesRequest(AnswerRequest):
-    input: Text | list[Item] = Field(examples=["When was the JCPOA signed?"])
+    input: Text | Annotated[list[Item], _SHORT] = Field(examples=["When was the JCPOA signed?"])
     previous_response_id: Id | None = None
     conversation: Any = None
     background: bool | None = None
     text: TextFormat | None = None
     tools: list[FileSearch] | None = Field(default=None, max_length=200)
-    metadata: dict[str, str] | None = None
+    metadata: Annotated[dict[str, str] | None, BeforeValidator(has_few_fields)] = None
 
 
 class Ranking(Loose):
@@ -112,7 +118,7 @@ class Ranking(Loose):
 
 
 class VectorSearch(Loose):
-    query: Text | list[Text] = Field(examples=["secret talks"])
+    query: Text | Annotated[list[Text], Field(max_length=8)] = Field(examples=["secret talks"])
     max_num_results: int = Field(default=10, ge=1, le=50)
     filters: dict[str, Any] | None = Field(
         default=None, examples=[{"type": "eq", "key": "type", "value": "md"}]
@@ -122,7 +128,9 @@ class VectorSearch(Loose):
 
 class EmbeddingsRequest(Loose):
     model: Short = "rag"
-    input: Text | list[Text] = Field(examples=["a text", ["one", "another"]])
+    input: Text | Annotated[list[Text], Field(max_length=MOST_TEXTS)] = Field(
+        examples=["a text", ["one", "another"]]
+    )
     encoding_format: Literal["float", "base64"] | None = "float"
     dimensions: int | None = None
     input_type: Literal["query", "passage"] | None = Field(

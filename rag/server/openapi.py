@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from rag import __version__
@@ -66,6 +69,26 @@ def errors(model: type[BaseModel]) -> Responses:
     media = MEDIA_TYPE if model is Problem else "application/json"
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"default": {"description": "An error.", "content": {media: {"schema": reference}}}}
+
+
+class Description:
+    """The description of an application as JSON, made once, in a thread, when it is first asked
+    for: it takes half a second, and needs no key.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._lock = anyio.Lock()
+        self._made = b""
+
+    async def read(self) -> bytes:
+        async with self._lock:
+            if not self._made:
+                self._made = await anyio.to_thread.run_sync(self._make)
+        return self._made
+
+    def _make(self) -> bytes:
+        return bytes(JSONResponse(self._app.openapi()).body)
 
 
 def schema(app: FastAPI) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from typing import Any
 
 from rag import child_process
 from rag.errors import BusyError, InputError
+from rag.server.work import waiting
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, from the top left corner, as fractions of the page's size."""
@@ -61,7 +62,7 @@ def layout(
 
 
 def _run(request: bytes, *arguments: str) -> bytes:
-    with ExitStack() as stack:
+    with waiting(), ExitStack() as stack:
         for semaphore, seconds in ((_admitted, 0), (_drawing, _SECONDS)):
             if not semaphore.acquire(timeout=seconds):
                 raise BusyError("too many pages are being drawn", "try again in a moment")

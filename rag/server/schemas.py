@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from rag.types import Value
@@ -25,15 +32,31 @@ Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
 ]
 _MOST_BYTES_A_CHARACTER = 4
+_MOST_FIELDS = 100
 _QUESTION = "When was the JCPOA signed?"
 _FILTERS = """Conditions that documents must all meet, such as `type=pdf`, `year>=2024`,
 `document=notes/a.md`; only one of several `source=`, and one of several `document=`."""
+
+
+def has_few_fields(value: Any) -> Any:
+    """The value of a field. Refuses a hundred thousand entries before each has an error of its own,
+    which takes seconds.
+    """
+    if isinstance(value, dict) and len(value) > _MOST_FIELDS:
+        count = {"count": len(value), "most": _MOST_FIELDS}
+        raise PydanticCustomError("fields", "it has {count} fields, more than {most}", count)
+    return value
 
 
 class Strict(BaseModel):
     """Base of request bodies: unknown fields and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        return has_few_fields(value)
 
 
 class Loose(BaseModel):
@@ -351,9 +374,10 @@ class PutDocument(Strict):
     title: str | None = Field(
         default=None, min_length=1, max_length=500, description="By default taken from the text."
     )
-    metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
-        default={}, max_length=50, description="For filters, in addition to the text's own."
-    )
+    metadata: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line],
+        BeforeValidator(has_few_fields),
+    ] = Field(default={}, max_length=50, description="For filters, in addition to the text's own.")
 
 
 class WireFile(BaseModel):
@@ -402,7 +426,7 @@ class GridBody(Strict):
     """A grid: a row for each document or group of documents, a column for each question."""
 
     name: str = Field(examples=["leases"])
-    columns: list[GridColumnBody]
+    columns: list[GridColumnBody] = Field(max_length=100)
     filter: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
     rows: str = Field(default="documents", description="documents, folders, none, or metadata:KEY.")
     all_documents: bool = Field(default=False, description="One more row for the whole index.")

@@ -23,6 +23,7 @@ from rag.ingestion.pipeline import UPLOADED
 from rag.ingestion.uploads import DEADLY, GRID, MOST_DEATHS
 from rag.server import problems
 from rag.server.schemas import Job, WireFile
+from rag.server.work import waiting
 
 FOLDER = "uploads"
 """Prefix of the ids of uploaded documents."""
@@ -226,7 +227,9 @@ class LocalUploadQueue:
                 current = _get(connection, job)
                 return current is None or current.state == "done"
 
-            self._changed.wait_for(is_over, seconds)
+            if not is_over():
+                with waiting():
+                    self._changed.wait_for(is_over, seconds)
             return _get(connection, job)
 
     def wake(self) -> None:
@@ -307,7 +310,8 @@ class SharedUploadQueue:
     def wait(self, job: str, seconds: float) -> Job | None:
         until = time.monotonic() + seconds
         while (current := self.get(job)) and current.state != "done" and time.monotonic() < until:
-            time.sleep(_LOOK)
+            with waiting():
+                time.sleep(_LOOK)
         return current
 
     @property

@@ -16,11 +16,12 @@ from rag.server.collection_host import CollectionHost
 from rag.server.problems import ServiceError
 from rag.server.schemas import Options, Strict, WireAnswer
 from rag.server.state import Service, caller_of
+from rag.server.work import WorkRoute
 from rag.session import Understood
 from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
-router = APIRouter(prefix="/v1/collections", tags=["collections"])
+router = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=WorkRoute)
 Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]
 
 

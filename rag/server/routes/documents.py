@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import asdict, replace
@@ -34,9 +35,10 @@ from rag.server.schemas import Job, Line, PutDocument, WireDocumentDetail
 from rag.server.state import Service, Shared, caller_of, missing
 from rag.server.upload_queue import Upload
 from rag.server.user_data import forget_quotes
+from rag.server.work import WorkRoute, waiting
 from rag.types import Document
 
-router = APIRouter(prefix="/v1", tags=["documents"])
+router = APIRouter(prefix="/v1", tags=["documents"], route_class=WorkRoute)
 _WAIT = 20.0
 _MOST_FILES = 100
 _LONGEST_ID = 500
@@ -51,6 +53,10 @@ async def uploads(request: Request) -> list[Upload]:
     if kind != "multipart/form-data":
         message, hint = f"{kind or 'nothing'!r} is not supported", "multipart/form-data"
         raise ServiceError(415, "media-type", message, f"send {hint} or application/json")
+    return asyncio.run(_files(request))  # it waits for the disk, in this thread
+
+
+async def _files(request: Request) -> list[Upload]:
     try:
         async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
             parts = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
@@ -257,7 +263,9 @@ def _put(service: Service, document_id: str, body: PutDocument, caller: Caller) 
     store = service.engine.store
     # before the work, and again with the lock
     check_free(document_id, source, store.document(document_id))
-    (parsed,) = load_some(document_id, body.text.encode(), service.readers.load_data).documents[:1]
+    with waiting():
+        loaded = load_some(document_id, body.text.encode(), service.readers.load_data)
+    parsed = loaded.documents[0]
     title, metadata = body.title or parsed.title, {**parsed.metadata, **body.metadata}
     document = replace(parsed, id=document_id, source=source, title=title, metadata=metadata)
     lent = ModelThreadEmbedder(service.embedder, service.runner(caller))

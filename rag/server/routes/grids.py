@@ -18,9 +18,10 @@ from rag.server.auth import Right, needs
 from rag.server.collection_paths import prefixed
 from rag.server.openapi import content
 from rag.server.state import Service, Shared, caller_of
+from rag.server.work import WorkRoute
 from rag.types import plain
 
-router = APIRouter(prefix="/v1", tags=["grids"])
+router = APIRouter(prefix="/v1", tags=["grids"], route_class=WorkRoute)
 Name = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
 _XLSX_CELLS = 20_000
 """XLSX of more cells with their quotes takes minutes, and gigabytes of memory."""

@@ -30,9 +30,10 @@ from rag.server.problems import DifyError
 from rag.server.routes.collection_routes import of_collection
 from rag.server.schemas import Id, Loose, Options, Short, Text
 from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_for
+from rag.server.work import WorkRoute
 from rag.types import Document, Hit, Span
 
-router = APIRouter(tags=["integrations"])
+router = APIRouter(tags=["integrations"], route_class=WorkRoute)
 _OPERATORS = {
     **{"is": "=", "=": "=", "is not": "!=", "≠": "!=", ">": ">", "<": "<", "≥": ">=", "≤": "<="},
     **{"after": ">", "before": "<"},
@@ -82,7 +83,7 @@ class Retrieval(Loose):
 
 
 class MetadataCondition(Loose):
-    name: list[Id] | Id = Field(examples=[["author"]])
+    name: Annotated[list[Id], Field(max_length=20)] | Id = Field(examples=[["author"]])
     comparison_operator: Short = Field(examples=["is"])
     value: str | int | float | None = None
 

@@ -32,12 +32,14 @@ from rag.server.routes.collection_routes import list_collections, of_collection
 from rag.server.routes.integrations import passages_of
 from rag.server.schemas import Options
 from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_for
+from rag.server.work import WorkRoute, streamed
 from rag.session import Answered
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
 from rag.types import Citation, Document, Hit, Passage
 
-router = APIRouter(prefix="/v1", tags=["openai"], responses=errors(OpenAIError))
-_MOST_TEXTS = 512
+router = APIRouter(
+    prefix="/v1", tags=["openai"], responses=errors(OpenAIError), route_class=WorkRoute
+)
 Json = dict[str, Any]
 _PIECE = re.compile(r".{24}[^ ]* ?|.+", re.DOTALL)
 """A streamed delta: 24 characters, and the rest of a word."""
@@ -85,7 +87,7 @@ def create_chat_completion(body: requests.ChatRequest, request: Request) -> Any:
     reply = _reply(request, body.model, collection, question, requests.options_of(body.rag))
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
-        return _stream(completion_stream(reply, usage))
+        return _stream(request, completion_stream(reply, usage))
     return completion(reply)
 
 
@@ -102,7 +104,7 @@ def create_response(body: requests.ResponsesRequest, request: Request) -> Any:
     question, options = requests.responses_question(body), requests.options_of(body.rag, tool)
     reply = _reply(request, body.model, collection, question, options)
     if body.stream:
-        return _stream(response_stream(reply, body.metadata))
+        return _stream(request, response_stream(reply, body.metadata))
     return response(reply, body.metadata)
 
 
@@ -117,8 +119,9 @@ def _reply(
     return Reply(request.state.request_id, model, int(time.time()), page, text, answered)
 
 
-def _stream(events: Iterator[str]) -> StreamingResponse:
+def _stream(request: Request, events: Iterator[str]) -> StreamingResponse:
     headers = {"X-Accel-Buffering": "no"}
+    events = streamed(caller_of(request), events)
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
@@ -173,8 +176,8 @@ def search_vector_store(vector_store: str, body: requests.VectorSearch, request:
 def create_embeddings(body: requests.EmbeddingsRequest, request: Request, service: Shared) -> Json:
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
-    if not 1 <= len(texts) <= _MOST_TEXTS:
-        raise InputError(f"the request has {len(texts)} texts", f"send 1 to {_MOST_TEXTS}")
+    if not 1 <= len(texts) <= requests.MOST_TEXTS:
+        raise InputError(f"the request has {len(texts)} texts", f"send 1 to {requests.MOST_TEXTS}")
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
     embedder = ModelThreadEmbedder(service.embedder, service.runner(caller_of(request)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
@@ -12,8 +15,9 @@ from rag.server import static
 from rag.server.auth import Right, needs
 from rag.server.openapi import content
 from rag.server.state import Shared
+from rag.server.work import WorkRoute
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=WorkRoute)
 
 
 class Health(BaseModel):
@@ -32,20 +36,26 @@ class Ready(BaseModel):
     waiting_files: int | None = None
 
 
-@router.get("/health")
+_ALIVE = Health().model_dump_json().encode()
+_READY = Ready().model_dump_json().encode()
+"""Anyone may ask for these, so they are prepared once."""
+
+
+@router.get("/health", response_model=Health)
 @needs(Right.OPEN)
-def health() -> Health:
+async def health() -> Response:
     """Whether the process is alive."""
-    return Health()
+    return Response(_ALIVE, media_type="application/json")
 
 
-@router.get("/ready")
+@router.get("/ready", response_model=Ready)
 @needs(Right.OPEN)
-def ready(request: Request, service: Shared) -> Ready:
+async def ready(request: Request, service: Shared) -> Any:
     """Whether the service can answer: the index is open and the models are warm."""
-    stats = service.engine.store.stats()
+    store = service.engine.store
     if request.app.state.service.keys.all():
-        return Ready()
+        return Response(_READY, media_type="application/json")
+    stats = await anyio.to_thread.run_sync(store.stats)
     return Ready(
         documents=stats.documents,
         passages=stats.passages,
@@ -64,11 +74,11 @@ def metrics(service: Shared) -> Response:
 
 @router.get("/openapi.json", include_in_schema=False)
 @needs(Right.OPEN)
-def schema(request: Request) -> JSONResponse:
-    return JSONResponse(request.app.openapi())
+async def schema(request: Request) -> Response:
+    return Response(await request.app.state.description.read(), media_type="application/json")
 
 
 @router.get("/", include_in_schema=False)
 @needs(Right.OPEN)
-def page() -> HTMLResponse:
+async def page() -> HTMLResponse:
     return HTMLResponse(static.HTML, headers={"Content-Security-Policy": static.POLICY})

@@ -30,11 +30,12 @@ from rag.server.caller import Caller
 from rag.server.openapi import content
 from rag.server.schemas import Options, WireCount, WireSource
 from rag.server.state import Service, Shared, caller_of
+from rag.server.work import WorkRoute
 from rag.session import Understood
 from rag.structure import within
 from rag.types import Answer, BlockKind, Document
 
-router = APIRouter(prefix="/v1", tags=["documents"])
+router = APIRouter(prefix="/v1", tags=["documents"], route_class=WorkRoute)
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
 Offset = Annotated[int, Query(ge=0, description="In the document's text.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]

@@ -19,10 +19,11 @@ from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
 from rag.server.state import ServiceLibrary, Shared, caller_of
+from rag.server.work import WorkRoute, streamed
 from rag.session import Understood
 
 _log = logging.getLogger(__name__)
-router = APIRouter(prefix="/v1", tags=["questions"])
+router = APIRouter(prefix="/v1", tags=["questions"], route_class=WorkRoute)
 
 
 @router.post("/ask", response_model=schemas.WireAnswer, responses=EVENTS)
@@ -40,6 +41,7 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
         events = _events(pending, request.state.request_id, asked, understood)
+        events = streamed(caller_of(request), events)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
     return _written(_follow_up(pending, asked, understood))
 

@@ -27,8 +27,9 @@ from rag.server.user_data import (
     forget_answers,
     gold,
 )
+from rag.server.work import WorkRoute
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=WorkRoute)
 _LINES = "application/x-ndjson"
 _RATED_A_SECOND, _KEPT_A_SECOND = 4000, 400_000
 """Characters of ratings and of threads that cost as much as a second of computing, so that no key
