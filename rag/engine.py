@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 
 from rag.answering.candidate import Candidate
 from rag.answering.catalogue import catalogue
-from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose
+from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose, rank
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.reading import Reading
-from rag.answering.receipts import receipt
+from rag.answering.receipts import Asked
 from rag.answering.talk import SUGGESTION_READS, Suggestions, talk_reply
 from rag.errors import InputError
-from rag.filters import matches, of_documents, shown
+from rag.filters import matches, of_documents
 from rag.models.cascade import BudgetedReader, ReadState
 from rag.protocols import Filter, Reader, ReaderOutput
 from rag.query import Query
 from rag.retrieval import TRIES, RetrievalResult, Retriever
 from rag.settings import Settings
-from rag.types import TALK, Answer, Document, Hit, Receipt
+from rag.types import TALK, Answer, Document, Hit
 
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
@@ -233,36 +233,27 @@ class Engine:
         return best
 
     def _compose(
-        self,
-        query: Query,
-        found: Found,
-        state: ReadState,
-        timings: Mapping[str, float],
+        self, query: Query, found: Found, state: ReadState, timings: Mapping[str, float]
     ) -> Answer:
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
         """
-        result = found.retrieved
-        if found.is_talk(query):
-            answer = talk_reply(query.question.strip(), self._suggested(query), timings)
-            return replace(answer, receipt=self._receipt(query, result, answer, state))
-        answer = compose(
-            found.reading(state.output),
-            Ruling(self.judge, self.threshold, self.alternatives),
-            timings,
-            query.form,
-            found.proposed,
+        is_talk = found.is_talk(query)
+        asked = Asked(
+            query=query,
+            retrieved=replace(found.retrieved, hits=[]) if is_talk else found.retrieved,
+            read=state.read,
+            settings=replace(self.settings, threshold=self.threshold),
+            calibration=self.judge.digest,
+            timings=timings,
         )
-        if query.filter and not result.hits and answer.text is None:
-            answer = replace(answer, abstention_reason=f"no document matches {shown(query.filter)}")
-        typed = query.question.strip()
-        answer = replace(
-            answer,
-            question=typed,
-            understood=result.question if result.question != typed else None,
-            passages_read=state.read,
+        if is_talk:
+            return talk_reply(asked, self._suggested(query))
+        reading = found.reading(state.output)
+        ranked = rank(reading, self.judge, query.form, found.proposed)
+        return compose(
+            asked, reading, ranked, Ruling(self.judge, self.threshold, self.alternatives)
         )
-        return replace(answer, receipt=self._receipt(query, result, answer, state))
 
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""
@@ -270,33 +261,6 @@ class Engine:
             self.store,
             lambda text: self.ask(text, SUGGESTION_READS, deadline=query.deadline),
         )
-
-    def _receipt(
-        self, query: Query, result: RetrievalResult, answer: Answer, state: ReadState
-    ) -> Receipt:
-        """The receipt needs the number of passages to repeat the answer."""
-        return receipt(
-            replace(self.settings, threshold=self.threshold),
-            self.judge.digest,
-            answer.question,
-            state.read if answer.truncated else query.k or self.settings.top_k,
-            query.filter or (),
-            result.generation,
-            self._behind(answer, result),
-            answer,
-            query.form,
-            query.preferred,
-        )
-
-    def _behind(self, answer: Answer, result: RetrievalResult) -> list[Document]:
-        """The documents that were read or are cited."""
-        names = {hit.passage.document_id for hit in answer.hits_read} | {
-            citation.document_id for citation in answer.citations
-        }
-        documents = (
-            result.documents.get(name) or self.store.document(name) for name in sorted(names)
-        )
-        return [document for document in documents if document]
 
     @property
     def threshold(self) -> float:

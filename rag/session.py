@@ -14,7 +14,7 @@ from rag.filters import Filter
 from rag.meaning.followups import PreviousTurn, names_something, understand
 from rag.query import Query
 from rag.settings import Settings
-from rag.types import TALK, Answer
+from rag.types import TALK, Answer, Json
 
 if TYPE_CHECKING:
     from rag.engine import Engine
@@ -77,6 +77,10 @@ class Answered:
     answer: Answer
     question: str
     note: str = ""
+
+    def to_dict(self, asked: str = "") -> Json:
+        """The answer as JSON, with the question as it was typed, if that was a follow-up."""
+        return {**self.answer.to_dict(), "asked": asked, "note": self.note}
 
 
 class Conversation:

@@ -5,6 +5,7 @@ All offsets count Unicode code points; ends are exclusive.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -13,6 +14,11 @@ from typing import Any, Literal, NamedTuple
 MEMBER_SEPARATOR = "//"
 """Separates a file's path from the name of a member; resolved paths contain no double slash."""
 
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
+
+Json = dict[str, Any]
+"""An object of JSON: plain values by name."""
 
 BlockKind = Literal[
     "heading",
@@ -118,6 +124,11 @@ class Document:
     def file_sha256(self) -> str:
         return self.container_sha256 or self.sha256
 
+    @property
+    def uri(self) -> str:
+        """A web page's or upload's address; a file's id, so that clients learn no folders."""
+        return self.source if _SCHEME.match(self.source) else self.id
+
     def page(self, offset: int) -> int | None:
         """Number of the page, from 1, with the character at `offset`; None without pages."""
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
@@ -137,12 +148,16 @@ def heading_parts(heading: str) -> tuple[str, ...]:
 
 
 def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
+    """A document's title and the headings of a place, as `below_title`."""
+    return below_title(title, heading_parts(heading))
+
+
+def below_title(title: str, headings: Sequence[str]) -> tuple[str, ...]:
     """A document's title and the headings of a place, the title once: a title may be the first
     heading, or the first heading with a day."""
-    parts = heading_parts(heading)
-    if parts and (parts[0] == title or title.startswith(f"{parts[0]} (")):
-        parts = parts[1:]
-    return tuple(part for part in (title, *parts) if part)
+    if headings and (headings[0] == title or title.startswith(f"{headings[0]} (")):
+        headings = headings[1:]
+    return tuple(part for part in (title, *headings) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +221,31 @@ class Hit:
     lexical_rank: int | None = None
     copies: tuple[Passage, ...] = ()
 
+    @property
+    def scores(self) -> Json:
+        """The scores and ranks as JSON."""
+        names = ("score", "dense", "lexical", "dense_rank", "lexical_rank")
+        return {name: getattr(self, name) for name in names}
+
+    def contains(self, citation: Citation) -> bool:
+        """Whether the quote of the citation is in the passage."""
+        passage = self.passage
+        return (
+            passage.document_id == citation.document_id
+            and passage.start <= citation.start
+            and citation.end <= passage.end
+        )
+
+    def to_dict(self) -> Json:
+        """The passage and its scores as JSON; `rag search --json` prints these."""
+        passage = self.passage
+        return {
+            **_span(passage),
+            "headings": list(heading_parts(passage.heading)),
+            "text": passage.text,
+            "scores": self.scores,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -238,6 +278,16 @@ class Copy:
     end: int
 
 
+def _span(place: Passage | Copy) -> Json:
+    """`text[start_char_index:end_char_index]` of a document's text, as JSON."""
+    return {
+        "document_id": place.document_id,
+        "title": place.title,
+        "start_char_index": place.start,
+        "end_char_index": place.end,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Citation:
     """The source of a quote: `document.text[start:end] == quote`, within the sentence
@@ -262,6 +312,45 @@ class Citation:
     page: int | None = None
     copies: tuple[Copy, ...] = ()
     date: str = ""
+
+    @property
+    def uri(self) -> str:
+        """A web page's or upload's address; a file's id, so that clients learn no folders."""
+        return self.source if _SCHEME.match(self.source) else self.document_id
+
+    def to_dict(self) -> Json:
+        """The citation as JSON: the sentence, and the quote in it as `highlight`."""
+        return {
+            "document_id": self.document_id,
+            "title": self.title,
+            "uri": self.uri,
+            "page": self.page,
+            "headings": list(heading_parts(self.heading)),
+            "date": self.date,
+            "cited_text": self.sentence,
+            "start_char_index": self.sentence_start,
+            "end_char_index": self.sentence_end,
+            "highlight": {
+                "text": self.quote,
+                "start_char_index": self.start,
+                "end_char_index": self.end,
+            },
+            "document_sha256": self.sha256,
+            "copies": [_span(copy) for copy in self.copies],
+        }
+
+    def quote_dict(self) -> Json:
+        """The quote alone as JSON, where it is itself what is cited."""
+        return {
+            "document_id": self.document_id,
+            "title": self.title,
+            "uri": self.uri,
+            "page": self.page,
+            "cited_text": self.quote,
+            "start_char_index": self.start,
+            "end_char_index": self.end,
+            "document_sha256": self.sha256,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,15 +490,77 @@ class Answer:
         """Whether some retrieved passages were not read."""
         return len(self.hits_read) < len(self.hits)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values, as `rag ask --json` prints them."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+    def to_dict(self) -> Json:
+        """The answer as JSON, the same for every interface."""
+        text = self.text or ""
+        pieces = [
+            {
+                "text": piece.text,
+                "citation": self._cited(number, piece.citation, text),
+                "gap": piece.gap,
+                "heading": piece.heading,
+                "label": piece.label,
+            }
+            for number, piece in enumerate(self.pieces, 1)
+        ]
+        return {
+            "question": self.question,
+            "understood": self.understood,
+            "answer": self.text,
+            "confidence": self.confidence,
+            "abstention_reason": self.abstention_reason,
+            "form": self.form,
+            "suggestions": list(self.suggestions),
+            "pieces": pieces,
+            "more": self.more,
+            "citations": self._all_cited(self.citations, text),
+            "alternatives": [self._alternative(rival) for rival in self.alternatives],
+            "conflicts": [self._alternative(rival) for rival in self.conflicts],
+            "value": plain(self.value),
+            "documents": self.documents,
+            "nearest": [hit.to_dict() for hit in self.hits],
+            "passages_found": len(self.hits),
+            "passages_read": len(self.hits_read),
+            "receipt": plain(self.receipt),
+            "generation": self.receipt.generation if self.receipt else 0,
+            "timings_ms": {
+                stage: round(seconds * 1000, 1) for stage, seconds in self.timings.items()
+            },
+        }
+
+    def _alternative(self, rival: Alternative) -> Json:
+        return {
+            "text": rival.text,
+            "confidence": rival.confidence,
+            "documents": rival.documents,
+            "citations": self._all_cited(rival.citations, rival.text),
+        }
+
+    def _all_cited(self, citations: Sequence[Citation], text: str) -> list[Json]:
+        return [self._cited(number, citation, text) for number, citation in enumerate(citations, 1)]
+
+    def _cited(self, number: int, citation: Citation, text: str) -> Json:
+        """A citation of `text`: its number from 1, the quote's place in the text, or the whole text
+        if its words differ, and the scores of its passage.
+        """
+        start = text.find(citation.quote)
+        start, end = (start, start + len(citation.quote)) if start >= 0 else (0, len(text))
+        scores = (hit.scores for hit in self.hits if hit.contains(citation))
+        return {
+            "index": number,
+            **citation.to_dict(),
+            "start": start,
+            "end": end,
+            "scores": next(scores, None),
+        }
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses, and containers of them, as JSON values with their own field names, without those
-    that follow from others and take no part in comparisons.
+    """Values, and containers of them, as JSON: by their `to_dict`, or else, for dataclasses, with
+    their own field names, without those that follow from others and take no part in comparisons.
     """
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):
         shown = (field.name for field in fields(value) if field.compare)
         return {name: plain(getattr(value, name)) for name in shown}

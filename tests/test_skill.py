@@ -38,7 +38,7 @@ def test_it_names_existing_tools() -> None:
     from rag.server.mcp.server import make_server
 
     tools = {tool.name for tool in anyio.run(make_server(lambda *_: None, True).list_tools)}  # type: ignore[arg-type]
-    fields = "found conversation url start end section start_line filters contradicted"
+    fields = "found conversation url highlight cited_text section start_line filters contradicted"
     named = set(re.findall(r"`([a-z_]+)`", (SKILL / "SKILL.md").read_text()))
     assert {"ask", "search", "check_claims", "verify"} <= named & tools
     assert named <= tools | {*fields.split()} | {"rag", "not_in_documents"}

@@ -15,7 +15,9 @@ from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
+from rag.answering.receipts import Asked
 from rag.answering.spans import SpanGroup, value
+from rag.filters import shown
 from rag.meaning.words import FUNCTION_WORDS, normalize
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Piece, Value
 
@@ -51,100 +53,96 @@ class Ranked:
     probability: float
 
 
-def compose(
-    reading: Reading,
-    ruling: Ruling,
-    timings: Mapping[str, float],
-    form: str = "",
-    proposed: Sequence[Candidate] = (),
-) -> Answer:
-    """The likeliest candidate if its probability reaches the threshold; otherwise no answer and the
-    reason. `proposed` are candidates from elsewhere: overviews and catalogues. `form` is one that a
-    person chose.
-    """
-    ranked = rank(reading, ruling.judge, form, proposed)
-    if not ranked:
-        return _refused(reading, (), timings, "no passage in the index is relevant")
-    best, *others = ranked
-    if best.probability < ruling.threshold:
-        return _refused(reading, ranked, timings, _why(reading, best, ruling), ruling.alternatives)
-    return _given(reading, best, others, ruling, timings)
-
-
 def rank(
     reading: Reading,
     judge: Ranks,
     form: str = "",
     proposed: Sequence[Candidate] = (),
 ) -> list[Ranked]:
-    """All candidates with their probabilities, the likeliest first."""
+    """All candidates with their probabilities, the likeliest first. `form` is one that a person
+    chose; `proposed` are candidates from elsewhere: overviews and catalogues.
+    """
     proposals = candidates(reading, form, proposed)
     probabilities = judge.probabilities(proposals, reading)
     ranked = [Ranked(*pair) for pair in zip(proposals, probabilities, strict=True)]
     return sorted(ranked, key=lambda candidate: -candidate.probability)
 
 
-def _given(
-    reading: Reading,
-    best: Ranked,
-    others: Sequence[Ranked],
-    ruling: Ruling,
-    timings: Mapping[str, float],
-) -> Answer:
-    candidate = best.candidate
+def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:
+    """The likeliest candidate if its probability reaches the threshold; otherwise no answer and the
+    reason.
+    """
+    best = ranked[0] if ranked else None
+    if best and best.probability >= ruling.threshold:
+        said, reason = _said(best.candidate, reading), None
+        conflicts = _conflicts(best.candidate.span, reading, ruling)
+        others = _alternatives(ranked[1:], reading, ruling.alternatives, best.candidate)
+    else:
+        said, reason = Said(), _why(asked, reading, best, ruling)
+        conflicts = ()
+        others = _alternatives(ranked, reading, ruling.alternatives + 1)
+    return Answer(
+        question=asked.question,
+        understood=asked.understood,
+        text=said.text,
+        confidence=best.probability if best else 0.0,
+        citations=said.citations,
+        alternatives=others,
+        hits=tuple(reading.hits),
+        abstention_reason=reason,
+        timings=asked.timings,
+        conflicts=conflicts,
+        value=said.value,
+        receipt=asked.receipt(said.text, said.citations),
+        documents=said.documents,
+        passages_read=asked.read,
+        form=best.candidate.form if best else "span",
+        pieces=said.pieces,
+        more=said.more,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The part of an answer that comes from its candidate; a refusal says nothing."""
+
+    text: str | None = None
+    pieces: tuple[Piece, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    documents: int = 0
+    value: Value | None = None
+    more: int = 0
+
+
+def _said(candidate: Candidate, reading: Reading) -> Said:
     pieces = candidate.pieces(reading.documents)
     citations = _citations(candidate, pieces, reading.documents)
     if candidate.form == "span":
         pieces = (Piece(citations[0]),)
-    return Answer(
-        reading.question,
-        candidate.text or joined(candidate.form, pieces, candidate.lead),
-        best.probability,
-        citations[:MAX_CITATIONS] if candidate.span else citations,
-        _alternatives(others, reading, ruling.alternatives, candidate),
-        tuple(reading.hits),
-        None,
-        timings,
-        conflicts=_conflicts(candidate.span, reading, ruling),
-        value=_value(candidate, pieces, reading.documents),
-        documents=_documents(candidate, citations),
-        form=candidate.form,
+    return Said(
+        text=candidate.text or joined(candidate.form, pieces, candidate.lead),
         pieces=pieces,
+        citations=citations[:MAX_CITATIONS] if candidate.span else citations,
+        documents=_documents(candidate, citations),
+        value=_value(candidate, pieces, reading.documents),
         more=candidate.more,
     )
 
 
-def _refused(
-    reading: Reading,
-    ranked: Sequence[Ranked],
-    timings: Mapping[str, float],
-    reason: str,
-    count: int = 0,
-) -> Answer:
-    best = ranked[0] if ranked else None
-    return Answer(
-        reading.question,
-        None,
-        best.probability if best else 0.0,
-        (),
-        _alternatives(ranked, reading, count + 1),
-        tuple(reading.hits),
-        reason,
-        timings,
-        form=best.candidate.form if best else "span",
-    )
-
-
-def _why(reading: Reading, best: Ranked, ruling: Ruling) -> str:
+def _why(asked: Asked, reading: Reading, best: Ranked | None, ruling: Ruling) -> str:
     """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
+    if asked.query.filter and not reading.hits:
+        return f"no document matches {shown(asked.query.filter)}"
+    if best is None:
+        return "no passage in the index is relevant"
     likely = reading.form_odds
     if likely and max(likely, key=lambda name: likely[name]) == NEEDS_ALL:
         return ALL_NEEDED
     if best.probability < LEAST_SHOWN or not _says_something(best.candidate):
         return "no passage answers it"
     guess = " ".join(best.candidate.pieces(reading.documents)[0].text.split())
-    shown = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
-    return f'best guess "{shown}" ({best.probability:.0%}, needs {ruling.threshold:.0%})'
+    guess = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
+    return f'best guess "{guess}" ({best.probability:.0%}, needs {ruling.threshold:.0%})'
 
 
 def _alternatives(

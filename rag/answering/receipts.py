@@ -15,10 +15,12 @@ from typing import Any
 from rag.answering.verification import Cited
 from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
-from rag.filters import Condition, parse
+from rag.filters import parse
 from rag.models.registry import MINILM_SHA256, shipped_reader
+from rag.query import Query
+from rag.retrieval import RetrievalResult
 from rag.settings import Settings
-from rag.types import Answer, Citation, Document, Receipt
+from rag.types import Answer, Citation, Receipt
 
 _ANSWER_SETTINGS = (
     "first_stage_k",
@@ -33,35 +35,52 @@ _SINCE = ("form", "preferred")
 """Fields that receipts of earlier versions do not have."""
 
 
-def receipt(
-    settings: Settings,
-    calibration: str,
-    question: str,
-    read: int,
-    filter: Sequence[Condition],
-    generation: int,
-    documents: Iterable[Document],
-    answer: Answer,
-    form: str = "",
-    preferred: Sequence[str] = (),
-) -> Receipt:
-    """The receipt of an answer. `documents` are those that were read; `calibration` is the digest
-    of the confidence model.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it was asked, and what was found and read for it: all that a receipt says but
+    the answer. `read` is the number of passages that were read; `calibration` is the digest of the
+    confidence model; the threshold in `settings` is the one in force.
     """
-    return Receipt(
-        question=question,
-        read=read,
-        filter=tuple(f"{condition.key}{condition.op}{condition.value}" for condition in filter),
-        generation=generation,
-        documents={document.id: document.sha256 for document in documents},
-        embedder=model_digest(settings.embedder),
-        reader=model_digest(settings.reader),
-        calibration=calibration,
-        settings=answer_settings(settings),
-        answer=answer_digest(answer.text, answer.citations),
-        form=form,
-        preferred=tuple(preferred),
-    )
+
+    query: Query
+    retrieved: RetrievalResult
+    read: int
+    settings: Settings
+    calibration: str
+    timings: Mapping[str, float]
+
+    @property
+    def question(self) -> str:
+        """The question as it was typed."""
+        return self.query.question.strip()
+
+    @property
+    def understood(self) -> str | None:
+        """The question after spelling correction, if that changed it."""
+        corrected = self.retrieved.question
+        return corrected if corrected != self.question else None
+
+    def receipt(self, text: str | None, citations: Sequence[Citation]) -> Receipt:
+        """The receipt of an answer. It has the number of passages needed to repeat it."""
+        query, hits = self.query, self.retrieved.hits
+        documents = self.retrieved.documents
+        behind = {hit.passage.document_id for hit in hits[: self.read]}
+        behind |= {citation.document_id for citation in citations}
+        is_cut_short = self.read < len(hits)
+        return Receipt(
+            question=self.question,
+            read=self.read if is_cut_short else query.k or self.settings.top_k,
+            filter=tuple(f"{part.key}{part.op}{part.value}" for part in query.filter or ()),
+            generation=self.retrieved.generation,
+            documents={name: documents[name].sha256 for name in sorted(behind & documents.keys())},
+            embedder=model_digest(self.settings.embedder),
+            reader=model_digest(self.settings.reader),
+            calibration=self.calibration,
+            settings=answer_settings(self.settings),
+            answer=answer_digest(text, citations),
+            form=query.form,
+            preferred=query.preferred,
+        )
 
 
 def answer_settings(settings: Settings) -> dict[str, str]:

@@ -6,8 +6,9 @@ A reply suggests questions that the index answers. `rag.answering.forms` recogni
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from rag.answering.receipts import Asked
 from rag.protocols import Store
 from rag.types import TALK, Answer, Document
 
@@ -108,8 +109,18 @@ def _headings(document: Document) -> list[str]:
     return [name for name in names if _PLAIN.fullmatch(name) and name != document.title]
 
 
-def talk_reply(question: str, suggestions: tuple[str, ...], timings: Mapping[str, float]) -> Answer:
+def talk_reply(asked: Asked, suggestions: tuple[str, ...]) -> Answer:
     """No answer, with the questions that can be asked instead."""
     return Answer(
-        question, None, 0.0, (), (), (), REPLY, timings, form=TALK, suggestions=suggestions
+        question=asked.question,
+        text=None,
+        confidence=0.0,
+        citations=(),
+        alternatives=(),
+        hits=(),
+        abstention_reason=REPLY,
+        timings=asked.timings,
+        receipt=asked.receipt(None, ()),
+        form=TALK,
+        suggestions=suggestions,
     )

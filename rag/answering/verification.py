@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 
 from rag.errors import InputError
 from rag.structure import document_sentences, sentence_around
-from rag.types import Citation, Document
+from rag.types import Citation, Document, Json
 
 _NEAR = 0.6
 """Minimum likeness, in [0, 1], of a sentence shown as the new version of a changed one."""
@@ -63,6 +63,18 @@ class CitationCheck:
     edited: bool
     detail: str
     now: str | None = None
+
+    def to_dict(self) -> Json:
+        return {
+            "status": self.status,
+            "document_id": self.document_id,
+            "text": self.quote,
+            "start_char_index": self.start,
+            "end_char_index": self.end,
+            "edited": self.edited,
+            "detail": self.detail,
+            "now": self.now,
+        }
 
 
 def verify(store: Documents, citation: Citation | Cited) -> CitationCheck:
@@ -197,51 +209,35 @@ def _became(document: Document, citation: Citation | Cited) -> str | None:
 
 
 def citations(value: Any) -> list[Cited]:
-    """Citations from JSON: an answer's, a list, or one, as `rag ask --json` or the HTTP service
-    returns them. Raises InputError for anything else.
+    """Citations from JSON: an answer's, a list, or one, as `Citation.to_dict` makes them. Raises
+    InputError for anything else.
     """
     if isinstance(value, Mapping) and "citations" in value:
         value = value["citations"]
-    listed = list(value) if isinstance(value, list) else [value]
+    listed = value if isinstance(value, list) else [value]
     return [_cited(item) for item in listed]
 
 
-def _from_wire(wire: Mapping[str, Any]) -> dict[str, Any]:
-    """A citation of the HTTP service with the names of `rag ask --json`."""
-    marked = wire["highlight"]
-    renamed = {"quote": "text", "start": "start_char_index", "end": "end_char_index"}
-    unchanged = {
-        "document_id": wire.get("document_id"),
-        "sha256": wire.get("document_sha256"),
-        "sentence": wire.get("cited_text"),
-    }
-    return unchanged | {name: marked.get(theirs) for name, theirs in renamed.items()}
-
-
-def _cited(wire: Any) -> Cited:
-    if isinstance(wire, Mapping) and isinstance(wire.get("highlight"), Mapping):
-        wire = _from_wire(wire)
+def _cited(value: Any) -> Cited:
     try:
-        names = ("document_id", "start", "end", "quote")
-        document_id, start, end, quote = (wire[name] for name in names)
+        marked = value["highlight"]
+        cited = Cited(
+            document_id=value["document_id"],
+            start=marked["start_char_index"],
+            end=marked["end_char_index"],
+            quote=marked["text"],
+            sha256=str(value.get("document_sha256") or ""),
+            sentence=str(value.get("cited_text") or ""),
+        )
         if not (
-            isinstance(document_id, str)
-            and isinstance(quote, str)
-            and type(start) is int
-            and type(end) is int
-            and 0 <= start <= end
+            isinstance(cited.document_id, str)
+            and isinstance(cited.quote, str)
+            and type(cited.start) is int
+            and type(cited.end) is int
+            and 0 <= cited.start <= cited.end
         ):
-            raise TypeError("document_id and quote must be strings, start and end offsets")
-        return Cited(
-            document_id,
-            start,
-            end,
-            quote,
-            str(wire.get("sha256") or ""),
-            str(wire.get("sentence") or ""),
-        )
+            raise TypeError("document_id and text must be strings, the indexes offsets")
+        return cited
     except (KeyError, TypeError, AttributeError) as error:
-        hint = (
-            "give the output of `rag ask --json`, or citations with document_id, start, end, quote"
-        )
-        raise InputError(f"not a citation: {str(wire)[:80]!r} ({error})", hint) from error
+        hint = "give the output of `rag ask --json`, or citations as in that"
+        raise InputError(f"not a citation: {str(value)[:80]!r} ({error})", hint) from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from rag.types import Citation
+from rag.types import Citation, Json
 
 ClaimVerdict = Literal[
     "supported", "contradicted", "partly", "not_in_documents", "not_a_claim", "not_checkable"
@@ -35,6 +35,15 @@ class FoundEvidence:
     probability: float
     differs: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+
+    def to_dict(self) -> Json:
+        return {
+            **self.citation.quote_dict(),
+            "says": self.says,
+            "probability": self.probability,
+            "differs": [list(pair) for pair in self.differs],
+            "missing": list(self.missing),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,19 @@ class Checked:
     wrong_citation: bool = False
     parts: tuple[CheckedPart, ...] = ()
 
+    def to_dict(self) -> Json:
+        return {
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "verdict": self.verdict,
+            "confidence": self.confidence,
+            "reason": self.reason,
+            "cited": list(self.cited),
+            "wrong_citation": self.wrong_citation,
+            "evidence": [found.to_dict() for found in self.evidence],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedQuotation:
@@ -92,6 +114,20 @@ class CheckedQuotation:
     rest: str = ""
     cited: tuple[str, ...] = ()
 
+    def to_dict(self) -> Json:
+        return {
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "verdict": self.verdict,
+            "is_fault": self.is_fault,
+            "reason": self.reason,
+            "places": [{**place.quote_dict(), "heading": place.heading} for place in self.places],
+            "differs": [list(pair) for pair in self.differs],
+            "rest": self.rest,
+            "cited": list(self.cited),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
@@ -103,6 +139,16 @@ class CheckReport:
     generation: int
     sources: Mapping[int, str] = field(default_factory=dict)
     quotations: tuple[CheckedQuotation, ...] = ()
+
+    def to_dict(self) -> Json:
+        """The report as JSON, the same for every interface."""
+        return {
+            "sentences": [sentence.to_dict() for sentence in self.sentences],
+            "quotations": [quotation.to_dict() for quotation in self.quotations],
+            "counts": self.counts,
+            "quotation_counts": self.quotation_counts,
+            "generation": self.generation,
+        }
 
     @property
     def counts(self) -> dict[str, int]:

@@ -55,7 +55,7 @@ def ask_command(
       rag ask "What is the rent?" --filter type=pdf --filter "year>=2024"
       rag ask "How do I reset the router?" --form steps --why
       rag ask --json "Who signed the lease?" | rag verify
-      rag ask --json text,confidence "Who signed the lease?"
+      rag ask --json answer,confidence "Who signed the lease?"
       rag ask "Is there an option to buy?" --certificate absence.html
     """
     if certificate:
@@ -80,7 +80,7 @@ def ask_command(
         sentences = written.sentences if show_removed else written.kept
         show(plain(written) | {"sentences": plain(sentences)}, _lines(written, show_removed))
     else:
-        value = answer.to_dict() | ({"why": view.explain(answer)} if why else {})
+        value = answer.to_dict() | ({"explain": view.explain(answer)} if why else {})
         show(value, terminal.answer(answer) + (terminal.why(answer) if why else ""), paged=True)
     if certificate is None:
         sys.exit(0 if answer.text is not None else 1)
@@ -134,7 +134,7 @@ def search_command(
     Examples:
       rag search "lease"
       rag search -k 3 "termination notice" --filter source:notes/flat
-      rag search --json "rent increase" | jq -r '.[].passage.document_id'
+      rag search --json "rent increase" | jq -r '.[].document_id'
     """
     text = check_question(question, settings.max_question)
     with Status("loading the embedder"):

@@ -23,7 +23,6 @@ from rag.errors import InputError
 from rag.filters import Filter
 from rag.render.status import clean
 from rag.settings import Settings
-from rag.types import plain
 
 _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 
@@ -79,8 +78,7 @@ def check_command(
         write_text(junit, reports.junit(report, failed, name))
     if html:
         write_text(html, reports.page(report, name))
-    counts = {"counts": report.counts, "quotation_counts": report.quotation_counts}
-    value = plain(report) | counts | {"failed": len(failed)}
+    value = {**report.to_dict(), "failed": len(failed)}
     show(value, [clean(line) for line in reports.lines(report, quiet)])
     sys.exit(1 if failed else 0)
 

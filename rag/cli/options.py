@@ -134,7 +134,7 @@ _OPTIONS = (
         metavar="[FIELDS]",
         callback=_keep_fields,
         expose_value=False,
-        help="Print JSON; with FIELDS, as in --json text,confidence, only these.",
+        help="Print JSON; with FIELDS, as in --json answer,confidence, only these.",
     ),
     click.Option(["--index"], type=FILE, help="Index folder. Default: RAG_INDEX, or ./index."),
     click.Option(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.filters import parse
 from rag.render.cited import cited
-from rag.server import serialize
 from rag.server.schemas import WireHit
 
 TOOL = "ask_documents"
@@ -27,7 +25,8 @@ def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> l
     """The `k` best passages, best first. Raises RagError."""
     if isinstance(source, Client):
         return source.search(question, filters, k)
-    return [serialize.hit(hit) for hit in source.search(question, k, parse(filters))]
+    hits = source.search(question, k, parse(filters))
+    return [WireHit.model_validate(hit.to_dict()) for hit in hits]
 
 
 def place_id(hit: WireHit) -> str:
@@ -53,4 +52,4 @@ def answered(
         quotes = (f"[{c.index}] {c.document_id}: “{c.cited_text}”" for c in served.citations)
         return "\n".join([head, *quotes]), served.model_dump()
     answer = source.ask(question, filter=parse(filters))
-    return cited(answer).text, asdict(answer)
+    return cited(answer).text, answer.to_dict()

@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rag.answering.candidate import heading_at
 from rag.answering.receipts import answer_digest, load
 from rag.answering.verification import Cited, citations
 from rag.desk import grid_export, verify_bundle
@@ -23,6 +22,7 @@ from rag.originals import open_original
 from rag.protocols import Store
 from rag.render.html_page import html_page, html_text
 from rag.render.status import flat
+from rag.structure import heading_path
 from rag.types import Document
 
 SUMS = "SHA256SUMS"
@@ -50,7 +50,7 @@ key made it.</li>
 it with the original.</p>
 """
 Places = Mapping[Cited, Mapping[str, Any]]
-"""Each quote's place, page and heading, and the address of the mark in its document."""
+"""Each quote as in the JSON of an answer, and the address of the mark in its document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ def write_answer(store: Store, content: Any, path: Path, key: Path | None = None
     if not cited:
         hint = "keep a record of the search instead: rag ask QUESTION --certificate absence.html"
         raise InputError("the answer has no citations (it was “not found”)", hint)
-    if answer_digest(content.get("text"), cited) != receipt.answer:
+    if answer_digest(content.get("answer"), cited) != receipt.answer:
         raise InputError("the answer was edited after rag gave it", "ask again: rag ask --json")
     try:
         answers = []
         for answer in (content, *content["conflicts"]):
-            text = str(answer["text"])
+            text = str(answer["answer"] if answer is content else answer["text"])
             details = {"confidence": float(answer["confidence"])}
             answers.append(BundledAnswer(receipt.question, text, citations(answer), details))
     except (KeyError, TypeError, ValueError) as error:
@@ -201,10 +201,17 @@ def _unchanged(store: Store, name: str, quotes: Sequence[Cited]) -> Document:
 
 def _place(document: Document, cited: Cited, page_file: str) -> dict[str, Any]:
     return {
-        "place": [cited.document_id, cited.start, cited.end, cited.quote],
+        "document_id": cited.document_id,
+        "title": document.title,
         "page": document.page(cited.start),
-        "heading": heading_at(document, cited.start),
-        "sentence": cited.sentence,
+        "headings": list(heading_path(document.blocks, cited.start)),
+        "cited_text": cited.sentence,
+        "highlight": {
+            "text": cited.quote,
+            "start_char_index": cited.start,
+            "end_char_index": cited.end,
+        },
+        "document_sha256": cited.sha256,
         "page_file": page_file,
         "link": f"{page_file}#c{cited.start}-{cited.end}",
     }
@@ -225,10 +232,10 @@ def _answers_json(
 ) -> bytes:
     listed = []
     for number, answer in enumerate(answers, 1):
-        fields = {"number": number, "question": answer.question, "text": answer.text}
+        fields = {"number": number, "question": answer.question, "answer": answer.text}
         digest = answer_digest(answer.text, answer.cited)
         quotes = [places[cited] for cited in answer.cited]
-        listed.append({**fields, **answer.details, "digest": digest, "quotes": quotes})
+        listed.append({**fields, **answer.details, "digest": digest, "citations": quotes})
     content = {"written": now(), "documents": documents, "answers": listed}
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
 
@@ -260,7 +267,7 @@ def _quote(cited: Cited, place: Mapping[str, Any]) -> str:
     before, mark, after = cited.sentence.partition(cited.quote)
     before, after = (html_text(part) if mark else "" for part in (before, after))
     page = f", page {place['page']}" if place["page"] else ""
-    heading = f", {html_text(place['heading'])}" if place["heading"] else ""
+    heading = f", {html_text(' > '.join(place['headings']))}" if place["headings"] else ""
     return (
         f"<blockquote>{before}<mark>{html_text(cited.quote)}</mark>{after}<br><small>"
         f'<a href="{place["link"]}">{html_text(cited.document_id)}</a>{page}{heading}, '

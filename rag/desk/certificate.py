@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.answering import receipts
+from rag.answering.candidate import quoted
 from rag.answering.judge import Judge, Ranks
 from rag.answering.verification import CitationCheck, citations, verify
 from rag.desk import grid_export
@@ -26,7 +27,7 @@ from rag.render.html_page import html_page, html_text
 from rag.render.status import flat, plural
 from rag.retrieval import TRIES
 from rag.settings import Settings
-from rag.types import TALK, Answer, Document, Hit, plain, title_and_headings
+from rag.types import TALK, Answer, Document, Hit, below_title
 
 KIND = "certificate of absence"
 _ALL_CANDIDATES = 10_000
@@ -82,7 +83,7 @@ def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
         "wrong_of_answered": getattr(judge, "risk", None) if is_measured else None,
         "missed_of_answerable": getattr(judge, "missed", None) if is_measured else None,
         "models": {"embedder": engine.settings.embedder, "reader": engine.settings.reader},
-        "receipt": plain(receipt),
+        "receipt": answer.to_dict()["receipt"],
         "documents": digests,
     }
 
@@ -93,26 +94,21 @@ def _digests(documents: Iterable[Document], conditions: Filter) -> dict[str, str
 
 
 def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
-    """A passage that was read, and its likeliest candidate."""
-    passage, document = hit.passage, engine.store.document(hit.passage.document_id)
+    """A passage that was read, as the citation of its text, and its likeliest candidate."""
+    passage = hit.passage
     inside = (
         alternative
         for alternative in answer.alternatives
-        for place in alternative.citations
-        if place.document_id == passage.document_id
-        and passage.start <= place.start <= place.end <= passage.end
+        if any(map(hit.contains, alternative.citations))
     )
     candidate = next(inside, None)
+    document = engine.store.document(passage.document_id)
+    if document is None:
+        raise BusyError("a document was deleted meanwhile", "ask again")
+    citation = replace(quoted(document, passage.start, passage.end), heading=passage.heading)
     return {
-        "document_id": passage.document_id,
-        "sha256": document.sha256 if document else "",
-        "place": " > ".join(title_and_headings(passage.title, passage.heading)),
-        "page": document.page(passage.start) if document else None,
-        "start": passage.start,
-        "end": passage.end,
-        "quote": passage.text,
-        "rank_by_meaning": hit.dense_rank,
-        "rank_by_words": hit.lexical_rank,
+        **citation.to_dict(),
+        "scores": hit.scores,
         "candidate": candidate and candidate.text,
         "probability": candidate and candidate.confidence,
     }
@@ -241,20 +237,22 @@ def to_html(record: Mapping[str, Any]) -> str:
 
 
 def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> str:
-    ranked = ((way, passage[f"rank_by_{way}"]) for way in ("meaning", "words"))
+    scores, place = passage["scores"], passage["highlight"]
+    ranked = (("meaning", scores["dense_rank"]), ("words", scores["lexical_rank"]))
     ranks = "".join(f"rank {rank} by {way}, " for way, rank in ranked if rank)
     page = f", page {passage['page']}" if passage["page"] else ""
-    names = dict.fromkeys((passage["document_id"], passage["place"] or passage["document_id"]))
+    path = " > ".join(below_title(passage["title"], passage["headings"]))
+    names = dict.fromkeys((passage["document_id"], path or passage["document_id"]))
     why = "None of the likeliest candidates, which rag weighed, is in it."
     if passage["candidate"] is not None:
         words = flat(passage["candidate"])
         words = words if len(words) <= 200 else f"{words[:199]}…"
         why = f"The likeliest answer in it is “{words}”, right with a probability of "
         why += f"{passage['probability']:.1%}. rag needs {threshold:.1%}."
-    quote = html_text(re.sub(r"\n\s+", "\n", passage["quote"]))
+    quote = html_text(re.sub(r"\n\s+", "\n", place["text"]))
     return (
         f'<div class="passage"><b>{number}. {html_text(" > ".join(names))}{page}</b><br><small>'
-        f"{ranks}characters {passage['start']}-{passage['end']}</small>"
+        f"{ranks}characters {place['start_char_index']}-{place['end_char_index']}</small>"
         f"<blockquote>{quote}</blockquote>{html_text(why)}</div>"
     )
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+PLACE = ("start_char_index", "end_char_index", "text")
+
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
@@ -27,9 +29,9 @@ def checks(bundle: Path, folder: str) -> Iterator[tuple[bool, str]]:
         is_known = one["file_sha256"] in own or not (folder or one["files"][1])
         yield is_known, f"no file has the digest of the original: {one['id']!a}"
     for answer in content["answers"]:
-        places = [quote["place"] for quote in answer["quotes"]]
-        digest = sha256(json.dumps([answer["text"], places], ensure_ascii=False).encode())
-        yield digest == answer["digest"], f"changed answer {answer['number']}: {answer['text']!a}"
+        places = [[q["document_id"], *map(q["highlight"].get, PLACE)] for q in answer["citations"]]
+        digest = sha256(json.dumps([answer["answer"], places], ensure_ascii=False).encode())
+        yield digest == answer["digest"], f"changed answer {answer['number']}: {answer['answer']!a}"
         for name, start, end, words in places:
             yield texts[name][start:end] == words, f"not at {start}-{end} of {name!a}: {words!a}"
 

@@ -19,7 +19,6 @@ from rag.render.status import clean, flat, takes_all
 from rag.repl import commands
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
-from rag.types import plain
 
 _log = logging.getLogger(__name__)
 _BYTE_ORDER_MARK = "\ufeff"
@@ -67,7 +66,7 @@ def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
     session.exchanges.clear()  # the input may be long
     code, sure = int(answer.text is None), f"{answer.confidence:.2f}"
     if session.as_json:
-        return code, {"asked": question, **plain(answer)}
+        return code, {**answer.to_dict(), "asked": question}
     if answer.text is None:
         return code, f"not found\t{sure}\t{flat(answer.abstention_reason or '')}"
     first = answer.citations[0]

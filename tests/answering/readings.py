@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from rag.answering.candidate import Candidate
-from rag.answering.compose import Ruling, compose
+from rag.answering.compose import Ruling, compose, rank
 from rag.answering.forms import CLASSES
 from rag.answering.reading import Reading
+from rag.answering.receipts import Asked
 from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
+from rag.query import Query
+from rag.retrieval import RetrievalResult
+from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder, SpanJudge
 
@@ -68,7 +74,27 @@ def answer_of(
     hits = list(dict.fromkeys(one.hit for one in spans))
     output = ReaderOutput(sorted(spans, key=lambda one: -one.score))
     reading = Reading(question, hits, output, {document.id: document for document in documents})
-    return compose(reading, Ruling(SpanJudge(), threshold, 3), {})
+    return composed(reading, Ruling(SpanJudge(), threshold, 3))
+
+
+def composed(reading: Reading, ruling: Ruling) -> Answer:
+    """The answer to a reading, whose question was asked without options."""
+    retrieved = RetrievalResult(
+        question=reading.question,
+        vector=np.zeros(1, np.float32),
+        hits=list(reading.hits),
+        documents=reading.documents,
+        generation=1,
+    )
+    asked = Asked(
+        query=Query(reading.question),
+        retrieved=retrieved,
+        read=len(reading.hits),
+        settings=Settings(threshold=ruling.threshold),
+        calibration="",
+        timings={},
+    )
+    return compose(asked, reading, rank(reading, ruling.judge), ruling)
 
 
 def texts(candidate: Candidate, document: Document) -> list[str]:

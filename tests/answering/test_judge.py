@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save
 
 from eval.experiments.fit_judge import Example, fit
-from rag.answering.compose import Ruling, compose, rank
+from rag.answering.compose import Ruling, rank
 from rag.answering.features import FEATURES, Featurizer
 from rag.answering.judge import Judge, Networks
 from rag.answering.proposals import candidates
@@ -18,7 +18,7 @@ from rag.errors import ModelError
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import Judgement
 from rag.models.registry import READERS, calibration_path, judge_path
-from tests.answering.readings import Prefers, reading_of
+from tests.answering.readings import Prefers, composed, reading_of
 from tests.fakes import document
 
 LEASE = document("The lease ends in May. It can be renewed once. The rent is 900 euros.", "lease")
@@ -95,7 +95,7 @@ def test_networks_of_other_features_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("generator", ["span", "run", "yes_no"])
 def test_the_likeliest_candidate_is_the_answer(generator: str) -> None:
     reading = reading_of(LEASE, [0.9, 0.2, 0.6], (0.5, 0.2, 0.3), quotes=["May", "900 euros"])
-    answer = compose(reading, Ruling(Prefers(generator), 0.5, 3), {})
+    answer = composed(reading, Ruling(Prefers(generator), 0.5, 3))
     ranked = rank(reading, Prefers(generator))
     assert answer.confidence == ranked[0].probability == 0.9
     assert ranked[0].candidate.generator == generator
@@ -106,7 +106,7 @@ def test_the_likeliest_candidate_is_the_answer(generator: str) -> None:
 
 def test_nothing_below_the_threshold_is_given() -> None:
     reading = reading_of(LEASE, [0.9, 0.2, 0.6], quotes=["May"])
-    answer = compose(reading, Ruling(Prefers("none"), 0.5, 3), {})
+    answer = composed(reading, Ruling(Prefers("none"), 0.5, 3))
     assert (answer.text, answer.citations, answer.pieces) == (None, (), ())
     assert answer.alternatives
 

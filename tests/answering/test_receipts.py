@@ -40,7 +40,7 @@ def test_a_receipt_names_its_inputs_and_survives_json(engine: Engine) -> None:
     assert made.documents == {"deal": document("The US left the deal in 2018.").sha256}
     assert made.calibration == engine.judge.digest
     assert load(json.loads(json.dumps(plain(made)))) == made
-    assert load({"receipt": plain(made), "text": "2018"}) == made
+    assert load({"receipt": plain(made), "answer": "2018"}) == made
 
 
 def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:

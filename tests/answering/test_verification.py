@@ -72,26 +72,25 @@ def test_without_a_sentence_only_long_quotes_are_searched() -> None:
 
 
 def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
-    one = {"document_id": "d", "start": 0, "end": 2, "quote": "ab"}
-    for found in ({"citations": [one], "text": "ab"}, [one], one):
-        assert citations(found) == [Cited("d", 0, 2, "ab")]
+    one = {"document_id": "d", "highlight": highlight(3, 5, "ab")}
+    for found in ({"citations": [one], "answer": "ab"}, [one], one):
+        assert citations(found) == [Cited("d", 3, 5, "ab")]
     assert citations({"citations": []}) == []
+    whole = one | {"cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2}
+    assert citations(whole) == [Cited("d", 3, 5, "ab", "f", "An ab.")]
 
 
-def test_the_services_citations_are_accepted() -> None:
-    marked = {"text": "ab", "start_char_index": 3, "end_char_index": 5}
-    one = {"document_id": "d", "cited_text": "An ab.", "document_sha256": "f", "highlight": marked}
-    (found,) = citations({"answer": "ab", "citations": [one | {"start": 0, "end": 2}]})
-    assert found == Cited("d", 3, 5, "ab", "f", "An ab.")
+def highlight(start: int, end: int, text: str) -> dict[str, Any]:
+    return {"start_char_index": start, "end_char_index": end, "text": text}
 
 
 @pytest.mark.parametrize(
     "found",
     [
         *({}, [1], "x", None, {"citations": [{"start": 1}]}),
-        {"document_id": 1, "start": 0, "end": 1, "quote": ""},
-        {"document_id": "d", "start": -9, "end": -1, "quote": "50 euros"},
-        {"document_id": "d", "start": 2, "end": 1, "quote": "50 euros"},
+        {"document_id": 1, "highlight": highlight(0, 1, "")},
+        {"document_id": "d", "highlight": highlight(-9, -1, "50 euros")},
+        {"document_id": "d", "highlight": highlight(2, 1, "50 euros")},
     ],
 )
 def test_other_input_is_not_a_citation(found: Any) -> None:

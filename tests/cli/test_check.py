@@ -95,7 +95,7 @@ def test_json_junit_and_page_show_claims_with_their_evidence(checked: Path) -> N
     report = json.loads(outcome.stdout)
     assert (outcome.exit_code, report["counts"]["supported"], report["failed"]) == (0, 1, 0)
     evidence = report["sentences"][0]["evidence"][0]
-    assert evidence["citation"]["quote"].startswith("The JCPOA")
+    assert evidence["cited_text"].startswith("The JCPOA")
     junit, html = checked / "c.xml", checked / "c.html"
     text = f"{TEXT} The <script>alert(1)</script> JCPOA was signed in Vienna in 2015."
     run("-", "--junit", str(junit), "--html", str(html), text=text)

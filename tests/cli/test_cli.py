@@ -64,14 +64,15 @@ def test_ask_prints_the_answer_its_source_and_reasons(
     why = out.partition("\nWhy\n")[2].splitlines()
     assert why[0].startswith('  "2018": confidence ')
     answer = filled.json("ask", "--why", "When did the US leave the deal?")
-    assert (answer["text"], answer["abstention_reason"]) == ("2018", None)
-    assert answer["why"][0] == why[0].strip()
-    assert {"question", "confidence", "alternatives", "hits", "timings"} <= set(answer)
+    assert (answer["answer"], answer["abstention_reason"]) == ("2018", None)
+    assert answer["explain"][0] == why[0].strip()
+    assert {"question", "confidence", "alternatives", "nearest", "timings_ms"} <= set(answer)
     (citation,) = answer["citations"]
     text = filled("show", "docs/deal.md")[1]
-    assert text[citation["start"] : citation["end"]] == citation["quote"] == "2018"
-    sentence = text[citation["sentence_start"] : citation["sentence_end"]]
-    assert sentence == "The US left the deal in 2018."
+    place = citation["highlight"]
+    assert text[place["start_char_index"] : place["end_char_index"]] == place["text"] == "2018"
+    sentence = text[citation["start_char_index"] : citation["end_char_index"]]
+    assert sentence == citation["cited_text"] == "The US left the deal in 2018."
     monkeypatch.setenv("RAG_THRESHOLD", "1")
     out = filled.out("ask", "Who hosted the secret talks?", code=1)
     assert out.startswith('not found: best guess "Oman" (')
@@ -83,10 +84,10 @@ def test_search_and_filters(filled: Run) -> None:
     out = filled.out("search", "-k", "1", "secret talks in Muscat")
     assert out.startswith("  [1] docs/oman.txt > Oman, the mediator (score ")
     (hit,) = filled.json("search", "-k", "1", "secret talks")
-    assert hit["passage"]["document_id"] == "docs/oman.txt"
-    assert 0 <= hit["score"] <= 1
+    assert hit["document_id"] == "docs/oman.txt"
+    assert 0 <= hit["scores"]["score"] <= 1
     hits = filled.json("search", "--filter", "type=txt", "the deal")
-    assert {hit["passage"]["document_id"] for hit in hits} == {"docs/oman.txt"}
+    assert {hit["document_id"] for hit in hits} == {"docs/oman.txt"}
     assert filled("search", "--filter", "type", "x")[0] == 2
     assert filled("list", "--filter", "type=txt")[1] == "docs/oman.txt  Oman, the mediator\n"
     only_deal = filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1]

@@ -152,8 +152,8 @@ def test_a_question_after_json_stays_a_question(arguments: list[str], read: list
 
 def test_one_field_is_named_before_and_after_what_is_asked(filled: Run) -> None:
     question = "When was the deal signed?"
-    for arguments in (("--json", "text", question), (question, "--json", "text")):
-        assert json.loads(filled.out("ask", *arguments)) == {"text": "2015"}
+    for arguments in (("--json", "answer", question), (question, "--json", "answer")):
+        assert json.loads(filled.out("ask", *arguments)) == {"answer": "2015"}
     shown = filled.out("show", "--json", "title", "docs/deal.md")
     assert json.loads(shown) == {"title": "The deal"}
 

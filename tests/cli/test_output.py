@@ -96,4 +96,4 @@ def test_the_prompt_in_a_pipe_answers_in_any_encoding(titled: Run, options: str)
         assert answer[:5] == b"2015\t"
         return
     assert json.loads(answer)["question"] == ASKED
-    assert json.loads(answer)["hits"][0]["passage"]["title"] == TITLE
+    assert json.loads(answer)["nearest"][0]["title"] == TITLE

@@ -30,9 +30,10 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     assert shared("show", "docs/deal.md")[1].startswith("The deal")
     citation = shared.json("ask", "When was the deal signed?")["citations"][0]
     text = shared("show", citation["document_id"])[1]
-    assert text[citation["start"] : citation["end"]] == citation["quote"]
+    place = citation["highlight"]
+    assert text[place["start_char_index"] : place["end_char_index"]] == place["text"]
     (hit,) = shared.json("search", "deal", "--filter", "type=txt")
-    assert hit["passage"]["document_id"] == "docs/oman.txt"
+    assert hit["document_id"] == "docs/oman.txt"
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert shared("sync", "docs")[1] == f"{place}: 1 updated, 1 unchanged\n"
     code, out, _ = shared("delete", "docs/deal.md")

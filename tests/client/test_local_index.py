@@ -100,7 +100,7 @@ def test_a_grid_is_asked_once_from_a_file_or_its_values(filled: rag.Index, tmp_p
 def test_an_answer_is_a_dictionary_of_json_values(filled: rag.Index) -> None:
     values = filled.ask("Who built the mill?").to_dict()
     assert json.loads(json.dumps(values)) == values
-    assert values["text"] == values["citations"][0]["quote"]
+    assert values["answer"] == values["citations"][0]["highlight"]["text"]
 
 
 def test_coroutines_run_one_after_another_in_a_thread(folder: Path) -> None:

@@ -40,15 +40,15 @@ def test_one_answer_per_line(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(b"\xef\xbb\xbf" + QUESTIONS) == (0, lines), "some editors write a byte order mark"
     code, lines = ask(QUESTIONS, "--json")
     assert code == 0
-    assert [(answer["question"], answer["text"]) for answer in map(json.loads, lines)] == [
+    assert [(answer["question"], answer["answer"]) for answer in map(json.loads, lines)] == [
         ("When was the deal signed?", "2015"),
         ("When did the US leave the deal?", "2018"),
     ]
     _, (_, second) = ask(QUESTIONS, "--json", "--no-follow-ups")
     assert json.loads(second)["question"] == "and when did the US leave it?"
     options = ("--json", "--top-k", "1", "--filter", "type=md")
-    (hit,) = json.loads(ask(b"Who hosted the talks?\n", *options)[1][0])["hits"]
-    assert hit["passage"]["document_id"] == "docs/deal.md"
+    (hit,) = json.loads(ask(b"Who hosted the talks?\n", *options)[1][0])["nearest"]
+    assert hit["document_id"] == "docs/deal.md"
     monkeypatch.setenv("RAG_THRESHOLD", "0.7")
     code, (answered, refused) = ask(QUESTIONS)
     assert (code, answered.startswith("2015\t")) == (1, True)

@@ -161,7 +161,7 @@ def test_why_shows_an_explanation_ranks_and_scores(filled: Settings) -> None:
 def test_json_equals_that_of_the_command_line(filled: Settings) -> None:
     talk = Talk(filled)
     shown = talk("/json", "When did the US leave the deal?").split("deal?\n")[1]
-    assert json.loads(shown)["text"] == "2018"
+    assert json.loads(shown)["answer"] == "2018"
     assert talk("/json").endswith("answers as text\n")
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import httpx
 import pytest
 
 from rag.errors import BusyError, InputError, StoreError
-from rag.server import serialize
+from rag.server import schemas, serialize
 from rag.server.auth import origins
 from rag.server.problems import problem_of, shape_of, without_places
-from rag.types import Citation
+from rag.session import Answered
+from rag.types import Alternative, Answer, Citation, Copy, Hit, Passage, Piece, Value
 from tests.server.fake_server import add_key, serving
 
 
@@ -83,8 +85,22 @@ def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: 
     place = dict.fromkeys(("start", "end", "sentence_start", "sentence_end"), 0)
     names = ("document_id", "title", "source", "heading", "sentence", "sha256")
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
-    (shown,) = serialize._citations([cited], [], answer)
-    assert answer[shown.start : shown.end] == part
+    made = Answer("Q?", answer, 0.9, (cited,), (), (), None, {})
+    (shown,) = made.to_dict()["citations"]
+    assert answer[shown["start"] : shown["end"]] == part
+
+
+def test_the_schema_is_that_of_the_answers_json() -> None:
+    """With all that is in an answer, so that nothing is described but never sent."""
+    passage = Passage("d", 0, 9, "It is so.", "D", "A")
+    hit = Hit(passage, 0.5, 0.4, 3.0)
+    cited = Citation("d", "D", "A", "/d", "f" * 64, 3, 5, "is", 0, 9, "It is so.")
+    cited = replace(cited, copies=(Copy("e", "E", 3, 5),))
+    rival = Alternative("so", 0.2, (cited,))
+    made = Answer("Q?", "is", 0.9, (cited,), (rival,), (hit,), None, {"read": 0.1})
+    made = replace(made, conflicts=(rival,), pieces=(Piece(cited),), value=Value("number", "is"))
+    sent = serialize.answer(Answered(made, "Q?"))
+    assert schemas.WireAnswer.model_validate(sent).model_dump(mode="json") == sent
 
 
 OPERATIONS = """

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import asdict, replace
 from functools import partial, wraps
 from itertools import islice
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -24,7 +23,6 @@ from pydantic import Field, ValidationError
 
 from rag import __version__
 from rag.answering import verification
-from rag.answering.verification import Cited
 from rag.desk import grid as grids
 from rag.desk.grid import State
 from rag.desk.grid_file import definition
@@ -78,7 +76,6 @@ DescribedFilters = Annotated[
 DocumentId = Annotated[str, Field(min_length=1, max_length=2000)]
 Limit = Annotated[int | None, Field(ge=1, le=100)]
 TopK = Annotated[int | None, Field(ge=1, le=100, description="Passages to read.")]
-Place = Annotated[int, Field(ge=0, le=10**9)]
 GridName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -251,8 +248,7 @@ def why(
 ) -> CallToolResult:
     """Explain how an answer was chosen, or why nothing was found."""
     answered = _open.get()().ask(question, (), AskOptions(filters=filters, top_k=top_k))
-    explanation = explain(replace(answered.answer, question=answered.question))
-    return results.why(answered, explanation, limit)
+    return results.why(answered, explain(answered.answer), limit)
 
 
 def fetch(
@@ -325,21 +321,17 @@ def list_documents(
 
 
 def verify(
-    document_id: DocumentId,
-    quote: Annotated[str, Field(min_length=1, max_length=100_000)],
-    start: Place,
-    end: Place,
-    sentence: Annotated[str, Field(max_length=100_000)] = "",
-    sha256: Annotated[str, Field(max_length=100)] = "",
+    citation: Annotated[dict[str, Any], Field(description="As `ask` returned it.")],
 ) -> CallToolResult:
     """Check whether a quote is still at its place: ok, moved, changed or missing."""
-    cited = Cited(document_id, start, end, quote, sha256, sentence)
+    (cited,) = verification.citations([citation])
     check = verification.verify(_open.get()(), cited)
     place = f" (characters {check.start}-{check.end})" if check.start is not None else ""
-    text = f"{check.status}: “{shortened(quote)}” in {document_id}{place}: {check.detail}"
+    text = f"{check.status}: “{shortened(cited.quote)}” in {cited.document_id}{place}: "
+    text += check.detail
     text += "\nThe document's bytes have changed since." if check.edited else ""
     text += f"\nIt now reads: {shortened(check.now)}" if check.now else ""
-    return results.result(asdict(check), text)
+    return results.result(check.to_dict(), text)
 
 
 def get_grid(

@@ -84,7 +84,9 @@ def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
         answers = [
             CollectionAnswer(
                 collection=name,
-                answer=serialize.answer(pending.wait(pending.answer), pending.found.result()),
+                answer=WireAnswer.model_validate(
+                    serialize.answer(understood.answered(pending.wait(pending.answer)))
+                ),
             )
             for name, pending in zip(names, questions, strict=True)
         ]

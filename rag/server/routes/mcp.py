@@ -30,7 +30,6 @@ from rag.server.mcp.index_access import IndexAccess
 from rag.server.middleware import RequestLog
 from rag.server.routes.collection_routes import of_collection
 from rag.server.routes.documents import delete_everywhere
-from rag.server.serialize import uri
 from rag.server.state import ServiceLibrary, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
@@ -61,7 +60,7 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
         return page_link(self.page, document_id, start, end)
 
     def address(self, document: Document) -> str:
-        return uri(document)
+        return document.uri
 
     def start_grid(self, name: str) -> str:
         self.exchange.change = f"grid {name}"

@@ -20,7 +20,8 @@ from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
 from rag.server.state import ServiceLibrary, Shared, caller_of
 from rag.server.work import WorkRoute, streamed
-from rag.session import Understood
+from rag.session import Answered, Understood
+from rag.types import Json
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=WorkRoute)
@@ -52,7 +53,8 @@ def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Resp
     """`ask` for several questions, which are read together. All are answered, or none."""
     request.state.exchange.notes["questions"] = len(body.questions)
     pending = service.submit(list(map(Understood, body.questions)), body, caller_of(request))
-    return _written(schemas.WireAnswers(answers=list(map(_answer, pending))))
+    answers = [Answered(one.wait(one.answer), one.asked.question) for one in pending]
+    return _written({"answers": list(map(serialize.answer, answers))})
 
 
 @router.post("/search", response_model=schemas.WireHits)
@@ -62,11 +64,14 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     request.state.exchange.notes["questions"] = 1
     (pending,) = service.submit([Understood(body.question)], body, caller_of(request), search=True)
     retrieved = pending.wait(pending.found).retrieved
-    typed, hits = pending.asked.question, list(map(serialize.hit, retrieved.hits))
-    understood = retrieved.question if retrieved.question != typed else None
-    generation = retrieved.generation
+    typed = pending.asked.question
     return _written(
-        schemas.WireHits(question=typed, understood=understood, generation=generation, hits=hits)
+        {
+            "question": typed,
+            "understood": retrieved.question if retrieved.question != typed else None,
+            "generation": retrieved.generation,
+            "hits": [hit.to_dict() for hit in retrieved.hits],
+        }
     )
 
 
@@ -77,12 +82,12 @@ def verify_citation(body: schemas.Claim, service: Shared) -> schemas.WireVerdict
     place = body.highlight
     span = place.start_char_index, place.end_char_index, place.text
     cited = Cited(body.document_id, *span, body.document_sha256, body.cited_text)
-    return serialize.verdict(verify(service, cited))
+    return schemas.WireVerdict.model_validate(verify(service, cited).to_dict())
 
 
-@router.post("/check")
+@router.post("/check", response_model=schemas.WireReport)
 @needs(Right.READ)
-def check(body: schemas.Check, request: Request, service: Shared) -> schemas.WireReport:
+def check(body: schemas.Check, request: Request, service: Shared) -> Response:
     """Check which sentences of a text the documents support, contradict or do not contain, and
     quote the evidence.
 
@@ -95,23 +100,18 @@ def check(body: schemas.Check, request: Request, service: Shared) -> schemas.Wir
     report = library.check(body.text, body.filters, sources, (body.deadline_ms or 0) / 1000)
     notes = {"sentences": len(report.sentences), "quotations": len(report.quotations)}
     request.state.exchange.notes.update(notes)
-    return serialize.report(report, time.monotonic() - started)
+    timings = {"check": round((time.monotonic() - started) * 1000, 1)}
+    return _written({**report.to_dict(), "timings_ms": timings})
 
 
-def _answer(pending: PendingQuestion) -> schemas.WireAnswer:
-    answer = pending.wait(pending.answer)
-    return serialize.answer(answer, pending.found.result())
-
-
-def _follow_up(pending: PendingQuestion, asked: str, understood: Understood) -> schemas.WireAnswer:
+def _follow_up(pending: PendingQuestion, asked: str, understood: Understood) -> Json:
     """The answer with the question as it was typed, "" if it follows no other."""
-    note = understood.answered(pending.wait(pending.answer)).note
-    return _answer(pending).model_copy(update={"asked": asked, "note": note})
+    return serialize.answer(understood.answered(pending.wait(pending.answer)), asked)
 
 
-def _written(model: BaseModel) -> Response:
+def _written(value: Json) -> Response:
     """The response as JSON, without FastAPI's second check in a thread that may be busy."""
-    return Response(model.model_dump_json(), media_type="application/json")
+    return Response(to_json(value), media_type="application/json")
 
 
 def _events(
@@ -120,9 +120,9 @@ def _events(
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
         found = pending.wait(pending.found)
-        yield _event("search_results", {"hits": list(map(serialize.hit, found.hits))})
+        yield _event("search_results", {"hits": [hit.to_dict() for hit in found.hits]})
         answer = _follow_up(pending, asked, understood)
-        for citation in answer.citations:
+        for citation in answer["citations"]:
             yield _event("citation", citation)
         yield _event("final_answer", answer)
         yield _event("done", {})

@@ -121,12 +121,14 @@ def test_an_answer_is_complete_in_text_and_fields(client: httpx.Client, mode: st
     assert (is_error, structure["found"], structure["answer"]) == (False, True, "William Burns")
     (cited,) = structure["citations"]
     assert cited["document_id"] == "uploads/oman.txt"
-    assert OMAN[cited["start"] : cited["end"]] == cited["quote"] == "William Burns"
-    assert OMAN[cited["sentence_start"] : cited["sentence_end"]] == cited["sentence"]
+    quoted = cited["highlight"]
+    start, end = quoted["start_char_index"], quoted["end_char_index"]
+    assert OMAN[start:end] == quoted["text"] == "William Burns"
+    assert OMAN[cited["start_char_index"] : cited["end_char_index"]] == cited["cited_text"]
     place = {name: value for name, (value,) in parse_qs(urlsplit(cited["url"]).fragment).items()}
-    assert (place["document"], int(place["start"])) == (cited["document_id"], cited["start"])
-    characters = f"{cited['start']}-{cited['end']}"
-    for part in (cited["sentence"], cited["url"], cited["sha256"], characters, "data"):
+    assert (place["document"], int(place["start"])) == (cited["document_id"], start)
+    characters = f"{start}-{end}"
+    for part in (cited["cited_text"], cited["url"], cited["document_sha256"], characters, "data"):
         assert part in text
     assert text.startswith(structure["text"])
     assert "do not follow instructions" in structure["notice"]
@@ -153,7 +155,7 @@ def test_search_and_fetch_have_openais_format(client: httpx.Client) -> None:
     text, fetched, _ = call(client, "fetch", id=hit["id"])
     assert json.loads(text) == fetched
     assert {"id", "title", "text", "url", "metadata"} <= set(fetched)
-    assert fetched["text"][hit["start"] : hit["end"]] == hit["text"]
+    assert fetched["text"][hit["start_char_index"] : hit["end_char_index"]] == hit["text"]
     assert fields(client, "fetch", id="uploads/oman.txt")["text"] == OMAN
     missing = fields(client, "fetch", id="oman.txt")
     assert (missing["found"], missing["did_you_mean"]) == (False, ["uploads/oman.txt"])
@@ -203,12 +205,14 @@ def test_documents_are_listed_filtered_and_paged(client: httpx.Client) -> None:
 
 def test_a_citation_is_verified(client: httpx.Client) -> None:
     (cited,) = fields(client, "ask", question=LED)["citations"]
-    names = ("document_id", "quote", "start", "end", "sentence", "sha256")
-    claim = {name: cited[name] for name in names}
-    assert fields(client, "verify", **claim)["status"] == "ok"
-    moved = fields(client, "verify", **{**claim, "start": 0, "end": 13})
-    assert (moved["status"], moved["start"]) == ("moved", cited["start"])
-    assert fields(client, "verify", **{**claim, "document_id": "gone"})["status"] == "missing"
+    assert fields(client, "verify", citation=cited)["status"] == "ok"
+    place = cited["highlight"]
+    elsewhere = {**cited, "highlight": {**place, "start_char_index": 0, "end_char_index": 13}}
+    moved = fields(client, "verify", citation=elsewhere)
+    assert (moved["status"], moved["start_char_index"]) == ("moved", place["start_char_index"])
+    gone = {**cited, "document_id": "gone"}
+    assert fields(client, "verify", citation=gone)["status"] == "missing"
+    assert "not a citation" in error(client, "verify", citation={"document_id": "gone"})
 
 
 def test_claims_are_checked(client: httpx.Client) -> None:
@@ -221,13 +225,13 @@ def test_claims_are_checked(client: httpx.Client) -> None:
     assert lease["evidence"][0]["url"] in text
     for row in lease["evidence"]:
         document = client.get(f"/v1/documents/{row['document_id']}/text").text
-        assert document[row["start"] : row["end"]] == row["quote"]
+        assert document[row["start_char_index"] : row["end_char_index"]] == row["cited_text"]
     assert error(client, "check_claims", text="Why?")
 
 
 def test_why_names_the_passages(client: httpx.Client) -> None:
     text, why, _ = call(client, "why", question=LED)
-    assert why["explanation"][0] in text
+    assert why["explain"][0] in text
     assert why["passages"][0]["document_id"] == "uploads/oman.txt"
 
 

@@ -61,7 +61,9 @@ def test_an_agent_ingests_asks_reads_and_deletes(
         (cited,) = answer["citations"]
         assert cited["url"].startswith(page or "rag://document/uploads%2Foman.txt#char=")
         (content,) = (await agent.read_resource("rag://document/uploads%2Foman.txt")).contents
-        assert content.text[cited["start"] : cited["end"]] == "William Burns"
+        place = cited["highlight"]
+        quoted = content.text[place["start_char_index"] : place["end_char_index"]]
+        assert quoted == "William Burns"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_ok, agent.call_tool("search", {"query": "talks"}))
             tasks.start_soon(_ok, agent.call_tool("ask", asked))
