@@ -380,8 +380,10 @@ class Value:
     is the source text. A date has `iso` (ISO 8601 to the known precision: "2015", "2015-07",
     "2015-07-14") and `precision` ("day", "month", "year"); a duration has `iso` ("P12D"). Numbers
     have `number`, ranges also `upper`, and `unit` ("kilogram", "USD", "percent", "day", or the
-    counted noun). `bound` is a qualifier: "", "about", "more than", "at least", "less than" or
-    "at most". `yes` answers a yes/no question. `resolved` names the anchor of a relative date.
+    counted noun); `per` is the denominator of a rate ("month", "hour", "person"), or "". `bound` is
+    a qualifier: "", "about", "more than", "at least", "less than" or "at most"; that of a date may
+    be "before" or "no later than", too. A date with two readings has no `iso`. `yes` answers a
+    yes/no question. `resolved` names the anchor of a relative date.
     """
 
     kind: str
@@ -394,6 +396,7 @@ class Value:
     bound: str = ""
     yes: bool | None = None
     resolved: str | None = None
+    per: str = ""
 
 
 TALK = "talk"

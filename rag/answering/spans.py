@@ -16,7 +16,8 @@ from rag.meaning.compare import Meaning, Relation, compare, meaning
 from rag.meaning.dates import dates, only_date
 from rag.meaning.relative_dates import document_date, is_relative, resolve
 from rag.meaning.sentences import Offsets, enclosing_sentence
-from rag.meaning.words import YEARS, content_words, coverage, named_words, word_set
+from rag.meaning.values import figure_factor
+from rag.meaning.words import YEARS, content_words, coverage, named_words
 from rag.structure import row_at
 from rag.types import Document, Span, Value
 
@@ -196,25 +197,6 @@ _ANCHORED = re.compile(
     r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b"
 )
 """A time before or after an event, which is not a duration."""
-_SCALE = re.compile(
-    r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
-    re.IGNORECASE,
-)
-_PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
-"""Matches the label of a row to which the unit in a heading does not apply."""
-_OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
-"""Matches a figure that has its own unit."""
-_FACTORS = {
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-}
-"""The units in which tables state figures."""
-_NEGATIVE = re.compile(
-    r"(?:US)?[$\u20ac\u00a3]? ?"
-    r"(?:[-\u2013\u2212] ?[$\u20ac\u00a3]? ?\d.*|\([$\u20ac\u00a3]? ?\d[\d,.]* ?%?\) ?%?)"
-)
-"""A figure with a minus sign or in brackets."""
 _MOST_BESIDE = 6
 """Maximum number of other words in an answer that is a number."""
 
@@ -274,7 +256,7 @@ def _number(mention: Mention, document: Document) -> Value | None:
         return None
     factor, label = 1, _row_label(mention, document)
     if label is not None and quantity.kind in ("money", "number", "percentage"):
-        factor = _factor(mention, quantity.kind, label)
+        factor = figure_factor(text, quantity.kind, mention.span.hit.passage.heading, label)
     return Value(
         quantity.kind,
         text,
@@ -283,27 +265,5 @@ def _number(mention: Mention, document: Document) -> Value | None:
         upper=quantity.upper and factor * quantity.upper,
         unit=quantity.unit,
         bound=quantity.bound,
+        per=quantity.per,
     )
-
-
-def _factor(mention: Mention, kind: str, label: str) -> int:
-    """The factor for a figure in a row with this label: the unit is in the heading, as in "(In
-    millions, except per-share amounts)", and figures in brackets are negative.
-    """
-    text = mention.span.text.strip()
-    sign = -1 if _NEGATIVE.fullmatch(text) else 1
-    if kind == "percentage" or _OWN_UNIT.search(text):
-        return sign
-    return sign * _unit_factor(mention.span.hit.passage.heading, label)
-
-
-def _unit_factor(heading: str, label: str) -> int:
-    """The unit in a heading. It does not apply to amounts per share, and may not apply to numbers
-    of shares.
-    """
-    unit = _SCALE.search(heading)
-    if not unit or _PER_SHARE.search(label):
-        return 1
-    if "shares" in word_set(label) and "except" in heading.lower():
-        return 1
-    return _FACTORS[unit[1].lower()]

@@ -4,7 +4,7 @@ those of standing grids, whose file says `refresh = "on_sync"`, after a sync."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,12 @@ from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
-from rag.meaning.figures import figures
+from rag.meaning.values import Surroundings, typed_value
 from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
-from rag.types import Alternative, Answer, Citation, Value
+from rag.structure import row_at, table_around
+from rag.types import Alternative, Answer, Citation, Document, Value
 
 if TYPE_CHECKING:
     from rag.engine import Engine, Found
@@ -206,7 +207,7 @@ def cell(
         document = engine.store.document(row.key)
         readable = bool(document and document.text.strip())
         return blank if readable else replace(blank, state="unreadable")
-    best = _best(answer, column.type)
+    best = _best(answer, column.type, found.retrieved.documents)
     if best is None:
         return blank
     value, candidate, typed = best
@@ -224,36 +225,37 @@ def cell(
     return replace(answered, typed=typed, quotes=quotes, documents=documents)
 
 
-def _best(answer: Answer, kind: str) -> tuple[str, Alternative, Value | None] | None:
+def _best(
+    answer: Answer, kind: str, documents: Mapping[str, Document]
+) -> tuple[str, Alternative, Value | None] | None:
     """(value, candidate, typed value) of the likeliest candidate with a value of this type."""
     own = [Alternative(answer.text, answer.confidence, answer.citations)] if answer.text else []
     for candidate in (*own, *answer.alternatives):
-        typed = typed_value(candidate.text, kind)
-        if not candidate.citations or (typed is None and kind not in ("text", "list")):
+        if not candidate.citations:
+            continue
+        typed = typed_value(candidate.text, kind, _surroundings(candidate, documents))
+        if typed is None and kind not in ("text", "list"):
             continue
         verdict = ("yes" if typed.yes else "no") if typed and kind == "yes_no" else ""
         return verdict or candidate.text, candidate, typed
     return None
 
 
-def typed_value(text: str, kind: str) -> Value | None:
-    """The first value of a type in the words of an answer; None without one."""
-    if kind in ("text", "list"):
-        return None
-    if kind == "yes_no":
-        word = text[:3].casefold()
-        is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
-        return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
-    values = figures(text)
-    if kind == "date":
-        dated = ((figure.text, figure.date) for figure in values if figure.date)
-        return next((Value(kind, text, day.iso, day.precision) for text, day in dated), None)
-    amounts = [(figure.text, figure.quantity) for figure in values if figure.quantity]
-    money = [pair for pair in amounts if pair[1].kind == "money"]
-    for words, amount in (money if kind == "amount" else []) or amounts:
-        numbers = (amount.number, amount.upper, amount.unit, amount.bound)
-        return Value(amount.kind, words, amount.iso, None, *numbers)
-    return None
+def _surroundings(candidate: Alternative, documents: Mapping[str, Document]) -> Surroundings:
+    """What is around the candidate's words in its document."""
+    place = candidate.citations[0]
+    document = documents.get(place.document_id)
+    if document is None or candidate.text != place.quote:
+        return Surroundings()
+    before = place.sentence[: place.start - place.sentence_start]
+    after = place.sentence[place.end - place.sentence_start :]
+    table, row = table_around(document.blocks, place.start, 0), row_at(document.blocks, place.start)
+    if table is None or row is None or len(row.cells) < 2:
+        return Surroundings(before, after)
+    label = document.text[row.cells[0].start : row.cells[0].end]
+    own = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
+    column = table.column_name(own) if own else ""
+    return Surroundings(before, after, label, column, place.heading)
 
 
 def _quote(citation: Citation) -> Quote:

@@ -70,7 +70,7 @@ _NOISE = re.compile(
     r"(?i)\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|"
     rf"between|{'|'.join(WEEKDAYS)})\b"
 )
-_BETWEEN = re.compile(r"(?i)\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?")
+BETWEEN = re.compile(r"(?i)\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?")
 _PDF = re.compile(r"(?s)D:(\d{4})(\d{2})?(\d{2})?.*")
 _CLOCK = re.compile(r"(?s)[T ]\d\d:\d\d.*$")
 _LONGEST = 400
@@ -214,7 +214,7 @@ def only_date(text: str) -> Dated | None:
     if not 1 <= len(text_dates) <= 2:
         return None
     first, last = text_dates[0], text_dates[-1]
-    if len(text_dates) == 2 and not _BETWEEN.fullmatch(text[first.end : last.start]):
+    if len(text_dates) == 2 and not BETWEEN.fullmatch(text[first.end : last.start]):
         return None
     around = f"{text[: first.start]} {text[last.end :]}"
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))

@@ -62,7 +62,7 @@ def _spoken(match: re.Match[str]) -> str:
 
 
 _NUMBER = re.compile(rf"(?i)(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})")
-_DATE_BOUND = re.compile(
+DATE_BOUND = re.compile(
     r"(?i)\b(no (?:later|earlier) than|before|after|until|till|since|by|early|late|mid|around|"
     r"about)[\s-]+(?:in |the )?$"
 )
@@ -125,7 +125,7 @@ def _dates(text: str) -> Iterator[tuple[int, int, Figure]]:
             continue
         after = text[end : end + _UNIT_WITHIN]
         amount = quantity(words, after) if precision == "year" else None
-        if bound := _DATE_BOUND.search(text[:start]):
+        if bound := DATE_BOUND.search(text[:start]):
             only, words = only.qualified(bound[1]), text[bound.start() : end]
         in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
         numbers = tuple(map(float, in_digits.split()))

@@ -192,8 +192,14 @@ _BOUND_AFTER = re.compile(
     r"(?i)\s*(?:(?P<at_least>\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)"
     r"|(?P<at_most>(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b))"
 )
-_RATE = re.compile(r"\s*(?:per\b|/|an?\b|each\b|every\b)\s*(?P<unit>[a-z]+)")
-_RATED = frozenset("second minute hour day week month year person head capita annum".split())
+_RATE = re.compile(
+    r"\s*(?:(?:per\b|/|an?\b|each\b|every\b)\s*(?:calendar )?(?P<unit>[a-z]+)"
+    r"|(?P<short>p\.a\.|p\.?c\.?m\.?(?!\w)|pa\b|pw\b))"
+)
+_SHORT_RATES = {"pa": "year", "pcm": "month", "pw": "week"}
+_RATED = frozenset(
+    "second minute hour day night week month quarter year person head capita annum".split()
+)
 _ISO = {"second": "PT{}S", "minute": "PT{}M", "hour": "PT{}H", "day": "P{}D", "week": "P{}W"}
 _ISO |= {"month": "P{}M", "year": "P{}Y"}
 _UNIT = re.compile(
@@ -269,11 +275,19 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     later = _BOUND_AFTER.match(follows, used)
     end = later.end() if later else used
     rate = _RATE.match(follows, end)
-    per = singular(rate["unit"]) if rate else ""
+    per = _per(rate) if rate else ""
     head_words = [word for word in head.split() if word.lower() != "between"]
     other_words = f"{' '.join(head_words)} {tail[end:] if inside else ''}".strip()
     bound = _bound_name(before) or _bound_name(later)
-    return Quantity(kind, number, upper, name, bound, other_words, per if per in _RATED else "")
+    return Quantity(kind, number, upper, name, bound, other_words, per)
+
+
+def _per(rate: re.Match[str]) -> str:
+    """The denominator of a rate, or ""."""
+    if rate["short"]:
+        return _SHORT_RATES[rate["short"].replace(".", "")]
+    unit = singular(rate["unit"])
+    return {"annum": "year"}.get(unit, unit) if unit in _RATED else ""
 
 
 def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:

@@ -107,7 +107,8 @@ def in_words(value: Value) -> str:
         return f"{value.kind} {value.iso}{bound}{resolved}"
     bounds = [f"{number:,.12g}" for number in (value.number, value.upper) if number is not None]
     iso = f"({value.iso})" if value.iso else ""
-    parts = (value.kind, value.bound, " to ".join(bounds), value.unit, iso)
+    per = f"per {value.per}" if value.per else ""
+    parts = (value.kind, value.bound, " to ".join(bounds), value.unit, per, iso)
     return " ".join(part for part in parts if part)
 
 

@@ -1,0 +1,254 @@
+"""Typed values: what the words of an answer mean, with currency, unit, period and bound.
+
+These may stand beside the words, in the name of the column or in the heading of the table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from rag.meaning.compare import meaning
+from rag.meaning.dates import BETWEEN, Date, Dated, all_dates, only_date
+from rag.meaning.figures import DATE_BOUND, figures
+from rag.meaning.quantities import CURRENCIES, Quantity, quantity
+from rag.meaning.words import CODE, NUMBER, SIGN, word_set
+from rag.types import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around the words of a value: the text before and after them in their sentence, and
+    for a figure in a table the `label` of its row (None elsewhere), the name of its column, and the
+    table's headings."""
+
+    before: str = ""
+    after: str = ""
+    label: str | None = None
+    column: str = ""
+    headings: str = ""
+
+
+NOWHERE = Surroundings()
+
+
+def typed_value(text: str, kind: str, around: Surroundings = NOWHERE) -> Value | None:
+    """The first value in the words of an answer that suits a grid's column of this type; None
+    without one. A date that can be read in two ways, such as 1/7/2023, has no `iso`."""
+    if kind in ("text", "list"):
+        return None
+    if kind == "yes_no":
+        word = text[:3].casefold()
+        is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
+        return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
+    if kind == "date":
+        return _date(text, around)
+    return _amount(text, kind, around)
+
+
+# Dates
+
+
+def _date(text: str, around: Surroundings) -> Value | None:
+    """The date, or the two ends of a period. What a sentence says right after the words, such as
+    the year, is part of it."""
+    sentence = f"{around.before}{text}{around.after}"
+    start, end = len(around.before), len(around.before) + len(text)
+    stated = [
+        date
+        for date in all_dates(sentence)
+        if start < date.end and date.start < end and not _is_other(date, sentence)
+    ]
+    if not stated:
+        return None
+    first = stated[0]
+    words = sentence[first.start : first.end]
+    if not first.is_certain:
+        return Value("date", words, precision=first.precision)
+    dated = _period(first, stated, sentence) or only_date(words)
+    if dated is None:
+        return Value("date", words, first.iso, first.precision)
+    if bound := DATE_BOUND.search(sentence[: first.start]):
+        dated = dated.qualified(bound[1])
+    return Value(
+        "date", words, dated.iso, dated.precision, bound=" ".join(sorted(dated.qualifiers))
+    )
+
+
+def _is_other(date: Date, sentence: str) -> bool:
+    """Whether it is a decade, or a number with a unit, as in "2000 metres"."""
+    if date.precision != "year":
+        return date.precision == "decade"
+    amount = quantity(sentence[date.start : date.end], sentence[date.end : date.end + 40])
+    return bool(amount and amount.unit)
+
+
+def _period(first: Date, stated: list[Date], sentence: str) -> Dated | None:
+    """The two ends of a period that begins with the `first` date."""
+    following = stated[stated.index(first) + 1 :][:1]
+    if not following or not BETWEEN.fullmatch(sentence[first.end : following[0].start]):
+        return None
+    return only_date(sentence[first.start : following[0].end])
+
+
+# Amounts
+
+
+def _amount(text: str, kind: str, around: Surroundings) -> Value | None:
+    values = [(figure.text, figure.quantity) for figure in figures(text) if figure.quantity]
+    amounts = [pair for pair in values if pair[1].kind != "frequency"] or values
+    money = [pair for pair in amounts if pair[1].kind == "money"] if kind == "amount" else []
+    if not amounts:
+        return None
+    words, amount = (money or amounts)[0]
+    whole = meaning(text, around.before, around.after, amount=True).quantity
+    whole = whole or _range(text, around.after)
+    if whole and (whole.kind == amount.kind or amount.kind in ("number", "frequency")):
+        words, amount = text, whole
+    amount = _in_table(words, amount, around)
+    return Value(
+        amount.kind,
+        words,
+        amount.iso,
+        number=amount.number,
+        upper=amount.upper,
+        unit=amount.unit,
+        bound=amount.bound,
+        per=amount.per or (_per(text, around) if amount.kind == "money" else ""),
+    )
+
+
+_RANGE = re.compile(
+    rf"(?:{CODE} ?|{SIGN})?{NUMBER}(?: ?(?:thousand|million|billion|[kmb])\b)?"
+    rf"(?: to |\s?[-–—]\s?)(?:{CODE} ?|{SIGN})?{NUMBER}"
+)
+
+
+def _range(text: str, after: str) -> Quantity | None:
+    """The first range in a longer text."""
+    match = _RANGE.search(text)
+    return quantity(match[0], f"{text[match.end() :]}{after}") if match else None
+
+
+_OFTEN = {"monthly": "month", "annual": "year", "annually": "year", "yearly": "year"}
+_OFTEN |= {"weekly": "week", "daily": "day", "hourly": "hour", "quarterly": "quarter"}
+_PER_BEFORE = re.compile(
+    rf"(?i)(?:\b(?P<often>{'|'.join(_OFTEN)})\s(?:[a-z-]+\s){{0,3}}(?:of|is|are|be|at)\b"
+    rf"|(?:^|[|\n])\s*(?P<label>{'|'.join(_OFTEN)})\s[a-z-]+(?:\s[a-z-]+)?\s*[:|=]?"
+    r"|\bper\s(?P<unit>[a-z]+)\s*[:|=])"
+    r"(?:\s(?:at least|at most|up to|about|approximately|currently|more than|less than))?\s*$"
+)
+"""Words before an amount that say how often it is paid: "a monthly rent of", "Annual fee:"."""
+_PER_AFTER = re.compile(
+    r"(?i)^[^\d.,;:]{0,40}?\b(?:(?:per|each|every)\s(?:calendar\s)?"
+    rf"(?P<unit>second|minute|hour|day|night|week|month|quarter|year|annum)|(?P<often>{'|'.join(_OFTEN)}))\b"
+)
+"""Words after an amount that say so: "plus VAT per month", "(excluding VAT) monthly"."""
+_NAMED_PER = re.compile(
+    rf"(?i)\b(?:per|each|a|/)\s?(?P<unit>second|minute|hour|day|night|week|month|quarter|year|annum)\b"
+    rf"|\b(?P<often>{'|'.join(_OFTEN)})\b"
+)
+"""In the name of a column or the label of a row."""
+
+
+def _per(text: str, around: Surroundings) -> str:
+    """How often an amount of money is paid, if the words beside it say so."""
+    beside = f"{text}{around.after}"
+    last = [match.end() for match in re.finditer(NUMBER, text)][-1:]
+    match = _PER_AFTER.match(beside[last[0] :]) if last else None
+    match = match or _PER_BEFORE.search(around.before[-80:])
+    if match is None and around.label is not None:
+        match = _NAMED_PER.search(around.column) or _NAMED_PER.search(around.label)
+    if match is None:
+        return ""
+    parts = {name: part.lower() for name, part in match.groupdict().items() if part}
+    often = parts.get("often") or parts.get("label")
+    unit = _OFTEN[often] if often else parts["unit"]
+    return "year" if unit == "annum" else unit
+
+
+# Figures of tables
+
+_SCALE = re.compile(
+    r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
+    re.IGNORECASE,
+)
+_SHORT_SCALE = re.compile(
+    rf"(?:{SIGN}|\b{CODE}) ?(?P<scale>m|mn|million|bn|billion|k|['’]?000s?|thousand)\b"
+    r"|\((?:in )?(?P<zeros>['’]?000s?)\)",
+    re.IGNORECASE,
+)
+"""A scale in short, as in the name of a column: "£m", "$000", "EUR million", "(000s)"."""
+_SHORT_FACTORS = {"m": 10**6, "b": 10**9, "k": 10**3, "t": 10**3, "0": 10**3}
+"""By the first letter."""
+_PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
+"""Matches the label of a row to which the unit in a heading does not apply."""
+_OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
+"""Matches a figure that has its own unit."""
+_FACTORS = {
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+}
+"""The units in which tables state figures."""
+_NEGATIVE = re.compile(
+    r"(?:US)?[$\u20ac\u00a3]? ?"
+    r"(?:[-\u2013\u2212] ?[$\u20ac\u00a3]? ?\d.*|\([$\u20ac\u00a3]? ?\d[\d,.]* ?%?\) ?%?)"
+)
+"""A figure with a minus sign or in brackets."""
+_CURRENCY = re.compile(rf"{SIGN}|\b{CODE}\b")
+_TABLE_CURRENCY = re.compile(rf"\(\s*(?:in )?({SIGN}|{CODE}\b)|\bin ({SIGN}|{CODE}\b)")
+"""In a heading or a caption: "(£ millions)", "in EUR"."""
+_COUNTED = re.compile(
+    r"(?i)\b(?:number|shares|employees|headcount|stores|units|customers|rate|ratio|margin|count)\b|%"
+)
+"""In the label of a row or the name of a column whose figures are no money."""
+
+
+def figure_factor(text: str, kind: str, heading: str, label: str) -> int:
+    """The factor for a figure in a row with this label: the unit is in the heading, as in "(In
+    millions, except per-share amounts)", and figures in brackets are negative.
+    """
+    text = text.strip()
+    sign = -1 if _NEGATIVE.fullmatch(text) else 1
+    if kind == "percentage" or _OWN_UNIT.search(text):
+        return sign
+    return sign * _unit_factor(heading, label)
+
+
+def _unit_factor(heading: str, label: str) -> int:
+    """The unit in a heading. It does not apply to amounts per share, and may not apply to numbers
+    of shares.
+    """
+    unit = _SCALE.search(heading)
+    short = None if unit else _SHORT_SCALE.search(heading)
+    if not (unit or short) or _PER_SHARE.search(label):
+        return 1
+    if "shares" in word_set(label) and "except" in heading.lower():
+        return 1
+    if short:
+        return _SHORT_FACTORS[(short["scale"] or short["zeros"]).lower().lstrip("'’")[0]]
+    return _FACTORS[unit[1].lower()] if unit else 1
+
+
+def _in_table(text: str, amount: Quantity, around: Surroundings) -> Quantity:
+    """A figure of a table with the scale, the sign and the currency that its column, its row or the
+    heading states."""
+    if around.label is None or amount.kind not in ("money", "number", "percentage"):
+        return amount
+    stated = (around.column, around.label, around.headings)
+    factor = figure_factor(text, amount.kind, " ".join(stated), around.label)
+    number = abs(amount.number) if factor < 0 else amount.number
+    upper = None if amount.upper is None else factor * amount.upper
+    amount = replace(amount, number=factor * number, upper=upper)
+    currency = _currency(around) if amount.kind == "number" and amount.unit is None else ""
+    return replace(amount, kind="money", unit=currency) if currency else amount
+
+
+def _currency(around: Surroundings) -> str:
+    """The currency that the name of the column, the label of the row or a heading states, or ""."""
+    if _COUNTED.search(f"{around.label} {around.column}"):
+        return ""
+    stated = _CURRENCY.search(around.column) or _CURRENCY.search(around.label or "")
+    if stated is None and (heading := _TABLE_CURRENCY.search(around.headings)):
+        return CURRENCIES[(heading[1] or heading[2]).lower()]
+    return CURRENCIES[stated[0].lower()] if stated else ""

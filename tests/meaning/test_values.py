@@ -1,0 +1,126 @@
+"""Typed values of cells: whole, with currency, unit, period and bound."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.meaning.values import Surroundings, typed_value
+from rag.types import Value
+
+
+def typed(said: str, kind: str, **table: str) -> Value:
+    """The value of the words in [brackets], in their sentence."""
+    before, _, rest = said.partition("[")
+    words, _, after = rest.partition("]")
+    value = typed_value(words, kind, Surroundings(before, after, **table))
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "unit", "per", "bound"),
+    [
+        ("The rent is [€3,200] per month.", 3200, "EUR", "month", ""),
+        ("The rent is [€3,200 per month].", 3200, "EUR", "month", ""),
+        ("[€3,200] plus VAT per calendar month", 3200, "EUR", "month", ""),
+        ("[£550 pcm]", 550, "GBP", "month", ""),
+        ("[£12,000] p.a.", 12_000, "GBP", "year", ""),
+        ("[$120,000] per annum", 120_000, "USD", "year", ""),
+        ("[£900], payable on demand each month", 900, "GBP", "", ""),
+        ("[£900] payable quarterly", 900, "GBP", "quarter", ""),
+        ("A monthly rent of [£550]", 550, "GBP", "month", ""),
+        ("Annual fee: [£1,200]", 1200, "GBP", "year", ""),
+        ("The annual report costs [£5]", 5, "GBP", "", ""),
+        ("charged at [£285 per hour]", 285, "GBP", "hour", ""),
+        ("cover of at least [£5 million]", 5_000_000, "GBP", "", "at least"),
+        ("cover of [not less than £5 million]", 5_000_000, "GBP", "", "at least"),
+        ("up to £[2,000]", 2000, "GBP", "", "at most"),
+        ("[about 20 tonnes]", 20, "metric_ton", "", "about"),
+        ("a deposit of [six weeks' rent, or £750]", 750, "GBP", "", ""),
+    ],
+)
+def test_an_amount_keeps_currency_period_and_bound(
+    said: str, number: float, unit: str, per: str, bound: str
+) -> None:
+    value = typed(said, "amount")
+    assert (value.number, value.unit, value.per, value.bound) == (number, unit, per, bound)
+
+
+def test_a_range_has_both_ends() -> None:
+    for said in ("[£5,000 to £10,000]", "they pay [a fine of £5,000 to £10,000 for 2 breaches]"):
+        value = typed(said, "amount")
+        assert (value.number, value.upper, value.unit) == (5000, 10_000, "GBP")
+
+
+@pytest.mark.parametrize(
+    ("words", "table", "number", "unit", "per"),
+    [
+        ("3,200", {"label": "Oak House", "column": "Rent (£ per month)"}, 3200, "GBP", "month"),
+        ("3,200", {"label": "Monthly rent (EUR)"}, 3200, "EUR", "month"),
+        ("(74)", {"label": "Net loss", "headings": "Income ($ millions)"}, -74e6, "USD", ""),
+        ("1.2", {"label": "Sales", "column": "2024 £m"}, 1.2e6, "GBP", ""),
+        ("450", {"label": "Sales", "column": "2024 ($000)"}, 450e3, "USD", ""),
+        ("450", {"label": "Sales", "column": "2024 (£'000)"}, 450e3, "GBP", ""),
+        ("450", {"label": "Number of shares", "column": "2024 (£)"}, 450, None, ""),
+        ("1.11", {"label": "EPS", "headings": "in millions, in USD"}, 1.11, "USD", ""),
+    ],
+)
+def test_a_figure_has_what_its_table_says(
+    words: str, table: dict[str, str], number: float, unit: str | None, per: str
+) -> None:
+    value = typed(f"[{words}]", "amount", **table)
+    assert (value.number, value.unit, value.per) == (number, unit, per)
+
+
+@pytest.mark.parametrize(
+    ("said", "iso", "precision", "bound"),
+    [
+        ("on [31 May\n2027]", "2027-05-31", "day", ""),
+        ("on [31 May], 2027 at noon", "2027-05-31", "day", ""),
+        ("[8 August], about 1753 hours local", "--08-08", "day", ""),
+        ("no later than [31 May 2027]", "2027-05-31", "day", "no later than"),
+        ("[1 May 2020 to 30 April 2025]", "2020-05-01/2025-04-30", "day", ""),
+        ("in [May 2027]", "2027-05", "month", ""),
+        ("[2000 metres away, in 2015]", "2015", "year", ""),
+        ("on [1/7/2023]", None, "day", ""),
+    ],
+)
+def test_a_date_is_whole(said: str, iso: str | None, precision: str, bound: str) -> None:
+    value = typed(said, "date")
+    assert (value.iso, value.precision, value.bound) == (iso, precision, bound)
+
+
+@pytest.mark.parametrize("words", ["about 1753 hours", "Vienna", "2000 metres", "the 1990s", ""])
+def test_words_without_a_date_have_none(words: str) -> None:
+    assert typed_value(words, "date") is None
+
+
+@given(st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31)), st.sampled_from(["\n", " ", "\n  "]))
+def test_every_day_is_read_however_its_line_ends(day: dt.date, gap: str) -> None:
+    value = typed_value(f"{day.day}{gap}{day:%B}{gap}{day.year:04}", "date")
+    assert value is not None
+    assert value.iso == day.isoformat()
+
+
+@given(
+    st.decimals(1, 10**9, places=2),
+    st.sampled_from([("£", "GBP"), ("€", "EUR"), ("US$", "USD"), ("CHF ", "CHF")]),
+    st.sampled_from(["month", "year", "hour", "week", "quarter"]),
+    st.sampled_from([("", ""), ("at least ", "at least"), ("up to ", "at most")]),
+)
+def test_no_part_of_an_amount_is_lost(
+    number: object, sign: tuple[str, str], per: str, bound: tuple[str, str]
+) -> None:
+    for said in ("pay {}[{}] per {}.", "pay [{}{} per {}]."):
+        value = typed(said.format(bound[0], f"{sign[0]}{number:,}", per), "amount")
+        assert (value.number, value.unit) == (float(str(number)), sign[1])
+        assert (value.per, value.bound) == (per, bound[1])
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=80))
+def test_any_text_has_a_value_or_none(before: str, words: str, after: str) -> None:
+    for kind in ("date", "amount", "number", "yes_no", "text", "list"):
+        for label in (None, "Rent"):
+            typed_value(words, kind, Surroundings(before, after, label, "£m", "in millions"))
