@@ -155,8 +155,8 @@ class Store(Protocol):
         """All versions of a grid's cells, oldest first."""
 
     def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
-        """(row, column, state, time) of these versions, without damaged ones; the state is "" after
-        a document was deleted.
+        """(row, column, state, time) of these versions, without damaged ones; a person's verdict
+        takes the place of the state, which is "" after a document was deleted.
         """
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:

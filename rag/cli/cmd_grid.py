@@ -111,18 +111,23 @@ def changes_command(
     settings: Settings,
     name: str,
     since: str = option("Changes from this date on, UTC.", metavar="DATE", default=""),
+    seen: bool = option("Mark the listed changes as seen, so that they are not listed again."),
 ) -> None:
-    """List the answers of the grid NAME that changed since you last asked for its changes.
+    """List the answers of the grid NAME that changed, and that nobody has marked as seen.
 
     Exits with status 1 if there are any. --json prints one JSON object a line.
 
     \b
     Examples:
       rag grid changes leases
+      rag grid changes leases --seen
       rag grid changes leases --since 2026-11-01 --json
     """
     if since and not is_date(since):
         raise InputError(f"{since!r} is not a date", "write it as 2026-11-01")
+    if since and seen:
+        message = "--seen marks all changes, and --since lists only some"
+        raise InputError(message, "leave one of them out")
     with closing(build.store(settings)) as store:
         until = grids.now()
         changes = grids.load(store, name).changes(since)
@@ -134,7 +139,7 @@ def changes_command(
             click.echo(f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})")
             if change.before or change.after:
                 click.echo(f"  was: {_value(change.before)}\n  is:  {_value(change.after)}")
-        if changes and not since:
+        if seen and changes:
             grids.mark(store, name, looked=until)
     sys.exit(1 if changes else 0)
 
@@ -155,17 +160,34 @@ def list_command(settings: Settings) -> None:
 
 
 @command("show", group=grid_command)
-def show_command(settings: Settings, name: str, out: Path | None = _OUT) -> None:
+def show_command(
+    settings: Settings,
+    name: str,
+    state: str = option(
+        "Only rows with a cell in this state: answered, unsure, absent, unreadable, waiting, "
+        "confirmed, corrected or rejected.",
+        metavar="STATE",
+        default="",
+    ),
+    value: str = option(
+        "Only rows with a cell whose value contains these words.", metavar="WORDS", default=""
+    ),
+    out: Path | None = _OUT,
+) -> None:
     """Print the grid NAME, or write it to a file. A guess is marked with "?".
+
+    With --state and --value, one cell of the row must fit both.
 
     \b
     Examples:
       rag grid show leases
+      rag grid show leases --state unsure --out check.xlsx
+      rag grid show leases --value 2027
       rag grid show leases --out leases.html
       rag grid show leases --out leases.gold.jsonl
     """
     with closing(build.store(settings, any_embedder=True)) as store:
-        _report(store, grids.load(store, name), out)
+        _report(store, grids.load(store, name).narrowed(state, value), out)
 
 
 @command("rate", group=grid_command)

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
 from rag.errors import InputError, NotFoundError
 from rag.filters import Condition, Filter, matches, of_documents, parse, shown
+from rag.meaning.values import addition, typed_value
 from rag.protocols import CellRow, Store
 from rag.types import Document, Value, heading_parts, plain
 
@@ -26,6 +27,8 @@ State = Literal["answered", "unsure", "absent", "unreadable"]
 STATE_NAMES = {"answered": "answered", "unsure": "unsure", "absent": "not in the document"}
 STATE_NAMES |= {"unreadable": "unreadable", "waiting": "not asked yet"}
 VERDICTS = ("confirmed", "corrected", "rejected")
+STATE_NAMES |= {verdict: verdict for verdict in VERDICTS}
+"""The states of cells for people; a person's rating takes the place of the state."""
 WITHDRAWN = "withdrawn"
 """Given in place of a verdict, this removes a cell's rating."""
 ALL = "*"
@@ -92,6 +95,17 @@ class Cell:
         if self.rating and self.rating.verdict != "confirmed":
             return self.rating.value
         return self.value
+
+    @property
+    def standing(self) -> str:
+        """The person's verdict, or without one the state."""
+        return self.rating.verdict if self.rating else self.state
+
+    def value_in(self, kind: str) -> Value | None:
+        """The typed value that counts in a column of this type, after a person has rated it."""
+        if self.rating and self.rating.verdict != "confirmed":
+            return typed_value(self.rating.value, kind)
+        return self.typed
 
     def same_value(self, another: Cell) -> bool:
         """Whether both say the same."""
@@ -172,8 +186,8 @@ class Grid:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many cells are in each state; "waiting" ones were not asked yet."""
-        counts = Counter(cell.state if cell else "waiting" for *_, cell in self.every_cell())
+        """How many cells are in each state, or were rated; "waiting" ones were not asked yet."""
+        counts = Counter(cell.standing if cell else "waiting" for *_, cell in self.every_cell())
         return {name: counts[name] for name in STATE_NAMES}
 
     def every_cell(self) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
@@ -185,6 +199,22 @@ class Grid:
     def cells_of(self, row: GridRow) -> list[Cell | None]:
         """The row's cells in the order of columns; None for one that waits."""
         return [self.cells.get((row.key, column.name)) for column in self.spec.columns]
+
+    def narrowed(self, state: str = "", value: str = "") -> Grid:
+        """The grid with the rows that have a cell in this state, or with this rating, whose value
+        contains these words; "" stands for any. Raises InputError for an unknown state."""
+        if state and state not in STATE_NAMES:
+            raise InputError(f"{state[:100]!r} is no state", f"choose: {', '.join(STATE_NAMES)}")
+        if not state and not value:
+            return self
+        words = value.casefold()
+        kept = {
+            row.key
+            for row, _, cell in self.every_cell()
+            if state in ("", cell.standing if cell else "waiting")
+            and words in (cell.shown.casefold() if cell else "")
+        }
+        return replace(self, rows=[row for row in self.rows if row.key in kept])
 
     def cell(self, row: str, column: str) -> Cell:
         """The answered cell. Raises NotFoundError, InputError."""
@@ -199,7 +229,7 @@ class Grid:
         rows = []
         for row in self.rows[offset:][:limit]:
             placed = zip(self.spec.columns, self.cells_of(row), strict=True)
-            cells = [cell_dict(cell, column.name) for column, cell in placed]
+            cells = [cell_dict(cell, column) for column, cell in placed]
             rows.append({"row": row.key, "title": row.title, "cells": cells})
         head = {"name": self.spec.name, "definition": plain(self.spec)}
         return head | {"finished": self.finished, "counts": self.counts, "rows": rows}
@@ -246,13 +276,15 @@ def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator
         yield change
 
 
-def cell_dict(cell: Cell | None, column: str) -> dict[str, Any]:
-    """A cell as plain JSON values, with its quotes' headings one by one."""
+def cell_dict(cell: Cell | None, column: GridColumn) -> dict[str, Any]:
+    """A cell as plain JSON values, with its quotes' headings one by one. `shown` is the value that
+    counts, and `addition` what its typed value says beyond these words."""
     if cell is None:
-        return {"column": column, "state": "waiting"}
+        return {"column": column.name, "state": "waiting"}
     fields = {name: value for name, value in plain(cell).items() if name not in _PLACE}
     quotes = [plain(quote) | {"headings": heading_parts(quote.heading)} for quote in cell.quotes]
-    return {**fields, "quotes": quotes, "shown": cell.shown}
+    more = addition(cell.value_in(column.type), cell.shown)
+    return {**fields, "quotes": quotes, "shown": cell.shown, "addition": more}
 
 
 def now() -> str:
@@ -309,7 +341,11 @@ def summaries(store: Store) -> list[Grid]:
 
 
 def _brief(row: str, column: str, state: str, at: str) -> tuple[CellRow, Cell | str]:
-    cell = Cell(row, column, cast(State, state), "", 0.0, "", at) if state else at
+    if not state:
+        return CellRow(row, column, ("",), ""), at
+    rating = Rating(state, at) if state in VERDICTS else None
+    known = cast(State, "answered" if rating else state)
+    cell = Cell(row, column, known, "", 0.0, "", at, rating=rating)
     return CellRow(row, column, ("",), ""), cell
 
 

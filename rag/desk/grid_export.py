@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from html import escape
 from itertools import chain
@@ -14,16 +17,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rag.desk.grid import STATE_NAMES, Cell, Grid, cell_dict
+from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
+from rag.desk.grid_file import GridColumn
 from rag.errors import InputError, needs_extra, writing_to
 from rag.filters import shown
+from rag.meaning.values import addition
 from rag.render.html_page import html_page
 from rag.render.status import clean, flat
+from rag.types import Value
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
 """Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
 separator other than the comma."""
+_LINE_END = re.compile(r"\r\n?")
+"""A return alone would end a line of CSV."""
 _DETAILS = ("", " state", " probability", " quote", " page")
+_TYPED_DETAILS = {
+    "date": (" date", " qualifier"),
+    "amount": (" number", " to", " unit", " per", " qualifier"),
+}
+_TYPED_DETAILS["number"] = _TYPED_DETAILS["amount"]
+"""Columns for the parts of a typed value, by the type of the grid's column."""
 _QUOTE_COLUMNS = (
     "row column state probability value quote sentence document page heading start end sha256 "
     "rating"
@@ -32,6 +46,15 @@ _MARKER = re.compile(r"\A(?:[-*•–]|\d++[.)])\s++")
 """The bullet or number of an item."""
 _LONGEST = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
+_NO_XML = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML file may have; `clean` replaces the others."""
+_MOST_LINKS, _LONGEST_LINK = 60_000, 2_000
+"""Spreadsheets repair a sheet with more links, or with longer ones."""
+_FIRST_DAY = date(1900, 3, 1)
+"""Spreadsheets disagree about the days before it."""
+_LARGEST = 1e15
+"""Larger numbers lose digits in a spreadsheet."""
+_SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥"}
 HTML_STYLE = """
 body { max-width: 80rem; } p, ol, ul { max-width: 48rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; overflow-wrap: normal; }
@@ -39,7 +62,15 @@ th, td { border: 1px solid var(--line); padding: .4rem .6rem; text-align: left; 
 th, td { vertical-align: top; min-width: 7rem; max-width: 24rem; overflow-wrap: anywhere; }
 thead th { background: var(--soft); } .unsure { color: light-dark(#8a5a00, #e0a94a); }
 .absent, .waiting, .unreadable { opacity: .75; font-style: italic; } td small { display: block; }
-th small { display: block; font-weight: normal; }
+th small { display: block; font-weight: normal; } .rejected { text-decoration: line-through; }
+.notes { max-width: 60rem; font-size: .9rem; } .notes li { margin: .3rem 0; }
+@page { size: landscape; margin: 12mm; }
+@media print {
+  body { max-width: none; margin: 0; padding: 0; font-size: 9pt; } .scroll { overflow: visible; }
+  table { width: 100%; table-layout: fixed; } thead { display: table-header-group; }
+  th, td { min-width: 0; max-width: none; padding: 1mm 1.5mm; } tr, li { break-inside: avoid; }
+  .unsure { color: inherit; } .notes { max-width: none; font-size: 8pt; }
+}
 """
 Sources = Mapping[str, str]
 """Absolute path or URI of documents, by id."""
@@ -47,9 +78,15 @@ Sources = Mapping[str, str]
 
 def write(grid: Grid, path: Path, sources: Sources) -> None:
     """Write the grid in the format of the file's suffix. Raises InputError."""
-    content = WRITERS[_format(path, WRITERS)](grid, sources)
+    content = in_format(grid, _format(path, WRITERS), sources)
     with writing_to(path, "free some space, or choose another place with --out; the grid is kept"):
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.write_bytes(content)
+
+
+def in_format(grid: Grid, ending: str, sources: Sources) -> bytes:
+    """The file with this ending, such as ".csv". Characters that UTF-8 does not have become "?"."""
+    content = WRITERS[ending](grid, sources)
+    return content.encode(errors="replace") if isinstance(content, str) else content
 
 
 def check_path(path: Path, suffixes: Collection[str] = ()) -> None:
@@ -70,44 +107,81 @@ def _format(path: Path, suffixes: Collection[str]) -> str:
 
 def state(cell: Cell | None) -> str:
     """The state, or a person's rating, in words."""
-    if cell and cell.rating:
-        return cell.rating.verdict
-    return STATE_NAMES[cell.state if cell else "waiting"]
+    return STATE_NAMES[cell.standing if cell else "waiting"]
 
 
-def words(cell: Cell | None) -> str:
-    """The value for a table for people: a guess has a question mark, a missing one a dash."""
+def words(cell: Cell | None, kind: str = "text") -> str:
+    """The value for a table for people, with what it means beyond its words: a guess has a question
+    mark, a missing one a dash. `kind` is the type of the column."""
     if cell is None:
         return ""
     if not cell.shown:
         return "unreadable" if cell.state == "unreadable" else "–"
-    guess = cell.state == "unsure" and cell.rating is None
-    return f"? {cell.shown}" if guess else cell.shown
+    more = addition(cell.value_in(kind), cell.shown)
+    value = f"{cell.shown} ({more})" if more else cell.shown
+    return value if _is_certain(cell) else f"? {value}"
+
+
+def _is_certain(cell: Cell) -> bool:
+    """Whether the value is no guess."""
+    return cell.state != "unsure" or cell.rating is not None
+
+
+def _row_words(grid: Grid, row: GridRow) -> list[str]:
+    placed = zip(grid.cells_of(row), grid.spec.columns, strict=True)
+    return [words(cell, column.type) for cell, column in placed]
 
 
 def to_csv(grid: Grid, _: Sources) -> str:
-    """One line a row; each column with its state, probability, quote and page."""
-    names = [column.name for column in grid.spec.columns]
-    details = [f"{name}{detail}" for name in names for detail in _DETAILS]
+    """One line a row; each column with its state, probability, quote and page, and the parts of its
+    typed value."""
+    details = [
+        f"{column.name}{detail}"
+        for column in grid.spec.columns
+        for detail in (*_DETAILS, *_TYPED_DETAILS.get(column.type, ()))
+    ]
     rows: list[list[object]] = [["row", "title", *details]]
     for row in grid.rows:
-        rows.append([row.key, row.title, *chain(*map(_details, grid.cells_of(row)))])
+        placed = zip(grid.cells_of(row), grid.spec.columns, strict=True)
+        fields = chain.from_iterable(_details(cell, column.type) for cell, column in placed)
+        rows.append([row.key, row.title, *fields])
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(map(_defused, row) for row in rows)
     return lines.getvalue()
 
 
-def _details(cell: Cell | None) -> list[object]:
-    """The fields of `_DETAILS`."""
+def _details(cell: Cell | None, kind: str) -> list[object]:
+    """The fields of `_DETAILS`, and those of the typed value."""
+    typed = _typed_details(cell.value_in(kind) if cell else None, kind)
     if cell is None:
-        return ["", state(None), "", "", ""]
+        return ["", state(None), "", "", "", *typed]
     quote = [(quote.sentence, quote.page or "") for quote in cell.quotes[:1]] or [("", "")]
-    return [cell.shown, state(cell), f"{cell.probability:.2f}", *quote[0]]
+    return [cell.shown, state(cell), f"{cell.probability:.2f}", *quote[0], *typed]
+
+
+def _typed_details(value: Value | None, kind: str) -> list[object]:
+    """The fields of `_TYPED_DETAILS`."""
+    if value is None:
+        return [""] * len(_TYPED_DETAILS.get(kind, ()))
+    if kind == "date":
+        return [value.iso or "", value.bound]
+    if kind not in _TYPED_DETAILS:
+        return []
+    ends = [_plain_number(number) for number in (value.number, value.upper)]
+    return [*ends, (value.unit or "").replace("_", " "), value.per, value.bound]
+
+
+def _plain_number(number: float | None) -> object:
+    if number is None or not math.isfinite(number):
+        return ""
+    return int(number) if number.is_integer() and abs(number) < _LARGEST else number
 
 
 def _defused(value: object) -> str:
-    """The text of a field, which no spreadsheet takes for a formula."""
-    return _FORMULA.sub("'", str(value))
+    """The text of a field, which no spreadsheet takes for a formula; a number may be negative."""
+    if not isinstance(value, str):
+        return str(value)
+    return _FORMULA.sub("'", _LINE_END.sub("\n", value))
 
 
 def to_jsonl(grid: Grid, _: Sources) -> str:
@@ -115,7 +189,7 @@ def to_jsonl(grid: Grid, _: Sources) -> str:
     lines = []
     for row, column, cell in grid.every_cell():
         place = {"grid": grid.spec.name, "row": row.key, "title": row.title}
-        record = {**place, "question": column.question, **cell_dict(cell, column.name)}
+        record = {**place, "question": column.question, **cell_dict(cell, column)}
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
 
@@ -158,7 +232,7 @@ def to_markdown(grid: Grid, _: Sources) -> str:
     """A table of the values; "?" marks a guess."""
     lines = [["", *(column.name for column in grid.spec.columns)]]
     lines.append(["---"] * len(lines[0]))
-    lines += ([row.name, *map(words, grid.cells_of(row))] for row in grid.rows)
+    lines += ([row.name, *_row_words(grid, row)] for row in grid.rows)
     return "".join(f"| {' | '.join(map(_in_table, line))} |\n" for line in lines)
 
 
@@ -167,7 +241,7 @@ def _in_table(text: str) -> str:
 
 
 def to_html(grid: Grid, sources: Sources) -> str:
-    """A page that needs nothing else: values with their quotes below."""
+    """A page that needs nothing else, also on paper: values, and their quotes as footnotes."""
     links = {name: address(source) for name, source in sources.items()}
     return html_page(grid.spec.name, html_table(grid, links), HTML_STYLE)
 
@@ -175,32 +249,46 @@ def to_html(grid: Grid, sources: Sources) -> str:
 def html_table(
     grid: Grid, links: Mapping[str, str], quote_link: Callable[[Cell], str] = lambda cell: ""
 ) -> str:
-    """The table of `to_html`. `links` are addresses of documents, by id; `quote_link` is that of a
-    cell's quote, or ""."""
+    """The table of `to_html`, and its footnotes. `links` are addresses of documents, by id;
+    `quote_link` is that of a cell's quote, or ""."""
     headings = "".join(
         f"<th>{escape(c.name)}<small>{escape(c.question)}</small></th>" for c in grid.spec.columns
     )
-    body = []
+    body, notes = [], list[str]()
     for row in grid.rows:
         title = _linked(row.name, links.get(row.document_id, ""))
-        columns = (
-            _html_cell(cell, quote_link(cell) if cell else "") for cell in grid.cells_of(row)
-        )
-        body.append(f"<tr><th>{title}</th>{''.join(columns)}</tr>")
+        line = []
+        for cell, column in zip(grid.cells_of(row), grid.spec.columns, strict=True):
+            number = 0
+            if cell and cell.quotes:
+                notes.append(_note(cell, quote_link(cell) or links.get(row.document_id, "")))
+                number = len(notes)
+            line.append(_html_cell(cell, column.type, number))
+        body.append(f"<tr><th>{title}</th>{''.join(line)}</tr>")
+    quotes = "".join(f'<li id="note-{n}">{note}</li>' for n, note in enumerate(notes, 1))
     return (
         f'<div class="scroll"><table><thead><tr><th></th>{headings}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
+        + (f'<h2>Quotes</h2><ol class="notes">{quotes}</ol>' if quotes else "")
     )
 
 
-def _html_cell(cell: Cell | None, link: str) -> str:
+def _html_cell(cell: Cell | None, kind: str, note: int) -> str:
+    """A cell with the number of its footnote, or 0."""
     detail = escape(state(cell))
-    if cell and cell.quotes:
-        first = cell.quotes[0]
-        place = _linked(first.document_id + (f", page {first.page}" if first.page else ""), link)
-        detail = f"“{escape(first.sentence)}” {place}; {detail} ({cell.probability:.0%})"
-    text = escape(words(cell)).replace("\n", "<br>")
-    return f'<td class="{cell.state if cell else "waiting"}">{text}<small>{detail}</small></td>'
+    if cell and note:
+        mark = f'<a href="#note-{note}" title="{escape(cell.quotes[0].sentence)}">[{note}]</a>'
+        detail = f"{detail} ({cell.probability:.0%}) {mark}"
+    text = escape(words(cell, kind)).replace("\n", "<br>")
+    return f'<td class="{cell.standing if cell else "waiting"}">{text}<small>{detail}</small></td>'
+
+
+def _note(cell: Cell, link: str) -> str:
+    """The footnote of a cell's first quote."""
+    first = cell.quotes[0]
+    page = f", page {first.page}" if first.page else ""
+    heading = f", {first.heading}" if first.heading else ""
+    return f"“{escape(first.sentence)}” {_linked(first.document_id + page, link)}{escape(heading)}"
 
 
 def _linked(text: str, link: str) -> str:
@@ -211,26 +299,49 @@ def address(source: str) -> str:
     """A link to a document's file or web page; "" for other sources."""
     if source.startswith(("http://", "https://")):
         return source
-    return f"file://{quote(source)}" if source.startswith("/") else ""
+    path = quote(source, errors="surrogateescape")  # a file's name may be in another encoding
+    return f"file://{path}" if source.startswith("/") else ""
 
 
 def to_xlsx(grid: Grid, sources: Sources) -> bytes:
-    """A workbook: values link to their quotes on a second sheet, and these to the documents."""
+    """A workbook: values with their state and the parts of what is typed, which link to their
+    quotes on a second sheet, and these to the documents."""
     openpyxl = _openpyxl()
+    from openpyxl.styles import Alignment
+
     book = openpyxl.Workbook()
     sheet, quotes = book.active, book.create_sheet("Quotes")
     sheet.title = "Grid"
-    _append(sheet, ["row", "title", *(column.name for column in grid.spec.columns)])
+    wrapped, links = Alignment(wrap_text=True, vertical="top"), Counter[str]()
+    columns = [(column, _parts_in_use(grid, column)) for column in grid.spec.columns]
+    names = [
+        f"{column.name}{part}"
+        for column, parts in columns
+        for part in ("", " state", *(_TYPED_DETAILS[column.type][n] for n in parts))
+    ]
+    _append(sheet, ["row", "title", *names])
     _append(quotes, list(_QUOTE_COLUMNS))
     for row in grid.rows:
-        cells = grid.cells_of(row)
-        first, _, *targets = _append(sheet, [row.key, row.title, *map(_typed, cells)])
-        _link(first, address(sources.get(row.document_id, "")))
-        for target, cell in zip(targets, cells, strict=True):
+        cells = list(zip(grid.cells_of(row), columns, strict=True))
+        line: list[object] = [row.key, row.title]
+        places = []
+        for cell, (column, parts) in cells:
+            value, number_format = _spreadsheet_value(cell, column.type)
+            places.append((len(line), number_format))
+            details = _typed_details(_certain_value(cell, column.type), column.type)
+            line += [value, state(cell), *(details[n] for n in parts)]
+        written = _append(sheet, line)
+        _link(written[0], address(sources.get(row.document_id, "")), links)
+        for (cell, _), (place, number_format) in zip(cells, places, strict=True):
+            target = written[place]
+            target.alignment = wrapped
             if cell and cell.quotes:
-                _link(target, f"#Quotes!A{quotes.max_row + 1}")
-                for line in _quote_lines(cell):
-                    _link(_append(quotes, line)[7], address(sources.get(str(line[7]), "")))
+                _link(target, f"#Quotes!A{quotes.max_row + 1}", links)
+                for quoted in _quote_lines(cell):
+                    place_link = address(sources.get(str(quoted[7]), ""))
+                    _link(_append(quotes, quoted)[7], place_link, links)
+            if number_format:
+                target.number_format = number_format
     for page in (sheet, quotes):
         page.freeze_panes = "A2"
         page.auto_filter.ref = page.dimensions
@@ -242,20 +353,59 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
     return content.getvalue()
 
 
+def _parts_in_use(grid: Grid, column: GridColumn) -> list[int]:
+    """The numbers of the parts of typed values that some cell of the column has."""
+    cells = (grid.cells.get((row.key, column.name)) for row in grid.rows)
+    details = [_typed_details(_certain_value(cell, column.type), column.type) for cell in cells]
+    every = range(len(_TYPED_DETAILS.get(column.type, ())))
+    return [n for n in every if any(detail[n] != "" for detail in details)]
+
+
 def _openpyxl() -> Any:
     with needs_extra("office", "XLSX"):
         import openpyxl
     return openpyxl
 
 
-def _typed(cell: Cell | None) -> object:
-    """A date or number as a spreadsheet stores it, or the words."""
-    typed = cell.typed if cell and cell.state == "answered" and not cell.rating else None
-    if typed and typed.kind == "date" and typed.precision == "day":
-        return date.fromisoformat(typed.iso or "")
-    if typed and typed.number is not None and typed.upper is None and not typed.bound:
-        return typed.number
-    return words(cell)
+def _certain_value(cell: Cell | None, kind: str) -> Value | None:
+    """The typed value of a cell that is no guess."""
+    return cell.value_in(kind) if cell and _is_certain(cell) else None
+
+
+def _spreadsheet_value(cell: Cell | None, kind: str) -> tuple[object, str]:
+    """(value, number format): a day or a number with its unit in the format, or else the words."""
+    value = _certain_value(cell, kind)
+    if value and value.kind == "date" and value.precision == "day":
+        with suppress(ValueError):
+            day = date.fromisoformat(value.iso or "")
+            if day >= _FIRST_DAY:
+                return day, f"{_literal(value.bound, after=' ')}yyyy-mm-dd"
+    number = value.number if value and value.upper is None and value.kind != "frequency" else None
+    if value and number is not None and abs(number) < _LARGEST:
+        return number, _number_format(value, number)
+    return words(cell, kind), ""
+
+
+def _number_format(value: Value, number: float) -> str:
+    """Shows the number with its bound, unit and period, such as "at least "£#,##0" per month"."""
+    unit = value.unit or ""
+    decimals = len(f"{number:.6f}".rstrip("0").partition(".")[2])
+    if value.kind == "money" and decimals:
+        decimals = max(2, decimals)
+    digits = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
+    shown = f"{_literal(_SYMBOLS[unit])}{digits}" if unit in _SYMBOLS else digits
+    if unit == "percent":
+        shown += _literal("%")
+    elif unit and unit not in _SYMBOLS:
+        plural = "s" if value.kind == "duration" and number != 1 else ""
+        shown += _literal(f"{unit}{plural}".replace("_", " "), before=" ")
+    period = _literal(f"per {value.per}", before=" ") if value.per else ""
+    return f"{_literal(value.bound, after=' ')}{shown}{period}"
+
+
+def _literal(words: str, before: str = "", after: str = "") -> str:
+    """Words as they stand in a number format; "" for none."""
+    return f'"{before}{clean(words)[:40].replace(chr(34), "")}{after}"' if words else ""
 
 
 def _quote_lines(cell: Cell) -> Iterator[list[object]]:
@@ -271,7 +421,7 @@ def _quote_lines(cell: Cell) -> Iterator[list[object]]:
 
 def _append(sheet: Any, values: list[object]) -> Any:
     """Add a row, and return its cells; a text is never a formula."""
-    texts = (clean(value)[:_LONGEST] if isinstance(value, str) else value for value in values)
+    texts = (_in_sheet(value) if isinstance(value, str) else value for value in values)
     sheet.append(list(texts))
     row = sheet[sheet.max_row]
     for target in row:
@@ -280,8 +430,15 @@ def _append(sheet: Any, values: list[object]) -> Any:
     return row
 
 
-def _link(target: Any, place: str) -> None:
-    if place:
+def _in_sheet(text: str) -> str:
+    return _NO_XML.sub("\ufffd", clean(text))[:_LONGEST]
+
+
+def _link(target: Any, place: str, links: Counter[str]) -> None:
+    """Link a cell to a place, and count the link of its sheet."""
+    sheet = target.parent.title
+    if place and len(place) <= _LONGEST_LINK and links[sheet] < _MOST_LINKS:
+        links[sheet] += 1
         number_format = target.number_format
         target.hyperlink, target.style = place, "Hyperlink"
         target.number_format = number_format

@@ -252,3 +252,23 @@ def _currency(around: Surroundings) -> str:
     if stated is None and (heading := _TABLE_CURRENCY.search(around.headings)):
         return CURRENCIES[(heading[1] or heading[2]).lower()]
     return CURRENCIES[stated[0].lower()] if stated else ""
+
+
+# What a value says beyond its words
+
+
+def addition(value: Value | None, words: str) -> str:
+    """What a value says that its words do not: "per month" beside "€3,200", or "= 3,200 GBP per
+    month" beside the "3,200" of a table; "" if the words say it all."""
+    if value is None or value.number is None:
+        return ""
+    stated = typed_value(words, "amount")
+    per = f"per {value.per}" if value.per else ""
+    if stated is None or (stated.number, stated.unit) != (value.number, value.unit):
+        unit = (value.unit or "").replace("_", " ")
+        number = f"= {value.number:,.12g}" + (
+            "" if value.upper is None else f" to {value.upper:,.12g}"
+        )
+        return " ".join(part for part in (value.bound, number, unit, per) if part)
+    new = ((value.bound, stated.bound), (per, f"per {stated.per}" if stated.per else ""))
+    return ", ".join(part for part, said in new if part != said)

@@ -452,7 +452,10 @@ class WireGridSummary(BaseModel):
     rows: int
     columns: int
     changed: int = Field(description="Answers that changed since somebody looked.")
-    counts: dict[str, int] = Field(description="answered, unsure, absent, unreadable, waiting.")
+    counts: dict[str, int] = Field(
+        description="Cells by state: answered, unsure, absent, unreadable, waiting; rated ones "
+        "count only as confirmed, corrected or rejected."
+    )
 
 
 class WireGrids(BaseModel):
@@ -464,8 +467,8 @@ class WireGridRow(BaseModel):
     title: str
     cells: list[dict[str, Any]] = Field(
         description="In the order of the columns: `state`, `value`, `typed`, `probability`, "
-        "`quotes` with `document_id`, `sha256`, offsets and `headings`, `rating`, and `shown`, the "
-        "value that counts."
+        "`quotes` with `document_id`, `sha256`, offsets and `headings`, `rating`, `shown`, the "
+        "value that counts, and `addition`, what its typed value says beyond these words."
     )
 
 

@@ -148,7 +148,9 @@ def test_a_standing_grid_is_asked_again_after_a_sync(synced: Run) -> None:
     assert values == {("2018", "2019")}
     out = synced.out("grid", "changes", "deal", code=1)
     assert (out.count("was: 2018"), out.count("is:  2019")) == (3, 3)
-    assert synced("grid", "changes", "deal") == (0, "", ""), "they were looked at"
+    assert synced("grid", "changes", "deal", "--seen")[:2] == (1, out), "a look marks nothing"
+    assert synced("grid", "changes", "deal") == (0, "", ""), "they were marked as seen"
+    assert "leave one" in synced.error("grid", "changes", "deal", "--seen", "--since", "2020-01-01")
     assert synced("sync", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
 
 

@@ -29,6 +29,12 @@ _FILE = "application/octet-stream"
 _WAIT = 20.0
 _writing = threading.BoundedSemaphore(1)
 """Files are written one at a time, so that they leave memory to questions."""
+StateName = Annotated[
+    str, Query(max_length=20, description="Only rows with a cell in this state, or so rated.")
+]
+Words = Annotated[
+    str, Query(max_length=1000, description="Only rows with a cell whose value contains this.")
+]
 _MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
@@ -69,9 +75,13 @@ def get_grid(
     service: Shared,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Rows.")] = 1000,
+    state: StateName = "",
+    value: Words = "",
 ) -> schemas.WireGrid:
-    """Get a grid with its cells, also while they are asked."""
-    grid = grids.load(service.engine.store, name)
+    """Get a grid with its cells, also while they are asked. `rows` and `counts` are of the rows
+    that `state` and `value` leave.
+    """
+    grid = grids.load(service.engine.store, name).narrowed(state, value)
     whole = grid.to_dict(offset, limit)
     due = sum(cell.has_changed for cell in grid_run.due(grid))
     job, cells = service.jobs.asking(f"{GRID}{name}"), whole.pop("rows")
@@ -112,12 +122,22 @@ def list_grid_changes(
 
 @router.post("/grids/{name}/looked")
 @needs(Right.WRITE)
-def look_at_grid(name: Name, service: Shared) -> schemas.WireGridChanges:
-    """Record that the changes were seen; returns them for the last time."""
-    until = grids.now()
-    changes = list_grid_changes(name, service)
+def look_at_grid(
+    name: Name,
+    service: Shared,
+    until: Annotated[
+        str, Query(max_length=40, description="`at` of the last change seen, by default now.")
+    ] = "",
+) -> schemas.WireGridChanges:
+    """Record that the changes up to a time were seen; returns them for the last time. Nothing else
+    marks changes as seen.
+    """
+    if until and not is_date(until):
+        raise InputError(f"{until!r} is not a date", "give the `at` of a change")
+    until = min(until or grids.now(), grids.now())
+    changes = [c for c in grids.load(service.engine.store, name).changes() if c.at <= until]
     grids.mark(service.engine.store, name, looked=until)
-    return changes
+    return schemas.WireGridChanges(changes=[plain(change) for change in changes])
 
 
 @router.post("/grids/{name}/ratings", status_code=201)
@@ -127,7 +147,8 @@ def rate_cell(name: Name, body: schemas.CellRating, service: Shared) -> dict[str
     changes; returns the cell.
     """
     cell = grids.rate(service.engine.store, name, body.row, body.column, body.verdict, body.value)
-    return grids.cell_dict(cell, cell.column)
+    column = grids.spec_of(service.engine.store, name).column(cell.column)
+    return grids.cell_dict(cell, column)
 
 
 @router.get("/grids/{name}/file", response_class=Response, responses=content(_FILE))
@@ -137,6 +158,8 @@ def get_grid_file(
     request: Request,
     service: Shared,
     format: Literal["xlsx", "csv", "html", "md", "jsonl", "gold.jsonl"] = "csv",
+    state: StateName = "",
+    value: Words = "",
 ) -> Response:
     """Download a grid as a file: XLSX of up to 20,000 cells; gold.jsonl has the rated cells as gold
     questions.
@@ -145,12 +168,12 @@ def get_grid_file(
         raise BusyError("files of other grids are being written", "try again in a moment")
     try:
         with caller_of(request).charged():
-            grid = grids.load(service.engine.store, name)
+            grid = grids.load(service.engine.store, name).narrowed(state, value)
             cells = len(grid.rows) * len(grid.spec.columns)
             if format == "xlsx" and cells > _XLSX_CELLS:
                 message = f"the grid has {cells:,} cells, more than the {_XLSX_CELLS:,} of XLSX"
                 raise InputError(message, "use format=csv, or: rag grid show NAME --out FILE.xlsx")
-            written = grid_export.WRITERS[f".{format}"](grid, {})
+            written = grid_export.in_format(grid, f".{format}", {})
     finally:
         _writing.release()
     headers = {"Content-Disposition": f'attachment; filename="grid.{format}"'}

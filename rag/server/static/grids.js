@@ -103,7 +103,7 @@ function drawActions() {
 async function saveGrid(format) {
   closeMenu();
   const { name } = grid;
-  try { downloadFile(`${name}.${format}`, await (await request(`${gridAddress(name)}/file?format=${format}`)).blob()); } catch (error) { gridProblem(error); }
+  try { downloadFile(`${name}.${format}`, await (await request(`${gridAddress(name)}/file?format=${format}${sorting.state ? `&state=${sorting.state}` : ''}`)).blob()); } catch (error) { gridProblem(error); }
 }
 
 const gridProblem = error => $('grid-notice').replaceChildren(problemBox(error));
@@ -159,17 +159,19 @@ function deleteGrid() {
     () => { leavingGrids.delete(name); goToGrid(name); });
 }
 
-// What changed since somebody looked.
+// What changed since somebody marked the changes as seen. To look at them marks nothing.
 function drawNotice() {
   const list = el('div', {});
+  let until = '';  // the last change that was shown; a later one is not marked
   const show = async () => {
     try {
       const { changes } = await getJson(`${gridAddress(grid.name)}/changes`);
+      until = changes.length ? changes.map(change => change.at).sort().at(-1) : '';
       list.replaceChildren(el('ul', { class: 'cards', 'aria-label': 'Changes' }, changes.map(changeCard)));
     } catch (error) { list.replaceChildren(problemBox(error)); }
   };
   const seen = async () => {
-    try { await postJson(`${gridAddress(grid.name)}/looked`, {}); grid.changed = 0; drawNotice(); $('title').focus(); loadGrids(); } catch (error) { list.replaceChildren(problemBox(error)); }
+    try { await postJson(`${gridAddress(grid.name)}/looked${until ? `?until=${encodeURIComponent(until)}` : ''}`, {}); await loadGrid(grid.name, gridsShown); drawNotice(); $('title').focus(); loadGrids(); } catch (error) { list.replaceChildren(problemBox(error)); }
   };
   $('grid-notice').replaceChildren(...grid.changed ? [el('div', { class: 'dissent changed' }, el('p', { class: 'row' }, el('b', {}, `${count(grid.changed, 'answer')} changed since you looked`),
     el('span', { class: 'actions' }, button('Show', show, { class: 'small edged' }), me.may_write ? button('Mark as seen', seen, { class: 'small edged' }) : null)), list)] : []);
@@ -251,9 +253,10 @@ function cellView(row, cell) {
 function stateView(cell) {
   const state = stateOf(cell);
   const sure = el('span', { class: 'soft small' }, percent(cell.probability));
-  const value = cell.value ? el('span', { class: 'cell-value' }, cell.value) : el('span', { class: 'soft' }, CELL_STATES[cell.state]);
+  const more = cell.addition ? el('span', { class: 'soft small' }, ` (${cell.addition})`) : null;
+  const value = cell.value ? el('span', { class: 'cell-value' }, cell.value, more) : el('span', { class: 'soft' }, CELL_STATES[cell.state]);
   const said = { confirmed: 'good', corrected: 'good', rejected: 'bad' }[state];
-  if (said) return [state === 'rejected' ? el('s', {}, value) : state === 'corrected' ? el('span', { class: 'cell-value' }, cell.shown) : value, el('span', { class: `verdict ${said}` }, state)];
+  if (said) return [state === 'rejected' ? el('s', {}, value) : state === 'corrected' ? el('span', { class: 'cell-value' }, cell.shown, more) : value, el('span', { class: `verdict ${said}` }, state)];
   return state === 'answered' ? [value, sure] : state === 'unsure' ? [value, el('span', {}, el('span', { class: 'verdict part' }, 'best guess'), ' ', sure)] : value;
 }
 

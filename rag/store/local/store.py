@@ -332,7 +332,10 @@ class LocalStore:
         ]
 
     def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
-        sql = f"""SELECT row, name, iif({_HOLDS}, json_extract(record, '$.state'), ''),
+        state = (
+            "coalesce(json_extract(record, '$.rating.verdict'), json_extract(record, '$.state'))"
+        )
+        sql = f"""SELECT row, name, iif({_HOLDS}, {state}, ''),
             json_extract(record, iif({_HOLDS}, '$.at', '$'))
             FROM cells WHERE grid = ? AND json_valid(record) ORDER BY number"""
         with self._database() as connection:

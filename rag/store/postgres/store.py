@@ -230,7 +230,8 @@ class PostgresStore:
         ]
 
     def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
-        sql = f"""SELECT place, name, CASE WHEN {HOLDS} THEN record::json ->> 'state' ELSE '' END,
+        sql = f"""SELECT place, name, CASE WHEN {HOLDS} THEN
+            coalesce(record::json #>> '{{rating,verdict}}', record::json ->> 'state') ELSE '' END,
             CASE WHEN {HOLDS} THEN record::json ->> 'at' ELSE record::json #>> '{{}}' END
             FROM rag_cells WHERE grid = %s ORDER BY number"""
         return self._rows_if("rag_cells", sql, grid)

@@ -1,0 +1,178 @@
+"""Files of grids: values are typed and whole, and no value breaks a file."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from rag.desk import grid_export
+from rag.desk.grid import Cell, Grid, GridRow, Quote, Rating, State
+from rag.desk.grid_file import definition
+from rag.errors import InputError
+from rag.meaning.values import Surroundings, typed_value
+from rag.types import Value
+
+TYPES = ("date", "amount", "number", "yes_no", "list", "text")
+SPEC = definition(
+    {"name": "leases", "columns": [{"name": t, "question": "What?", "type": t} for t in TYPES]},
+    "the test",
+)
+
+
+def cell(
+    column: str, value: str, typed: Value | None, state: State = "answered", row: str = "a.md"
+) -> Cell:
+    quote = Quote(row, "0", "A", 0, len(value), value, 0, len(value), value, page=2, heading="Rent")
+    now = "2026-11-01T00:00:00.000Z"
+    return Cell(row, column, state, value, 0.9, "", now, typed, (quote,), (row,))
+
+
+def said(column: str, sentence: str) -> Cell:
+    """The cell of the words in [brackets]."""
+    before, _, rest = sentence.partition("[")
+    words, _, after = rest.partition("]")
+    return cell(column, words, typed_value(words, column, Surroundings(before, after)))
+
+
+def grid(*rows: Sequence[Cell]) -> Grid:
+    """A grid with a row for each sequence of cells."""
+    names = [f"{number}.md" for number in range(len(rows))]
+    cells = {(name, one.column): one for name, row in zip(names, rows, strict=True) for one in row}
+    return Grid(SPEC, [GridRow(name, name, (), "0") for name in names], cells)
+
+
+def sheet(whole: Grid) -> dict[str, list[Any]]:
+    """The cells below each heading of the sheet, read again."""
+    book = openpyxl.load_workbook(io.BytesIO(grid_export.in_format(whole, ".xlsx", {})))
+    return {column[0].value: list(column[1:]) for column in book["Grid"].columns}
+
+
+def test_a_spreadsheet_shows_a_value_whole() -> None:
+    columns = sheet(
+        grid(
+            [said("amount", "[€3,200] per month"), said("date", "before [31 May\n2027]")],
+            [said("amount", "at least [£5 million]"), said("date", "[1/7/2023]")],
+            [said("amount", "[£10 to £12.50]"), said("date", "[14 July 1789]")],
+            [said("amount", "[12 months]"), said("date", "[8 August]")],
+        )
+    )
+    amounts = columns["amount"]
+    assert [one.value for one in amounts] == [3200, 5_000_000, "£10 to £12.50", 12]
+    assert [one.number_format for one in amounts] == [
+        '"€"#,##0" per month"',
+        '"at least ""£"#,##0',
+        "General",
+        '#,##0" months"',
+    ]
+    parts = {name: [one.value for one in cells] for name, cells in columns.items()}
+    assert parts["amount number"] == [3200, 5_000_000, 10, 12]
+    assert parts["amount to"] == [None, None, 12.5, None]
+    assert parts["amount unit"] == ["EUR", "GBP", "GBP", "month"]
+    assert parts["amount per"] == ["month", None, None, None]
+    assert parts["amount qualifier"] == [None, "at least", None, None]
+    dates = ["2027-05-31", None, "1789-07-14", "--08-08"]
+    assert parts["date"] == [dt.datetime(2027, 5, 31), "1/7/2023", "14 July 1789", "8 August"]
+    assert parts["date date"] == dates
+    assert parts["date qualifier"] == ["before", None, None, None]
+    assert columns["date"][0].number_format == '"before "yyyy-mm-dd'
+    assert parts["amount state"] == ["answered"] * 4
+
+
+def test_a_guess_is_no_number() -> None:
+    guess = cell("amount", "£5", typed_value("£5", "amount"), "unsure")
+    columns = sheet(grid([guess]))
+    assert columns["amount"][0].value == "? £5"
+    assert "amount number" not in columns
+
+
+def test_csv_and_json_have_the_parts_of_a_value() -> None:
+    whole = grid([said("amount", "a monthly rent of at least [£550]")], [said("amount", "[-£5]")])
+    rows = list(csv.DictReader(io.StringIO(grid_export.to_csv(whole, {}))))
+    names = ("amount", "amount number", "amount unit", "amount per", "amount qualifier")
+    assert [rows[0][name] for name in names] == ["£550", "550", "GBP", "month", "at least"]
+    assert rows[1]["amount number"] == "-5", "a number is no formula"
+    lines = [json.loads(line) for line in grid_export.to_jsonl(whole, {}).splitlines()]
+    found = next(line for line in lines if line["column"] == "amount")
+    assert (found["typed"]["per"], found["addition"]) == ("month", "at least, per month")
+    assert "£550 (at least, per month)" in grid_export.to_markdown(whole, {})
+    assert "£550 (at least, per month)" in grid_export.to_html(whole, {})
+
+
+def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
+    right = said("amount", "[£5]")
+    rating = Rating("corrected", right.at, "€7 per week")
+    corrected = Cell(
+        **{name: getattr(right, name) for name in right.__slots__} | {"rating": rating}
+    )
+    whole = grid([corrected])
+    columns = sheet(whole)
+    assert columns["amount"][0].value == 7
+    assert columns["amount"][0].number_format == '"€"#,##0" per week"'
+    assert columns["amount state"][0].value == "corrected"
+    (row,) = csv.DictReader(io.StringIO(grid_export.to_csv(whole, {})))
+    assert (row["amount number"], row["amount per"]) == ("7", "week")
+    assert (whole.counts["answered"], whole.counts["corrected"]) == (0, 1)
+
+
+def test_rows_are_chosen_by_state_and_value() -> None:
+    whole = grid([said("amount", "[£5]")], [cell("text", "Ada", None, "unsure")])
+    assert [row.key for row in whole.narrowed(state="unsure").rows] == ["1.md"]
+    assert [row.key for row in whole.narrowed(value="ada").rows] == ["1.md"]
+    assert whole.narrowed(state="answered", value="ada").rows == []
+    assert [row.key for row in whole.narrowed(state="answered").rows] == ["0.md"]
+    with pytest.raises(InputError, match="'sure' is no state"):
+        whole.narrowed(state="sure")
+
+
+def test_quotes_are_footnotes_on_a_page_for_paper() -> None:
+    page = grid_export.to_html(grid([said("text", "[Ada] rents it")]), {"0.md": "/l/0.md"})
+    assert '<a href="#note-1" title="Ada">[1]</a>' in page
+    assert '<li id="note-1">“Ada” <a href="file:///l/0.md">a.md, page 2</a>, Rent</li>' in page
+    assert "@media print" in page
+    assert "table-header-group" in page
+
+
+VALUES = st.builds(
+    Value,
+    st.sampled_from(["date", "money", "number", "duration", "percentage", "quantity", "boolean"]),
+    st.text(max_size=20),
+    iso=st.none() | st.sampled_from(["--08-08", "2015", "1000-01-01", "2027-05-31", "x", "199X"]),
+    precision=st.none() | st.sampled_from(["day", "month", "year"]),
+    number=st.none() | st.floats(allow_nan=True, allow_infinity=True),
+    upper=st.none() | st.floats(allow_nan=True),
+    unit=st.none() | st.text(max_size=60),
+    bound=st.text(max_size=10),
+    per=st.text(max_size=10),
+)
+ANY_TEXT = st.text(st.characters(), max_size=40)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+@example(
+    "\ud800\ufffe\x00=1", "date", Value("date", "8 August", "--08-08", "day"), "=\udcff/\uffff"
+)
+@example("_x0041_\r\n", "number", Value("number", "x", number=float("nan")), "\x1b[31m")
+@given(ANY_TEXT, st.sampled_from(TYPES), st.none() | VALUES, ANY_TEXT)
+def test_no_cell_breaks_a_file(text: str, column: str, value: Value | None, source: str) -> None:
+    whole = grid([cell(column, text, value)], [cell(column, text, value, "unsure")])
+    for ending in grid_export.WRITERS:
+        content = grid_export.in_format(whole, ending, {"0.md": f"/{source}", "a.md": source})
+        if ending == ".xlsx":
+            book = openpyxl.load_workbook(io.BytesIO(content))
+            assert book["Grid"].max_row == 3
+            types = {one.data_type for page in book for line in page for one in line}
+            assert types <= {"s", "n", "d", "inlineStr"}
+        elif ending.endswith("jsonl"):
+            assert all(json.loads(line) for line in content.decode().split("\n")[:-1])
+        elif ending == ".csv":
+            rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+            assert len({len(row) for row in rows}) == 1
