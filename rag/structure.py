@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -117,13 +118,22 @@ def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
 
 def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
     """Blocks with a part in `text[start:end]`, and their parents; `parent` refers to the result."""
+    return list(iterate_within(blocks, start, end))
+
+
+def iterate_within(
+    blocks: Sequence[Block], start: int, end: int, after: int = 0
+) -> Iterator[Block]:
+    """The blocks of `within` but the first `after` ones, one by one."""
+    around = [*_around(blocks, start)][::-1]
     first = bisect_right(blocks, start, key=_START)
-    indices = [
-        *reversed(list(_around(blocks, start))),
-        *range(first, bisect_left(blocks, end, key=_START)),
-    ]
-    places = {-1: -1} | {index: place for place, index in enumerate(indices)}
-    return [blocks[i]._replace(parent=places[blocks[i].parent]) for i in indices]
+    places = {-1: -1} | {index: place for place, index in enumerate(around)}
+    following = range(first, max(first, bisect_left(blocks, end, key=_START)))
+    for index in chain(around[after:], following[max(0, after - len(around)) :]):
+        block = blocks[index]
+        parent = block.parent
+        place = parent - first + len(around) if parent >= first else places[parent]
+        yield block._replace(parent=place)
 
 
 def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:

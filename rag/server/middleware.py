@@ -20,7 +20,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +50,8 @@ _SMALL_BODY = 1 << 20
 _PIECE = 1 << 16
 _WAIT_SECONDS = 20.0
 _BODY_SECONDS = 30.0
+_RESPONSE_SECONDS = 1.0
+"""Seconds that a large response waits for its bytes, in its place for work."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -75,11 +77,11 @@ class _Share:
     """At most `total` units, and at most `own` for one key; without keys, all are one caller."""
 
     def __init__(self, total: int, own: int) -> None:
-        self._most, self._own = total, own
+        self._most, self.of_one = total, own
         self._used: Counter[str] = Counter()
 
     def fits(self, key_id: str, units: int) -> bool:
-        own = not key_id or self._used[key_id] + units <= self._own
+        own = not key_id or self._used[key_id] + units <= self.of_one
         return own and self._used.total() + units <= self._most
 
     def add(self, key_id: str, units: int) -> None:
@@ -89,8 +91,9 @@ class _Share:
 
 
 class Admission:
-    """Admits up to `requests` requests at a time, and up to `size` bytes of large bodies. One key
-    gets at most three quarters of the requests and half of the bytes. Use it in the event loop.
+    """Admits up to `requests` requests at a time, and up to `size` bytes of large bodies, of
+    requests and responses. One key gets at most three quarters of the requests and half of the
+    bytes. Use it in the event loop.
     """
 
     def __init__(self, requests: int, size: int, seconds: float = _WAIT_SECONDS) -> None:
@@ -100,34 +103,59 @@ class Admission:
         self._freed = asyncio.Event()
 
     @asynccontextmanager
-    async def place(self, key_id: str, size: int) -> AsyncIterator[Callable[[], object]]:
+    async def place(self, key_id: str, size: int) -> AsyncIterator[Held]:
         """Reserve a place for a request, and `size` bytes; wait for them if necessary. Raises
         ServiceError at once without a place, or after `seconds` without the bytes.
-
-        Yields a function that frees the bytes early, from any thread.
         """
         if not self._requests.fits(key_id, 1):
             raise problems.overloaded(1)
+        held = Held(self, key_id)
         with ExitStack() as stack:
             self._requests.add(key_id, 1)
             stack.callback(self._requests.add, key_id, -1)
-            try:
-                async with asyncio.timeout(self._seconds):
-                    while size and not self._bytes.fits(key_id, size):
-                        self._freed.clear()
-                        await self._freed.wait()
-            except TimeoutError:
-                raise problems.overloaded(5) from None
-            self._bytes.add(key_id, size)
-            reserved = [size]
+            await self.reserve(held, size, self._seconds)
+            stack.callback(self.free, held)
+            yield held
 
-            def free() -> None:
-                if reserved:
-                    self._bytes.add(key_id, -reserved.pop())
-                    self._freed.set()
+    async def reserve(self, held: Held, size: int, seconds: float) -> None:
+        """Reserve bytes; of more than a key's share, the share. Raises ServiceError after
+        `seconds` without them.
+        """
+        size = min(size, self._bytes.of_one)
+        try:
+            async with asyncio.timeout(seconds):
+                while size and not self._bytes.fits(held.key_id, size):
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            raise problems.overloaded(5) from None
+        self._bytes.add(held.key_id, size)
+        held.size += size
 
-            stack.callback(free)
-            yield partial(asyncio.get_running_loop().call_soon_threadsafe, free)
+    def free(self, held: Held) -> None:
+        self._bytes.add(held.key_id, -held.size)
+        held.size = 0
+        self._freed.set()
+
+
+class Held:
+    """The bytes that a request in progress holds. Its methods are for the request's thread."""
+
+    def __init__(self, admission: Admission, key_id: str) -> None:
+        self._admission, self._loop = admission, asyncio.get_running_loop()
+        self.key_id, self.size = key_id, 0
+
+    def free(self) -> None:
+        """Free them before the request ends."""
+        self._loop.call_soon_threadsafe(self._admission.free, self)
+
+    def reserve(self, size: int) -> None:
+        """Reserve bytes of a large response until it has been sent, however slowly it is read.
+        Raises ServiceError without them.
+        """
+        if size > _SMALL_BODY:
+            reserved = self._admission.reserve(self, size, _RESPONSE_SECONDS)
+            asyncio.run_coroutine_threadsafe(reserved, self._loop).result()
 
 
 @dataclass(slots=True)
@@ -204,7 +232,11 @@ class RequestGate:
             elif exchange.method == "HEAD":
                 message = {**message, "body": b""}
             with suppress(OSError):  # the client has disconnected
-                await send(message)
+                for part in _parts(message):
+                    if caller.disconnected and message["type"] == "http.response.body":
+                        break
+                    await send(part)
+                    await asyncio.sleep(0)  # to hear that the client has disconnected
 
         try:
             await self._cors(scope, receive, sending)
@@ -265,8 +297,8 @@ class RequestGate:
         limit = self._max_upload if uploads else min(_SMALL_BODY, self._max_upload)
         size = _announced(request_headers, limit)
         large, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
-        async with self._admission.place(key_id, large) as free, self._opened(state):
-            state["release_body"] = free
+        async with self._admission.place(key_id, large) as held, self._opened(state):
+            state["held"] = held
             with await _receive_body(receive, limit) as body:
                 await _watched(self._app, scope, receive, send, body)
         await self._note_change(scope, right)
@@ -310,6 +342,17 @@ class RequestGate:
             await anyio.to_thread.run_sync(
                 partial(self._service.audit.note, exchange.method, **facts)
             )
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """The message in parts, so that a connection holds little of a body that is read slowly."""
+    body = message.get("body", b"")
+    if len(body) <= _PIECE:
+        yield message
+        return
+    for start in range(0, len(body), _PIECE):
+        more = message.get("more_body", False) or start + _PIECE < len(body)
+        yield {**message, "body": body[start : start + _PIECE], "more_body": more}
 
 
 def _with_bearer(request_headers: Mapping[str, str]) -> dict[str, str]:

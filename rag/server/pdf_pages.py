@@ -9,6 +9,7 @@ quotes [words, before, after] as JSON, then a PDF, and writes their boxes and th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,16 +17,19 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import unicodedata
 import zlib
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
 from rag import child_process
 from rag.errors import BusyError, InputError
-from rag.server.work import waiting
+from rag.server.caller import Caller
+from rag.server.work import Places, waiting
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, from the top left corner, as fractions of the page's size."""
@@ -37,16 +41,44 @@ _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
 _MEMORY_MB = 2048
-_AT_ONCE = 2
-_MOST = 16
+_MOST, _OF_ONE_KEY = 16, 8
 """Pages that are drawn or wait, so that they leave threads and memory to questions."""
-_admitted = threading.BoundedSemaphore(_MOST)
-_drawing = threading.BoundedSemaphore(_AT_ONCE)
+_LATE = 1000
+"""Pages that are remembered because they took too long."""
+_drawing = Places(2, 1)
+_admitted: Counter[str] = Counter()
+_late: OrderedDict[tuple[str, ...], str] = OrderedDict()
+_lock = threading.Lock()
+
+
+@contextmanager
+def place(caller: Caller) -> Iterator[None]:
+    """Wait for one of two places to draw a page, of which a key has one at most, and charge the
+    seconds of the block. Raises BusyError if too many pages wait, or too many of this key.
+    """
+    key_id = caller.key_id
+    with _lock:
+        is_full = _admitted.total() >= _MOST or (key_id and _admitted[key_id] >= _OF_ONE_KEY)
+        _admitted[key_id] += not is_full
+    if is_full:
+        raise BusyError("too many pages are being drawn", "try again in a moment")
+    try:
+        with waiting():
+            _drawing.enter(key_id, 2 * _SECONDS)
+        started = time.monotonic()
+        try:
+            with caller.charged():
+                yield
+        finally:
+            _drawing.leave(key_id, time.monotonic() - started)
+    finally:
+        with _lock:
+            _admitted[key_id] -= 1
 
 
 def picture(pdf: bytes, page: int, width: int) -> bytes:
-    """A page (from 1) as a PNG. Raises InputError if it cannot be drawn, BusyError if many are."""
-    return _run(pdf, str(page), str(width))
+    """A page (from 1) as a PNG, in a `place`. Raises InputError if it cannot be drawn."""
+    return _run(pdf, b"", str(page), str(width))
 
 
 def layout(
@@ -57,23 +89,27 @@ def layout(
     lines. Raises as `picture` does.
     """
     near = [(words, before[-_CONTEXT:], after[:_CONTEXT]) for words, before, after in quotes]
-    boxes, lines = json.loads(_run(f"{json.dumps(near)}\n".encode() + pdf, str(page)))
+    boxes, lines = json.loads(_run(pdf, f"{json.dumps(near)}\n".encode(), str(page)))
     return boxes, lines
 
 
-def _run(request: bytes, *arguments: str) -> bytes:
-    with waiting(), ExitStack() as stack:
-        for semaphore, seconds in ((_admitted, 0), (_drawing, _SECONDS)):
-            if not semaphore.acquire(timeout=seconds):
-                raise BusyError("too many pages are being drawn", "try again in a moment")
-            stack.callback(semaphore.release)
-        try:
+def _run(pdf: bytes, before: bytes, *arguments: str) -> bytes:
+    """The output for a page; one that took too long is not tried again."""
+    name = hashlib.sha256(pdf).hexdigest(), *arguments[:1]
+    if message := _late.get(name):
+        raise InputError(message, "read its text instead")
+    try:
+        with waiting():
             ran = child_process.run(
-                __name__, *arguments, data=request, memory=_MEMORY_MB, seconds=_SECONDS
+                __name__, *arguments, data=before + pdf, memory=_MEMORY_MB, seconds=_SECONDS
             )
-        except subprocess.TimeoutExpired as error:
-            message = f"page {arguments[0]} took longer than {_SECONDS} seconds to draw"
-            raise InputError(message, "read its text instead") from error
+    except subprocess.TimeoutExpired as error:
+        message = f"page {arguments[0]} took longer than {_SECONDS} seconds to draw"
+        with _lock:
+            _late[name] = message
+            if len(_late) > _LATE:
+                _late.popitem(last=False)
+        raise InputError(message, "read its text instead") from error
     if ran.returncode:
         raise InputError(f"page {arguments[0]} cannot be drawn", "read its text instead")
     return ran.stdout

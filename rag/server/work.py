@@ -189,7 +189,10 @@ def _answer(
 ) -> Response:
     with working(request.state.caller):
         try:
-            return _finished(handler(request))
+            response = _finished(handler(request))
+            if held := getattr(request.state, "held", None):
+                held.reserve(len(getattr(response, "body", b"")))
+            return response
         except (HTTPException, RequestValidationError) as error:
             return _finished(problems.respond(request, error))
 

@@ -127,12 +127,12 @@ def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
 
         async def send() -> None:
             nonlocal under_way
-            async with admission.place("", 40) as free:
+            async with admission.place("", 40) as held:
                 under_way += 1
                 most.append(under_way)
                 await asyncio.sleep(0.01)
                 under_way -= 1
-                threading.Thread(target=free).start()
+                threading.Thread(target=held.free).start()
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(*(send() for _ in range(10)))

@@ -5,18 +5,31 @@ import os
 import shutil
 import sqlite3
 import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from rag.server import pdf_pages
+from rag.server.routes.page_data import WireBlock
 from rag.server.schemas import Ask
 from rag.settings import Settings
-from tests.parsing.pdfs import Put, column, pdf
-from tests.server.fake_server import add_key, index_of, serving
+from rag.structure import within
+from tests.parsing.pdfs import Put, column, file_of, pdf
+from tests.parsing.test_pdf_bombs import stream
+from tests.server.fake_server import (
+    add_key,
+    connect,
+    index_of,
+    put_text,
+    serving,
+    until,
+    with_key,
+)
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
@@ -61,6 +74,42 @@ def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
     assert [stored[a:b] for _, a, b in blocks[2]["cells"]] == ["M4 | M5: steel", "7"]
     assert client.get("/v1/blocks", params={"document": "none"}).status_code == 404
     client.delete("/v1/documents/uploads/stock.md").raise_for_status()
+
+
+def test_the_structure_of_a_long_document_comes_in_pages(tmp_path: Path) -> None:
+    """All blocks at once took 1.1 GB."""
+    text = "# Stock\n\n" + "".join(f"- item {n}\n  - below {n}\n" for n in range(6000))
+    with serving(tmp_path) as client:
+        put_text(client, "stock.md", text)
+        asked: dict[str, Any] = {"document": "uploads/stock.md", "start": 3, "end": 10**7}
+        blocks, sizes, after = list[Any](), list[int](), 0
+        while after is not None:
+            page = client.get("/v1/blocks", params={**asked, "after": after}).json()
+            sizes.append(len(page["blocks"]))
+            blocks += page["blocks"]
+            after = page["next"]
+        stored = client.app_state.service.existing("uploads/stock.md")
+    whole = [WireBlock(**block._asdict()) for block in within(stored.blocks, 3, 10**7)]
+    assert [WireBlock(**block) for block in blocks] == whole
+    assert max(sizes) <= 4000
+    assert len(sizes) > 2
+
+
+def test_large_responses_wait_for_a_share_of_the_memory(tmp_path: Path) -> None:
+    """Ninety readers that read nothing held 31 MB each."""
+    keys = [add_key(tmp_path, scope) for scope in ("write", "read")]
+    content = pdf([column(["Sardines swim."], 72)]) + b"\n%" + bytes(14_000_000)
+    with serving(tmp_path, key=keys[0], max_upload_mb=16) as client, ExitStack() as stack:
+        client.post("/v1/documents", files=[("file", ("a.pdf", content))]).raise_for_status()
+        path = "/v1/original?document=uploads/a.pdf"
+        assert client.get(path).content == content
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {keys[0]}\r\n\r\n"
+        readers = [connect(client, stack, head.encode()) for _ in range(12)]
+        first = [reader.recv(12) for reader in readers]
+        assert first.count(b"HTTP/1.1 200") == 1
+        assert first.count(b"HTTP/1.1 503") == 11
+        other = stack.enter_context(with_key(client, keys[1]))
+        assert other.get(path).status_code == 200  # nobody takes more than half
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +236,51 @@ def test_an_undrawable_page_is_a_problem(with_pdf: Path) -> None:
         (with_pdf / "docs/plan.pdf").write_bytes(b"%PDF-1.4 another")
         changed = client.get("/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1})
         assert (changed.status_code, "changed on disk" in changed.json()["detail"]) == (404, True)
+
+
+def slow_to_draw() -> bytes:
+    """A PDF of one page that is covered twenty thousand times."""
+    words = b"BT /F1 12 Tf 72 700 Td (Sardines swim.) Tj ET "
+    return file_of(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+            b"/Resources << /Font << /F1 5 0 R >> >> >>",
+            stream("", words + b"0 0 595 842 re f\n" * 20_000),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        ]
+    )
+
+
+def test_no_key_takes_the_places_of_another_one_s_pages(with_pdf: Path, tmp_path: Path) -> None:
+    shutil.copytree(with_pdf, tmp_path / "copied")
+    index = tmp_path / "copied/index"
+    loud, calm = add_key(index, "write"), add_key(index, "read")
+    slow = slow_to_draw()
+    with (
+        serving(index, key=loud) as client,
+        with_key(client, calm) as other,
+        ThreadPoolExecutor(32) as pool,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(pdf_pages, "_SECONDS", 6)
+        files = [("file", (f"slow{n}.pdf", slow + b"%" * n)) for n in range(8)]
+        for file in files:
+            client.post("/v1/documents", files=[file]).raise_for_status()
+        plan: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 2400}
+        asked = [{**plan, "document": f"uploads/slow{n % 8}.pdf"} for n in range(32)]
+        flood = [
+            pool.submit(client.get, "/v1/pages/picture", params=one, timeout=120) for one in asked
+        ]
+        until(lambda: children("rag.server.pdf_pages"), 20)
+        for _ in range(3):
+            started = time.monotonic()
+            assert other.get("/v1/pages/picture", params=plan).status_code == 200
+            assert time.monotonic() - started < 4
+        statuses = [one.result().status_code for one in flood]
+        assert statuses.count(503) >= 16
+        started = time.monotonic()
+        late = client.get("/v1/pages/picture", params=asked[0])  # it is not tried again
+        assert (late.status_code, "took longer than" in late.text) == (422, True)
+        assert time.monotonic() - started < 2

@@ -105,7 +105,7 @@ def add_documents(
     check_names(service.engine.store, files)
     number = service.jobs.add(files)
     files.clear()  # the files are on disk; free the memory for other uploads
-    request.state.release_body()
+    request.state.held.free()
     job = service.jobs.wait(number, _WAIT)
     assert job is not None
     if job.state == "done" and all(file.outcome == "rejected" for file in job.files):

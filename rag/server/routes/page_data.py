@@ -6,20 +6,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import compress
-from typing import Annotated
+from typing import IO, Annotated
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from rag.answering.talk import SUGGESTION_READS
-from rag.errors import InputError, NotFoundError
+from rag.errors import InputError, NotFoundError, StoreError
 from rag.ingestion.pipeline import UPLOADED
 from rag.originals import is_kept, open_original
 from rag.protocols import Store
@@ -32,7 +34,7 @@ from rag.server.schemas import Options, WireCount, WireSource
 from rag.server.state import Service, Shared, caller_of
 from rag.server.work import WorkRoute
 from rag.session import Understood
-from rag.structure import within
+from rag.structure import iterate_within
 from rag.types import Answer, BlockKind, Document
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=WorkRoute)
@@ -40,6 +42,9 @@ Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="Th
 Offset = Annotated[int, Query(ge=0, description="In the document's text.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
 FEATURES = ["check", "feedback", "conversation", "form"]
+_MOST_PARTS = 4000
+"""Blocks and cells of a page of a document's structure."""
+_PIECE = 1 << 16
 _TITLES = 6
 _TEXT_INSTEAD = "get its text: GET /v1/documents/ID/text"
 _SESSION_SECONDS = 400 * 86_400
@@ -88,11 +93,18 @@ class WireBlock(BaseModel):
     kind: BlockKind
     start: int
     end: int
-    parent: int = Field(description="Index of the block that it belongs to in `blocks`, or -1.")
+    parent: int = Field(
+        description="Index of the block that it belongs to in the blocks of all pages, or -1."
+    )
     level: int = Field(description="Level of a heading, from 1; 0 for other blocks.")
     marker: str = Field(description="Marker of an item, which is a part of the text.")
     cells: list[tuple[int, int, int]] = Field(description="Column (-1 if unknown), start, end.")
     columns: list[str] = Field(description="Names of the columns of a table.")
+
+
+class WireBlocks(BaseModel):
+    blocks: list[WireBlock]
+    next: int | None = Field(default=None, description="Send it as `after` for the next page.")
 
 
 Box = tuple[float, float, float, float]
@@ -240,17 +252,25 @@ def _look(service: Service) -> None:
 @router.get("/blocks")
 @needs(Right.READ)
 def list_blocks(
-    service: Shared, document: Identifier, start: Offset = 0, end: Offset = 100_000
-) -> dict[str, list[WireBlock]]:
-    """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code. A parent comes
-    before its children.
+    service: Shared,
+    document: Identifier,
+    start: Offset = 0,
+    end: Offset = 100_000,
+    after: Annotated[int, Query(ge=0, description="`next` of the previous page.")] = 0,
+) -> WireBlocks:
+    """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code, some thousand
+    blocks at a time. A parent comes before its children.
     """
     stored = service.existing(document)
-    blocks = [
-        WireBlock(**block._asdict() | {"columns": [column.name for column in block.columns]})
-        for block in within(stored.blocks, start, end)
-    ]
-    return {"blocks": blocks}
+    page: list[WireBlock] = []
+    parts = 0
+    for block in iterate_within(stored.blocks, start, end, after):
+        if parts >= _MOST_PARTS:
+            return WireBlocks(blocks=page, next=after + len(page))
+        columns = [column.name for column in block.columns]
+        page.append(WireBlock(**block._asdict() | {"columns": columns}))
+        parts += 1 + len(block.cells) + len(columns)
+    return WireBlocks(blocks=page)
 
 
 @router.get("/pages")
@@ -268,15 +288,15 @@ def get_page(
     """The text of a page of a PDF, and boxes of `text[start:end]` and of its sentence; if they
     continue on the next page, of the part on this one.
     """
-    stored, pdf = _pdf(service, document, page)
-    text, first = stored.text, stored.pages[page - 1]
-    last = [*stored.pages, len(text)][page]
-    quotes = []
-    for span in ((start, end), (sentence_start, sentence_end)):
-        here = slice(max(span[0], first), min(span[1], last))
-        before, after = text[first : here.start], text[here.stop : last]
-        quotes.append((text[here], before, after))
-    with caller_of(request).charged():
+    with pdf_pages.place(caller_of(request)):
+        stored, pdf = _pdf(service, document, page)
+        text, first = stored.text, stored.pages[page - 1]
+        last = [*stored.pages, len(text)][page]
+        quotes = []
+        for span in ((start, end), (sentence_start, sentence_end)):
+            here = slice(max(span[0], first), min(span[1], last))
+            before, after = text[first : here.start], text[here.stop : last]
+            quotes.append((text[here], before, after))
         (boxes, sentence), rows = pdf_pages.layout(pdf, page, quotes)
     lines = [WireLine(text=row, box=box) for row, box in rows]
     sizes = {"page": page, "pages": len(stored.pages)}
@@ -293,8 +313,8 @@ def get_page_picture(
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
     """A page of a PDF as a PNG."""
-    stored, pdf = _pdf(service, document, page)
-    with caller_of(request).charged():
+    with pdf_pages.place(caller_of(request)):
+        stored, pdf = _pdf(service, document, page)
         drawn = pdf_pages.picture(pdf, page, width)
     tag = f'"{stored.sha256}-{page}-{width}"'
     headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
@@ -313,7 +333,28 @@ def get_original(service: Shared, document: Identifier) -> Response:
         raise NotFoundError(f"the file of {document[:200]} is not kept", _TEXT_INSTEAD)
     name = urllib.parse.quote(document.rpartition("/")[2])
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+    media = "application/octet-stream"
+    if isinstance(content, bytes):
+        return Response(content, media_type=media, headers=headers)
+    headers["Content-Length"] = str(os.fstat(content.fileno()).st_size)
+    pieces = _pieces(content, stored.sha256)
+    return StreamingResponse(pieces, media_type=media, headers=headers)
+
+
+def _pieces(file: IO[bytes], sha256: str) -> Iterator[bytes]:
+    """The bytes of a file. If it was changed after it had been compared with the digest, the last
+    piece is not sent, which breaks the connection off.
+    """
+    digest, before = hashlib.sha256(), b""
+    with file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            if before:
+                yield before
+            before = piece
+    if digest.hexdigest() != sha256:
+        raise StoreError("a file has changed while it was sent", "send the request again")
+    yield before
 
 
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:
@@ -322,15 +363,18 @@ def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes
     pdf = _content(service, stored) if stored.metadata.get("type") == "pdf" else None
     if pdf is None:
         raise NotFoundError(f"{document_id[:200]} has no pages to show", _TEXT_INSTEAD)
+    if not isinstance(pdf, bytes):
+        with pdf:
+            pdf = pdf.read()
     if page > len(stored.pages):
         message = f"page {page} is past the end: {document_id[:200]} has {len(stored.pages)}"
         raise InputError(message, "choose one of these")
     return stored, pdf
 
 
-def _content(service: Service, document: Document) -> bytes | None:
-    """The bytes of an uploaded file if they are kept, or of an ingested file if it exists. Raises
-    NotFoundError if they are not those that were read.
+def _content(service: Service, document: Document) -> bytes | IO[bytes] | None:
+    """The bytes of an uploaded file if they are kept, or an ingested file, open, if it exists.
+    Raises NotFoundError if it is not what was read.
     """
     if document.source.startswith(UPLOADED):
         content = service.engine.store.original(document.id)
@@ -339,7 +383,6 @@ def _content(service: Service, document: Document) -> bytes | None:
     elif document.file != document.source or not is_kept(document):  # a member of an archive
         return None
     elif file := open_original(document):
-        with file:
-            return file.read()
+        return file
     message = f"{document.id[:200]} has changed on disk since it was ingested"
     raise NotFoundError(message, "ingest it again: rag sync")

@@ -118,7 +118,7 @@ async function tabulate(view, pieces, open) {
   if (!pieces.every(piece => piece.citation && piece.citation.document_id === first.citation.document_id) || !pieces.some(piece => piece.text.includes(' | '))) return;
   const places = pieces.map(({ citation: { start_char_index: start, end_char_index: end } }) => ({ start, end }));
   const range = new URLSearchParams({ document: first.citation.document_id, start: Math.min(...places.map(one => one.start)), end: Math.max(...places.map(one => one.end)) });
-  const { blocks } = await getJson(`/v1/blocks?${range}`).catch(() => ({ blocks: [] }));
+  const blocks = await getBlocks(range).catch(() => []);
   const rows = pieces.map((piece, i) => blocks.find(({ kind, start, end }) => ['row', 'header'].includes(kind) && start === places[i].start && end === places[i].end));
   const tables = new Set(rows.map(row => row?.parent));
   const { columns = [] } = blocks[[...tables][0]] || {};

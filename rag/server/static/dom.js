@@ -120,6 +120,16 @@ async function request(path, options = {}) {
 }
 
 const getJson = async path => (await request(path)).json();
+// The blocks of a part of a document, page by page.
+async function getBlocks(range) {
+  const all = [];
+  for (let after = 0; after !== null;) {
+    const { blocks, next } = await getJson(`/v1/blocks?${range}&after=${after}`);
+    all.push(...blocks);
+    after = next;
+  }
+  return all;
+}
 const sendJson = method => (path, body, signal) =>
   request(path, { method, signal, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 const [postJson, putJson] = [sendJson('POST'), sendJson('PUT')];

@@ -178,7 +178,7 @@ async function documentView(text, detail, citation, scroller) {
   async function show(a, b) {
     const [first, last] = [whole(a), whole(b)];
     const range = new URLSearchParams({ document: detail.id, start: pointsIn(text, first), end: pointsIn(text, last) });
-    const { blocks } = await getJson(`/v1/blocks?${range}`);
+    const blocks = await getBlocks(range);
     const height = scroller.scrollHeight - scroller.scrollTop;
     const moved = first < from;
     from = first;
