@@ -223,7 +223,7 @@ def test_an_endpoint_s_own_work_is_charged_to_its_key(tmp_path: Path) -> None:
             charged.clear()
             sent = client.request("POST" if body else "GET", path, json=body, headers=headers)
             assert sent.status_code < 500
-            assert sum(charged) > REQUEST_SECONDS + 0.001
+            assert sum(charged) > REQUEST_SECONDS
 
 
 def test_open_routes_need_no_work(tmp_path: Path) -> None:
