@@ -1,6 +1,7 @@
 """Parses files in processes with limits, so that a malicious or broken file stops no others."""
 
 import json
+import os
 import signal
 import threading
 import time
@@ -21,6 +22,8 @@ from rag.parsing.worker import MOST_SCANS, SCAN_SECONDS, loaded_from, too_much_m
 _CANCELLED = "was cancelled"
 _AHEAD = 3
 """Number of files per process to read ahead."""
+_LEAST_SECONDS, _BYTES_A_SECOND = 10, 20_000
+"""Time for the smallest file, and how many bytes of a file give it another second."""
 _LOOK = 0.2
 """Seconds between two looks at whether a file is still wanted."""
 _PATIENCE = 4
@@ -29,8 +32,8 @@ _PATIENCE = 4
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes. A page
-    whose text is recognised adds `SCAN_SECONDS`.
+    """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes. A small file
+    has less time, and a page whose text is recognised adds `SCAN_SECONDS`.
 
     `keep_furniture` keeps navigation, running heads and the like."""
 
@@ -38,6 +41,10 @@ class ParseLimits:
     seconds: int = 120
     memory: int = 2048
     keep_furniture: bool = False
+
+    def seconds_of(self, size: int) -> int:
+        """CPU time for a file of so many bytes: a few hundred have no right to two minutes."""
+        return min(self.seconds, _LEAST_SECONDS + size // _BYTES_A_SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,9 @@ class Pool:
                     raise BusyError("files are not read any more", "try again in a moment")
                 worker = self._own.worker = _Worker(self._limits)
                 self._all = [other for other in self._all if not other.ended] + [worker]
-        return worker.ask({**request, **asdict(self._limits)}, data, on_scan, is_wanted)
+        size = len(data) or _size_of(request.get("path", ""))
+        limits = {**asdict(self._limits), "seconds": self._limits.seconds_of(size)}
+        return worker.ask({**request, **limits}, data, on_scan, is_wanted)
 
     def close(self) -> None:
         """End the processes at once, whatever they read. May be called twice."""
@@ -150,6 +159,14 @@ class Pool:
         self.close()
 
 
+def _size_of(path: str) -> int:
+    """Bytes of a file; 0 if it cannot be read, as the process will say."""
+    try:
+        return os.stat(path).st_size
+    except (OSError, ValueError):
+        return 0
+
+
 class _Worker:
     """A process that reads one file after another."""
 
@@ -164,7 +181,7 @@ class _Worker:
         self, request: dict[str, Any], data: bytes, on_scan: OnScan, is_wanted: IsWanted
     ) -> Loaded:
         """Read one file. Raises ParseError, also if the process died."""
-        self._seconds = self._limits.seconds
+        self._seconds = request["seconds"]
         answer, answered = None, threading.Event()
         threading.Thread(target=self._watch, args=(answered, is_wanted), daemon=True).start()
         with suppress(OSError, ValueError):
@@ -181,7 +198,7 @@ class _Worker:
 
     def _answer(self, on_scan: OnScan) -> dict[str, Any] | None:
         """The process's answer, after calls of `on_scan`; None if it died."""
-        most_seconds = self._limits.seconds + MOST_SCANS * SCAN_SECONDS
+        most_seconds = self._seconds + MOST_SCANS * SCAN_SECONDS
         while (line := cast(IO[bytes], self._process.stdout).readline()).endswith(b"\n"):
             answer: dict[str, Any] = json.loads(line)
             if "scan" not in answer:

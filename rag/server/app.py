@@ -84,6 +84,7 @@ def create_app(
             await anyio.to_thread.run_sync(spans.close)
 
     access = Access(service.keys, settings.host, settings.rate, token)
+    service.models.charge = access.rate.charge
     routes = [route for module in _MODULES for route in module.router.routes]
     routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     rights = RouteRights(routes)

@@ -23,11 +23,13 @@ from rag.engine import Engine
 from rag.errors import BusyError, EmptyError, InputError, NotFoundError, RagError, StoreError
 from rag.ingestion.pipeline import check_free
 from rag.ingestion.uploads import GRID, deaths_counted, prepare, put_prepared
-from rag.parsing.pool import Pool
+from rag.parsing.load import Loaded
 from rag.protocols import Embedder, Store, Vectors
+from rag.server.caller import Caller
 from rag.server.model_worker import ModelThread
+from rag.server.readers import AT_ONCE, Readers
 from rag.server.schemas import WireFile
-from rag.server.upload_queue import LocalUploadQueue, Upload, file_of, outcome_of
+from rag.server.upload_queue import Entry, LocalUploadQueue, Upload, file_of, outcome_of
 
 _log = logging.getLogger(__name__)
 _PIECE, _PIECE_CHARACTERS = 16, 20_000
@@ -87,14 +89,15 @@ def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
 
 @dataclass(eq=False)
 class IngestThread:
-    """It waits until the `engine` is open. Several threads may share `pool`. Uploaded PDFs of at
-    most `keep_pdf` bytes are kept.
+    """Two threads, so that the files of one key do not hold up another's. They wait until the
+    `engine` is open. Several collections share the `readers`. Uploaded PDFs of at most `keep_pdf`
+    bytes are kept.
     """
 
     queue: LocalUploadQueue
     models: ModelThread
     engine: Future[Engine]
-    pool: Pool
+    readers: Readers
     passage_tokens: int
     keep_pdf: int
 
@@ -103,17 +106,20 @@ class IngestThread:
         """The job of the grid that is asked, and its further batches."""
         self._closing = threading.Event()
         self._trouble = ""
-        self._thread = threading.Thread(target=self._run, name="ingest")
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, name="ingest") for _ in range(AT_ONCE)]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop; unfinished files stay on disk. Quick once the pool and the models are closed."""
         self._closing.set()
         self.queue.wake()
-        if self._thread.ident:  # it was started
-            self._thread.join()
+        for thread in self._threads:
+            if thread.ident:  # it was started
+                thread.join()
 
     def _run(self) -> None:
         try:
@@ -128,20 +134,20 @@ class IngestThread:
 
     def _next(self, store: Store, embedder: Embedder) -> None:
         """Process the next file. Raises errors that are not its fault; it is then retried."""
-        entry = self.queue.next(5.0)
-        if entry is None:
-            return
-        job, number, upload = entry
-        if upload[0].startswith(GRID):
-            result = self._ask(job, upload[0].removeprefix(GRID))
-        else:
-            with deaths_counted(partial(self.queue.count_death, job, number)):
-                result = self._do(job, number, upload, store, embedder)
-        if result is None:  # the grid has more cells; files that came meanwhile go first
-            return
-        self._patiently(lambda: self.queue.finish(job, number, result))
-        self.models.metrics.files.labels(result.outcome).inc()
-        self._trouble = ""
+        with self.queue.next(5.0) as entry:
+            if entry is None:
+                return
+            job, number, name = entry.job, entry.number, entry.upload[0]
+            if name.startswith(GRID):
+                result = self._ask(job, name.removeprefix(GRID))
+            else:
+                with deaths_counted(partial(self.queue.count_death, job, number)):
+                    result = self._do(entry, store, embedder)
+            if result is None:  # the grid has more cells; files that came meanwhile go first
+                return
+            self._patiently(lambda: self.queue.finish(job, number, result))
+            self.models.metrics.files.labels(result.outcome).inc()
+            self._trouble = ""
 
     def _ask(self, job: str, name: str) -> WireFile | None:
         """Ask the next cells of a grid. Returns None until all are asked."""
@@ -169,34 +175,39 @@ class IngestThread:
 
     def _later(self, error: Exception) -> None:
         """Pause, and log once why uploads wait."""
-        if str(error) != self._trouble and not self._closing.is_set():
+        with self._lock:
+            is_new, self._trouble = str(error) != self._trouble, str(error)
+        if is_new and not self._closing.is_set():
             trace = not isinstance(error, RagError)
             _log.warning("uploads wait and will be retried: %s", error, exc_info=trace)
-        self._trouble = str(error)
         self._closing.wait(_PAUSE)
 
-    def _do(
-        self, job: str, number: int, upload: Upload, store: Store, embedder: Embedder
-    ) -> WireFile | None:
+    def _do(self, entry: Entry, store: Store, embedder: Embedder) -> WireFile | None:
         """Process one file and return its outcome, None if it was cancelled. Raises an error if the
         failure is not the file's fault, also if the pool was closed while it was read.
 
         The file is parsed in a separate process, so a malicious one costs only its own upload.
         """
+        upload, caller = entry.upload, Caller(entry.key_id)
+        if entry.key_id:
+            caller.charge = partial(self.models.charge, entry.key_id)
 
         def is_wanted() -> bool:
             try:
-                return self.queue.is_open(job, number)
+                return self.queue.is_open(entry.job, entry.number)
             except StoreError:  # nobody can have cancelled it
                 return True
 
         def run(function: Callable[[], T]) -> T:
             if not is_wanted():
                 raise Cancelled
-            return self.models.call(function)
+            return self.models.call(function, caller)
+
+        def load(name: str, data: bytes) -> Loaded:
+            with caller.charged():
+                return self.readers.load_data(name, data, entry.key_id, is_wanted)
 
         lent = ModelThreadEmbedder(embedder, run)
-        load = partial(self.pool.load_data, is_wanted=is_wanted)
         try:
             prepared = prepare(store, lent, self.passage_tokens, file_of(upload), load)
             if not is_wanted():
@@ -206,13 +217,13 @@ class IngestThread:
         except Cancelled:
             return None
         except InputError as error:
-            if self.pool.is_closed:
+            if self.readers.is_closed:
                 raise
             detail = error.message
         except (RagError, OSError):
             raise
         except Exception:
-            if self.pool.is_closed:
+            if self.readers.is_closed:
                 raise
             _log.exception("an upload could not be read")
             detail = "it could not be read"

@@ -63,6 +63,8 @@ class ModelThread:
         self._on_failure = on_failure
         self._most_waiting = queue
         self.metrics = Metrics()
+        self.charge: Callable[[str, float], object] = lambda key_id, seconds: None
+        """Takes seconds of computing from a key's rate."""
         self._changed = threading.Condition()
         self._queue = FairQueue()
         self._calls: FairLane[_Call] = FairLane()

@@ -18,7 +18,6 @@ from rag.claims.results import CheckReport
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.filters import parse
-from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats
 from rag.query import check_question
 from rag.render.links import page_of
@@ -28,6 +27,7 @@ from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread
 from rag.server.owner_files import Audit
+from rag.server.readers import AT_ONCE, Readers
 from rag.server.schemas import Options
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.session import Answered, Conversation, Turn, Understood
@@ -58,7 +58,7 @@ class Service:
     """An index of the service, with its upload queue and ingest thread."""
 
     def __init__(
-        self, settings: Settings, models: ModelThread, engine: Future[Engine], readers: Pool
+        self, settings: Settings, models: ModelThread, engine: Future[Engine], readers: Readers
     ) -> None:
         """Raises StoreError if uploads cannot be stored."""
         self.settings, self.models, self._engine, self.readers = settings, models, engine, readers
@@ -183,7 +183,7 @@ class DefaultService(Service):
         """`open_engine` is called in the model thread, `on_failure` if it raises an error."""
         self.audit, self.keys = Audit(settings.index), keys_of(settings)
         models = ModelThread(open_engine, on_failure, settings.queue)
-        readers = build.pool(replace(settings, workers=1))
+        readers = Readers(build.pool(replace(settings, workers=AT_ONCE)))
         super().__init__(settings, models, models.opened, readers)
         models.metrics.watch(lambda: models.depth, self._stats)
 

@@ -12,8 +12,9 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +30,18 @@ FOLDER = "uploads"
 """Prefix of the ids of uploaded documents."""
 Upload = tuple[str, bytes]
 """(name, content)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in the queue: its job, its number in that, and the id of the key that sent it."""
+
+    job: str
+    number: int
+    upload: Upload
+    key_id: str
+
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY,
@@ -42,6 +55,7 @@ CREATE TABLE IF NOT EXISTS files (
     content BLOB,
     result TEXT,
     deaths INTEGER NOT NULL DEFAULT 0,
+    key TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (job, number)
 );
 CREATE INDEX IF NOT EXISTS files_open ON files (job) WHERE result IS NULL;
@@ -87,6 +101,10 @@ class LocalUploadQueue:
         self._most_waiting = most_waiting
         self._most_bytes = most_bytes
         self._changed = threading.Condition()
+        self._busy: dict[tuple[str, int], tuple[str, str]] = {}
+        """(owner, name) of the files in progress"""
+        self._work: dict[str, float] = {}
+        self._clock = 0.0
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -94,10 +112,9 @@ class LocalUploadQueue:
             )
             self._connection.executescript(f"{_PRAGMAS} {_SCHEMA}")
             columns = self._connection.execute("PRAGMA table_info(files)").fetchall()
-            if "deaths" not in {name for _, name, *_ in columns}:  # created by an older version
-                self._connection.execute(
-                    "ALTER TABLE files ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0"
-                )
+            for column in ("deaths INTEGER NOT NULL DEFAULT 0", "key TEXT NOT NULL DEFAULT ''"):
+                if column.split()[0] not in {name for _, name, *_ in columns}:  # an older version's
+                    self._connection.execute(f"ALTER TABLE files ADD COLUMN {column}")
             (vacuum,) = self._connection.execute("PRAGMA auto_vacuum").fetchone()
             if vacuum != _INCREMENTAL:  # created by an older version
                 self._connection.execute("VACUUM")
@@ -125,8 +142,10 @@ class LocalUploadQueue:
                 yield connection
             self._changed.notify_all()
 
-    def add(self, uploads: Sequence[Upload]) -> str:
-        """Store a new job durably and return its id. Raises ServiceError if too much is waiting."""
+    def add(self, uploads: Sequence[Upload], key_id: str = "") -> str:
+        """Store a new job of a key durably and return its id. Raises ServiceError if too much is
+        waiting.
+        """
         job = uuid.uuid4().hex
         with self._transaction() as connection:
             waiting, size = connection.execute(
@@ -136,26 +155,67 @@ class LocalUploadQueue:
                 raise problems.overloaded(5)
             now = time.strftime(_TIME, time.gmtime())
             connection.execute("INSERT INTO jobs VALUES (?, ?, ?)", (job, now, len(uploads)))
-            rows = [(job, number, name, content) for number, (name, content) in enumerate(uploads)]
-            columns = "job, number, name, content"
-            connection.executemany(f"INSERT INTO files ({columns}) VALUES (?, ?, ?, ?)", rows)
+            rows = [
+                (job, number, name, content, key_id)
+                for number, (name, content) in enumerate(uploads)
+            ]
+            columns = "job, number, name, content, key"
+            connection.executemany(f"INSERT INTO files ({columns}) VALUES (?, ?, ?, ?, ?)", rows)
             _forget(connection)
         return job
 
-    def next(self, seconds: float) -> tuple[str, int, Upload] | None:
-        """(job, number, file) of the oldest unprocessed file; grids wait for all files. Waits for
-        one until something changes, at most `seconds`.
+    @contextmanager
+    def next(self, seconds: float) -> Iterator[Entry | None]:
+        """The oldest unprocessed file of the key that has had the least work, for this block; None
+        if nothing comes within `seconds`. Of each key there is one at a time, and of each name, in
+        order. Grids wait for all files.
         """
+        entry, started = self._take(seconds), time.monotonic()
+        try:
+            yield entry
+        finally:
+            if entry:
+                with self._changed:
+                    owner, _ = self._busy.pop((entry.job, entry.number))
+                    self._work[owner] = self._clock + time.monotonic() - started
+                    self._changed.notify_all()
+
+    def _take(self, seconds: float) -> Entry | None:
         with self._database() as connection:
-            row = connection.execute(
-                "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
-                " WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number LIMIT 1",
-                (GRID,),
-            ).fetchone()
-            if row is None:
+            sql = (
+                "SELECT f.job, f.number, f.name, f.key FROM files f JOIN jobs j ON j.id = f.job "
+                "WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number"
+            )
+            free = list(self._free(connection.execute(sql, (GRID,)).fetchall()))
+            if not free:
                 self._changed.wait(seconds)
                 return None
-        return row[0], row[1], (row[2], bytes(row[3]))
+            owner, job, number, name, key_id = min(free, key=lambda entry: self._work_of(entry[0]))
+            sql = "SELECT content FROM files WHERE job = ? AND number = ?"
+            (content,) = connection.execute(sql, (job, number)).fetchone()
+            self._busy[job, number] = owner, name
+            self._clock = self._work_of(owner)
+        return Entry(job, number, (name, bytes(content)), key_id)
+
+    def _work_of(self, owner: str) -> float:
+        """Seconds of work on a common clock, so that nobody saves up."""
+        return max(self._clock, self._work.get(owner, 0.0))
+
+    def _free(
+        self, rows: Iterable[tuple[str, int, str, str]]
+    ) -> Iterator[tuple[str, str, int, str, str]]:
+        """(owner, job, number, name, key) of the files that may be taken now. A grid's owner is not
+        its key: it goes on when no file waits.
+        """
+        owners, names = map(set, zip(*self._busy.values(), strict=True)) if self._busy else ((), ())
+        names, files = set(names), False
+        for job, number, name, key_id in rows:
+            is_grid = name.startswith(GRID)
+            owner = GRID if is_grid else key_id
+            files = files or not is_grid
+            if owner not in owners and name not in names and not (is_grid and files):
+                yield owner, job, number, name, key_id
+            names.add(name)
 
     def is_open(self, job: str, number: int) -> bool:
         """Whether the file has no outcome yet: it has one once it is cancelled."""
@@ -290,7 +350,7 @@ class SharedUploadQueue:
         self._queue = queue
         self._most_waiting = most_waiting
 
-    def add(self, uploads: Sequence[Upload]) -> str:
+    def add(self, uploads: Sequence[Upload], key_id: str = "") -> str:
         waiting = self.waiting
         if waiting and waiting + len(uploads) > self._most_waiting:
             raise problems.overloaded(5)

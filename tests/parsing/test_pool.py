@@ -73,6 +73,17 @@ def test_a_slow_file_is_abandoned_and_the_rest_continue(pool: Pool, tmp_path: Pa
     assert all(isinstance(result, Loaded) for result in results[:1] + results[2:])
 
 
+def test_a_small_file_has_less_time_than_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = ParseLimits()
+    assert limits.seconds_of(242) == 10
+    assert 10 < limits.seconds_of(1_000_000) < limits.seconds
+    assert limits.seconds_of(30_000_000) == limits.seconds
+    monkeypatch.setattr("rag.parsing.pool._LEAST_SECONDS", 1)
+    monkeypatch.setattr("rag.parsing.pool._BYTES_A_SECOND", 10**9)
+    with Pool(1, limits) as pool, pytest.raises(ParseError, match="takes more than 1 seconds"):
+        pool.load_data("slow.html", b"<p>x" * 1_200_000)
+
+
 def test_a_file_that_is_no_longer_wanted_ends_at_once() -> None:
     wanted = threading.Event()
     wanted.set()

@@ -20,7 +20,7 @@ from rag.errors import InputError, ModelError
 from rag.ingestion import deletion
 from rag.protocols import ReaderOutput, Vectors
 from rag.server.app import create_app
-from rag.server.schemas import Job
+from rag.server.schemas import Job, WireFile
 from rag.server.serve import bound
 from rag.server.state import DefaultService
 from rag.server.upload_queue import LocalUploadQueue
@@ -28,7 +28,15 @@ from rag.settings import Settings
 from rag.store.local.sqlite_file import WriteLock
 from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, document
-from tests.server.fake_server import SlowReader, open_engine, put_text, serving, until
+from tests.server.fake_server import (
+    SlowReader,
+    add_key,
+    open_engine,
+    put_text,
+    serving,
+    until,
+    with_key,
+)
 
 TEXT = b"The cat is called Minka."
 
@@ -175,6 +183,46 @@ def test_a_file_during_which_the_service_died_twice_is_given_up(tmp_path: Path) 
         deadly, following = done(made, job).files
         assert (deadly.outcome, following.outcome) == ("rejected", "added")
         assert "killed twice while it worked on this file" in deadly.detail
+
+
+def test_a_slow_file_of_one_key_holds_up_no_other(tmp_path: Path) -> None:
+    """Ten of ten uploads of another key waited longer than twenty seconds."""
+    loud, calm = add_key(tmp_path, "write"), add_key(tmp_path, "write")
+    with serving(tmp_path, key=loud) as client, with_key(client, calm) as other:
+        client.post("/v1/collections", json={"name": "other"}).raise_for_status()
+        with ThreadPoolExecutor(8) as pool:
+            for number in range(4):
+                name = f"slow-{number}.html"
+                files = [("file", (name, b"<p>x" * 1_200_000))]
+                for place in ("/v1", "/v1/collections/other"):
+                    pool.submit(client.post, f"{place}/documents", files=files, timeout=60)
+            until(lambda: client.get("/v1/jobs").json()["jobs"], 20)
+            for place in ("/v1", "/v1/collections/other", "/v1"):
+                started = time.monotonic()
+                put_text(other, f"{place[4:5]}.txt", "Minka sleeps. " * 700)
+                assert time.monotonic() - started < 8
+            for place in ("/v1", "/v1/collections/other"):
+                for job in client.get(f"{place}/jobs").json()["jobs"]:
+                    client.delete(f"{place}/jobs/{job['id']}")
+
+
+def test_files_of_a_key_and_of_a_name_are_taken_in_order(tmp_path: Path) -> None:
+    with closing(LocalUploadQueue(tmp_path / "uploads.sqlite", 100, 1 << 20)) as queue:
+        queue.add([("a1.txt", TEXT), ("a2.txt", TEXT)], "a")
+        queue.add([("a1.txt", b"another"), ("b.txt", TEXT)], "b")
+        with queue.next(0) as first, queue.next(0) as second, queue.next(0) as third:
+            assert first
+            assert second
+            assert [first.upload[0], second.upload[0], third] == ["a1.txt", "b.txt", None]
+            assert (first.key_id, second.key_id) == ("a", "b")
+            time.sleep(0.05)
+            queue.finish(first.job, first.number, WireFile(name="a1.txt", outcome="added"))
+        with queue.next(0) as fourth, queue.next(0) as fifth:
+            assert fourth
+            assert fifth
+            names = {fourth.upload, fifth.upload}
+            assert len({fourth.key_id, fifth.key_id}) == 2
+            assert names < {("a1.txt", b"another"), ("b.txt", TEXT), ("a2.txt", TEXT)}
 
 
 def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -103,7 +104,7 @@ def add_documents(
     inside = safe_folder(folder)
     files[:] = [(f"{inside}{name}", content) for name, content in files]
     check_names(service.engine.store, files)
-    number = service.jobs.add(files)
+    number = service.jobs.add(files, caller_of(request).key_id)
     files.clear()  # the files are on disk; free the memory for other uploads
     request.state.held.free()
     job = service.jobs.wait(number, _WAIT)
@@ -263,8 +264,9 @@ def _put(service: Service, document_id: str, body: PutDocument, caller: Caller) 
     store = service.engine.store
     # before the work, and again with the lock
     check_free(document_id, source, store.document(document_id))
-    with waiting():
-        loaded = load_some(document_id, body.text.encode(), service.readers.load_data)
+    with waiting(), caller.charged():
+        load = partial(service.readers.load_data, key_id=caller.key_id)
+        loaded = load_some(document_id, body.text.encode(), load)
     parsed = loaded.documents[0]
     title, metadata = body.title or parsed.title, {**parsed.metadata, **body.metadata}
     document = replace(parsed, id=document_id, source=source, title=title, metadata=metadata)

@@ -64,12 +64,12 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
 
     def start_grid(self, name: str) -> str:
         self.exchange.change = f"grid {name}"
-        return self.service.jobs.add([(f"{GRID}{name}", b"")])
+        return self.service.jobs.add([(f"{GRID}{name}", b"")], self.caller.key_id)
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         files = [(safe_name(name), text.encode())]
         check_names(self.store, files)
-        number = self.service.jobs.add(files)
+        number = self.service.jobs.add(files, self.caller.key_id)
         self._note(f"ingest {files[0][0]}")
         job = self.service.jobs.wait(number, _WAIT)
         if job is None or job.state != "done":
