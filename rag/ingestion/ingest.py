@@ -14,7 +14,7 @@ from rag.ingestion.file_cache import Stamps, status_of
 from rag.ingestion.pipeline import UPLOADED, batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
-from rag.parsing.files import FoundFile, no_file
+from rag.parsing.files import FoundFile
 from rag.parsing.formats import SUPPORTED
 from rag.parsing.load import Loaded
 from rag.parsing.pool import Loader, ParseTask, one_by_one
@@ -118,7 +118,7 @@ class Ingest:
     def _jobs(self, files: Iterable[FoundFile], on_progress: OnProgress) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
         for file in files:
-            if reason := no_file(file.path):
+            if reason := file.why_not:
                 self.report.skipped.append((str(file.path), reason))
                 on_progress(file)
                 continue

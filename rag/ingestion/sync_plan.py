@@ -12,7 +12,7 @@ from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import are_named_after, is_gone, note_link, taken
 from rag.parsing.base import ParseError
-from rag.parsing.files import FoundFile, is_in_index, no_file
+from rag.parsing.files import FoundFile, is_in_index
 from rag.parsing.formats import format_of
 from rag.parsing.load import load
 from rag.protocols import Store
@@ -94,7 +94,7 @@ class Plan:
         """The files by path, with links resolved; those that are no files are skipped."""
         by_path: dict[str, FoundFile] = {}
         for file in files:
-            if reason := no_file(file.path):
+            if reason := file.why_not:
                 self.skipped.append((str(file.path), reason))
                 continue
             path = file.path.resolve()

@@ -112,6 +112,8 @@ def enqueue(
     enqueued = Enqueued()
     for file in files:
         try:
+            if file.reason:
+                raise ParseError(file.reason)
             upload = Upload(file.document_id, str(file.path.resolve()), read_bytes(file.path))
         except ParseError as error:
             enqueued.skipped.append((str(file.path), str(error)))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError
@@ -15,10 +15,18 @@ MOST_BYTES = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file and its document's id: the folder's name, then the path within the folder."""
+    """A file and its document's id: the folder's name, then the path within the folder. `reason`
+    says why it is not read, if that is known.
+    """
 
     path: Path
     document_id: str
+    reason: str = ""
+
+    @property
+    def why_not(self) -> str:
+        """Why the file cannot be read; "" as far as that is known."""
+        return self.reason or no_file(self.path)
 
 
 def find(
@@ -27,7 +35,11 @@ def find(
     """The files under `paths`, in order; `name` replaces the folder's name in ids.
 
     Skips hidden files, the folder `index` and all other indexes, which contain copies of texts, and
-    API keys. Raises NotFoundError for a missing path, InputError for a path within an index."""
+    API keys. A link that leaves its folder is found with the reason why it is not read: whoever can
+    write in a folder could otherwise add what only the reader of the files may read. A path that is
+    named may be a link.
+
+    Raises NotFoundError for a missing path, InputError for a path within an index."""
     own = os.path.realpath(index) if index else ""
     for path in paths:
         # Path.exists raises for names that are too long and folders without access
@@ -66,10 +78,24 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
     for folder, folders, names in os.walk(root, onerror=closed.append):
         visible = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(n for n in visible if not _is_index(os.path.join(folder, n), own))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            yield _found(Path(folder, name), root, folder_name)  # special files are reported later
+        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        visible = (name for name in names if not name.startswith("."))
+        for name in sorted([*visible, *linked]):
+            path = Path(folder, name)
+            reason = _why_left(path, root) if path.is_symlink() else ""
+            if reason or name not in linked:  # one to a folder inside is found there
+                # special files are reported later
+                yield replace(_found(path, root, folder_name), reason=reason)
     for error in closed:  # found as well, so that it is reported instead of ignored
         yield _found(Path(error.filename), root, folder_name)
+
+
+def _why_left(link: Path, root: Path) -> str:
+    """Why a link below `root` is not followed; "" if it stays there, or leads nowhere."""
+    target = Path(os.path.realpath(link))
+    if target.is_relative_to(root) or not os.path.exists(target):
+        return ""
+    return f"is a link to {target}, outside the folder; to read it, name that path"
 
 
 def _found(path: Path, root: Path, folder_name: str) -> FoundFile:

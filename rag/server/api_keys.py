@@ -90,10 +90,15 @@ class Keys:
         return key if valid else None
 
     def add(
-        self, name: str, scope: str, collections: Sequence[str] = EVERY, days: int = 0
+        self,
+        name: str,
+        scope: str,
+        collections: Sequence[str] = EVERY,
+        days: int = 0,
+        expires: str = "",
     ) -> tuple[Key, str]:
         """Create a key. Returns the stored record and the key itself, which is not stored.
-        `collections` are ids; with 0 `days` it does not expire.
+        `collections` are ids; it expires after `days`, or at the time `expires`, if given.
         """
         if not collections:
             raise InputError(f"key {name} would have no collection", "give one with --collection")
@@ -101,7 +106,7 @@ class Keys:
             raise InputError(f"{scope!r} is not a valid scope", f"one of: {', '.join(SCOPES)}")
         key_id = secrets.token_hex(4)
         token = f"rag_{key_id}_{secrets.token_urlsafe(32)}"
-        expires = _now(days * 86_400) if days else ""
+        expires = _now(days * 86_400) if days else expires
         digest = hashlib.sha256(token.encode()).hexdigest()
         key = Key(key_id, name, scope, _now(), digest, "", tuple(collections), expires)
         with locked(self._path):
@@ -114,17 +119,20 @@ class Keys:
         return self._change(ids, lambda key: replace(key, revoked=_now()))
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
-        """Replace the active key with this id or name. The old key is revoked, or remains valid for
-        `hours`, but never longer than before.
+        """Replace the active key with this id or name by one that expires when it did. The old key
+        is revoked, or remains valid for `hours`, but never longer than before.
 
-        Raises NotFoundError; InputError if several keys have the name.
+        Raises NotFoundError; InputError if several keys have the name, or it has expired.
         """
         ids = self._active(name)
         if len(ids) > 1:
             message = f"{len(ids)} active keys are called {name}"
             raise InputError(message, "use an id from: rag keys list")
         (old,) = (key for key in self.all() if key.id in ids)
-        new_key, token = self.add(old.name, old.scope, old.collections)
+        if old.expires and _now() >= old.expires:
+            message = f"key {name} has expired on {old.expires}"
+            raise InputError(message, "make a new one: rag keys add NAME")
+        new_key, token = self.add(old.name, old.scope, old.collections, expires=old.expires)
         expires = min(_now(hours * 3600), old.expires or "9") if hours else old.expires
         revoked = "" if hours else _now()
         self._change(ids, lambda key: replace(key, expires=expires, revoked=revoked))

@@ -167,23 +167,34 @@ def test_losing_all_documents_needs_confirmation(
     assert preview(store, docs).removed == sync(store, docs, many=True).removed == removed
 
 
-@pytest.mark.parametrize("gone", ["link", "target"])
-def test_a_link_is_followed_and_its_end_removes_its_document(
-    store: LocalStore, docs: Path, tmp_path: Path, gone: str
+def test_a_link_that_leaves_the_folder_is_not_followed(
+    store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
-    """The link has the name of its file elsewhere."""
-    elsewhere, link = fill(tmp_path / "elsewhere", "real.txt", "other.txt"), docs / "real.txt"
-    link.symlink_to(elsewhere / "real.txt")
-    assert "docs/real.txt" in sync(store, docs).added
-    assert not sync(store, docs).any
-    link.unlink()
-    link.symlink_to(elsewhere / "other.txt")
-    assert done(sync(store, docs)) == {"updated": ["docs/real.txt"]}
-    assert stored(store)["docs/real.txt"].source == f"{elsewhere}/other.txt"
-    (link if gone == "link" else elsewhere / "other.txt").unlink()
-    assert preview(store, docs).removed == ["docs/real.txt"]
-    assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
+    """Who can write in a folder could add files that only its reader may read."""
+    elsewhere = fill(tmp_path / "elsewhere", "real.txt")
+    (docs / "file.txt").symlink_to(elsewhere / "real.txt")
+    (docs / "folder").symlink_to(elsewhere)
+    (docs / "up.txt").symlink_to("../elsewhere/real.txt")
+    report = sync(store, docs)
+    assert report.added == ALL
+    assert dict(report.skipped) == {
+        str(docs / name): f"is a link to {target}, outside the folder; to read it, name that path"
+        for name, target in {
+            "file.txt": elsewhere / "real.txt",
+            "folder": elsewhere,
+            "up.txt": elsewhere / "real.txt",
+        }.items()
+    }
     assert set(stored(store)) == set(ALL)
+
+
+def test_a_linked_folder_is_followed_if_it_is_named(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(docs)
+    (docs / "0.txt").symlink_to(docs / "a.txt")
+    report = sync(store, tmp_path / "link")
+    assert (report.added, report.skipped) == (ALL, [])
 
 
 def test_an_ingested_file_survives_its_link(store: LocalStore, docs: Path, tmp_path: Path) -> None:

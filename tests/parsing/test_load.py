@@ -77,10 +77,9 @@ def test_a_missing_path_is_reported_first(tmp_path: Path, name: str) -> None:
     assert "rag ingest" in error.value.hint
 
 
-def test_links_to_files_are_followed_and_loops_end(tmp_path: Path) -> None:
-    outside = write(tmp_path / "outside.md")
+def test_links_to_files_inside_are_followed_and_loops_end(tmp_path: Path) -> None:
     docs = write(tmp_path / "docs" / "a.md").parent
-    (docs / "link.md").symlink_to(outside)
+    (docs / "link.md").symlink_to(write(docs / ".hidden.md"))
     (docs / "broken.md").symlink_to(tmp_path / "absent")
     (docs / "self.md").symlink_to(docs / "self.md")
     (docs / "loop").symlink_to(docs)

@@ -99,8 +99,11 @@ def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
     _, later = keys.rotate("b", hours=1)
     assert keys.check(fresh)
     assert keys.check(later)
-    keys.rotate("a", hours=1)
+    with pytest.raises(InputError, match="has expired"):
+        keys.rotate("a", hours=1)
     assert keys.check(token) is None  # an expired key does not come back
+    lent, _ = keys.add("c", "read", ["z"], days=3)
+    assert keys.rotate("c")[0].expires == lent.expires
 
 
 def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:
