@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from rag.answering import catalogue, proposals, reading
-from rag.meaning import words
+from rag.meaning import values, words
 from tests.growth import MEASUREMENTS, MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
 
@@ -20,6 +20,8 @@ SHORT = {
     "rag.answering.proposals._PATTERNS": proposals._LONGEST_QUESTION,
     "rag.answering.reading._SAYS": reading._SHORT_LINE,
     "rag.meaning.words._REWRITINGS": words.LONGEST,
+    "rag.meaning.values._RANGE": words.LONGEST,
+    "rag.meaning.values._PER_BEFORE": values.BESIDE,
     "rag.meaning.quantities._BOUND_AFTER": words.LONGEST,  # at one place of a value
 }
 """The modules and patterns that read no longer text than this, in characters: their functions look

@@ -11,7 +11,7 @@ from rag.meaning.compare import meaning
 from rag.meaning.dates import BETWEEN, Date, Dated, all_dates, only_date
 from rag.meaning.figures import DATE_BOUND, figures
 from rag.meaning.quantities import CURRENCIES, Quantity, quantity
-from rag.meaning.words import CODE, NUMBER, SIGN, word_set
+from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, word_set
 from rag.types import Value
 
 
@@ -125,12 +125,14 @@ _RANGE = re.compile(
 
 def _range(text: str, after: str) -> Quantity | None:
     """The first range in a longer text."""
-    match = _RANGE.search(text)
+    match = _RANGE.search(text) if len(text) <= LONGEST else None
     return quantity(match[0], f"{text[match.end() :]}{after}") if match else None
 
 
 _OFTEN = {"monthly": "month", "annual": "year", "annually": "year", "yearly": "year"}
 _OFTEN |= {"weekly": "week", "daily": "day", "hourly": "hour", "quarterly": "quarter"}
+BESIDE = 80
+"""Characters before an amount in which its period is looked for."""
 _PER_BEFORE = re.compile(
     rf"(?i)(?:\b(?P<often>{'|'.join(_OFTEN)})\s(?:[a-z-]+\s){{0,3}}(?:of|is|are|be|at)\b"
     rf"|(?:^|[|\n])\s*(?P<label>{'|'.join(_OFTEN)})\s[a-z-]+(?:\s[a-z-]+)?\s*[:|=]?"
@@ -155,7 +157,7 @@ def _per(text: str, around: Surroundings) -> str:
     beside = f"{text}{around.after}"
     last = [match.end() for match in re.finditer(NUMBER, text)][-1:]
     match = _PER_AFTER.match(beside[last[0] :]) if last else None
-    match = match or _PER_BEFORE.search(around.before[-80:])
+    match = match or _PER_BEFORE.search(around.before[-BESIDE:])
     if match is None and around.label is not None:
         match = _NAMED_PER.search(around.column) or _NAMED_PER.search(around.label)
     if match is None:

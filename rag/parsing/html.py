@@ -13,7 +13,7 @@ from lxml import etree
 
 from rag.parsing import html_furniture
 from rag.parsing.base import Parsed, Part, encodable, join, one_line
-from rag.parsing.html_blocks import PartBuilder
+from rag.parsing.html_blocks import PartBuilder, mark_headers
 from rag.parsing.html_furniture import BLOCKS, UNSEEN
 
 _METADATA = {
@@ -56,9 +56,12 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     return Parsed(*join(_parts(page)), metadata)
 
 
-def fragment(source: str) -> Iterator[Part]:
-    """Parts of HTML within another format; all visible text."""
+def fragment(source: str, has_unmarked_headers: bool = False) -> Iterator[Part]:
+    """Parts of HTML within another format; all visible text. If it `has_unmarked_headers`, as what
+    OCR writes, headers of tables that have no <th> are found by their words."""
     root = tree(source)
+    if root is not None and has_unmarked_headers:
+        mark_headers(root)
     return iter(()) if root is None else _parts(root)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rag.parsing.base import MOST_NAMES, Part, level_of_bold, list_part, one_line, stacked
 from rag.parsing.html_furniture import BLOCKS, HEADINGS, REMARKS, classes
-from rag.parsing.tables import MOST_SPANNED, SpanningCell, SpanningRows
+from rag.parsing.tables import MOST_SPANNED, SpanningCell, SpanningRows, header_rows
 from rag.types import BlockKind
 
 _LISTS = ("ul", "ol", "menu")
@@ -99,8 +99,7 @@ class PartBuilder:
                 self._end_piece()
                 self._caption = ""
         elif name in ("td", "th") and self._tables:
-            spans = _span(tag, "rowspan"), _span(tag, "colspan")
-            self._cells.append(SpanningCell([], name == "th", *spans))
+            self._cells.append(SpanningCell([], name == "th", *_spans(tag)))
 
     def _close(self, name: str, tag: Any) -> None:
         if name in HEADINGS:
@@ -180,6 +179,37 @@ class PartBuilder:
         self._items, self._rows = [], SpanningRows()
 
 
+def mark_headers(root: Any) -> None:
+    """Make the cells of header rows <th>, and a first row of one cell over all columns a <caption>,
+    in tables that mark neither."""
+    for table in root.iter("table"):
+        if table.find(".//table") is not None:
+            continue
+        for cell in table.iterfind(".//thead//td"):
+            cell.tag = "th"
+        if table.find(".//th") is not None:
+            continue
+        lines = [line for line in table.iter("tr") if line.find("td") is not None]
+        if len(lines) > 1 and _is_title(lines[0]):
+            title = lines.pop(0)
+            title.tag, title.find("td").tag = "caption", "span"
+        rows = [
+            [
+                SpanningCell("".join(cell.itertext()).split(), False, *_spans(cell))
+                for cell in line.iterfind("td")
+            ]
+            for line in lines
+        ]
+        for line in lines[: header_rows(rows)]:
+            for cell in line.iterfind("td"):
+                cell.tag = "th"
+
+
+def _is_title(line: Any) -> bool:
+    cells = line.findall("td")
+    return len(cells) == 1 and _span(cells[0], "colspan") > 1
+
+
 def _names_its_content(name: str, tag: Any) -> bool:
     """Whether the element has terms or a caption that name what it contains."""
     return name in ("dl", "figure") or (name == "div" and "literal-block-wrapper" in classes(tag))
@@ -192,6 +222,11 @@ def _caption(tag: Any) -> str:
             texts = islice(element.itertext(), 50)
             return "".join(text for text in texts if text not in ("¶", "\uf0c1"))
     return ""
+
+
+def _spans(tag: Any) -> tuple[int, int]:
+    """Number of rows and of columns that a cell spans."""
+    return _span(tag, "rowspan"), _span(tag, "colspan")
 
 
 def _span(tag: Any, name: str) -> int:

@@ -2,22 +2,27 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part
+from rag.parsing import markdown_tables
+from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part, one_line
 from rag.parsing.html import fragment
-from rag.parsing.tables import table_part
+from rag.parsing.latex_tables import latex_parts
+from rag.parsing.tables import UNIT, table_part
 
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL
 )
+_LONGEST_CAPTION = 120
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
-_BLOCKS = (
+_BLOCKS = markdown_tables.enable(
     MarkdownIt("commonmark", {"maxNesting": sys.maxsize})
     .enable("table")
     .disable(["inline", "text_join"])
@@ -37,11 +42,25 @@ def parse(source: str) -> Parsed:
         if token.type == "inline":
             token.children = _INLINE.parseInline(token.content, references)[0].children
     parts = [part for node in SyntaxTreeNode(tokens).children for part in _parts(node)]
+    parts = list(_captioned(parts))
     headings = (part.text for part in parts if 0 < part.level < BOLD and part.text.strip())
     first = next(headings, None)
     if first and "title" not in metadata:
         metadata["title"] = " ".join(first.split())
     return Parsed(*join(parts), metadata)
+
+
+def _captioned(parts: Sequence[Part]) -> Iterator[Part]:
+    """Name a table by the short paragraph above it, if that states the unit of its figures."""
+    for above, part in pairwise([Part(""), *parts]):
+        text = above.text.strip()
+        is_caption = not above.blocks and len(text) <= _LONGEST_CAPTION and UNIT.search(text)
+        is_table = bool(part.blocks) and part.blocks[0].kind == "table"
+        yield (
+            replace(part, context=(one_line(text), *part.context))
+            if is_caption and is_table
+            else part
+        )
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
@@ -83,7 +102,9 @@ def _parts(node: SyntaxTreeNode) -> Iterator[Part]:
     elif node.type == "blockquote":
         yield from (part for child in node.children for part in _parts(child))
     elif node.type == "html_block":
-        yield from fragment(node.content)
+        yield from fragment(node.content, has_unmarked_headers=True)
+    elif node.type == markdown_tables.LATEX_TABLE:
+        yield from latex_parts(node.content)
     elif node.type in ("fence", "code_block"):
         yield Part(node.content, kind="code")
     else:

@@ -18,6 +18,11 @@ _LONG = 100
 _LONGEST_NAME = 160
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _NAME = re.compile(r"\W*[^\W\d]|%")
+UNIT = re.compile(
+    r"(?i)\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?"
+    r"(?:thousands|millions|billions)"
+)
+"""The unit of a table's figures, as in "(in millions, except per share amounts)"."""
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 
 LabelledCell = tuple[int, str, str]
@@ -146,7 +151,7 @@ class SpanningRows:
 
     def add(self, cells: Sequence[SpanningCell]) -> None:
         is_header = self._is_header(cells)
-        row = self._row(cells, is_header)
+        row = self.texts(cells, is_header)
         if is_header:
             above = [] if self._has_values else self.table.names
             pairs = zip_longest(above, row, fillvalue="")
@@ -167,7 +172,7 @@ class SpanningRows:
         texts = [cell.text for cell in cells[1:]] if self._has_values else []
         return all(_NAME.match(text) or any(periods(text)) for text in texts)
 
-    def _row(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
+    def texts(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
         """One text per column; a spanning cell is in the first, or with `repeat` in each."""
         row: list[str] = []
         for cell in cells:
@@ -189,6 +194,23 @@ class SpanningRows:
             if left > 1:
                 self._down[len(row)] = text, left - 1
             row.append(text)
+
+
+def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
+    """Number of header rows of a table that marks none: one, or as many as the cells of the first
+    row span; 0 if these are no headers of the row below."""
+    if not rows:
+        return 0
+    depth = max(cell.rows for cell in rows[0])
+    if any(cell.columns > 1 for cell in rows[0]):
+        depth = max(depth, 2)
+    if depth >= len(rows):
+        return 0
+    spanning, names = SpanningRows(), list[str]()
+    for row in rows[:depth]:
+        pairs = zip_longest(names, spanning.texts(row, repeat=True), fillvalue="")
+        names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
+    return depth if are_headers(names, spanning.texts(rows[depth], repeat=True)) else 0
 
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:

@@ -25,6 +25,10 @@ CASES: dict[str, list[str]] = {
         "[", "![", "](", "*a ", "**a", "_a_", "`", "``` ", "> ", "- ", "  - a\n", "1. ", "# ", "|a",
         "|a|\n|-|\n", "<!--", "<a ", "[a]: b\n", "[a][", "&a", "\\", "<http:", "~~a", "~~~\n",
         "---\n", "a\n=\n", "\t", "![a](b", "<div>\n",
+        "<table>", "<table>\n", "a <table>\n", "a <table><tr>x</table>\n", "> <table>\n",
+        "<table><tr><td>x</table>", "- <table><tr>\n", "\\begin{table}\\caption{",
+        "\\begin{tabular}", "\\begin{tabular}{l}a & b \\\\ \\end{tabular}\n",
+        "\\begin{tabular}{ll}\\textbf{",
     ],
     "rst": [
         ":a", ":a:", ":a:`b", "`a <", "``", "`a`_", "*a", "**a", "|a", ".. ", ".. |", ".. [",

@@ -33,7 +33,7 @@ from rag.parsing.pdf.marks import (
     rows_of,
     united,
 )
-from rag.parsing.tables import TableText, labelled
+from rag.parsing.tables import UNIT, TableText, labelled
 
 # Words and cells
 
@@ -62,10 +62,6 @@ _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
 _LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|(?<!\s)\s++(?=[)%])")
 """Space between a figure and its sign, bracket or per cent sign."""
 _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
-UNIT = re.compile(
-    r"(?i)\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?"
-    r"(?:thousands|millions|billions)"
-)
 _WORD = re.compile(r"\(?[^\W\d_]{2}")
 _BEGINS_WITH_WORD = re.compile(r"\W*[^\W\d]|%")
 MARKER = re.compile(
