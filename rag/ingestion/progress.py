@@ -78,6 +78,11 @@ class IngestProgress:
         self._total = sum(self._sizes.values())
         self._kinds = Counter(_kind(path) for path in self._sizes)
         self._finished = 0
+        """files that need nothing more, and web pages"""
+        self._checked = 0
+        """files that were read or needed no reading"""
+        self._passages = 0
+        """passages of batches that were embedded"""
         self._waiting: dict[Path, float] = {}
         """files that are being read, with the time at which that began"""
         self._met: set[Path] = set()
@@ -99,6 +104,7 @@ class IngestProgress:
             for task, loaded in load(self._reading(jobs)):
                 path, kind = task.found.path, _kind(task.found.path)
                 self._waiting.pop(path, None)
+                self._checked += 1
                 self._read += _size(path)
                 self._read_kinds[kind] += 1
                 if scan := self._scans.pop(path, None):
@@ -127,12 +133,14 @@ class IngestProgress:
             self._started += time.monotonic() - self._last_read
         self._embedded, self._to_embed = embedded, total
         if total and embedded >= total:
-            self._stored, self._to_embed = self._read, 0
+            self._passages += total
+            self._stored, self._embedded, self._to_embed = self._read, 0, 0
 
     def on_progress(self, file: FoundFile) -> None:
         """Called for each file that is stored or needs no storing."""
         self._finished += 1
         if file.path not in self._met:  # it was not read, so it says nothing about the rate
+            self._checked += 1
             self._total -= _size(file.path)
             self._kinds[_kind(file.path)] -= 1
 
@@ -170,16 +178,21 @@ class IngestProgress:
         return elapsed * (1 - share) / share if share > 0 and elapsed >= _SOONEST else None
 
     def describe(self) -> str:
-        """One line: counts, the current stage and the remaining time."""
+        """One line: how many files are read and passages embedded, the current stage, and the
+        remaining time. The files of a batch are stored together, so their number would stand still.
+        """
         count = len(self._sizes)
-        total = f" of {count:,}" if count else ""
-        parts = [f"{self._finished:,}{total} {self._unit}s", self._stage()]
+        files = f"{self._checked:,} of {count:,} {self._unit}s read"
+        parts = [files if count else f"{self._finished:,} {self._unit}s"]
+        if passages := self._passages + self._embedded:
+            parts.append(f"{passages:,} passages embedded")
+        parts.append(self._stage())
         left = self.seconds_left()
         return ", ".join([*parts, f"about {_rounded(left)} left"] if left is not None else parts)
 
     def _stage(self) -> str:
         if self._to_embed:
-            return f"embedding passage {self._embedded:,} of {self._to_embed:,}"
+            return "embedding"
         with suppress(StopIteration, RuntimeError):  # the run changes it meanwhile
             path, since = next(iter(self._waiting.items()))
             if (scan := self._scans.get(path)) and scan.pages > 1:

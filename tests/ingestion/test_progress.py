@@ -31,7 +31,7 @@ def test_the_estimate_counts_bytes_and_embedded_passages(
     followed.on_embedded(0, 0)  # the model took 20 s to load
     now[0] = 25.0
     followed.on_embedded(64, 128)
-    assert followed.describe().startswith("0 of 2 files, embedding passage 64 of 128")
+    assert followed.describe().startswith("1 of 2 files read, 64 passages embedded, embedding")
     assert followed.seconds_left() == pytest.approx(35)  # an eighth took 5 s
     followed.on_embedded(128, 128)
     followed.on_progress(files[0])
@@ -52,10 +52,10 @@ def test_the_file_and_the_stage_are_named(files: list[FoundFile]) -> None:
     seen = [followed.describe()]
     read(followed, files, lambda task: seen.append(followed.describe()))
     assert seen == [
-        "0 of 3 files, looking for changes",
-        "0 of 3 files, reading a.txt",
-        "0 of 3 files, reading b.txt",
-        "0 of 3 files, recognising the text of scan.png",
+        "0 of 3 files read, looking for changes",
+        "0 of 3 files read, reading a.txt",
+        "1 of 3 files read, reading b.txt",
+        "2 of 3 files read, recognising the text of scan.png",
     ]
 
 
@@ -90,7 +90,7 @@ def test_recognised_pages_give_an_estimate(tmp_path: Path, monkeypatch: pytest.M
             now[0] += 5
 
     read(followed, [scanned(tmp_path, "scan.pdf")], scan)
-    assert shown[0] == "0 of 1 files, recognising the text of scan.pdf, page 1 of 12"
+    assert shown[0] == "0 of 1 files read, recognising the text of scan.pdf, page 1 of 12"
     assert shown[2] == f"{shown[0].replace('page 1', 'page 3')}, about 50 s left"
     assert shown[10] == f"{shown[0].replace('page 1', 'page 11')}, about 10 s left"
 
