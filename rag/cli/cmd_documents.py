@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
+from rag.answering.suggestions import SUGGESTION_READS
 from rag.cli.options import FILTER, command, is_json, option, print_json, show, stopped
 from rag.engine import Engine
-from rag.errors import InputError, NotFoundError, StoreError
+from rag.errors import InputError, NotFoundError, RagError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
@@ -25,9 +27,10 @@ from rag.ingestion.sync import Changes, Sync
 from rag.ingestion.watch import watch
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
+from rag.protocols import Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
-from rag.settings import Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document, plain
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ _PARTS = {
     "cells": "grid cells",
 }
 """Names of the parts of the index in a receipt of a deletion."""
+_TRIES = 4
+"""Number of questions that are tried after an ingest, to suggest one."""
 _MOST_SKIPPED = 20
 """Number of skipped files that a report lists."""
 
@@ -79,6 +84,7 @@ def ingest_command(
                 web = build.web(settings, pool, allow_private)
             run = partial(web.run, paths, progress.on_page)
             _run(settings.place, progress, web, run)
+        _say_what_is_next(settings, web.report)
         return
     files = build.files(settings, [Path(path) for path in paths], name)
     progress = IngestProgress(files)
@@ -97,6 +103,7 @@ def ingest_command(
             ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
         run = partial(ingest.run, files, progress.on_progress)
         _run(settings.place, progress, ingest, run)
+    _say_what_is_next(settings, ingest.report)
 
 
 def _run(
@@ -112,6 +119,39 @@ def _run(
         count = plural(len(report.added) + len(report.updated), "document")
         stopped(f"{count} stored in {place} so far")
     show(ingest.report, _lines(ingest.report, place))
+
+
+def _say_what_is_next(settings: Settings, report: IngestReport) -> None:
+    """Say on stderr what to do with new documents: a question that they answer. Models load for it,
+    so a script that adds files to an index with others is told nothing.
+    """
+    if is_json() or not report.added:
+        return
+    with closing(build.store(settings)) as store:
+        is_first = store.stats().documents == len(report.added)
+        if not (is_first or sys.stderr.isatty()):
+            return
+        with Status("looking for a question that they answer"):
+            questions = _question(settings, store)
+    where = (
+        "" if settings.index == Path("index") else f" --index {shlex.quote(str(settings.index))}"
+    )
+    if settings.collection != DEFAULT_COLLECTION:
+        where += f" --collection {settings.collection}"
+    question = shlex.quote(*questions) if questions and set('"$`\\!') & set(*questions) else ""
+    question = question or f'"{questions[0] if questions else "…"}"'
+    click.echo(f"rag: next, for example: rag ask{where} {clean(question)}", err=True)
+
+
+def _question(settings: Settings, store: Store) -> tuple[str, ...]:
+    """A question that the index answers, or none if a few tries find none."""
+    engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
+    try:
+        return engine.suggestions.questions(
+            store, lambda text: engine.ask(text, SUGGESTION_READS), count=1, tries=_TRIES
+        )
+    except RagError:  # the documents are stored, and may be asked later
+        return ()
 
 
 def _lines(report: IngestReport, place: str) -> list[str]:

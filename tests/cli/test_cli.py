@@ -20,7 +20,7 @@ NO_INDEX = "rag: no index in {here}/index\n  create one with: rag ingest PATH\n"
 
 def test_ingest_reports_what_it_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     unchanged = (0, "index: 2 unchanged; the index has not changed\n", "")
-    assert run("ingest", "docs") == (0, "index: 2 added\n", "")
+    assert run("ingest", "docs")[:2] == (0, "index: 2 added\n")
     assert run("ingest", "docs") == run("ingest", "docs/deal.md", "./docs") == unchanged
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert run("ingest", "docs") == (0, "index: 1 updated, 1 unchanged\n", "")
@@ -78,6 +78,16 @@ def test_ask_prints_the_answer_its_source_and_reasons(
     assert out.startswith('not found: best guess "Oman" (')
     nearest = "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
     assert f"{nearest}      [[Oman]] hosted the secret talks in Muscat.\n" in out
+
+
+def test_after_the_first_ingest_one_line_says_what_to_ask(run: Run) -> None:
+    asked = 'rag: next, for example: rag ask "When was the deal signed?"\n'
+    assert run("ingest", "docs")[2] == asked
+    assert run.out("ask", "When was the deal signed?").startswith("2015")
+    Path("docs/more.txt").write_text("The deal was long.")
+    assert run("ingest", "docs")[2] == ""  # an index with documents needs no hint
+    assert "--index other/index" in run("ingest", "docs", "--index", "other/index")[2]
+    assert run("ingest", "docs", "--index", "third", "--json")[2] == ""
 
 
 def test_search_and_filters(filled: Run) -> None:
