@@ -20,7 +20,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from rag.answering.talk import SUGGESTION_READS
+from rag.answering.subjects import subjects
+from rag.answering.suggestions import SUGGESTION_READS
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.ingestion.pipeline import UPLOADED
 from rag.originals import is_kept, open_original
@@ -45,7 +46,6 @@ FEATURES = ["check", "feedback", "conversation", "form"]
 _MOST_PARTS = 4000
 """Blocks and cells of a page of a document's structure."""
 _PIECE = 1 << 16
-_TITLES = 6
 _TEXT_INSTEAD = "get its text: GET /v1/documents/ID/text"
 _SESSION_SECONDS = 400 * 86_400
 """As long as browsers keep a cookie."""
@@ -59,6 +59,8 @@ _PATIENCE = 600.0
 _lock = threading.Lock()
 _listings: WeakKeyDictionary[Store, tuple[int, list[WireSource]]] = WeakKeyDictionary()
 """Each store's documents, and the generation of the index that has them."""
+_subjects: WeakKeyDictionary[Store, tuple[int, tuple[str, ...]]] = WeakKeyDictionary()
+"""What each store's documents are about, and the generation of the index that has them."""
 _threads: WeakKeyDictionary[Service, threading.Thread] = WeakKeyDictionary()
 
 
@@ -82,8 +84,11 @@ class WireSources(BaseModel):
 class WireGuide(BaseModel):
     """What the documents are about and what can be asked."""
 
-    titles: list[str] = Field(description="Titles of documents, evenly spread.")
-    questions: list[str] = Field(description="Questions with an answer of at least 80 %.")
+    types: list[WireCount] = Field(description="How many documents of each type, most first.")
+    first_date: str = Field(description='The earliest day of a document, or "".')
+    last_date: str = Field(description="The latest.")
+    subjects: list[str] = Field(description="Main subjects, in the words of titles and headings.")
+    questions: list[str] = Field(description="Questions that were asked, and answered surely.")
     complete: bool = Field(description="Whether no more questions will come.")
 
 
@@ -210,11 +215,24 @@ def list_sources(
 @router.get("/guide")
 @needs(Right.READ)
 def get_guide(service: Shared) -> WireGuide:
-    """Titles, and questions with an answer, which are looked for while nobody else asks."""
+    """Types, dates and subjects of the documents, and questions with an answer, which are looked
+    for while nobody else asks.
+    """
     sources = sources_of(service.engine.store)
-    titles = [source.title for source in sources[:: max(1, len(sources) // _TITLES)][:_TITLES]]
+    days = sorted(source.date for source in sources if source.date)
     questions, complete = _suggested(service)
-    return WireGuide(titles=titles, questions=list(questions), complete=complete or not sources)
+    return WireGuide(
+        types=sorted(_counts(source.type for source in sources if source.type), key=_most_first),
+        first_date=days[0] if days else "",
+        last_date=days[-1] if days else "",
+        subjects=list(_subjects.get(service.engine.store, (0, ()))[1]),
+        questions=list(questions),
+        complete=complete or not sources,
+    )
+
+
+def _most_first(counted: WireCount) -> int:
+    return -counted.count
 
 
 def _suggested(service: Service) -> tuple[tuple[str, ...], bool]:
@@ -244,7 +262,11 @@ def _look(service: Service) -> None:
         return pending.wait(pending.answer)
 
     try:
-        service.engine.suggestions.questions(service.engine.store, ask)
+        store = service.engine.store
+        generation = store.stats().generation
+        if _subjects.get(store, (-1, ()))[0] != generation:
+            _subjects[store] = generation, subjects(store, store.documents())
+        service.engine.suggestions.questions(store, ask)
     except Exception:  # it is closing, or too busy for too long: the next visit tries again
         _log.info("no questions are suggested", exc_info=True)
 

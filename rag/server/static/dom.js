@@ -73,6 +73,9 @@ async function signIn() {
   if (page && kept.set('page', page)) sessionStorage.removeItem('key');
 }
 
+// Whether the same request may succeed later: the service was not reached, busy or broken.
+const passes = error => !error.status || error.status >= 500 || [408, 425, 429].includes(error.status);
+
 const problemOf = async response => new Problem(await response.json().catch(() => ({ title: response.statusText, status: response.status })));
 
 function headers(more = {}) {
@@ -160,7 +163,7 @@ const sentence = words => words ? `${words[0].toUpperCase()}${words.slice(1)}`.r
 function problemBox(error, again, remedy = null) {
   return el('div', { class: 'problem', role: 'alert' }, el('b', {}, sentence(error.message)),
     error.hint ? el('p', { class: 'soft' }, sentence(error.hint)) : null,
-    again ? button('Try again', again, { class: 'small more' }) : null, remedy);
+    again && passes(error) ? button('Try again', again, { class: 'small more' }) : null, remedy);
 }
 
 async function toClipboard(text, from, label) {

@@ -129,21 +129,51 @@ async function showSources(from) {
   await fill(list, found, '');
 }
 
-// What the documents are about, and questions that have an answer; the service looks for them while nobody asks.
+const KINDS = {
+  csv: 'tables (CSV)', docx: 'Word', eml: 'mails', epub: 'e-books', html: 'web pages', htm: 'web pages', json: 'JSON', jsonl: 'JSON', md: 'Markdown',
+  mbox: 'mailboxes', pdf: 'PDF', pptx: 'slides', rst: 'reStructuredText', txt: 'text', xlsx: 'spreadsheets',
+};
+const NO_GUIDE = { types: [], first_date: '', last_date: '', subjects: [], questions: [], complete: true };
+const NAMED_KINDS = 5;
+
+// "28 documents: 14 Markdown, 5 text and 9 others, dated 4 March 2025 to 3 June 2025", without those whose deletion can be undone.
+function inventory({ types, first_date: first, last_date: last }) {
+  const gone = [...leaving.values()].map(one => one.type);
+  const left = types.map(({ name, count: number }) => [KINDS[name] || name, number - gone.filter(type => type === name).length]).filter(([, number]) => number > 0);
+  const unnamed = left.slice(NAMED_KINDS).reduce((sum, [, number]) => sum + number, 0);
+  const kinds = [...left.slice(0, NAMED_KINDS).map(([name, number]) => `${number.toLocaleString('en')} ${name}`), unnamed ? count(unnamed, 'other') : ''].filter(Boolean);
+  const on = day => new Date(`${day}T00:00`).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
+  const dates = !first ? '' : first === last ? `, dated ${on(first)}` : `, dated ${on(first)} to ${on(last)}`;
+  return [el('b', {}, count(known.total - leaving.size, 'document')), kinds.length ? `: ${kinds.join(', ')}${dates}` : dates];
+}
+
+// What is here, and questions that have an answer; the service looks for them while nobody asks.
 let guiding = 0;
 async function showGuide() {
   const mine = ++guiding;
   const atHome = () => mode === 'ask' && !thread.turns.length && known.total > leaving.size;
   for (let tries = 0; tries < 60 && mine === guiding; tries += 1) {
-    const { titles, questions, complete } = atHome() ? await getJson('/v1/guide').catch(() => ({ titles: [], questions: [], complete: true })) : { titles: [], questions: [], complete: true };
+    const guide = atHome() ? await getJson('/v1/guide').catch(() => NO_GUIDE) : NO_GUIDE;
     if (mine !== guiding) return;
-    $('guide').hidden = !titles.length || !atHome();
-    const unnamed = known.total - leaving.size - titles.length;
-    $('guide').replaceChildren(el('div', {}, el('p', { class: 'soft small' }, el('b', {}, `${count(known.total - leaving.size, 'document')}: `), titles.join(' · '), unnamed > 0 ? ` · and ${unnamed.toLocaleString('en')} more` : ''),
+    $('guide').hidden = !guide.types.length || !atHome();
+    const { subjects, questions, complete } = guide;
+    $('guide').replaceChildren(el('div', {}, el('p', { class: 'soft small inventory' }, inventory(guide)),
+      subjects.length ? el('p', { class: 'soft small subjects' }, el('b', {}, 'About '), subjects.join(' · ')) : null,
       questions.length ? el('h2', {}, 'Questions that they answer') : null, el('ul', { class: 'suggestions plain' }, questions.map(question => el('li', {}, button(question, () => { $('question').value = question; $('ask').requestSubmit(); }, { class: 'edged' }))))));
     if (complete) return;
     await pause(3000);
   }
+}
+
+// Other tabs of this browser hear of documents that come and go; what others do is seen when the tab is looked at again.
+const changes = 'BroadcastChannel' in window ? new BroadcastChannel('rag documents') : null;
+changes?.addEventListener('message', event => { if (event.data === collection) seeChanges(); });
+document.addEventListener('visibilitychange', () => { if (!document.hidden && me.features.length) seeChanges(); });
+
+async function seeChanges() {
+  const before = known.total;
+  await refill().catch(() => {});
+  if (known.total !== before) showGuide();
 }
 
 // The open pane's list again, after documents have come or gone.
@@ -246,8 +276,11 @@ function remove(row, found) {
     for (const set of [ticked.in, ticked.out]) set.delete(found.id);
     leaving.delete(found.id);
     await refill();
-  }, () => { leaving.delete(found.id); refill(); });
+    showGuide();
+    changes?.postMessage(collection);
+  }, () => { leaving.delete(found.id); refill(); showGuide(); });
   refill();
+  showGuide();
 }
 
 // Where a file is in the folder that was dropped or chosen; of a single file "".
@@ -261,6 +294,7 @@ async function add(files) {
   for (let i = 0; i < files.length; i += 4) await Promise.all(files.slice(i, i + 4).map(file => addOne(file, tally)));
   await refill();
   showGuide();
+  changes?.postMessage(collection);
 }
 
 // Many files are one line that counts; those that fail have a line each.
@@ -296,13 +330,13 @@ async function addOne(file, tally) {
   const words = el('span', {}, `Sending ${name}`);
   const box = el('div', { class: 'upload' }, words, bar);
   if (!tally) keepBox(box);
-  const failed = why => {
+  const failed = (why, mayPass) => {
     tally ? keepBox(box) : null;
     tally?.('failed');
     box.classList.add('failed');
     const plain = [`${name}: `, `uploads/${name}: `, `uploads/${name} `].reduce((said, named) => said.replace(named, ''), why);
     words.textContent = upright(`${name}: ${plain}`);
-    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small edged', 'aria-label': `Retry ${name}` }));
+    if (mayPass) box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small edged', 'aria-label': `Retry ${name}` }));
   };
   try {
     let job = await send(file, share => {
@@ -312,7 +346,7 @@ async function addOne(file, tally) {
     while (job.state !== 'done') { await pause(700); job = await getJson(`/v1/jobs/${job.id}`); }
     const rejected = job.files.find(one => one.outcome === 'rejected');
     const { outcome, detail } = job.files[0];
-    if (rejected) failed(rejected.detail);
+    if (rejected) failed(rejected.detail, false);  // the same file would be rejected again
     else {
       tally?.(outcome);
       words.textContent = upright(`${name}: ${outcome}${detail && ` (${detail})`}`);
@@ -320,7 +354,7 @@ async function addOne(file, tally) {
       if (id) box.append(iconButton('only', 'Ask about it', () => askOnly(id), { class: 'small edged', 'aria-label': `Ask about it: ${name}` }));
     }
   } catch (error) {
-    failed(error.message);
+    failed(error.message, passes(error));
   }
   bar.remove();
 }

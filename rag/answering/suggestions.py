@@ -1,0 +1,233 @@
+"""Questions that a person would ask of an index and that it answers, made from its own sentences.
+
+A sentence such as "The lease ends on 31 March 2028." becomes "When does the lease end?". A question
+is suggested only if the engine answers it surely, and from the place that it was made from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rag.meaning.asking import LONGEST, inside, is_vague, question_for
+from rag.meaning.words import content_words
+from rag.protocols import Store
+from rag.structure import children, document_sentences
+from rag.types import Answer, Document
+
+SUGGESTED = 3
+"""Number of questions to suggest."""
+SUGGESTION_READS = 3
+"""Number of passages read for a question that may be suggested."""
+_PROBABILITY = 0.65
+"""Minimum confidence of the answer to a suggested question, which is from the place that the
+question was made from.
+"""
+_TRIES = 24
+"""Maximum number of questions that are asked to find those."""
+_DOCUMENTS = 48
+"""Number of documents, evenly spread, whose sentences are looked at."""
+_MOST_DOCUMENTS = 480
+"""Number of documents that are looked at if few have a sentence that becomes a question."""
+_ENOUGH = 12
+"""Number of documents with a question, of which three are likely to be answered."""
+_MOST_CHARACTERS = 40_000
+"""Characters of a document that are looked at."""
+_PER_DOCUMENT = 3
+
+Ask = Callable[[str], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A question, and the place `document.text[start:end]` that it is made from. `rank` is 0 for
+    the most natural ones.
+    """
+
+    question: str
+    document_id: str
+    start: int
+    end: int
+    rank: int = 0
+
+
+class Suggestions:
+    """Questions that an index answers, one list for each of its generations."""
+
+    def __init__(self) -> None:
+        self._found: tuple[int, tuple[str, ...]] = (-1, ())
+
+    def known(self, generation: int) -> tuple[str, ...] | None:
+        """The questions of this generation; None if nobody has looked for them."""
+        return self._found[1] if self._found[0] == generation else None
+
+    def questions(
+        self, store: Store, ask: Ask, count: int = SUGGESTED, tries: int = _TRIES
+    ) -> tuple[str, ...]:
+        """At most `count` questions, of different documents where there are several, that `ask`
+        answers surely and from their places. At most `tries` are asked,
+        once per generation; while one call looks for them, others get those that it has found.
+        Raises what `ask` does.
+        """
+        generation = store.stats().generation
+        if generation != self._found[0]:
+            self._found = generation, ()  # a candidate may itself be talk
+            try:
+                for question in answered(candidates(store), ask, count, tries):
+                    self._found = generation, (*self._found[1], question)
+            except BaseException:
+                self._found = -1, ()  # the next call looks again
+                raise
+        return self._found[1]
+
+
+def answered(
+    suggestions: Iterable[Suggestion], ask: Ask, count: int, tries: int = _TRIES
+) -> Iterator[str]:
+    """The first `count` questions that are answered: of different documents and with different
+    beginnings; if there are too few, others.
+    """
+    waiting, used = list(suggestions), set[str]()
+    found = asked = 0
+    for is_other in (True, False):
+        later: list[Suggestion] = []
+        for suggestion in waiting:
+            if found == count or asked == tries:
+                return
+            alike = {suggestion.document_id, _beginning(suggestion.question)}
+            if is_other and not used.isdisjoint(alike):
+                later.append(suggestion)
+                continue
+            asked += 1
+            if _is_answered(ask(suggestion.question), suggestion):
+                found += 1
+                used |= alike
+                yield suggestion.question
+        waiting = later
+
+
+def _beginning(question: str) -> str:
+    """The first two words: "How much"."""
+    return " ".join(question.split()[:2])
+
+
+def _is_answered(answer: Answer, suggestion: Suggestion) -> bool:
+    return (
+        answer.text is not None
+        and answer.confidence >= _PROBABILITY
+        and any(
+            place.document_id == suggestion.document_id
+            and place.sentence_start < suggestion.end
+            and suggestion.start < place.sentence_end
+            for place in answer.citations
+        )
+    )
+
+
+def candidates(store: Store) -> Iterator[Suggestion]:
+    """Questions of documents all over the index: the most natural ones first, and of these one of
+    each document, then a second one of each.
+    """
+    own: list[list[Suggestion]] = []
+    for looked_at, name in enumerate(_spread([one.id for one in store.documents()])):
+        if looked_at == _MOST_DOCUMENTS or (looked_at >= _DOCUMENTS and len(own) >= _ENOUGH):
+            break
+        document = store.document(name)
+        if document and (found := _of_document(document)):
+            own.append(found)
+    ranks = sorted({one.rank for several in own for one in several})
+    seen = set[str]()
+    for rank in ranks:
+        columns = ([one for one in several if one.rank == rank] for several in own)
+        for row in zip_longest(*columns):
+            for suggestion in row:
+                if suggestion and suggestion.question.casefold() not in seen:
+                    seen.add(suggestion.question.casefold())
+                    yield suggestion
+
+
+def _spread(names: Sequence[str]) -> Iterator[str]:
+    """All names, in rounds of about `_DOCUMENTS` that are evenly spread."""
+    step = max(1, len(names) // _DOCUMENTS)
+    for first in range(step):
+        yield from names[first::step]
+
+
+def _of_document(document: Document) -> list[Suggestion]:
+    """The best few questions of a document, in its order."""
+    found = [*_headings(document), *_sentences(document), *_rows(document)]
+    best = sorted(found, key=lambda one: one.rank)[:_PER_DOCUMENT]
+    return sorted(best, key=lambda one: (one.rank, one.start))
+
+
+_ASKING = re.compile(
+    r"(?:who|what|when|where|why|how|which|can|do|does|is|are|may|must|should)\b"
+    r"[\w '’,-]{6,90}\?",
+    re.IGNORECASE,
+)
+_HOW_TO = re.compile(r"How to (?P<act>[a-z][\w '’,-]{4,60})")
+_NAMING = re.compile(
+    r"[A-Z][a-z'’-]+ (?:[a-z'’-]+ ){0,2}(?P<last>period|fees?|prices?|deadlines?|policy|address|"
+    r"rates|limits?|requirements|procedure|process|rules|penalty|penalties|costs|guarantee|"
+    r"schedule|hours|benefits|conditions|responsibilities|duties|objectives|goals)"
+)
+"""A heading that names something to ask for: "Notice period"."""
+_LABEL = re.compile(r"[A-Z][\w'’&,. -]{2,40}")
+_COLUMN = re.compile(r"[A-Z]?[a-z][\w' ’-]{2,30}")
+_LONGEST_FIGURE = 30
+
+
+def _headings(document: Document) -> Iterator[Suggestion]:
+    """Headings that ask. The answer is in what follows them."""
+    headings = [block for block in document.blocks if block.kind == "heading"]
+    for block, following in zip_longest(headings, headings[1:]):
+        if block.start > _MOST_CHARACTERS:
+            return
+        end = following.start if following else len(document.text)
+        rank = 0 if len(content_words(block.name)) > 1 else 2  # "How to apply" says not for what
+        if _ASKING.fullmatch(block.name) and not is_vague(block.name.rstrip("?")):
+            yield Suggestion(block.name, document.id, block.start, end, rank)
+        elif how := _HOW_TO.fullmatch(block.name):
+            yield Suggestion(f"How do I {how['act']}?", document.id, block.start, end, rank)
+        elif named := _NAMING.fullmatch(block.name):
+            are = "are" if named["last"].endswith("s") else "is"
+            question = f"What {are} the {inside(block.name)}?"
+            yield Suggestion(question, document.id, block.start, end, 2)
+
+
+def _rows(document: Document) -> Iterator[Suggestion]:
+    """Of each table a figure in its first row."""
+    for place, table in enumerate(document.blocks):
+        if table.kind != "table" or table.start > _MOST_CHARACTERS:
+            continue
+        rows = (document.blocks[i] for i in children(document.blocks, place))
+        row = next((row for row in rows if row.kind == "row"), None)
+        if row is None or len(row.cells) < 2 or row.cells[0].column != 0:
+            continue
+        label, *cells = ((document.text[c.start : c.end], c.column) for c in row.cells)
+        for text, column in cells:
+            name = table.columns[column].name if 0 <= column < len(table.columns) else ""
+            is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
+            if is_figure and _LABEL.fullmatch(label[0]) and _COLUMN.fullmatch(name):
+                noun = re.split(r" (?:in|of|per|for|at|with)\b", name)[0]
+                are = "are" if noun.endswith("s") else "is"
+                question = f"What {are} the {name.lower()} of {label[0]}?"
+                yield Suggestion(question, document.id, row.start, row.end, 2)
+                break
+
+
+def _sentences(document: Document) -> Iterator[Suggestion]:
+    """Questions that single sentences of running text answer."""
+    for block in document.blocks:
+        if block.start > _MOST_CHARACTERS:
+            return
+        if block.kind not in ("paragraph", "item"):
+            continue
+        for start, end in document_sentences(document, block.start, block.end):
+            if end - start > LONGEST:
+                continue
+            asked = question_for(" ".join(document.text[start:end].split()))
+            if asked:
+                yield Suggestion(asked.question, document.id, start, end, asked.rank)

@@ -1,0 +1,127 @@
+"""Suggested questions are made from an index's sentences, asked, and answered from these."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.answering.subjects import subjects
+from rag.answering.suggestions import SUGGESTED, Suggestion, Suggestions, answered, candidates
+from rag.engine import Engine
+from rag.settings import Settings
+from rag.types import Answer, Citation
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
+from tests.parsing.reading import load_bytes
+from tests.small_index import add, new_store
+
+FILES = {
+    "club.md": "# Club\n\n## Who leads the club in Bremen?\n\nAnn leads the club in Bremen.\n",
+    "keys.md": "# Keys\n\n## How to get a new key\n\nAsk Bob for a key.\n",
+    "lease.md": "# Lease\n\nIt was long. The lease ends on 31 March 2028.\n",
+    "prices.csv": "Ticket,Price in euros\nDay ticket,12\nWeek ticket,40\n",
+}
+ASKED = (
+    "Who leads the club in Bremen?",
+    "How do I get a new key?",
+    "When does the lease end?",
+    "What is the price in euros of Day ticket?",
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    settings, models = Settings(index=tmp_path, threshold=0.0), (NameReader(), SpanJudge())
+    made = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), *models)
+    for name, text in FILES.items():
+        add(made.store, *load_bytes(name, text))
+    return made
+
+
+def test_headings_sentences_and_tables_become_questions(engine: Engine) -> None:
+    found = list(candidates(engine.store))
+    assert tuple(one.question for one in found) == ASKED
+    lease = engine.store.document("lease.md")
+    assert lease is not None
+    place = next(one for one in found if one.document_id == "lease.md")
+    assert lease.text[place.start : place.end] == "The lease ends on 31 March 2028."
+
+
+def test_three_documents_in_many_are_asked_about(engine: Engine) -> None:
+    for number in range(300):
+        text = f"# Note {number}\n\nThe plan of ward {number} was long.\n"
+        add(engine.store, *load_bytes(f"notes/{number}.md", text))
+    for number in range(9):
+        text = f"# Rules {number}\n\nThe fee was high. The hall opens at {number} am.\n"
+        add(engine.store, *load_bytes(f"rules/{number}.md", text))
+    names = {one.document_id.partition("/")[0] for one in candidates(engine.store)}
+    assert "rules" in names
+
+
+def place(document_id: str, start: int, end: int) -> Citation:
+    return Citation(document_id, "", "", "", "", start, end, "", start, end, "")
+
+
+def asker(confidence: float, found_in: Callable[[str], str]) -> Callable[[str], Answer]:
+    def ask(question: str) -> Answer:
+        cited = (place(found_in(question), 0, 10),)
+        return Answer(question, "yes", confidence, cited, (), (), None, {})
+
+    return ask
+
+
+def made(*questions: tuple[str, str]) -> list[Suggestion]:
+    return [Suggestion(question, name, 5, 9) for question, name in questions]
+
+
+def test_only_sure_answers_from_the_place_itself_count() -> None:
+    several = made(("Who is it?", "a"), ("What is it?", "b"))
+    assert list(answered(several, asker(0.9, lambda _: "b"), 3)) == ["What is it?"]
+    assert list(answered(several, asker(0.5, lambda _: "b"), 3)) == []
+
+
+def test_documents_and_beginnings_differ_where_they_can() -> None:
+    several = made(
+        ("Who is a?", "a"), ("Who is b?", "b"), ("When was a?", "a"), ("When is c?", "c")
+    )
+    ask = asker(0.9, lambda question: question[-2])
+    assert list(answered(several, ask, 2)) == ["Who is a?", "When is c?"]
+    assert list(answered(several, ask, 4)) == [
+        "Who is a?",
+        "When is c?",
+        "Who is b?",
+        "When was a?",
+    ]
+
+
+def test_questions_are_looked_for_once_for_each_state_of_the_index(engine: Engine) -> None:
+    tried: list[str] = []
+
+    def ask(question: str) -> Answer:
+        tried.append(question)
+        return engine.ask(question)
+
+    suggestions = Suggestions()
+    first = suggestions.questions(engine.store, ask)
+    assert 0 < len(first) <= SUGGESTED
+    asked = len(tried)
+    assert suggestions.questions(engine.store, ask) == first
+    assert len(tried) == asked
+    add(engine.store, *load_bytes("new.md", "# New\n\nThe new rent is £900.\n"))
+    assert suggestions.known(engine.store.stats().generation) is None
+    suggestions.questions(engine.store, ask)
+    assert "How much is the new rent?" in tried
+
+
+def test_subjects_are_shared_phrases_or_titles(engine: Engine) -> None:
+    for number in range(8):
+        add(engine.store, *load_bytes(f"a{number}.md", f"# Sick leave {number}\n\nSick leave.\n"))
+        add(engine.store, *load_bytes(f"b{number}.md", f"# Car parks {number}\n\nCar parks.\n"))
+    found = subjects(engine.store, engine.store.documents())
+    assert {"Sick leave", "Car parks"} <= set(found)
+    assert len(found) <= 7
+
+
+def test_an_empty_index_has_no_subjects(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    assert subjects(store, store.documents()) == ()

@@ -1,0 +1,70 @@
+"""Sentences become questions that they answer, or none."""
+
+import pytest
+
+from rag.meaning.asking import LONGEST, question_for
+
+
+@pytest.mark.parametrize(
+    ("sentence", "question"),
+    [
+        ("The lease ends on 31 March 2028.", "When does the lease end?"),
+        ("The rent is £5,150 a month.", "How much is the rent?"),
+        ("Our monthly fee is 1,240 pounds plus VAT.", "How much is the monthly fee?"),
+        ("A day ticket costs 12 euros.", "How much does a day ticket cost?"),
+        ("Day tickets cost 12 euros.", "How much do day tickets cost?"),
+        ("Invoices are paid within 30 days.", "How soon are invoices paid?"),
+        ("Expense claims are paid within 30 days.", "How soon are expense claims paid?"),
+        ("Lost keys must be reported within two hours.", "How soon must lost keys be reported?"),
+        (
+            "Trainees get 25 days of annual leave a year.",
+            "How many days of annual leave do trainees get?",
+        ),
+        (
+            "Full staff members get 25 days of annual leave a year.",
+            "How many days of annual leave do full staff members get?",
+        ),
+        ("The secretary is Ann Lee.", "Who is the secretary?"),
+        ("The JCPOA was signed in Vienna on 14 July 2015.", "When was the JCPOA signed?"),
+        ("The notice period is three months.", "How long is the notice period?"),
+        (
+            "The applicant shall submit a plan of the site.",
+            "What must the applicant submit?",
+        ),
+        ("The budget is approved by the board.", "Who approves the budget?"),
+        ("The boiler is checked every year.", "How often is the boiler checked?"),
+        (
+            "The landlord is responsible for the roof and the walls.",
+            "Who is responsible for the roof and the walls?",
+        ),
+        ("Only paying members may vote at the meeting.", "Who may vote at the meeting?"),
+        (
+            "If you lose your card, tell the desk at once.",
+            "What happens if I lose my card?",
+        ),
+        (
+            "To reset the old router, hold the button for ten seconds.",
+            "How do I reset the old router?",
+        ),
+        ("The VPN is a private network of the whole studio.", "What is the VPN?"),
+    ],
+)
+def test_a_plain_sentence_becomes_a_question(sentence: str, question: str) -> None:
+    asked = question_for(sentence)
+    assert (asked.question if asked else "") == question
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It ends on 31 March 2028.",
+        "This is £5 a month.",
+        "The first is £5 a month.",
+        "The tower is 20 years old.",
+        "The application will not require a drawing of the whole site.",
+        "Kind regards, Peter Osgood",
+        "The rent is £5,150 a month, " + "and so on, " * (LONGEST // 11),
+    ],
+)
+def test_a_sentence_that_needs_its_text_becomes_none(sentence: str) -> None:
+    assert question_for(sentence) is None
