@@ -353,6 +353,64 @@ def test_the_guide_offers_questions_that_have_an_answer(browser: Browser, tmp_pa
         assert guide["questions"] == [question]
 
 
+def test_counts_follow_a_deletion_in_every_tab(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        for name in ("oman.md", "muscat.md"):
+            put_text(client, name, f"# {name}\n\nThe talks of {name} were long.\n")
+        with visit(browser, client) as watched:
+            page, other = watched.page, watched.open()
+            other.goto("/")
+            for tab in (page, other):
+                expect(tab.locator("#document-count")).to_have_text("2")
+                expect(tab.locator("#guide")).to_contain_text("2 documents")
+            open_sources(page)
+            button(page, "Delete oman.md").click()
+            expect(page.locator("#document-count")).to_have_text("1")
+            expect(page.locator("#guide")).to_contain_text("1 document: 1 Markdown")
+            expect(other.locator("#document-count")).to_have_text("1")
+            expect(other.locator("#guide")).to_contain_text("1 document: 1 Markdown")
+
+
+def test_only_what_may_pass_can_be_tried_again(browser: Browser, tmp_path: Path) -> None:
+    broken = {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 no"}
+    fine = {"name": "fine.txt", "mimeType": "text/plain", "buffer": b"The talks were long."}
+    refused = {"status": 503, "json": {"detail": "too busy", "status": 503}}
+    with serving(tmp_path) as client, visit(browser, client, expected="422|503") as watched:
+        page = watched.page
+        open_sources(page)
+        page.locator("#sources input[type=file]").first.set_input_files([cast(Any, broken)])
+        expect(page.locator(".upload.failed")).to_contain_text("broken.pdf")
+        expect(page.get_by_role("button", name=re.compile("^Retry"))).to_have_count(0)
+        page.route("**/v1/documents", lambda route: route.fulfill(**refused))
+        page.locator("#sources input[type=file]").first.set_input_files([cast(Any, fine)])
+        expect(button(page, "Retry fine.txt")).to_be_visible()
+        page.unroute("**/v1/documents")
+        button(page, "Retry fine.txt").click()
+        expect(page.locator(".upload").first).to_contain_text("fine.txt: added")
+
+
+READABLE = """() => {
+  const colours = [...document.querySelectorAll('.problem button')].map(getComputedStyle);
+  const light = colour => colour.match(/\\d+/g).slice(0, 3).map(part => part / 255)
+    .map(part => part <= .03928 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4)
+    .reduce((sum, part, i) => sum + part * [.2126, .7152, .0722][i], 0);
+  return colours.map(one => [light(one.color), light(one.backgroundColor)].sort((a, b) => b - a))
+    .map(([more, less]) => (more + .05) / (less + .05));
+}"""
+"""The contrast of words and ground of each button of an error, as WCAG 2 defines it."""
+
+
+def test_the_error_of_an_empty_index_is_readable(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path) as client, visit(browser, client, expected="409") as watched:
+        page = watched.page
+        ask(page, BURNS)
+        expect(button(page, "Add documents").last).to_be_visible()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=cast(Any, scheme))
+            (contrast,) = page.evaluate(READABLE)
+            assert contrast >= 4.5
+
+
 def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(2)) as client:
         put_text(client, "oman.txt", OMAN)
