@@ -32,7 +32,7 @@ from rag import build
 from rag.answering.receipts import model_digest
 from rag.engine import Engine
 from rag.evaluation.corpus import fill
-from rag.evaluation.gold import Question, read_jsonl, sample
+from rag.evaluation.gold import Question, in_other_words, read_jsonl, sample
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.ingest import Ingest
 from rag.meaning.sentences import enclosing_sentence
@@ -50,7 +50,8 @@ from rag.types import Document, Hit, Passage, Span
 
 COLLECTIONS = (
     *("dxw-playbook", "mozilla-legal", "restic", "fivethirtyeight", "mastodon", "rust-council"),
-    *("peps", "pdf", "debian", "manuals", "prose"),
+    *("peps", "pdf", "debian", "manuals", "prose", "18f-handbook", "arduino-help"),
+    *("digitalgov-guides", "legalmattic", "rivergrove"),
 )
 """Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
 _FOLDERS = "household tables tables-held-out mixed reports attributes records".split()
@@ -157,9 +158,9 @@ def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
 def opened(
     name: str, cache: Path, reader: str, sources: Mapping[str, Path | None] = MappingProxyType({})
 ) -> tuple[Engine, list[Question]]:
-    """The set's questions, and an engine over its index, which is created from `sources` if needed:
-    the folders "data", "technical" and "collections". The engine reads through the caches of
-    `reader`."""
+    """The set's questions in both wordings, and an engine over its index, which is created from
+    `sources` if needed: the folders "data", "technical" and "collections". The engine reads through
+    the caches of `reader`."""
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
     embedder = build.embedder(settings)
@@ -174,7 +175,8 @@ def opened(
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
     own = f"collections/{name}" if name in COLLECTIONS else name
     gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{own}.jsonl"
-    return engine, list(sample(read_jsonl(gold), SETS[name]))
+    questions = sample(read_jsonl(gold), SETS[name])
+    return engine, [*questions, *in_other_words(questions)]
 
 
 @functools.cache

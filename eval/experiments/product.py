@@ -16,7 +16,7 @@ import numpy as np
 from eval.experiments.fit_judge import in_half, judgement_counts
 from eval.experiments.kept import NAMES
 from eval.scripts import CACHE, OUT, READER, finished, script
-from rag.evaluation.gold import Question
+from rag.evaluation.gold import PLAIN, Question
 from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import serves, shown
@@ -80,14 +80,39 @@ def _best_guess(answer: Answer) -> str:
     return answer.text or (answer.alternatives[0].text if answer.alternatives else "")
 
 
+def _sure(asked: Sequence[Asked]) -> list[Asked]:
+    """Those answered at 70 % or more."""
+    return [row for row in asked if row.answer.text is not None and row.answer.confidence >= 0.7]
+
+
+def kept_useful(written: Sequence[Asked], plain: Sequence[Asked]) -> dict[str, Any]:
+    """Of the questions in both wordings with a useful answer as written, the share that also have
+    one in other words."""
+    in_plain = {(row.set, row.question.id.removesuffix(PLAIN)): row.judgement for row in plain}
+    both = [
+        in_plain[row.set, row.question.id]
+        for row in written
+        if row.judgement == "useful" and (row.set, row.question.id) in in_plain
+    ]
+    share = sum(judgement == "useful" for judgement in both) / max(1, len(both))
+    return {"questions": len(both), "useful": round(share, 3)}
+
+
 def report(asked: Sequence[Asked]) -> dict[str, Any]:
     """By set, by form of the question, by kind, and reliability."""
     answered = [row for row in asked if row.answer.text is not None]
     confidence = np.array([row.answer.confidence for row in answered])
     right = np.array([row.judgement == "useful" for row in answered])
-    sure = [row for row in answered if row.answer.confidence >= 0.7]
+    sure = _sure(asked)
     compose = [row.answer.timings["compose"] for row in asked]
+    written = [row for row in asked if not row.question.id.endswith(PLAIN)]
+    plain = [row for row in asked if row.question.id.endswith(PLAIN)]
     return {
+        "as written": table(written),
+        "in other words": table(plain),
+        "useful ones that stay useful": kept_useful(written, plain),
+        "at 70 % or more, as written": useful(_sure(written)),
+        "at 70 % or more, in other words": useful(_sure(plain)),
         "all": table(asked),
         "by set": by(asked, lambda row: row.set, table),
         "by form of the question": by(asked, lambda row: row.question.form, table),

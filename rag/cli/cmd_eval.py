@@ -21,6 +21,7 @@ from rag.types import plain
 
 if TYPE_CHECKING:
     from rag.evaluation.gates import Gate
+    from rag.evaluation.gold import Question
 
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _CLAIM_METRICS = (
@@ -45,6 +46,9 @@ def run_command(
     limit: int | None = option(
         "Ask only this many questions, the same in each run.", type=click.IntRange(1)
     ),
+    in_plain_words: bool = option(
+        "Ask the questions in their second wording, the field `plain` of GOLD."
+    ),
     fail_under: tuple[str, ...] = _FAIL_UNDER,
     fail_over: tuple[str, ...] = _FAIL_OVER,
     junit: Path | None = option("Write the bounds as a JUnit file, one test each."),
@@ -60,6 +64,7 @@ def run_command(
     Examples:
       rag eval run questions.jsonl
       rag eval run questions.jsonl --corpus ~/notes --limit 50
+      rag eval run questions.jsonl --in-plain-words
       rag eval run questions.jsonl --fail-under f1=70 --junit bounds.xml
     """
     from rag.evaluation import gates
@@ -73,6 +78,10 @@ def run_command(
     if corpus and index:
         raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
     bounds, questions = gates.parse(fail_under, fail_over), load(gold)
+    if in_plain_words:
+        questions = dataclasses.replace(
+            questions, questions=asked_plainly(gold, questions.questions)
+        )
     before = Result.load(baseline) if baseline else None
     with opened(build, Settings.load(index=index), questions, corpus, index) as asked:
         result = run(questions, asked, out, limit)
@@ -89,6 +98,19 @@ def run_command(
     text = clean(words.text(result, comparison, verdicts))
     show(value, [text, "", *map(str, written)])
     _exit_by([verdict.found for verdict in verdicts if not verdict.passed])
+
+
+def asked_plainly(gold: Path, questions: Sequence[Question]) -> tuple[Question, ...]:
+    """The questions in their second wording. Raises InputError if none has one."""
+    from rag.evaluation.gold import in_other_words
+
+    asked = in_other_words(questions)
+    if not asked:
+        raise InputError(
+            f"no question in {gold} has a second wording",
+            'add the field "plain" to its lines; see eval/README.md',
+        )
+    return tuple(asked)
 
 
 def _exit_by(broken: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ class GoldClaim(StrictRow):
 
     id: str = ""
     claim: Text
+    plain: str = ""
     verdict: Literal["supported", "contradicted", "partly", "not_in_documents"]
     kind: Text = "claim"
     document: str = ""

@@ -4,9 +4,10 @@
      "answers": ["31 May 2027", "May 2027"],
      "evidence": [{"document": "notes/lease.md", "sentence": "The lease ends on 31 May 2027."}]}
 
-Only `question` is required. A question without `answers`, `verdict`, `items` and `evidence` is
-unanswerable, and `near` may name the document that nearly answers it. Without `evidence`, every
-occurrence of an accepted answer counts. Questions that need more than a few words give a `form`:
+Only `question` is required. `plain` is the same question in other words than the documents'. A
+question without `answers`, `verdict`, `items` and `evidence` is unanswerable, and `near` may name
+the document that nearly answers it. Without `evidence`, every occurrence of an accepted answer
+counts. Questions that need more than a few words give a `form`:
 
     {"question": "May I keep a dog?", "form": "yes_no", "verdict": "yes", "evidence": [...]}
     {"question": "How do I claim expenses?", "form": "steps",
@@ -15,8 +16,8 @@ occurrence of an accepted answer counts. Questions that need more than a few wor
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -47,6 +48,9 @@ class QuestionRow(StrictRow):
 
     id: Text = Field("", description="unique in the file; by default the line's number")
     question: Text
+    plain: Text = Field(
+        "", description="the same question, as somebody asks it who has not read the documents"
+    )
     answers: list[Text] = Field([], description="every accepted wording")
     evidence: list[EvidenceRow] = Field([], description="the sentences that answer")
     form: Form = Field("span", description="form of the answer")
@@ -118,6 +122,8 @@ class Question:
     filter: Filter = ()
     wordings: tuple[str, ...] = ()
     """The row's own accepted wordings; `answers` may be made of evidence, verdict and items."""
+    plain: str = ""
+    """The question in other words than the documents'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,21 @@ def _question(row: QuestionRow, number: str) -> Question:
         row.need or (len(items or evidence) + 1) // 2,
         parse(row.filter),
         tuple(row.answers),
+        row.plain.strip(),
     )
+
+
+PLAIN = "+plain"
+"""End of the ids of questions in other words."""
+
+
+def in_other_words(questions: Iterable[Question]) -> list[Question]:
+    """The questions that have a second wording, asked in it. Their ids end with `PLAIN`."""
+    return [
+        replace(question, id=question.id + PLAIN, text=question.plain, plain="")
+        for question in questions
+        if question.plain
+    ]
 
 
 def _accepted(
