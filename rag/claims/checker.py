@@ -103,7 +103,8 @@ class Checker:
             checked |= run(partial(self._batch, batch, scope))
             on_progress(len(checked), len(pending))
         shown = (sentence for sentence in sentences if sentence.skipped != "source")
-        results = tuple(checked.get(item.start) or verdict.skipped(item) for item in shown)
+        judged = (checked.get(item.start) or verdict.skipped(item) for item in shown)
+        results = tuple(verdict.with_quotations(item, audited) for item in judged)
         generation = store.stats().generation
         return CheckReport(text, results, generation, numbered, tuple(audited))
 

@@ -8,6 +8,7 @@ differences are shown, and weighed with the reader's verdict."""
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from rag.meaning.compare import is_denied
@@ -16,6 +17,11 @@ from rag.meaning.names import is_named, names, swapped_names
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import ARTICLES, DENIALS, PRONOUNS, content_words, word_list, word_set
 
+_CLAUSE_NUMBER = re.compile(
+    r"(?m)(?:^|(?<=[.;:]\s))[ \t]{0,8}(?:§\s?)?"
+    r"(?:\d{1,2}(?:\.\d{1,3}){1,4}\.?|\d{1,3}[.)]|\(\d{1,2}\)|\(?[a-zA-Z]{1,3}\))"
+    r"[ \t]+(?=[A-Z(“\"‘])"
+)
 _ALMOST = 0.85
 """At this likeness or more, two sentences differ in a word or two."""
 _SWAPPED_FROM = 0.5
@@ -61,7 +67,7 @@ class ClaimComparison:
 
 def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
-    claimed, stated = figures(claim)[:_MOST_CLAIMED], figures(evidence)
+    claimed, stated = figures(claim)[:_MOST_CLAIMED], figures(_unnumbered(evidence))
     around = (*stated, *figures(context))
     missing = [value for value in claimed if not any(states(other, value) for other in around)]
     ours = word_list(claim)
@@ -87,6 +93,11 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
         likeness=likeness,
         quoted=likeness == 1.0 and is_quoted(claim, evidence),
     )
+
+
+def _unnumbered(text: str) -> str:
+    """The text without the number of a clause or an item at the start of a line or sentence."""
+    return _CLAUSE_NUMBER.sub("", text)
 
 
 def _unnamed(claim: str, evidence: str, context: str) -> list[str]:

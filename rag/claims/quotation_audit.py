@@ -19,11 +19,19 @@ from rapidfuzz.distance import Levenshtein
 from rag.answering.candidate import quoted
 from rag.claims.document_names import DocumentNames, name_words
 from rag.claims.quotations import FEWEST_WORDS, Quotation
-from rag.claims.quoted_text import ELLIPSIS, CanonicalText, Fragment, Token, canonical, fragments
+from rag.claims.quoted_text import (
+    ELLIPSIS,
+    CanonicalText,
+    Fragment,
+    Token,
+    canonical,
+    fragments,
+    tokens,
+)
 from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.meaning.words import STOP_WORDS
+from rag.meaning.words import DENIALS, STOP_WORDS
 from rag.protocols import Filter, Store
 from rag.store.local.tantivy_index import analyze
 from rag.structure import block_at
@@ -44,6 +52,18 @@ _OMITTED = 80
 _SENTENCE_REACH = 2000
 """Maximum number of characters between a place and the ends of its sentences."""
 _SENTENCE_END = re.compile(r"[.!?]\s")
+_DENIAL = r"(?:not|never|no|nor|neither|without|cannot|unless|except)\b|\b\w{2,9}n['’]t\b"
+_DENIED = re.compile(rf"(?i)\b{_DENIAL}")
+_DENIAL_BEFORE = re.compile(
+    r"(?i)\b(?:(?:not|never|cannot)\b|\w{2,9}n['’]t\b)(?:\s+(?:to|be|been|have|so|ever))?\s*\Z"
+)
+_BEFORE = 40
+"""Characters before a place in which a denial of it is looked for."""
+_DECISIVE = DENIALS | frozenset("unless except only if may must shall should or and".split())
+"""Words that change what a sentence demands."""
+_PUNCTUATION = re.compile(r"[.,;:!?()/…]")
+_SHOWN = 60
+"""Characters of a document that a reason shows after the words that a quotation leaves out."""
 _MOST_WORDS = 1000
 """A longer quotation that is not exact is compared up to here."""
 _MOST_PARTS = 8
@@ -143,13 +163,13 @@ class QuotationAudit:
         for region in self._regions(whole, cited):
             regions.append(region)
             if place := next(region.matches(whole), None):
-                return _exact_verdict(checked, place, quotation.is_block)
+                return _exact_verdict(checked, place, quotation)
         parts = fragments(whole.text)
         if len(parts) > 1:
             return self._with_ellipses(checked, parts, regions[:_WINDOWS])
         is_long = len(whole.tokens) > _MOST_WORDS
         compared = whole.part(0, _MOST_WORDS) if is_long else whole
-        return self._inexact(checked, compared, regions[:_WINDOWS])
+        return self._inexact(checked, compared, regions[:_WINDOWS], quotation)
 
     # Places
 
@@ -193,7 +213,11 @@ class QuotationAudit:
     # Verdicts
 
     def _inexact(
-        self, checked: CheckedQuotation, fragment: Fragment, regions: Sequence[Region]
+        self,
+        checked: CheckedQuotation,
+        fragment: Fragment,
+        regions: Sequence[Region],
+        quotation: Quotation,
     ) -> CheckedQuotation:
         place = _closest(fragment, regions, checked.cited)
         only_omits = place and all(_is_omission(*pair) for pair in place.differs)
@@ -201,7 +225,8 @@ class QuotationAudit:
             return _stitched_verdict(checked, places, "without “…” between them", True)
         if not place or place.likeness < _SIMILAR:
             return _not_found(checked, place)
-        return _placed(checked, "altered", [place], _difference([place]))
+        place = _with_denial(place, quotation)
+        return _placed(checked, "altered", [place], _difference([place]), _is_altered([place]))
 
     def _stitched(
         self, fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]
@@ -237,7 +262,7 @@ class QuotationAudit:
                 return _not_found(checked, place, f"no document has “{words}”")
             places.append(place)
         if any(place.likeness < 1 for place in places):
-            return _placed(checked, "altered", places, _difference(places))
+            return _placed(checked, "altered", places, _difference(places), _is_altered(places))
         is_one = len({place.document.id for place in places}) == 1
         is_reordered = is_one and any(a.start > b.start for a, b in pairwise(places))
         order = ", in another order" if is_reordered else ""
@@ -397,17 +422,53 @@ def _placed(
     return replace(judged, places=citations, differs=differs)
 
 
-def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) -> CheckedQuotation:
+def _denial_before(place: Stretch) -> int | None:
+    """Where the words begin that deny the place, right before it in its block and sentence, as in
+    "Not to keep dogs"."""
+    low = max(_part(place.document, place.start)[0], place.start - _BEFORE)
+    before = place.document.text[low : place.start]
+    match = _DENIAL_BEFORE.search(before)
+    return low + match.start() if match else None
+
+
+def _with_denial(place: Stretch, quotation: Quotation) -> Stretch:
+    """The place with the words before it that deny it, unless the writer denies it, too."""
+    start = None if _DENIED.search(quotation.around) else _denial_before(place)
+    if start is None:
+        return place
+    words = " ".join(place.document.text[start : place.start].split())
+    return replace(place, start=start, differs=(("", words), *place.differs))
+
+
+def _is_altered(places: Sequence[Stretch]) -> bool:
+    """Whether more than punctuation differs."""
+    pairs = [pair for place in places for pair in place.differs]
+    return not pairs or not all(_only_punctuates(*pair) for pair in pairs)
+
+
+def _only_punctuates(mine: str, theirs: str) -> bool:
+    """Whether only punctuation differs, and that of no number."""
+    first, second = (_PUNCTUATION.sub("", canonical(words)[0]) for words in (mine, theirs))
+    return first == second and not any(sign.isdecimal() for sign in mine)
+
+
+def _exact_verdict(
+    checked: CheckedQuotation, place: Stretch, quotation: Quotation
+) -> CheckedQuotation:
     changes = [f"[{mine}]{theirs and f' for “{theirs}”'}" for mine, theirs in place.differs]
     writers = f"; the writer's {', '.join(changes)}" if changes else ""
     reason = f"word for word in {place.document.id}{writers}"
     exact = _placed(checked, "exact", [place], reason, is_fault=False)
+    denied = _with_denial(place, quotation)
+    if denied is not place and not exact.is_fault:
+        reason = _difference([denied])
+        return _placed(checked, "cut", [denied], reason)
     citation = exact.places[0]
     further = _rest(citation)
     if exact.is_fault or not further or ELLIPSIS.search(checked.text[-6:]):
         return exact
     begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
-    is_sentence = is_block or begins or checked.text[-1:] in ".!?"
+    is_sentence = quotation.is_block or begins or checked.text[-1:] in ".!?"
     reason = f"the sentence in {place.document.id} goes on"
     return replace(exact, verdict="cut", is_fault=is_sentence, reason=reason, rest=further)
 
@@ -437,13 +498,41 @@ def _not_found(
 
 
 def _difference(places: Sequence[Stretch]) -> str:
-    """The first difference in words."""
-    differs = [pair for place in places for pair in place.differs]
-    document_id = places[0].document.id
+    """The difference that matters most, in words."""
+    differs = [(place, *pair) for place in places for pair in place.differs]
     if not differs:
-        return f"{document_id} has other words"
-    mine, theirs = differs[0]
-    reason = f"adds “{mine}”" if mine else f"leaves out “{theirs}”"
+        return f"{places[0].document.id} has other words"
+    place, mine, theirs = max(differs, key=lambda item: _weight_of_change(*item[1:]))
+    name = place.document.id
     if mine and theirs:
-        reason = f"says “{mine}”, {document_id} says “{theirs}”"
+        reason = f"says “{mine}”, {name} says “{theirs}”"
+    elif mine:
+        reason = f"adds “{mine}”"
+    else:
+        reason = f"leaves out “{theirs}”{_in_place(place, theirs)}"
+    if not _is_altered(places):
+        return f"only punctuation differs: {reason}"
     return f"{reason}, and {len(differs) - 1} more" if len(differs) > 1 else reason
+
+
+def _weight_of_change(mine: str, theirs: str) -> int:
+    """How much it matters that one side has words which the other has not."""
+    words = {token.word for token in tokens(mine)} ^ {token.word for token in tokens(theirs)}
+    if words & _DECISIVE or any(_DENIED.fullmatch(word) for word in words):
+        return 4
+    if any(sign.isdecimal() for word in words for sign in word):
+        return 3
+    if words:
+        return 2 if words - STOP_WORDS else 1
+    return 0
+
+
+def _in_place(place: Stretch, words: str) -> str:
+    """The words that a quotation leaves out with what follows them, if they deny it."""
+    if not _DENIED.match(words):
+        return ""
+    text = " ".join(place.document.text[place.start : place.end].split())
+    shown = text[max(0, text.find(words)) :]
+    if len(shown) > len(words) + _SHOWN:
+        shown = f"{shown[: len(words) + _SHOWN].rsplit(' ', 1)[0]} …"
+    return f": {place.document.id} says “{shown}”"

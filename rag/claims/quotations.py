@@ -18,8 +18,16 @@ from rag.meaning.words import WORD
 
 FEWEST_WORDS = 4
 """Shorter ones are names, terms and scare quotes."""
-_CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", '"': '"'}
-_MARK = re.compile(r"[“”„«»\"]")
+_CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", "‹": "›", "›": "‹", '"': '"'}
+_MARK = re.compile(r"[“”„«»‹›\"]")
+_SINGLE = re.compile(r"[‘’‚']")
+_CLOSING_SINGLE = {"‘": "’", "‚": "‘’", "'": "'"}
+"""Single marks, which are told from apostrophes by what is beside them."""
+_ELISION = re.compile(
+    r"['‘](?:\d\ds?\b|(?:tis|twas|em|n|til|cause|round|bout|cos)\b)", re.IGNORECASE
+)
+"""An apostrophe at the start of a word, as in "the '90s"."""
+_SENTENCE_END = re.compile(r"[.!?]\s")
 _PARAGRAPH_END = re.compile(r"\n[ \t]*+(?=\n)")
 _INLINE_CODE = re.compile(r"(?<!`)`[^`\n]++`(?!`)")
 _BLOCK_QUOTE = re.compile(r"(?m)(?:^ {0,3}>[^\n]*+(?:\n|\Z))++")
@@ -31,7 +39,7 @@ _BESIDE = re.compile(r"(?m)\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|�
 _REACH = 1000
 """Characters beside a quotation in which its citation is looked for."""
 _QUOTE_SIGNS = "> \t\r\n"
-_BEFORE_OPENING = "([{—–-―*_‘'“«„>"
+_BEFORE_OPENING = "([{—–-―*_‘'“«„‹‚\">"
 _DEEPEST = 20
 """Quotation marks that wait for their closing marks; inner ones beyond them are ignored."""
 _Mark = tuple[str, int]
@@ -113,7 +121,7 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
         opening = _closed(open_marks, mark) if may_close else None
         if opening is not None:
             pairs.append((opening, offset))
-        elif mark != "”" and (mark not in '"»' or _opens(text, offset)):
+        elif mark != "”" and (mark not in '"»›' or _opens(text, offset)):
             open_marks += [(mark, offset)] if len(open_marks) < _DEEPEST else []
     last = max((b for _, b in pairs), default=-1)
     unclosed = [(mark, offset) for mark, offset in open_marks if offset > last]
@@ -123,11 +131,52 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
     elif following_mark and following_mark[0] in _CLOSING[unclosed[0][0]].replace('"', ""):
         end = following_mark.end()
         pairs.append((unclosed[0][1], following_mark.start()))
+    pairs += _single(text, start, end, sorted(pairs))
     reached = -1
     for opening, closing in sorted(pairs):
         if opening > reached:
             yield opening, closing, end
             reached = closing
+
+
+def _single(
+    text: str, start: int, end: int, doubles: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """The quotations in single marks that cross no one in other marks.
+
+    The first mark that can be no apostrophe closes one. After "s", as in "the tenants’ rooms", it
+    may be one: then the last of these in the sentence counts, if no other mark closes it."""
+    opening: _Mark | None = None
+    possessive, has_ended = -1, False
+    found: list[tuple[int, int]] = []
+    for match in _SINGLE.finditer(text, start, end):
+        mark, offset = match[0], match.start()
+        closes = opening and mark in _CLOSING_SINGLE[opening[0]] and _closes(text, offset)
+        if opening and closes and not _is_possessive(text, offset):
+            found.append((opening[1], offset))
+            opening, possessive = None, -1
+        elif opening and closes:
+            is_first = possessive < 0
+            if is_first or not (has_ended or _SENTENCE_END.search(text, possessive, offset)):
+                possessive, has_ended = offset, False
+            else:
+                has_ended = True
+        elif mark in _CLOSING_SINGLE and _opens(text, offset) and not _ELISION.match(text, offset):
+            found += [(opening[1], possessive)] if opening and possessive >= 0 else []
+            opening, possessive = (mark, offset), -1
+    found += [(opening[1], possessive)] if opening and possessive >= 0 else []
+    starts = [first for first, _ in doubles]
+    for first, last in found:
+        around = doubles[max(0, bisect_right(starts, first) - 1) :][:1]
+        within = doubles[max(0, bisect_right(starts, last) - 1) :][:1]
+        if not any((a < first < b) != (a < last < b) for a, b in (*around, *within)):
+            yield first, last
+
+
+def _is_possessive(text: str, offset: int) -> bool:
+    """Whether the mark may be the apostrophe of a plural: after "s" and before another word."""
+    after = text[offset + 1 : offset + 3]
+    return text[offset - 1 : offset] in ("s", "S") and after[:1].isspace() and after[1:].isalpha()
 
 
 def _closed(open_marks: list[_Mark], mark: str) -> int | None:

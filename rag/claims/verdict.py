@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from rag.claims.differences import ClaimComparison, compare
 from rag.claims.evidence import Excerpt, cite
-from rag.claims.results import Checked, CheckedPart, ClaimVerdict, FoundEvidence
+from rag.claims.results import Checked, CheckedPart, CheckedQuotation, ClaimVerdict, FoundEvidence
 from rag.claims.scorer import Scorer, features
 from rag.claims.split import ClaimPart, ClaimSentence
 from rag.protocols import Verdict
@@ -159,6 +161,24 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
     evidence = tuple(dict.fromkeys(evidence for part in ordered for evidence in part.evidence))
     marks = sentence.cited, is_wrong
     return Checked(*place, verdict, confidence, reason, evidence, *marks, tuple(parts))
+
+
+def with_quotations(checked: Checked, quotations: Sequence[CheckedQuotation]) -> Checked:
+    """The sentence; only partly supported if a quotation in it has a fault."""
+    if checked.verdict != "supported":
+        return checked
+    first = bisect_left(quotations, checked.start, key=attrgetter("end"))
+    for quotation in quotations[first:]:
+        if quotation.start >= checked.end:
+            break
+        if quotation.is_fault:
+            return replace(checked, verdict="partly", reason=f"its quotation {_fault(quotation)}")
+    return checked
+
+
+def _fault(quotation: CheckedQuotation) -> str:
+    name = quotation.verdict.replace("_", " ")
+    return f"is {name}: {quotation.reason}"
 
 
 def _reason(

@@ -68,7 +68,10 @@ DATE_BOUND = re.compile(
 )
 _UNIT = re.compile(r"\s?(?:%|[A-Za-z°µ²³/-]+)")
 _KINDS = ("date", "time", "quantity")
-_NAMED_NUMBER = re.compile(r"(?:\b[A-Z][\w.-]*|\b(?:section|version|chapter|step|phase|page))\s$")
+_NAMED_NUMBER = re.compile(
+    r"(?:\b[A-Z][\w.-]*|\b(?:sub)?(?:section|version|chapter|step|phase|page|clause|article|paragraph"
+    r"|schedule|annex|appendix|rule|regulation|item|para)s?)\s$"
+)
 """Before a number that is part of a name, as in "PEP 503" and "section 4"."""
 _UNIT_WITHIN = 40
 """Characters after a year in which its unit is looked for: "2,000 metres"."""

@@ -131,3 +131,18 @@ def test_a_quotation_about_another_person_is_checked_by_meaning(checker: Checker
     sentence = checker.check(text).sentences[1]
     assert sentence.verdict != "contradicted"
     assert sentence.confidence < QUOTED
+
+
+@pytest.mark.parametrize(
+    ("evidence", "differs"),
+    [
+        ("2.1 It is long; see clause 7.2.", ()),
+        ("(3) It lasts three months.", (("4 months", "3 months"),)),
+        ("7. It lasts as paragraph 5 and schedule 2 say.", ()),
+        ("1.5 months is how long it lasts.", (("4 months", "1.5 months"),)),
+    ],
+)
+def test_the_number_of_a_clause_is_no_value(
+    evidence: str, differs: tuple[tuple[str, str], ...]
+) -> None:
+    assert compare("It lasts 4 months.", evidence).differs == differs

@@ -28,7 +28,11 @@ LEASE = (
 )
 RULES = "Members who damage a boat pay for its repair. The tenant of a mooring keeps it clean."
 BEE = "To be or not to be is what they were. No one said that the bees had left the hive at noon."
-TEXTS = {"lease.md": LEASE, "club/rules.txt": RULES, "bees.md": BEE}
+DOGS = (
+    "2.1 Not to keep any dogs or cats in the flat. 2.2 To pay the rent, the rates, and the taxes, "
+    "in advance."
+)
+TEXTS = {"dogs.md": DOGS, "lease.md": LEASE, "club/rules.txt": RULES, "bees.md": BEE}
 
 
 @pytest.fixture(params=["local", "postgres"], scope="module")
@@ -105,6 +109,14 @@ def test_typesetting_and_an_editors_brackets_do_not_count(store: Store, text: st
         ("repairs the roof – and the outer walls", "cut", False, "goes on"),
         ("The tenant must pay the rent of £500 …", "exact", False, "word for word"),
         ("Cats may be kept by nobody in this house.", "not_found", True, "no document has it"),
+        ("To keep any dogs or cats in the flat.",
+         "cut", True, "leaves out “Not”: dogs.md says “Not to keep any dogs or cats in the flat”"),
+        ("To keep any dogs, or small cats in the flat.",
+         "altered", True, "leaves out “Not”: dogs.md says “Not to keep any dogs or cats"),
+        ("To pay the rent the rates and the taxes in advance.",
+         "altered", False, "only punctuation differs"),
+        ("To pay the rent, the fees and the taxes in advance.",
+         "altered", True, "says “fees”, dogs.md says “rates”"),
         ("to be or not to be", "not_found", False, "too common"),
     ],
 )  # fmt: skip
@@ -112,7 +124,7 @@ def test_verdicts(store: Store, quote: str, verdict: str, is_fault: bool, reason
     (checked,) = audited(store, f"It says “{quote}” there.")
     assert (checked.verdict, checked.is_fault) == (verdict, is_fault), checked
     assert reason in checked.reason
-    if is_fault and verdict == "cut":
+    if is_fault and reason == "goes on":
         assert checked.rest == ", unless the landlord's agent agrees otherwise in writing."
 
 
@@ -167,6 +179,16 @@ def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: 
         "> ¦one two three four¦\n> — Author, Title",
         '[1] a.md "one two three four"',
         "It's the tenants' and the landlord's own' business' here.",
+        "He says ‘¦the tenant’s dogs’ bowls are clean¦’, and so they are.",
+        "Clause 2: ‘¦not to keep any dogs¦’ and ‘one dog’.",
+        "It says '¦the landlord's agents' keys are lost¦'.",
+        "A rule of the ‘¦tenants of the four mills¦’ and the landlords.",
+        "In the '90s the tenants' rooms were cold, and the landlords' too.",
+        "The tenants’ own rooms and the landlords’ four cold rooms.",
+        "‘¦he wrote “one two three four” to me¦’",
+        "“¦he wrote ‘one two three four’ to me¦”",
+        "‚¦der Mieter zahlt die Miete¦‘ und ‹¦der Vermieter zahlt sie nicht¦›",
+        "Rock 'n' roll and the lads' own band was what it was.",
     ],
 )
 def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
@@ -175,7 +197,7 @@ def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
     assert [text[one.start : one.end] for one in quotations] == marked.split("¦")[1::2]
 
 
-@given(st.text(alphabet="ab1 .,\n>“”„«»\"'[]`—-…é\u0301ﬁ", max_size=120))
+@given(st.text(alphabet="abs1 .,\n>“”„«»‘’‚‹›\"'[]`—-…é\u0301ﬁ", max_size=120))
 @example("“a b c d\n\n“e f g h")
 @settings(max_examples=300)
 def test_offsets_hold_for_any_text(text: str) -> None:
@@ -208,6 +230,9 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "opening marks": lambda n: "“" * n,
     "pairs": lambda n: "“a b c d” " * (n // 10),
     "one opening mark": lambda n: "“" + "word " * (n // 5),
+    "single marks": lambda n: "‘a s’ b" * (n // 7),
+    "apostrophes": lambda n: "‘" + "a s’ b " * (n // 7),
+    "straight single marks": lambda n: "'a' " * (n // 4),
     "nested": lambda n: "“a b " * (n // 10) + "”" * (n // 5),
     "mixed": lambda n: '„“«»"”' * (n // 6),
     "inches": lambda n: '"a 5" ' * (n // 6),
@@ -261,6 +286,13 @@ def test_the_sentence_of_a_quotation_is_within_its_cell_or_paragraph(
     assert Stretch(source, start, start + len(quote)).citation.sentence == sentence
 
 
+def test_a_writer_who_denies_what_is_quoted_leaves_nothing_out(store: Store) -> None:
+    (checked,) = audited(store, "The tenant must not “keep any dogs or cats in the flat”.")
+    assert (checked.verdict, checked.is_fault) == ("exact", False), checked
+    (checked,) = audited(store, "The tenant is free “to keep any dogs or cats in the flat”.")
+    assert (checked.verdict, checked.is_fault) == ("cut", True), checked
+
+
 @pytest.fixture(scope="module")
 def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
     return Checker(engine(tmp_path_factory.mktemp("index")), MODELS)
@@ -279,5 +311,8 @@ def test_a_sentence_that_is_a_quotation_is_not_judged_as_a_claim_too(checker: Ch
     assert report.quotation_counts["faults"] == 1
     assert report.failures(["quotation"]) == report.failures(["altered"]) == [report.quotations[0]]
     assert report.failures(["cut"]) == []
+    text = "The whole deal says that “Natanz keeps 5,060 old centrifuges for ten years”."
+    (sentence,) = checker.check(text).sentences
+    assert sentence.verdict != "supported"
     (checked,) = checker.check("“Natanz keeps 5,060 centrifuges for ten years.”").quotations
     assert checked.verdict == "exact"
