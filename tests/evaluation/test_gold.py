@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.gold import FORMS, Evidence, QuestionRow, sample
+from rag.evaluation.gold import (
+    FORMS,
+    Evidence,
+    QuestionRow,
+    in_other_words,
+    read_jsonl,
+    sample,
+)
 from rag.evaluation.gold_formats import load
 
 EVIDENCE = [{"document": "d", "sentence": "In 2015."}]
@@ -38,7 +45,7 @@ def test_our_own_format(tmp_path: Path) -> None:
         ([], "it is not of type object"),
         ({}, "it has no 'question'"),
         ({"question": " "}, "'question' is empty"),
-        ({"answer": ["x"]}, "it has an unknown field 'answer' (known: id, question, answers"),
+        ({"answer": ["x"]}, "it has an unknown field 'answer' (known: id, question, plain"),
         ({"answers": ["x", ""]}, "item 2 of 'answers' is empty"),
         ({"answers": ["x"], "evidence": [{"document": "d"}]},
          "item 1 of 'evidence' has no 'sentence'"),
@@ -181,3 +188,20 @@ def test_a_sample_is_fixed_and_in_order(tmp_path: Path) -> None:
     assert len(some) == 10
     assert [int(q.id) for q in some] == sorted(int(q.id) for q in some)
     assert sample(questions, None) == sample(questions, 1000) == questions
+
+
+def test_questions_in_other_words_keep_what_answers_them(tmp_path: Path) -> None:
+    path = tmp_path / "gold.jsonl"
+    rows = [
+        {
+            "id": "end",
+            "question": "When does the lease end?",
+            "answers": ["31 May"],
+            "plain": "out when",
+        },
+        {"id": "pets", "question": "Are cats allowed?"},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    (asked,) = in_other_words(read_jsonl(path))
+    assert (asked.id, asked.text, asked.plain) == ("end+plain", "out when", "")
+    assert asked.answers == ("31 May",)
