@@ -139,3 +139,45 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     assert set(written[1:]) == set(sets)
     held_out = json.loads((out / "held-out.json").read_text())
     assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_cells_of_invented_documents_quote_them_and_halves_share_no_document() -> None:
+    cells = list(json_lines(GOLD / "cells.jsonl"))
+    halves = {(cell["document"], cell["half"]) for cell in cells}
+    assert len(halves) == len({document for document, _ in halves}) >= 200
+    assert 0.4 <= sum(not cell["answers"] for cell in cells) / len(cells) <= 0.6
+    for cell in (cell for cell in cells if cell["document"].startswith("cells/")):
+        text = flat((GOLD / cell["document"]).read_text(encoding="utf-8"))
+        assert flat(cell["evidence"]) in text, cell
+        assert flat(cell["trap"]) in text, cell
+
+
+def test_figures_are_in_the_report_that_they_name() -> None:
+    for name in ("figures", "figures-held-out"):
+        asked = questions(name)
+        assert len(asked) >= 500
+        assert 0.2 <= sum(not question.answers for question in asked) / len(asked) <= 0.4
+    rows = list(json_lines(GOLD / "figures-cells.jsonl"))
+    for row in (row for row in rows if (GOLD / "figures" / row["document"]).is_file()):
+        text = (GOLD / "figures" / row["document"]).read_text(encoding="utf-8")
+        for cell in row.get("cells", ()):
+            number = cell["value"].strip("$()% ")
+            assert number in text, cell
+
+
+def test_pairs_of_documents_have_the_values_that_they_are_about() -> None:
+    rows = list(json_lines(GOLD / "conflicts.jsonl"))
+    assert Counter(row["conflict"] for row in rows) == {True: 60, False: 60}
+    for row in rows:
+        for side, value in zip(("a", "b"), row["values"], strict=True):
+            assert value in row[side]["text"], row["id"]
+
+
+def test_the_shelf_names_its_documents() -> None:
+    present = {path.name for path in (GOLD / "shelf").iterdir()}
+    for row in json_lines(GOLD / "shelf.jsonl"):
+        assert {*row["documents"], *row["silent"]} <= present, row["id"]
