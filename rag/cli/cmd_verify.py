@@ -14,7 +14,7 @@ from rag.answering.verification import CitationCheck, citations, verify
 from rag.cli.options import argument, command, option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
-from rag.render.status import clean, plural
+from rag.render.status import clean, flat, plural
 from rag.settings import Settings
 
 
@@ -73,7 +73,7 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
     if check.holds:
         return ["intact; the documents, the models and the settings are the same today"]
     documents = [
-        f"{word:8}{clean(name)}"
+        f"{word:8}{flat(name)}"
         for word in ("added", "changed", "removed")
         for name in getattr(check, word)
     ]
@@ -81,15 +81,16 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
         "intact, but since then:",
         *(f"  {line}" for line in documents),
         *(f"  passage {line}" for passage in check.passages for line in _lines(passage)[:1]),
-        *(f"  {clean(line)}" for line in check.settings),
+        *(f"  {flat(line)}" for line in check.settings),
         "ask again with: rag verify --replay FILE",
     ]
 
 
 def _lines(check: CitationCheck) -> list[str]:
+    """Each on one line, so that no id or quote can look like a verdict of its own."""
     quote = check.quote if len(check.quote) <= 60 else check.quote[:59] + "…"
-    line = f'{check.status:8}{clean(check.document_id)}  "{clean(quote)}": {check.detail}'
-    return [line, f"        now: {clean(check.now)}"] if check.now else [line]
+    line = f'{check.status:8}{flat(check.document_id)}  "{flat(quote)}": {flat(check.detail)}'
+    return [line, f"        now: {flat(check.now)}"] if check.now else [line]
 
 
 def _replay(settings: Settings, content: Any) -> bool:
@@ -143,5 +144,5 @@ def export_command(
     nouns = ("answer", "quote", "document")
     counts = [plural(getattr(written, f"{noun}s"), noun) for noun in nouns]
     lines = [f"{written.path}: {', '.join(counts)}"]
-    lines += [f"  without the original of {clean(name)}" for name in written.left_out]
+    lines += [f"  without the original of {flat(name)}" for name in written.left_out]
     show(written, [*lines, f"digest of its SHA256SUMS, for the recipient: {written.sha256}"])

@@ -26,6 +26,8 @@ from rag.structure import heading_path
 from rag.types import Document
 
 SUMS = "SHA256SUMS"
+_ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".svg", ".xml", ".mht", ".mhtml")
+"""Suffixes of files that a browser would open as pages; they get another one, and open as text."""
 _STYLE = """
 body { max-width: 48rem; } .text { white-space: pre-wrap; } li { margin: .4rem 0; }
 .answer { font-size: 1.15rem; font-weight: 600; white-space: pre-line; margin-bottom: 0; }
@@ -164,6 +166,8 @@ def _write(
                     text, original, file = document.text.encode(), _original(store, document), ""
                     if original is not None:
                         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
+                        # a browser would run the scripts of a page as the reader's own
+                        safe += ".txt" if Path(safe).suffix.lower() in _ACTIVE else ""
                         file = add(f"originals/{number}-{safe}", original)
                     add(page, _marked(document, cited_there, file).encode())
                     is_plain = original is not None and text in (original, original[3:])

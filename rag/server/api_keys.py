@@ -109,7 +109,7 @@ class Keys:
         expires = _now(days * 86_400) if days else expires
         digest = hashlib.sha256(token.encode()).hexdigest()
         key = Key(key_id, name, scope, _now(), digest, "", tuple(collections), expires)
-        with locked(self._path):
+        with locked(self._path, create=True):
             self._save((*self.all(), key))
         return key, token
 
@@ -147,7 +147,7 @@ class Keys:
 
     def _change(self, ids: Sequence[str], change: Callable[[Key], Key]) -> list[Key]:
         """Change the keys with these ids. Returns them."""
-        with locked(self._path):
+        with locked(self._path, create=True):
             keys = [change(key) if key.id in ids else key for key in self.all()]
             self._save(keys)
         return [key for key in keys if key.id in ids]

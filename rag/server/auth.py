@@ -32,6 +32,7 @@ _FORWARDING = re.compile(
     r"|envoy|amzn|azure|appengine|arr|proxyuser|sourceip|remote)\b.*"
 )
 """Headers that proxies add."""
+_NETLOC = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", re.ASCII)
 PAGE_HEADER = "x-rag-page"
 """Header that the page sends with its cookie. The browser keeps its value for the page's origin
 only, while it sends cookies to every port of this machine, also to another user's.
@@ -230,10 +231,9 @@ def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
 
 
 def _hostname(netloc: str) -> str:
-    try:
-        return urlsplit(f"//{netloc}").hostname or ""
-    except ValueError:
-        return ""
+    """The host of a Host header; "" if it is not a name or an address, perhaps with a port."""
+    match = _NETLOC.fullmatch(netloc)
+    return (match[1] or match[2]).lower() if match else ""
 
 
 def origins(listed: str) -> list[str]:

@@ -257,7 +257,9 @@ class RequestGate:
             "key": caller.key_id,
             **exchange.notes,
         }
-        _log.info(json.dumps(line))
+        is_wrong_key = exchange.status == 401 and "authorization" in Headers(scope=scope)
+        # always shown, so that attempts can be traced
+        _log.log(logging.WARNING if is_wrong_key else logging.INFO, json.dumps(line))
         if self._spans:
             facts = {"http.request.method": method, "http.route": route}
             facts |= {"http.response.status_code": exchange.status}

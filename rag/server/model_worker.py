@@ -19,7 +19,8 @@ from rag.errors import InputError, RagError
 from rag.query import Query
 from rag.server import problems
 from rag.server.caller import Caller, PendingQuestion
-from rag.server.fair_queue import FairLane, FairQueue
+from rag.server.fair_lane import FairLane
+from rag.server.fair_queue import FairQueue
 from rag.server.telemetry import Metrics
 from rag.server.work import waiting
 

@@ -31,11 +31,18 @@ _MOST_AUDITED = 1_000_000_000
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock. Raises BusyError after 5 s, StoreError if the folder is read-only."""
+def locked(path: Path, create: bool = False) -> Iterator[None]:
+    """Hold the file's lock. With `create`, its folder is made if it is missing; otherwise it is
+    that of an index, which may have been moved away. Raises BusyError after 5 s, StoreError if the
+    folder is read-only or missing.
+    """
     lock = FileLock(path.with_suffix(".lock"), timeout=_PATIENCE)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if create:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        elif not path.parent.is_dir():
+            hint = "start the service again with the place where it is now"
+            raise StoreError(f"the folder of {path} is gone", hint)
         lock.acquire()
     except Timeout as error:
         raise BusyError(f"{path} is being changed by another process", "try again") from error

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import struct
 import subprocess
@@ -236,8 +235,6 @@ def _same_line(line: Box, box: Box) -> bool:
 def main(arguments: Sequence[str]) -> None:
     import pypdfium2
 
-    if hasattr(os, "nice"):
-        os.nice(10)
     number, *width = arguments
     quotes = [] if width else json.loads(sys.stdin.buffer.readline())
     with (

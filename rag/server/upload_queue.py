@@ -106,7 +106,7 @@ class LocalUploadQueue:
         self._work: dict[str, float] = {}
         self._clock = 0.0
         with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=30
             )

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rag.errors import StoreError
 from rag.server.owner_files import JournalFile
 from rag.types import Document
@@ -24,6 +27,9 @@ from rag.types import Document
 RIGHT, WRONG, NOT_THERE = "right", "wrong", "not_in_the_documents"
 _MOST_BYTES = 100_000_000
 _REPEATED = 5
+_MULTIPLIER = 1_000_003
+_NOT_QUOTED = ("question", "asked", "note", "explain", "suggestions", "receipt")
+"""Fields of an answer that are not the documents' words."""
 MOST_THREADS = 500
 MOST_CHARACTERS = 20_000_000
 """Threads of one key, and characters of their turns; the oldest go first."""
@@ -65,16 +71,47 @@ def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def forget_quotes(folder: Path, document: Document) -> dict[str, int]:
-    """Delete the ratings that cite the document or repeat its text, and the threads' answers that
-    quote it. Returns the numbers.
+    """Delete the ratings and the threads' answers that cite the document or repeat its text.
+    Returns the numbers.
     """
     words = functools.cache(lambda: f" {' '.join(_words(document.text))} ")
 
     def is_clean(line: Mapping[str, Any]) -> bool:
         return document.id not in _documents(line) and not _repeats(line, words())
 
+    @functools.cache
+    def runs() -> npt.NDArray[np.int64]:
+        return np.unique(_runs(document.text))
+
+    def quotes(answer: object) -> bool:
+        return any(np.isin(_runs(text), runs()).any() for text in _texts(answer))
+
     ratings = feedback_file(folder).keep(is_clean)
-    return {"ratings": ratings, "threads": ThreadStore(folder).forget(document.id)}
+    return {"ratings": ratings, "threads": ThreadStore(folder).forget(document.id, quotes)}
+
+
+def _runs(text: str) -> npt.NDArray[np.int64]:
+    """Hashes of the runs of `_REPEATED` consecutive words of a text; a document has millions."""
+    words = (hash(match[0]) for match in re.finditer(r"\w+", text.casefold()))
+    hashes = np.fromiter(words, np.int64)
+    count = max(0, len(hashes) - _REPEATED + 1)
+    runs = np.zeros(count, np.int64)
+    for start in range(_REPEATED):
+        runs = runs * _MULTIPLIER + hashes[start : start + count]
+    return runs
+
+
+def _texts(answer: object) -> Iterator[str]:
+    """The texts anywhere in an answer's JSON that are more than names."""
+    values = [answer]
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            values += (part for name, part in value.items() if name not in _NOT_QUOTED)
+        elif isinstance(value, list):
+            values += value
 
 
 def _repeats(line: Mapping[str, Any], words: str) -> bool:
@@ -170,8 +207,12 @@ class ThreadStore:
             query = "DELETE FROM threads WHERE key = ? AND id = ?"
             return connection.execute(query, (key, thread_id)).rowcount > 0
 
-    def forget(self, document_id: str) -> int:
-        """Remove the answers that name the document, of all keys. Returns their number."""
+    def forget(
+        self, document_id: str, quotes: Callable[[object], bool] = lambda answer: False
+    ) -> int:
+        """Remove the answers of all keys that name the document, or that quote it, whatever they
+        name. Returns their number.
+        """
         if not self._path.exists():
             return 0
         removed = 0
@@ -181,7 +222,7 @@ class ThreadStore:
             ).fetchall()
             for key, *fields in rows:
                 thread = _thread(*fields)
-                if number := forget_answers(thread.turns, {document_id}.__contains__):
+                if number := forget_answers(thread.turns, {document_id}.__contains__, quotes):
                     removed += number
                     _write(connection, key, thread)
         return removed
@@ -218,11 +259,16 @@ def _write(connection: sqlite3.Connection, key: str, thread: WireTurns) -> None:
     )
 
 
-def forget_answers(turns: Sequence[Turn], is_gone: Callable[[str], bool]) -> int:
-    """Remove the answers that name a document that is gone. Returns their number."""
+def forget_answers(
+    turns: Sequence[Turn],
+    is_gone: Callable[[str], bool],
+    quotes: Callable[[object], bool] = lambda answer: False,
+) -> int:
+    """Remove the answers that name a document that is gone, or quote one. Returns their number."""
     removed = 0
     for turn in turns:
-        if any(map(is_gone, documents_of(turn.get("answer")))):
+        answer = turn.get("answer")
+        if answer and (any(map(is_gone, documents_of(answer))) or quotes(answer)):
             turn.update(answer=None, problem=GONE)
             removed += 1
     return removed

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio.to_thread
 from fastapi.exceptions import RequestValidationError
@@ -28,12 +28,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rag.server import problems
-from rag.server.fair_queue import FairLane
+from rag.server.fair_lane import FairLane
 
-if TYPE_CHECKING:
-    from rag.server.caller import Caller
-
-AT_ONCE, OF_ONE_KEY = 3, 2
+AT_ONCE, OF_ONE_KEY = 3, 1
 """Pieces of work at a time. Python runs one thread at a time, so more would only delay all."""
 _PATIENCE = 60.0
 """Seconds that a request waits for its first place."""
@@ -87,10 +84,19 @@ class Places:
         return self._running[key_id] < (self._own if key_id else self._total)
 
 
+class Client(Protocol):
+    """What `rag.server.caller.Caller` is to its work."""
+
+    key_id: str
+    disconnected: bool
+    places: Places | None
+    charge: Callable[[float], object]
+
+
 class _Piece:
     """A piece of work in progress, in its thread."""
 
-    def __init__(self, places: Places, caller: Caller) -> None:
+    def __init__(self, places: Places, caller: Client) -> None:
         self._places, self._caller = places, caller
         self._started = 0.0
 
@@ -109,7 +115,7 @@ _piece: ContextVar[_Piece | None] = ContextVar("piece", default=None)
 
 
 @contextmanager
-def working(caller: Caller) -> Iterator[None]:
+def working(caller: Client) -> Iterator[None]:
     """Hold a place of the service during this block, and charge its processor time to the caller's
     key. Raises ServiceError if there is no place for long, or nobody waits for the result any more.
     """
@@ -142,7 +148,7 @@ def waiting() -> Iterator[None]:
         piece.enter()
 
 
-def streamed(caller: Caller, events: Iterator[str]) -> Iterator[str]:
+def streamed(caller: Client, events: Iterator[str]) -> Iterator[str]:
     """The events of a streamed response, each made in a place of its own."""
     while True:
         with working(caller):

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ import pytest
 
 import rag
 from rag.answering.judge import Judge
-from rag.desk import verify_bundle
+from rag.answering.verification import Cited
+from rag.desk import bundle, verify_bundle
+from rag.ingestion.ingest import Ingest
 from rag.models.registry import calibration_path
+from rag.parsing.files import find
 from rag.settings import Settings
 from tests.cli.helpers import SHIPPED_JUDGE, Run
 from tests.parsing.pdfs import column, pdf
+from tests.store.helpers import EMBEDDER, local
 
 QUESTION = "Where were the secret talks?"
 HOSTILE = (
@@ -336,3 +341,35 @@ def test_a_full_disk_leaves_no_partial_bundle(filled: Run, monkeypatch: pytest.M
     monkeypatch.setattr(zipfile, "ZipFile", Full)
     assert "No space left" in filled.error("export", "answer.json", "--bundle", "proof.zip")
     assert not list(Path().glob("*proof.zip*"))
+
+
+def test_no_name_looks_like_a_verdict(filled: Run) -> None:
+    mark = {"start_char_index": 0, "end_char_index": 4, "text": "a\nok      docs/lease.pdf"}
+    name = 'docs/a.txt\nok      docs/lease.pdf  "all of it": unchanged'
+    cited = {"document_id": name, "highlight": mark}
+    Path("forged.json").write_text(json.dumps([cited]))
+    code, out, _ = filled("verify", "forged.json")
+    assert code == 1
+    (line,) = out.splitlines()
+    assert line.startswith("missing ")
+
+
+def test_a_page_in_a_bundle_opens_as_text(tmp_path: Path) -> None:
+    """A browser would run its scripts beside the reader's own files."""
+    page = b"<title>A</title><script>alert(1)</script><p>The talks were in Geneva in 2014.</p>"
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/strange.HTML").write_bytes(page)
+    with closing(local(tmp_path / "index")) as store:
+        Ingest(store, EMBEDDER, 60).run(find([tmp_path / "docs"]))
+        document = store.document("docs/strange.HTML")
+        assert document
+        start = document.text.index("The talks")
+        quote = document.text[start : start + 9]
+        cited = Cited(document.id, start, start + 9, quote, document.sha256)
+        answer = bundle.BundledAnswer("Where?", quote, [cited], {"confidence": 0.9})
+        path = tmp_path / "proof.zip"
+        bundle._write(store, [answer], path, None, "t", "", lambda places: "")
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (name for name in archive.namelist() if name.startswith("originals/"))
+        assert name.endswith("strange.HTML.txt")
+        assert archive.read(name) == page

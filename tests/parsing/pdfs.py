@@ -139,3 +139,19 @@ def file_of(objects: Sequence[bytes], trailer: str = "") -> bytes:
 def column(lines: Sequence[str], x: float, y: float = 700, size: float = 10) -> list[Put]:
     """Lines below each other."""
     return [Put(x, y - number * 1.2 * size, line, size) for number, line in enumerate(lines)]
+
+
+def slow_to_draw() -> bytes:
+    """A PDF of one page that is covered twenty thousand times."""
+    words = b"BT /F1 12 Tf 72 700 Td (Sardines swim.) Tj ET "
+    drawn = words + b"0 0 595 842 re f\n" * 20_000
+    return file_of(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+            b"/Resources << /Font << /F1 5 0 R >> >> >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        ]
+    )

@@ -1,6 +1,7 @@
 """Keys with their scopes and rates; without keys, the index's token, and no proxies."""
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from rag.server.problems import ServiceError
 from rag.server.serve import _open, check_binding, token_of
 from rag.settings import Settings
 from rag.types import Hit
-from tests.server.fake_server import SlowReader, add_key, put_text, serving, with_key
+from tests.server.fake_server import SlowReader, add_key, put_text, serving, until, with_key
 
 READ = ("GET", "/v1/documents", None)
 WRITE = ("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."})
@@ -131,7 +132,10 @@ def test_without_keys_only_this_machine_is_served(tmp_path: Path, host: str) -> 
 
 @pytest.mark.parametrize(
     "host",
-    [*"evil.example evil.example:80 127.0.0.1.evil.example [ localhost@evil.example".split(), ""],
+    [
+        *"evil.example evil.example:80 127.0.0.1.evil.example [ localhost@evil.example".split(),
+        *("", "[::1]x", "127.0.0.1 x"),
+    ],
 )
 def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: str) -> None:
     assert client.get("/v1/documents", headers={"Host": host}).status_code in (400, 421)
@@ -340,3 +344,16 @@ def test_every_route_asks_for_its_right(tmp_path: Path) -> None:
 def test_an_endpoint_without_a_right_is_an_error() -> None:
     with pytest.raises(AttributeError):
         RouteRights([Route("/new", lambda request: None)])
+
+
+def test_a_wrong_key_is_always_logged_with_its_address(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where requests are not logged."""
+    caplog.set_level(logging.WARNING, "rag.requests")
+    with serving(tmp_path, key=add_key(tmp_path)) as client, with_key(client, "rag_a_b") as other:
+        assert client.get("/v1/me").status_code == 200
+        assert other.get("/v1/me").status_code == 401
+        until(lambda: caplog.records, 5)
+        (line,) = [json.loads(record.getMessage()) for record in caplog.records]
+        assert (line["status"], line["address"]) == (401, "127.0.0.1")

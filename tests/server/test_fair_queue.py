@@ -7,7 +7,8 @@ from typing import Any
 
 from rag.query import Query
 from rag.server.caller import Caller, PendingQuestion
-from rag.server.fair_queue import FairLane, FairQueue
+from rag.server.fair_lane import FairLane
+from rag.server.fair_queue import FairQueue
 
 _numbers = count()
 ENGINE: Any = None

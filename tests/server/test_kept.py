@@ -275,6 +275,51 @@ def test_threads_are_found_by_their_words_and_lose_deleted_documents(tmp_path: P
     assert b"portrait" not in (tmp_path / "threads.sqlite").read_bytes()
 
 
+def test_answers_that_quote_a_deleted_text_leave_with_it(tmp_path: Path) -> None:
+    """Whatever they name: a client keeps what it likes."""
+    with serving(tmp_path) as client:
+        put_text(client, "safe.txt", SECRET)
+        answers = [
+            {"answer": "Oslo", "citations": [{"cited_text": SECRET}]},
+            {"answer": SECRET, "citations": [{"document_id": "uploads/other.txt"}]},
+            {"answer": "Oslo", "citations": [{"document_id": "uploads/other.txt"}]},
+        ]
+        turns = [{"question": WHERE, "answer": answer} for answer in answers]
+        client.put("/v1/threads/a", json={"title": "t", "turns": turns}).raise_for_status()
+        put_text(client, "other.txt", "The harbour is in Bergen.")
+        receipt = client.delete("/v1/documents/uploads/safe.txt").json()["receipt"]
+        assert receipt["threads"] == 2
+        kept = [turn["answer"] for turn in client.get("/v1/threads/a").json()["turns"]]
+        assert kept == [None, None, answers[2]]
+    assert SECRET.encode() not in (tmp_path / "threads.sqlite").read_bytes()
+
+
+def test_a_moved_index_does_not_come_back_as_an_empty_folder(tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    with serving(index) as client:
+        put_text(client, "safe.txt", SECRET)
+        index.rename(tmp_path / "moved")
+        rating = {"question": WHERE, "verdict": "right", "answer": "Oslo"}
+        assert client.post("/v1/feedback", json=rating).status_code == 503
+        assert client.put("/v1/documents/a.md", json={"text": "# A\n\nB."}).status_code == 503
+        assert client.post("/v1/collections", json={"name": "other"}).status_code == 503
+        turns = {"title": "t", "turns": [{"question": WHERE}]}
+        assert client.put("/v1/threads/a", json=turns).status_code == 503
+        assert client.delete("/v1/documents/uploads/safe.txt").status_code == 503
+        assert not index.exists()
+    assert not index.exists()
+
+
+def test_a_new_index_is_its_owner_s_only(tmp_path: Path) -> None:
+    add_key(tmp_path / "keys")
+    local(tmp_path / "index").close()
+    with serving(tmp_path / "served") as client:
+        client.post("/v1/collections", json={"name": "other"}).raise_for_status()
+        put_text(client, "a.txt", SECRET)
+    for name in ("keys", "index", "served", "served/collections", "served/collections/other"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
+
+
 def thread(number: int, turns: list[dict[str, Any]]) -> WireTurns:
     return WireTurns(str(number), "t", float(number), len(turns), turns)
 

@@ -19,8 +19,7 @@ from rag.server.routes.page_data import WireBlock
 from rag.server.schemas import Ask
 from rag.settings import Settings
 from rag.structure import within
-from tests.parsing.pdfs import Put, column, file_of, pdf
-from tests.parsing.test_pdf_bombs import stream
+from tests.parsing.pdfs import Put, column, pdf, slow_to_draw
 from tests.server.fake_server import (
     add_key,
     connect,
@@ -236,21 +235,6 @@ def test_an_undrawable_page_is_a_problem(with_pdf: Path) -> None:
         (with_pdf / "docs/plan.pdf").write_bytes(b"%PDF-1.4 another")
         changed = client.get("/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1})
         assert (changed.status_code, "changed on disk" in changed.json()["detail"]) == (404, True)
-
-
-def slow_to_draw() -> bytes:
-    """A PDF of one page that is covered twenty thousand times."""
-    words = b"BT /F1 12 Tf 72 700 Td (Sardines swim.) Tj ET "
-    return file_of(
-        [
-            b"<< /Type /Catalog /Pages 2 0 R >>",
-            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
-            b"/Resources << /Font << /F1 5 0 R >> >> >>",
-            stream("", words + b"0 0 595 842 re f\n" * 20_000),
-            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        ]
-    )
 
 
 def test_no_key_takes_the_places_of_another_one_s_pages(with_pdf: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from rag.desk.grid import State
 from rag.desk.grid_file import definition
 from rag.errors import RagError
 from rag.filters import matches, parse
+from rag.render.status import flat
 from rag.render.view import explain, shortened
 from rag.server.caller import Caller
 from rag.server.mcp import results
@@ -327,8 +328,8 @@ def verify(
     (cited,) = verification.citations([citation])
     check = verification.verify(_open.get()(), cited)
     place = f" (characters {check.start}-{check.end})" if check.start is not None else ""
-    text = f"{check.status}: “{shortened(cited.quote)}” in {cited.document_id}{place}: "
-    text += check.detail
+    quote, name = shortened(cited.quote), flat(cited.document_id)  # no line of its own
+    text = f"{check.status}: “{quote}” in {name}{place}: {flat(check.detail)}"
     text += "\nThe document's bytes have changed since." if check.edited else ""
     text += f"\nIt now reads: {shortened(check.now)}" if check.now else ""
     return results.result(check.to_dict(), text)

@@ -75,7 +75,7 @@ class LocalCollections(Collections):
             if (self._folder / collection.name).exists():
                 raise is_taken(collection.name)
             fresh = self._folder / f"{_NEW}{collection.id}"
-            fresh.mkdir()
+            fresh.mkdir(mode=0o700)
             with open(fresh / _CARD, "w", encoding="utf-8") as file:
                 json.dump(asdict(collection), file)
                 file.flush()
@@ -107,7 +107,7 @@ class LocalCollections(Collections):
         """Hold the lock for a change; remove leftovers of others. Raises BusyError, StoreError."""
         lock = FileLock(self._root / "collections.lock", timeout=_PATIENCE)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             with lock:
                 for entry in list(os.scandir(self._folder)):
                     if entry.name.startswith((_NEW, _GONE)):

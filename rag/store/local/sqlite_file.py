@@ -51,9 +51,11 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Create the index folder if needed. Raises StoreError."""
+    """Create the index folder if needed, for its owner only: it has the text of all documents.
+    Raises StoreError.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         message = f"index folder {folder} cannot be created: {error.strerror}"
         raise StoreError(message, "choose another with --index") from error
@@ -215,7 +217,13 @@ class WriteLock:
 
     @contextmanager
     def hold(self, wait: float) -> Iterator[None]:
-        """Hold the lock. Raises BusyError, naming the holder, after `wait` seconds."""
+        """Hold the lock. Raises BusyError, naming the holder, after `wait` seconds; StoreError if
+        the folder has gone, which the lock would make again.
+        """
+        folder = self._holder.parent
+        if not folder.is_dir():
+            hint = "it was moved or deleted; open it where it is now, with --index"
+            raise StoreError(f"index folder {folder} is gone", hint)
         try:
             self._lock.acquire(timeout=wait)
         except Timeout as error:
