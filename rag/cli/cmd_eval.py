@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rag.evaluation.gates import Gate
     from rag.evaluation.gold import Question
 
+_NOT_WRITTEN = "No report was written; --out FOLDER writes them as a page, Markdown and JSON."
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _CLAIM_METRICS = (
     "balanced_accuracy right supported_struck unsupported_passed document_found".split()
@@ -42,7 +44,7 @@ def run_command(
         "Ingest these documents into a temporary index, and ask it the questions."
     ),
     index: Path | None = option("Index folder; created if GOLD contains its own documents."),
-    out: Path = option("Folder for the reports.", default=Path("eval/results"), show_default=True),
+    out: Path | None = option("Write the reports into this folder, and resume from it."),
     limit: int | None = option(
         "Ask only this many questions, the same in each run.", type=click.IntRange(1)
     ),
@@ -57,13 +59,14 @@ def run_command(
     """Ask the questions in GOLD, score the answers, and show which stage lost the wrong ones.
 
     GOLD is a JSON Lines file (eval/README.md shows how to write one), a SQuAD 1.1 or 2.0 file
-    (.json or .json.gz), or a BEIR folder. Writes NAME-COMMIT.json, .html and .md; an interrupted
-    run resumes. Exits with status 1 if a bound is broken.
+    (.json or .json.gz), or a BEIR folder. Nothing is written unless --out names a folder: it gets
+    NAME-COMMIT.json, .html and .md, and an interrupted run resumes. Exits with status 1 if a bound
+    is broken.
 
     \b
     Examples:
       rag eval run questions.jsonl
-      rag eval run questions.jsonl --corpus ~/notes --limit 50
+      rag eval run questions.jsonl --corpus ~/notes --limit 50 --out reports
       rag eval run questions.jsonl --in-plain-words
       rag eval run questions.jsonl --fail-under f1=70 --junit bounds.xml
     """
@@ -83,11 +86,14 @@ def run_command(
             questions, questions=asked_plainly(gold, questions.questions)
         )
     before = Result.load(baseline) if baseline else None
-    with opened(build, Settings.load(index=index), questions, corpus, index) as asked:
-        result = run(questions, asked, out, limit)
+    with (
+        tempfile.TemporaryDirectory(prefix="rag-eval-") as unkept,
+        opened(build, Settings.load(index=index), questions, corpus, index) as asked,
+    ):
+        result = run(questions, asked, out or Path(unkept), limit)
     comparison = compare(before, result) if before else None
     verdicts = gates.verdicts(bounds, result.summary)
-    written = page.write(result, comparison, verdicts, out)
+    written = page.write(result, comparison, verdicts, out) if out else []
     if junit:
         gates.junit(result, verdicts, junit)
     rows = [
@@ -96,7 +102,7 @@ def run_command(
     compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
     value = result.as_dict(False) | {"gates": rows, "written": written} | compared
     text = clean(words.text(result, comparison, verdicts))
-    show(value, [text, "", *map(str, written)])
+    show(value, [text, "", *(map(str, written) if out else [_NOT_WRITTEN])])
     _exit_by([verdict.found for verdict in verdicts if not verdict.passed])
 
 

@@ -46,7 +46,8 @@ def calibrate(
     With a `risk`, the threshold is the lowest above which at most that share of the answers is
     wrong, certified with this certainty (`certified_risk`); both are in (0, 1). Without one, as
     many questions are refused as are unanswerable. If less than a fifth of the questions are
-    unanswerable, some are asked a second time without their documents. Raises InputError for too
+    unanswerable, some are asked a second time without their documents: these teach the fit what to
+    refuse, and no other figure counts them. Raises InputError for too
     few questions, or if all or none of the answers are useful."""
     if len(gold) < LEAST:
         message = f"{len(gold)} gold questions are too few to estimate a risk"
@@ -55,6 +56,7 @@ def calibrate(
     if not isinstance(judge, Judge):
         raise InputError("this engine has no fitted judge", "build it with rag.build.engine")
     data = _ask(engine, gold)
+    own = data.first(len(gold))  # each question once
     if not data.right.any() or data.right.all():
         share = "useful" if data.right.all() else "wrong"
         message = f"every answer is {share}, so there is nothing to learn from"
@@ -64,20 +66,24 @@ def calibrate(
     certified: list[str] = []
     threshold = fitting.choose_threshold(confidence, data.answerable)
     if risk is not None:
-        found = _certificate(confidence, data, risk, certainty)
+        found = _certificate(confidence[: len(gold)], own, risk, certainty)
         threshold = found.threshold
         report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
         report["certificate"] = asdict(found)
         certified.append(
             f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
-            f"{certainty:.1%} confidence (upper bound {found.bound:.1%}: {found.wrong} of "
-            f"{found.answered} answers to questions left out of the fit were wrong; {found.tested} "
-            "thresholds tested in a fixed order)"
+            f"{certainty:.1%} confidence. The bound is over the {len(gold)} given questions, each "
+            f"counted once and left out of its fit: {found.answered} are answered at this "
+            f"threshold, {found.wrong} of these wrong, upper bound {found.bound:.1%}; "
+            f"{found.tested} thresholds tested in a fixed order"
         )
-    before = fitting.bought(fitting.predict(1.0, 0.0, data.log_odds), data, engine.threshold)
-    after = fitting.bought(confidence, data, threshold)
+    before = fitting.bought(fitting.predict(1.0, 0.0, own.log_odds), own, engine.threshold)
+    after = fitting.bought(confidence[: len(gold)], own, threshold)
+    every = fitting.bought(confidence, data, threshold)
     report |= {"before": before, "after, on questions left out of the fit": after}
-    report["risk by coverage"] = fitting.risk_at_coverage(confidence, data)
+    if len(data.right) > len(gold):
+        report["with questions asked again without their documents"] = every
+    report["risk by coverage"] = fitting.risk_at_coverage(confidence[: len(gold)], own)
     slope, offset = fitting.fit(data, np.ones_like(data.right))
     content = judge.calibration(
         slope=slope * judge.slope,
@@ -86,7 +92,7 @@ def calibrate(
         risk=after["wrong, of answered"],
         report=report,
     )
-    return Calibrated(content, (*_says(before, after, data, threshold), *certified))
+    return Calibrated(content, (*_says(before, after, every, own, threshold), *certified))
 
 
 def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
@@ -132,17 +138,26 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
 
 
 def _says(
-    before: dict[str, Any], after: dict[str, Any], data: Judged, threshold: float
+    before: dict[str, Any],
+    after: dict[str, Any],
+    every: dict[str, Any],
+    own: Judged,
+    threshold: float,
 ) -> list[str]:
+    """The improvement over the given questions, each once; refusals over `every` question asked."""
     low, high = after["wrong, of answered, interval"]
+    again = every["questions"] - after["questions"]
+    asked_again = f"; {again} were asked again without their documents" if again else ""
+    counted = f" (these and the {again} asked again)" if again else ""
     return [
-        f"{len(data.right)} questions, {int((~data.answerable).sum())} of them unanswerable",
+        f"{len(own.right)} questions, {int((~own.answerable).sum())} of them unanswerable"
+        f"{asked_again}",
         f"before: {before['answered']:.0%} of the questions are answered, "
         f"{before['wrong, of answered']:.0%} of the answers are wrong",
         f"calibrated: {after['answered']:.0%} of the questions are answered, "
         f"{after['wrong, of answered']:.0%} of the answers are wrong "
         f"(95 % interval {low:.0%} to {high:.0%}), with a threshold of {threshold:.2f}",
-        f"refusals: {after['refusal precision']:.0%} are right, since the question has no answer; "
-        f"{after['refusal recall']:.0%} of the unanswerable are refused; calibration error "
+        f"refusals{counted}: {every['refusal precision']:.0%} are right, since the question has no "
+        f"answer; {every['refusal recall']:.0%} of the unanswerable are refused; calibration error "
         f"{after['ece']:.2f} (was {before['ece']:.2f})",
     ]

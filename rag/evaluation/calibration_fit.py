@@ -38,6 +38,15 @@ class Judged(NamedTuple):
     answerable: Mask
     groups: NDArray[np.int64]
 
+    def first(self, count: int) -> Judged:
+        """The first `count` of them."""
+        return Judged(
+            self.log_odds[:count],
+            self.right[:count],
+            self.answerable[:count],
+            self.groups[:count],
+        )
+
 
 def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     """Slope and offset of the logistic function from log-odds to whether the chosen answers served

@@ -38,6 +38,10 @@ def gold(run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
+    files = sorted(Path().glob("*"))
+    unkept = filled.out("eval", "run", "gold.jsonl")
+    assert "\nNo report was written; --out FOLDER writes them" in unkept
+    assert sorted(Path().glob("*")) == files
     out = filled.out("eval", "run", "gold.jsonl", "--out", "out")
     assert out.startswith("gold, commit ")
     counted = "3 questions (2 answerable, 1 unanswerable) of 2 documents, 3 passages"
