@@ -14,6 +14,7 @@ from typing import Any
 
 from rag.answering import receipts
 from rag.answering.candidate import quoted
+from rag.answering.compose import ALL_NEEDED
 from rag.answering.judge import Judge, Ranks
 from rag.answering.verification import CitationCheck, citations, verify
 from rag.desk import grid_export
@@ -30,6 +31,14 @@ from rag.settings import Settings
 from rag.types import TALK, Answer, Document, Hit, below_title
 
 KIND = "certificate of absence"
+_OF_EVERY_DOCUMENT = re.compile(
+    r"which (?:of (?:the|our|my|these|all) )?(?:[\w-]+ ){0,2}?"
+    r"(?!does\b|is\b|was\b|has\b|this\b|its\b)[\w-]*[^\Wsui]s\b"
+    r"|how many\b|list\b|name (?:all|every|the)\b|(?:who|what) all\b"
+    r"|(?:are|is|do|does|has|have) (?:all|any|every|each|none|no) ",
+    re.IGNORECASE,
+)
+"""How questions begin whose answer is spread over the documents: "Which suppliers …"."""
 _ALL_CANDIDATES = 10_000
 _MOST_LISTED = 500
 """Documents that the page lists; the data in the file has all."""
@@ -48,7 +57,9 @@ blockquote { white-space: pre-line; border-left: .2rem solid var(--line); paddin
 
 
 def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
-    """The answer, with the certificate of a refusal. Raises as `Engine.ask`, and BusyError."""
+    """The answer, with the certificate of a refusal. Raises as `Engine.ask`, BusyError, and
+    InputError if the question has no answer and needs all documents, of which rag reads a few.
+    """
     few = engine.alternatives
     for _ in range(TRIES):
         try:
@@ -65,6 +76,13 @@ def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
     shortened = replace(answer, alternatives=answer.alternatives[:shown])
     if answer.text is not None or answer.form == TALK:
         return shortened, None
+    if answer.abstention_reason == ALL_NEEDED or _OF_EVERY_DOCUMENT.match(answer.question):
+        message = "no certificate: this question needs all documents, and rag reads a few passages"
+        hint = (
+            "ask every document instead: write the question for one document into a grid file, "
+            "then: rag grid run FILE.toml (rag grid --help shows one)"
+        )
+        raise InputError(message, hint)
     digests = _digests(documents, query.filter or ())
     judge, threshold = engine.judge, engine.threshold
     is_measured = isinstance(judge, Judge) and judge.threshold == threshold

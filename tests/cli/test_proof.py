@@ -86,6 +86,21 @@ def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
     assert {one["status"] for one in check["passages"]} == {"changed", "missing"}
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which suppliers renew automatically?",
+        "How many deals were signed?",
+        "List all the mediators",
+    ],
+)
+def test_no_certificate_of_absence_for_what_needs_all_documents(absent: Run, question: str) -> None:
+    said = absent.error("ask", question, "--certificate", "absence.html")
+    assert said.startswith("rag: no certificate: this question needs all documents")
+    assert "rag grid run FILE.toml" in said
+    assert not Path("absence.html").exists()
+
+
 def test_a_certificate_has_the_nearest_passages_with_their_reasons(absent: Run) -> None:
     code, out, _ = absent("ask", QUESTION, "--json", "--certificate", "absence.json")
     record = json.loads(Path("absence.json").read_text())
