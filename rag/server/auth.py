@@ -195,7 +195,8 @@ class Access:
         unbound = right is Right.ANY and collection in ("", DEFAULT_COLLECTION)
         if not (key.everywhere or own or unbound):
             hint = "list the collections it may use with: GET /v1/collections"
-            raise ServiceError(403, "collection", f"key {key.id} may not use this collection", hint)
+            message = f"there is no collection of this name that key {key.id} may use"
+            raise ServiceError(403, "collection", message, hint)
         if right.writes and key.scope != WRITE:
             hint = "use a key made with: rag keys add NAME --write"
             raise ServiceError(403, "read-only-key", f"key {key.id} is read-only", hint)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from rag.errors import ConflictError, InputError, NotFoundError
 from rag.settings import DEFAULT_COLLECTION, Settings
 
+_MOST_LISTED = 20
+"""Number of collections that an error names."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -49,9 +51,11 @@ class Collections(ABC):
         return collection
 
     def _unknown(self, name: str) -> NotFoundError:
-        hint = "list the collections with: rag collection list"
-        if near := difflib.get_close_matches(name, [each.name for each in self.all()], 1):
-            hint = f"did you mean {near[0]}?"
+        names = [DEFAULT_COLLECTION, *(each.name for each in self.all())]
+        near = difflib.get_close_matches(name, names, 1)
+        unlisted = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+        there_are = f"there are: {', '.join(names[:_MOST_LISTED])}{unlisted}"
+        hint = f"did you mean {near[0]}? {there_are}" if near else there_are
         return NotFoundError(f"no collection {name[:100]}", hint)
 
     @abstractmethod

@@ -7,7 +7,7 @@ arguments; their text says what to do instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -27,7 +27,7 @@ from rag.desk import grid as grids
 from rag.desk.grid import State
 from rag.desk.grid_file import definition
 from rag.errors import RagError
-from rag.filters import matches, parse
+from rag.filters import check_keys, matches, parse
 from rag.render.status import flat
 from rag.render.view import explain, shortened
 from rag.server.caller import Caller
@@ -60,6 +60,27 @@ _open: ContextVar[Callable[[], IndexAccess]] = ContextVar("open")
 """Opens the library of the current call."""
 _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 """The client of the service that calls; None over stdio."""
+_MAY_NOT_WRITE = (
+    "The tool `{name}` changes the index, and this connection may only read it. The user can allow "
+    "it: with `rag mcp --allow-writes`, or for a service with a key made with "
+    "`rag keys add NAME --write`."
+)
+_AS_TOOLS = tuple(
+    (re.compile(command), tool)
+    for command, tool in (
+        (r"rag list\b|GET /v1/documents(?![/\w])", "list_documents"),
+        (r"rag search\b(?: \S+)?", "search"),
+        (r"rag show\b(?: \S+)?", "outline"),
+        (r"rag check\b(?: FILE)?", "check_claims"),
+        (r"rag ask\b(?: --json| QUESTION)*", "ask"),
+        (r"rag grid show\b(?: \S+)?|GET /v1/grids\b", "get_grid"),
+        (r"rag grid run\b(?: \S+)?", "run_grid"),
+        (r"rag ingest\b(?: PATH)?", "ingest"),
+        (r"rag delete\b(?: \S+)?", "delete"),
+    )
+)
+"""Commands and endpoints in hints, and the tools that do the same."""
+_COMMAND = re.compile(r"\brag (?!serve printed)[a-z]+|GET /v1/")
 _PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
 _NOT_SHOWN = set(
     "title minLength maxLength maxItems minimum maximum default examples additionalProperties "
@@ -105,6 +126,8 @@ class RagServer(MCPServer[Any]):
             return _error("The argument `collection` is wrong: give the name of a collection.")
         own = {key: value for key, value in arguments.items() if key != "collection"}
         tool = self._tool_manager.get_tool(name)
+        if tool is None and name in {writing.__name__ for writing in _WRITING.values()}:
+            return _error(_MAY_NOT_WRITE.format(name=name))
         parameters = tool.parameters["properties"] if tool else own
         if unknown := next((key for key in own if key not in parameters), ""):
             names = ", ".join([*parameters, "collection"])
@@ -121,8 +144,21 @@ class RagServer(MCPServer[Any]):
             if isinstance(cause, ValidationError):
                 return _error(f"The argument {sentence(cause.errors(include_url=False)[0])}.")
             if isinstance(cause, RagError):
-                return _error(f"{cause.message}. {cause.hint}" if cause.hint else cause.message)
+                hint = _for_agents(
+                    cause.hint, {tool.name for tool in self._tool_manager.list_tools()}
+                )
+                return _error(f"{cause.message}. {hint}" if hint else cause.message)
             raise
+
+
+def _for_agents(hint: str, tools: Set[str]) -> str:
+    """A hint with the agent's tools in place of commands and endpoints. A command without a tool is
+    one for the user to run.
+    """
+    for command, tool in _AS_TOOLS:
+        if tool in tools:
+            hint = command.sub(f"the tool `{tool}`", hint)
+    return f"Ask the user to do it: {hint}" if _COMMAND.search(hint) else hint
 
 
 def _in_place(tool: Callable[P, T]) -> Callable[P, T]:
@@ -312,6 +348,7 @@ def list_documents(
 ) -> CallToolResult:
     """List the documents with their metadata."""
     library, conditions, part = _open.get()(), parse(filters), name.casefold()
+    check_keys(conditions, library.store.metadata_keys)
     matching = (
         document
         for document in library.documents(after)

@@ -22,6 +22,7 @@ from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=WorkRoute)
+_MOST_LISTED = 20
 Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]
 
 
@@ -121,8 +122,10 @@ def of_collection(name: str, request: Request) -> Iterator[Service]:
         yield request.state.service  # its access is already checked
         return
     if not _may(request, host.id_of(name)):
-        hint = "list the collections it may use with: GET /v1/collections"
-        raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
+        usable = [one.name for one in list_collections(request).collections]
+        hint = f"it may use: {', '.join(usable[:_MOST_LISTED])}" if usable else "it may use none"
+        message = f"there is no collection {name} that the key may use"
+        raise ServiceError(403, "collection", message, hint)
     with host.opened(name) as service:
         yield service
 

@@ -256,6 +256,11 @@ def test_a_document_is_a_resource(client: httpx.Client) -> None:
         ({"question": "x", "filters": ["?"]}, "type=pdf"),
         ({"question": "x", "top_k": 1000}, "The argument `top_k` is wrong: input should be less"),
         ({}, "The argument `question` is missing."),
+        ({"question": "x", "filters": ["tpye=pdf"]}, "did you mean type?"),
+        (
+            {"question": "x", "collection": "contarcts"},
+            "no collection contarcts. there are: default",
+        ),
         ({"question": "x", "k": 3}, "The argument `k` is not known; there are: question, filters,"),
     ],
 )
@@ -275,7 +280,10 @@ def test_writing_needs_a_write_key(tmp_path: Path) -> None:
         assert error(client, "ingest", name="oman.zip", text="no archive")
         client.headers["Authorization"] = f"Bearer {reader}"
         assert tool_names(client) == READS
-        assert error(client, "delete", document_id="uploads/oman.txt")
+        refused = error(client, "delete", document_id="uploads/oman.txt")
+        assert refused.startswith(
+            "The tool `delete` changes the index, and this connection may only"
+        )
         assert fields(client, "ask", question=LED)["found"]
         client.headers["Authorization"] = f"Bearer {writer}"
         wrong = fields(client, "delete", document_id="oman.txt")

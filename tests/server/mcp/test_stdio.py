@@ -93,4 +93,4 @@ def test_without_writes_and_an_index_the_tools_give_hints(tmp_path: Path) -> Non
     names, asked = talk(tmp_path / "none", use)
     assert "ingest" not in names
     assert asked.is_error
-    assert "rag ingest PATH" in asked.content[0].text
+    assert "Ask the user to do it: create one with: rag ingest PATH" in asked.content[0].text
