@@ -11,9 +11,10 @@ page>=2) selects the passages with text on such a page. All other keys are metad
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -29,6 +30,10 @@ _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 OPERATORS = ("=", "!=", *_ORDERS)
 PAGE = "page"
 _ALIASES = {"path": "source", "id": "document"}
+KEYS = ("document", "title", "source", "page", "type")
+"""Keys that every index has."""
+_MOST_LISTED = 40
+"""Number of keys that an error lists."""
 _HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or source:reports"
 
 
@@ -107,6 +112,27 @@ def _condition(text: str) -> Condition:
         message = f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30"
         raise InputError(message, _HINT)
     return Condition(key, op, value.lower().lstrip(".") if key == "type" else value)
+
+
+def check_keys(filter: Filter, metadata_keys: Callable[[], Collection[str]]) -> None:
+    """Raise InputError for a key that no document of an index has: a misspelt one would match
+    nothing, or with "!=" everything. `metadata_keys` gives those of its documents.
+    """
+    unknown = [condition for condition in filter if condition.key not in KEYS]
+    if not unknown:
+        return
+    known = sorted({*KEYS, *metadata_keys()})
+    for condition in unknown:
+        if condition.key not in known:
+            near = difflib.get_close_matches(condition.key, known, 1)
+            guess = f"did you mean {near[0]}? " if near else ""
+            rest = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
+            names = f"{', '.join(known[:_MOST_LISTED])}{rest}"
+            raise InputError(
+                f"no document has {condition.key[:100]!r}, as in the filter "
+                f"{shown((condition,))[:200]}",
+                f"{guess}the keys are: {names}",
+            )
 
 
 def matches(filter: Filter, document: Document) -> bool:

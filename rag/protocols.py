@@ -133,6 +133,9 @@ class Store(Protocol):
     def documents(self, after: str = "", limit: int | None = None) -> list[Document]:
         """Documents in order of id, without their text: all, or up to `limit` ids after `after`."""
 
+    def metadata_keys(self) -> frozenset[str]:
+        """The keys of all documents' metadata."""
+
     def update_digests(self, stamps: Mapping[str, str]) -> None:
         """Set container digests by id, after only the archive changed. Starts no new generation."""
 

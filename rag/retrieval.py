@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.errors import EmptyError
-from rag.filters import Condition
+from rag.filters import Condition, check_keys
 from rag.meaning import identifiers
 from rag.meaning.dates import days
 from rag.protocols import Embedder, Filter, Speller, Store, Vectors
@@ -84,8 +84,8 @@ class Retriever:
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first.
 
-        Raises InputError for a question that is empty or too long, EmptyError if the index is
-        empty.
+        Raises InputError for a question that is empty or too long and for a filter with a key that
+        no document has, EmptyError if the index is empty.
         """
         return self.find_many([Query(question, k, filter)])[0].hits
 
@@ -98,6 +98,8 @@ class Retriever:
         understood = [self._understood(query) for query in queries]
         if not self.store.stats().passages:
             raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
+        for query in understood:
+            check_keys(query.filter or (), self.store.metadata_keys)
         vectors = self.embedder.embed_queries([query.question for query in understood])
         embedded = list(zip(understood, vectors, strict=True))
         return self._find(embedded) or [self._find_patiently(*one) for one in embedded]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import InputError
-from rag.filters import Condition, Pages, matches, pages, parse
+from rag.filters import Condition, Pages, check_keys, matches, pages, parse
 from tests.fakes import document
 
 
@@ -126,3 +126,21 @@ def test_no_condition_matches_everything() -> None:
 def test_invalid_utf8_is_not_a_filter() -> None:
     with pytest.raises(InputError, match="not valid UTF-8"):
         parse(["author=Caf\udce9"])
+
+
+@pytest.mark.parametrize("text", ["tpye=pdf", "tpye!=pdf", "yaer>=2024"])
+def test_a_key_that_no_document_has_is_an_error_that_lists_the_keys(text: str) -> None:
+    keys = frozenset(("year", "author"))
+    with pytest.raises(InputError) as error:
+        check_keys(parse([text]), lambda: keys)
+    assert f"as in the filter {text}" in error.value.message
+    assert error.value.hint.endswith("author, document, page, source, title, type, year")
+    assert f"did you mean {'type' if 'tpye' in text else 'year'}?" in error.value.hint
+
+
+def test_known_keys_are_not_looked_up_without_need() -> None:
+    def never() -> frozenset[str]:
+        raise AssertionError("listed")
+
+    check_keys(parse(["type=pdf", "source:notes", "page>=2", "title=A", "document!=b"]), never)
+    check_keys(parse(["year>=2024"]), lambda: frozenset(("year",)))

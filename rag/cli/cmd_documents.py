@@ -18,7 +18,7 @@ from rag.answering.suggestions import SUGGESTION_READS
 from rag.cli.options import FILTER, command, is_json, option, print_json, show, stopped
 from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, RagError, StoreError
-from rag.filters import Filter, matches
+from rag.filters import Filter, check_keys, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
 from rag.ingestion.ingest import Ingest, IngestReport
@@ -265,6 +265,7 @@ def list_command(settings: Settings, filter: Filter = FILTER) -> None:
       rag list --json | jq -r '.[].id'
     """
     store = build.store(settings, any_embedder=True)
+    check_keys(filter, store.metadata_keys)
     documents = [document for document in store.documents() if matches(filter, document)]
     width = max((len(document.id) for document in documents), default=0)
     lines = [f"{flat(document.id):{width}}  {flat(document.title)}" for document in documents]

@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 
 from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
 from rag.errors import InputError, NotFoundError
-from rag.filters import Condition, Filter, matches, of_documents, parse, shown
+from rag.filters import Condition, Filter, check_keys, matches, of_documents, parse, shown
 from rag.meaning.values import addition, typed_value
 from rag.protocols import CellRow, Store
 from rag.types import Document, Value, heading_parts, plain
@@ -293,14 +293,24 @@ def now() -> str:
 
 
 def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
-    """The rows of a grid. Raises InputError if no document matches its filter."""
+    """The rows of a grid. Raises InputError if no document matches its filter, or has a key that
+    the filter or the rows name.
+    """
     conditions = parse(spec.filter)
+    named = [Condition(spec.rows.removeprefix(BY_METADATA), "=", "")] if _is_by_key(spec) else []
+    keys = frozenset(key for document in documents for key in document.metadata)
+    if documents:
+        check_keys((*conditions, *named), lambda: keys)
     matching = [document for document in documents if matches(of_documents(conditions), document)]
     if not matching and spec.rows != "none":
         described = shown(conditions) or "the grid: the index is empty"
         raise InputError(f"no document matches {described}", "see them with: rag list")
     rows = list(_groups(spec.rows, conditions, matching))
     return [*rows, GridRow(ALL, "all documents", ())] if spec.all_documents else rows
+
+
+def _is_by_key(spec: GridSpec) -> bool:
+    return spec.rows.startswith(BY_METADATA)
 
 
 def _groups(rows: str, filter: Filter, documents: Sequence[Document]) -> Iterator[GridRow]:

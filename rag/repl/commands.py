@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rag.answering.verification import Cited
 from rag.errors import InputError, StoreError
-from rag.filters import OPERATORS, parse
+from rag.filters import OPERATORS, check_keys, parse
 from rag.ingestion.find_document import find_document
 from rag.ingestion.progress import IngestProgress
 from rag.render.status import plural
@@ -156,7 +156,9 @@ def _filter(context: Context, text: str) -> None:
     if text in ("off", "none"):
         context.session.filter = ()
     elif text:
-        context.session.filter += parse([text])
+        conditions = parse([text])
+        check_keys(conditions, context.session.service.store().metadata_keys)
+        context.session.filter += conditions
     only = f"only documents that match {context.session.conditions}; /filter off for all"
     context.screen.note(only if context.session.filter else "all documents")
 

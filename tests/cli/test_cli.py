@@ -102,7 +102,11 @@ def test_search_and_filters(filled: Run) -> None:
     assert filled("list", "--filter", "type=txt")[1] == "docs/oman.txt  Oman, the mediator\n"
     only_deal = filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1]
     assert only_deal.startswith("docs/deal.md")
-    assert filled("list", "--filter", "year>=2100")[1] == ""
+    assert filled("list", "--filter", "date>=2100")[1] == ""
+    for words in (("list",), ("search", "the deal"), ("ask", "Who?")):
+        said = filled.error(*words, "--filter", "tpye=txt")
+        assert said.startswith("rag: no document has 'tpye', as in the filter tpye=txt\n")
+        assert "did you mean type? the keys are: " in said
 
 
 def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:

@@ -70,6 +70,16 @@ def test_not_found_has_a_reason_and_the_closest_passages(client: httpx.Client) -
 def test_filters_choose_documents(client: httpx.Client) -> None:
     answer = client.post("/v1/ask", json={**BURNS, "filters": ["document=uploads/lease.md"]}).json()
     assert {hit["document_id"] for hit in answer["nearest"]} == {"uploads/lease.md"}
+    misspelt = {"filters": ["tpye=pdf"]}
+    for asked in (
+        client.post("/v1/ask", json={**BURNS, **misspelt}),
+        client.post("/v1/search", json={**BURNS, **misspelt}),
+        client.post("/v1/check", json={"text": "Burns led the talks.", **misspelt}),
+        client.get("/v1/documents", params={"filter": "tpye!=pdf"}),
+    ):
+        assert asked.status_code == 422, asked.text
+        assert asked.json()["detail"].startswith("no document has 'tpye'")
+        assert "did you mean type?" in asked.json()["hint"]
     wrong = client.post("/v1/ask", json={**BURNS, "filters": ["nonsense"]})
     assert (wrong.status_code, wrong.json()["type"]) == (422, "urn:rag:input")
 

@@ -203,6 +203,15 @@ def test_k_is_a_maximum(store: Store) -> None:
         assert len(store.dense(unit(1)[0], k)) == len(store.lexical("fish", k)) == count
 
 
+def test_the_keys_of_metadata_are_those_of_the_documents(store: Store) -> None:
+    assert store.metadata_keys() == frozenset()
+    put_vectors(store, "a", ["one"], unit(1), topic="far", year="2024")
+    put_vectors(store, "b", ["two"], unit(1), author="Ada")
+    assert store.metadata_keys() == {"topic", "year", "author"}
+    store.delete("b")
+    assert store.metadata_keys() == {"topic", "year"}
+
+
 @pytest.mark.parametrize("rare", [3, 15, 100, 280])
 def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> None:
     """The matching passages are the worst, so that filtering after the search would miss them."""

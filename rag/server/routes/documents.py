@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from rag import build
 from rag.errors import InputError, NotFoundError
-from rag.filters import matches, parse
+from rag.filters import check_keys, matches, parse
 from rag.ingestion import deletion
 from rag.ingestion.chunking import split
 from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
@@ -160,6 +160,7 @@ def list_documents(
     """List the documents in order of id, one page at a time."""
     store = service.engine.store
     if conditions := parse(filter):
+        check_keys(conditions, store.metadata_keys)
         matching = [row for row in store.documents() if matches(conditions, row)]
         total, rows = len(matching), [row for row in matching if row.id > after][: limit + 1]
     else:

@@ -143,6 +143,11 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int]:
     return row
 
 
+def metadata_keys(connection: sqlite3.Connection) -> frozenset[str]:
+    sql = "SELECT DISTINCT key FROM documents, json_each(documents.metadata)"
+    return frozenset(key for (key,) in connection.execute(sql))
+
+
 def changed(
     connection: sqlite3.Connection, since: int, last: int, limit: int = -1
 ) -> tuple[list[int], list[int]] | None:

@@ -95,6 +95,8 @@ class LocalStore:
         self._mutex = threading.RLock()
         self._counts = ("", ""), (0, 0)
         """(store, generation) and its numbers of (documents, passages)"""
+        self._keys = ("", ""), frozenset[str]()
+        """(store, generation) and the keys of its documents' metadata"""
         self._lock = WriteLock(folder)
         self._reserve = Reserve(folder)
         self._connection = self._connect(expect if create else None)
@@ -262,6 +264,14 @@ class LocalStore:
     def documents(self, after: str = "", limit: int | None = None) -> list[Document]:
         with self._database() as connection:
             return database.documents(connection, after, limit)
+
+    def metadata_keys(self) -> frozenset[str]:
+        with self._database() as connection, database.snapshot(connection):
+            meta = sqlite_file.read_meta(connection)
+            state = meta["store"], meta["generation"]
+            if self._keys[0] != state:
+                self._keys = state, database.metadata_keys(connection)
+            return self._keys[1]
 
     def original(self, document_id: str) -> bytes | None:
         sql = "SELECT content FROM originals WHERE id = ?"

@@ -167,6 +167,10 @@ class PostgresStore:
         sql = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
         return [_document(*row) for row in self._database.rows(sql, writable(after), limit)]
 
+    def metadata_keys(self) -> frozenset[str]:
+        sql = "SELECT DISTINCT jsonb_object_keys(metadata) FROM rag_documents"
+        return frozenset(key for (key,) in self._database.rows(sql))
+
     def duplicates(self) -> Duplicates:
         """Copies and editions among the documents; reads every passage once."""
         documents = 'SELECT "row", id, md5(text) FROM rag_documents ORDER BY id'
