@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rag.claims import scorer, verdict
-from rag.claims.document_names import DocumentNames
 from rag.claims.evidence import Excerpt, excerpts
-from rag.claims.quotation_audit import QuotationAudit
-from rag.claims.quotations import Quotation, find_quotations, own_words
-from rag.claims.results import Checked, CheckedPart, CheckedQuotation, CheckReport
+from rag.claims.quotation_check import Proceed, Run, SplitText, audit, split
+from rag.claims.quotations import Quotation, own_words
+from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.scorer import Scorer
-from rag.claims.split import FEWEST_WORDS, ClaimSentence, split_claims
+from rag.claims.split import FEWEST_WORDS, ClaimSentence
 from rag.claims.verdict import ClaimEvidence, closest, judge
 from rag.engine import Engine
 from rag.errors import InputError
@@ -36,16 +35,13 @@ _READ = 2
 """Excerpts of them that the reader reads, besides those of the cited documents."""
 _BATCH = 8
 _BATCH_CHARACTERS = 1600
-"""Sentences searched and read together, and their characters; quotations audited together."""
+"""Sentences searched and read together, and their characters."""
 _MOST_CITED = 20
 """Documents that a sentence cites and that are searched for it."""
 _QUOTED_WORDS = 6
 """A shorter sentence that opens with an unresolved pronoun may be about anything."""
-_MOST_CHARACTERS = 1_000_000
 CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
-Proceed = Callable[[], object]
-Run = Callable[[Callable[[], Any]], Any]
 
 
 class _Scope(NamedTuple):
@@ -83,20 +79,15 @@ class Checker:
 
         Raises InputError if the text makes no claim and quotes nothing, or is longer than 1,000,000
         characters, and the errors of `Engine.search`."""
-        if len(text) > _MOST_CHARACTERS:
-            size = f"{len(text):,} characters, limit {_MOST_CHARACTERS:,}"
-            raise InputError(f"text too long: {size}", "check it in parts")
-        sentences, quotations, listed, document_names = run(partial(self._split, text))
-        numbered = listed | dict(sources or {})
+        store = self._engine.store
+        parts: SplitText = run(partial(split, store, text))
+        sentences = [_unless_quoted(text, item, parts.quotations) for item in parts.sentences]
+        numbered = {**parts.sources, **(sources or {})}
         pending = [sentence for sentence in sentences if sentence.parts]
-        if not pending and not quotations:
+        if not pending and not parts.quotations:
             hint = "give a text with statements or quotations: rag check FILE"
             raise InputError("the text contains no claims", hint)
-        store, audited = self._engine.store, list[CheckedQuotation]()
-        audit = QuotationAudit(store, text, numbered, document_names, filter or (), proceed)
-        for start in range(0, len(quotations), _BATCH):
-            batch = quotations[start : start + _BATCH]
-            audited += run(partial(list, map(audit.judge, batch)))
+        audited = audit(store, text, parts, filter, numbered, run, proceed)
         scope = _Scope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}
         for batch in _batches(pending) if pending else ():
@@ -106,20 +97,7 @@ class Checker:
         judged = (checked.get(item.start) or verdict.skipped(item) for item in shown)
         results = tuple(verdict.with_quotations(item, audited) for item in judged)
         generation = store.stats().generation
-        return CheckReport(text, results, generation, numbered, tuple(audited))
-
-    def _split(
-        self, text: str
-    ) -> tuple[list[ClaimSentence], list[Quotation], dict[int, str], DocumentNames]:
-        """(sentences, quotations, ids of the listed sources by number, names of all documents)"""
-        claims = split_claims(text)
-        quotations = find_quotations(text, claims.sentences)
-        sentences = [_unless_quoted(text, sentence, quotations) for sentence in claims.sentences]
-        is_naming = claims.sources or quotations
-        document_names = DocumentNames(self._engine.store.documents() if is_naming else ())
-        ids = {number: document_names.source(line) for number, line in claims.sources.items()}
-        sources = {number: name for number, name in ids.items() if name}
-        return sentences, quotations, sources, document_names
+        return CheckReport(text, results, generation, numbered, audited)
 
     def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, Checked]:
         """The sentences with their verdicts, by start."""

@@ -65,11 +65,12 @@ def _quotation_lines(quotation: CheckedQuotation) -> list[str]:
 
 def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuotation]]]:
     """The sentences with the quotations that begin in them, or between them and the next one."""
-    starts = [item.start for item in report.sentences]
+    sentences = report.sentences or (Checked(0, 0, "", "not_a_claim", 1.0, "not checked"),)
+    starts = [item.start for item in sentences]
     grouped: list[list[CheckedQuotation]] = [[] for _ in starts]
     for item in report.quotations:
         grouped[max(0, bisect_right(starts, item.start) - 1)].append(item)
-    return list(zip(report.sentences, grouped, strict=True))
+    return list(zip(sentences, grouped, strict=True))
 
 
 def _unsigned(quotation: CheckedQuotation) -> str:
@@ -105,7 +106,7 @@ def shown(text: str) -> str:
 def summary(report: CheckReport) -> list[str]:
     """The number of sentences and of quotations with each verdict."""
     counts = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
-    rows = [f"{len(report.sentences)} sentences: {', '.join(counts)}"]
+    rows = [f"{len(report.judged)} sentences: {', '.join(counts)}"] if report.judged else []
     if report.quotations:
         by_verdict = report.quotation_counts
         faults = by_verdict.pop("faults")
@@ -167,37 +168,58 @@ mark { background: none; color: inherit; display: block; }
 mark { border-left: .4rem solid #888; padding-left: .6rem; }
 .supported { border-color: #2a7d3c; } .contradicted { border-color: #b3261e; }
 .partly, .wrong { border-color: #b37400; } .not_in_documents { border-color: #6b4fbb; }
-.fault, .sound { border-left: .4rem solid; padding-left: .6rem; margin: .6rem 0 0; }
-.fault { border-color: #b3261e; } .sound { border-color: #2a7d3c; }
-.verdict { font-weight: 600; }
+p.fault, p.sound { border-left: .4rem solid; padding-left: .6rem; margin: .6rem 0 0; }
+p.fault { border-color: #b3261e; } p.sound { border-color: #2a7d3c; }
+.verdict { font-weight: 600; } q { quotes: none; border: 0; padding: 0; margin: 0; }
+q.fault { text-decoration: underline wavy #b3261e; } q.sound { text-decoration: underline #2a7d3c; }
 @media (max-width: 50rem) { .both { grid-template-columns: 1fr; } }
 """
 
 
 def page(report: CheckReport, name: str) -> str:
-    """A self-contained HTML page: sentences on the left, evidence on the right."""
+    """A marked copy of the text as an HTML page: its sentences and quotations marked on the left,
+    evidence on the right."""
     rows, end = "", 0
     for sentence, quotations in _with_quotations(report):
-        before, text = report.text[end : sentence.start], report.text[sentence.start : sentence.end]
-        rows += _row(before, text, sentence, quotations)
+        before = _marked(report, end, sentence.start).strip()
+        rows += _row(before, _marked(report, sentence.start, sentence.end), sentence, quotations)
         end = sentence.end
+    if rest := _marked(report, end, len(report.text)).strip():
+        rows += f"<div><pre>{rest}</pre></div><div></div>"
     counts = f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
     body = f'{counts}<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
     return html_page(f"{name}, checked", body, _STYLE)
 
 
+def _marked(report: CheckReport, start: int, end: int) -> str:
+    """The text [start, end) as HTML, its quotations marked."""
+    pieces, reached = list[str](), start
+    for quotation in report.quotations:
+        first, last = max(start, quotation.start), min(end, quotation.end)
+        if first >= last:
+            continue
+        kind = "fault" if quotation.is_fault else "sound"
+        quoted = html.escape(report.text[first:last])
+        pieces += [html.escape(report.text[reached:first]), f'<q class="{kind}">{quoted}</q>']
+        reached = last
+    return "".join([*pieces, html.escape(report.text[reached:end])])
+
+
 def _row(before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]) -> str:
     kind = "wrong" if sentence.wrong_citation else sentence.verdict
-    mark = f'<mark class="{kind}">{html.escape(text)}</mark>'
-    left = f"<pre>{html.escape(before.strip())}{mark}</pre>"
+    left = f'<pre>{before}<mark class="{kind}">{text}</mark></pre>'
     if sentence.verdict == "not_a_claim":
-        right = "" if quotations else "<small>not a claim</small>"
+        right = "" if quotations else f"<small>{html.escape(_why_not(sentence))}</small>"
     else:
         right = _verdict(_heading(sentence), f": {sentence.reason}") + "".join(
             _quote(e.citation.quote, f"{e.says}: {place(e.citation)}, {e.probability:.0%}")
             for e in sentence.evidence
         )
     return f"<div>{left}</div><div>{right}{''.join(map(_quotation_row, quotations))}</div>"
+
+
+def _why_not(sentence: Checked) -> str:
+    return "" if sentence.reason == "not checked" else "not a claim"
 
 
 def _verdict(name: str, further: str) -> str:

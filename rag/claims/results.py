@@ -132,18 +132,25 @@ class CheckedQuotation:
 @dataclass(frozen=True, slots=True)
 class CheckReport:
     """A text, its checked sentences and its quotations. `generation` is the state of the index;
-    `sources` maps numbers of citation marks to document ids."""
+    `sources` maps numbers of citation marks to document ids. With `only_quotations`, the sentences
+    were not judged, and are in no JSON and no count."""
 
     text: str
     sentences: tuple[Checked, ...]
     generation: int
     sources: Mapping[int, str] = field(default_factory=dict)
     quotations: tuple[CheckedQuotation, ...] = ()
+    only_quotations: bool = False
+
+    @property
+    def judged(self) -> tuple[Checked, ...]:
+        """The sentences that were judged."""
+        return () if self.only_quotations else self.sentences
 
     def to_dict(self) -> Json:
         """The report as JSON, the same for every interface."""
         return {
-            "sentences": [sentence.to_dict() for sentence in self.sentences],
+            "sentences": [sentence.to_dict() for sentence in self.judged],
             "quotations": [quotation.to_dict() for quotation in self.quotations],
             "counts": self.counts,
             "quotation_counts": self.quotation_counts,
@@ -153,8 +160,8 @@ class CheckReport:
     @property
     def counts(self) -> dict[str, int]:
         """The number of sentences by verdict, and the number of wrong citations."""
-        verdicts = Counter(sentence.verdict for sentence in self.sentences)
-        wrong = sum(sentence.wrong_citation for sentence in self.sentences)
+        verdicts = Counter(sentence.verdict for sentence in self.judged)
+        wrong = sum(sentence.wrong_citation for sentence in self.judged)
         return {name: verdicts[name] for name in get_args(ClaimVerdict)} | {"wrong_citation": wrong}
 
     @property

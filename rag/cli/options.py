@@ -252,6 +252,33 @@ def read_text(file: str) -> str:
         raise InputError(f"{name} is not UTF-8 text: {error.reason}", hint) from error
 
 
+_AS_WRITTEN = frozenset("txt text log md markdown rst csv tsv json jsonl ndjson".split())
+"""Suffixes of files whose text is checked as it is written."""
+
+
+def read_document(file: str) -> str:
+    """The text of a file in any format that rag reads, or of stdin for "-"; plain text and Markdown
+    are left as they are. Raises InputError."""
+    from rag.parsing.formats import FORMATS
+    from rag.parsing.load import load_some
+    from rag.parsing.pool import Pool
+
+    suffix = Path(file).suffix.lower().removeprefix(".")
+    if file == "-" or suffix not in FORMATS or suffix in _AS_WRITTEN:
+        return read_text(file)
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise InputError(message, "give a file, or - for stdin") from error
+    pool = Pool()
+    try:
+        loaded = load_some(file, content, pool.load_data)
+    finally:
+        pool.close()
+    return "\n\n".join(document.text for document in loaded.documents)
+
+
 def read_json(file: str) -> Any:
     """The JSON of a file, of a certificate's page, or of stdin. Raises InputError."""
     from rag.desk.certificate import load

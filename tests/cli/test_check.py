@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import docx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -15,6 +17,7 @@ from rag.cli.main import cli
 from rag.errors import InputError
 from rag.settings import Settings
 from tests.claims.parts import MODELS, engine
+from tests.parsing.pdfs import column, pdf
 
 TEXT = """# Notes
 
@@ -74,6 +77,62 @@ def test_a_faulty_quotation_is_shown_everywhere_and_exits_with_1(checked: Path) 
     exact = QUOTING.replace("6,060", "5,060")
     assert run("-", "--fail-on", "quotation", text=exact).exit_code == 0
     assert "exact quotation" not in run("-", "--quiet", text=exact).output
+
+
+def test_quotations_alone_are_checked_without_a_model(
+    checked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_model(settings: Settings) -> Checker:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(build, "checker", no_model)
+    monkeypatch.setenv("RAG_INDEX", str(checked / "index"))
+    text = f"{QUOTING}The stockpile of uranium is capped at 900 kilograms.\n"
+    page = checked / "q.html"
+    done = run("-", "--quotations", "--html", str(page), text=text)
+    assert done.exit_code == 1, done.output
+    assert "1 quotation: 1 altered; 1 fault" in done.output
+    assert "sentence" not in done.output
+    assert '<q class="fault">Natanz keeps 6,060 centrifuges' in page.read_text(encoding="utf-8")
+    assert "capped at 900 kilograms" in page.read_text(encoding="utf-8"), "the copy is whole"
+    found = json.loads(run("-", "--quotations", "--json", text=text).stdout)
+    assert (found["sentences"], len(found["quotations"])) == ([], 1)
+    nothing = run("-", "--quotations", text=TEXT)
+    assert isinstance(nothing.exception, InputError)
+    assert "no quotations" in nothing.exception.message
+
+
+def _docx(path: Path) -> None:
+    document = docx.Document()
+    document.add_heading("Notes")
+    document.add_paragraph(QUOTING)
+    document.save(str(path))
+
+
+def _html(path: Path) -> None:
+    path.write_text(f"<main><h1>Notes</h1><p>{QUOTING}</p></main>", encoding="utf-8")
+
+
+def _pdf(path: Path) -> None:
+    path.write_bytes(pdf([column([QUOTING.strip().translate({0x201C: "\"", 0x201D: "\""})], 40)]))
+
+
+@pytest.mark.parametrize(("name", "write"), [("a.docx", _docx), ("a.html", _html), ("a.pdf", _pdf)])
+def test_documents_are_checked_as_they_would_be_read(
+    checked: Path, monkeypatch: pytest.MonkeyPatch, name: str, write: Callable[[Path], None]
+) -> None:
+    monkeypatch.setenv("RAG_INDEX", str(checked / "index"))
+    write(checked / name)
+    done = run(str(checked / name), "--quotations")
+    assert done.exit_code == 1, done.output
+    assert "says “6,060”, limits.md says “5,060”" in done.output
+
+
+def test_a_broken_document_is_named(checked: Path) -> None:
+    (checked / "a.docx").write_bytes(b"PK\x03\x04 broken")
+    done = run(str(checked / "a.docx"), "--quotations")
+    assert isinstance(done.exception, InputError)
+    assert "a.docx is not a readable docx file" in done.exception.message
 
 
 def test_fail_on_selects_verdicts(checked: Path) -> None:

@@ -1,0 +1,88 @@
+"""Checks the quotations of a text alone: fast, and without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from rag.claims.document_names import DocumentNames
+from rag.claims.quotation_audit import QuotationAudit
+from rag.claims.quotations import Quotation, find_quotations
+from rag.claims.results import Checked, CheckedQuotation, CheckReport
+from rag.claims.split import ClaimSentence, split_claims
+from rag.errors import InputError
+from rag.protocols import Filter, Store
+
+MOST_CHARACTERS = 1_000_000
+_BATCH = 8
+"""Quotations that are audited together."""
+Proceed = Callable[[], object]
+Run = Callable[[Callable[[], Any]], Any]
+
+
+class SplitText(NamedTuple):
+    """A text's sentences and quotations, the ids of the sources that it lists, by number, and the
+    names of the documents."""
+
+    sentences: Sequence[ClaimSentence]
+    quotations: Sequence[Quotation]
+    sources: Mapping[int, str]
+    document_names: DocumentNames
+
+
+def split(store: Store, text: str) -> SplitText:
+    """The parts of a text that are checked. Raises InputError for more than 1,000,000
+    characters."""
+    if len(text) > MOST_CHARACTERS:
+        size = f"{len(text):,} characters, limit {MOST_CHARACTERS:,}"
+        raise InputError(f"text too long: {size}", "check it in parts")
+    claims = split_claims(text)
+    quotations = find_quotations(text, claims.sentences)
+    is_naming = claims.sources or quotations
+    document_names = DocumentNames(store.documents() if is_naming else ())
+    ids = {number: document_names.source(line) for number, line in claims.sources.items()}
+    sources = {number: name for number, name in ids.items() if name}
+    return SplitText(claims.sentences, quotations, sources, document_names)
+
+
+def audit(
+    store: Store,
+    text: str,
+    parts: SplitText,
+    filter: Filter | None,
+    sources: Mapping[int, str],
+    run: Run,
+    proceed: Proceed,
+) -> tuple[CheckedQuotation, ...]:
+    """The quotations with their verdicts; otherwise as in `check_quotations`."""
+    judge = QuotationAudit(store, text, sources, parts.document_names, filter or (), proceed).judge
+    checked = list[CheckedQuotation]()
+    for start in range(0, len(parts.quotations), _BATCH):
+        checked += run(partial(list, map(judge, parts.quotations[start : start + _BATCH])))
+    return tuple(checked)
+
+
+def check_quotations(
+    store: Store,
+    text: str,
+    filter: Filter | None = None,
+    sources: Mapping[int, str] | None = None,
+    run: Run = lambda job: job(),
+    proceed: Proceed = lambda: None,
+) -> CheckReport:
+    """The quotations of a text with their verdicts; its sentences are not judged. The arguments are
+    those of `Checker.check`. Raises InputError if it quotes nothing, or is too long."""
+    parts: SplitText = run(partial(split, store, text))
+    if not parts.quotations:
+        hint = "only quotations of four words or more count; check its sentences too: rag check"
+        raise InputError("the text contains no quotations", hint)
+    numbered = {**parts.sources, **(sources or {})}
+    quotations = audit(store, text, parts, filter, numbered, run, proceed)
+    sentences = tuple(
+        Checked(item.start, item.end, item.text, "not_a_claim", 1.0, "not checked")
+        for item in parts.sentences
+        if item.skipped != "source"
+    )
+    generation = store.stats().generation
+    return CheckReport(text, sentences, generation, numbered, quotations, only_quotations=True)
