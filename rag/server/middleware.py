@@ -295,7 +295,8 @@ class RequestGate:
         if right in (Right.OPEN, Right.OPERATE):
             await _watched(self._app, scope, receive, send, io.BytesIO())
             return
-        uploads = scope["method"] in ("POST", "PUT") and f"{path}/".startswith("/v1/documents/")
+        takes_files = f"{path}/".startswith(("/v1/documents/", "/v1/check/file/"))
+        uploads = scope["method"] in ("POST", "PUT") and takes_files
         limit = self._max_upload if uploads else min(_SMALL_BODY, self._max_upload)
         size = _announced(request_headers, limit)
         large, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id

@@ -118,6 +118,7 @@ class Check(Strict):
     )
     sources: list[CheckSource] = Field(default=[], max_length=200, description="For the [n] marks.")
     filters: list[Line] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
+    quotations_only: bool = Field(default=False, description="Fast: the reader judges no sentence.")
     deadline_ms: Milliseconds = Field(default=None, description="After it, the status is 503.")
 
 

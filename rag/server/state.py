@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from rag import build
 from rag.claims.checker import Checker
+from rag.claims.quotation_check import check_quotations
 from rag.claims.results import CheckReport
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
@@ -253,14 +254,18 @@ class ServiceLibrary:
         filters: Sequence[str],
         sources: Mapping[int, str] | None = None,
         seconds: float = 0.0,
+        only_quotations: bool = False,
     ) -> CheckReport:
-        """Check a text in the model thread, between questions of other clients, for at most
-        `seconds`; 0 uses the default. Raises as `Checker.check`, and ServiceError.
+        """Check a text, or `only_quotations` of it, in the model thread, between questions of other
+        clients, for at most `seconds`; 0 uses the default. Raises as `Checker.check`, and
+        ServiceError.
         """
         proceed = self.service.deadline(self.caller, seconds)
         run = self.service.runner(self.caller, proceed)
-        checker = Checker(self.service.engine)
-        return checker.check(text, parse(filters) or None, sources, run=run, proceed=proceed)
+        conditions, engine = parse(filters) or None, self.service.engine
+        if only_quotations:
+            return check_quotations(engine.store, text, conditions, sources, run, proceed)
+        return Checker(engine).check(text, conditions, sources, run=run, proceed=proceed)
 
 
 def missing(document_id: str) -> NotFoundError:

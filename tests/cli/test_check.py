@@ -114,7 +114,7 @@ def _html(path: Path) -> None:
 
 
 def _pdf(path: Path) -> None:
-    path.write_bytes(pdf([column([QUOTING.strip().translate({0x201C: "\"", 0x201D: "\""})], 40)]))
+    path.write_bytes(pdf([column([QUOTING.strip().translate({0x201C: '"', 0x201D: '"'})], 40)]))
 
 
 @pytest.mark.parametrize(("name", "write"), [("a.docx", _docx), ("a.html", _html), ("a.pdf", _pdf)])

@@ -113,6 +113,7 @@ OPERATIONS = """
 /v1/blocks GET list_blocks
 /v1/chat/completions POST create_chat_completion
 /v1/check POST check
+/v1/check/file POST check_file
 /v1/collections GET list_collections, POST create_collection
 /v1/collections/ask POST ask_collections
 /v1/collections/{name} DELETE delete_collection, PATCH rename_collection

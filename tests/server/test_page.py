@@ -636,6 +636,27 @@ def test_hostile_text_stays_text_everywhere(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
+def test_a_file_is_checked_and_saved_as_a_marked_copy(
+    browser: Browser, client: httpx.Client, width: int, tmp_path: Path
+) -> None:
+    brief = tmp_path / "brief.html"
+    brief.write_text("<p>It says ‘the talks were not led by William Burns’.</p>", encoding="utf-8")
+    with visit(browser, client, width) as watched:
+        page = watched.page
+        button(page, "Check").first.click()
+        page.get_by_label("or a file").set_input_files(str(brief))
+        page.get_by_label("quotations only").check()
+        page.locator("#check").get_by_role("button", name="Check", exact=True).click()
+        expect(page.locator(".tally")).to_have_text(re.compile("^1 quotation: 1 "))
+        watched.audit("check a file")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        with page.expect_download() as saved:
+            button(page, "Save a marked copy").click()
+        marked = saved.value.path().read_text(encoding="utf-8")
+        assert '<q class="fault">the talks were not led by William Burns</q>' in marked
+
+
+@pytest.mark.parametrize("width", [1280, 390])
 def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: int) -> None:
     with visit(browser, client, width) as watched:
         page = watched.page

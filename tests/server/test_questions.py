@@ -289,6 +289,24 @@ def test_quotations_have_verdicts_and_places(client: httpx.Client) -> None:
     assert {name for name, count in counts.items() if count} == {"altered", "faults"}
 
 
+def test_a_file_is_checked_and_comes_back_marked(client: httpx.Client) -> None:
+    before = client.get("/v1/documents").json()["total"]
+    content = "<main><p>It says ‘The lease ends in June 2027.’</p><p>Talks were led.</p></main>"
+    files = {"file": ("brief.html", content.encode(), "text/html")}
+    query = {"quotations_only": True}
+    report = client.post("/v1/check/file", files=files, params=query, timeout=60).json()
+    (quotation,) = report["quotations"]
+    assert (quotation["verdict"], quotation["text"]) == ("altered", "The lease ends in June 2027.")
+    assert report["sentences"] == []
+    marked = client.post("/v1/check/file", files=files, params=query | {"format": "html"})
+    assert marked.headers["content-disposition"].startswith("attachment")
+    assert '<q class="fault">The lease ends in June 2027.</q>' in marked.text
+    assert "Talks were led." in marked.text
+    broken = client.post("/v1/check/file", files={"file": ("a.docx", b"PK broken")})
+    assert (broken.status_code, "a.docx" in broken.json()["detail"]) == (422, True)
+    assert client.get("/v1/documents").json()["total"] == before, "the file is not kept"
+
+
 @pytest.mark.parametrize(
     "text", ['"' * 10_000, "“" + "word and " * 20_000, "“a b c d” " * 2_500, "A b c. " * 400]
 )

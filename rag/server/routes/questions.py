@@ -1,25 +1,31 @@
-"""`/v1/ask`, `/v1/ask/batch`, `/v1/search`, `/v1/verify` and `/v1/check`."""
+"""`/v1/ask`, `/v1/ask/batch`, `/v1/search`, `/v1/verify`, `/v1/check` and `/v1/check/file`."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from rag.answering.verification import Cited, verify
-from rag.errors import RagError
+from rag.claims import report as reports
+from rag.claims.results import CheckReport
+from rag.errors import InputError, RagError
+from rag.parsing.load import load_some
 from rag.server import problems, schemas, serialize
 from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
-from rag.server.openapi import EVENTS
+from rag.server.openapi import EVENTS, UPLOAD
+from rag.server.routes.documents import uploads
 from rag.server.state import ServiceLibrary, Shared, caller_of
-from rag.server.work import WorkRoute, streamed
+from rag.server.upload_queue import Upload
+from rag.server.work import WorkRoute, streamed, waiting
 from rag.session import Answered, Understood
 from rag.types import Json
 
@@ -85,9 +91,16 @@ def verify_citation(body: schemas.Claim, service: Shared) -> schemas.WireVerdict
     return schemas.WireVerdict.model_validate(verify(service, cited).to_dict())
 
 
+_Format = Annotated[
+    Literal["json", "html"], Query(description="html is a marked copy of the text, with evidence.")
+]
+
+
 @router.post("/check", response_model=schemas.WireReport)
 @needs(Right.READ)
-def check(body: schemas.Check, request: Request, service: Shared) -> Response:
+def check(
+    body: schemas.Check, request: Request, service: Shared, format: _Format = "json"
+) -> Response:
     """Check which sentences of a text the documents support, contradict or do not contain, and
     quote the evidence.
 
@@ -96,10 +109,46 @@ def check(body: schemas.Check, request: Request, service: Shared) -> Response:
     """
     started = time.monotonic()
     sources = {source.index: source.document_id for source in body.sources}
-    library = ServiceLibrary(service, caller_of(request))
-    report = library.check(body.text, body.filters, sources, (body.deadline_ms or 0) / 1000)
-    notes = {"sentences": len(report.sentences), "quotations": len(report.quotations)}
+    library, seconds = ServiceLibrary(service, caller_of(request)), (body.deadline_ms or 0) / 1000
+    report = library.check(body.text, body.filters, sources, seconds, body.quotations_only)
+    return _checked(report, request, format, "text", started)
+
+
+@router.post("/check/file", response_model=schemas.WireReport, openapi_extra=UPLOAD)
+@needs(Right.READ)
+def check_file(
+    files: Annotated[list[Upload], Depends(uploads)],
+    request: Request,
+    service: Shared,
+    filter: Annotated[list[schemas.Line], Query(max_length=20)] = [],  # noqa: B006
+    quotations_only: bool = False,
+    format: _Format = "json",
+) -> Response:
+    """Check a file, such as DOCX, PDF, HTML or Markdown, as `POST /v1/check` checks a text.
+
+    The file is not kept. Offsets refer to the text that was read in it. 422: it cannot be read.
+    """
+    started, caller = time.monotonic(), caller_of(request)
+    if len(files) != 1:
+        raise InputError(f"{len(files)} files were sent", "send one file in each request")
+    name, content = files.pop()
+    with waiting(), caller.charged():
+        loaded = load_some(name, content, partial(service.readers.load_data, key_id=caller.key_id))
+    text = "\n\n".join(document.text for document in loaded.documents)
+    library = ServiceLibrary(service, caller)
+    report = library.check(text, filter, only_quotations=quotations_only)
+    return _checked(report, request, format, name, started)
+
+
+def _checked(
+    report: CheckReport, request: Request, format: str, name: str, started: float
+) -> Response:
+    """The report as JSON, or as a page that is saved, not opened here."""
+    notes = {"sentences": len(report.judged), "quotations": len(report.quotations)}
     request.state.exchange.notes.update(notes)
+    if format == "html":
+        headers = {"Content-Disposition": 'attachment; filename="checked.html"'}
+        return Response(reports.page(report, name), media_type="text/html", headers=headers)
     timings = {"check": round((time.monotonic() - started) * 1000, 1)}
     return _written({**report.to_dict(), "timings_ms": timings})
 

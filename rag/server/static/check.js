@@ -47,6 +47,7 @@ function quotationRow(quotation) {
 
 // A sentence that is only a quotation has no row of its own.
 function checkedRows(report) {
+  if (!report.sentences.length) return report.quotations.map(quotationRow);
   const starts = report.sentences.map(sentence => sentence.start);
   const after = at => report.quotations.filter(({ start }) => start >= (at ? starts[at] : 0) && !(start >= starts[at + 1])).map(quotationRow);
   return report.sentences.flatMap((sentence, at) => {
@@ -59,25 +60,39 @@ function checkedRows(report) {
 function showCheck() {
   if ($('check').firstChild) return;
   const text = el('textarea', { id: 'claims', rows: '7', placeholder: 'Paste any text: a paragraph, a draft, an answer of a language model', 'aria-describedby': 'claims-hint' });
+  const file = el('input', { id: 'claims-file', type: 'file', accept: '.docx,.pdf,.html,.htm,.md,.txt,.pptx,.epub,.eml,.rst' });
+  const only = el('input', { id: 'claims-quotations', type: 'checkbox' });
   const results = el('div', { id: 'checked', 'aria-live': 'polite' });
+  // Checks the file, or else the text; `format` html is a marked copy.
+  const ask = format => {
+    if (!file.files.length) return postJson(`/v1/check?format=${format}`, { text: text.value, filters: tickedConditions(), quotations_only: only.checked });
+    const query = new URLSearchParams([['format', format], ['quotations_only', only.checked], ...tickedConditions().map(one => ['filter', one])]);
+    const body = new FormData();
+    body.append('file', file.files[0]);
+    return request(`/v1/check/file?${query}`, { method: 'POST', body });
+  };
+  const saveCopy = async () => {
+    try { downloadFile('checked.html', await (await ask('html')).blob()); } catch (error) { results.prepend(problemBox(error)); }
+  };
   const form = el('form', { on: { submit: async event => {
     event.preventDefault();
-    if (!text.value.trim()) return;
+    if (!text.value.trim() && !file.files.length) return;
     if (nothingAsked()) { results.replaceChildren(el('p', { class: 'status' }, 'No document is ticked. Tick one under Sources, or press “Use all”.')); return; }
-    results.replaceChildren(el('p', { class: 'status busy' }, 'Checking each sentence'));
+    results.replaceChildren(el('p', { class: 'status busy' }, only.checked ? 'Checking each quotation' : 'Checking each sentence'));
     try {
-      const report = await (await postJson('/v1/check', { text: text.value, filters: tickedConditions() })).json();
+      const report = await (await ask('json')).json();
       const rows = checkedRows(report);
       const tally = kind => report.sentences.filter(one => verdictOf(one.verdict)[1] === kind).length;
       const said = [['good', 'supported'], ['part', 'partly supported'], ['bad', 'contradicted'], ['none', 'not in the documents'], ['skipped', 'not checked']]
         .filter(([kind]) => tally(kind)).map(([kind, words]) => `${tally(kind)} ${words}`);
       const quoted = Object.keys(QUOTED).filter(name => report.quotation_counts[name]).map(name => `${report.quotation_counts[name]} ${name.replaceAll('_', ' ')}`);
-      const quotations = quoted.length ? `. ${count(report.quotations.length, 'quotation')}: ${quoted.join(', ')}` : '';
-      results.replaceChildren(el('p', { class: 'tally' }, `${count(report.sentences.length, 'sentence')}: ${said.join(', ')}${quotations}`), el('ol', { class: 'plain' }, rows));
+      const tallies = [report.sentences.length ? `${count(report.sentences.length, 'sentence')}: ${said.join(', ')}` : '', quoted.length ? `${count(report.quotations.length, 'quotation')}: ${quoted.join(', ')}` : ''];
+      results.replaceChildren(el('p', { class: 'tally' }, tallies.filter(Boolean).join('. ')), button('Save a marked copy', saveCopy, { class: 'small edged' }), el('ol', { class: 'plain' }, rows));
     } catch (error) {
       results.replaceChildren(problemBox(error));
     }
-  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it; for each quotation, whether it is word for word.'), el('button', { type: 'submit', class: 'primary' }, 'Check')), el('p', { class: 'chosen', hidden: true }));
+  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text,
+  el('p', { class: 'row small' }, el('label', { for: 'claims-file' }, 'or a file: ', file), el('label', { for: 'claims-quotations' }, only, ' quotations only')), el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it; for each quotation, whether it is word for word.'), el('button', { type: 'submit', class: 'primary' }, 'Check')), el('p', { class: 'chosen', hidden: true }));
   $('check').append(form, results);
   showTicked();
 }
