@@ -31,7 +31,7 @@ import click
 import httpx
 
 from eval.chaos.programs import Program, eventually, served
-from eval.scripts import FAKE, GOLD, OUT, PATH, ROOT, finished, machine, milliseconds, script
+from eval.scripts import FAKE, GOLD, OUT, PATH, ROOT, finished, machine, mib, milliseconds, script
 from eval.scripts import load as machine_load
 from rag.evaluation.set_files import json_lines
 from rag.server.api_keys import keys_of
@@ -129,7 +129,7 @@ def worst() -> list[Request]:
     columns = [{"name": f"c{n}", "question": f"{question} {n}"} for n in range(20)]
     turns = [{"question": long, "answer": {"answer": claims[:90_000]}}] * 10
     heads, letters = "uploads/heads.md", "uploads/letters.txt"
-    fields = json.dumps({f"a{n}": 1 for n in range(90_000)}).encode()
+    fields = json.dumps({f"a{n}": 1 for n in range(70_000)}).encode()
     objects = json.dumps({"input": [{"content": [{}] * 999}] * 300}).encode()
     numbers_only = json.dumps({"messages": [1] * 300_000}).encode()
     tools: dict[str, dict[str, Any]] = {
@@ -230,10 +230,8 @@ def worst() -> list[Request]:
     ]
 
 
-def unlisted(service: Program, requests: Sequence[Request]) -> list[str]:
+def unlisted(paths: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]) -> list[str]:
     """Routes of the API's description that no request asks."""
-    with service.client() as client:
-        paths = client.get("/openapi.json").json()["paths"]
     known = {" ".join(request.route.split(" ")[:2]) for request in requests}
     routes = (f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
     return [route for route in routes if route not in known]
@@ -317,15 +315,17 @@ def fairness(index: Path, fake: bool, seconds: float, only: str) -> dict[str, An
     calm, loud = keys.add("quiet", "write")[1], keys.add("loud", "write")[1]
     spawn, requests = multiprocessing.get_context("spawn"), worst()
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
-    with served(index, fake) as service, ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    # without a rate, which would end the flood after a while
+    with (
+        served(index, fake, RAG_RATE="0") as service,
+        ProcessPoolExecutor(1, mp_context=spawn) as pool,
+    ):
         quiet_service = replace(service, process=None)
         with service.client(loud) as client:
             _prepared(client)
-        if missing := unlisted(service, requests):
-            raise SystemExit(f"no request of the flood asks: {', '.join(missing)}")
         rows = dict[str, dict[str, Any]]()
         times = [dict[str, list[float]](), dict[str, list[float]]()]
-        most = service.resident_mib
+        before = service.resident_mib
         for request in requests:
             if only not in request.route:
                 continue
@@ -334,17 +334,19 @@ def fairness(index: Path, fake: bool, seconds: float, only: str) -> dict[str, An
             with flood(service, loud, request) as statuses:
                 time.sleep(0.5)
                 beside = pool.submit(quiet, quiet_service, calm, seconds).result()
-            most = max(most, service.resident_mib)
             for known, new in zip(times, (alone, beside), strict=True):
                 for kind, part in new.items():
                     known.setdefault(kind, []).extend(part)
-            rows[request.route] = {**_in_short(beside), "statuses": dict(sorted(statuses.items()))}
-            print(request.route, rows[request.route], round(most), flush=True)
+            row = {**_in_short(beside), "alone_p95_ms": _in_short(alone)["search_p95_ms"]}
+            rows[request.route] = {**row, "statuses": dict(sorted(statuses.items()))}
+            print(request.route, rows[request.route], round(service.resident_mib), flush=True)
             with service.client(loud) as client:
                 for job in client.get("/v1/jobs?state=queued").json().get("jobs", []):
                     client.delete(f"/v1/jobs/{job['id']}")
                 for job in client.get("/v1/jobs?state=running").json().get("jobs", []):
                     client.delete(f"/v1/jobs/{job['id']}")
+        resident = [round(size, 1) for size in (before, service.resident_mib)]
+        peak = round(mib(service.process.pid, "VmHWM"), 1) if service.process else 0.0
     short, together = map(_in_short, times)
     most_ms = BOUND * short["search_p95_ms"]
     worse = [
@@ -363,7 +365,8 @@ def fairness(index: Path, fake: bool, seconds: float, only: str) -> dict[str, An
         "beside_all": together,
         "times_p95": round(together["search_p95_ms"] / short["search_p95_ms"], 2),
         "beyond_the_bounds": sorted(worse),
-        "resident_mib": round(most, 1),
+        "resident_before_and_after_mib": resident,
+        "peak_mib": peak,
         "routes": rows,
     }
 

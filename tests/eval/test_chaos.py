@@ -10,7 +10,9 @@ import click
 import pytest
 
 from eval.chaos import cluster as clusters
-from eval.chaos import collection_kills, kills, shared, three_keys
+from eval.chaos import collection_kills, kills, load, shared, three_keys
+from rag.server.app import create_app
+from rag.settings import Settings
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
 
@@ -63,3 +65,9 @@ def test_three_keys_see_nothing_of_each_other() -> None:
     found = ran(three_keys.main, "--requests", "400")
     assert found["broken"] == []
     assert {"200", "403", "404"} <= set(found["statuses"])
+
+
+def test_the_flood_of_one_key_asks_every_route(tmp_path: Path) -> None:
+    paths = create_app(Settings(index=tmp_path)).openapi()["paths"]
+    assert len(paths) > 40
+    assert load.unlisted(paths, load.worst()) == []

@@ -183,7 +183,7 @@ def get_grid_file(
 def _start(
     service: Service, name: str, request: Request, response: Response
 ) -> schemas.WireGridJob:
-    job = service.jobs.add([(f"{GRID}{name}", b"")])
+    job = service.jobs.add([(f"{GRID}{name}", b"")], caller_of(request).key_id)
     response.headers["Location"] = prefixed(request.state.collection, f"/v1/jobs/{job}")
     return schemas.WireGridJob(name=name, job=job)
 

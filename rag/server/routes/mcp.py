@@ -31,6 +31,7 @@ from rag.server.middleware import RequestLog
 from rag.server.routes.collection_routes import of_collection
 from rag.server.routes.documents import delete_everywhere
 from rag.server.state import ServiceLibrary, caller_of, page_for
+from rag.server.work import working
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 PATH = "/mcp"
 _WAIT = 20.0
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
+_MOST_ENTRIES = 5000
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,14 @@ class McpEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        refused = await _refusal(request)
+        body = await request.body()
+        refused = await anyio.to_thread.run_sync(_refusal, request, body)
         if refused is not None:
             await refused(scope, receive, send)
             return
         key: Key | None = request.state.key
         # without keys nobody may write: agents should not by default
         manager = await self._manager(key is not None and key.scope == WRITE)
-        body = await request.body()
         left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -164,17 +166,34 @@ async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:
         await anyio.sleep_forever()
 
 
-async def _refusal(request: Request) -> Response | None:
+def _refusal(request: Request, body: bytes) -> Response | None:
     """The response to an invalid message, or None. Nothing is there to GET or DELETE."""
     if request.method != "POST":
         return _error(405, _INVALID_REQUEST, "send messages with POST", {"Allow": "POST"})
-    try:
-        message = json.loads(await request.body())
-        # half of a surrogate pair is not valid text
-        json.dumps(message, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return _error(400, _PARSE_ERROR, "the body is not JSON in UTF-8")
+    with working(caller_of(request)):
+        try:
+            message = json.loads(body)
+            # half of a surrogate pair is not valid text
+            json.dumps(message, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            return _error(400, _PARSE_ERROR, "the body is not JSON in UTF-8")
+        if _entries(message) > _MOST_ENTRIES:
+            text = f"the message has more than {_MOST_ENTRIES:,} fields and items"
+            return _error(400, _INVALID_REQUEST, text)
     return None
+
+
+def _entries(message: Any) -> int:
+    """Number of fields and items at all depths, as far as `_MOST_ENTRIES`: the SDK checks each in
+    the thread of all requests.
+    """
+    count, values = 0, [message]
+    while values and count <= _MOST_ENTRIES:
+        value = values.pop()
+        if isinstance(value, (dict, list)):
+            count += len(value)
+            values += value.values() if isinstance(value, dict) else value
+    return count
 
 
 def _error(
