@@ -166,6 +166,8 @@ def worst() -> list[Request]:
         Request("POST /v1/check", json={"text": claims[:200_000]}),
         Request("POST /v1/check brackets", json={"text": "[" * 200_000}),
         Request("POST /v1/check numbers", json={"text": f"The talks had {numbers}."[:200_000]}),
+        Request("POST /v1/check/file", file=("a.md", claims.encode() * 3)),
+        Request("POST /v1/check/file slow", file=("slow.html", b"<p>x" * 1_000_000)),
         Request("POST /v1/verify", json=quoted),
         Request("POST /v1/verify changed", json={**quoted, "cited_text": claims[:99_000]}),
         Request("POST /v1/rerank", json={"query": question, "documents": [claims[:5000]] * 64}),
