@@ -14,11 +14,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import docx
 import pytest
 
 from rag import build
 from rag.cli.main import main
 from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.parsing.pdfs import column, pdf
 from tests.store.helpers import ROOT
 
 NOT_RUN = re.compile(
@@ -95,6 +97,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, models: pytest.MonkeyPatch) -
         (folder / name).write_text(LEASE)
     for name in ("report.md", "brief.md", "CHANGELOG.md"):
         (folder / name).write_text("The lease ends on 31 May 2027.")
+    brief = docx.Document()
+    brief.add_paragraph("It says “The lease ends on 31 May 2027.”")
+    brief.save(str(folder / "brief.docx"))
+    (folder / "brief.pdf").write_bytes(pdf([column(["The lease ends on 31 May 2027."], 40)]))
     (folder / "leases.toml").write_text(GRID)
     for name in ("questions.jsonl", "gold.jsonl"):
         (folder / name).write_text((json.dumps(GOLD) + "\n") * 70)
