@@ -136,13 +136,12 @@ class CollectionHost:
     def _alone(self, name: str, change: Callable[[], Collection]) -> Collection:
         """Run `change` after all requests have finished, while new ones are held off."""
         collection = self.registry.named(name)
-        with self._changed:
+        with waiting(), self._changed:  # no place is waited for with the lock
             entry = self._open.setdefault(name, _Open(collection))
             if entry.closing:
                 raise _changing(name)
             entry.closing = True
-            with waiting():
-                free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
+            free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
         try:
             if not free:
                 hint = "try again when its requests have finished"

@@ -155,7 +155,7 @@ class Held:
         """
         if size > _SMALL_BODY:
             reserved = self._admission.reserve(self, size, _RESPONSE_SECONDS)
-            asyncio.run_coroutine_threadsafe(reserved, self._loop).result()
+            asyncio.run_coroutine_threadsafe(reserved, self._loop).result(_WAIT_SECONDS)
 
 
 @dataclass(slots=True)

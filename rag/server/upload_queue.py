@@ -281,15 +281,13 @@ class LocalUploadQueue:
 
     def wait(self, job: str, seconds: float) -> Job | None:
         """The job when it is done, or its state after `seconds`."""
-        with self._database() as connection:
+        with waiting(), self._database() as connection:  # no place is waited for with the lock
 
             def is_over() -> bool:
                 current = _get(connection, job)
                 return current is None or current.state == "done"
 
-            if not is_over():
-                with waiting():
-                    self._changed.wait_for(is_over, seconds)
+            self._changed.wait_for(is_over, seconds)
             return _get(connection, job)
 
     def wake(self) -> None:

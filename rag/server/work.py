@@ -136,7 +136,9 @@ def working(caller: Client) -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Give this thread's place to others during this block, in which it does not compute."""
+    """Give this thread's place to others during this block, in which it does not compute. At its
+    end the thread waits for a place again, so it must not hold a lock that others need with theirs.
+    """
     piece = _piece.get()
     if piece is None:
         yield

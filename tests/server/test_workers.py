@@ -206,6 +206,28 @@ def test_a_slow_file_of_one_key_holds_up_no_other(tmp_path: Path) -> None:
                     client.delete(f"{place}/jobs/{job['id']}")
 
 
+def test_many_requests_of_one_key_wait_for_no_lock_of_each_other(tmp_path: Path) -> None:
+    """A thread that waited for its place with the queue's lock would stop all others."""
+    with (
+        serving(tmp_path, key=add_key(tmp_path, "write")) as client,
+        ThreadPoolExecutor(24) as pool,
+    ):
+
+        def change(number: int) -> int:
+            name = f"c{number % 3}"
+            if number % 4 == 1:
+                client.post("/v1/collections", json={"name": name})
+                return client.delete(f"/v1/collections/{name}", timeout=60).status_code
+            place = f"/v1/collections/{name}" if number % 4 == 2 else "/v1"
+            body = {"name": f"{number}.txt", "text": "Minka sleeps."}
+            return client.post(f"{place}/documents", json=body, timeout=60).status_code
+
+        statuses = list(pool.map(change, range(96)))
+        assert client.get("/v1/me").status_code == 200
+    assert set(statuses) <= {200, 201, 202, 404, 409, 422, 503}
+    assert statuses.count(201) >= 20
+
+
 def test_files_of_a_key_and_of_a_name_are_taken_in_order(tmp_path: Path) -> None:
     with closing(LocalUploadQueue(tmp_path / "uploads.sqlite", 100, 1 << 20)) as queue:
         queue.add([("a1.txt", TEXT), ("a2.txt", TEXT)], "a")
