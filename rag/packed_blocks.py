@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,6 +113,31 @@ class PackedBlocks(Sequence[Block]):
             cells,
             tuple(Column(*column) for column in columns.columns.get(key, ())),
         )
+
+
+class WithoutSentences(Sequence[Block]):
+    """The blocks without sentences; `parent` refers to these."""
+
+    def __init__(self, blocks: PackedBlocks) -> None:
+        self._blocks = blocks
+        sentence = _CODES["sentence"]
+        kinds = blocks._columns.kinds
+        self._kept = array("I", (row for row, kind in enumerate(kinds) if kind != sentence))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @overload
+    def __getitem__(self, index: int) -> Block: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Block, ...]: ...
+    def __getitem__(self, index: int | slice) -> Block | tuple[Block, ...]:
+        if isinstance(index, slice):
+            return tuple(self[row] for row in range(*index.indices(len(self))))
+        block = self._blocks[self._kept[index]]
+        if block.parent < 0:
+            return block
+        return block._replace(parent=bisect_left(self._kept, block.parent))
 
 
 def _packed(blocks: Sequence[Block]) -> bytes:

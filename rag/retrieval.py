@@ -17,7 +17,7 @@ from rag.meaning.dates import days
 from rag.protocols import Embedder, Filter, Speller, Store, Vectors
 from rag.query import Query, check_question
 from rag.settings import Settings
-from rag.structure import rows_within
+from rag.structure import with_structure
 from rag.types import Document, Hit, Passage
 
 TRIES = 20
@@ -263,20 +263,16 @@ def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list
 
 
 def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
-    """Hits whose text still matches their document, with the rows of its tables. If the index has
+    """Hits whose text still matches their document, with its sentences and rows. If the index has
     changed, without their copies, which are not checked.
     """
     valid = [
-        _with_rows(hit, document)
+        _with_structure(hit, document)
         for hit in hits
         if (document := documents.get(hit.passage.document_id)) and hit.passage.is_in(document)
     ]
     return [replace(hit, copies=()) for hit in valid] if changed else valid
 
 
-def _with_rows(hit: Hit, document: Document) -> Hit:
-    if not document.blocks:
-        return hit
-    passage = hit.passage
-    rows = rows_within(document.blocks, passage.start, passage.end)
-    return replace(hit, passage=replace(passage, rows=rows))
+def _with_structure(hit: Hit, document: Document) -> Hit:
+    return replace(hit, passage=with_structure(hit.passage, document))

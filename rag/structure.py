@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
-from rag.meaning.sentences import Offsets, around, split_sentences
-from rag.types import Block, BlockCell, Column, Document
+from rag.meaning.sentences import Offsets, around, sentences_between, split_sentences, trim
+from rag.types import Block, BlockCell, Column, Document, Passage
 
 _START = attrgetter("start")
 
@@ -57,6 +57,8 @@ def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
         path = paths[block.parent] if block.parent >= 0 else ()
         path = (*path, block.name) if block.name else path
         paths.append(path)
+        if block.kind == "sentence":
+            continue
         if path != before or block.name:
             if result and result[-1].start == block.start:
                 result.pop()
@@ -66,8 +68,11 @@ def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
 
 
 def block_at(blocks: Sequence[Block], offset: int) -> int | None:
-    """Index of the innermost block that contains the character at `offset`; None between blocks."""
-    return next((i for i in _around(blocks, offset) if offset < blocks[i].end), None)
+    """Index of the innermost block, but no sentence, that contains the character at `offset`; None
+    between blocks.
+    """
+    within = (i for i in _around(blocks, offset) if offset < blocks[i].end)
+    return next((i for i in within if blocks[i].kind != "sentence"), None)
 
 
 def enclosing(blocks: Sequence[Block], offset: int, *kinds: str) -> int | None:
@@ -91,6 +96,13 @@ def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
         if blocks[below].parent == index:
             yield below
         below += 1
+
+
+def next_block(blocks: Sequence[Block], index: int) -> int | None:
+    """Index of the first block after the one at `index`, with all that it contains."""
+    end = blocks[index].end
+    after = bisect_left(blocks, end, key=_START)
+    return after if after < len(blocks) else None
 
 
 def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
@@ -151,28 +163,153 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
     return tuple(rows)
 
 
-def document_sentences(document: Document, start: int, end: int) -> list[Offsets]:
-    """The sentences of `document.text[start:end]`, as offsets in the document; a row of a table is
-    one.
+def with_sentences(text: str, blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks, each with its sentences. A text is split once, when its document is parsed: none
+    of its sentences crosses the border of a block, and a row of a table is one.
     """
-    rows = [(row.start, row.end) for row in rows_within(document.blocks, start, end)]
-    places = split_sentences(document.text[start:end], rows if document.blocks else None)
-    return [(start + first, start + last) for first, last in places]
+    if not blocks:
+        return tuple(Block("sentence", *place) for place in split_sentences(text))
+    made: list[Block] = []
+    places: dict[int, int] = {-1: -1}
+    """indices in `made` by those in `blocks`"""
+    opened: list[int] = []
+    """indices in `made` of the blocks around `reached`, outermost first"""
+    reached = 0
+
+    def split(end: int) -> None:
+        """Add the sentences up to `end`, which are in the innermost open block."""
+        nonlocal reached
+        parent = opened[-1] if opened else -1
+        is_row = opened and made[parent].kind in ("row", "header")
+        found = (trim if is_row else sentences_between)(text, reached, end)
+        made.extend([Block("sentence", *place, parent=parent) for place in found])
+        reached = max(reached, end)
+
+    def go_to(offset: int) -> None:
+        while opened and made[opened[-1]].end <= offset:
+            split(made[opened[-1]].end)
+            opened.pop()
+        split(offset)
+
+    for index, block in enumerate(blocks):
+        go_to(block.start)
+        places[index] = len(made)
+        opened.append(len(made))
+        made.append(block._replace(parent=places[block.parent]))
+    go_to(len(text))
+    return tuple(made)
 
 
-def sentence_around(document: Document, start: int, end: int, reach: int) -> Offsets:
-    """The whole sentences that contain `document.text[start:end]`, looked for within `reach`
-    characters of it.
+def sentenced(document: Document) -> Document:
+    """The document with its sentences, which one that was not parsed from a file may lack."""
+    if any(block.kind == "sentence" for block in document.blocks):
+        return document
+    return replace(document, blocks=with_sentences(document.text, document.blocks))
+
+
+def sentences_in(blocks: Sequence[Block], start: int, end: int) -> list[Offsets]:
+    """The sentences of `text[start:end]`, cut to it."""
+    return [
+        (max(start, blocks[i].start), min(end, blocks[i].end)) for i in _touched(blocks, start, end)
+    ]
+
+
+def sentence_around(blocks: Sequence[Block], start: int, end: int) -> Offsets:
+    """The whole sentences that `text[start:end]` touches; (start, end) between sentences."""
+    touched = list(_touched(blocks, start, max(end, start + 1)))
+    if not touched:
+        return start, end
+    return blocks[touched[0]].start, blocks[touched[-1]].end
+
+
+def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
+    """The outermost block around the character at `offset` that is a text of its own: a paragraph,
+    a whole list or table, a heading's line.
     """
-    near = document_sentences(document, max(0, start - reach), end + reach)
-    return around(near, start, end)
+    around = [blocks[i] for i in _around(blocks, offset) if offset < blocks[i].end]
+    texts = [block for block in around if block.kind not in ("group", "sentence")]
+    return texts[-1] if texts else None
+
+
+def sentence_before(blocks: Sequence[Block], start: int) -> Offsets | None:
+    """The sentence before the one at `start`, in the same part."""
+    part, index = part_at(blocks, start), bisect_left(blocks, start, key=_START) - 1
+    while part and index >= 0 and part.start <= blocks[index].start:
+        if blocks[index].kind == "sentence":
+            return blocks[index].start, blocks[index].end
+        index -= 1
+    return None
+
+
+def sentence_after(blocks: Sequence[Block], end: int) -> Offsets | None:
+    """The sentence after the one up to `end`, in the same part."""
+    part, index = part_at(blocks, end - 1), bisect_left(blocks, end, key=_START)
+    while part and index < len(blocks) and blocks[index].start < part.end:
+        if blocks[index].kind == "sentence":
+            return blocks[index].start, blocks[index].end
+        index += 1
+    return None
+
+
+def _touched(blocks: Sequence[Block], start: int, end: int) -> Iterator[int]:
+    """Indices of the sentences that have a character in `text[start:end]`."""
+    index = max(0, bisect_right(blocks, start, key=_START) - 1)
+    while index > 0 and blocks[index].kind != "sentence":
+        index -= 1
+    while index < len(blocks) and blocks[index].start < end:
+        if blocks[index].kind == "sentence" and start < blocks[index].end:
+            yield index
+        index += 1
+
+
+def with_structure(passage: Passage, document: Document) -> Passage:
+    """The passage with the sentences and rows of its document. A document without structure has
+    only sentences.
+    """
+    blocks, start, end = document.blocks, passage.start, passage.end
+    if not blocks:
+        return passage
+    sentences = tuple((a - start, b - start) for a, b in sentences_in(blocks, start, end))
+    rows = None if blocks[0].kind == "sentence" else rows_within(blocks, start, end)
+    return replace(passage, sentences=sentences, rows=rows)
+
+
+def part_of(passage: Passage, start: int, end: int) -> Passage:
+    """The passage with only `[start, end)` of its text."""
+    inside = [
+        (max(start, first) - start, min(end, last) - start)
+        for first, last in passage.sentences or ()
+        if first < end and start < last
+    ]
+    return replace(
+        passage,
+        start=passage.start + start,
+        end=passage.start + end,
+        text=passage.text[start:end],
+        rows=None if passage.rows is None else rows_within(passage.rows, start, end),
+        sentences=None if passage.sentences is None else tuple(inside),
+    )
+
+
+def passage_sentences(passage: Passage) -> Sequence[Offsets]:
+    """The sentences of a passage, as offsets in its text. A text that is not of a document, such
+    as a training example, is split here.
+    """
+    if passage.sentences is not None:
+        return passage.sentences
+    return split_sentences(passage.text, passage.row_offsets)
+
+
+def passage_sentence(passage: Passage, start: int, end: int) -> Offsets:
+    """The whole sentences of the passage that `text[start:end]` touches."""
+    return around(passage_sentences(passage), start, end)
 
 
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:
     """The outermost blocks with text of their own: headings, and what they and groups contain."""
     for block in blocks:
         above = blocks[block.parent].kind if block.parent >= 0 else "group"
-        if block.kind != "group" and above in ("heading", "group"):
+        if block.kind not in ("group", "sentence") and above in ("heading", "group"):
             yield block
 
 
@@ -201,7 +338,7 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
 def _header(blocks: Sequence[Block], table: int) -> Block | None:
     """The lowest of the header rows, which come first in their table, after its caption."""
     header, index = None, table + 1
-    while index < len(blocks) and blocks[index].kind in ("caption", "header"):
+    while index < len(blocks) and blocks[index].kind in ("caption", "header", "sentence"):
         header = blocks[index] if blocks[index].kind == "header" else header
         index += 1
     return header

@@ -31,6 +31,7 @@ BlockKind = Literal[
     "caption",
     "code",
     "group",
+    "sentence",
 ]
 
 
@@ -62,8 +63,8 @@ class Block(NamedTuple):
     Blocks are in document order, a parent before its children. `parent` is the index in
     `document.blocks` of the block that this one belongs to, or -1. That is the heading above it, or
     else the block that contains it: the item of an inner list, the list of an item, the table of a
-    row, a group. A block lies within a parent that is no heading; blocks do not overlap otherwise.
-    Every character but spaces lies in a block.
+    row, a group. A block lies within a parent that is no heading, a sentence within any; blocks do
+    not overlap otherwise. Every character but spaces lies in a block.
 
     - heading: the line of a heading, with its `level`, 1 to 7, outermost first; its parent is the
       heading of the next outer level. `name` is its text in one line.
@@ -75,6 +76,8 @@ class Block(NamedTuple):
     - row: a row of values; header: one that names columns. Both have `cells`, without empty ones.
     - group: what one name is about: a term with its definition, a figure, the quoted text of a
       mail.
+    - sentence: a sentence of the block that contains it. A row is one, so is a header. Together
+      they have every character but spaces, as `rag.structure.with_sentences` split the text.
 
     `name` is part of the heading path of everything in the block, and need not be in the text: the
     term of a group, or "row 4" of a spreadsheet. It is "" for a block that has no name.
@@ -164,8 +167,8 @@ def below_title(title: str, headings: Sequence[str]) -> tuple[str, ...]:
 class Passage:
     """A piece of a document: `document.text[start:end] == text`.
 
-    `rows` are the rows of tables, header rows too, of which a part is in the passage, with offsets
-    in its text; None if the document's blocks are not known.
+    `sentences` are its own ones, and `rows` the rows of tables, header rows too, of which a part is
+    in it, both with offsets in its text; None if the document's blocks are not known.
     """
 
     document_id: str
@@ -175,6 +178,7 @@ class Passage:
     title: str
     heading: str
     rows: tuple[Block, ...] | None = field(default=None, compare=False, repr=False)
+    sentences: tuple[tuple[int, int], ...] | None = field(default=None, compare=False, repr=False)
 
     @property
     def row_offsets(self) -> tuple[tuple[int, int], ...] | None:

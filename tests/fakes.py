@@ -18,6 +18,7 @@ from rag.parsing.base import join
 from rag.parsing.plain_text import blocks_of
 from rag.parsing.tables import table_part
 from rag.protocols import ReaderOutput, Vectors
+from rag.structure import with_sentences
 from rag.types import Block, Document, Hit, Span
 
 _WORD = re.compile(r"\w+")
@@ -94,13 +95,14 @@ def groups(text: str, *starts: tuple[int, str]) -> tuple[Block, ...]:
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
     """A document of plain text."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Document(id, text, title, f"/{id}", digest, metadata, blocks_of(text))
+    blocks = with_sentences(text, blocks_of(text))
+    return Document(id, text, title, f"/{id}", digest, metadata, blocks)
 
 
 def table(rows: list[list[str]], id: str = "docs/a.txt") -> Document:
     """A document that is a table with a header row."""
     text, blocks = join([table_part(rows, headed=True)])
-    return replace(document(text, id), blocks=blocks)
+    return replace(document(text, id), blocks=with_sentences(text, blocks))
 
 
 class SpanJudge:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rag import structure
 from rag.structure import enclosing, heading_path, row_at, table_around
-from rag.types import Block, BlockCell, BlockKind, Column, Document
+from rag.types import Block, BlockCell, BlockKind, Column
 
 TEXT = """Costs > 5 EUR
 
@@ -95,9 +95,9 @@ def test_rows_within_a_part_of_the_text_are_cut_to_it() -> None:
 
 
 def test_a_row_is_one_sentence_of_a_document() -> None:
-    document = Document("d", TEXT, "", "", "", {}, BLOCKS)
-    row = structure.sentence_around(document, TEXT.index("7"), TEXT.index("7") + 1, 40)
+    blocks = structure.with_sentences(TEXT, BLOCKS)
+    row = structure.sentence_around(blocks, TEXT.index("7"), TEXT.index("7") + 1)
     assert TEXT[slice(*row)] == "A4 | EUR: 7"
     text = "Run cat | wc. Go on."
-    prose = Document("d", text, "", "", "", {}, (Block("paragraph", 0, len(text)),))
-    assert structure.sentence_around(prose, 15, 16, 20) == (14, 20)
+    prose = structure.with_sentences(text, (Block("paragraph", 0, len(text)),))
+    assert structure.sentence_around(prose, 15, 16) == (14, 20)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from rag.answering.spans import SpanGroup
 from rag.meaning.relative_dates import document_date
-from rag.meaning.sentences import Offsets, enclosing_sentence
-from rag.structure import heading_path
+from rag.meaning.sentences import Offsets
+from rag.structure import heading_path, passage_sentence
 from rag.types import Citation, Copy, Document, Passage, Piece, Span, join_headings
 
 GAP = " […] "
@@ -41,7 +41,7 @@ def cite(span: Span, document: Document) -> Citation | None:
         return None
     inside = whole(passage, span.start, span.end)
     start, end = (passage.start + offset for offset in inside)
-    sentence = enclosing_sentence(passage.text, span.start, span.end, passage.row_offsets)
+    sentence = passage_sentence(passage, span.start, span.end)
     first, last = (passage.start + offset for offset in sentence)
     return replace(
         quoted(document, start, end, (first, last)),
@@ -132,7 +132,7 @@ def whole(passage: Passage, start: int, end: int) -> Offsets:
     a number from its unit.
     """
     text = passage.text
-    first, last = enclosing_sentence(text, start, end, passage.row_offsets)
+    first, last = passage_sentence(passage, start, end)
     for token in _TOKEN.finditer(text, first, last):
         if token.start() < end and start < token.end():
             trimmed = token.start() + len(token.group().rstrip(".:-"))

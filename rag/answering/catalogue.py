@@ -12,7 +12,7 @@ from rag.answering.candidate import Candidate, Place
 from rag.answering.overview import meant
 from rag.meaning.dates import includes, only_date
 from rag.meaning.words import singular_words
-from rag.structure import document_sentences, sentence_around
+from rag.structure import sentence_around, sentences_in
 from rag.types import Document, Hit, Passage
 
 MOST = 20
@@ -192,11 +192,11 @@ def _mention(topic: str, document: Document | None, passages: Sequence[Passage])
         return None
     phrase = re.search(rf"(?<!\w){re.escape(topic)}(?!\w)", document.text, re.IGNORECASE)
     if phrase:
-        start, end = sentence_around(document, phrase.start(), phrase.end(), 1000)
+        start, end = sentence_around(document.blocks, phrase.start(), phrase.end())
         return Place(document.id, start, end, document.title)
     topic_words = singular_words(topic)
     for passage in passages:
-        for start, end in document_sentences(document, passage.start, passage.end):
+        for start, end in sentences_in(document.blocks, passage.start, passage.end):
             if topic_words and topic_words <= singular_words(
                 f"{passage.context} {document.text[start:end]}"
             ):
@@ -221,6 +221,6 @@ def _first(document: Document) -> Place:
     offset = document.text.find(document.title, 0, _HEAD) if document.title else -1
     if offset >= 0:
         return Place(document.id, offset, offset + len(document.title), document.title)
-    places = document_sentences(document, 0, _HEAD)
+    places = sentences_in(document.blocks, 0, _HEAD)
     start, end = places[0] if places else (0, min(80, len(document.text)))
     return Place(document.id, start, end, document.title)

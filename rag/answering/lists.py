@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words
-from rag.structure import TableRows, document_sentences, enclosing, items, table_around
+from rag.structure import TableRows, enclosing, items, next_block, table_around
 from rag.types import Block, Document
 
 
@@ -64,29 +64,20 @@ def lead_in(document: Document, start: int) -> Offsets | None:
     """The last sentence of the paragraph right above the list that begins at `start`; None if
     something else is above it.
     """
-    index = enclosing(document.blocks, start, "list")
-    if not index:
+    blocks, index = document.blocks, enclosing(document.blocks, start, "list")
+    if not index or blocks[index - 1].kind != "sentence" or blocks[index - 1].parent < 0:
         return None
-    above, inner = document.blocks[index - 1], document.blocks[index]
-    if above.kind != "paragraph" or above.parent != inner.parent:
+    sentence = blocks[index - 1]
+    above = blocks[sentence.parent]
+    if above.kind != "paragraph" or above.parent != blocks[index].parent:
         return None
-    places = document_sentences(document, above.start, above.end)
-    return places[-1] if places else None
+    return sentence.start, sentence.end
 
 
 def _introduced(document: Document, end: int) -> int | None:
-    """Index of the list that begins after the line at `end`, if that ends with a colon."""
-    text = document.text
-    line_end = text.find("\n", end)
-    if line_end < 0 or not text[:line_end].rstrip().endswith(":"):
+    """Index of the list after the paragraph with a sentence up to `end`, if a colon is between."""
+    above = enclosing(document.blocks, end - 1, "paragraph")
+    if above is None or document.text[document.blocks[above].end - 1] != ":":
         return None
-    first = _next_word(text, line_end)
-    index = enclosing(document.blocks, first, "list")
-    return index if index is not None and document.blocks[index].start == first else None
-
-
-def _next_word(text: str, offset: int) -> int:
-    """Offset of the first character from `offset` on that is not a space."""
-    while offset < len(text) and text[offset].isspace():
-        offset += 1
-    return offset
+    below = next_block(document.blocks, above)
+    return below if below is not None and document.blocks[below].kind == "list" else None

@@ -15,7 +15,7 @@ from rag.answering.candidate import Candidate, Place
 from rag.meaning.dates import days
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
-from rag.structure import document_sentences, heading_path
+from rag.structure import heading_path, sentences_in
 from rag.types import Document, Hit, Passage
 
 MOST_SECTIONS = 10
@@ -166,7 +166,7 @@ def _central(
 
 def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
     """Sentences that can be understood alone: long enough, no questions, no headings."""
-    places = document_sentences(document, passage.start, passage.end)
+    places = sentences_in(document.blocks, passage.start, passage.end)
     headings = {block.start for block in document.blocks if block.kind == "heading"}
     chosen = [
         (s, e)

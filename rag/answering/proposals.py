@@ -14,10 +14,16 @@ from itertools import chain
 
 from rag.answering import lists
 from rag.answering.candidate import Candidate, Place, whole
-from rag.answering.reading import FIRST, SPANS, Reading, Sentence, before, decisions, is_next
-from rag.meaning.sentences import Offsets, split_sentences
+from rag.answering.reading import FIRST, SPANS, Reading, Sentence, decisions, is_next
+from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, normalize, singular, singular_words
-from rag.structure import document_sentences
+from rag.structure import (
+    part_at,
+    passage_sentences,
+    sentence_after,
+    sentence_before,
+    sentences_in,
+)
 from rag.types import Document, Hit
 
 _STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
@@ -134,8 +140,6 @@ _HEADING_SHARE = 0.5
 """Share of a heading's content words in the question from which on its section is proposed."""
 _PARAGRAPH = 1200
 """Most characters of a paragraph that is proposed whole."""
-_FAR_BACK = 600
-"""Characters in which the sentence before a place, or before a list, is looked for."""
 
 
 def candidates(
@@ -209,8 +213,8 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
     """A sentence with the one before it, which it may refer to, or the one after it."""
     for anchor in reading.anchors[:_LISTS]:
         document = reading.documents[anchor.document_id]
-        previous = before(document, anchor.start)
-        following = _after(document, anchor.end)
+        previous = sentence_before(document.blocks, anchor.start)
+        following = sentence_after(document.blocks, anchor.end)
         own = (anchor.start, anchor.end)
         if previous:
             yield _places("neighbours", anchor.document_id, [previous, own])
@@ -224,9 +228,9 @@ def paragraph(reading: Reading) -> Iterator[Candidate]:
     """The paragraph of the best sentence, or of the best span."""
     for anchor in reading.anchors[:2]:
         document = reading.documents[anchor.document_id]
-        start, end = _paragraph_at(document.text, anchor.start)
-        if end - start <= _PARAGRAPH:
-            places = document_sentences(document, start, end)
+        part = part_at(document.blocks, anchor.start)
+        if part and part.end - part.start <= _PARAGRAPH:
+            places = sentences_in(document.blocks, part.start, part.end)
             if len(places) > 1:
                 yield _places("paragraph", anchor.document_id, places)
 
@@ -252,7 +256,7 @@ def _section(hit: Hit) -> Iterator[Candidate]:
     passage = hit.passage
     places = [
         (passage.start + start, passage.start + end)
-        for start, end in split_sentences(passage.text, passage.row_offsets)
+        for start, end in passage_sentences(passage)
         if passage.text[start:end].strip() != passage.innermost_heading
     ]
     for count in (1, 2, 4):
@@ -378,17 +382,3 @@ def _item_scores(reading: Reading, document_id: str, offsets: Sequence[Offsets])
         max((sentence.score for sentence in own if start <= sentence.start < end), default=0.0)
         for start, end in offsets
     ]
-
-
-def _after(document: Document, end: int) -> Offsets | None:
-    """The sentence right after an offset in the same paragraph."""
-    paragraph_end = document.text.find("\n\n", end)
-    limit = min(len(document.text) if paragraph_end < 0 else paragraph_end, end + _FAR_BACK)
-    places = document_sentences(document, end, limit)
-    return places[0] if places else None
-
-
-def _paragraph_at(text: str, offset: int) -> Offsets:
-    start = text.rfind("\n\n", 0, offset)
-    end = text.find("\n\n", offset)
-    return (start + 2 if start >= 0 else 0), (end if end >= 0 else len(text))

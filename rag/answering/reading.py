@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, mention
 from rag.answering.table_cells import in_asked_columns
-from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.meaning.sentences import Offsets
 from rag.protocols import ReaderOutput, Verdict
-from rag.structure import block_at, document_sentences, heading_path
+from rag.structure import block_at, heading_path, passage_sentence
 from rag.types import Document, Hit, Span
 
 
@@ -24,8 +24,6 @@ def logit(probability: float, floor: float = 1e-6) -> float:
     return math.log(p / (1 - p))
 
 
-_FAR_BACK = 600
-"""Characters in which the sentence before a place is looked for."""
 _SENTENCE_RETRIEVAL = 8.0
 """Log-odds of a sentence that one unit of its passage's fused score is worth in ranking."""
 _SHORT_LINE = 60
@@ -103,19 +101,14 @@ def is_heading(sentence: Sentence, document: Document) -> bool:
     path = heading_path(document.blocks, sentence.start)
     if (path and words in path[-1]) or _is_one_word(words):
         return True
-    is_text = block is None or block.kind in ("paragraph", "caption")
-    return is_text and _is_short_line(document.text, sentence.start, sentence.end)
+    is_alone = block is not None and (block.start, block.end) == (sentence.start, sentence.end)
+    is_text = block is not None and block.kind in ("paragraph", "caption")
+    return is_alone and is_text and len(words) <= _SHORT_LINE and not _SAYS.search(words)
 
 
 def _is_one_word(sentence: str) -> bool:
     """Whether the sentence is one word, such as "No.", which needs the sentence after it."""
     return sentence[:-1].isalnum() and sentence.endswith((".", "!"))
-
-
-def _is_short_line(text: str, start: int, end: int) -> bool:
-    """Whether a few words without a stop are a line of their own."""
-    alone = text[max(0, start - 1) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
-    return alone and end - start <= _SHORT_LINE and not _SAYS.search(text[start:end])
 
 
 def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
@@ -131,16 +124,8 @@ def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]
 def around(span: Span) -> Sentence:
     """The sentence of a span, with no score of its own."""
     passage = span.hit.passage
-    start, end = enclosing_sentence(passage.text, span.start, span.end, passage.row_offsets)
+    start, end = passage_sentence(passage, span.start, span.end)
     return Sentence(passage.document_id, passage.start + start, passage.start + end, 0.0, span.hit)
-
-
-def before(document: Document, start: int) -> Offsets | None:
-    """The sentence right before an offset in the same paragraph."""
-    paragraph = document.text.rfind("\n\n", 0, start)
-    begin = max(0, paragraph + 2 if paragraph >= 0 else 0, start - _FAR_BACK)
-    places = document_sentences(document, begin, start)
-    return places[-1] if places else None
 
 
 def is_next(text: str, end: int, start: int) -> bool:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from rag.meaning.compare import Meaning, Relation, compare, meaning
 from rag.meaning.dates import dates, only_date
 from rag.meaning.relative_dates import document_date, is_relative, resolve
-from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.meaning.sentences import Offsets
 from rag.meaning.values import figure_factor
 from rag.meaning.words import YEARS, content_words, coverage, named_words
-from rag.structure import row_at
+from rag.structure import passage_sentence, row_at
 from rag.types import Document, Span, Value
 
 _AMOUNT = re.compile(
@@ -81,7 +81,7 @@ class Mention:
 def mention(analysis: QuestionAnalysis, span: Span) -> Mention:
     """A span as an answer to a question."""
     passage = span.hit.passage
-    start, end = enclosing_sentence(passage.text, span.start, span.end, passage.row_offsets)
+    start, end = passage_sentence(passage, span.start, span.end)
     span_meaning = meaning(
         span.text, passage.text[start : span.start], passage.text[span.end : end], analysis.amount
     )

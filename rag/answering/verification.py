@@ -10,13 +10,11 @@ from typing import Any, Protocol
 from rapidfuzz import fuzz, process
 
 from rag.errors import InputError
-from rag.structure import document_sentences, sentence_around
+from rag.structure import sentence_around, sentences_in
 from rag.types import Citation, Document, Json
 
 _NEAR = 0.6
 """Minimum likeness, in [0, 1], of a sentence shown as the new version of a changed one."""
-_AROUND = 1000
-"""Number of characters around a sentence in which its ends are looked for."""
 _CUT = 400
 """A sentence of this many characters may have been cut by its passage."""
 _WIDTH = 3000
@@ -149,7 +147,7 @@ def _is_sentence(document: Document, start: int, sentence: str) -> bool:
     """Whether the sentence at `start` is not part of a longer one: "Rent: 12000" does not contain
     "Rent: 1200". Very long ones may be cut where their passage ended.
     """
-    first, last = sentence_around(document, start, start + len(sentence), _AROUND)
+    first, last = sentence_around(document.blocks, start, start + len(sentence))
     return len(sentence) >= _CUT or document.text[first:last] == sentence.strip()
 
 
@@ -201,7 +199,7 @@ def _became(document: Document, citation: Citation | Cited) -> str | None:
     """The sentence near the old place that is most similar to the cited one."""
     start = min(citation.start, len(document.text))
     end = start + min(len(citation.quote), _WIDTH)
-    around = document_sentences(document, max(0, start - _WIDTH), end + _WIDTH)
+    around = sentences_in(document.blocks, max(0, start - _WIDTH), end + _WIDTH)
     texts = [document.text[first:last] for first, last in around]
     cited = citation.sentence or citation.quote
     near = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _NEAR)

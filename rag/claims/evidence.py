@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.candidate import quoted
-from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, coverage, word_list
-from rag.structure import rows_within
+from rag.structure import part_of, passage_sentences
 from rag.types import Citation, Document, Hit, Passage
 
 
@@ -52,7 +52,7 @@ def excerpts(claim: str, hits: Sequence[Hit], limit: int) -> list[Excerpt]:
 def excerpt(claim: str, hit: Hit) -> Excerpt:
     """A passage with the sentence that has most content words of the claim."""
     text = hit.passage.text
-    sentences = split_sentences(text, hit.passage.row_offsets) or [(0, len(text))]
+    sentences = passage_sentences(hit.passage) or [(0, len(text))]
     stems = content_words(claim)
 
     def score(place: Offsets) -> float:
@@ -70,12 +70,7 @@ def _is_heading(sentence: str, passage: Passage) -> bool:
 
 def cut(hit: Hit, start: int, end: int) -> Hit:
     """The hit with only `[start, end)` of its passage's text."""
-    passage = hit.passage
-    text, begin = passage.text[start:end], passage.start
-    rows = None if passage.rows is None else rows_within(passage.rows, start, end)
-    return replace(
-        hit, passage=replace(passage, text=text, start=begin + start, end=begin + end, rows=rows)
-    )
+    return replace(hit, passage=part_of(hit.passage, start, end))
 
 
 def cite(excerpt: Excerpt, document: Document) -> Citation:

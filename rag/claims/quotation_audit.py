@@ -30,11 +30,11 @@ from rag.claims.quoted_text import (
 )
 from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.filters import Condition
-from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets
 from rag.meaning.words import DENIALS, STOP_WORDS
 from rag.protocols import Filter, Store
 from rag.store.local.tantivy_index import analyze
-from rag.structure import block_at
+from rag.structure import block_at, sentence_around
 from rag.types import Citation, Document, Passage
 
 _HITS, _CITED_HITS, _COMMON_HITS = 10, 4, 200
@@ -49,8 +49,6 @@ nearest."""
 _STOP_WEIGHT = 0.3
 _OMITTED = 80
 """Maximum number of characters that a quotation leaves out of what counts as one place."""
-_SENTENCE_REACH = 2000
-"""Maximum number of characters between a place and the ends of its sentences."""
 _SENTENCE_END = re.compile(r"[.!?]\s")
 _DENIAL = r"(?:not|never|no|nor|neither|without|cannot|unless|except)\b|\b\w{2,9}n['’]t\b"
 _DENIED = re.compile(rf"(?i)\b{_DENIAL}")
@@ -90,12 +88,9 @@ class Stretch:
     def citation(self) -> Citation:
         """The place, with the whole sentences around it, within the blocks or cells of its ends."""
         document, start, end = self.document, self.start, self.end
-        low = max(start - _SENTENCE_REACH, _part(document, start)[0])
-        high = min(end + _SENTENCE_REACH, _part(document, end - 1)[1])
-        spans = split_sentences(document.text[low:high], ())
-        first = max((low + a for a, _ in spans if low + a <= start), default=start)
-        last = min((low + b for _, b in spans if low + b >= end), default=end)
-        return quoted(document, start, end, (first, last))
+        first, last = sentence_around(document.blocks, start, end)
+        low, high = _part(document, start)[0], _part(document, end - 1)[1]
+        return quoted(document, start, end, (max(first, low), min(last, high)))
 
 
 @dataclass(frozen=True)

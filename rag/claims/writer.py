@@ -18,8 +18,8 @@ from rag.claims.checker import Checker
 from rag.claims.evidence import cut
 from rag.claims.results import CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
-from rag.meaning.sentences import split_sentences
 from rag.meaning.words import content_words
+from rag.structure import passage_sentences
 from rag.types import Answer, Hit
 
 SYSTEM = """You answer a question from numbered sentences of documents.
@@ -207,7 +207,7 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     cited = {(c.document_id, c.sentence_start) for c in answer.citations}
     ranked: list[tuple[tuple[bool, float], Hit]] = []
     for hit in answer.hits_read:
-        for start, end in split_sentences(hit.passage.text, hit.passage.row_offsets):
+        for start, end in passage_sentences(hit.passage):
             text = hit.passage.text[start:end]
             if len(text.split()) < _SHORTEST or is_instruction(text):
                 continue

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise, takewhile
 
 from rag.meaning.sentences import Offsets, trim
-from rag.structure import Section, document_sentences, sections
+from rag.structure import Section, sections, sentenced, sentences_in
 from rag.types import Document, Passage, join_headings
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
@@ -37,6 +37,7 @@ def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160)
     third of it. Together they contain every non-space character of the text. A section that is only
     a heading is joined to the next one.
     """
+    document = sentenced(document)
     return [
         Passage(document.id, start, end, document.text[start:end], document.title, heading)
         for section_start, section_end, heading in _sections(document)
@@ -69,7 +70,8 @@ def _innermost(path: Sequence[str]) -> Sequence[str]:
 def _split_section(
     document: Document, start: int, end: int, count: TokenCounter, limit: int
 ) -> Iterator[Offsets]:
-    units = list(_fit(document.text, document_sentences(document, start, end), count, limit))
+    sentences = sentences_in(document.blocks, start, end)
+    units = list(_fit(document.text, sentences, count, limit))
     if units:
         yield from _pack(units, limit)
 

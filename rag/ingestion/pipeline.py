@@ -18,6 +18,7 @@ import numpy as np
 from rag.errors import BusyError, ConflictError
 from rag.ingestion.chunking import split
 from rag.protocols import Embedder, Store, Vectors
+from rag.structure import sentenced
 from rag.types import Document, Passage
 
 UPLOADED = "upload:"
@@ -84,7 +85,7 @@ def batches(
         keys.append(key)
         splits += [
             (document, split(document, embedder.count_tokens, passage_tokens))
-            for document in documents
+            for document in map(sentenced, documents)
         ]
         many = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
         if many or time.monotonic() - started > _BATCH_SECONDS:

@@ -94,14 +94,14 @@ def _lines_with_bars(text: str) -> list[Offsets]:
 def _split(text: str, rows: Sequence[Offsets]) -> Iterator[Offsets]:
     start = 0
     for row_start, row_end in rows:
-        yield from _sentences(text, start, row_start)
+        yield from sentences_between(text, start, row_start)
         yield from trim(text, row_start, row_end)
         start = row_end
-    yield from _sentences(text, start, len(text))
+    yield from sentences_between(text, start, len(text))
 
 
-def _sentences(text: str, start: int, end: int) -> Iterator[Offsets]:
-    """The sentences outside tables."""
+def sentences_between(text: str, start: int, end: int) -> Iterator[Offsets]:
+    """The sentences of `text[start:end]`, which has no rows of tables."""
     for gap in _BLOCK_BREAK.finditer(text, start, end):
         yield from _in_block(text, start, gap.end())
         start = gap.end()

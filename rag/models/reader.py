@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.meaning.sentences import split_sentences, trim
+from rag.meaning.sentences import trim
 from rag.models.device import ON_CPU, Arithmetic
 from rag.models.qa_heads import HeadOutput, Logits, Window, batches, load_head, places, windows_of
 from rag.models.registry import reader_path
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
+from rag.structure import passage_sentences
 from rag.types import Hit, Passage, Span
 
 _BATCH_TOKENS = 1024
@@ -89,7 +90,7 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
     A sentence's logit is the mean of its tokens'; if two windows contain it, the higher one counts.
     """
     best: dict[tuple[int, int], float] = {}
-    sentences = split_sentences(hit.passage.text, hit.passage.row_offsets)
+    sentences = passage_sentences(hit.passage)
     for window, output in windows:
         if output.sentence is None:
             continue
@@ -145,7 +146,7 @@ def distinct(passage: Passage, spans: Iterable[Scored], limit: int) -> list[Scor
     """The `limit` best spans without overlaps, best first: whole words of one sentence and cell."""
     text = passage.text
     chosen: list[Scored] = []
-    sentences = [start for start, _ in split_sentences(text, passage.row_offsets)]
+    sentences = [start for start, _ in passage_sentences(passage)]
     cell_ends = _cell_ends(passage)
     for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
         for start, end in _trimmed(text, *_words(text, raw_start, raw_end)):

@@ -16,6 +16,7 @@ from rag.parsing.base import Member, Parsed, ParseError, encodable, name_of
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import Format, format_of
+from rag.structure import with_sentences
 from rag.types import MEMBER_SEPARATOR, Block, Document
 
 HINT = "give it the suffix of its format, such as report.pdf or notes.txt"
@@ -187,7 +188,7 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
         title = f"{title} ({day_in_words(day)})"
     if sum(1 for block in parsed.blocks if block.name) > _MOST_NAMES:
         raise ParseError(f"has more than {_MOST_NAMES:,} headings and named rows; split it")
-    blocks = _short_names(parsed.blocks)
+    blocks = with_sentences(text, _short_names(parsed.blocks))
     return Document(
         place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive
     )

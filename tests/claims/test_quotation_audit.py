@@ -262,6 +262,7 @@ def test_an_audit_takes_linear_time(tmp_path: Path, kind: str) -> None:
     store.close()
 
 
+NOTE = "Opened in 1990. It leaks since the flood."
 PARTS = 'Part,Note\npump,M4 | M5: steel bolts\nvalve,"Opened in 1990. It leaks since the flood."\n'
 STEPS = "Set A | B before the start.\n\nThen wait.\n\n| Step | Tool |\n|-|-|\n| Cut | Saw |\n"
 
@@ -270,9 +271,9 @@ STEPS = "Set A | B before the start.\n\nThen wait.\n\n| Step | Tool |\n|-|-|\n| 
     ("name", "text", "quote", "sentence"),
     [
         ("parts.csv", PARTS, "M5: steel bolts", "M4 | M5: steel bolts"),
-        ("parts.csv", PARTS, "leaks since", "It leaks since the flood."),
-        ("parts.csv", PARTS, "Note: Opened in", "Note: Opened in 1990."),
-        ("parts.csv", PARTS, "valve | Note: Opened", "valve | Note: Opened in 1990."),
+        ("parts.csv", PARTS, "leaks since", "Opened in 1990. It leaks since the flood."),
+        ("parts.csv", PARTS, "Note: Opened in", "Note: Opened in 1990. It leaks since the flood."),
+        ("parts.csv", PARTS, "valve | Note: Opened", f"valve | Note: {NOTE}"),
         ("steps.md", STEPS, "before the start", "Set A | B before the start."),
         ("steps.md", STEPS, "Saw", "Saw"),
         ("steps.md", STEPS, "Tool", "Tool"),

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from rag.meaning.sentences import split_sentences
 from rag.parsing.plain_text import parse
-from rag.structure import document_sentences, sections
-from rag.types import Document
+from rag.structure import sections, sentences_in, with_sentences
 from tests.parsing.reading import headings, places
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -136,8 +135,8 @@ Use ls | wc -l to count files. It prints a number.
     rows = [block for block in found.blocks if block.kind == "row"]
     cells = [[found.text[cell.start : cell.end] for cell in row.cells] for row in rows]
     assert cells == [["Item", "Price"], ["Bolt. Steel.", "7"]]
-    text = Document("d", found.text, "", "", "", {}, found.blocks)
-    sentences = [source[a:b] for a, b in document_sentences(text, 0, len(source))]
+    blocks = with_sentences(found.text, found.blocks)
+    sentences = [source[a:b] for a, b in sentences_in(blocks, 0, len(source))]
     assert sentences == [
         "Prices of the workshop",
         "Item | Price",

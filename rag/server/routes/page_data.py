@@ -25,6 +25,7 @@ from rag.answering.suggestions import SUGGESTION_READS
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.ingestion.pipeline import UPLOADED
 from rag.originals import is_kept, open_original
+from rag.packed_blocks import PackedBlocks, WithoutSentences
 from rag.protocols import Store
 from rag.server import pdf_pages
 from rag.server.api_keys import Key
@@ -286,7 +287,8 @@ def list_blocks(
     stored = service.existing(document)
     page: list[WireBlock] = []
     parts = 0
-    for block in iterate_within(stored.blocks, start, end, after):
+    blocks = WithoutSentences(PackedBlocks.of(stored.blocks))
+    for block in iterate_within(blocks, start, end, after):
         if parts >= _MOST_PARTS:
             return WireBlocks(blocks=page, next=after + len(page))
         columns = [column.name for column in block.columns]

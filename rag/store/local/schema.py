@@ -7,7 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Mapping
 
-FORMAT = 5
+FORMAT = 6
 ROOT_KEY = "root"
 """Key, in the table `meta`, of the folder that contains the index."""
 _DOCUMENTS = """
