@@ -137,38 +137,27 @@ class Document:
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
-def join_headings(names: Iterable[str]) -> str:
-    """A path of headings as it is stored and shown, the outermost first. A " >" within a heading
-    gets a no-break space, which no heading has, so that `heading_parts` returns it as it was.
-    """
-    return " > ".join(name.replace(" >", "\u00a0>") for name in names)
-
-
-def heading_parts(heading: str) -> tuple[str, ...]:
-    """The headings of such a path."""
-    parts = heading.split(" > ") if heading else ()
-    return tuple(part.replace("\u00a0>", " >") for part in parts)
-
-
-def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
-    """A document's title and the headings of a place, as `below_title`."""
-    return below_title(title, heading_parts(heading))
-
-
-def below_title(title: str, headings: Sequence[str]) -> tuple[str, ...]:
+def title_and_headings(title: str, headings: Sequence[str]) -> tuple[str, ...]:
     """A document's title and the headings of a place, the title once: a title may be the first
-    heading, or the first heading with a day."""
+    heading, or the first heading with a day.
+    """
     if headings and (headings[0] == title or title.startswith(f"{headings[0]} (")):
         headings = headings[1:]
     return tuple(part for part in (title, *headings) if part)
+
+
+def path_of(headings: Iterable[str]) -> str:
+    """Headings for people, the outermost first."""
+    return " > ".join(headings)
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A piece of a document: `document.text[start:end] == text`.
 
-    `sentences` are its own ones, and `rows` the rows of tables, header rows too, of which a part is
-    in it, both with offsets in its text; None if the document's blocks are not known.
+    `headings` are those above it, outermost first. `sentences` are its own ones, and `rows` the
+    rows of tables, header rows too, of which a part is in it, both with offsets in its text; None
+    if the document's blocks are not known.
     """
 
     document_id: str
@@ -176,7 +165,7 @@ class Passage:
     end: int
     text: str
     title: str
-    heading: str
+    headings: tuple[str, ...]
     rows: tuple[Block, ...] | None = field(default=None, compare=False, repr=False)
     sentences: tuple[tuple[int, int], ...] | None = field(default=None, compare=False, repr=False)
 
@@ -188,14 +177,14 @@ class Passage:
     @property
     def innermost_heading(self) -> str:
         """The heading right above the passage, or ""."""
-        return (heading_parts(self.heading) or ("",))[-1]
+        return self.headings[-1] if self.headings else ""
 
     @property
     def context(self) -> str:
         """Title and heading. They are embedded, searched and read with the text, but not part of
         it.
         """
-        return " > ".join(title_and_headings(self.title, self.heading))
+        return path_of(title_and_headings(self.title, self.headings))
 
     @property
     def in_context(self) -> str:
@@ -245,7 +234,7 @@ class Hit:
         passage = self.passage
         return {
             **_span(passage),
-            "headings": list(heading_parts(passage.heading)),
+            "headings": list(passage.headings),
             "text": passage.text,
             "scores": self.scores,
         }
@@ -304,7 +293,7 @@ class Citation:
 
     document_id: str
     title: str
-    heading: str
+    headings: tuple[str, ...]
     source: str
     sha256: str
     start: int
@@ -329,7 +318,7 @@ class Citation:
             "title": self.title,
             "uri": self.uri,
             "page": self.page,
-            "headings": list(heading_parts(self.heading)),
+            "headings": list(self.headings),
             "date": self.date,
             "cited_text": self.sentence,
             "start_char_index": self.sentence_start,

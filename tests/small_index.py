@@ -24,14 +24,16 @@ def add(
     index(documents, store, embedder or BagOfWordsEmbedder(), tokens)
 
 
-def hit(text: str, id: str = "d", title: str = "", heading: str = "", score: float = 1.0) -> Hit:
+def hit(
+    text: str, id: str = "d", title: str = "", headings: tuple[str, ...] = (), score: float = 1.0
+) -> Hit:
     """A hit whose passage is the whole document `id`."""
-    return Hit(Passage(id, 0, len(text), text, title, heading), score, 1.0, 1.0)
+    return Hit(Passage(id, 0, len(text), text, title, headings), score, 1.0, 1.0)
 
 
-def hits(texts: Sequence[str], title: str = "", heading: str = "") -> list[Hit]:
+def hits(texts: Sequence[str], title: str = "", headings: tuple[str, ...] = ()) -> list[Hit]:
     """A hit for each text, on documents d0, d1, …"""
-    return [hit(text, f"d{number}", title, heading) for number, text in enumerate(texts)]
+    return [hit(text, f"d{number}", title, headings) for number, text in enumerate(texts)]
 
 
 def in_threads(works: Iterable[Callable[[], object]]) -> None:

@@ -189,8 +189,8 @@ def test_close_cosines_are_spread() -> None:
     assert fuse(close | {21: 0.1}, {}, 1.0)[0] > 0.9
 
 
-def passage(text: str, document: str, heading: str = "") -> Passage:
-    return Passage(document, 0, len(text), text, document, heading)
+def passage(text: str, document: str, *headings: str) -> Passage:
+    return Passage(document, 0, len(text), text, document, headings)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.types import Document, Passage, heading_parts, join_headings
+from rag.types import Document, Passage
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,9 @@ from rag.types import Document, Passage, heading_parts, join_headings
     ],
 )
 def test_context_is_title_and_heading(title: str, headings: tuple[str, ...], context: str) -> None:
-    passage = Passage("d", 0, 1, "x", title, join_headings(headings))
+    passage = Passage("d", 0, 1, "x", title, headings)
     assert passage.context == context
-    assert heading_parts(passage.heading) == headings
+    assert passage.headings == headings
     assert passage.innermost_heading == (headings[-1] if headings else "")
 
 

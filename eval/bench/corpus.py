@@ -51,7 +51,7 @@ class Text:
     id: str
     title: str
     text: str
-    passages: list[tuple[int, int, str]]
+    passages: list[tuple[int, int, list[str]]]
 
 
 class Corpus:
@@ -75,8 +75,8 @@ class Corpus:
     def _real(self) -> Iterator[Item]:
         for text, first in zip(self.texts, self._starts, strict=False):
             passages = [
-                Passage(text.id, a, b, text.text[a:b], text.title, heading)
-                for a, b, heading in text.passages
+                Passage(text.id, a, b, text.text[a:b], text.title, tuple(headings))
+                for a, b, headings in text.passages
             ]
             document = Document(text.id, text.text, text.title, text.id, "0" * 64)
             yield document, passages, self.vectors[first : first + len(passages)]
@@ -93,11 +93,11 @@ class Corpus:
             return " ".join(parts)
 
         for number in count_from(1):
-            parts, rows = list[tuple[str, str]](), list[int]()
+            parts, rows = list[TextPart](), list[int]()
             while len(parts) < _EACH:
                 chosen = chance.randrange(len(self.texts))
                 text = self.texts[chosen]
-                parts += [(exchanged(text.text[a:b]), heading) for a, b, heading in text.passages]
+                parts += [(exchanged(text.text[a:b]), names) for a, b, names in text.passages]
                 rows += range(self._starts[chosen], self._starts[chosen + 1])
             places = random_numbers.integers(len(self.vectors), size=len(rows))
             noise = random_numbers.standard_normal((len(rows), self.vectors.shape[1]))
@@ -107,12 +107,16 @@ class Corpus:
             yield *joined(f"copies/{number}", parts), unit.astype(np.float32)
 
 
-def joined(name: str, parts: Sequence[tuple[str, str]]) -> tuple[Document, list[Passage]]:
-    """A document of passages, each (text, heading), on lines of their own."""
+TextPart = tuple[str, Sequence[str]]
+"""A text and its headings."""
+
+
+def joined(name: str, parts: Sequence[TextPart]) -> tuple[Document, list[Passage]]:
+    """A document of passages on lines of their own."""
     starts = np.cumsum([0, *(len(text) + 1 for text, _ in parts)]).tolist()
     passages = [
-        Passage(name, start, start + len(text), text, name, heading)
-        for start, (text, heading) in zip(starts, parts, strict=False)
+        Passage(name, start, start + len(text), text, name, tuple(headings))
+        for start, (text, headings) in zip(starts, parts, strict=False)
     ]
     return Document(name, "\n".join(text for text, _ in parts), name, name, "0" * 64), passages
 
@@ -132,7 +136,7 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
         for document in documents:
             passages = split(document, model.count_tokens, settings.passage_tokens)
             if passages:
-                places = [(p.start, p.end, p.heading) for p in passages]
+                places = [(p.start, p.end, list(p.headings)) for p in passages]
                 texts.append(Text(document.id, document.title, document.text, places))
                 vectors.append(model.embed_passages([p.in_context for p in passages]))
         if time.monotonic() > ends:

@@ -183,7 +183,7 @@ def _row(
     for candidate in candidates:
         hit, verdict = candidate.excerpt.hit, candidate.verdict
         read = {"document": candidate.document_id, "text": candidate.excerpt.text}
-        place = {"title": hit.passage.title, "heading": hit.passage.heading, "dense": hit.dense}
+        place = {"title": hit.passage.title, "headings": hit.passage.headings, "dense": hit.dense}
         likely = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
         passages.append({**read, **place, "verdict": likely})
     named = dict(zip(("test", "supported", "contradicted"), labels, strict=True))
@@ -198,7 +198,7 @@ def _loaded(row: Mapping[str, Any]) -> Example:
 
 def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
     text = row["text"]
-    passage = Passage(row["document"], 0, len(text), text, row["title"], row["heading"])
+    passage = Passage(row["document"], 0, len(text), text, row["title"], tuple(row["headings"]))
     part: Excerpt = excerpt(claim, Hit(passage, 0.0, row["dense"], 0.0))
     verdict = Verdict(part.hit, *row["verdict"]) if row["verdict"] else None
     return ClaimEvidence(part, closest(claim, part), verdict)

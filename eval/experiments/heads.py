@@ -217,7 +217,7 @@ def _read(reader: Reader, inputs: Sequence[tuple[str, ...]]) -> Iterator[ReaderO
     """The output for each (question, text) or (question, text, title)."""
 
     def hit(text: str, title: str = "") -> Hit:
-        return Hit(Passage("d", 0, len(text), text, title, ""), 1, 1, 1)
+        return Hit(Passage("d", 0, len(text), text, title, ()), 1, 1, 1)
 
     for start in range(0, len(inputs), _BATCH):
         batch = inputs[start : start + _BATCH]

@@ -107,8 +107,12 @@ class KeptHits(Retriever):
 
 
 def _hit(row: dict[str, Any]) -> Hit:
-    copies = tuple(Passage(**copy) for copy in row["copies"])
-    return Hit(**row | {"passage": Passage(**row["passage"]), "copies": copies})
+    copies = tuple(map(_passage, row["copies"]))
+    return Hit(**row | {"passage": _passage(row["passage"]), "copies": copies})
+
+
+def _passage(row: dict[str, Any]) -> Passage:
+    return Passage(**row | {"headings": tuple(row["headings"])})
 
 
 class KeptReads:

@@ -12,7 +12,7 @@ from rag.answering.spans import SpanGroup
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets
 from rag.structure import heading_path, passage_sentence
-from rag.types import Citation, Copy, Document, Passage, Piece, Span, join_headings
+from rag.types import Citation, Copy, Document, Passage, Piece, Span
 
 GAP = " […] "
 _TOKEN = re.compile(
@@ -45,7 +45,7 @@ def cite(span: Span, document: Document) -> Citation | None:
     first, last = (passage.start + offset for offset in sentence)
     return replace(
         quoted(document, start, end, (first, last)),
-        heading=passage.heading,
+        headings=passage.headings,
         copies=tuple(
             Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1])
             for p in span.hit.copies
@@ -76,7 +76,7 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
     return Citation(
         document.id,
         document.title,
-        heading_at(document, start),
+        heading_path(document.blocks, start),
         document.source,
         document.sha256,
         start,
@@ -101,11 +101,6 @@ def independent(citations: Sequence[Citation]) -> int:
         digests.add(citation.sha256)
         sentences.add(sentence)
     return count
-
-
-def heading_at(document: Document, offset: int) -> str:
-    """The path of headings above an offset, for people, or ""."""
-    return join_headings(heading_path(document.blocks, offset))
 
 
 def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:

@@ -19,7 +19,7 @@ from rag.meaning.sentences import Offsets
 from rag.meaning.values import figure_factor
 from rag.meaning.words import YEARS, content_words, coverage, named_words
 from rag.structure import passage_sentence, row_at
-from rag.types import Document, Span, Value
+from rag.types import Document, Span, Value, path_of
 
 _AMOUNT = re.compile(
     r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|wide|heavy|fast|hot|cold)\b",
@@ -256,7 +256,9 @@ def _number(mention: Mention, document: Document) -> Value | None:
         return None
     factor, label = 1, _row_label(mention, document)
     if label is not None and quantity.kind in ("money", "number", "percentage"):
-        factor = figure_factor(text, quantity.kind, mention.span.hit.passage.heading, label)
+        factor = figure_factor(
+            text, quantity.kind, path_of(mention.span.hit.passage.headings), label
+        )
     return Value(
         quantity.kind,
         text,

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from rag.meaning.asking import LONGEST, inside, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
-from rag.structure import children, document_sentences
+from rag.structure import children
 from rag.types import Answer, Document
 
 SUGGESTED = 3
@@ -223,11 +223,11 @@ def _sentences(document: Document) -> Iterator[Suggestion]:
     for block in document.blocks:
         if block.start > _MOST_CHARACTERS:
             return
-        if block.kind not in ("paragraph", "item"):
+        start, end = block.start, block.end
+        is_text = block.kind == "sentence" and block.parent >= 0
+        if not is_text or document.blocks[block.parent].kind not in ("paragraph", "item"):
             continue
-        for start, end in document_sentences(document, block.start, block.end):
-            if end - start > LONGEST:
-                continue
-            asked = question_for(" ".join(document.text[start:end].split()))
-            if asked:
-                yield Suggestion(asked.question, document.id, start, end, asked.rank)
+        if end - start > LONGEST:
+            continue
+        if asked := question_for(" ".join(document.text[start:end].split())):
+            yield Suggestion(asked.question, document.id, start, end, asked.rank)

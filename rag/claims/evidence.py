@@ -77,4 +77,4 @@ def cite(excerpt: Excerpt, document: Document) -> Citation:
     """The excerpt's best sentence as a citation; `document` must contain the passage unchanged."""
     passage = excerpt.hit.passage
     start, end = (passage.start + offset for offset in excerpt.best)
-    return replace(quoted(document, start, end), heading=passage.heading)
+    return replace(quoted(document, start, end), headings=passage.headings)

@@ -19,7 +19,7 @@ from rag.claims.results import (
 )
 from rag.render.html_page import html_page
 from rag.render.status import plural
-from rag.types import Citation
+from rag.types import Citation, path_of
 
 _INDENT = 26
 """Columns for the longest verdict and its confidence, "not in the documents 100%"."""
@@ -82,7 +82,7 @@ def _unsigned(quotation: CheckedQuotation) -> str:
 def pincite(citation: Citation) -> str:
     """The place of a quotation with its page and heading, for people."""
     page = f", page {citation.page}" if citation.page else ""
-    heading = f", {citation.heading}" if citation.heading else ""
+    heading = f", {path_of(citation.headings)}" if citation.headings else ""
     return f"{place(citation)}{page}{heading}"
 
 

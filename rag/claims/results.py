@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from rag.types import Citation, Json
+from rag.types import Citation, Json, path_of
 
 ClaimVerdict = Literal[
     "supported", "contradicted", "partly", "not_in_documents", "not_a_claim", "not_checkable"
@@ -122,7 +122,9 @@ class CheckedQuotation:
             "verdict": self.verdict,
             "is_fault": self.is_fault,
             "reason": self.reason,
-            "places": [{**place.quote_dict(), "heading": place.heading} for place in self.places],
+            "places": [
+                {**place.quote_dict(), "heading": path_of(place.headings)} for place in self.places
+            ],
             "differs": [list(pair) for pair in self.differs],
             "rest": self.rest,
             "cited": list(self.cited),

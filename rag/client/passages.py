@@ -10,6 +10,7 @@ from rag.engine import Engine
 from rag.filters import parse
 from rag.render.cited import cited
 from rag.server.schemas import WireHit
+from rag.types import path_of
 
 TOOL = "ask_documents"
 ABOUT = (
@@ -38,8 +39,7 @@ def metadata_of(hit: WireHit) -> dict[str, Any]:
     """Document, headings, offsets in code points, and scores; higher is better."""
     places = {"document_id", "title", "start_char_index", "end_char_index"}
     scores = hit.scores.model_dump(include={"score", "dense", "lexical"})
-    heading = " > ".join(hit.headings)
-    return {**hit.model_dump(include=places), "heading": heading, **scores}
+    return {**hit.model_dump(include=places), "heading": path_of(hit.headings), **scores}
 
 
 def answered(

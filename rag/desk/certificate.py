@@ -28,7 +28,7 @@ from rag.render.html_page import html_page, html_text
 from rag.render.status import flat, plural
 from rag.retrieval import TRIES
 from rag.settings import Settings
-from rag.types import TALK, Answer, Document, Hit, below_title
+from rag.types import TALK, Answer, Document, Hit, path_of, title_and_headings
 
 KIND = "certificate of absence"
 _OF_EVERY_DOCUMENT = re.compile(
@@ -123,7 +123,7 @@ def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
     document = engine.store.document(passage.document_id)
     if document is None:
         raise BusyError("a document was deleted meanwhile", "ask again")
-    citation = replace(quoted(document, passage.start, passage.end), heading=passage.heading)
+    citation = replace(quoted(document, passage.start, passage.end), headings=passage.headings)
     return {
         **citation.to_dict(),
         "scores": hit.scores,
@@ -259,7 +259,7 @@ def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> 
     ranked = (("meaning", scores["dense_rank"]), ("words", scores["lexical_rank"]))
     ranks = "".join(f"rank {rank} by {way}, " for way, rank in ranked if rank)
     page = f", page {passage['page']}" if passage["page"] else ""
-    path = " > ".join(below_title(passage["title"], passage["headings"]))
+    path = path_of(title_and_headings(passage["title"], passage["headings"]))
     names = dict.fromkeys((passage["document_id"], path or passage["document_id"]))
     why = "None of the likeliest candidates, which rag weighed, is in it."
     if passage["candidate"] is not None:

@@ -21,7 +21,7 @@ from rag.errors import InputError, NotFoundError
 from rag.filters import Condition, Filter, check_keys, matches, of_documents, parse, shown
 from rag.meaning.values import addition, typed_value
 from rag.protocols import CellRow, Store
-from rag.types import Document, Value, heading_parts, plain
+from rag.types import Document, Value, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
 STATE_NAMES = {"answered": "answered", "unsure": "unsure", "absent": "not in the document"}
@@ -55,7 +55,7 @@ class Quote:
     sentence_end: int
     sentence: str
     page: int | None = None
-    heading: str = ""
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,7 @@ class Cell:
                 return record
             for quote in record["quotes"]:
                 quote["document_id"] = row.documents[quote["document_id"]]
+                quote["headings"] = tuple(quote["headings"])
             record["quotes"] = tuple(Quote(**quote) for quote in record["quotes"])
             record["typed"] = Value(**record["typed"]) if record["typed"] else None
             record["rating"] = Rating(**record["rating"]) if record["rating"] else None
@@ -277,14 +278,13 @@ def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator
 
 
 def cell_dict(cell: Cell | None, column: GridColumn) -> dict[str, Any]:
-    """A cell as plain JSON values, with its quotes' headings one by one. `shown` is the value that
-    counts, and `addition` what its typed value says beyond these words."""
+    """A cell as plain JSON values. `shown` is the value that counts, and `addition` what its typed
+    value says beyond these words."""
     if cell is None:
         return {"column": column.name, "state": "waiting"}
     fields = {name: value for name, value in plain(cell).items() if name not in _PLACE}
-    quotes = [plain(quote) | {"headings": heading_parts(quote.heading)} for quote in cell.quotes]
     more = addition(cell.value_in(column.type), cell.shown)
-    return {**fields, "quotes": quotes, "shown": cell.shown, "addition": more}
+    return {**fields, "shown": cell.shown, "addition": more}
 
 
 def now() -> str:

@@ -24,7 +24,7 @@ from rag.filters import shown
 from rag.meaning.values import addition
 from rag.render.html_page import html_page
 from rag.render.status import clean, flat
-from rag.types import Value
+from rag.types import Value, path_of
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
 """Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
@@ -287,7 +287,7 @@ def _note(cell: Cell, link: str) -> str:
     """The footnote of a cell's first quote."""
     first = cell.quotes[0]
     page = f", page {first.page}" if first.page else ""
-    heading = f", {first.heading}" if first.heading else ""
+    heading = f", {path_of(first.headings)}" if first.headings else ""
     return f"“{escape(first.sentence)}” {_linked(first.document_id + page, link)}{escape(heading)}"
 
 
@@ -414,7 +414,14 @@ def _quote_lines(cell: Cell) -> Iterator[list[object]]:
         value, rating = cell.shown, cell.rating.verdict if cell.rating else ""
         yield [
             *(cell.row, cell.column, state(cell), round(cell.probability, 3), value, place.text),
-            *(place.sentence, place.document_id, place.page, place.heading, place.start, place.end),
+            *(
+                place.sentence,
+                place.document_id,
+                place.page,
+                path_of(place.headings),
+                place.start,
+                place.end,
+            ),
             *(place.sha256, rating),
         ]
 

@@ -18,7 +18,7 @@ from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
 from rag.structure import row_at, table_around
-from rag.types import Alternative, Answer, Citation, Document, Value
+from rag.types import Alternative, Answer, Citation, Document, Value, path_of
 
 if TYPE_CHECKING:
     from rag.engine import Engine, Found
@@ -255,7 +255,7 @@ def _surroundings(candidate: Alternative, documents: Mapping[str, Document]) -> 
     label = document.text[row.cells[0].start : row.cells[0].end]
     own = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
     column = table.column_name(own) if own else ""
-    return Surroundings(before, after, label, column, place.heading)
+    return Surroundings(before, after, label, column, path_of(place.headings))
 
 
 def _quote(citation: Citation) -> Quote:

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise, takewhile
 
 from rag.meaning.sentences import Offsets, trim
 from rag.structure import Section, sections, sentenced, sentences_in
-from rag.types import Document, Passage, join_headings
+from rag.types import Document, Passage
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 Unit = tuple[int, int, int]
@@ -39,15 +39,15 @@ def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160)
     """
     document = sentenced(document)
     return [
-        Passage(document.id, start, end, document.text[start:end], document.title, heading)
-        for section_start, section_end, heading in _sections(document)
+        Passage(document.id, start, end, document.text[start:end], document.title, headings)
+        for section_start, section_end, headings in _sections(document)
         for start, end in _split_section(
             document, section_start, section_end, count_tokens, max_tokens
         )
     ]
 
 
-def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
+def _sections(document: Document) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Sections with their ends; one that is only a heading is joined to the next one."""
     text = document.text
     bounds = [Section(0, ()), *sections(document.blocks), Section(len(text), ())]
@@ -56,7 +56,7 @@ def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
         words = " ".join(text[section.start : after.start].split())
         is_only_heading = words in ("", *section.path[-1:])
         if after.start == len(text) or not is_only_heading:
-            yield pending, after.start, join_headings(_innermost(section.path))
+            yield pending, after.start, tuple(_innermost(section.path))
             pending = after.start
 
 

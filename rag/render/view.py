@@ -158,7 +158,7 @@ class CitedPlace(NamedTuple):
 
 
 def place_of(cited: Citation | Passage) -> CitedPlace:
-    parts = title_and_headings(cited.title, cited.heading)
+    parts = title_and_headings(cited.title, cited.headings)
     return CitedPlace(cited.document_id, parts, cited.page if isinstance(cited, Citation) else None)
 
 

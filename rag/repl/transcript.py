@@ -9,7 +9,7 @@ from rag.errors import InputError, writing_to
 from rag.render import view
 from rag.render.status import clean
 from rag.repl.session import Exchange
-from rag.types import Citation
+from rag.types import Citation, path_of
 
 _MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>#|~&"})
 
@@ -60,7 +60,7 @@ def _citation(number: int, citation: Citation) -> list[str]:
     before, quote, after = map(_escaped, view.marked(citation))
     page = f", page {citation.page}" if citation.page else ""
     place = f"`{clean(citation.document_id)}`, characters {citation.start} to {citation.end}{page}"
-    heading = f"{_escaped(citation.heading or citation.title)}: "
+    heading = f"{_escaped(path_of(citation.headings) or citation.title)}: "
     source = f"{number}. {heading}{place}, sha256 `{citation.sha256[:12]}`"
     return [source, "", f"   > {before}**{quote}**{after}", ""]
 

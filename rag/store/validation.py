@@ -17,7 +17,7 @@ def check(document: Document, passages: Sequence[Passage]) -> None:
             raise InputError(message, "split the document again")
     names = [document.id, document.title, document.source, document.sha256]
     names += [name for pair in document.metadata.items() for name in pair]
-    names += [passage.heading for passage in passages]
+    names += [heading for passage in passages for heading in passage.headings]
     for block in document.blocks:
         names += [block.name, *(column.name for column in block.columns)]
     place = "in its text"

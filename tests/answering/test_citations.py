@@ -1,13 +1,13 @@
 import pytest
 
-from rag.answering.candidate import heading_at, joined, quoted, whole
+from rag.answering.candidate import joined, quoted, whole
 from rag.types import Document, Passage, Piece
 from tests.fakes import document, groups
 from tests.growth import MOST_GROWTH, growth
 
 
 def passage(text: str) -> Passage:
-    return Passage("d", 0, len(text), text, "", "")
+    return Passage("d", 0, len(text), text, "", ())
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
         "d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, groups("One", (0, "One")), (0, 5)
     )
     citation = quoted(found, 5, 17)
-    assert (citation.quote, citation.heading, citation.page) == ("All is said.", "One", 2)
+    assert (citation.quote, citation.headings, citation.page) == ("All is said.", ("One",), 2)
     assert found.text[citation.start : citation.end] == citation.quote == citation.sentence
-    assert heading_at(document("x"), 0) == ""
+    assert quoted(document("x"), 0, 1).headings == ()
 
 
 def test_the_text_consists_of_the_pieces() -> None:

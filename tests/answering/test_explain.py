@@ -3,8 +3,8 @@ from dataclasses import replace
 from rag.render.view import explain, in_words
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 
-PASSAGE = Passage("docs/deal.md", 0, 29, "The US left the deal in 2018.", "Deal", "")
-CITATION = Citation("docs/deal.md", "Deal", "", "/d", "0" * 64, 24, 28, "2018", 0, 29, PASSAGE.text)
+PASSAGE = Passage("docs/deal.md", 0, 29, "The US left the deal in 2018.", "Deal", ())
+CITATION = Citation("docs/deal.md", "Deal", (), "/d", "0" * 64, 24, 28, "2018", 0, 29, PASSAGE.text)
 OTHER = replace(CITATION, document_id="docs/other.md", quote="2019")
 HITS = (
     Hit(replace(PASSAGE, document_id="docs/x.md"), 0.95, 0.8, 3.0, 1, 4),

@@ -146,7 +146,7 @@ def test_clear_sides_of_a_comparison_are_named_in_time(question: str, names: Seq
 def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:
     reading = reading_of(LEASE, [0.1] * 5, question="How do I renew the lease?")
     hit = reading.hits[0]
-    titled = replace(hit, passage=replace(hit.passage, heading="FAQ > Renew the lease"))
+    titled = replace(hit, passage=replace(hit.passage, headings=("FAQ", "Renew the lease")))
     first, *_ = section(replace(reading, hits=[titled]))
     assert texts(first, LEASE) == ["The lease ends in May."]
 

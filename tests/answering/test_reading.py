@@ -10,7 +10,7 @@ from rag.types import Document, Hit, Passage, Span
 
 def ranked(question: str, text: str, *scored: tuple[str, float, str]) -> list[str]:
     """The texts of the spans, given as words, score and the label of their row, best first."""
-    hit = Hit(Passage("d", 0, len(text), text, "t", ""), 1, 1, 1)
+    hit = Hit(Passage("d", 0, len(text), text, "t", ()), 1, 1, 1)
     spans = [
         Span(hit, text.index(words), text.index(words) + len(words), score, label)
         for words, score, label in scored

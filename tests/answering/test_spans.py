@@ -12,7 +12,7 @@ from rag.types import Hit, Passage, Span
 
 def span(text: str, words: str, score: float, document: str) -> Span:
     start = text.index(words)
-    hit = Hit(Passage(document, 0, len(text), text, document, ""), 1.0, 1.0, 1.0)
+    hit = Hit(Passage(document, 0, len(text), text, document, ()), 1.0, 1.0, 1.0)
     return Span(hit, start, start + len(words), score)
 
 

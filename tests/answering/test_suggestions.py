@@ -59,7 +59,7 @@ def test_three_documents_in_many_are_asked_about(engine: Engine) -> None:
 
 
 def place(document_id: str, start: int, end: int) -> Citation:
-    return Citation(document_id, "", "", "", "", start, end, "", start, end, "")
+    return Citation(document_id, "", (), "", "", start, end, "", start, end, "")
 
 
 def asker(confidence: float, found_in: Callable[[str], str]) -> Callable[[str], Answer]:

@@ -14,7 +14,7 @@ Other income, net | June 29, 2024: (74) | July 1, 2023: 231
 Rent | since 2020 | 900 euros
 Plan: 12-month | Price of 3 months: 90
 In 2023: 5 ships were sold, and in 2024 none."""
-HIT = Hit(Passage("a.pdf", 0, len(TEXT), TEXT, "", ""), 1.0, 1.0, 1.0)
+HIT = Hit(Passage("a.pdf", 0, len(TEXT), TEXT, "", ()), 1.0, 1.0, 1.0)
 
 
 OTHERS = (
@@ -38,7 +38,7 @@ OTHERS = (
 
 def span(text: str, name: str = "a.pdf") -> Span:
     whole = next(whole for whole in (TEXT, *OTHERS) if text in whole)
-    hit = replace(HIT, passage=Passage(name, 0, len(whole), whole, "", ""))
+    hit = replace(HIT, passage=Passage(name, 0, len(whole), whole, "", ()))
     return Span(hit, whole.index(text), whole.index(text) + len(text), 1.0)
 
 

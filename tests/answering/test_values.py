@@ -6,8 +6,8 @@ from tests.fakes import document
 from tests.parsing.reading import load_bytes
 
 
-def typed(question: str, source: Document, words: str, heading: str = "") -> Value | None:
-    passage = Passage(source.id, 0, len(source.text), source.text, "", heading)
+def typed(question: str, source: Document, words: str, *headings: str) -> Value | None:
+    passage = Passage(source.id, 0, len(source.text), source.text, "", headings)
     start = source.text.index(words)
     span = Span(Hit(passage, 1.0, 1.0, 1.0), start, start + len(words), 1.0)
     return value(mention(QuestionAnalysis.of(question), span), source)

@@ -28,7 +28,7 @@ class Shelf:
 def cited(quote: str, text: str = TEXT) -> Citation:
     found = document(text)
     start = text.index(quote)
-    hit = Hit(Passage(found.id, 0, len(text), text, "A", ""), 1, 1, 1)
+    hit = Hit(Passage(found.id, 0, len(text), text, "A", ()), 1, 1, 1)
     citation = cite(Span(hit, start, start + len(quote), 1.0), found)
     assert citation is not None
     return citation

@@ -107,7 +107,7 @@ def test_a_cell_has_its_place_and_digest(synced: Run) -> None:
     assert text[quote["start"] : quote["end"]] == quote["text"] == year["value"] == "2018"
     assert text[quote["sentence_start"] : quote["sentence_end"]] == quote["sentence"]
     assert (quote["document_id"], len(quote["sha256"])) == ("docs/deal.md", 64)
-    assert (year["typed"]["iso"], quote["heading"]) == ("2018", "The deal > The exit")
+    assert (year["typed"]["iso"], quote["headings"]) == ("2018", ["The deal", "The exit"])
 
 
 def test_every_format_is_written(synced: Run) -> None:

@@ -31,7 +31,9 @@ SPEC = definition(
 def cell(
     column: str, value: str, typed: Value | None, state: State = "answered", row: str = "a.md"
 ) -> Cell:
-    quote = Quote(row, "0", "A", 0, len(value), value, 0, len(value), value, page=2, heading="Rent")
+    quote = Quote(
+        row, "0", "A", 0, len(value), value, 0, len(value), value, page=2, headings=("Rent",)
+    )
     now = "2026-11-01T00:00:00.000Z"
     return Cell(row, column, state, value, 0.9, "", now, typed, (quote,), (row,))
 

@@ -83,7 +83,7 @@ def halving(document: Document) -> Sequence[Passage]:
 
 
 def without_the_fact(document: Document) -> Sequence[Passage]:
-    return [Passage(document.id, 0, 21, document.text[:21], document.title, "")]
+    return [Passage(document.id, 0, 21, document.text[:21], document.title, ())]
 
 
 LATER = [
@@ -167,7 +167,7 @@ def test_answering_an_unanswerable_question_is_an_error(tmp_path: Path) -> None:
 def test_unread_evidence_is_the_low_ranking_retrievers_fault(
     dense: int | None, lexical: int | None, stage: str
 ) -> None:
-    passages = [Passage(f"docs/{n}", 0, 4, "text", "", "") for n in range(3)]
+    passages = [Passage(f"docs/{n}", 0, 4, "text", "", ()) for n in range(3)]
     hits = [Hit(passage, 1 - n / 10, 0.5, 1.0, n + 1, n + 1) for n, passage in enumerate(passages)]
     hits[2] = replace(hits[2], dense_rank=dense, lexical_rank=lexical)
     hits = hits if dense else hits[:2]

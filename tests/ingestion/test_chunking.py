@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
 from rag.structure import Section, sections
-from rag.types import Document, Passage, heading_parts, join_headings
+from rag.types import Document, Passage
 from tests.fakes import BagOfWordsEmbedder, document, groups
 from tests.parsing.reading import load_bytes
 
@@ -73,9 +73,9 @@ def test_passages_are_slices_that_cover_the_text_and_fit(found: Document, limit:
 @given(documents(), st.integers(1, 40))
 def test_a_passage_crosses_a_section_only_for_a_bare_heading(found: Document, limit: int) -> None:
     bounds = [Section(0, ()), *sections(found.blocks), Section(len(found.text), ())]
-    headings = {join_headings(section.path) for section in bounds}
+    headings = {section.path for section in bounds}
     for passage in split(found, count, limit):
-        assert passage.heading in headings
+        assert passage.headings in headings
         for here, after in pairwise(bounds):
             if passage.start < after.start < passage.end:
                 words = " ".join(found.text[here.start : after.start].split())
@@ -84,7 +84,7 @@ def test_a_passage_crosses_a_section_only_for_a_bare_heading(found: Document, li
 
 def test_a_row_whose_words_end_its_name_is_no_bare_heading() -> None:
     (sheet,) = load_bytes("numbers.csv", "5\n2\n7\n")
-    passages = [(passage.heading, passage.text) for passage in split(sheet, count, 40)]
+    passages = [(" > ".join(passage.headings), passage.text) for passage in split(sheet, count, 40)]
     assert passages == [("row 1", "5"), ("row 2", "2"), ("row 3", "7")]
 
 
@@ -129,7 +129,7 @@ def sectioned(*parts: tuple[str, str]) -> Document:
 def test_bare_headings_are_joined_to_the_next_section() -> None:
     (found,) = load_bytes("a.md", "A\n===\n\nWhat > 5?\nAll of it.\n---\n\n### C\n\nText.\n")
     (passage,) = split(found, count)
-    assert heading_parts(passage.heading) == ("A", "What > 5? All of it.", "C")
+    assert passage.headings == ("A", "What > 5? All of it.", "C")
     assert passage.text == found.text.strip()
 
 
@@ -144,13 +144,13 @@ def test_bare_headings_are_joined_to_the_next_section() -> None:
 )
 def test_passages_keep_to_their_sections(parts: list[tuple[str, str]]) -> None:
     found = split(sectioned(*parts), count)
-    assert [("".join(heading_parts(p.heading)), p.text) for p in found] == parts
+    assert [("".join(p.headings), p.text) for p in found] == parts
 
 
 def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
     title = "What is it? All of it."
     (passage,) = split(sectioned((title, title), ("B", "B\n\nText.")), count)
-    assert (passage.heading, passage.text) == ("B", f"{title}\n\nB\n\nText.")
+    assert (passage.headings, passage.text) == (("B",), f"{title}\n\nB\n\nText.")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_many_tiny_sections() -> None:
     found = sectioned(*((f"H{i}", f"H{i}\n\nText {i}.") for i in range(5_000)))
     passages = split(found, count)
     check(found, passages, 160)
-    assert [p.heading for p in passages] == [f"H{i}" for i in range(5_000)]
+    assert [p.headings for p in passages] == [(f"H{i}",) for i in range(5_000)]
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def test_a_document_is_called_by_its_file_and_title() -> None:
 
 def test_a_name_is_searched_with_the_passage() -> None:
     passage = Passage(
-        "reports/2023 Q3 AAPL.pdf", 0, 9, "Net sales", "Form 10-Q", "Form 10-Q > Sales"
+        "reports/2023 Q3 AAPL.pdf", 0, 9, "Net sales", "Form 10-Q", ("Form 10-Q", "Sales")
     )
     assert searched(passage) == "2023 Q3 AAPL 2023q3\nForm 10-Q > Sales\nNet sales"
-    titled = Passage("notes/lease.md", 0, 4, "Text", "The lease", "The lease")
+    titled = Passage("notes/lease.md", 0, 4, "Text", "The lease", ("The lease",))
     assert searched(titled) == "\nThe lease\nText"

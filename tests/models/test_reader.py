@@ -22,7 +22,7 @@ TEXTS = [
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return small_index.hits(texts, "title", "heading")
+    return small_index.hits(texts, "title", ("heading",))
 
 
 @pytest.fixture(scope="module", params=[tiny.bert, tiny.roberta], ids=["bert", "roberta"])

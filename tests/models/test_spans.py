@@ -7,7 +7,7 @@ from rag.types import Block, BlockCell, Passage
 
 
 def passage(text: str, rows: tuple[Block, ...] | None = None) -> Passage:
-    return Passage("d", 0, len(text), text, "", "", rows)
+    return Passage("d", 0, len(text), text, "", (), rows)
 
 
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=12)

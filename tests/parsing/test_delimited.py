@@ -19,7 +19,7 @@ def test_each_row_is_a_passage_with_its_headers() -> None:
     rows = ["Name: Ada | Born: 1815 | Note: First", "Name: Bo"]
     assert document.text == "\n\n".join(rows)
     passages = split(document, BagOfWordsEmbedder().count_tokens)
-    assert [p.heading for p in passages] == ["row 2", "row 4"]
+    assert [p.headings for p in passages] == [("row 2",), ("row 4",)]
     assert [p.text for p in passages] == rows
 
 

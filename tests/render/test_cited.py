@@ -15,7 +15,7 @@ def citation(quote: str, sentence: str = "", document_id: str = "a.md") -> Citat
         return TEXT.index(text), TEXT.index(text) + len(text), text
 
     places = *place(quote), *place(sentence or quote)
-    return Citation(document_id, "A", "A > B", "/a.md", "0" * 64, *places, 2)
+    return Citation(document_id, "A", ("A", "B"), "/a.md", "0" * 64, *places, 2)
 
 
 def answer(text: str | None, pieces: list[Piece], form: str = "span", **values: object) -> Answer:
@@ -65,7 +65,7 @@ def test_conflicts_are_shown(day: str, of: str) -> None:
 
 
 def test_a_refusal_shows_the_closest_passages_without_marks() -> None:
-    hit = Hit(Passage("a.md", 0, 18, "Oman hosted\ntalks.", "A", "A > B"), 0.5, 0.4, 1.0)
+    hit = Hit(Passage("a.md", 0, 18, "Oman hosted\ntalks.", "A", ("A", "B")), 0.5, 0.4, 1.0)
     made = cited(answer(None, [], abstention_reason="they do not say so", hits=(hit,) * 5))
     assert made.text.startswith("Not found in the documents: they do not say so.\n\n")
     assert made.text.count("\n- A > B (a.md): “Oman hosted talks.”") == 3
@@ -78,7 +78,7 @@ def test_links_keep_any_id(document_id: str) -> None:
     assert unquote(link) == f"rag://document/{document_id}#char=3,5"
     assert link.count("#") == 1
     assert "#" not in page_link("http://h/", document_id, 3, 5).partition("#")[2]
-    assert where(Passage(document_id, 0, 0, "", document_id, "")) == document_id
+    assert where(Passage(document_id, 0, 0, "", document_id, ())) == document_id
 
 
 def test_an_image_in_a_document_is_not_loaded_by_a_chat_front_end() -> None:

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from rag.render import terminal
-from rag.types import Alternative, Answer, Citation, Piece
+from rag.types import Alternative, Answer, Citation, Piece, path_of
 
 FIRST = "The lease ends when the tenant gives notice in writing, three months before the end."
 SECOND = "The landlord confirms it within a week."
@@ -18,7 +18,9 @@ TEXT = f"{FIRST} {SECOND}"
 def piece(quote: str, **values: Any) -> Piece:
     start = TEXT.index(quote)
     place = (start, start + len(quote), quote)
-    return Piece(Citation("lease.md", "Lease", "Lease", "/lease.md", "0", *place, *place), **values)
+    return Piece(
+        Citation("lease.md", "Lease", ("Lease",), "/lease.md", "0", *place, *place), **values
+    )
 
 
 def answer(form: str, *pieces: Piece) -> Answer:
@@ -95,15 +97,15 @@ def test_a_refusal_shows_three_passages_of_two_lines() -> None:
 
 def test_sources_are_lines_of_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("records/of/the/office/of/the/secretary/lease.md", "lease.md")
-    headings = "Lease of the second floor > 1. Premises and term > Prolongation"
+    headings = ("Lease of the second floor", "1. Premises and term", "Prolongation")
     for width in range(32, 90):
         monkeypatch.setenv("COLUMNS", str(width))
         for name in names:
-            cited = replace(piece(FIRST).citation, document_id=name, heading=headings)
+            cited = replace(piece(FIRST).citation, document_id=name, headings=headings)
             shown = click.unstyle(terminal.answer(answer("sentences", Piece(cited))))
             source = shown[shown.index("  [1] ") :].splitlines()
             assert max(map(len, source)) <= width
-            words = re.findall(r"[^\s/]+/?", f"[1] {name} > {headings}")
+            words = re.findall(r"[^\s/]+/?", f"[1] {name} > {path_of(headings)}")
             seen = [word for line in source for word in re.findall(r"[^\s/]+/?", line)]
             assert [word for word in seen if word not in words] == []
 

@@ -83,7 +83,7 @@ def test_a_full_disk_is_reported() -> None:
 )
 def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: str) -> None:
     place = dict.fromkeys(("start", "end", "sentence_start", "sentence_end"), 0)
-    names = ("document_id", "title", "source", "heading", "sentence", "sha256")
+    names = ("document_id", "title", "source", "headings", "sentence", "sha256")
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
     made = Answer("Q?", answer, 0.9, (cited,), (), (), None, {})
     (shown,) = made.to_dict()["citations"]
@@ -92,9 +92,9 @@ def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: 
 
 def test_the_schema_is_that_of_the_answers_json() -> None:
     """With all that is in an answer, so that nothing is described but never sent."""
-    passage = Passage("d", 0, 9, "It is so.", "D", "A")
+    passage = Passage("d", 0, 9, "It is so.", "D", ("A",))
     hit = Hit(passage, 0.5, 0.4, 3.0)
-    cited = Citation("d", "D", "A", "/d", "f" * 64, 3, 5, "is", 0, 9, "It is so.")
+    cited = Citation("d", "D", ("A",), "/d", "f" * 64, 3, 5, "is", 0, 9, "It is so.")
     cited = replace(cited, copies=(Copy("e", "E", 3, 5),))
     rival = Alternative("so", 0.2, (cited,))
     made = Answer("Q?", "is", 0.9, (cited,), (rival,), (hit,), None, {"read": 0.1})

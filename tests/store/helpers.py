@@ -80,7 +80,7 @@ def put_vectors(
     """A document with one passage per vector."""
     starts = accumulate((len(text) + 1 for text in texts), initial=0)
     passages = [
-        Passage(id, at, at + len(text), text, id, "")
+        Passage(id, at, at + len(text), text, id, ())
         for at, text in zip(starts, texts, strict=False)
     ]
     made = document("\n".join(texts), id, id, **metadata)

@@ -100,7 +100,7 @@ def test_a_document_is_returned_unchanged(store: Store) -> None:
     )
     metadata = {"date": "2026", "ключ": "5"}
     given = Document("é/ü.md", text, "T", "/é/ü.md", "ab", metadata, blocks, (0, 0, 11), "1:2")
-    passage = Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")
+    passage = Passage("é/ü.md", 6, 12, text[6:12], "T", ("A", "B"))
     store.put(given, [passage], unit(1))
     assert store.document("é/ü.md") == given
     assert [given.page(at) for at in (0, 10, 11, 15)] == [2, 2, 3, 3]
@@ -309,28 +309,28 @@ def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
 
 
 WHOLE = document("Sardines swim.", "a", "a", topic="fish")
-SAR = Passage("a", 0, 3, "Sar", "a", "")
+SAR = Passage("a", 0, 3, "Sar", "a", ())
 BAD: dict[str, tuple[Document, Passage]] = {
-    "another text": (WHOLE, Passage("a", 0, 8, "Herrings", "a", "")),
-    "past the end": (WHOLE, Passage("a", 9, 99, "swim.", "a", "")),
-    "before the start": (WHOLE, Passage("a", -5, -1, "swim", "a", "")),
-    "an end that is off by one": (WHOLE, Passage("a", 0, 9, "Sardines", "a", "")),
+    "another text": (WHOLE, Passage("a", 0, 8, "Herrings", "a", ())),
+    "past the end": (WHOLE, Passage("a", 9, 99, "swim.", "a", ())),
+    "before the start": (WHOLE, Passage("a", -5, -1, "swim", "a", ())),
+    "an end that is off by one": (WHOLE, Passage("a", 0, 9, "Sardines", "a", ())),
     "a surrogate in the text": (document("Sar\ud800dines", "a", "a"), SAR),
     "a surrogate in the id": (
         document("Sardines", "a\udcff", "a"), replace(SAR, document_id="a\udcff"),
     ),
     "a surrogate in the title": (document("Sardines", "a", "\udcff"), replace(SAR, title="\udcff")),
     "a surrogate in metadata": (document("Sardines", "a", "a", topic="\udcff"), SAR),
-    "a surrogate in a heading": (WHOLE, replace(SAR, heading="\udcff")),
+    "a surrogate in a heading": (WHOLE, replace(SAR, headings=("\udcff",))),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_uncitable_passages_are_rejected_without_changes(store: Store, case: str) -> None:
-    store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", "")], unit(1))
+    store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", ())], unit(1))
     made, passage = BAD[case]
     with pytest.raises(InputError):
-        store.put(made, [Passage(made.id, 0, 3, "Sar", "a", ""), passage], unit(2))
+        store.put(made, [Passage(made.id, 0, 3, "Sar", "a", ()), passage], unit(2))
     with pytest.raises(ValueError, match="reshape"):  # a wrong number of vectors
         store.put(WHOLE, [SAR], unit(2))
     assert stored(store) == {"a": WHOLE}

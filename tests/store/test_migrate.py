@@ -29,7 +29,7 @@ def stores(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Store]]:
 def fill(store: Store) -> None:
     for number in range(5):
         put(store, f"d{number}", f"Sardines swim in sea {number}. " * 9, topic=f"t{number}")
-    store.put(ODD, [Passage(ODD.id, 0, 7, ODD.text, ODD.title, "A > B")], unit(1))
+    store.put(ODD, [Passage(ODD.id, 0, 7, ODD.text, ODD.title, ("A", "B"))], unit(1))
 
 
 @pytest.mark.parametrize(("source", "target"), [("local", "postgres"), ("postgres", "local")])
@@ -83,7 +83,7 @@ def test_a_concurrent_change_is_detected(stores: dict[str, Store]) -> None:
 def test_the_digest_covers_every_part(stores: dict[str, Store]) -> None:
     store = stores["local"]
     made = document("Sardines swim.", "a", "a", topic="fish")
-    passage, other = Passage("a", 0, 8, "Sardines", "a", ""), Passage("a", 9, 14, "swim.", "a", "")
+    passage, other = Passage("a", 0, 8, "Sardines", "a", ()), Passage("a", 9, 14, "swim.", "a", ())
     vectors = unit(2)
     seen = set()
     for d, passages, rows in [

@@ -31,7 +31,7 @@ from rag.server.routes.collection_routes import of_collection
 from rag.server.schemas import Id, Loose, Options, Short, Text
 from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_for
 from rag.server.work import WorkRoute
-from rag.types import Document, Hit, Span
+from rag.types import Document, Hit, Span, path_of
 
 router = APIRouter(tags=["integrations"], route_class=WorkRoute)
 _OPERATORS = {
@@ -132,7 +132,7 @@ def _record(hit: Hit, url: str, document: Document | None) -> dict[str, Any]:
     metadata = {
         **(document.metadata if document else {}),
         "document_id": passage.document_id,
-        "heading": passage.heading,
+        "heading": path_of(passage.headings),
         "start_char_index": passage.start,
         "end_char_index": passage.end,
         "url": url,

@@ -35,7 +35,7 @@ from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_fo
 from rag.server.work import WorkRoute, streamed
 from rag.session import Answered
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
-from rag.types import Citation, Document, Hit, Passage
+from rag.types import Citation, Document, Hit, Passage, path_of
 
 router = APIRouter(
     prefix="/v1", tags=["openai"], responses=errors(OpenAIError), route_class=WorkRoute
@@ -353,7 +353,7 @@ def search_result(hit: Hit, url: str, document: Document | None = None) -> Json:
     """A passage, with its offsets in the attributes, of which OpenAI allows 16."""
     passage = hit.passage
     place: Json = {"start_char_index": passage.start, "end_char_index": passage.end, "url": url}
-    place |= {"title": passage.title, "heading": passage.heading}
+    place |= {"title": passage.title, "heading": path_of(passage.headings)}
     attributes = {**place, **(document.metadata if document else {}), **place}
     return {
         "file_id": passage.document_id,

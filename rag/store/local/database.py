@@ -24,8 +24,8 @@ from rag.store.local.sqlite_file import read_meta
 from rag.types import Document, Passage
 
 COLUMNS = "id, title, source, sha256, metadata, pages, stamp, text, blocks"
-PASSAGE = "d.id, p.start, p.end, p.text, d.title, p.heading"
-"""The fields of a `Passage`."""
+PASSAGE = "d.id, p.start, p.end, p.text, d.title, p.headings"
+"""The fields of a `Passage`, which `passage_of` makes of them."""
 JOINED = "FROM passages p JOIN documents d ON d.row = p.document"
 _BATCH = 4096
 
@@ -53,9 +53,9 @@ def insert_passages(
     vectors: Vectors,
 ) -> None:
     """Insert passages into `table` for the document with this row number."""
-    columns = "document, start, end, heading, text, vector"
+    columns = "document, start, end, headings, text, vector"
     values = (
-        (row, p.start, p.end, p.heading, p.text, v.tobytes())
+        (row, p.start, p.end, json.dumps(p.headings), p.text, v.tobytes())
         for p, v in zip(passages, vectors, strict=True)
     )
     connection.executemany(f"INSERT INTO {table} ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
@@ -113,7 +113,13 @@ def _document(
 def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Passage]:
     sql = f"SELECT p.id, {PASSAGE} {JOINED} WHERE p.id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(sql, (json.dumps(list(ids)),))
-    return {row[0]: Passage(*row[1:]) for row in rows}
+    return {row[0]: passage_of(*row[1:]) for row in rows}
+
+
+def passage_of(
+    document_id: str, start: int, end: int, text: str, title: str, headings: str
+) -> Passage:
+    return Passage(document_id, start, end, text, title, tuple(json.loads(headings)))
 
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:

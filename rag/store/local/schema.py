@@ -32,7 +32,7 @@ CREATE TABLE {passages} (
     document INTEGER NOT NULL REFERENCES documents (row) ON DELETE CASCADE,
     start INTEGER NOT NULL,
     end INTEGER NOT NULL,
-    heading TEXT NOT NULL,
+    headings TEXT NOT NULL,
     text TEXT NOT NULL,
     vector BLOB NOT NULL
 );

@@ -255,7 +255,9 @@ class LocalStore:
         with self._database() as connection:
             rows = connection.execute(sql, (document_id,)).fetchall()
         joined = np.frombuffer(b"".join(row[-1] for row in rows), dtype=np.float32)
-        return [Passage(*row[:-1]) for row in rows], joined.reshape(len(rows), self._dim)
+        return [database.passage_of(*row[:-1]) for row in rows], joined.reshape(
+            len(rows), self._dim
+        )
 
     def document(self, document_id: str) -> Document | None:
         with self._database() as connection:

@@ -49,7 +49,7 @@ CREATE TABLE rag_passages (
     document bigint NOT NULL REFERENCES rag_documents ("row") ON DELETE CASCADE,
     start integer NOT NULL,
     stop integer NOT NULL,
-    heading bytea NOT NULL,
+    headings text NOT NULL,
     text bytea NOT NULL
 );
 CREATE INDEX rag_passages_document ON rag_passages (document);
@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS rag_cells (
 CREATE INDEX IF NOT EXISTS rag_cells_grid ON rag_cells (grid);
 CREATE INDEX IF NOT EXISTS rag_cells_documents ON rag_cells USING gin (documents);
 """
-VERSION = 3
+VERSION = 4
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index in the index's own schema, by name; NULL if it does not exist."""
 _INLINE = 1900

@@ -24,7 +24,7 @@ from rag.store.validation import check, check_settings
 from rag.types import Document, Passage
 
 _log = logging.getLogger(__name__)
-_PASSAGE = "d.id, p.start, p.stop, p.text, d.title, p.heading"
+_PASSAGE = "d.id, p.start, p.stop, p.text, d.title, p.headings"
 """The fields of a `Passage`."""
 _JOINED = 'FROM rag_passages p JOIN rag_documents d ON d."row" = p.document'
 _EXACT = 20_000
@@ -260,9 +260,10 @@ def _vacuum(connection: Connection[Any]) -> None:
 
 
 def _passage(
-    document_id: str, start: int, end: int, text: bytes, title: bytes, heading: bytes
+    document_id: str, start: int, end: int, text: bytes, title: bytes, headings: str
 ) -> Passage:
-    return Passage(document_id, start, end, text.decode(), title.decode(), heading.decode())
+    names = tuple(json.loads(headings))
+    return Passage(document_id, start, end, text.decode(), title.decode(), names)
 
 
 def _document(record: str, stamp: str, text: bytes = b"", blocks: bytes = b"") -> Document:

@@ -163,12 +163,12 @@ def _put_rows(
     ((row,),) = connection.execute(sql, values).fetchall()
     sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
     ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
-    types = ["int8", "int8", "int4", "int4", "bytea", "bytea"]
+    types = ["int8", "int8", "int4", "int4", "text", "bytea"]
     texts = (
-        (number, row, p.start, p.end, p.heading.encode(), p.text.encode())
+        (number, row, p.start, p.end, json.dumps(p.headings), p.text.encode())
         for number, p in zip(ids, passages, strict=True)
     )
-    columns = "rag_passages (id, document, start, stop, heading, text)"
+    columns = "rag_passages (id, document, start, stop, headings, text)"
     _load(connection, columns, types, texts)
     rows = ((number, row, vector) for number, vector in zip(ids, vectors, strict=True))
     _load(connection, "rag_vectors (id, document, embedding)", ["int8", "int8", "vector"], rows)

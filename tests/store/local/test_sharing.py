@@ -21,7 +21,7 @@ def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
     with Worker(tmp_path) as other:
         other.ask("begin")
         with pytest.raises(InputError):  # found before the lock is asked for
-            store.put(document("x", "a"), [Passage("a", 0, 1, "y", "A", "")], unit(1))
+            store.put(document("x", "a"), [Passage("a", 0, 1, "y", "A", ())], unit(1))
         for change in (
             lambda: put(store, "b", "Sardines."),
             lambda: store.delete("a"),
