@@ -67,7 +67,7 @@ th small { display: block; font-weight: normal; } .rejected { text-decoration: l
 @page { size: landscape; margin: 12mm; }
 @media print {
   body { max-width: none; margin: 0; padding: 0; font-size: 9pt; } .scroll { overflow: visible; }
-  table { width: 100%; table-layout: fixed; } thead { display: table-header-group; }
+  table { width: calc(100% - 2px); table-layout: fixed; } thead { display: table-header-group; }
   th, td { min-width: 0; max-width: none; padding: 1mm 1.5mm; } tr, li { break-inside: avoid; }
   .unsure { color: inherit; } .notes { max-width: none; font-size: 8pt; }
 }

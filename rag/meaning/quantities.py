@@ -213,7 +213,7 @@ _STOP = frozenset(
     "into over under between via within but not if because so ago later earlier old long away "
     "abroad altogether".split()
 )
-_DOLLARS = (" US dollars", " US dollar", " dollars", " dollar")
+_DOLLARS = (" US dollars", " US dollar", " dollars", " dollar", " USD")
 """After a sum with a currency sign."""
 
 

@@ -93,17 +93,29 @@ def _period(first: Date, stated: list[Date], sentence: str) -> Dated | None:
 # Amounts
 
 
+_SCALE_AFTER = re.compile(r"\s?(?:thousand|million|billion|trillion|bn|mn)\b|[kKmMbB]\b")
+"""The scale of a number, which an answer may have cut off."""
+
+
 def _amount(text: str, kind: str, around: Surroundings) -> Value | None:
+    if text[-1:].isdecimal() and (scale := _SCALE_AFTER.match(around.after)):
+        text += scale[0]
+        around = replace(around, after=around.after[scale.end() :])
     values = [(figure.text, figure.quantity) for figure in figures(text) if figure.quantity]
     amounts = [pair for pair in values if pair[1].kind != "frequency"] or values
     money = [pair for pair in amounts if pair[1].kind == "money"] if kind == "amount" else []
     if not amounts:
         return None
     words, amount = (money or amounts)[0]
-    whole = meaning(text, around.before, around.after, amount=True).quantity
-    whole = whole or _range(text, around.after)
-    if whole and (whole.kind == amount.kind or amount.kind in ("number", "frequency")):
-        words, amount = text, whole
+    readings = (
+        meaning(text, around.before, around.after, amount=True).quantity,
+        quantity(text, around.after),
+        _range(text, around.after),
+    )
+    for whole in readings:
+        if whole and (whole.kind == amount.kind or amount.kind in ("number", "frequency")):
+            words, amount = text, whole
+            break
     amount = _in_table(words, amount, around)
     return Value(
         amount.kind,
@@ -142,7 +154,8 @@ _PER_BEFORE = re.compile(
 """Words before an amount that say how often it is paid: "a monthly rent of", "Annual fee:"."""
 _PER_AFTER = re.compile(
     r"(?i)^[^\d.,;:]{0,40}?\b(?:(?:per|each|every)\s(?:calendar\s)?"
-    rf"(?P<unit>second|minute|hour|day|night|week|month|quarter|year|annum)|(?P<often>{'|'.join(_OFTEN)}))\b"
+    r"(?P<unit>second|minute|hour|day|night|week|month|quarter|year|annum)\b"
+    rf"|(?P<often>{'|'.join(_OFTEN)})\b(?=\W*$|\s*[.,;)]|\s(?:in|on|by|and|until|from|for)\b))"
 )
 """Words after an amount that say so: "plus VAT per month", "(excluding VAT) monthly"."""
 _NAMED_PER = re.compile(
