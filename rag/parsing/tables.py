@@ -16,6 +16,8 @@ BETWEEN = " | "
 _LONG = 100
 """Maximum length of a header or cell to repeat in every row, so that pages stay small."""
 _LONGEST_NAME = 160
+_LONGEST_HEADER, _ROWS_SEEN = 60, 20
+"""Of a table that marks no headers: characters of a header, and rows that are looked at."""
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _NAME = re.compile(r"\W*[^\W\d]|%")
 UNIT = re.compile(
@@ -198,7 +200,8 @@ class SpanningRows:
 
 def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
     """Number of header rows of a table that marks none: one, or as many as the cells of the first
-    row span; 0 if these are no headers of the row below."""
+    row span; 0 if these are no headers of the row below, or if the table may be a list of labels
+    and values."""
     if not rows:
         return 0
     depth = max(cell.rows for cell in rows[0])
@@ -210,7 +213,16 @@ def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
     for row in rows[:depth]:
         pairs = zip_longest(names, spanning.texts(row, repeat=True), fillvalue="")
         names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
-    return depth if are_headers(names, spanning.texts(rows[depth], repeat=True)) else 0
+    is_headed = are_headers(names, spanning.texts(rows[depth], repeat=True))
+    if not is_headed or max(map(len, names)) > _LONGEST_HEADER:
+        return 0
+    return depth if len(names) > 2 or _has_figures(rows[depth:]) else 0
+
+
+def _has_figures(rows: Sequence[Sequence[SpanningCell]]) -> bool:
+    """Whether most of the second cells are figures: else two columns may be labels and values."""
+    seconds = [row[1].text for row in rows[:_ROWS_SEEN] if len(row) > 1]
+    return 2 * sum(bool(_NUMBER.fullmatch(text)) for text in seconds) > len(seconds)
 
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:

@@ -125,6 +125,13 @@ def test_text_beside_tables_is_kept_in_order() -> None:
     assert found == sorted(found)
 
 
+def test_a_table_of_labels_and_values_has_no_header() -> None:
+    pairs = [("Office", "12 High Street"), ("Contact", "Ada Byron"), ("Phone", "none")]
+    cells = "".join(f"<tr><td>{label}</td><td>{value}</td></tr>" for label, value in pairs)
+    parsed = parse(f"<table>{cells}</table>")
+    assert {block.kind for block in parsed.blocks} == {"table", "row"}
+
+
 PIECES = st.sampled_from(
     [
         "<table>", "</table>", "<tr>", "<td>", "<td rowspan=2>", "<td colspan=2>", "<th>", "a", "5",
