@@ -37,7 +37,9 @@ _MOST_FILES = 60
 _SENTENCE = re.compile(
     r"(?:\A|(?<=[.!?]\s))[A-Z][^.!?|#<>\[\]{}\"“”„«»…]{40,400}[.!?](?=\s+[A-Z]|\s*\Z)"
 )
-_PAIRS = ("“”", "„“", "«»", '""')
+_PAIRS = ("“”", "„“", "«»", '""', "‘’", "''")
+_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)|(?<=s)['’](?= \w)")
+"""An apostrophe, which a quotation in single marks may have."""
 _LIGATURES = (("ffi", "ﬃ"), ("fi", "ﬁ"), ("fl", "ﬂ"), ("ff", "ﬀ"))
 Maker = Callable[[random.Random, "Corpus"], "Made"]
 Change = Callable[[random.Random, str], str]
@@ -94,7 +96,8 @@ def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[st
 
 
 def quoted(random: random.Random, quote: str, before: str = "It says: ", after: str = "") -> str:
-    pair = random.choice([p for p in _PAIRS if p[0] not in quote and p[1] not in quote])
+    bare = _APOSTROPHE.sub("", quote)
+    pair = random.choice([p for p in _PAIRS if p[0] not in bare and p[1] not in bare])
     inner = f" {quote} " if pair == "«»" and random.random() < 0.7 else quote
     return f"{before}{pair[0]}{inner}{pair[1]}{after}"
 
