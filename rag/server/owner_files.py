@@ -30,6 +30,15 @@ _MOST_AUDITED = 1_000_000_000
 """Bytes of an audit log."""
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may read, if it is missing. Raises StoreError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{folder} cannot be made: {error.strerror}"
+        raise StoreError(message, "make the folder above it writable") from error
+
+
 @contextmanager
 def locked(path: Path, create: bool = False) -> Iterator[None]:
     """Hold the file's lock. With `create`, its folder is made if it is missing; otherwise it is
@@ -39,7 +48,7 @@ def locked(path: Path, create: bool = False) -> Iterator[None]:
     lock = FileLock(path.with_suffix(".lock"), timeout=_PATIENCE)
     try:
         if create:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(path.parent)
         elif not path.parent.is_dir():
             hint = "start the service again with the place where it is now"
             raise StoreError(f"the folder of {path} is gone", hint)

@@ -27,7 +27,7 @@ from rag.server.api_keys import keys_of
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread
-from rag.server.owner_files import Audit
+from rag.server.owner_files import Audit, make_private
 from rag.server.readers import AT_ONCE, Readers
 from rag.server.schemas import Options
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
@@ -73,6 +73,7 @@ class Service:
             tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
             self._ingest = IngestThread(queue, models, engine, readers, tokens, keep_pdf)
         else:  # `rag worker` ingests these uploads
+            make_private(settings.index)  # for ratings, threads and the audit log
             self.jobs = SharedUploadQueue(build.queue(settings), _MOST_UPLOADS)
 
     def start(self) -> None:
