@@ -140,6 +140,8 @@ class Audit:
     """
 
     def __init__(self, folder: Path) -> None:
+        with suppress(StoreError):  # what is noted will say so
+            make_private(folder)
         self._file = JournalFile(folder / "audit.jsonl", _MOST_AUDITED)
 
     def note(self, event: str, **facts: object) -> None:
