@@ -1,0 +1,137 @@
+"""The files for one service agree with the package: docs/deployment/, .github/, and the wheel in an
+index of packages.
+"""
+
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+import threading
+import venv
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rag import __version__
+from rag.cli.main import COMMANDS
+from rag.server.routes import operations
+
+ROOT = Path(__file__).parents[1]
+DEPLOYMENT = ROOT / "docs/deployment"
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def dockerfile() -> dict[str, list[str]]:
+    """The instructions of the image, with their arguments."""
+    text = (DEPLOYMENT / "Dockerfile").read_text().replace("\\\n", " ")
+    found: dict[str, list[str]] = {}
+    for word, rest in re.findall(r"^([A-Z]+) +(.+)$", text, re.MULTILINE):
+        found.setdefault(word, []).append(" ".join(rest.split()))
+    return found
+
+
+def test_the_image_runs_as_nobody_special_and_looks_after_its_health() -> None:
+    image = dockerfile()
+    assert image["USER"] == ["10001"]
+    paths = {getattr(route, "path", "") for route in operations.router.routes}
+    (asked,) = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", image["HEALTHCHECK"][0])
+    assert asked in paths
+    assert image["ENTRYPOINT"] == ['["rag"]']
+    assert re.findall(r'"(\w+)"', image["CMD"][0])[0] in COMMANDS
+    for line in image["COPY"]:
+        if "--from" not in line:
+            assert all((ROOT / name).exists() for name in line.split()[:-1]), line
+
+
+def test_the_compose_file_keeps_rights_small() -> None:
+    compose = yaml.safe_load((DEPLOYMENT / "compose.yaml").read_text())
+    service = compose["services"]["rag"]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert "ports" not in service, "only the proxy is open"
+    assert compose["services"]["caddy"]["depends_on"]["rag"]["condition"] == "service_healthy"
+    assert (ROOT / "docs/deployment" / service["build"]["context"]).resolve() == ROOT
+    assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def workflow(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_run_what_exists_with_few_rights(path: Path) -> None:
+    found = workflow(path)
+    assert found["permissions"] == {"contents": "read"}
+    text = path.read_text()
+    for named in re.findall(r"(?:^|[ :])(\.ci/\w+|docs/[\w./-]+|rag/[\w./-]+\.py)", text):
+        assert (ROOT / named).exists(), named
+    for job in found["jobs"].values():
+        assert set(job.get("needs", "").split()) <= set(found["jobs"])
+
+
+def test_workflows_pass_actionlint() -> None:
+    program = shutil.which(os.environ.get("ACTIONLINT", "actionlint"))
+    if program is None:
+        pytest.skip("actionlint is not installed; ACTIONLINT may name it")
+    done = subprocess.run([program, *map(str, WORKFLOWS)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def package_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an index of packages that has this project's wheel alone."""
+    folder = tmp_path_factory.mktemp("packages")
+    wheels = folder / "simple" / "quoterag"
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
+    subprocess.run([*build, str(wheels), str(ROOT)], check=True, timeout=1200)
+    (wheel,) = wheels.iterdir()
+    (wheels / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_the_package_is_installed_from_an_index_and_answers(
+    package_index: str, tmp_path: Path
+) -> None:
+    """As pipx and uvx do it: an environment of its own, and the package's commands. What it
+    requires is taken from this environment, since PyTorch alone takes minutes to download.
+    """
+    clean = tmp_path / "environment"
+    venv.create(clean, with_pip=True)
+    (packages,) = clean.glob("lib/python*/site-packages")
+    names = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in names if name in os.environ}
+
+    def run(name: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(clean / "bin" / name), *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("pip", "install", "--quiet", "--no-deps", "--index-url", package_index, "quoterag")
+    (packages / "required.pth").write_text("\n".join(site.getsitepackages()))
+    where = run("python", "-c", "import rag; print(rag.__file__)")
+    assert Path(where.strip()).is_relative_to(packages)
+    assert __version__ in run("quoterag", "--version")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers/lease.md").write_text("# Lease\n\nThe lease ends on 31 March 2028.\n")
+    assert "1 added" in run("rag", "ingest", "papers")
+    assert run("quoterag", "ask", "When does the lease end?").startswith("31 March 2028")
