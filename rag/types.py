@@ -233,7 +233,7 @@ class Hit:
         """The passage and its scores as JSON; `rag search --json` prints these."""
         passage = self.passage
         return {
-            **_span(passage),
+            **_span(passage.document_id, passage.title, passage.start, passage.end),
             "headings": list(passage.headings),
             "text": passage.text,
             "scores": self.scores,
@@ -260,24 +260,35 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """Another occurrence of a citation's quote, in a passage with the same text:
-    `document.text[start:end]` is the quote.
+class Place:
+    """Words of a document, `document.text[start:end]`, before they are cited.
+
+    `label` names the subject if the words do not: one side of a comparison, or a document's title.
+    `heading` means that the words are a heading.
     """
 
     document_id: str
-    title: str
     start: int
     end: int
+    label: str = ""
+    heading: bool = False
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether both share a character."""
+        return (
+            self.document_id == other.document_id
+            and self.start < other.end
+            and other.start < self.end
+        )
 
 
-def _span(place: Passage | Copy) -> Json:
+def _span(document_id: str, title: str, start: int, end: int) -> Json:
     """`text[start_char_index:end_char_index]` of a document's text, as JSON."""
     return {
-        "document_id": place.document_id,
-        "title": place.title,
-        "start_char_index": place.start,
-        "end_char_index": place.end,
+        "document_id": document_id,
+        "title": title,
+        "start_char_index": start,
+        "end_char_index": end,
     }
 
 
@@ -287,7 +298,8 @@ class Citation:
     `[sentence_start, sentence_end)`.
 
     `page` is the number, from 1, of the page where the quote starts, or None in a document without
-    pages. `copies` are the same quote in passages with identical text. `date` is the document's day
+    pages. `copies` are the same quote in passages with identical text, with the titles of their
+    documents. `date` is the document's day
     in ISO 8601, or "".
     """
 
@@ -303,7 +315,7 @@ class Citation:
     sentence_end: int
     sentence: str
     page: int | None = None
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[Place, ...] = ()
     date: str = ""
 
     @property
@@ -329,7 +341,9 @@ class Citation:
                 "end_char_index": self.end,
             },
             "document_sha256": self.sha256,
-            "copies": [_span(copy) for copy in self.copies],
+            "copies": [
+                _span(copy.document_id, copy.label, copy.start, copy.end) for copy in self.copies
+            ],
         }
 
     def quote_dict(self) -> Json:

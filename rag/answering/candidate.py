@@ -12,7 +12,7 @@ from rag.answering.spans import SpanGroup
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets
 from rag.structure import heading_path, passage_sentence
-from rag.types import Citation, Copy, Document, Passage, Piece, Span
+from rag.types import Citation, Document, Passage, Piece, Place, Span
 
 GAP = " […] "
 _TOKEN = re.compile(
@@ -47,7 +47,7 @@ def cite(span: Span, document: Document) -> Citation | None:
         quoted(document, start, end, (first, last)),
         headings=passage.headings,
         copies=tuple(
-            Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1])
+            Place(p.document_id, p.start + inside[0], p.start + inside[1], label=p.title)
             for p in span.hit.copies
         ),
     )
@@ -153,25 +153,6 @@ def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offset
         ):
             start = closing_offset
     return start, end
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """`document.text[start:end]`. `label` and `heading` as in `Piece`."""
-
-    document_id: str
-    start: int
-    end: int
-    label: str = ""
-    heading: bool = False
-
-    def overlaps(self, other: Place) -> bool:
-        """Whether both share a character."""
-        return (
-            self.document_id == other.document_id
-            and self.start < other.end
-            and other.start < self.end
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from rag.answering.candidate import Candidate, Place
+from rag.answering.candidate import Candidate
 from rag.answering.overview import meant
 from rag.meaning.dates import includes, only_date
 from rag.meaning.words import singular_words
 from rag.structure import sentence_around, sentences_in
-from rag.types import Document, Hit, Passage
+from rag.types import Document, Hit, Passage, Place
 
 MOST = 20
 """Maximum number of documents named in an answer."""

@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answering.candidate import Candidate, Place
+from rag.answering.candidate import Candidate
 from rag.answering.forms import FORMS, NEEDS_ALL
 from rag.answering.reading import FLOOR, Reading, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.meaning.compare import Relation, compare
 from rag.meaning.words import OWNERS, SUBJECTS, coverage
-from rag.types import Document, Hit
+from rag.types import Document, Hit, Place
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
 ASKED = (*FORMS, NEEDS_ALL)

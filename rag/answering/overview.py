@@ -11,12 +11,12 @@ from pathlib import PurePath
 
 import numpy as np
 
-from rag.answering.candidate import Candidate, Place
+from rag.answering.candidate import Candidate
 from rag.meaning.dates import days
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
 from rag.structure import heading_path, sentences_in
-from rag.types import Document, Hit, Passage
+from rag.types import Document, Hit, Passage, Place
 
 MOST_SECTIONS = 10
 _UNNAMED_PARTS = 4

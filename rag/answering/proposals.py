@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import chain
 
 from rag.answering import lists
-from rag.answering.candidate import Candidate, Place, whole
+from rag.answering.candidate import Candidate, whole
 from rag.answering.reading import FIRST, SPANS, Reading, Sentence, decisions, is_next
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, normalize, singular, singular_words
@@ -24,7 +24,7 @@ from rag.structure import (
     sentence_before,
     sentences_in,
 )
-from rag.types import Document, Hit
+from rag.types import Document, Hit, Place
 
 _STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
 _END = rf"(?={_STOP}|$)"

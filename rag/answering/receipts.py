@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.answering.verification import Cited
 from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
 from rag.filters import parse
@@ -87,7 +86,7 @@ def answer_settings(settings: Settings) -> dict[str, str]:
     return {name: str(getattr(settings, name)) for name in _ANSWER_SETTINGS}
 
 
-def answer_digest(text: str | None, citations: Iterable[Citation | Cited]) -> str:
+def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
     """Digest of the answer and its places, without confidence and timings."""
     places = [[c.document_id, c.start, c.end, c.quote] for c in citations]
     return hashlib.sha256(json.dumps([text, places], ensure_ascii=False).encode()).hexdigest()

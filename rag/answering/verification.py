@@ -32,18 +32,6 @@ class Documents(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """The fields of a citation that are checked; `sha256` and `sentence` may be unknown."""
-
-    document_id: str
-    start: int
-    end: int
-    quote: str
-    sha256: str = ""
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class CitationCheck:
     """Result of checking a citation.
 
@@ -75,7 +63,7 @@ class CitationCheck:
         }
 
 
-def verify(store: Documents, citation: Citation | Cited) -> CitationCheck:
+def verify(store: Documents, citation: Citation) -> CitationCheck:
     """Check a citation against the current index. Raises InputError for one that is too long, or
     that would take seconds, since its sentence occurs very often.
     """
@@ -110,13 +98,13 @@ def verify(store: Documents, citation: Citation | Cited) -> CitationCheck:
 
 
 def _verdict(
-    status: str, citation: Citation | Cited, start: int, edited: bool, detail: str
+    status: str, citation: Citation, start: int, edited: bool, detail: str
 ) -> CitationCheck:
     end = start + len(citation.quote)
     return CitationCheck(status, citation.document_id, citation.quote, start, end, edited, detail)
 
 
-def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
+def _same_sentence(document: Document, citation: Citation) -> bool:
     """Whether the sentence around the quote is the cited one, if that is known: "2015" alone proves
     little.
     """
@@ -151,7 +139,7 @@ def _is_sentence(document: Document, start: int, sentence: str) -> bool:
     return len(sentence) >= _CUT or document.text[first:last] == sentence.strip()
 
 
-def _found(document: Document, citation: Citation | Cited) -> int | None:
+def _found(document: Document, citation: Citation) -> int | None:
     """The place of the quote now: within its sentence, nearest to the old place; without a
     sentence, only if the quote is long.
     """
@@ -195,7 +183,7 @@ def _timely(places: Iterator[int]) -> Iterator[int]:
         yield place
 
 
-def _became(document: Document, citation: Citation | Cited) -> str | None:
+def _became(document: Document, citation: Citation) -> str | None:
     """The sentence near the old place that is most similar to the cited one."""
     start = min(citation.start, len(document.text))
     end = start + min(len(citation.quote), _WIDTH)
@@ -206,36 +194,42 @@ def _became(document: Document, citation: Citation | Cited) -> str | None:
     return near[0] if near else None
 
 
-def citations(value: Any) -> list[Cited]:
-    """Citations from JSON: an answer's, a list, or one, as `Citation.to_dict` makes them. Raises
-    InputError for anything else.
+def citations(value: Any) -> list[Citation]:
+    """Citations from JSON: an answer's, a list, or one, as `Citation.to_dict` makes them. Digest,
+    sentence and what is only shown may be missing. Raises InputError for anything else.
     """
     if isinstance(value, Mapping) and "citations" in value:
         value = value["citations"]
     listed = value if isinstance(value, list) else [value]
-    return [_cited(item) for item in listed]
+    return [_citation(item) for item in listed]
 
 
-def _cited(value: Any) -> Cited:
+def _citation(value: Any) -> Citation:
     try:
         marked = value["highlight"]
-        cited = Cited(
+        start, end = marked["start_char_index"], marked["end_char_index"]
+        citation = Citation(
             document_id=value["document_id"],
-            start=marked["start_char_index"],
-            end=marked["end_char_index"],
-            quote=marked["text"],
+            title=str(value.get("title") or ""),
+            headings=tuple(map(str, value.get("headings") or ())),
+            source="",
             sha256=str(value.get("document_sha256") or ""),
+            start=start,
+            end=end,
+            quote=marked["text"],
+            sentence_start=value.get("start_char_index", start),
+            sentence_end=value.get("end_char_index", end),
             sentence=str(value.get("cited_text") or ""),
         )
         if not (
-            isinstance(cited.document_id, str)
-            and isinstance(cited.quote, str)
-            and type(cited.start) is int
-            and type(cited.end) is int
-            and 0 <= cited.start <= cited.end
+            isinstance(citation.document_id, str)
+            and isinstance(citation.quote, str)
+            and type(start) is int
+            and type(end) is int
+            and 0 <= start <= end
         ):
             raise TypeError("document_id and text must be strings, the indexes offsets")
-        return cited
+        return citation
     except (KeyError, TypeError, AttributeError) as error:
         hint = "give the output of `rag ask --json`, or citations as in that"
         raise InputError(f"not a citation: {str(value)[:80]!r} ({error})", hint) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.answering.receipts import answer_digest, load
-from rag.answering.verification import Cited, citations
+from rag.answering.verification import citations
 from rag.desk import grid_export, verify_bundle
 from rag.desk.grid import Cell, Grid, now
 from rag.errors import InputError, writing_to
@@ -23,7 +23,7 @@ from rag.protocols import Store
 from rag.render.html_page import html_page, html_text
 from rag.render.status import flat
 from rag.structure import heading_path
-from rag.types import Document
+from rag.types import Citation, Document
 
 SUMS = "SHA256SUMS"
 _ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".svg", ".xml", ".mht", ".mhtml")
@@ -51,7 +51,7 @@ key made it.</li>
 <p>The text of a PDF, or of another format, is what rag read in the file. Where it matters, compare
 it with the original.</p>
 """
-Places = Mapping[Cited, Mapping[str, Any]]
+Places = Mapping[Citation, Mapping[str, Any]]
 """Each quote as in the JSON of an answer, and the address of the mark in its document."""
 
 
@@ -61,7 +61,7 @@ class BundledAnswer:
 
     question: str
     text: str
-    cited: Sequence[Cited]
+    cited: Sequence[Citation]
     details: Mapping[str, Any]
 
 
@@ -126,9 +126,21 @@ def write_grid(store: Store, grid: Grid, path: Path, key: Path | None = None) ->
     return _write(store, answers, path, key, grid.spec.name, grid_export.HTML_STYLE, table)
 
 
-def _cited(cell: Cell) -> list[Cited]:
+def _cited(cell: Cell) -> list[Citation]:
     return [
-        Cited(quote.document_id, quote.start, quote.end, quote.text, quote.sha256, quote.sentence)
+        Citation(
+            document_id=quote.document_id,
+            title=quote.title,
+            headings=quote.headings,
+            source="",
+            sha256=quote.sha256,
+            start=quote.start,
+            end=quote.end,
+            quote=quote.text,
+            sentence_start=quote.sentence_start,
+            sentence_end=quote.sentence_end,
+            sentence=quote.sentence,
+        )
         for quote in cell.quotes
     ]
 
@@ -143,10 +155,10 @@ def _write(
     to_html: Callable[[Places], str],
 ) -> Bundle:
     check_path(path, key)
-    quotes: dict[str, list[Cited]] = {}
+    quotes: dict[str, list[Citation]] = {}
     for cited in dict.fromkeys(cited for answer in answers for cited in answer.cited):
         quotes.setdefault(cited.document_id, []).append(cited)
-    places: dict[Cited, dict[str, Any]] = {}
+    places: dict[Citation, dict[str, Any]] = {}
     documents: list[dict[str, Any]] = []
     digests: dict[str, str] = {}
     partial = path.with_name(f".{path.name}.partial")
@@ -190,7 +202,7 @@ def _write(
     return Bundle(str(path), verify_bundle.sha256(sums), *counts, left_out)
 
 
-def _unchanged(store: Store, name: str, quotes: Sequence[Cited]) -> Document:
+def _unchanged(store: Store, name: str, quotes: Sequence[Citation]) -> Document:
     """The document. Raises InputError if it is not the one that was quoted."""
     document = store.document(name)
     for cited in quotes:
@@ -203,7 +215,7 @@ def _unchanged(store: Store, name: str, quotes: Sequence[Cited]) -> Document:
     return document
 
 
-def _place(document: Document, cited: Cited, page_file: str) -> dict[str, Any]:
+def _place(document: Document, cited: Citation, page_file: str) -> dict[str, Any]:
     return {
         "document_id": cited.document_id,
         "title": document.title,
@@ -266,7 +278,7 @@ def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
     return "".join(parts)
 
 
-def _quote(cited: Cited, place: Mapping[str, Any]) -> str:
+def _quote(cited: Citation, place: Mapping[str, Any]) -> str:
     """A quote in its sentence, with a link to its place."""
     before, mark, after = cited.sentence.partition(cited.quote)
     before, after = (html_text(part) if mark else "" for part in (before, after))
@@ -283,7 +295,7 @@ def _file_link(name: str) -> str:
     return f'<a href="{name}">original file</a>' if name else "without the original file"
 
 
-def _marked(document: Document, quotes: Sequence[Cited], file: str) -> str:
+def _marked(document: Document, quotes: Sequence[Citation], file: str) -> str:
     """The document's text with the quotes marked, page by page."""
     spans = sorted({(cited.start, cited.end) for cited in quotes})
     ends = {offset for span in spans for offset in span}

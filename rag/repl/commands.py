@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rag.answering.verification import Cited
 from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, check_keys, parse
 from rag.ingestion.find_document import find_document
@@ -18,7 +17,7 @@ from rag.render.status import plural
 from rag.repl import transcript
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
-from rag.types import Document
+from rag.types import Citation, Document
 
 SHOWN_DOCUMENTS = 40
 
@@ -29,7 +28,7 @@ class Context:
 
     session: ReplSession
     screen: Screen
-    open: Callable[[Document, Cited], None]
+    open: Callable[[Document, Citation], None]
     confirm: Callable[[str], bool]
 
 

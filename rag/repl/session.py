@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rag.answering.verification import Cited
 from rag.background import BackgroundIndex
 from rag.filters import Filter
 from rag.render import view
@@ -39,7 +38,7 @@ class ReplSession:
     follow: bool = True
     working: Working = nullcontext
     exchanges: list[Exchange] = field(default_factory=list)
-    places: list[Cited] = field(default_factory=list)
+    places: list[Citation] = field(default_factory=list)
     """The numbered sources that were shown last."""
     saved: str = ""
     _conversation: Conversation = field(default_factory=Conversation)
@@ -61,17 +60,31 @@ class ReplSession:
             engine = self.service.engine()
             answer = self._conversation.ask(engine, understood, self.top_k, self.filter)
         self.exchanges.append(Exchange(question.strip(), answer, time.perf_counter() - started))
-        self.places = list(map(_place, view.numbered(answer)))
+        self.places = list(map(_citation, view.numbered(answer)))
         return answer
 
     def search(self, words: str, top_k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
             hits = self.service.engine().search(words, top_k, self.filter)
-        self.places = list(map(_place, hits))
+        self.places = list(map(_citation, hits))
         return hits
 
 
-def _place(shown: Citation | Hit) -> Cited:
-    place = shown if isinstance(shown, Citation) else shown.passage
-    quote = shown.quote if isinstance(shown, Citation) else shown.passage.text
-    return Cited(place.document_id, place.start, place.end, quote)
+def _citation(shown: Citation | Hit) -> Citation:
+    """A passage is cited as a whole."""
+    if isinstance(shown, Citation):
+        return shown
+    passage = shown.passage
+    return Citation(
+        document_id=passage.document_id,
+        title=passage.title,
+        headings=passage.headings,
+        source="",
+        sha256="",
+        start=passage.start,
+        end=passage.end,
+        quote=passage.text,
+        sentence_start=passage.start,
+        sentence_end=passage.end,
+        sentence=passage.text,
+    )

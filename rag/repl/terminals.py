@@ -24,12 +24,11 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from rag.answering.verification import Cited
 from rag.background import BackgroundIndex
 from rag.render.status import clean
 from rag.repl.complete import suggest
 from rag.repl.screen import Screen
-from rag.types import Document
+from rag.types import Citation, Document
 
 AROUND = 300
 """Characters that a plain terminal shows on either side of a source."""
@@ -84,7 +83,7 @@ class Full:
         session: PromptSession[str] = PromptSession()
         return session.prompt(f"  {question} [y/N] ").strip().lower() in ("y", "yes")
 
-    def open(self, document: Document, place: Cited) -> None:
+    def open(self, document: Document, place: Citation) -> None:
         """The document in $PAGER, by default less, which opens at the place and marks it."""
         text = clean(document.text)
         pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
@@ -185,7 +184,7 @@ class Plain:
         """Whether the user typed yes."""
         return input(f"{question} Type yes or no: ").strip().lower() in ("y", "yes")
 
-    def open(self, document: Document, place: Cited) -> None:
+    def open(self, document: Document, place: Citation) -> None:
         """Show the quote with its surroundings."""
         text, start, end = document.text, place.start, place.end
         before = f"{'...' if start > AROUND else ''}{text[max(0, start - AROUND) : start]}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rag.answering.candidate import cite
 from rag.answering.compose import MAX_CITATIONS
 from rag.ingestion.chunking import split
-from rag.types import Copy, Hit, Span
+from rag.types import Hit, Place, Span
 from tests.answering.readings import answer_of as answer
 from tests.answering.readings import span
 from tests.fakes import BagOfWordsEmbedder, document
@@ -45,7 +45,7 @@ def test_copies_are_cited_too() -> None:
     here = span(A, "2015", 2.0)
     found = answer("when?", [A], [replace(here, hit=replace(here.hit, copies=(copy,)))])
     (citation,) = found.citations
-    assert citation.copies == (Copy("copy", "Copy", citation.start + 7, citation.end + 7),)
+    assert citation.copies == (Place("copy", citation.start + 7, citation.end + 7, "Copy"),)
     assert found.documents == 1
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import rag
+from rag.answering.candidate import quoted
 from rag.answering.judge import Judge
-from rag.answering.verification import Cited
 from rag.desk import bundle, verify_bundle
 from rag.ingestion.ingest import Ingest
 from rag.models.registry import calibration_path
@@ -380,7 +380,7 @@ def test_a_page_in_a_bundle_opens_as_text(tmp_path: Path) -> None:
         assert document
         start = document.text.index("The talks")
         quote = document.text[start : start + 9]
-        cited = Cited(document.id, start, start + 9, quote, document.sha256)
+        cited = quoted(document, start, start + 9)
         answer = bundle.BundledAnswer("Where?", quote, [cited], {"confidence": 0.9})
         path = tmp_path / "proof.zip"
         bundle._write(store, [answer], path, None, "t", "", lambda places: "")

@@ -15,7 +15,7 @@ from rag.server import schemas, serialize
 from rag.server.auth import origins
 from rag.server.problems import problem_of, shape_of, without_places
 from rag.session import Answered
-from rag.types import Alternative, Answer, Citation, Copy, Hit, Passage, Piece, Value
+from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece, Place, Value
 from tests.server.fake_server import add_key, serving
 
 
@@ -95,7 +95,7 @@ def test_the_schema_is_that_of_the_answers_json() -> None:
     passage = Passage("d", 0, 9, "It is so.", "D", ("A",))
     hit = Hit(passage, 0.5, 0.4, 3.0)
     cited = Citation("d", "D", ("A",), "/d", "f" * 64, 3, 5, "is", 0, 9, "It is so.")
-    cited = replace(cited, copies=(Copy("e", "E", 3, 5),))
+    cited = replace(cited, copies=(Place("e", 3, 5, "E"),))
     rival = Alternative("so", 0.2, (cited,))
     made = Answer("Q?", "is", 0.9, (cited,), (rival,), (hit,), None, {"read": 0.1})
     made = replace(made, conflicts=(rival,), pieces=(Piece(cited),), value=Value("number", "is"))

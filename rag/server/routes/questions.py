@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from rag.answering.verification import Cited, verify
+from rag.answering.verification import citations, verify
 from rag.claims import report as reports
 from rag.claims.results import CheckReport
 from rag.errors import InputError, RagError
@@ -85,10 +85,8 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
 @needs(Right.READ)
 def verify_citation(body: schemas.Claim, service: Shared) -> schemas.WireVerdict:
     """Check whether a citation still holds; post it as returned with an answer."""
-    place = body.highlight
-    span = place.start_char_index, place.end_char_index, place.text
-    cited = Cited(body.document_id, *span, body.document_sha256, body.cited_text)
-    return schemas.WireVerdict.model_validate(verify(service, cited).to_dict())
+    (citation,) = citations(body.model_dump())
+    return schemas.WireVerdict.model_validate(verify(service, citation).to_dict())
 
 
 _Format = Annotated[
