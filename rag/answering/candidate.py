@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.spans import SpanGroup
+from rag.answering.spans import SpanGroup, value
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets
 from rag.structure import heading_path, passage_sentence
-from rag.types import Citation, Document, Passage, Piece, Place, Span
+from rag.types import Citation, Document, Passage, Piece, Place, Span, Value
 
+MAX_CITATIONS = 5
 GAP = " […] "
 _TOKEN = re.compile(
     r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+|https?://[^\s<>\"')\]]+"
@@ -206,3 +207,61 @@ def _pieces(places: Sequence[Place], documents: Mapping[str, Document]) -> list[
         )
         before = place
     return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A candidate in words: the part of an answer that comes from it; a refusal says nothing."""
+
+    text: str | None = None
+    pieces: tuple[Piece, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    documents: int = 0
+    value: Value | None = None
+    more: int = 0
+
+
+def said(candidate: Candidate, documents: Mapping[str, Document]) -> Said:
+    """The candidate in the words of the documents, with its citations."""
+    pieces = candidate.pieces(documents)
+    citations = _citations(candidate, pieces, documents)
+    if candidate.form == "span":
+        pieces = (Piece(citations[0]),)
+    return Said(
+        text=candidate.text or joined(candidate.form, pieces, candidate.lead),
+        pieces=pieces,
+        citations=citations[:MAX_CITATIONS] if candidate.span else citations,
+        documents=_documents(candidate, citations),
+        value=_value(candidate, pieces, documents),
+        more=candidate.more,
+    )
+
+
+def _citations(
+    candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
+) -> tuple[Citation, ...]:
+    """A span cites each place that supports it; other forms cite their pieces."""
+    if candidate.span:
+        return cite_all(candidate.span.supporting, documents.get)
+    return tuple(piece.citation for piece in pieces)
+
+
+def _documents(candidate: Candidate, citations: Sequence[Citation]) -> int:
+    """The number of independent documents that support the answer."""
+    if candidate.form == "catalogue":
+        return len(candidate.places) + candidate.more
+    if candidate.span:
+        return independent(citations)
+    return len({citation.document_id for citation in citations})
+
+
+def _value(
+    candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
+) -> Value | None:
+    """The typed value of a verdict or a span."""
+    if candidate.verdict is not None:
+        return Value("boolean", pieces[0].text, yes=candidate.verdict)
+    if candidate.span is None:
+        return None
+    best = candidate.span.best
+    return value(best, documents[best.span.hit.passage.document_id])

@@ -6,22 +6,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answering.candidate import Candidate, cite_all, independent, joined
+from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.conflicts import conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
-from rag.answering.spans import SpanGroup, value
+from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.words import FUNCTION_WORDS, normalize
-from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Piece, Value
+from rag.types import LEAST_SHOWN, Alternative, Answer
 
-MAX_CITATIONS = 5
 MOST_ALTERNATIVES = 3
 _LONGEST_GUESS = 80
 _NUMBERING = re.compile(r"\(?\d+(?:\.\d+)*[.)]?|\(?[a-z][.)]", re.IGNORECASE)
@@ -74,58 +73,31 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
     """
     best = ranked[0] if ranked else None
     if best and best.probability >= ruling.threshold:
-        said, reason = _said(best.candidate, reading), None
+        words, reason = said(best.candidate, reading.documents), None
         conflicts = _conflicts(best.candidate.span, reading, ruling)
         others = _alternatives(ranked[1:], reading, ruling.alternatives, best.candidate)
     else:
-        said, reason = Said(), _why(asked, reading, best, ruling)
+        words, reason = Said(), _why(asked, reading, best, ruling)
         conflicts = ()
         others = _alternatives(ranked, reading, ruling.alternatives + 1)
     return Answer(
         question=asked.question,
         understood=asked.understood,
-        text=said.text,
+        text=words.text,
         confidence=best.probability if best else 0.0,
-        citations=said.citations,
+        citations=words.citations,
         alternatives=others,
         hits=tuple(reading.hits),
         abstention_reason=reason,
         timings=asked.timings,
         conflicts=conflicts,
-        value=said.value,
-        receipt=asked.receipt(said.text, said.citations),
-        documents=said.documents,
+        value=words.value,
+        receipt=asked.receipt(words.text, words.citations),
+        documents=words.documents,
         passages_read=asked.read,
         form=best.candidate.form if best else "span",
-        pieces=said.pieces,
-        more=said.more,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The part of an answer that comes from its candidate; a refusal says nothing."""
-
-    text: str | None = None
-    pieces: tuple[Piece, ...] = ()
-    citations: tuple[Citation, ...] = ()
-    documents: int = 0
-    value: Value | None = None
-    more: int = 0
-
-
-def _said(candidate: Candidate, reading: Reading) -> Said:
-    pieces = candidate.pieces(reading.documents)
-    citations = _citations(candidate, pieces, reading.documents)
-    if candidate.form == "span":
-        pieces = (Piece(citations[0]),)
-    return Said(
-        text=candidate.text or joined(candidate.form, pieces, candidate.lead),
-        pieces=pieces,
-        citations=citations[:MAX_CITATIONS] if candidate.span else citations,
-        documents=_documents(candidate, citations),
-        value=_value(candidate, pieces, reading.documents),
-        more=candidate.more,
+        pieces=words.pieces,
+        more=words.more,
     )
 
 
@@ -182,30 +154,13 @@ def _says_something(candidate: Candidate) -> bool:
 
 
 def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
-    pieces = ranked.candidate.pieces(reading.documents)
-    citations = _citations(ranked.candidate, pieces, reading.documents)
-    text = ranked.candidate.text or joined(ranked.candidate.form, pieces, ranked.candidate.lead)
+    words = said(ranked.candidate, reading.documents)
     return Alternative(
-        text, ranked.probability, citations[:MAX_CITATIONS], _documents(ranked.candidate, citations)
+        text=words.text or "",
+        confidence=ranked.probability,
+        citations=words.citations[:MAX_CITATIONS],
+        documents=words.documents,
     )
-
-
-def _citations(
-    candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
-) -> tuple[Citation, ...]:
-    """A span cites each place that supports it; other forms cite their pieces."""
-    if candidate.span:
-        return cite_all(candidate.span.supporting, documents.get)
-    return tuple(piece.citation for piece in pieces)
-
-
-def _documents(candidate: Candidate, citations: Sequence[Citation]) -> int:
-    """The number of independent documents that support the answer."""
-    if candidate.form == "catalogue":
-        return len(candidate.places) + candidate.more
-    if candidate.span:
-        return independent(citations)
-    return len({citation.document_id for citation in citations})
 
 
 def _conflicts(
@@ -228,15 +183,3 @@ def _conflicts(
         for rival in rivals
         if (one := ranked.get(rival.meaning)) and one.probability >= ruling.threshold
     )
-
-
-def _value(
-    candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
-) -> Value | None:
-    """The typed value of a verdict or a span."""
-    if candidate.verdict is not None:
-        return Value("boolean", pieces[0].text, yes=candidate.verdict)
-    if candidate.span is None:
-        return None
-    best = candidate.span.best
-    return value(best, documents[best.span.hit.passage.document_id])

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.candidate import cite
-from rag.answering.compose import MAX_CITATIONS
+from rag.answering.candidate import MAX_CITATIONS, cite
 from rag.ingestion.chunking import split
 from rag.types import Hit, Place, Span
 from tests.answering.readings import answer_of as answer
