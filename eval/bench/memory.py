@@ -13,6 +13,7 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -46,16 +47,17 @@ def _memory(process: int) -> dict[str, int]:
     return {name: round(mib(process, row)) for name, row in rows.items()}
 
 
-def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+def _is_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it was ready in time."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:
             if client.get("/ready").status_code == 200:
-                return
+                return True
         except httpx.TransportError:
             pass
         time.sleep(0.2)
-    raise click.ClickException("the service did not become ready")
+    return False
 
 
 def measure(profile: str, index: Path, questions: tuple[str, ...]) -> dict[str, Any]:
@@ -63,11 +65,14 @@ def measure(profile: str, index: Path, questions: tuple[str, ...]) -> dict[str, 
     port, environment = _free_port(), _environment(profile, index)
     command = [sys.executable, "-m", "rag", "serve", "--no-key", "--port", str(port)]
     with (
-        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process,
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, env=environment, stderr=log) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
     ):
         try:
-            _wait(client, process)
+            if not _is_ready(client, process):
+                log.seek(0)
+                raise click.ClickException(f"the service did not start: {log.read().decode()}")
             time.sleep(_IDLE_SECONDS)
             idle, seconds, used = _memory(process.pid), [], []
             for number, question in enumerate((questions[0], *questions * _ROUNDS)):
