@@ -116,7 +116,10 @@ def _cold(environment: dict[str, str], question: str) -> float:
 @click.option("--profile", "profiles", multiple=True, help="READER:PRECISION; default: several.")
 @OUT
 def main(questions: tuple[str, ...], index: Path, profiles: tuple[str, ...], out: Path) -> None:
-    rows = [measure(one, index.absolute(), questions) for one in profiles or PROFILES]
+    rows = []
+    for profile in profiles or PROFILES:
+        rows.append(measure(profile, index.absolute(), questions))
+        click.echo(rows[-1], err=True)  # a long run may be stopped
     finished({"machine": machine(), "load": load(), "rows": rows}, out)
 
 
