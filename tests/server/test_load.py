@@ -176,18 +176,16 @@ def test_under_load_nothing_fails_and_memory_stays(tmp_path: Path) -> None:
     assert found["growth_after_first_tenth_mib"] < 60
 
 
-def test_a_flood_of_one_key_leaves_another_its_turns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One flood of three seconds; none of the quiet key's requests is refused, which would raise.
-    The bound is for machines that compute much else.
+def test_a_flood_of_one_key_leaves_another_its_turns(tmp_path: Path) -> None:
+    """One flood of a second; a request of the quiet key that fails counts as infinitely long. The
+    bounds are for machines that compute much else.
     """
-    monkeypatch.setattr(load, "TURNS", 1)
-    found = load.fairness(tmp_path, fake=True, seconds=3, seed=1)
-    assert all(found["searches"])
-    assert all(found["questions_answered"])
-    assert found["quiet_beside_ms"]["p50"] < 10_000
-    assert sum(sum(statuses.values()) for statuses in found["statuses"].values()) >= load.CLIENTS
+    found = load.fairness(tmp_path, fake=True, seconds=1, only="POST /v1/search")
+    (row,) = found["routes"].values()
+    assert row["search_p50_ms"] < 10_000
+    assert row["uploads"] < 60
+    assert row["pictures"] < 60
+    assert sum(row["statuses"].values()) >= load.CLIENTS
 
 
 @pytest.mark.parametrize("options", [["400"], ["200", "--locked"]])
