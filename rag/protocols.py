@@ -117,7 +117,9 @@ class Store(Protocol):
         """The `k` passages with the highest BM25 score."""
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
-        """Document frequency, approximate, of stems made by `analyze`; absent ones are left out."""
+        """Document frequency, approximate, of stems (`rag.meaning.stems`); absent ones are left
+        out.
+        """
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         """Cosine of `vector` to each of these passages; deleted passages are left out."""

@@ -1,8 +1,8 @@
 """Retrieval: passages for questions, each result from one generation of the index.
 
-Dense and lexical results are fused by convex combination; passages of documents that the question
-names, by an identifier, a quarter or a date, are preferred, and in a follow-up those of the
-previous answer. Passages with equal text become one hit.
+A fitted fusion (`rag.fusion`) orders the passages that are found by meaning and by words; documents
+that the question names by an identifier, a quarter or a date are searched too. In a follow-up,
+passages of the previous answer's documents are preferred. Passages with equal text become one hit.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from rag.errors import EmptyError
 from rag.filters import Condition, check_keys
+from rag.fusion import Candidates, Fusion, Scores, Vocabulary, shipped
 from rag.meaning import identifiers
 from rag.meaning.dates import days
+from rag.meaning.stems import stem_words
 from rag.protocols import Embedder, Filter, Speller, Store, Vectors
 from rag.query import Query, check_question
 from rag.settings import Settings
@@ -24,18 +28,12 @@ TRIES = 20
 """Attempts to retrieve from an unchanged index. Changes and retrievals each take milliseconds; if
 changes never pause, outdated passages are left out instead.
 """
-_PREFERRED = 0.05
-"""Bonus on the fused score for documents of the previous answer, in a follow-up."""
+_PREFERRED = 3.0
+"""Factor on the probability of passages of the previous answer's documents, in a follow-up."""
 
-_ALWAYS = 2
-"""Number of top results of each retriever that are always among the hits."""
 _DEEPER = 4
 """Factor for the number of candidates if copies of one text crowd out others."""
 
-_NAMED = 0.5
-"""Factor on the distance to the best score for passages of a document that the question names."""
-_UNNAMED = 0.8
-"""Factor on the score of passages of other documents if the question names one by an identifier."""
 _FEW, _SEARCHED = 12, 3
 """Maximum number of documents that a question may name, and of those searched separately."""
 _OPENING = 2000
@@ -45,8 +43,6 @@ _TELLING = 200
 """Texts of at least this many characters are independent of their heading; shorter ones with equal
 text count as copies only under the same heading.
 """
-_CLOSE, _MANY = 0.6, 20
-"""Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,20 @@ class RetrievalResult:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDocuments:
+    """Ids of the documents that a question names: by an identifier or a quarter, and by a date or
+    a labelled identifier in their opening.
+    """
+
+    by_identifier: frozenset[str] = frozenset()
+    by_day: frozenset[str] = frozenset()
+
+    @property
+    def ids(self) -> list[str]:
+        return sorted(self.by_identifier | self.by_day)
+
+
 class Retriever:
     """Finds passages by meaning and by words."""
 
@@ -72,12 +82,16 @@ class Retriever:
         store: Store,
         embedder: Embedder,
         speller: Speller | None = None,
+        fusion: Fusion | None = None,
     ) -> None:
-        """A `speller` corrects questions unless the settings or the question turn it off."""
+        """A `speller` corrects questions unless the settings or the question turn it off; `fusion`
+        is the shipped one by default.
+        """
         self.settings = settings
         self.store = store
         self.embedder = embedder
         self.speller = speller
+        self.fusion = fusion or shipped()
         self.candidates = settings.first_stage_k
         """Number of candidates of each search, by meaning and by words."""
 
@@ -150,69 +164,83 @@ class Retriever:
         k = query.k or self.settings.top_k
         if not query.preferred:
             return self.hits(query.question, vector, k, query.filter)
-        bonus = dict.fromkeys(query.preferred, _PREFERRED)
         hits = self.hits(query.question, vector, 2 * k, query.filter)
-        hits = sorted(hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0))
+        factors = dict.fromkeys(query.preferred, _PREFERRED)
+        hits.sort(key=lambda hit: -hit.score * factors.get(hit.passage.document_id, 1.0))
         return hits[:k]
 
     def hits(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         """The `k` best hits, best first. `vector` is the question's, shape (dim,)."""
-        named, identified = self._named(question, filter)
+        named = self.named(question, filter)
         least = max(k, self.candidates)
         for depth in (least, least * _DEEPER):
-            dense = dict(self.store.dense(vector, depth, filter))
-            lexical = dict(self.store.lexical(question, depth, filter))
-            by_dense, by_lexical = _ranks(dense), _ranks(lexical)
-            for document_id in named[:_SEARCHED]:
-                within = (*(filter or ()), Condition("document", "=", document_id))
-                dense |= self.store.dense(vector, k, within)
-                lexical |= self.store.lexical(question, k, within)
-            dense |= self.store.cosines(vector, [i for i in lexical if i not in dense])
-            scores = fuse(dense, lexical, self.settings.alpha)
-            passages = self.store.passages(list(scores))
-            for number, passage in passages.items():
-                if passage.document_id in named:
-                    scores[number] = 1 - (1 - scores[number]) * _NAMED
-                elif identified:
-                    scores[number] *= _UNNAMED
-            groups = fold(sorted(scores, key=lambda i: (-scores[i], i)), passages)
+            found = self.candidates_of(question, vector, k, depth, filter, named)
+            if not found.numbers:
+                return []
+            scores = self.fusion.probabilities(question, found, self.vocabulary())
+            order = np.lexsort((np.array(found.numbers), -scores)).tolist()
+            groups = fold(order, found.passages)
             # else copies of one text have filled the candidate list
-            if len(groups) >= k or max(len(by_dense), len(by_lexical)) < depth:
+            deepest = max(found.dense_ranks.max(), found.lexical_ranks.max())
+            if len(groups) >= k or deepest < depth:
                 break
-        always = min(_ALWAYS, k // 4)  # for small k the fused order is better
-        ranked = [*by_dense.items(), *by_lexical.items()]
-        firsts = {passage for passage, rank in ranked if rank <= always}
-        hits = []
-        for best, *copies in choose(groups, firsts, k):
-            scored = (scores[best], dense[best], lexical.get(best, 0.0))
-            ranks = (by_dense.get(best), by_lexical.get(best))
-            hits.append(Hit(passages[best], *scored, *ranks, tuple(passages[i] for i in copies)))
-        return hits
+        return [_hit(found, scores, rows) for rows in groups[:k]]
 
-    def _named(self, question: str, filter: Filter | None) -> tuple[Sequence[str], bool]:
-        """The documents that the question names by an identifier, a quarter, or a date or a
-        labelled identifier in their opening, none if there are too many to be useful; and whether
-        by an identifier, which is stronger evidence than a date.
-        """
+    def candidates_of(
+        self,
+        question: str,
+        vector: Vectors,
+        k: int,
+        depth: int,
+        filter: Filter | None,
+        named: NamedDocuments,
+    ) -> Candidates:
+        """The `depth` best passages by meaning and by words; the `k` best of named documents."""
+        dense = dict(self.store.dense(vector, depth, filter))
+        lexical = dict(self.store.lexical(question, depth, filter))
+        dense_ranks, lexical_ranks = _ranks(dense), _ranks(lexical)
+        for document_id in named.ids[:_SEARCHED]:
+            within = (*(filter or ()), Condition("document", "=", document_id))
+            dense |= self.store.dense(vector, k, within)
+            lexical |= self.store.lexical(question, k, within)
+        dense |= self.store.cosines(vector, [i for i in lexical if i not in dense])
+
+        passages = self.store.passages(list(dense))
+        numbers = [number for number in dense if number in passages]
+        return Candidates(
+            numbers=numbers,
+            passages=[passages[number] for number in numbers],
+            dense=np.array([dense[number] for number in numbers], dtype=np.float32),
+            lexical=np.array([lexical.get(number, 0) for number in numbers], dtype=np.float32),
+            dense_ranks=np.array([dense_ranks.get(number, 0) for number in numbers]),
+            lexical_ranks=np.array([lexical_ranks.get(number, 0) for number in numbers]),
+            named=named.by_identifier,
+            dated=named.by_day,
+        )
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(stem_words, self.store.word_counts, self.store.stats().passages)
+
+    def named(self, question: str, filter: Filter | None) -> NamedDocuments:
+        """The documents that the question names, none if there are too many to be useful."""
         question_identifiers, dated = identifiers.identifiers(question), days(question)
-        document_ids = set[str]()
+        by_identifier, by_day = set[str](), set[str]()
         for words in question_identifiers:
-            passages = self._words(words, filter)
-            document_ids |= {
+            by_identifier |= {
                 p.document_id
-                for p in passages
+                for p in self._words(words, filter)
                 if question_identifiers & identifiers.called(p.document_id, p.title)
                 or (p.start < _OPENING and words in identifiers.labelled(p.text))
             }
-        identified = bool(document_ids)
         for day in dated:
-            passages = self._words(identifiers.day_in_words(day), filter)
-            document_ids |= {
+            by_day |= {
                 p.document_id
-                for p in passages
+                for p in self._words(identifiers.day_in_words(day), filter)
                 if day in days(p.title) or (p.start < _OPENING and day in days(p.text))
             }
-        return (sorted(document_ids), identified) if len(document_ids) <= _FEW else ((), False)
+        if len(by_identifier | by_day) > _FEW:
+            return NamedDocuments()
+        return NamedDocuments(frozenset(by_identifier), frozenset(by_day))
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
         return self.store.passages(
@@ -225,41 +253,28 @@ def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
     return {passage: rank for rank, passage in enumerate(scores, 1)}
 
 
-def fuse(
-    dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float
-) -> dict[int, float]:
-    """Fused scores in [0, 1] of all ids in `dense`; an id missing from `lexical` matched no word.
-
-    alpha * dense + (1 - alpha) * lexical, where each is scaled from its theoretical minimum (cosine
-    -1, BM25 0) to the best score found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion
-    functions"). If many cosines lie close together, as with e5 models, their minimum replaces -1.
-    """
-    lowest = min(dense.values(), default=-1.0)
-    floor = lowest if lowest > _CLOSE and len(dense) >= _MANY else -1.0
-    top_dense = max((score - floor for score in dense.values()), default=0) or 1
-    top_lexical = max(lexical.values(), default=0) or 1
-    scaled = {
-        i: (max(0, score - floor) / top_dense, lexical.get(i, 0) / top_lexical)
-        for i, score in dense.items()
-    }
-    return {i: alpha * meaning + (1 - alpha) * words for i, (meaning, words) in scaled.items()}
+def _hit(found: Candidates, scores: Scores, rows: Sequence[int]) -> Hit:
+    """The hit of passages with equal text, the best first."""
+    best, *copies = rows
+    return Hit(
+        passage=found.passages[best],
+        score=float(scores[best]),
+        dense=float(found.dense[best]),
+        lexical=float(found.lexical[best]),
+        dense_rank=int(found.dense_ranks[best]) or None,
+        lexical_rank=int(found.lexical_ranks[best]) or None,
+        copies=tuple(found.passages[row] for row in copies),
+    )
 
 
-def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int]]:
-    """Passage ids by equal text, best group first; ids missing from `passages` are left out."""
+def fold(order: Sequence[int], passages: Sequence[Passage]) -> list[list[int]]:
+    """Rows of passages with equal text, the best group first; `order` has all rows, best first."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for number in order:
-        if passage := passages.get(number):
-            heading = passage.innermost_heading if len(passage.text) < _TELLING else ""
-            groups.setdefault((passage.text, heading), []).append(number)
+    for row in order:
+        passage = passages[row]
+        heading = passage.innermost_heading if len(passage.text) < _TELLING else ""
+        groups.setdefault((passage.text, heading), []).append(row)
     return list(groups.values())
-
-
-def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:
-    """The first `k` groups. Groups with an id in `firsts` replace the last ones without."""
-    must = [place for place, group in enumerate(groups) if not set(firsts).isdisjoint(group)][:k]
-    others = [place for place in range(len(groups)) if place not in must][: k - len(must)]
-    return [groups[place] for place in sorted(must + others)]
 
 
 def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:

@@ -30,7 +30,6 @@ def shown(dsn: str) -> str:
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
-    "alpha": (0, 1),
     "threshold": (-1, 1),
     "top_k": (1, 200),
     "passage_tokens": (16, 480),
@@ -179,8 +178,6 @@ class Settings:
     """
     passage_tokens: int = 160
     """Maximum passage length in word-pieces; fixed when an index is created."""
-    alpha: float = 0.7
-    """Weight of dense retrieval in the fusion, from 0 (words only) to 1 (vectors only)."""
     top_k: int = 8
     """Passages given to the reader per question; "accurate" reads three of them itself."""
     threshold: float = -1.0
@@ -252,7 +249,7 @@ class Settings:
     send none.
     """
 
-    first_stage_k: ClassVar[int] = 100
+    first_stage_k: ClassVar[int] = 60
     """Passages that each retriever contributes to the fusion."""
     max_question: ClassVar[int] = 1000
     """Maximum length of a question in characters."""

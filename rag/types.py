@@ -5,6 +5,7 @@ All offsets count Unicode code points; ends are exclusive.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -200,7 +201,8 @@ class Passage:
 class Hit:
     """A retrieved passage. Higher scores are better.
 
-    `score` is the fused score in [0, 1], `dense` the cosine in [-1, 1], `lexical` the BM25 score,
+    `score` is the probability that the passage, of all that were found, holds the answer; `dense`
+    is the cosine in [-1, 1], `lexical` the BM25 score,
     at least 0. `dense_rank` and `lexical_rank` are its ranks, from 1, in each retriever before
     fusion, or None if it was not among the retriever's candidates. `copies` are passages elsewhere
     with the same text; they are not read again.
@@ -213,6 +215,11 @@ class Hit:
     dense_rank: int | None = None
     lexical_rank: int | None = None
     copies: tuple[Passage, ...] = ()
+
+    @property
+    def log_score(self) -> float:
+        """The logarithm of `score`, at least -10."""
+        return max(-10.0, math.log(max(self.score, 1e-9)))
 
     @property
     def scores(self) -> Json:

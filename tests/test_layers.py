@@ -46,7 +46,7 @@ MODULES = {
 ORDER = (
     "types errors child_process sockets digest | meaning packed_blocks | structure originals"
     " | filters settings | query | parsing | protocols | models ingestion "
-    "retrieval"
+    "fusion | retrieval"
     " | answering store | engine render | session | claims desk | evaluation | training | build | "
     "background | repl | server | client | cli"
 )

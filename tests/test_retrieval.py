@@ -1,12 +1,10 @@
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from rag.filters import Condition
-from rag.protocols import Vectors
 from rag.query import Query
-from rag.retrieval import Retriever, choose, fold, fuse
+from rag.retrieval import Retriever, fold
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Hit, Passage
@@ -98,27 +96,6 @@ def test_a_text_in_several_documents_is_one_hit_and_one_candidate(store: LocalSt
     assert places == {"oman", *(d.id for d in copies)}
 
 
-def test_the_best_of_each_retriever_are_always_hits(tmp_path: Path) -> None:
-    class Backwards(BagOfWordsEmbedder):
-        """Embeds a question like texts without any of its words."""
-
-        def embed_queries(self, texts: Sequence[str]) -> Vectors:
-            return self.embed_passages(["sardine"] * len(texts))
-
-    embedder = Backwards()
-    store = new_store(tmp_path)
-    texts = ["sardine sardine", "sardine coast"]
-    texts += [f"sardine deal treaty vienna {n}" for n in "abcdefghij"]
-    documents = [document(text, str(n), str(n)) for n, text in enumerate(texts)]
-    add(store, *documents, embedder=embedder)
-    hits = Retriever(Settings(alpha=0.0), store, embedder).search("deal treaty vienna", 8)
-    assert len(hits) == 8
-    assert {1, 2} <= {hit.dense_rank for hit in hits}
-    assert {1, 2} <= {hit.lexical_rank for hit in hits}
-    scores = [hit.score for hit in hits]
-    assert scores == sorted(scores, reverse=True)
-
-
 def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> None:
     text = "Net sales of services were {} million dollars in the quarter."
     days = ((year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3))
@@ -174,21 +151,6 @@ def test_other_documents_come_after_all_that_is_near_in_a_named_one(store: Local
     assert first[:3] == ["report 112"] * 3
 
 
-def test_fusion_scales_both_retrievers_from_minimum_to_best() -> None:
-    fused = fuse({1: 1.0, 2: 0.0}, {2: 8.0, 1: 4.0}, 0.5)
-    assert fused == {1: pytest.approx(0.75), 2: pytest.approx(0.75)}
-    assert fuse({1: 0.2}, {}, 0.7) == {1: pytest.approx(0.7)}
-    assert fuse({}, {}, 0.7) == {}
-
-
-def test_close_cosines_are_spread() -> None:
-    close = {number: 0.8 + number / 200 for number in range(21)}
-    assert fuse(close, {}, 1.0) == {number: pytest.approx(number / 20) for number in close}
-    few = {number: close[number] for number in range(3)}
-    assert fuse(few, {}, 1.0)[0] > 0.99
-    assert fuse(close | {21: 0.1}, {}, 1.0)[0] > 0.9
-
-
 def passage(text: str, document: str, *headings: str) -> Passage:
     return Passage(document, 0, len(text), text, document, headings)
 
@@ -198,7 +160,7 @@ def passage(text: str, document: str, *headings: str) -> Passage:
     [
         (
             [passage("one", "a"), passage("two", "a"), passage("one", "b"), passage("one", "c")],
-            [2, 1, 0, 3, 9],
+            [2, 1, 0, 3],
             [[2, 0, 3], [1]],
         ),
         ([passage(SHORT, "a", "--depth"), passage(SHORT, "a", "--width")], [0, 1], [[0], [1]]),
@@ -209,18 +171,4 @@ def passage(text: str, document: str, *headings: str) -> Passage:
 def test_copies_are_one_group(
     passages: list[Passage], ranked: list[int], groups: list[list[int]]
 ) -> None:
-    assert fold(ranked, dict(enumerate(passages))) == groups
-
-
-@pytest.mark.parametrize(
-    ("first", "most", "chosen"),
-    [
-        ({7}, 4, [[1], [2], [3], [6, 7]]),
-        ({4, 5, 8}, 4, [[1], [4], [5], [8]]),
-        ({1, 2}, 4, [[1], [2], [3], [4]]),
-        ({2, 3}, 1, [[2]]),
-    ],
-)
-def test_first_results_replace_others(first: set[int], most: int, chosen: list[list[int]]) -> None:
-    assert choose([[1], [2], [3], [4], [5], [6, 7], [8]], first, most) == chosen
-    assert choose([], first, most) == []
+    assert fold(ranked, passages) == groups

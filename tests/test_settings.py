@@ -8,10 +8,10 @@ from rag.settings import Settings, shown
 
 def test_arguments_override_the_environment_and_the_file(tmp_path: Path) -> None:
     file = tmp_path / "rag.toml"
-    file.write_text('top_k = 3\nalpha = 0.5\nindex = "from-file"\n')
-    environment = {"RAG_CONFIG": str(file), "RAG_TOP_K": "4", "RAG_ALPHA": "0.6"}
+    file.write_text('top_k = 3\nthreshold = 0.5\nindex = "from-file"\n')
+    environment = {"RAG_CONFIG": str(file), "RAG_TOP_K": "4", "RAG_THRESHOLD": "0.6"}
     settings = Settings.load(environment, top_k=5, index=None)
-    assert (settings.top_k, settings.alpha, settings.index) == (5, 0.6, Path("from-file"))
+    assert (settings.top_k, settings.threshold, settings.index) == (5, 0.6, Path("from-file"))
 
 
 def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ({"RAG_TOP_H": "3"}, "unknown setting 'top_h' in the environment\n  did you mean top_k?"),
         ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not a valid int"),
-        ({"RAG_ALPHA": "1.5"}, "alpha = 1.5 in the environment is not between 0 and 1"),
+        ({"RAG_THRESHOLD": "1.5"}, "threshold = 1.5 in the environment is not between -1 and 1"),
         ({"RAG_BATCH_MS": "4"}, "unknown setting 'batch_ms' in the environment"),
         ({"RAG_PUBLIC_URL": "me"}, "public_url = 'me' in the environment is not an http"),
         ({"RAG_TOP_K": "0"}, "top_k = 0 in the environment is not between 1 and 200"),
@@ -62,7 +62,7 @@ def test_an_explicit_folder_overrides_a_database() -> None:
         ("top_k = nan", "top_k = nan"),
         ("top_k = 8.7", "top_k = 8.7"),
         ("top_k = 8.0", "top_k = 8.0"),
-        (f"alpha = 1{'0' * 400}", "alpha = 1000"),
+        (f"threshold = 1{'0' * 400}", "threshold = 1000"),
     ],
 )
 def test_invalid_values_are_named_and_not_rounded(tmp_path: Path, content: str, said: str) -> None:

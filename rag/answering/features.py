@@ -290,8 +290,8 @@ class Featurizer:
             ) | {"dense_best": max((h.dense for h in hits), default=0.0)}
         lexical = max(one.lexical for one in hits)
         return {
-            "fused": hit.score,
-            "fused_lead": hit.score - hits[0].score,
+            "fused": hit.log_score,
+            "fused_lead": hit.log_score - hits[0].log_score,
             "dense": hit.dense,
             "dense_best": max(one.dense for one in hits),
             "lexical": hit.lexical / lexical if lexical else 0.0,

@@ -24,8 +24,8 @@ def logit(probability: float, floor: float = 1e-6) -> float:
     return math.log(p / (1 - p))
 
 
-_SENTENCE_RETRIEVAL = 8.0
-"""Log-odds of a sentence that one unit of its passage's fused score is worth in ranking."""
+_SENTENCE_RETRIEVAL = 0.4
+"""Weight in ranking sentences of the logarithm of their passage's probability."""
 _SHORT_LINE = 60
 _SAYS = re.compile(r"[.!?:;…]|\d.*[^\W\d_]{2}")
 """In a line that is more than a heading: a stop, or a number with its unit."""
@@ -115,8 +115,8 @@ def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]
     """The sentences, with scores lowered by how far their passage is behind the best one in
     retrieval.
     """
-    best = max((hit.score for hit in hits), default=0.0)
-    odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.score - best) for s in sentences]
+    best = max((hit.log_score for hit in hits), default=0.0)
+    odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.log_score - best) for s in sentences]
     pairs = zip(sentences, odds, strict=True)
     return [replace(s, score=1 / (1 + math.exp(-sentence_odds))) for s, sentence_odds in pairs]
 
@@ -164,8 +164,8 @@ SPANS, _SENTENCES = 4, 5
 """Groups of spans, and sentences, from which candidates are made."""
 FIRST = 3
 """The same of the small reader, which read more passages."""
-_SPAN_RETRIEVAL = 20.0
-"""Log-odds of a span that one unit of its passage's fused score is worth in ranking."""
+_SPAN_RETRIEVAL = 1.0
+"""Weight in ranking spans of the logarithm of their passage's probability."""
 _TYPE = 6.0
 """Log-odds that a date or an amount gains if the question asks for one."""
 _LABEL = 4.0
@@ -260,5 +260,5 @@ class Reading:
 
 def span_score(mention: Mention) -> float:
     """The log-odds that rank spans: the reader's, retrieval's, and whether the type fits."""
-    evidence = _SPAN_RETRIEVAL * mention.span.hit.score + _TYPE * mention.typed
+    evidence = _SPAN_RETRIEVAL * mention.span.hit.log_score + _TYPE * mention.typed
     return mention.span.score + evidence - _LABEL * mention.unasked

@@ -15,6 +15,7 @@ from typing import Any
 from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
 from rag.filters import parse
+from rag.fusion import shipped
 from rag.models.registry import MINILM_SHA256, shipped_reader
 from rag.query import Query
 from rag.retrieval import RetrievalResult
@@ -23,7 +24,6 @@ from rag.types import Answer, Citation, Receipt
 
 _ANSWER_SETTINGS = (
     "first_stage_k",
-    "alpha",
     "passage_tokens",
     "threshold",
     "spelling",
@@ -83,7 +83,9 @@ class Asked:
 
 
 def answer_settings(settings: Settings) -> dict[str, str]:
-    return {name: str(getattr(settings, name)) for name in _ANSWER_SETTINGS}
+    """The settings, and the digest of the fusion that ordered the passages."""
+    values = {name: str(getattr(settings, name)) for name in _ANSWER_SETTINGS}
+    return values | {"fusion": shipped().digest}
 
 
 def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:

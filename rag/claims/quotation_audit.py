@@ -31,9 +31,9 @@ from rag.claims.quoted_text import (
 from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets
+from rag.meaning.stems import stem_words
 from rag.meaning.words import DENIALS, STOP_WORDS
 from rag.protocols import Filter, Store
-from rag.store.local.tantivy_index import analyze
 from rag.structure import block_at, sentence_around
 from rag.types import Citation, Document, Passage
 
@@ -267,7 +267,7 @@ class QuotationAudit:
 def _stems(fragment: Fragment) -> dict[str, str]:
     """The stems of the words that the index has, by word."""
     words = dict.fromkeys(token.word for token in fragment.tokens[:_MOST_WORDS])
-    return {word: stem for word in words for stem in analyze(word)}
+    return {word: stem for word in words for stem in stem_words(word)}
 
 
 def _following(

@@ -31,9 +31,7 @@ from rag.retrieval import Retriever
 from rag.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]
-_SETTINGS = (
-    "embedder reader passage_tokens first_stage_k alpha top_k threshold calibration"
-).split()
+_SETTINGS = ("embedder reader passage_tokens first_stage_k top_k threshold calibration").split()
 """Settings that affect answers."""
 
 

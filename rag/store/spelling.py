@@ -15,8 +15,8 @@ from math import log
 
 import simplemma
 
+from rag.meaning.stems import stem_words
 from rag.protocols import Store
-from rag.store.local.tantivy_index import analyze
 
 _WORD = re.compile(r"(?<![\w@./\\:#-])[^\W\d_]{4,}(?![\w@/\\-]|[.:]\w)")
 """A run of letters that is not part of an identifier, an address or a path."""
@@ -58,7 +58,7 @@ class WordSpeller:
 
     def _counts(self, words: Iterable[str]) -> dict[str, int]:
         """Number of passages with each word's stem; stop words, which have none, are left out."""
-        stems = {word: stem for word in words for stem in analyze(word)}
+        stems = {word: stem for word in words for stem in stem_words(word)}
         counts = self._store.word_counts(list(set(stems.values())))
         return {word: counts.get(stem, 0) for word, stem in stems.items()}
 
@@ -77,7 +77,7 @@ class WordSpeller:
         edits = _edits(word.lower())
         counts = {edit: count for edit, count in self._counts(edits).items() if count}
         written = set(filter(_is_english, counts))
-        for edit in {tuple(analyze(edit)): edit for edit in counts}.values():
+        for edit in {tuple(stem_words(edit)): edit for edit in counts}.values():
             numbers = [number for number, _ in self._store.lexical(edit, _READ)]
             for passage in self._store.passages(numbers).values():
                 words = re.findall(r"[^\W\d_]+", passage.in_context)

@@ -22,9 +22,9 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from rag.errors import InputError
+from rag.fusion import convex_sum
 from rag.models.device import native_bf16
 from rag.models.registry import loading, start_path
-from rag.retrieval import fuse
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
@@ -33,8 +33,6 @@ from rag.training.trainer import OTHER_START, Steps, mean, not_its_start, ready
 
 _DEPTH = 50
 """Candidates per retriever when searching for negatives."""
-_ALPHA = 0.7
-"""The service's own weight of dense retrieval."""
 _KEPT = 6
 """Number of best negatives of a question to draw from."""
 Material = tuple[list[str], dict[int, list[TrainingQuestion]]]
@@ -118,9 +116,11 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model:
         rows = model.encode_query([question.text for question, _ in pairs], **options)
     for (question, passage), row in zip(pairs, rows, strict=True):
         cosines, lexical = vectors @ row, dict(index.search(question.text, _DEPTH))
-        near = {*np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), *lexical}
-        scores = fuse({i: float(cosines[i]) for i in near}, lexical, _ALPHA)
-        close = sorted(scores, key=lambda i: (-scores[i], i))[: 3 * _KEPT]
+        near = sorted({*np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), *lexical})
+        by_words = np.array([lexical.get(i, 0.0) for i in near], dtype=np.float32)
+        scores = convex_sum(cosines[near], by_words)
+        best = np.argsort(-scores, kind="stable")[: 3 * _KEPT]
+        close = [near[place] for place in best]
         hard = [i for i in close if i not in question.passages and not answers(question, i)]
         anchor = replace(question, negatives=tuple(hard[:_KEPT]))
         by_passage.setdefault(passage, []).append(anchor)

@@ -63,10 +63,12 @@ def test_a_replay_names_what_changed(engine: Engine) -> None:
     assert any(line.startswith("index: generation") for line in done.changed)
     engine.store.delete("deal")
     assert "document deal: read then, not now" in replay(engine.ask, old).changed
-    other = dataclasses.replace(old, reader="f" * 64, settings={**old.settings, "alpha": "0.5"})
+    other = dataclasses.replace(
+        old, reader="f" * 64, settings={**old.settings, "passage_tokens": "90"}
+    )
     changed = replay(engine.ask, other).changed
     assert any(line.startswith("reader: ffffffffffff") for line in changed)
-    assert "setting alpha: 0.5 then, 0.7 now" in changed
+    assert "setting passage_tokens: 90 then, 160 now" in changed
 
 
 def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:

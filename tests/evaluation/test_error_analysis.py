@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rag.evaluation.error_analysis import Attempt, EvidenceSpan, attribute_error
 from rag.evaluation.records import Row
+from rag.fusion import CLIPPED, FEATURES, Fusion
 from rag.protocols import Filter, Vectors
 from rag.store.local.store import LocalStore
 from rag.types import Answer, Document, Hit, Passage
@@ -51,6 +53,24 @@ def test_evidence_that_a_text_file_wraps_is_found(tmp_path: Path) -> None:
     assert all(row.rank == 1 and row.cited_right == 1 for row in rows)
 
 
+def by_meaning() -> Fusion:
+    """A fusion that orders by cosine alone."""
+    first = np.zeros((1, 1, len(FEATURES)), dtype=np.float32)
+    first[0, 0, FEATURES.index("dense")] = 1
+    one, zero = np.ones((1, 1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
+    tensors = {
+        "mean": np.zeros(len(FEATURES), dtype=np.float32),
+        "deviation": np.ones(len(FEATURES), dtype=np.float32),
+        "first": first,
+        "first_bias": zero + CLIPPED,  # so that no score is cut off
+        "second": one,
+        "second_bias": zero,
+        "last": one,
+        "last_bias": zero,
+    }
+    return Fusion(tensors)
+
+
 class Shuffled(LocalStore):
     """FAISS returns the ids of other rows, as if a deletion had renumbered them."""
 
@@ -63,7 +83,8 @@ class Shuffled(LocalStore):
 
 
 def test_shuffled_faiss_ids_are_the_dense_retrievers_fault(tmp_path: Path) -> None:
-    asked = engine(store(tmp_path, kind=Shuffled), top_k=1, alpha=0.95)
+    asked = engine(store(tmp_path, kind=Shuffled), top_k=1)
+    asked.retriever.fusion = by_meaning()
     rows = examine(asked)
     assert stages(rows) == {"dense": len(FACTS)}
     assert all(row.lexical_rank == 1 and (row.dense_rank or 0) > 1 for row in rows)

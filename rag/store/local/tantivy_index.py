@@ -6,7 +6,6 @@ without a small list of stop words. The index is derived from the store's rows.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from rag.meaning.stems import analyzer
 from rag.protocols import Ranking
 
 K1, B = 1.2, 0.75
@@ -51,11 +51,6 @@ def length_norm(length: int, average: float) -> float:
     return K1 * (1 - B + B * length / average)
 
 
-_STOP_WORDS = (
-    "a an and are as at be but by did do does for from had has have he her his how i if in into is "
-    "it its me my no not of on or our she so such that the their then there these they this to was "
-    "we were what when where which who whom whose why will with would you your"
-).split()
 _HEAP_BYTES = 64_000_000
 _FEW = 8
 """If a filter selects at most one in so many passages, it becomes part of the query; Tantivy needs
@@ -64,26 +59,6 @@ _FEW = 8
 _SPARE = 8
 """Extra results to fetch where another average length may change their order."""
 _Hit = tuple[int, float, tantivy.DocAddress]
-
-
-@functools.cache
-def _analyzer() -> tantivy.TextAnalyzer:
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in (
-        tantivy.Filter.remove_long(100),
-        tantivy.Filter.lowercase(),
-        tantivy.Filter.ascii_fold(),
-        tantivy.Filter.custom_stopword(list(_STOP_WORDS)),
-        tantivy.Filter.stemmer("english"),
-    ):
-        builder = builder.filter(step)
-    return builder.build()
-
-
-def analyze(text: str) -> list[str]:
-    """The stemmed words of a text in order, as counted by every lexical index."""
-    words: list[str] = _analyzer().analyze(text)
-    return words
 
 
 def _schema() -> tantivy.Schema:
@@ -117,7 +92,7 @@ class LexicalIndex:
         """The index in `folder`, or an empty one in memory. Raises ValueError if it is broken."""
         self._folder = folder
         self._schema = _schema()
-        self._analyzer = _analyzer()
+        self._analyzer = analyzer()
         self._index = tantivy.Index(self._schema)
         self._index.register_tokenizer("rag", self._analyzer)
         self._searcher = self._index.searcher()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from rag.digest import sha256_file
 from rag.meaning.identifiers import searched
+from rag.meaning.stems import stem_words
 from rag.protocols import Ranking, Vectors
 from rag.store.local import database
 from rag.store.local.faiss_index import DenseIndex
@@ -33,7 +34,6 @@ from rag.store.local.tantivy_index import (
     K1,
     LENGTHS,
     LexicalIndex,
-    analyze,
     deleted,
     idf,
     length_class,
@@ -152,7 +152,7 @@ class Delta:
             else:
                 self.deleted.add(passage_id)
         for passage_id, text in added:
-            self._passages[passage_id] = words = Counter(analyze(text))
+            self._passages[passage_id] = words = Counter(stem_words(text))
             self._words += words.total()
             self._doc_freq.update(words.keys())
 
@@ -162,7 +162,7 @@ class Delta:
         """The `k` best (id, BM25 score) of index and additions without removed ones, best first."""
         if not self._passages:
             return index.search(text, k, allowed, self.deleted)
-        terms = list(dict.fromkeys(analyze(text)))
+        terms = list(dict.fromkeys(stem_words(text)))
         passages, average = index.collection(chain(terms, islice(self._doc_freq, _TRIED)))
         total = passages + len(self)
         counts = {term: index.doc_freq(term) for term in terms}

@@ -9,8 +9,8 @@ from typing import Any
 from psycopg import Connection
 
 from rag.filters import Pages, of_documents, pages
+from rag.meaning.stems import stem_words
 from rag.protocols import Filter, Ranking, Vectors
-from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import where
 from rag.store.postgres.schema import OWN, SAFE, pgvector_version
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential, question_vectors
@@ -109,7 +109,7 @@ def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
 
 def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Ranking:
     """By BM25, exactly."""
-    terms = list(dict.fromkeys(analyze(question)))
+    terms = list(dict.fromkeys(stem_words(question)))
     if not terms or k < 1 or within.few == 0:
         return []
     sql = """SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most

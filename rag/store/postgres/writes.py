@@ -13,9 +13,10 @@ from psycopg.types.json import Jsonb
 
 from rag.errors import InputError
 from rag.meaning.identifiers import searched
+from rag.meaning.stems import stem_words
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Vectors
-from rag.store.local.tantivy_index import analyze, length_class
+from rag.store.local.tantivy_index import length_class
 from rag.store.postgres.filter_sql import tags, writable
 from rag.store.postgres.schema import GRIDS, ORIGINALS, ensure, has
 from rag.store.postgres.sparse_bm25 import encode
@@ -38,7 +39,7 @@ def put(
 ) -> None:
     """Within a transaction: store the document, replacing the ones with its id and `instead_of`."""
     _check_id(document.id)
-    words = [Counter(analyze(searched(p))) for p in passages]
+    words = [Counter(stem_words(searched(p))) for p in passages]
     removed = _take_out(connection, {document.id, instead_of or document.id})
     if instead_of and has(connection, "rag_cells"):
         sql = """UPDATE rag_cells SET documents = array_replace(documents, %(old)s, %(new)s),

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.store.local.tantivy_index import LENGTHS, LexicalIndex, analyze, length_class
+from rag.meaning.stems import stem_words
+from rag.store.local.tantivy_index import LENGTHS, LexicalIndex, length_class
 from rag.store.local.views import Delta
 
 WORDS = "herring mackerel sardine oyster the sea seas swims swim cod".split()
@@ -65,7 +66,7 @@ def test_removed_passages_are_not_found(
         for word in WORDS:
             for k in (1, 99):
                 doc_freq = {
-                    i for i, text in there.items() if set(analyze(word)) & set(analyze(text))
+                    i for i, text in there.items() if set(stem_words(word)) & set(stem_words(text))
                 }
                 found = {i for i, _ in tail.search(index, word, k)}
                 assert found <= doc_freq

@@ -1,0 +1,299 @@
+"""Fits the fusion, which orders retrieved passages, and reports it on sets left out in turn.
+
+python -m eval.experiments.fit_fusion --cache DIR [--into FILE] [--ablations] SET...
+
+DIR is made by `python -m eval.experiments.kept`. Every question is searched in both wordings; each
+passage that both retrievers propose is relevant by the number of evidence sentences that it has.
+Networks are fitted listwise (ListNet with the relevance as distribution, Cao et al. 2007). Of
+collections only the half for fitting is used; the report is on both halves of sets that were left
+out, for questions as they were written and in other words: the share whose evidence is the first
+passage, among three and among eight. `--ablations` leaves each group of features out."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from eval.experiments.fit_judge import is_for_fitting
+from eval.experiments.kept import NAMES, opened
+from eval.scripts import CACHE, PATH, finished, script
+from rag.evaluation.gold import PLAIN, Question
+from rag.fusion import CLIPPED, FEATURES, Candidates, Fusion, features
+from rag.retrieval import Retriever
+
+NETWORKS, UNITS, EPOCHS, BATCH = 5, 48, 12, 32
+RATE, DECAY, DROPOUT = 3e-3, 1e-2, 0.15
+FOLDS = 5
+"""Groups of sets that are left out in turn."""
+DEPTHS = (1, 3, 8)
+GROUPS = {
+    "convex sum": ["convex"],
+    "meaning": ["dense", "dense_below_best", "dense_rank"],
+    "BM25": ["lexical_scaled", "lexical_log", "lexical_rank", "both_ranks"],
+    "words in the text": ["text_coverage", "rarest_absent", "rarest_present", "context_coverage"],
+    "words in heading and title": ["heading_coverage", "title_coverage", "heading_precision"],
+    "pairs of words": ["pairs_present"],
+    "codes, numbers, quoted words": ["codes_present", "numbers_present", "quoted_present"],
+    "document": ["document_dense", "document_lexical", "document_share", "document_rank"],
+    "neighbours": ["neighbour_dense", "neighbour_lexical"],
+    "named documents": ["names_document", "dates_document", "names_other"],
+    "kinds": ["asks_time_has_time", "asks_number_has_number", "asks_how_has_list"],
+    "shape": ["passage_words", "passage_is_opening", "heading_depth", "sentence_fraction"],
+    "question": [name for name in FEATURES if name.startswith("question_")],
+}
+_NAMING, _RIGHTLY = 0.15, 0.9
+"""Share of the questions that are also fitted as if they named a document, since few do; how often
+that is the document of the evidence."""
+_PART = 40
+"""Characters of a long sentence that count as a part of it, if passages divide it."""
+Scorer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The n candidates of a question: features, shape (n, len(FEATURES)), the number of evidence
+    sentences in each, and digests of their texts, since equal texts are one hit."""
+
+    set: str
+    question: str
+    group: str
+    is_plain: bool
+    rows: NDArray[np.float32]
+    relevance: NDArray[np.float32]
+    texts: tuple[str, ...]
+
+
+def collect(name: str, cache: Path) -> list[Ranking]:
+    """The rankings of a set's answerable questions; searched once, then read from `cache`."""
+    engine, questions = opened(name, cache, "fast")
+    kept = cache / name / "fusion.npz"
+    if not kept.exists():
+        made = list(_searched(name, engine.retriever, questions))
+        np.savez_compressed(
+            kept,
+            rows=np.vstack([one.rows for one in made]).astype(np.float16),
+            relevance=np.concatenate([one.relevance for one in made]),
+            texts=np.array([text for one in made for text in one.texts]),
+            counts=np.array([len(one.rows) for one in made]),
+            questions=np.array([one.question for one in made]),
+        )
+    engine.store.close()
+    return list(_loaded(name, kept, {question.id: question for question in questions}))
+
+
+def _loaded(name: str, kept: Path, questions: dict[str, Question]) -> Iterator[Ranking]:
+    table = np.load(kept)
+    ends = np.cumsum(table["counts"])
+    parts = [np.split(table[key], ends[:-1]) for key in ("rows", "relevance", "texts")]
+    for number, *(rows, relevance, texts) in zip(table["questions"].tolist(), *parts, strict=True):
+        question = questions.get(number)
+        if question is not None and question.answers:
+            yield Ranking(
+                set=name,
+                question=number,
+                group=question.group,
+                is_plain=number.endswith(PLAIN),
+                rows=rows.astype(np.float32),
+                relevance=relevance,
+                texts=tuple(texts.tolist()),
+            )
+
+
+def _searched(name: str, retriever: Retriever, questions: Sequence[Question]) -> Iterator[Ranking]:
+    vocabulary = retriever.vocabulary()
+    for question in questions:
+        (vector,) = retriever.embedder.embed_queries([question.text])
+        named = retriever.named(question.text, None)
+        depth = retriever.candidates
+        found = retriever.candidates_of(question.text, vector, depth, depth, None, named)
+        texts = [hashlib.md5(passage.text.encode()).hexdigest()[:8] for passage in found.passages]
+        rows = features(question.text, found, vocabulary)
+        yield Ranking(
+            name,
+            question.id,
+            question.group,
+            question.id.endswith(PLAIN),
+            rows,
+            relevance(question, found),
+            tuple(texts),
+        )
+
+
+def relevance(question: Question, found: Candidates) -> NDArray[np.float32]:
+    """The number of evidence sentences in each passage; a half for a part of one that no passage
+    has whole. Without evidence, 1 for an accepted answer in a relevant document."""
+    flat = [" ".join(passage.text.split()) for passage in found.passages]
+    counts = np.zeros(len(flat), dtype=np.float32)
+    documents = [passage.document_id for passage in found.passages]
+    for proof in question.evidence:
+        sentence = " ".join(proof.sentence.split())
+        size = max(_PART, len(sentence) // 2)
+        own = [row for row, name in enumerate(documents) if name == proof.document]
+        whole = [row for row in own if sentence in flat[row]]
+        part = [row for row in own if sentence[:size] in flat[row] or sentence[-size:] in flat[row]]
+        counts[whole or part] += 1.0 if whole else 0.5
+    if not question.evidence:
+        for row, text in enumerate(flat):
+            has_answer = any(answer.lower() in text.lower() for answer in question.wordings)
+            counts[row] = float(documents[row] in question.relevant and has_answer)
+    return counts
+
+
+def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, Any]:
+    """The networks' tensors; the features of `without` are constant."""
+    learned = [one for one in rankings if one.relevance.any()]
+    chosen = np.random.default_rng(0).random(len(learned)) < _NAMING
+    learned += [
+        as_if_named(one) for one, is_chosen in zip(learned, chosen, strict=True) if is_chosen
+    ]
+    rows = np.vstack([one.rows for one in learned])
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    deviation[[FEATURES.index(name) for name in without]] = 1e9
+    longest = max(len(one.rows) for one in learned)
+    inputs = torch.zeros(len(learned), longest, len(FEATURES))
+    absent = torch.zeros(len(learned), longest, dtype=torch.bool)
+    target = torch.zeros(len(learned), longest)
+    for place, one in enumerate(learned):
+        count = len(one.rows)
+        scaled = np.clip((one.rows - mean) / deviation, -CLIPPED, CLIPPED)
+        inputs[place, :count] = torch.from_numpy(scaled)
+        absent[place, count:] = True
+        shares = np.minimum(one.relevance, 1)
+        target[place, :count] = torch.from_numpy(shares / shares.sum())
+    networks = [_network(inputs, absent, target, seed) for seed in range(NETWORKS)]
+    tensors = {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
+    for name, place in (("first", 0), ("second", 3), ("last", 5)):
+        layers = [dict(network[place].named_parameters()) for network in networks]
+        for suffix, parameter in (("", "weight"), ("_bias", "bias")):
+            stacked = torch.stack([layer[parameter].detach() for layer in layers])
+            tensors[name + suffix] = stacked.numpy()
+    return tensors
+
+
+def as_if_named(one: Ranking) -> Ranking:
+    """The same ranking as if the question named a document by an identifier: that of the evidence,
+    or sometimes another one, as questions do that only mention it."""
+    seed = int(hashlib.md5(one.question.encode()).hexdigest()[:8], 16)
+    generator = np.random.default_rng(seed)
+    documents = one.rows[:, FEATURES.index("document_rank")]  # differs between documents
+    if generator.random() < _RIGHTLY:
+        named = documents[int(np.argmax(one.relevance))]
+    else:
+        named = generator.choice(documents)
+    rows = one.rows.copy()
+    rows[:, FEATURES.index("names_document")] = documents == named
+    rows[:, FEATURES.index("names_other")] = documents != named
+    return replace(one, rows=rows)
+
+
+def _network(inputs: Tensor, absent: Tensor, target: Tensor, seed: int) -> torch.nn.Sequential:
+    torch.manual_seed(seed)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(inputs.shape[-1], UNITS),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(DROPOUT),
+        torch.nn.Linear(UNITS, UNITS // 2),
+        torch.nn.ReLU(),
+        torch.nn.Linear(UNITS // 2, 1),
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    steps = EPOCHS * -(-len(inputs) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    for _ in range(EPOCHS):
+        for batch in torch.split(torch.randperm(len(inputs)), BATCH):
+            scores = network(inputs[batch])[..., 0].masked_fill(absent[batch], -1e9)
+            loss = -(target[batch] * torch.log_softmax(scores, dim=1)).sum(dim=1).mean()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+def first_place(one: Ranking, scores: NDArray[np.float32]) -> int:
+    """The place of the first text with a whole evidence sentence, from 1; 999 for none."""
+    texts = list(dict.fromkeys(one.texts[row] for row in np.argsort(-scores, kind="stable")))
+    having = {one.texts[row] for row in np.flatnonzero(one.relevance >= 1)}
+    return min((texts.index(text) + 1 for text in having), default=999)
+
+
+def shares(rankings: Sequence[Ranking], scorers: Sequence[Scorer]) -> dict[str, Any]:
+    """For each wording the per cent of questions whose evidence is among the first, by depth."""
+    places = {False: list[int](), True: list[int]()}
+    for one, scorer in zip(rankings, scorers, strict=True):
+        places[one.is_plain].append(first_place(one, scorer(one.rows)))
+    return {
+        name: {"questions": len(found)}
+        | {str(depth): round(100 * float(np.mean(np.array(found) <= depth)), 1) for depth in DEPTHS}
+        for name, found in (("as written", places[False]), ("in other words", places[True]))
+        if found
+    }
+
+
+def left_out(rankings: Sequence[Ranking], sets: Sequence[str], without: Sequence[str] = ()) -> Any:
+    """A scorer for each ranking, fitted to other sets."""
+    scorers: dict[str, Scorer] = {}
+    for fold in range(min(FOLDS, len(sets))):
+        names = sets[fold::FOLDS]
+        others = [one for one in rankings if one.set not in names and _is_for_fitting(one)]
+        fusion = Fusion(fit(others, without))
+        scorers |= dict.fromkeys(names, fusion.log_odds)
+    return [scorers[one.set] for one in rankings]
+
+
+def _is_for_fitting(one: Ranking) -> bool:
+    return is_for_fitting(one.set, Question(one.question, "", group=one.group))
+
+
+def by_convex_sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = rows[:, FEATURES.index("convex")]
+    return scores
+
+
+@script(__doc__)
+@CACHE
+@click.option("--into", type=PATH, help="File for the fitted networks.")
+@click.option("--ablations", is_flag=True, help="Also leave out each group of features.")
+@NAMES
+def main(cache: Path, into: Path | None, ablations: bool, names: tuple[str, ...]) -> None:
+    rankings = [one for name in names for one in collect(name, cache)]
+    if into:
+        learned = [one for one in rankings if _is_for_fitting(one)]
+        save_file(fit(learned), into, {"features": json.dumps(FEATURES), "sets": " ".join(names)})
+    scorers = left_out(rankings, names)
+    report: dict[str, Any] = {
+        "convex sum": shares(rankings, [by_convex_sum] * len(rankings)),
+        "fusion, sets left out in turn": shares(rankings, scorers),
+    }
+    report["by set"] = {
+        name: {
+            "convex sum": shares(
+                [one for one in rankings if one.set == name],
+                [by_convex_sum] * sum(one.set == name for one in rankings),
+            ),
+            "fusion": shares(
+                [one for one in rankings if one.set == name],
+                [scorer for one, scorer in zip(rankings, scorers, strict=True) if one.set == name],
+            ),
+        }
+        for name in names
+    }
+    if ablations:
+        report["without"] = {
+            group: shares(rankings, left_out(rankings, names, columns))
+            for group, columns in GROUPS.items()
+        }
+    finished(report)
+
+
+if __name__ == "__main__":
+    main()

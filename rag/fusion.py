@@ -1,0 +1,440 @@
+"""Fitted fusion: how likely each retrieved passage holds the answer to the question.
+
+Both retrievers propose passages. A small network scores them from what the retrievers and the
+words say: both scores and ranks, how much of the question's words occur in the text, the heading
+and the title, weighted by how rare they are, and what else was found in the same document. It is
+trained listwise (ListNet, Cao et al. 2007) on questions in the documents' words and in other words,
+by `python -m eval.experiments.fit_fusion`. A learned fusion of lexical and dense features is
+described by Bruch et al. 2023, "An analysis of fusion functions for hybrid retrieval".
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load
+
+from rag.meaning import identifiers
+from rag.types import Passage
+
+Rows = NDArray[np.float32]
+"""Features of n passages, shape (n, len(FEATURES))."""
+Scores = NDArray[np.float32]
+"""One number for each of n passages, shape (n,)."""
+
+FEATURES = (
+    "convex",
+    "dense",
+    "dense_below_best",
+    "dense_rank",
+    "lexical_scaled",
+    "lexical_log",
+    "lexical_rank",
+    "both_ranks",
+    "text_coverage",
+    "heading_coverage",
+    "title_coverage",
+    "context_coverage",
+    "heading_precision",
+    "rarest_absent",
+    "rarest_present",
+    "pairs_present",
+    "codes_present",
+    "numbers_present",
+    "quoted_present",
+    "document_dense",
+    "document_lexical",
+    "document_share",
+    "document_rank",
+    "neighbour_dense",
+    "neighbour_lexical",
+    "names_document",
+    "dates_document",
+    "names_other",
+    "asks_time_has_time",
+    "asks_number_has_number",
+    "asks_how_has_list",
+    "passage_words",
+    "passage_is_opening",
+    "heading_depth",
+    "sentence_fraction",
+    # the question, the same for all of its passages
+    "question_words",
+    "question_known",
+    "question_best_coverage",
+    "question_best_dense",
+    "question_dense_lead",
+    "question_codes",
+    "question_agreement",
+)
+"""Names of the columns, in order."""
+
+_CODE = re.compile(
+    r"[A-Za-z0-9]*(?:[a-z][A-Z]|[A-Z]{2,}|_|\d[A-Za-z]|[A-Za-z]\d|--)[A-Za-z0-9_.-]*"
+)
+"""A word that is written as in code, or an abbreviation."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_QUOTED = re.compile(r"[\"“”«»`]([^\"“”«»`]{2,80})[\"“”«»`]")
+_TIME = re.compile(r"(?i)\b(?:when|what (?:date|day|year|month|time)|how (?:long|soon|often))\b")
+_HAS_TIME = re.compile(
+    r"(?i)\b(?:(?:19|20)\d\d|\d+ (?:second|minute|hour|day|week|month|year)s?|"
+    r"(?:jan|febr)uary|march|april|june|july|august|(?:sept|nov|dec)ember|october|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|daily|weekly|monthly|yearly|annually)\b"
+)
+_AMOUNT = re.compile(
+    r"(?i)\b(?:how (?:much|many|big|large|far|fast|old|high)|what (?:number|percentage|share)|"
+    r"limit|cost|price|fee)\b"
+)
+_HOW = re.compile(r"(?i)\b(?:how (?:do|to|can|should)|steps|which|what (?:are|do i need))\b")
+_LIST = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s")
+_WORD_COUNT = 6.0
+"""Number of content words of a typical question, to scale their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Retrieved passages of one question, in any order, with n entries each.
+
+    `numbers` are the passages' ids. `dense` are cosines, `lexical` BM25 scores (0 if no word
+    matched); ranks count from 1 in each retriever's results, 0 for passages that only the other one
+    found. `named` and `dated` are the documents that the question names by an identifier or by a
+    day.
+    """
+
+    numbers: Sequence[int]
+    passages: Sequence[Passage]
+    dense: Scores
+    lexical: Scores
+    dense_ranks: NDArray[np.int64]
+    lexical_ranks: NDArray[np.int64]
+    named: frozenset[str] = frozenset()
+    dated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the index knows of words: `stems` splits a text into stems, `doc_freq` maps stems to
+    the number of passages that contain them, of `passages` in all.
+    """
+
+    stems: Callable[[str], list[str]]
+    doc_freq: Callable[[Sequence[str]], Mapping[str, int]]
+    passages: int
+
+
+def features(question: str, found: Candidates, vocabulary: Vocabulary) -> Rows:
+    """The features of each candidate: float32, shape (n, len(FEATURES))."""
+    words = _QuestionWords.of(question, vocabulary)
+    convex = convex_sum(found.dense, found.lexical)
+    columns = _scores(found, convex) | _words(words, found, vocabulary)
+    columns |= _documents(found, convex) | _kinds(question, found)
+    columns |= _question(words, found, columns)
+
+    count = len(found.passages)
+    table = np.empty((count, len(FEATURES)), dtype=np.float32)
+    for place, name in enumerate(FEATURES):
+        table[:, place] = columns[name]
+    return table
+
+
+_ALPHA = 0.7
+"""Share of meaning in the convex sum."""
+_CLOSE, _MANY = 0.6, 20
+"""Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
+
+
+def convex_sum(cosines: Scores, lexical: Scores) -> Scores:
+    """A fixed sum of cosines and BM25 scores, in [0, 1], shape (n,).
+
+    Each score is scaled from its theoretical minimum (cosine -1, BM25 0) to the best one found
+    (TM2C2 of Bruch et al.). If many cosines lie close together, as with e5 models, their minimum
+    replaces -1.
+    """
+    lowest = float(cosines.min(initial=1))
+    floor = lowest if lowest > _CLOSE and len(cosines) >= _MANY else -1.0
+    meaning = np.maximum(cosines - floor, 0)
+    scaled = _ALPHA * meaning / (meaning.max(initial=0) or 1)
+    sums: Scores = scaled + (1 - _ALPHA) * lexical / (lexical.max(initial=0) or 1)
+    return sums
+
+
+Columns = dict[str, NDArray[Any] | float]
+
+
+def _scores(found: Candidates, convex: Scores) -> Columns:
+    dense, lexical = _standardised(found.dense), found.lexical
+    by_meaning = _reciprocal(found.dense_ranks)
+    by_words = _reciprocal(found.lexical_ranks)
+    return {
+        "convex": convex,
+        "dense": dense,
+        "dense_below_best": dense.max(initial=0) - dense,
+        "dense_rank": by_meaning,
+        "lexical_scaled": lexical / max(float(lexical.max(initial=0)), 1e-6),
+        "lexical_log": np.log1p(lexical),
+        "lexical_rank": by_words,
+        "both_ranks": by_meaning * by_words,
+    }
+
+
+def _standardised(cosines: Rows) -> Rows:
+    """Cosines with mean 0 and deviation 1, since their range differs between embedders."""
+    if not len(cosines):
+        return cosines
+    scores: Rows = (cosines - cosines.mean()) / (cosines.std() + 1e-3)
+    return scores
+
+
+def _reciprocal(ranks: NDArray[np.int64]) -> Rows:
+    """1 / (rank + 2); 0 without a rank."""
+    return np.where(ranks > 0, 1 / (ranks + 2), 0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _QuestionWords:
+    """Stems of the question, m of them, and what must occur as it is written."""
+
+    stems: list[str]
+    weights: Rows
+    """shape (m,): inverse document frequency, 1 for a word that the index does not have"""
+    known: float
+    """share of the weights that belongs to words of the index"""
+    pairs: frozenset[tuple[str, str]]
+    codes: frozenset[str]
+    numbers: frozenset[str]
+    quoted: frozenset[str]
+
+    @classmethod
+    def of(cls, question: str, vocabulary: Vocabulary) -> _QuestionWords:
+        in_order = vocabulary.stems(question)
+        stems = list(dict.fromkeys(in_order))
+        frequencies = vocabulary.doc_freq(stems)
+        counts = np.array([frequencies.get(stem, 0) for stem in stems], dtype=np.float32)
+        total = max(vocabulary.passages, 2)
+        weights = np.log1p(total / (1 + counts)) / np.log1p(total)
+        return cls(
+            stems=stems,
+            weights=weights,
+            known=float(weights[counts > 0].sum() / max(weights.sum(), 1e-6)),
+            pairs=frozenset(pairwise(in_order)),
+            codes=frozenset(code.lower() for code in _CODE.findall(question)),
+            numbers=frozenset(_NUMBER.findall(question)),
+            quoted=frozenset(words.lower() for words in _QUOTED.findall(question)),
+        )
+
+    def present(self, words: Collection[str]) -> list[bool]:
+        """Whether each stem is among `words`."""
+        return [stem in words for stem in self.stems]
+
+    def coverage(self, present: NDArray[np.bool_]) -> Rows:
+        """Share of the weights that belongs to present words: (n, m) to (n,)."""
+        shares: Rows = present @ self.weights / max(float(self.weights.sum()), 1e-6)
+        return shares
+
+
+def _words(words: _QuestionWords, found: Candidates, vocabulary: Vocabulary) -> Columns:
+    """How much of the question's words occurs, and where."""
+    passages = found.passages
+    texts = [vocabulary.stems(passage.text) for passage in passages]
+    headings = _named_words(words, [" ".join(one.headings) for one in passages], vocabulary)
+    file_names = [identifiers.file_name(passage.document_id) for passage in passages]
+    titles = [f"{one.title} {name}" for one, name in zip(passages, file_names, strict=True)]
+
+    in_text = _matrix([words.present(set(stems)) for stems in texts], words)
+    in_heading, heading_lengths = headings
+    in_title, _ = _named_words(words, titles, vocabulary)
+    anywhere = in_text | in_heading | in_title
+
+    said = [f"{one.context} {one.text}".lower() for one in passages]
+    pairs = [len(words.pairs.intersection(pairwise(stems))) for stems in texts]
+    return {
+        "text_coverage": words.coverage(in_text),
+        "heading_coverage": words.coverage(in_heading),
+        "title_coverage": words.coverage(in_title),
+        "context_coverage": words.coverage(anywhere),
+        "heading_precision": in_heading.sum(axis=1) / np.maximum(heading_lengths, 1),
+        "rarest_absent": (~anywhere * words.weights).max(axis=1, initial=0),
+        "rarest_present": (in_text * words.weights).max(axis=1, initial=0),
+        "pairs_present": np.array(pairs) / max(len(words.pairs), 1),
+        "codes_present": _shares_within(words.codes, said),
+        "numbers_present": _shares_within(words.numbers, said),
+        "quoted_present": _shares_within(words.quoted, said),
+        "passage_words": np.array([min(len(stems), 300) for stems in texts]) / 150,
+    }
+
+
+def _named_words(
+    words: _QuestionWords, names: Sequence[str], vocabulary: Vocabulary
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which words of the question each heading or title has, and its own number of words; equal
+    names are split once.
+    """
+    stems_of = {name: frozenset(vocabulary.stems(name)) for name in dict.fromkeys(names)}
+    rows = {name: words.present(stems) for name, stems in stems_of.items()}
+    lengths = np.array([len(stems_of[name]) for name in names])
+    return _matrix([rows[name] for name in names], words), lengths
+
+
+def _matrix(rows: Sequence[Sequence[bool]], words: _QuestionWords) -> NDArray[np.bool_]:
+    return np.array(rows, dtype=bool).reshape(len(rows), len(words.stems))
+
+
+def _shares_within(wanted: frozenset[str], texts: Sequence[str]) -> Rows:
+    """Share of the strings that occur in each text; 0 if none is wanted."""
+    if not wanted:
+        return np.zeros(len(texts), dtype=np.float32)
+    return np.array([sum(one in text for one in wanted) / len(wanted) for text in texts])
+
+
+_BESIDE = 40
+"""Characters that may lie between passages that follow each other."""
+
+
+def _documents(found: Candidates, convex: Scores) -> Columns:
+    """What else was found in the passage's document, and next to it."""
+    count = len(found.passages)
+    ids = [passage.document_id for passage in found.passages]
+    starts = [passage.start for passage in found.passages]
+    dense = _standardised(found.dense)
+    lexical = found.lexical / max(float(found.lexical.max(initial=0)), 1e-6)
+
+    rows_of: dict[str, list[int]] = {}
+    for row in sorted(range(count), key=starts.__getitem__):
+        rows_of.setdefault(ids[row], []).append(row)
+
+    best_dense, best_lexical, share, beside_dense, beside_lexical = np.zeros((5, count))
+    for rows in rows_of.values():
+        share[rows] = len(rows) / count
+        best_dense[rows] = _best_of_others(dense[rows])
+        best_lexical[rows] = _best_of_others(lexical[rows])
+        for before, after in pairwise(rows):
+            if starts[after] - found.passages[before].end > _BESIDE:
+                continue
+            for row, other in ((before, after), (after, before)):
+                beside_dense[row] = max(beside_dense[row], dense[other])
+                beside_lexical[row] = max(beside_lexical[row], lexical[other])
+
+    best = {name: float(convex[rows].max()) for name, rows in rows_of.items()}
+    by_best = sorted(best, key=lambda name: -best[name])
+    rank = {name: 1 / (place + 3) for place, name in enumerate(by_best)}
+    return {
+        "document_dense": best_dense,
+        "document_lexical": best_lexical,
+        "document_share": share,
+        "document_rank": np.array([rank[name] for name in ids]),
+        "neighbour_dense": beside_dense,
+        "neighbour_lexical": beside_lexical,
+        "names_document": np.array([name in found.named for name in ids]),
+        "dates_document": np.array([name in found.dated for name in ids]),
+        "names_other": np.array([bool(found.named) and name not in found.named for name in ids]),
+    }
+
+
+def _best_of_others(scores: Rows) -> Rows:
+    """For each score the highest among the others; 0 for a single one."""
+    if len(scores) == 1:
+        return np.zeros(1, dtype=np.float32)
+    second, first = np.partition(scores, -2)[-2:]
+    best: Scores = np.where(scores == first, second, first)
+    return best
+
+
+def _kinds(question: str, found: Candidates) -> Columns:
+    """What kind of text the passage is, and whether it has the kind that is asked."""
+    texts = [passage.text for passage in found.passages]
+    asks_time = bool(_TIME.search(question))
+    asks_number = bool(_AMOUNT.search(question))
+    asks_how = bool(_HOW.search(question))
+    has_time = np.array([asks_time and bool(_HAS_TIME.search(text)) for text in texts])
+    has_number = np.array([asks_number and bool(_NUMBER.search(text)) for text in texts])
+    has_list = np.array([asks_how and bool(_LIST.search(text)) for text in texts])
+    ends = np.array([text.rstrip()[-1:] in set(".!?:;)") for text in texts])
+    depths = [len(passage.headings) for passage in found.passages]
+    return {
+        "asks_time_has_time": has_time,
+        "asks_number_has_number": has_number,
+        "asks_how_has_list": has_list,
+        "passage_is_opening": np.array([passage.start < 400 for passage in found.passages]),
+        "heading_depth": np.array(depths) / 4,
+        "sentence_fraction": ends,
+    }
+
+
+def _question(words: _QuestionWords, found: Candidates, columns: Columns) -> Columns:
+    coverage = np.asarray(columns["context_coverage"])
+    ranked = np.sort(_standardised(found.dense))[::-1]
+    by_meaning = set(np.flatnonzero((found.dense_ranks > 0) & (found.dense_ranks <= 10)).tolist())
+    by_words = set(np.flatnonzero((found.lexical_ranks > 0) & (found.lexical_ranks <= 10)).tolist())
+    return {
+        "question_words": len(words.stems) / _WORD_COUNT,
+        "question_known": words.known,
+        "question_best_coverage": float(coverage.max(initial=0)),
+        "question_best_dense": float(ranked[:1].sum()),
+        "question_dense_lead": float(ranked[:1].sum() - ranked[:10][-1:].sum()),
+        "question_codes": float(bool(words.codes)) + float(bool(words.numbers)),
+        "question_agreement": len(by_meaning & by_words) / 10,
+    }
+
+
+SHIPPED = Path(__file__).with_name("fusion.safetensors")
+CLIPPED = 5.0
+"""Limit of scaled features."""
+
+
+class Fusion:
+    """Networks of two hidden layers, whose outputs are averaged.
+
+    Tensors: `mean` and `deviation`, shape (features,); `first` (networks, units, features),
+    `second` (networks, fewer, units), `last` (networks, 1, fewer), and the biases of each. `digest`
+    is that of the file.
+    """
+
+    def __init__(self, tensors: Mapping[str, Rows], digest: str = "") -> None:
+        self._mean, self._deviation = tensors["mean"], tensors["deviation"]
+        layers = ("first", "second", "last")
+        self._layers = [(tensors[name], tensors[f"{name}_bias"]) for name in layers]
+        self.digest = digest
+
+    @classmethod
+    def load(cls, path: Path) -> Fusion:
+        """Raises OSError, ValueError for another number of features, or safetensors' error for a
+        broken file.
+        """
+        content = path.read_bytes()
+        tensors = load(content)
+        if len(tensors["mean"]) != len(FEATURES):
+            raise ValueError(f"{path} is for {len(tensors['mean'])} features, not {len(FEATURES)}")
+        return cls(tensors, hashlib.sha256(content).hexdigest())
+
+    def probabilities(self, question: str, found: Candidates, vocabulary: Vocabulary) -> Scores:
+        """How likely each passage holds the answer if one of them does; the sum is 1."""
+        odds = self.log_odds(features(question, found, vocabulary))
+        shares = np.exp(odds - odds.max(initial=-np.inf))
+        likely: Scores = shares / shares.sum()
+        return likely
+
+    def log_odds(self, rows: Rows) -> Scores:
+        """The networks' mean output for each row, comparable within a question."""
+        scaled = np.clip((rows - self._mean) / self._deviation, -CLIPPED, CLIPPED)
+        values = np.broadcast_to(scaled, (len(self._layers[0][0]), *scaled.shape))
+        *hidden, (last, last_bias) = self._layers
+        for weight, bias in hidden:
+            values = np.maximum(values @ weight.transpose(0, 2, 1) + bias[:, None, :], 0)
+        outputs = values @ last.transpose(0, 2, 1) + last_bias[:, None, :]
+        means: Scores = outputs[:, :, 0].mean(axis=0)
+        return means
+
+
+@functools.cache
+def shipped() -> Fusion:
+    """The fusion that is used by default, loaded once."""
+    return Fusion.load(SHIPPED)
