@@ -131,7 +131,9 @@ class Highlight(BaseModel):
 
 
 class Scores(BaseModel):
-    """Higher is better: the fused score in [0, 1], the cosine in [-1, 1], the BM25 score."""
+    """Higher is better. `score`: the probability that this passage, of those found, has the answer;
+    then the cosine, in [-1, 1], and the BM25 score.
+    """
 
     score: float
     dense: float
