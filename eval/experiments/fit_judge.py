@@ -23,7 +23,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
@@ -44,6 +44,10 @@ from rag.query import Query
 NETWORKS, UNITS, EPOCHS, BATCH = 10, 64, 10, 24
 RATE, DECAY, DROPOUT, INPUT_DROPOUT = 2e-3, 1e-2, 0.3, 0.2
 """AdamW with one cycle of its rate (Smith & Topin 2018), chosen on sets left out in turn."""
+MORE_EPOCHS, MORE_RATE = 4, 5e-4
+"""The same for going on from fitted networks."""
+_LAYERS = (("first", 1), ("second", 4), ("last", 6))
+"""Names of the layers, and their places in a network."""
 _NEARLY = 0.98
 MOST_WEIGHT = 5.0
 """Weight of a question of a rare form."""
@@ -166,8 +170,12 @@ def _share(question: Question, form: str, judgement: Judgement) -> float:
     return 1.0 if form == wanted else _OTHER_FORM.get(question.form, 0.7)
 
 
-def fit(made: Sequence[Example]) -> dict[str, Rows]:
-    """The networks' tensors. A question weighs as the root of the number of its candidates, and
+Tensors = dict[str, Rows]
+
+
+def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
+    """The networks' tensors, from random weights, or going on from those of `start`, which have
+    learned from other questions. A question weighs as the root of the number of its candidates, and
     those of rare forms more, so that a catalogue is learned from few questions."""
     rows = np.vstack([one.rows for one in made])
     target = np.concatenate([one.serves for one in made]).astype(np.float32)
@@ -177,12 +185,14 @@ def fit(made: Sequence[Example]) -> dict[str, Rows]:
     shares = [rare * count**-0.5 for rare, count in zip(rarity, counts, strict=True)]
     weight = np.repeat(shares, counts)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    if start:
+        mean, deviation = start["mean"], start["deviation"]
     scaled = np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED)
     tensors = {"mean": mean, "deviation": deviation}
     weight = (weight / weight.mean()).astype(np.float32)
     inputs, labels, weights = map(torch.from_numpy, (scaled, target, weight))
-    networks = [_network(inputs, labels, weights, counts, seed) for seed in range(NETWORKS)]
-    for name, place in (("first", 1), ("second", 4), ("last", 6)):
+    networks = [_network(inputs, labels, weights, counts, seed, start) for seed in range(NETWORKS)]
+    for name, place in _LAYERS:
         layers = [dict(net[place].named_parameters()) for net in networks]
         for suffix, parameter in (("", "weight"), ("_bias", "bias")):
             stacked = torch.stack([layer[parameter].detach() for layer in layers])
@@ -191,7 +201,12 @@ def fit(made: Sequence[Example]) -> dict[str, Rows]:
 
 
 def _network(
-    rows: Tensor, labels: Tensor, weights: Tensor, counts: Sequence[int], seed: int
+    rows: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    counts: Sequence[int],
+    seed: int,
+    start: Tensors | None,
 ) -> torch.nn.Sequential:
     """`counts` has the number of rows of each question."""
     torch.manual_seed(seed)
@@ -204,12 +219,17 @@ def _network(
         torch.nn.ReLU(),
         torch.nn.Linear(UNITS // 2, 1),
     )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    epochs, rate = (MORE_EPOCHS, MORE_RATE) if start else (EPOCHS, 2 * RATE)
+    if start:
+        for name, place in _LAYERS:
+            layer = {"weight": start[name][seed], "bias": start[f"{name}_bias"][seed]}
+            network[place].load_state_dict({key: torch.tensor(one) for key, one in layer.items()})
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=DECAY)
     questions = torch.split(torch.arange(len(rows)), list(counts))
-    steps = EPOCHS * -(-len(questions) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2 * RATE, total_steps=steps)
+    steps = epochs * -(-len(questions) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     loss_of = torch.nn.functional.binary_cross_entropy_with_logits
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         order = torch.randperm(len(questions)).tolist()
         for first in range(0, len(order), BATCH):
             batch = torch.cat([questions[number] for number in order[first : first + BATCH]])
@@ -221,14 +241,16 @@ def _network(
     return network.eval()
 
 
-def left_out(made: Sequence[Example], sets: Sequence[str]) -> tuple[list[Winner], float, float]:
+def left_out(
+    made: Sequence[Example], sets: Sequence[str], start: Tensors | None = None
+) -> tuple[list[Winner], float, float]:
     """The likeliest candidate of each question by networks that were fitted to other sets; slope
     and offset of the logistic function from log-odds to the share that serves."""
     chosen: list[Winner] = []
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
         others = [one for one in made if one.set.partition(",")[0] not in names]
-        networks = Networks(**fit(others))
+        networks = Networks(**fit(others, start))
         for one in made:
             if one.set in names:
                 odds = networks.log_odds(one.rows)
@@ -295,10 +317,14 @@ def reliability(chosen: Sequence[Winner]) -> dict[str, Any]:
 @CACHE
 @READER
 @click.option("--into", type=PATH, help="Folder for the judge's files.")
+@click.option("--start", type=PATH, help="Folder of a judge whose networks are fitted further.")
 @NAMES
-def main(cache: Path, reader: str, into: Path | None, names: tuple[str, ...]) -> None:
+def main(
+    cache: Path, reader: str, into: Path | None, start: Path | None, names: tuple[str, ...]
+) -> None:
+    before = load_file(start / "judge.safetensors") if start else None
     made = collect(cache, reader, names)
-    chosen, slope, offset = left_out(made, names)
+    chosen, slope, offset = left_out(made, names, before)
     threshold = threshold_of(chosen)
     by_set = {name: [one for one in chosen if one.set == name] for name in names}
     report = {
@@ -309,7 +335,7 @@ def main(cache: Path, reader: str, into: Path | None, names: tuple[str, ...]) ->
     }
     finished(report)
     if into:
-        networks = save(fit(made), metadata={"sets": " ".join(names)})
+        networks = save(fit(made, before), metadata={"sets": " ".join(names)})
         (into / "judge.safetensors").write_bytes(networks)
         given = [one for one in chosen if one.probability >= threshold]
         wrong = sum(one.judgement != "useful" for one in given)

@@ -15,6 +15,7 @@ from rag.answering.candidate import Candidate
 from rag.answering.forms import FORMS, NEEDS_ALL
 from rag.answering.reading import FLOOR, Reading, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
+from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
 from rag.meaning.words import OWNERS, SUBJECTS, coverage
 from rag.types import Document, Hit, Place
@@ -290,14 +291,23 @@ class Featurizer:
             ) | {"dense_best": max((h.dense for h in hits), default=0.0)}
         lexical = max(one.lexical for one in hits)
         return {
-            "fused": hit.log_score,
-            "fused_lead": hit.log_score - hits[0].log_score,
+            "fused": self._sums[hits.index(hit)],
+            "fused_lead": self._sums[hits.index(hit)] - max(self._sums),
             "dense": hit.dense,
             "dense_best": max(one.dense for one in hits),
             "lexical": hit.lexical / lexical if lexical else 0.0,
             "rank": math.log1p(hits.index(hit)),
             "is_read": float(hit in self.reading.read_hits),
         }
+
+    @cached_property
+    def _sums(self) -> list[float]:
+        """The fixed sum of both retrieval scores of each hit, in [0, 1]."""
+        hits = self.reading.hits
+        dense = np.array([hit.dense for hit in hits], dtype=np.float32)
+        lexical = np.array([hit.lexical for hit in hits], dtype=np.float32)
+        sums: list[float] = convex_sum(dense, lexical).tolist()
+        return sums
 
     def _of_words(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
         analysis = self.reading.analysis

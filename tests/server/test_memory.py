@@ -52,7 +52,7 @@ def test_no_request_fills_the_memory(tmp_path: Path) -> None:
 
         rows = "".join(f"- item {n}\n  - below {n}\n" for n in range(20_000))
         uploaded(client, "list.md", f"# Stock\n\n{rows}".encode())
-        blocks = {"document": "uploads/list.md", "end": 10**9}
+        blocks: dict[str, str | int] = {"document": "uploads/list.md", "end": 10**9}
         assert client.get("/v1/blocks", params=blocks).json()["next"]
         assert peak(server) < MOST
 
