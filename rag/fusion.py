@@ -78,10 +78,9 @@ FEATURES = (
 )
 """Names of the columns, in order."""
 
-_CODE = re.compile(
-    r"[A-Za-z0-9]*(?:[a-z][A-Z]|[A-Z]{2,}|_|\d[A-Za-z]|[A-Za-z]\d|--)[A-Za-z0-9_.-]*"
-)
-"""A word that is written as in code, or an abbreviation."""
+_WRITTEN = re.compile(r"[A-Za-z0-9_.-]+")
+_CODE = re.compile(r"[a-z][A-Z]|[A-Z]{2}|_|\d[A-Za-z]|[A-Za-z]\d|--")
+"""In a word that is written as in code, or an abbreviation."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“”«»`]([^\"“”«»`]{2,80})[\"“”«»`]")
 _TIME = re.compile(r"(?i)\b(?:when|what (?:date|day|year|month|time)|how (?:long|soon|often))\b")
@@ -95,7 +94,7 @@ _AMOUNT = re.compile(
     r"limit|cost|price|fee)\b"
 )
 _HOW = re.compile(r"(?i)\b(?:how (?:do|to|can|should)|steps|which|what (?:are|do i need))\b")
-_LIST = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s")
+_LIST = re.compile(r"(?m)^[ \t]*(?:[-*•]|\d+[.)])\s")
 _WORD_COUNT = 6.0
 """Number of content words of a typical question, to scale their number."""
 
@@ -226,7 +225,11 @@ class _QuestionWords:
             weights=weights,
             known=float(weights[counts > 0].sum() / max(weights.sum(), 1e-6)),
             pairs=frozenset(pairwise(in_order)),
-            codes=frozenset(code.lower() for code in _CODE.findall(question)),
+            codes=frozenset(
+                word.lower().rstrip(".-")
+                for word in _WRITTEN.findall(question)
+                if _CODE.search(word)
+            ),
             numbers=frozenset(_NUMBER.findall(question)),
             quoted=frozenset(words.lower() for words in _QUOTED.findall(question)),
         )

@@ -7,8 +7,10 @@ makes them.
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
-import tantivy
+if TYPE_CHECKING:
+    import tantivy
 
 _STOP_WORDS = (
     "a an and are as at be but by did do does for from had has have he her his how i if in into is "
@@ -20,6 +22,8 @@ _STOP_WORDS = (
 @functools.cache
 def analyzer() -> tantivy.TextAnalyzer:
     """Splits a text into stems; an index registers it."""
+    import tantivy  # takes a while, and help needs none of it
+
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     for step in (
         tantivy.Filter.remove_long(100),

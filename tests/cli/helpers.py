@@ -32,7 +32,7 @@ class Run:
     def out(self, *arguments: str, code: int = 0) -> str:
         """The output of a command that ends with this code and says nothing else."""
         ended, out, err = self(*arguments)
-        assert (ended, err) == (code, "")
+        assert (ended, err) == (code, ""), err
         return out
 
     def json(self, *arguments: str, code: int = 0) -> Any:

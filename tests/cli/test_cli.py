@@ -233,8 +233,8 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "judge", SHIPPED_JUDGE)
-    known = [(f"When did the US leave the deal, {n}?", ["2018"]) for n in range(12)]
-    asked = [*known, *((f"Who sang at the concert of {n}?", []) for n in range(12))]
+    known = [(f"When did the US leave the deal, {n}?", ["2018"]) for n in range(20)]
+    asked = [*known, *((f"Who sang at the concert of {n}?", []) for n in range(20))]
     lines = [json.dumps({"question": question, "answers": a}) for question, a in asked]
     Path("gold.jsonl").write_text("\n".join(lines))
     out = filled.out("eval", "calibrate", "gold.jsonl", "--risk", "0.3")

@@ -71,6 +71,7 @@ class LocalCollections(Collections):
             raise _unreadable(path, error) from error
 
     def _add(self, collection: Collection) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._changing():
             if (self._folder / collection.name).exists():
                 raise is_taken(collection.name)

@@ -57,6 +57,7 @@ def as_nobody(do: Callable[[], object]) -> str:
 
 def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> None:
     index = filled(place / "index", "a")
+    index.chmod(0o755)
     assert as_nobody(lambda: both(local(index), "sardines")) == "[{'a'}, {'a'}]"
     for change in (lambda: put(local(index), "b", "x"), lambda: local(index).delete("a")):
         assert as_nobody(change).startswith(f"StoreError: index {index} cannot be written")
@@ -79,6 +80,7 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
 
 def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
     index = filled(place / "index", "a")
+    index.chmod(0o755)
     said = as_nobody(lambda: snapshots.take(index, place / "a"))
     assert said.startswith(f"StoreError: {place}/a cannot be written: Permission")
     snapshots.take(index, place / "b")
