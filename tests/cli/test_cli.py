@@ -238,7 +238,7 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     lines = [json.dumps({"question": question, "answers": a}) for question, a in asked]
     Path("gold.jsonl").write_text("\n".join(lines))
     out = filled.out("eval", "calibrate", "gold.jsonl", "--risk", "0.3")
-    assert out.splitlines()[0] == "24 questions, 12 of them unanswerable"
+    assert out.splitlines()[0] == "40 questions, 20 of them unanswerable"
     assert "calibrated: " in out
     assert out.endswith("calibration.json: use it with RAG_CALIBRATION=calibration.json\n")
     monkeypatch.setenv("RAG_CALIBRATION", "calibration.json")
