@@ -30,8 +30,9 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     assert shared("show", "docs/deal.md")[1].startswith("The deal")
     citation = shared.json("ask", "When was the deal signed?")["citations"][0]
     text = shared("show", citation["document_id"])[1]
-    place = citation["highlight"]
-    assert text[place["start_char_index"] : place["end_char_index"]] == place["text"]
+    highlight = citation["highlight"]
+    shown = text[highlight["start_char_index"] : highlight["end_char_index"]]
+    assert shown == highlight["text"]
     (hit,) = shared.json("search", "deal", "--filter", "type=txt")
     assert hit["document_id"] == "docs/oman.txt"
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
