@@ -34,6 +34,7 @@ class LocalCollections(Collections):
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = root / "collections"
+        self._is_new = not root.exists()
 
     def folder(self, name: str) -> Path:
         """Index folder of a collection of this name, whether or not it exists."""
@@ -71,7 +72,9 @@ class LocalCollections(Collections):
             raise _unreadable(path, error) from error
 
     def _add(self, collection: Collection) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._is_new:  # one that was moved does not come back as an empty folder
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._is_new = False
         with self._changing():
             if (self._folder / collection.name).exists():
                 raise is_taken(collection.name)
