@@ -66,7 +66,7 @@ FEATURES = (
     "passage_words",
     "passage_is_opening",
     "heading_depth",
-    "sentence_fraction",
+    "ends_sentence",
     # the question, the same for all of its passages
     "question_words",
     "question_known",
@@ -95,6 +95,7 @@ _AMOUNT = re.compile(
 )
 _HOW = re.compile(r"(?i)\b(?:how (?:do|to|can|should)|steps|which|what (?:are|do i need))\b")
 _LIST = re.compile(r"(?m)^[ \t]*(?:[-*•]|\d+[.)])\s")
+_ENDS = frozenset(".!?:;)")
 _WORD_COUNT = 6.0
 """Number of content words of a typical question, to scale their number."""
 
@@ -133,9 +134,9 @@ class Vocabulary:
 def features(question: str, found: Candidates, vocabulary: Vocabulary) -> Rows:
     """The features of each candidate: float32, shape (n, len(FEATURES))."""
     words = _QuestionWords.of(question, vocabulary)
-    convex = convex_sum(found.dense, found.lexical)
-    columns = _scores(found, convex) | _words(words, found, vocabulary)
-    columns |= _documents(found, convex) | _kinds(question, found)
+    scores = _scores(found)
+    columns: Columns = {**scores, **_words(words, found, vocabulary)}
+    columns |= _documents(found, scores) | _kinds(question, found)
     columns |= _question(words, found, columns)
 
     count = len(found.passages)
@@ -169,12 +170,12 @@ def convex_sum(cosines: Scores, lexical: Scores) -> Scores:
 Columns = dict[str, NDArray[Any] | float]
 
 
-def _scores(found: Candidates, convex: Scores) -> Columns:
+def _scores(found: Candidates) -> dict[str, Scores]:
     dense, lexical = _standardised(found.dense), found.lexical
     by_meaning = _reciprocal(found.dense_ranks)
     by_words = _reciprocal(found.lexical_ranks)
     return {
-        "convex": convex,
+        "convex": convex_sum(found.dense, lexical),
         "dense": dense,
         "dense_below_best": dense.max(initial=0) - dense,
         "dense_rank": by_meaning,
@@ -257,7 +258,8 @@ def _words(words: _QuestionWords, found: Candidates, vocabulary: Vocabulary) -> 
     in_title, _ = _named_words(words, titles, vocabulary)
     anywhere = in_text | in_heading | in_title
 
-    said = [f"{one.context} {one.text}".lower() for one in passages]
+    is_exact = words.codes or words.numbers or words.quoted
+    said = [f"{one.context} {one.text}".lower() if is_exact else "" for one in passages]
     pairs = [len(words.pairs.intersection(pairwise(stems))) for stems in texts]
     return {
         "text_coverage": words.coverage(in_text),
@@ -302,13 +304,12 @@ _BESIDE = 40
 """Characters that may lie between passages that follow each other."""
 
 
-def _documents(found: Candidates, convex: Scores) -> Columns:
-    """What else was found in the passage's document, and next to it."""
+def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
+    """What else was found in the document, and next to the passage; `scores` as `_scores` says."""
     count = len(found.passages)
     ids = [passage.document_id for passage in found.passages]
     starts = [passage.start for passage in found.passages]
-    dense = _standardised(found.dense)
-    lexical = found.lexical / max(float(found.lexical.max(initial=0)), 1e-6)
+    dense, lexical = scores["dense"], scores["lexical_scaled"]
 
     rows_of: dict[str, list[int]] = {}
     for row in sorted(range(count), key=starts.__getitem__):
@@ -326,7 +327,7 @@ def _documents(found: Candidates, convex: Scores) -> Columns:
                 beside_dense[row] = max(beside_dense[row], dense[other])
                 beside_lexical[row] = max(beside_lexical[row], lexical[other])
 
-    best = {name: float(convex[rows].max()) for name, rows in rows_of.items()}
+    best = {name: float(scores["convex"][rows].max()) for name, rows in rows_of.items()}
     by_best = sorted(best, key=lambda name: -best[name])
     rank = {name: 1 / (place + 3) for place, name in enumerate(by_best)}
     return {
@@ -360,7 +361,7 @@ def _kinds(question: str, found: Candidates) -> Columns:
     has_time = np.array([asks_time and bool(_HAS_TIME.search(text)) for text in texts])
     has_number = np.array([asks_number and bool(_NUMBER.search(text)) for text in texts])
     has_list = np.array([asks_how and bool(_LIST.search(text)) for text in texts])
-    ends = np.array([text.rstrip()[-1:] in set(".!?:;)") for text in texts])
+    ends = np.array([text.rstrip()[-1:] in _ENDS for text in texts])
     depths = [len(passage.headings) for passage in found.passages]
     return {
         "asks_time_has_time": has_time,
@@ -368,13 +369,13 @@ def _kinds(question: str, found: Candidates) -> Columns:
         "asks_how_has_list": has_list,
         "passage_is_opening": np.array([passage.start < 400 for passage in found.passages]),
         "heading_depth": np.array(depths) / 4,
-        "sentence_fraction": ends,
+        "ends_sentence": ends,
     }
 
 
 def _question(words: _QuestionWords, found: Candidates, columns: Columns) -> Columns:
     coverage = np.asarray(columns["context_coverage"])
-    ranked = np.sort(_standardised(found.dense))[::-1]
+    ranked = np.sort(np.asarray(columns["dense"]))[::-1]
     by_meaning = set(np.flatnonzero((found.dense_ranks > 0) & (found.dense_ranks <= 10)).tolist())
     by_words = set(np.flatnonzero((found.lexical_ranks > 0) & (found.lexical_ranks <= 10)).tolist())
     return {

@@ -171,13 +171,13 @@ class Retriever:
 
     def hits(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         """The `k` best hits, best first. `vector` is the question's, shape (dim,)."""
-        named = self.named(question, filter)
+        named, vocabulary = self.named(question, filter), self.vocabulary()
         least = max(k, self.candidates)
         for depth in (least, least * _DEEPER):
             found = self.candidates_of(question, vector, k, depth, filter, named)
             if not found.numbers:
                 return []
-            scores = self.fusion.probabilities(question, found, self.vocabulary())
+            scores = self.fusion.probabilities(question, found, vocabulary)
             order = np.lexsort((np.array(found.numbers), -scores)).tolist()
             groups = fold(order, found.passages)
             # else copies of one text have filled the candidate list

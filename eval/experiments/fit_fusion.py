@@ -47,7 +47,7 @@ GROUPS = {
     "neighbours": ["neighbour_dense", "neighbour_lexical"],
     "named documents": ["names_document", "dates_document", "names_other"],
     "kinds": ["asks_time_has_time", "asks_number_has_number", "asks_how_has_list"],
-    "shape": ["passage_words", "passage_is_opening", "heading_depth", "sentence_fraction"],
+    "shape": ["passage_words", "passage_is_opening", "heading_depth", "ends_sentence"],
     "question": [name for name in FEATURES if name.startswith("question_")],
 }
 _NAMING, _RIGHTLY = 0.15, 0.9

@@ -289,14 +289,15 @@ class Featurizer:
             return dict.fromkeys(
                 ("fused", "fused_lead", "dense", "lexical", "rank", "is_read"), 0.0
             ) | {"dense_best": max((h.dense for h in hits), default=0.0)}
+        place = hits.index(hit)
         lexical = max(one.lexical for one in hits)
         return {
-            "fused": self._sums[hits.index(hit)],
-            "fused_lead": self._sums[hits.index(hit)] - max(self._sums),
+            "fused": self._sums[place],
+            "fused_lead": self._sums[place] - max(self._sums),
             "dense": hit.dense,
             "dense_best": max(one.dense for one in hits),
             "lexical": hit.lexical / lexical if lexical else 0.0,
-            "rank": math.log1p(hits.index(hit)),
+            "rank": math.log1p(place),
             "is_read": float(hit in self.reading.read_hits),
         }
 
