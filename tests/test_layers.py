@@ -44,7 +44,7 @@ MODULES = {
 
 
 ORDER = (
-    "types errors child_process sockets digest | meaning packed_blocks | structure originals"
+    "types errors child_process file_lock sockets digest | meaning packed_blocks | structure originals"
     " | filters settings | query | parsing | protocols | models ingestion "
     "fusion | retrieval"
     " | answering store | engine render | session | claims desk | evaluation | training | build | "

@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from rag import file_lock
 from rag.errors import BusyError, RagError, StoreError, writing_to
 
 _log = logging.getLogger(__name__)
@@ -45,16 +46,16 @@ def locked(path: Path, create: bool = False) -> Iterator[None]:
     that of an index, which may have been moved away. Raises BusyError after 5 s, StoreError if the
     folder is read-only or missing.
     """
-    lock = FileLock(path.with_suffix(".lock"), timeout=_PATIENCE)
+    lock = FileLock(path.with_suffix(".lock"))
+    if create:
+        make_private(path.parent)
     try:
-        if create:
-            make_private(path.parent)
-        elif not path.parent.is_dir():
-            hint = "start the service again with the place where it is now"
-            raise StoreError(f"the folder of {path} is gone", hint)
-        lock.acquire()
+        file_lock.acquire(lock, timeout=_PATIENCE)
     except Timeout as error:
         raise BusyError(f"{path} is being changed by another process", "try again") from error
+    except FileNotFoundError as error:
+        hint = "start the service again with the place where it is now"
+        raise StoreError(f"the folder of {path} is gone", hint) from error
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}"
         raise StoreError(message, "make its folder writable") from error

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rag import file_lock
 from rag.errors import BusyError, StoreError
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection, Collections, check_name, is_name, is_taken
@@ -109,14 +110,17 @@ class LocalCollections(Collections):
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Hold the lock for a change; remove leftovers of others. Raises BusyError, StoreError."""
-        lock = FileLock(self._root / "collections.lock", timeout=_PATIENCE)
+        lock = FileLock(self._root / "collections.lock")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with lock:
+            file_lock.acquire(lock, timeout=_PATIENCE)
+            try:
                 for entry in list(os.scandir(self._folder)):
                     if entry.name.startswith((_NEW, _GONE)):
                         shutil.rmtree(entry.path, ignore_errors=True)
                 yield
+            finally:
+                lock.release()
         except Timeout as error:
             message = f"the collections in {self._root} are being changed by another process"
             raise BusyError(message, "try again") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rag import file_lock
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.store.local import schema
 
@@ -218,22 +219,22 @@ class WriteLock:
     @contextmanager
     def hold(self, wait: float) -> Iterator[None]:
         """Hold the lock. Raises BusyError, naming the holder, after `wait` seconds; StoreError if
-        the folder has gone, which the lock would make again.
+        the folder is gone.
         """
         folder = self._holder.parent
-        if not folder.is_dir():
-            hint = "it was moved or deleted; open it where it is now, with --index"
-            raise StoreError(f"index folder {folder} is gone", hint)
         try:
-            self._lock.acquire(timeout=wait)
+            file_lock.acquire(self._lock, timeout=wait)
         except Timeout as error:
             owner = "another process"
             with suppress(OSError, ValueError):
                 owner = f"process {int(self._holder.read_text())}"
-            message = f"index {self._holder.parent} is being written by {owner}"
+            message = f"index {folder} is being written by {owner}"
             raise BusyError(message, "try again when it has finished") from error
+        except FileNotFoundError as error:
+            hint = "it was moved or deleted; open it where it is now, with --index"
+            raise StoreError(f"index folder {folder} is gone", hint) from error
         except OSError as error:
-            message = f"index {self._holder.parent} cannot be written: {error.strerror}"
+            message = f"index {folder} cannot be written: {error.strerror}"
             raise StoreError(message, "make it writable, or choose another with --index") from error
         try:
             if self._lock.lock_counter == 1:
