@@ -18,9 +18,9 @@ if it does not answer; several for rows of a table). Passages of manuals stay in
 packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts; their rows name the
 file and the passage's SHA-256. Rows contain invented texts in full. OUT gets links to DATA's sets,
 qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for each of these files, and
-claims/yesno.jsonl.gz with these sets added. The questions of one passage in eight are not for
-training: held-out.json, held-out-tables.json and so on. Passages that this version of
-the parser splits differently are counted and left out."""
+claims/yesno.jsonl.gz with these sets, and questions about rules, added. The questions of one
+passage in eight are not for training: held-out.json, held-out-tables.json and so on. Passages that
+this version of the parser splits differently are counted and left out."""
 
 import gzip
 import hashlib
@@ -46,6 +46,7 @@ from rag.parsing.files import find
 from rag.parsing.load import load
 from rag.training.batches import token_counter
 from rag.training.data import Article, read_squad
+from rag.types import path_of
 
 _OTHERS = "tables lists figures attributes pairs faq statements items".split()
 FILES = {"own": "training.jsonl"} | {name: f"training-{name}.jsonl" for name in _OTHERS}
@@ -58,6 +59,8 @@ SENTENCES = ("sentences", "list", "steps", "yes", "no", "maybe")
 WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25, "figures": 0.25}
 """Weight in the form classifier of a question that was not labelled for it, relative to one that
 was; facts, which are asked most, have twice that."""
+_QUESTION_WORDS = 46
+"""Longer questions do not fit beside a text in the reader's window."""
 _YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
 FORMS = {
     "own": {"span": "span", "sentences": "sentences", **_YES_NO},
@@ -129,6 +132,7 @@ def write(sets: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
             file.writelines(json.dumps(row | {"set": name}) + "\n" for row in verdicts(learnt))
             held_out = [row for row in all_rows if row["split"] != "train"]
             (out / HELD_OUT[name]).write_text(json.dumps(held_out), encoding="utf-8")
+        file.writelines(json.dumps(row) + "\n" for row in conditions(data))
 
 
 def _write_squad(rows_written: Sequence[Row], forms: Sequence[str], path: Path) -> None:
@@ -159,6 +163,37 @@ def verdicts(rows_used: Sequence[Row]) -> Iterator[Row]:
         for form, question, *_ in row["questions"]:
             if form in ("yes", "no", "maybe"):
                 yield {"question": question, "label": form, **about}
+
+
+def conditions(data: Path) -> Iterator[Row]:
+    """Questions about rules as rows of yesno.jsonl.gz: those of DATA's claims/conditions, but for a
+    third of its texts, which is for reporting, and our own. What the asker says of themselves comes
+    before the question or after it."""
+    for asked in json_lines(data / "claims/conditions.jsonl.gz"):
+        if is_reported(asked["tree"]):
+            continue
+        situation = asked["situation"].strip()
+        told_first = len(situation.split()) % 2 == 0
+        parts = [situation, asked["question"]] if told_first else [asked["question"], situation]
+        question = " ".join(filter(None, parts))
+        if len(question.split()) <= _QUESTION_WORDS:
+            label = "maybe" if asked["label"] == "not_said" else asked["label"]
+            about = {"context": asked["context"], "title": ""}
+            yield {"question": question, "label": label, "set": "rules", **about}
+
+    for row in json_lines(GOLD / "training-verdicts.jsonl"):
+        about = {
+            "context": row["text"],
+            "title": path_of(filter(None, [row["title"], row["heading"]])),
+        }
+        for label, question in row["questions"]:
+            label = "maybe" if label == "not_said" else label
+            yield {"question": question, "label": label, "set": "own-rules", **about}
+
+
+def is_reported(tree: str) -> bool:
+    """Whether the questions on a text of claims/conditions are for reporting only."""
+    return int(tree[:8], 16) % 3 == 0
 
 
 def labelled_forms() -> Iterator[Row]:

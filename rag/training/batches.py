@@ -19,13 +19,15 @@ _POOL = 2048
 @dataclass(frozen=True, slots=True)
 class BatchItem:
     """A window of a batch: its group's number, its passage's text, and the answers to find in it.
-    `spans` says whether the span head learns from it."""
+    `spans` says whether the span head learns from it, and `whole` whether its answer is a whole
+    passage."""
 
     group: int
     window: Window
     text: str
     answers: tuple[str, ...]
     spans: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,15 @@ def token_counter(tokenizer: Any) -> TokenCounter:
 
 
 def examples(
-    sets: Sequence[Set], count: TokenCounter, max_tokens: int, rng: random.Random
+    sets: Sequence[Set],
+    count: TokenCounter,
+    max_tokens: int,
+    rng: random.Random,
+    retrieved: Sequence[Group] = (),
 ) -> list[Group]:
-    """The questions of all sets, shuffled. Raises InputError if there are none."""
-    drawn: list[Group] = []
+    """The questions of all sets and the `retrieved` groups, shuffled. Raises InputError without
+    any."""
+    drawn = list(retrieved)
     for source in sets:
         questions = question_set(source.articles, count, source.mix.tokens or max_tokens)
         drawn += groups(questions, source.mix, rng)
@@ -69,7 +76,14 @@ def stream(
     while True:
         for batch in one_pass(groups_in_order, batch_tokens, rng):
             yield [
-                BatchItem(number, window, passage.text, group.answers, group.spans)
+                BatchItem(
+                    group=number,
+                    window=window,
+                    text=passage.text,
+                    answers=group.answers,
+                    spans=group.spans,
+                    whole=group.whole,
+                )
                 for number, group in enumerate(batch)
                 for passage in group.passages
                 for window in _windows(tokenizer, group.question, passage.context, passage.text)

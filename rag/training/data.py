@@ -7,13 +7,13 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError
-from rag.evaluation.set_files import open_text, reading
+from rag.evaluation.set_files import json_lines, open_text, reading
 from rag.ingestion.chunking import TokenCounter, split
 from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
@@ -81,12 +81,14 @@ def question_set(
 @dataclass(frozen=True, slots=True)
 class Group:
     """One training example: a question, competing passages, and the answers to find in them (none
-    for null). `spans` says whether the span head also learns from it."""
+    for null). `spans` says whether the span head also learns from it. If the answer is a `whole`
+    passage, which of its sentences belong to the answer is not known."""
 
     question: str
     answers: tuple[str, ...]
     passages: tuple[Passage, ...]
     spans: bool = True
+    whole: bool = False
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
@@ -168,6 +170,42 @@ def _shortened(
     if not all(text and is_answering(text) != answering for text in texts):
         return None
     return tuple(replace(p, text=text) for p, text in zip(passages, texts, strict=True))
+
+
+def retrieved_groups(name: str, most: int, data: Path, rng: random.Random) -> list[Group]:
+    """At most `most` questions of `data`/NAME-groups.jsonl.gz, each with the passages that search
+    returned for it.
+
+    A row has `question`, `answers`, `spans`, `passages`, each [title and heading, text], and
+    `whole` if the answer is a whole passage. Raises InputError for a missing file or another
+    format."""
+    path = set_path(data, f"{name}-groups.jsonl.gz")
+
+    with reading(path, "gzipped JSON lines", "make it with eval.experiments.reader_groups"):
+        rows = list(json_lines(path))
+        rng.shuffle(rows)
+        return [_retrieved_group(row) for row in rows[:most]]
+
+
+def _retrieved_group(row: Mapping[str, Any]) -> Group:
+    passages = tuple(
+        Passage(
+            document_id=str(number),
+            start=0,
+            end=len(text),
+            text=text,
+            title=context,
+            headings=(),
+        )
+        for number, (context, text) in enumerate(row["passages"])
+    )
+    return Group(
+        question=row["question"],
+        answers=tuple(row["answers"]),
+        passages=passages,
+        spans=row["spans"],
+        whole=row.get("whole", False),
+    )
 
 
 @dataclass(frozen=True, slots=True)

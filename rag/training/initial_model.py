@@ -25,6 +25,11 @@ from rag.models.registry import FIRST_READER, first_reader, loading, start_path
 from rag.training.recipe import Recipe, SetsRecipe
 from rag.training.trainer import OTHER_START, WEIGHTS, not_its_start, ready
 
+VERDICTS = 4
+"""Outputs of the verdict head: yes, no, neither, and yes or no only under a condition."""
+_RARE = 2.0
+"""How much less likely than "neither" the fourth verdict is at first, in log-odds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -106,18 +111,34 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
     """Add the heads that transformers does not know: those stored, and those to train."""
     stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
     has_verdicts = any(stage.verdicts for stage in stages)
+    if has_verdicts:
+        stored = with_conditions(stored)
     size = model.config.hidden_size
     for name, width, is_trained in (
         (SENTENCE, 1, bool(recipe.sentences)),
         (VERDICT_DENSE, size, has_verdicts),
-        (VERDICT, 3, has_verdicts),
+        (VERDICT, VERDICTS, has_verdicts),
     ):
-        head = torch.nn.Linear(size, width)
         if is_stored := f"{name}.weight" in stored:
+            width = len(stored[f"{name}.weight"])
+        head = torch.nn.Linear(size, width)
+        if is_stored:
             parts = ("weight", "bias")
             head.load_state_dict({part: stored[f"{name}.{part}"].float() for part in parts})
         if is_stored or is_trained:
             setattr(model, name, head)
+
+
+def with_conditions(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with four verdicts. Readers before had three (yes, no, neither); the fourth, yes
+    or no only under a condition, begins as a rare kind of "neither"."""
+    widened = dict(weights)
+    if f"{VERDICT}.weight" not in weights or len(weights[f"{VERDICT}.weight"]) == VERDICTS:
+        return widened
+    weight, bias = weights[f"{VERDICT}.weight"], weights[f"{VERDICT}.bias"]
+    widened[f"{VERDICT}.weight"] = torch.cat([weight, weight[-1:]])
+    widened[f"{VERDICT}.bias"] = torch.cat([bias, bias[-1:] - _RARE])
+    return widened
 
 
 def _check_average(folder: str, model: Any) -> None:

@@ -29,6 +29,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.models.qa_heads import Encoded, Head, HeadOutput, Window, again, places
+from rag.training.verdicts import Label
 
 Mask = NDArray[np.bool_]
 SentenceTargets = Callable[[int, Offsets], float | None]
@@ -80,9 +81,7 @@ def sentence_loss(
     losses = []
     entropy = partial(binary_cross_entropy_with_logits, reduction="sum")
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
-        starts, ends, scored = encoded.starts[row], encoded.ends[row], encoded.scored[row]
-        masks = {(a, b): scored & (starts < b) & (ends > a) for a, b in split_sentences(text)}
-        masks = {place: mask for place, mask in masks.items() if mask.any()}
+        masks = _sentence_masks(encoded, row, text)
         if not masks:
             continue
         own = torch.stack([logits[row][torch.from_numpy(mask)].mean() for mask in masks.values()])
@@ -95,6 +94,50 @@ def sentence_loss(
             loss = (1 - share) * loss + share * entropy(own, aims, counts)
         losses.append(loss / min(3, len(own)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
+
+
+def sentence_group_loss(
+    logits: Tensor,
+    encoded: Encoded,
+    texts: Sequence[str],
+    answers: Sequence[tuple[str, ...]],
+    groups: Sequence[int],
+) -> Tensor:
+    """Mean over questions of -log P(a sentence of the answer), or of -log P(null) for a question
+    without an answer.
+
+    The sentences of all windows of a question compete in one softmax with a null of logit 0
+    (listwise, as in Cao et al. 2007), as they do when the reader is used. `groups`: each window's
+    question; other arguments as in `sentence_loss`."""
+    scores: dict[int, list[Tensor]] = {group: [] for group in groups}
+    right: dict[int, list[Tensor]] = {group: [] for group in groups}
+
+    for row, (text, accepted, group) in enumerate(zip(texts, answers, groups, strict=True)):
+        answering = _occurrences(text, accepted)
+
+        for (start, end), mask in _sentence_masks(encoded, row, text).items():
+            score = logits[row][torch.from_numpy(mask)].mean()
+            scores[group].append(score)
+            if any(start < last and end > first for first, last in answering):
+                right[group].append(score)
+
+    losses = []
+    for group, own in scores.items():
+        null = logits.new_zeros(())
+        everything = torch.stack([null, *own]).logsumexp(0)
+        answer = torch.stack(right[group]).logsumexp(0) if right[group] else null
+        losses.append(everything - answer)
+    return torch.stack(losses).mean()
+
+
+def _sentence_masks(encoded: Encoded, row: int, text: str) -> dict[Offsets, Mask]:
+    """The tokens, shape (t,), of each sentence that has any in this window."""
+    starts, ends, scored = encoded.starts[row], encoded.ends[row], encoded.scored[row]
+    masks = {
+        (start, end): scored & (starts < end) & (ends > start)
+        for start, end in split_sentences(text)
+    }
+    return {place: mask for place, mask in masks.items() if mask.any()}
 
 
 def _right_sentences(
@@ -120,17 +163,18 @@ def _right_sentences(
 def verdict_loss(
     logits: Tensor, labels: Tensor, taught: Tensor | None = None, share: float = 0.0
 ) -> Tensor:
-    """Mean of -log P(label); `logits` (n, 3), `labels` (n,) as in `rag.training.verdicts.Label`.
+    """Mean of -log P(label); `logits` (n, 4), `labels` (n,) as in `rag.training.verdicts.Label`.
 
-    `taught`, shape (n, 3), are a teacher's probabilities; the cross-entropy to them has `share` of
-    the loss."""
+    `taught`, shape (n, 3) or (n, 4), are a teacher's probabilities; the cross-entropy to them has
+    `share` of the loss. A teacher of three outputs knows nothing of conditions."""
     shares = log_softmax(logits, -1)
-    either = shares[:, 1:].logsumexp(-1)
-    labelled = shares.gather(1, labels.clamp(max=2)[:, None])[:, 0]
-    loss = -torch.where(labels > 2, either, labelled).mean()
+    not_yes = shares[:, Label.NO :].logsumexp(-1)
+    labelled = shares.gather(1, labels.clamp(max=Label.DEPENDS)[:, None])[:, 0]
+    loss = -torch.where(labels == Label.NOT_YES, not_yes, labelled).mean()
     if taught is None:
         return loss
-    return (1 - share) * loss - share * (taught * shares).sum(-1).mean()
+    known = shares[:, : taught.shape[1]]
+    return (1 - share) * loss - share * (taught * known).sum(-1).mean()
 
 
 def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:
@@ -219,7 +263,8 @@ def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
 
 
 def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
-    """Probabilities of yes, no and neither, shape (n, 3); None if the teacher has no such head."""
+    """The teacher's probabilities of its verdicts, shape (n, 3) or (n, 4); None if it has no such
+    head."""
     logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
     if len(logits) < len(outputs):
         return None

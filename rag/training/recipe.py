@@ -73,8 +73,12 @@ class _Stage(_Part):
 
 
 class SetsStage(_Stage):
+    """Steps over `sets`, each with its mix, and over at most so many of the `groups` of each file:
+    questions with the passages that retrieval returned for them."""
+
     steps: PositiveInt
     sets: dict[str, Mix] = Field(min_length=1)
+    groups: dict[str, PositiveInt] = {}
     verdicts: Verdicts | None = None
 
 
@@ -122,6 +126,8 @@ class Recipe(_Run):
     """another reader of the same shape: a shipped one, or a folder"""
     sentences: NonNegativeFloat = 0.0
     """Weight of the sentence head's loss relative to the span head's; 0 for no such head."""
+    listwise: NonNegativeFloat = 0.0
+    """Weight of the loss in which the sentences of all passages of a question compete."""
     head_rate: PositiveFloat = 1.0
     """learning rate of the heads, as a multiple of the encoder's"""
 

@@ -18,9 +18,9 @@ from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded,
 from rag.protocols import Reader
 from rag.training import batches, loss
 from rag.training.batches import Batch, BatchItem, VerdictItem, token_counter
-from rag.training.data import Set, question_set, recipe_articles
+from rag.training.data import Group, Set, question_set, recipe_articles, retrieved_groups
 from rag.training.evaluate import Measured, measure
-from rag.training.initial_model import Run, initial
+from rag.training.initial_model import VERDICTS, Run, initial, with_conditions
 from rag.training.loss import TeacherOutput
 from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage
 from rag.training.trainer import WEIGHTS, Steps, mean
@@ -35,6 +35,8 @@ class TrainingStage:
     recipe: SetsStage | OwnStage
     sets: list[Set]
     steps: int
+    groups: Sequence[Group] = ()
+    """questions with retrieved passages"""
     statements: Sequence[Statement] = ()
     share: float = 0.0
     """share of batches with statements"""
@@ -52,13 +54,19 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
 
 def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
     own = [Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()]
+    rng = random.Random(f"{recipe.seed}{recipe.order}")
+    groups = [
+        group
+        for name, most in stage.groups.items()
+        for group in retrieved_groups(name, most, data, rng)
+    ]
     verdicts = stage.verdicts
     if verdicts is None:
-        return TrainingStage(stage, own, stage.steps)
+        return TrainingStage(stage, own, stage.steps, groups)
     source = verdicts.figures_from
     articles = recipe_articles(recipe, source, data)[0] if source else []
-    rows = statements(verdicts, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
-    return TrainingStage(stage, own, stage.steps, rows, verdicts.share)
+    rows = statements(verdicts, data, articles, rng)
+    return TrainingStage(stage, own, stage.steps, groups, rows, verdicts.share)
 
 
 def fine_tune(
@@ -97,8 +105,10 @@ def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
     save_weights(weights, out / WEIGHTS)
     run.tokenizer.save_pretrained(out)
     if recipe.average is not None:
-        before = load_weights(Path(run.averaged) / WEIGHTS)
-        save_weights(mean(before, load_weights(out / WEIGHTS), recipe.average), out / WEIGHTS)
+        before, after = load_weights(Path(run.averaged) / WEIGHTS), load_weights(out / WEIGHTS)
+        if len(after.get(f"{VERDICT}.bias", ())) == VERDICTS:
+            before = with_conditions(before)
+        save_weights(mean(before, after, recipe.average), out / WEIGHTS)
     steps.finish()
 
 
@@ -109,7 +119,9 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
-            drawn = batches.examples(stage.sets, count, recipe.max_passage_tokens, rng)
+            drawn = batches.examples(
+                stage.sets, count, recipe.max_passage_tokens, rng, retrieved=stage.groups
+            )
             streams: dict[bool, Iterator[Batch]] = {
                 False: batches.stream(drawn, run.tokenizer, recipe.batch_tokens, rng),
                 True: batches.verdict_stream(
@@ -140,13 +152,42 @@ def _loss(run: Run, batch: Batch) -> Tensor:
         shares = loss.verdict_targets(taught) if taught else None
         aims = None if shares is None else torch.from_numpy(shares)
         return loss.verdict_loss(logits, labels, aims, weight)
-    texts, answers = [item.text for item in items], [item.answers for item in items]
     total = _span_loss(run, encoded, items, states, taught)
-    if run.recipe.sentences:
-        logits = getattr(run.model, SENTENCE)(states)[..., 0]
-        teacher = (lambda row, place: loss.sentence_target(taught[row], place)) if taught else None
-        own = loss.sentence_loss(logits, encoded, texts, answers, teacher, weight)
+    return total + _sentence_loss(run, encoded, items, states, taught)
+
+
+def _sentence_loss(
+    run: Run,
+    encoded: Encoded,
+    items: Sequence[BatchItem],
+    states: Tensor,
+    taught: Sequence[TeacherOutput],
+) -> Tensor:
+    """Loss of the sentence head: each sentence by itself, and all of a question listwise."""
+    total = states.new_zeros(())
+    if not run.recipe.sentences:
+        return total
+
+    logits = getattr(run.model, SENTENCE)(states)[..., 0]
+    texts = [item.text for item in items]
+    answers = [item.answers for item in items]
+    rows = [row for row, item in enumerate(items) if not item.whole]
+
+    if rows:
+        own = loss.sentence_loss(
+            logits[rows],
+            encoded.rows(rows),
+            [texts[row] for row in rows],
+            [answers[row] for row in rows],
+            (lambda row, place: loss.sentence_target(taught[rows[row]], place)) if taught else None,
+            run.recipe.distillation_weight,
+        )
         total = total + run.recipe.sentences * own
+
+    if run.recipe.listwise:
+        groups = [item.group for item in items]
+        listwise = loss.sentence_group_loss(logits, encoded, texts, answers, groups)
+        total = total + run.recipe.listwise * listwise
     return total
 
 

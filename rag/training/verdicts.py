@@ -1,7 +1,8 @@
 """Training data of the verdict head: yes/no questions and claims, each with a text.
 
 Both are one task: does the text say so? The sets are JSON Lines: `question` and `context` with a
-`label` of yes, no or maybe; or `claim` and `evidence` with supported, refuted, not_enough or
+`label` of yes, no, maybe or condition (yes or no only under a condition that the question leaves
+open); or `claim` and `evidence` with supported, refuted, not_enough or
 not_supported (refuted or not_enough). `set` names the part of the file."""
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w,])")
 
 
 class Label(IntEnum):
-    """The text's verdict; the first three are the head's outputs, in order."""
+    """The text's verdict; the first four are the head's outputs, in order."""
 
     YES = 0
     NO = 1
     UNSAID = 2
-    NOT_YES = 3
+    DEPENDS = 3
+    NOT_YES = 4
 
 
-_LABELS = {"yes": Label.YES, "no": Label.NO, "maybe": Label.UNSAID}
+_LABELS = {"yes": Label.YES, "no": Label.NO, "maybe": Label.UNSAID, "condition": Label.DEPENDS}
 _LABELS |= {"supported": Label.YES, "refuted": Label.NO, "not_enough": Label.UNSAID}
 _LABELS |= {"not_supported": Label.NOT_YES}
 SetRow = Mapping[str, Any]

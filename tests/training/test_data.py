@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from rag.errors import InputError
-from rag.training.data import Group, QuestionSet, groups, question_set, read_squad, split_articles
+from rag.training.data import (
+    Group,
+    QuestionSet,
+    groups,
+    question_set,
+    read_squad,
+    retrieved_groups,
+    split_articles,
+)
 from rag.training.recipe import Mix
 from tests.fakes import BagOfWordsEmbedder
 from tests.training.helpers import ARTICLES
@@ -52,6 +60,25 @@ def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
     assert (training, held_out) == split_articles(list(reversed(ARTICLES)), 2, 5)
     assert len(held_out) == 2
     assert not {a["title"] for a in training} & {a["title"] for a in held_out}
+
+
+def test_groups_keep_the_passages_that_search_returned(tmp_path: Path) -> None:
+    rows = [
+        {"question": q, "answers": ["old"], "spans": True, "passages": [["Bridges", "It is old."]]}
+        for q in ("How old?", "Why?")
+    ]
+    rows[1] |= {"spans": False, "whole": True}
+    path = tmp_path / "asked-groups.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+
+    read = retrieved_groups("asked", most=9, data=tmp_path, rng=random.Random(0))
+
+    by_question = {group.question: group for group in read}
+    assert [p.in_context for p in by_question["Why?"].passages] == ["Bridges\nIt is old."]
+    assert (by_question["Why?"].whole, by_question["How old?"].spans) == (True, True)
+    assert len(retrieved_groups("asked", most=1, data=tmp_path, rng=random.Random(0))) == 1
+    with pytest.raises(InputError, match=r"no .*other-groups"):
+        retrieved_groups("other", most=1, data=tmp_path, rng=random.Random(0))
 
 
 def questions_on(text: str, *pairs: tuple[str, list[str]]) -> QuestionSet:

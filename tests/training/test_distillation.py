@@ -149,7 +149,7 @@ def test_the_teacher_has_its_share_of_the_losses_of_sentences_and_verdicts() -> 
 
     assert loss(1.0) == pytest.approx(0.0, abs=1e-5)
     assert loss(0.5) == pytest.approx(loss(0.0) / 2, abs=1e-5)
-    scores, taught = torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 1.0]])
+    scores, taught = torch.tensor([[2.0, 0.0, 0.0, -1.0]]), torch.tensor([[0.0, 0.0, 1.0]])
     own, other = (float(verdict_loss(scores, torch.tensor([label]))) for label in (0, 2))
     mixed = verdict_loss(scores, torch.tensor([0]), taught, 0.25)
     assert float(mixed) == pytest.approx(0.75 * own + 0.25 * other, abs=1e-5)

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from rag.models.qa_heads import encode
-from rag.training.loss import group_loss, sentence_loss, targets, verdict_loss
+from rag.training.loss import (
+    group_loss,
+    sentence_group_loss,
+    sentence_loss,
+    targets,
+    verdict_loss,
+)
+from rag.training.verdicts import Label
 from tests.tiny import windows, wordpiece_tokenizer
 
 TOKENIZER = wordpiece_tokenizer()
@@ -60,7 +67,34 @@ def test_a_sentence_with_an_answer_is_right(text: str, answers: list[str], expec
 
 
 def test_a_verdict_that_may_be_either_is_the_sum_of_both() -> None:
-    logits = torch.tensor([[1.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
-    for row, label, share in ((0, 0, torch.softmax(logits, -1)[0, 0]), (1, 3, 2 / 3)):
+    logits = torch.tensor([[1.0, 0.0, -1.0, -2.0], [0.0, 0.0, 0.0, 0.0]])
+    certain = torch.softmax(logits, -1)[0]
+    labelled = (
+        (0, Label.YES, certain[Label.YES]),
+        (0, Label.DEPENDS, certain[Label.DEPENDS]),
+        (1, Label.NOT_YES, 3 / 4),
+    )
+    for row, label, share in labelled:
         loss = verdict_loss(logits[row : row + 1], torch.tensor([label]))
         assert float(loss) == pytest.approx(-math.log(share), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("answers", "right"),
+    [(["old"], [2.0]), (["fell"], [0.0]), (["old", "fell"], [2.0, 0.0]), ([], None)],
+)
+def test_sentences_of_all_passages_compete_with_one_null(
+    answers: list[str], right: list[float] | None
+) -> None:
+    """The first passage's only sentence has the logit 2, the second's the logit 0."""
+    texts = ["It was old.", "It fell."]
+    found = [windows(TOKENIZER, "why?", "", text)[0] for text in texts]
+    encoded = encode(TOKENIZER, found)
+    logits = torch.from_numpy(encoded.scored * 2.0).float()
+    logits[1] = 0.0
+
+    loss = sentence_group_loss(logits, encoded, texts, [tuple(answers)] * 2, groups=[0, 0])
+
+    everything = math.log(1 + math.exp(2) + math.exp(0))
+    answer = 0.0 if right is None else math.log(sum(map(math.exp, right)))
+    assert float(loss) == pytest.approx(everything - answer, abs=1e-5)
