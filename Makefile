@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 Q ?= When was the JCPOA signed?
 ASKED := 250
-# Bounds for the questions on seeds/, in per cent: slightly below the measured values (eval/results/seeds-*.json).
+# Bounds for the questions on seeds/, in per cent: slightly below the measured values.
 GATES := useful=78 f1_answerable=73 citation_document@1=85 abstention_recall=78 citation_precision_right=94 evidence@10=97 offset_integrity=100
 
 .PHONY: ask check coverage gate fast clean

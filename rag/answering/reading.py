@@ -170,8 +170,7 @@ _TYPE = 6.0
 """Log-odds that a date or an amount gains if the question asks for one."""
 _LABEL = 4.0
 """Log-odds that a figure of a table loses if the question has no word of its row's label, so that
-"net income" is not answered from the row "Net interest income" (eval/results/evidence.md).
-"""
+"net income" is not answered from the row "Net interest income"."""
 
 
 @dataclass(frozen=True)

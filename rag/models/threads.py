@@ -6,8 +6,7 @@ question costs several times the CPU time. And `sched_getaffinity` does not see 
 quota, so 64 threads share two cores.
 
 GNU's OpenMP (used by torch and FAISS on Linux) reads its variables once, when it is loaded, so
-`prepare` must run before torch is imported; `rag/__init__.py` sees to that. The measurement is in
-eval/results/busy.json."""
+`prepare` must run before torch is imported; `rag/__init__.py` sees to that."""
 
 from __future__ import annotations
 
