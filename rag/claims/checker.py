@@ -16,12 +16,11 @@ from rag.claims import scorer, verdict
 from rag.claims.evidence import Excerpt, excerpts
 from rag.claims.quotation_check import Proceed, Run, SplitText, audit, split
 from rag.claims.quotations import Quotation, own_words
-from rag.claims.results import Checked, CheckedPart, CheckReport
+from rag.claims.results import Checked, CheckedPart, CheckReport, NoClaimsError
 from rag.claims.scorer import Scorer
 from rag.claims.split import FEWEST_WORDS, ClaimSentence
 from rag.claims.verdict import ClaimEvidence, closest, judge
 from rag.engine import Engine
-from rag.errors import InputError
 from rag.filters import Condition
 from rag.meaning.names import names
 from rag.models.cascade import Cascade
@@ -77,8 +76,8 @@ class Checker:
         thread of its models. `proceed` is called before each sentence and each passage compared
         with it; it raises to end the check.
 
-        Raises InputError if the text makes no claim and quotes nothing, or is longer than 1,000,000
-        characters, and the errors of `Engine.search`."""
+        Raises NoClaimsError if the text makes no claim and quotes nothing, InputError if it is
+        longer than 1,000,000 characters, and the errors of `Engine.search`."""
         store = self._engine.store
         parts: SplitText = run(partial(split, store, text))
         sentences = [_unless_quoted(text, item, parts.quotations) for item in parts.sentences]
@@ -86,7 +85,7 @@ class Checker:
         pending = [sentence for sentence in sentences if sentence.parts]
         if not pending and not parts.quotations:
             hint = "give a text with statements or quotations: rag check FILE"
-            raise InputError("the text contains no claims", hint)
+            raise NoClaimsError("the text contains no claims", hint)
         audited = audit(store, text, parts, filter, numbered, run, proceed)
         scope = _Scope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import QuotationAudit
 from rag.claims.quotations import Quotation, find_quotations
-from rag.claims.results import Checked, CheckedQuotation, CheckReport
+from rag.claims.results import Checked, CheckedQuotation, CheckReport, NoClaimsError
 from rag.claims.split import ClaimSentence, split_claims
 from rag.errors import InputError
 from rag.protocols import Filter, Store
@@ -72,11 +72,12 @@ def check_quotations(
     proceed: Proceed = lambda: None,
 ) -> CheckReport:
     """The quotations of a text with their verdicts; its sentences are not judged. The arguments are
-    those of `Checker.check`. Raises InputError if it quotes nothing, or is too long."""
+    those of `Checker.check`. Raises NoClaimsError if it quotes nothing, InputError if it is too
+    long."""
     parts: SplitText = run(partial(split, store, text))
     if not parts.quotations:
         hint = "only quotations of four words or more count; check its sentences too: rag check"
-        raise InputError("the text contains no quotations", hint)
+        raise NoClaimsError("the text contains no quotations", hint)
     numbered = {**parts.sources, **(sources or {})}
     quotations = audit(store, text, parts, filter, numbered, run, proceed)
     sentences = tuple(

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from rag.claims.results import (
     Checked,
+    CheckedFile,
     CheckedQuotation,
     CheckReport,
     ClaimVerdict,
@@ -115,18 +116,27 @@ def summary(report: CheckReport) -> list[str]:
         ]
         ending = plural(faults, "fault") if faults else "no fault"
         rows.append(f"{plural(len(report.quotations), 'quotation')}: {', '.join(counts)}; {ending}")
-    return rows
+    return rows or ["no claims and no quotations"]
 
 
-def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], name: str) -> str:
-    """JUnit XML with one test per claim and quotation; those in `failed` fail with their reason."""
+def junit(checked: Sequence[CheckedFile]) -> str:
+    """JUnit XML with a suite per file, and a test per claim and quotation; those that fail have
+    their reason."""
+    suites = ElementTree.Element("testsuites")
+    for name, report, failed in checked:
+        suites.append(_suite(name, report, failed))
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(
+    name: str, report: CheckReport, failed: Sequence[Checked | CheckedQuotation]
+) -> ElementTree.Element:
     claims: list[Checked | CheckedQuotation] = [
         *(item for item in report.sentences if item.verdict != "not_a_claim"),
         *report.quotations,
     ]
-    suites = ElementTree.Element("testsuites")
     counts = {"tests": str(len(claims)), "failures": str(len(failed))}
-    suite = ElementTree.SubElement(suites, "testsuite", {"name": "rag check", **counts})
+    suite = ElementTree.Element("testsuite", {"name": "rag check", **counts})
     for item in claims:
         text = f"“{shown(item.text)}”" if isinstance(item, CheckedQuotation) else shown(item.text)
         line = report.text.count("\n", 0, item.start) + 1
@@ -137,7 +147,7 @@ def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], nam
             failure = ElementTree.SubElement(case, "failure", message=message)
             rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(item))
             failure.text = _printable("\n".join(rows))
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    return suite
 
 
 def _heading(item: Checked | CheckedQuotation) -> str:

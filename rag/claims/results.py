@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from rag.errors import InputError
 from rag.types import Citation, Json, path_of
 
 ClaimVerdict = Literal[
@@ -19,6 +20,10 @@ FAILURES = (
 )
 """The values that `--fail-on` accepts. "quotation" is every quotation with a fault; its verdict
 selects those with one kind of fault."""
+
+
+class NoClaimsError(InputError):
+    """A text makes no claim and quotes nothing: there is nothing to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +185,7 @@ class CheckReport:
             *(q for q in self.quotations if q.is_fault and (any_fault or q.verdict in kinds)),
             *(s for s in self.sentences if s.verdict in kinds or (any_wrong and s.wrong_citation)),
         ]
+
+
+CheckedFile = tuple[str, CheckReport, list[Checked | CheckedQuotation]]
+"""(name of the file, its report, those of its sentences and quotations that fail)"""

@@ -1,15 +1,16 @@
-"""`rag check`: checks a text against the documents, sentence by sentence, and its quotations."""
+"""`rag check`: checks texts against the documents, sentence by sentence, and their quotations."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 
 from rag import build
-from rag.claims.results import FAILURES, CheckReport
+from rag.claims.results import FAILURES, CheckedFile, CheckReport, NoClaimsError
 from rag.cli.options import (
     FILTER,
     argument,
@@ -21,7 +22,7 @@ from rag.cli.options import (
     write_text,
 )
 from rag.errors import InputError
-from rag.filters import Filter
+from rag.filters import Condition, Filter
 from rag.render.status import clean
 from rag.settings import Settings
 
@@ -31,7 +32,7 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 @command("check")
 def check_command(
     settings: Settings,
-    file: str = argument(type=click.Path(allow_dash=True)),
+    files: tuple[str, ...] = argument(type=click.Path(allow_dash=True), metavar="FILE..."),
     fail_on: str = option(
         "Verdicts that make the exit status 1, or none; quotation is any quotation with a fault. "
         f"From {', '.join(FAILURES)}.",
@@ -42,16 +43,18 @@ def check_command(
     junit: Path | None = option("Write a JUnit file with one test per claim and quotation."),
     html: Path | None = option("Write a marked copy of the text, with evidence, as a web page."),
     quotations: bool = option("Check only the quotations, which is fast and needs no model."),
+    allow_empty: bool = option("Pass a file that makes no claim and quotes nothing."),
     quiet: bool = option("Leave out supported sentences and exact quotations.", "--quiet", "-q"),
     filter: Filter = FILTER,
 ) -> None:
-    """Check the text in FILE (- for stdin) against the documents: each sentence, and each
+    """Check the text in each FILE (- for stdin) against the documents: each sentence, and each
     quotation of four words or more, word for word.
 
     The text may be plain text, Markdown, or a chat answer with [n] citations and a list of sources;
     of DOCX, PDF, HTML and the other formats that rag reads, it is what ingesting them would store.
-    Exits with status 1 if a sentence is contradicted, is not in the documents, or cites a passage
-    that does not support it, or if a quotation has a fault; --fail-on changes that.
+    A file that is in the index is no evidence for itself. Exits with status 1 if a sentence is
+    contradicted, is not in the documents, or cites a passage that does not support it, or if a
+    quotation has a fault; --fail-on changes that.
 
     \b
     Examples:
@@ -59,43 +62,92 @@ def check_command(
       rag check answer.txt --html report.html
       rag check brief.docx --quotations --html marked.html
       rag check brief.md --fail-on quotation
+      rag check docs/*.md --allow-empty --quiet
       rag check CHANGELOG.md --fail-on contradicted --junit claims.xml
     """
     kinds = _kinds(fail_on)
-    text, name = read_document(file), "stdin" if file == "-" else file
+    if html and len(files) > 1:
+        message = f"--html {html} is for one file, not for {len(files)}"
+        raise InputError(message, "check each file on its own, or leave out --html")
     check_folder(junit)
     check_folder(html)
-    report = _quotations(settings, text, filter) if quotations else _all(settings, text, filter)
-    from rag.claims import report as reports
+    texts = [("stdin" if file == "-" else file, read_document(file)) for file in files]
+    checked: list[CheckedFile] = []
+    with _quotations(settings) if quotations else _claims(settings) as check:
+        for name, text in texts:
+            try:
+                report = check(text, (*filter, *_not_itself(name)))
+            except NoClaimsError as error:
+                if not allow_empty:
+                    raise _named(error, name) from error
+                report = CheckReport(text, (), 0)
+            checked.append((name, report, report.failures(kinds)))
+    _report(checked, junit, html, quiet)
+    sys.exit(1 if any(failed for _, _, failed in checked) else 0)
 
-    failed = report.failures(kinds)
-    if junit:
-        write_text(junit, reports.junit(report, failed, name))
-    if html:
-        write_text(html, reports.page(report, name))
-    value = {**report.to_dict(), "failed": len(failed)}
-    show(value, [clean(line) for line in reports.lines(report, quiet)])
-    sys.exit(1 if failed else 0)
+
+Check = Callable[[str, Filter], CheckReport]
+"""Checks a text against the documents that a filter admits."""
 
 
-def _quotations(settings: Settings, text: str, filter: Filter) -> CheckReport:
+@contextmanager
+def _quotations(settings: Settings) -> Iterator[Check]:
     from rag.claims.quotation_check import check_quotations
 
     with closing(build.store(settings, any_embedder=True)) as store:
-        return check_quotations(store, text, filter)
+        yield lambda text, filter: check_quotations(store, text, filter)
 
 
-def _all(settings: Settings, text: str, filter: Filter) -> CheckReport:
+@contextmanager
+def _claims(settings: Settings) -> Iterator[Check]:
     from tqdm import tqdm
 
     checker = build.checker(settings)
-    with tqdm(unit="sentence", disable=None, file=sys.stderr) as bar:
 
-        def on_progress(checked: int, total: int) -> None:
-            bar.total = total
-            bar.update(checked - bar.n)
+    def check(text: str, filter: Filter) -> CheckReport:
+        with tqdm(unit="sentence", disable=None, file=sys.stderr) as bar:
 
-        return checker.check(text, filter, on_progress=on_progress)
+            def on_progress(checked: int, total: int) -> None:
+                bar.total = total
+                bar.update(checked - bar.n)
+
+            return checker.check(text, filter, on_progress=on_progress)
+
+    yield check
+
+
+def _not_itself(name: str) -> Filter:
+    """A condition that the document of this file does not meet."""
+    return () if name == "stdin" else (Condition("source", "!=", str(Path(name).resolve())),)
+
+
+def _named(error: NoClaimsError, name: str) -> NoClaimsError:
+    """The error with the file's name."""
+    hint = f"{error.hint}; --allow-empty passes such a file"
+    return NoClaimsError(f"{name}: {error.message}", hint)
+
+
+def _report(checked: list[CheckedFile], junit: Path | None, html: Path | None, quiet: bool) -> None:
+    """Write and print the reports; of one file as it is, of several each under its name."""
+    from rag.claims import report as reports
+
+    if junit:
+        write_text(junit, reports.junit(checked))
+    if html:
+        ((name, report, _),) = checked
+        write_text(html, reports.page(report, name))
+    values = [{**report.to_dict(), "failed": len(failed)} for _, report, failed in checked]
+    lines = [reports.lines(report, quiet) for _, report, _ in checked]
+    if len(checked) == 1:
+        show(values[0], map(clean, lines[0]))
+        return
+    names = [name for name, _, _ in checked]
+    value = {
+        "files": [{"file": name, **own} for name, own in zip(names, values, strict=True)],
+        "failed": sum(len(failed) for _, _, failed in checked),
+    }
+    texts = (["", name, *own] for name, own in zip(names, lines, strict=True) if own)
+    show(value, (clean(line) for text in texts for line in text))
 
 
 def _kinds(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from rag.claims.checker import Checker
 from rag.cli.main import cli
 from rag.errors import InputError
 from rag.settings import Settings
-from tests.claims.parts import MODELS, engine
+from tests.claims.parts import MODELS, TEXTS, engine
 from tests.parsing.pdfs import column, pdf
 
 TEXT = """# Notes
@@ -147,6 +147,48 @@ def test_fail_on_selects_verdicts(checked: Path) -> None:
         outcome = run(*arguments, text=TEXT)
         assert isinstance(outcome.exception, InputError)
         assert reason in outcome.exception.message
+
+
+def test_several_files_are_checked_with_one_result(checked: Path) -> None:
+    (checked / "good.md").write_text("The JCPOA was signed in Vienna on 14 July 2015.\n")
+    (checked / "empty.md").write_text("# Nothing\n")
+    junit = checked / "c.xml"
+    names = [str(checked / name) for name in ("good.md", "notes.md", "empty.md")]
+    done = run(*names, "--allow-empty", "--quiet", "--junit", str(junit))
+    assert done.exit_code == 1
+    good, notes, empty = (done.output.index(f"\n{name}\n") for name in names)
+    assert good < notes < done.output.index("500 kilograms") < empty
+    assert done.output.endswith("no claims and no quotations\n")
+    suites = list(ElementTree.parse(junit).getroot())
+    assert [suite.get("failures") for suite in suites] == ["0", "1", "0"]
+    found = json.loads(run(*names, "--allow-empty", "--json").stdout)
+    assert [(own["file"], own["failed"]) for own in found["files"]] == list(
+        zip(names, (0, 1, 0), strict=True)
+    )
+    assert found["failed"] == 1
+    assert run(names[0], names[2], "--allow-empty").exit_code == 0
+    for arguments, reason in (
+        (names, f"{names[2]}: the text contains no claims"),
+        ([*names, "--html", str(checked / "c.html")], "is for one file, not for 3"),
+    ):
+        outcome = run(*arguments)
+        assert isinstance(outcome.exception, InputError)
+        assert reason in outcome.exception.message
+
+
+@pytest.mark.parametrize("options", [(), ("--quotations",)])
+def test_a_file_of_the_index_is_no_evidence_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    text = "The paper says “Arak makes forty tonnes of steel a year.”\n"
+    (tmp_path / "own.md").write_text(text, encoding="utf-8")
+    made = Checker(engine(tmp_path / "index", {**TEXTS, str(tmp_path / "own.md"): text}), MODELS)
+    monkeypatch.setattr(build, "checker", lambda settings: made)
+    monkeypatch.setenv("RAG_INDEX", str(tmp_path / "index"))
+    assert "exact quotation" in run("-", *options, text=text).output
+    done = run(str(tmp_path / "own.md"), *options)
+    assert "quotation not found" in done.output
+    assert done.exit_code == 1
 
 
 def test_json_junit_and_page_show_claims_with_their_evidence(checked: Path) -> None:
