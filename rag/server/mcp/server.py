@@ -435,6 +435,16 @@ def check_prompt(text: str) -> str:
     )
 
 
+def check_before_showing_prompt(task: str) -> str:
+    """Do a task that ends with a text, and check the text before you show it."""
+    return (
+        f"{task}\n\nBefore you show me your text, check it with the tool `check_claims`. Correct "
+        "what my documents contradict, and quotations that differ from them, by the quotes that it "
+        "returns. Take out what they do not contain, or mark it as yours. Check again until only "
+        "marked sentences are left, then show me the text, and list the marked ones."
+    )
+
+
 def compare_prompt(first: str, second: str, aspect: str = "") -> str:
     """Compare two documents or subjects, with quotes of both."""
     topic = f" with regard to {aspect}" if aspect else ""
@@ -465,6 +475,7 @@ _WRITING: dict[str, Callable[..., CallToolResult]] = {
 _PROMPTS: dict[str, tuple[str, Callable[..., str]]] = {
     "ask": ("Ask the documents", ask_prompt),
     "check": ("Check this text", check_prompt),
+    "check_before_showing": ("Check before you show", check_before_showing_prompt),
     "compare": ("Compare", compare_prompt),
 }
 """Prompts that people choose from a menu of their program."""

@@ -97,13 +97,14 @@ def test_the_first_document_makes_the_index_and_is_read(settings: Settings, mode
 def test_prompts_say_which_tool_to_use(library: LocalLibrary) -> None:
     async def use(agent: Any) -> Any:
         prompts = {prompt.name: prompt for prompt in (await agent.list_prompts()).prompts}
-        assert set(prompts) == {"ask", "check", "compare"}
+        assert set(prompts) == {"ask", "check", "check_before_showing", "compare"}
         tools = {tool.name for tool in (await agent.list_tools()).tools}
         assert "ingest" not in tools
         sides = {"first": "the 2019 lease", "second": "the 2024 lease", "aspect": "rent"}
         for name, values in {
             "ask": {"question": "Who led the talks?"},
             "check": {"text": "Oman led them."},
+            "check_before_showing": {"task": "Write a note on the lease for Ada."},
             "compare": sides,
         }.items():
             (message,) = (await agent.get_prompt(name, values)).messages
