@@ -31,6 +31,8 @@ Question = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
 ]
+MOST_CHECKED = 200_000
+"""Characters of a text that is checked."""
 _MOST_BYTES_A_CHARACTER = 4
 _MOST_FIELDS = 100
 _QUESTION = "When was the JCPOA signed?"
@@ -112,7 +114,7 @@ class CheckSource(Strict):
 class Check(Strict):
     text: str = Field(
         min_length=1,
-        max_length=200_000,
+        max_length=MOST_CHECKED,
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
