@@ -15,8 +15,7 @@ from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
-from rag.answering.suggestions import SUGGESTION_READS, Suggestions
-from rag.answering.talk import talk_reply
+from rag.answering.suggestions import SUGGESTION_READS, Suggestions, talk_reply
 from rag.errors import InputError
 from rag.filters import matches, of_documents
 from rag.models.cascade import BudgetedReader, ReadState
