@@ -30,8 +30,8 @@ PASSAGE = "d.id, p.start, p.end, p.text, d.title, p.headings"
 """The fields of a `Passage`, which `passage_of` makes of them."""
 JOINED = "FROM passages p JOIN documents d ON d.row = p.document"
 _BATCH = 4096
-_OWN_COLUMNS = {"document": "d.id", "title": "d.title", "source": "d.source"}
-_HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
+_COLUMN_OF = {"document": "d.id", "title": "d.title", "source": "d.source"}
+_HAS_METADATA = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
 _IS_NUMBER = "CASE WHEN json_valid({0}) THEN json_type({0}) IN ('integer', 'real') END"
 _IS_DATE = "({0} GLOB '[0-9][0-9][0-9][0-9]' OR {0} GLOB '[0-9][0-9][0-9][0-9]-*')"
 
@@ -217,18 +217,21 @@ def matching(filter: Filter) -> Clause:
     """A query for the ids of matching passages, and its parameters."""
     if not filter:
         return "SELECT id FROM passages", []
-    condition, values = where(of_documents(filter))
+
+    condition, values = _where(of_documents(filter))
     page_range = pages(filter)
     if page_range is None:
         rows = f"SELECT row FROM documents d WHERE {condition}"
         return f"SELECT id FROM passages WHERE document IN ({rows})", values
     if page_range.last < page_range.first:
         return "SELECT id FROM passages WHERE 0", []
+
     # The first page starts with the text; the end of the last page is NULL.
-    numbers = (page_range.first - 1, page_range.last)
-    begin, beyond = (f"json_extract(d.pages, '$[{number}]')" for number in numbers)
+    begin = f"json_extract(d.pages, '$[{page_range.first - 1}]')"
+    beyond = f"json_extract(d.pages, '$[{page_range.last}]')"
     if page_range.first == 1:
         begin = "iif(json_array_length(d.pages), 0, NULL)"
+
     sql = f"""WITH spans AS MATERIALIZED
         (SELECT row, {begin} AS first, {beyond} AS beyond FROM documents d WHERE {condition})
         SELECT p.id FROM spans s JOIN passages p ON p.document = s.row
@@ -236,7 +239,7 @@ def matching(filter: Filter) -> Clause:
     return sql, values
 
 
-def where(filter: Filter) -> Clause:
+def _where(filter: Filter) -> Clause:
     """An expression over `documents d`, and its parameters. Ignores page conditions."""
     return in_sql(filter, _clause, "1")
 
@@ -245,27 +248,29 @@ def _clause(condition: Condition) -> Clause:
     key, op, value = condition.key, condition.op, condition.value
     if key == "source" and op == "=":
         folder = value.rstrip("/") + "/"
-        return "(instr(d.id || '/', ?) = 1 OR instr(d.source || '/', ?) = 1)", [folder, folder]
-    if key in _OWN_COLUMNS:
-        return (
-            (f"({_OWN_COLUMNS[key]} = ?)", [value])
-            if op == "="
-            else _compares(_OWN_COLUMNS[key], op, value)
-        )
-    sql, values = "instr(', ' || value || ', ', ', ' || ? || ', ')", [value]
-    if op != "=":
-        sql, values = _compares("value", op, value)
-    return _HAS.format(sql), [key, *values]
+        is_inside = "(instr(d.id || '/', ?) = 1 OR instr(d.source || '/', ?) = 1)"
+        return is_inside, [folder, folder]
+
+    if column := _COLUMN_OF.get(key):
+        return (f"({column} = ?)", [value]) if op == "=" else _compares(column, op, value)
+
+    if op == "=":
+        has_value = "instr(', ' || value || ', ', ', ' || ? || ', ')"
+        return _HAS_METADATA.format(has_value), [key, value]
+    compares, values = _compares("value", op, value)
+    return _HAS_METADATA.format(compares), [key, *values]
 
 
 def _compares(column: str, op: str, value: str) -> Clause:
-    cases, values = "", list[str]()
+    """The comparison as numbers where both are numbers, as dates where both are dates."""
+    cases: list[str] = []
+    values: list[str] = []
     if is_number(value):
         then = f"CAST({column} AS REAL) {op} CAST(? AS REAL)"
-        cases += f" WHEN {_IS_NUMBER.format(column)} THEN {then}"
+        cases.append(f"WHEN {_IS_NUMBER.format(column)} THEN {then}")
         values += [value]
     if is_date(value):
         then = f"substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
-        cases += f" WHEN {_IS_DATE.format(column)} THEN {then}"
+        cases.append(f"WHEN {_IS_DATE.format(column)} THEN {then}")
         values += [value, value]
-    return (f"(CASE{cases} ELSE 0 END)", values) if cases else ("(0)", [])
+    return (f"(CASE {' '.join(cases)} ELSE 0 END)", values) if cases else ("(0)", [])
