@@ -251,9 +251,8 @@ class Engine:
             return talk_reply(asked, self._suggested(query))
         reading = found.reading(state.output)
         ranked = rank(reading, self.judge, query.form, found.proposed)
-        return compose(
-            asked, reading, ranked, Ruling(self.judge, self.threshold, self.alternatives)
-        )
+        shown = self.alternatives if query.alternatives is None else query.alternatives
+        return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, shown))
 
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""

@@ -30,6 +30,7 @@ from rag.server.routes import (
     openai,
     operations,
     page_data,
+    proofs,
     questions,
     user_data,
 )
@@ -42,6 +43,7 @@ _SPARE_THREADS = 32
 
 _MODULES = (
     questions,
+    proofs,
     documents,
     page_data,
     operations,

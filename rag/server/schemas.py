@@ -274,6 +274,35 @@ class WireVerdict(BaseModel):
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
 
 
+class AskOne(AskOptions):
+    """A question of its own, not of a conversation."""
+
+    question: Question = Field(examples=[_QUESTION])
+
+
+class WireReplay(BaseModel):
+    same: bool = Field(description="Whether the answer is the same.")
+    changed: list[str] = Field(description="What differs that affects an answer, in words.")
+    answer: WireAnswer = Field(description="The answer today.")
+
+
+class WireProofCheck(BaseModel):
+    """How a proof differs from the index of today."""
+
+    kind: Literal["answer", "certificate", "bundle", "grid"]
+    holds: bool = Field(description="Whether all of it is so today; a quote may have moved.")
+    checked: int = Field(description="Number of quotes that were looked up.")
+    faults: list[str] = Field(description="What in the file is not as it was written.")
+    citations: list[WireVerdict] = Field(
+        description="Quotes that are not at their places; of an answer all."
+    )
+    added: list[str] = Field(description="Documents since a certificate.")
+    changed: list[str]
+    removed: list[str]
+    settings: list[str] = Field(description="Models and settings that differ.")
+    replay: WireReplay | None = None
+
+
 class WireEvidence(WirePlace):
     says: str = Field(description="supports, contradicts or near.")
     probability: float = Field(ge=0, le=1)
