@@ -13,12 +13,14 @@ from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose, rank
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
+from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
-from rag.answering.suggestions import SUGGESTION_READS, Suggestions, talk_reply
+from rag.answering.suggestions import SUGGESTION_READS, Suggestions
+from rag.answering.talk import talk_reply
 from rag.errors import InputError
 from rag.filters import matches, of_documents
-from rag.models.cascade import BudgetedReader, ReadState
+from rag.models.cascade import BudgetedReader, Cascade, ReadState
 from rag.protocols import Filter, Reader, ReaderOutput
 from rag.query import Query
 from rag.retrieval import TRIES, RetrievalResult, Retriever
@@ -210,12 +212,21 @@ class Engine:
         ]
         with _timed(timings, "read"):
             self._rounds.run(states, on_progress)
+            readings = self.readings(found, states)
         with _timed(timings, "compose"):
             answers = [
-                self._compose(query, one, state, timings)
-                for query, one, state in zip(queries, found, states, strict=True)
+                self._compose(query, one, state.read, reading, timings)
+                for query, one, state, reading in zip(queries, found, states, readings, strict=True)
             ]
         return [self._of_likeliest(query, one) for query, one in zip(queries, answers, strict=True)]
+
+    def readings(self, found: Sequence[Found], states: Sequence[ReadState]) -> list[Reading]:
+        """What the reader says about the passages of each question, and then, if it may be a yes/no
+        question, about the sentences that would prove a verdict: one of them after the deadline.
+        """
+        reader = self.reader.reader if isinstance(self.reader, Cascade) else self.reader
+        read = [one.reading(state.output) for one, state in zip(found, states, strict=True)]
+        return with_proofs(read, reader, [PROOFS if state.in_time else 1 for state in states])
 
     def _of_likeliest(self, query: Query, answer: Answer) -> Answer:
         """The answer, or if a follow-up gets none, the likeliest one to its other meanings: its
@@ -233,7 +244,12 @@ class Engine:
         return best
 
     def _compose(
-        self, query: Query, found: Found, state: ReadState, timings: Mapping[str, float]
+        self,
+        query: Query,
+        found: Found,
+        read: int,
+        reading: Reading,
+        timings: Mapping[str, float],
     ) -> Answer:
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
@@ -242,17 +258,17 @@ class Engine:
         asked = Asked(
             query=query,
             retrieved=replace(found.retrieved, hits=[]) if is_talk else found.retrieved,
-            read=state.read,
+            read=read,
             settings=replace(self.settings, threshold=self.threshold),
             calibration=self.judge.digest,
             timings=timings,
         )
         if is_talk:
             return talk_reply(asked, self._suggested(query))
-        reading = found.reading(state.output)
         ranked = rank(reading, self.judge, query.form, found.proposed)
-        shown = self.alternatives if query.alternatives is None else query.alternatives
-        return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, shown))
+        return compose(
+            asked, reading, ranked, Ruling(self.judge, self.threshold, self.alternatives)
+        )
 
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""

@@ -21,6 +21,19 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 Json = dict[str, Any]
 """An object of JSON: plain values by name."""
 
+YesNo = Literal["yes", "no", "condition"]
+"""What an answer says to a yes/no question: "condition" if it is yes or no only under a condition
+that the question leaves open.
+"""
+LEADS: Mapping[YesNo, str] = {"yes": "Yes.", "no": "No.", "condition": "On a condition."}
+"""The words that say so in an answer."""
+
+
+def in_a_cell(verdict: YesNo) -> str:
+    """The words that say so in a grid: "yes", "no" or "on a condition"."""
+    return LEADS[verdict].rstrip(".").lower()
+
+
 BlockKind = Literal[
     "heading",
     "paragraph",
@@ -390,14 +403,15 @@ class Piece:
 class Value:
     """The typed value of an answer, in addition to its words.
 
-    `kind` is "date", "duration", "number", "quantity", "money", "percentage" or "boolean"; `text`
-    is the source text. A date has `iso` (ISO 8601 to the known precision: "2015", "2015-07",
-    "2015-07-14") and `precision` ("day", "month", "year"); a duration has `iso` ("P12D"). Numbers
-    have `number`, ranges also `upper`, and `unit` ("kilogram", "USD", "percent", "day", or the
-    counted noun); `per` is the denominator of a rate ("month", "hour", "person"), or "". `bound` is
-    a qualifier: "", "about", "more than", "at least", "less than" or "at most"; that of a date may
-    be "before" or "no later than", too. A date with two readings has no `iso`. `yes` answers a
-    yes/no question. `resolved` names the anchor of a relative date.
+    `kind` is "date", "duration", "number", "quantity", "money", "percentage", "boolean" or
+    "condition"; `text` is the source text. A date has `iso` (ISO 8601 to the known precision:
+    "2015", "2015-07", "2015-07-14") and `precision` ("day", "month", "year"); a duration has `iso`
+    ("P12D"). Numbers have `number`, ranges also `upper`, and `unit` ("kilogram", "USD", "percent",
+    "day", or the counted noun); `per` is the denominator of a rate ("month", "hour", "person"), or
+    "". `bound` is a qualifier: "", "about", "more than", "at least", "less than" or "at most"; that
+    of a date may be "before" or "no later than", too. A date with two readings has no `iso`. `yes`
+    answers a yes/no question; it is None for a "condition", whose words are in `text`. `resolved`
+    names the anchor of a relative date.
     """
 
     kind: str
@@ -412,6 +426,13 @@ class Value:
     resolved: str | None = None
     per: str = ""
 
+    @property
+    def verdict(self) -> YesNo | None:
+        """The answer to a yes/no question; None for other values."""
+        if self.kind == "condition":
+            return "condition"
+        return None if self.yes is None else "yes" if self.yes else "no"
+
 
 TALK = "talk"
 """Form of the reply to a question to rag itself, such as "Who are you?"."""
@@ -424,12 +445,14 @@ class Alternative:
     """Another candidate answer, with the same guarantees as the first.
 
     `documents` counts the independent documents that support it; `citations` quotes the best.
+    `verdict` is what it says to a yes/no question.
     """
 
     text: str
     confidence: float
     citations: tuple[Citation, ...]
     documents: int = 0
+    verdict: YesNo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,8 +498,8 @@ class Answer:
 
     `form` is one of `rag.answering.forms.FORMS`, or `TALK` for a question to rag itself, which has
     no answer but `suggestions`: questions that the documents answer. `pieces` are the answer's
-    quotes in display order. `text` consists of them; only "Yes.", "No." and the count of a
-    catalogue are added. `more` counts the list items that are not shown.
+    quotes in display order. `text` consists of them; only "Yes.", "No.", "On a condition." and
+    the count of a catalogue are added. `more` counts the list items that are not shown.
     """
 
     question: str
@@ -497,6 +520,11 @@ class Answer:
     more: int = 0
     understood: str | None = None
     suggestions: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> YesNo | None:
+        """The answer to a yes/no question, if it is one."""
+        return self.value.verdict if self.value else None
 
     @property
     def hits_read(self) -> tuple[Hit, ...]:
@@ -524,6 +552,7 @@ class Answer:
             "question": self.question,
             "understood": self.understood,
             "answer": self.text,
+            "verdict": self.verdict,
             "confidence": self.confidence,
             "abstention_reason": self.abstention_reason,
             "form": self.form,
@@ -548,6 +577,7 @@ class Answer:
     def _alternative(self, rival: Alternative) -> Json:
         return {
             "text": rival.text,
+            "verdict": rival.verdict,
             "confidence": rival.confidence,
             "documents": rival.documents,
             "citations": self._all_cited(rival.citations, rival.text),

@@ -38,6 +38,7 @@ from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import Judgement, Shown, serves
+from rag.models.cascade import ReadState
 from rag.protocols import ReaderOutput
 from rag.query import Query
 
@@ -106,8 +107,8 @@ def shown(candidate: Candidate, reading: Reading) -> Shown:
     quotes = tuple(piece.text for piece in pieces)
     if candidate.span:
         quotes = (candidate.span.best.sentence_text,)
-    verdict = None if candidate.verdict is None else "yes" if candidate.verdict else "no"
-    return Shown(text, quotes, verdict, tuple(place.document_id for place in candidate.places))
+    documents = tuple(place.document_id for place in candidate.places)
+    return Shown(text, quotes, candidate.verdict, documents)
 
 
 def collect(cache: Path, reader: str, names: Sequence[str]) -> list[Example]:
@@ -136,7 +137,8 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterat
     for question in questions:
         (found,) = engine.find_many([Query(question.text)])
         output = engine.reader.read(found.retrieved.question, found.hits)
-        reading = found.reading(output)
+        state = ReadState(found.retrieved.question, found.hits, output=output)
+        (reading,) = engine.readings([found], [state])
         yield from _example(name, question, reading, found.proposed)
         number = hashlib.sha256(question.id.encode()).digest()[0]
         if number % 100 < _LESS:
@@ -186,6 +188,7 @@ def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
     weight = np.repeat(shares, counts)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     if start:
+        start = _widened(start, mean, deviation)
         mean, deviation = start["mean"], start["deviation"]
     scaled = np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED)
     tensors = {"mean": mean, "deviation": deviation}
@@ -198,6 +201,18 @@ def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
             stacked = torch.stack([layer[parameter].detach() for layer in layers])
             tensors[name + suffix] = stacked.numpy()
     return tensors
+
+
+def _widened(start: Tensors, mean: Rows, deviation: Rows) -> Tensors:
+    """The tensors of networks that were fitted before the last features: these weigh nothing yet,
+    and are scaled by `mean` and `deviation`."""
+    known = len(start["mean"])
+    missing = ((0, 0), (0, 0), (0, len(mean) - known))
+    return start | {
+        "mean": np.concatenate([start["mean"], mean[known:]]),
+        "deviation": np.concatenate([start["deviation"], deviation[known:]]),
+        "first": np.pad(start["first"], missing),
+    }
 
 
 def _network(

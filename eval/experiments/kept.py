@@ -147,7 +147,10 @@ def _packed(output: ReaderOutput, hits: Sequence[Hit]) -> dict[str, Any]:
     return {
         "spans": [row(s.hit, s.start, s.end, s.score, digits=4) for s in output.spans],
         "sentences": [row(s.hit, s.start, s.end, s.score) for s in output.sentences],
-        "verdicts": [row(v.hit, v.yes, v.no, v.unsaid) for v in output.verdicts],
+        "verdicts": [
+            row(v.hit, v.yes, v.no, v.unsaid, *([] if v.depends is None else [v.depends]))
+            for v in output.verdicts
+        ],
     }
 
 
@@ -155,7 +158,7 @@ def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
     return ReaderOutput(
         [Span(hits[at], start, end, score) for at, start, end, score in row["spans"]],
         [SentenceScore(hits[at], start, end, score) for at, start, end, score in row["sentences"]],
-        [Verdict(hits[at], yes, no, unsaid) for at, yes, no, unsaid in row["verdicts"]],
+        [Verdict(hits[at], *shares) for at, *shares in row["verdicts"]],
     )
 
 

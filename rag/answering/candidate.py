@@ -12,7 +12,7 @@ from rag.answering.spans import SpanGroup, value
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets
 from rag.structure import heading_path, passage_sentence
-from rag.types import Citation, Document, Passage, Piece, Place, Span, Value
+from rag.types import LEADS, Citation, Document, Passage, Piece, Place, Span, Value, YesNo
 
 MAX_CITATIONS = 5
 GAP = " […] "
@@ -105,8 +105,8 @@ def independent(citations: Sequence[Citation]) -> int:
 
 
 def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
-    """The text of an answer: its pieces after `lead`, which is "Yes.", "No." or "", unless they
-    begin with that word.
+    """The text of an answer: its pieces after `lead`, one of `LEADS` or "", unless they begin with
+    that word.
     """
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
         text = "\n".join(piece.text for piece in pieces)
@@ -160,15 +160,16 @@ def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offset
 class Candidate:
     """A possible answer: its form, and its places in display order, at least one.
 
-    `generator` names the function that proposed it. `verdict` is None except for yes or no. `span`
-    is the group of equal spans that it consists of. `text` replaces the words of the places in a
-    catalogue: a count, or a value of the metadata. `more` counts the items that are not shown.
+    `generator` names the function that proposed it. `verdict` is what it says to a yes/no question,
+    None for other candidates. `span` is the group of equal spans that it consists of. `text`
+    replaces the words of the places in a catalogue: a count, or a value of the metadata. `more`
+    counts the items that are not shown.
     """
 
     form: str
     generator: str
     places: tuple[Place, ...]
-    verdict: bool | None = None
+    verdict: YesNo | None = None
     span: SpanGroup | None = None
     text: str = ""
     more: int = 0
@@ -176,7 +177,7 @@ class Candidate:
     @property
     def lead(self) -> str:
         """The only words that an answer may add."""
-        return "" if self.verdict is None else "Yes." if self.verdict else "No."
+        return LEADS[self.verdict] if self.verdict else ""
 
     def overlaps(self, other: Candidate) -> bool:
         """Whether both quote the same words somewhere."""
@@ -259,8 +260,10 @@ def _value(
     candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
 ) -> Value | None:
     """The typed value of a verdict or a span."""
+    if candidate.verdict == "condition":
+        return Value("condition", " ".join(piece.text for piece in pieces))
     if candidate.verdict is not None:
-        return Value("boolean", pieces[0].text, yes=candidate.verdict)
+        return Value("boolean", pieces[0].text, yes=candidate.verdict == "yes")
     if candidate.span is None:
         return None
     best = candidate.span.best

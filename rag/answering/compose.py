@@ -160,6 +160,7 @@ def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
         confidence=ranked.probability,
         citations=words.citations[:MAX_CITATIONS],
         documents=words.documents,
+        verdict=ranked.candidate.verdict,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rag.answering.candidate import Candidate
 from rag.answering.forms import FORMS, NEEDS_ALL
-from rag.answering.reading import FLOOR, Reading, Sentence, logit, odds
+from rag.answering.reading import FLAT, FLOOR, SAID, Reading, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
@@ -93,9 +93,12 @@ FEATURES = (
     "first_yes",
     "first_no",
     "first_verdict",
+    "depends",
 )
 """Names of the features, in the order of a vector; `Featurizer.vector` says what they are."""
 SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
+LATER = ("depends",)
+"""The last of the features, which a judge may have been fitted without."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,9 @@ class Featurizer:
         `sentence_*`: log-odds of the sentence head inside the candidate and outside of it;
         `span_*`: the reader's log-odds of the best span inside and outside, its share of the odds
         of all spans and "no answer", and its margin over another meaning. `yes`, `no`, `unsaid`:
-        log-odds of the verdict head in its passage; `verdict*`: for and against a yes or no.
+        log-odds of the verdict head, of a proof in the sentences that are shown, otherwise in its
+        passage; `verdict*`: for and against what it says; `depends`: that the passage says yes or
+        no only under a condition.
         `fused`, `dense`, `lexical`, `rank`: retrieval of its passage. `coverage*`, `names*`: the
         share of the question's words, and of its names and numbers, in the candidate with its
         heading, and in the whole passage. `fresh`: the share of its own words that are not in the
@@ -270,17 +275,22 @@ class Featurizer:
 
     def _of_verdicts(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
         verdicts = self.reading.output.verdicts
-        own = next((v for v in verdicts if hit and v.hit.passage == hit.passage), None)
-        best = {yes: max((odds(v, yes) for v in verdicts), default=_NONE) for yes in (True, False)}
+        passage = next((v for v in verdicts if hit and v.hit.passage == hit.passage), None)
+        proofs = self.reading.proofs or {}
+        own = proofs.get(candidate.places, passage) if candidate.verdict else passage
+        known = FLAT if own is None or own.depends is None else SAID
         side = candidate.verdict
-        decided = own is not None and side is not None
+        rivals = proofs.values() or verdicts
+        against = [odds(v, says) for v in rivals for says in known if says != side]
+        depends = passage.depends if passage else None
         return {
             "yes": logit(own.yes, FLOOR) if own else _NONE,
             "no": logit(own.no, FLOOR) if own else _NONE,
             "unsaid": logit(own.unsaid, FLOOR) if own else _NONE,
-            "verdict": odds(own, bool(side)) if own and decided else 0.0,
-            "verdict_against": best[not side] if side is not None else 0.0,
-            "verdict_best": max(best.values()),
+            "verdict": odds(own, side) if own and side in known else 0.0,
+            "verdict_against": max(against, default=_NONE) if side else 0.0,
+            "verdict_best": max((odds(v, says) for v in verdicts for says in FLAT), default=_NONE),
+            "depends": _NONE if depends is None else logit(depends, FLOOR),
         }
 
     def _of_search(self, hit: Hit | None) -> dict[str, float]:

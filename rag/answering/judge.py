@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.answering.candidate import Candidate
-from rag.answering.features import FEATURES, Featurizer
+from rag.answering.features import FEATURES, LATER, Featurizer
 from rag.answering.reading import Reading
 from rag.errors import ModelError, install_line
 from rag.models.registry import SHIPPED
@@ -55,7 +55,10 @@ class Networks:
     last_bias: Rows
 
     def log_odds(self, rows: Rows) -> Rows:
-        """One value per row of features, shape (n,)."""
+        """One value per row of features, shape (n,). Networks fitted before the `LATER` features
+        take the rows without these.
+        """
+        rows = rows[:, : len(self.mean)]
         scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
         hidden = np.maximum(scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0)
         hidden = np.maximum(hidden @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0)
@@ -98,7 +101,8 @@ class Judge:
             tensors = load_tensors(weights)
             numbers = json.loads(content)
             digest = hashlib.sha256(weights).hexdigest()
-            if tensors["first"].shape[2] != len(FEATURES):
+            known = len(FEATURES) - len(LATER), len(FEATURES)
+            if tensors["first"].shape[2] not in known:
                 raise ValueError("it was fitted to other features")
             if numbers["networks"] != digest:
                 raise ValueError("it was made for another judge")

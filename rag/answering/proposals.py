@@ -14,6 +14,7 @@ from itertools import chain
 
 from rag.answering import lists
 from rag.answering.candidate import Candidate, whole
+from rag.answering.proofs import verdicts
 from rag.answering.reading import FIRST, SPANS, Reading, Sentence, decisions, is_next
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, normalize, singular, singular_words
@@ -304,12 +305,21 @@ def rows(reading: Reading) -> Iterator[Candidate]:
 
 
 def yes_no(reading: Reading) -> Iterator[Candidate]:
-    """Yes and no, each with the sentences of the passages most confident in it."""
+    """Yes, no and "on a condition", each with the sentences that say so alone; by readers that do
+    not know conditions, with sentences of the passages most confident in yes and in no.
+    """
+    if reading.proofs is not None:
+        yield from (
+            Candidate("yes_no", "yes_no", places, verdict=says)
+            for places, says in verdicts(reading.proofs).items()
+        )
+        return
+
     for decision in decisions(reading.output.verdicts):
         passage = decision.verdict.hit.passage
         near = [sentence for sentence in reading.sentences if sentence.hit.passage == passage]
         for sentence in near[:2]:
-            yield Candidate("yes_no", "yes_no", (_place(sentence),), verdict=decision.yes)
+            yield Candidate("yes_no", "yes_no", (_place(sentence),), verdict=decision.says)
         following = [
             sentence
             for sentence in near[1:]
@@ -318,7 +328,7 @@ def yes_no(reading: Reading) -> Iterator[Candidate]:
         ]
         if following:
             places = (_place(near[0]), _place(following[0]))
-            yield Candidate("yes_no", "yes_no", places, verdict=decision.yes)
+            yield Candidate("yes_no", "yes_no", places, verdict=decision.says)
 
 
 def comparison(reading: Reading) -> Iterator[Candidate]:

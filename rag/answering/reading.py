@@ -1,5 +1,5 @@
 """The reader's output for one question, ready for ranking: spans, the sentences that may answer,
-and the passages most confident in yes or no.
+the passages most confident in yes or no, and what the proofs of a verdict say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rag.answering.table_cells import in_asked_columns
 from rag.meaning.sentences import Offsets
 from rag.protocols import ReaderOutput, Verdict
 from rag.structure import block_at, heading_path, passage_sentence
-from rag.types import Document, Hit, Span
+from rag.types import Document, Hit, Place, Span, YesNo
 
 
 def logit(probability: float, floor: float = 1e-6) -> float:
@@ -142,22 +142,47 @@ _PASSAGES = 2
 class Decision:
     """Yes or no, the passage's verdict behind it, and its log-odds."""
 
-    yes: bool
+    says: YesNo
     verdict: Verdict
     odds: float
 
 
 def decisions(verdicts: Sequence[Verdict]) -> Iterator[Decision]:
     """For yes and for no, the passages most confident in it, the most confident first."""
-    for yes in (True, False):
-        by_odds = sorted(verdicts, key=lambda verdict: -odds(verdict, yes))
+    for says in FLAT:
+        by_odds = sorted(verdicts, key=lambda verdict: -odds(verdict, says))
         for verdict in by_odds[:_PASSAGES]:
-            yield Decision(yes, verdict, odds(verdict, yes))
+            yield Decision(says, verdict, odds(verdict, says))
 
 
-def odds(verdict: Verdict, yes: bool) -> float:
-    """The log-odds of yes, or of no."""
-    return logit(verdict.yes if yes else verdict.no, FLOOR)
+FLAT: tuple[YesNo, ...] = ("yes", "no")
+SAID: tuple[YesNo, ...] = (*FLAT, "condition")
+
+
+def odds(verdict: Verdict, says: YesNo) -> float:
+    """The log-odds of yes, of no, or of "on a condition"."""
+    return logit(probability(verdict, says), FLOOR)
+
+
+def probability(verdict: Verdict, says: YesNo) -> float:
+    """That of yes, of no, or of "on a condition", which is 0 for a model that does not know it."""
+    by_name = {"yes": verdict.yes, "no": verdict.no, "condition": verdict.depends or 0.0}
+    return by_name[says]
+
+
+LEAST_SAID = 0.5
+"""Least probability of all three verdicts together with which one of them is said."""
+CONDITION_LEAN = 0.0
+"""Log-odds that "on a condition" gains against yes and no. Both are chosen by
+`eval/experiments/conditions.py --fit`.
+"""
+
+
+def said(verdict: Verdict, lean: float = CONDITION_LEAN, least: float = LEAST_SAID) -> YesNo | None:
+    """The likeliest of yes, no and "on a condition"; None if the text says none of them."""
+    if 1 - verdict.unsaid < least:
+        return None
+    return max(SAID, key=lambda says: odds(verdict, says) + lean * (says == "condition"))
 
 
 SPANS, _SENTENCES = 4, 5
@@ -177,7 +202,9 @@ _LABEL = 4.0
 class Reading:
     """A question, its hits, best first, the reader's output, and the hits' documents by id.
 
-    `form_odds` has the probability of each form, by the form classifier; {} without one.
+    `form_odds` has the probability of each form, by the form classifier; {} without one. `proofs`
+    are sentences that may stand beside a verdict, with what the reader says of them alone; None if
+    it does not know "on a condition", and then the verdicts of whole passages count.
     """
 
     question: str
@@ -185,6 +212,7 @@ class Reading:
     output: ReaderOutput
     documents: Mapping[str, Document]
     form_odds: Mapping[str, float] = field(default_factory=dict)
+    proofs: Mapping[tuple[Place, ...], Verdict] | None = None
 
     @functools.cached_property
     def analysis(self) -> QuestionAnalysis:
@@ -215,7 +243,8 @@ class Reading:
     @functools.cached_property
     def first(self) -> Reading | None:
         """The reading of the small reader, which chose the passages."""
-        return replace(self, output=self.output.first) if self.output.first else None
+        first = self.output.first
+        return replace(self, output=first, proofs=None) if first else None
 
     @functools.cached_property
     def anchors(self) -> list[Sentence]:

@@ -53,7 +53,8 @@ class FoundEvidence:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPart:
-    """A clause with its verdict; `confidence`, in [0, 1], is the probability that it is right."""
+    """A clause with its verdict; `confidence`, in [0, 1], is the probability that it is right.
+    `is_conditional`: the documents say so only under a condition."""
 
     text: str
     verdict: ClaimVerdict
@@ -62,6 +63,7 @@ class CheckedPart:
     contradicted: float
     evidence: tuple[FoundEvidence, ...] = ()
     wrong_citation: bool = False
+    is_conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

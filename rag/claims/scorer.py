@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.answering.reading import logit
+from rag.answering.reading import logit, said
 from rag.claims.differences import ClaimComparison
 from rag.errors import InputError
 from rag.protocols import Verdict
@@ -46,7 +46,11 @@ def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, 
     }
     if verdict is None:
         return by_name
-    return by_name | {"yes": logit(verdict.yes, _LEAST), "no": logit(verdict.no, _LEAST)}
+    # what holds on a condition is evidence too; the verdict on it is never more than "partly"
+    holds = verdict.yes
+    if said(verdict) == "condition":
+        holds += verdict.depends or 0.0
+    return by_name | {"yes": logit(holds, _LEAST), "no": logit(verdict.no, _LEAST)}
 
 
 @dataclass(frozen=True, slots=True)

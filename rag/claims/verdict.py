@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
+from rag.answering.reading import said
 from rag.claims.differences import ClaimComparison, compare
 from rag.claims.evidence import Excerpt, cite
 from rag.claims.results import Checked, CheckedPart, CheckedQuotation, ClaimVerdict, FoundEvidence
@@ -43,6 +44,11 @@ class ClaimEvidence:
     def document_id(self) -> str:
         return self.excerpt.hit.passage.document_id
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the claim holds only under a condition, by the reader."""
+        return self.verdict is not None and said(self.verdict) == "condition"
+
 
 def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
     """A candidate with its probabilities. A quotation supports without the scorer, a heading never
@@ -76,7 +82,8 @@ def decide(scored: Sequence[ClaimEvidence], scorer: Scorer) -> tuple[ClaimVerdic
     best = max(scored, key=lambda item: item.supported)
     contradicted = max(item.contradicted for item in scored)
     if best.supported >= scorer.support_from and not _is_outdone(best, scored):
-        return "partly" if best.comparison.missing else "supported", best.supported
+        is_partly = best.comparison.missing or best.is_conditional
+        return "partly" if is_partly else "supported", best.supported
     if contradicted >= scorer.contradict_from and contradicted > best.supported:
         return "contradicted", contradicted
     return "not_in_documents", 1 - max(best.supported, contradicted)
@@ -121,7 +128,10 @@ def judge(
     is_by_cited = any(item.document_id in cited for item in supports)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
     likeliest = best.supported, max(item.contradicted for item in scored)
-    return CheckedPart(claim, verdict, confidence, *likeliest, tuple(evidence), is_wrong)
+    is_conditional = verdict == "partly" and best.is_conditional
+    return CheckedPart(
+        claim, verdict, confidence, *likeliest, tuple(evidence), is_wrong, is_conditional
+    )
 
 
 def _evidence(own: ClaimEvidence, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
@@ -200,6 +210,8 @@ def _reason(
         unsaid = (part.text for part in parts if part.verdict not in ("supported", "partly"))
         if clause := next(unsaid, ""):
             return f'no document says "{clause}"'
+        if any(part.is_conditional for part in parts):
+            return f"{source} says so only on a condition"
         partly = (part.evidence[0] for part in parts if part.verdict == "partly")
         lacking = (name for item in partly for name in item.missing)
         return f'the evidence does not contain "{next(lacking, "")}"'

@@ -24,7 +24,7 @@ from rag.filters import shown
 from rag.meaning.values import addition
 from rag.render.html_page import html_page
 from rag.render.status import clean, flat
-from rag.types import Value, path_of
+from rag.types import LEADS, Value, in_a_cell, path_of
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
 """Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
@@ -218,8 +218,8 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
     proof = list(cell.quotes) if verdict == "confirmed" else verbatim
     evidence = [{"document": quote.document_id, "sentence": quote.sentence} for quote in proof]
     if kind == "yes_no":
-        answer = {"form": "yes_no", "verdict": value.casefold(), "evidence": evidence}
-        return answer if value.casefold() in ("yes", "no") else None
+        said = {in_a_cell(one): one for one in LEADS}.get(value.casefold())
+        return {"form": "yes_no", "verdict": said, "evidence": evidence} if said else None
     if kind == "list":
         lines = (_MARKER.sub("", line.strip()) for line in value.splitlines())
         items = [[line] for line in lines if line]

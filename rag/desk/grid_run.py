@@ -18,7 +18,7 @@ from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
 from rag.structure import row_at, table_around
-from rag.types import Alternative, Answer, Citation, Document, Value, path_of
+from rag.types import Alternative, Answer, Citation, Document, Value, in_a_cell, path_of
 
 if TYPE_CHECKING:
     from rag.engine import Engine, Found
@@ -236,8 +236,8 @@ def _best(
         typed = typed_value(candidate.text, kind, _surroundings(candidate, documents))
         if typed is None and kind not in ("text", "list"):
             continue
-        verdict = ("yes" if typed.yes else "no") if typed and kind == "yes_no" else ""
-        return verdict or candidate.text, candidate, typed
+        said = in_a_cell(typed.verdict) if typed and typed.verdict else ""
+        return said or candidate.text, candidate, typed
     return None
 
 

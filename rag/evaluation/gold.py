@@ -26,7 +26,7 @@ from pydantic import Field
 from rag.errors import InputError
 from rag.evaluation.set_files import StrictRow, Text, read_rows
 from rag.filters import Filter, parse
-from rag.types import Document
+from rag.types import Document, YesNo
 
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
@@ -55,8 +55,10 @@ class QuestionRow(StrictRow):
     evidence: list[EvidenceRow] = Field([], description="the sentences that answer")
     form: Form = Field("span", description="form of the answer")
     kind: Text = Field("", description="type of the question (why, typo, …), for breakdowns")
-    verdict: Literal["yes", "no"] | None = Field(
-        None, description="correct answer to a yes/no question"
+    verdict: YesNo | None = Field(
+        None,
+        description='correct answer to a yes/no question; "condition" if the documents say yes or '
+        "no only under a condition that the question leaves open",
     )
     items: list[list[Text]] = Field([], description="accepted wordings of each list item")
     need: int = Field(
@@ -80,7 +82,7 @@ class QuestionRow(StrictRow):
         if self.unanswerable and (wordings or sentences or self.verdict or self.items):
             return "is marked unanswerable but has an answer; remove one of them"
         if self.form == "yes_no" and sentences and not self.verdict:
-            return 'has no verdict; give "yes" or "no"'
+            return 'has no verdict; give "yes", "no" or "condition"'
         if self.form != "span" or not sentences:
             return None
         if not wordings:

@@ -29,8 +29,8 @@ HELD = 0.8
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The visible answer: `text`, None if refused; `quotes` from the documents shown with it,
-    including a span's sentence; `verdict`, "yes" or "no" if the answer gives one; `documents`, the
-    ids of those that it quotes."""
+    including a span's sentence; `verdict`, "yes", "no" or "condition" if the answer gives one;
+    `documents`, the ids of those that it quotes."""
 
     text: str | None
     quotes: tuple[str, ...] = ()
@@ -47,13 +47,11 @@ def shown(answer: Answer) -> Shown:
     """The visible part of an answer: a span in its sentence, the pieces of other forms."""
     if answer.text is None:
         return Shown(None)
-    says = answer.value.yes if answer.value else None
-    verdict = None if says is None else "yes" if says else "no"
     quotes = [piece.text for piece in answer.pieces]
     if answer.form == "span":
         quotes = [citation.sentence for citation in answer.citations[:1]]
     documents = tuple(piece.citation.document_id for piece in answer.pieces)
-    return Shown(answer.text, tuple(quotes), verdict, documents)
+    return Shown(answer.text, tuple(quotes), answer.verdict, documents)
 
 
 def judge(question: Question, shown: Shown) -> Judgement:

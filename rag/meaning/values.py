@@ -12,7 +12,7 @@ from rag.meaning.dates import BETWEEN, Date, Dated, all_dates, only_date
 from rag.meaning.figures import DATE_BOUND, figures
 from rag.meaning.quantities import CURRENCIES, Quantity, quantity
 from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, word_set
-from rag.types import Value
+from rag.types import Value, in_a_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ def typed_value(text: str, kind: str, around: Surroundings = NOWHERE) -> Value |
     if kind in ("text", "list"):
         return None
     if kind == "yes_no":
+        if text.casefold().startswith(in_a_cell("condition")):
+            return Value("condition", text)
         word = text[:3].casefold()
         is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
         return Value("boolean", text, yes=is_yes) if is_yes or is_no else None

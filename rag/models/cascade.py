@@ -85,6 +85,11 @@ class ReadState:
     output: ReaderOutput = field(default_factory=lambda: ReaderOutput([]))
     read: int = 0
 
+    @property
+    def in_time(self) -> bool:
+        """Whether the deadline is not over."""
+        return self.deadline is None or time.monotonic() < self.deadline
+
 
 class BudgetedReader:
     """Reads with a reader and measures its speed."""
@@ -106,8 +111,7 @@ class BudgetedReader:
                 on_progress(row)
 
     def _goes_on(self, state: ReadState) -> bool:
-        in_time = state.read == 0 or state.deadline is None or time.monotonic() < state.deadline
-        return state.read < len(state.hits) and in_time
+        return state.read < len(state.hits) and (state.read == 0 or state.in_time)
 
     def _size(self, state: ReadState, active: int) -> int:
         unread = len(state.hits) - state.read

@@ -185,8 +185,8 @@ class HeadOutput:
     """Logits of one window of t tokens.
 
     `first` and `last`, shape (t,), are those of a span's start and end; `sentence`, shape (t,),
-    those of tokens in a sentence of the answer; `verdict`, shape (3,), those of yes, no and
-    neither. None if the model lacks the head."""
+    those of tokens in a sentence of the answer; `verdict`, shape (3,) or (4,), those of yes, no,
+    neither and, where the model knows it, "depends". None if the model lacks the head."""
 
     first: Logits
     last: Logits

@@ -112,8 +112,8 @@ def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
     if not logits:
         return None
     shares = [np.exp(logit - np.logaddexp.reduce(logit)) for logit in logits]
-    yes, no, unsaid = min(shares, key=lambda share: share[2])
-    return Verdict(hit, float(yes), float(no), float(unsaid))
+    decided = min(shares, key=lambda share: float(share[2]))
+    return Verdict(hit, *(float(share) for share in decided))
 
 
 _EDGE = ",;:"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rag.meaning.words import WORD, content_words
 from rag.render.status import plural
 from rag.types import (
+    LEADS,
     LEAST_SHOWN,
     TALK,
     Alternative,
@@ -21,11 +22,12 @@ from rag.types import (
     Passage,
     Piece,
     Value,
+    in_a_cell,
     title_and_headings,
 )
 
 _FORMS = {
-    "yes_no": "yes or no, with the sentence that says so",
+    "yes_no": "yes, no or on a condition, with the sentence that says so",
     "sentences": "the sentences that answer",
     "steps": "the steps as the document lists them",
     "list": "the list as the document has it",
@@ -99,8 +101,8 @@ def _agreement(answer: Answer) -> Iterator[str]:
 
 def in_words(value: Value) -> str:
     """A value for people: "date 2015-07-14", "quantity about 11 metric_ton"."""
-    if value.yes is not None:
-        return f'{"yes" if value.yes else "no"}, as "{value.text}" says'
+    if value.verdict:
+        return f'{in_a_cell(value.verdict)}, as "{value.text}" says'
     if value.iso and value.number is None:
         bound = f" ({value.bound})" if value.bound else ""
         resolved = f": {value.resolved}" if value.resolved else ""
@@ -193,9 +195,9 @@ def _first_words(text: str, room: int) -> str:
 
 
 def lead(answer: Answer) -> str:
-    """The words before the pieces: "Yes.", "No.", the count of a catalogue, or ""."""
-    if answer.value is not None and answer.value.yes is not None:
-        return "Yes." if answer.value.yes else "No."
+    """The words before the pieces: one of `LEADS`, the count of a catalogue, or ""."""
+    if answer.verdict:
+        return LEADS[answer.verdict]
     titles = "\n".join(piece.label for piece in answer.pieces)
     return "" if answer.form != "catalogue" or answer.text == titles else answer.text or ""
 
@@ -204,7 +206,7 @@ def typed(value: Value | None) -> str:
     """The value in words if it says more than the answer, or ""."""
     if value is None:
         return ""
-    is_more = value.resolved or value.yes is not None or value.iso not in (None, value.text)
+    is_more = value.resolved or value.verdict or value.iso not in (None, value.text)
     return in_words(value) if is_more else ""
 
 

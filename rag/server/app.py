@@ -23,14 +23,12 @@ from rag.server.problems import Problem, respond
 from rag.server.routes import (
     collection_routes,
     documents,
-    gate,
     grids,
     integrations,
     mcp,
     openai,
     operations,
     page_data,
-    proofs,
     questions,
     user_data,
 )
@@ -43,7 +41,6 @@ _SPARE_THREADS = 32
 
 _MODULES = (
     questions,
-    proofs,
     documents,
     page_data,
     operations,
@@ -88,8 +85,7 @@ def create_app(
 
     access = Access(service.keys, settings.host, settings.rate, token)
     service.models.charge = access.rate.charge
-    modules = (*_MODULES, gate) if settings.gate else _MODULES
-    routes = [route for module in modules for route in module.router.routes]
+    routes = [route for module in _MODULES for route in module.router.routes]
     routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     rights = RouteRights(routes)
     admission = Admission(threads, 2 * settings.max_upload_mb << 20)
@@ -113,7 +109,7 @@ def create_app(
     )
     app.state.service, app.state.collections, app.state.rights = service, collections, rights
     app.state.access = access
-    for module in modules:
+    for module in _MODULES:
         app.include_router(module.router)
     app.router.routes.append(routes[-1])
     app.openapi = functools.cache(lambda: openapi.schema(app))  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rag.types import Value
+from rag.types import Value, YesNo
 
 Line = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=100_000)]
@@ -31,8 +31,6 @@ Question = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
 ]
-MOST_CHECKED = 200_000
-"""Characters of a text that is checked."""
 _MOST_BYTES_A_CHARACTER = 4
 _MOST_FIELDS = 100
 _QUESTION = "When was the JCPOA signed?"
@@ -114,7 +112,7 @@ class CheckSource(Strict):
 class Check(Strict):
     text: str = Field(
         min_length=1,
-        max_length=MOST_CHECKED,
+        max_length=200_000,
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
@@ -183,6 +181,7 @@ class WireHit(WireSpan):
 
 class WireAlternative(BaseModel):
     text: str
+    verdict: YesNo | None = None
     confidence: float
     documents: int = Field(description="Number of documents read that support it.")
     citations: list[WireCitation]
@@ -204,6 +203,10 @@ class WireAnswer(BaseModel):
     question: str = Field(examples=[_QUESTION])
     understood: str | None = Field(default=None, description="After spelling correction.")
     answer: str | None = Field(examples=["2015"])
+    verdict: YesNo | None = Field(
+        default=None,
+        description="Of a yes/no question; condition: yes or no only as the quote says.",
+    )
     asked: str = Field(default="", description="The follow-up as typed, if completed.")
     note: str = Field(default="", description="Says if a follow-up was asked as typed.")
     confidence: float = Field(ge=0, le=1, description="Probability that the best is right.")
@@ -272,35 +275,6 @@ class WireVerdict(BaseModel):
     edited: bool = Field(description="Whether the document's bytes have changed.")
     detail: str
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
-
-
-class AskOne(AskOptions):
-    """A question of its own, not of a conversation."""
-
-    question: Question = Field(examples=[_QUESTION])
-
-
-class WireReplay(BaseModel):
-    same: bool = Field(description="Whether the answer is the same.")
-    changed: list[str] = Field(description="What differs that affects an answer, in words.")
-    answer: WireAnswer = Field(description="The answer today.")
-
-
-class WireProofCheck(BaseModel):
-    """How a proof differs from the index of today."""
-
-    kind: Literal["answer", "certificate", "bundle", "grid"]
-    holds: bool = Field(description="Whether all of it is so today; a quote may have moved.")
-    checked: int = Field(description="Number of quotes that were looked up.")
-    faults: list[str] = Field(description="What in the file is not as it was written.")
-    citations: list[WireVerdict] = Field(
-        description="Quotes that are not at their places; of an answer all."
-    )
-    added: list[str] = Field(description="Documents since a certificate.")
-    changed: list[str]
-    removed: list[str]
-    settings: list[str] = Field(description="Models and settings that differ.")
-    replay: WireReplay | None = None
 
 
 class WireEvidence(WirePlace):

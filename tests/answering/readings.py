@@ -52,11 +52,13 @@ def span(document: Document, quote: str, score: float, start: int = 0) -> Span:
 def reading_of(
     document: Document,
     scores: Sequence[float],
-    verdict: tuple[float, float, float] | None = None,
+    verdict: tuple[float, ...] = (),
     question: str = "Is it so?",
     quotes: Sequence[str] = (),
 ) -> Reading:
-    """A document read with a score for each sentence, a verdict (yes, no, not said), and spans."""
+    """A document read with a score for each sentence, a verdict (yes, no, not said, and by some
+    readers "depends"), and spans.
+    """
     hit = hit_of(document)
     offsets = split_sentences(hit.passage.text)
     sentences = [

@@ -52,7 +52,7 @@ def test_yes_and_no_are_both_proposed_with_their_sentence() -> None:
     reading = reading_of(LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.9, 0.05, 0.05))
     both = proposed(reading, "yes_no")
     proofs = {one.verdict: texts(one, LEASE)[0] for one in reversed(both)}
-    assert proofs == dict.fromkeys((True, False), "Dogs are allowed, unless they bark.")
+    assert proofs == dict.fromkeys(("yes", "no"), "Dogs are allowed, unless they bark.")
     assert {one.lead for one in both} == {"Yes.", "No."}
 
 

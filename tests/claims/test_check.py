@@ -15,6 +15,8 @@ from rag.claims.document_names import DocumentNames
 from rag.claims.results import Checked, CheckReport
 from rag.claims.scorer import Logistic, Scorer
 from rag.errors import InputError
+from rag.models.reader import ExtractiveReader
+from tests import tiny
 from tests.claims.parts import MODELS, PLAIN, engine
 from tests.fakes import document
 
@@ -156,3 +158,13 @@ def test_a_line_of_sources_names_a_document_by_its_longest_name() -> None:
     assert names.source("see Limits, page 3") == "b/limits.md"
     assert names.source("something else") is None
     assert names.source("The ordeal") is None
+
+
+def test_what_holds_only_on_a_condition_is_partly_supported(tmp_path: Path) -> None:
+    index = engine(
+        tmp_path / "index", {"pool.md": "Dogs may swim in the pool if they have a lead."}
+    )
+    index.reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
+    found = only(Checker(index, MODELS).check("Dogs may swim in the pool."))
+    assert (found.verdict, found.reason) == ("partly", "pool.md says so only on a condition")
+    assert [evidence.says for evidence in found.evidence] == ["supports"]

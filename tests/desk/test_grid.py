@@ -21,9 +21,12 @@ from rag.desk.grid_file import GridSpec, definition
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.models.cascade import Cascade
+from rag.models.reader import ExtractiveReader
 from rag.protocols import ReaderOutput
 from rag.settings import Settings
 from rag.types import Document, Hit
+from tests import tiny
+from tests.answering.readings import Prefers
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
 
@@ -232,3 +235,19 @@ def test_a_full_disk_loses_no_answers(engine: Engine, monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
         grid_export.write(whole, Path("/dev/full"), {})
     assert grids.load(engine.store, "leases").counts["answered"] == 2
+
+
+def test_a_column_of_yes_and_no_says_on_a_condition(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "index")
+    add(store, document("Dogs may swim on Sundays. Bring a towel.", "pool"))
+    reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
+    settings = Settings(index=tmp_path / "index", embedder="bag-of-words", threshold=0.15)
+    pool = build.assemble(settings, store, BagOfWordsEmbedder(), reader, Prefers("yes_no"))
+    column = {"name": "Dogs", "question": "May dogs swim?", "type": "yes_no"}
+    grid(pool, columns=[column], all_documents=True)
+    cell = run(pool).cells["pool", "Dogs"]
+    assert (cell.state, cell.value) == ("answered", "on a condition")
+    assert cell.typed is not None
+    assert cell.typed.verdict == "condition"
+    assert cell.quotes
+    store.close()

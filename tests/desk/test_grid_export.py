@@ -109,6 +109,21 @@ def test_csv_and_json_have_the_parts_of_a_value() -> None:
     assert "£550 (at least, per month)" in grid_export.to_html(whole, {})
 
 
+def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
+    conditional = said("yes_no", "[on a condition]")
+    assert conditional.typed is not None
+    assert (conditional.typed.verdict, conditional.typed.yes) == ("condition", None)
+    rated = Cell(
+        **{name: getattr(conditional, name) for name in conditional.__slots__}
+        | {"rating": Rating("confirmed", conditional.at)}
+    )
+    whole = grid([rated])
+    assert sheet(whole)["yes_no"][0].value == "on a condition"
+    assert "| on a condition |" in grid_export.to_markdown(whole, {})
+    (row,) = map(json.loads, grid_export.to_gold(whole, {}).splitlines())
+    assert (row["form"], row["verdict"]) == ("yes_no", "condition")
+
+
 def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
     right = said("amount", "[£5]")
     rating = Rating("corrected", right.at, "€7 per week")

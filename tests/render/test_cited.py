@@ -44,6 +44,8 @@ def test_verdicts_and_sides_are_shown() -> None:
     piece = Piece(citation("Oman hosted talks."))
     made = cited(answer("Yes. Oman hosted talks.", [piece], "yes_no"))
     assert made.text.startswith("Yes. Oman hosted talks. [1]\n\n[1] ")
+    made = cited(answer("On a condition. Oman hosted talks.", [piece], "yes_no"))
+    assert made.text.startswith("On a condition. Oman hosted talks. [1]\n\n[1] ")
     sides = [replace(piece, label="Oman"), Piece(citation("2. Wait."), label="Waiting")]
     made = cited(answer("Oman hosted talks.\n2. Wait.", sides, "comparison"))
     assert made.text[: made.body] == "Oman: Oman hosted talks. [1]\nWaiting: 2. Wait. [2]"

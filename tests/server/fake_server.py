@@ -29,7 +29,7 @@ from rag import build
 from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
-from rag.protocols import ReaderOutput, Store
+from rag.protocols import Reader, ReaderOutput, Store
 from rag.server import serve
 from rag.server.api_keys import EVERY, keys_of
 from rag.server.app import create_app
@@ -57,7 +57,7 @@ class SlowReader(NameReader):
 
 def open_engine(
     settings: Settings,
-    reader: NameReader | None = None,
+    reader: Reader | None = None,
     embedder: BagOfWordsEmbedder | None = None,
     wait: float = 5.0,
 ) -> Engine:
@@ -76,7 +76,7 @@ def open_engine(
 @contextmanager
 def serving(
     index: Path,
-    reader: NameReader | None = None,
+    reader: Reader | None = None,
     key: str = "",
     token: str = "",
     header_seconds: float = HEADER_SECONDS,

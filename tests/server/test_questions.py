@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from rag.models.reader import ExtractiveReader
 from rag.protocols import ReaderOutput
 from rag.types import Hit
+from tests import tiny
 from tests.fakes import NameReader
 from tests.server.conftest import OMAN
 from tests.server.fake_server import SlowReader, put_text, serving, until
@@ -325,3 +327,16 @@ def test_uncheckable_texts_get_422_with_a_reason(client: httpx.Client, body: Any
     refused = client.post("/v1/check", json=body)
     assert refused.status_code == 422
     assert refused.json()["detail"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_verdict_on_a_condition_has_its_field(tmp_path: Path, stream: bool) -> None:
+    reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
+    with serving(tmp_path / "index", reader, threshold=0.0) as client:
+        put_text(client, "pool.txt", "Dogs may swim on Sundays. Bring a towel.")
+        body = {"question": "May dogs swim?", "form": "yes_no", "stream": stream}
+        response = client.post("/v1/ask", json=body)
+        answer = dict(events(response.text))["final_answer"] if stream else response.json()
+    assert (answer["verdict"], answer["value"]["kind"]) == ("condition", "condition")
+    assert answer["answer"] == f"On a condition. {answer['value']['text']}"
+    assert answer["form"] == "yes_no"

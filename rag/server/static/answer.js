@@ -147,7 +147,8 @@ function sourcesOf(citations, open) {
 // The citations, each sentence once: it may be cited for "2007" and for "the second half of 2007".
 const places = ({ citations }) => citations.filter((one, i) => i === citations.findIndex(other => other.document_id === one.document_id && other.start_char_index === one.start_char_index));
 
-const isPolar = ({ answer, form }) => form === 'yes_no' && /^(Yes|No)\b/.test(answer);
+const LEAD = /^(Yes|No|On a condition)\b/;
+const isPolar = ({ answer, form }) => form === 'yes_no' && LEAD.test(answer);
 
 // Whether the words are shown within their sentence: not if they are all of it.
 const isInside = answer => {
@@ -167,7 +168,7 @@ function body(answer, open) {
       answer.more ? el('p', { class: 'soft' }, `… and ${answer.more.toLocaleString('en')} more`, pieces.at(-1).citation ? [' in ', linkTo(pieces.at(-1).citation, open, pieces.at(-1).citation.title)] : null) : null];
   }
   const first = answer.citations[0];
-  const words = el('p', { class: 'words' }, polar ? `${/^\w+/.exec(answer.answer)[0]}.` : answer.answer, polar && pieces.length ? null : places(answer).map(citation => reference(citation, open)));
+  const words = el('p', { class: 'words' }, polar ? `${LEAD.exec(answer.answer)[0]}.` : answer.answer, polar && pieces.length ? null : places(answer).map(citation => reference(citation, open)));
   if (polar && pieces.length) return [words, FORMS.sentences(pieces, open), sourcesOf(pieces.map(piece => piece.citation), open)];
   return [words, isInside(answer) ? tabulated(el('div', { class: 'inside' }, sentenceOf(first)), [{ text: first.cited_text, citation: first, ref: false }], open) : null, first ? sourcesOf([first], open) : null];
 }

@@ -64,7 +64,7 @@ const reasonOf = ({ abstention_reason: why }) => why ? `${why[0].toUpperCase()}$
 function typed(value, words) {
   const number = value.number === null ? '' : value.number.toLocaleString('en', { maximumFractionDigits: 6 });
   const range = value.upper === null ? number : `${number} – ${value.upper.toLocaleString('en')}`;
-  const said = value.yes !== null ? '' : value.iso || `${value.bound} ${range} ${value.unit || ''}${value.per ? ` per ${value.per}` : ''}`.trim();
+  const said = value.yes !== null || value.kind === 'condition' ? '' : value.iso || `${value.bound} ${range} ${value.unit || ''}${value.per ? ` per ${value.per}` : ''}`.trim();
   const adds = said && !/^(--|P)/.test(said) && !words.includes(said) && !(number && words.includes(number));
   return adds ? said : '';
 }

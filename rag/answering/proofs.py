@@ -1,0 +1,153 @@
+"""Proofs of a verdict: the sentences that would be shown beside "Yes.", "No." or "On a condition.".
+
+A reader that knows conditions reads each proof once more, alone, under its title and heading. What
+it says of these very words is the only verdict that may stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from rag.answering import lists
+from rag.answering.reading import Reading, Sentence, said
+from rag.meaning.sentences import Offsets
+from rag.protocols import Reader, Verdict
+from rag.structure import heading_path, sentence_after, sentence_before
+from rag.types import Document, Hit, Passage, Place, YesNo
+
+PROOFS = 6
+"""Most proofs of one question that are read."""
+_LIKELY = 0.05
+"""Probability of a yes/no question from which on proofs are read."""
+_SENTENCES, _PASSAGES = 3, 2
+"""Sentences that score best, and passages that say most, whose two best sentences are read too."""
+_LONGEST_CONTEXT = 200
+"""Characters of title and headings that a reader reads."""
+Proof = tuple[Place, ...]
+"""Sentences of one document, in its order."""
+
+
+def with_proofs(readings: Sequence[Reading], reader: Reader, most: Sequence[int]) -> list[Reading]:
+    """The readings, each with the verdicts on at most so many proofs. A question that wants no
+    verdict has none; where the reader does not know conditions, a reading stays as it is.
+    """
+    chosen = {
+        number: list(islice(proofs(reading), count)) if _wants_verdict(reading) else []
+        for number, (reading, count) in enumerate(zip(readings, most, strict=True))
+        if any(verdict.depends is not None for verdict in reading.output.verdicts)
+    }
+    if not chosen:
+        return list(readings)
+
+    questions = [
+        (readings[number].question, [_hit(readings[number], proof) for proof in found])
+        for number, found in chosen.items()
+    ]
+    outputs = reader.read_many(questions)
+
+    finished = list(readings)
+    for (number, found), output in zip(chosen.items(), outputs, strict=True):
+        by_proof = dict(zip(found, output.verdicts, strict=True))
+        finished[number] = replace(readings[number], proofs=by_proof)
+    return finished
+
+
+def _wants_verdict(reading: Reading) -> bool:
+    return reading.form_odds.get("yes_no", 0.0) >= _LIKELY
+
+
+def verdicts(read: Mapping[Proof, Verdict]) -> dict[Proof, YesNo]:
+    """What each proof says, without those that say nothing. A sentence that says yes or no has no
+    verdict where it says with its neighbour that it depends: the condition belongs in the quote.
+    """
+    by_proof = {
+        proof: says for proof, verdict in read.items() if (says := said(verdict)) is not None
+    }
+    conditional = [set(proof) for proof, says in by_proof.items() if says == "condition"]
+    return {
+        proof: says
+        for proof, says in by_proof.items()
+        if says == "condition" or not any(set(proof) < longer for longer in conditional)
+    }
+
+
+def proofs(reading: Reading) -> Iterator[Proof]:
+    """The likeliest proofs, each once: the best sentences, the two best of them also with a
+    neighbour.
+    """
+    made: dict[Proof, None] = {}
+    sentences = _likeliest(reading)
+    for number, sentence in enumerate(sentences):
+        document = reading.documents[sentence.document_id]
+        alone = _completed(document, (sentence.start, sentence.end))
+        made.setdefault(alone)
+
+        following = sentence_after(document.blocks, sentence.end) if number < 2 else None
+        if following:
+            made.setdefault((*alone, Place(document.id, *following)))
+
+        previous = sentence_before(document.blocks, alone[0].start) if number == 0 else None
+        if previous:
+            made.setdefault((Place(document.id, *previous), *alone))
+    yield from made
+
+
+def _likeliest(reading: Reading) -> list[Sentence]:
+    """The best sentences of all, then those of the passages that say most."""
+    by_place = {(one.document_id, one.start): one for one in reading.sentences[:_SENTENCES]}
+    telling = sorted(reading.output.verdicts, key=lambda verdict: verdict.unsaid)
+    for verdict in telling[:_PASSAGES]:
+        passage = verdict.hit.passage
+        own = [one for one in reading.sentences if one.hit.passage == passage]
+        for one in own[:2]:
+            by_place.setdefault((one.document_id, one.start), one)
+    return list(by_place.values())
+
+
+def _completed(document: Document, sentence: Offsets) -> Proof:
+    """The sentence with what it is said of: the lead-in of its list, or the question that it
+    answers.
+    """
+    start, _ = sentence
+    items = lists.list_at(document, *sentence)
+    lead = lists.lead_in(document, items[0][0]) if items and items[0][0] <= start else None
+    before = [lead] if lead else _question_before(document, start)
+    return tuple(Place(document.id, *place) for place in (*before, sentence))
+
+
+def _question_before(document: Document, start: int) -> list[Offsets]:
+    """The question right before a sentence, with "Yes." or "No." between them; [] without one."""
+    previous = sentence_before(document.blocks, start)
+    reply: list[Offsets] = []
+    if previous and _words(document, previous).rstrip(".!").casefold() in ("yes", "no"):
+        reply = [previous]
+        previous = sentence_before(document.blocks, previous[0])
+
+    if previous and _words(document, previous).endswith("?"):
+        return [previous, *reply]
+    return reply
+
+
+def _words(document: Document, place: Offsets) -> str:
+    return document.text[slice(*place)].strip()
+
+
+def _hit(reading: Reading, proof: Proof) -> Hit:
+    """The proof as a passage to read. Its text is only the sentences, also where others are between
+    them.
+    """
+    document = reading.documents[proof[0].document_id]
+    sentences = (document.text[place.start : place.end] for place in proof)
+    passage = Passage(
+        document_id=document.id,
+        start=proof[0].start,
+        end=proof[-1].end,
+        text="\n".join(sentences),
+        title=document.title,
+        headings=heading_path(document.blocks, proof[-1].start),
+    )
+    if len(passage.context) > _LONGEST_CONTEXT:
+        passage = replace(passage, title="", headings=passage.headings[-1:])
+    return Hit(passage, score=1.0, dense=0.0, lexical=0.0)

@@ -1,0 +1,205 @@
+"""What stands beside "Yes.", "No." or "On a condition." is what says so, read alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.answering.candidate import Candidate
+from rag.answering.compose import Ruling
+from rag.answering.features import Featurizer
+from rag.answering.proofs import PROOFS, Proof, proofs, verdicts, with_proofs
+from rag.answering.proposals import candidates
+from rag.answering.reading import Reading, said
+from rag.engine import Engine
+from rag.models.reader import ExtractiveReader
+from rag.parsing.load import load_data
+from rag.protocols import Verdict
+from rag.query import Query
+from rag.settings import Settings
+from rag.types import Document
+from tests import tiny
+from tests.answering.readings import UNSURE, Prefers, composed, hit_of, reading_of
+from tests.fakes import BagOfWordsEmbedder, document
+from tests.small_index import add, new_store
+
+YES, NO, NEITHER, DEPENDS = range(4)
+POOL = document(
+    "The pool opens at nine. Dogs may swim on Sundays. They need a lead then. Bring a towel.",
+    "pool",
+    "pool",
+)
+SCORES = [0.1, 0.9, 0.2, 0.1]
+ASKED = "May my dog swim?"
+PASSAGE_SAYS_YES = (0.9, 0.04, 0.03, 0.03)
+
+
+def taught(folder: Path, *lessons: tuple[str, int], title: str = "pool") -> ExtractiveReader:
+    """A tiny reader that has learnt what these texts say to `ASKED`."""
+    rows = [(ASKED, title, text, verdict) for text, verdict in lessons]
+    return ExtractiveReader(str(tiny.four_verdicts(folder, rows)))
+
+
+def says_always(folder: Path, verdict: int) -> ExtractiveReader:
+    return ExtractiveReader(str(tiny.four_verdicts(folder, otherwise=verdict)))
+
+
+def read(reader: ExtractiveReader, most: int = PROOFS) -> Reading:
+    (reading,) = with_proofs([reading_of(POOL, SCORES, PASSAGE_SAYS_YES, ASKED)], reader, [most])
+    return reading
+
+
+def yes_no(reading: Reading) -> list[Candidate]:
+    return [one for one in candidates(reading) if one.form == "yes_no"]
+
+
+def words(places: Proof, source: Document = POOL) -> str:
+    return " ".join(source.text[place.start : place.end] for place in places)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "verdict", "lead"),
+    [(YES, "yes", "Yes."), (NO, "no", "No."), (DEPENDS, "condition", "On a condition.")],
+)
+def test_the_sentence_that_is_shown_decides(
+    tmp_path: Path, learnt: int, verdict: str, lead: str
+) -> None:
+    reading = read(taught(tmp_path, ("Dogs may swim on Sundays.", learnt)), most=1)
+    (only,) = yes_no(reading)
+    assert (only.verdict, only.lead) == (verdict, lead)
+    answer = composed(reading, Ruling(Prefers("yes_no"), 0.5, 3))
+    assert answer.text == f"{lead} Dogs may swim on Sundays."
+    assert answer.to_dict()["verdict"] == answer.verdict == verdict
+
+
+def test_no_verdict_stands_beside_sentences_that_say_nothing(tmp_path: Path) -> None:
+    reading = read(says_always(tmp_path, NEITHER))
+    assert len(reading.proofs or {}) == PROOFS
+    assert yes_no(reading) == []
+    assert composed(reading, Ruling(Prefers("sentence"), 0.5, 3)).verdict is None
+
+
+def test_a_condition_in_the_next_sentence_joins_the_quote(tmp_path: Path) -> None:
+    alone, both = "Dogs may swim on Sundays.", "Dogs may swim on Sundays. They need a lead then."
+    reader = taught(tmp_path, (alone, YES), (both.replace(". T", ".\nT"), DEPENDS))
+    reading = read(reader, most=2)
+    assert [(one.verdict, words(one.places)) for one in yes_no(reading)] == [("condition", both)]
+
+
+def test_a_longer_proof_that_says_the_same_leaves_the_shorter(tmp_path: Path) -> None:
+    found = yes_no(read(says_always(tmp_path, DEPENDS)))
+    assert words(found[0].places) == "Dogs may swim on Sundays."
+    assert {one.verdict for one in found} == {"condition"}
+
+
+def test_the_verdict_of_the_proof_is_weighed_not_that_of_the_passage(tmp_path: Path) -> None:
+    reading = read(says_always(tmp_path, NO))
+    (row, *_) = map(Featurizer(reading).vector, yes_no(reading))
+    assert row["no"] > 5 > row["yes"]
+    assert row["verdict"] == row["no"]
+    assert row["depends"] == pytest.approx(-3.476, abs=0.01)  # the passage's
+    (sentence, *_) = (one for one in candidates(reading) if one.generator == "sentence")
+    assert Featurizer(reading).vector(sentence)["yes"] == pytest.approx(2.197, abs=0.01)
+
+
+def test_a_reader_of_three_verdicts_reads_no_proofs(tmp_path: Path) -> None:
+    before = reading_of(POOL, SCORES, (0.9, 0.06, 0.04), ASKED)
+    reader = ExtractiveReader(str(tiny.three_heads(tmp_path)))
+    (after,) = with_proofs([before], reader, [PROOFS])
+    assert after is before
+    assert {one.verdict for one in yes_no(after)} == {"yes", "no"}
+    row = Featurizer(after).vector(yes_no(after)[0])
+    assert row["verdict"] == row["yes"] == pytest.approx(2.197, abs=0.01)
+    assert row["depends"] == -9
+
+
+def test_a_question_that_wants_no_verdict_has_no_proofs(tmp_path: Path) -> None:
+    reading = reading_of(POOL, SCORES, PASSAGE_SAYS_YES, "When does it open?")
+    spans = UNSURE | {"yes_no": 0.01}
+    asked = Reading(reading.question, reading.hits, reading.output, reading.documents, spans)
+    (after,) = with_proofs([asked], says_always(tmp_path, YES), [PROOFS])
+    assert after.proofs == {}
+    assert yes_no(after) == []
+
+
+def first_proof(source: Document, scores: Sequence[float]) -> str:
+    return words(next(proofs(reading_of(source, scores, PASSAGE_SAYS_YES))), source)
+
+
+def test_an_item_is_read_with_its_lead_in() -> None:
+    rules = document("These are forbidden:\n\n- open fires\n- loud music\n- glass bottles\n")
+    assert first_proof(rules, [0.1, 0.1, 0.9, 0.1]) == "These are forbidden: - loud music"
+
+
+def test_a_reply_is_read_with_its_question() -> None:
+    faq = document("Is it contagious? No. It cannot be passed on. Rest a day.")
+    found = first_proof(faq, [0.2, 0.1, 0.9, 0.1])
+    assert found == "Is it contagious? No. It cannot be passed on."
+
+
+def test_a_proof_is_read_under_title_and_heading(tmp_path: Path) -> None:
+    content = b"# Hall\n\n## Prohibited\n\nOpen fires of any kind in the hall. Loud music.\n"
+    (hall,) = load_data("hall.md", content).documents
+    scores = [0.1, 0.1, 0.9, 0.1]
+    reading = reading_of(hall, scores, PASSAGE_SAYS_YES, ASKED)
+    text = "Open fires of any kind in the hall."
+    reader = taught(tmp_path, (text, NO), title="Hall > Prohibited")
+    (after,) = with_proofs([reading], reader, [1])
+    ((proof, verdict),) = (after.proofs or {}).items()
+    assert words(proof, hall) == text
+    assert (said(verdict), verdict.no > 0.99) == ("no", True)
+
+
+def test_a_long_path_keeps_its_innermost_heading(tmp_path: Path) -> None:
+    content = f"# {'Long ' * 50}\n\n## Prohibited\n\nOpen fires of any kind in the hall.\n"
+    (hall,) = load_data("hall.md", content.encode()).documents
+    reading = reading_of(hall, [0.1, 0.1, 0.9], PASSAGE_SAYS_YES, ASKED)
+    reader = taught(tmp_path, ("Open fires of any kind in the hall.", NO), title="Prohibited")
+    (after,) = with_proofs([reading], reader, [1])
+    assert [said(verdict) for verdict in (after.proofs or {}).values()] == ["no"]
+
+
+def test_the_likeliest_is_said_if_anything_is() -> None:
+    hit = hit_of(POOL)
+    shares = [
+        (0.3, 0.1, 0.2, 0.4),
+        (0.5, 0.1, 0.2, 0.2),
+        (0.1, 0.4, 0.2, 0.3),
+        (0.2, 0.1, 0.6, 0.1),
+    ]
+    found = [said(Verdict(hit, *one)) for one in shares]
+    assert found == ["condition", "yes", "no", None]
+    leaning = Verdict(hit, 0.5, 0.1, 0.2, 0.2)
+    assert said(leaning, lean=2.0) == "condition"
+    assert verdicts({}) == {}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """An index whose reader says of everything that it depends."""
+    store, reader = new_store(tmp_path / "index"), says_always(tmp_path, DEPENDS)
+    add(store, POOL)
+    settings = Settings(index=tmp_path / "index", threshold=0.0)
+    return build.assemble(settings, store, BagOfWordsEmbedder(), reader, Prefers("yes_no"))
+
+
+def test_an_engine_says_on_a_condition(engine: Engine) -> None:
+    answer = engine.ask(ASKED, form="yes_no")
+    assert answer.verdict == "condition"
+    assert answer.text is not None
+    assert answer.text.startswith("On a condition. ")
+    assert {one.verdict for one in answer.alternatives} == {"condition"}
+    for piece in answer.pieces:
+        assert POOL.text[piece.citation.start : piece.citation.end] == piece.text
+
+
+def test_after_the_deadline_one_proof_is_read(engine: Engine) -> None:
+    query = Query(ASKED, form="yes_no", deadline=time.monotonic())
+    (found,) = engine.find_many([query])
+    (answer,) = engine.answer_many([query], [found], {})
+    assert answer.verdict == "condition"
+    assert answer.alternatives == ()
