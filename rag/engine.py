@@ -16,8 +16,7 @@ from rag.answering.overview import meant, overview
 from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
-from rag.answering.suggestions import SUGGESTION_READS, Suggestions
-from rag.answering.talk import talk_reply
+from rag.answering.suggestions import SUGGESTION_READS, Suggestions, talk_reply
 from rag.errors import InputError
 from rag.filters import matches, of_documents
 from rag.models.cascade import BudgetedReader, Cascade, ReadState
@@ -266,9 +265,8 @@ class Engine:
         if is_talk:
             return talk_reply(asked, self._suggested(query))
         ranked = rank(reading, self.judge, query.form, found.proposed)
-        return compose(
-            asked, reading, ranked, Ruling(self.judge, self.threshold, self.alternatives)
-        )
+        shown = self.alternatives if query.alternatives is None else query.alternatives
+        return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, shown))
 
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""

@@ -126,7 +126,7 @@ class Vocabulary:
     the number of passages that contain them, of `passages` in all.
     """
 
-    stems: Callable[[str], list[str]]
+    stems: Callable[[str], Sequence[str]]
     doc_freq: Callable[[Sequence[str]], Mapping[str, int]]
     passages: int
 
@@ -203,7 +203,7 @@ def _reciprocal(ranks: NDArray[np.int64]) -> Rows:
 class _QuestionWords:
     """Stems of the question, m of them, and what must occur as it is written."""
 
-    stems: list[str]
+    stems: Sequence[str]
     weights: Rows
     """shape (m,): inverse document frequency, 1 for a word that the index does not have"""
     known: float

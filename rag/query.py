@@ -27,6 +27,8 @@ class Query:
     """Document ids that a follow-up prefers: those of the previous answer."""
     others: tuple[tuple[str, float], ...] = ()
     """Other meanings of a follow-up, as in `rag.meaning.followups.Rewrite`."""
+    alternatives: int | None = None
+    """Number of other candidates in the answer; None uses the engine's."""
 
 
 def check_question(question: str, limit: int) -> str:

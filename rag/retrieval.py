@@ -7,6 +7,7 @@ passages of the previous answer's documents are preferred. Passages with equal t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -71,6 +72,12 @@ class NamedDocuments:
     @property
     def ids(self) -> list[str]:
         return sorted(self.by_identifier | self.by_day)
+
+
+@functools.lru_cache(maxsize=1024)
+def _stems(text: str) -> Sequence[str]:
+    """The stems of a text; those of texts that were found lately are kept, some 7 MB of them."""
+    return tuple(stem_words(text))
 
 
 class Retriever:
@@ -219,7 +226,7 @@ class Retriever:
         )
 
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(stem_words, self.store.word_counts, self.store.stats().passages)
+        return Vocabulary(_stems, self.store.word_counts, self.store.stats().passages)
 
     def named(self, question: str, filter: Filter | None) -> NamedDocuments:
         """The documents that the question names, none if there are too many to be useful."""

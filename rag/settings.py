@@ -34,6 +34,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "top_k": (1, 200),
     "passage_tokens": (16, 480),
     "writer_seconds": (1, 600),
+    "gate_seconds": (1, 600),
     "threads": (0, 1_024),
     "workers": (0, 256),
     "file_mb": (1, 10_000),
@@ -49,7 +50,11 @@ _LIMITS: dict[str, tuple[float, float]] = {
 """Least and greatest value."""
 _CHOICES = {"precision": ("auto", "fp32", "bf16", "int8"), "device": ("auto", "cpu", "cuda", "mps")}
 
-_ADDRESSES = {"writer": "http://127.0.0.1:8080/v1", "public_url": "https://rag.example.org/"}
+_ADDRESSES = {
+    "writer": "http://127.0.0.1:8080/v1",
+    "gate": "http://127.0.0.1:8080/v1",
+    "public_url": "https://rag.example.org/",
+}
 """Settings that are addresses, with examples."""
 
 
@@ -100,8 +105,8 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
 
 CONFIG_FILE = "rag.toml"
 _TRUSTED = frozenset(
-    "store embedder reader calibration forms host public_url writer writer_key traces "
-    "cors_origins certfile keyfile keys_file".split()
+    "store embedder reader calibration forms host public_url writer writer_key gate gate_key "
+    "traces cors_origins certfile keyfile keys_file".split()
 )
 """Settings that locate models, databases, hosts, or files besides the index. A rag.toml that just
 happens to be in the working folder must not set them; a file named in RAG_CONFIG may.
@@ -230,6 +235,14 @@ class Settings:
     """Rate limit per API key, in seconds of computing per minute; each request costs 1/40 s more.
     The reader and the search each compute at most 60 s in a minute. 0 means no limit.
     """
+    gate: str = ""
+    """Address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1, whose answers the
+    service passes on at /v1/gate, checked and marked; "" for none.
+    """
+    gate_key: str = field(default="", repr=False)
+    """The API key of that server. Set it as the variable RAG_GATE_KEY, not in a file."""
+    gate_seconds: int = 120
+    """Timeout for an answer of that server, in seconds."""
     public_url: str = ""
     """Address at which clients reach the service, such as https://rag.example.org/, for the links
     in answers; "" uses the Host header of each request.

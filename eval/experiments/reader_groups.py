@@ -69,8 +69,9 @@ def asked(name: str, cache: Path, reader: str) -> Iterator[Row]:
     with closing(_Search(cache / name)) as search:
         for question in tqdm([q for q in fitted if q.id not in judged], desc=name):
             hits = [p for p in search(question.text) if p.document_id not in reported]
-            if row := asked_row(question, hits):
-                yield row
+            found = asked_row(question, hits)
+            if found and len(found["passages"]) > 1:
+                yield found
 
 
 class _Search:

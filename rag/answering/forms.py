@@ -1,6 +1,7 @@
 """Classifies the form of answer that a question wants, by its embedding and words.
 
-`rag.answering.proposals` makes the answers of each form; `rag.answering.talk` replies to talk.
+`rag.answering.proposals` makes the answers of each form, `rag.answering.suggestions` the reply to
+talk.
 """
 
 from __future__ import annotations

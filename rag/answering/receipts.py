@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
+from rag.files import sha256_file
 from rag.filters import parse
 from rag.fusion import shipped
 from rag.models.registry import MINILM_SHA256, shipped_reader

@@ -1,7 +1,9 @@
-"""Questions that a person would ask of an index and that it answers, made from its own sentences.
+"""Questions that a person would ask of an index and that it answers, made from its own sentences;
+and the reply to talk, such as "hello" or "What can I ask you?", which suggests them.
 
 A sentence such as "The lease ends on 31 March 2028." becomes "When does the lease end?". A question
 is suggested only if the engine answers it surely, and from the place that it was made from.
+`rag.answering.forms` recognises talk.
 """
 
 from __future__ import annotations
@@ -11,12 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from rag.answering.receipts import Asked
 from rag.meaning.asking import LONGEST, inside, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
 from rag.structure import children
-from rag.types import Answer, Document
+from rag.types import TALK, Answer, Document
 
+REPLY = (
+    "This is a question to rag, not to your documents. rag answers questions from your documents, "
+    "in their own words"
+)
 SUGGESTED = 3
 """Number of questions to suggest."""
 SUGGESTION_READS = 3
@@ -51,6 +58,23 @@ class Suggestion:
     start: int
     end: int
     rank: int = 0
+
+
+def talk_reply(asked: Asked, suggestions: tuple[str, ...]) -> Answer:
+    """No answer to talk, with the questions that can be asked instead."""
+    return Answer(
+        question=asked.question,
+        text=None,
+        confidence=0.0,
+        citations=(),
+        alternatives=(),
+        hits=(),
+        abstention_reason=REPLY,
+        timings=asked.timings,
+        receipt=asked.receipt(None, ()),
+        form=TALK,
+        suggestions=suggestions,
+    )
 
 
 class Suggestions:

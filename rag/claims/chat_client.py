@@ -20,7 +20,8 @@ from rag.render.status import flat
 from rag.sockets import shut_at
 
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-_MOST_BYTES = 1_000_000
+MOST_BYTES = 1_000_000
+"""Of a response."""
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _TRIES = 3
 _TOKENS = 400
@@ -30,6 +31,47 @@ _HINT = "check RAG_WRITER, RAG_WRITER_MODEL and RAG_WRITER_KEY, or ask without -
 
 class WriterError(ModelError):
     """The writer cannot be reached, or its answer cannot be used."""
+
+
+def is_address(address: str) -> bool:
+    """Whether `exchange` can use an address: http or https, with a host and a possible port."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in _CONNECTIONS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What a server sent: at most one byte more than `MOST_BYTES`. `retry_after` is the header of
+    that name, or ""."""
+
+    status: int
+    content: bytes
+    retry_after: str
+
+
+def exchange(address: str, data: bytes | None, key: str, deadline: float) -> Exchanged:
+    """POST this JSON to an address, or GET it without; `key` is sent unless it is "".
+
+    Raises TimeoutError at the deadline, a `time.monotonic` time, and OSError or HTTPException if
+    the server cannot be reached or does not speak HTTP."""
+    parts = urlsplit(address)
+    seconds = max(0.1, deadline - time.monotonic())
+    connection = _CONNECTIONS[parts.scheme](parts.hostname or "", parts.port, timeout=seconds)
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    headers |= {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        connection.connect()
+        with shut_at(connection.sock, deadline):
+            connection.request("POST" if data is not None else "GET", parts.path, data, headers)
+            with connection.getresponse() as response:
+                content = response.read(MOST_BYTES + 1)
+                retry_after = response.getheader("Retry-After", "")
+    finally:
+        connection.close()
+    return Exchanged(response.status, content, retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +112,12 @@ class ChatServer:
         raise AssertionError("the last attempt returns or raises")
 
     def _post(self, data: bytes, deadline: float) -> tuple[int, bytes]:
-        parts = urlsplit(self.address)
-        if parts.scheme not in _CONNECTIONS or not parts.hostname:
+        if not is_address(self.address):
             raise self._failed("is not an http or https address")
-        seconds = max(0.1, deadline - time.monotonic())
-        connection = _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=seconds)
-        try:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
-            path = f"{parts.path.rstrip('/')}/chat/completions"
-            connection.connect()
-            with shut_at(connection.sock, deadline):
-                connection.request("POST", path, data, headers)
-                with connection.getresponse() as response:
-                    content = response.read(_MOST_BYTES + 1)
-        finally:
-            connection.close()
-        if len(content) > _MOST_BYTES:
-            raise self._failed(f"sent more than {_MOST_BYTES:,} bytes")
-        return response.status, content
+        sent = exchange(f"{self.address.rstrip('/')}/chat/completions", data, self.key, deadline)
+        if len(sent.content) > MOST_BYTES:
+            raise self._failed(f"sent more than {MOST_BYTES:,} bytes")
+        return sent.status, sent.content
 
     def _text(self, content: bytes) -> str:
         try:

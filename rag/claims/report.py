@@ -1,4 +1,5 @@
-"""Renders a checked text: lines for a terminal, JUnit XML, and an HTML page with evidence."""
+"""Renders a checked text: lines for a terminal, JUnit XML, the text with notes, and an HTML page
+with evidence."""
 
 from __future__ import annotations
 
@@ -148,6 +149,45 @@ def _suite(
             rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(item))
             failure.text = _printable("\n".join(rows))
     return suite
+
+
+_CLOSING = frozenset("”’»\"'")
+
+
+def marked(report: CheckReport) -> str:
+    """The text with a note after each sentence that the documents do not support, and after each
+    quotation with a fault: `[⚠ contradicted: says "2029", lease.md says "2028"]`. Rows of tables,
+    which are not checked, have none."""
+    notes = [
+        (_after(report.text, item.end), _note(item)) for item in report.quotations if item.is_fault
+    ]
+    notes += [(item.end, _note(item)) for item in report.judged if _has_note(item)]
+    text, reached = "", 0
+    for end, note in sorted(notes):
+        text += f"{report.text[reached:end]} {note}"
+        reached = end
+    return text + report.text[reached:]
+
+
+def _after(text: str, end: int) -> int:
+    """The end of a quotation with the mark that closes it."""
+    return end + (text[end : end + 1] in _CLOSING)
+
+
+def _has_note(sentence: Checked) -> bool:
+    """Whether the documents do not support the sentence, and no note at a quotation says so."""
+    if sentence.wrong_citation:
+        return True
+    if sentence.verdict in ("partly", "not_checkable"):
+        return any(part.verdict != "supported" for part in sentence.parts)
+    return sentence.verdict in ("contradicted", "not_in_documents")
+
+
+def _note(item: Checked | CheckedQuotation) -> str:
+    is_absent = item.verdict in ("not_in_documents", "not_found")
+    is_wrong = isinstance(item, Checked) and item.wrong_citation
+    name = WORDS["wrong_citation" if is_wrong else item.verdict]
+    return f"[⚠ {name}]" if is_absent else f"[⚠ {name}: {shown(item.reason)}]"
 
 
 def _heading(item: Checked | CheckedQuotation) -> str:

@@ -190,6 +190,26 @@ def show_command(
         _report(store, grids.load(store, name).narrowed(state, value), out)
 
 
+@command("verify", group=grid_command)
+def verify_command(settings: Settings, name: str) -> None:
+    """Check whether the quotes of the grid NAME are still at their places in the documents.
+
+    Exits with status 1 if one is not.
+
+    \b
+    Examples:
+      rag grid verify leases
+      rag grid verify leases --json
+    """
+    from rag.cli.cmd_verify import proof_lines
+    from rag.desk import proof
+
+    with closing(build.store(settings, any_embedder=True)) as store:
+        check = proof.check_grid(grids.load(store, name), store)
+    show(check.to_dict(), proof_lines(check, ""))
+    sys.exit(0 if check.holds else 1)
+
+
 @command("rate", group=grid_command)
 def rate_command(
     settings: Settings,

@@ -38,6 +38,11 @@ def serve_command(
     no_key: bool = option(
         "Require no token. Any program or proxy on this machine can then use the service."
     ),
+    gate: str | None = option(
+        "OpenAI-compatible server whose answers are passed on at /v1/gate, with unsupported "
+        "sentences and false quotations marked. Its key: RAG_GATE_KEY. Default: RAG_GATE.",
+        metavar="URL",
+    ),
     open_page: bool = option("Open the page in your browser.", "--open"),
 ) -> None:
     """Serve the HTTP API, and the web page at /, until stopped.
@@ -53,10 +58,10 @@ def serve_command(
       rag serve --open
       rag serve --port 0 --no-key
       rag serve --host 0.0.0.0 --certfile cert.pem --keyfile key.pem
+      rag serve --gate http://127.0.0.1:8080/v1
     """
-    chosen = settings.with_values(
-        "the command line", {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile}
-    )
+    given = {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile, "gate": gate}
+    chosen = settings.with_values("the command line", given)
     from rag.server.serve import run, token_of
 
     if not (is_json() or click.get_current_context().find_root().params.get("verbose")):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
 from rag.render.status import clean, flat, plural
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.desk.proof import ProofCheck
 
 
 @command("verify")
@@ -37,14 +41,23 @@ def verify_command(
     documents that were added, changed or removed since, the nearest passages, models and settings.
     Exits with status 1 if anything is different, or if the file was changed.
 
+    FILE may also be a bundle of `rag export`: its files are compared with their digests, and its
+    quotes with the index.
+
     \b
     Examples:
       rag ask --json "When does the lease end?" > answer.json
       rag verify answer.json
+      rag verify proof.zip
       rag verify --replay answer.json
       rag ask --json "Who signed the lease?" | rag verify
       rag verify absence.html
     """
+    if file != "-" and zipfile.is_zipfile(file):
+        if replay:
+            message = "a bundle has no receipt, so its questions cannot be asked again"
+            raise InputError(message, "leave out --replay")
+        sys.exit(0 if _verify_bundle(settings, Path(file)) else 1)
     content = read_json(file)
     is_certificate = isinstance(content, dict) and content.get("kind") == certificates.KIND
     if is_certificate:
@@ -64,6 +77,26 @@ def verify_command(
         show(checks, [line for check in checks for line in _lines(check)])
         holds = all(check.status in ("ok", "moved") for check in checks)
     sys.exit(0 if holds else 1)
+
+
+def _verify_bundle(settings: Settings, path: Path) -> bool:
+    """Whether a bundle is intact, and its quotes are in the index."""
+    from rag.desk import proof
+
+    with closing(build.store(settings, any_embedder=True)) as store:
+        check = proof.check_file(path.read_bytes(), store, settings, build.judge(settings))
+    show(check.to_dict(), proof_lines(check, "the bundle is intact"))
+    return check.holds
+
+
+def proof_lines(check: ProofCheck, intact: str) -> list[str]:
+    """What is different, or that nothing is."""
+    faults = [f"altered {flat(fault)}" for fault in check.faults]
+    lost = [line for one in check.citations for line in _lines(one)]
+    quotes = plural(check.checked, "quote")
+    state = [] if faults else [intact] if intact else []
+    found = f"{quotes}, all at their places" if not lost else f"{quotes}, of which differ:"
+    return [*faults, "; ".join([*state, found]), *lost]
 
 
 def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
@@ -135,9 +168,10 @@ def export_command(
     bundle.check_path(path, key)
     with closing(build.store(settings, any_embedder=True)) as store:
         if Path(source).is_file():
-            written = bundle.write_answer(store, read_json(source), path, key)
+            written = bundle.write(store, bundle.of_answer(read_json(source)), path, key)
         elif source in store.grids():
-            written = bundle.write_grid(store, grids.load(store, source), path, key)
+            contents = bundle.of_grid(grids.load(store, source))
+            written = bundle.write(store, contents, path, key)
         else:
             hint = "list the grids with: rag grid list; or write: rag ask --json … > answer.json"
             raise NotFoundError(f"{source!r} is neither a file nor a grid", hint)

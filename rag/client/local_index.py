@@ -138,8 +138,10 @@ class Index(AbstractContextManager["Index"]):
 
         store, signer = build.store(self.settings, any_embedder=True), Path(key) if key else None
         if isinstance(source, str):
-            return bundle.write_grid(store, grid.load(store, source), Path(path), signer)
-        return bundle.write_answer(store, source.to_dict(), Path(path), signer)
+            contents = bundle.of_grid(grid.load(store, source))
+        else:
+            contents = bundle.of_answer(source.to_dict())
+        return bundle.write(store, contents, Path(path), signer)
 
     def ingest(self, *paths: str | Path) -> IngestReport:
         """Add files and folders; unchanged files are skipped. The report lists the files that could

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rag.answering.receipts import answer_digest, load
 from rag.answering.verification import citations
@@ -84,10 +85,19 @@ def check_path(path: Path, key: Path | None) -> None:
         raise InputError(f"no such key: {key}", "make one with: ssh-keygen -t ed25519 -f KEY")
 
 
-def write_answer(store: Store, content: Any, path: Path, key: Path | None = None) -> Bundle:
-    """Bundle what `rag ask --json` printed: the answer, and those that contradict it. `key` is a
-    private key of SSH that signs the list of digests. Raises InputError for anything else, an
-    answer that was edited, and one whose documents have changed."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a bundle holds: the answers, and its page, made by `to_html` in this `style`."""
+
+    title: str
+    answers: Sequence[BundledAnswer]
+    to_html: Callable[[Places], str]
+    style: str = ""
+
+
+def of_answer(content: Any) -> Contents:
+    """What `rag ask --json` printed: the answer, and those that contradict it. Raises InputError
+    for anything else, and for an answer that was edited."""
     receipt, cited = load(content), citations(content)
     if not cited:
         hint = "keep a record of the search instead: rag ask QUESTION --certificate absence.html"
@@ -103,30 +113,30 @@ def write_answer(store: Store, content: Any, path: Path, key: Path | None = None
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the whole output of `rag ask --json`"
         raise InputError(f"the answer lacks a part: {error}", hint) from error
-    title = receipt.question
-    return _write(store, answers, path, key, title, "", lambda places: _answers(answers, places))
+    return Contents(receipt.question, answers, lambda places: _answers(answers, places))
 
 
-def write_grid(store: Store, grid: Grid, path: Path, key: Path | None = None) -> Bundle:
-    """Bundle the cells of a grid that were asked; otherwise as `write_answer`."""
+def of_grid(grid: Grid) -> Contents:
+    """The cells of a grid that were asked."""
     answers = []
     for row, column, cell in grid.every_cell():
         if cell:
             place = {"row": row.key, "column": column.name, "state": grid_export.state(cell)}
             details = place | {"confidence": cell.probability}
-            answers.append(BundledAnswer(column.question, cell.shown, _cited(cell), details))
+            answers.append(BundledAnswer(column.question, cell.shown, cited_in(cell), details))
 
     def table(places: Places) -> str:
         def link(cell: Cell) -> str:
-            return str(places[_cited(cell)[0]]["link"]) if cell.quotes else ""
+            return str(places[cited_in(cell)[0]]["link"]) if cell.quotes else ""
 
         pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
         return grid_export.html_table(grid, pages, link)
 
-    return _write(store, answers, path, key, grid.spec.name, grid_export.HTML_STYLE, table)
+    return Contents(grid.spec.name, answers, table, grid_export.HTML_STYLE)
 
 
-def _cited(cell: Cell) -> list[Citation]:
+def cited_in(cell: Cell) -> list[Citation]:
+    """The cell's quotes as citations."""
     return [
         Citation(
             document_id=quote.document_id,
@@ -145,61 +155,75 @@ def _cited(cell: Cell) -> list[Citation]:
     ]
 
 
-def _write(
-    store: Store,
-    answers: Sequence[BundledAnswer],
-    path: Path,
-    key: Path | None,
-    title: str,
-    style: str,
-    to_html: Callable[[Places], str],
-) -> Bundle:
+def write(store: Store, contents: Contents, path: Path, key: Path | None = None) -> Bundle:
+    """Write a bundle to a file. `key` is a private key of SSH that signs the list of digests.
+    Raises InputError, also if the documents have changed since."""
     check_path(path, key)
+    partial = path.with_name(f".{path.name}.partial")
+    with writing_to(path, "free some space, or choose another place with --bundle"):
+        try:
+            with partial.open("wb") as file:
+                made = pack(store, contents, file, key)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return replace(made, path=str(path))
+
+
+def pack(
+    store: Store,
+    contents: Contents,
+    file: IO[bytes],
+    key: Path | None = None,
+    most_bytes: float = math.inf,
+) -> Bundle:
+    """Write a bundle into an open file; otherwise as `write`. Raises InputError for texts and
+    originals of more than `most_bytes`."""
     quotes: dict[str, list[Citation]] = {}
-    for cited in dict.fromkeys(cited for answer in answers for cited in answer.cited):
+    for cited in dict.fromkeys(cited for answer in contents.answers for cited in answer.cited):
         quotes.setdefault(cited.document_id, []).append(cited)
     places: dict[Citation, dict[str, Any]] = {}
     documents: list[dict[str, Any]] = []
     digests: dict[str, str] = {}
-    partial = path.with_name(f".{path.name}.partial")
-    with writing_to(path, "free some space, or choose another place with --bundle"):
-        try:
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+    left = most_bytes
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
 
-                def add(name: str, content: bytes) -> str:
-                    archive.writestr(name, content)
-                    digests[name] = verify_bundle.sha256(content)
-                    return name
+        def add(name: str, content: bytes) -> str:
+            archive.writestr(name, content)
+            digests[name] = verify_bundle.sha256(content)
+            return name
 
-                for number, (name, cited_there) in enumerate(quotes.items(), 1):
-                    document = _unchanged(store, name, cited_there)
-                    page = f"pages/{number}.html"
-                    places |= {cited: _place(document, cited, page) for cited in cited_there}
-                    text, original, file = document.text.encode(), _original(store, document), ""
-                    if original is not None:
-                        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
-                        # a browser would run the scripts of a page as the reader's own
-                        safe += ".txt" if Path(safe).suffix.lower() in _ACTIVE else ""
-                        file = add(f"originals/{number}-{safe}", original)
-                    add(page, _marked(document, cited_there, file).encode())
-                    is_plain = original is not None and text in (original, original[3:])
-                    files = [add(f"texts/{number}.txt", text), file]
-                    listed = {"id": document.id, "title": document.title, "sha256": document.sha256}
-                    listed |= {"file_sha256": document.file_sha256}
-                    documents.append(listed | {"files": files, "plain": is_plain})
-                add("answers.json", _answers_json(answers, places, documents))
-                add("index.html", _index(title, to_html(places), documents, style).encode())
-                add("verify.py", Path(verify_bundle.__file__).read_bytes())
-                sums = "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
-                archive.writestr(SUMS, sums)
-                if key:
-                    archive.writestr(f"{SUMS}.sig", _signature(sums, key))
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        for number, (name, cited_there) in enumerate(quotes.items(), 1):
+            document = _unchanged(store, name, cited_there)
+            page = f"pages/{number}.html"
+            places |= {cited: _place(document, cited, page) for cited in cited_there}
+            text, original, original_file = document.text.encode(), _original(store, document), ""
+            left -= len(text) + len(original or b"")
+            if left < 0:
+                message = f"the quoted documents have more than {most_bytes / (1 << 20):,.0f} MiB"
+                raise InputError(message, "make it where rag is installed: rag export --bundle")
+            if original is not None:
+                safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
+                # a browser would run the scripts of a page as the reader's own
+                safe += ".txt" if Path(safe).suffix.lower() in _ACTIVE else ""
+                original_file = add(f"originals/{number}-{safe}", original)
+            add(page, _marked(document, cited_there, original_file).encode())
+            is_plain = original is not None and text in (original, original[3:])
+            files = [add(f"texts/{number}.txt", text), original_file]
+            listed = {"id": document.id, "title": document.title, "sha256": document.sha256}
+            listed |= {"file_sha256": document.file_sha256}
+            documents.append(listed | {"files": files, "plain": is_plain})
+        add("answers.json", _answers_json(contents.answers, places, documents))
+        body = contents.to_html(places)
+        add("index.html", _index(contents.title, body, documents, contents.style).encode())
+        add("verify.py", Path(verify_bundle.__file__).read_bytes())
+        sums = "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+        archive.writestr(SUMS, sums)
+        if key:
+            archive.writestr(f"{SUMS}.sig", _signature(sums, key))
     left_out = tuple(document["id"] for document in documents if not document["files"][1])
-    counts = len(answers), len(places), len(documents)
-    return Bundle(str(path), verify_bundle.sha256(sums), *counts, left_out)
+    counts = len(contents.answers), len(places), len(documents)
+    return Bundle("", verify_bundle.sha256(sums), *counts, left_out)
 
 
 def _unchanged(store: Store, name: str, quotes: Sequence[Citation]) -> Document:

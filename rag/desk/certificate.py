@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -56,17 +56,17 @@ blockquote { white-space: pre-line; border-left: .2rem solid var(--line); paddin
 """
 
 
-def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
-    """The answer, with the certificate of a refusal. Raises as `Engine.ask`, BusyError, and
-    InputError if the question has no answer and needs all documents, of which rag reads a few.
+def ask(
+    engine: Engine, query: Query, answer_to: Callable[[Query], Answer] | None = None
+) -> tuple[Answer, dict[str, Any] | None]:
+    """The answer, with the certificate of a refusal. `answer_to` asks the engine; a service waits
+    in it for its models. Raises as `Engine.ask`, BusyError, and InputError if the question has no
+    answer and needs all documents, of which rag reads a few.
     """
     few = engine.alternatives
+    answer_to = answer_to or (lambda query: engine.ask_many([query])[0])
     for _ in range(TRIES):
-        try:
-            engine.alternatives = _ALL_CANDIDATES
-            (answer,) = engine.ask_many([query])
-        finally:
-            engine.alternatives = few
+        answer = answer_to(replace(query, alternatives=_ALL_CANDIDATES))
         receipt, documents = answer.receipt, engine.store.documents()
         if receipt and receipt.generation == engine.store.stats().generation:
             break
@@ -133,14 +133,20 @@ def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
 
 
 def write(record: Mapping[str, Any], path: Path) -> None:
-    """Write the certificate with its digest: as JSON, or a page with it. Raises InputError."""
-    page = to_html(record) if path.suffix.lower() == ".html" else ""
-    sealed = {**record, "page": hashlib.sha256(page.encode()).hexdigest()}
-    content = json.dumps({**sealed, "seal": _digest(sealed)}, indent=2) + "\n"
-    if page:
-        content = page + _DATA + content.replace("<", r"\u003c") + _END
+    """Write the certificate: as JSON, or as a page with it. Raises InputError."""
+    sealed = content(record, path.suffix.lower() == ".html")
     with writing_to(path, "free some space, or choose another place with --certificate"):
-        path.write_bytes(content.encode())
+        path.write_bytes(sealed)
+
+
+def content(record: Mapping[str, Any], is_page: bool) -> bytes:
+    """The certificate with its digest: as JSON, or as a page for people that contains it."""
+    page = to_html(record) if is_page else ""
+    sealed = {**record, "page": hashlib.sha256(page.encode()).hexdigest()}
+    data = json.dumps({**sealed, "seal": _digest(sealed)}, indent=2) + "\n"
+    if page:
+        data = page + _DATA + data.replace("<", r"\u003c") + _END
+    return data.encode()
 
 
 def check_path(path: Path) -> None:

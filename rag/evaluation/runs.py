@@ -17,13 +17,13 @@ from typing import Any
 from tqdm import tqdm
 
 from rag import __version__
-from rag.digest import sha256_file
 from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.evaluation.evaluator import Evaluator, with_all_candidates
 from rag.evaluation.gold import Gold, sample
 from rag.evaluation.records import Partial
 from rag.evaluation.result import Result
+from rag.files import sha256_file
 from rag.models.registry import calibration_path, embedder_path, reader_path
 from rag.models.threads import available_cores
 from rag.query import check_question

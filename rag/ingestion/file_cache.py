@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rag.digest import sha256_file
+from rag.files import sha256_file
 from rag.settings import root_of
 
 _NAME = "stamps.json"

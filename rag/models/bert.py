@@ -26,8 +26,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
 
-from rag.models.device import ON_CPU, Arithmetic
-from rag.models.int8 import Int8Linear, quantised
+from rag.models.device import ON_CPU, Arithmetic, Int8Linear, quantised
 
 SCALE = ".scale"
 _MIN_SIZE = 4096

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.digest import sha256_file
 from rag.errors import ModelError, install_line
+from rag.files import sha256_file
 
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast", "best")

@@ -23,12 +23,14 @@ from rag.server.problems import Problem, respond
 from rag.server.routes import (
     collection_routes,
     documents,
+    gate,
     grids,
     integrations,
     mcp,
     openai,
     operations,
     page_data,
+    proofs,
     questions,
     user_data,
 )
@@ -41,6 +43,7 @@ _SPARE_THREADS = 32
 
 _MODULES = (
     questions,
+    proofs,
     documents,
     page_data,
     operations,
@@ -85,7 +88,8 @@ def create_app(
 
     access = Access(service.keys, settings.host, settings.rate, token)
     service.models.charge = access.rate.charge
-    routes = [route for module in _MODULES for route in module.router.routes]
+    modules = (*_MODULES, gate) if settings.gate else _MODULES
+    routes = [route for module in modules for route in module.router.routes]
     routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     rights = RouteRights(routes)
     admission = Admission(threads, 2 * settings.max_upload_mb << 20)
@@ -109,7 +113,7 @@ def create_app(
     )
     app.state.service, app.state.collections, app.state.rights = service, collections, rights
     app.state.access = access
-    for module in _MODULES:
+    for module in modules:
         app.include_router(module.router)
     app.router.routes.append(routes[-1])
     app.openapi = functools.cache(lambda: openapi.schema(app))  # type: ignore[method-assign]

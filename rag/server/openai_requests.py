@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rag.answering.talk import REPLY
+from rag.answering.suggestions import REPLY
 from rag.errors import InputError
 from rag.server.problems import ServiceError
 from rag.server.schemas import Id, Line, Loose, Options, Short, Text, Turn, has_few_fields

@@ -43,6 +43,7 @@ Responses = dict[int | str, dict[str, Any]]
 NOT_MODIFIED: Responses = {304: {"description": "The client has the current version."}}
 _TAGS = {
     "questions": "Ask and search.",
+    "proofs": "Certificates, bundles, and their check.",
     "documents": "Add, read and delete documents.",
     "collections": "Separate indexes that share no data.",
     "operations": "Health, readiness and metrics.",
@@ -53,6 +54,9 @@ _FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": 
 _FORM = {"type": "object", "required": ["file"], "properties": {"file": _FILES}}
 _TEXT = {"$ref": "#/components/schemas/TextDocument"}
 _BODY = {"multipart/form-data": {"schema": _FORM}, "application/json": {"schema": _TEXT}}
+ONE_FILE: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+}
 UPLOAD: dict[str, Any] = {"requestBody": {"required": True, "content": _BODY}}
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rag import file_lock
 from rag.errors import BusyError, RagError, StoreError, writing_to
+from rag.files import acquire_lock
 
 _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("rag.audit")
@@ -50,7 +50,7 @@ def locked(path: Path, create: bool = False) -> Iterator[None]:
     if create:
         make_private(path.parent)
     try:
-        file_lock.acquire(lock, timeout=_PATIENCE)
+        acquire_lock(lock, timeout=_PATIENCE)
     except Timeout as error:
         raise BusyError(f"{path} is being changed by another process", "try again") from error
     except FileNotFoundError as error:

@@ -23,7 +23,10 @@ _FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[
 _FIELD = re.compile(r"\d+|(?!(?:str|int|float|bool)$)[a-z_][a-z0-9_]*")
 _PROCESS = re.compile(r"process \d+", re.IGNORECASE)
 MEDIA_TYPE = "application/problem+json"
-OPENAI = ("/v1/models", "/v1/chat/", "/v1/responses", "/v1/vector_stores", "/v1/embeddings")
+OPENAI = (
+    *("/v1/models", "/v1/chat/", "/v1/responses", "/v1/vector_stores", "/v1/embeddings"),
+    "/v1/gate/",
+)
 DIFY = ("/v1/dify/",)
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}

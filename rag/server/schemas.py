@@ -31,6 +31,8 @@ Question = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
 ]
+MOST_CHECKED = 200_000
+"""Characters of a text that is checked."""
 _MOST_BYTES_A_CHARACTER = 4
 _MOST_FIELDS = 100
 _QUESTION = "When was the JCPOA signed?"
@@ -112,7 +114,7 @@ class CheckSource(Strict):
 class Check(Strict):
     text: str = Field(
         min_length=1,
-        max_length=200_000,
+        max_length=MOST_CHECKED,
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
@@ -275,6 +277,35 @@ class WireVerdict(BaseModel):
     edited: bool = Field(description="Whether the document's bytes have changed.")
     detail: str
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
+
+
+class AskOne(AskOptions):
+    """A question of its own, not of a conversation."""
+
+    question: Question = Field(examples=[_QUESTION])
+
+
+class WireReplay(BaseModel):
+    same: bool = Field(description="Whether the answer is the same.")
+    changed: list[str] = Field(description="What differs that affects an answer, in words.")
+    answer: WireAnswer = Field(description="The answer today.")
+
+
+class WireProofCheck(BaseModel):
+    """How a proof differs from the index of today."""
+
+    kind: Literal["answer", "certificate", "bundle", "grid"]
+    holds: bool = Field(description="Whether all of it is so today; a quote may have moved.")
+    checked: int = Field(description="Number of quotes that were looked up.")
+    faults: list[str] = Field(description="What in the file is not as it was written.")
+    citations: list[WireVerdict] = Field(
+        description="Quotes that are not at their places; of an answer all."
+    )
+    added: list[str] = Field(description="Documents since a certificate.")
+    changed: list[str]
+    removed: list[str]
+    settings: list[str] = Field(description="Models and settings that differ.")
+    replay: WireReplay | None = None
 
 
 class WireEvidence(WirePlace):

@@ -88,6 +88,10 @@ def run(
             logging.getLogger("rag.server").info("serving %s", address)
         else:
             print(f"rag: {address}", file=sys.stderr, flush=True)
+        if settings.gate:
+            base = address.partition("#")[0]
+            log = logging.getLogger("rag.server")
+            log.info("answers of %s are checked at %sv1/gate", settings.gate, base)
         if open_page:
             threading.Thread(target=_open, args=(server, address), daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at the end

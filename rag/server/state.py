@@ -20,7 +20,7 @@ from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.filters import parse
 from rag.protocols import Embedder, Stats
-from rag.query import check_question
+from rag.query import Query, check_question
 from rag.render.links import page_of
 from rag.server import problems
 from rag.server.api_keys import keys_of
@@ -33,7 +33,7 @@ from rag.server.schemas import Options
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.session import Answered, Conversation, Turn, Understood
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.types import Document, Hit
+from rag.types import Answer, Document, Hit
 
 _MOST_UPLOADS = 1000
 _CHECK_DEADLINES = 10
@@ -125,17 +125,29 @@ class Service:
     ) -> list[PendingQuestion]:
         """Queue the questions. Raises InputError, ServiceError."""
         filter = parse(options.filters) or None
-        default = self.settings.deadline_ms
-        deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
         k = options.top_k or (10 if search else self.settings.top_k)
         form = "span" if search else getattr(options, "form", None) or ""
-        cost, is_own = 0 if search else k, options.deadline_ms is not None
+        queries = [question.query(k, filter, form, options.as_typed) for question in questions]
+        return self.submit_queries(queries, caller, options.deadline_ms, search)
+
+    def submit_queries(
+        self,
+        queries: Sequence[Query],
+        caller: Caller,
+        deadline_ms: int | None = None,
+        search: bool = False,
+    ) -> list[PendingQuestion]:
+        """Queue the queries; `deadline_ms` is the client's. Raises InputError, ServiceError."""
+        default = self.settings.deadline_ms
+        deadline = time.monotonic() + min(deadline_ms or default, default) / 1000
+        is_own = deadline_ms is not None
         pending = []
-        for question in questions:
-            text = check_question(question.question, self.settings.max_question)
-            query = replace(question, question=text).query(k, filter, form, options.as_typed)
+        for query in queries:
+            text = check_question(query.question, self.settings.max_question)
+            cost = 0 if search else query.k or self.settings.top_k
+            asked = replace(query, question=text)
             pending.append(
-                PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
+                PendingQuestion(asked, self.engine, deadline, cost, search, is_own, caller)
             )
         self.models.submit(pending)
         caller.add(pending)
@@ -243,6 +255,11 @@ class ServiceLibrary:
         """Raises as `submit` does."""
         pending, understood = self.submit(question, turns, options)
         return understood.answered(pending.wait(pending.answer))
+
+    def answer(self, query: Query, deadline_ms: int | None = None) -> Answer:
+        """Raises as `submit` does."""
+        (pending,) = self.service.submit_queries([query], self.caller, deadline_ms)
+        return pending.wait(pending.answer)
 
     def search(self, question: str, options: Options) -> list[Hit]:
         """The best passages, best first. Raises as `submit` does."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rag.digest import sha256_file
 from rag.errors import InputError
+from rag.files import sha256_file
 
 CHECKPOINT_EVERY = 100
 WEIGHTS = "model.safetensors"

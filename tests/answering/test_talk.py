@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rag import build
 from rag.answering.forms import CLASSES, FormClassifier
-from rag.answering.talk import REPLY
+from rag.answering.suggestions import REPLY
 from rag.engine import Engine
 from rag.render import terminal
 from rag.render.cited import cited

@@ -11,9 +11,17 @@ from torch.nn.functional import linear
 
 from rag.errors import InputError
 from rag.models import device
-from rag.models.device import Arithmetic, arithmetic, best_device, fast_int8, native_bf16
+from rag.models.device import (
+    Arithmetic,
+    Int8Linear,
+    arithmetic,
+    best_device,
+    fast_int8,
+    has_vnni,
+    native_bf16,
+    quantised,
+)
 from rag.models.embedders import MeanEmbedder
-from rag.models.int8 import Int8Linear, has_vnni, quantised
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import embedder_path
 from rag.settings import Settings

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from rag.models import int8
+from rag.models import device
 from rag.models.bert import SCALE, load_weights, save_weights
-from rag.models.int8 import Int8Linear, int8_steps, quantised
+from rag.models.device import Int8Linear, int8_steps, quantised
 
 
 @given(
@@ -76,7 +76,7 @@ def test_an_integer_product_is_near_that_of_fp32(
 ) -> None:
     """Rows of very different sizes, of zeros, and with one number far above the others."""
     if processor != "this one":
-        monkeypatch.setattr(int8, "int8_steps", lambda: 126)
+        monkeypatch.setattr(device, "int8_steps", lambda: 126)
     tokens, inside, outside = shape
     chance = torch.Generator().manual_seed(tokens)
     states = torch.randn(tokens, inside, generator=chance) * torch.logspace(-3, 3, tokens)[:, None]
@@ -87,7 +87,7 @@ def test_an_integer_product_is_near_that_of_fp32(
     )
     product = Int8Linear.of(*quantised(weight), bias)
     wanted = torch.nn.functional.linear(states, product.weight * quantised(weight)[1][:, None])
-    step = (states.amax(1, keepdim=True) - states.amin(1, keepdim=True)) / int8.int8_steps()
+    step = (states.amax(1, keepdim=True) - states.amin(1, keepdim=True)) / device.int8_steps()
     most = step / 2 * weight.abs().sum(1) * 1.01 + 1e-4
     assert ((product(states) - bias - wanted).abs() <= most).all()
     assert torch.equal(product(states)[-1], bias)

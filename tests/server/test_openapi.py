@@ -130,6 +130,7 @@ OPERATIONS = """
 /v1/grids/{name}/looked POST look_at_grid
 /v1/grids/{name}/ratings POST rate_cell
 /v1/grids/{name}/refresh POST refresh_grid
+/v1/grids/{name}/verify GET verify_grid
 /v1/guide GET get_guide
 /v1/jobs GET list_jobs
 /v1/jobs/{job} DELETE cancel_job, GET get_job
@@ -139,6 +140,9 @@ OPERATIONS = """
 /v1/original GET get_original
 /v1/pages GET get_page
 /v1/pages/picture GET get_page_picture
+/v1/proofs/bundle POST make_bundle
+/v1/proofs/certificate POST make_certificate
+/v1/proofs/verify POST verify_proof
 /v1/rerank POST rerank
 /v1/responses POST create_response
 /v1/search POST search

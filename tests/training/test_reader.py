@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
+from rag.files import sha256_file
 from rag.models.bert import load_weights, save_weights
 from rag.models.qa_heads import encode, load_head
 from rag.models.reader import ExtractiveReader

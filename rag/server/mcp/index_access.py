@@ -8,10 +8,12 @@ from itertools import islice
 from typing import Protocol
 
 from rag.claims.results import CheckReport
+from rag.engine import Engine
 from rag.protocols import Store
+from rag.query import Query
 from rag.server.schemas import Options
 from rag.session import Answered, Turn
-from rag.types import Document, Hit
+from rag.types import Answer, Document, Hit
 
 _PAGE = 1000
 _LOOKED_AT = 20_000
@@ -23,6 +25,12 @@ class IndexAccess(Protocol):
 
     @property
     def store(self) -> Store: ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def answer(self, query: Query) -> Answer:
+        """Ask the engine where and when it may be asked."""
 
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered: ...
 

@@ -12,10 +12,12 @@ from rag.background import BackgroundIndex
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.desk import grid_run
+from rag.engine import Engine
 from rag.errors import AbsentError, RagError
 from rag.filters import parse
 from rag.ingestion import uploads
 from rag.protocols import Store
+from rag.query import Query
 from rag.render.links import page_link, page_of, resource_link
 from rag.server.ingest_worker import safe_name
 from rag.server.mcp.index_access import IndexAccess
@@ -25,7 +27,7 @@ from rag.server.upload_queue import file_of
 from rag.server.user_data import forget_quotes
 from rag.session import Answered, Conversation, Turn
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.types import Document, Hit
+from rag.types import Answer, Document, Hit
 
 _log = logging.getLogger(__name__)
 _CELLS = 8
@@ -63,6 +65,15 @@ class LocalLibrary(IndexAccess):
     @property
     def store(self) -> Store:
         return self._index.store()
+
+    @property
+    def engine(self) -> Engine:
+        return self._index.engine()
+
+    def answer(self, query: Query) -> Answer:
+        with self._one:
+            (answer,) = self._index.engine().ask_many([query])
+        return answer
 
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
         with self._one:

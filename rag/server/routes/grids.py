@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from rag.desk import bundle, grid_export, grid_run, proof
 from rag.desk import grid as grids
-from rag.desk import grid_export, grid_run
 from rag.desk.grid_file import definition
 from rag.errors import BusyError, InputError
 from rag.filters import is_date
@@ -42,7 +44,22 @@ _MEDIA = {
     "md": "text/markdown; charset=utf-8",
     "jsonl": "application/x-ndjson",
     "gold.jsonl": "application/x-ndjson",
+    "zip": "application/zip",
 }
+MOST_BUNDLED = 64 << 20
+"""Bytes of the documents in a bundle, which is made in memory."""
+
+
+@contextmanager
+def writing_a_file(request: Request) -> Iterator[None]:
+    """Wait for the turn to write a large file, and charge it. Raises BusyError."""
+    if not _writing.acquire(timeout=_WAIT):
+        raise BusyError("other files are being written", "try again in a moment")
+    try:
+        with caller_of(request).charged():
+            yield
+    finally:
+        _writing.release()
 
 
 @router.post("/grids", status_code=202)
@@ -157,27 +174,35 @@ def get_grid_file(
     name: Name,
     request: Request,
     service: Shared,
-    format: Literal["xlsx", "csv", "html", "md", "jsonl", "gold.jsonl"] = "csv",
+    format: Literal["xlsx", "csv", "html", "md", "jsonl", "gold.jsonl", "zip"] = "csv",
     state: StateName = "",
     value: Words = "",
 ) -> Response:
     """Download a grid as a file: XLSX of up to 20,000 cells; gold.jsonl has the rated cells as gold
-    questions.
+    questions; zip is a bundle, which proves the cells without rag (`POST /v1/proofs/bundle`).
     """
-    if not _writing.acquire(timeout=_WAIT):
-        raise BusyError("files of other grids are being written", "try again in a moment")
-    try:
-        with caller_of(request).charged():
-            grid = grids.load(service.engine.store, name).narrowed(state, value)
-            cells = len(grid.rows) * len(grid.spec.columns)
-            if format == "xlsx" and cells > _XLSX_CELLS:
-                message = f"the grid has {cells:,} cells, more than the {_XLSX_CELLS:,} of XLSX"
-                raise InputError(message, "use format=csv, or: rag grid show NAME --out FILE.xlsx")
+    with writing_a_file(request):
+        grid = grids.load(service.engine.store, name).narrowed(state, value)
+        cells = len(grid.rows) * len(grid.spec.columns)
+        if format == "xlsx" and cells > _XLSX_CELLS:
+            message = f"the grid has {cells:,} cells, more than the {_XLSX_CELLS:,} of XLSX"
+            raise InputError(message, "use format=csv, or: rag grid show NAME --out FILE.xlsx")
+        if format == "zip":
+            contents = bundle.of_grid(grid)
+            written = proof.packed(service.engine.store, contents, MOST_BUNDLED).content
+        else:
             written = grid_export.in_format(grid, f".{format}", {})
-    finally:
-        _writing.release()
     headers = {"Content-Disposition": f'attachment; filename="grid.{format}"'}
     return Response(written, media_type=_MEDIA[format], headers=headers)
+
+
+@router.get("/grids/{name}/verify")
+@needs(Right.READ)
+def verify_grid(name: Name, request: Request, service: Shared) -> schemas.WireProofCheck:
+    """Check whether the quotes of all cells are still at their places."""
+    store = service.engine.store
+    check = proof.check_grid(grids.load(store, name), service, service.deadline(caller_of(request)))
+    return schemas.WireProofCheck.model_validate(check.to_dict())
 
 
 def _start(

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, install_line
 from rag.ingestion.uploads import GRID
 from rag.protocols import Store
@@ -57,6 +58,10 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
     @property
     def store(self) -> Store:
         return self.service.engine.store
+
+    @property
+    def engine(self) -> Engine:
+        return self.service.engine
 
     def link(self, document_id: str, start: int, end: int) -> str:
         return page_link(self.page, document_id, start, end)

@@ -41,7 +41,7 @@ router = APIRouter(
     prefix="/v1", tags=["openai"], responses=errors(OpenAIError), route_class=WorkRoute
 )
 Json = dict[str, Any]
-_PIECE = re.compile(r".{24}[^ ]* ?|.+", re.DOTALL)
+PIECE = re.compile(r".{24}[^ ]* ?|.+", re.DOTALL)
 """A streamed delta: 24 characters, and the rest of a word."""
 _USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No model is billed by the token here."""
@@ -87,7 +87,7 @@ def create_chat_completion(body: requests.ChatRequest, request: Request) -> Any:
     reply = _reply(request, body.model, collection, question, requests.options_of(body.rag))
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
-        return _stream(request, completion_stream(reply, usage))
+        return stream(request, completion_stream(reply, usage))
     return completion(reply)
 
 
@@ -104,7 +104,7 @@ def create_response(body: requests.ResponsesRequest, request: Request) -> Any:
     question, options = requests.responses_question(body), requests.options_of(body.rag, tool)
     reply = _reply(request, body.model, collection, question, options)
     if body.stream:
-        return _stream(request, response_stream(reply, body.metadata))
+        return stream(request, response_stream(reply, body.metadata))
     return response(reply, body.metadata)
 
 
@@ -119,7 +119,7 @@ def _reply(
     return Reply(request.state.request_id, model, int(time.time()), page, text, answered)
 
 
-def _stream(request: Request, events: Iterator[str]) -> StreamingResponse:
+def stream(request: Request, events: Iterator[str]) -> StreamingResponse:
     headers = {"X-Accel-Buffering": "no"}
     events = streamed(caller_of(request), events)
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
@@ -255,16 +255,18 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
     them, the outcome in the chunk with the finish reason.
     """
     deltas: list[Json] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in _PIECE.findall(reply.cited.text)]
+    deltas += [{"content": piece} for piece in PIECE.findall(reply.cited.text)]
     if annotations := _chat_annotations(reply):
         deltas.append({"annotations": annotations})
     head = _completion(reply, "chat.completion.chunk")
     for delta in [*deltas, {}]:
         finished = None if delta else "stop"
         choice = {"index": 0, "delta": delta, "finish_reason": finished, "logprobs": None}
-        yield _data({**head, "choices": [choice], **({} if delta else {"rag": reply.outcome})})
+        yield server_event(
+            {**head, "choices": [choice], **({} if delta else {"rag": reply.outcome})}
+        )
     if usage:
-        yield _data({**head, "choices": [], "usage": _USAGE})
+        yield server_event({**head, "choices": [], "usage": _USAGE})
     yield "data: [DONE]\n\n"
 
 
@@ -292,7 +294,7 @@ def response_stream(reply: Reply, metadata: dict[str, str] | None = None) -> Ite
     """Numbered server-sent events in OpenAI's order."""
     for number, (kind, fields) in enumerate(_response_events(response(reply, metadata))):
         event = {"type": f"response.{kind}", **fields, "sequence_number": number}
-        yield f"event: {event['type']}\n{_data(event)}"
+        yield f"event: {event['type']}\n{server_event(event)}"
 
 
 def _response_events(complete: Json) -> Iterator[tuple[str, Json]]:
@@ -308,7 +310,7 @@ def _response_events(complete: Json) -> Iterator[tuple[str, Json]]:
     (content,) = message["content"]
     place = {"output_index": 1, "item_id": message["id"], "content_index": 0}
     yield "content_part.added", {**place, "part": {**content, "text": "", "annotations": []}}
-    for piece in _PIECE.findall(content["text"]):
+    for piece in PIECE.findall(content["text"]):
         yield "output_text.delta", {**place, "delta": piece, "logprobs": []}
     for number, annotation in enumerate(content["annotations"]):
         fields = {"annotation_index": number, "annotation": annotation}
@@ -371,5 +373,6 @@ def _filename(document_id: str) -> str:
 # Streams
 
 
-def _data(value: Json) -> str:
+def server_event(value: Json) -> str:
+    """A server-sent event of a JSON value."""
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag import file_lock
 from rag.errors import BusyError, StoreError
+from rag.files import acquire_lock
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection, Collections, check_name, is_name, is_taken
 from rag.store.local.sqlite_file import WriteLock, sync_to_disk
@@ -113,7 +113,7 @@ class LocalCollections(Collections):
         lock = FileLock(self._root / "collections.lock")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            file_lock.acquire(lock, timeout=_PATIENCE)
+            acquire_lock(lock, timeout=_PATIENCE)
             try:
                 for entry in list(os.scandir(self._folder)):
                     if entry.name.startswith((_NEW, _GONE)):

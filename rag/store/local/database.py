@@ -4,6 +4,8 @@ the source of truth.
 It also records which passages were added and removed since a generation, so that the search indexes
 can follow without a full comparison. A trigger (`schema.JOURNAL`) records removed ids in a table
 until every saved index reflects them. Added ids are those above the last one seen.
+
+Filters are translated to SQL here; `rag.filters.matches` defines their meaning.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.filters import Clause, Condition, Filter, in_sql, is_date, is_number, of_documents, pages
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import Filter, Vectors
-from rag.store.local import filter_sql
+from rag.protocols import Vectors
 from rag.store.local.sqlite_file import read_meta
 from rag.types import Document, Passage
 
@@ -28,6 +30,10 @@ PASSAGE = "d.id, p.start, p.end, p.text, d.title, p.headings"
 """The fields of a `Passage`, which `passage_of` makes of them."""
 JOINED = "FROM passages p JOIN documents d ON d.row = p.document"
 _BATCH = 4096
+_COLUMN_OF = {"document": "d.id", "title": "d.title", "source": "d.source"}
+_HAS_METADATA = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
+_IS_NUMBER = "CASE WHEN json_valid({0}) THEN json_type({0}) IN ('integer', 'real') END"
+_IS_DATE = "({0} GLOB '[0-9][0-9][0-9][0-9]' OR {0} GLOB '[0-9][0-9][0-9][0-9]-*')"
 
 
 @contextmanager
@@ -124,7 +130,7 @@ def passage_of(
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:
     """All passage ids, or those that match `filter`."""
-    return [row[0] for row in connection.execute(*filter_sql.passages(filter or ()))]
+    return [row[0] for row in connection.execute(*matching(filter or ()))]
 
 
 def vectors(
@@ -205,3 +211,66 @@ def prune(connection: sqlite3.Connection, until: int) -> None:
         connection.execute("DELETE FROM removed WHERE generation <= ?", (until,))
         values = [("journal", str(until)), ("pruned", str(until))]
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
+
+
+def matching(filter: Filter) -> Clause:
+    """A query for the ids of matching passages, and its parameters."""
+    if not filter:
+        return "SELECT id FROM passages", []
+
+    condition, values = _where(of_documents(filter))
+    page_range = pages(filter)
+    if page_range is None:
+        rows = f"SELECT row FROM documents d WHERE {condition}"
+        return f"SELECT id FROM passages WHERE document IN ({rows})", values
+    if page_range.last < page_range.first:
+        return "SELECT id FROM passages WHERE 0", []
+
+    # The first page starts with the text; the end of the last page is NULL.
+    begin = f"json_extract(d.pages, '$[{page_range.first - 1}]')"
+    beyond = f"json_extract(d.pages, '$[{page_range.last}]')"
+    if page_range.first == 1:
+        begin = "iif(json_array_length(d.pages), 0, NULL)"
+
+    sql = f"""WITH spans AS MATERIALIZED
+        (SELECT row, {begin} AS first, {beyond} AS beyond FROM documents d WHERE {condition})
+        SELECT p.id FROM spans s JOIN passages p ON p.document = s.row
+        WHERE p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"""
+    return sql, values
+
+
+def _where(filter: Filter) -> Clause:
+    """An expression over `documents d`, and its parameters. Ignores page conditions."""
+    return in_sql(filter, _clause, "1")
+
+
+def _clause(condition: Condition) -> Clause:
+    key, op, value = condition.key, condition.op, condition.value
+    if key == "source" and op == "=":
+        folder = value.rstrip("/") + "/"
+        is_inside = "(instr(d.id || '/', ?) = 1 OR instr(d.source || '/', ?) = 1)"
+        return is_inside, [folder, folder]
+
+    if column := _COLUMN_OF.get(key):
+        return (f"({column} = ?)", [value]) if op == "=" else _compares(column, op, value)
+
+    if op == "=":
+        has_value = "instr(', ' || value || ', ', ', ' || ? || ', ')"
+        return _HAS_METADATA.format(has_value), [key, value]
+    compares, values = _compares("value", op, value)
+    return _HAS_METADATA.format(compares), [key, *values]
+
+
+def _compares(column: str, op: str, value: str) -> Clause:
+    """The comparison as numbers where both are numbers, as dates where both are dates."""
+    cases: list[str] = []
+    values: list[str] = []
+    if is_number(value):
+        then = f"CAST({column} AS REAL) {op} CAST(? AS REAL)"
+        cases.append(f"WHEN {_IS_NUMBER.format(column)} THEN {then}")
+        values += [value]
+    if is_date(value):
+        then = f"substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
+        cases.append(f"WHEN {_IS_DATE.format(column)} THEN {then}")
+        values += [value, value]
+    return (f"(CASE {' '.join(cases)} ELSE 0 END)", values) if cases else ("(0)", [])

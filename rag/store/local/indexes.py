@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from rag.digest import sha256_file
 from rag.errors import BusyError, StoreError
+from rag.files import sha256_file
 from rag.store.local import database, tantivy_index, views
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.sqlite_file import WriteLock

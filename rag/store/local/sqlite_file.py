@@ -14,8 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag import file_lock
 from rag.errors import AbsentError, BusyError, StoreError
+from rag.files import acquire_lock
 from rag.store.local import schema
 
 _OUTSIDE = {
@@ -223,7 +223,7 @@ class WriteLock:
         """
         folder = self._holder.parent
         try:
-            file_lock.acquire(self._lock, timeout=wait)
+            acquire_lock(self._lock, timeout=wait)
         except Timeout as error:
             owner = "another process"
             with suppress(OSError, ValueError):

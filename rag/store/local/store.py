@@ -22,10 +22,10 @@ from rag.errors import AbsentError, StoreError
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Filter, Footprint, Ranking, Stats, Vectors
 from rag.settings import root_of
+from rag.store import check, check_settings
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import Reserve, WriteLock
-from rag.store.validation import check, check_settings
 from rag.types import Document, Passage
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.digest import sha256_file
+from rag.files import sha256_file
 from rag.meaning.identifiers import searched
 from rag.meaning.stems import stem_words
 from rag.protocols import Ranking, Vectors

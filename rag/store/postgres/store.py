@@ -15,12 +15,12 @@ from psycopg import Connection
 
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Filter, Footprint, Ranking, Stats, Vectors
+from rag.store import check, check_settings
 from rag.store.duplicates import Duplicates, duplicates
 from rag.store.postgres import schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
 from rag.store.postgres.writes import HOLDS
-from rag.store.validation import check, check_settings
 from rag.types import Document, Passage
 
 _log = logging.getLogger(__name__)

@@ -1,12 +1,13 @@
 """The SDK's client over HTTP, in both protocol versions, and npm's inspector."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
 import anyio
@@ -240,12 +241,48 @@ def test_a_document_is_a_resource(client: httpx.Client) -> None:
         uri = f"rag://document/{quote('uploads/oman.txt', safe='')}"
         (content,) = (await agent.read_resource(uri)).contents
         assert (content.text, content.mime_type) == (OMAN, "text/plain")
-        (template,) = (await agent.list_resource_templates()).resource_templates
+        (template, *_) = (await agent.list_resource_templates()).resource_templates
         assert template.uri_template == "rag://document/{document_id}"
         with pytest.raises(MCPError, match="no document nothing"):
             await agent.read_resource("rag://document/nothing")
 
     talk(client, use)
+
+
+def read(client: httpx.Client, uri: str) -> bytes:
+    """The bytes of a resource."""
+
+    async def use(agent: Any) -> bytes:
+        (content,) = (await agent.read_resource(uri)).contents
+        return base64.b64decode(content.blob)
+
+    return cast(bytes, talk(client, use))
+
+
+def error_of(client: httpx.Client, uri: str) -> str:
+    """The error of a resource that cannot be read."""
+
+    async def use(agent: Any) -> str:
+        with pytest.raises(MCPError) as raised:
+            await agent.read_resource(uri)
+        return str(raised.value)
+
+    return cast(str, talk(client, use))
+
+
+def test_the_proof_of_an_answer_is_a_resource_that_can_be_checked(client: httpx.Client) -> None:
+    text, found, _ = call(client, "ask", question=LED, filters=["type=txt"])
+    assert f"A file that proves it: {found['proof']}" in text
+    absent = fields(client, "ask", question="Zebra crossings painted?")
+    kinds = [answer["proof"].split("/")[2] for answer in (found, absent)]
+    assert kinds == ["bundle", "certificate"]
+    for kind, answer in zip(kinds, (found, absent), strict=True):
+        content = read(client, answer["proof"])
+        check = client.post("/v1/proofs/verify", files={"file": content}).json()
+        assert (check["kind"], check["holds"]) == (kind, True)
+    wrong = found["proof"].replace("bundle", "certificate", 1)
+    for uri, reason in ((wrong, "there is a bundle now"), ("rag://bundle/x", "not one that")):
+        assert reason in error_of(client, uri)
 
 
 @pytest.mark.parametrize(
@@ -315,6 +352,8 @@ def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
         assert tokens(grid) < 3000
         assert grid["counts"]["answered"] == 60
         assert "uploads/1.md, End: 2001 (answered): “The lease of house 1 ends in 2001.”" in text
+        content = read(client, grid["proof"])
+        assert client.post("/v1/proofs/verify", files={"file": content}).json()["holds"]
         rest = fields(client, "get_grid", name="leases", after=grid["next"], limit=2)
         assert len(rest["cells"]) == 2
         assert rest["cells"][0] not in grid["cells"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.digest import sha256_file
 from rag.errors import StoreError
+from rag.files import sha256_file
 from rag.store.local import snapshots
 from tests.store.helpers import EMBEDDER, both, local
 from tests.store.local.filled import ALL, filled

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from rag import file_lock
+from rag.files import acquire_lock
 
 
 class MovedMeanwhile(FileLock):
@@ -21,7 +21,7 @@ class MovedMeanwhile(FileLock):
 
 def test_a_lock_is_acquired_in_a_folder_that_exists(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
-    file_lock.acquire(lock, timeout=1)
+    acquire_lock(lock, timeout=1)
     assert lock.is_locked
     lock.release()
 
@@ -33,6 +33,6 @@ def test_a_folder_that_is_gone_does_not_come_back(tmp_path: Path, kind: type[Fil
         folder.mkdir()
     lock = kind(folder / "lock", is_singleton=False)
     with pytest.raises(FileNotFoundError):
-        file_lock.acquire(lock, timeout=1)
+        acquire_lock(lock, timeout=1)
     assert not lock.is_locked
     assert not folder.exists()

@@ -1,16 +1,26 @@
-"""Lock files in folders that may be moved away."""
+"""The SHA-256 of a file, and lock files in folders that may be moved away."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import BaseFileLock
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 
-def acquire(lock: BaseFileLock, timeout: float) -> None:
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of the file's bytes, in hex. Raises OSError."""
+    with path.open("rb") as file:
+        digest: str = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest
+
+
+def acquire_lock(lock: BaseFileLock, timeout: float) -> None:
     """Acquire the lock within `timeout` seconds, in a folder that exists.
 
     filelock makes a missing folder, so an index that was moved would come back as an empty folder;
