@@ -43,7 +43,7 @@ router = APIRouter(prefix="/v1", tags=["documents"], route_class=WorkRoute)
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
 Offset = Annotated[int, Query(ge=0, description="In the document's text.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
-FEATURES = ["check", "feedback", "conversation", "form"]
+FEATURES = ["check", "feedback", "conversation", "form", "proof"]
 _MOST_PARTS = 4000
 """Blocks and cells of a page of a document's structure."""
 _PIECE = 1 << 16

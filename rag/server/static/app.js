@@ -71,6 +71,7 @@ async function ask(turn) {
       if (name === 'error') throw new Problem(data);
       if (name === 'final_answer') {
         turn.answer = slim(data);
+        wholes.set(turn.answer, data);
         turn.ms = performance.now() - begun;
       }
     }
@@ -106,9 +107,10 @@ function actionsOf(turn) {
   const { answer } = turn;
   const time = turn.ms < 1000 ? `${Math.round(turn.ms)} ms` : `${(turn.ms / 1000).toFixed(1)} s`;
   const copying = (sign, label, words) => { const pressed = iconButton(sign, label, () => toClipboard(words(), pressed.lastChild, label), { class: 'small' }); return pressed; };
+  const proved = el('div', {});
   return [el('div', { class: 'foot' }, el('span', {}, read(answer, time)), el('span', { class: 'actions' },
-    thumbs(turn), copying('copy', 'Copy', () => quotedPlain(answer)), copying('copy', 'Copy as Markdown', () => quotedMarkdown(answer)),
-    copying('link', 'Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkToQuestion(answer.question, turn.filters)}`))), correction(turn)];
+    thumbs(turn), me.features.includes('proof') ? proofMenu(turn, proved) : null, copying('copy', 'Copy', () => quotedPlain(answer)), copying('copy', 'Copy as Markdown', () => quotedMarkdown(answer)),
+    copying('link', 'Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkToQuestion(answer.question, turn.filters)}`))), proved, correction(turn)];
 }
 
 // A thumb becomes a gold question of rag eval; to a wrong answer the right one can be added.

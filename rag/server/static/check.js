@@ -93,6 +93,6 @@ function showCheck() {
     }
   } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text,
   el('p', { class: 'row small' }, el('label', { for: 'claims-file' }, 'or a file: ', file), el('label', { for: 'claims-quotations' }, only, ' quotations only')), el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it; for each quotation, whether it is word for word.'), el('button', { type: 'submit', class: 'primary' }, 'Check')), el('p', { class: 'chosen', hidden: true }));
-  $('check').append(form, results);
+  $('check').append(form, results, ...me.features.includes('proof') ? [proofForm()] : []);
   showTicked();
 }

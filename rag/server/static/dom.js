@@ -22,7 +22,7 @@ function el(tag, properties = {}, ...children) {
 const button = (label, press, properties = {}) => el('button', { type: 'button', on: { click: press }, ...properties }, label);
 
 const ICONS = {
-  add: 'M12 5v14M5 12h14', again: 'M19 12a7 7 0 1 1-2-5l2 2M19 4v5h-5', bin: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13', copy: 'M9 9h10v11H9zM5 15V4h10',
+  add: 'M12 5v14M5 12h14', again: 'M19 12a7 7 0 1 1-2-5l2 2M19 4v5h-5', check: 'M5 13l4 4L19 7', bin: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13', copy: 'M9 9h10v11H9zM5 15V4h10',
   down: 'M17 13V4h3v9zM17 13l-4 7c-1.5 0-2.4-1-2-3l.8-3H5c-1 0-2-1-1.7-2L5 6c.3-1 1-2 2-2h10', folder: 'M4 7h6l2 2h8v10H4z',
   link: 'M10 14l4-4M9 11l-3 3a3 3 0 0 0 4 4l3-3M15 13l3-3a3 3 0 0 0-4-4l-3 3', only: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 10a2 2 0 1 0 0 4 2 2 0 0 0 0-4',
   pencil: 'M4 20h4L19 9l-4-4L4 16z', save: 'M12 4v11M8 11l4 4 4-4M5 20h14', up: 'M7 11v9H4v-9zM7 11l4-7c1.5 0 2.4 1 2 3l-.8 3H19c1 0 2 1 1.7 2L19 18c-.3 1-1 2-2 2H7',

@@ -5,7 +5,7 @@ const CELL_STATES = {
   confirmed: 'confirmed', corrected: 'corrected', rejected: 'rejected',
 };
 const COLUMN_TYPES = { text: 'any answer', date: 'a date', amount: 'an amount', number: 'a number', yes_no: 'yes or no', list: 'a list' };
-const FILES = { xlsx: 'Excel', csv: 'CSV', html: 'HTML', md: 'Markdown', jsonl: 'JSON lines', 'gold.jsonl': 'Gold questions (rated cells)' };
+const FILES = { xlsx: 'Excel', csv: 'CSV', html: 'HTML', md: 'Markdown', jsonl: 'JSON lines', 'gold.jsonl': 'Gold questions (rated cells)', zip: 'Bundle with its proof' };
 const ROW_KINDS = { documents: 'each document', folders: 'each folder' };
 const ROWS_DRAWN = 200;
 let grid = null;  // the open grid
@@ -81,7 +81,7 @@ function gridParts() {
     refresh ? 'asked again after each sync' : ''].filter(Boolean).join(' · ');
   Object.assign(sorting, { column: '', down: false, state: '', most: ROWS_DRAWN });
   return [el('div', { class: 'grid-head' }, button('‹ All grids', () => goToGrid(), { class: 'quiet small' }), el('span', { class: 'actions', id: 'grid-actions' })),
-    el('p', { class: 'soft small' }, about), el('div', { id: 'grid-notice' }), el('div', { id: 'grid-progress' }),
+    el('p', { class: 'soft small' }, about), el('div', { id: 'grid-notice' }), el('div', { id: 'grid-checked' }), el('div', { id: 'grid-progress' }),
     el('div', { class: 'states', id: 'grid-states', role: 'group', 'aria-label': 'Show rows with a cell that is' }), el('div', { id: 'grid-table' })];
 }
 
@@ -96,7 +96,7 @@ function drawActions() {
     Object.entries(FILES).map(([format, words]) => button(words, () => saveGrid(format), { class: 'quiet small' }))));
   $('grid-actions').replaceChildren(...[
     !me.may_write ? null : grid.job ? button('Stop', stopGrid, { class: 'danger small' }) : iconButton('again', grid.due ? `Ask ${count(grid.due, 'cell')}` : 'Refresh', refreshGrid, { class: `small${grid.due ? ' primary' : ''}` }),
-    me.may_write ? iconButton('pencil', 'Edit', () => showForm(grid.definition), { class: 'small' }) : null, menu,
+    me.may_write ? iconButton('pencil', 'Edit', () => showForm(grid.definition), { class: 'small' }) : null, iconButton('check', 'Check the quotes', checkQuotes, { class: 'small' }), menu,
     me.may_write ? iconButton('bin', 'Delete', deleteGrid, { class: 'small danger' }) : null].filter(Boolean));
 }
 
@@ -104,6 +104,12 @@ async function saveGrid(format) {
   closeMenu();
   const { name } = grid;
   try { downloadFile(`${name}.${format}`, await (await request(`${gridAddress(name)}/file?format=${format}${sorting.state ? `&state=${sorting.state}` : ''}`)).blob()); } catch (error) { gridProblem(error); }
+}
+
+async function checkQuotes() {
+  const place = $('grid-checked');
+  place.replaceChildren(el('p', { class: 'status busy' }, 'Checking each quote'));
+  try { place.replaceChildren(proofView(await getJson(`${gridAddress(grid.name)}/verify`))); } catch (error) { place.replaceChildren(problemBox(error)); }
 }
 
 const gridProblem = error => $('grid-notice').replaceChildren(problemBox(error));
