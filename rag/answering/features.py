@@ -35,6 +35,8 @@ _REFERS_BACK = re.compile(
 _NONE = -9.0
 """Stands for a log-odds that does not exist."""
 _LIMIT = 10.0
+_BEGINNING, _TELLING = 120, 20
+"""Characters of an answer that are looked for elsewhere, and how many say something."""
 FEATURES = (
     *(f"is_{name}" for name in GENERATED),
     *(f"asks_{name}" for name in ASKED),
@@ -94,10 +96,14 @@ FEATURES = (
     "first_no",
     "first_verdict",
     "depends",
+    "retrieval",
+    "retrieval_lead",
+    "heading",
+    "repeated",
 )
 """Names of the features, in the order of a vector; `Featurizer.vector` says what they are."""
 SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
-LATER = ("depends",)
+LATER = FEATURES[-5:]
 """The last of the features, which a judge may have been fitted without."""
 
 
@@ -125,8 +131,11 @@ class Featurizer:
         log-odds of the verdict head, of a proof in the sentences that are shown, otherwise in its
         passage; `verdict*`: for and against what it says; `depends`: that the passage says yes or
         no only under a condition.
-        `fused`, `dense`, `lexical`, `rank`: retrieval of its passage. `coverage*`, `names*`: the
-        share of the question's words, and of its names and numbers, in the candidate with its
+        `retrieval`: the logarithm of its passage's probability; `fused`, `dense`, `lexical` and
+        `rank`: the scores of which that was made. `heading`: the share of the question's words in
+        the heading right above and in the labels. `repeated`: the logarithm of the number of other
+        documents that have its beginning, as furniture of a collection is. `coverage*`, `names*`:
+        the share of the question's words, and of its names and numbers, in the candidate with its
         heading, and in the whole passage. `fresh`: the share of its own words that are not in the
         question. `agreement`: independent documents; `rivals`: other spans that score close;
         `asks_date`, `asks_amount`: whether the question wants one. `refers_back`: whether the
@@ -296,12 +305,14 @@ class Featurizer:
     def _of_search(self, hit: Hit | None) -> dict[str, float]:
         hits = self.reading.hits
         if hit is None:
-            return dict.fromkeys(
-                ("fused", "fused_lead", "dense", "lexical", "rank", "is_read"), 0.0
-            ) | {"dense_best": max((h.dense for h in hits), default=0.0)}
+            unknown = "retrieval retrieval_lead fused fused_lead dense lexical rank is_read".split()
+            best = max((h.dense for h in hits), default=0.0)
+            return dict.fromkeys(unknown, 0.0) | {"dense_best": best}
         place = hits.index(hit)
         lexical = max(one.lexical for one in hits)
         return {
+            "retrieval": hit.log_score,
+            "retrieval_lead": hit.log_score - max(one.log_score for one in hits),
             "fused": self._sums[place],
             "fused_lead": self._sums[place] - max(self._sums),
             "dense": hit.dense,
@@ -328,12 +339,30 @@ class Featurizer:
             parts.append(candidate.span.best.sentence_text)
         near = " ".join([context, *(p.label for p in candidate.places), *parts])
         around = f"{context} {hit.passage.text}" if hit else near
+        heading = hit.passage.innermost_heading if hit else ""
+        labels = " ".join([heading, *(place.label for place in candidate.places)])
         return {
+            "heading": coverage(analysis.words, labels),
+            "repeated": math.log1p(self._repeated(candidate.places[0], hit)),
             "coverage": coverage(analysis.words, near),
             "coverage_passage": coverage(analysis.words, around),
             "names": coverage(analysis.names, near, 1.0),
             "names_passage": coverage(analysis.names, around, 1.0),
         }
+
+    def _repeated(self, place: Place, hit: Hit | None) -> int:
+        """The number of other documents in which the beginning of the place was found."""
+        document = self.reading.documents.get(place.document_id)
+        if document is None or hit is None:
+            return 0
+        beginning = document.text[place.start : min(place.end, place.start + _BEGINNING)]
+        others = {
+            one.passage.document_id
+            for one in self.reading.hits
+            if len(beginning) >= _TELLING and beginning in one.passage.text
+        }
+        others.update(copy.document_id for copy in hit.copies)
+        return len(others - {place.document_id})
 
     def _hit(self, place: Place) -> Hit | None:
         """The best hit that contains the place."""

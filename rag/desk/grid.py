@@ -71,10 +71,12 @@ class Rating:
 class Cell:
     """An answer to one column's question from one row's documents.
 
-    `value` has the document's words, or "yes", "no" or "on a condition"; of an unsure cell it is the
-    best guess. `typed` is what they mean, in a column with a type. `probability`, in [0, 1], is that of the
-    best candidate, even if it is absent. `documents` are the ids that it depends on; `digest`
-    changes with the question and with what was read; `at` is when the value was first seen."""
+    `value` has the document's words, or "yes", "no" or "on a condition"; of an unsure cell it is
+    the best guess. `typed` is what they mean, in a column with a type. `probability`, in [0, 1], is
+    that of the best candidate, even if it is absent. `documents` are the ids that it depends on;
+    `digest` changes with the question and with what was read; `at` is when the value was first
+    seen.
+    """
 
     row: str
     column: str

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from rag.errors import ModelError
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import Judgement
 from rag.models.registry import READERS, calibration_path, judge_path
-from tests.answering.readings import Prefers, composed, reading_of
+from tests.answering.readings import Prefers, composed, hit_of, reading_of
 from tests.fakes import document
 
 LEASE = document("The lease ends in May. It can be renewed once. The rent is 900 euros.", "lease")
@@ -132,3 +134,28 @@ def test_every_feature_is_a_number() -> None:
     assert np.isfinite(rows).all()
     bare = reading_of(LEASE, [0.9, 0.2, 0.6])
     assert np.isfinite(Featurizer(bare).matrix(candidates(bare))).all()
+
+
+def test_search_headings_and_furniture_are_features() -> None:
+    """The footer is also in another document; the heading has a word of the question."""
+    footer = "Write to us about this page."
+    page = document(f"Ending a lease. It ends in May. {footer}", "page")
+    reading = reading_of(page, [0.5, 0.9, 0.6], question="How is a lease ended?")
+    other = hit_of(document(f"The rent is due. {footer}", "other"), score=0.01)
+    (hit,) = reading.hits
+    headed = replace(hit, passage=replace(hit.passage, headings=("Your lease",)), score=0.1)
+    sentences = [replace(one, hit=headed) for one in reading.output.sentences]
+    output = replace(reading.output, sentences=sentences)
+    reading = replace(reading, hits=[headed, other], output=output)
+
+    rows = {
+        page.text[one.places[0].start : one.places[0].end]: Featurizer(reading).vector(one)
+        for one in candidates(reading)
+        if one.generator == "sentence"
+    }
+
+    assert rows["It ends in May."]["retrieval"] == pytest.approx(math.log(0.1))
+    assert rows["It ends in May."]["retrieval_lead"] == 0.0
+    assert rows["It ends in May."]["heading"] == 0.5
+    assert rows["It ends in May."]["repeated"] == 0.0
+    assert rows[footer]["repeated"] == pytest.approx(math.log(2))
