@@ -128,6 +128,66 @@ def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
     return None if index is None else blocks[index]
 
 
+def list_at(document: Document, start: int, end: int) -> list[Offsets]:
+    """The items of the innermost list that contains the character at `start`, or that a sentence up
+    to `end` introduces with a colon, each with its marker and everything below it; [] for fewer
+    than two items.
+    """
+    item = enclosing(document.blocks, start, "item")
+    index = _introduced(document, end) if item is None else document.blocks[item].parent
+    if index is None:
+        return []
+    offsets = [(item.start, item.end) for item in items(document.blocks, index)]
+    return offsets if len(offsets) > 1 else []
+
+
+def rows_at(document: Document, start: int) -> list[Offsets]:
+    """The rows of the table that contains the offset, if each of their cells follows the name of
+    its column, up to the nearest rows that do not; [] for another place.
+    """
+    table = table_around(document.blocks, start)
+    if table is None:
+        return []
+    number = next((n for n, row in enumerate(table.rows) if row.start <= start < row.end), None)
+    if number is None or not _is_named(table, table.rows[number]):
+        return []
+    first, last = number, number
+    while first > 0 and _is_named(table, table.rows[first - 1]):
+        first -= 1
+    while last + 1 < len(table.rows) and _is_named(table, table.rows[last + 1]):
+        last += 1
+    rows = [(row.start, row.end) for row in table.rows[first : last + 1]]
+    return rows if len(rows) > 1 else []
+
+
+def _is_named(table: TableRows, row: Block) -> bool:
+    """Whether the row has several cells, all of columns with names."""
+    return len(row.cells) > 1 and all(map(table.column_name, row.cells))
+
+
+def lead_in(document: Document, start: int) -> Offsets | None:
+    """The last sentence of the paragraph right above the list that begins at `start`; None if
+    something else is above it.
+    """
+    blocks, index = document.blocks, enclosing(document.blocks, start, "list")
+    if not index or blocks[index - 1].kind != "sentence" or blocks[index - 1].parent < 0:
+        return None
+    sentence = blocks[index - 1]
+    above = blocks[sentence.parent]
+    if above.kind != "paragraph" or above.parent != blocks[index].parent:
+        return None
+    return sentence.start, sentence.end
+
+
+def _introduced(document: Document, end: int) -> int | None:
+    """Index of the list after the paragraph with a sentence up to `end`, if a colon is between."""
+    above = enclosing(document.blocks, end - 1, "paragraph")
+    if above is None or document.text[document.blocks[above].end - 1] != ":":
+        return None
+    below = next_block(document.blocks, above)
+    return below if below is not None and document.blocks[below].kind == "list" else None
+
+
 def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
     """Blocks with a part in `text[start:end]`, and their parents; `parent` refers to the result."""
     return list(iterate_within(blocks, start, end))

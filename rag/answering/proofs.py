@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from rag.answering import lists
 from rag.answering.reading import Reading, Sentence, said
 from rag.meaning.sentences import Offsets
 from rag.protocols import Reader, Verdict
-from rag.structure import heading_path, sentence_after, sentence_before
+from rag.structure import heading_path, lead_in, list_at, sentence_after, sentence_before
 from rag.types import Document, Hit, Passage, Place, YesNo
 
 PROOFS = 6
@@ -111,8 +110,8 @@ def _completed(document: Document, sentence: Offsets) -> Proof:
     answers.
     """
     start, _ = sentence
-    items = lists.list_at(document, *sentence)
-    lead = lists.lead_in(document, items[0][0]) if items and items[0][0] <= start else None
+    items = list_at(document, *sentence)
+    lead = lead_in(document, items[0][0]) if items and items[0][0] <= start else None
     before = [lead] if lead else _question_before(document, start)
     return tuple(Place(document.id, *place) for place in (*before, sentence))
 

@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from rag.answering import lists
 from rag.answering.candidate import Candidate, whole
 from rag.answering.proofs import verdicts
 from rag.answering.reading import FIRST, SPANS, Reading, Sentence, decisions, is_next
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, normalize, singular, singular_words
 from rag.structure import (
+    lead_in,
+    list_at,
     part_at,
     passage_sentences,
+    rows_at,
     sentence_after,
     sentence_before,
     sentences_in,
@@ -270,11 +272,11 @@ def items(reading: Reading) -> Iterator[Candidate]:
     lists_done: set[tuple[str, Offsets]] = set()
     for anchor in reading.anchors:
         document = reading.documents[anchor.document_id]
-        offsets = lists.list_at(document, anchor.start, anchor.end)
+        offsets = list_at(document, anchor.start, anchor.end)
         if not offsets or (anchor.document_id, offsets[0]) in lists_done:
             continue
         lists_done.add((anchor.document_id, offsets[0]))
-        lead = lists.lead_in(document, offsets[0][0])
+        lead = lead_in(document, offsets[0][0])
         yield _list("list", anchor.document_id, offsets, lead)
         scores = _item_scores(reading, anchor.document_id, offsets)
         bound = 0.5 * max(scores)
@@ -292,16 +294,27 @@ def rows(reading: Reading) -> Iterator[Candidate]:
     tables_done: set[tuple[str, Offsets]] = set()
     for anchor in reading.anchors:
         document = reading.documents[anchor.document_id]
-        offsets = lists.rows_at(document, anchor.start)
+        offsets = rows_at(document, anchor.start)
         if not offsets or (anchor.document_id, offsets[0]) in tables_done:
             continue
         tables_done.add((anchor.document_id, offsets[0]))
-        matching = lists.matching_rows(reading.question, document.text, offsets)
+        matching = _matching_rows(reading.question, document.text, offsets)
         yield _list("rows", anchor.document_id, matching, None)
         if len(matching) < len(offsets):
             yield _list("table", anchor.document_id, offsets, None)
         if len(tables_done) == _LISTS:
             return
+
+
+def _matching_rows(question: str, text: str, rows: Sequence[Offsets]) -> list[Offsets]:
+    """The rows that have the most of the question's words, not counting those that every row has;
+    all rows if none has such a word.
+    """
+    question_words = content_words(question)
+    shared = [question_words & content_words(text[slice(*row)]) for row in rows]
+    everywhere = question_words.intersection(*shared)
+    counts = [len(words - everywhere) for words in shared]
+    return [row for row, count in zip(rows, counts, strict=True) if count == max(counts)]
 
 
 def yes_no(reading: Reading) -> Iterator[Candidate]:

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answering.lists import list_at, rows_at
+from rag.structure import list_at, rows_at
 from tests.fakes import document as plain
 from tests.parsing.reading import load_bytes
 
