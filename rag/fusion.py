@@ -389,24 +389,52 @@ def _question(words: _QuestionWords, found: Candidates, columns: Columns) -> Col
     }
 
 
-SHIPPED = Path(__file__).with_name("fusion.safetensors")
 CLIPPED = 5.0
-"""Limit of scaled features."""
+"""Standard deviations from the mean at which a feature is cut off."""
 
 
-class Fusion:
-    """Networks of two hidden layers, whose outputs are averaged.
+@dataclass(frozen=True)
+class Networks:
+    """A few small networks of two hidden layers, whose mean is a log-odds: this one of passages,
+    and the judge's of candidates.
 
-    Tensors: `mean` and `deviation`, shape (features,); `first` (networks, units, features),
-    `second` (networks, fewer, units), `last` (networks, 1, fewer), and the biases of each. `digest`
-    is that of the file.
+    `mean` and `deviation`, shape (features,), standardise a row. `first`, `second` and `last` have
+    one matrix per network, shape (networks, units, inputs), the biases shape (networks, units).
     """
 
-    def __init__(self, tensors: Mapping[str, Rows], digest: str = "") -> None:
-        self._mean, self._deviation = tensors["mean"], tensors["deviation"]
-        layers = ("first", "second", "last")
-        self._layers = [(tensors[name], tensors[f"{name}_bias"]) for name in layers]
-        self.digest = digest
+    mean: Rows
+    deviation: Rows
+    first: Rows
+    first_bias: Rows
+    second: Rows
+    second_bias: Rows
+    last: Rows
+    last_bias: Rows
+
+    def log_odds(self, rows: Rows) -> Rows:
+        """One value per row of features, shape (n,). Networks fitted before a later feature was
+        added take the rows without it.
+        """
+        rows = rows[:, : len(self.mean)]
+        scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
+        hidden = np.maximum(scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0)
+        hidden = np.maximum(hidden @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0)
+        values = hidden @ self.last.transpose(0, 2, 1) + self.last_bias[:, None]
+        outputs: Rows = values[:, :, 0].mean(axis=0)
+        return outputs
+
+
+SHIPPED = Path(__file__).with_name("fusion.safetensors")
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Networks that order passages; their log-odds are comparable within a question. `digest` is
+    that of their file.
+    """
+
+    networks: Networks
+    digest: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Fusion:
@@ -415,27 +443,17 @@ class Fusion:
         """
         content = path.read_bytes()
         tensors = load(content)
-        if len(tensors["mean"]) != len(FEATURES):
-            raise ValueError(f"{path} is for {len(tensors['mean'])} features, not {len(FEATURES)}")
-        return cls(tensors, hashlib.sha256(content).hexdigest())
+        count = len(tensors["mean"])
+        if count != len(FEATURES):
+            raise ValueError(f"{path} is for {count} features, not {len(FEATURES)}")
+        return cls(Networks(**tensors), hashlib.sha256(content).hexdigest())
 
     def probabilities(self, question: str, found: Candidates, vocabulary: Vocabulary) -> Scores:
         """How likely each passage holds the answer if one of them does; the sum is 1."""
-        odds = self.log_odds(features(question, found, vocabulary))
+        odds = self.networks.log_odds(features(question, found, vocabulary))
         shares = np.exp(odds - odds.max(initial=-np.inf))
         likely: Scores = shares / shares.sum()
         return likely
-
-    def log_odds(self, rows: Rows) -> Scores:
-        """The networks' mean output for each row, comparable within a question."""
-        scaled = np.clip((rows - self._mean) / self._deviation, -CLIPPED, CLIPPED)
-        values = np.broadcast_to(scaled, (len(self._layers[0][0]), *scaled.shape))
-        *hidden, (last, last_bias) = self._layers
-        for weight, bias in hidden:
-            values = np.maximum(values @ weight.transpose(0, 2, 1) + bias[:, None, :], 0)
-        outputs = values @ last.transpose(0, 2, 1) + last_bias[:, None, :]
-        means: Scores = outputs[:, :, 0].mean(axis=0)
-        return means
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from eval.experiments.fit_judge import is_for_fitting
 from eval.experiments.kept import NAMES, opened
 from eval.scripts import CACHE, PATH, finished, script
 from rag.evaluation.gold import PLAIN, Question
-from rag.fusion import CLIPPED, FEATURES, Candidates, Fusion, features
+from rag.fusion import CLIPPED, FEATURES, Candidates, Networks, features
 from rag.retrieval import Retriever
 
 NETWORKS, UNITS, EPOCHS, BATCH = 5, 48, 12, 32
@@ -245,8 +245,8 @@ def left_out(rankings: Sequence[Ranking], sets: Sequence[str], without: Sequence
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
         others = [one for one in rankings if one.set not in names and _is_for_fitting(one)]
-        fusion = Fusion(fit(others, without))
-        scorers |= dict.fromkeys(names, fusion.log_odds)
+        networks = Networks(**fit(others, without))
+        scorers |= dict.fromkeys(names, networks.log_odds)
     return [scorers[one.set] for one in rankings]
 
 

@@ -31,13 +31,13 @@ from eval.experiments.kept import HALVED, NAMES, done, opened
 from eval.scripts import CACHE, PATH, READER, finished, script
 from rag.answering.candidate import Candidate, joined
 from rag.answering.features import Featurizer, refers_back
-from rag.answering.judge import CLIPPED, Networks
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import Judgement, Shown, serves
+from rag.fusion import CLIPPED, Networks
 from rag.models.cascade import ReadState
 from rag.protocols import ReaderOutput
 from rag.query import Query

@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rag.answering.candidate import Candidate
 from rag.answering.features import FEATURES, LATER, Featurizer
 from rag.answering.reading import Reading
 from rag.errors import ModelError, install_line
+from rag.fusion import Networks
 from rag.models.registry import SHIPPED
-
-Rows = NDArray[np.float32]
-CLIPPED = 5.0
-"""Standard deviations from the mean at which a feature is cut off."""
 
 
 class Ranks(Protocol):
@@ -35,36 +29,6 @@ class Ranks(Protocol):
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         """How likely each candidate serves, in (0, 1)."""
-
-
-@dataclass(frozen=True)
-class Networks:
-    """A few small networks of two hidden layers, whose mean is a log-odds.
-
-    `mean` and `deviation`, shape (features,), standardise a row. `first`, `second` and `last` have
-    one matrix per network, shape (networks, units, inputs), the biases shape (networks, units).
-    """
-
-    mean: Rows
-    deviation: Rows
-    first: Rows
-    first_bias: Rows
-    second: Rows
-    second_bias: Rows
-    last: Rows
-    last_bias: Rows
-
-    def log_odds(self, rows: Rows) -> Rows:
-        """One value per row of features, shape (n,). Networks fitted before the `LATER` features
-        take the rows without these.
-        """
-        rows = rows[:, : len(self.mean)]
-        scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
-        hidden = np.maximum(scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0)
-        hidden = np.maximum(hidden @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0)
-        values = hidden @ self.last.transpose(0, 2, 1) + self.last_bias[:, None]
-        outputs: Rows = values[:, :, 0].mean(axis=0)
-        return outputs
 
 
 @dataclass(frozen=True)

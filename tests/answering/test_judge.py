@@ -14,11 +14,12 @@ from safetensors.numpy import save
 from eval.experiments.fit_judge import Example, _widened, fit
 from rag.answering.compose import Ruling, rank
 from rag.answering.features import FEATURES, LATER, Featurizer
-from rag.answering.judge import Judge, Networks
+from rag.answering.judge import Judge
 from rag.answering.proposals import candidates
 from rag.errors import ModelError
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import Judgement
+from rag.fusion import Networks
 from rag.models.registry import READERS, calibration_path, judge_path
 from tests.answering.readings import Prefers, composed, hit_of, reading_of
 from tests.fakes import document

@@ -10,7 +10,7 @@ import pytest
 
 from rag.evaluation.error_analysis import Attempt, EvidenceSpan, attribute_error
 from rag.evaluation.records import Row
-from rag.fusion import CLIPPED, FEATURES, Fusion
+from rag.fusion import CLIPPED, FEATURES, Fusion, Networks
 from rag.protocols import Filter, Vectors
 from rag.store.local.store import LocalStore
 from rag.types import Answer, Document, Hit, Passage
@@ -58,17 +58,17 @@ def by_meaning() -> Fusion:
     first = np.zeros((1, 1, len(FEATURES)), dtype=np.float32)
     first[0, 0, FEATURES.index("dense")] = 1
     one, zero = np.ones((1, 1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
-    tensors = {
-        "mean": np.zeros(len(FEATURES), dtype=np.float32),
-        "deviation": np.ones(len(FEATURES), dtype=np.float32),
-        "first": first,
-        "first_bias": zero + CLIPPED,  # so that no score is cut off
-        "second": one,
-        "second_bias": zero,
-        "last": one,
-        "last_bias": zero,
-    }
-    return Fusion(tensors)
+    networks = Networks(
+        mean=np.zeros(len(FEATURES), dtype=np.float32),
+        deviation=np.ones(len(FEATURES), dtype=np.float32),
+        first=first,
+        first_bias=zero + CLIPPED,  # so that no score is cut off
+        second=one,
+        second_bias=zero,
+        last=one,
+        last_bias=zero,
+    )
+    return Fusion(networks)
 
 
 class Shuffled(LocalStore):
