@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from rag.answering.receipts import Asked
-from rag.meaning.asking import LONGEST, inside, is_vague, question_for
+from rag.meaning.asking import LONGEST, as_asked, inside, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
-from rag.structure import children
+from rag.structure import children, heading_path
 from rag.types import TALK, Answer, Document
 
 REPLY = (
@@ -43,6 +43,8 @@ _ENOUGH = 12
 _MOST_CHARACTERS = 40_000
 """Characters of a document that are looked at."""
 _PER_DOCUMENT = 3
+_IN_PASSING = 3
+"""Added to the rank of a question that is not about what its document or section is about."""
 
 Ask = Callable[[str], Answer]
 
@@ -180,8 +182,14 @@ def _spread(names: Sequence[str]) -> Iterator[str]:
 
 
 def _of_document(document: Document) -> list[Suggestion]:
-    """The best few questions of a document, in its order."""
-    found = [*_headings(document), *_sentences(document), *_rows(document)]
+    """The best few questions of a document, in its order. Those that share no word with its title
+    or with the headings over their place come last: they are about something in passing.
+    """
+    found = []
+    for one in (*_headings(document), *_sentences(document), *_rows(document)):
+        named = " ".join((document.title, *heading_path(document.blocks, one.start)))
+        is_about = content_words(one.question) & content_words(named)
+        found.append(one if is_about else replace(one, rank=one.rank + _IN_PASSING))
     best = sorted(found, key=lambda one: one.rank)[:_PER_DOCUMENT]
     return sorted(best, key=lambda one: (one.rank, one.start))
 
@@ -191,6 +199,8 @@ _ASKING = re.compile(
     r"[\w '’,-]{6,90}\?",
     re.IGNORECASE,
 )
+_TO_READER = re.compile(r"(?:do|does|did|is|are|have|has) (?:you|your|our|we)\b", re.IGNORECASE)
+"""How a question begins that a document asks of its reader: "Does your team use …?"."""
 _HOW_TO = re.compile(r"How to (?P<act>[a-z][\w '’,-]{4,60})")
 _NAMING = re.compile(
     r"[A-Z][a-z'’-]+ (?:[a-z'’-]+ ){0,2}(?P<last>period|fees?|prices?|deadlines?|policy|address|"
@@ -198,7 +208,7 @@ _NAMING = re.compile(
     r"schedule|hours|benefits|conditions|responsibilities|duties|objectives|goals)"
 )
 """A heading that names something to ask for: "Notice period"."""
-_LABEL = re.compile(r"[A-Z][\w'’&,. -]{2,40}")
+_LABEL = re.compile(r"[A-Z](?:[^\W¹²³⁰-⁹]|['’&,. -]){2,40}")
 _COLUMN = re.compile(r"[A-Z]?[a-z][\w' ’-]{2,30}")
 _LONGEST_FIGURE = 30
 
@@ -211,13 +221,19 @@ def _headings(document: Document) -> Iterator[Suggestion]:
             return
         end = following.start if following else len(document.text)
         rank = 0 if len(content_words(block.name)) > 1 else 2  # "How to apply" says not for what
-        if _ASKING.fullmatch(block.name) and not is_vague(block.name.rstrip("?")):
+        if (
+            _ASKING.fullmatch(block.name)
+            and not _TO_READER.match(block.name)
+            and not is_vague(block.name.rstrip("?"))
+        ):
             yield Suggestion(block.name, document.id, block.start, end, rank)
-        elif how := _HOW_TO.fullmatch(block.name):
-            yield Suggestion(f"How do I {how['act']}?", document.id, block.start, end, rank)
+        elif (how := _HOW_TO.fullmatch(block.name)) and not is_vague(how["act"]):
+            yield Suggestion(
+                f"How do I {as_asked(how['act'])}?", document.id, block.start, end, rank
+            )
         elif named := _NAMING.fullmatch(block.name):
-            are = "are" if named["last"].endswith("s") else "is"
-            question = f"What {are} the {inside(block.name)}?"
+            are = "are" if re.search(r"[^s]s$", named["last"]) else "is"
+            question = f"What {are} the {inside(block.name.removeprefix('The '))}?"
             yield Suggestion(question, document.id, block.start, end, 2)
 
 
@@ -236,8 +252,9 @@ def _rows(document: Document) -> Iterator[Suggestion]:
             is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
             if is_figure and _LABEL.fullmatch(label[0]) and _COLUMN.fullmatch(name):
                 noun = re.split(r" (?:in|of|per|for|at|with)\b", name)[0]
-                are = "are" if noun.endswith("s") else "is"
-                question = f"What {are} the {name.lower()} of {label[0]}?"
+                are = "are" if re.search(r"[^s]s$", noun) else "is"
+                of = "for" if " of " in name else "of"
+                question = f"What {are} the {name.lower()} {of} {label[0]}?"
                 yield Suggestion(question, document.id, row.start, row.end, 2)
                 break
 

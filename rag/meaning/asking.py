@@ -27,7 +27,7 @@ def question_for(sentence: str) -> Asked | None:
         return None
     for shape in _SHAPES:
         match = shape.pattern.match(sentence)
-        if match and not is_vague(match["thing"]):
+        if match and not (match["thing"] and is_vague(match["thing"])):
             return Asked(shape.question(match), shape.rank)
     return None
 
@@ -35,14 +35,16 @@ def question_for(sentence: str) -> Asked | None:
 _VAGUE = PRONOUNS | frozenset(
     "who which that this these those there all both some none other others one first second third "
     "rest same following above above-mentioned result total answer whole part case way point "
-    "example reason not will may shall must does do always also never only normally often".split()
+    "example reason not will may shall must does do always also never only normally often we us "
+    "our above below".split()
 )
+_POINTING = frozenset("this that these those such some other another".split())
 
 
 def is_vague(words: str) -> bool:
     """Whether a subject, or a question without its first word, says nothing outside its text."""
     first, *others = words.lower().split()
-    return not _VAGUE.isdisjoint(others or [first])
+    return first in _POINTING or not _VAGUE.isdisjoint(others or [first])
 
 
 def inside(thing: str) -> str:
@@ -81,9 +83,11 @@ def _do(thing: str) -> str:
 
 
 _WORD = r"[a-z][a-z'’-]+"
-_THING = rf"(?:{'|'.join(_ARTICLES)}) (?:{_WORD} ){{0,3}}?{_WORD}"
+_NOUN = rf"(?!(?:to|and|or|but|if|than|as|is|are|was|were|has|have|be|been|can|could)\b){_WORD}"
+"""A word of a subject; a verb or a joining word would make it more than one."""
+_THING = rf"(?:{'|'.join(_ARTICLES)}) (?:{_NOUN} ){{0,3}}?{_NOUN}"
 """An article and at most four words without capitals."""
-_MANY = rf"(?:[A-Z][a-z'’-]+ (?:{_WORD} ){{0,2}}?)?[A-Za-z][a-z'’-]*[a-z]s"
+_MANY = rf"(?:[A-Z][a-z'’-]+ (?:{_NOUN} ){{0,2}}?)?[A-Za-z][a-z'’-]*[a-z]s"
 """A plural at the beginning of a sentence: "Expense claims"."""
 _SUBJECT = rf"(?P<thing>{_THING}|{_MANY})"
 _NAME = r"(?:The )?(?:[A-Z][\w&'’-]* ){0,3}[A-Z][\w&'’-]+"
@@ -142,7 +146,16 @@ _REGULARLY = (
 _MUST = (
     "submit|provide|file|pay|include|contain|give|keep|obtain|bring|wear|show|state|consider|meet"
 )
-_ACT = rf"[a-z]+ (?:the|an?|your|our) {_WORD}(?: {_WORD}){{0,7}}?"
+_HAPPENING = (
+    rf"(?:is|are|was|were|has been|have been) (?:not )?{_DONE}|(?:do|does|did) not [a-z]+"
+    r"|don['’]t [a-z]+|doesn['’]t [a-z]+|cannot [a-z]+|can['’]t [a-z]+|fails?|exceeds?|expires?"
+    r"|ends?|dies?|leaves?|breaks?|refuses?|objects?|resigns?|cancels?|withdraws?|loses?|lose"
+    r"|miss|misses|forgets?|damages?|moves?|changes?|stops?|arrives?|disagrees?|violates?|becomes?"
+)
+"""What happens to somebody or something. A state, a wish or an opinion of the reader is none:
+advice follows "If you prefer e-mail", and nobody asks what happens then.
+"""
+_ACT = rf"(?![a-z]+ly )[a-z]+ (?:the|an?|your|our) {_WORD}(?: {_WORD}){{0,7}}?"
 """A verb and what it is done to: "reset the router"."""
 
 
@@ -276,8 +289,12 @@ _SHAPES = (
     ),
     _Shape(
         1,
-        re.compile(r"(?:If|When) (?P<thing>(?:you|the|an?|your) [a-z][a-z'’ -]{6,60}), .{15,}"),
-        lambda m: f"What happens if {as_asked(m['thing'])}?",
+        re.compile(
+            r"(?:If|When) (?P<event>(?:you|"
+            rf"(?P<thing>(?:the|an?|your) (?:{_NOUN} ){{0,3}}?{_NOUN})) "
+            rf"(?:{_HAPPENING})(?: [a-z'’ -]{{1,50}})?), (?!you (?:can|may|might)\b).{{15,}}"
+        ),
+        lambda m: f"What happens if {as_asked(m['event'])}?",
     ),
     _Shape(
         1,

@@ -47,6 +47,28 @@ def test_headings_sentences_and_tables_become_questions(engine: Engine) -> None:
     assert lease.text[place.start : place.end] == "The lease ends on 31 March 2028."
 
 
+def test_what_a_document_says_in_passing_comes_last(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    parts = (
+        "# Guide\n\n{0}The boiler is checked every year.\n\n{1}The lift is checked every month.\n"
+    )
+    add(store, *load_bytes("guide.md", parts.format("## Contact\n\n", "## The lift\n\n")))
+    lift, boiler = candidates(store)
+    assert (lift.question, boiler.question) == (
+        "How often is the lift checked?",
+        "How often is the boiler checked?",
+    )
+    assert lift.rank < boiler.rank
+
+
+def test_what_a_document_asks_its_reader_is_not_suggested(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    headings = ("Does your team use the form?", "How to notify us of a leak", "The appeals process")
+    text = "\n\n".join(f"## {heading}\n\nSee below." for heading in headings)
+    add(store, *load_bytes("forms.md", text))
+    assert [one.question for one in candidates(store)] == ["What is the appeals process?"]
+
+
 def test_three_documents_in_many_are_asked_about(engine: Engine) -> None:
     for number in range(300):
         text = f"# Note {number}\n\nThe plan of ward {number} was long.\n"

@@ -43,6 +43,18 @@ from rag.meaning.asking import LONGEST, question_for
             "What happens if I lose my card?",
         ),
         (
+            "If the cost exceeds the deposit, the applicant shall pay the difference.",
+            "What happens if the cost exceeds the deposit?",
+        ),
+        (
+            "If you do not pay the fine, the court adds fifty pounds to it.",
+            "What happens if I do not pay the fine?",
+        ),
+        (
+            "If the application is approved by the board, work may begin at once.",
+            "What happens if the application is approved by the board?",
+        ),
+        (
             "To reset the old router, hold the button for ten seconds.",
             "How do I reset the old router?",
         ),
@@ -63,6 +75,12 @@ def test_a_plain_sentence_becomes_a_question(sentence: str, question: str) -> No
         "The tower is 20 years old.",
         "The application will not require a drawing of the whole site.",
         "Kind regards, Peter Osgood",
+        "If you are an early riser, you will like the quiet hours before nine.",
+        "If you have a question, the staff at the desk will help you.",
+        "If you prefer a window seat, the reading room has several of them.",
+        "If your visit becomes a habit, you can buy a pass for the whole year.",
+        "The first part aims to include all of the members of the club.",
+        "You can quickly a form by using the blue button on the page.",
         "The rent is £5,150 a month, " + "and so on, " * (LONGEST // 11),
     ],
 )
