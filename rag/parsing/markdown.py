@@ -20,6 +20,8 @@ from rag.parsing.tables import UNIT, table_part
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL
 )
+_LATEX_HEADING = re.compile(r"\\(?P<level>(?:sub){0,2}section)\*?\{(?P<name>[^{}]+)\}")
+"""A paragraph that is a heading, as converters of pages write it beside Markdown."""
 _LONGEST_CAPTION = 120
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _BLOCKS = markdown_tables.enable(
@@ -107,8 +109,9 @@ def _parts(node: SyntaxTreeNode) -> Iterator[Part]:
         yield from latex_parts(node.content)
     elif node.type in ("fence", "code_block"):
         yield Part(node.content, kind="code")
+    elif section := _LATEX_HEADING.fullmatch(text := _inline(node)):
+        yield Part(section["name"], 2 + section["level"].count("sub"))
     else:
-        text = _inline(node)
         yield Part(text, level_of_bold(text) if _is_bold(node) else 0)
 
 

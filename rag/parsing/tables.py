@@ -19,6 +19,8 @@ _LONGEST_NAME = 160
 _LONGEST_HEADER, _ROWS_SEEN = 60, 20
 """Of a table that marks no headers: characters of a header, and rows that are looked at."""
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_NUMBER_PART = re.compile(r"(?:US)?[$\u20ac\u00a3\u00a5]?[-+(\u2013]?\d[\d.,]*\)?|[\u2014\u2013-]")
+"""A figure that may lack its sign, or the end of its brackets; or a dash."""
 _NAME = re.compile(r"\W*[^\W\d]|%")
 UNIT = re.compile(
     r"(?i)\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?"
@@ -153,6 +155,7 @@ class SpanningRows:
 
     def add(self, cells: Sequence[SpanningCell]) -> None:
         is_header = self._is_header(cells)
+        cells = cells if is_header else _with_signs(cells)
         row = self.texts(cells, is_header)
         if is_header:
             above = [] if self._has_values else self.table.names
@@ -168,8 +171,11 @@ class SpanningRows:
 
     def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
         """Whether the row names the columns; below rows with values it must have only names and
-        periods, and no total, as "9 kg"."""
-        if len(cells) < 2 or not all(cell.is_header for cell in cells):
+        periods, and no total, as "9 kg". The corner above the labels may be an ordinary cell."""
+        named = [cell for cell in cells[1:] if cell.words]
+        if len(cells) < 2 or not all(cell.is_header for cell in named or cells):
+            return False
+        if self._has_values and not cells[0].is_header:
             return False
         texts = [cell.text for cell in cells[1:]] if self._has_values else []
         return all(_NAME.match(text) or any(periods(text)) for text in texts)
@@ -196,6 +202,39 @@ class SpanningRows:
             if left > 1:
                 self._down[len(row)] = text, left - 1
             row.append(text)
+
+
+_SIGN_BEFORE = ("$", "€", "£", "¥", "US$", "(", "$(", "-", "–")
+_SIGN_AFTER = (")", "%", ")%", "%)")
+"""Parts of a figure for which companies' reports have cells of their own."""
+
+
+def _with_signs(cells: Sequence[SpanningCell]) -> Sequence[SpanningCell]:
+    """The cells, a sign before or after a figure with the figure in one cell, which spans both."""
+    texts = [cell.text for cell in cells]
+    if not any(text in _SIGN_BEFORE or text in _SIGN_AFTER for text in texts):
+        return cells
+    joined: list[SpanningCell] = []
+    for cell, text in zip(cells, texts, strict=True):
+        if not (joined and _is_one_figure(joined[-1], cell)):
+            joined.append(cell)
+            continue
+        sign = joined[-1]
+        joined[-1] = SpanningCell(
+            words=f"{sign.text}{text}".split(),
+            is_header=sign.is_header and cell.is_header,
+            columns=sign.columns + cell.columns,
+        )
+    return joined
+
+
+def _is_one_figure(cell: SpanningCell, following: SpanningCell) -> bool:
+    """Whether one of two cells is a figure, and the other its sign."""
+    if cell.rows > 1 or following.rows > 1:
+        return False
+    if cell.text in _SIGN_BEFORE:
+        return bool(_NUMBER_PART.fullmatch(following.text))
+    return following.text in _SIGN_AFTER and bool(_NUMBER_PART.fullmatch(cell.text))
 
 
 def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
@@ -227,17 +266,69 @@ def _has_figures(rows: Sequence[Sequence[SpanningCell]]) -> bool:
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
     """A table with a line for each row. If the first row contains headers, the other rows repeat
-    them, except rows of another length."""
+    them, except rows of another length. More header rows may follow it, and then a cell of an upper
+    one names also the columns right of it that it leaves empty."""
     table = TableText()
-    headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
-    if has_headers := any(headers):
-        table.header(headers, headers)
+    depth = _header_depth(rows) if headed and rows else 0
+    headers: list[str] = []
+    for number, row in enumerate(rows[:depth]):
+        names = _filled(row) if number + 1 < depth else row
+        pairs = zip_longest(headers, names, fillvalue="")
+        headers = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
+        if any(row):
+            table.header(row, headers)
+    has_headers, rows = any(headers), rows[depth:]
     for row in rows:
         if has_headers and len(row) == len(headers):
             table.row(labelled(enumerate(row), headers))
         else:
             table.row([(-1 if has_headers else n, "", text) for n, text in enumerate(row)])
     return table.part(context)
+
+
+_DEEPEST_HEADER = 4
+
+
+def _header_depth(rows: Sequence[Sequence[str]]) -> int:
+    """Number of header rows of a table whose first row is marked as one."""
+    depth = 1
+    while depth < _DEEPEST_HEADER and _goes_on(rows, depth):
+        depth += 1
+    return depth
+
+
+def _goes_on(rows: Sequence[Sequence[str]], number: int) -> bool:
+    """Whether a row below header rows is another one: it names columns that these leave empty, or
+    has no label, and says no figures where the rows below it do."""
+    if number >= len(rows):
+        return False
+    row, above, below = rows[number], rows[0], rows[number + 1 : number + 1 + _ROWS_SEEN]
+    if not row or len(row) != len(above) or not below or (row[0] and (above[0] or all(above[1:]))):
+        return False
+    columns = [column for column, text in enumerate(row) if text and column]
+    if not columns or any(_is_figure(row[column]) for column in columns):
+        return False
+    values = [
+        values_below
+        for below_row in below
+        if (values_below := [below_row[n] for n in columns if n < len(below_row) and below_row[n]])
+    ]
+    have_figures = sum(2 * sum(map(_is_figure, texts)) > len(texts) for texts in values)
+    return 2 * have_figures > len(values)
+
+
+def _is_figure(text: str) -> bool:
+    """Whether the text is a figure or a dash, but no year."""
+    is_number = _NUMBER.fullmatch(text) or _NUMBER_PART.fullmatch(text)
+    return bool(is_number) and not _YEAR.fullmatch(text)
+
+
+def _filled(row: Sequence[str]) -> list[str]:
+    """The texts of a header row; one that is empty is that to the left of it."""
+    texts: list[str] = []
+    for column, text in enumerate(row):
+        texts.append(text or (texts[-1] if column > 1 else ""))
+    return texts
 
 
 def labelled(cells: Iterable[tuple[int, str]], names: Sequence[str]) -> list[LabelledCell]:
@@ -262,4 +353,5 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     is_short = all(
         len(cell or "") <= (60 if len(value or "") > 60 else _LONGEST_NAME) for cell, value in pairs
     )
-    return are_years and is_short and len(numbers) < len(filled)
+    has_labels = not cells[0] and any(below[:1])
+    return are_years and is_short and (len(numbers) < len(filled) or has_labels)
