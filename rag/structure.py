@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -120,6 +120,12 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
     near = (blocks[i] for i in range(first, last))
     rows = tuple(block for block in near if block.kind == "row" and block.parent == index)
     return TableRows(blocks[index], _header(blocks, index), rows)
+
+
+def rows_of(blocks: Sequence[Block], index: int, most: int) -> Iterator[Block]:
+    """The first `most` rows of the table at `index`, in order."""
+    for below in islice((i for i in children(blocks, index) if blocks[i].kind == "row"), most):
+        yield blocks[below]
 
 
 def row_at(blocks: Sequence[Block], offset: int) -> Block | None:

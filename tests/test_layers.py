@@ -44,8 +44,8 @@ MODULES = {
 
 
 ORDER = (
-    "types errors child_process files sockets | meaning packed_blocks | structure originals | "
-    "filters settings | query | parsing | protocols | models ingestion fusion | retrieval"
+    "types errors child_process files sockets | meaning packed_blocks | structure originals | facts"
+    " | filters settings | query | parsing | protocols | models ingestion fusion | retrieval"
     " | answering store | engine render | session | claims desk | evaluation | training | build | "
     "background | repl | server | client | cli"
 )

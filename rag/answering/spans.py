@@ -12,14 +12,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rag.facts import fact_at
 from rag.meaning.compare import Meaning, Relation, compare, meaning
 from rag.meaning.dates import dates, only_date
 from rag.meaning.relative_dates import document_date, is_relative, resolve
 from rag.meaning.sentences import Offsets
-from rag.meaning.values import figure_factor
 from rag.meaning.words import YEARS, content_words, coverage, named_words
 from rag.structure import passage_sentence, row_at
-from rag.types import Document, Span, Value, path_of
+from rag.types import Document, Span, Value
 
 _AMOUNT = re.compile(
     r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|wide|heavy|fast|hot|cold)\b",
@@ -212,12 +212,10 @@ def value(mention: Mention, document: Document) -> Value | None:
     return _number(mention, document) or _date(mention, after, document)
 
 
-def _row_label(mention: Mention, document: Document) -> str | None:
-    """The first cell of the row that contains the span; None outside rows of several cells."""
+def _is_in_row(mention: Mention, document: Document) -> bool:
+    """Whether the span is in a row of several cells."""
     row = row_at(document.blocks, mention.span.hit.passage.start + mention.span.start)
-    if row is None or len(row.cells) < 2:
-        return None
-    return document.text[row.cells[0].start : row.cells[0].end]
+    return row is not None and len(row.cells) > 1
 
 
 def _date(mention: Mention, after: str, document: Document) -> Value | None:
@@ -230,8 +228,8 @@ def _date(mention: Mention, after: str, document: Document) -> Value | None:
         return Value("date", text, iso=whole.iso, precision=whole.precision, bound=bound)
     before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
     day = document_date(document.metadata, document.text)
-    in_row = _row_label(mention, document) is not None
-    resolved = resolve(text, before, day, after, in_row) if day else None
+    is_in_row = _is_in_row(mention, document)
+    resolved = resolve(text, before, day, after, is_in_row) if day else None
     if resolved:
         return Value(
             "date",
@@ -254,18 +252,19 @@ def _number(mention: Mention, document: Document) -> Value | None:
         return None
     if quantity.kind == "number" and dates(text):
         return None
-    factor, label = 1, _row_label(mention, document)
-    if label is not None and quantity.kind in ("money", "number", "percentage"):
-        factor = figure_factor(
-            text, quantity.kind, path_of(mention.span.hit.passage.headings), label
-        )
+    factor, kind, unit = 1, quantity.kind, quantity.unit
+    fact = fact_at(document, mention.span.hit.passage.start + mention.span.start)
+    if fact is not None and kind in ("money", "number", "percentage"):
+        factor = fact.factor
+        if kind == "number" and unit is None and fact.is_money:
+            kind, unit = "money", fact.unit
     return Value(
-        quantity.kind,
+        kind,
         text,
         iso=quantity.iso,
         number=factor * abs(quantity.number) if factor < 0 else factor * quantity.number,
         upper=quantity.upper and factor * quantity.upper,
-        unit=quantity.unit,
+        unit=unit,
         bound=quantity.bound,
         per=quantity.per,
     )

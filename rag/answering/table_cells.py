@@ -7,44 +7,13 @@ same row of another quarter's report is the wrong one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from rag.facts import Fact, FactRow, FactTable
 from rag.meaning.identifiers import file_name
-from rag.meaning.periods import Periods, of_column, periods, same_season
-from rag.meaning.words import MONTH
-from rag.structure import row_at, table_around
+from rag.meaning.periods import Periods, periods, same_season
 from rag.types import Document, Passage, Span
-
-_FIGURE = re.compile(
-    r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\(?\d[\d,.]*(?: \d{3})*\)? ?"
-    r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?",
-    re.IGNORECASE,
-)
-"""A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
-_PERIOD_NAMES = ("year", "quarter", "period", "date")
-"""Names, perhaps after "fiscal", of a column whose cells state the period of their row."""
-_PERIOD_WORD = re.compile(
-    r"\b(?:FY|Q[1-4]|[1-4]Q|(?:first|second|third|fourth|1st|2nd|3rd|4th) quarter|of|"
-    rf"{MONTH})(?=\b|\d)",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _TableCell:
-    """A cell that follows its column's name; `start` and `end` are those of its value."""
-
-    column: str
-    value: str
-    start: int
-    end: int
-
-    @property
-    def periods(self) -> Periods:
-        """The periods in the column's name."""
-        return of_column(self.column)
 
 
 def in_asked_columns(
@@ -57,7 +26,7 @@ def in_asked_columns(
     question_periods = periods(question)
     best_spans: dict[tuple[str, int, int, int], Span] = {}
     for span in spans:
-        moved = _moved(question_periods, span, document)
+        moved = _snapped(question_periods, span, document)
         if moved is None:
             continue
         passage = moved.hit.passage
@@ -67,7 +36,7 @@ def in_asked_columns(
     return list(best_spans.values())
 
 
-def _moved(
+def _snapped(
     question_periods: Periods, span: Span, document: Callable[[str], Document | None]
 ) -> Span | None:
     """The span's cell, or the one in the column that agrees more; outside tables the span. None if
@@ -79,78 +48,53 @@ def _moved(
     source = document(passage.document_id)
     if source is None or not passage.is_in(source):
         return span
-    cells, labels = _row(source, passage, span.start)
-    own = next((cell for cell in cells if cell.start < span.end <= cell.end), None)
-    if own is None:
+    table = FactTable.at(source, passage.start + span.start)
+    row = table.row_at(passage.start + span.start) if table else None
+    end = passage.start + span.end
+    fact = next((fact for fact in row.facts if fact.start < end <= fact.end), None) if row else None
+    if row is None or fact is None:
         return span
-    best = _best(question_periods, own, cells)
-    left = question_periods.besides(periods(" | ".join(labels)))
-    if left.differ(_of_label(cells, labels)):
+    inside = [one for one in row.facts if passage.start <= one.start and one.end <= passage.end]
+    best = _best(question_periods, fact, inside or [fact])
+    unmatched = question_periods.besides(periods(" | ".join(row.texts)))
+    if unmatched.differ(row.stated):
         return None
-    if left.differ(best.periods):
+    if unmatched.differ(best.stated):
         return None
-    if left.quarters and left.differ(_of_document(best, cells, passage)):
+    if unmatched.quarters and unmatched.differ(document_quarter(best, row, passage)):
         return None
-    return replace(span, start=best.start, end=best.end, label=labels[0] if labels else "")
+    return replace(
+        span,
+        start=best.start - passage.start,
+        end=best.end - passage.start,
+        label=row.texts[0] if row.texts else "",
+    )
 
 
-def _best(question_periods: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _TableCell:
-    """The only cell whose column agrees better with the question than that of `own`; else `own`. If
-    several columns agree equally well, those that state the fewest other periods count.
+def _best(question_periods: Periods, fact: Fact, facts: Sequence[Fact]) -> Fact:
+    """The only fact whose column agrees better with the question than that of `fact`; else `fact`.
+    If several columns agree equally well, those that state the fewest other periods count.
     """
-    agreement = {cell: question_periods.agreement(cell.periods) for cell in cells}
-    best_agreement = max(agreement.values())
-    if best_agreement <= max(agreement[own], 0):
-        return own
-    agree = [cell for cell in cells if agreement[cell] == best_agreement]
-    besides = {cell: sum(map(bool, cell.periods.besides(question_periods))) for cell in agree}
-    plain = [cell for cell in agree if besides[cell] == min(besides.values())]
-    return plain[0] if len(plain) == 1 else own
+    agreement = [question_periods.agreement(one.stated) for one in facts]
+    if max(agreement) <= max(question_periods.agreement(fact.stated), 0):
+        return fact
+    agreeing = [
+        one for one, shared in zip(facts, agreement, strict=True) if shared == max(agreement)
+    ]
+    besides = [sum(map(bool, one.stated.besides(question_periods))) for one in agreeing]
+    plain = [one for one, other in zip(agreeing, besides, strict=True) if other == min(besides)]
+    return plain[0] if len(plain) == 1 else fact
 
 
-def _of_label(cells: Sequence[_TableCell], labels: Sequence[str]) -> Periods:
-    """The periods of a row that is labelled by nothing else: "2023" or "Year: 2023"."""
-    for cell in cells:
-        name = cell.column.lower().removeprefix("fiscal ").removeprefix("financial ")
-        if name in _PERIOD_NAMES:
-            return periods(cell.value)
-    label = labels[0] if labels else ""
-    is_named = any(sign.isalnum() and not sign.isdecimal() for sign in _PERIOD_WORD.sub("", label))
-    return Periods() if is_named else periods(label)
-
-
-def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage) -> Periods:
-    """The quarter that the document's file name, title or headings state, if the cell is of that
+def document_quarter(fact: Fact, row: FactRow, passage: Passage) -> Periods:
+    """The quarter that the document's file name, title or headings state, if the fact is of that
     quarter: the passage must name no quarter, and the column no day except the last one in the row
     and the same one of other years.
     """
-    days = [day for row_cell in cells for day in row_cell.periods.days]
-    last = max(days, default="")
+    last = max((day for one in row.facts for day in one.stated.days), default="")
     if periods(passage.text).quarters or not all(
-        same_season(day, last) for day in cell.periods.days
+        same_season(day, last) for day in fact.stated.days
     ):
         return Periods()
     name = file_name(passage.document_id)
     return Periods(quarters=periods(f"{name} {passage.context}").quarters)
-
-
-def _row(document: Document, passage: Passage, offset: int) -> tuple[list[_TableCell], list[str]]:
-    """The figures with a column's name in the row at an offset in the passage, and the texts of its
-    other cells.
-    """
-    first = passage.start
-    table = table_around(document.blocks, first + offset, reach=0)
-    row = row_at(document.blocks, first + offset)
-    figures: list[_TableCell] = []
-    labels: list[str] = []
-    if table is None or row is None:
-        return figures, labels
-    for cell in row.cells:
-        name, text = table.column_name(cell), document.text[cell.start : cell.end]
-        if not (first <= cell.start and cell.end <= passage.end):
-            continue
-        if name and _FIGURE.fullmatch(text):
-            figures.append(_TableCell(name, text, cell.start - first, cell.end - first))
-        else:
-            labels.append(f"{name}: {text}" if name else text)
-    return figures, labels

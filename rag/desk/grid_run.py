@@ -13,11 +13,12 @@ from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
+from rag.facts import FactTable
 from rag.meaning.values import Surroundings, typed_value
 from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
-from rag.structure import row_at, table_around
+from rag.structure import row_at
 from rag.types import Alternative, Answer, Citation, Document, Value, in_a_cell, path_of
 
 if TYPE_CHECKING:
@@ -249,13 +250,15 @@ def _surroundings(candidate: Alternative, documents: Mapping[str, Document]) -> 
         return Surroundings()
     before = place.sentence[: place.start - place.sentence_start]
     after = place.sentence[place.end - place.sentence_start :]
-    table, row = table_around(document.blocks, place.start, 0), row_at(document.blocks, place.start)
+    table = FactTable.at(document, place.start)
+    row = row_at(document.blocks, place.start)
     if table is None or row is None or len(row.cells) < 2:
         return Surroundings(before, after)
     label = document.text[row.cells[0].start : row.cells[0].end]
     own = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
     column = table.column_name(own) if own else ""
-    return Surroundings(before, after, label, column, path_of(place.headings))
+    headings = f"{path_of(place.headings)} {table.statement}"
+    return Surroundings(before, after, label, column, headings)
 
 
 def _quote(citation: Citation) -> Quote:

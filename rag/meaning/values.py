@@ -189,6 +189,10 @@ _SCALE = re.compile(
     r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
     re.IGNORECASE,
 )
+_SCALE_OF = re.compile(
+    r"\b(thousand|million|billion)s of (?:U\.?S\.? )?(?:dollars|euros|pounds|kron[ae]r?|yen)\b",
+    re.IGNORECASE,
+)
 _SHORT_SCALE = re.compile(
     rf"(?:{SIGN}|\b{CODE}) ?(?P<scale>m|mn|million|bn|billion|k|['’]?000s?|thousand)\b"
     r"|\((?:in )?(?P<zeros>['’]?000s?)\)",
@@ -236,7 +240,7 @@ def _unit_factor(heading: str, label: str) -> int:
     """The unit in a heading. It does not apply to amounts per share, and may not apply to numbers
     of shares.
     """
-    unit = _SCALE.search(heading)
+    unit = _SCALE.search(heading) or _SCALE_OF.search(heading)
     short = None if unit else _SHORT_SCALE.search(heading)
     if not (unit or short) or _PER_SHARE.search(label):
         return 1

@@ -77,8 +77,10 @@ def test_words_without_a_value_have_none(question: str, words: str) -> None:
     ],
 )
 def test_a_figure_has_its_table_s_unit(label: str, words: str, heading: str, number: float) -> None:
-    (sheet,) = load_bytes("income.csv", f'Item,2024\n"{label}","{words}"\n')
-    typed_value = typed("How much?", sheet, words, heading)
+    cell = label.replace("|", "/")
+    page = f"# {heading}\n\n| Item | 2024 |\n| --- | --- |\n| {cell} | {words} |\n"
+    (sheet,) = load_bytes("income.md", page)
+    typed_value = typed("How much?", sheet, words)
     assert typed_value is not None
     assert typed_value.number == number
 

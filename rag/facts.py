@@ -1,0 +1,371 @@
+"""Facts: the figures of tables, each with its labels, column, periods, unit and scale.
+
+A table is read from a document's blocks, once for each reading of the document. What the table
+itself does not say is looked for right above it: "(In thousands)", "£m", or the rows of the page
+before.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from rag.meaning.periods import Periods, of_column, periods
+from rag.meaning.quantities import CURRENCIES
+from rag.meaning.values import figure_factor
+from rag.meaning.words import CODE, MONTH, SIGN
+from rag.structure import enclosing, heading_path, rows_of
+from rag.types import Block, BlockCell, Document, path_of
+
+MOST_ROWS = 400
+"""Rows of a table up to which labels above a row are looked for, and rows compared."""
+_LONGEST_STATEMENT = 160
+"""Characters of a line above a table that may state the unit of its figures."""
+_FIGURE = re.compile(
+    r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\(?\d[\d,.]*(?: \d{3})*\)? ?"
+    r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?(?: ?\(\d\))?",
+    re.IGNORECASE,
+)
+"""A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
+_NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+_NOTE = re.compile(
+    r"(?i)\s*(?:\((?:see )?(?:notes? )?(?:\d{1,2}|[a-z])\)|\[\d+\]|[*\u2020\u2021]+)"
+)
+_NOTE_COLUMN = re.compile(r"(?i)notes?(?: no\.?)?|ref(?:erence)?\.?|page")
+_TOTAL = re.compile(
+    r"(?i)(?:(?:sub|grand )?totals?|net cash|sum|all|overall)\b|.*\btotal$|group$|company$"
+)
+_ENDS_GROUP = re.compile(r"(?i)total\b|net cash\b")
+_PERIOD_NAMES = ("year", "quarter", "period", "date")
+"""Names, perhaps after "fiscal", of a column whose cells state the period of their row."""
+_PERIOD_WORD = re.compile(
+    r"\b(?:FY|Q[1-4]|[1-4]Q|(?:first|second|third|fourth|1st|2nd|3rd|4th) quarter|of|"
+    rf"{MONTH})(?=\b|\d)",
+    re.IGNORECASE,
+)
+_ENDED = re.compile(rf"(?i)\b(?:ended|ending|{MONTH}(?: \d{{1,2}})?,?)$")
+"""The end of a name that the names of the other columns complete: "Thirteen weeks ended"."""
+_OF_PERIOD = re.compile(
+    rf"(?i)\b(?:(?:for|at|as of|of) )?(?:the )?(?:(?:fiscal|financial|full|calendar) )?"
+    rf"(?:(?:\d+|three|six|nine|twelve|thirteen|twenty-six|thirty-nine|fifty-two|fifty-three)[ -])?"
+    rf"(?:years?|quarters?|months?|weeks?|half|H[12]|Q[1-4]|FY)\b(?: end(?:ed|ing))?"
+    rf"|\b(?:as (?:at|of)|ended|unaudited|audited|restated)\b"
+    rf"|\b(?:\d{{1,2}} )?{MONTH}\b\.?(?: \d{{1,2}}\b)?,?|\b(?:FY ?)?(?:19|20)\d\d(?:[/-]\d\d)?\b"
+)
+"""What the name of a column says about its period."""
+_COUNT_OF = re.compile(
+    r"(?i)\((?:in )?(?:thousand|million|billion)s?(?: of (?P<what>[a-z -]+))?\)$"
+)
+"""At the end of a label that states what is counted: "Fuel consumed (millions of gallons)"."""
+_PERCENT = re.compile(r"(?i)(?<!\d)%|\bper ?cent\b|\bpercent")
+_SIGN = re.compile(SIGN)
+_SMALL = {"pence": "penny", "cents": "cent", "basis points": "basis_point"}
+_CURRENCY = re.compile(
+    rf"{SIGN}(?! ?(?!0{{3}})\d)|\b{CODE}\b|\b(?:U\.?S\.? )?(?:dollars|euros)\b", re.IGNORECASE
+)
+_CODES = frozenset(CURRENCIES.values())
+_COUNTED = re.compile(
+    r"(?i)\bnumber of\b|\bshares (?:outstanding|issued|used)|\baverage .*shares|\bdegree days\b"
+    r"|\b(?:employees|headcount|units|customers|rate|ratio|margin|count|tonnes|miles|homes|hours"
+    r"|passengers|trips|vehicles|MWh|GWh)\W*(?:\(.*)?$|(?<!\d)%"
+)
+"""In a label or a statement whose figures are no money."""
+_PER_SHARE = re.compile(r"(?i)\bper[- ](?:\w+ )?share\b|\bEPS\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure of a table, `document.text[start:end] == text`.
+
+    `labels` are the label of its row, last, and those above it, without notes; `column` is the name
+    of its column, `series` what that says besides a period. `number` is the figure as written, with
+    its sign, or None if it cannot be read, and `scale` the factor that the table states for it.
+    `unit` is a currency's code, "percent", "penny" or the like, or "". `stated` are the periods
+    that the name of its column states, `periods` these, or else those of its row or of the heading.
+    """
+
+    row: int
+    labels: tuple[str, ...]
+    column: str
+    series: str
+    start: int
+    end: int
+    text: str
+    number: float | None
+    scale: int
+    unit: str
+    stated: Periods
+    periods: Periods
+
+    @property
+    def label(self) -> str:
+        return self.labels[-1] if self.labels else ""
+
+    @property
+    def factor(self) -> int:
+        """The scale, negative if the figure is: of its words without their sign."""
+        return -self.scale if self.number is not None and self.number < 0 else self.scale
+
+    @property
+    def is_money(self) -> bool:
+        return self.unit in _CODES
+
+    @property
+    def kind(self) -> tuple[str, int, frozenset[str]]:
+        """Figures of one kind may be compared and added: unit, scale, length of the period."""
+        return self.unit, self.scale, self.periods.months
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """A row of a table: its facts, its `label`'s place, and the texts of the other cells, each
+    after the name of its column.
+    """
+
+    block: Block
+    labels: tuple[str, ...]
+    label: BlockCell | None
+    facts: tuple[Fact, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def is_total(self) -> bool:
+        return bool(self.labels and _TOTAL.match(self.labels[-1]))
+
+    @property
+    def stated(self) -> Periods:
+        """The periods of a row that is labelled by nothing else: "2023" or "Year: 2023"."""
+        for fact in self.facts:
+            name = fact.column.lower().removeprefix("fiscal ").removeprefix("financial ")
+            if name in _PERIOD_NAMES:
+                return periods(fact.text)
+        label = self.texts[0] if self.texts else ""
+        bare = _PERIOD_WORD.sub("", label)
+        is_named = any(sign.isalnum() and not sign.isdecimal() for sign in bare)
+        return Periods() if is_named else periods(label)
+
+
+class FactTable:
+    """The table of a document that is the block at `index`."""
+
+    def __init__(self, document: Document, index: int) -> None:
+        self.document = document
+        self.index = index
+        self.block = document.blocks[index]
+        self.statement, self._above = _statement(document, index)
+        """the line that states the unit, or "", and the table's part on the page before"""
+        stub = self.block.columns[0].name if self.block.columns else ""
+        self._stub = f"{stub} " if _ENDED.search(stub) else ""
+
+    @classmethod
+    def at(cls, document: Document, offset: int) -> FactTable | None:
+        """The table around an offset; None elsewhere."""
+        index = enclosing(document.blocks, offset, "table")
+        return None if index is None else cls(document, index)
+
+    @functools.cached_property
+    def headings(self) -> str:
+        return path_of(heading_path(self.document.blocks, self.block.start))
+
+    @functools.cached_property
+    def rows(self) -> tuple[FactRow, ...]:
+        """The rows with the labels above them, in order; () for a table of too many rows."""
+        blocks = [*rows_of(self.document.blocks, self.index, MOST_ROWS + 1)]
+        if len(blocks) > MOST_ROWS:
+            return ()
+        above = self._above.last_group if self._above else ""
+        rows: list[FactRow] = []
+        for number, block in enumerate(blocks):
+            row = self._row(block, number, above)
+            rows.append(row)
+            if not row.facts and len(row.texts) == 1 and row.label is not None:
+                above = row.labels[-1]
+            elif row.labels and _ENDS_GROUP.match(row.labels[-1]):
+                above = ""
+        return _with_currency(rows)
+
+    @property
+    def last_group(self) -> str:
+        """The label above the last row, under which the next page may go on."""
+        last = self.rows[-1] if self.rows else None
+        if last is None or (last.labels and _ENDS_GROUP.match(last.labels[-1])):
+            return ""
+        return last.labels[0] if len(last.labels) > 1 or not last.facts else ""
+
+    def row_at(self, offset: int) -> FactRow | None:
+        """The row around an offset, without the labels above it."""
+        index = enclosing(self.document.blocks, offset, "row")
+        return None if index is None else self._row(self.document.blocks[index], 0, "")
+
+    def column_name(self, cell: BlockCell) -> str:
+        """Name of a cell's column, or ""."""
+        columns = self.block.columns
+        return columns[cell.column].name if 0 <= cell.column < len(columns) else ""
+
+    def _row(self, block: Block, number: int, above: str) -> FactRow:
+        text = self.document.text
+        figures: list[tuple[str, BlockCell]] = []
+        texts: list[str] = []
+        label: BlockCell | None = None
+        for cell in block.cells:
+            name = self.column_name(cell)
+            value = text[cell.start : cell.end]
+            if name and _FIGURE.fullmatch(value) and not _NOTE_COLUMN.fullmatch(name):
+                figures.append((name, cell))
+                continue
+            texts.append(f"{name}: {value}" if name else value)
+            label = label or cell
+        own = without_notes(text[label.start : label.end]) if label else ""
+        labels = tuple(part for part in (above, own) if part)
+        facts = tuple(self._fact(number, labels, name, cell) for name, cell in figures)
+        return FactRow(block, labels, label, facts, tuple(texts))
+
+    def _fact(self, row: int, labels: tuple[str, ...], name: str, cell: BlockCell) -> Fact:
+        text = self.document.text[cell.start : cell.end]
+        label = " ".join(labels)
+        stated = of_column(f"{self._stub}{name}")
+        unit = self._unit(text, name, label)
+        own_sign = _SIGN.search(text)
+        if own_sign and unit not in ("percent", "penny", "cent"):
+            unit = CURRENCIES[own_sign[0].lower()]
+        return Fact(
+            row=row,
+            labels=labels,
+            column=name,
+            series=" ".join(_OF_PERIOD.sub(" ", name).split()).strip(" ,-"),
+            start=cell.start,
+            end=cell.end,
+            text=text,
+            number=number_of(text),
+            scale=self._scale(text, name, label, unit),
+            unit=unit,
+            stated=stated,
+            periods=stated if any(stated) else self._periods(labels[-1] if labels else ""),
+        )
+
+    def _scale(self, text: str, column: str, label: str, unit: str) -> int:
+        """The factor of a figure. That of a table of amounts does not apply to what is counted."""
+        kind = "percentage" if unit == "percent" else ""
+        around = f"{column} {label}"
+        if unit != "number" or "shares" in label.lower():
+            around += f" {self.statement} {self.headings}"
+        return abs(figure_factor(text, kind, around, label))
+
+    def _periods(self, label: str) -> Periods:
+        """Those of the row's label, or of the table's headings."""
+        stated = of_column(label)
+        return stated if any(stated) else self._of_headings
+
+    @functools.cached_property
+    def _of_headings(self) -> Periods:
+        names = heading_path(self.document.blocks, self.block.start)
+        return of_column(names[-1]) if names else Periods()
+
+    def _unit(self, text: str, column: str, label: str) -> str:
+        """The unit of a figure: its own, or that of its column, its label or the table."""
+        beside = f"{column} {label}"
+        if "%" in text or _PERCENT.search(beside):
+            return "percent"
+        if counted := _COUNT_OF.search(label):
+            what = counted["what"] or "number"
+            return CURRENCIES.get(what.lower().removesuffix("s"), what)
+        small = next((name for name in _SMALL if name in beside.lower()), "")
+        if small:
+            return _SMALL[small]
+        stated = _CURRENCY.search(beside)
+        if stated is None and _COUNTED.search(beside) and not _PER_SHARE.search(beside):
+            return "number"
+        if stated is None and not _COUNTED.search(self.statement.split(";")[0]):
+            stated = _CURRENCY.search(self.statement)
+        if stated is None:
+            return "percent" if _PERCENT.search(self.statement) else ""
+        word = stated[0].lower().replace(".", "")
+        return CURRENCIES.get(word) or CURRENCIES[word.removesuffix("s")]
+
+
+def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:
+    """The rows; figures without a unit have the table's currency if there is only one: reports
+    write the sign only in the first row and in totals.
+    """
+    facts = [fact for row in rows for fact in row.facts]
+    found = {fact.unit for fact in facts if _SIGN.search(fact.text)} & _CODES
+    if len(found) != 1:
+        return tuple(rows)
+    (currency,) = found
+    return tuple(
+        replace(
+            row,
+            facts=tuple(fact if fact.unit else replace(fact, unit=currency) for fact in row.facts),
+        )
+        for row in rows
+    )
+
+
+def without_notes(label: str) -> str:
+    """A label without marks of footnotes, and without the colon of a group."""
+    return " ".join(_NOTE.sub("", label).split()).rstrip(" :.")
+
+
+def number_of(text: str) -> float | None:
+    """The number of a figure as written, with its sign; None if it cannot be read."""
+    text = _NOTE.sub("", text) if re.search(r"\d\s*\(\d\)$", text) else text
+    found = _NUMBER.findall(text)
+    if len(found) != 1 or re.search(r"\d", _NUMBER.sub("", text)):
+        return None
+    number = float(re.sub("[, ]", "", found[0]))
+    return -number if re.search(r"[-\u2013\u2212(]", text[: text.index(found[0])]) else number
+
+
+def _statement(document: Document, index: int) -> tuple[str, FactTable | None]:
+    """The caption or the short line right above a table; a table on the page before with the same
+    columns lends its own.
+    """
+    blocks = document.blocks
+    captions = [block for block in _below(blocks, index) if block.kind == "caption"]
+    parts = [document.text[block.start : block.end] for block in captions]
+    before = index - 1
+    while before >= 0 and blocks[before].kind == "sentence":
+        before -= 1
+    if before < 0:
+        return " ".join(parts), None
+    line = blocks[before]
+    if line.kind in ("row", "header") and line.parent >= 0:
+        table = line.parent
+        names = [column.name for column in blocks[table].columns]
+        if any(names) and names == [column.name for column in blocks[index].columns]:
+            above = FactTable(document, table)
+            return " ".join([*parts, above.statement]), above
+    is_line = line.kind in ("paragraph", "caption") and line.end - line.start <= _LONGEST_STATEMENT
+    if is_line and line.parent == blocks[index].parent:
+        parts.append(document.text[line.start : line.end])
+    return " ".join(parts), None
+
+
+def _below(blocks: Sequence[Block], index: int) -> Iterator[Block]:
+    """The first blocks of a table, up to its first row."""
+    for below in count(index + 1):
+        if below >= len(blocks) or blocks[below].kind not in ("caption", "sentence"):
+            return
+        yield blocks[below]
+
+
+def fact_at(document: Document, offset: int) -> Fact | None:
+    """The fact around an offset, without labels above its row."""
+    table = FactTable.at(document, offset)
+    row = table.row_at(offset) if table else None
+    facts = row.facts if row else ()
+    return next((fact for fact in facts if fact.start <= offset < fact.end), None)
+
+
+def tables(document: Document, most: int = 200) -> Iterator[FactTable]:
+    """The tables of a document in order, at most `most`."""
+    found = 0
+    for index, block in enumerate(document.blocks):
+        if block.kind == "table":
+            yield FactTable(document, index)
+            found += 1
+            if found == most:
+                return
