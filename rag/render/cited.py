@@ -94,7 +94,7 @@ def cited(answer: Answer) -> CitedText:
 
 def where(place: Citation | Passage) -> str:
     """Title, headings that do not repeat it, page, and document id."""
-    path = view.place_of(place).path()
+    path = view.path_to(place)
     return f"{path} ({place.document_id})" if path != place.document_id else path
 
 

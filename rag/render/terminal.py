@@ -11,7 +11,7 @@ import click
 
 from rag.render import view
 from rag.render.status import clean, flat, plural
-from rag.types import Alternative, Answer, Citation, Hit, Piece
+from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece
 
 _MOST_COPIES = 3
 _INDENT = " " * 6
@@ -104,8 +104,8 @@ def _pieces(shown: Answer) -> list[str]:
     if shown.form == "catalogue":
         return lines
     lines.append("")
-    for place, numbers in view.sources(shown.pieces):
-        lines += _source(", ".join(map(str, numbers)), place)
+    for citation, numbers in view.sources(shown.pieces):
+        lines += _source(", ".join(map(str, numbers)), citation)
     return lines + _conflicts(shown)
 
 
@@ -151,11 +151,11 @@ def _refusal(shown: Answer) -> list[str]:
 def _near(number: int, near: Citation | Hit) -> list[str]:
     """A passage of a refusal: its source, and two lines of it around the quote."""
     parts = ("", "", near.passage.text) if isinstance(near, Hit) else view.marked(near)
-    place = view.place_of(near.passage if isinstance(near, Hit) else near)
+    source = near.passage if isinstance(near, Hit) else near
     room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
     before, quote, after = map(clean, view.excerpt(*parts, room))
     text = before + (_mark(quote) if quote else "") + after
-    return [*_source(number, place), *_wrap(text.strip(), _INDENT)]
+    return [*_source(number, source), *_wrap(text.strip(), _INDENT)]
 
 
 def _numbered(citations: Sequence[Citation]) -> list[str]:
@@ -169,7 +169,7 @@ def _citation(label: int | str, citation: Citation) -> list[str]:
     unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
     copies = f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{unlisted}"
     return [
-        *_source(label, view.place_of(citation)),
+        *_source(label, citation),
         *_wrap(before + _mark(quote) + after, _INDENT),
         *([copies] if names else []),
     ]
@@ -177,15 +177,16 @@ def _citation(label: int | str, citation: Citation) -> list[str]:
 
 def hit(number: int, result: Hit) -> list[str]:
     """A passage with its source and its score."""
-    source = _source(number, view.place_of(result.passage), f"(score {result.score:.3f})")
+    source = _source(number, result.passage, f"(score {result.score:.3f})")
     return [*source, *_wrap(clean(result.passage.text), _INDENT)]
 
 
-def _source(label: int | str, place: view.CitedPlace, about: str = "") -> list[str]:
+def _source(label: int | str, cited: Citation | Passage, about: str = "") -> list[str]:
     """The number, the document's id in colour, the headings and the page, in lines of whole words.
     `about` is dimmed.
     """
-    name, path = flat(place.document_id), flat(place.path())
+    name = flat(cited.document_id)
+    path = flat(view.path_to(cited))
     words = f"{name}{f' > {path}' if path else ''}{f' {about}' if about else ''}"
     mark = f"  [{flat(str(label))}] "
     first, *others = _wrap(words, " " * len(mark))

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import NamedTuple
 
 from rag.meaning.words import WORD, content_words
 from rag.render.status import plural
@@ -147,21 +145,11 @@ LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue")
 """Forms whose pieces have lines of their own; others are running text."""
 
 
-class CitedPlace(NamedTuple):
-    """A document, its title and headings, outermost first, and the page, or None."""
-
-    document_id: str
-    parts: tuple[str, ...]
-    page: int | None
-
-    def path(self, separator: str = " > ") -> str:
-        """Title, headings and page."""
-        return separator.join(self.parts) + (f", page {self.page}" if self.page else "")
-
-
-def place_of(cited: Citation | Passage) -> CitedPlace:
-    parts = title_and_headings(cited.title, cited.headings)
-    return CitedPlace(cited.document_id, parts, cited.page if isinstance(cited, Citation) else None)
+def path_to(cited: Citation | Passage, separator: str = " > ") -> str:
+    """Title, headings, outermost first, and page, if it is known."""
+    path = separator.join(title_and_headings(cited.title, cited.headings))
+    page = cited.page if isinstance(cited, Citation) else None
+    return f"{path}, page {page}" if page else path
 
 
 def marked(citation: Citation) -> tuple[str, str, str]:
@@ -243,11 +231,23 @@ def numbered(answer: Answer) -> Sequence[Citation | Hit]:
     return [*answer.citations, *conflicting]
 
 
-def sources(pieces: Sequence[Piece]) -> list[tuple[CitedPlace, list[int]]]:
-    """The pieces' places with their numbers; neighbours from one place share an entry."""
-    numbered = [(n, place_of(p.citation)) for n, p in enumerate(pieces, 1) if not p.heading]
-    groups = groupby(numbered, key=lambda entry: entry[1])
-    return [(place, [number for number, _ in group]) for place, group in groups]
+def sources(pieces: Sequence[Piece]) -> list[tuple[Citation, list[int]]]:
+    """The pieces' citations with their numbers; neighbours from the same document, page and
+    headings share an entry.
+    """
+    shared: list[tuple[Citation, list[int]]] = []
+    for number, piece in enumerate(pieces, 1):
+        if piece.heading:
+            continue
+        if shared and _is_same_source(shared[-1][0], piece.citation):
+            shared[-1][1].append(number)
+        else:
+            shared.append((piece.citation, [number]))
+    return shared
+
+
+def _is_same_source(left: Citation, right: Citation) -> bool:
+    return left.document_id == right.document_id and path_to(left) == path_to(right)
 
 
 def shortened(text: str, limit: int = 600) -> str:

@@ -21,7 +21,7 @@ from rag.errors import RagError
 from rag.render import view
 from rag.render.status import PATIENCE, Status, clean
 from rag.render.view import GLUE
-from rag.types import Alternative, Answer, Citation, Hit, Piece, plain
+from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece, plain, title_and_headings
 
 WIDEST = 100
 """Maximum line width; longer lines are hard to read."""
@@ -174,9 +174,10 @@ class Screen:
         else:
             self.wrapped(self._confidence(shown), 2)
         self.gap()
-        for place, numbers in view.sources(shown.pieces):
+        for citation, numbers in view.sources(shown.pieces):
             mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-            path, document_id = clean(place.path(self._into)), clean(place.document_id)
+            path = clean(view.path_to(citation, self._into))
+            document_id = clean(citation.document_id)
             if self.plain:
                 self.line(f"Source {mark}: {document_id}, {path}.")
             else:
@@ -234,11 +235,11 @@ class Screen:
     def _near(self, number: int, near: Citation | Hit) -> None:
         """A passage of a refusal: its source, and two lines of it around the quote."""
         parts = ("", "", self._body(near)) if isinstance(near, Hit) else view.marked(near)
-        place = view.place_of(near.passage if isinstance(near, Hit) else near)
+        source = near.passage if isinstance(near, Hit) else near
         room = view.NEAREST_LINES * (self.width - 5) - _SLACK
         before, quote, after = map(clean, view.excerpt(*parts, room))
         body = self._marked(before, quote, after) if quote else Text(after.strip())
-        self._entry(number, place, body)
+        self._entry(number, source, body)
 
     def _conflicts(self, conflicts: Sequence[Alternative], cited: int) -> None:
         """Conflicting answers, each with its best citation, numbered after those `cited`."""
@@ -253,7 +254,7 @@ class Screen:
 
     def _citation(self, number: int, citation: Citation, title: str = "") -> None:
         body = self._marked(*map(clean, view.marked(citation)))
-        self._entry(number, view.place_of(citation), body, title=title)
+        self._entry(number, citation, body, title=title)
 
     def _marked(self, before: str, quote: str, after: str) -> Text:
         marked = f"[[{quote}]]" if self.plain else quote
@@ -264,21 +265,27 @@ class Screen:
         self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
 
     def _entry(
-        self, number: int, place: view.CitedPlace, body: Text, about: str = "", title: str = ""
+        self,
+        number: int,
+        cited: Citation | Passage,
+        body: Text,
+        about: str = "",
+        title: str = "",
     ) -> None:
         """A numbered passage below its source, or between its `title` and its source."""
-        path, foot = clean(place.path(self._into)), clean(place.document_id)
+        path = clean(view.path_to(cited, self._into))
+        foot = clean(cited.document_id)
         if self.plain:
-            source = (
-                f"{f'{title}. ' if title else ''}{foot}, {path}.{f' {about}.' if about else ''}"
-            )
-            self.line(f"Source {number}: {source}")
+            before = f"{title}. " if title else ""
+            after = f" {about}." if about else ""
+            self.line(f"Source {number}: {before}{foot}, {path}.{after}")
             self.wrapped(body, 2)
             return
         if about:
             foot += f", {about}"
-        elif title and place.parts:
-            foot += f"{self._into}{clean(place.parts[-1])}"
+        elif title:
+            innermost = title_and_headings(cited.title, cited.headings)[-1:]
+            foot += "".join(f"{self._into}{clean(part)}" for part in innermost)
         head = Text(title, "yellow") if title else Text(path, "cyan")
         self.wrapped(head, 5, Text(f"  {number}  ", "cyan"))
         self.wrapped(body, 5)
@@ -290,12 +297,13 @@ class Screen:
             self._hit(number, hit, f"score {hit.score:.3f}")
 
     def _hit(self, number: int, hit: Hit, about: str = "") -> None:
-        self._entry(number, view.place_of(hit.passage), Text(clean(self._body(hit))), about)
+        self._entry(number, hit.passage, Text(clean(self._body(hit))), about)
 
     def _body(self, hit: Hit) -> str:
         """The passage's text without the heading that is shown above it."""
-        parts, text = view.place_of(hit.passage).parts, hit.passage.text
-        return (text.removeprefix(parts[-1]) if parts else text).strip()
+        passage = hit.passage
+        innermost = title_and_headings(passage.title, passage.headings)[-1:]
+        return passage.text.removeprefix("".join(innermost)).strip()
 
 
 def _single(text: Text) -> Text:
