@@ -30,11 +30,11 @@ def _evidence(engine: Engine, answers: Sequence[str], document: str) -> tuple[Ev
     if stored is None:
         message = f"no document {document} in the index"
         raise NotFoundError(message, "list the documents with: rag list")
-    places = list(answers_in(stored.id, stored.text, answers))
+    places = tuple(answers_in(stored.id, stored.text, answers))
     if not places:
         message = f"{' or '.join(map(repr, answers))} does not occur in {document}"
         raise NotFoundError(message, f"check its text: rag show {document}")
-    return tuple(Evidence(place.document, place.sentence, place.start) for place in places)
+    return places
 
 
 def text(row: Row, settings: Settings) -> str:

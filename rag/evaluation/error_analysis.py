@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.evaluation.gold import Evidence
 from rag.evaluation.squad import is_right
-from rag.types import Alternative, Answer, Citation, Hit, Passage
+from rag.types import Alternative, Answer, Hit, Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +53,19 @@ STAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceSpan:
-    """An evidence sentence in the index: `document.text[start:end]`."""
-
-    document: str
-    start: int
-    end: int
-    sentence: str
-
-    def in_passage(self, passage: Passage) -> bool:
-        """Whether the passage contains all of it."""
-        is_inside = passage.start <= self.start and self.end <= passage.end
-        return passage.document_id == self.document and is_inside
-
-    def touches(self, other: Citation | Passage) -> bool:
-        """Whether the citation or passage overlaps it."""
-        overlaps = other.start < self.end and self.start < other.end
-        return other.document_id == self.document and overlaps
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """Facts about an answerable question: its evidence, all candidate hits, best first, the number
     read, the answer, and a function that returns all passages of a document."""
 
     accepted: tuple[str, ...]
-    places: Sequence[EvidenceSpan]
+    places: Sequence[Evidence]
     hits: Sequence[Hit]
     read: int
     answer: Answer
     passages: Callable[[str], Sequence[Passage]]
 
 
-def best(
-    places: Sequence[EvidenceSpan], hits: Sequence[Hit]
-) -> tuple[int, Hit, EvidenceSpan] | None:
+def best(places: Sequence[Evidence], hits: Sequence[Hit]) -> tuple[int, Hit, Evidence] | None:
     """The first hit with a complete evidence sentence: rank from 1, hit, and evidence."""
     ranked = ((n, hit, place) for n, hit in enumerate(hits, 1) for place in places)
     return next((found for found in ranked if found[2].in_passage(found[1].passage)), None)
@@ -135,7 +114,7 @@ def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, s
         return "reader", "the reader found nothing in it"
     read = [hit.passage for hit in attempt.hits[: attempt.read]]
     holding = [p for p in read if any(place.in_passage(p) for place in attempt.places)]
-    spans = [EvidenceSpan(c.document_id, c.start, c.end, "") for c in likeliest.citations]
+    spans = [Evidence(c.document_id, c.quote, c.start) for c in likeliest.citations]
     if any(span.in_passage(passage) for span in spans for passage in holding):
         return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
     for other in attempt.answer.alternatives:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rag.engine import Engine
 from rag.evaluation import error_analysis
-from rag.evaluation.error_analysis import Attempt, EvidenceSpan, best_candidate
+from rag.evaluation.error_analysis import Attempt, best_candidate
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.metrics import DEPTH
 from rag.evaluation.records import Row
@@ -79,10 +79,10 @@ class Evaluator:
             row = replace(row, rank=rank, dense_rank=hit.dense_rank, lexical_rank=hit.lexical_rank)
         if not missed:
             return row
+
         read = len(answer.hits) or self._settings.top_k
         attempt = Attempt(question.answers, places, hits, read, answer, self._passages)
         stage, detail = error_analysis.attribute_error(attempt)
-        evidence: Sequence[EvidenceSpan | Evidence]
         evidence = [top[2]] if top else places or question.evidence
         document, sentence = next(((e.document, e.sentence) for e in evidence), ("", ""))
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
@@ -97,13 +97,14 @@ class Evaluator:
         condition = Condition("document", "=", document)
         return [hit.passage for hit in self._asked.search("all", _ALL, (condition,))]
 
-    def _places(self, question: Question, hits: Sequence[Hit]) -> Iterator[EvidenceSpan]:
+    def _places(self, question: Question, hits: Sequence[Hit]) -> Iterator[Evidence]:
         """Places of the evidence in the index, where a line break counts as a space; for a question
         without evidence, of its answers in the hits."""
         for evidence in question.evidence:
             document = self._store.document(evidence.document)
             if document and (offsets := _place(document.text, evidence)):
-                yield EvidenceSpan(document.id, *offsets, document.text[slice(*offsets)])
+                start, end = offsets
+                yield Evidence(document.id, document.text[start:end], start)
         for p in (hit.passage for hit in hits) if not question.evidence else ():
             yield from answers_in(p.document_id, p.text, question.answers, p.start)
 
@@ -118,12 +119,12 @@ class Evaluator:
 
 def answers_in(
     document: str, text: str, answers: Sequence[str], offset: int = 0
-) -> Iterator[EvidenceSpan]:
+) -> Iterator[Evidence]:
     """Sentences of a text that contain an answer as whole words, ignoring case."""
     for answer in answers:
         for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text, re.IGNORECASE):
             start, end = enclosing_sentence(text, match.start(), match.end())
-            yield EvidenceSpan(document, offset + start, offset + end, text[start:end])
+            yield Evidence(document, text[start:end], offset + start)
 
 
 def _is_sound(citation: Citation, text: str) -> bool:
@@ -168,7 +169,7 @@ def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     return {"found": tuple(found), "unfound": tuple(unfound)}
 
 
-def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -> dict[str, Any]:
+def _cited(question: Question, answer: Answer, places: Sequence[Evidence]) -> dict[str, Any]:
     citations = answer.citations
     if not question.evidence:
         return {"citations": len(citations)}

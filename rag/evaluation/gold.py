@@ -26,7 +26,7 @@ from pydantic import Field
 from rag.errors import InputError
 from rag.evaluation.set_files import StrictRow, Text, read_rows
 from rag.filters import Filter, parse
-from rag.types import Document, YesNo
+from rag.types import Citation, Document, Passage, YesNo
 
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
@@ -98,6 +98,20 @@ class Evidence:
     document: str
     sentence: str
     start: int = -1
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.sentence)
+
+    def in_passage(self, passage: Passage) -> bool:
+        """Whether the passage contains all of it; its offset must be known."""
+        is_inside = passage.start <= self.start and self.end <= passage.end
+        return passage.document_id == self.document and is_inside
+
+    def touches(self, other: Citation | Passage) -> bool:
+        """Whether the citation or passage overlaps it; its offset must be known."""
+        overlaps = other.start < self.end and self.start < other.end
+        return other.document_id == self.document and overlaps
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.evaluation.error_analysis import Attempt, EvidenceSpan, attribute_error
+from rag.evaluation.error_analysis import Attempt, attribute_error
+from rag.evaluation.gold import Evidence
 from rag.evaluation.records import Row
 from rag.fusion import CLIPPED, FEATURES, Fusion, Networks
 from rag.protocols import Filter, Vectors
@@ -193,7 +194,7 @@ def test_unread_evidence_is_the_low_ranking_retrievers_fault(
     hits[2] = replace(hits[2], dense_rank=dense, lexical_rank=lexical)
     hits = hits if dense else hits[:2]
     answer = Answer("why?", None, 0.0, (), (), tuple(hits[:2]), "nothing", {})
-    evidence = [EvidenceSpan("docs/2", 0, 4, "text")]
+    evidence = [Evidence("docs/2", "text", 0)]
     attempt = Attempt(("text",), evidence, hits, 2, answer, lambda _: passages)
     lost_at, detail = attribute_error(attempt)
     assert lost_at == stage
