@@ -26,7 +26,7 @@ from eval.experiments.made_claims import made_claims
 from eval.scripts import GOLD, PATH, ROOT, script
 from rag import build
 from rag.claims.checker import Checker
-from rag.claims.evidence import Excerpt, excerpt, excerpts
+from rag.claims.evidence import closest_sentence, closest_sentences
 from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Scorer, features, load
 from rag.claims.verdict import ClaimEvidence, closest, decide, score
 from rag.evaluation.gold import read_jsonl
@@ -131,8 +131,11 @@ def _public(
 ) -> Iterator[dict[str, Any]]:
     for start in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
         batch = rows[start : start + _BATCH]
-        near = [(row["claim"], excerpts(row["claim"], hits_of(row, embedder), 3)) for row in batch]
-        for row, candidates in zip(batch, checker.read(near), strict=True):
+        evidence = [
+            (row["claim"], closest_sentences(row["claim"], hits_of(row, embedder), 3))
+            for row in batch
+        ]
+        for row, candidates in zip(batch, checker.read(evidence), strict=True):
             against = {"refuted": True, "supported": False, "not_enough": False}.get(row["label"])
             labels = (_crc(row["claim"]) // 5 % 2 == 1, row["label"] == "supported", against)
             yield _row(row["set"], row["label"], labels, row["claim"], candidates)
@@ -181,8 +184,8 @@ def _row(
     """A row of the cache, from which features can be computed again."""
     passages = []
     for candidate in candidates:
-        hit, verdict = candidate.excerpt.hit, candidate.verdict
-        read = {"document": candidate.document_id, "text": candidate.excerpt.text}
+        hit, verdict = candidate.sentence.hit, candidate.verdict
+        read = {"document": candidate.document_id, "text": hit.passage.text}
         place = {"title": hit.passage.title, "headings": hit.passage.headings, "dense": hit.dense}
         likely = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
         passages.append({**read, **place, "verdict": likely})
@@ -199,9 +202,9 @@ def _loaded(row: Mapping[str, Any]) -> Example:
 def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
     text = row["text"]
     passage = Passage(row["document"], 0, len(text), text, row["title"], tuple(row["headings"]))
-    part: Excerpt = excerpt(claim, Hit(passage, 0.0, row["dense"], 0.0))
-    verdict = Verdict(part.hit, *row["verdict"]) if row["verdict"] else None
-    return ClaimEvidence(part, closest(claim, part), verdict)
+    sentence = closest_sentence(claim, Hit(passage, 0.0, row["dense"], 0.0))
+    verdict = Verdict(sentence.hit, *row["verdict"]) if row["verdict"] else None
+    return ClaimEvidence(sentence, closest(claim, sentence), verdict)
 
 
 # Fitting

@@ -43,6 +43,11 @@ class Sentence:
     score: float
     hit: Hit
 
+    @property
+    def text(self) -> str:
+        passage = self.hit.passage
+        return passage.text[self.start - passage.start : self.end - passage.start]
+
 
 def sentences_of(output: ReaderOutput) -> list[Sentence]:
     """Every sentence with a score, once, best first; passages overlap."""

@@ -12,8 +12,9 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from rag.answering.reading import Sentence
 from rag.claims import scorer, verdict
-from rag.claims.evidence import Excerpt, excerpts
+from rag.claims.evidence import closest_sentences, place_of
 from rag.claims.quotation_check import Proceed, Run, SplitText, audit, split
 from rag.claims.quotations import Quotation, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport, NoClaimsError
@@ -142,7 +143,7 @@ class Checker:
         stored = {name: self._engine.store.document(name) for name in names}
         documents = {name: document for name, document in stored.items() if document}
         present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
-        (candidates,) = self.read([(claim, excerpts(claim, present, len(present)))])
+        (candidates,) = self.read([(claim, closest_sentences(claim, present, len(present)))])
         return judge(claim, candidates, (), documents, self._scorers)
 
     def observe(self, claims: Sequence[CitingClaim]) -> list[list[ClaimEvidence]]:
@@ -151,8 +152,10 @@ class Checker:
 
     def _evidence(
         self, claims: Sequence[CitingClaim], scope: _Scope
-    ) -> tuple[list[tuple[str, list[Excerpt]]], dict[str, Document]]:
-        """(claim, its excerpts, cited ones first) for each claim, and the documents by id."""
+    ) -> tuple[list[tuple[str, list[Sentence]]], dict[str, Document]]:
+        """(claim, the closest sentences, those of cited documents first) for each claim, and the
+        documents by id.
+        """
         if not claims:
             return [], {}
         general = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
@@ -168,22 +171,29 @@ class Checker:
         evidence = []
         for (claim, ids), result in zip(claims, results, strict=False):
             scope.proceed()
-            own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
-            passages = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
-            by_place = {excerpt.place: excerpt for excerpt in reversed(passages)}
-            evidence.append((claim, [item for item in passages if by_place[item.place] is item]))
+            in_cited = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
+            sentences = [
+                *closest_sentences(claim, in_cited, _READ),
+                *closest_sentences(claim, result.hits, _READ),
+            ]
+            by_passage: dict[tuple[str, int], Sentence] = {}
+            for sentence in sentences:
+                by_passage.setdefault(place_of(sentence.hit.passage), sentence)
+            evidence.append((claim, list(by_passage.values())))
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
         return Query(claim[: self._engine.settings.max_question], k, filter)
 
     def read(
-        self, evidence: Sequence[tuple[str, Sequence[Excerpt]]], proceed: Proceed = lambda: None
+        self, evidence: Sequence[tuple[str, Sequence[Sentence]]], proceed: Proceed = lambda: None
     ) -> list[list[ClaimEvidence]]:
-        """Each claim compared and read with its excerpts, up to the first that quotes it."""
+        """Each claim compared with its sentences and read with their passages, up to the first that
+        quotes it.
+        """
         compared = [_until_quoted(_compared(*claim, proceed)) for claim in evidence]
         questions = [
-            (claim, [item.excerpt.hit for item in candidates if not item.comparison.quoted])
+            (claim, [item.sentence.hit for item in candidates if not item.comparison.quoted])
             for (claim, _), candidates in zip(evidence, compared, strict=True)
         ]
         outputs = self._reader.read_many(questions)
@@ -202,10 +212,12 @@ def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]
     yield batch
 
 
-def _compared(claim: str, passages: Sequence[Excerpt], proceed: Proceed) -> Iterator[ClaimEvidence]:
-    for excerpt in passages:
+def _compared(
+    claim: str, sentences: Sequence[Sentence], proceed: Proceed
+) -> Iterator[ClaimEvidence]:
+    for sentence in sentences:
         proceed()
-        yield ClaimEvidence(excerpt, closest(claim, excerpt), None)
+        yield ClaimEvidence(sentence, closest(claim, sentence), None)
 
 
 def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:
@@ -220,8 +232,11 @@ def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:
 
 def _with_verdicts(candidates: list[ClaimEvidence], output: ReaderOutput) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
-    verdicts = {(v.hit.passage.document_id, v.hit.passage.start): v for v in output.verdicts}
-    judged = [replace(item, verdict=verdicts.get(item.excerpt.place)) for item in candidates]
+    verdicts = {place_of(verdict.hit.passage): verdict for verdict in output.verdicts}
+    judged = [
+        replace(item, verdict=verdicts.get(place_of(item.sentence.hit.passage)))
+        for item in candidates
+    ]
     return [item for item in judged if item.verdict or item.comparison.quoted or not verdicts]
 
 
@@ -254,5 +269,6 @@ def _is_about(sentence: ClaimSentence, candidate: ClaimEvidence) -> bool:
     if opening.unresolved:
         return len(sentence.text.split()) >= _QUOTED_WORDS
     antecedent = names(opening.text)[:1] if not sentence.text.startswith(opening.text[:3]) else []
-    around = f"{candidate.excerpt.hit.passage.context} {candidate.excerpt.text}"
+    passage = candidate.sentence.hit.passage
+    around = f"{passage.context} {passage.text}"
     return all(name.split()[-1] in around for name in antecedent)

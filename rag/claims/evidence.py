@@ -1,71 +1,71 @@
-"""Evidence for a claim: the passages that retrieval returns, and their most similar sentences."""
+"""Evidence for a claim: of each retrieved passage, the sentence that is most like the claim."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rag.answering.candidate import quoted
+from rag.answering.reading import Sentence
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, coverage, word_list
 from rag.structure import part_of, passage_sentences
 from rag.types import Citation, Document, Hit, Passage
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """`best` is the (start, end) of the sentence in the passage most similar to the claim."""
-
-    hit: Hit
-    best: Offsets
-
-    @property
-    def text(self) -> str:
-        return self.hit.passage.text
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """(id of the document, offset in it)."""
-        return self.hit.passage.document_id, self.hit.passage.start
-
-    @property
-    def names(self) -> str:
-        """Title, headings and the words of the document's id, which sentences may omit."""
-        passage = self.hit.passage
-        spaced = "".join(sign if sign.isalnum() else " " for sign in passage.document_id)
-        return f"{passage.context} > {passage.document_id} > {spaced}"
-
-    @property
-    def is_heading(self) -> bool:
-        """Whether the best sentence is a heading, since the passage has no other text."""
-        return _is_heading(self.text[slice(*self.best)], self.hit.passage)
-
-
-def excerpts(claim: str, hits: Sequence[Hit], limit: int) -> list[Excerpt]:
-    """At most `limit` excerpts with different texts, the best retrieved first."""
+def closest_sentences(claim: str, hits: Sequence[Hit], limit: int) -> list[Sentence]:
+    """The closest sentence of each of at most `limit` passages with different texts, the best
+    retrieved first.
+    """
     ranked = sorted(hits, key=lambda hit: -hit.score)
     distinct = {hit.passage.text: hit for hit in reversed(ranked)}
-    best = [hit for hit in ranked if distinct[hit.passage.text] is hit]
-    return [excerpt(claim, hit) for hit in best[:limit]]
+    chosen = [hit for hit in ranked if distinct[hit.passage.text] is hit]
+    return [closest_sentence(claim, hit) for hit in chosen[:limit]]
 
 
-def excerpt(claim: str, hit: Hit) -> Excerpt:
-    """A passage with the sentence that has most content words of the claim."""
-    text = hit.passage.text
-    sentences = passage_sentences(hit.passage) or [(0, len(text))]
+def closest_sentence(claim: str, hit: Hit) -> Sentence:
+    """The sentence of a passage that has most of the claim's content words; its score is their
+    share, or -1 for a heading.
+    """
+    passage = hit.passage
     stems = content_words(claim)
 
-    def score(place: Offsets) -> float:
-        sentence = text[slice(*place)]
-        return -1.0 if _is_heading(sentence, hit.passage) else coverage(stems, sentence)
+    def score(offsets: Offsets) -> float:
+        text = passage.text[slice(*offsets)]
+        return -1.0 if _is_heading(text, passage) else coverage(stems, text)
 
-    return Excerpt(hit, max(sentences, key=score))
+    closest = max(passage_sentences(passage) or [(0, len(passage.text))], key=score)
+    start, end = closest
+    return Sentence(
+        document_id=passage.document_id,
+        start=passage.start + start,
+        end=passage.start + end,
+        score=score(closest),
+        hit=hit,
+    )
 
 
-def _is_heading(sentence: str, passage: Passage) -> bool:
-    words = word_list(sentence)
-    headings = (passage.innermost_heading, passage.title)
-    return any(words == word_list(heading) for heading in headings)
+def is_heading(sentence: Sentence) -> bool:
+    """Whether it is a heading of its passage, which then has no other text."""
+    return _is_heading(sentence.text, sentence.hit.passage)
+
+
+def _is_heading(text: str, passage: Passage) -> bool:
+    words = word_list(text)
+    return any(
+        words == word_list(heading) for heading in (passage.innermost_heading, passage.title)
+    )
+
+
+def names_of(passage: Passage) -> str:
+    """Title, headings and the words of the document's id, which sentences may omit."""
+    spaced = "".join(sign if sign.isalnum() else " " for sign in passage.document_id)
+    return f"{passage.context} > {passage.document_id} > {spaced}"
+
+
+def place_of(passage: Passage) -> tuple[str, int]:
+    """(id of the document, offset in it)."""
+    return passage.document_id, passage.start
 
 
 def cut(hit: Hit, start: int, end: int) -> Hit:
@@ -73,8 +73,7 @@ def cut(hit: Hit, start: int, end: int) -> Hit:
     return replace(hit, passage=part_of(hit.passage, start, end))
 
 
-def cite(excerpt: Excerpt, document: Document) -> Citation:
-    """The excerpt's best sentence as a citation; `document` must contain the passage unchanged."""
-    passage = excerpt.hit.passage
-    start, end = (passage.start + offset for offset in excerpt.best)
-    return replace(quoted(document, start, end), headings=passage.headings)
+def cite(sentence: Sentence, document: Document) -> Citation:
+    """The sentence as a citation; `document` must contain its passage unchanged."""
+    citation = quoted(document, sentence.start, sentence.end)
+    return replace(citation, headings=sentence.hit.passage.headings)

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from rag.answering.reading import said
+from rag.answering.reading import Sentence, said
 from rag.claims.differences import ClaimComparison, compare
-from rag.claims.evidence import Excerpt, cite
+from rag.claims.evidence import cite, is_heading, names_of
 from rag.claims.results import Checked, CheckedPart, CheckedQuotation, ClaimVerdict, FoundEvidence
 from rag.claims.scorer import Scorer, features
 from rag.claims.split import ClaimPart, ClaimSentence
@@ -31,10 +31,11 @@ _SKIPPED |= {"quotation": "a quotation: its own verdict counts"}
 
 @dataclass(frozen=True, slots=True)
 class ClaimEvidence:
-    """An excerpt compared with a claim; `verdict` is the reader's, None if it has no such head.
-    `supported` and `contradicted` are the probabilities, in [0, 1], that it does so."""
+    """A sentence and its passage, compared with a claim; `verdict` is the reader's, None if it has
+    no such head. `supported` and `contradicted` are the probabilities, in [0, 1], that they do so.
+    """
 
-    excerpt: Excerpt
+    sentence: Sentence
     comparison: ClaimComparison
     verdict: Verdict | None
     supported: float = 0.0
@@ -42,7 +43,7 @@ class ClaimEvidence:
 
     @property
     def document_id(self) -> str:
-        return self.excerpt.hit.passage.document_id
+        return self.sentence.document_id
 
     @property
     def is_conditional(self) -> bool:
@@ -57,20 +58,23 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
     if comparison.quoted:
         return replace(candidate, supported=QUOTED)
     by_name = features(comparison, candidate.verdict)
-    supported = 0.0 if candidate.excerpt.is_heading else scorer.supported(by_name)
+    supported = 0.0 if is_heading(candidate.sentence) else scorer.supported(by_name)
     contradicted = scorer.contradicted(by_name) if comparison.is_opposed else 0.0
     return replace(candidate, supported=supported, contradicted=contradicted)
 
 
-def closest(claim: str, excerpt: Excerpt) -> ClaimComparison:
-    """The claim compared with the best sentence, or with the whole excerpt if that lacks fewer
-    values and names. Only a negation in the best sentence counts."""
-    context = excerpt.names
-    sentence = compare(claim, excerpt.text[slice(*excerpt.best)], context)
-    if sentence.differs or not _lacks(sentence):
-        return sentence
-    whole = compare(claim, excerpt.text, context)
-    return replace(whole, denied=sentence.denied) if _lacks(whole) < _lacks(sentence) else sentence
+def closest(claim: str, sentence: Sentence) -> ClaimComparison:
+    """The claim compared with the sentence, or with its whole passage if that lacks fewer values
+    and names. Only a negation in the sentence counts."""
+    passage = sentence.hit.passage
+    context = names_of(passage)
+    with_sentence = compare(claim, sentence.text, context)
+    if with_sentence.differs or not _lacks(with_sentence):
+        return with_sentence
+    with_passage = compare(claim, passage.text, context)
+    if _lacks(with_passage) < _lacks(with_sentence):
+        return replace(with_passage, denied=with_sentence.denied)
+    return with_sentence
 
 
 def _lacks(comparison: ClaimComparison) -> int:
@@ -127,18 +131,27 @@ def judge(
     evidence = (_evidence(*item, documents) for item in (shown or [(best, "near")])[:_SHOWN])
     is_by_cited = any(item.document_id in cited for item in supports)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
-    likeliest = best.supported, max(item.contradicted for item in scored)
-    is_conditional = verdict == "partly" and best.is_conditional
     return CheckedPart(
-        claim, verdict, confidence, *likeliest, tuple(evidence), is_wrong, is_conditional
+        text=claim,
+        verdict=verdict,
+        confidence=confidence,
+        supported=best.supported,
+        contradicted=max(item.contradicted for item in scored),
+        evidence=tuple(evidence),
+        wrong_citation=is_wrong,
+        is_conditional=verdict == "partly" and best.is_conditional,
     )
 
 
-def _evidence(own: ClaimEvidence, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
-    comparison, citation = own.comparison, cite(own.excerpt, documents[own.document_id])
-    probability = own.contradicted if says == "contradicts" else own.supported
-    lacking = (*comparison.missing, *comparison.unnamed)
-    return FoundEvidence(citation, says, probability, comparison.differs, lacking)
+def _evidence(found: ClaimEvidence, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
+    comparison = found.comparison
+    return FoundEvidence(
+        citation=cite(found.sentence, documents[found.document_id]),
+        says=says,
+        probability=found.contradicted if says == "contradicts" else found.supported,
+        differs=comparison.differs,
+        missing=(*comparison.missing, *comparison.unnamed),
+    )
 
 
 # Sentences
@@ -152,8 +165,15 @@ def unresolved(part: ClaimPart) -> CheckedPart:
 def skipped(sentence: ClaimSentence) -> Checked:
     """A sentence that makes no claim; rows of a table are not checkable."""
     verdict: ClaimVerdict = "not_checkable" if sentence.skipped == "table" else "not_a_claim"
-    place = sentence.start, sentence.end, sentence.text
-    return Checked(*place, verdict, 1.0, _SKIPPED[sentence.skipped], cited=sentence.cited)
+    return Checked(
+        start=sentence.start,
+        end=sentence.end,
+        text=sentence.text,
+        verdict=verdict,
+        confidence=1.0,
+        reason=_SKIPPED[sentence.skipped],
+        cited=sentence.cited,
+    )
 
 
 def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked:
@@ -162,15 +182,22 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
     verdict = next(name for name in _DECISIVE if name in verdicts)
     if verdict != "contradicted" and len(verdicts) > 1 and verdicts & {"supported", "partly"}:
         verdict = "partly"
+
     decisive = [part for part in parts if part.verdict == verdict] or list(parts)
     ordered = [*decisive, *(part for part in parts if part not in decisive)]
     is_wrong = any(part.wrong_citation for part in parts)
-    place = sentence.start, sentence.end, sentence.text
-    confidence = min(part.confidence for part in decisive)
-    reason = _reason(verdict, parts, is_wrong, sentence)
-    evidence = tuple(dict.fromkeys(evidence for part in ordered for evidence in part.evidence))
-    marks = sentence.cited, is_wrong
-    return Checked(*place, verdict, confidence, reason, evidence, *marks, tuple(parts))
+    return Checked(
+        start=sentence.start,
+        end=sentence.end,
+        text=sentence.text,
+        verdict=verdict,
+        confidence=min(part.confidence for part in decisive),
+        reason=_reason(verdict, parts, is_wrong, sentence),
+        evidence=tuple(dict.fromkeys(found for part in ordered for found in part.evidence)),
+        cited=sentence.cited,
+        wrong_citation=is_wrong,
+        parts=tuple(parts),
+    )
 
 
 def with_quotations(checked: Checked, quotations: Sequence[CheckedQuotation]) -> Checked:
