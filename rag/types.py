@@ -319,8 +319,7 @@ class Citation:
 
     `page` is the number, from 1, of the page where the quote starts, or None in a document without
     pages. `copies` are the same quote in passages with identical text, with the titles of their
-    documents. `date` is the document's day
-    in ISO 8601, or "".
+    documents. `date` is the document's day in ISO 8601, or "".
     """
 
     document_id: str
@@ -337,6 +336,23 @@ class Citation:
     page: int | None = None
     copies: tuple[Place, ...] = ()
     date: str = ""
+
+    @classmethod
+    def of_passage(cls, passage: Passage) -> Citation:
+        """The whole passage, which knows neither its document's source nor its digest."""
+        return cls(
+            document_id=passage.document_id,
+            title=passage.title,
+            headings=passage.headings,
+            source="",
+            sha256="",
+            start=passage.start,
+            end=passage.end,
+            quote=passage.text,
+            sentence_start=passage.start,
+            sentence_end=passage.end,
+            sentence=passage.text,
+        )
 
     @property
     def uri(self) -> str:

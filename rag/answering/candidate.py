@@ -75,18 +75,18 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
     text = document.text
     day = document_date(document.metadata, text)
     return Citation(
-        document.id,
-        document.title,
-        heading_path(document.blocks, start),
-        document.source,
-        document.sha256,
-        start,
-        end,
-        text[start:end],
-        first,
-        last,
-        text[first:last],
-        document.page(start),
+        document_id=document.id,
+        title=document.title,
+        headings=heading_path(document.blocks, start),
+        source=document.source,
+        sha256=document.sha256,
+        start=start,
+        end=end,
+        quote=text[start:end],
+        sentence_start=first,
+        sentence_end=last,
+        sentence=text[first:last],
+        page=document.page(start),
         date=day.isoformat() if day else "",
     )
 

@@ -72,19 +72,4 @@ class ReplSession:
 
 def _citation(shown: Citation | Hit) -> Citation:
     """A passage is cited as a whole."""
-    if isinstance(shown, Citation):
-        return shown
-    passage = shown.passage
-    return Citation(
-        document_id=passage.document_id,
-        title=passage.title,
-        headings=passage.headings,
-        source="",
-        sha256="",
-        start=passage.start,
-        end=passage.end,
-        quote=passage.text,
-        sentence_start=passage.start,
-        sentence_end=passage.end,
-        sentence=passage.text,
-    )
+    return shown if isinstance(shown, Citation) else Citation.of_passage(shown.passage)
