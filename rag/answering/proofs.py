@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from rag.answering.reading import Reading, Sentence, said
+from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, said
 from rag.meaning.sentences import Offsets
 from rag.protocols import Reader, Verdict
 from rag.structure import heading_path, lead_in, list_at, sentence_after, sentence_before
@@ -57,12 +57,16 @@ def _wants_verdict(reading: Reading) -> bool:
     return reading.form_odds.get("yes_no", 0.0) >= _LIKELY
 
 
-def verdicts(read: Mapping[Proof, Verdict]) -> dict[Proof, YesNo]:
+def verdicts(
+    read: Mapping[Proof, Verdict], lean: float = CONDITION_LEAN, least: float = LEAST_SAID
+) -> dict[Proof, YesNo]:
     """What each proof says, without those that say nothing. A sentence that says yes or no has no
     verdict where it says with its neighbour that it depends: the condition belongs in the quote.
     """
     by_proof = {
-        proof: says for proof, verdict in read.items() if (says := said(verdict)) is not None
+        proof: says
+        for proof, verdict in read.items()
+        if (says := said(verdict, lean, least)) is not None
     }
     conditional = [set(proof) for proof, says in by_proof.items() if says == "condition"]
     return {

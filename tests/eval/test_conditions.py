@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from eval.experiments.conditions import Asked, by_head, figures, gold, score, some
 from eval.scripts import GOLD
 from rag.evaluation.set_files import json_lines
+from rag.models.reader import ExtractiveReader
+from tests import tiny
 
 COLLECTIONS = Path(os.environ.get("RAG_COLLECTIONS", "data/collections"))
 LABELS = {"yes", "no", "condition", "not_said"}
@@ -75,3 +78,38 @@ def test_our_own_questions_for_training_have_a_verdict() -> None:
     assert {label for label, _ in questions} == LABELS
     gold = {" ".join(row["question"].casefold().split()) for row in rows()}
     assert not gold & {" ".join(question.casefold().split()) for _, question in questions}
+
+
+def asked(part: str, label: str) -> Asked:
+    return Asked(part, "May dogs swim?", label, "pool.md", "Dogs may swim on Sundays.")
+
+
+def test_verdicts_are_counted_by_what_they_should_be() -> None:
+    questions = [
+        *(asked("rules", label) for label in ("condition", "condition", "yes", "no", "not_said")),
+        *(asked("plain", label) for label in ("yes", "no")),
+    ]
+    table = figures(questions, ["condition", "no", "yes", "yes", "none", "condition", "none"])
+    assert table == {
+        "open": {"questions": 2, "depends": 0.5, "flat": 0.5},
+        "decided": {"questions": 2, "reversed": 0.5, "right": 0.5},
+        "plain": {"questions": 2, "depends": 0.5, "none": 0.5},
+        "not said": {"questions": 1, "none": 1.0},
+    }
+    always_depends = score(questions, ["condition"] * len(questions))
+    always_flat = score(questions, ["yes"] * len(questions))
+    assert always_depends == pytest.approx(1 / 3)
+    assert always_flat == pytest.approx(-1 / 3)
+
+
+def test_the_verdict_head_is_asked_about_a_whole_text(tmp_path: Path) -> None:
+    reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
+    assert list(by_head(reader, [asked("rules", "condition")])) == ["condition"]
+
+
+def test_questions_for_fitting_are_none_of_those_for_reporting() -> None:
+    halves = [{one.question for one in gold(None, half)} for half in ("fit", "report")]
+    assert all(halves)
+    assert not halves[0] & halves[1]
+    chosen = some([asked("rules", "yes")] * 5, 2)
+    assert len(chosen) == 2
