@@ -4,12 +4,14 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
 ablations and fits take seconds. SET is seeds, forms, technical, household, tables, tables-held-out,
-mixed, reports, squad, own, clapnq, cmu or a collection; FOLDER is made by `python -m
+mixed, reports, squad, own, clapnq, cmu, conditions or a collection; FOLDER is made by `python -m
 eval.gold.collections`; DATA contains squad-dev-36.json.gz, whose held-out articles are used; the
 folder `asked` beside it contains CLAPNQ (Rosenthal et al. 2024: search queries with long answers,
 and the sentences that people marked) and CMU's Question-Answer dataset (Smith, Heilman & Hwa 2008:
 questions about whole articles, half of them yes or no). For own, the held-out questions of our own,
-DATA is what `python -m eval.gold.training` made. Nothing is read twice."""
+DATA is what `python -m eval.gold.training` made. For conditions, yes/no questions about rules that
+depend or do not, which are all for fitting, the folders `claims` and `collections` are beside DATA,
+too. Nothing is read twice."""
 
 import functools
 import hashlib
@@ -17,6 +19,7 @@ import json
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -27,6 +30,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from eval.gold.training import is_reported
 from eval.scripts import CACHE, PATH, READER, ROOT, script
 from rag import build
 from rag.answering.receipts import model_digest
@@ -56,8 +60,10 @@ COLLECTIONS = (
 """Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
 _FOLDERS = "household tables tables-held-out mixed reports attributes records".split()
 """Sets whose documents are in a folder of eval/gold of the same name."""
+_OF_DATA = "squad own clapnq cmu conditions".split()
+"""Sets whose documents and questions are made of DATA."""
 SETS: dict[str, int | None] = dict.fromkeys(
-    ("seeds", "forms", "technical", *_FOLDERS, "squad", "own", "clapnq", "cmu", *COLLECTIONS)
+    ("seeds", "forms", "technical", *_FOLDERS, *_OF_DATA, *COLLECTIONS)
 ) | {"seeds": 250, "squad": 400, "own": 300}
 """Number of questions per set; None for all."""
 _CORPORA = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"} | {
@@ -303,13 +309,58 @@ def cmu(data: Path) -> tuple[list[Document], list[Row]]:
     return list(documents.values()), rows
 
 
+def conditions(data: Path) -> tuple[list[Document], list[Row]]:
+    """The half of gold/conditions.jsonl that is for fitting, and rules of claims/conditions that
+    are not for reporting, `_OF_A_LABEL` of each label."""
+    documents: dict[str, Document] = {}
+    rows: list[Row] = []
+
+    for row in json_lines(ROOT / "eval/gold/conditions.jsonl"):
+        path = data.parent / "collections" / row["document"]
+        collection = row["document"].split("/")[0]
+        text = row.get("text") or (path.read_text("utf-8") if path.is_file() else "")
+        if row["half"] == "fit" and text and collection not in _WITHOUT_LICENCE:
+            suffix = "" if path.is_file() else ".md"
+            (made,) = load_data(f"{row['document']}{suffix}", text.encode()).documents
+            documents[made.id] = made
+            rows.append(_rule(row["id"], row["question"], row["verdict"], made, row["evidence"]))
+            rows[-1]["plain"] = row["plain"]
+
+    taken = Counter[str]()
+    for number, row in enumerate(json_lines(data.parent / "claims/conditions.jsonl.gz")):
+        taken[row["label"]] += not is_reported(row["tree"])
+        if is_reported(row["tree"]) or taken[row["label"]] > _OF_A_LABEL:
+            continue
+        name = f"rules/{hashlib.sha256(row['context'].encode()).hexdigest()[:12]}.md"
+        (made,) = load_data(name, row["context"].encode()).documents
+        documents[made.id] = made
+        question = " ".join(filter(None, [row["situation"].strip(), row["question"]]))
+        rows.append(_rule(f"rule-{number}", question, row["label"], made, []))
+    return list(documents.values()), rows
+
+
+_OF_A_LABEL = 60
+"""Rules of claims/conditions with each label that are asked."""
+_WITHOUT_LICENCE = ("dxw-playbook", "rivergrove")
+
+
+def _rule(
+    name: str, question: str, verdict: str, document: Document, evidence: Sequence[str]
+) -> Row:
+    """A question about a rule in the format of gold files."""
+    row: Row = {"id": name, "question": question, "form": "yes_no", "group": document.id}
+    if verdict == "not_said":
+        return row | {"unanswerable": True}
+    proofs = [{"document": document.id, "sentence": sentence} for sentence in evidence]
+    return row | {"verdict": verdict, "evidence": proofs}
+
+
 def _text(name: str, title: str, text: str) -> Document:
     (document,) = load_data(f"{name}.md", f"# {title}\n\n{text}".encode()).documents
     return document
 
 
-_MADE = {"squad": _squad, "own": _own, "clapnq": clapnq, "cmu": cmu}
-"""Sets whose documents and questions are made of DATA."""
+_MADE = dict(zip(_OF_DATA, (_squad, _own, clapnq, cmu, conditions), strict=True))
 
 
 def _done(name: str, cache: Path, reader: str) -> _File:
