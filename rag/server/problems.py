@@ -6,7 +6,9 @@ import errno
 import http
 import math
 import re
+import reprlib
 import sqlite3
+from itertools import islice
 from typing import Any, Self
 
 from fastapi import Request
@@ -28,6 +30,9 @@ OPENAI = (
     "/v1/gate/",
 )
 DIFY = ("/v1/dify/",)
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 2
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 _DIFY_CODES = {401: 1002, 403: 1002, 404: 2001}
@@ -207,9 +212,7 @@ async def respond(request: Request, error: Exception) -> Response:
 
 def _invalid(error: RequestValidationError, request: Request) -> Problem:
     faults = error.errors()[:20]
-    kind = media_type(request)
-    is_json = kind.startswith("application/") and kind.endswith(("/json", "+json"))
-    if any(tuple(fault["loc"]) == ("body",) for fault in faults) and not is_json:
+    if any(tuple(fault["loc"]) == ("body",) for fault in faults) and not is_json(request):
         message, hint = "the body's media type is not JSON", "Content-Type: application/json"
         return _problem(415, "media-type", message, f"send the header {hint}")
     wrong = [_fault(fault) for fault in faults]
@@ -224,6 +227,12 @@ def _invalid(error: RequestValidationError, request: Request) -> Problem:
 def media_type(request: Request) -> str:
     """Media type of the request's body, or ""."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_json(request: Request) -> bool:
+    """Whether the request says that its body is JSON."""
+    kind = media_type(request)
+    return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 
 
 def _fault(fault: Any) -> dict[str, str]:
@@ -249,4 +258,11 @@ def sentence(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         return printable(f"`{str(fault['loc'][-1])[:100]}` is not known")
     reason = str(fault["msg"])[:1].lower() + str(fault["msg"])[1:]
-    return printable(f"{place} is wrong: {reason}, not {shortened(repr(fault['input']), 80)}")
+    return printable(f"{place} is wrong: {reason}, not {shortened(_shown(fault['input']), 80)}")
+
+
+def _shown(value: Any) -> str:
+    """The beginning of a value, however long it is: to write it out takes as long as to read it."""
+    if isinstance(value, dict):  # of which reprlib sorts all keys
+        value = dict(islice(value.items(), _REPR.maxdict))
+    return _REPR.repr(value)

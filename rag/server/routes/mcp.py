@@ -32,7 +32,7 @@ from rag.server.middleware import RequestLog
 from rag.server.routes.collection_routes import of_collection
 from rag.server.routes.documents import delete_everywhere
 from rag.server.state import ServiceLibrary, caller_of, page_for
-from rag.server.work import working
+from rag.server.work import has_more_entries, working
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 
@@ -43,6 +43,7 @@ PATH = "/mcp"
 _WAIT = 20.0
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 _MOST_ENTRIES = 5000
+"""Fields and items of a message: the SDK checks each in the thread of all requests."""
 
 
 @dataclass(frozen=True)
@@ -176,29 +177,16 @@ def _refusal(request: Request, body: bytes) -> Response | None:
     if request.method != "POST":
         return _error(405, _INVALID_REQUEST, "send messages with POST", {"Allow": "POST"})
     with working(caller_of(request)):
+        if has_more_entries(body, _MOST_ENTRIES):
+            text = f"the message has more than {_MOST_ENTRIES:,} fields and items"
+            return _error(400, _INVALID_REQUEST, text)
         try:
             message = json.loads(body)
             # half of a surrogate pair is not valid text
             json.dumps(message, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             return _error(400, _PARSE_ERROR, "the body is not JSON in UTF-8")
-        if _entries(message) > _MOST_ENTRIES:
-            text = f"the message has more than {_MOST_ENTRIES:,} fields and items"
-            return _error(400, _INVALID_REQUEST, text)
     return None
-
-
-def _entries(message: Any) -> int:
-    """Number of fields and items at all depths, as far as `_MOST_ENTRIES`: the SDK checks each in
-    the thread of all requests.
-    """
-    count, values = 0, [message]
-    while values and count <= _MOST_ENTRIES:
-        value = values.pop()
-        if isinstance(value, (dict, list)):
-            count += len(value)
-            values += value.values() if isinstance(value, dict) else value
-    return count
 
 
 def _error(
