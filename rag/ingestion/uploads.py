@@ -58,7 +58,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A queued file: job number, state ("waiting", "working", "failed"), error, time and batch."""
+    """A queued file: job number, state ("waiting", "working", "failed"), error, time, batch, and
+    the id of the key that sent it.
+    """
 
     number: int
     name: str
@@ -66,6 +68,7 @@ class Queued:
     error: str | None
     added: str
     batch: str = ""
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,9 @@ class State:
 class Queue(Protocol):
     """Queue of files to ingest."""
 
-    def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
-        """Queue all files durably, or none. Returns their job numbers.
+    def enqueue(self, uploads: Sequence[Upload], batch: str = "", key_id: str = "") -> list[int]:
+        """Queue all files durably, or none, in the turn of the key that sent them. Returns their
+        job numbers.
 
         The outcomes of a `batch` can be queried for a day.
         """

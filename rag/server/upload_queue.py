@@ -67,6 +67,11 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA secure_delete = ON;
 """
+_WAITING = """
+SELECT count(*), coalesce(sum(length(content)), 0),
+    coalesce(sum(key = ?), 0), coalesce(sum(length(content) * (key = ?)), 0)
+FROM files WHERE result IS NULL"""
+"""Number and bytes of the waiting files, and of those of a key."""
 _KEPT = 1000
 """Jobs whose results are kept on the server's disk."""
 _LOOK = 0.2
@@ -90,6 +95,15 @@ def _job(job: str, created: str, files: list[WireFile], total: int) -> Job:
     """A job of which these files were processed."""
     state = "done" if len(files) == total else "running" if files else "queued"
     return Job(id=job, state=state, created=created, files=files, total=total)
+
+
+def _is_full(used: int, own: int, more: int, most: int, key_id: str) -> bool:
+    """Whether `more` units do not fit into `most`, of which one key gets three quarters. What comes
+    first always fits.
+    """
+    if used and used + more > most:
+        return True
+    return bool(key_id and own) and own + more > most * 3 // 4
 
 
 class LocalUploadQueue:
@@ -148,10 +162,9 @@ class LocalUploadQueue:
         """
         job = uuid.uuid4().hex
         with self._transaction() as connection:
-            waiting, size = connection.execute(
-                "SELECT count(*), coalesce(sum(length(content)), 0) FROM files WHERE result IS NULL"
-            ).fetchone()
-            if waiting and (waiting + len(uploads) > self._most_waiting or size > self._most_bytes):
+            waiting, size, own, own_size = connection.execute(_WAITING, (key_id, key_id)).fetchone()
+            full = _is_full(waiting, own, len(uploads), self._most_waiting, key_id)
+            if full or _is_full(size, own_size, 1, self._most_bytes, key_id):
                 raise problems.overloaded(5)
             now = time.strftime(_TIME, time.gmtime())
             connection.execute("INSERT INTO jobs VALUES (?, ?, ?)", (job, now, len(uploads)))
@@ -349,11 +362,12 @@ class SharedUploadQueue:
         self._most_waiting = most_waiting
 
     def add(self, uploads: Sequence[Upload], key_id: str = "") -> str:
-        waiting = self.waiting
-        if waiting and waiting + len(uploads) > self._most_waiting:
+        waiting = [job.key_id for job in self._queue.state().jobs if job.state != "failed"]
+        own = waiting.count(key_id)
+        if _is_full(len(waiting), own, len(uploads), self._most_waiting, key_id):
             raise problems.overloaded(5)
         job = f"{time.strftime(_STAMP, time.gmtime())}-{uuid.uuid4().hex}"
-        self._queue.enqueue([file_of(upload) for upload in uploads], job)
+        self._queue.enqueue([file_of(upload) for upload in uploads], job, key_id)
         return job
 
     def get(self, job: str) -> Job | None:

@@ -1,5 +1,5 @@
 """The queue of files in PostgreSQL, an implementation of `rag.ingestion.uploads.Queue`: one
-procrastinate job for each file, inserted in the same transaction.
+procrastinate job for each file, inserted in the same transaction. Keys take turns, file by file.
 
 A job is done when its documents are committed. If a worker dies, another takes over its job and
 finds either no or complete documents. Jobs for the same document run in order.
@@ -38,13 +38,38 @@ CREATE TABLE IF NOT EXISTS rag_uploads (
     batch text NOT NULL DEFAULT '',
     result text,
     error text,
-    deaths int NOT NULL DEFAULT 0
+    deaths int NOT NULL DEFAULT 0,
+    key text NOT NULL DEFAULT '',
+    turn int NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch <> ''"""
+_LATER = {
+    "deaths": "int NOT NULL DEFAULT 0",
+    "key": "text NOT NULL DEFAULT ''",
+    "turn": "int NOT NULL DEFAULT 0",
+}
+"""Columns that tables of older versions lack."""
+_BY_TURN = """
+CREATE INDEX IF NOT EXISTS rag_uploads_key ON rag_uploads (key, turn);
+CREATE INDEX IF NOT EXISTS rag_uploads_name ON rag_uploads (name, turn)"""
+_TURN = """
+SELECT greatest(
+    coalesce(
+        (SELECT -priority FROM procrastinate_jobs WHERE status = 'todo'
+         ORDER BY priority DESC LIMIT 1),
+        (SELECT max(turn) + 1 FROM rag_uploads)
+    ),
+    (SELECT max(turn) + 1 FROM rag_uploads WHERE key = %s),
+    (SELECT max(turn) FROM rag_uploads WHERE name = %s),
+    0
+)"""
+"""A file's turn: the next of its key, but not before those that are processed now, so that nobody
+saves up turns, nor before an earlier file of its name.
+"""
 _KEPT = "1 day"
 """How long the outcome of a batch can be queried."""
 _FILES = """
-SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added, u.batch
+SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added, u.batch, u.key
 FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
 _OPEN = {"todo": "waiting", "doing": "working"}
 _TRIES = 5
@@ -69,9 +94,9 @@ class PostgresQueue:
         self._pace = pace or Pace()
         self._database.open(prepare)
 
-    def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
+    def enqueue(self, uploads: Sequence[Upload], batch: str = "", key_id: str = "") -> list[int]:
         return self._database.change(
-            lambda connection: [_enqueue(connection, upload, batch) for upload in uploads]
+            lambda connection: [_enqueue(connection, upload, batch, key_id) for upload in uploads]
         )
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
@@ -173,19 +198,26 @@ def prepare(connection: Connection[Any]) -> None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
         connection.execute(_UPLOADS)
         columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'rag_uploads'::regclass"
-        if ("deaths",) not in connection.execute(columns).fetchall():  # of an older version
-            connection.execute("ALTER TABLE rag_uploads ADD COLUMN deaths int NOT NULL DEFAULT 0")
+        known = {name for (name,) in connection.execute(columns).fetchall()}
+        for name, kind in _LATER.items():
+            if name not in known:
+                connection.execute(f"ALTER TABLE rag_uploads ADD COLUMN {name} {kind}")
+        connection.execute(_BY_TURN)
         if not has(connection, "procrastinate_jobs"):
             connection.execute(sql.SQL(SchemaManager.get_schema()))
 
 
-def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
-    columns = "name, source, data, batch"
-    sql = f"INSERT INTO rag_uploads ({columns}) VALUES (%s, %s, %s, %s) RETURNING id"
-    values = (upload.name, upload.source, upload.data, batch)
+def _enqueue(connection: Connection[Any], upload: Upload, batch: str, key_id: str) -> int:
+    """Queue the file in its key's turn. Files of one name stay in order, which `lock` and the
+    priorities ensure.
+    """
+    (turn,) = connection.execute(_TURN, (key_id, upload.name)).fetchall()[0]
+    columns = "name, source, data, batch, key, turn"
+    sql = f"INSERT INTO rag_uploads ({columns}) VALUES (%s, %s, %s, %s, %s, %s) RETURNING id"
+    values = (upload.name, upload.source, upload.data, batch, key_id, turn)
     number = int(connection.execute(sql, values).fetchall()[0][0])
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-    task = app.configure_task(_TASK, lock=upload.name, connection=connection)
+    task = app.configure_task(_TASK, lock=upload.name, priority=-turn, connection=connection)
     try:
         task.defer(upload=number)
     except ConnectorException as error:  # what it hides says whether a retry may succeed
@@ -212,8 +244,8 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
 def state_of(connection: Connection[Any]) -> State:
     rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
     jobs = (
-        Queued(n, name, _OPEN.get(status, "failed"), error, str(added), batch)
-        for n, name, _, status, error, added, batch in rows
+        Queued(n, name, _OPEN.get(status, "failed"), error, str(added), batch, key_id)
+        for n, name, _, status, error, added, batch, key_id in rows
     )
     return State(tuple(jobs))
 

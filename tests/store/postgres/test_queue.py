@@ -58,6 +58,46 @@ def test_jobs_are_done_once_and_in_order(dsn: str, queue: PostgresQueue) -> None
         assert queue.state().jobs == ()
 
 
+def test_keys_take_turns(dsn: str, queue: PostgresQueue) -> None:
+    """Many files of one key do not hold up another's, and nobody saves up turns."""
+    given: list[str] = []
+
+    def handle(one: Upload) -> Done:
+        given.append(one.name.removeprefix("docs/").removesuffix(".txt"))
+        if given[-1] == "12":  # meanwhile another key uploads
+            queue.enqueue([upload(31), upload(32)], key_id="third")
+        return Done("added")
+
+    queue.enqueue([upload(number) for number in range(11, 17)], key_id="loud")
+    queue.enqueue([upload(21), upload(22)], key_id="quiet")
+    work(dsn, handle)
+    order = list(given)
+    assert order[:4] == ["11", "21", "12", "22"]
+    assert order.index("31") < order.index("14")
+    assert order.index("32") < order.index("15")
+    assert sorted(order) == ["11", "12", "13", "14", "15", "16", "21", "22", "31", "32"]
+    given.clear()
+    queue.enqueue([upload(number) for number in range(41, 44)], key_id="new")
+    queue.enqueue([upload(51)], key_id="loud")
+    work(dsn, handle)
+    assert "51" in given[:2]
+
+
+def test_files_of_one_name_stay_in_order_whosever_they_are(dsn: str, queue: PostgresQueue) -> None:
+    given: list[bytes] = []
+
+    def handle(one: Upload) -> Done:
+        given.append(one.data)
+        return Done("added")
+
+    queue.enqueue([upload(number) for number in range(5)], key_id="loud")
+    queue.enqueue([upload(9, "First.")], key_id="loud")
+    queue.enqueue([upload(9, "Second.")], key_id="quiet")
+    queue.enqueue([upload(8, "Other.")], key_id="quiet")
+    work(dsn, handle)
+    assert given.index(b"First.") < given.index(b"Second.")
+
+
 def test_temporary_failures_are_retried(dsn: str, queue: PostgresQueue) -> None:
     tries: list[str] = []
 
