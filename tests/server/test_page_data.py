@@ -113,6 +113,23 @@ def test_large_responses_wait_for_a_share_of_the_memory(tmp_path: Path) -> None:
         assert other.get(path).status_code == 200  # nobody takes more than half
 
 
+def test_files_that_are_sent_piece_by_piece_count_too(tmp_path: Path) -> None:
+    content = pdf([column(["Sardines swim."], 72)]) + b"\n%" + bytes(14_000_000)
+    index = index_of(tmp_path, "a.pdf", content)
+    keys = [add_key(index, scope) for scope in ("write", "read")]
+    with serving(index, key=keys[0], max_upload_mb=4) as client, ExitStack() as stack:
+        path = "/v1/original?document=docs/a.pdf"
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {keys[0]}\r\n\r\n"
+        with ExitStack() as slow:
+            readers = [connect(client, slow, head.encode()) for _ in range(8)]
+            first = [reader.recv(12) for reader in readers]
+            assert first.count(b"HTTP/1.1 200") == 2  # of 4 MB
+            assert first.count(b"HTTP/1.1 503") == 6
+            other = stack.enter_context(with_key(client, keys[1]))
+            assert other.get(path).content == content
+        until(lambda: client.get(path).status_code == 200, 20)
+
+
 @pytest.fixture(scope="module")
 def with_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return plan_in(tmp_path_factory.mktemp("pdf"))

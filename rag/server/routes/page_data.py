@@ -47,6 +47,10 @@ FEATURES = ["check", "feedback", "conversation", "form", "proof"]
 _MOST_PARTS = 4000
 """Blocks and cells of a page of a document's structure."""
 _PIECE = 1 << 16
+_STREAMED = 2 << 20
+"""Bytes that a file counts for while it is sent piece by piece: more than it takes, so that a key
+has only so many files open, and less than its size.
+"""
 _TEXT_INSTEAD = "get its text: GET /v1/documents/ID/text"
 _SESSION_SECONDS = 400 * 86_400
 """As long as browsers keep a cookie."""
@@ -347,11 +351,13 @@ def get_page_picture(
 
 @router.get("/original", response_class=Response, responses=content("application/octet-stream"))
 @needs(Right.READ)
-def get_original(service: Shared, document: Identifier) -> Response:
+def get_original(request: Request, service: Shared, document: Identifier) -> Response:
     """The file of a document, to be saved: an ingested one while it is what was read, or an
     uploaded PDF.
     """
     stored = service.existing(document)
+    if not stored.source.startswith(UPLOADED):
+        request.state.held.reserve(_STREAMED)
     content = _content(service, stored)
     if content is None:
         raise NotFoundError(f"the file of {document[:200]} is not kept", _TEXT_INSTEAD)
