@@ -114,6 +114,11 @@ class Program:
         return mib(self.process.pid) if self.process else 0.0
 
     @property
+    def peak_mib(self) -> float:
+        """The most memory that it had."""
+        return mib(self.process.pid, "VmHWM") if self.process else 0.0
+
+    @property
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/task")) if self.process else 0
 

@@ -176,11 +176,29 @@ def test_under_load_nothing_fails_and_memory_stays(tmp_path: Path) -> None:
     assert found["growth_after_first_tenth_mib"] < 60
 
 
+def test_mixed_requests_succeed_and_memory_stays(tmp_path: Path) -> None:
+    found = load.memory(tmp_path, fake=True, requests=160, mixed=True)
+    assert (found["requests"], found["failed"]) == (160, 0)
+    assert found["growth_after_first_tenth_mib"] < 100
+    assert found["peak_mib"] < 1500
+
+
+def test_routes_that_are_measured_again_replace_those_in_the_file() -> None:
+    row = {"search_p95_ms": 90.0, "uploads": 1.0, "pictures": 1.0, "alone_p95_ms": 20.0}
+    slow = {**row, "search_p95_ms": 101.0}
+    before = {"cpu": "a", "peak_mib": 1.0, "routes": {"GET /a": slow, "GET /b": row}}
+    assert load.beyond(before["routes"]) == ["GET /a"]  # type: ignore[arg-type]
+    again = load.measured_again(before, {"cpu": "b", "routes": {"GET /a": row}})
+    assert again["beyond_the_bounds"] == []
+    assert again["measured_again"] == {"GET /a": "b"}
+    assert again["routes"] == {"GET /a": row, "GET /b": row}
+
+
 def test_a_flood_of_one_key_leaves_another_its_turns(tmp_path: Path) -> None:
     """One flood of a second; a request of the quiet key that fails counts as infinitely long. The
     bounds are for machines that compute much else.
     """
-    found = load.fairness(tmp_path, fake=True, seconds=1, only="POST /v1/search")
+    found = load.fairness(tmp_path, fake=True, seconds=1, only=["POST /v1/search"])
     (row,) = found["routes"].values()
     assert row["search_p50_ms"] < 10_000
     assert row["uploads"] < 60
