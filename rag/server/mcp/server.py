@@ -94,6 +94,10 @@ _PROOFS = {"bundle": "application/zip", "certificate": "text/html"}
 _MOST_BUNDLED = 16 << 20
 """Bytes of the documents in a bundle for an agent."""
 _LONGEST_QUESTION = 10_000
+_LONGEST_TEXT = 1_000_000
+"""Characters of a document that is read as one resource: the SDK writes it in the thread of all
+requests.
+"""
 _PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
 _NOT_SHOWN = set(
     "title minLength maxLength maxItems minimum maximum default examples additionalProperties "
@@ -239,14 +243,18 @@ def make_server(library_of: LibraryOf, writes: bool) -> RagServer:
     )
     def document(document_id: str, context: Context[Any, Any]) -> str:
         """The whole text, to which all offsets refer; ids are percent-encoded."""
+        asked = context.request_context.request
         try:
-            library = library_of(context.request_context.request, "", ExitStack())
-            document = library.document(document_id[:2000])
+            with working(asked.state.caller if asked else Caller()), ExitStack() as stack:
+                document = library_of(asked, "", stack).document(document_id[:2000])
         except RagError as error:
             raise ResourceError(printable(str(error))) from error
         if document is None:
             message = f"no document {document_id[:200]} in the index; see list_documents"
             raise ResourceNotFoundError(printable(message))
+        if len(document.text) > _LONGEST_TEXT:
+            message = f"{document_id[:200]} has {len(document.text):,} characters, too many to read"
+            raise ResourceError(printable(f"{message} at once; read parts of it: read_document"))
         return document.text
 
     as_is = ResourceSecurity(exempt_params={"request"})

@@ -68,7 +68,9 @@ def test_the_definitions_with_the_writing_tools_take_less_than_2000_tokens(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_first_document_makes_the_index_and_is_read(settings: Settings, mode: str) -> None:
+def test_the_first_document_makes_the_index_and_is_read(
+    settings: Settings, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     led = {"question": "Who led the talks?"}
 
     async def use(agent: Any) -> Any:
@@ -84,6 +86,9 @@ def test_the_first_document_makes_the_index_and_is_read(settings: Settings, mode
         assert OMAN in read.content[0].text
         (content,) = (await agent.read_resource("rag://document/uploads%2Foman.txt")).contents
         assert content.text == OMAN
+        monkeypatch.setattr("rag.server.mcp.server._LONGEST_TEXT", len(OMAN) - 1)
+        with pytest.raises(MCPError, match=r"too many to read at once.*read_document"):
+            await agent.read_resource("rag://document/uploads%2Foman.txt")
         checked = await agent.call_tool("check_claims", {"text": "The talks were in Paris."})
         assert not checked.is_error
         unknown = await agent.call_tool("ask", {"question": "zebra giraffe okapi"})
