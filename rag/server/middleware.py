@@ -45,6 +45,7 @@ from rag.server.work import Places
 
 _log = logging.getLogger("rag.requests")
 _SEARXNG = ("/search", "/v1/search")
+_KEY_HEADERS = {"authorization", "x-api-key"}
 _SMALL_BODY = 1 << 20
 """Size up to which a body stays in memory and reserves no bytes."""
 _PIECE = 1 << 16
@@ -257,7 +258,8 @@ class RequestGate:
             "key": caller.key_id,
             **exchange.notes,
         }
-        is_wrong_key = exchange.status == 401 and "authorization" in Headers(scope=scope)
+        sent = Headers(scope=scope).keys()
+        is_wrong_key = exchange.status == 401 and not _KEY_HEADERS.isdisjoint(sent)
         # always shown, so that attempts can be traced
         _log.log(logging.WARNING if is_wrong_key else logging.INFO, json.dumps(line))
         if self._spans:

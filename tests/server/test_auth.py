@@ -357,3 +357,7 @@ def test_a_wrong_key_is_always_logged_with_its_address(
         until(lambda: caplog.records, 5)
         (line,) = [json.loads(record.getMessage()) for record in caplog.records]
         assert (line["status"], line["address"]) == (401, "127.0.0.1")
+        caplog.clear()
+        search = client.get("/search?q=a", headers={"Authorization": "", "X-API-Key": "rag_a_b"})
+        assert search.status_code == 401
+        until(lambda: caplog.records, 5)
