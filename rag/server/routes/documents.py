@@ -131,7 +131,7 @@ def list_jobs(
 @router.delete("/jobs/{job}")
 @needs(Right.WRITE)
 def cancel_job(job: str, service: Shared) -> Job:
-    """Cancel an upload's waiting files. Indexed files stay; the one in progress is completed."""
+    """Cancel an upload's waiting files. Indexed files stay; work on the one in progress ends."""
     service.jobs.cancel(job)
     return get_job(job, service)
 
