@@ -125,6 +125,15 @@ def test_changed_answers_are_announced(browser: Browser, leases: httpx.Client) -
         notice.locator("li button").first.click()
         expect(page.locator(".document mark")).to_have_text("2035")
         page.goto("/")
+        changes = page.get_by_role("list", name="Changes of leases").locator("li")
+        expect(changes).to_have_count(2)
+        end = changes.filter(has_text="End")
+        expect(end).to_contain_text("elm.md › Endwas 2029, is 2035document changed")
+        watched.audit("start page with changes")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        page.get_by_role("button", name="Open grid: leases").click()
+        expect(notice).to_contain_text("2 answers changed since you looked")
+        page.goto("/")
         page.get_by_role("button", name="Grids 2").click()
         expect(page.get_by_role("list", name="Grids").locator("li")).to_have_count(1)
         watched.audit("grids")
@@ -133,6 +142,36 @@ def test_changed_answers_are_announced(browser: Browser, leases: httpx.Client) -
         expect(notice).to_be_empty()
         expect(page.get_by_role("button", name="Grids", exact=True)).to_be_visible()
         assert leases.get("/v1/grids/leases/changes").json() == {"changes": []}
+
+
+@pytest.mark.parametrize("scope", ["write", "read"])
+def test_the_start_page_says_what_changed_until_it_is_marked_as_seen(
+    browser: Browser, tmp_path: Path, scope: str
+) -> None:
+    key = add_key(tmp_path, scope)
+    with serving(tmp_path, key=add_key(tmp_path, "write"), threshold=0.75) as client:
+        put_leases(client)
+        make_grid(client)
+        put_text(client, "elm.md", "# Elm\n\nThe lease ends in 2035. The landlord is George Boole.")
+        wait(client, client.post("/v1/grids/leases/refresh"))
+        with visit(browser, client, 390, "401") as watched:
+            page = watched.page
+            page.locator("#key-value").fill(key)
+            page.get_by_role("button", name="Sign in").click()
+            standing = page.locator("#standing")
+            expect(standing).to_contain_text("was 2029, is 2035")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            page.get_by_role("button", name="Mark as seen: leases").click()
+            expect(standing).to_be_hidden()
+            seen_by_all = client.get("/v1/grids/leases/changes").json()["changes"] == []
+            assert seen_by_all == (scope == "write")
+            put_text(
+                client, "oak.md", "# Oak\n\nThe lease ends in 2040. The tenant is Ada Lovelace."
+            )
+            wait(client, client.post("/v1/grids/leases/refresh"))
+            page.reload()
+            expect(standing).to_contain_text("was 2027, is 2040")
+            expect(standing).not_to_contain_text("2035")
 
 
 def test_hostile_text_stays_text(browser: Browser, leases: httpx.Client) -> None:

@@ -199,7 +199,7 @@ function removeThread() {
 }
 
 function showThread() {
-  $('recent').hidden = $('found').hidden = $('check').hidden = $('welcome').hidden = $('guide').hidden = true;
+  $('recent').hidden = $('found').hidden = $('check').hidden = $('welcome').hidden = $('guide').hidden = $('standing').hidden = true;
   $('thread').hidden = false;
   $('title').textContent = upright(thread.title || thread.turns[0]?.question || '');
   $('question-label').textContent = 'Ask a follow-up';
@@ -260,8 +260,8 @@ function goHome() {
   $('submit').textContent = mode === 'search' ? 'Search' : 'Ask';
   say('');
   showRecent();
-  $('guide').hidden = true;
-  if (me.features.length) showGuide();
+  $('guide').hidden = $('standing').hidden = true;
+  if (me.features.length) { showGuide(); showStanding(); }
 }
 
 function showRecent() {

@@ -25,6 +25,7 @@ async function loadGrids() {
   grids = (await getJson('/v1/grids')).grids.filter(one => !leavingGrids.has(one.name));
   const changed = grids.reduce((sum, one) => sum + one.changed, 0);
   $('changed-count').textContent = changed || '';
+  showStanding();
   $('mode-grids').title = changed ? `${count(changed, 'answer')} changed since you looked` : 'Ask every document the same questions';
 }
 
@@ -183,13 +184,54 @@ function drawNotice() {
     el('span', { class: 'actions' }, button('Show', show, { class: 'small edged' }), me.may_write ? button('Mark as seen', seen, { class: 'small edged' }) : null)), list)] : []);
 }
 
-function changeCard({ row, column, before, after, document_id: id, reason }) {
-  const line = grid.cells.find(one => one.row === row);
-  const cell = line?.cells.find(one => one.column === column);
-  const inside = [el('b', {}, [line ? rowName(line) : row, column].filter(Boolean).join(' › ')),
-    before || after ? el('span', {}, before ? ['was ', el('s', {}, saidBy(before)), ', is '] : null, el('b', {}, saidBy(after))) : null,
-    el('span', { class: 'place' }, id && id !== row ? `${reason}: ${id}` : reason)];
-  return el('li', {}, cell && after ? el('button', { type: 'button', class: 'card', on: { click: event => openCell(line, cell, event.currentTarget) } }, inside) : el('div', { class: 'card' }, inside));
+function changeCard(change) {
+  const line = grid.cells.find(one => one.row === change.row);
+  const cell = line?.cells.find(one => one.column === change.column);
+  const inside = changeWords(line ? rowName(line) : change.row, change);
+  return el('li', {}, cell && change.after ? el('button', { type: 'button', class: 'card', on: { click: event => openCell(line, cell, event.currentTarget) } }, inside) : el('div', { class: 'card' }, inside));
+}
+
+// What the answer was, what it is, and why.
+const changeWords = (name, { row, column, before, after, document_id: id, reason }) => [el('b', {}, [name, column].filter(Boolean).join(' › ')),
+  before || after ? el('span', {}, before ? ['was ', el('s', {}, saidBy(before)), ', is '] : 'is ', el('b', {}, saidBy(after))) : null,
+  el('span', { class: 'place' }, id && id !== row ? `${reason}: ${id}` : reason)];
+
+// The start page says which answers of grids have changed since the last visit. Who may not write marks them as seen for this browser alone.
+const MOST_CHANGES = 3;
+const seenHere = name => `seen/${collection}/${name}`;
+let standing = 0;
+
+async function showStanding() {
+  const mine = ++standing;
+  const atHome = () => mode === 'ask' && !thread.turns.length;
+  const changed = atHome() ? grids.filter(one => one.changed) : [];
+  const all = await Promise.all(changed.map(async one => {
+    const since = me.may_write ? '' : kept.get(seenHere(one.name), '');
+    const { changes } = await getJson(`${gridAddress(one.name)}/changes${since ? `?since=${encodeURIComponent(since)}` : ''}`).catch(() => ({ changes: [] }));
+    return [one.name, changes];
+  }));
+  if (mine !== standing) return;
+  const some = all.filter(([, changes]) => changes.length);
+  $('standing').hidden = !some.length || !atHome();
+  $('standing').replaceChildren(el('h2', { id: 'standing-title', tabindex: '-1' }, 'Changed since your last visit'), ...some.map(standingOf));
+}
+
+function standingOf([name, changes]) {
+  const seen = async () => {
+    const until = changes.map(change => change.at).sort().at(-1);
+    try {
+      if (me.may_write) await postJson(`${gridAddress(name)}/looked?until=${encodeURIComponent(until)}`, {});
+      else kept.set(seenHere(name), until);
+      await loadGrids();
+      ($('standing').hidden ? $('question') : $('standing-title')).focus();
+    } catch (error) { say(error.message); }
+  };
+  const open = () => { mode = 'grids'; goHome(); goToGrid(name); };
+  const rows = [...changes].reverse().slice(0, MOST_CHANGES);
+  const opens = changes.length > rows.length ? `Show all ${changes.length.toLocaleString('en')}` : 'Open grid';
+  return el('div', { class: 'standing' }, el('div', { class: 'row' }, el('p', {}, el('b', {}, name), ` · ${count(changes.length, 'answer')}`),
+    el('span', { class: 'actions' }, button(opens, open, { class: 'small edged', 'aria-label': `${opens}: ${name}` }), button('Mark as seen', seen, { class: 'small edged', 'aria-label': `Mark as seen: ${name}` }))),
+  el('ul', { class: 'cards', 'aria-label': `Changes of ${name}` }, rows.map(change => el('li', {}, el('div', { class: 'card' }, changeWords(change.row === '*' ? 'All documents' : nameOf(change.row), change))))));
 }
 
 function saidBy(cell) {

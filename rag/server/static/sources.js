@@ -174,6 +174,7 @@ async function seeChanges() {
   const before = known.total;
   await refill().catch(() => {});
   if (known.total !== before) showGuide();
+  loadGrids().catch(() => {});  // a sync may have changed answers
 }
 
 // The open pane's list again, after documents have come or gone.
