@@ -98,9 +98,13 @@ def pool(settings: Settings) -> Pool:
     """Processes that parse files, as a context manager that ends them."""
     from rag.parsing.pool import ParseLimits, Pool
 
-    limits = (settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb)
-    workers = settings.workers or available_cores()
-    return Pool(workers, ParseLimits(*limits, bool(settings.keep_furniture)))
+    limits = ParseLimits(
+        most_bytes=settings.file_mb * 1_000_000,
+        seconds=settings.file_seconds,
+        memory=settings.file_memory_mb,
+        keep_furniture=bool(settings.keep_furniture),
+    )
+    return Pool(settings.workers or available_cores(), limits)
 
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[FoundFile]:
@@ -116,8 +120,13 @@ def stamps(settings: Settings) -> Stamps:
     from rag.ingestion.file_cache import Stamps
     from rag.parsing.formats import identity
 
-    limits = (settings.file_mb, settings.file_seconds, settings.file_memory_mb)
-    return Stamps(settings.index, identity(*limits, settings.keep_furniture))
+    parsers = identity(
+        settings.file_mb,
+        settings.file_seconds,
+        settings.file_memory_mb,
+        settings.keep_furniture,
+    )
+    return Stamps(settings.index, parsers)
 
 
 def ingest(
@@ -131,16 +140,30 @@ def ingest(
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings, create, on_embedded)
-    parts = (opened, lazy, settings.passage_tokens, stamps(settings), loader)
-    return Ingest(*parts, bool(settings.keep_furniture), forget)
+    return Ingest(
+        store=opened,
+        embedder=lazy,
+        passage_tokens=settings.passage_tokens,
+        stamps=stamps(settings),
+        loader=loader,
+        keep_furniture=bool(settings.keep_furniture),
+        forget=forget,
+    )
 
 
 def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
     """Ingests web pages and creates the index if needed."""
     from rag.ingestion.web import WebIngest
 
-    parts = (*_to_write(settings), settings.passage_tokens, reader.load_data)
-    return WebIngest(*parts, settings.file_mb * 1_000_000, allow_private)
+    opened, lazy = _to_write(settings)
+    return WebIngest(
+        store=opened,
+        embedder=lazy,
+        passage_tokens=settings.passage_tokens,
+        read=reader.load_data,
+        most_bytes=settings.file_mb * 1_000_000,
+        allow_private=allow_private,
+    )
 
 
 def _to_write(
@@ -216,8 +239,13 @@ def writer(settings: Settings, engine: Engine) -> Writer:
     if not settings.writer:
         message = "no writer is set; written answers need an OpenAI-compatible server"
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
-    address = (settings.writer, settings.writer_model, settings.writer_key)
-    return Writer(ChatServer(*address, settings.writer_seconds), Checker(engine))
+    server = ChatServer(
+        address=settings.writer,
+        model=settings.writer_model,
+        key=settings.writer_key,
+        seconds=settings.writer_seconds,
+    )
+    return Writer(server, Checker(engine))
 
 
 def retriever(settings: Settings) -> Retriever:

@@ -212,10 +212,15 @@ def sync_command(
         raise NotFoundError(f"no such folder: {folder}", hint)
     with build.pool(settings) as pool:
         progress = IngestProgress()
-        loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
         with Status("opening the index"):
-            parts = (loader, progress.on_embedded, forgetting, not dry_run)
-            sync = Sync(build.ingest(settings, *parts))
+            ingest = build.ingest(
+                settings,
+                loader=progress.loader(pool),
+                on_embedded=progress.on_embedded,
+                forget=partial(forget_quotes, settings.index),
+                create=not dry_run,
+            )
+            sync = Sync(ingest)
 
         def once() -> Changes:
             files = build.files(settings, [root], name or sync.name_of(root))

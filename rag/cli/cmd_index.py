@@ -249,8 +249,14 @@ def rebuild_command(
             bar.total = total
             bar.update(rebuilt)
 
-        parts = (build.embedder(settings), settings.embedder, settings.passage_tokens)
-        result = reindex.rebuild(settings.index, *parts, on_start, bar.update)
+        result = reindex.rebuild(
+            settings.index,
+            embedder=build.embedder(settings),
+            name=settings.embedder,
+            passage_tokens=settings.passage_tokens,
+            on_start=on_start,
+            on_progress=bar.update,
+        )
         build.store(settings).close()  # updates the search indexes
     resumed = f" ({result.resumed:,} done before an interruption)" if result.resumed else ""
     size = f"{result.documents:,} documents{resumed}, {result.passages:,} passages"

@@ -87,10 +87,17 @@ def _probe(store: Store, document: Document) -> tuple[Document, Footprint, Pairs
 
 def _receipt(store: Store, gone: Document, before: Footprint, pairs: Pairs) -> DeletionReceipt:
     after = store.trace(gone.id, before.numbers)
-    hits = sum(_finds(store, gone.id, *pair) for pair in pairs)
-    now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
-    counts = (before, after, 2 * len(pairs), hits, after.snapshots)
-    return DeletionReceipt(gone.id, gone.source, now, generation, *counts)
+    return DeletionReceipt(
+        document=gone.id,
+        source=gone.source,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        generation=store.stats().generation,
+        before=before,
+        after=after,
+        searches=2 * len(pairs),
+        found=sum(_finds(store, gone.id, passage, vector) for passage, vector in pairs),
+        snapshots=after.snapshots,
+    )
 
 
 def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:

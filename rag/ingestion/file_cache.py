@@ -55,14 +55,15 @@ class Stamps:
         """Take over what was saved; raises if it is broken. Paths of a moved index are updated."""
         if saved["format"] != _FORMAT:
             return
-        roots = (saved.get("root", self._root), self._root)
+        saved_root = saved.get("root", self._root)
         for name, (status, digest) in saved.get("files", {}).items():
-            self._digests[_moved(name, *roots)] = str(status), str(digest)
+            self._digests[_moved(name, saved_root, self._root)] = str(status), str(digest)
         for name, (status, reader, skipped) in saved.get("skipped", {}).items():
             self._bad[name] = str(status), str(reader), [(str(a), str(b)) for a, b in skipped]
         self._links |= {name: str(link) for name, link in saved.get("links", {}).items()}
         for folder, blocks in saved.get("furniture", {}).items():
-            self.furniture[_moved(folder, *roots)] = [str(digest) for digest in blocks]
+            moved = _moved(folder, saved_root, self._root)
+            self.furniture[moved] = [str(digest) for digest in blocks]
 
     def digest(self, path: Path) -> str:
         """SHA-256 of the file in hex, computed only if its status has changed; "" if unreadable."""

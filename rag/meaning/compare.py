@@ -275,9 +275,8 @@ def _is_bounded(first: Quantity, low: float, second: Quantity, other_low: float)
 
 def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
-    bounds = {stated.bound}, {claimed.bound}
     if stated.kind == claimed.kind == "number" and _range(stated) == _range(claimed):
-        return not _are_opposed(*bounds, _DOWN, _UP)
+        return not _are_opposed({stated.bound}, {claimed.bound}, _DOWN, _UP)
     if stated.unit is None or claimed.unit is None:
         if stated.unit != claimed.unit and not stated.kind == claimed.kind == "number":
             return stated.number == claimed.number

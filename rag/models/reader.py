@@ -78,8 +78,13 @@ def _output(read: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
 def _scored(windows: Sequence[Read]) -> Iterator[Scored]:
     for window, output in windows:
         starts, ends, scored = places(window)
-        sides = output.first[: window.tokens], output.last[: window.tokens]
-        for score, first, last in best_spans(*sides, scored, _MAX_ANSWER_TOKENS):
+        spans = best_spans(
+            start=output.first[: window.tokens],
+            end=output.last[: window.tokens],
+            scored=scored,
+            max_tokens=_MAX_ANSWER_TOKENS,
+        )
+        for score, first, last in spans:
             yield score, int(starts[first]), int(ends[last])
 
 

@@ -61,12 +61,14 @@ def _write(answers: IO[bytes], answer: dict[str, Any]) -> None:
 
 def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[str, Any]:
     try:
-        options = request["most_bytes"], request["keep_furniture"]
+        most_bytes = request["most_bytes"]
+        keep_furniture = request["keep_furniture"]
         if "size" in request:
-            loaded = load_data(request["id"], requests.read(request["size"]), *options)
+            data = requests.read(request["size"])
+            loaded = load_data(request["id"], data, most_bytes, keep_furniture)
         else:
             file = FoundFile(Path(request["path"]), request["id"])
-            loaded = load(file, request["known"], *options)
+            loaded = load(file, request["known"], most_bytes, keep_furniture)
         return _fields(loaded) | {"documents": [*map(_packed, loaded.documents)]}
     except ParseError as error:
         return {"unreadable": str(error), "transient": error.transient}

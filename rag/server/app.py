@@ -106,8 +106,13 @@ def create_app(
         middleware=[
             Middleware(
                 RequestGate,
-                *(service, collections, access, rights, admission, spans),
-                origins(settings.cors_origins),
+                service=service,
+                collections=collections,
+                access=access,
+                rights=rights,
+                admission=admission,
+                spans=spans,
+                origins=origins(settings.cors_origins),
             )
         ],
     )

@@ -133,12 +133,15 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
     """Boxes of the words. Only letters and digits are compared, since the document's text differs
     from the page's in spaces, line ends, hyphens and ligatures.
     """
-    quote = _letters(words), _letters(before), _letters(after)
+    quote = _letters(words)
+    letters_before = _letters(before)
+    letters_after = _letters(after)
     with closing(page.get_textpage()) as text:
         content = text.get_text_range(0, text.count_chars())
         if not _letters(content):
-            yield from _find_in_picture(page, *quote)
-        for _, box in _by_line(content, text, _best_place(content, *quote)):
+            yield from _find_in_picture(page, quote, letters_before, letters_after)
+        place = _best_place(content, quote, letters_before, letters_after)
+        for _, box in _by_line(content, text, place):
             yield _as_shares(page, box)
 
 

@@ -50,6 +50,11 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
     best = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
     area = auroc(score[has], score[~has])
     mean_em, mean_f1 = (float(100 * c[has].mean()) if has.any() else 0.0 for c in (em, overlap))
-    in_percent = None if area is None else 100 * area
-    counts = int(has.sum()), int((~has).sum())
-    return Measured(*counts, mean_em, mean_f1, float(100 * best), in_percent)
+    return Measured(
+        answerable=int(has.sum()),
+        unanswerable=int((~has).sum()),
+        em=mean_em,
+        f1=mean_f1,
+        best_f1=float(100 * best),
+        auroc=None if area is None else 100 * area,
+    )

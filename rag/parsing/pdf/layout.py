@@ -234,9 +234,17 @@ def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     for grid in grids(rules, [word for line in lines for word in line.known_words]):
         inside = [line for line in outside if _is_inside(line, grid)]
         if inside and not any(line.grid for line in inside):
-            box = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
+            placeholder = Line(
+                left=grid.edges[0],
+                top=grid.heights[0],
+                right=grid.edges[-1],
+                bottom=grid.heights[-1],
+                text=" ",
+                size=median(line.size for line in inside),
+                grid=grid,
+            )
             outside = [line for line in outside if not _is_inside(line, grid)]
-            outside.append(Line(*box, " ", median(line.size for line in inside), grid=grid))
+            outside.append(placeholder)
     return outside
 
 
@@ -348,9 +356,11 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
         return
     merged = [_merged(row) for row in lines]
     pitch = median([b.top - a.bottom for a, b in pairwise(merged)] or [0.0])
-    left, right = min(line.left for line in region), max(line.right for line in region)
-    edges = pitch, left, right
-    groups = grouped(merged, lambda group, line: not _begins_paragraph(group[-1], line, *edges))
+    left = min(line.left for line in region)
+    right = max(line.right for line in region)
+    groups = grouped(
+        merged, lambda group, line: not _begins_paragraph(group[-1], line, pitch, left, right)
+    )
     yield from map(_paragraph, groups)
 
 

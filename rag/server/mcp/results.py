@@ -63,8 +63,8 @@ def _at(document_id: str, start: int, end: int) -> str:
 def _linked(place: Json, library: IndexAccess) -> Json:
     """A citation, a quote or a passage of an answer's JSON, with its URL."""
     marked = place.get("highlight", place)
-    offsets = marked["start_char_index"], marked["end_char_index"]
-    return {**place, "url": library.link(place["document_id"], *offsets)}
+    url = library.link(place["document_id"], marked["start_char_index"], marked["end_char_index"])
+    return {**place, "url": url}
 
 
 def _place(row: Json) -> str:

@@ -183,10 +183,11 @@ def _check_target(folder: Path, path: Path) -> None:
 
 def _is_snapshot(path: Path) -> bool:
     """Whether it is marked as a snapshot; it may still be damaged."""
-    errors = (sqlite3.DatabaseError, OSError, ValueError)
-    with suppress(*errors), closing(untrusted.connect(path)) as connection:
-        return "snapshot_digest" in sqlite_file.read_meta(connection)
-    return False
+    try:
+        with closing(untrusted.connect(path)) as connection:
+            return "snapshot_digest" in sqlite_file.read_meta(connection)
+    except (sqlite3.DatabaseError, OSError, ValueError):
+        return False
 
 
 def _open(path: Path, seconds: float = 5) -> sqlite3.Connection:

@@ -288,9 +288,15 @@ class LocalStore:
             if self._counts[0] != state:  # counting a million rows takes 20 ms
                 self._counts = state, database.counts(connection)
             documents, passages = self._counts[1]
-        made_with = (meta["embedder"], int(meta["dim"]), int(meta["passage_tokens"]))
-        dense = self._derived.dense.index.index_type
-        return Stats(documents, passages, int(meta["generation"]), *made_with, dense)
+        return Stats(
+            documents=documents,
+            passages=passages,
+            generation=int(meta["generation"]),
+            embedder=meta["embedder"],
+            dim=int(meta["dim"]),
+            passage_tokens=int(meta["passage_tokens"]),
+            dense=self._derived.dense.index.index_type,
+        )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         from rag.store.local import snapshots as copies  # here, because only deletions need it
@@ -302,15 +308,26 @@ class LocalStore:
         with self._searching() as connection:
             present = connection.execute(listed, (document_id,)).fetchall()
             ids = sorted({*(number for (number,) in present), *numbers})
-            counts = connection.execute(counted, [document_id] * 3).fetchone()
+            (documents, originals, cells) = connection.execute(
+                counted, [document_id] * 3
+            ).fetchone()
             passages = len(database.passages(connection, ids))
             vectors = self._derived.dense.count(ids)
             words = self._derived.text.count(ids)
             unmerged = self._derived.text.unmerged()
         snapshots = (path for path in copies.taken(self.folder) if copies.holds(path, document_id))
-        log = sqlite_file.log_bytes(self._path)
-        parts = (counts[0], passages, vectors, words, log, unmerged)
-        return Footprint(*parts, tuple(map(str, snapshots)), tuple(ids), *counts[1:])
+        return Footprint(
+            documents=documents,
+            passages=passages,
+            vectors=vectors,
+            words=words,
+            log_bytes=sqlite_file.log_bytes(self._path),
+            unmerged=unmerged,
+            snapshots=tuple(map(str, snapshots)),
+            numbers=tuple(ids),
+            originals=originals,
+            cells=cells,
+        )
 
     def vacuum(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:

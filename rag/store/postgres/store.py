@@ -181,8 +181,14 @@ class PostgresStore:
     def stats(self) -> Stats:
         sql = "SELECT documents, passages, generation FROM rag_statistics"
         documents, passages, generation = self._database.rows(sql)[0]
-        made_with = (self._embedder, self._dim, self._passage_tokens)
-        return Stats(documents, passages, generation, *made_with)
+        return Stats(
+            documents=documents,
+            passages=passages,
+            generation=generation,
+            embedder=self._embedder,
+            dim=self._dim,
+            passage_tokens=self._passage_tokens,
+        )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         counted = "SELECT count(*) FROM {} WHERE id IN (SELECT id FROM n)"
@@ -197,7 +203,10 @@ class PostgresStore:
         files = "SELECT FROM rag_originals WHERE id = %s"
         cells = f"SELECT FROM rag_cells WHERE {HOLDS} AND documents @> ARRAY[%s]"
         return Footprint(
-            *(documents, passages, vectors, words),
+            documents=documents,
+            passages=passages,
+            vectors=vectors,
+            words=words,
             numbers=tuple(ids or ()),
             originals=len(self._rows_if("rag_originals", files, document_id)),
             cells=len(self._rows_if("rag_cells", cells, document_id)),
