@@ -31,8 +31,11 @@ __all__ = [
     "open",
     "open_async",
 ]
-_HOMES = {"RagError": "rag.errors", "Settings": "rag.settings"}
-_HOMES |= dict.fromkeys(("AsyncIndex", "Index", "open", "open_async"), "rag.client.local_index")
+_HOMES = {
+    "RagError": "rag.errors",
+    "Settings": "rag.settings",
+    **dict.fromkeys(("AsyncIndex", "Index", "open", "open_async"), "rag.client.local_index"),
+}
 
 
 def __getattr__(name: str) -> _Any:

@@ -54,21 +54,35 @@ _JSON = strategies.recursive(
 _FIELDS = (
     "highlight document_id question questions k filters deadline_ms stream name text after limit"
 ).split()
-_PATHS = ["/v1/ask"] * 9 + ["/v1/documents"] * 6
-_PATHS += (
+_OTHER_PATHS = (
     "/v1/ask/batch /v1/search /v1/verify /mcp /v1/chat/completions /v1/responses /v1/embeddings "
     "/v1/dify/retrieval /v1/vector_stores/default/search /v1/check /v1/feedback /v1/collections/ask"
-).split() * 3
-_PATHS += ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
+).split()
+_PATHS = [
+    *["/v1/ask"] * 9,
+    *["/v1/documents"] * 6,
+    *_OTHER_PATHS * 3,
+    "/v1/jobs/x",
+    "/v1/documents/uploads/a.txt",
+    "/",
+    "/ready",
+    "/metrics",
+]
 METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
-_PIECES = b'" { } [ ] , : \\ud800 \\u0000 1e999 -0 NaN null true --x "k": "stream":true,'.split()
-_PIECES += [b"", b"\0", b"\xff", b"\xed\xa0\x80", b"\r\n", b"\xe2\x80\xae", b"9" * 400]
-_ODD: list[Any] = [None, True, 0, 1, -1, 10**30, 1.5, float("nan"), float("inf"), [], {}, [[]]]
-_ODD += ["", " ", "a", "a.md", "\u202e", "\ud800", "\0", "x" * 2000, ["Who?"] * 70]
-_ODD += [["year>=2024"], ["document=uploads/a.txt"], ["\ud800=1"]]
-_ODD += [{"text": "a", "start_char_index": 0}]
-_TOOLS = ["", "ask", "search", "why", "fetch", "read_document", "outline", "list_documents"]
-_TOOLS += ["verify", "check_claims", "ingest", "delete"]
+_PIECES = [
+    *b'" { } [ ] , : \\ud800 \\u0000 1e999 -0 NaN null true --x "k": "stream":true,'.split(),
+    *[b"", b"\0", b"\xff", b"\xed\xa0\x80", b"\r\n", b"\xe2\x80\xae", b"9" * 400],
+]
+_ODD: list[Any] = [
+    *[None, True, 0, 1, -1, 10**30, 1.5, float("nan"), float("inf"), [], {}, [[]]],
+    *["", " ", "a", "a.md", "\u202e", "\ud800", "\0", "x" * 2000, ["Who?"] * 70],
+    *[["year>=2024"], ["document=uploads/a.txt"], ["\ud800=1"]],
+    {"text": "a", "start_char_index": 0},
+]
+_TOOLS = [
+    *["", "ask", "search", "why", "fetch", "read_document", "outline", "list_documents"],
+    *["verify", "check_claims", "ingest", "delete"],
+]
 MCP_METHODS = ["tools/call"] * 12 + (
     "tools/list resources/read resources/templates/list initialize ping server/discover "
     "notifications/initialized prompts/list subscriptions/listen nonsense"
@@ -80,8 +94,10 @@ _MCP_MODERN = {
 }
 _MUTATIONS = 16
 """Number of mutations of each request."""
-_TYPES = ["application/json"] * 2 + ["text/plain", "multipart/form-data", "", "a/b; c="]
-_TYPES += ["multipart/form-data; boundary=x"]
+_TYPES = [
+    *["application/json"] * 2,
+    *["text/plain", "multipart/form-data", "", "a/b; c=", "multipart/form-data; boundary=x"],
+]
 _HEADERS = b"authorization x-request-id accept range origin expect if-none-match".split()
 
 

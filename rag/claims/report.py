@@ -25,10 +25,14 @@ from rag.types import Citation, path_of
 
 _INDENT = 26
 """Columns for the longest verdict and its confidence, "not in the documents 100%"."""
-WORDS: dict[str, str] = {name: name.replace("_", " ") for name in get_args(ClaimVerdict)}
-WORDS |= {name: f"{name} quotation" for name in get_args(QuotationVerdict)}
-WORDS |= {"partly": "partly supported", "not_in_documents": "not in the documents"}
-WORDS |= {"wrong_citation": "wrong citation", "not_found": "quotation not found"}
+WORDS: dict[str, str] = {
+    **{name: name.replace("_", " ") for name in get_args(ClaimVerdict)},
+    **{name: f"{name} quotation" for name in get_args(QuotationVerdict)},
+    "partly": "partly supported",
+    "not_in_documents": "not in the documents",
+    "wrong_citation": "wrong citation",
+    "not_found": "quotation not found",
+}
 _LONGEST = 300
 """Maximum number of characters of a sentence in the terminal."""
 

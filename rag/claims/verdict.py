@@ -23,10 +23,16 @@ _DECISIVE: tuple[ClaimVerdict, ...] = (
 )
 _SHOWN = 3
 """Maximum number of evidence sentences of a claim."""
-_SKIPPED = {"question": "a question", "heading": "a heading", "code": "code"}
-_SKIPPED |= {"introduction": "it introduces what follows", "address": "it addresses the reader"}
-_SKIPPED |= {"fragment": "too short to be a claim", "table": "a table: its rows are not checked"}
-_SKIPPED |= {"quotation": "a quotation: its own verdict counts"}
+_SKIPPED = {
+    "question": "a question",
+    "heading": "a heading",
+    "code": "code",
+    "introduction": "it introduces what follows",
+    "address": "it addresses the reader",
+    "fragment": "too short to be a claim",
+    "table": "a table: its rows are not checked",
+    "quotation": "a quotation: its own verdict counts",
+}
 
 
 @dataclass(frozen=True, slots=True)

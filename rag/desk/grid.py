@@ -24,10 +24,15 @@ from rag.protocols import CellRow, Store
 from rag.types import Document, Value, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
-STATE_NAMES = {"answered": "answered", "unsure": "unsure", "absent": "not in the document"}
-STATE_NAMES |= {"unreadable": "unreadable", "waiting": "not asked yet"}
 VERDICTS = ("confirmed", "corrected", "rejected")
-STATE_NAMES |= {verdict: verdict for verdict in VERDICTS}
+STATE_NAMES = {
+    "answered": "answered",
+    "unsure": "unsure",
+    "absent": "not in the document",
+    "unreadable": "unreadable",
+    "waiting": "not asked yet",
+    **{verdict: verdict for verdict in VERDICTS},
+}
 """The states of cells for people; a person's rating takes the place of the state."""
 WITHDRAWN = "withdrawn"
 """Given in place of a verdict, this removes a cell's rating."""

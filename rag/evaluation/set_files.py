@@ -15,8 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rag.errors import InputError
 
 Text = Annotated[str, Field(pattern=r"\S")]
-_TYPES = {"string": "string", "list": "array", "int": "integer", "bool": "boolean"}
-_TYPES |= {"model": "object", "dict": "object", "float": "number"}
+_TYPES = {
+    "string": "string",
+    "list": "array",
+    "int": "integer",
+    "bool": "boolean",
+    "model": "object",
+    "dict": "object",
+    "float": "number",
+}
 
 
 class StrictRow(BaseModel):

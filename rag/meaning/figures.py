@@ -27,8 +27,15 @@ _SPOKEN = re.compile(
 )
 """Durations and shares in everyday words, which `digits` leaves alone: answers have them
 as they are written."""
-_FIXED = {"thirty": "30 minutes", "forty": "45 minutes", "fifteen": "15 minutes"}
-_FIXED |= {"six": "6 months", "two": "2 weeks", "quarters": "75 percent", "thirds": "66.7 percent"}
+_FIXED = {
+    "thirty": "30 minutes",
+    "forty": "45 minutes",
+    "fifteen": "15 minutes",
+    "six": "6 months",
+    "two": "2 weeks",
+    "quarters": "75 percent",
+    "thirds": "66.7 percent",
+}
 _SHARES = {"half": "50 percent", "a quarter": "25 percent", "a third": "33.3 percent"}
 _FREQUENCY = re.compile(
     rf"(?i)\b(?:(?:once )?(?:each|every|per|a) (?P<other>second |other )?{_TIME_UNIT}"

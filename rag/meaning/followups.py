@@ -41,14 +41,22 @@ _OTHERS, _UNLIKELY = 2, 0.05
 _SMOOTH = 0.02
 _TOPIC = 0.4
 """Weight of a completion with the topic in brackets, when one is chosen."""
-_GROUPS = {"it": "it its", "she": "he him his she her hers", "that": "this that", "one": "one ones"}
-_GROUPS |= {"they": "they them their theirs these those", "there": "there", "then": "then"}
+_GROUPS = {
+    "it": "it its",
+    "she": "he him his she her hers",
+    "that": "this that",
+    "one": "one ones",
+    "they": "they them their theirs these those",
+    "there": "there",
+    "then": "then",
+}
 _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.split()}
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
 _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
-_EMPTY = STOP_WORDS | AUXILIARIES | FUNCTION_WORDS | QUESTION_WORDS | SPEAKERS | _LINKS
-_EMPTY |= frozenset("many there us please exactly".split())
+_EMPTY = frozenset("many there us please exactly".split()).union(
+    STOP_WORDS, AUXILIARIES, FUNCTION_WORDS, QUESTION_WORDS, SPEAKERS, _LINKS
+)
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""

@@ -44,8 +44,17 @@ _NO_PERIOD = re.compile(
 """In the name of a column that compares two periods, or has a bound such as "from 1 July 2024"."""
 _RANGE = re.compile(r"\d ?[-\u2013] ?\d")
 """In the name of a column such as "0-12 months"."""
-_COUNTS = {"three": "3", "six": "6", "nine": "9", "twelve": "12", "thirteen": "13"}
-_COUNTS |= {"twenty-six": "26", "thirty-nine": "39", "fifty-two": "52", "fifty-three": "53"}
+_COUNTS = {
+    "three": "3",
+    "six": "6",
+    "nine": "9",
+    "twelve": "12",
+    "thirteen": "13",
+    "twenty-six": "26",
+    "thirty-nine": "39",
+    "fifty-two": "52",
+    "fifty-three": "53",
+}
 _LENGTH = re.compile(
     rf"(?i)\b(?:(?P<count>\d\d?|{'|'.join(_COUNTS)})[- ](?P<unit>month|week)s?"
     r"|(?P<to_date>year[- ]to[- ]date|YTD)|(?P<year>years? ended|fiscal year|full year))\b"

@@ -11,16 +11,43 @@ from itertools import takewhile
 from rag.meaning.words import CODE, CODES, LONGEST, NUMBER, NUMERIC_LETTERS, SIGN, digits, singular
 
 CURRENCIES = {
-    "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
-    "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "¥": "JPY", "yen": "JPY",
-    "rial": "IRR", "swiss franc": "CHF", "swedish krona": "SEK", "swedish kronor": "SEK",
-    "norwegian krone": "NOK", "norwegian kroner": "NOK", "danish krone": "DKK",
-    "danish kroner": "DKK", "canadian dollar": "CAD", "australian dollar": "AUD", "yuan": "CNY",
-    "rupee": "INR", "zloty": "PLN",
-}  # fmt: skip
-CURRENCIES |= {code.lower(): code for code in CODES}
-_TIMES = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0}
-_TIMES |= {"month": 365.25 / 12, "year": 365.25, "decade": 3652.5, "century": 36525.0}
+    "$": "USD",
+    "us$": "USD",
+    "dollar": "USD",
+    "us dollar": "USD",
+    "€": "EUR",
+    "euro": "EUR",
+    "£": "GBP",
+    "pound sterling": "GBP",
+    "british pound": "GBP",
+    "¥": "JPY",
+    "yen": "JPY",
+    "rial": "IRR",
+    "swiss franc": "CHF",
+    "swedish krona": "SEK",
+    "swedish kronor": "SEK",
+    "norwegian krone": "NOK",
+    "norwegian kroner": "NOK",
+    "danish krone": "DKK",
+    "danish kroner": "DKK",
+    "canadian dollar": "CAD",
+    "australian dollar": "AUD",
+    "yuan": "CNY",
+    "rupee": "INR",
+    "zloty": "PLN",
+    **{code.lower(): code for code in CODES},
+}
+_TIMES = {
+    "second": 1 / 86400,
+    "minute": 1 / 1440,
+    "hour": 1 / 24,
+    "day": 1.0,
+    "week": 7.0,
+    "month": 365.25 / 12,
+    "year": 365.25,
+    "decade": 3652.5,
+    "century": 36525.0,
+}
 """Durations in days."""
 _SHORT_TIMES = {"sec": "second", "min": "minute", "hr": "hour", "yr": "year"}
 _MEASURES: dict[str, tuple[str, float, str]] = {
@@ -74,16 +101,37 @@ _MEASURES: dict[str, tuple[str, float, str]] = {
     "tesla": ("field", 1.0, ""),
 }
 """By name: dimension, factor to the base unit, and other names."""
-_PREFIXES = {"tera": (1e12, "T"), "giga": (1e9, "G"), "mega": (1e6, "M"), "kilo": (1e3, "k")}
-_PREFIXES |= {"hecto": (1e2, "h"), "deca": (1e1, ""), "deci": (1e-1, ""), "centi": (1e-2, "c")}
-_PREFIXES |= {"milli": (1e-3, "m"), "micro": (1e-6, "µ"), "nano": (1e-9, "n"), "pico": (1e-12, "")}
+_PREFIXES = {
+    "tera": (1e12, "T"),
+    "giga": (1e9, "G"),
+    "mega": (1e6, "M"),
+    "kilo": (1e3, "k"),
+    "hecto": (1e2, "h"),
+    "deca": (1e1, ""),
+    "deci": (1e-1, ""),
+    "centi": (1e-2, "c"),
+    "milli": (1e-3, "m"),
+    "micro": (1e-6, "µ"),
+    "nano": (1e-9, "n"),
+    "pico": (1e-12, ""),
+}
 _PREFIXED = frozenset(
     "meter gram liter watt joule watt_hour calorie volt ampere ohm hertz pascal newton byte bit "
     "becquerel sievert tesla metric_ton".split()
 )
-_LENGTHS = {"meter": "m", "metre": "m", "kilometer": "km", "kilometre": "km", "mile": "mi"}
-_LENGTHS |= {"centimeter": "cm", "centimetre": "cm", "foot": "ft", "feet": "ft", "inch": "in"}
-_LENGTHS |= {"yard": "yd"}
+_LENGTHS = {
+    "meter": "m",
+    "metre": "m",
+    "kilometer": "km",
+    "kilometre": "km",
+    "mile": "mi",
+    "centimeter": "cm",
+    "centimetre": "cm",
+    "foot": "ft",
+    "feet": "ft",
+    "inch": "in",
+    "yard": "yd",
+}
 """Lengths that have squares and cubes, with their symbols."""
 _NO_SYMBOL = frozenset(("Tm", "Gm", "Mm", "hm", "Tg", "Gg", "kt", "Mt", "mt", "nt", "ct", "ht"))
 """Prefixed symbols that usually mean something else."""
@@ -200,8 +248,15 @@ _SHORT_RATES = {"pa": "year", "pcm": "month", "pw": "week"}
 _RATED = frozenset(
     "second minute hour day night week month quarter year person head capita annum".split()
 )
-_ISO = {"second": "PT{}S", "minute": "PT{}M", "hour": "PT{}H", "day": "P{}D", "week": "P{}W"}
-_ISO |= {"month": "P{}M", "year": "P{}Y"}
+_ISO = {
+    "second": "PT{}S",
+    "minute": "PT{}M",
+    "hour": "PT{}H",
+    "day": "P{}D",
+    "week": "P{}W",
+    "month": "P{}M",
+    "year": "P{}Y",
+}
 _UNIT = re.compile(
     r"(?:\s*(?:(?P<points>percentage points?\b)|(?P<percent>%|per\s?cent\b))"
     r"|[\s-](?P<words>[A-Za-z°][\w°/-]*(?: [a-z][\w-]*){0,2})"

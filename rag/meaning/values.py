@@ -143,8 +143,16 @@ def _range(text: str, after: str) -> Quantity | None:
     return quantity(match[0], f"{text[match.end() :]}{after}") if match else None
 
 
-_OFTEN = {"monthly": "month", "annual": "year", "annually": "year", "yearly": "year"}
-_OFTEN |= {"weekly": "week", "daily": "day", "hourly": "hour", "quarterly": "quarter"}
+_OFTEN = {
+    "monthly": "month",
+    "annual": "year",
+    "annually": "year",
+    "yearly": "year",
+    "weekly": "week",
+    "daily": "day",
+    "hourly": "hour",
+    "quarterly": "quarter",
+}
 BESIDE = 80
 """Characters before an amount in which its period is looked for."""
 _PER_BEFORE = re.compile(

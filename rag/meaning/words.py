@@ -31,13 +31,14 @@ PRONOUNS = frozenset("it its he him his she her hers they them their theirs".spl
 FUNCTION_WORDS = ARTICLES | DEMONSTRATIVES | PREPOSITIONS | PRONOUNS
 SUBJECTS, OWNERS = "he|she|it|they|this|these|those|that", "his|her|its|their"
 """Patterns for the words with which a sentence refers to one before it."""
-STOP_WORDS = QUESTION_WORDS | ARTICLES | DEMONSTRATIVES | BE | HAVE | MODALS | PRONOUNS
-STOP_WORDS -= {"shall", "must", "him", "hers", "theirs"}
-STOP_WORDS |= frozenset(
+_OTHER_STOP_WORDS = frozenset(
     "much long far old often did do does being of in on at to for from by with and or as there "
     "into about after before during than then so not no any some you your me my we our i say said "
     "says give gave tell".split()
 )
+STOP_WORDS = _OTHER_STOP_WORDS.union(
+    QUESTION_WORDS, ARTICLES, DEMONSTRATIVES, BE, HAVE, MODALS, PRONOUNS
+) - {"shall", "must", "him", "hers", "theirs"}
 """Words that do not tell what a question or sentence is about."""
 DENIALS = frozenset(
     "not never no nor neither without cannot nobody nothing denied denies refused failed "
@@ -66,8 +67,20 @@ def month_number(name: str) -> int:
 
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|[.,]\d|(?:st|nd|rd|th)\b)"
-_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9}
-_SCALES |= {"trillion": 1e12, "tn": 1e12, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_SCALES = {
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "million": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+    "tn": 1e12,
+    "k": 1e3,
+    "m": 1e6,
+    "b": 1e9,
+    "t": 1e12,
+}
 _SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion|tn)\b"
 SIGN = r"(?:US\$|[$€£¥])"
 CODES = "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()

@@ -13,8 +13,11 @@ from rag.parsing.base import Member, Parsed, ParseError, Part, join, one_line
 from rag.parsing.encoding import decode
 
 _MOST_BYTES = 300_000_000
-_METADATA = {name: name for name in ("title", "language", "date", "description", "publisher")}
-_METADATA |= {"creator": "author", "subject": "keywords"}
+_METADATA = {
+    **{name: name for name in ("title", "language", "date", "description", "publisher")},
+    "creator": "author",
+    "subject": "keywords",
+}
 _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 """LibreOffice's placeholders for missing values."""

@@ -10,8 +10,11 @@ from rag.parsing.tables import TableText
 
 _TITLES = ("title", "headline", "name", "subject", "label")
 _BODIES = ("text", "body", "content", "contents", "abstract", "description", "summary", "article")
-_METADATA = {name: name for name in ("title", "author", "date", "language")}
-_METADATA |= {"authors": "author", "lang": "language"}
+_METADATA = {
+    **{name: name for name in ("title", "author", "date", "language")},
+    "authors": "author",
+    "lang": "language",
+}
 _LONG = 160
 
 

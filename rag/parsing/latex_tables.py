@@ -39,9 +39,25 @@ _DROPPED = re.compile(
     r"|\\(?:centering|raggedright|bf|bfseries|it|itshape|small|footnotesize|scriptsize|tiny|normalsize"
     r"|large|quad|qquad|hfill|left|right|displaystyle)(?![a-zA-Z])|\\[,;:!]|%(?=\n)"
 )
-_SIGNS = {"times": "×", "pm": "±", "leq": "≤", "geq": "≥", "le": "≤", "ge": "≥", "cdot": "·"}
-_SIGNS |= {"pounds": "£", "euro": "€", "textsterling": "£", "texteuro": "€", "checkmark": "✓"}
-_SIGNS |= {"ldots": "…", "dots": "…", "textendash": "–", "textemdash": "—", "degree": "°"}
+_SIGNS = {
+    "times": "×",
+    "pm": "±",
+    "leq": "≤",
+    "geq": "≥",
+    "le": "≤",
+    "ge": "≥",
+    "cdot": "·",
+    "pounds": "£",
+    "euro": "€",
+    "textsterling": "£",
+    "texteuro": "€",
+    "checkmark": "✓",
+    "ldots": "…",
+    "dots": "…",
+    "textendash": "–",
+    "textemdash": "—",
+    "degree": "°",
+}
 _SIGN = re.compile(rf"\\(?P<name>{'|'.join(_SIGNS)})(?![a-zA-Z])(?:\{{\}})?")
 _ESCAPED = re.compile(r"\\([&%$#_{}])")
 _AFTER_ROW = re.compile(r"\*?(?:\s?\[-?[\d.]+ ?[a-z]*\])?")

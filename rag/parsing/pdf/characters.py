@@ -27,8 +27,11 @@ _WIDE = 2.0
 _NO_TITLE = re.compile(
     r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*"
 )
-_METADATA = {name.capitalize(): name for name in ("title", "author", "keywords")}
-_METADATA |= {"Subject": "description", "CreationDate": "date"}
+_METADATA = {
+    **{name.capitalize(): name for name in ("title", "author", "keywords")},
+    "Subject": "description",
+    "CreationDate": "date",
+}
 _INVISIBLE = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0xFFFF])
 _LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
 """The dots between a title and its page in a table of contents."""
