@@ -1,5 +1,6 @@
 # make ask    sets everything up and answers a question from seeds/: make ask Q="Where was the JCPOA signed?"
-# make check  sets everything up and runs lint, types and all tests
+# make check  sets everything up and runs lint, types and all tests but the soaks
+# make soak   runs the soaks: kills, floods, failovers, an installation from wheels
 # make gate   asks gold questions on seeds/ and keeps the bounds in GATES
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ ASKED := 250
 # Bounds for the questions on seeds/, in per cent: slightly below the measured values.
 GATES := useful=78 f1_answerable=73 citation_document@1=85 abstention_recall=78 citation_precision_right=94 evidence@10=97 offset_integrity=100
 
-.PHONY: ask check coverage gate fast clean
+.PHONY: ask check soak coverage gate fast clean
 .DEFAULT_GOAL := ask
 
 ask: $(VENV)/installed
@@ -22,7 +23,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -m "not slow"
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m "slow and not soak"
+
+soak: $(VENV)/installed-dev  ## kills, floods, failovers and an installation; CI runs them
+	$(BIN)/pytest -n 2 --dist loadfile -m soak
 
 coverage: $(VENV)/installed-dev  ## which lines the tests reach; takes half as long again as check
 	$(BIN)/coverage run -m pytest

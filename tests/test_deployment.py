@@ -123,6 +123,7 @@ def required(folder: Path) -> None:
                 (folder / path.name).symlink_to(path)
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_the_package_is_installed_from_an_index_and_answers(
     package_index: str, tmp_path: Path

@@ -16,7 +16,7 @@ from rag.settings import Settings
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 
 def ran(command: click.Command, *arguments: str) -> dict[str, Any]:

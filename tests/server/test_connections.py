@@ -156,6 +156,7 @@ def test_connections_and_backlog_fit_the_file_handles(files: int) -> None:
     assert connections >= 8
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_few_file_handles_are_enough_for_many_half_open_connections(tmp_path: Path) -> None:
     with process(tmp_path, TEST_FILES="256") as (server, client), ExitStack() as stack:

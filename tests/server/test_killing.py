@@ -32,6 +32,7 @@ def story(number: int) -> str:
     return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
 
 
+@pytest.mark.soak
 def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path) -> None:
     chance = random.Random(0)
     accepted: dict[tuple[str, str], int] = {}
@@ -74,6 +75,7 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
     assert accepted
 
 
+@pytest.mark.soak
 def test_a_file_that_kills_the_service_twice_is_given_up(tmp_path: Path) -> None:
     job = ""
     for _ in range(2):

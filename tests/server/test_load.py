@@ -170,12 +170,14 @@ def test_only_uploads_reserve_bytes(client: httpx.Client) -> None:
         assert upload.status_code in (201, 202)
 
 
+@pytest.mark.soak
 def test_under_load_nothing_fails_and_memory_stays(tmp_path: Path) -> None:
     found = load.memory(tmp_path, fake=True, requests=160)
     assert (found["requests"], found["failed"]) == (160, 0)
     assert found["growth_after_first_tenth_mib"] < 60
 
 
+@pytest.mark.soak
 def test_mixed_requests_succeed_and_memory_stays(tmp_path: Path) -> None:
     found = load.memory(tmp_path, fake=True, requests=160, mixed=True)
     assert (found["requests"], found["failed"]) == (160, 0)
@@ -194,6 +196,7 @@ def test_routes_that_are_measured_again_replace_those_in_the_file() -> None:
     assert again["routes"] == {"GET /a": row, "GET /b": row}
 
 
+@pytest.mark.soak
 def test_a_flood_of_one_key_leaves_another_its_turns(tmp_path: Path) -> None:
     """One flood of a second; a request of the quiet key that fails counts as infinitely long. The
     bounds are for machines that compute much else.
@@ -206,6 +209,7 @@ def test_a_flood_of_one_key_leaves_another_its_turns(tmp_path: Path) -> None:
     assert sum(row["statuses"].values()) >= load.CLIENTS
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("options", [["400"], ["200", "--locked"]])
 def test_it_survives_fuzzing(tmp_path: Path, options: list[str]) -> None:
     out = tmp_path / "found.json"

@@ -12,7 +12,7 @@ import pytest
 from tests.parsing.pdfs import column, pdf
 from tests.server.fake_server import Process, connect, finished, process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 MOST = 1000
 """Megabytes at the peak; the service alone takes a fifth of it, with real models half as much
 again. Each of these requests took between 1,000 and 7,900.

@@ -16,7 +16,7 @@ from tests.store.helpers import EXPECT, by_lexical, put, stored
 from tests.store.postgres.queue_worker import PACE
 from tests.store.postgres.test_queue import eventually, worker
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 
 @pytest.fixture
