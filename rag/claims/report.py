@@ -162,20 +162,38 @@ def marked(report: CheckReport) -> str:
     """The text with a note after each sentence that the documents do not support, and after each
     quotation with a fault: `[⚠ contradicted: says "2029", lease.md says "2028"]`. Rows of tables,
     which are not checked, have none."""
-    notes = [
-        (_after(report.text, item.end), _note(item)) for item in report.quotations if item.is_fault
-    ]
-    notes += [(item.end, _note(item)) for item in report.judged if _has_note(item)]
     text, reached = "", 0
+    notes = [(_noted_end(report.text, item), _note(item)) for item in _noted(report)]
     for end, note in sorted(notes):
-        text += f"{report.text[reached:end]} {note}"
+        text += f"{report.text[reached:end]} [⚠ {note}]"
         reached = end
     return text + report.text[reached:]
 
 
-def _after(text: str, end: int) -> int:
-    """The end of a quotation with the mark that closes it."""
-    return end + (text[end : end + 1] in _CLOSING)
+def comments(report: CheckReport) -> list[tuple[str, str]]:
+    """What `marked` marks, as pairs (words of the text, note with its evidence), in its order. The
+    words lack the sign before a list's item, which a DOCX file does not have as text."""
+    pairs = []
+    for item in sorted(_noted(report), key=lambda item: (item.start, -item.end)):
+        words = report.text[item.start : item.end].removeprefix("- ")
+        pairs.append((words, _printable("\n".join([_note(item), *_quotes(item)]))))
+    return pairs
+
+
+def _quotes(item: Checked | CheckedQuotation) -> list[str]:
+    return [f"{place(citation)}: “{shown(citation.quote)}”" for citation in _citations(item)[:2]]
+
+
+def _noted(report: CheckReport) -> list[Checked | CheckedQuotation]:
+    """The quotations with a fault, and the sentences that are not supported."""
+    faults = [item for item in report.quotations if item.is_fault]
+    return [*faults, *(item for item in report.judged if _has_note(item))]
+
+
+def _noted_end(text: str, item: Checked | CheckedQuotation) -> int:
+    """The end of a sentence, or of a quotation with the mark that closes it."""
+    is_closed = isinstance(item, CheckedQuotation) and text[item.end : item.end + 1] in _CLOSING
+    return item.end + is_closed
 
 
 def _has_note(sentence: Checked) -> bool:
@@ -191,7 +209,7 @@ def _note(item: Checked | CheckedQuotation) -> str:
     is_absent = item.verdict in ("not_in_documents", "not_found")
     is_wrong = isinstance(item, Checked) and item.wrong_citation
     name = WORDS["wrong_citation" if is_wrong else item.verdict]
-    return f"[⚠ {name}]" if is_absent else f"[⚠ {name}: {shown(item.reason)}]"
+    return name if is_absent else f"{name}: {shown(item.reason)}"
 
 
 def _heading(item: Checked | CheckedQuotation) -> str:

@@ -21,7 +21,7 @@ from rag.cli.options import (
     show,
     write_text,
 )
-from rag.errors import InputError
+from rag.errors import InputError, writing_to
 from rag.filters import Condition, Filter
 from rag.render.status import clean
 from rag.settings import Settings
@@ -42,6 +42,7 @@ def check_command(
     ),
     junit: Path | None = option("Write a JUnit file with one test per claim and quotation."),
     html: Path | None = option("Write a marked copy of the text, with evidence, as a web page."),
+    docx: Path | None = option("Write a copy of a DOCX file with a comment at each fault."),
     quotations: bool = option("Check only the quotations, which is fast and needs no model."),
     allow_empty: bool = option("Pass a file that makes no claim and quotes nothing."),
     quiet: bool = option("Leave out supported sentences and exact quotations.", "--quiet", "-q"),
@@ -62,15 +63,20 @@ def check_command(
       rag check answer.txt --html report.html
       rag check brief.docx --quotations --html marked.html
       rag check brief.md --fail-on quotation
+      rag check brief.docx --docx commented.docx
       rag check docs/*.md --allow-empty --quiet
       rag check CHANGELOG.md --fail-on contradicted --junit claims.xml
     """
     kinds = _kinds(fail_on)
-    if html and len(files) > 1:
-        message = f"--html {html} is for one file, not for {len(files)}"
-        raise InputError(message, "check each file on its own, or leave out --html")
-    check_folder(junit)
-    check_folder(html)
+    for option_name, path in (("--html", html), ("--docx", docx)):
+        if path and len(files) > 1:
+            message = f"{option_name} {path} is for one file, not for {len(files)}"
+            raise InputError(message, f"check each file on its own, or leave out {option_name}")
+    if docx and Path(files[0]).suffix.lower() != ".docx":
+        message = f"--docx {docx} is a copy of a DOCX file, which {files[0]} is not"
+        raise InputError(message, "use --html for a marked copy of other files")
+    for path in (junit, html, docx):
+        check_folder(path)
     texts = [("stdin" if file == "-" else file, read_document(file)) for file in files]
     checked: list[CheckedFile] = []
     with _quotations(settings) if quotations else _claims(settings) as check:
@@ -82,6 +88,8 @@ def check_command(
                     raise _named(error, name) from error
                 report = CheckReport(text, (), 0)
             checked.append((name, report, report.failures(kinds)))
+    if docx:
+        _comment(files[0], checked[0][1], docx)
     _report(checked, junit, html, quiet)
     sys.exit(1 if any(failed for _, _, failed in checked) else 0)
 
@@ -125,6 +133,16 @@ def _named(error: NoClaimsError, name: str) -> NoClaimsError:
     """The error with the file's name."""
     hint = f"{error.hint}; --allow-empty passes such a file"
     return NoClaimsError(f"{name}: {error.message}", hint)
+
+
+def _comment(file: str, report: CheckReport, path: Path) -> None:
+    """Write a copy of a DOCX file with comments."""
+    from rag.claims import report as reports
+    from rag.parsing.docx_comments import with_comments
+
+    content = with_comments(Path(file).read_bytes(), reports.comments(report))
+    with writing_to(path, "choose another file"):
+        path.write_bytes(content)
 
 
 def _report(checked: list[CheckedFile], junit: Path | None, html: Path | None, quiet: bool) -> None:

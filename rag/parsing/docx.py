@@ -20,10 +20,10 @@ from rag.parsing.tables import are_headers, table_part
 from rag.types import Block, BlockKind
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
-_PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
-_TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
+PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
 _COMPATIBLE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-_LEFT_OUT = qn("w:del"), qn("w:moveFrom"), f"{_COMPATIBLE}Fallback"
+LEFT_OUT = qn("w:del"), qn("w:moveFrom"), f"{_COMPATIBLE}Fallback"
 _OUTLINE_LEVEL = f"{qn('w:pPr')}/{qn('w:outlineLvl')}"
 _NUMBERING = f"{qn('w:pPr')}/{qn('w:numPr')}"
 _PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
@@ -163,7 +163,7 @@ def _table(table: Table, context: tuple[str, ...]) -> Part:
 
 def _is_bold(element: Any) -> bool:
     """Whether all text of a row or paragraph is bold."""
-    runs = [run for run in element.iter(qn("w:r")) if run.find(_TEXT) is not None]
+    runs = [run for run in element.iter(qn("w:r")) if run.find(TEXT) is not None]
     marks = [run.find(f"{qn('w:rPr')}/{qn('w:b')}") for run in runs]
     return bool(marks) and all(
         mark is not None and mark.get(qn("w:val"), "1") not in ("0", "false") for mark in marks
@@ -178,13 +178,13 @@ def _text(element: Any, after_paragraph: str = "") -> str:
         node = stack.pop()
         if isinstance(node, str):
             parts.append(node)
-        elif node.tag == _TEXT:
+        elif node.tag == TEXT:
             parts.append(node.text or "")
         elif node.tag == _PAGE:
             parts.append(_CUT)
-        elif node.tag in _PIECES:
-            parts.append(_PIECES[node.tag])
-        elif node.tag not in _LEFT_OUT:
+        elif node.tag in PIECES:
+            parts.append(PIECES[node.tag])
+        elif node.tag not in LEFT_OUT:
             stack += [after_paragraph] if node.tag == qn("w:p") else []
             stack += reversed(list(node))
     return "".join(parts)

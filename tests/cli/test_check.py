@@ -10,11 +10,13 @@ from xml.etree import ElementTree
 import docx
 import pytest
 from click.testing import CliRunner, Result
+from docx.oxml.ns import qn
 
 from rag import build
 from rag.claims.checker import Checker
 from rag.cli.main import cli
 from rag.errors import InputError
+from rag.parsing.docx_comments import with_comments
 from rag.settings import Settings
 from tests.claims.parts import MODELS, TEXTS, engine
 from tests.parsing.pdfs import column, pdf
@@ -126,6 +128,64 @@ def test_documents_are_checked_as_they_would_be_read(
     done = run(str(checked / name), "--quotations")
     assert done.exit_code == 1, done.output
     assert "says “6,060”, limits.md says “5,060”" in done.output
+
+
+def anchored(path: Path) -> dict[str, str]:
+    """The words at each comment of a DOCX file, by the comment's first line."""
+    document = docx.Document(str(path))
+    found = {}
+    for comment in document.comments:
+        is_inside, words = False, ""
+        for node in document.element.body.iter():
+            if node.tag == qn("w:t") and is_inside:
+                words += node.text
+            elif node.get(qn("w:id")) == str(comment.comment_id):
+                is_inside = node.tag == qn("w:commentRangeStart") or (
+                    is_inside and node.tag != qn("w:commentRangeEnd")
+                )
+        found[comment.text.split("\n")[0]] = words
+    return found
+
+
+def test_a_docx_file_gets_comments_at_its_faults(checked: Path) -> None:
+    made = docx.Document()
+    made.add_heading("Notes")
+    paragraph = made.add_paragraph("The JCPOA was signed in Vienna on 14 July 2015. The stockpile ")
+    paragraph.add_run("of uranium").bold = True
+    paragraph.add_run(" is capped at 500 kilograms. Is it over?")
+    made.add_paragraph("The United States left the agreement on 9 May 2018.", style="List Bullet")
+    made.add_paragraph(QUOTING)
+    made.save(str(checked / "a.docx"))
+    done = run(str(checked / "a.docx"), "--docx", str(checked / "b.docx"))
+    assert done.exit_code == 1, done.output
+    comments = anchored(checked / "b.docx")
+    stockpile = 'contradicted: says "500 kilograms", limits.md says "300 kilograms"'
+    assert comments[stockpile] == "The stockpile of uranium is capped at 500 kilograms."
+    left = 'contradicted: says "9 May 2018", exit.md says "8 May 2018"'
+    assert comments[left] == "The United States left the agreement on 9 May 2018."
+    quotation = "altered quotation: says “6,060”, limits.md says “5,060”"
+    assert comments[quotation] == "Natanz keeps 6,060 centrifuges for ten years."
+    before, after = (docx.Document(str(checked / name)) for name in ("a.docx", "b.docx"))
+    assert [p.text for p in after.paragraphs] == [p.text for p in before.paragraphs]
+    assert [run.bold for run in after.paragraphs[1].runs if run.text == "of uranium"] == [True]
+    (said,) = (one for one in after.comments if one.text.startswith(stockpile))
+    assert "limits.md:" in said.text
+    assert said.author == "rag"
+
+
+def test_comments_without_a_place_stand_at_the_beginning(tmp_path: Path) -> None:
+    made = docx.Document()
+    made.add_paragraph("One sentence.")
+    made.save(str(tmp_path / "a.docx"))
+    content = (tmp_path / "a.docx").read_bytes()
+    (tmp_path / "b.docx").write_bytes(with_comments(content, [("In a footnote.", "wrong")]))
+    assert anchored(tmp_path / "b.docx") == {"“In a footnote.”: wrong": "O"}
+
+
+def test_only_a_docx_file_gets_comments(checked: Path) -> None:
+    outcome = run(str(checked / "notes.md"), "--docx", str(checked / "b.docx"))
+    assert isinstance(outcome.exception, InputError)
+    assert "is a copy of a DOCX file, which" in outcome.exception.message
 
 
 def test_a_broken_document_is_named(checked: Path) -> None:
