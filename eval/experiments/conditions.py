@@ -51,7 +51,7 @@ from rag.query import Query
 from rag.settings import Settings
 from rag.types import Document, Hit, Passage, YesNo
 
-LEANS = np.arange(-2, 2.25, 0.25)
+LEANS = np.arange(-2, 4.25, 0.25)
 LEASTS = np.arange(0.2, 0.85, 0.1)
 NONE = "none"
 
@@ -208,6 +208,8 @@ def score(asked: Sequence[Asked], says: Sequence[str]) -> float:
 def fitted(engine: Engine, asked: Sequence[Asked]) -> dict[str, Any]:
     """The pair of thresholds with the highest score, those of today, and the figures of both."""
     read = list(readings(engine, asked))
+    if all(reading.proofs is None for reading in read):
+        raise click.UsageError("this reader's verdict head has no fourth output to fit")
     known: list[dict[tuple[object, ...], str]] = [{} for _ in read]
 
     def says(lean: float, least: float) -> list[str]:
@@ -229,7 +231,8 @@ def fitted(engine: Engine, asked: Sequence[Asked]) -> dict[str, Any]:
             **figures(asked, words),
         }
 
-    pairs = [(float(lean), float(least)) for lean, least in product(LEANS, LEASTS)]
+    pairs = [(CONDITION_LEAN, LEAST_SAID)]
+    pairs += [(float(lean), float(least)) for lean, least in product(LEANS, LEASTS)]
     best = max(pairs, key=lambda pair: score(asked, says(*pair)))
     return {"best": shown(*best), "today": shown(CONDITION_LEAN, LEAST_SAID)}
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 
 from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, said
-from rag.meaning.sentences import Offsets
+from rag.meaning.sentences import Offsets, split_sentences
 from rag.protocols import Reader, Verdict
 from rag.structure import heading_path, lead_in, list_at, sentence_after, sentence_before
 from rag.types import Document, Hit, Passage, Place, YesNo
@@ -24,6 +24,8 @@ _SENTENCES, _PASSAGES = 3, 2
 """Sentences that score best, and passages that say most, whose two best sentences are read too."""
 _LONGEST_CONTEXT = 200
 """Characters of title and headings that a reader reads."""
+_LONG_QUESTION = 40
+"""Words from which on a question may have more tokens than a reader reads."""
 Proof = tuple[Place, ...]
 """Sentences of one document, in its order."""
 
@@ -41,7 +43,10 @@ def with_proofs(readings: Sequence[Reading], reader: Reader, most: Sequence[int]
         return list(readings)
 
     questions = [
-        (readings[number].question, [_hit(readings[number], proof) for proof in found])
+        (
+            question_first(readings[number].question),
+            [_hit(readings[number], proof) for proof in found],
+        )
         for number, found in chosen.items()
     ]
     outputs = reader.read_many(questions)
@@ -51,6 +56,17 @@ def with_proofs(readings: Sequence[Reading], reader: Reader, most: Sequence[int]
         by_proof = dict(zip(found, output.verdicts, strict=True))
         finished[number] = replace(readings[number], proofs=by_proof)
     return finished
+
+
+def question_first(question: str) -> str:
+    """A long question with its last sentence first, so that a reader, which cuts its end off, reads
+    what is asked, and then what the asker says of themselves.
+    """
+    sentences = split_sentences(question)
+    if len(question.split()) <= _LONG_QUESTION or len(sentences) < 2:
+        return question
+    start, end = sentences[-1]
+    return f"{question[start:end]} {question[:start].strip()}"
 
 
 def _wants_verdict(reading: Reading) -> bool:

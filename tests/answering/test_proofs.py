@@ -12,7 +12,7 @@ from rag import build
 from rag.answering.candidate import Candidate
 from rag.answering.compose import Ruling
 from rag.answering.features import Featurizer
-from rag.answering.proofs import PROOFS, Proof, proofs, verdicts, with_proofs
+from rag.answering.proofs import PROOFS, Proof, proofs, question_first, verdicts, with_proofs
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading, said
 from rag.engine import Engine
@@ -161,6 +161,12 @@ def test_a_long_path_keeps_its_innermost_heading(tmp_path: Path) -> None:
     reader = taught(tmp_path, ("Open fires of any kind in the hall.", NO), title="Prohibited")
     (after,) = with_proofs([reading], reader, [1])
     assert [said(verdict) for verdict in (after.proofs or {}).values()] == ["no"]
+
+
+def test_what_is_asked_is_read_before_a_long_story() -> None:
+    story = "I am 17 and I live with my aunt. " + "We have two dogs and a cat. " * 6
+    assert question_first(f"{story}May I swim?") == f"May I swim? {story.strip()}"
+    assert question_first("I am 17. May I swim?") == "I am 17. May I swim?"
 
 
 def test_the_likeliest_is_said_if_anything_is() -> None:
