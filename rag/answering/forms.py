@@ -24,6 +24,8 @@ NEEDS_ALL = "needs_all"
 """
 CLASSES = (*FORMS, NEEDS_ALL, TALK)
 SHIPPED = Path(__file__).with_name("forms.safetensors")
+SHELF = Path(__file__).with_name("shelf.safetensors")
+"""Weights of the classifier of questions over the whole shelf."""
 _WORD = re.compile(r"[a-z']+")
 _CUES = tuple(
     (
@@ -113,3 +115,36 @@ class FormClassifier:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = odds / odds.sum(axis=1, keepdims=True)
         return [dict(zip(CLASSES, map(float, row), strict=True)) for row in shares]
+
+
+class ShelfClassifier:
+    """Logistic regression: does a question need one cell for each of many documents?
+
+    It has the inputs of `FormClassifier` and is fitted by `eval.experiments.fit_shelf`.
+    """
+
+    def __init__(self, weights: NDArray[np.float32], bias: float) -> None:
+        """`weights`, shape (dim + 2 * cues,)."""
+        self._weights = weights
+        self._bias = bias
+
+    @classmethod
+    def load(cls, path: Path = SHELF) -> Self:
+        """Raises ModelError if the file cannot be read."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            return cls(tensors["weights"].astype(np.float32), float(tensors["bias"][0]))
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ModelError(
+                f"classifier {path} cannot be read: {error}", "install rag again"
+            ) from error
+
+    def probability(self, question: str, vector: NDArray[np.float32]) -> float:
+        """In [0, 1]; 0 if the classifier was fitted with another embedder."""
+        row = inputs([question], vector[None, :])[0]
+        if len(row) != len(self._weights):
+            return 0.0
+        return float(1 / (1 + np.exp(-(row @ self._weights + self._bias))))

@@ -1,0 +1,262 @@
+"""Fits the classifier of questions over the whole shelf, and says how often others pass for one.
+
+    python -m eval.experiments.fit_shelf --into rag/answering/shelf.safetensors
+    python -m eval.experiments.fit_shelf --measure
+
+Questions over a shelf are made here from kinds of documents and what may be asked of each, in full
+sentences and in everyday words; none is of eval/gold/shelf.jsonl. The others are questions to one
+place: those of eval/gold/questions-forms.jsonl, but for totals over everything. `--measure` counts
+the questions of the gold sets, none of which was learned from, that the classifier takes for one,
+those that `rag.answering.shelf` can read as one over the documents of eval/gold/shelf/, and those
+that pass both.
+"""
+
+import itertools
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+from safetensors.numpy import save_file
+
+from eval.scripts import GOLD, PATH, SEED, finished, script
+from rag import build
+from rag.answering.forms import ShelfClassifier, inputs
+from rag.answering.shelf import Kinds, understand
+from rag.evaluation.set_files import json_lines
+from rag.settings import Settings
+from rag.types import Document
+
+_KINDS = (
+    "contracts|leases|agreements|supplier contracts|invoices|insurance policies|suppliers|"
+    "policies|tenancies|loans|subscriptions|employment contracts|licences|warranties|quotes|"
+    "offers|minutes|reports|recipes|grant agreements|maintenance contracts|service agreements|"
+    "job offers|customers|papers|studies|trials|tenders|projects|purchase orders|statutes|"
+    "pensions|manuals|schools|courses|annual reports|accident reports|letters|research papers|"
+    "club rules|venues|hotels"
+).split("|")
+_SAYS = (
+    "have a break clause|need the landlord's consent|run for more than five years|end in 2025|"
+    "expire before June 2024|start after 1 May 2025|require two months' notice|allow pets|"
+    "forbid subletting|include a liability cap|are governed by English law|"
+    "are signed by the director|charge more than $500 a month|cost less than 100 euros|"
+    "provide for arbitration|can be cancelled at any time|were approved in March|"
+    "say nothing about data protection|do not mention overtime|have no end date|renew each year|"
+    "must be paid within 14 days|cover water damage|ask for a deposit|use butter|need an oven|"
+    "were sent in January|recommend an audit|report a loss|found a significant effect|"
+    "let us terminate for convenience|charge interest on late payment|increase with inflation|"
+    "lapse by themselves|limit liability|exclude flood|are with Northgate Ltd|"
+    "take effect next year|have not been signed|offer a discount|contain a penalty|set a maximum|"
+    "let me sublet|keep going unless I stop them|tie me in for longest|"
+    "put the price up every year|still have time to run"
+).split("|")
+_ATTRIBUTES = (
+    "monthly fees|annual fees|rents|deposits|premiums|yearly premiums|prices|"
+    "salaries|invoice amounts|monthly payments|subscription prices|budgets|licence fees|"
+    "service charges|maintenance costs|grant amounts|quarterly charges|loan instalments"
+).split("|")
+_VALUES = (
+    "end date|notice period|rent|premium|deposit|price|interest rate|monthly fee|term|salary|"
+    "excess|budget|start date|payment term|warranty period|liability cap|cooking time|score|"
+    "sample size|service charge"
+).split("|")
+_PAIRS = (
+    "Acme hosting or Bluewire hosting|the Leeds office or the York office|Hanley or Prior & Sons|"
+    "the bank loan or the family loan|the van lease or the car lease|"
+    "Orchard Cleaning or Sparkle Ltd|the phone contract or the gas contract|plan A or plan B|"
+    "Meyer Insurance or Helvet Insurance|the flat in Elm Road or the flat in Oak Street|"
+    "the gardener or the window cleaner|my gym or my swimming club"
+).split("|")
+_HELD_OUT = (
+    "forms household records seeds mixed technical reports tables tables-held-out pdf "
+    "figures-held-out attributes conditions codes"
+).split()
+
+
+def positives(random_numbers: random.Random) -> Iterator[str]:
+    """Questions over a shelf."""
+    for kind, says in itertools.product(_KINDS, _SAYS):
+        if random_numbers.random() > 0.35:
+            continue
+        yield random_numbers.choice(
+            (
+                f"Which {kind} {says}?",
+                f"Which of my {kind} {says}?",
+                f"Which of our {kind} {says}?",
+                f"What {kind} {says}?",
+                f"How many {kind} {says}?",
+                f"How many of the {kind} {says}?",
+                f"which {kind} {says}",
+                f"what of my {kind} {says}",
+                f"how many {kind} {says}",
+                f"List all {kind} that {says}",
+            )
+        )
+    for kind, attribute in itertools.product(_KINDS, _ATTRIBUTES):
+        if random_numbers.random() > 0.35:
+            continue
+        yield random_numbers.choice(
+            (
+                f"What is the total of the {attribute} of the {kind}?",
+                f"What is the total of all {attribute} in my {kind}?",
+                f"What do the {attribute} of the {kind} add up to?",
+                f"What do all my {kind} cost together per month?",
+                f"total {attribute} of all {kind}",
+                f"what do my {kind} come to per year",
+                f"sum of the {attribute} over all {kind}",
+                f"How much do we pay in {attribute} altogether?",
+            )
+        )
+    for kind, value in itertools.product(_KINDS, _VALUES):
+        if random_numbers.random() > 0.35:
+            continue
+        one = kind.removesuffix("s")
+        extreme = random_numbers.choice(("highest", "lowest", "longest", "shortest", "latest"))
+        yield random_numbers.choice(
+            (
+                f"Which {one} has the {extreme} {value}?",
+                f"Which of the {kind} has the {extreme} {value}?",
+                f"Which {one} {value} is the {extreme}?",
+                f"which {one} ends last",
+                f"Which {one} ends first?",
+                f"which of my {kind} costs the most",
+                f"Which {one} is the cheapest?",
+            )
+        )
+    for pair, value in itertools.product(_PAIRS, _VALUES):
+        first, _, second = pair.partition(" or ")
+        yield random_numbers.choice(
+            (
+                f"Which is cheaper, {pair}?",
+                f"Which is dearer per month, {pair}?",
+                f"{pair}, which is cheaper?",
+                f"Which {value} is higher, {pair}?",
+                f"Which ends first, {pair}?",
+                f"How much more does {first} cost than {second}?",
+                f"What do {first} and {second} cost together per month?",
+                f"does {pair} cost less",
+            )
+        )
+
+
+def _questions(row: dict[str, object]) -> Iterator[str]:
+    for name in ("question", "plain"):
+        if isinstance(found := row.get(name), str):
+            yield found
+    nested = row.get("questions")
+    for one in nested if isinstance(nested, list) else ():
+        if isinstance(one, dict):
+            yield from _questions(one)
+
+
+def negatives() -> list[str]:
+    """Questions to one place."""
+    rows = json_lines(GOLD / "questions-forms.jsonl")
+    return [row["question"] for row in rows if row["form"] != "needs_all"]
+
+
+def held_out() -> dict[str, list[str]]:
+    """The questions of the gold sets, by set."""
+    files = [GOLD / f"{name}.jsonl" for name in _HELD_OUT]
+    files += sorted((GOLD / "collections").glob("*.jsonl"))
+    return {
+        file.stem: [question for row in json_lines(file) for question in _questions(row)]
+        for file in files
+    }
+
+
+def shelf_documents() -> list[Document]:
+    """The documents of the shelf, by their names alone."""
+    paths = sorted((GOLD / "shelf").iterdir())
+    titles = [path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for path in paths]
+    return [
+        Document(f"shelf/{path.name}", "", title, str(path), "")
+        for path, title in zip(paths, titles, strict=True)
+    ]
+
+
+def measured(classifier: ShelfClassifier) -> dict[str, object]:
+    """By set: questions, those taken for one over the shelf, those that can be read as one, and
+    those of which both is true.
+    """
+    embedder, kinds = build.embedder(Settings()), Kinds(shelf_documents())
+    sets: dict[str, dict[str, int]] = {}
+    examples: list[str] = []
+    shelf = list(json_lines(GOLD / "shelf.jsonl"))
+    groups = held_out() | {
+        "shelf, question": [row["question"] for row in shelf],
+        "shelf, plain": [row["plain"] for row in shelf],
+    }
+    for name, questions in groups.items():
+        vectors = embedder.embed_queries(questions)
+        taken = [
+            question
+            for question, vector in zip(questions, vectors, strict=True)
+            if classifier.probability(question, vector) >= 0.5
+        ]
+        readable = {question for question in questions if understand(question, kinds)}
+        both = [question for question in taken if question in readable]
+        sets[name] = {
+            "questions": len(questions),
+            "taken": len(taken),
+            "readable": sum(question in readable for question in questions),
+            "both": len(both),
+        }
+        examples += [] if name.startswith("shelf") else both
+    others = [figures for name, figures in sets.items() if not name.startswith("shelf")]
+    names = ("questions", "taken", "readable", "both")
+    return {
+        "others": {key: sum(one[key] for one in others) for key in names},
+        "sets": sets,
+        "examples": examples,
+    }
+
+
+def fit(seed: int, out: Path) -> dict[str, float]:
+    """Fit by scikit-learn, write the weights, and give the share right in cross-validation."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    random_numbers = random.Random(seed)
+    wanted, others = list(dict.fromkeys(positives(random_numbers))), negatives()
+    embedder = build.embedder(Settings())
+    features = np.vstack(
+        [_features(embedder.embed_queries(part), part) for part in (wanted, others)]
+    )
+    labels = np.array([1] * len(wanted) + [0] * len(others))
+    model = LogisticRegression(C=0.3, max_iter=2000)
+    found = cross_val_predict(model, features, labels, cv=5)
+    model.fit(features, labels)
+    weights = {
+        "weights": model.coef_[0].astype(np.float16),
+        "bias": model.intercept_.astype(np.float16),
+    }
+    save_file(weights, out)
+    return {
+        "over the shelf": len(wanted),
+        "others": len(others),
+        "recognised": round(float(found[labels == 1].mean()), 4),
+        "others taken for one": round(float(found[labels == 0].mean()), 4),
+    }
+
+
+def _features(vectors: np.ndarray, questions: Sequence[str]) -> np.ndarray:
+    return inputs(questions, vectors)
+
+
+@script(__doc__)
+@click.option("--into", type=PATH, help="Fit, and write the weights to this file.")
+@click.option("--measure", is_flag=True, help="Measure the shipped classifier.")
+@SEED
+def main(into: Path | None, measure: bool, seed: int) -> None:
+    build.prepare(Settings())
+    if into:
+        print(json.dumps(fit(seed, into)))
+    if measure:
+        finished(measured(ShelfClassifier.load()))
+
+
+if __name__ == "__main__":
+    main()
