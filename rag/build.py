@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.judge import Judge, Ranks
-from rag.engine import Engine
+from rag.engine import Engine, Shelf
 from rag.errors import AbsentError, InputError, needs_extra
 from rag.models.registry import (
     CASCADE_READS,
@@ -275,12 +275,31 @@ def assemble(
 ) -> Engine:
     """Build an engine from existing parts; without `chosen_judge` with that of the settings."""
     retriever, classifier = _retriever(settings, store, embedder), forms(settings)
+    whole = shelf(settings)
     small, _ = stages(reader)
     quick = None
     if small is not reader and chosen_judge is None:
         small_judge = judge(replace(settings, reader=small.name, calibration="default"))
         quick = Engine(settings, retriever, small, small_judge, classifier)
-    return Engine(settings, retriever, reader, chosen_judge or judge(settings), classifier, quick)
+    return Engine(
+        settings,
+        retriever,
+        reader,
+        chosen_judge or judge(settings),
+        classifier,
+        quick,
+        whole,
+    )
+
+
+def shelf(settings: Settings) -> Shelf | None:
+    """What answers questions over the whole shelf; None without the default classifier of forms."""
+    from rag.answering.forms import ShelfClassifier
+    from rag.desk.shelf import WholeShelf
+
+    if settings.forms == "off" or settings.embedder != "minilm":
+        return None
+    return WholeShelf(ShelfClassifier.load())
 
 
 def forms(settings: Settings) -> FormClassifier | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from rag.answering.candidate import Candidate
 from rag.answering.catalogue import catalogue
@@ -26,6 +27,9 @@ from rag.retrieval import TRIES, RetrievalResult, Retriever
 from rag.settings import Settings
 from rag.types import TALK, Answer, Document, Hit
 
+if TYPE_CHECKING:
+    from rag.answering.shelf import ShelfQuestion
+
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
@@ -35,12 +39,14 @@ _PROPOSED = 0.05
 @dataclass(frozen=True, slots=True)
 class Found:
     """What there is to read and to judge for a question: the passages, the probability of each
-    form, and candidates that come from whole documents instead of passages.
+    form, and candidates that come from whole documents instead of passages; or `shelf`, the
+    question as a grid over the documents.
     """
 
     retrieved: RetrievalResult
     form_odds: Mapping[str, float]
     proposed: tuple[Candidate, ...] = ()
+    shelf: ShelfQuestion | None = None
 
     @property
     def hits(self) -> list[Hit]:
@@ -62,6 +68,18 @@ class Found:
         return not query.form and likely.get(TALK, 0.0) >= max(_TALK, *likely.values(), 0.0)
 
 
+class Shelf(Protocol):
+    """Answers questions that need one cell for each of many documents, as
+    `rag.desk.shelf.WholeShelf` does.
+    """
+
+    def plan(
+        self, engine: Engine, query: Query, result: RetrievalResult
+    ) -> ShelfQuestion | None: ...
+
+    def answer(self, engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None: ...
+
+
 class Engine:
     """Has passages retrieved and read, and composes the answer."""
 
@@ -73,9 +91,11 @@ class Engine:
         judge: Ranks,
         forms: FormClassifier | None = None,
         quick: Engine | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         """`forms` says how likely a question wants each form; without it, answers are spans.
-        `quick` answers with the small reader of a cascade alone.
+        `quick` answers with the small reader of a cascade alone; `shelf` answers questions over
+        the whole shelf.
         """
         self.settings = settings
         self.retriever = retriever
@@ -84,6 +104,7 @@ class Engine:
         self.judge = judge
         self.forms = forms
         self.quick = quick
+        self.shelf = shelf
         self.alternatives = MOST_ALTERNATIVES
         self._rounds = BudgetedReader(reader)
         self.suggestions = Suggestions()
@@ -130,7 +151,14 @@ class Engine:
         results = self.retriever.find_many(queries)
         odds = self._form_odds(queries, results)
         found = [Found(*pair) for pair in zip(results, odds, strict=True)]
-        return [self._with_proposals(*pair) for pair in zip(queries, found, strict=True)]
+        found = [self._with_proposals(*pair) for pair in zip(queries, found, strict=True)]
+        return [self._with_plan(*pair) for pair in zip(queries, found, strict=True)]
+
+    def _with_plan(self, query: Query, found: Found) -> Found:
+        """Add the question as a grid, if it is one over the whole shelf."""
+        if self.shelf is None or query.form or found.is_talk(query):
+            return found
+        return replace(found, shelf=self.shelf.plan(self, query, found.retrieved))
 
     def _form_odds(
         self, queries: Sequence[Query], results: Sequence[RetrievalResult]
@@ -201,21 +229,36 @@ class Engine:
         `on_progress` is called with a question's index after passages of it have been read.
         """
         timings = dict(timings)
+        with _timed(timings, "documents"):
+            shelved = [
+                self._of_documents(query, one, timings)
+                for query, one in zip(queries, found, strict=True)
+            ]
+        if not any(shelved):
+            del timings["documents"]
         states = [
             ReadState(
                 question=one.retrieved.question,
-                hits=() if one.is_talk(query) else one.hits,
+                hits=() if one.is_talk(query) or whole else one.hits,
                 deadline=query.deadline,
             )
-            for query, one in zip(queries, found, strict=True)
+            for query, one, whole in zip(queries, found, shelved, strict=True)
         ]
         with _timed(timings, "read"):
             self._rounds.run(states, on_progress)
-            readings = self.readings(found, states)
+            to_read = [
+                replace(one, retrieved=replace(one.retrieved, hits=[])) if whole else one
+                for one, whole in zip(found, shelved, strict=True)
+            ]
+            readings = self.readings(to_read, states)
         with _timed(timings, "compose"):
             answers = [
-                self._compose(query, one, state.read, reading, timings)
-                for query, one, state, reading in zip(queries, found, states, readings, strict=True)
+                replace(whole, timings=timings)
+                if whole
+                else self._compose(query, one, state.read, reading, timings)
+                for query, one, state, reading, whole in zip(
+                    queries, found, states, readings, shelved, strict=True
+                )
             ]
         return [self._of_likeliest(query, one) for query, one in zip(queries, answers, strict=True)]
 
@@ -226,6 +269,15 @@ class Engine:
         reader = self.reader.reader if isinstance(self.reader, Cascade) else self.reader
         read = [one.reading(state.output) for one, state in zip(found, states, strict=True)]
         return with_proofs(read, reader, [PROOFS if state.in_time else 1 for state in states])
+
+    def _of_documents(
+        self, query: Query, found: Found, timings: Mapping[str, float]
+    ) -> Answer | None:
+        """The answer from the documents one by one, if the question needs them."""
+        if self.shelf is None or found.shelf is None:
+            return None
+        asked = self._asked(query, replace(found.retrieved, hits=[]), 0, timings)
+        return self.shelf.answer(self, asked, found.shelf)
 
     def _of_likeliest(self, query: Query, answer: Answer) -> Answer:
         """The answer, or if a follow-up gets none, the likeliest one to its other meanings: its
@@ -254,19 +306,25 @@ class Engine:
         states.
         """
         is_talk = found.is_talk(query)
-        asked = Asked(
-            query=query,
-            retrieved=replace(found.retrieved, hits=[]) if is_talk else found.retrieved,
-            read=read,
-            settings=replace(self.settings, threshold=self.threshold),
-            calibration=self.judge.digest,
-            timings=timings,
-        )
+        retrieved = replace(found.retrieved, hits=[]) if is_talk else found.retrieved
+        asked = self._asked(query, retrieved, read, timings)
         if is_talk:
             return talk_reply(asked, self._suggested(query))
         ranked = rank(reading, self.judge, query.form, found.proposed)
         shown = self.alternatives if query.alternatives is None else query.alternatives
         return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, shown))
+
+    def _asked(
+        self, query: Query, retrieved: RetrievalResult, read: int, timings: Mapping[str, float]
+    ) -> Asked:
+        return Asked(
+            query=query,
+            retrieved=retrieved,
+            read=read,
+            settings=replace(self.settings, threshold=self.threshold),
+            calibration=self.judge.digest,
+            timings=timings,
+        )
 
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""

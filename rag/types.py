@@ -452,6 +452,8 @@ class Value:
 
 TALK = "talk"
 """Form of the reply to a question to rag itself, such as "Who are you?"."""
+GRID = "grid"
+"""Form of the answer to a question over the whole shelf, which asks each document."""
 LEAST_SHOWN = 0.1
 """Minimum confidence of candidates that are shown."""
 
@@ -469,6 +471,62 @@ class Alternative:
     citations: tuple[Citation, ...]
     documents: int = 0
     verdict: YesNo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridAnswerCell:
+    """What one document says to one question. `state` and `value` are those of a grid's cell: the
+    words, "yes" or "no", or "" if it is absent; `typed` is what they mean; `citation` quotes them.
+    """
+
+    state: str
+    value: str
+    probability: float
+    typed: Value | None = None
+    citation: Citation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridAnswerRow:
+    """A document and its cells. `outcome` is "counted", "other" (it says something else), "silent",
+    "unsure", "unreadable", or "waiting" if it was not asked in time.
+    """
+
+    document_id: str
+    title: str
+    outcome: str
+    cells: tuple[GridAnswerCell, ...] = ()
+
+
+OUTCOMES = ("counted", "other", "unsure", "silent", "unreadable", "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class GridAnswer:
+    """The small grid behind an answer over the whole shelf.
+
+    `kind` names its documents, as in "contracts"; `operation` is "list", "count", "sum", "most",
+    "least" or "difference". A column has `question`, `type` and `test`, which a value must pass for
+    its document to be counted. `definition` is that of a grid with the same questions; if there are
+    more documents than are asked at once, no row was asked, and it is the way to ask them.
+    """
+
+    kind: str
+    operation: str
+    columns: tuple[Json, ...]
+    rows: tuple[GridAnswerRow, ...]
+    definition: Json
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each outcome."""
+        outcomes = [row.outcome for row in self.rows]
+        return {name: outcomes.count(name) for name in OUTCOMES}
+
+    def to_dict(self) -> Json:
+        """The grid as JSON."""
+        names = ("kind", "operation", "columns", "rows", "definition")
+        return {name: plain(getattr(self, name)) for name in names} | {"counts": self.counts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -513,9 +571,11 @@ class Answer:
     corrected.
 
     `form` is one of `rag.answering.forms.FORMS`, or `TALK` for a question to rag itself, which has
-    no answer but `suggestions`: questions that the documents answer. `pieces` are the answer's
-    quotes in display order. `text` consists of them; only "Yes.", "No.", "On a condition." and
-    the count of a catalogue are added. `more` counts the list items that are not shown.
+    no answer but `suggestions`: questions that the documents answer; or `GRID` for one that each
+    document was asked: `grid` has what each says. `pieces` are the answer's quotes in display
+    order. `text` consists of them; only "Yes.", "No.", "On a condition." and the count of a
+    catalogue are added, and the count, the sum and the titles of a grid. `more` counts the list
+    items that are not shown.
     """
 
     question: str
@@ -536,6 +596,7 @@ class Answer:
     more: int = 0
     understood: str | None = None
     suggestions: tuple[str, ...] = ()
+    grid: GridAnswer | None = None
 
     @property
     def verdict(self) -> YesNo | None:
@@ -580,6 +641,7 @@ class Answer:
             "conflicts": [self._alternative(rival) for rival in self.conflicts],
             "value": plain(self.value),
             "documents": self.documents,
+            "grid": plain(self.grid),
             "nearest": [hit.to_dict() for hit in self.hits],
             "passages_found": len(self.hits),
             "passages_read": len(self.hits_read),

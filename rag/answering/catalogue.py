@@ -134,7 +134,7 @@ def _metadata(
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
     value = _stated(document, keys) if document else ""
-    return _candidate([_first(document)], 1, value) if document and value else None
+    return _candidate([first_words(document)], 1, value) if document and value else None
 
 
 def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate:
@@ -180,14 +180,15 @@ def _mentioning(
     pieces = [
         piece
         for name, held in by_document.items()
-        if (piece := _mention(topic, library.document(name), held))
+        if (piece := mention(topic, library.document(name), held))
     ]
     if not pieces:
         return None
     return _candidate(pieces, len(pieces), _counted(len(pieces)) if count else "")
 
 
-def _mention(topic: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
+def mention(topic: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
+    """The first sentence with the words of the topic, best with the whole phrase, or None."""
     if document is None:
         return None
     phrase = re.search(rf"(?<!\w){re.escape(topic)}(?!\w)", document.text, re.IGNORECASE)
@@ -208,7 +209,7 @@ def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate
     documents = [document for entry in listed[:MOST] if (document := library.document(entry.id))]
     if not documents:
         return None
-    places = [_first(document) for document in documents]
+    places = [first_words(document) for document in documents]
     return _candidate(places, len(listed), _counted(len(listed)) if count else "")
 
 
@@ -216,7 +217,7 @@ def _counted(number: int) -> str:
     return f"{number:,} document{'' if number == 1 else 's'}"
 
 
-def _first(document: Document) -> Place:
+def first_words(document: Document) -> Place:
     """The first words of a document, which may be its title."""
     offset = document.text.find(document.title, 0, _HEAD) if document.title else -1
     if offset >= 0:

@@ -59,12 +59,17 @@ class Asked:
         corrected = self.retrieved.question
         return corrected if corrected != self.question else None
 
-    def receipt(self, text: str | None, citations: Sequence[Citation]) -> Receipt:
-        """The receipt of an answer. It has the number of passages needed to repeat it."""
+    def receipt(
+        self, text: str | None, citations: Sequence[Citation], documents_asked: Iterable[str] = ()
+    ) -> Receipt:
+        """The receipt of an answer. It has the number of passages needed to repeat it, and the
+        digests of the documents that were read, or asked one by one.
+        """
         query, hits = self.query, self.retrieved.hits
         documents = self.retrieved.documents
         behind = {hit.passage.document_id for hit in hits[: self.read]}
         behind |= {citation.document_id for citation in citations}
+        behind |= set(documents_asked)
         is_cut_short = self.read < len(hits)
         return Receipt(
             question=self.question,

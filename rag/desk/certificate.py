@@ -76,7 +76,11 @@ def ask(
     shortened = replace(answer, alternatives=answer.alternatives[:shown])
     if answer.text is not None or answer.form == TALK:
         return shortened, None
-    if answer.abstention_reason == ALL_NEEDED or _OF_EVERY_DOCUMENT.match(answer.question):
+    if (
+        answer.grid
+        or answer.abstention_reason == ALL_NEEDED
+        or _OF_EVERY_DOCUMENT.match(answer.question)
+    ):
         message = "no certificate: this question needs all documents, and rag reads a few passages"
         hint = (
             "ask every document instead: write the question for one document into a grid file, "

@@ -83,6 +83,8 @@ def cited(answer: Answer) -> CitedText:
         day = conflict.citations[0].date
         writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
         writer.quote(conflict.text, conflict.citations[0])
+    if grid := view.grid_lines(answer):
+        writer.text += "\n\n" + "\n".join(grid)
     body = len(writer.text)
     lines = [
         f"[{number}] {where(citation)}: “{view.shortened(citation.sentence or citation.quote)}”"
@@ -103,6 +105,8 @@ def _refusal(answer: Answer) -> str:
     if reply := view.reply(answer):
         return "\n".join(reply)
     text = f"Not found in the documents: {answer.abstention_reason or 'no answer'}."
+    if grid := view.grid_lines(answer):
+        return "\n".join([text, "", *grid])
     if not answer.hits:
         return text
     passages = [hit.passage for hit in answer.hits[: view.NEAREST]]

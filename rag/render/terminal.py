@@ -106,7 +106,15 @@ def _pieces(shown: Answer) -> list[str]:
     lines.append("")
     for citation, numbers in view.sources(shown.pieces):
         lines += _source(", ".join(map(str, numbers)), citation)
-    return lines + _conflicts(shown)
+    return lines + _conflicts(shown) + _grid(shown)
+
+
+def _grid(shown: Answer) -> list[str]:
+    """What the documents say that are not quoted."""
+    lines = view.grid_lines(shown)
+    if shown.grid and not shown.grid.rows:  # a file, whose lines stay as they are
+        return ["", *map(clean, lines)]
+    return ["", *(wrapped for line in lines for wrapped in _wrap(clean(line), ""))] if lines else []
 
 
 def _piece(number: int, piece: Piece, form: str) -> list[str]:
@@ -116,7 +124,7 @@ def _piece(number: int, piece: Piece, form: str) -> list[str]:
     if form in ("steps", "list"):
         return [f"    {clean(line)}" for line in f"{piece.text} [{number}]".splitlines()]
     mark = f"{view.GLUE}[{number}]"
-    label = f"{piece.label}: " if piece.label and form == "comparison" else ""
+    label = f"{piece.label}: " if piece.label and form in ("comparison", "grid") else ""
     gap = "[…] " if piece.gap and form in ("sentences", "yes_no") else ""
     return _wrap(clean(f"{gap}{label}{piece.text}{mark}"), "    ")
 
@@ -140,7 +148,7 @@ def _refusal(shown: Answer) -> list[str]:
     if reply := view.reply(shown):
         return [clean(line) for line in reply]
     reason = clean(shown.abstention_reason or "")
-    lines = [f"{click.style('not found', bold=True)}: {reason}"]
+    lines = [f"{click.style('not found', bold=True)}: {reason}", *_grid(shown)]
     if shown.hits:
         lines += ["", "Nearest:"]
     for number, near in enumerate(view.nearest(shown), 1):

@@ -4,12 +4,14 @@ a chat; and those that explain an answer or a refusal: passages, ranking, agreem
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 
 from rag.meaning.words import WORD, content_words
 from rag.render.status import plural
 from rag.types import (
+    GRID,
     LEADS,
     LEAST_SHOWN,
     TALK,
@@ -32,6 +34,7 @@ _FORMS = {
     "comparison": "one piece for each side",
     "overview": "headings and central sentences",
     "catalogue": "what titles, metadata and counts say",
+    "grid": "what the documents say one by one",
 }
 
 
@@ -82,7 +85,7 @@ def _evidence(answer: Answer) -> Iterator[str]:
 
 
 def _agreement(answer: Answer) -> Iterator[str]:
-    if answer.text is None or answer.form in ("overview", "catalogue"):
+    if answer.text is None or answer.form in ("overview", "catalogue", GRID):
         return
     read = len({hit.passage.document_id for hit in answer.hits_read})
     if answer.documents > 1:
@@ -113,6 +116,11 @@ def in_words(value: Value) -> str:
 
 
 def _search(answer: Answer) -> Iterator[str]:
+    if answer.grid:
+        questions = " ".join(f"{column['question']}" for column in answer.grid.columns)
+        yield f"Each document was asked: {questions}"
+        yield from grid_lines(answer)
+        return
     if not answer.hits:
         yield "No passages were found."
         return
@@ -141,7 +149,7 @@ NEAREST = 3
 """Maximum number of candidates or passages shown with a refusal."""
 NEAREST_LINES = 2
 """Number of lines that each of them gets."""
-LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue"))
+LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue", GRID))
 """Forms whose pieces have lines of their own; others are running text."""
 
 
@@ -183,7 +191,10 @@ def _first_words(text: str, room: int) -> str:
 
 
 def lead(answer: Answer) -> str:
-    """The words before the pieces: one of `LEADS`, the count of a catalogue, or ""."""
+    """The words before the pieces: one of `LEADS`, the count of a catalogue, what a grid comes to,
+    or ""."""
+    if answer.form == GRID:
+        return (answer.text or "").partition("\n")[0]
     if answer.verdict:
         return LEADS[answer.verdict]
     titles = "\n".join(piece.label for piece in answer.pieces)
@@ -221,6 +232,47 @@ def reply(answer: Answer) -> list[str]:
         return []
     offered = ["You can ask, for example:"] if answer.suggestions else []
     return [f"{answer.abstention_reason}.", *offered, *(f"- {q}" for q in answer.suggestions)]
+
+
+_SAID = {
+    "counted": "counted",
+    "other": "something else",
+    "unsure": "unsure",
+    "silent": "silent",
+    "unreadable": "unreadable",
+    "waiting": "not asked in time",
+}
+"""Outcomes of documents for people."""
+_NAMED_OUTCOMES = ("unsure", "silent", "unreadable", "waiting")
+_MOST_NAMED = 5
+
+
+def grid_lines(answer: Answer) -> list[str]:
+    """What the documents say that are not quoted: how many say something else, and which are unsure
+    or silent; and of a question that asks too many, the file of a grid that asks them.
+    """
+    grid = answer.grid
+    if grid is None:
+        return []
+    if not grid.rows:
+        return ["As a grid: rag grid run FILE.toml, with this FILE.toml:", *_grid_file(answer)]
+    counts = [f"{count} {_SAID[name]}" for name, count in grid.counts.items() if count]
+    lines = [f"{plural(len(grid.rows), 'document')} asked: {', '.join(counts)}."]
+    for name in _NAMED_OUTCOMES:
+        titles = [row.title for row in grid.rows if row.outcome == name]
+        more = f" and {len(titles) - _MOST_NAMED} more" if len(titles) > _MOST_NAMED else ""
+        if titles:
+            lines.append(f"{_SAID[name].capitalize()}: {'; '.join(titles[:_MOST_NAMED])}{more}.")
+    return lines
+
+
+def _grid_file(answer: Answer) -> list[str]:
+    """The lines of a grid file; JSON's texts and lists are TOML's, too."""
+    definition = answer.grid.definition if answer.grid else {}
+    lines = [f"{name} = {json.dumps(definition[name])}" for name in ("name", "filter")]
+    for column in definition["columns"]:
+        lines += ["", "[[columns]]", *(f"{name} = {json.dumps(v)}" for name, v in column.items())]
+    return lines
 
 
 def numbered(answer: Answer) -> Sequence[Citation | Hit]:

@@ -183,9 +183,22 @@ class Screen:
             else:
                 source = Text(path, "cyan").append(f"{self._dot}{document_id}", "dim")
                 self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
+        self._grid(shown)
+
+    def _grid(self, shown: Answer) -> None:
+        """What the documents say that are not quoted."""
+        lines = view.grid_lines(shown)
+        if not lines:
+            return
+        self.gap()
+        for line in lines:
+            if shown.grid and not shown.grid.rows:  # a file, whose lines stay as they are
+                self.line(clean(line))
+            else:
+                self.wrapped(Text(clean(line), "dim"), self._indent)
 
     def _piece(self, piece: Piece, form: str, mark: str) -> None:
-        if piece.label and form in ("comparison", "catalogue"):
+        if piece.label and form in ("comparison", "catalogue", "grid"):
             self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), self._indent)
         *lines, last = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
         for line, end in (*((line, "") for line in lines), (last, mark)):
@@ -227,6 +240,7 @@ class Screen:
             self.line(f"Not found: {reason}.")
         else:
             self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
+        self._grid(shown)
         if shown.hits:
             self.label("nearest")
         for number, near in enumerate(view.nearest(shown), 1):

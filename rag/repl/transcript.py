@@ -39,6 +39,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         return
     if answer.text is None:
         yield from (f"**Not found**: {_escaped(answer.abstention_reason or '')}", "")
+        yield from (f"{_escaped(line)}  " for line in view.grid_lines(answer))
         for near in view.nearest(answer)[:1]:
             if isinstance(near, Citation):
                 yield from ("Nearest:", "", *_citation(1, near))
@@ -49,6 +50,8 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         yield from (*lines, "", confidence, "")
     else:
         yield from (f"**{_escaped(answer.text)}** {confidence}", "")
+    for line in view.grid_lines(answer):
+        yield from (_escaped(line), "")
     for number, citation in enumerate(answer.citations, 1):
         yield from _citation(number, citation)
     for conflict in answer.conflicts:
