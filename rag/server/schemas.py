@@ -199,6 +199,43 @@ class WirePiece(BaseModel):
     label: str = Field(description='A side of a comparison, a section, a document\'s title, or "".')
 
 
+class WireGridCell(BaseModel):
+    state: str = Field(description="answered, unsure, absent or unreadable.", examples=["answered"])
+    value: str = Field(description="The words, yes or no, or empty.", examples=["£58"])
+    probability: float = Field(ge=0, le=1)
+    typed: Value | None = Field(default=None, description="What the words mean.")
+    citation: dict[str, Any] | None = Field(default=None, description="It quotes them.")
+
+
+class WireGridAnswerRow(BaseModel):
+    document_id: str
+    title: str
+    outcome: str = Field(
+        description="counted, other (it says something else), unsure, silent, unreadable, or "
+        "waiting (not asked before the deadline)."
+    )
+    cells: list[WireGridCell] = Field(description="One for each column.")
+
+
+class WireGridColumn(BaseModel):
+    question: str = Field(examples=["When does the contract end?"])
+    type: str = Field(examples=["date"])
+    test: dict[str, Any] = Field(description="What a value must be for its document to count.")
+
+
+class WireGridAnswer(BaseModel):
+    """The small grid behind an answer. Without rows, there are too many documents to ask at once:
+    `definition` can be sent to `POST /v1/grids`.
+    """
+
+    kind: str = Field(examples=["contracts"])
+    operation: str = Field(description="list, count, sum, most, least or difference.")
+    columns: list[WireGridColumn]
+    rows: list[WireGridAnswerRow]
+    counts: dict[str, int] = Field(description="Rows by outcome.")
+    definition: dict[str, Any] = Field(description="A grid with the same questions.")
+
+
 class WireAnswer(BaseModel):
     """`answer` is null if nothing was found; then `abstention_reason` says why."""
 
@@ -214,7 +251,9 @@ class WireAnswer(BaseModel):
     confidence: float = Field(ge=0, le=1, description="Probability that the best is right.")
     abstention_reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
-        default="span", description="A form as in a request, or talk for a question to rag itself."
+        default="span",
+        description="A form as in a request; talk for a question to rag itself; grid for one that "
+        "each document was asked.",
     )
     suggestions: list[str] = Field(default=[], description="Questions to ask, after talk.")
     pieces: list[WirePiece] = Field(default=[], description="The answer's quotes, in order.")
@@ -224,6 +263,9 @@ class WireAnswer(BaseModel):
     conflicts: list[WireAlternative] = Field(default=[], description="Answers that contradict it.")
     value: Value | None = Field(default=None, description="A typed value: date, number etc.")
     documents: int = Field(default=0, description="Documents read that support the answer.")
+    grid: WireGridAnswer | None = Field(
+        default=None, description="What each document says, of a question over the whole shelf."
+    )
     explain: list[str] = Field(default=[], description="Explanation of the answer.")
     nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
     passages_found: int = Field(description="Number of retrieved passages.")

@@ -1,7 +1,7 @@
 """The page's grids in a real browser, with fake models."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from rag import build
+from rag.server.schemas import WireAnswer
+from tests.fakes import whole_shelf
 from tests.server.fake_server import add_key, put_text, put_texts, serving
 from tests.server.routes.test_grids import COLUMNS, GRID, wait
-from tests.server.test_page import EVIL, visit
+from tests.server.test_page import EVIL, ask, last, visit
 
 pytestmark = pytest.mark.slow
 
@@ -214,3 +217,59 @@ def test_a_read_only_key_has_no_buttons_that_write(browser: Browser, tmp_path: P
             page.get_by_role("button", name="All grids").click()
             expect(page.get_by_role("list", name="Grids").locator("li")).to_have_count(1)
             expect(page.get_by_role("button", name="New grid")).to_have_count(0)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A service that asks each document where a question is over the whole shelf."""
+    monkeypatch.setattr(build, "shelf", whole_shelf)
+    with serving(tmp_path) as client:
+        yield client
+
+
+def named_leases(years: Iterable[int]) -> dict[str, str]:
+    return {f"lease-{y}.md": f"# Lease {y}\n\nThe lease ends in {y}." for y in years}
+
+
+def test_a_question_over_the_shelf_has_cells_that_open_at_their_quotes(
+    browser: Browser, shelf: httpx.Client
+) -> None:
+    put_texts(shelf, {**named_leases((2027, 2031)), "lease-b.md": "# Lease B\n\nNothing yet."})
+    with visit(browser, shelf) as watched:
+        page = watched.page
+        ask(page, "Which leases end before 2030?")
+        turn = last(page)
+        expect(turn).to_contain_text("1 of 3 documents")
+        expect(turn.locator(".grid-counts")).to_contain_text(
+            "1 counted, 1 something else, 1 silent"
+        )
+        watched.audit("answer over the shelf")
+        turn.get_by_text("What the others say (2)").click()
+        expect(turn.get_by_role("row", name="Lease B")).to_contain_text("says nothing")
+        turn.get_by_role("row", name="Lease 2027").get_by_role("link").click()
+        expect(page.locator(".document mark")).to_have_text("2027")
+
+
+def test_a_question_to_too_many_documents_becomes_a_grid(
+    browser: Browser, shelf: httpx.Client
+) -> None:
+    put_texts(shelf, named_leases(range(1950, 2001)))
+    with visit(browser, shelf) as watched:
+        page = watched.page
+        ask(page, "Which leases end in 1999?")
+        expect(last(page)).to_contain_text("51 documents would have to be asked")
+        page.get_by_role("button", name="Ask them as a grid").click()
+        expect(page.get_by_label("Question", exact=True)).to_have_value("When does the lease end?")
+        expect(page.get_by_label("Kind of answer")).to_have_value("date")
+
+
+def test_a_program_gets_the_cells(shelf: httpx.Client) -> None:
+    put_texts(shelf, named_leases((2027, 2031)))
+    answer = shelf.post("/v1/ask", json={"question": "Which leases end before 2030?"}).json()
+    checked = WireAnswer.model_validate(answer).grid
+    assert checked
+    assert checked.counts["counted"] == 1
+    assert [row.outcome for row in checked.rows] == ["counted", "other"]
+    assert answer["grid"]["rows"][0]["cells"][0]["citation"]["highlight"]["text"] == "2027"
+    made = shelf.post("/v1/grids", json=answer["grid"]["definition"])
+    assert made.status_code == 202

@@ -160,6 +160,7 @@ const isInside = answer => {
 function body(answer, open) {
   const pieces = piecesOf(answer);
   const polar = isPolar(answer);
+  if (answer.grid) return [el('p', { class: 'words small-words' }, answer.answer.split('\n')[0]), documentsSay(answer, open)];
   if (FORMS[answer.form] && pieces.length) {
     const begin = answer.answer.split('\n')[0];
     const repeated = pieces.some(piece => [piece.text, piece.label].includes(begin) || begin.startsWith(piece.text));
@@ -173,16 +174,48 @@ function body(answer, open) {
   return [words, isInside(answer) ? tabulated(el('div', { class: 'inside' }, sentenceOf(first)), [{ text: first.cited_text, citation: first, ref: false }], open) : null, first ? sourcesOf([first], open) : null];
 }
 
+// What the documents of a small grid say, one by one: those that count first, each opening at its quote; the others below.
+const OUTCOMES = { counted: 'counted', other: 'something else', unsure: 'unsure', silent: 'silent', unreadable: 'unreadable', waiting: 'not asked in time' };
+
+function gridRow(row, open) {
+  const cells = row.cells.map(({ citation, value, state }) => {
+    const words = value || (state === 'absent' ? 'says nothing' : '');
+    return el('td', {}, citation && words ? linkTo(citation, open, words) : words);
+  });
+  return el('tr', { 'data-outcome': row.outcome }, el('th', { scope: 'row' }, row.title), cells, el('td', { class: 'soft' }, OUTCOMES[row.outcome]));
+}
+
+const gridTable = (grid, rows, open, label) => el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': label }, el('table', {},
+  el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'Document'), grid.columns.map(({ question }) => el('th', { scope: 'col' }, question)), el('th', { scope: 'col' }, 'Outcome'))),
+  el('tbody', {}, rows.map(row => gridRow(row, open)))));
+
+function documentsSay(answer, open) {
+  const { grid } = answer;
+  if (!grid.rows.length) return me.may_write ? [el('p', {}, button('Ask them as a grid', () => askAsGrid(grid.definition), { class: 'primary small' }))] : [];
+  const place = new Map((answer.pieces || []).map((piece, i) => [piece.citation?.document_id, i]));
+  const counted = grid.rows.filter(row => row.outcome === 'counted').sort((one, other) => (place.get(one.document_id) ?? 1e9) - (place.get(other.document_id) ?? 1e9));
+  const others = grid.rows.filter(row => row.outcome !== 'counted').sort((one, other) => Object.keys(OUTCOMES).indexOf(one.outcome) - Object.keys(OUTCOMES).indexOf(other.outcome));
+  const counts = Object.entries(grid.counts).filter(([, number]) => number).map(([name, number]) => `${number} ${OUTCOMES[name]}`);
+  return [counted.length ? gridTable(grid, counted, open, 'Documents that count') : null,
+    el('p', { class: 'soft small grid-counts' }, `${count(grid.rows.length, 'document')} asked: ${counts.join(', ')}`),
+    others.length ? el('details', { class: 'why' }, el('summary', {}, `What the others say (${others.length})`), gridTable(grid, others, open, 'Other documents')) : null].filter(Boolean);
+}
+
+function askAsGrid(definition) {
+  setMode('grids');
+  showForm({ rows: 'documents', all_documents: false, refresh: '', ...definition }, true);
+}
+
 function given(answer, open) {
-  const value = answer.value && typed(answer.value, answer.answer);
-  const sources = answer.documents > 1 && !FORMS[answer.form] ? el('span', {}, `${answer.documents} documents say so`) : null;
+  const value = answer.value && !answer.grid && typed(answer.value, answer.answer);
+  const sources = answer.documents > 1 && !FORMS[answer.form] && !answer.grid ? el('span', {}, `${answer.documents} documents say so`) : null;
   return el('div', { class: 'answer' }, body(answer, open),
     el('p', { class: 'sure' }, gauge(answer.confidence), el('b', {}, inWords(answer.confidence)), el('span', {}, percent(answer.confidence)),
       sources, value ? el('span', { class: 'typed' }, `Read as ${value}`) : null));
 }
 
-const refused = answer => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
-  el('p', { class: 'reason' }, reasonOf(answer)));
+const refused = (answer, open) => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
+  el('p', { class: 'reason' }, reasonOf(answer)), answer.grid ? documentsSay(answer, open) : null);
 
 // The reply to a question to rag itself, with questions that the documents answer.
 const talk = answer => el('div', { class: 'answer' }, el('p', { class: 'reason' }, reasonOf(answer)),
@@ -201,12 +234,12 @@ function renderAnswer(answer, open) {
   const others = answer.alternatives.filter(other => other.confidence >= LEAST && !conflicts.some(one => one.text === other.text)).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
   const understood = answer.understood || (answer.asked && answer.asked !== answer.question ? answer.question : '');
   const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, answer.note && answer.form !== 'talk' ? el('p', { class: 'soft small note' }, reasonOf({ abstention_reason: answer.note })) : null,
-    found ? given(answer, open) : answer.form === 'talk' ? talk(answer) : refused(answer)];
+    found ? given(answer, open) : answer.form === 'talk' ? talk(answer) : refused(answer, open)];
   if (conflicts.length) parts.push(disagreement(answer, conflicts, open));
-  const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;
+  const shown = (FORMS[answer.form] || answer.grid || isPolar(answer)) && (answer.pieces || []).length;
   if (!shown) parts.push(...cards('Also said here', places(answer).slice(1).map(citation => citationCard(citation, open))));
   if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other possible answers (${others.length})`), el('ol', { class: 'cards' }, others)));
-  if (!found) parts.push(...cards('Closest passages', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
+  if (!found && !answer.grid) parts.push(...cards('Closest passages', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
   if (answer.explain.length && answer.form !== 'talk') {
     const title = found ? 'Why this answer' : 'Why there is no answer';
     parts.push(el('details', { class: 'why' }, el('summary', {}, title), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));

@@ -100,7 +100,7 @@ const doing = turn => turn.hits?.length ? `Reading ${count(turn.hits.length, 'pa
 const whileAsking = (turn, open) => [el('p', { class: 'status busy' }, doing(turn)), turn.hits?.length ? el('div', { class: 'while' }, el('h3', {}, 'Passages found'),
   el('ol', { class: 'cards' }, turn.hits.slice(0, 4).map(hit => hitCard(hit, open, turn.question)))) : null];
 
-const read = ({ form, passages_read, passages_found }, time) => !passages_read || form === 'catalogue' ? `Found in ${time}` :
+const read = ({ form, grid, passages_read, passages_found }, time) => grid?.rows.length ? `${count(grid.rows.length, 'document')} asked in ${time}` : !passages_read || form === 'catalogue' ? `Found in ${time}` :
   `${passages_read < passages_found ? `${passages_read} of ${count(passages_found, 'passage')}` : count(passages_read, 'passage')} read in ${time}`;
 
 function actionsOf(turn) {

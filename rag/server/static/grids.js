@@ -375,10 +375,11 @@ async function rateCell(panel, row, cell, verdict, value = '', undone = false) {
   } catch (error) { panel.append(problemBox(error)); }
 }
 
-// The form of a new grid, or of one that is changed.
-function showForm(definition = null) {
+// The form of a new grid, or of one that is changed; `isNew` if a question proposes it.
+function showForm(proposed = null, isNew = false) {
+  const definition = isNew ? null : proposed;
   const mine = ++gridsShown;
-  const was = definition || { name: '', columns: [], filter: tickedConditions(), rows: 'documents', all_documents: false, refresh: '' };
+  const was = proposed || { name: '', columns: [], filter: tickedConditions(), rows: 'documents', all_documents: false, refresh: '' };
   const field = (label, input) => el('label', {}, label, input);
   const text = (value, more = {}) => { const box = el('input', { type: 'text', ...more }); box.value = value; return box; };
   const tickOf = (label, on) => { const box = el('input', { type: 'checkbox' }); box.checked = on; return [box, el('label', { class: 'tick' }, box, el('span', {}, label))]; };
