@@ -48,7 +48,7 @@ def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, 
         return by_name
     # what holds on a condition is evidence too; the verdict on it is never more than "partly"
     holds = verdict.yes
-    if said(verdict) == "condition":
+    if said(verdict, lean=0.0) == "condition":
         holds += verdict.depends or 0.0
     return by_name | {"yes": logit(holds, _LEAST), "no": logit(verdict.no, _LEAST)}
 

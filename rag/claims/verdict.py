@@ -54,7 +54,7 @@ class ClaimEvidence:
     @property
     def is_conditional(self) -> bool:
         """Whether the claim holds only under a condition, by the reader."""
-        return self.verdict is not None and said(self.verdict) == "condition"
+        return self.verdict is not None and said(self.verdict, lean=0.0) == "condition"
 
 
 def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:

@@ -177,7 +177,7 @@ def test_the_likeliest_is_said_if_anything_is() -> None:
         (0.1, 0.4, 0.2, 0.3),
         (0.2, 0.1, 0.6, 0.1),
     ]
-    found = [said(Verdict(hit, *one)) for one in shares]
+    found = [said(Verdict(hit, *one), lean=0.0) for one in shares]
     assert found == ["condition", "yes", "no", None]
     leaning = Verdict(hit, 0.5, 0.1, 0.2, 0.2)
     assert said(leaning, lean=2.0) == "condition"
