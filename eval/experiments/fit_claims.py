@@ -25,9 +25,10 @@ from tqdm import tqdm
 from eval.experiments.made_claims import made_claims
 from eval.scripts import GOLD, PATH, ROOT, script
 from rag import build
+from rag.answering.judge import Logistic
 from rag.claims.checker import Checker
 from rag.claims.evidence import closest_sentence, closest_sentences
-from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Scorer, features, load
+from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Scorer, features, load
 from rag.claims.verdict import ClaimEvidence, closest, decide, score
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines

@@ -21,19 +21,19 @@ from tqdm import tqdm
 
 from eval.scripts import GOLD, OUT, PATH, finished, script
 from rag import build
+from rag.answering.judge import Logistic
 from rag.answering.reading import logit
 from rag.desk import grid as grids
 from rag.desk import grid_run
 from rag.desk.grid import Cell
 from rag.desk.grid_file import definition
-from rag.desk.grid_run import Correction
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.filters import parse
 from rag.settings import Settings
 
 Row = dict[str, Any]
-_PLAIN = Correction(1.0, 0.0, 0.0)
+_PLAIN = Logistic({"log_odds": 1.0}, bias=0.0)
 """Changes nothing."""
 
 
@@ -90,7 +90,7 @@ def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
     ]
 
 
-def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Correction]:
+def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Logistic]:
     """The corrections for the small reader alone and for both. The engine's threshold must be 0, so
     that every cell has its best guess."""
     gold_rows = {(row["document"], row["column"]): row for row in rows}
@@ -108,7 +108,7 @@ def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Correction]:
     return corrections
 
 
-def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Correction:
+def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Logistic:
     from sklearn.linear_model import LogisticRegression
 
     features = [
@@ -117,7 +117,8 @@ def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Correction:
     useful = [bool(row["answers"]) and is_useful(row, cell) for row, cell in pairs]
     model = LogisticRegression(C=1.0).fit(features, useful)
     slope, typed = model.coef_[0]
-    return Correction(*(round(float(n), 2) for n in (slope, model.intercept_[0], typed)))
+    weights = {"log_odds": round(float(slope), 2), "typed": round(float(typed), 2)}
+    return Logistic(weights, bias=round(float(model.intercept_[0]), 2))
 
 
 def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rag.answering.candidate import Candidate
 from rag.answering.forms import FORMS, NEEDS_ALL
-from rag.answering.reading import FLAT, FLOOR, SAID, Reading, Sentence, logit, odds
+from rag.answering.reading import FLAT, FLOOR, SAID, Reading, Sentence, expit, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
@@ -216,7 +216,7 @@ class Featurizer:
         best = max(inside, default=_NONE)
         unquoted = _without(outside, inside)
         mass = self._sentence_mass
-        own = sum(1 / (1 + math.exp(-value)) for value in inside if value > _NONE)
+        own = sum(expit(value) for value in inside if value > _NONE)
         lead = candidate.places[0]
         return {
             "sentence_best": best,
@@ -244,7 +244,7 @@ class Featurizer:
     @cached_property
     def _sentence_mass(self) -> float:
         """The sum of the probabilities of all sentences."""
-        return sum(1 / (1 + math.exp(-value)) for value in self._sentence_odds.values())
+        return sum(map(expit, self._sentence_odds.values()))
 
     def _sentence_around(self, place: Place, scores: Mapping[tuple[str, int], float]) -> float:
         starts = [s for name, s in scores if name == place.document_id and s <= place.start]

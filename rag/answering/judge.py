@@ -1,10 +1,11 @@
-"""The judge: one fitted model that says how likely a candidate of any form serves a person."""
+"""The judge: one fitted model that says how likely a candidate of any form serves a person. The
+fitted models of claims and of cells are smaller: logistic.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from rag.answering.candidate import Candidate
 from rag.answering.features import FEATURES, LATER, Featurizer
-from rag.answering.reading import Reading
+from rag.answering.reading import Reading, expit
 from rag.errors import ModelError, install_line
 from rag.fusion import Networks
 from rag.models.registry import SHIPPED
@@ -29,6 +30,19 @@ class Ranks(Protocol):
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         """How likely each candidate serves, in (0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """A logistic model with `weights` by feature; other features have weight 0."""
+
+    weights: Mapping[str, float]
+    bias: float
+
+    def __call__(self, by_name: Mapping[str, float]) -> float:
+        """The probability, in [0, 1]."""
+        weighted = sum(weight * by_name.get(name, 0.0) for name, weight in self.weights.items())
+        return expit(self.bias + weighted)
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,7 @@ class Judge:
 
     def probability(self, log_odds: float) -> float:
         """The networks' log-odds as a probability."""
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, self.slope * log_odds + self.offset))))
+        return expit(self.slope * log_odds + self.offset)
 
 
 def _missed(report: Mapping[str, Any]) -> float | None:

@@ -17,11 +17,19 @@ from rag.protocols import ReaderOutput, Verdict
 from rag.structure import block_at, heading_path, passage_sentence
 from rag.types import Document, Hit, Place, Span, YesNo
 
+_LARGEST_EXPONENT = 700.0
+"""Larger ones overflow."""
+
 
 def logit(probability: float, floor: float = 1e-6) -> float:
     """The log-odds, of a probability limited to [floor, 1 - floor]."""
     p = min(max(probability, floor), 1 - floor)
     return math.log(p / (1 - p))
+
+
+def expit(log_odds: float) -> float:
+    """The probability, in [0, 1], with these log-odds: the inverse of `logit`."""
+    return 1 / (1 + math.exp(min(-log_odds, _LARGEST_EXPONENT)))
 
 
 _SENTENCE_RETRIEVAL = 0.4
@@ -123,7 +131,7 @@ def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]
     best = max((hit.log_score for hit in hits), default=0.0)
     odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.log_score - best) for s in sentences]
     pairs = zip(sentences, odds, strict=True)
-    return [replace(s, score=1 / (1 + math.exp(-sentence_odds))) for s, sentence_odds in pairs]
+    return [replace(s, score=expit(sentence_odds)) for s, sentence_odds in pairs]
 
 
 def around(span: Span) -> Sentence:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.answering.reading import logit, said
+from rag.answering.judge import Logistic
+from rag.answering.reading import expit, logit, said
 from rag.claims.differences import ClaimComparison
 from rag.errors import InputError
 from rag.protocols import Verdict
@@ -23,7 +23,7 @@ from rag.protocols import Verdict
 SHIPPED = Path(__file__).parent / "verdict_model.json"
 COMPARED = tuple("coverage likeness stated missing differs unnamed denied altered".split())
 FEATURES = (*COMPARED, "yes", "no")
-_LEAST = 1 / (1 + math.exp(7))
+_LEAST = expit(-7)
 """Limits log-odds to ± 7."""
 
 
@@ -51,19 +51,6 @@ def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, 
     if said(verdict, lean=0.0) == "condition":
         holds += verdict.depends or 0.0
     return by_name | {"yes": logit(holds, _LEAST), "no": logit(verdict.no, _LEAST)}
-
-
-@dataclass(frozen=True, slots=True)
-class Logistic:
-    """A logistic model with `weights` by feature; other features have weight 0."""
-
-    weights: Mapping[str, float]
-    bias: float
-
-    def __call__(self, by_name: Mapping[str, float]) -> float:
-        """The probability, in [0, 1]."""
-        total = self.bias + sum(w * by_name.get(name, 0.0) for name, w in self.weights.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
 @dataclass(frozen=True, slots=True)

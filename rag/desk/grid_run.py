@@ -3,11 +3,11 @@ those of standing grids, whose file says `refresh = "on_sync"`, after a sync."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from rag.answering.judge import Logistic
 from rag.answering.reading import logit
 from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
@@ -40,26 +40,12 @@ question."""
 TYPED = ("date", "amount", "number")
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
 
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """Corrects the judge's probability for a cell. The judge does not know that one document is
-    asked, nor that a value of a type is wanted. The log-odds are multiplied by `slope`, and
-    `offset` is added, and `typed` for a date, an amount or a number (Platt 1999)."""
-
-    slope: float
-    offset: float
-    typed: float
-
-    def __call__(self, probability: float, kind: str) -> float:
-        """The probability, in (0, 1), of a value in a column of this type."""
-        total = self.slope * logit(probability, 1e-4) + self.offset
-        return 1 / (1 + math.exp(-total - self.typed * (kind in TYPED)))
-
-
-SMALL, LARGE = Correction(0.86, 1.04, 2.4), Correction(0.89, 0.88, 2.35)
-"""For answers by the small reader alone, and for those by both. Fitted, as are the thresholds, to
-half of the documents of eval/gold/grid.jsonl (`python -m eval.experiments.grid --fit`)."""
+SMALL = Logistic({"log_odds": 0.86, "typed": 2.4}, bias=1.04)
+"""Corrects the judge's probability for a cell that the small reader alone answered. The judge knows
+neither that one document is asked, nor that a value of a type is wanted (Platt 1999)."""
+LARGE = Logistic({"log_odds": 0.89, "typed": 2.35}, bias=0.88)
+"""The same for answers by both readers. Fitted, as are the thresholds, to half of the documents of
+eval/gold/grid.jsonl (`python -m eval.experiments.grid --fit`)."""
 OnProgress = Callable[[int, int], object]
 """Called with the number of cells that are done, and that of all cells to ask."""
 
@@ -149,7 +135,7 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     last = [target.before and target.before.digest for target in part]
     fresh = [n for n, digest in enumerate(digests) if digest != last[n]]
 
-    def cells(answering: Engine, numbers: Sequence[int], correction: Correction) -> dict[int, Cell]:
+    def cells(answering: Engine, numbers: Sequence[int], correction: Logistic) -> dict[int, Cell]:
         asked, read = [questions[n] for n in numbers], [results[n] for n in numbers]
         answers = zip(numbers, answering.answer_many(asked, read, {}), strict=True)
         return {n: cell(engine, part[n], answer, results[n], correction) for n, answer in answers}
@@ -193,12 +179,19 @@ def _version(answered: Cell, target: Due) -> Cell:
     return replace(answered, at=before.at, rating=before.rating, number=before.number)
 
 
+def corrected(probability: float, kind: str, correction: Logistic) -> float:
+    """The probability, in (0, 1), of a value in a column of this type."""
+    return correction(
+        {"log_odds": logit(probability, 1e-4), "typed": 1.0 if kind in TYPED else 0.0}
+    )
+
+
 def cell(
     engine: Engine,
     target: Due,
     answer: Answer,
     found: Found,
-    correction: Correction = LARGE,
+    correction: Logistic = LARGE,
 ) -> Cell:
     """The cell of an answer, without its digest."""
     row, column = target.row, target.column
@@ -215,7 +208,7 @@ def cell(
     probability, answered_from, unsure_from = candidate.confidence, engine.threshold, UNLIKELY
     if own:
         chosen = engine.settings.threshold
-        probability = correction(probability, column.type)
+        probability = corrected(probability, column.type, correction)
         answered_from, unsure_from = ANSWERED if chosen < 0 else chosen, ABSENT
     if probability < min(answered_from, unsure_from):
         return replace(blank, probability=probability)

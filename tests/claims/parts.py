@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rag.answering.judge import Logistic
 from rag.build import assemble
 from rag.claims.differences import compare
-from rag.claims.scorer import Logistic, Scorer
+from rag.claims.scorer import Scorer
 from rag.engine import Engine
 from rag.ingestion.chunking import split
 from rag.protocols import ReaderOutput, Verdict

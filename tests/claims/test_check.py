@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from rag.answering.judge import Logistic
 from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
 from rag.claims.results import Checked, CheckReport
-from rag.claims.scorer import Logistic, Scorer
+from rag.claims.scorer import Scorer
 from rag.errors import InputError
 from rag.models.reader import ExtractiveReader
 from tests import tiny

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from rag import build
 from rag.answering.candidate import Candidate
-from rag.answering.reading import Reading
+from rag.answering.reading import Reading, expit
 from rag.desk import grid as grids
 from rag.desk import grid_export, grid_run
 from rag.desk.grid_file import GridSpec, definition
@@ -90,7 +89,7 @@ class _SureOf2030(SpanJudge):
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         texts = [one.span.best.span.text if one.span else "" for one in candidates]
-        undecided = 1 / (1 + math.exp(grid_run.SMALL.offset / grid_run.SMALL.slope))
+        undecided = expit(-grid_run.SMALL.bias / grid_run.SMALL.weights["log_odds"])
         return [0.99 if "2030" in text else undecided for text in texts]
 
 
