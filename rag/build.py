@@ -26,6 +26,7 @@ from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
+    from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
     from rag.ingestion.deletion import Forget
@@ -232,20 +233,25 @@ def checker(settings: Settings) -> Checker:
 
 def writer(settings: Settings, engine: Engine) -> Writer:
     """Writes answers with a language model server. Raises InputError if RAG_WRITER is not set."""
-    from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
+
+    return Writer(chat_server(settings), Checker(engine))
+
+
+def chat_server(settings: Settings) -> ChatServer:
+    """The server that writes answers. Raises InputError if RAG_WRITER is not set."""
+    from rag.claims.chat_client import ChatServer
 
     if not settings.writer:
         message = "no writer is set; written answers need an OpenAI-compatible server"
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
-    server = ChatServer(
+    return ChatServer(
         address=settings.writer,
         model=settings.writer_model,
         key=settings.writer_key,
         seconds=settings.writer_seconds,
     )
-    return Writer(server, Checker(engine))
 
 
 def retriever(settings: Settings) -> Retriever:

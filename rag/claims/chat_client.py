@@ -24,6 +24,9 @@ MOST_BYTES = 1_000_000
 """Of a response."""
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _TRIES = 3
+_PROBE_SECONDS = 2.0
+_NOT_OFFERED = 501
+"""Small servers list no models, and write all the same."""
 _TOKENS = 400
 """Maximum length of an answer."""
 _HINT = "check RAG_WRITER, RAG_WRITER_MODEL and RAG_WRITER_KEY, or ask without --write"
@@ -110,6 +113,22 @@ class ChatServer:
                     raise self._failed(f"answered {status}: {start}")
             time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
         raise AssertionError("the last attempt returns or raises")
+
+    def problem(self) -> str:
+        """Why the server cannot write just now, in words without its address; "" if it is there.
+        Waits at most some seconds.
+        """
+        if not is_address(self.address):
+            return "its address is neither http nor https"
+        deadline = time.monotonic() + _PROBE_SECONDS
+        try:
+            answered = exchange(f"{self.address.rstrip('/')}/models", None, self.key, deadline)
+        except (OSError, http.client.HTTPException):
+            return "it cannot be reached"
+        if answered.status in (401, 403):
+            return "it refuses the key"
+        is_broken = answered.status >= 500 and answered.status != _NOT_OFFERED
+        return f"it answers {answered.status}" if is_broken else ""
 
     def _post(self, data: bytes, deadline: float) -> tuple[int, bytes]:
         if not is_address(self.address):

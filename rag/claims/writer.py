@@ -11,16 +11,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
+from typing import Protocol
 
-from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
 from rag.claims.evidence import cut
+from rag.claims.quotation_check import Run
 from rag.claims.results import CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.meaning.words import content_words
 from rag.structure import passage_sentences
-from rag.types import Answer, Hit
+from rag.types import Answer, Hit, Json
 
 SYSTEM = """You answer a question from numbered sentences of documents.
 Rules:
@@ -128,13 +130,39 @@ class Written:
     def kept(self) -> tuple[WrittenSentence, ...]:
         return tuple(sentence for sentence in self.sentences if not sentence.struck)
 
+    def to_dict(self) -> Json:
+        """Beside the answer's JSON: the text, its sentences, and the sentences that it cites."""
+        cited = {number for sentence in self.kept for number in sentence.cited}
+        return {
+            "text": self.text,
+            "reason": self.reason,
+            "sentences": [
+                {"text": one.text, "cited": list(one.cited), "struck": one.struck}
+                for one in self.sentences
+            ],
+            "sources": [
+                {"number": source.number, **source.hit.to_dict()}
+                for source in self.sources
+                if source.number in cited
+            ],
+        }
+
+
+class Completes(Protocol):
+    """A chat server."""
+
+    def complete(self, messages: Sequence[dict[str, str]]) -> str:
+        """The text of the answer. Raises WriterError."""
+
 
 class Writer:
     """Writes answers with a chat server, and checks them."""
 
-    def __init__(self, server: ChatServer, checker: Checker) -> None:
+    def __init__(self, server: Completes, checker: Checker, run: Run = lambda job: job()) -> None:
+        """`run` executes each check: a service runs it in the thread of its models."""
         self._server = server
         self._checker = checker
+        self._run = run
 
     def write(self, answer: Answer) -> Written:
         """The answer, written from the passages read for it. Raises WriterError."""
@@ -183,7 +211,10 @@ class Writer:
     def _worst(self, sentence: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
         """The first part of a sentence that these do not support, or else the first part."""
         hits = [source.hit for source in cited]
-        parts = [self._checker.judge_against(part.text, hits) for part in sentence.parts]
+        judge = self._checker.judge_against
+        parts: list[CheckedPart] = [
+            self._run(partial(judge, part.text, hits)) for part in sentence.parts
+        ]
         return next((part for part in parts if part.verdict != "supported"), parts[0])
 
 

@@ -36,6 +36,7 @@ from rag.server.routes import (
 )
 from rag.server.state import DefaultService, open_engine
 from rag.server.telemetry import spans_to
+from rag.server.written import ServedWriter
 from rag.settings import Settings
 
 _SPARE_THREADS = 32
@@ -118,6 +119,7 @@ def create_app(
     )
     app.state.service, app.state.collections, app.state.rights = service, collections, rights
     app.state.access = access
+    app.state.writer = ServedWriter(settings)
     for module in modules:
         app.include_router(module.router)
     app.router.routes.append(routes[-1])

@@ -94,6 +94,11 @@ class Ask(AskOptions):
     question: Question = Field(examples=[_QUESTION])
     conversation: list[Turn] = Field(default=[], max_length=50, description="Oldest first.")
     stream: bool = Field(default=False, description="Answer with server-sent events.")
+    write: bool = Field(
+        default=False,
+        description="Also have the language model at RAG_WRITER write the answer from the quoted "
+        "sentences; each sentence that it writes is checked.",
+    )
 
 
 class AskBatch(Options):
@@ -236,6 +241,27 @@ class WireGridAnswer(BaseModel):
     definition: dict[str, Any] = Field(description="A grid with the same questions.")
 
 
+class WireWrittenSentence(BaseModel):
+    text: str
+    cited: list[int] = Field(description="Numbers of `sources`.")
+    struck: str = Field(description='Why it was left out of `text`, or "".')
+
+
+class WireWriterSource(WireHit):
+    """A sentence that the text cites as [number]."""
+
+    number: int
+
+
+class WireWritten(BaseModel):
+    """What a language model wrote, without the sentences that the documents do not support."""
+
+    text: str | None = Field(description="With its marks, such as [1]; null if none is left.")
+    reason: str = Field(description='Why there is no text, or "".')
+    sentences: list[WireWrittenSentence]
+    sources: list[WireWriterSource] = Field(description="What the text cites.")
+
+
 class WireAnswer(BaseModel):
     """`answer` is null if nothing was found; then `abstention_reason` says why."""
 
@@ -272,6 +298,7 @@ class WireAnswer(BaseModel):
     passages_read: int = Field(description="Best first; fewer after a deadline.")
     receipt: dict[str, Any] | None = Field(default=None, description="It replays the answer.")
     generation: int = Field(description="Generation of the index.")
+    written: WireWritten | None = Field(default=None, description="If `write` was sent.")
     timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2}])
 
 

@@ -21,9 +21,12 @@ def _as(model: type[M], value: object, /, **extra: Any) -> M:
     return model(**{name: getattr(value, name) for name in names}, **extra)
 
 
-def answer(answered: Answered, asked: str = "") -> Json:
-    """The answer with its explanation; `asked` is a follow-up as it was typed."""
-    return {**answered.to_dict(asked), "explain": explain(answered.answer)}
+def answer(answered: Answered, asked: str = "", written: Json | None = None) -> Json:
+    """The answer with its explanation; `asked` is a follow-up as it was typed, `written` what a
+    language model wrote.
+    """
+    explained = {"explain": explain(answered.answer), "written": written}
+    return {**answered.to_dict(asked), **explained}
 
 
 def document(document: Document) -> schemas.WireDocument:

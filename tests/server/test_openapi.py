@@ -154,6 +154,7 @@ OPERATIONS = """
 /v1/vector_stores/{vector_store} GET get_vector_store
 /v1/vector_stores/{vector_store}/search POST search_vector_store
 /v1/verify POST verify_citation
+/v1/writer GET get_writer
 """
 
 

@@ -35,6 +35,7 @@ from rag.server.openapi import content
 from rag.server.schemas import Options, WireCount, WireSource
 from rag.server.state import Service, Shared, caller_of
 from rag.server.work import WorkRoute
+from rag.server.written import ServedWriter
 from rag.session import Understood
 from rag.structure import iterate_within
 from rag.types import Answer, BlockKind, Document
@@ -76,6 +77,12 @@ class Me(BaseModel):
     may_write: bool = Field(description="Whether documents may be added and deleted.")
     may_manage: bool = Field(description="Whether collections may be created.")
     features: list[str] = Field(description="Besides asking and searching.", examples=[["check"]])
+
+
+class WireWriter(BaseModel):
+    is_set: bool = Field(description="Whether RAG_WRITER names a server.")
+    model: str = Field(description="The model that is asked for.", examples=["llama3.2:3b"])
+    problem: str = Field(description='Why it cannot write just now, or "".')
 
 
 class WireSources(BaseModel):
@@ -183,7 +190,16 @@ def get_me(request: Request) -> Me:
     key: Key | None = request.state.key
     writes, name = may_write(key), key.name if key else None
     manages = writes and (key is None or key.everywhere)
-    return Me(key=name, may_write=writes, may_manage=manages, features=FEATURES)
+    writer = ["writer"] if request.app.state.service.settings.writer else []
+    return Me(key=name, may_write=writes, may_manage=manages, features=FEATURES + writer)
+
+
+@router.get("/writer")
+@needs(Right.READ)
+def get_writer(request: Request) -> WireWriter:
+    """The language model that writes answers, and whether it is there: at most some seconds old."""
+    writer: ServedWriter = request.app.state.writer
+    return WireWriter(model=writer.name, is_set=writer.is_set, problem=writer.problem())
 
 
 @router.get("/sources")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -26,8 +26,9 @@ from rag.server.routes.documents import uploads
 from rag.server.state import ServiceLibrary, Shared, caller_of
 from rag.server.upload_queue import Upload
 from rag.server.work import WorkRoute, streamed, waiting
+from rag.server.written import ready_writer
 from rag.session import Answered, Understood
-from rag.types import Json
+from rag.types import Answer, Json
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=WorkRoute)
@@ -39,18 +40,21 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     """Answer a question from the documents, or return `answer: null` with a reason.
 
     With `stream`, sends server-sent events: `search_results` as soon as passages are found, a
-    `citation` each, `final_answer`, `done`; or `error`.
+    `citation` each, `final_answer`, with `write` also `written`, then `done`; or `error`.
     """
     request.state.exchange.notes["questions"] = 1
     library = ServiceLibrary(service, caller_of(request))
+    writer = ready_writer(request, library) if body.write else None
     pending, understood = library.submit(body.question, body.conversation, body)
     asked = body.question if body.conversation else ""
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
-        events = _events(pending, request.state.request_id, asked, understood)
+        events = _events(pending, request.state.request_id, asked, understood, writer)
         events = streamed(caller_of(request), events)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-    return _written(_follow_up(pending, asked, understood))
+    answered = understood.answered(pending.wait(pending.answer))
+    written = writer(answered.answer) if writer else None
+    return _written(serialize.answer(answered, asked, written))
 
 
 @router.post("/ask/batch", response_model=schemas.WireAnswers)
@@ -151,27 +155,29 @@ def _checked(
     return _written({**report.to_dict(), "timings_ms": timings})
 
 
-def _follow_up(pending: PendingQuestion, asked: str, understood: Understood) -> Json:
-    """The answer with the question as it was typed, "" if it follows no other."""
-    return serialize.answer(understood.answered(pending.wait(pending.answer)), asked)
-
-
 def _written(value: Json) -> Response:
     """The response as JSON, without FastAPI's second check in a thread that may be busy."""
     return Response(to_json(value), media_type="application/json")
 
 
 def _events(
-    pending: PendingQuestion, request_id: str, asked: str, understood: Understood
+    pending: PendingQuestion,
+    request_id: str,
+    asked: str,
+    understood: Understood,
+    writer: Callable[[Answer], Json] | None,
 ) -> Iterator[str]:
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
         found = pending.wait(pending.found)
         yield _event("search_results", {"hits": [hit.to_dict() for hit in found.hits]})
-        answer = _follow_up(pending, asked, understood)
+        answered = understood.answered(pending.wait(pending.answer))
+        answer = serialize.answer(answered, asked)
         for citation in answer["citations"]:
             yield _event("citation", citation)
         yield _event("final_answer", answer)
+        if writer:
+            yield _event("written", writer(answered.answer))
         yield _event("done", {})
     except Exception as error:
         if not isinstance(error, RagError):

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NAMES = "dom text threads answer render viewer sources proofs check grids app"
+_NAMES = "dom text threads answer render viewer sources proofs writer check grids app"
 SCRIPTS = tuple(f"{name}.js" for name in _NAMES.split())
 """Concatenated in this order."""
 

@@ -35,7 +35,7 @@ function stop() {
 // Leaves what is being asked for something else.
 function giveUp() {
   if (!asking) return;
-  asking.turn.problem = 'Stopped';
+  Object.assign(asking.turn, { problem: 'Stopped', writing: false });
   asking.abort();
   asking = null;
   working(false);
@@ -61,6 +61,7 @@ async function ask(turn) {
     const body = { question: turn.question, filters: turn.filters, stream: true };
     if (before.length && me.features.includes('conversation')) body.conversation = before;
     if (turn.form && me.features.includes('form')) body.form = turn.form;
+    if (writes()) body.write = true;
     const response = await postJson('/v1/ask', body, mine.signal);
     for await (const [name, data] of eventsOf(response)) {
       if (name === 'search_results') {
@@ -73,7 +74,10 @@ async function ask(turn) {
         turn.answer = slim(data);
         wholes.set(turn.answer, data);
         turn.ms = performance.now() - begun;
+        turn.writing = !!body.write;
+        if (turn.writing) { say('Writing', { heard: true }); redraw(turn); }
       }
+      if (name === 'written') turn.answer.written = data;
     }
     say(turn.answer.form === 'talk' ? reasonOf(turn.answer) : turn.answer.answer === null ? 'Not found.' : `Answered. ${inWords(turn.answer.confidence)}, ${count(turn.answer.citations.length, 'citation')}.`, { heard: true });
   } catch (error) {
@@ -90,6 +94,7 @@ async function ask(turn) {
   asking = null;
   working(false);
   turn.hits = [];
+  turn.writing = false;
   keepTurn(turn);
   redraw(turn);
 }
@@ -149,7 +154,7 @@ function turnView(turn) {
   const busy = asking?.turn === turn;
   const cited = turn.answer ? piecesOf(turn.answer).map(piece => piece.citation).filter(Boolean) : [];
   const open = (citation, from) => openCitation(citation, from, cited.includes(citation) ? cited : turn.answer ? turn.answer.citations : []);
-  const inside = turn.answer ? [...renderAnswer(turn.answer, open), turn.answer.form === 'talk' ? null : actionsOf(turn)]
+  const inside = turn.answer ? [writtenView(turn, open), ...renderAnswer(turn.answer, open), turn.answer.form === 'talk' ? null : actionsOf(turn)]
     : turn.error ? [problemBox(turn.error, turn.error.status === 409 ? null : () => ask(turn), turn.error.remedy)] : turn.problem ? [el('p', { class: 'soft' }, `${turn.problem}. `, button('Ask again', () => ask(turn), { class: 'quiet small' }))]
       : busy ? whileAsking(turn, open) : [];
   const head = el('div', { class: 'asked-head' }, el('h2', { class: 'asked-question', tabindex: '-1' }, turn.question), el('span', { class: 'actions' }, busy ? button('Stop', stop, { class: 'danger small', 'aria-label': `Stop: ${turn.question}` }) : [
@@ -253,6 +258,7 @@ function goHome() {
   $('asking-hint').textContent = mode === 'search' ? 'Shows the closest passages, with your words marked.' : askingHint;
   $('thread').hidden = true;
   $('ask').hidden = ['check', 'grids'].includes(mode);
+  if (me.features.length) showWriter();
   $('grids').hidden = mode !== 'grids';
   document.body.classList.toggle('wide', mode === 'grids');
   $('check').hidden = mode !== 'check';
@@ -387,6 +393,8 @@ async function whoAmI() {
   me = await getJson('/v1/me');
   $('mode-check').hidden = !me.features.includes('check');
   $('form-field').hidden = !me.features.includes('form');
+  $('writes').checked = kept.get('writes', true);
+  showWriter();
   $('show-account').hidden = !me.key;
   $('show-account').textContent = upright(me.key || '') + (me.may_write ? '' : ' (read only)');
   $('account-text').textContent = upright(`With the key “${me.key}” you can ask, search and read documents${me.may_write ? ', and add and delete them' : ', but not add or delete them'}.`);
@@ -416,6 +424,7 @@ $('question').addEventListener('keydown', event => {
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); if ($('stop').hidden) $('ask').requestSubmit(); }
 });
 $('stop').addEventListener('click', stop);
+$('writes').addEventListener('change', switchWriter);
 for (const name of MODES) $(`mode-${name}`).addEventListener('click', () => setMode(name));
 $('show-sources').addEventListener('click', toggleSources);
 $('welcome-add').addEventListener('click', async () => { await showSources($('welcome-add')); $('choose-file')?.click(); });

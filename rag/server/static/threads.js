@@ -29,7 +29,7 @@ function slim(answer) {
 }
 
 async function saveThread(one = thread) {
-  const turns = one.turns.map(({ hits, error, ...turn }) => turn);
+  const turns = one.turns.map(({ hits, error, writing, ...turn }) => turn);
   try { await putJson(`/v1/threads/${one.id}`, { title: one.title || turns[0].question, turns }); } catch (error) { say(`The thread is not kept. ${sentence(error.message)}`); }
 }
 
