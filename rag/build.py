@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.judge import Judge, Ranks
+from rag.answering.table_figures import Matcher
 from rag.engine import Engine, Shelf
 from rag.errors import AbsentError, InputError, needs_extra
 from rag.models.registry import (
@@ -283,10 +284,11 @@ def assemble(
     retriever, classifier = _retriever(settings, store, embedder), forms(settings)
     whole = shelf(settings)
     small, _ = stages(reader)
+    tables = figures(settings, embedder)
     quick = None
     if small is not reader and chosen_judge is None:
         small_judge = judge(replace(settings, reader=small.name, calibration="default"))
-        quick = Engine(settings, retriever, small, small_judge, classifier)
+        quick = Engine(settings, retriever, small, small_judge, classifier, figures=tables)
     return Engine(
         settings,
         retriever,
@@ -295,7 +297,15 @@ def assemble(
         classifier,
         quick,
         whole,
+        tables,
     )
+
+
+def figures(settings: Settings, embedder: Embedder) -> Matcher | None:
+    """The model that finds figures of tables; None with another embedder than it was fitted to."""
+    if settings.embedder != "minilm":
+        return None
+    return Matcher.shipped(embedder.embed_passages)
 
 
 def shelf(settings: Settings) -> Shelf | None:

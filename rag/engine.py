@@ -18,6 +18,7 @@ from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
 from rag.answering.suggestions import SUGGESTION_READS, Suggestions, talk_reply
+from rag.answering.table_figures import Matcher, figure_candidates
 from rag.errors import InputError
 from rag.filters import matches, of_documents
 from rag.models.cascade import BudgetedReader, Cascade, ReadState
@@ -92,10 +93,11 @@ class Engine:
         forms: FormClassifier | None = None,
         quick: Engine | None = None,
         shelf: Shelf | None = None,
+        figures: Matcher | None = None,
     ) -> None:
         """`forms` says how likely a question wants each form; without it, answers are spans.
         `quick` answers with the small reader of a cascade alone; `shelf` answers questions over
-        the whole shelf.
+        the whole shelf; `figures` finds those that tables answer.
         """
         self.settings = settings
         self.retriever = retriever
@@ -105,6 +107,7 @@ class Engine:
         self.forms = forms
         self.quick = quick
         self.shelf = shelf
+        self.figures = figures
         self.alternatives = MOST_ALTERNATIVES
         self._rounds = BudgetedReader(reader)
         self.suggestions = Suggestions()
@@ -152,6 +155,7 @@ class Engine:
         odds = self._form_odds(queries, results)
         found = [Found(*pair) for pair in zip(results, odds, strict=True)]
         found = [self._with_proposals(*pair) for pair in zip(queries, found, strict=True)]
+        found = [self._with_figures(one) for one in found]
         return [self._with_plan(*pair) for pair in zip(queries, found, strict=True)]
 
     def _with_plan(self, query: Query, found: Found) -> Found:
@@ -159,6 +163,16 @@ class Engine:
         if self.shelf is None or query.form or found.is_talk(query):
             return found
         return replace(found, shelf=self.shelf.plan(self, query, found.retrieved))
+
+    def _with_figures(self, found: Found) -> Found:
+        """Add what the tables of the documents that were found say."""
+        if self.figures is None:
+            return found
+        result = found.retrieved
+        names = dict.fromkeys(hit.passage.document_id for hit in result.hits)
+        documents = [result.documents[name] for name in names if name in result.documents]
+        figures = figure_candidates(result.question, documents, self.figures)
+        return replace(found, proposed=(*found.proposed, *figures))
 
     def _form_odds(
         self, queries: Sequence[Query], results: Sequence[RetrievalResult]

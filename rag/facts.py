@@ -171,6 +171,12 @@ class FactTable:
         return path_of(heading_path(self.document.blocks, self.block.start))
 
     @functools.cached_property
+    def name(self) -> str:
+        """The innermost heading that is more than the line which states the unit."""
+        names = heading_path(self.document.blocks, self.block.start)
+        return next((name for name in reversed(names) if name not in self.statement), "")
+
+    @functools.cached_property
     def rows(self) -> tuple[FactRow, ...]:
         """The rows with the labels above them, in order; () for a table of too many rows."""
         blocks = [*rows_of(self.document.blocks, self.index, MOST_ROWS + 1)]
@@ -235,7 +241,7 @@ class FactTable:
             row=row,
             labels=labels,
             column=name,
-            series=" ".join(_OF_PERIOD.sub(" ", name).split()).strip(" ,-"),
+            series=" ".join(without_periods(name).split()).strip(" ,-"),
             start=cell.start,
             end=cell.end,
             text=text,
@@ -261,8 +267,7 @@ class FactTable:
 
     @functools.cached_property
     def _of_headings(self) -> Periods:
-        names = heading_path(self.document.blocks, self.block.start)
-        return of_column(names[-1]) if names else Periods()
+        return of_column(self.name)
 
     def _unit(self, text: str, column: str, label: str) -> str:
         """The unit of a figure: its own, or that of its column, its label or the table."""
@@ -302,6 +307,11 @@ def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:
         )
         for row in rows
     )
+
+
+def without_periods(text: str) -> str:
+    """A text without its years, dates and lengths of time."""
+    return _OF_PERIOD.sub(" ", text)
 
 
 def without_notes(label: str) -> str:
@@ -353,11 +363,14 @@ def _below(blocks: Sequence[Block], index: int) -> Iterator[Block]:
 
 
 def fact_at(document: Document, offset: int) -> Fact | None:
-    """The fact around an offset, without labels above its row."""
+    """The fact around an offset."""
     table = FactTable.at(document, offset)
-    row = table.row_at(offset) if table else None
-    facts = row.facts if row else ()
-    return next((fact for fact in facts if fact.start <= offset < fact.end), None)
+    if table is None:
+        return None
+    row = table.row_at(offset)
+    rows = table.rows or ((row,) if row else ())
+    found = (fact for row in rows for fact in row.facts if fact.start <= offset < fact.end)
+    return next(found, None)
 
 
 def tables(document: Document, most: int = 200) -> Iterator[FactTable]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rag.answering.spans import SpanGroup, value
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets
-from rag.structure import heading_path, passage_sentence
+from rag.structure import heading_path, passage_sentence, sentence_around
 from rag.types import LEADS, Citation, Document, Passage, Piece, Place, Span, Value, YesNo
 
 MAX_CITATIONS = 5
@@ -163,7 +163,8 @@ class Candidate:
     `generator` names the function that proposed it. `verdict` is what it says to a yes/no question,
     None for other candidates. `span` is the group of equal spans that it consists of. `text`
     replaces the words of the places in a catalogue: a count, or a value of the metadata. `more`
-    counts the items that are not shown.
+    counts the items that are not shown. `value` is the result of a computation. `probability` is
+    that of the model which found the figure of a table; None if it is the judge's.
     """
 
     form: str
@@ -173,6 +174,8 @@ class Candidate:
     span: SpanGroup | None = None
     text: str = ""
     more: int = 0
+    value: Value | None = None
+    probability: float | None = None
 
     @property
     def lead(self) -> str:
@@ -185,10 +188,13 @@ class Candidate:
 
     def pieces(self, documents: Mapping[str, Document]) -> tuple[Piece, ...]:
         """The places as quotes; `gap` where text between them in one document is left out."""
-        return tuple(_pieces(self.places, documents))
+        return tuple(_pieces(self.places, documents, self.form == "span"))
 
 
-def _pieces(places: Sequence[Place], documents: Mapping[str, Document]) -> list[Piece]:
+def _pieces(
+    places: Sequence[Place], documents: Mapping[str, Document], are_inside: bool
+) -> list[Piece]:
+    """The places as quotes, within their sentences if they `are_inside` of these."""
     pieces: list[Piece] = []
     before: Place | None = None
     for place in places:
@@ -198,9 +204,10 @@ def _pieces(places: Sequence[Place], documents: Mapping[str, Document]) -> list[
             and before.document_id == place.document_id
             and not document.text[before.end : place.start].strip()
         )
+        sentence = sentence_around(document.blocks, place.start, place.end) if are_inside else None
         pieces.append(
             Piece(
-                quoted(document, place.start, place.end),
+                quoted(document, place.start, place.end, sentence),
                 gap=before is not None and not adjacent,
                 heading=place.heading,
                 label=place.label,
@@ -226,7 +233,7 @@ def said(candidate: Candidate, documents: Mapping[str, Document]) -> Said:
     """The candidate in the words of the documents, with its citations."""
     pieces = candidate.pieces(documents)
     citations = _citations(candidate, pieces, documents)
-    if candidate.form == "span":
+    if candidate.form == "span" and candidate.probability is None:
         pieces = (Piece(citations[0]),)
     return Said(
         text=candidate.text or joined(candidate.form, pieces, candidate.lead),
@@ -265,6 +272,6 @@ def _value(
     if candidate.verdict is not None:
         return Value("boolean", pieces[0].text, yes=candidate.verdict == "yes")
     if candidate.span is None:
-        return None
+        return candidate.value
     best = candidate.span.best
     return value(best, documents[best.span.hit.passage.document_id])

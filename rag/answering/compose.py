@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.conflicts import conflicts
@@ -59,12 +59,35 @@ def rank(
     proposed: Sequence[Candidate] = (),
 ) -> list[Ranked]:
     """All candidates with their probabilities, the likeliest first. `form` is one that a person
-    chose; `proposed` are candidates from elsewhere: overviews and catalogues.
+    chose; `proposed` are candidates from elsewhere: overviews, catalogues, figures of tables.
     """
-    proposals = candidates(reading, form, proposed)
+    figures = [one for one in proposed if one.probability is not None]
+    others = [one for one in proposed if one.probability is None]
+    proposals = candidates(reading, form, others)
     probabilities = judge.probabilities(proposals, reading)
     ranked = [Ranked(*pair) for pair in zip(proposals, probabilities, strict=True)]
+    for figure in figures:
+        if form in ("", figure.form):
+            ranked = _with_figure(ranked, figure, figure.probability or 0.0)
     return sorted(ranked, key=lambda candidate: -candidate.probability)
+
+
+def _with_figure(ranked: Sequence[Ranked], figure: Candidate, probability: float) -> list[Ranked]:
+    """The candidates with a figure of a table. One that says the same is as likely as the likelier
+    of both, and keeps what else supports it.
+    """
+    same = [
+        one
+        for one in ranked
+        if not figure.text
+        and (one.candidate.form, one.candidate.verdict) == (figure.form, figure.verdict)
+        and one.candidate.places[0].overlaps(figure.places[0])
+    ]
+    if not same:
+        return [*ranked, Ranked(figure, probability)]
+    best = max(same, key=lambda one: one.probability)
+    likelier = replace(best, probability=max(best.probability, probability))
+    return [likelier if one is best else one for one in ranked]
 
 
 def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
+from rag.answering.computed import ComputedCheck, computed_value, verify_computed
 from rag.answering.verification import CitationCheck, citations, verify
 from rag.cli.options import argument, command, option, read_json, show
 from rag.desk import certificate as certificates
@@ -31,7 +32,7 @@ def verify_command(
     replay: bool = option("Ask the question again instead, and show what changed."),
 ) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
-    missing.
+    missing. A value that was computed from them is computed again: it holds, or differs.
 
     FILE is the output of `rag ask --json`, an answer of the HTTP service, or a list of citations.
     Exits with status 1 unless all citations are ok or moved. --replay needs the answer's receipt;
@@ -74,8 +75,15 @@ def verify_command(
             raise InputError('the answer has no citations (it was "not found")', hint)
         store = build.store(settings, any_embedder=True)
         checks = [verify(store, citation) for citation in cited]
-        show(checks, [line for check in checks for line in _lines(check)])
+        lines = [line for check in checks for line in _lines(check)]
         holds = all(check.status in ("ok", "moved") for check in checks)
+        shown: list[CitationCheck | ComputedCheck] = [*checks]
+        if value := computed_value(content):
+            again = verify_computed(store, value, cited, checks)
+            shown.append(again)
+            lines += _computed_lines(again)
+            holds = holds and again.holds
+        show(shown, lines)
     sys.exit(0 if holds else 1)
 
 
@@ -124,6 +132,14 @@ def _lines(check: CitationCheck) -> list[str]:
     quote = check.quote if len(check.quote) <= 60 else check.quote[:59] + "…"
     line = f'{check.status:8}{flat(check.document_id)}  "{flat(quote)}": {flat(check.detail)}'
     return [line, f"        now: {flat(check.now)}"] if check.now else [line]
+
+
+def _computed_lines(check: ComputedCheck) -> list[str]:
+    """A value that was computed, and what the cells give today if that is something else."""
+    lines = [f"{check.status:8}{flat(check.text)}: {flat(check.detail)}"]
+    if check.now is not None and not check.holds:
+        lines.append(f"        now: {flat(check.now)}")
+    return lines
 
 
 def _replay(settings: Settings, content: Any) -> bool:

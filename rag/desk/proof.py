@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rag.answering.computed import computed_value, verify_computed
 from rag.answering.judge import Ranks
 from rag.answering.verification import CitationCheck, Documents, citations, verify
 from rag.desk import bundle, certificate, verify_bundle
@@ -143,12 +144,20 @@ def check_file(
 
 
 def check_answer(value: Any, store: Documents, proceed: Proceed = lambda: None) -> ProofCheck:
-    """Check the citations of an answer's JSON, or of a list. Raises InputError without any."""
+    """Check the citations of an answer's JSON, or of a list, and compute again what was computed
+    from them. Raises InputError without any.
+    """
     cited = citations(value)
     if not cited:
         hint = "to check a refusal, give its certificate: rag ask QUESTION --certificate FILE"
         raise InputError('the answer has no citations (it was "not found")', hint)
-    return ProofCheck("answer", len(cited), citations=_checks(store, cited, proceed))
+    checks = _checks(store, cited, proceed)
+    faults = []
+    if computed := computed_value(value):
+        again = verify_computed(store, computed, cited, checks)
+        now = f": {again.now}" if again.now else ""
+        faults += [] if again.holds else [f"{again.text} does not hold: {again.detail}{now}"]
+    return ProofCheck("answer", len(cited), tuple(faults), citations=checks)
 
 
 def check_grid(grid: Grid, store: Documents, proceed: Proceed = lambda: None) -> ProofCheck:

@@ -57,6 +57,7 @@ _COUNTS = {
 }
 _LENGTH = re.compile(
     rf"(?i)\b(?:(?P<count>\d\d?|{'|'.join(_COUNTS)})[- ](?P<unit>month|week)s?"
+    r"|(?P<half>H[12]|half[- ]year|(?:first|second) half)"
     r"|(?P<to_date>year[- ]to[- ]date|YTD)|(?P<year>years? ended|fiscal year|full year))\b"
 )
 """A length in words or figures, such as "three months" or "26-week"; one that the calendar decides;
@@ -153,6 +154,8 @@ def _lengths(text: str) -> frozenset[str]:
         return frozenset()
     if stated := frozenset(_months(match) for match in matches if match["count"]):
         return stated
+    if any(match["half"] for match in matches):
+        return frozenset({"6"})
     if "quarter" in text.lower() or _QUARTER.search(text):
         return frozenset({"3"})
     return frozenset({"12"} if matches else ())

@@ -29,7 +29,7 @@ from rag.desk import bundle
 from rag.desk import grid as grids
 from rag.desk.grid import State
 from rag.desk.grid_file import definition
-from rag.desk.proof import ProofFile, of_question, packed
+from rag.desk.proof import ProofFile, check_answer, of_question, packed
 from rag.errors import RagError
 from rag.filters import check_keys, matches, parse
 from rag.query import check_question
@@ -452,9 +452,13 @@ def list_documents(
 
 
 def verify(
-    citation: Annotated[dict[str, Any], Field(description="As `ask` returned it.")],
+    citation: Annotated[
+        dict[str, Any], Field(description="As `ask` returned it, or its whole computed answer.")
+    ],
 ) -> CallToolResult:
     """Check whether a quote is still at its place: ok, moved, changed or missing."""
+    if "citations" in citation:
+        return results.proof(check_answer(citation, _open.get()().store))
     (cited,) = verification.citations([citation])
     check = verification.verify(_open.get()(), cited)
     place = f" (characters {check.start}-{check.end})" if check.start is not None else ""

@@ -1,0 +1,166 @@
+"""Differences, sums, shares and growth over quoted figures of tables; nothing else is computed.
+
+`computation` refuses figures that differ in unit, scale or length of period. `verify_computed`
+reads the same figures again from the documents and says whether the result still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rag.answering.verification import CitationCheck, Documents
+from rag.errors import InputError
+from rag.facts import Fact, fact_at
+from rag.types import Citation, Json, Value
+
+OPERATIONS = ("difference", "sum", "share", "growth")
+KIND = "computed"
+"""The kind of such a value."""
+_MOST_OPERANDS = 20
+_SCALES = {10**3: " thousand", 10**6: " million", 10**9: " billion"}
+_NUMBERS = "two three four five six seven eight nine ten".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """The result of an operation on figures, in the order in which it is written.
+
+    `text` is the whole line, `number` the result with its scale; `unit` is a currency, "percent",
+    another unit, or "".
+    """
+
+    operation: str
+    text: str
+    number: float
+    unit: str
+    operands: int
+
+    @property
+    def words(self) -> str:
+        """The answer for people."""
+        count = _NUMBERS[self.operands - 2] if self.operands <= 10 else str(self.operands)
+        return f"{self.text}, computed from {count} cells"
+
+    @property
+    def value(self) -> Value:
+        return Value(
+            KIND, self.text, number=self.number, unit=self.unit or None, operation=self.operation
+        )
+
+
+def mismatch(facts: Sequence[Fact]) -> str:
+    """Why the figures cannot be computed with each other, or ""."""
+    if any(fact.number is None for fact in facts):
+        return "a cell is no number"
+    for name, kinds in (
+        ("units", {fact.unit for fact in facts}),
+        ("scales", {fact.scale for fact in facts}),
+        ("lengths of period", {fact.periods.months for fact in facts}),
+    ):
+        if len(kinds) > 1:
+            return f"the cells have different {name}"
+    return ""
+
+
+def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:
+    """The result; None if the figures cannot be computed with each other, or divide by nothing. For
+    a difference the first figure is the larger one, for growth the later one, for a share the part.
+    Figures that are all negative, as costs in brackets, count as they are without their sign.
+    """
+    if len(facts) < 2 or mismatch(facts):
+        return None
+    numbers = [fact.number or 0.0 for fact in facts]
+    if all(number <= 0 for number in numbers):
+        numbers = [-number for number in numbers]
+    decimals = max(_decimals(fact.text) for fact in facts)
+    first = facts[0]
+    shown = [_shown(number, _decimals(f.text)) for number, f in zip(numbers, facts, strict=True)]
+    if operation in ("difference", "sum"):
+        is_sum = operation == "sum"
+        result = round(sum(numbers) if is_sum else numbers[0] - numbers[1], decimals)
+        line = (" + " if is_sum else " − ").join(shown)
+        unit = (
+            "%" if first.unit == "percent" else f" {first.unit}" if first.unit != "number" else ""
+        )
+        scale = _SCALES.get(first.scale, "")
+        text = f"{line} = {_shown(result, decimals)}{scale}{unit.rstrip()}"
+        number = round(result * first.scale, max(0, decimals))
+        return Computation(operation, text, number, first.unit, len(facts))
+    if len(facts) != 2 or numbers[1] <= 0 or (operation == "share" and numbers[0] < 0):
+        return None
+    share = operation == "share"
+    result = round(100 * (numbers[0] if share else numbers[0] - numbers[1]) / numbers[1], 1)
+    part = shown[0] if share else f"({shown[0]} − {shown[1]})"
+    text = f"{part} ÷ {shown[1]} = {_shown(result, 1)}%"
+    return Computation(operation, text, result, "percent", 2)
+
+
+def _decimals(text: str) -> int:
+    """Digits after the point of a figure."""
+    _, point, digits = text.partition(".")
+    return sum(map(str.isdecimal, digits)) if point else 0
+
+
+def _shown(number: float, decimals: int) -> str:
+    return f"{number:,.{decimals}f}".replace("-", "−")
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedCheck:
+    """Whether a computed value holds: `status` is "holds" or "differs", `detail` says why, and
+    `now` is the line that the cells give today, or None.
+    """
+
+    status: str
+    text: str
+    detail: str
+    now: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.status == "holds"
+
+    def to_dict(self) -> Json:
+        return {"status": self.status, "text": self.text, "detail": self.detail, "now": self.now}
+
+
+def computed_value(answer: Any) -> Mapping[str, Any] | None:
+    """The computed value of an answer in JSON; None without one."""
+    value = answer.get("value") if isinstance(answer, Mapping) else None
+    is_computed = isinstance(value, Mapping) and value.get("kind") == KIND
+    return value if is_computed else None
+
+
+def verify_computed(
+    store: Documents,
+    value: Mapping[str, Any],
+    citations: Sequence[Citation],
+    checks: Sequence[CitationCheck],
+) -> ComputedCheck:
+    """Compute a value again from the cells that are cited, in their order, where `checks` found
+    them. Raises InputError for an unknown operation or too many operands.
+    """
+    operation, text = str(value.get("operation")), str(value.get("text"))
+    if operation not in OPERATIONS or len(citations) > _MOST_OPERANDS:
+        message = f"not a computed value: {operation[:40]!r} of {len(citations)} cells"
+        raise InputError(message, "give the value and the citations as `ask` returned them")
+    facts: list[Fact] = []
+    for citation, check in zip(citations, checks, strict=True):
+        if check.start is None:
+            return ComputedCheck("differs", text, f'the cell "{citation.quote}" is {check.status}')
+        document = store.document(citation.document_id)
+        fact = fact_at(document, check.start) if document else None
+        if fact is None or fact.text != citation.quote:
+            return ComputedCheck("differs", text, f'"{citation.quote}" is no cell of a table')
+        facts.append(fact)
+    if reason := mismatch(facts):
+        return ComputedCheck("differs", text, reason)
+    result = computation(operation, facts)
+    if result is None:
+        return ComputedCheck("differs", text, f"the cells give no {operation}")
+    if result.text != text or result.number != value.get("number"):
+        return ComputedCheck("differs", text, "the cells give another result", result.text)
+    count = len(facts)
+    return ComputedCheck("holds", text, f"computed again from {count} cells", result.text)

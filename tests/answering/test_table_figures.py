@@ -1,0 +1,207 @@
+"""Figures that tables answer: by label, the largest, changes, and what is computed from cells."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rag.answering.candidate import Candidate, said
+from rag.answering.table_figures import Matcher, asked, figure_candidates
+from rag.desk.proof import check_answer
+from rag.meaning.periods import periods
+from rag.types import Answer, Document
+from tests.fakes import BagOfWordsEmbedder
+from tests.parsing.reading import load_bytes
+
+HEAD = "<tr><td></td><th>2024</th><th>2023</th></tr>"
+REPORT = f"""# Tolland Bakeries annual report 2024
+
+## Income statement
+
+(in millions of euros)
+
+<table>
+{HEAD}
+<tr><td>Revenue</td><td>5,466</td><td>4,587</td></tr>
+<tr><td>Cost of flour</td><td>(1,204)</td><td>(1,310)</td></tr>
+<tr><td>Advertising</td><td>88</td><td>—</td></tr>
+<tr><td>Operating result</td><td>(14)</td><td>75</td></tr>
+<tr><td>Number of employees</td><td>3,120</td><td>3,004</td></tr>
+</table>
+
+## Sales by segment
+
+(in millions of euros)
+
+<table>
+{HEAD}
+<tr><td>Bread</td><td>3,020</td><td>2,400</td></tr>
+<tr><td>Cakes</td><td>1,830</td><td>1,690</td></tr>
+<tr><td>Biscuits</td><td>616</td><td>497</td></tr>
+<tr><td>Total sales</td><td>5,466</td><td>4,587</td></tr>
+</table>
+"""
+
+
+@pytest.fixture(scope="module")
+def report() -> Document:
+    (page,) = load_bytes("tolland.md", REPORT)
+    return page
+
+
+def proposed(report: Document, question: str) -> Candidate | None:
+    matcher = Matcher.shipped(BagOfWordsEmbedder(dim=4096).embed_passages)
+    found = figure_candidates(question, [report], matcher)
+    return found[0] if found else None
+
+
+def answer(report: Document, question: str) -> Answer:
+    candidate = proposed(report, question)
+    assert candidate is not None
+    words = said(candidate, {report.id: report})
+    return Answer(
+        question=question,
+        text=words.text,
+        confidence=candidate.probability or 0.0,
+        citations=words.citations,
+        alternatives=(),
+        hits=(),
+        abstention_reason=None,
+        timings={},
+        value=words.value,
+        form=candidate.form,
+        pieces=words.pieces,
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What was Tolland's revenue in 2024?", "5,466"),
+        ("What was Tolland's revenue in 2023?", "4,587"),
+        ("What was the cost of flour in 2023?", "(1,310)"),
+    ],
+)
+def test_a_figure_is_found_by_its_label_and_period(
+    report: Document, question: str, text: str
+) -> None:
+    assert answer(report, question).text == text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What was Tolland's revenue in 2022?",
+        "What was the revenue of Meyer Mills in 2024?",
+        "What was Tolland's revenue in the second quarter of 2024?",
+        "What was the cost of sugar in 2024?",
+        "What was the cost of flour in Austria in 2024?",
+        "What was Tolland's revenue?",
+        "Who bakes the bread?",
+    ],
+)
+def test_another_figure_is_never_given(report: Document, question: str) -> None:
+    assert proposed(report, question) is None
+
+
+def test_the_largest_is_a_label_that_quotes_the_cells(report: Document) -> None:
+    given = answer(report, "Which segment had the lowest sales in 2024?")
+    assert given.text == "Biscuits"
+    quotes = [citation.quote for citation in given.citations]
+    assert quotes == ["Biscuits", "616", "3,020", "1,830"]
+    assert given.citations[1].sentence == "Biscuits | 2024: 616 | 2023: 497"
+    assert answer(report, "Which segment had the highest sales in 2023?").text == "Bread"
+
+
+def test_a_change_is_yes_or_no_with_the_row(report: Document) -> None:
+    grew = answer(report, "Did Tolland's revenue increase from 2023 to 2024?")
+    assert (grew.text, grew.form) == ("Yes. Revenue | 2024: 5,466 | 2023: 4,587", "yes_no")
+    costs = answer(report, "Did the cost of flour increase in 2024?")
+    assert (costs.text or "").startswith("No. ")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Did the operating result increase from 2023 to 2024?",
+        "By how much did advertising increase in 2024?",
+        "What were the number of employees and revenue together in 2024?",
+    ],
+)
+def test_what_does_not_compare_is_refused(report: Document, question: str) -> None:
+    assert proposed(report, question) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "number", "unit"),
+    [
+        (
+            "By how much did Tolland's revenue increase in 2024?",
+            "5,466 − 4,587 = 879 million EUR",
+            879e6,
+            "EUR",
+        ),
+        (
+            "By how much did Tolland's revenue grow in 2024, in percent?",
+            "(5,466 − 4,587) ÷ 4,587 = 19.2%",
+            19.2,
+            "percent",
+        ),
+        (
+            "What were sales of bread and cakes together in 2024?",
+            "3,020 + 1,830 = 4,850 million EUR",
+            4850e6,
+            "EUR",
+        ),
+    ],
+)
+def test_what_is_computed_says_so_and_cites_each_cell(
+    report: Document, question: str, text: str, number: float, unit: str
+) -> None:
+    given = answer(report, question)
+    assert given.text == f"{text}, computed from two cells"
+    assert given.value is not None
+    assert (given.value.kind, given.value.text) == ("computed", text)
+    assert (given.value.number, given.value.unit) == (number, unit)
+    for citation in given.citations:
+        assert report.text[citation.start : citation.end] == citation.quote
+    assert len(given.citations) == len(given.pieces) == 2
+
+
+class Shelf:
+    """Documents by id."""
+
+    def __init__(self, *documents: Document) -> None:
+        self._documents = {document.id: document for document in documents}
+
+    def document(self, document_id: str) -> Document | None:
+        return self._documents.get(document_id)
+
+
+def edited(report: Document, old: str, new: str) -> Document:
+    (page,) = load_bytes("tolland.md", REPORT.replace(old, new))
+    return replace(page, id=report.id)
+
+
+def test_a_computed_value_is_computed_again(report: Document) -> None:
+    given = answer(report, "By how much did Tolland's revenue increase in 2024?").to_dict()
+    assert check_answer(given, Shelf(report)).holds
+    forged: dict[str, Any] = {**given, "value": {**given["value"], "number": 880e6}}
+    check = check_answer(forged, Shelf(report))
+    assert not check.holds
+    assert "879" in check.faults[0]
+    scaled = edited(report, "(in millions of euros)", "(in thousands of euros)")
+    assert not check_answer(given, Shelf(scaled)).holds
+
+
+def test_a_question_has_an_operation_and_periods() -> None:
+    change = asked("Did rent rise from 2022 to 2023?")
+    assert change is not None
+    assert (change.operation, [sorted(p.years) for p in change.targets]) == (
+        "up",
+        [["2023"], ["2022"]],
+    )
+    season = asked("What was rent in 2023/24?")
+    assert season is not None
+    assert season.targets == (periods("What was rent in 2023/24?"),)
+    assert asked("What was rent in 2021, 2022 and 2023?") is None
