@@ -119,8 +119,9 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
 
 
 def _begins(text: str, lead: str) -> bool:
-    word = text[: len(lead)].lower()
-    return word[:-1] == lead[:-1].lower() and not word[-1:].isalnum()
+    """Whether the text says the lead itself: "No, …", but not "No person may …"."""
+    said_word = lead.removesuffix(".")
+    return bool(re.match(rf"{re.escape(said_word)}\s*(?:[^\w\s]|$)", text, re.IGNORECASE))
 
 
 def whole(passage: Passage, start: int, end: int) -> Offsets:

@@ -51,6 +51,22 @@ def test_the_text_consists_of_the_pieces() -> None:
     assert joined("list", [one, two]) == "A is.\nC is."
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("No person under 18 may dive.", "No. No person under 18 may dive."),
+        ("No, it is shut.", "No, it is shut."),
+        ("No. It is shut.", "No. It is shut."),
+        ("no – it is shut", "no – it is shut"),
+        ("No", "No"),
+        ("Nobody may dive.", "No. Nobody may dive."),
+    ],
+)
+def test_a_verdict_is_said_unless_the_text_says_it(text: str, answer: str) -> None:
+    piece = Piece(quoted(document(text), 0, len(text)))
+    assert joined("yes_no", [piece], "No.") == answer
+
+
 @pytest.mark.parametrize("unit", ["7", "a.", "_", "~", "a-a+", "/"])
 def test_a_span_is_widened_in_time_in_proportion_to_its_sentence(unit: str) -> None:
     def widen(size: int) -> None:
