@@ -268,7 +268,9 @@ def _section(hit: Hit) -> Iterator[Candidate]:
 
 
 def items(reading: Reading) -> Iterator[Candidate]:
-    """Lists around the best sentences: whole with their lead-in, and the items that answer."""
+    """Lists around the best sentences, whole and the items that answer. A lead-in, such as "Only
+    with a permit:", always comes with its items.
+    """
     lists_done: set[tuple[str, Offsets]] = set()
     for anchor in reading.anchors:
         document = reading.documents[anchor.document_id]
@@ -283,8 +285,6 @@ def items(reading: Reading) -> Iterator[Candidate]:
         matching = [o for o, score in zip(offsets, scores, strict=True) if score >= bound > 0]
         if 0 < len(matching) < len(offsets):
             yield _list("items", anchor.document_id, matching, lead)
-            if lead:
-                yield _list("items", anchor.document_id, matching, None)
         if len(lists_done) == _LISTS:
             return
 
