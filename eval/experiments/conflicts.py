@@ -1,0 +1,122 @@
+"""Measures which conflicts are announced, on eval/gold/conflicts.jsonl.
+
+python -m eval.experiments.conflicts --cache DIR [--half fit|report|both]
+
+Each row has two short documents and a question. In half of the rows the documents contradict each
+other, in the others they only seem to. All are in one index, and each question is asked of its two
+documents. DIR keeps the index and what the reader said, so that it is read once. A conflict is
+announced if an answer is given and the other document's value is shown beside it; precision is the
+share of announced conflicts that are real. Of real ones it also says how often the newer document
+comes first."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eval.experiments.kept import KeptHits, KeptReads
+from eval.scripts import CACHE, READER, ROOT, script
+from rag import build
+from rag.engine import Engine
+from rag.evaluation.set_files import json_lines
+from rag.filters import parse
+from rag.ingestion.ingest import Ingest
+from rag.models.cascade import Cascade
+from rag.models.registry import CASCADE_READS, first_reader
+from rag.parsing.files import find
+from rag.protocols import Reader
+from rag.query import Query
+from rag.settings import Settings
+from rag.types import Answer
+
+GOLD = ROOT / "eval/gold/conflicts.jsonl"
+
+
+def opened(cache: Path, reader: str) -> Engine:
+    """An engine over all documents of the set, which reads through the caches in the folder."""
+    settings = Settings.load(index=cache / "index", reader=reader)
+    embedder = build.embedder(settings)
+    documents = cache / "documents"
+    if not (cache / "made").exists():
+        for row in json_lines(GOLD):
+            for side in ("a", "b"):
+                path = documents / row["id"] / f"{side}.md"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(_page(row["id"], row[side]), encoding="utf-8")
+        with closing(build.store(settings, embedder, create=True)) as store:
+            Ingest(store, embedder, settings.passage_tokens).run(list(find([documents])))
+        (cache / "made").touch()
+    kept: Reader = KeptReads(reader, cache)
+    if first := first_reader(reader):
+        kept = Cascade(KeptReads(first, cache), kept, CASCADE_READS)
+    engine = build.assemble(settings, build.store(settings, embedder), embedder, kept)
+    engine.retriever = KeptHits(engine.retriever, cache / "hits.jsonl")
+    return engine
+
+
+def _page(name: str, document: Mapping[str, str]) -> str:
+    about = f"---\ndate: {document['date']}\npair: {name}\n---\n"
+    return f"{about}\n# {document['title']}\n\n{document['text']}\n"
+
+
+def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the question got an answer, whether a conflict was announced, and which side of the
+    pair came first."""
+    query = Query(row["question"], filter=parse([f"pair={row['id']}"]))
+    (answer,) = engine.ask_many([query])
+    return {
+        "id": row["id"],
+        "conflict": row["conflict"],
+        "newest": row["newest"],
+        "answered": answer.text is not None,
+        "announced": answer.text is not None and bool(answer.conflicts),
+        "first": _side(answer),
+        "answer": answer.text,
+        "confidence": round(answer.confidence, 3),
+        "conflicts": [conflict.text for conflict in answer.conflicts],
+    }
+
+
+def _side(answer: Answer) -> str:
+    return answer.citations[0].document_id.split("/")[-1][0] if answer.citations else ""
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    real = [row for row in rows if row["conflict"]]
+    announced = [row for row in rows if row["announced"]]
+    right = [row for row in announced if row["conflict"]]
+    newest = [row for row in right if row["first"] == row["newest"]]
+    return {
+        "pairs": len(rows),
+        "real": len(real),
+        "answered": sum(row["answered"] for row in rows),
+        "real announced": len(right),
+        "seeming announced": len(announced) - len(right),
+        "recall": round(len(right) / max(1, len(real)), 3),
+        "precision": round(len(right) / max(1, len(announced)), 3),
+        "newest first": round(len(newest) / max(1, len(right)), 3),
+    }
+
+
+@script(__doc__)
+@CACHE
+@READER
+@click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
+              help="Pairs to ask.")  # fmt: skip
+@click.option("--into", type=click.Path(path_type=Path), help="Write one JSON line a pair.")
+def main(cache: Path, reader: str, half: str, into: Path | None) -> None:
+    engine = opened(cache, reader)
+    rows = [row for row in json_lines(GOLD) if half in ("both", row["half"])]
+    made = [asked(engine, row) | {"half": row["half"]} for row in rows]
+    engine.store.close()
+    if into:
+        into.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made))
+    for name in dict.fromkeys(row["half"] for row in made):
+        click.echo(f"{name}: {json.dumps(summary([row for row in made if row['half'] == name]))}")
+
+
+if __name__ == "__main__":
+    main()
