@@ -176,7 +176,7 @@ def test_a_connection_lost_while_queueing_queues_all_or_none(cluster: Cluster, d
     queue = PostgresQueue(dsn)
     uploads = [Upload(f"{n}.txt", f"upload:{n}.txt", b"Herring") for n in range(3)]
     with psycopg.connect(dsn) as other, ThreadPoolExecutor(1) as threads:
-        other.execute("LOCK TABLE procrastinate_jobs")
+        other.execute("LOCK TABLE procrastinate_jobs IN SHARE MODE")  # it may be read
         working = threads.submit(queue.enqueue, uploads)
         _terminate(cluster, "%procrastinate_defer_job")
         other.rollback()
