@@ -176,6 +176,7 @@ _SIDES: Mapping[str, Operation] = dict.fromkeys(_MORE.split(), "most")
 _SIDES = {**_SIDES, **dict.fromkeys(_LESS.split(), "least"), "more expensive": "most"}
 _END = "|".join(sorted(_ENDS, key=len, reverse=True))
 _SIDE = "|".join(sorted(_SIDES, key=len, reverse=True))
+_COSTS = re.compile(r"(?i)\b(?:costs?|charges?|cheap\w*|dear\w*|costl\w*|expensive)\b")
 _DATED = r"(?:end|expire|finish|stop|start|begin|commence|lapse|terminate|run out|run|close)s?"
 _P = r"(?: (?:per|an?|each|every) \w+)?"
 _COMPARED = tuple(
@@ -187,7 +188,7 @@ _COMPARED = tuple(
         r"(?P<a>.+?),? or (?P<b>.+)",
         rf"which (?P<verb>{_DATED})(?: (?:the )?)(?P<side>{_SIDE}|{_END})[,:]? (?P<a>.+?),? or "
         r"(?P<b>.+)",
-        rf"(?P<a>[^?]+?) or (?P<b>[^,:]+)[,:] (?:which|who|what)(?: one)?(?: \w+)? "
+        rf"(?P<a>[^?]+?) or (?P<b>[^,:]+)[,:] (?:which|who|what)(?: one| (?P<what>[\w -]+?))? "
         rf"(?:is|are|costs?|charges?)(?: the)? (?P<side>{_SIDE}|{_END})(?P<per>{_P})",
         rf"do(?:es)? (?P<a>.+?) or (?P<b>.+?) cost (?P<side>{_SIDE})(?P<per>{_P})",
     )
@@ -267,11 +268,22 @@ def _compared(text: str, kinds: Kinds) -> ShelfQuestion | None:
         return None
     parts = {name: (part or "").strip() for name, part in match.groupdict().items()}
     per = " ".join(part for part in (parts.get("per"), parts.get("late")) if part)
+    column = _measured(text, parts, per)
+    return ShelfQuestion(NAMED, documents, (column,), operation) if column else None
+
+
+def _measured(text: str, parts: Mapping[str, str], per: str) -> ShelfColumn | None:
+    """The column by which two documents are compared: what the question names, or the price if it
+    says "cheaper" or "cost"; None if it names nothing.
+    """
+    what = parts.get("what", "")
     if verb := parts.get("verb"):
-        column = ShelfColumn(f"When does the contract {_base(verb)}?", "date")
-    else:
-        column = _amount(parts.get("what") or "price", per)
-    return ShelfQuestion(NAMED, documents, (column,), operation)
+        return ShelfColumn(f"When does the contract {_base(verb)}?", "date")
+    if _MONEY.search(what):
+        return _amount(what, per)
+    if _STATED.search(what):
+        return _valued(what, per)
+    return _amount("price", per) if _COSTS.search(text) else None
 
 
 def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:

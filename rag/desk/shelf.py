@@ -337,7 +337,8 @@ def _outcome(question: ShelfQuestion, grid: GridAnswer) -> _Outcome:
         reason = f"{waiting} of {len(grid.rows)} documents were not asked before the deadline"
         return _Outcome(reason=reason)
     if not counted:
-        return _Outcome(reason=f"none of {len(grid.rows)} documents says so")
+        surely = " for sure" if grid.counts["unsure"] else ""
+        return _Outcome(reason=f"none of {len(grid.rows)} documents says so{surely}")
     if question.operation in ("list", "count"):
         lead = f"{len(counted)} of {len(grid.rows)} documents"
         number = Value("number", lead, number=float(len(counted)), unit="document")

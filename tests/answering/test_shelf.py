@@ -76,6 +76,12 @@ def asked(question: str) -> tuple[str, int, list[str]]:
             "What is the price per month? amount per",
         ),
         (
+            "FibreNet or Brightway Cleaning, which monthly fee is lower?",
+            "least",
+            2,
+            "What is the monthly fee? amount per",
+        ),
+        (
             "How much more per month does the mill cost than the office in the High Street?",
             "difference",
             2,
@@ -129,6 +135,8 @@ def test_a_modifier_is_a_column_of_its_own() -> None:
         "Which documents mention taxis?",
         "How many files can a program open at once?",
         "How many suppliers?",
+        "FibreNet or Brightway Cleaning, which is longer?",
+        "Which is bigger, the mill or the office in the High Street?",
         "Which contract?",
         "",
         "Which contracts " + "and " * 200,
