@@ -32,7 +32,7 @@ _FIGURE = re.compile(
 """A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
 _NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
 _NOTE = re.compile(
-    r"(?i)\s*(?:\((?:see )?(?:notes? )?(?:\d{1,2}|[a-z])\)|\[\d+\]|[*\u2020\u2021]+)"
+    r"(?i)\s?(?:\((?:see )?(?:notes? )?(?:\d{1,2}|[a-z])\)|\[\d+\]|[*\u2020\u2021]+)"
 )
 _NOTE_COLUMN = re.compile(r"(?i)notes?(?: no\.?)?|ref(?:erence)?\.?|page")
 _TOTAL = re.compile(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from rag.answering import catalogue, proposals, reading
+from rag.answering import catalogue, proposals, reading, shelf
 from rag.meaning import asking, values, words
 from tests.growth import MEASUREMENTS, MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
@@ -18,6 +18,7 @@ SHORT_SECONDS = 0.05
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
     "rag.answering.proposals._PATTERNS": proposals._LONGEST_QUESTION,
+    "rag.answering.shelf": shelf.LONGEST,
     "rag.meaning.asking.": asking.LONGEST,
     "rag.answering.reading._SAYS": reading._SHORT_LINE,
     "rag.meaning.words._REWRITINGS": words.LONGEST,

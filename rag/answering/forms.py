@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import ModelError
+from rag.errors import ModelError, install_line
 from rag.types import TALK
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
@@ -139,7 +139,8 @@ class ShelfClassifier:
             return cls(tensors["weights"].astype(np.float32), float(tensors["bias"][0]))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(
-                f"classifier {path} cannot be read: {error}", "install rag again"
+                f"classifier {path} cannot be read: {error}",
+                f"install the package again: {install_line()} --force-reinstall",
             ) from error
 
     def probability(self, question: str, vector: NDArray[np.float32]) -> float:

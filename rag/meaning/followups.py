@@ -66,6 +66,7 @@ _EMPTY = frozenset("many there us please exactly too instead either".split()).un
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
+_DO = frozenset({"do", "does", "did"})
 _TRAILING = frozenset("then too also instead either as well".split())
 """Words at the end of a follow-up that replace nothing."""
 _LEADS = (["what", "about"], ["how", "about"])
@@ -299,6 +300,8 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     parts = list(_parts(base))
     if pointers(bare):
         for part in parts:
+            if _ends_in_a_verb(part, base):
+                continue
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
             fit = _name_features(name, bare, base) | part.features
             yield Completion(_sentence(_put(bare, name)), "named", fit)
@@ -321,6 +324,16 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
         fit["sole, points"] = is_sole * bool(pointers(question))
         two_names = bool(_names(words(base)[1:])) and bool(runs(bare)) and not is_clause
         yield Completion(_sentence(f"{bare} ({topic})"), "topic", fit, two_names=two_names)
+
+
+def _ends_in_a_verb(part: QuestionPart, base: str) -> bool:
+    """Whether the part is a name and the verb after "did" ("What did Ann Ray lead?"), which is no
+    one's name.
+    """
+    first, last = part.text.split()[0], part.text.split()[-1]
+    is_mixed = _is_name(first) and not _is_name(last)
+    is_last = part.start + len(part.text) == len(base)
+    return is_mixed and is_last and part.word_before in _DO
 
 
 def _lead(own: Sequence[TaggedWord]) -> int:

@@ -204,7 +204,7 @@ class SpanningRows:
             row.append(text)
 
 
-_SIGN_BEFORE = ("$", "€", "£", "¥", "US$", "(", "$(", "-", "–")
+_SIGN_BEFORE = ("$", "€", "£", "¥", "US$", "(", "$(")
 _SIGN_AFTER = (")", "%", ")%", "%)")
 """Parts of a figure for which companies' reports have cells of their own."""
 

@@ -123,6 +123,16 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     (data / "qa/squad-train-parts.json.gz").write_bytes(gzip.compress(b'{"data": []}'))
     known = b'{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n'
     (data / "claims/yesno.jsonl.gz").write_bytes(gzip.compress(known))
+    rules = [
+        {"tree": tree, "question": "May I park here?", "situation": "I am a guest.", **about}
+        for tree, about in (
+            ("00000001", {"context": "Guests may park here.", "label": "yes"}),
+            ("00000002", {"context": "Park here with a permit.", "label": "condition"}),
+            ("00000003", {"context": "For reporting.", "label": "no"}),
+        )
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rules)
+    (data / "claims/conditions.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
     invented = [row for row in training.rows() if "text" in row][:40]
     sets = {name: training.rows(name)[:40] for name in ("tables", "lists", "figures")}
     sets["own"] = list(training.with_texts(invented, data, tmp_path))
@@ -136,7 +146,8 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
                 assert paragraph["context"][answer["answer_start"] :].startswith(answer["text"])
     written = [row["set"] for row in json_lines(out / "claims/yesno.jsonl.gz")]
     assert written[0] == "boolq-train"
-    assert set(written[1:]) == set(sets)
+    assert set(written[1:]) == {*sets, "rules", "own-rules"}
+    assert written.count("rules") == 2
     held_out = json.loads((out / "held-out.json").read_text())
     assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}
 
