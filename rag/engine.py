@@ -31,6 +31,8 @@ from rag.types import TALK, Answer, Document, Hit
 if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
 
+_SURE_OF_TALK = 2.0
+"""Log-odds from which on a follow-up is talk: "heating?" has 1.4, "thanks" 4.7."""
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
@@ -201,7 +203,7 @@ class Engine:
             vectors = list(self.retriever.embedder.embed_queries(typed))
             classified = self.forms.probabilities(typed, vectors)
         return {
-            row: talk_odds(queries[row].talk or 0.0, by_form.get(TALK, 0.5)) > 0
+            row: talk_odds(queries[row].talk or 0.0, by_form.get(TALK, 0.5)) > _SURE_OF_TALK
             for row, by_form in zip(rows, classified, strict=True)
         }
 

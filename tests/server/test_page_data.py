@@ -40,7 +40,8 @@ def test_the_caller_and_their_rights(client: httpx.Client, tmp_path: Path) -> No
     assert mine["may_write"] is True
     paths = client.get("/openapi.json").json()["paths"]
     for name in mine["features"]:
-        assert f"/v1/{name}" in paths if name in ("check", "feedback") else name in Ask.model_fields
+        is_route = any(path.startswith(f"/v1/{name}") for path in paths)
+        assert is_route or name in Ask.model_fields
     with serving(tmp_path, key=add_key(tmp_path)) as other:
         me = other.get("/v1/me").json()
         assert (me["key"], me["may_write"]) == ("read", False)
