@@ -15,7 +15,7 @@ from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.proofs import PROOFS, with_proofs
-from rag.answering.reading import Reading, logit
+from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
 from rag.answering.suggestions import SUGGESTION_READS, Suggestions, talk_reply
 from rag.answering.table_figures import Matcher, figure_candidates
@@ -31,8 +31,6 @@ from rag.types import TALK, Answer, Document, Hit
 if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
 
-_SURE_OF_TALK = 2.0
-"""Log-odds from which on a follow-up is talk: "heating?" has 1.4, "thanks" 4.7."""
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
@@ -184,28 +182,10 @@ class Engine:
         if self.forms and results:
             questions = [result.question for result in results]
             classified = self.forms.probabilities(questions, [result.vector for result in results])
-        decided = [_certain(query.form) if query.form else None for query in queries]
-        for row, is_talk in self._talk_in_conversations(queries).items():
-            decided[row] = _certain(TALK) if is_talk else {**classified[row], TALK: 0.0}
         return [
-            by_form if certain is None else certain
-            for certain, by_form in zip(decided, classified, strict=True)
+            {name: float(name == query.form) for name in CLASSES} if query.form else by_form
+            for query, by_form in zip(queries, classified, strict=True)
         ]
-
-    def _talk_in_conversations(self, queries: Sequence[Query]) -> dict[int, bool]:
-        """For the rows of questions in conversations, whether what was typed is talk, before it was
-        completed.
-        """
-        rows = [row for row, one in enumerate(queries) if one.talk is not None and not one.form]
-        classified: list[Mapping[str, float]] = [{} for _ in rows]
-        if self.forms and rows:
-            typed = [queries[row].typed or queries[row].question for row in rows]
-            vectors = list(self.retriever.embedder.embed_queries(typed))
-            classified = self.forms.probabilities(typed, vectors)
-        return {
-            row: talk_odds(queries[row].talk or 0.0, by_form.get(TALK, 0.5)) > _SURE_OF_TALK
-            for row, by_form in zip(rows, classified, strict=True)
-        }
 
     def _with_proposals(self, query: Query, found: Found) -> Found:
         """Add an overview and a catalogue where the question may want one, from the same generation
@@ -371,18 +351,6 @@ class Engine:
     def threshold(self) -> float:
         """Minimum probability of an answer: the setting, or if that is negative, the fitted one."""
         return self.settings.threshold if self.settings.threshold >= 0 else self.judge.threshold
-
-
-def talk_odds(by_words: float, by_form: float) -> float:
-    """The log-odds of talk by two witnesses: how likely it is by the words of a follow-up and the
-    last question, and by the form that it wants.
-    """
-    return logit(by_words) + logit(by_form)
-
-
-def _certain(form: str) -> dict[str, float]:
-    """The probability of each form if one is certain."""
-    return {name: float(name == form) for name in CLASSES}
 
 
 def _check_forms(queries: Sequence[Query]) -> None:

@@ -25,10 +25,6 @@ class Query:
     as_typed: bool = False
     preferred: tuple[str, ...] = ()
     """Document ids that a follow-up prefers: those of the previous answer."""
-    typed: str = ""
-    """A follow-up as it was typed, if that is not `question`."""
-    talk: float | None = None
-    """Probability, by the words of the conversation, that it is talk; None where nobody knows."""
     others: tuple[tuple[str, float], ...] = ()
     """Other meanings of a follow-up, as in `rag.meaning.followups.Rewrite`."""
     alternatives: int | None = None

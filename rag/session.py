@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rag.filters import Filter
-from rag.meaning.followups import (
-    TALK_FROM,
-    PreviousTurn,
-    asks_by_itself,
-    names_something,
-    understand,
-)
+from rag.meaning.followups import PreviousTurn, names_something, understand
 from rag.query import Query
 from rag.settings import Settings
 from rag.types import TALK, Answer, Json
@@ -46,16 +40,13 @@ class Turn(Protocol):
 class Understood:
     """A completed question. `note` says if it may refer to the last turn but is asked as typed;
     `preferred` are the documents of the last answer, if it follows up on that; `others` are other
-    meanings, and `talk` how likely it is no question, as in `Rewrite`. `typed` are the words that
-    were completed.
+    meanings, as in `Rewrite`.
     """
 
     question: str
     note: str = ""
     preferred: tuple[str, ...] = ()
     others: tuple[tuple[str, float], ...] = ()
-    typed: str = ""
-    talk: float | None = None
 
     def query(
         self, k: int | None, filter: Filter | None, form: str = "", as_typed: bool = False
@@ -69,19 +60,10 @@ class Understood:
             as_typed=as_typed,
             preferred=self.preferred,
             others=self.others,
-            typed=self.typed,
-            talk=self.talk,
         )
 
-    @property
-    def is_talk(self) -> bool:
-        """Whether the words of the conversation say so; the engine knows better."""
-        return self.talk is not None and self.talk >= TALK_FROM
-
     def answered(self, answer: Answer) -> Answered:
-        """The answer with the meaning that it has; another one, or talk, needs no note."""
-        if answer.form == TALK:
-            return Answered(answer, self.typed or self.question)
+        """The answer with the meaning that it has; another one needs no note."""
         is_other = answer.question in (text for text, _ in self.others)
         if is_other:
             return Answered(answer, answer.question)
@@ -102,11 +84,7 @@ class Answered:
 
 
 class Conversation:
-    """Keeps the documents of the last answer, and the last question that names something.
-
-    Words do not pile up: talk changes nothing, and a follow-up without an answer, unless it asks by
-    itself, leaves the last question in its place.
-    """
+    """Keeps the documents of the last answer, and the last question that names something."""
 
     def __init__(self) -> None:
         self._documents: tuple[str, ...] = ()
@@ -120,33 +98,25 @@ class Conversation:
         conversation = cls()
         for turn in turns[-_MOST_TURNS:]:
             if turn.question.strip() and len(turn.question) <= Settings.max_question:
-                understood = conversation.understand(turn.question)
-                if not understood.is_talk:
-                    conversation._add(understood, turn.answer, turn.documents)
+                question = conversation.understand(turn.question).question
+                conversation._add(question, turn.answer, turn.documents)
         return conversation
 
     def understand(self, question: str) -> Understood:
         """The question, completed from the turns before."""
         rewrite = understand(question, self._topic)
-        return Understood(
-            question=rewrite.question,
-            note=rewrite.note,
-            preferred=self._documents if rewrite.is_about_the_last else (),
-            others=rewrite.others,
-            typed=question.strip(),
-            talk=rewrite.talk if self._topic else None,
-        )
+        preferred = self._documents if rewrite.is_about_the_last else ()
+        return Understood(rewrite.question, rewrite.note, preferred, rewrite.others)
 
     def ask(self, engine: Engine, understood: Understood, k: int | None, filter: Filter) -> Answer:
         """Ask a completed question, and remember its answer. Raises as `Engine.ask` does."""
         (answer,) = engine.ask_many([understood.query(k, filter)])
         if answer.form != TALK:  # "thanks" does not change the topic
             cited = [citation.document_id for citation in answer.citations]
-            self._add(understood, answer.text, cited)
+            self._add(understood.question, answer.text, cited)
         return answer
 
-    def _add(self, understood: Understood, answer: str | None, documents: Sequence[str]) -> None:
+    def _add(self, question: str, answer: str | None, documents: Sequence[str]) -> None:
         self._documents = tuple(documents)
-        is_guess = answer is None and not asks_by_itself(understood.typed)
-        if names_something(understood.question) and not (is_guess and self._topic):
-            self._topic = PreviousTurn(understood.question, answer)
+        if names_something(question):
+            self._topic = PreviousTurn(question, answer)

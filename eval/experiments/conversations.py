@@ -1,7 +1,6 @@
 """Measures follow-up questions on eval/gold/conversations.jsonl, and fits their completion.
 
 python -m eval.experiments.conversations --fit
-python -m eval.experiments.conversations --names
 python -m eval.experiments.conversations --data COLLECTIONS --indexes DIR [--half report]
 [--reader fast | --search] [--into FILE]
 
@@ -14,19 +13,12 @@ completed from the right question and answer before it, and searched. Both say h
 document of the evidence is among the first eight passages: for questions as typed, as completed,
 and as they were meant.
 
---fit fits rag/meaning/followups.json on the half "fit", on three quarters of the pairs of
-questions about other things, and on the half "fit" of names.jsonl, and reports on the others how
-close the completions come to what was meant. The likelier a completion should be, the more of its
-words are those of the meaning.
-
---names completes the pairs of names.jsonl, in which two names are of one kind, and prints the
-shares that blend them, that are completed as expected, that change a complete question or say that
-it is unclear, and of talk that is taken for it."""
+--fit fits rag/meaning/followups.json on the half "fit" and on three quarters of the pairs of
+questions about other things, and reports on the other half how close the completions come to what
+was meant. The likelier a completion should be, the more of its words are those of the meaning."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -41,8 +33,7 @@ from scipy.special import log_softmax, softmax
 
 from eval.scripts import PATH, READER, ROOT, script
 from rag import build, session
-from rag.answering.forms import FormClassifier
-from rag.engine import Engine, talk_odds
+from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import normalize
 from rag.evaluation.usefulness import held, names, shown
@@ -53,11 +44,9 @@ from rag.parsing.files import find
 from rag.query import Query
 from rag.retrieval import Retriever
 from rag.settings import Settings
-from rag.types import TALK, Answer
+from rag.types import Answer
 
-GOLD, PAIRS, NAMES = (
-    ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "follow-ups", "names")
-)
+GOLD, PAIRS = (ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "follow-ups"))
 _READ = 8
 _BETA = 1.5
 """Weight of recall."""
@@ -113,20 +102,11 @@ class Example(NamedTuple):
     options: list[Completion]
     likeness: NDArray[np.float64]
 
-    @property
-    def is_talk(self) -> bool:
-        return not self.follows and self.options[int(self.likeness.argmax())].kind == "talk"
 
-
-def example(
-    question: str, last: PreviousTurn, standalone: str, follows: bool, is_talk: bool = False
-) -> Example:
+def example(question: str, last: PreviousTurn, standalone: str, follows: bool) -> Example:
     options = followups.completions(question, last)
-    kept = "talk" if is_talk else "typed"
     scores = [
-        float(option.kind == kept)
-        if not follows
-        else likeness(option.text, standalone) * (option.kind != "talk")
+        likeness(option.text, standalone) if follows else float(option.kind == "typed")
         for option in options
     ]
     return Example(follows, options, np.array(scores))
@@ -147,27 +127,10 @@ def pairs(half: str) -> list[Example]:
     examples = []
     for row in json_lines(PAIRS):
         digest = sha256(f"{row['last']} {row['question']}".encode()).digest()
-        own_half = row.get("half", "report" if digest[0] < _REPORTED else "fit")
-        if own_half == half:
+        if (half == "report") == (digest[0] < _REPORTED):
             last, meant = PreviousTurn(row["last"], row["answer"]), row["standalone"]
-            follows = row["question"] != meant
-            examples.append(example(row["question"], last, meant, follows, row.get("talk", False)))
+            examples.append(example(row["question"], last, meant, row["question"] != meant))
     return examples
-
-
-def named(half: str) -> list[Example]:
-    """The pairs with two names of one kind."""
-    return [
-        example(
-            row["follow_up"],
-            PreviousTurn(row["first"]),
-            row["expected"],
-            follows=row["type"] == "follow",
-            is_talk=row["type"] == "talk",
-        )
-        for row in json_lines(NAMES)
-        if row["half"] == half
-    ]
 
 
 def previous(turn: Turn) -> PreviousTurn:
@@ -189,9 +152,6 @@ def fit(data: Sequence[Example]) -> dict[str, float]:
     """Weights that maximise the likelihood of the completions that are like the meaning."""
     tables = [[option.features for option in e.options] for e in data]
     columns = sorted({name for table in tables for row in table for name in row})
-    of_talk = {name for e in data if e.is_talk for option in e.options for name in option.features}
-    # words that no talk has would only fill the file
-    columns = [name for name in columns if not name.startswith("talk: says ") or name in of_talk]
     rows = [np.array([[row.get(name, 0.0) for name in columns] for row in t]) for t in tables]
     targets = [softmax(_SHARPNESS * e.likeness) for e in data]
 
@@ -220,65 +180,6 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
         "best": share(likeness.max() for likeness, _ in later),
         "left as typed": share(place == 0 for _, place in later),
         "changed but complete": share(place != 0 for e, place in picked if not e.follows),
-    }
-
-
-def names_kept(half: str) -> dict[str, Any]:
-    """How follow-ups that name another thing of one kind are completed, and talk by the engine's
-    rule. A blend has a name that it must not have, in the question or in another meaning that may
-    be asked."""
-    rows = [row for row in json_lines(NAMES) if row["half"] == half]
-    rewrites = [understand(row["follow_up"], PreviousTurn(row["first"])) for row in rows]
-    typed = [row["follow_up"] for row in rows]
-    vectors = list(build.embedder(Settings()).embed_queries(typed))
-    by_form = FormClassifier.load().probabilities(typed, vectors)
-    made = [
-        (row, replace(rewrite, question=question, others=(), talk=1.0) if is_talk else rewrite)
-        for row, rewrite, question, is_talk in zip(
-            rows,
-            rewrites,
-            typed,
-            (
-                talk_odds(one.talk, odds[TALK]) > 0
-                for one, odds in zip(rewrites, by_form, strict=True)
-            ),
-            strict=True,
-        )
-    ]
-    by_type = {
-        name: [(row, rewrite) for row, rewrite in made if row["type"] == name]
-        for name in ("follow", "complete", "talk")
-    }
-
-    def blends(row: Mapping[str, Any], text: str) -> bool:
-        return any(
-            re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
-            for name in row["must_not_contain"]
-        )
-
-    follow = by_type["follow"]
-    others = [
-        (row, text) for row, rewrite in follow for text, _ in rewrite.others if text != row["first"]
-    ]
-    return {
-        "pairs": len(rows),
-        "blended": share(blends(row, rewrite.question) for row, rewrite in made),
-        "other meanings blended": share(blends(*pair) for pair in others),
-        "as expected": share(
-            normalize(rewrite.question) == normalize(row["expected"]) for row, rewrite in follow
-        ),
-        "left as typed": share(rewrite.question == row["follow_up"] for row, rewrite in follow),
-        "changed but complete": share(
-            rewrite.question != row["follow_up"] for row, rewrite in by_type["complete"]
-        ),
-        "noted but complete": share(bool(rewrite.note) for _, rewrite in by_type["complete"]),
-        "taken for talk": share(rewrite.talk == 1 for _, rewrite in by_type["talk"]),
-        "talk changed": share(
-            rewrite.question != row["follow_up"] for row, rewrite in by_type["talk"]
-        ),
-        "wrongly taken for talk": share(
-            rewrite.talk == 1 for row, rewrite in made if row["type"] != "talk"
-        ),
     }
 
 
@@ -368,7 +269,6 @@ def share(values: Iterable[float]) -> float:
 
 @script(__doc__)
 @click.option("--fit", "fits", is_flag=True, help="Fit the completion, and measure nothing else.")
-@click.option("--names", "only_names", is_flag=True, help="Complete the pairs with two names.")
 @click.option("--data", type=PATH, help="Folder of the collections.")
 @click.option("--indexes", type=PATH, help="Folder of their indexes, made if needed.")
 @click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
@@ -378,7 +278,6 @@ def share(values: Iterable[float]) -> float:
 @click.option("--into", type=PATH, help="Write one JSON line a turn.")
 def main(
     fits: bool,
-    only_names: bool,
     data: Path | None,
     indexes: Path | None,
     half: str,
@@ -387,19 +286,10 @@ def main(
     into: Path | None,
 ) -> None:
     if fits:
-        weights = fit([*examples("fit"), *pairs("fit"), *named("fit")])
+        weights = fit([*examples("fit"), *pairs("fit")])
         MODEL.write_text(json.dumps(weights, indent=1) + "\n", encoding="utf-8")
-        reported = {
-            "conversations": examples("report"),
-            "pairs": pairs("report"),
-            "names": named("report"),
-        }
+        reported = {"conversations": examples("report"), "pairs": pairs("report")}
         click.echo(json.dumps({name: closeness(made, weights) for name, made in reported.items()}))
-        return
-    if only_names:
-        chosen_halves = ("fit", "report") if half == "both" else (half,)
-        for name in chosen_halves:
-            click.echo(f"{name}: {json.dumps(names_kept(name))}")
         return
     if data is None or indexes is None:
         raise click.UsageError("give --data and --indexes, or --fit")

@@ -65,7 +65,7 @@ class Suggestion:
 def talk_reply(asked: Asked, suggestions: tuple[str, ...]) -> Answer:
     """No answer to talk, with the questions that can be asked instead."""
     return Answer(
-        question=asked.query.typed or asked.question,
+        question=asked.question,
         text=None,
         confidence=0.0,
         citations=(),

@@ -4,11 +4,7 @@
 A follow-up has several possible completions: its pronoun stands for a part of the last question or
 for the last answer, it replaces a part of the last question, it continues it, or the last question
 is only its topic. All are made from the words alone; a fitted model says how likely each is meant,
-how likely the question is complete as typed, and how likely it is no question at all but talk, such
-as "thanks" (`eval/experiments/conversations.py` fits it).
-
-A completion has one subject: it never has the names of both questions, nor a part of one name
-beside the other (`_cuts_a_name`)."""
+and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it)."""
 
 from __future__ import annotations
 
@@ -38,8 +34,6 @@ from rag.meaning.words import (
 MODEL = Path(__file__).with_name("followups.json")
 UNSURE = 0.65
 """Probability of referring to the last turn from which on a question is completed."""
-TALK_FROM = 0.5
-"""Probability of talk, by the words alone, from which on nothing is completed."""
 UNCLEAR = 0.4
 """Probability from which on the answer says that the question may refer to the last turn."""
 _OTHERS, _UNLIKELY = 2, 0.05
@@ -60,19 +54,12 @@ _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.s
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
 _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
-_EMPTY = frozenset("many there us please exactly too instead either".split()).union(
+_EMPTY = frozenset("many there us please exactly".split()).union(
     STOP_WORDS, AUXILIARIES, FUNCTION_WORDS, QUESTION_WORDS, SPEAKERS, _LINKS
 )
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
-_DO = frozenset({"do", "does", "did"})
-_TRAILING = frozenset("then too also instead either as well".split())
-"""Words at the end of a follow-up that replace nothing."""
-_LEADS = (["what", "about"], ["how", "about"])
-"""Words that lead to a fragment, so that "about" does not belong to it."""
-_LONGEST_TALK = 8
-"""Number of words up to which each of them says whether it is talk."""
 _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
 _MOST = 60
@@ -94,31 +81,25 @@ class PreviousTurn:
 class Rewrite:
     """The question to ask, and a note if it seems to refer to the last one but is asked as typed.
     `follows` is the probability that it refers to the last turn. `others` are other meanings, the
-    likeliest first, each with the root of how likely it is compared with `question`. `talk` is the
-    probability, by its words alone, that what was typed is no question to the documents. `renames`
-    says whether a name of the last question was replaced: its documents are about that name."""
+    likeliest first, each with the root of how likely it is compared with `question`."""
 
     question: str
     note: str = ""
     follows: float = 0.0
     others: tuple[tuple[str, float], ...] = ()
-    talk: float = 0.0
-    renames: bool = False
 
     @property
     def is_about_the_last(self) -> bool:
         """Whether the documents of the last answer are preferred."""
-        return self.follows >= UNSURE and not self.renames
+        return self.follows >= UNSURE
 
 
 class TaggedWord(NamedTuple):
-    """A word of a question, `question[start:end]`, and how it is compared. `is_name` says whether
-    it looks like a part of a name, such as "Birch", "B12" or "7", wherever it stands."""
+    """A word of a question, `question[start:end]`, and how it is compared."""
 
     start: int
     end: int
     lower: str
-    is_name: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -127,27 +108,11 @@ class TaggedWord(NamedTuple):
 
 class QuestionPart(NamedTuple):
     """A few content words of the last question, `question[start:start + len(text)]`, in a run of
-    them; "the" before them is part of the `name`. `features` are those of an antecedent. `left` and
-    `right` are the words beside it in its run."""
+    them; "the" before them is part of the `name`. `features` are those of an antecedent."""
 
     text: str
     start: int
     name: str
-    word_before: str
-    features: dict[str, float]
-    left: TaggedWord | None
-    right: TaggedWord | None
-
-    @property
-    def has_name(self) -> bool:
-        return any(map(_is_name, self.text.split()))
-
-
-class Fragment(NamedTuple):
-    """Words of a follow-up that may replace a part of the last question, and the word before them.
-    `features` say where they stand."""
-
-    text: str
     word_before: str
     features: dict[str, float]
 
@@ -155,14 +120,11 @@ class Fragment(NamedTuple):
 class Completion(NamedTuple):
     """A possible meaning of a follow-up: `text`, made in the way `kind`. `features`, each about 0
     to 1, say by name what the question looks like in itself, and how the added words fit those
-    that they replace. `renames` says whether they replace a name, `two_names` whether a name comes
-    beside one of the last question."""
+    that they replace."""
 
     text: str
     kind: str
     features: Mapping[str, float] = {}
-    renames: bool = False
-    two_names: bool = False
 
 
 def understand(question: str, last: PreviousTurn | None) -> Rewrite:
@@ -172,36 +134,20 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
         return Rewrite(question)
     options = completions(question, last)
     chances = probabilities(options)
-    talk = chances[1]
-    if talk >= TALK_FROM:
-        return Rewrite(question, talk=talk)
-    best = chosen(options, chances)
-    follows = 1 - chances[0] / (1 - talk)
-    if best > 0:
-        return Rewrite(
-            options[best].text,
-            follows=follows,
-            others=_others(options, chances, best),
-            talk=talk,
-            renames=options[best].renames,
-        )
-    if follows < UNCLEAR or _names(words(question)[1:]):
-        return Rewrite(question, follows=follows, talk=talk)
-
+    best, follows = chosen(options, chances), 1 - chances[0]
+    others = _others(options, chances, best) if best else ()
+    if best > 0 or follows < UNCLEAR:
+        return Rewrite(options[best].text, "", follows, others)
     quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
     subject = next(quoted, "the question")
     note = f"it is not clear whether {subject} refers to the last question; asked as typed"
-    return Rewrite(question, note, follows, talk=talk)
+    return Rewrite(question, note, follows, others)
 
 
 def _others(
     options: Sequence[Completion], chances: Sequence[float], best: int
 ) -> tuple[tuple[str, float], ...]:
-    rows = [
-        row
-        for row, chance in enumerate(chances)
-        if row != best and chance >= _UNLIKELY and _is_askable(options[row])
-    ]
+    rows = [row for row, chance in enumerate(chances) if row != best and chance >= _UNLIKELY]
     likely = sorted(rows, key=lambda row: -chances[row])[:_OTHERS]
     return tuple(
         (options[row].text, math.sqrt((chances[row] + _SMOOTH) / (chances[best] + _SMOOTH)))
@@ -209,38 +155,13 @@ def _others(
     )
 
 
-def _is_askable(option: Completion) -> bool:
-    """Whether it may be asked where a likelier meaning has no answer."""
-    return option.kind != "talk" and not option.two_names
-
-
 def words(text: str) -> list[TaggedWord]:
     tokens = ((match.start(), match[0].rstrip(".")) for match in _TOKEN.finditer(text))
     return [
-        TaggedWord(
-            start=start,
-            end=start + len(word),
-            # the "A" of "Class A" is no article
-            lower="A" if start and word == "A" else _lower(word),
-            is_name=_is_name(word),
-        )
+        TaggedWord(start, start + len(word), word.lower().replace("\u2019", "'").strip("'`*"))
         for start, word in tokens
         if any(map(str.isalnum, word))
     ]
-
-
-def _lower(word: str) -> str:
-    return word.lower().replace("\u2019", "'").strip("'`*")
-
-
-def _is_name(word: str) -> bool:
-    """Whether a word, wherever it stands, begins with a capital or has a digit."""
-    return word[:1].isupper() or any(map(str.isdigit, word))
-
-
-def _names(own: Sequence[TaggedWord]) -> frozenset[str]:
-    """The words that look like names, without "I" and other words that say nothing."""
-    return frozenset(word.lower for word in own if word.is_name and not word.is_empty)
 
 
 def pointers(text: str) -> list[TaggedWord]:
@@ -255,11 +176,11 @@ def pointers(text: str) -> list[TaggedWord]:
 
 
 def runs(text: str) -> list[list[TaggedWord]]:
-    """Runs of words that are not function words, in order; a bracket or a comma ends a run."""
+    """Runs of words that are not function words, in order; a bracket ends a run."""
     groups: list[list[TaggedWord]] = [[]]
     end = 0
     for word in words(text):
-        if word.is_empty or not {"(", ")", ","}.isdisjoint(text[end : word.start]):
+        if word.is_empty or not {"(", ")"}.isdisjoint(text[end : word.start]):
             groups.append([])
         if not word.is_empty:
             groups[-1].append(word)
@@ -272,23 +193,17 @@ def names_something(question: str) -> bool:
     return bool(runs(question))
 
 
-def asks_by_itself(question: str) -> bool:
-    """Whether a question has its own question word and auxiliary, or an auxiliary first."""
-    return _is_clause(words(question))
-
-
 def completions(question: str, last: PreviousTurn) -> list[Completion]:
-    """The possible meanings of the question, first as typed, then as talk; each other text once."""
+    """The possible meanings of the question, first as typed; each text once."""
     options = [Completion(question, "typed"), *_completed(question, last)]
     by_text = {option.text.lower(): option for option in reversed(options)}
     distinct = [option for option in options if by_text[option.text.lower()] is option][:_MOST]
-    distinct.insert(1, Completion(question, "talk", _talk_features(question)))
     typed = _typed_features(question, last)
     featured = []
-    for option in distinct:
-        of_question = {f"{option.kind} {name}".strip(): value for name, value in typed.items()}
-        of_fit = {f"{option.kind}: {name}": value for name, value in option.features.items()}
-        featured.append(option._replace(features=of_question | of_fit))
+    for text, kind, fit in distinct:
+        of_question = {f"{kind} {name}".strip(): value for name, value in typed.items()}
+        of_fit = {f"{kind}: {name}": value for name, value in fit.items()}
+        featured.append(Completion(text, kind, of_question | of_fit))
     return featured
 
 
@@ -300,140 +215,31 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     parts = list(_parts(base))
     if pointers(bare):
         for part in parts:
-            if _ends_in_a_verb(part, base):
-                continue
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
             fit = _name_features(name, bare, base) | part.features
             yield Completion(_sentence(_put(bare, name)), "named", fit)
         if answer:
             fit = _name_features(answer, bare, base) | {"sole": 1.0}
             yield Completion(_sentence(_put(bare, answer)), "answered", fit)
-    for replacement in _fragments(bare, own):
-        yield from _replaced(base, replacement, parts)
-    lead = _lead(own)
+    lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
+    fragment = bare[own[lead].start :] if lead < len(own) else ""
     is_clause = _is_clause(own)
+    if fragment and not is_clause:
+        word_before = _before(own, lead)[1]
+        for part in parts:
+            text = base[: part.start] + fragment + base[part.start + len(part.text) :]
+            fit = _replaced_features(part, fragment, word_before) | part.features
+            yield Completion(_sentence(text), "replaced", fit)
     if not is_clause:
-        fragment = bare[own[lead].start :] if lead < len(own) else ""
         yield from _continued(base, bare, own[: lead + 1], fragment, answer)
-        if own and not fragment:
-            yield from _asked_again(base, bare, own)
-    topic = _topic(base, own)
+    if own and not fragment and not is_clause:
+        yield from _asked_again(base, bare, own)
+    topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
     if topic and any(word.lower not in _LINKS for word in own):
         is_sole, count = float(len(runs(base)) == 1), len(topic.split())
         fit = {"sole": is_sole, "words": min(8, count) / 8}
         fit["sole, points"] = is_sole * bool(pointers(question))
-        two_names = bool(_names(words(base)[1:])) and bool(runs(bare)) and not is_clause
-        yield Completion(_sentence(f"{bare} ({topic})"), "topic", fit, two_names=two_names)
-
-
-def _ends_in_a_verb(part: QuestionPart, base: str) -> bool:
-    """Whether the part is a name and the verb after "did" ("What did Ann Ray lead?"), which is no
-    one's name.
-    """
-    first, last = part.text.split()[0], part.text.split()[-1]
-    is_mixed = _is_name(first) and not _is_name(last)
-    is_last = part.start + len(part.text) == len(base)
-    return is_mixed and is_last and part.word_before in _DO
-
-
-def _lead(own: Sequence[TaggedWord]) -> int:
-    """The row of the first content word."""
-    return next((row for row, word in enumerate(own) if not word.is_empty), len(own))
-
-
-def _fragments(bare: str, own: Sequence[TaggedWord]) -> Iterator[Fragment]:
-    """What may replace a part of the last question: all from the first content word on, or the last
-    run of content words ("no sorry, Plum Lane"), without "one" at the end. Of a clause only what
-    may be all that follows its auxiliary ("does the Tuna too?")."""
-    content = runs(bare)
-    if not content:
-        return
-    if _is_clause(own):
-        after = [word.lower for word in own if word.start > content[-1][-1].start]
-        if len(content) > 1 or pointers(bare) or not _TRAILING.issuperset(after):
-            return
-    rows = {word.start: row for row, word in enumerate(own)}
-    first_lead, last_lead = content[0][0], content[-1][0]
-    whole_end = max(content[-1][-1].end, *(word.end for word in own if word.lower not in _TRAILING))
-    proposed: dict[str, Fragment] = {}
-    for lead, end, is_tail in (
-        (first_lead, whole_end, False),
-        (last_lead, content[-1][-1].end, True),
-    ):
-        text = bare[lead.start : end]
-        if "," in text:
-            continue
-        word_before = _before(own, rows[lead.start])[1]
-        for suffix in ("", " one", " ones"):
-            if text.lower().endswith(suffix):
-                shortened = text[: len(text) - len(suffix)]
-                features = {"tail": float(is_tail), "one": float(bool(suffix))}
-                proposed.setdefault(shortened, Fragment(shortened, word_before, features))
-    yield from proposed.values()
-
-
-def _replaced(base: str, fragment: Fragment, parts: Sequence[QuestionPart]) -> Iterator[Completion]:
-    """The last question with a fragment in the place of each part, but never with a name in part,
-    nor with one word twice."""
-    new = fragment.text.lower().split()
-    has_names = bool(_names(words(base)[1:])) and any(map(_is_name, fragment.text.split()))
-    for part in parts:
-        is_doubled = (part.left and part.left.lower == new[0]) or (
-            part.right and part.right.lower == new[-1]
-        )
-        if is_doubled or _cuts_a_name(part, fragment.text):
-            continue
-        text = base[: part.start] + fragment.text + base[part.start + len(part.text) :]
-        fit = _replaced_features(part, fragment.text, fragment.word_before)
-        two_names = has_names and not part.has_name
-        yield Completion(
-            text=_sentence(text),
-            kind="replaced",
-            features={
-                **fit,
-                **part.features,
-                **fragment.features,
-                "two names": float(two_names),
-            },
-            renames=any(word[0].isupper() for word in part.text.split()),
-            two_names=two_names,
-        )
-
-
-def _cuts_a_name(part: QuestionPart, fragment: str) -> bool:
-    """Whether a part of a name would be left beside the fragment, as in "Alder Payroll" for "Alder"
-    after "Brightline Payroll", or a name before another. A number or letter may take the place of
-    another one: "Form B12". Two things of one kind do not share what stands before it: "the Ridge
-    trail" after "the south trail"."""
-    old, new = part.text.split(), fragment.split()
-    if part.left is not None and old[-1].lower() == new[-1].lower():
-        return True
-    left = part.left is not None and part.left.is_name
-    right = part.right is not None and part.right.is_name
-    if left and _is_code(part.text) and _is_code(fragment):
-        left = False
-    goes_on_left = left and (_is_name(old[0]) or _is_name(new[0]))
-    goes_on_right = right and (_is_name(old[-1]) or _is_name(new[-1]))
-    return goes_on_left or goes_on_right
-
-
-def _is_code(text: str) -> bool:
-    """Whether it is one word with a digit, or one letter."""
-    return " " not in text and (len(text) == 1 or any(map(str.isdigit, text)))
-
-
-def _topic(base: str, own: Sequence[TaggedWord]) -> str:
-    """The content words of the last question, or of the brackets at its end, so that they do not
-    pile up over turns; without its names if the new question has its own."""
-    topic = base[base.rfind("(") + 1 : -1] if base.endswith(")") else base
-    has_name = bool(_names(own[1:]))
-    kept = [
-        topic[run[0].start : run[-1].end]
-        if not has_name
-        else " ".join(topic[word.start : word.end] for word in run if not word.is_name)
-        for run in runs(topic)
-    ]
-    return " ".join(filter(None, kept))
+        yield Completion(_sentence(f"{bare} ({topic})"), "topic", fit)
 
 
 def _is_clause(own: Sequence[TaggedWord]) -> bool:
@@ -474,15 +280,7 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                     "sole": float(not rivals),
                     "rivals": min(4, rivals) / 4,
                 }
-                yield QuestionPart(
-                    text=text,
-                    start=start,
-                    name=article + text,
-                    word_before=word_before,
-                    features=features,
-                    left=run[first - 1] if first else None,
-                    right=run[last + 1] if left_after else None,
-                )
+                yield QuestionPart(text, start, article + text, word_before, features)
 
 
 def _before(own: Sequence[TaggedWord], row: int) -> tuple[str, str]:
@@ -495,24 +293,11 @@ def _continued(
     base: str, bare: str, lead: Sequence[TaggedWord], fragment: str, answer: str
 ) -> Iterator[Completion]:
     """The last question continued by the new words, from their first preposition on."""
-    preposition = next((word for word in lead if word.lower in PREPOSITIONS), None)
-    if [word.lower for word in lead[:2]] in _LEADS:
-        preposition = None
-    added = fragment if preposition is None else bare[preposition.start :]
+    start = next((word.start for word in lead if word.lower in PREPOSITIONS), None)
+    added = fragment if start is None else bare[start:]
     if not added or any(word.lower in QUESTION_WORDS for word in words(added)[:1]):
         return
-    names, own = _names(words(base)[1:]), _names(words(added))
-    is_again = preposition is not None and preposition.lower in {w.lower for w in words(base)}
-    if names and own and (preposition is None or is_again):  # two names of one kind
-        return
-    two_names = bool(names and (own or preposition is None))
-    fit = {
-        "again": float(is_again),
-        "two names": float(bool(names and own)),
-        "bare": float(preposition is None),
-        "bare, named": float(preposition is None and bool(names)),
-    }
-    yield Completion(_sentence(f"{base} {added}"), "continued", fit, two_names=two_names)
+    yield Completion(_sentence(f"{base} {added}"), "continued")
     if answer and pointers(added):
         yield Completion(_sentence(f"{base} {_put(added, answer)}"), "continued answer")
 
@@ -563,17 +348,9 @@ def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
         "one word": float(len(own) == 1),
         "answered": float(bool(_short_answer(last.answer))),
         "you": float(any(word.lower in ("you", "your") for word in own)),
-        "own name": float(bool(_names(own[1:]) - _names(words(last.question)))),
-        "runs": min(3, len(runs(question))) / 3,
         **{f"begins {beginning}": 1.0 for beginning in _beginnings(own)},
         **{f"points {_POINTERS[word.lower]}": 1.0 for word in pointers(question)},
     }
-
-
-def _talk_features(question: str) -> dict[str, float]:
-    """The words of a short question."""
-    own = words(question)
-    return {f"says {word.lower}": 1.0 for word in own} if len(own) <= _LONGEST_TALK else {}
 
 
 def _beginnings(own: Sequence[TaggedWord]) -> list[str]:
@@ -632,14 +409,13 @@ def _likeness(word: str, second: str) -> float:
 
 
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
-    """The index of the completion to ask, if it is no talk, the second option: as typed, the first,
-    unless the question probably refers to the last turn. One that reads like a question is
-    preferred to one with a topic in brackets."""
-    typed, _, *completed = chances
-    if sum(completed) < UNSURE * (sum(completed) + typed):
+    """The index of the completion to ask: as typed, first of the options, unless the question
+    probably refers to the last turn. One that reads like a question is preferred to one with a
+    topic in brackets."""
+    if chances[0] > 1 - UNSURE or len(options) == 1:
         return 0
     weights = [_TOPIC if option.kind == "topic" else 1.0 for option in options]
-    return max(range(2, len(options)), key=lambda row: weights[row] * chances[row])
+    return max(range(1, len(options)), key=lambda row: weights[row] * chances[row])
 
 
 def probabilities(

@@ -17,8 +17,7 @@ from rag.render.status import plural
 from rag.repl import transcript
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
-from rag.session import Understood
-from rag.types import TALK, Answer, Citation, Document
+from rag.types import Citation, Document
 
 SHOWN_DOCUMENTS = 40
 
@@ -66,23 +65,14 @@ def _command(name: str) -> Command:
 
 def _ask(context: Context, line: str) -> None:
     understood = context.session.understand(line)
-    answer = context.session.ask(line, understood)
-    if context.session.as_json:
-        context.screen.json(answer)
-        return
-    if answer.form != TALK:
-        _note(context, line, understood, answer)
-    context.screen.answer(answer)
-
-
-def _note(context: Context, line: str, understood: Understood, answer: Answer) -> None:
-    """Say how a question was understood, if not as it was typed."""
-    if understood.question != line:
+    if understood.question != line and not context.session.as_json:
         context.screen.note(f"understood as: {understood.question}")
-    if understood.note:
+    if understood.note and not context.session.as_json:
         context.screen.note(understood.note)
-    if answer.question != understood.question:
+    answer = context.session.ask(line, understood)
+    if answer.question != understood.question and not context.session.as_json:
         context.screen.note(f"not found; answered instead: {answer.question}")
+    context.screen.json(answer) if context.session.as_json else context.screen.answer(answer)
 
 
 def _search(context: Context, words: str) -> None:
