@@ -108,7 +108,8 @@ def test_a_dumb_terminal_gets_plain_text(opened: Open) -> None:
         terminal.press("C-d")
         assert terminal.ended() == 0
         shown = terminal.screen()
-    assert "> When was the deal signed?\nAnswer: 2015. Confidence 77%.\nSource 1: docs/" in shown
+    assert "> When was the deal signed?\n" in shown  # a slow machine says that it searches
+    assert "\nAnswer: 2015. Confidence 77%.\nSource 1: docs/" in shown
     assert "Also considered: Vienna 77%; 2018 50%\n> /delete Oman, the mediator\n" in shown
 
 
