@@ -53,7 +53,7 @@ class Computation:
 def mismatch(facts: Sequence[Fact]) -> str:
     """Why the figures cannot be computed with each other, or ""."""
     if any(fact.number is None for fact in facts):
-        return "a cell is no number"
+        return "a cell is not a number"
     for name, kinds in (
         ("units", {fact.unit for fact in facts}),
         ("scales", {fact.scale for fact in facts}),
@@ -153,7 +153,7 @@ def verify_computed(
         document = store.document(citation.document_id)
         fact = fact_at(document, check.start) if document else None
         if fact is None or fact.text != citation.quote:
-            return ComputedCheck("differs", text, f'"{citation.quote}" is no cell of a table')
+            return ComputedCheck("differs", text, f'"{citation.quote}" is not a cell of a table')
         facts.append(fact)
     if reason := mismatch(facts):
         return ComputedCheck("differs", text, reason)

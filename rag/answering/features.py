@@ -132,7 +132,7 @@ class Featurizer:
         passage; `verdict*`: for and against what it says; `depends`: that the passage says yes or
         no only under a condition.
         `retrieval`: the logarithm of its passage's probability; `fused`, `dense`, `lexical` and
-        `rank`: the scores of which that was made. `heading`: the share of the question's words in
+        `rank`: the scores behind that. `heading`: the share of the question's words in
         the heading right above and in the labels. `repeated`: the logarithm of the number of other
         documents that have its beginning, as furniture of a collection is. `coverage*`, `names*`:
         the share of the question's words, and of its names and numbers, in the candidate with its

@@ -216,8 +216,8 @@ class Reading:
     """A question, its hits, best first, the reader's output, and the hits' documents by id.
 
     `form_odds` has the probability of each form, by the form classifier; {} without one. `proofs`
-    are sentences that may stand beside a verdict, with what the reader says of them alone; None if
-    it does not know "on a condition", and then the verdicts of whole passages count.
+    are sentences that may be shown beside a verdict, with what the reader says of them alone. It is
+    None if the reader does not know "on a condition"; then the verdicts of whole passages count.
     """
 
     question: str

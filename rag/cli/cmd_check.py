@@ -53,9 +53,9 @@ def check_command(
 
     The text may be plain text, Markdown, or a chat answer with [n] citations and a list of sources;
     of DOCX, PDF, HTML and the other formats that rag reads, it is what ingesting them would store.
-    A file that is in the index is no evidence for itself. Exits with status 1 if a sentence is
-    contradicted, is not in the documents, or cites a passage that does not support it, or if a
-    quotation has a fault; --fail-on changes that.
+    If a file is also in the index, it does not count as its own evidence. Exits with status 1 if a
+    sentence is contradicted, is not in the documents, or cites a passage that does not support it,
+    or if a quotation has a fault; --fail-on changes that.
 
     \b
     Examples:
