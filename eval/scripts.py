@@ -39,6 +39,18 @@ def finished(result: Result, out: Path | None = None, wrong: object = None) -> R
     return result
 
 
+def by_half(
+    rows: Sequence[dict[str, Any]],
+    summary: Callable[[Sequence[dict[str, Any]]], object],
+    into: Path | None,
+) -> None:
+    """Print the summary of each half of the rows; with `into`, write a JSON line a row."""
+    if into:
+        into.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    for name in dict.fromkeys(row["half"] for row in rows):
+        click.echo(f"{name}: {json.dumps(summary([row for row in rows if row['half'] == name]))}")
+
+
 def milliseconds(seconds: Sequence[float], *shares: int) -> dict[str, float]:
     """Percentiles of times, in milliseconds: the 50th, the 95th and `shares`; {} without times."""
     shares = (50, 95, *shares) if seconds else ()

@@ -9,7 +9,6 @@ announced if an answer is given and the other document's value is shown beside i
 share of announced conflicts that are real. Of real ones it also says how often the newer document
 comes first."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import click
 
 from eval.experiments.kept import KeptHits, KeptReads
-from eval.scripts import CACHE, READER, ROOT, script
+from eval.scripts import CACHE, READER, ROOT, by_half, script
 from rag import build
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
@@ -112,10 +111,7 @@ def main(cache: Path, reader: str, half: str, into: Path | None) -> None:
     rows = [row for row in json_lines(GOLD) if half in ("both", row["half"])]
     made = [asked(engine, row) | {"half": row["half"]} for row in rows]
     engine.store.close()
-    if into:
-        into.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made))
-    for name in dict.fromkeys(row["half"] for row in made):
-        click.echo(f"{name}: {json.dumps(summary([row for row in made if row['half'] == name]))}")
+    by_half(made, summary, into)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from rapidfuzz.distance import LCSseq
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from eval.scripts import PATH, READER, ROOT, script
+from eval.scripts import PATH, READER, ROOT, by_half, script
 from rag import build, session
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
@@ -304,10 +304,7 @@ def main(
         else:
             engine = build.engine(settings)
             rows += [row for one in chosen for row in asked(engine, one)]
-    if into:
-        into.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    for name in dict.fromkeys(row["half"] for row in rows):
-        click.echo(f"{name}: {json.dumps(summary([row for row in rows if row['half'] == name]))}")
+    by_half(rows, summary, into)
 
 
 if __name__ == "__main__":

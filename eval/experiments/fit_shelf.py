@@ -6,7 +6,7 @@
 Questions over a shelf are made here from kinds of documents and what may be asked of each, in full
 sentences and in everyday words; none is of eval/gold/shelf.jsonl. The others are questions to one
 place: those of eval/gold/questions-forms.jsonl, but for totals over everything. `--measure` counts
-the questions of the gold sets, none of which was learned from, that the classifier takes for one,
+the questions of the gold sets, to which nothing was fitted, that the classifier takes for one,
 those that `rag.answering.shelf` can read as one over the documents of eval/gold/shelf/, and those
 that pass both.
 """
@@ -75,11 +75,20 @@ _HELD_OUT = (
 ).split()
 
 
+_DRAWN = 0.35
+"""Share of the combinations of a kind and what is asked of it that become questions."""
+
+
+def drawn(random_numbers: random.Random, *parts: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """A random third of the combinations of the parts."""
+    for combination in itertools.product(*parts):
+        if random_numbers.random() <= _DRAWN:
+            yield combination
+
+
 def positives(random_numbers: random.Random) -> Iterator[str]:
     """Questions over a shelf."""
-    for kind, says in itertools.product(_KINDS, _SAYS):
-        if random_numbers.random() > 0.35:
-            continue
+    for kind, says in drawn(random_numbers, _KINDS, _SAYS):
         yield random_numbers.choice(
             (
                 f"Which {kind} {says}?",
@@ -94,9 +103,7 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
                 f"List all {kind} that {says}",
             )
         )
-    for kind, attribute in itertools.product(_KINDS, _ATTRIBUTES):
-        if random_numbers.random() > 0.35:
-            continue
+    for kind, attribute in drawn(random_numbers, _KINDS, _ATTRIBUTES):
         yield random_numbers.choice(
             (
                 f"What is the total of the {attribute} of the {kind}?",
@@ -109,9 +116,7 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
                 f"How much do we pay in {attribute} altogether?",
             )
         )
-    for kind, value in itertools.product(_KINDS, _VALUES):
-        if random_numbers.random() > 0.35:
-            continue
+    for kind, value in drawn(random_numbers, _KINDS, _VALUES):
         one = kind.removesuffix("s")
         extreme = random_numbers.choice(("highest", "lowest", "longest", "shortest", "latest"))
         yield random_numbers.choice(
