@@ -71,6 +71,18 @@ def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np
     )
 
 
+def _weights(path: Path, name: str, hint: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The weights and the bias in a file. Raises ModelError if it cannot be read."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+        return tensors["weights"].astype(np.float32), tensors["bias"].astype(np.float32)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(f"{name} cannot be read: {error}", hint) from error
+
+
 class FormClassifier:
     """Logistic regression over all classes."""
 
@@ -82,21 +94,11 @@ class FormClassifier:
     @classmethod
     def load(cls, path: Path = SHIPPED) -> Self:
         """Raises ModelError if the file cannot be read or was fitted to other classes."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            tensors = load_file(path)
-            weights, bias = (tensors[name].astype(np.float32) for name in ("weights", "bias"))
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelError(
-                f"form classifier {path} cannot be read: {error}",
-                "train it again: rag train forms",
-            ) from error
+        hint = "train it again: rag train forms"
+        weights, bias = _weights(path, f"form classifier {path}", hint)
         if len(bias) != len(CLASSES) or len(weights) != len(CLASSES):
             raise ModelError(
-                f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}",
-                "train it again: rag train forms",
+                f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}", hint
             )
         return cls(weights, bias)
 
@@ -131,17 +133,9 @@ class ShelfClassifier:
     @classmethod
     def load(cls, path: Path = SHELF) -> Self:
         """Raises ModelError if the file cannot be read."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            tensors = load_file(path)
-            return cls(tensors["weights"].astype(np.float32), float(tensors["bias"][0]))
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelError(
-                f"classifier {path} cannot be read: {error}",
-                f"install the package again: {install_line()} --force-reinstall",
-            ) from error
+        hint = f"install the package again: {install_line()} --force-reinstall"
+        weights, bias = _weights(path, f"classifier {path}", hint)
+        return cls(weights, float(bias[0]))
 
     def probability(self, question: str, vector: NDArray[np.float32]) -> float:
         """In [0, 1]; 0 if the classifier was fitted with another embedder."""
