@@ -113,11 +113,6 @@ class Fact:
     def is_money(self) -> bool:
         return self.unit in _CODES
 
-    @property
-    def kind(self) -> tuple[str, int, frozenset[str]]:
-        """Figures of one kind may be compared and added: unit, scale, length of the period."""
-        return self.unit, self.scale, self.periods.months
-
 
 @dataclass(frozen=True, slots=True)
 class FactRow:

@@ -222,6 +222,10 @@ class Verdict:
     depends: float | None = None
 
 
+MAX_CONTEXT_CHARACTERS = 200
+"""Characters of a passage's title and headings that a reader reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderOutput:
     """A reader's output for a question's passages.

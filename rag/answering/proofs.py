@@ -1,7 +1,7 @@
 """Proofs of a verdict: the sentences that would be shown beside "Yes.", "No." or "On a condition.".
 
 A reader that knows conditions reads each proof once more, alone, under its title and heading. What
-it says of these very words is the only verdict that may stand beside them.
+it says of these very words is the only verdict that may be shown beside them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import islice
 
 from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, said
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.protocols import Reader, Verdict
+from rag.protocols import MAX_CONTEXT_CHARACTERS, Reader, Verdict
 from rag.structure import heading_path, lead_in, list_at, sentence_after, sentence_before
 from rag.types import Document, Hit, Passage, Place, YesNo
 
@@ -22,8 +22,6 @@ _LIKELY = 0.05
 """Probability of a yes/no question from which on proofs are read."""
 _SENTENCES, _PASSAGES = 3, 2
 """Sentences that score best, and passages that say most, whose two best sentences are read too."""
-_LONGEST_CONTEXT = 200
-"""Characters of title and headings that a reader reads."""
 _LONG_QUESTION = 40
 """Words from which on a question may have more tokens than a reader reads."""
 Proof = tuple[Place, ...]
@@ -167,6 +165,6 @@ def _hit(reading: Reading, proof: Proof) -> Hit:
         title=document.title,
         headings=heading_path(document.blocks, proof[-1].start),
     )
-    if len(passage.context) > _LONGEST_CONTEXT:
+    if len(passage.context) > MAX_CONTEXT_CHARACTERS:
         passage = replace(passage, title="", headings=passage.headings[-1:])
     return Hit(passage, score=1.0, dense=0.0, lexical=0.0)

@@ -22,9 +22,9 @@ from tokenizers import Tokenizer
 from rag.models.bert import Bert, Linear, is_bert
 from rag.models.device import ON_CPU, Arithmetic
 from rag.models.registry import loading
+from rag.protocols import MAX_CONTEXT_CHARACTERS
 
 MAX_QUESTION_TOKENS = 64
-MAX_CONTEXT_CHARACTERS = 200
 T = TypeVar("T")
 
 
