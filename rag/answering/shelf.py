@@ -7,6 +7,7 @@ say yes.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,17 +74,30 @@ _LEAST = 2
 
 
 class Kinds:
-    """The words in the names of documents: their paths and titles."""
+    """The words in the names of documents: their paths and titles.
+
+    The documents are looked at when a question first needs them.
+    """
 
     def __init__(self, documents: Iterable[Document]) -> None:
-        self.names: dict[str, frozenset[str]] = {
+        self._documents = documents
+
+    @functools.cached_property
+    def names(self) -> dict[str, frozenset[str]]:
+        """The words of each document's name, by its id."""
+        return {
             document.id: _words(f"{_spaced(document.id)} {document.title}")
-            for document in documents
+            for document in self._documents
         }
-        self._with: dict[str, set[str]] = {}
+
+    @functools.cached_property
+    def _with(self) -> dict[str, set[str]]:
+        """The ids of the documents whose name has a word."""
+        found: dict[str, set[str]] = {}
         for name, words in self.names.items():
             for word in words:
-                self._with.setdefault(word, set()).add(name)
+                found.setdefault(word, set()).add(name)
+        return found
 
     def is_kind(self, word: str) -> bool:
         """Whether the word means documents of one kind."""

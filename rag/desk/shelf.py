@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,37 +69,33 @@ class WholeShelf:
         return understand(result.question, Kinds(_documents(engine, filter)))
 
     def answer(self, engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None:
-        """As `answer`."""
-        return answer(engine, asked, question)
+        """The answer of the documents one by one; None if fewer than two say anything, so that the
+        question is better asked as any other.
+        """
+        filter = asked.query.filter or ()
+        listed = {one.id: one for one in _documents(engine, filter)}
+        documents = [listed[name] for name in question.documents if name in listed]
+        definition = _definition(question, filter)
+        columns = tuple(plain(column) for column in question.columns)
+        if len(documents) > AT_ONCE:
+            grid = GridAnswer(question.kind, question.operation, columns, (), definition)
+            reason = (
+                f"{len(documents):,} documents would have to be asked one by one, more than the "
+                f"{AT_ONCE} that a question asks at once; ask them as a grid"
+            )
+            return _refused(asked, reason, grid)
+        rows = tuple(_rows(engine, asked.query, question, documents))
+        said = [row for row in rows if row.outcome in ("counted", "other", "unsure")]
+        if len(said) < _LEAST_SAID and not any(row.outcome == "waiting" for row in rows):
+            return None
+        grid = GridAnswer(question.kind, question.operation, columns, rows, definition)
+        return _composed(asked, question, grid, engine)
 
 
-def _documents(engine: Engine, filter: Filter) -> list[Document]:
+def _documents(engine: Engine, filter: Filter) -> Iterator[Document]:
+    """The documents that pass the filter. They are listed when the first one is taken."""
     conditions = of_documents(filter)
-    return [one for one in engine.store.documents() if matches(conditions, one)]
-
-
-def answer(engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None:
-    """The answer of the documents one by one; None if fewer than two say anything, so that the
-    question is better asked as any other.
-    """
-    filter = asked.query.filter or ()
-    listed = {one.id: one for one in _documents(engine, filter)}
-    documents = [listed[name] for name in question.documents if name in listed]
-    definition = _definition(question, filter)
-    columns = tuple(plain(column) for column in question.columns)
-    if len(documents) > AT_ONCE:
-        grid = GridAnswer(question.kind, question.operation, columns, (), definition)
-        reason = (
-            f"{len(documents):,} documents would have to be asked one by one, more than the "
-            f"{AT_ONCE} that a question asks at once; ask them as a grid"
-        )
-        return _refused(asked, reason, grid)
-    rows = tuple(_rows(engine, asked.query, question, documents))
-    said = [row for row in rows if row.outcome in ("counted", "other", "unsure")]
-    if len(said) < _LEAST_SAID and not any(row.outcome == "waiting" for row in rows):
-        return None
-    grid = GridAnswer(question.kind, question.operation, columns, rows, definition)
-    return _composed(asked, question, grid, engine)
+    yield from (one for one in engine.store.documents() if matches(conditions, one))
 
 
 def _definition(question: ShelfQuestion, filter: Filter) -> Json:
