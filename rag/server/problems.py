@@ -30,9 +30,6 @@ OPENAI = (
     "/v1/gate/",
 )
 DIFY = ("/v1/dify/",)
-_REPR = reprlib.Repr()
-_REPR.maxlevel = 2
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 _DIFY_CODES = {401: 1002, 403: 1002, 404: 2001}
@@ -258,11 +255,24 @@ def sentence(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         return printable(f"`{str(fault['loc'][-1])[:100]}` is not known")
     reason = str(fault["msg"])[:1].lower() + str(fault["msg"])[1:]
-    return printable(f"{place} is wrong: {reason}, not {shortened(_shown(fault['input']), 80)}")
+    shown = shortened(_BEGINNING.repr(fault["input"]), 80)
+    return printable(f"{place} is wrong: {reason}, not {shown}")
 
 
-def _shown(value: Any) -> str:
-    """The beginning of a value, however long it is: to write it out takes as long as to read it."""
-    if isinstance(value, dict):  # of which reprlib sorts all keys
-        value = dict(islice(value.items(), _REPR.maxdict))
-    return _REPR.repr(value)
+class _Beginning(reprlib.Repr):
+    """Shows the beginning of a value: to write all of it takes as long as to read it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+        self.maxstring = 100
+        self.maxother = 100
+        self.maxlong = 100
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """The first fields only; `reprlib` sorts all of them before it shows a few."""
+        first = dict(islice(x.items(), self.maxdict))
+        return super().repr_dict(first, level)
+
+
+_BEGINNING = _Beginning()

@@ -123,7 +123,6 @@ def test_the_span_is_marked_without_colour_and_ctrl_c_discards_a_paste(
         styled = terminal.screen(styled=True)
         assert "\x1b[1;4m2015" in styled
         assert not any(f"\x1b[{colour}m" in styled for colour in range(30, 50))
-        terminal.press("C-l")
         terminal.paste(f"Slowly, when?\n{QUESTION}\nWhen?\n", tmp_path / "paste")
         terminal.wait("reading")
         terminal.press("C-c")
