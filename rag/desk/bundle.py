@@ -123,36 +123,16 @@ def of_grid(grid: Grid) -> Contents:
         if cell:
             place = {"row": row.key, "column": column.name, "state": grid_export.state(cell)}
             details = place | {"confidence": cell.probability}
-            answers.append(BundledAnswer(column.question, cell.shown, cited_in(cell), details))
+            answers.append(BundledAnswer(column.question, cell.shown, cell.quotes, details))
 
     def table(places: Places) -> str:
         def link(cell: Cell) -> str:
-            return str(places[cited_in(cell)[0]]["link"]) if cell.quotes else ""
+            return str(places[cell.quotes[0]]["link"]) if cell.quotes else ""
 
         pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
         return grid_export.html_table(grid, pages, link)
 
     return Contents(grid.spec.name, answers, table, grid_export.HTML_STYLE)
-
-
-def cited_in(cell: Cell) -> list[Citation]:
-    """The cell's quotes as citations."""
-    return [
-        Citation(
-            document_id=quote.document_id,
-            title=quote.title,
-            headings=quote.headings,
-            source="",
-            sha256=quote.sha256,
-            start=quote.start,
-            end=quote.end,
-            quote=quote.text,
-            sentence_start=quote.sentence_start,
-            sentence_end=quote.sentence_end,
-            sentence=quote.sentence,
-        )
-        for quote in cell.quotes
-    ]
 
 
 def write(store: Store, contents: Contents, path: Path, key: Path | None = None) -> Bundle:

@@ -21,7 +21,7 @@ from rag.errors import InputError, NotFoundError
 from rag.filters import Condition, Filter, check_keys, matches, of_documents, parse, shown
 from rag.meaning.values import addition, typed_value
 from rag.protocols import CellRow, Store
-from rag.types import Document, Value, plain
+from rag.types import Citation, Document, Json, Value, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
 VERDICTS = ("confirmed", "corrected", "rejected")
@@ -43,24 +43,6 @@ _PLACE = ("row", "number", "documents")
 """Fields of a cell that its record and its JSON leave out."""
 _DAMAGED = (InputError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """Errors of a stored definition or cell that cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """Where a cell's value is: `document.text[start:end] == text`, in its sentence. `sha256` is the
-    digest of the document's bytes when it was read."""
-
-    document_id: str
-    sha256: str
-    title: str
-    start: int
-    end: int
-    text: str
-    sentence_start: int
-    sentence_end: int
-    sentence: str
-    page: int | None = None
-    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +73,7 @@ class Cell:
     digest: str
     at: str
     typed: Value | None = None
-    quotes: tuple[Quote, ...] = ()
+    quotes: tuple[Citation, ...] = ()
     documents: tuple[str, ...] = ()
     rating: Rating | None = None
     number: int = 0
@@ -120,12 +102,39 @@ class Cell:
         value, other = typed if all(typed) else (self.value, another.value)
         return self.state == another.state and value == other
 
+    def to_dict(self) -> Json:
+        """The cell as JSON; of its quotes what a grid keeps."""
+        return {
+            "row": self.row,
+            "column": self.column,
+            "state": self.state,
+            "value": self.value,
+            "probability": self.probability,
+            "digest": self.digest,
+            "at": self.at,
+            "typed": plain(self.typed),
+            "quotes": [_quote_dict(quote) for quote in self.quotes],
+            "documents": list(self.documents),
+            "rating": plain(self.rating),
+            "number": self.number,
+        }
+
     def to_row(self) -> CellRow:
+        """The cell as it is stored: its record names a quote's document by the index in
+        `documents`.
+        """
         left_out = (*_PLACE, "column")
-        record = {key: value for key, value in plain(self).items() if key not in left_out}
+        record = {key: value for key, value in self.to_dict().items() if key not in left_out}
         for quote in record["quotes"]:
             quote["document_id"] = self.documents.index(quote["document_id"])
-        return CellRow(self.row, self.column, self.documents, json.dumps(record), self.number)
+
+        return CellRow(
+            row=self.row,
+            column=self.column,
+            documents=self.documents,
+            record=json.dumps(record),
+            number=self.number,
+        )
 
     @classmethod
     def of(cls, row: CellRow) -> Cell | str | None:
@@ -134,15 +143,47 @@ class Cell:
             record = json.loads(row.record)
             if isinstance(record, str):
                 return record
-            for quote in record["quotes"]:
-                quote["document_id"] = row.documents[quote["document_id"]]
-                quote["headings"] = tuple(quote["headings"])
-            record["quotes"] = tuple(Quote(**quote) for quote in record["quotes"])
+
+            record["quotes"] = tuple(_quote(quote, row.documents) for quote in record["quotes"])
             record["typed"] = Value(**record["typed"]) if record["typed"] else None
             record["rating"] = Rating(**record["rating"]) if record["rating"] else None
             return cls(row.row, row.column, documents=row.documents, number=row.number, **record)
         except _DAMAGED:
             return None
+
+
+def _quote_dict(quote: Citation) -> Json:
+    return {
+        "document_id": quote.document_id,
+        "sha256": quote.sha256,
+        "title": quote.title,
+        "start": quote.start,
+        "end": quote.end,
+        "text": quote.quote,
+        "sentence_start": quote.sentence_start,
+        "sentence_end": quote.sentence_end,
+        "sentence": quote.sentence,
+        "page": quote.page,
+        "headings": list(quote.headings),
+    }
+
+
+def _quote(record: Json, documents: Sequence[str]) -> Citation:
+    """The quote of a stored record. Its document's file, day and copies are not stored."""
+    return Citation(
+        document_id=documents[record["document_id"]],
+        title=record["title"],
+        headings=tuple(record["headings"]),
+        source="",
+        sha256=record["sha256"],
+        start=record["start"],
+        end=record["end"],
+        quote=record["text"],
+        sentence_start=record["sentence_start"],
+        sentence_end=record["sentence_end"],
+        sentence=record["sentence"],
+        page=record["page"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +330,7 @@ def cell_dict(cell: Cell | None, column: GridColumn) -> dict[str, Any]:
     value says beyond these words."""
     if cell is None:
         return {"column": column.name, "state": "waiting"}
-    fields = {name: value for name, value in plain(cell).items() if name not in _PLACE}
+    fields = {name: value for name, value in cell.to_dict().items() if name not in _PLACE}
     more = addition(cell.value_in(column.type), cell.shown)
     return {**fields, "shown": cell.shown, "addition": more}
 

@@ -155,8 +155,11 @@ def _details(cell: Cell | None, kind: str) -> list[object]:
     typed = _typed_details(cell.value_in(kind) if cell else None, kind)
     if cell is None:
         return ["", state(None), "", "", "", *typed]
-    quote = [(quote.sentence, quote.page or "") for quote in cell.quotes[:1]] or [("", "")]
-    return [cell.shown, state(cell), f"{cell.probability:.2f}", *quote[0], *typed]
+    sentence, page = "", ""
+    if cell.quotes:
+        first = cell.quotes[0]
+        sentence, page = first.sentence, str(first.page or "")
+    return [cell.shown, state(cell), f"{cell.probability:.2f}", sentence, page, *typed]
 
 
 def _typed_details(value: Value | None, kind: str) -> list[object]:
@@ -214,9 +217,9 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
     if verdict not in ("confirmed", "corrected"):
         return None
     value, words = cell.shown, " ".join(cell.shown.split())
-    verbatim = [quote for quote in cell.quotes if words in " ".join(quote.sentence.split())]
-    proof = list(cell.quotes) if verdict == "confirmed" else verbatim
-    evidence = [{"document": quote.document_id, "sentence": quote.sentence} for quote in proof]
+    verbatim = [cited for cited in cell.quotes if words in " ".join(cited.sentence.split())]
+    proof = cell.quotes if verdict == "confirmed" else verbatim
+    evidence = [{"document": cited.document_id, "sentence": cited.sentence} for cited in proof]
     if kind == "yes_no":
         said = {in_a_cell(one): one for one in LEADS}.get(value.casefold())
         return {"form": "yes_no", "verdict": said, "evidence": evidence} if said else None
@@ -410,19 +413,23 @@ def _literal(words: str, before: str = "", after: str = "") -> str:
 
 def _quote_lines(cell: Cell) -> Iterator[list[object]]:
     """The rows of the sheet of quotes, with the fields of `_QUOTE_COLUMNS`."""
-    for place in cell.quotes:
-        value, rating = cell.shown, cell.rating.verdict if cell.rating else ""
+    rating = cell.rating.verdict if cell.rating else ""
+    for citation in cell.quotes:
         yield [
-            *(cell.row, cell.column, state(cell), round(cell.probability, 3), value, place.text),
-            *(
-                place.sentence,
-                place.document_id,
-                place.page,
-                path_of(place.headings),
-                place.start,
-                place.end,
-            ),
-            *(place.sha256, rating),
+            cell.row,
+            cell.column,
+            state(cell),
+            round(cell.probability, 3),
+            cell.shown,
+            citation.quote,
+            citation.sentence,
+            citation.document_id,
+            citation.page,
+            path_of(citation.headings),
+            citation.start,
+            citation.end,
+            citation.sha256,
+            rating,
         ]
 
 

@@ -4,13 +4,13 @@ those of standing grids, whose file says `refresh = "on_sync"`, after a sync."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.answering.judge import Logistic
 from rag.answering.reading import logit
 from rag.desk import grid as grids
-from rag.desk.grid import Cell, Grid, GridRow, Quote, State
+from rag.desk.grid import Cell, Grid, GridRow, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
 from rag.facts import FactTable
@@ -19,7 +19,7 @@ from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
 from rag.structure import row_at
-from rag.types import Alternative, Answer, Citation, Document, Value, in_a_cell, path_of
+from rag.types import Alternative, Answer, Document, Value, in_a_cell, path_of
 
 if TYPE_CHECKING:
     from rag.engine import Engine, Found
@@ -213,7 +213,7 @@ def cell(
     if probability < min(answered_from, unsure_from):
         return replace(blank, probability=probability)
     state: State = "answered" if probability >= answered_from else "unsure"
-    quotes = tuple(map(_quote, candidate.citations[:MOST_QUOTES]))
+    quotes = candidate.citations[:MOST_QUOTES]
     documents = tuple(dict.fromkeys([*own, *(quote.document_id for quote in quotes)]))
     answered = replace(blank, state=state, value=value, probability=probability)
     return replace(answered, typed=typed, quotes=quotes, documents=documents)
@@ -252,8 +252,3 @@ def _surroundings(candidate: Alternative, documents: Mapping[str, Document]) -> 
     column = table.column_name(own) if own else ""
     headings = f"{path_of(place.headings)} {table.statement}"
     return Surroundings(before, after, label, column, headings)
-
-
-def _quote(citation: Citation) -> Quote:
-    names = (field.name for field in fields(Quote) if field.name != "text")
-    return Quote(text=citation.quote, **{name: getattr(citation, name) for name in names})

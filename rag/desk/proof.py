@@ -162,7 +162,7 @@ def check_answer(value: Any, store: Documents, proceed: Proceed = lambda: None) 
 
 def check_grid(grid: Grid, store: Documents, proceed: Proceed = lambda: None) -> ProofCheck:
     """Check the quotes of a grid's cells."""
-    cited = [quote for *_, cell in grid.every_cell() if cell for quote in bundle.cited_in(cell)]
+    cited = [quote for *_, cell in grid.every_cell() if cell for quote in cell.quotes]
     return ProofCheck("grid", len(cited), citations=_lost(_checks(store, cited, proceed)))
 
 

@@ -19,7 +19,7 @@ from rag.answering.receipts import Asked
 from rag.answering.shelf import NAMED, Kinds, ShelfColumn, ShelfQuestion, understand
 from rag.answering.shelf_values import order, total, why_not_added
 from rag.desk import grid_run
-from rag.desk.grid import Cell, GridRow, Quote
+from rag.desk.grid import Cell, GridRow
 from rag.desk.grid_file import GridColumn
 from rag.filters import Condition, Filter, matches, of_documents
 from rag.meaning.words import DENIALS, content_words, coverage, word_set
@@ -28,6 +28,7 @@ from rag.retrieval import RetrievalResult
 from rag.types import (
     GRID,
     Answer,
+    Citation,
     Document,
     GridAnswer,
     GridAnswerCell,
@@ -220,14 +221,14 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     return share > 0
 
 
-def _is_for_each(quote: Quote) -> bool:
+def _is_for_each(quote: Citation) -> bool:
     return bool(_EACH.match(quote.sentence[quote.end - quote.sentence_start :]))
 
 
 def _shown(cell: Cell, document: Document) -> GridAnswerCell:
     citation = None
     for quote in cell.quotes[:1]:
-        if document.text[quote.start : quote.end] == quote.text:
+        if document.text[quote.start : quote.end] == quote.quote:
             sentence = (quote.sentence_start, quote.sentence_end)
             citation = quoted(document, quote.start, quote.end, sentence)
     return GridAnswerCell(cell.state, cell.value, cell.probability, cell.typed, citation)

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import openpyxl
@@ -15,11 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rag.desk import grid_export
-from rag.desk.grid import Cell, Grid, GridRow, Quote, Rating, State
+from rag.desk.grid import Cell, Grid, GridRow, Rating, State
 from rag.desk.grid_file import definition
 from rag.errors import InputError
 from rag.meaning.values import Surroundings, typed_value
-from rag.types import Value
+from rag.types import Citation, Value
 
 TYPES = ("date", "amount", "number", "yes_no", "list", "text")
 SPEC = definition(
@@ -31,8 +32,19 @@ SPEC = definition(
 def cell(
     column: str, value: str, typed: Value | None, state: State = "answered", row: str = "a.md"
 ) -> Cell:
-    quote = Quote(
-        row, "0", "A", 0, len(value), value, 0, len(value), value, page=2, headings=("Rent",)
+    quote = Citation(
+        document_id=row,
+        title="A",
+        headings=("Rent",),
+        source="",
+        sha256="0",
+        start=0,
+        end=len(value),
+        quote=value,
+        sentence_start=0,
+        sentence_end=len(value),
+        sentence=value,
+        page=2,
     )
     now = "2026-11-01T00:00:00.000Z"
     return Cell(row, column, state, value, 0.9, "", now, typed, (quote,), (row,))
@@ -113,10 +125,7 @@ def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
     conditional = said("yes_no", "[on a condition]")
     assert conditional.typed is not None
     assert (conditional.typed.verdict, conditional.typed.yes) == ("condition", None)
-    rated = Cell(
-        **{name: getattr(conditional, name) for name in conditional.__slots__}
-        | {"rating": Rating("confirmed", conditional.at)}
-    )
+    rated = replace(conditional, rating=Rating("confirmed", conditional.at))
     whole = grid([rated])
     assert sheet(whole)["yes_no"][0].value == "on a condition"
     assert "| on a condition |" in grid_export.to_markdown(whole, {})
@@ -127,9 +136,7 @@ def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
 def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
     right = said("amount", "[£5]")
     rating = Rating("corrected", right.at, "€7 per week")
-    corrected = Cell(
-        **{name: getattr(right, name) for name in right.__slots__} | {"rating": rating}
-    )
+    corrected = replace(right, rating=rating)
     whole = grid([corrected])
     columns = sheet(whole)
     assert columns["amount"][0].value == 7
