@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from rag.claims.alignment import Excerpt
 from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
-from rag.claims.quotation_audit import QuotationAudit, Stretch
+from rag.claims.quotation_audit import QuotationAudit
 from rag.claims.quotations import find_quotations
 from rag.claims.quoted_text import CanonicalText, Fragment, canonical
 from rag.claims.results import CheckedQuotation
@@ -284,7 +285,7 @@ def test_the_sentence_of_a_quotation_is_within_its_cell_or_paragraph(
 ) -> None:
     (source,) = load_bytes(name, text)
     start = source.text.index(quote)
-    assert Stretch(source, start, start + len(quote)).citation.sentence == sentence
+    assert Excerpt(source, start, start + len(quote)).citation.sentence == sentence
 
 
 def test_a_writer_who_denies_what_is_quoted_leaves_nothing_out(store: Store) -> None:

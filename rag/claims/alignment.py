@@ -1,0 +1,274 @@
+"""Where a document has a quotation: word for word, or else the place that is most similar to it,
+aligned with it word by word.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import Levenshtein
+
+from rag.answering.candidate import quoted
+from rag.claims.quoted_text import CanonicalText, Fragment, Token, canonical
+from rag.meaning.sentences import Offsets
+from rag.meaning.words import STOP_WORDS
+from rag.structure import block_at, sentence_around
+from rag.types import Citation, Document
+
+SENTENCE_END = re.compile(r"[.!?]\s")
+_STOP_WEIGHT = 0.3
+"""What a stop word counts; any other word counts 1."""
+_MARGIN_WORDS = 16
+"""Words of the document on each side of the most similar ones that are aligned, too."""
+_CITED_BONUS = 0.1
+"""Likeness that a place in a cited document may lack and still be preferred."""
+_MOST_LIKE = 0.999
+"""Likeness of an aligned place; only one that is word for word has 1."""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a document, `document.text[start:end]`: one in which a quotation is looked for, or
+    one that has it.
+
+    `differs` are pairs (the quotation's words, the document's words) where it is not word for word;
+    `likeness`, in [0, 1], is 1 if it is.
+    """
+
+    document: Document
+    start: int
+    end: int
+    differs: tuple[tuple[str, str], ...] = ()
+    likeness: float = 1.0
+
+    @cached_property
+    def content(self) -> CanonicalText:
+        return CanonicalText(self.document.text[self.start : self.end])
+
+    @property
+    def citation(self) -> Citation:
+        """The excerpt, with the whole sentences around it, within the blocks or cells of its
+        ends.
+        """
+        first, last = sentence_around(self.document.blocks, self.start, self.end)
+        low, _ = block_or_cell(self.document, self.start)
+        _, high = block_or_cell(self.document, self.end - 1)
+        sentence = (max(first, low), min(last, high))
+        return quoted(self.document, self.start, self.end, sentence)
+
+    def matches(self, fragment: Fragment) -> Iterator[Excerpt]:
+        """Where the excerpt has the fragment word for word, in order."""
+        for match in fragment.matches(self.content):
+            yield Excerpt(
+                document=self.document,
+                start=self.start + match.start,
+                end=self.start + match.end,
+                differs=match.changes,
+            )
+
+
+def block_or_cell(document: Document, offset: int) -> Offsets:
+    """The block or cell that contains `offset`, or only that character between them."""
+    index = block_at(document.blocks, offset)
+    if index is None:
+        return offset, offset + 1
+
+    block = document.blocks[index]
+    for part in block.cells or [block]:
+        if part.start <= offset < part.end:
+            return part.start, part.end
+    return offset, offset + 1
+
+
+def longest_beginning(fragment: Fragment, excerpt: Excerpt) -> tuple[int, Excerpt | None]:
+    """(number of words, place) of the longest beginning of a fragment that the excerpt has word for
+    word.
+    """
+
+    def place(size: int) -> Excerpt | None:
+        return next(excerpt.matches(fragment.part(0, size)), None)
+
+    sizes = range(1, len(fragment.tokens) + 1)
+    size = bisect_left(sizes, True, key=lambda size: place(size) is None)
+    return size, place(size)
+
+
+def closest(
+    fragment: Fragment, excerpts: Sequence[Excerpt], cited: Collection[str]
+) -> Excerpt | None:
+    """The place that is most similar to the fragment; one in a document that is `cited`, by its id,
+    if others are hardly more similar.
+    """
+
+    def preference(place: Excerpt) -> float:
+        return place.likeness + (_CITED_BONUS if place.document.id in cited else 0.0)
+
+    aligned = (_align(fragment, excerpt) for excerpt in excerpts)
+    return max((place for place in aligned if place), key=preference, default=None)
+
+
+# Alignment
+
+
+class _Step(NamedTuple):
+    """One step of an alignment: the words `[start, end)` of the quotation and the words
+    `[document_start, document_end)` of the document. `kind` is "equal", "replace", "delete" (only
+    the quotation has them) or "insert" (only the document).
+    """
+
+    kind: str
+    start: int
+    end: int
+    document_start: int
+    document_end: int
+
+
+def _align(fragment: Fragment, excerpt: Excerpt) -> Excerpt | None:
+    """The place in an excerpt that is most similar to the fragment; None if they share no word."""
+    words, document_words = fragment.tokens, excerpt.content.tokens
+    core = _core(_steps(words, document_words))
+    if not core:
+        return None
+
+    start, end = core[0].start, core[-1].end
+    document_start, document_end = core[0].document_start, core[-1].document_end
+    first, last = _widened(core, len(words), excerpt.content)
+    steps = [
+        _Step("replace", 0, start, first, document_start),
+        *core,
+        _Step("replace", end, len(words), document_end, last),
+    ]
+
+    aligned = document_words[first:last]
+    equal = sum(_weight(words[step.start : step.end]) for step in steps if step.kind == "equal")
+    likeness = 2 * equal / (_weight(words) + _weight(aligned))
+    return Excerpt(
+        document=excerpt.document,
+        start=excerpt.start + aligned[0].start,
+        end=excerpt.start + aligned[-1].end,
+        differs=tuple(_differences(fragment, excerpt.content, steps)),
+        likeness=min(_MOST_LIKE, likeness),
+    )
+
+
+def _steps(words: Sequence[Token], document_words: Sequence[Token]) -> list[_Step]:
+    """The steps from a quotation's words to those of the document that are most similar, and some
+    on each side; [] if both share no word.
+    """
+    numbers: dict[str, int] = {}
+    coded = [numbers.setdefault(token.word, len(numbers)) for token in words]
+    document_coded = [numbers.setdefault(token.word, len(numbers)) for token in document_words]
+    similar = fuzz.partial_ratio_alignment(coded, document_coded)
+    if similar is None or similar.score == 0:
+        return []
+
+    first, last = 0, len(document_coded)
+    if len(coded) <= len(document_coded):
+        margin = _MARGIN_WORDS + len(coded) // 4
+        first = max(0, similar.dest_start - margin)
+        last = similar.dest_end + margin
+    return [
+        _Step(
+            kind=step.tag,
+            start=step.src_start,
+            end=step.src_end,
+            document_start=first + step.dest_start,
+            document_end=first + step.dest_end,
+        )
+        for step in Levenshtein.opcodes(coded, document_coded[first:last])
+    ]
+
+
+def _core(steps: Sequence[_Step]) -> Sequence[_Step]:
+    """The run of steps with the most equal words, less half of the words that it leaves out."""
+    run, most = slice(0, 0), 0.0
+    first, total = 0, 0.0
+    for number, step in enumerate(steps):
+        if step.kind == "equal":
+            total += step.end - step.start
+        elif step.kind == "insert":
+            total -= 0.5 * (step.document_end - step.document_start)
+
+        if total <= 0:
+            first, total = number + 1, 0.0
+        elif total > most:
+            run, most = slice(first, number + 1), total
+    return steps[run]
+
+
+def _widened(core: Sequence[_Step], size: int, content: CanonicalText) -> Offsets:
+    """The document's words [first, last) for a whole quotation of `size` words: on each side of the
+    core as many as the quotation has there, but not beyond the sentence.
+    """
+    words = content.tokens
+    start, end = core[0].document_start, core[-1].document_end
+
+    first = max(0, start - core[0].start)
+    if SENTENCE_END.search(content.text, words[first].start, words[start].start):
+        first = start
+
+    last = min(len(words), end + size - core[-1].end)
+    if SENTENCE_END.search(content.text, words[end - 1].end - 1, words[last - 1].start):
+        last = end
+    return first, last
+
+
+def _weight(words: Sequence[Token]) -> float:
+    return sum(_STOP_WEIGHT if token.word in STOP_WORDS else 1.0 for token in words)
+
+
+def _differences(
+    fragment: Fragment, content: CanonicalText, steps: Sequence[_Step]
+) -> Iterator[tuple[str, str]]:
+    """Pairs (the quotation's words, the document's words) that are not the same; equal words may
+    have other capitals, or other signs after them.
+    """
+    for step in steps:
+        if step.kind != "equal":
+            words = _in_one_line(fragment.text, fragment.tokens, step.start, step.end)
+            document_words = _in_one_line(
+                content.text, content.tokens, step.document_start, step.document_end
+            )
+            if (words or document_words) and not _is_same(words, document_words, step.start == 0):
+                yield words, document_words
+            continue
+
+        for offset in range(step.end - step.start):
+            number, document_number = step.start + offset, step.document_start + offset
+            is_followed = number + 1 < step.end
+            word = _in_one_line(fragment.text, fragment.tokens, number, number + 1, is_followed)
+            document_word = _in_one_line(
+                content.text, content.tokens, document_number, document_number + 1, is_followed
+            )
+            if not _is_same(word, document_word, number == 0):
+                yield word, document_word
+
+
+def _is_same(words: str, document_words: str, is_first: bool) -> bool:
+    """Whether both have the same canonical characters; the first letter of a quotation may be a
+    capital in one of them.
+    """
+    characters, document_characters = canonical(words)[0], canonical(document_words)[0]
+    if is_first:
+        characters = characters[:1].lower() + characters[1:]
+        document_characters = document_characters[:1].lower() + document_characters[1:]
+    return characters == document_characters
+
+
+def _in_one_line(
+    text: str, tokens: Sequence[Token], first: int, last: int, with_signs: bool = False
+) -> str:
+    """The words [first, last) of a text in one line; `with_signs`, also what follows up to the next
+    word.
+    """
+    if first == last:
+        return ""
+    is_followed = with_signs and last < len(tokens)
+    end = tokens[last].start if is_followed else tokens[last - 1].end
+    return " ".join(text[tokens[first].start : end].split())
