@@ -2,7 +2,8 @@
 
 page.png shows an answer beside its document, in Chromium; prompt.png shows `rag repl` in a terminal
 (tmux), rendered by Chromium. Both use an index of seeds/. grid.png shows a grid of contracts, and
-audit.png a text with quotations that is checked against them."""
+audit.png a text with quotations that is checked against them.
+"""
 
 import io
 import subprocess

@@ -33,7 +33,8 @@ def growth(
     measurements: Sequence[int] = MEASUREMENTS,
 ) -> float:
     """The time of `run(2 * size)` divided by that of `run(size)`; 1 where neither matters. A
-    growth that seems too large is measured again, since other processes disturb the first."""
+    growth that seems too large is measured again, since other processes disturb the first.
+    """
     factor = 1.0
     for repeats in measurements:
         doubled = cpu_seconds(lambda: run(2 * size), repeats)

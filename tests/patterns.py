@@ -39,7 +39,8 @@ class Used:
 
     def runs(self) -> list[Callable[[Any], object]]:
         """Functions that read a text as the package does. A pattern of which no call is known is
-        searched for."""
+        searched for.
+        """
         runs: list[Callable[[Any], object]] = [
             getattr(self.pattern, method) for method in sorted(self.methods & _ANCHORED)
         ]
@@ -50,7 +51,8 @@ class Used:
 
 def used_patterns() -> dict[str, Used]:
     """Every pattern of the package by its place: those in modules and classes, and those that a
-    function compiles, in which a value of the function is the word "x"."""
+    function compiles, in which a value of the function is the word "x".
+    """
     found: dict[tuple[Any, int], Used] = {}
 
     def add(pattern: re.Pattern[Any], place: str, methods: set[str]) -> None:
@@ -146,7 +148,8 @@ class _WithoutLocals(ast.NodeTransformer):
 
 def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
     """Texts of about `size` characters: what the pattern begins with or contains, again and again,
-    and what it repeats, after its beginning."""
+    and what it repeats, after its beginning.
+    """
     binary = isinstance(pattern.pattern, bytes)
     runs: set[tuple[str, str]] = {("", character) for character in " 7a\n-"}
     _example(parser.parse(pattern.pattern, pattern.flags), "", runs)
@@ -159,7 +162,8 @@ def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
 
 def _example(tree: Any, before: str, runs: set[tuple[str, str]]) -> str:
     """A text that the pattern begins to match. Beginnings of the pattern are in `before`; `runs`
-    gets pairs of a beginning and what may be repeated after it."""
+    gets pairs of a beginning and what may be repeated after it.
+    """
     text = ""
     for code, value in tree:
         part = ""

@@ -1,5 +1,6 @@
 """No pattern backtracks over a text of strangers: it takes time in proportion to the text, unless
-the text that reaches it is short."""
+the text that reaches it is short.
+"""
 
 import re
 from collections.abc import Iterator, Sequence

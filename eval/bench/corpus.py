@@ -7,7 +7,8 @@ the time is over, and stores them in CACHE, with questions: a sentence of a pass
 question.
 
 A copy of a document has one word in `_WORDS` replaced by another of the corpus; its vectors are
-moved towards those of other passages and by noise, to a cosine of about .87 with the original's."""
+moved towards those of other passages and by noise, to a cosine of about .87 with the original's.
+"""
 
 import json
 import random

@@ -8,7 +8,8 @@ For each size, in a process that did not fill it: seconds to open; resident memo
 searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense, the lexical
 and the hybrid retriever at a depth of 100, without the embedding of the question; recall@10 of the
 dense retriever against exact search; milliseconds until both retrievers find an added document of
-20 passages, or no longer find a deleted one."""
+20 passages, or no longer find a deleted one.
+"""
 
 import json
 import multiprocessing

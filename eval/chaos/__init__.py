@@ -1,2 +1,3 @@
 """Kills, overloads and attacks real processes; nothing acknowledged may be lost, and nothing wrong,
-or from another collection, may be returned."""
+or from another collection, may be returned.
+"""

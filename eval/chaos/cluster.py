@@ -11,7 +11,8 @@ Meanwhile writers upload stories to either server, askers ask either one and cha
 when it is down, and a poller checks in the database that every document is complete. A worker is
 killed while it processes a document, a server while it answers a question, --pause seconds (15)
 after the last one. At the end every acknowledged upload must be present, complete, and the same
-from both servers. Exits with status 1 after any violation."""
+from both servers. Exits with status 1 after any violation.
+"""
 
 import os
 import random
@@ -59,7 +60,8 @@ def number_of(text: str) -> int:
 
 class Traffic:
     """Writers, askers and a poller, each in a thread; and the record of a run: counts, uploads sent
-    and acknowledged, and violations."""
+    and acknowledged, and violations.
+    """
 
     def __init__(self, servers: Sequence[Program], dsn: str) -> None:
         self.servers = servers
@@ -190,7 +192,8 @@ def kill_in_turn(
 
         def is_at_work(place: int = place, kind: str = kind) -> bool:
             """A server counts while the other one could answer its question: if none is left,
-            failover cannot be observed."""
+            failover cannot be observed.
+            """
             if kind == "workers":
                 return queue.state().count("working") >= len(workers)
             return traffic.asking[place] > 0 and servers[1 - place].is_ready
@@ -220,7 +223,8 @@ COUNTS = """
 
 def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
     """What is wrong after the last job: what was acknowledged, or a later version, must be present,
-    complete, and the same from every server."""
+    complete, and the same from every server.
+    """
     yield from (f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs)
 
     def get(server: Program, path: str) -> httpx.Response:

@@ -13,7 +13,8 @@ opens everything: finished changes must be present, and unfinished ones applied 
 all. Documents are read back, and an index in folders passes all checks of `rag index doctor`.
 
 Processes are forked from one that has imported everything and opened nothing, so that a round takes
-a fraction of a second."""
+a fraction of a second.
+"""
 
 import os
 import random

@@ -10,7 +10,8 @@ Some requests are valid by the OpenAPI schema, made by schemathesis; as many vio
 hypothesis: wrong types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers, broken
 forms, and now and then a body that does not arrive. The others are mutations of both, with bytes
 changed, lost, doubled and swapped. The service runs on the tests' small models, over an index that
-fills and empties as documents are put and deleted. Loopback only."""
+fills and empties as documents are put and deleted. Loopback only.
+"""
 
 import contextlib
 import json
@@ -202,7 +203,8 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
     that broke the rule.
 
     `locked`: the service has keys and none is sent, so that nothing may succeed except what is open
-    to all."""
+    to all.
+    """
     warnings.simplefilter("ignore")
     outcomes: Counter[str] = Counter()
     chance = random.Random(seed)

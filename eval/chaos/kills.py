@@ -8,7 +8,8 @@ the change it begins and the changes that the store acknowledged. After it is ki
 process opens the index as any user would and checks it: every acknowledged change is present and
 complete, every other one complete or absent, both retrievers find what the database contains, and
 the checks of `rag index doctor` find nothing. Stops with status 1 at the first violation and leaves
-the folder for inspection."""
+the folder for inspection.
+"""
 
 import json
 import os
@@ -112,7 +113,8 @@ def operate(name: str, root: Path, chance: random.Random, say: Say) -> None:
 def forked(work: Callable[[Say], object]) -> tuple[int, int]:
     """(process, its pipe) of a child that runs `work`, which reports JSON lines through the pipe; a
     failure is the line ["error", text]. Forked rather than started, which saves a second of imports
-    per kill."""
+    per kill.
+    """
     read, write = os.pipe()
     if child := os.fork():
         os.close(write)

@@ -13,7 +13,8 @@ key searches, and now and then uploads a file and looks at a page, alone and for
 16 clients that send the worst request of a route, for every route. Status 1 if, beside any, its
 searches take more than five times as long at the 95th percentile (as alone before that route, or
 before all), an upload of 10 kB five seconds, or a picture three. With `--only`, which can be given
-several times, the other routes of the file stay as they are."""
+several times, the other routes of the file stay as they are.
+"""
 
 import contextlib
 import itertools
@@ -106,7 +107,8 @@ def _fill(client: httpx.Client) -> None:
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request of the flood; `route` is its path in the API's description, or a name of its own
-    after a second space. `{0}` in the path is a number."""
+    after a second space. `{0}` in the path is a number.
+    """
 
     route: str
     path: str = ""
@@ -289,7 +291,8 @@ def unlisted(paths: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
 
 def quiet(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
     """Seconds of each search, upload of 10 kB and picture of a page of a key that waits between
-    them. A request that fails counts as infinitely long."""
+    them. A request that fails counts as infinitely long.
+    """
     times: dict[str, list[float]] = {"searches": [], "uploads": [], "pictures": []}
     picture = "/v1/pages/picture?document=uploads/plan.pdf&page=1&width=800"
 

@@ -1,5 +1,6 @@
 """Shared by the scripts: a connection that sends any request; services and workers as processes,
-which can be killed and restarted at the same address. Loopback only."""
+which can be killed and restarted at the same address. Loopback only.
+"""
 
 import contextlib
 import http.client
@@ -45,7 +46,8 @@ class Connection:
 
     def send(self, request: Wild) -> tuple[int, bytes] | str:
         """The status, and the body with the headers; or the name of the error, after which the
-        next request opens a new connection."""
+        next request opens a new connection.
+        """
         method, path, kind, headers, body = request
         fields = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
         try:

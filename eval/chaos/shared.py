@@ -6,7 +6,8 @@ partial, wrong or refused.
 Writers sync folders of their own, whose files change, move and disappear, and delete documents.
 Readers ask, and compare every citation with the text of its document in that version, which the
 version number in it determines; and they check that documents are complete. Exits with status 1
-after any violation."""
+after any violation.
+"""
 
 import hashlib
 import os

@@ -3,7 +3,8 @@
 Ingests seeds/ into a folder, moves that index to an empty database with its vectors, asks both
 every question of eval/gold/seeds.jsonl (or one in N), and prints JSON: how many questions found
 the same passages in the same order, and had the same answer, citations, alternatives and reason.
-RAG_* variables set the reader and the rest. Exits with status 1 if less than 99 % agree."""
+RAG_* variables set the reader and the rest. Exits with status 1 if less than 99 % agree.
+"""
 
 import itertools
 import tempfile

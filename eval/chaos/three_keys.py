@@ -11,7 +11,8 @@ has the write key of one collection: valid and mutated requests to every operati
 document and every tool, on paths and in bodies that name another collection. No answer may
 contain another collection's word; from time to time all collections are read, and may contain only
 what their own key wrote. The service runs on the tests' small models, in a process of its own;
-loopback only."""
+loopback only.
+"""
 
 import contextlib
 import json

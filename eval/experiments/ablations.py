@@ -3,7 +3,8 @@
 python -m eval.experiments.ablations --cache DIR [--out FILE] SET...
 
 For each row the judge is fitted again without a generator's candidates, or without a group of
-features, to all sets but one, and asked about that one. Writes eval/results/ablations.json."""
+features, to all sets but one, and asked about that one. Writes eval/results/ablations.json.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -7,7 +7,8 @@ articles, each with its passage. Every arithmetic is read in a process of its ow
 SQuAD's scores, AUROC, how often best span, best sentence and verdict are those of the first
 arithmetic (fp32), the largest change of a verdict's probability, the processor's milliseconds a
 question, and the process's largest memory in MiB. OMP_NUM_THREADS sets the threads. On a processor
-without VNNI, or with ONEDNN_MAX_CPU_ISA=AVX2, int8 has 126 steps in place of 254."""
+without VNNI, or with ONEDNN_MAX_CPU_ISA=AVX2, int8 has 126 steps in place of 254.
+"""
 
 import multiprocessing
 import time

@@ -18,7 +18,8 @@ same. "none" has no verdict: a refusal, or sentences alone.
 questions for fitting instead (the other halves of gold/conditions.jsonl and of BoolQ's dev), and
 prints which CONDITION_LEAN and LEAST_SAID of rag/answering/reading.py serve them best: for each
 pair, the mean over open, decided and plain questions of right minus dangerous ones (flat if open,
-reversed if decided), by the likeliest verdict that they leave."""
+reversed if decided), by the likeliest verdict that they leave.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ other, in the others they only seem to. All are in one index, and each question 
 documents. DIR keeps the index and what the reader said, so that it is read once. A conflict is
 announced if an answer is given and the other document's value is shown beside it; precision is the
 share of announced conflicts that are real. Of real ones it also says how often the newer document
-comes first."""
+comes first.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -63,7 +64,8 @@ def _page(name: str, document: Mapping[str, str]) -> str:
 
 def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the question got an answer, whether a conflict was announced, and which side of the
-    pair came first."""
+    pair came first.
+    """
     query = Query(row["question"], filter=parse([f"pair={row['id']}"]))
     (answer,) = engine.ask_many([query])
     return {

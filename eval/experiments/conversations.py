@@ -15,7 +15,8 @@ and as they were meant.
 
 --fit fits rag/meaning/followups.json on the half "fit" and on three quarters of the pairs of
 questions about other things, and reports on the other half how close the completions come to what
-was meant. The likelier a completion should be, the more of its words are those of the meaning."""
+was meant. The likelier a completion should be, the more of its words are those of the meaning.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +61,8 @@ _REPORTED = 64
 class Turn(NamedTuple):
     """A question as typed, what it means, accepted wordings, and the sentences that prove them as
     pairs of document and text; none if the documents do not answer it. `follows` says whether it
-    needs the turns before it."""
+    needs the turns before it.
+    """
 
     question: str
     standalone: str
@@ -140,7 +142,8 @@ def previous(turn: Turn) -> PreviousTurn:
 
 def likeness(text: str, meaning: str) -> float:
     """Half of it the F-score of the content words, mostly their recall; half the share of all words
-    that both have in the same order."""
+    that both have in the same order.
+    """
     own, meant = content_words(text), content_words(meaning)
     content = (1 + _BETA**2) * len(own & meant) / max(1, _BETA**2 * len(meant) + len(own))
     first, second = normalize(text).split(), normalize(meaning).split()
@@ -168,7 +171,8 @@ def fit(data: Sequence[Example]) -> dict[str, float]:
 
 def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str, float]:
     """Mean likeness of follow-ups to their meaning, as typed, as completed and at best; and the
-    shares left as typed, and of complete questions that were changed."""
+    shares left as typed, and of complete questions that were changed.
+    """
     picked = []
     for e in data:
         likely = followups.probabilities(e.options, weights)

@@ -279,7 +279,8 @@ def _logistic(rows: Sequence[Any], right: Sequence[bool], weights: Any, names: A
 
 def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]) -> float:
     """The threshold with the best balanced accuracy, mean of the sets, that passes few enough false
-    claims; the middle of those that are equally good, since few claims are noisy."""
+    claims; the middle of those that are equally good, since few claims are noisy.
+    """
     by_set: dict[str, list[Example]] = defaultdict(list)
     for example in sorted(part, key=_group):
         by_set[_group(example)].append(example)
@@ -305,7 +306,8 @@ def _verdict(example: Example, scorer: Scorer) -> str:
 
 def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     """By set, on the other half: claims, balanced accuracy, and shares in [0, 1]: supported claims
-    struck or called contradicted, others passed or recognised as contradicted."""
+    struck or called contradicted, others passed or recognised as contradicted.
+    """
     part = [example for example in examples if example.test and example.candidates]
     sets: dict[str, list[Example]] = defaultdict(list)
     for example in part:

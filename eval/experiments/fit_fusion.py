@@ -7,7 +7,8 @@ passage that both retrievers propose is relevant by the number of evidence sente
 Networks are fitted listwise (ListNet with the relevance as distribution, Cao et al. 2007). Of
 collections only the half for fitting is used; the report is on both halves of sets that were left
 out, for questions as they were written and in other words: the share whose evidence is the first
-passage, among three and among eight. `--ablations` leaves each group of features out."""
+passage, among three and among eight. `--ablations` leaves each group of features out.
+"""
 
 import hashlib
 import json
@@ -61,7 +62,8 @@ Scorer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The n candidates of a question: features, shape (n, len(FEATURES)), the number of evidence
-    sentences in each, and digests of their texts, since equal texts are one hit."""
+    sentences in each, and digests of their texts, since equal texts are one hit.
+    """
 
     set: str
     question: str
@@ -130,7 +132,8 @@ def _searched(name: str, retriever: Retriever, questions: Sequence[Question]) ->
 
 def relevance(question: Question, found: Candidates) -> NDArray[np.float32]:
     """The number of evidence sentences in each passage; a half for a part of one that no passage
-    has whole. Without evidence, 1 for an accepted answer in a relevant document."""
+    has whole. Without evidence, 1 for an accepted answer in a relevant document.
+    """
     flat = [" ".join(passage.text.split()) for passage in found.passages]
     counts = np.zeros(len(flat), dtype=np.float32)
     documents = [passage.document_id for passage in found.passages]
@@ -181,7 +184,8 @@ def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, A
 
 def as_if_named(one: Ranking) -> Ranking:
     """The same ranking as if the question named a document by an identifier: that of the evidence,
-    or sometimes another one, as questions do that only mention it."""
+    or sometimes another one, as questions do that only mention it.
+    """
     seed = int(hashlib.md5(one.question.encode()).hexdigest()[:8], 16)
     generator = np.random.default_rng(seed)
     documents = one.rows[:, FEATURES.index("document_rank")]  # differs between documents

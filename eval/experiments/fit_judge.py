@@ -9,7 +9,8 @@ half. A candidate serves if `usefulness.serves` says so. Where a question wants 
 the candidate's, it serves less (`_OTHER_FORM`), so that a date is shown as a date and a reason as a
 sentence, if both have the answer. The probability is then mapped to that of serving at all, on the
 winners of sets left out (Platt 1999). Writes judge.safetensors and confidence.json into FOLDER,
-such as rag/models/accurate."""
+such as rag/models/accurate.
+"""
 
 import hashlib
 import json
@@ -125,7 +126,8 @@ def in_half(
     name: str, cache: Path, reader: str, reporting: bool, everything: bool = False
 ) -> tuple[Engine, list[Question]]:
     """An engine over a set, and its kept questions: of collections those for fitting, those for
-    `reporting`, or `everything`."""
+    `reporting`, or `everything`.
+    """
     engine, questions = opened(name, cache, reader)
     kept = done(name, cache, questions, reader)
     whole = everything or name not in HALVED
@@ -178,7 +180,8 @@ Tensors = dict[str, Rows]
 def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
     """The networks' tensors, from random weights, or going on from those of `start`, which have
     learned from other questions. A question weighs as the root of the number of its candidates, and
-    those of rare forms more, so that a catalogue is learned from few questions."""
+    those of rare forms more, so that a catalogue is learned from few questions.
+    """
     rows = np.vstack([one.rows for one in made])
     target = np.concatenate([one.serves for one in made]).astype(np.float32)
     forms = Counter(one.question.form for one in made)
@@ -205,7 +208,8 @@ def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
 
 def _widened(start: Tensors, mean: Rows, deviation: Rows) -> Tensors:
     """The tensors of networks that were fitted before the last features: these weigh nothing yet,
-    and are scaled by `mean` and `deviation`."""
+    and are scaled by `mean` and `deviation`.
+    """
     known = len(start["mean"])
     missing = ((0, 0), (0, 0), (0, len(mean) - known))
     return start | {
@@ -260,7 +264,8 @@ def left_out(
     made: Sequence[Example], sets: Sequence[str], start: Tensors | None = None
 ) -> tuple[list[Winner], float, float]:
     """The likeliest candidate of each question by networks that were fitted to other sets; slope
-    and offset of the logistic function from log-odds to the share that serves."""
+    and offset of the logistic function from log-odds to the share that serves.
+    """
     chosen: list[Winner] = []
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
@@ -291,7 +296,8 @@ def counts(chosen: Sequence[Winner], threshold: float) -> dict[str, int]:
 
 def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
     """Counts of the answerable questions by judgement, and of the unanswerable ones refused, for
-    (whether it is answerable, judgement) of each."""
+    (whether it is answerable, judgement) of each.
+    """
     counted, answerable = Counter(judged), sum(flag for flag, _ in judged)
     return {
         "answerable": answerable,
@@ -304,7 +310,8 @@ def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
 def threshold_of(chosen: Sequence[Winner]) -> float:
     """The lowest threshold, in steps of .01, above which useful answers outnumber wrong ones by
     nearly as many as they can: what is shown has its confidence and its source, and can be checked;
-    what is refused cannot."""
+    what is refused cannot.
+    """
     gain = {"useful": 1, "wrong": -1}
     values = np.array([one.probability for one in chosen])
     gains = np.array([gain.get(one.judgement, 0) for one in chosen])

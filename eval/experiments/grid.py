@@ -6,7 +6,8 @@ FOLDER is made by `eval.gold.collections`. The gold file was written from the do
 anything was asked. Every second document is for fitting; figures are printed for each half. A cell
 is useful if it is answered with a value that contains an accepted wording. `--time` asks N cells as
 a grid, and again as single questions with the same filter, and compares the processor's seconds.
-`--fit` prints the corrections of `rag.desk.grid_run`, fitted to the half for fitting."""
+`--fit` prints the corrections of `rag.desk.grid_run`, fitted to the half for fitting.
+"""
 
 import hashlib
 import time
@@ -45,7 +46,8 @@ def is_useful(row: Row, cell: Cell) -> bool:
 
 def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
     """Shares of the cells: useful and wrong of those with an answer, also with guesses, and the
-    precision and recall of "not in the document"."""
+    precision and recall of "not in the document".
+    """
     counts = Counter((bool(r["answers"]), str(c.state), is_useful(r, c)) for r, c in pairs)
 
     def count(answerable: bool, state: str, *useful: bool) -> int:
@@ -92,7 +94,8 @@ def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
 
 def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Logistic]:
     """The corrections for the small reader alone and for both. The engine's threshold must be 0, so
-    that every cell has its best guess."""
+    that every cell has its best guess.
+    """
     gold_rows = {(row["document"], row["column"]): row for row in rows}
     due = _due(engine, rows)
     queries = grid_run.queries(due)

@@ -14,7 +14,8 @@ COUNT the questions of each part (200). Prints one line a part:
 - NAME spans, NAME sentences, NAME verdicts: the held-out questions of each of our own sets, if DATA
   is what eval/gold/training.py made. "first right" is among the questions with an answer; "yes or
   no" is the share right of the questions that the passage decides, "all three" that of all, with
-  those that it does not decide."""
+  those that it does not decide.
+"""
 
 import json
 import random
@@ -147,7 +148,8 @@ def _scored(
     question: Sequence[Any], row: training.Row, output: ReaderOutput
 ) -> tuple[float, bool, bool]:
     """The best span's log-odds, or infinity where no span is asked for; whether the answer is right
-    if it is given, and if it is not."""
+    if it is given, and if it is not.
+    """
     text, forms = row["text"], {form for form, *_ in row["questions"]}
     form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
     if forms & {"yes", "no", "maybe"}:

@@ -11,7 +11,8 @@ and the sentences that people marked) and CMU's Question-Answer dataset (Smith, 
 questions about whole articles, half of them yes or no). For own, the held-out questions of our own,
 DATA is what `python -m eval.gold.training` made. For conditions, yes/no questions about rules that
 depend or do not, which are all for fitting, the folders `claims` and `collections` are beside DATA,
-too. Nothing is read twice."""
+too. Nothing is read twice.
+"""
 
 import functools
 import hashlib
@@ -173,7 +174,8 @@ def opened(
 ) -> tuple[Engine, list[Question]]:
     """The set's questions in both wordings, and an engine over its index, which is created from
     `sources` if needed: the folders "data", "technical" and "collections". The engine reads through
-    the caches of `reader`."""
+    the caches of `reader`.
+    """
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
     embedder = build.embedder(settings)
@@ -311,7 +313,8 @@ def cmu(data: Path) -> tuple[list[Document], list[Row]]:
 
 def conditions(data: Path) -> tuple[list[Document], list[Row]]:
     """The half of gold/conditions.jsonl that is for fitting, and rules of claims/conditions that
-    are not for reporting, `_OF_A_LABEL` of each label."""
+    are not for reporting, `_OF_A_LABEL` of each label.
+    """
     documents: dict[str, Document] = {}
     rows: list[Row] = []
 

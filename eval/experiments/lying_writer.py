@@ -5,7 +5,8 @@
 A real HTTP server answers gold questions with two sentences: a quotation with its source, and a
 sentence with a planted error: a changed year or number, a changed name, an invented sentence, or a
 correct sentence with a wrong citation. The check uses the settings' reader. An error is caught if
-its sentence is struck; a quotation is kept if it is not."""
+its sentence is struck; a quotation is kept if it is not.
+"""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,8 @@ def main(gold: Path, index: Path, answers: int, out: Path | None) -> None:
 
 def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dict[str, Any]:
     """Over this many answers, equally many of each of KINDS: errors caught by kind, and quotations
-    kept. Sentences that passed have a supporting quote, or are in "without a quote"."""
+    kept. Sentences that passed have a supporting quote, or are in "without a quote".
+    """
     checker = Checker(engine)
     rows: list[tuple[Planted, Written]] = []
     for answer, planted in tqdm(_planted(engine, questions, answers), total=answers, disable=None):

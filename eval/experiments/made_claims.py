@@ -1,7 +1,8 @@
 """Makes claims with known verdicts from gold questions.
 
 From an evidence sentence: a quotation and, if question and answer can be joined, a paraphrase (both
-supported); a changed value, an inserted negation, and a changed name (not supported)."""
+supported); a changed value, an inserted negation, and a changed name (not supported).
+"""
 
 import random
 import re

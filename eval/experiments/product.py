@@ -3,7 +3,8 @@
 python -m eval.experiments.product --cache DIR [--reader NAME] [--out FILE] SET...
 
 DIR is made by `python -m eval.experiments.kept`. The collections have a half for reporting; only
-that is asked. An answer is "useful" if `usefulness.serves` says so."""
+that is asked. An answer is "useful" if `usefulness.serves` says so.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ def by(
 
 def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
     """For questions that want sentences: the words that the given answer, or else the best
-    candidate, shares with the evidence, as F1."""
+    candidate, shares with the evidence, as F1.
+    """
     scores = [
         f1(_best_guess(row.answer), ["\n".join(proof.sentence for proof in row.question.evidence)])
         for row in asked
@@ -87,7 +89,8 @@ def _sure(asked: Sequence[Asked]) -> list[Asked]:
 
 def kept_useful(written: Sequence[Asked], plain: Sequence[Asked]) -> dict[str, Any]:
     """Of the questions in both wordings with a useful answer as written, the share that also have
-    one in other words."""
+    one in other words.
+    """
     in_plain = {(row.set, row.question.id.removesuffix(PLAIN)): row.judgement for row in plain}
     both = [
         in_plain[row.set, row.question.id]

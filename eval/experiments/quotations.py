@@ -4,7 +4,8 @@
 
 The documents are those of eval/gold and, from DATA, of collections/ and pdf/. A fifth of them is
 not indexed: their sentences are the quotations that no document has. The makers know nothing of
-the judge: they find sentences and change them with patterns of their own."""
+the judge: they find sentences and change them with patterns of their own.
+"""
 
 import random
 import re

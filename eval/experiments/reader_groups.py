@@ -13,7 +13,8 @@ near misses have four.
 headings-groups: a passage, asked for by its heading, which is taken away, beside passages of the
 same document.
 aspects-groups: sections of pages on health (MedQuAD, Ben Abacha & Demner-Fushman 2019), asked for
-by what they are about, beside other sections of the same page."""
+by what they are about, beside other sections of the same page.
+"""
 
 import gzip
 import json

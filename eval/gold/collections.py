@@ -14,7 +14,8 @@ crawl-common, debian-history, doc-debian, gnugo, miscfiles, nethack-common, pyso
 and xboard, technical from sqlite3-doc, apache2-doc and python3.13-doc. Sets whose packages or DATA
 are not given are left out. Documents are checked against their digests in
 collections/documents.json. The project itself contains only the questions and the sentences that
-answer them."""
+answer them.
+"""
 
 import gzip
 import hashlib

@@ -20,7 +20,8 @@ file and the passage's SHA-256. Rows contain invented texts in full. OUT gets li
 qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for each of these files, and
 claims/yesno.jsonl.gz with these sets, and questions about rules, added. The questions of one
 passage in eight are not for training: held-out.json, held-out-tables.json and so on. Passages that
-this version of the parser splits differently are counted and left out."""
+this version of the parser splits differently are counted and left out.
+"""
 
 import gzip
 import hashlib
@@ -168,7 +169,8 @@ def verdicts(rows_used: Sequence[Row]) -> Iterator[Row]:
 def conditions(data: Path) -> Iterator[Row]:
     """Questions about rules as rows of yesno.jsonl.gz: those of DATA's claims/conditions, but for a
     third of its texts, which is for reporting, and our own. What the asker says of themselves comes
-    before the question or after it."""
+    before the question or after it.
+    """
     for asked in json_lines(data / "claims/conditions.jsonl.gz"):
         if is_reported(asked["tree"]):
             continue
@@ -198,7 +200,8 @@ def is_reported(tree: str) -> bool:
 
 def labelled_forms() -> Iterator[Row]:
     """Questions with their form, for the form classifier: those of questions-forms.jsonl, and those
-    for training the reader, whose form follows from how they are answered and which count less."""
+    for training the reader, whose form follows from how they are answered and which count less.
+    """
     yield from json_lines(GOLD / "questions-forms.jsonl")
     for name, weight in WEIGHTS.items():
         learnt = (row["questions"] for row in rows(name) if row["split"] == "train")

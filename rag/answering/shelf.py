@@ -465,7 +465,8 @@ _RANKED = tuple(
 
 def _ranked(before: str, subject: str, predicate: str) -> tuple[ShelfColumn, Operation] | None:
     """ "contract ends last", "insurance has the highest premium", "monthly supplier fee is the
-    highest"."""
+    highest".
+    """
     match = next(filter(None, (one.fullmatch(predicate) for one in _RANKED)), None)
     if match is None:
         return None

@@ -2,7 +2,8 @@
 few retries.
 
 It uses http.client only, so that no proxy is read from the environment, no redirect is followed,
-and no address but the configured one is contacted."""
+and no address but the configured one is contacted.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def is_address(address: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """What a server sent: at most one byte more than `MOST_BYTES`. `retry_after` is the header of
-    that name, or ""."""
+    that name, or "".
+    """
 
     status: int
     content: bytes
@@ -59,7 +61,8 @@ def exchange(address: str, data: bytes | None, key: str, deadline: float) -> Exc
     """POST this JSON to an address, or GET it without; `key` is sent unless it is "".
 
     Raises TimeoutError at the deadline, a `time.monotonic` time, and OSError or HTTPException if
-    the server cannot be reached or does not speak HTTP."""
+    the server cannot be reached or does not speak HTTP.
+    """
     parts = urlsplit(address)
     seconds = max(0.1, deadline - time.monotonic())
     connection = _CONNECTIONS[parts.scheme](parts.hostname or "", parts.port, timeout=seconds)
@@ -80,7 +83,8 @@ def exchange(address: str, data: bytes | None, key: str, deadline: float) -> Exc
 @dataclass(frozen=True, slots=True)
 class ChatServer:
     """`address` is the URL before "/chat/completions", such as http://127.0.0.1:8080/v1. `seconds`
-    is the time limit for one answer including retries."""
+    is the time limit for one answer including retries.
+    """
 
     address: str
     model: str = ""

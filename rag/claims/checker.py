@@ -3,7 +3,8 @@
 Quotations are compared with the documents word for word; a sentence that is only a quotation is
 not judged as a claim too. Each claim has its own evidence: first the documents that it cites, then
 what retrieval finds. Values, names and negations are compared without a model, the reader's verdict
-head judges the claim against the evidence, and a fitted scorer weighs both."""
+head judges the claim against the evidence, and a fitted scorer weighs both.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ class Checker:
         with it; it raises to end the check.
 
         Raises NoClaimsError if the text makes no claim and quotes nothing, InputError if it is
-        longer than 1,000,000 characters, and the errors of `Engine.search`."""
+        longer than 1,000,000 characters, and the errors of `Engine.search`.
+        """
         store = self._engine.store
         parts: SplitText = run(partial(split, store, text))
         sentences = [_unless_quoted(text, item, parts.quotations) for item in parts.sentences]

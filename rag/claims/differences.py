@@ -3,7 +3,8 @@ and words.
 
 Values are compared by meaning, not by spelling: "14 July 2015" equals "2015-07-14", "1.5 million"
 equals "1,500,000", and "two tonnes" equals "2,000 kg". No comparison decides a verdict alone: the
-differences are shown, and weighed with the reader's verdict."""
+differences are shown, and weighed with the reader's verdict.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class ClaimComparison:
     `names`: how many the claim has. `denied`: one of the two denies the other. `coverage`: the
     share of the claim's content words that the evidence has, in [0, 1]. `likeness`: the share of
     the claim's words that the evidence has in the same order, in [0, 1]. `quoted`: the evidence
-    has the claim word for word."""
+    has the claim word for word.
+    """
 
     differs: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
@@ -111,7 +113,8 @@ def _unnamed(claim: str, evidence: str, context: str) -> list[str]:
 
 def is_quoted(claim: str, evidence: str) -> bool:
     """Whether a sentence of the evidence has the claim word for word, except for articles and
-    adverbs such as "then", and no other word there may change its truth."""
+    adverbs such as "then", and no other word there may change its truth.
+    """
     ours = _without_fillers(claim)
     if len(ours) < _QUOTED_WORDS:
         return False

@@ -23,7 +23,8 @@ Run = Callable[[Callable[[], Any]], Any]
 
 class SplitText(NamedTuple):
     """A text's sentences and quotations, the ids of the sources that it lists, by number, and the
-    names of the documents."""
+    names of the documents.
+    """
 
     sentences: Sequence[ClaimSentence]
     quotations: Sequence[Quotation]
@@ -33,7 +34,8 @@ class SplitText(NamedTuple):
 
 def split(store: Store, text: str) -> SplitText:
     """The parts of a text that are checked. Raises InputError for more than 1,000,000
-    characters."""
+    characters.
+    """
     if len(text) > MOST_CHARACTERS:
         size = f"{len(text):,} characters, limit {MOST_CHARACTERS:,}"
         raise InputError(f"text too long: {size}", "check it in parts")
@@ -73,7 +75,8 @@ def check_quotations(
 ) -> CheckReport:
     """The quotations of a text with their verdicts; its sentences are not judged. The arguments are
     those of `Checker.check`. Raises NoClaimsError if it quotes nothing, InputError if it is too
-    long."""
+    long.
+    """
     parts: SplitText = run(partial(split, store, text))
     if not parts.quotations:
         hint = "only quotations of four words or more count; check its sentences too: rag check"

@@ -1,7 +1,8 @@
 """Finds the quotations in a text: between quotation marks, or in Markdown block quotes.
 
 Offsets refer to the text under check: `text[quotation.start:quotation.end]` is the quotation
-without its marks."""
+without its marks.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ _Mark = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Quotation:
     """`text[start:end]`; `[first, last)` includes its marks. `cited` are the numbers in the
-    citation marks that belong to it; `around` are the writer's words in its sentence."""
+    citation marks that belong to it; `around` are the writer's words in its sentence.
+    """
 
     start: int
     end: int
@@ -62,7 +64,8 @@ class Quotation:
 
 def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quotation]:
     """The outermost quotations of at least `FEWEST_WORDS` words, in order; none in code or in a
-    list of sources. `sentences` are those of the text."""
+    list of sources. `sentences` are those of the text.
+    """
     visible = _without(text, [(a, b) for a, b, kind in blocks(text) if kind in ("code", "source")])
     visible = _INLINE_CODE.sub(lambda match: " " * len(match[0]), visible)
     block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
@@ -113,7 +116,8 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(opening mark, end of the quoted words, end of the paragraph) for each quotation that is in
     no other. An opening mark without its closing one counts if the next paragraph begins with it
-    too, as in speech of several paragraphs, or if the text's next mark is its closing one."""
+    too, as in speech of several paragraphs, or if the text's next mark is its closing one.
+    """
     open_marks, pairs = list[_Mark](), list[tuple[int, int]]()
     for match in _MARK.finditer(text, start, end):
         mark, offset = match[0], match.start()
@@ -145,7 +149,8 @@ def _single(
     """The quotations in single marks that cross no one in other marks.
 
     The first mark that can be no apostrophe closes one. After "s", as in "the tenants’ rooms", it
-    may be one: then the last of these in the sentence counts, if no other mark closes it."""
+    may be one: then the last of these in the sentence counts, if no other mark closes it.
+    """
     opening: _Mark | None = None
     possessive, has_ended = -1, False
     found: list[tuple[int, int]] = []
@@ -214,7 +219,8 @@ def _with_citations(
     text: str, quotations: Sequence[Quotation], sentences: Sequence[ClaimSentence]
 ) -> Iterator[Quotation]:
     """Each quotation with the marks after it, else those of its sentence. A block quote has those
-    of its last line or the line below, else those of the sentence that introduces it."""
+    of its last line or the line below, else those of the sentence that introduces it.
+    """
     starts = [sentence.start for sentence in sentences]
     firsts = [quotation.first for quotation in quotations] + [len(text)]
     for number, quotation in enumerate(quotations):

@@ -1,7 +1,8 @@
 """Text as quotations are compared: without what typesetting, extraction or an editor changes.
 
 White space, hyphenation, ligatures, quotation marks, dashes, Markdown's emphasis, list bullets and
-citation marks do not count; letters, digits, capitals and other punctuation do."""
+citation marks do not count; letters, digits, capitals and other punctuation do.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def _word(text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Match:
     """`text[start:end]` matches a fragment; `changes` are pairs (the editor's words in brackets,
-    the document's words that they replace)."""
+    the document's words that they replace).
+    """
 
     start: int
     end: int

@@ -1,5 +1,6 @@
 """Renders a checked text: lines for a terminal, JUnit XML, the text with notes, and an HTML page
-with evidence."""
+with evidence.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +127,8 @@ def summary(report: CheckReport) -> list[str]:
 
 def junit(checked: Sequence[CheckedFile]) -> str:
     """JUnit XML with a suite per file, and a test per claim and quotation; those that fail have
-    their reason."""
+    their reason.
+    """
     suites = ElementTree.Element("testsuites")
     for name, report, failed in checked:
         suites.append(_suite(name, report, failed))
@@ -161,7 +163,8 @@ _CLOSING = frozenset("”’»\"'")
 def marked(report: CheckReport) -> str:
     """The text with a note after each sentence that the documents do not support, and after each
     quotation with a fault: `[⚠ contradicted: says "2029", lease.md says "2028"]`. Rows of tables,
-    which are not checked, have none."""
+    which are not checked, have none.
+    """
     text, reached = "", 0
     notes = [(_noted_end(report.text, item), _note(item)) for item in _noted(report)]
     for end, note in sorted(notes):
@@ -172,7 +175,8 @@ def marked(report: CheckReport) -> str:
 
 def comments(report: CheckReport) -> list[tuple[str, str]]:
     """What `marked` marks, as pairs (words of the text, note with its evidence), in its order. The
-    words lack the sign before a list's item, which a DOCX file does not have as text."""
+    words lack the sign before a list's item, which a DOCX file does not have as text.
+    """
     pairs = []
     for item in sorted(_noted(report), key=lambda item: (item.start, -item.end)):
         words = report.text[item.start : item.end].removeprefix("- ")
@@ -250,7 +254,8 @@ q.fault { text-decoration: underline wavy #b3261e; } q.sound { text-decoration: 
 
 def page(report: CheckReport, name: str) -> str:
     """A marked copy of the text as an HTML page: its sentences and quotations marked on the left,
-    evidence on the right."""
+    evidence on the right.
+    """
     rows, end = "", 0
     for sentence, quotations in _with_quotations(report):
         before = _marked(report, end, sentence.start).strip()

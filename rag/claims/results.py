@@ -33,7 +33,8 @@ class FoundEvidence:
 
     `says` is "supports" or "contradicts", or "near" if neither is likely; `probability`, in
     [0, 1], is that of `says`. `differs` are pairs (the claim's words, the document's words) that
-    cannot both be true. `missing` are values and names of the claim that the evidence lacks."""
+    cannot both be true. `missing` are values and names of the claim that the evidence lacks.
+    """
 
     citation: Citation
     says: str
@@ -54,7 +55,8 @@ class FoundEvidence:
 @dataclass(frozen=True, slots=True)
 class CheckedPart:
     """A clause with its verdict; `confidence`, in [0, 1], is the probability that it is right.
-    `is_conditional`: the documents say so only under a condition."""
+    `is_conditional`: the documents say so only under a condition.
+    """
 
     text: str
     verdict: ClaimVerdict
@@ -71,7 +73,8 @@ class Checked:
     """A sentence at `[start, end)` of the text, with its verdict and the reason in words.
 
     `evidence` is the evidence for its parts, best first. `wrong_citation`: documents support the
-    sentence, but those that it cites do not."""
+    sentence, but those that it cites do not.
+    """
 
     start: int
     end: int
@@ -108,7 +111,8 @@ class CheckedQuotation:
     stretches of documents that it has, in its order, or the nearest one if it was not found.
     `differs` are pairs (its words, the document's words), with "" for words that only one has;
     those of an exact quotation are an editor's changes in [brackets]. `rest` is how the document's
-    sentence goes on. `cited` are the ids of the documents that it cites."""
+    sentence goes on. `cited` are the ids of the documents that it cites.
+    """
 
     start: int
     end: int
@@ -142,7 +146,8 @@ class CheckedQuotation:
 class CheckReport:
     """A text, its checked sentences and its quotations. `generation` is the state of the index;
     `sources` maps numbers of citation marks to document ids. With `only_quotations`, the sentences
-    were not judged, and are in no JSON and no count."""
+    were not judged, and are in no JSON and no count.
+    """
 
     text: str
     sentences: tuple[Checked, ...]

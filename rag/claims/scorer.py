@@ -32,7 +32,8 @@ def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, 
     "altered" the likeness of a claim with a value or name that it lacks.
 
     "yes" and "no" are log-odds, in [-7, 7]; shares are in [0, 1]. Without a reader's verdict these
-    two are missing."""
+    two are missing.
+    """
     lacks = bool(comparison.missing or comparison.unnamed)
     by_name = {
         "coverage": comparison.coverage,

@@ -1,7 +1,8 @@
 """Splits plain text, Markdown or a chat answer into sentences and claims, with their citations.
 
 Offsets refer to the text under check: `text[sentence.start:sentence.end]` is the sentence with
-its markup."""
+its markup.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +108,8 @@ class ClaimSentence:
 
     `text` is the sentence without markup; `cited` are the numbers in its marks. If it makes no
     claim, `parts` is empty and `skipped` is the reason: "question", "heading", "code", "table",
-    "introduction", "address", "source", "fragment" or, for the checker, "quotation"."""
+    "introduction", "address", "source", "fragment" or, for the checker, "quotation".
+    """
 
     start: int
     end: int
@@ -207,7 +209,8 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
 
 def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
     """A sentence in pieces of at most `_MOST_WORDS` words and `_MOST_CHARACTERS` characters, cut
-    before a word if there is one."""
+    before a word if there is one.
+    """
     words = 0
     first = last = start
     for word in _NO_SPACE.finditer(text, start, end):
@@ -258,7 +261,8 @@ def _as_sentence(clause: str) -> str:
 
 def _resolved(sentences: Iterable[ClaimSentence]) -> Iterator[ClaimSentence]:
     """The sentences, with the last subject or person named in place of the pronoun that a claim
-    opens with."""
+    opens with.
+    """
     topic = person = ""
     for sentence in sentences:
         if sentence.skipped == "heading":  # the antecedent of the first sentence below it

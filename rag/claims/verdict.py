@@ -59,7 +59,8 @@ class ClaimEvidence:
 
 def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
     """A candidate with its probabilities. A quotation supports without the scorer, a heading never
-    does, and nothing contradicts without a value, name or negation that differs."""
+    does, and nothing contradicts without a value, name or negation that differs.
+    """
     comparison = candidate.comparison
     if comparison.quoted:
         return replace(candidate, supported=QUOTED)
@@ -71,7 +72,8 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
 
 def closest(claim: str, sentence: Sentence) -> ClaimComparison:
     """The claim compared with the sentence, or with its whole passage if that lacks fewer values
-    and names. Only a negation in the sentence counts."""
+    and names. Only a negation in the sentence counts.
+    """
     passage = sentence.hit.passage
     context = names_of(passage)
     with_sentence = compare(claim, sentence.text, context)
@@ -115,7 +117,8 @@ def judge(
     """The verdict on a claim from all its candidates.
 
     `cited` are the ids of the documents that the claim cites. `scorers` are those for readers with
-    a verdict head and for readers without."""
+    a verdict head and for readers without.
+    """
     if not candidates:
         return CheckedPart(claim, "not_in_documents", 1.0, 0.0, 0.0)
     scorer = scorers[0 if any(item.verdict for item in candidates) else 1]

@@ -3,7 +3,8 @@ that it writes is checked.
 
 A sentence is struck if it has an unknown citation or one that does not support it. One without a
 citation is checked against the sentences nearest to it, and gets the mark of the first that
-supports it; if none does, it is struck. If no sentence is left, the extractive answer is shown."""
+supports it; if none does, it is struck. If no sentence is left, the extractive answer is shown.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +114,8 @@ class Written:
     None if there are none, and `reason` gives the cause.
 
     `sources` are the sentences that the marks number. `answer` is the extractive answer to the same
-    question."""
+    question.
+    """
 
     question: str
     text: str | None
@@ -233,7 +235,8 @@ def _why(part: CheckedPart) -> str:
 def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     """The sentences for the writer: first those that the answer cites, then those of the read
     passages that share most words with the question. No sentence occurs twice, and none reads like
-    an instruction to a model."""
+    an instruction to a model.
+    """
     stems = content_words(answer.question)
     cited = {(c.document_id, c.sentence_start) for c in answer.citations}
     ranked: list[tuple[tuple[bool, float], Hit]] = []

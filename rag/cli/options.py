@@ -258,7 +258,8 @@ _AS_WRITTEN = frozenset("txt text log md markdown rst csv tsv json jsonl ndjson"
 
 def read_document(file: str) -> str:
     """The text of a file in any format that rag reads, or of stdin for "-"; plain text and Markdown
-    are left as they are. Raises InputError."""
+    are left as they are. Raises InputError.
+    """
     from rag.parsing.formats import FORMATS
     from rag.parsing.load import load_some
     from rag.parsing.pool import Pool

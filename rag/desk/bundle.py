@@ -97,7 +97,8 @@ class Contents:
 
 def of_answer(content: Any) -> Contents:
     """What `rag ask --json` printed: the answer, and those that contradict it. Raises InputError
-    for anything else, and for an answer that was edited."""
+    for anything else, and for an answer that was edited.
+    """
     receipt, cited = load(content), citations(content)
     if not cited:
         hint = "keep a record of the search instead: rag ask QUESTION --certificate absence.html"
@@ -137,7 +138,8 @@ def of_grid(grid: Grid) -> Contents:
 
 def write(store: Store, contents: Contents, path: Path, key: Path | None = None) -> Bundle:
     """Write a bundle to a file. `key` is a private key of SSH that signs the list of digests.
-    Raises InputError, also if the documents have changed since."""
+    Raises InputError, also if the documents have changed since.
+    """
     check_path(path, key)
     partial = path.with_name(f".{path.name}.partial")
     with writing_to(path, "free some space, or choose another place with --bundle"):
@@ -158,7 +160,8 @@ def pack(
     most_bytes: float = math.inf,
 ) -> Bundle:
     """Write a bundle into an open file; otherwise as `write`. Raises InputError for texts and
-    originals of more than `most_bytes`."""
+    originals of more than `most_bytes`.
+    """
     quotes: dict[str, list[Citation]] = {}
     for cited in dict.fromkeys(cited for answer in contents.answers for cited in answer.cited):
         quotes.setdefault(cited.document_id, []).append(cited)

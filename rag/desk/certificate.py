@@ -1,5 +1,6 @@
 """A certificate of absence: what was searched without finding an answer, the nearest passages, and
-why each fell short. It can be checked against the index later."""
+why each fell short. It can be checked against the index later.
+"""
 
 from __future__ import annotations
 
@@ -178,7 +179,8 @@ class CertificateCheck:
 
     `is_intact` says whether the file is as rag wrote it; if not, nothing is compared. `added`,
     `changed` and `removed` are ids of documents. `passages` are the nearest passages that are no
-    longer at their places; `settings` says in words which models and settings differ."""
+    longer at their places; `settings` says in words which models and settings differ.
+    """
 
     is_intact: bool
     added: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """A grid as stored: the same questions to every document, to groups of them and to the whole index,
 with their cells, what changed, and ratings.
 
-`rag.desk.grid_run` asks the questions, and again after a sync."""
+`rag.desk.grid_run` asks the questions, and again after a sync.
+"""
 
 from __future__ import annotations
 
@@ -189,7 +190,8 @@ def _quote(record: Json, documents: Sequence[str]) -> Citation:
 @dataclass(frozen=True, slots=True)
 class GridRow:
     """A row: the documents that match `filter`. `key` is a document's id, a folder, a value of the
-    metadata, or `ALL`; `sha256` is the document's, or "" for several documents."""
+    metadata, or `ALL`; `sha256` is the document's, or "" for several documents.
+    """
 
     key: str
     title: str
@@ -224,7 +226,8 @@ class Grid:
     """A grid with the cells that were answered so far, by row and column.
 
     `finished` is the time at which all cells were first answered, "" before; `looked` is the time
-    up to which somebody has seen the changes."""
+    up to which somebody has seen the changes.
+    """
 
     spec: GridSpec
     rows: Sequence[GridRow]
@@ -251,7 +254,8 @@ class Grid:
 
     def narrowed(self, state: str = "", value: str = "") -> Grid:
         """The grid with the rows that have a cell in this state, or with this rating, whose value
-        contains these words; "" stands for any. Raises InputError for an unknown state."""
+        contains these words; "" stands for any. Raises InputError for an unknown state.
+        """
         if state and state not in STATE_NAMES:
             raise InputError(f"{state[:100]!r} is no state", f"choose: {', '.join(STATE_NAMES)}")
         if not state and not value:
@@ -327,7 +331,8 @@ def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator
 
 def cell_dict(cell: Cell | None, column: GridColumn) -> dict[str, Any]:
     """A cell as plain JSON values. `shown` is the value that counts, and `addition` what its typed
-    value says beyond these words."""
+    value says beyond these words.
+    """
     if cell is None:
         return {"column": column.name, "state": "waiting"}
     fields = {name: value for name, value in cell.to_dict().items() if name not in _PLACE}
@@ -384,7 +389,8 @@ def digest(column: GridColumn, *evidence: str) -> str:
 
 def load(store: Store, name: str) -> Grid:
     """The grid with its cells. A filter that matches nothing any more leaves it without rows.
-    Raises NotFoundError, and InputError if its stored definition cannot be read."""
+    Raises NotFoundError, and InputError if its stored definition cannot be read.
+    """
     versions = [(row, cell) for row in store.cells(name) if (cell := Cell.of(row)) is not None]
     return _grid(store, name, store.documents(), versions)
 

@@ -112,7 +112,8 @@ def state(cell: Cell | None) -> str:
 
 def words(cell: Cell | None, kind: str = "text") -> str:
     """The value for a table for people, with what it means beyond its words: a guess has a question
-    mark, a missing one a dash. `kind` is the type of the column."""
+    mark, a missing one a dash. `kind` is the type of the column.
+    """
     if cell is None:
         return ""
     if not cell.shown:
@@ -134,7 +135,8 @@ def _row_words(grid: Grid, row: GridRow) -> list[str]:
 
 def to_csv(grid: Grid, _: Sources) -> str:
     """One line a row; each column with its state, probability, quote and page, and the parts of its
-    typed value."""
+    typed value.
+    """
     details = [
         f"{column.name}{detail}"
         for column in grid.spec.columns
@@ -210,7 +212,8 @@ def to_gold(grid: Grid, _: Sources) -> str:
 
 def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
     """The accepted answer in the format of `rag.evaluation.gold`: {} if the document has none, None
-    if the rating does not say what is right."""
+    if the rating does not say what is right.
+    """
     verdict = cell.rating.verdict if cell.rating else ""
     if verdict == "confirmed" and cell.state in ("absent", "unreadable"):
         return {} if cell.state == "absent" else None
@@ -253,7 +256,8 @@ def html_table(
     grid: Grid, links: Mapping[str, str], quote_link: Callable[[Cell], str] = lambda cell: ""
 ) -> str:
     """The table of `to_html`, and its footnotes. `links` are addresses of documents, by id;
-    `quote_link` is that of a cell's quote, or ""."""
+    `quote_link` is that of a cell's quote, or "".
+    """
     headings = "".join(
         f"<th>{escape(c.name)}<small>{escape(c.question)}</small></th>" for c in grid.spec.columns
     )
@@ -308,7 +312,8 @@ def address(source: str) -> str:
 
 def to_xlsx(grid: Grid, sources: Sources) -> bytes:
     """A workbook: values with their state and the parts of what is typed, which link to their
-    quotes on a second sheet, and these to the documents."""
+    quotes on a second sheet, and these to the documents.
+    """
     openpyxl = _openpyxl()
     from openpyxl.styles import Alignment
 

@@ -1,5 +1,6 @@
 """Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch; and
-those of standing grids, whose file says `refresh = "on_sync"`, after a sync."""
+those of standing grids, whose file says `refresh = "on_sync"`, after a sync.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ class Due:
     @property
     def has_changed(self) -> bool:
         """Whether it has no answer yet, or its document or question changed. Whether the evidence
-        of several documents changed shows only when it is retrieved."""
+        of several documents changed shows only when it is retrieved.
+        """
         return self.before is None or bool(self.row.sha256)
 
 
@@ -109,7 +111,8 @@ def refresh(
     store: Store, engine: Callable[[], Engine], has_changed: bool = True
 ) -> Iterator[Refreshed]:
     """Ask the standing grids that have something to ask; only then `engine` is called. Rows of
-    several documents are asked only if the index `has_changed`."""
+    several documents are asked only if the index `has_changed`.
+    """
     for name in store.grids():
         try:
             if grids.spec_of(store, name).refresh != "on_sync":
@@ -127,7 +130,8 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
 
     For a cell of one document the small reader reads a few passages, and the large one reads those
     of the cells that it does not decide. A cell of several documents is asked like a single
-    question."""
+    question.
+    """
     questions = queries(part)
     found = list(zip(part, engine.find_many(questions), strict=True))
     digests = [_digest(target, result.retrieved) for target, result in found]

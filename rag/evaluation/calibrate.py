@@ -48,7 +48,8 @@ def calibrate(
     many questions are refused as are unanswerable. If less than a fifth of the questions are
     unanswerable, some are asked a second time without their documents: these teach the fit what to
     refuse, and no other figure counts them. Raises InputError for too
-    few questions, or if all or none of the answers are useful."""
+    few questions, or if all or none of the answers are useful.
+    """
     if len(gold) < LEAST:
         message = f"{len(gold)} gold questions are too few to estimate a risk"
         raise InputError(message, f"give at least {LEAST}, preferably 200")

@@ -6,7 +6,8 @@ answers is at most the risk. Testing several thresholds and keeping the best wou
 passes by chance, so they are tested in a fixed sequence (learn then test, Angelopoulos et al.
 2021): from a starting point downwards, until the first that does not pass. Then the probability of
 certifying any threshold whose true risk is higher is at most 1 - confidence. The starting point and
-the order are chosen before any answer is compared with the gold ones."""
+the order are chosen before any answer is compared with the gold ones.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ _MOST_QUESTIONS = 200_000
 
 class Judged(NamedTuple):
     """The likeliest answer to each question, (n,) each: its log-odds, whether it served, whether
-    the question is answerable, and its group."""
+    the question is answerable, and its group.
+    """
 
     log_odds: Rows
     right: Mask
@@ -50,7 +52,8 @@ class Judged(NamedTuple):
 
 def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     """Slope and offset of the logistic function from log-odds to whether the chosen answers served
-    (Platt 1999), drawn to 1 and 0, which change nothing. By Newton's method."""
+    (Platt 1999), drawn to 1 and 0, which change nothing. By Newton's method.
+    """
     inputs = np.stack([data.log_odds[chosen], np.ones(int(chosen.sum()))])
     right = data.right[chosen].astype(float)
     prior = values = np.array([1.0, 0.0])
@@ -121,7 +124,8 @@ def risk_at_coverage(confidence: Rows, data: Judged) -> dict[str, float]:
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """A certified threshold. `wrong` of the `answered` questions at or above it are wrong; `bound`
-    is the upper bound on their share in [0, 1]; `tested` counts the thresholds that were tested."""
+    is the upper bound on their share in [0, 1]; `tested` counts the thresholds that were tested.
+    """
 
     threshold: float
     answered: int
@@ -136,7 +140,8 @@ def certify(
     """The lowest threshold whose risk is certified; None if no threshold passes.
 
     `confidence` in [0, 1] and `right`, (n,) each, are of questions that were not used to fit the
-    confidence. `risk` and `certainty` are in (0, 1)."""
+    confidence. `risk` and `certainty` are in (0, 1).
+    """
     answered, wrong = _counts(confidence, right)
     allowed = _most_wrong(answered, risk, certainty)
     start = _start(confidence, answered, allowed)
@@ -159,7 +164,8 @@ def _start(confidence: Rows, answered: NDArray[np.int64], allowed: NDArray[np.in
 
 def upper_bound(wrong: int, answered: int, certainty: float) -> float:
     """An upper bound on the true share of wrong answers if `wrong` of `answered` are wrong: the
-    one-sided bound of Clopper and Pearson (1934)."""
+    one-sided bound of Clopper and Pearson (1934).
+    """
     return float(beta.ppf(certainty, wrong + 1, answered - wrong)) if wrong < answered else 1.0
 
 
@@ -167,7 +173,8 @@ def questions_needed(
     confidence: Rows, right: Mask, risk: float, certainty: float = 0.95
 ) -> int | None:
     """About how many questions certify the risk if as large a share of them is answered, and is
-    right, as of these; None if no number up to 200,000 does."""
+    right, as of these; None if no number up to 200,000 does.
+    """
     fewest = math.log(1 - certainty) / math.log(1 - risk)
     sizes = np.unique(np.ceil(np.geomspace(fewest, _MOST_QUESTIONS, 250)).astype(int))
     allowed = _most_wrong(sizes, risk, certainty)

@@ -2,7 +2,8 @@
 
 The file has one JSON object per line: "claim", "verdict" (supported, contradicted, partly,
 not_in_documents), and optionally "id", "kind" (type of claim) and "document" (id of the document
-with the evidence)."""
+with the evidence).
+"""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def run(claims: Sequence[GoldClaim], checker: Checker) -> list[ClaimRow]:
 def summary(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     """Scores over all claims and by kind; shares are in [0, 1]. Balanced accuracy separates
     supported from all others; "right" counts exact verdicts; "confusion" is how often each verdict
-    was given, by correct verdict."""
+    was given, by correct verdict.
+    """
     by_kind, confusion = defaultdict(list), defaultdict[str, Counter[str]](Counter)
     for row in rows:
         by_kind[row.gold.kind].append(row)

@@ -31,7 +31,8 @@ def opened(
 
     It uses an index of `corpus` (a folder or file) or of the gold set's documents, which is
     temporary unless `index` is given; without either, the index of the settings. Raises InputError
-    for a `corpus` in addition to the set's own documents."""
+    for a `corpus` in addition to the set's own documents.
+    """
     if gold.documents and corpus:
         message = f"the gold set {gold.name} contains its own documents"
         raise InputError(message, "leave out --corpus")

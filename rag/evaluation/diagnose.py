@@ -17,7 +17,8 @@ def why(engine: Engine, text: str, answers: Sequence[str], document: str | None 
     """The question's row; its `stage` is None if the answer is right.
 
     Evidence are all sentences with an answer, of `document` if given. Raises InputError for an
-    empty answer, NotFoundError for an unknown document."""
+    empty answer, NotFoundError for an unknown document.
+    """
     if not all(answer.strip() for answer in answers):
         raise InputError("the answer is empty", 'give the correct answer: --answer "14 July 2015"')
     evidence = () if document is None else _evidence(engine, answers, document)

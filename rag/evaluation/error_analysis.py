@@ -55,7 +55,8 @@ STAGES = {
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Facts about an answerable question: its evidence, all candidate hits, best first, the number
-    read, the answer, and a function that returns all passages of a document."""
+    read, the answer, and a function that returns all passages of a document.
+    """
 
     accepted: tuple[str, ...]
     places: Sequence[Evidence]

@@ -1,5 +1,6 @@
 """Evaluates one question through the engine, and records the outcome as a row; `runs` asks a whole
-set, and `metrics` computes the shares."""
+set, and `metrics` computes the shares.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +100,8 @@ class Evaluator:
 
     def _places(self, question: Question, hits: Sequence[Hit]) -> Iterator[Evidence]:
         """Places of the evidence in the index, where a line break counts as a space; for a question
-        without evidence, of its answers in the hits."""
+        without evidence, of its answers in the hits.
+        """
         for evidence in question.evidence:
             document = self._store.document(evidence.document)
             if document and (offsets := _place(document.text, evidence)):

@@ -21,7 +21,8 @@ NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
 class Gate:
     """A bound in the unit of reports: per cent, milliseconds, or questions per second. `least`
     means a minimum, otherwise a maximum. `value` is the measured one; None, if it was not measured
-    or the metric does not apply to the questions, does not pass."""
+    or the metric does not apply to the questions, does not pass.
+    """
 
     name: str
     bound: float

@@ -11,7 +11,8 @@ counts. Questions that need more than a few words give a `form`:
 
     {"question": "May I keep a dog?", "form": "yes_no", "verdict": "yes", "evidence": [...]}
     {"question": "How do I claim expenses?", "form": "steps",
-     "items": [["receipts"], ["send the claim", "submit it"]]}"""
+     "items": [["receipts"], ["send the claim", "submit it"]]}
+"""
 
 from __future__ import annotations
 
@@ -122,7 +123,8 @@ class Question:
     Intervals resample by `group`, by default the document. If the row gives only a verdict, items
     or evidence, `answers` is made from these, so that every metric treats the question as
     answerable. `need` is the number of items (or evidence sentences, if there are no items) in a
-    useful answer."""
+    useful answer.
+    """
 
     id: str
     text: str

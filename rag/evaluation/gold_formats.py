@@ -23,7 +23,8 @@ _HINT = "give an unmodified set; eval/README.md lists the formats"
 def load(path: Path) -> Gold:
     """Load a gold set: a BEIR folder, SQuAD 1.1 or 2.0 (.json, .json.gz), or JSON Lines (.jsonl).
 
-    Raises NotFoundError if it does not exist, InputError for another or an invalid format."""
+    Raises NotFoundError if it does not exist, InputError for another or an invalid format.
+    """
     hint = "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder"
     if not path.exists():
         raise NotFoundError(f"no gold set {path}", hint)
@@ -40,7 +41,8 @@ def squad(path: Path) -> Gold:
     """SQuAD: each context becomes a document, titled like its article; its id is the title and its
     number. The questions of an article form a group.
 
-    Raises InputError for another format."""
+    Raises InputError for another format.
+    """
     documents: list[Document] = []
     questions: dict[str, Question] = {}
     places: Counter[str] = Counter()
@@ -84,7 +86,8 @@ def beir(folder: Path) -> Gold:
     """BEIR, for retrieval only: `corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (or
     `qrels.tsv`), each also as .gz.
 
-    Raises NotFoundError for a missing file, InputError for another format."""
+    Raises NotFoundError for a missing file, InputError for another format.
+    """
     grades = defaultdict[str, dict[str, int]](dict)
     """by query and document, without those judged irrelevant"""
     with reading(folder, "a BEIR folder", _HINT):

@@ -1,6 +1,7 @@
 """All metrics, computed from columns with one value per question, and their bootstrap intervals.
 
-Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no question."""
+Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no question.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ _RANKINGS = {f"recall@{k}": f"R@{k}" for k in _DEPTHS} | {"mrr@10": "RR@10", "nd
 
 def rank_documents(rows: Sequence[Row]) -> dict[str, list[float]]:
     """Each measure of ranked documents for each row, in order, by ir-measures; NaN if no document
-    is relevant, 0 if no relevant one was found. A document has the rank of its best passage."""
+    is relevant, 0 if no relevant one was found. A document has the rank of its best passage.
+    """
     import ir_measures  # slow to import
 
     measures = {ir_measures.parse_measure(theirs): name for name, theirs in _RANKINGS.items()}
@@ -145,7 +147,8 @@ def _confidence_auroc(table: Table) -> float:
 
 def risk_coverage(table: Table) -> tuple[Column, Column]:
     """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
-    confident best candidates; equal confidences count as drawn at random."""
+    confident best candidates; equal confidences count as drawn at random.
+    """
     right, confidence = _guesses(table)
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
     wrong = np.bincount(place, ~right, len(values)) / count
@@ -318,7 +321,8 @@ def intervals(
     columns: Table, groups: Sequence[str], times: int | None = None, before: Table | None = None
 ) -> dict[str, Interval]:
     """The 95 % percentile interval of every metric, or of its change since another run of the same
-    questions, `before` (paired: both use the same samples); {} if there is only one group."""
+    questions, `before` (paired: both use the same samples); {} if there is only one group.
+    """
     if len(set(groups)) < 2:
         return {}
     samples = defaultdict[str, list[float]](list)

@@ -29,7 +29,8 @@ class Row:
     the gold form and `asked_as` the type of the question (why, how_to, …); `given` is the answer's
     form, and `judgement` is "useful", "partial", "wrong" or "refused"
     (`rag.evaluation.usefulness`). `stage` lost the answer (`rag.evaluation.error_analysis.STAGES`),
-    None if none did; `document` and `sentence` are the evidence to find."""
+    None if none did; `document` and `sentence` are the evidence to find.
+    """
 
     id: str
     question: str
@@ -88,7 +89,8 @@ def unpack(table: Mapping[str, Any]) -> list[Row]:
 class Partial:
     """The file of an unfinished run. `rows`, by question id, are those of an interrupted run with
     the same `fingerprint`, which covers code, questions, documents, settings and models; a
-    truncated last line is ignored. Raises InputError if the file cannot be written."""
+    truncated last line is ignored. Raises InputError if the file cannot be written.
+    """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._path = path

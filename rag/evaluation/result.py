@@ -1,5 +1,6 @@
 """A result: facts, rows, and a summary computed only from the rows. Stored as one JSON file. And
-the comparison of two results."""
+the comparison of two results.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Summary:
     counts the questions that each stage lost.
 
     Curves are lists of points: `risk` (coverage, risk), `reliability` (mean confidence, share
-    right, questions)."""
+    right, questions).
+    """
 
     counts: Mapping[str, int]
     metrics: Mapping[str, float]
@@ -149,7 +151,8 @@ class MetricChange:
 class Comparison:
     """Comparison over the number of common `questions`; `alone` is the number in only one result.
     `gained` and `lost` are (before, after) rows of questions that became right or wrong; refusing
-    an unanswerable question is right."""
+    an unanswerable question is right.
+    """
 
     questions: int
     alone: int

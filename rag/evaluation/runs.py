@@ -1,5 +1,6 @@
 """Asks an engine the questions of a gold set, saves each row as it is made, and records in which
-environment: the commit, the index, the models, the machine."""
+environment: the commit, the index, the models, the machine.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ def run(gold: Gold, asked: Engine | Retriever, out: Path, limit: int | None = No
     """Ask at most `limit` questions of the set. Resumes from the rows of an interrupted run in
     `out`.
 
-    Raises as `Engine.ask` does, and InputError if `out` cannot be written."""
+    Raises as `Engine.ask` does, and InputError if `out` cannot be written.
+    """
     questions = sample(gold.questions, limit)
     for question in questions:  # invalid ones are reported before the first is asked
         try:

@@ -60,7 +60,8 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def read_rows(path: Path, kind: type[Row], noun: str, hint: str) -> dict[str, Row]:
     """The rows of a JSON Lines file by their place: "FILE, line N". Raises InputError with `hint`
-    that names the line, or for a file without rows, which `noun` names in the plural."""
+    that names the line, or for a file without rows, which `noun` names in the plural.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -3,7 +3,8 @@
 Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text"; for
 unanswerable questions, Rajpurkar, Jia & Liang 2018, "Know What You Don't Know".
 `rag.meaning.words.normalize`, which decides when two answers are equal, may change; this one must
-stay comparable with published scores."""
+stay comparable with published scores.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def _f1(answer_words: list[str], gold_words: list[str]) -> float:
 def is_right(text: str | None, accepted: Sequence[str]) -> bool:
     """Whether the words overlap with an accepted answer by a token F1 of at least RIGHT and name no
     other figures: "2015" is right for "14 July 2015", "2 miles" is not for "21 miles". An empty
-    answer is never right."""
+    answer is never right.
+    """
     words = normalize(text or "").split()
     return bool(words) and any(_is_right(words, normalize(answer).split()) for answer in accepted)
 

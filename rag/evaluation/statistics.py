@@ -33,7 +33,8 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     """Expected calibration error over bins of equal width, each (mean confidence, share right,
-    count), weighted by count (Naeini et al. 2015; Guo et al. 2017)."""
+    count), weighted by count (Naeini et al. 2015; Guo et al. 2017).
+    """
     total = sum(count for _, _, count in bins)
     gaps = (abs(sure - right) * count for sure, right, count in bins)
     return sum(gaps) / total if total else float("nan")

@@ -3,7 +3,8 @@
 Exact match suits questions for a few words. Other answers are useful if they contain what the
 question needs, wherever they begin and end: most of the sentences that answer, most items of a
 list, both sides of a comparison, the right yes or no. The text on the screen is judged, not its
-offsets."""
+offsets.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ HELD = 0.8
 class Shown:
     """The visible answer: `text`, None if refused; `quotes` from the documents shown with it,
     including a span's sentence; `verdict`, "yes", "no" or "condition" if the answer gives one;
-    `documents`, the ids of those that it quotes."""
+    `documents`, the ids of those that it quotes.
+    """
 
     text: str | None
     quotes: tuple[str, ...] = ()
@@ -65,7 +67,8 @@ def judge(question: Question, shown: Shown) -> Judgement:
 
 def serves(question: Question, shown: Shown) -> Judgement:
     """As `judge`, but "partial" for an answer that buries what was asked for in other words or
-    items, and for a right verdict beside a sentence that does not prove it."""
+    items, and for a right verdict beside a sentence that does not prove it.
+    """
     judgement = judge(question, shown)
     is_unproven = question.evidence and not _from_evidence(question, shown)
     if judgement == "useful" and (
@@ -134,7 +137,8 @@ def _sentences(question: Question, shown: Shown) -> Judgement:
 
 def _items(question: Question, shown: Shown) -> Judgement:
     """Useful with enough of the items, or one of the accepted wordings; a catalogue of documents,
-    if it has most of them and they are most of those named."""
+    if it has most of them and they are most of those named.
+    """
     if question.form == "catalogue" and all("/" in name for name in question.wordings or ("",)):
         expected, named = {*question.wordings}, {*shown.documents}
         count = len(expected & named)

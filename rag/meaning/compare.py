@@ -2,7 +2,8 @@
 of day and answers.
 
 Two are called the same only if that is certain: merging two facts is worse than showing two
-answers. A date includes a more precise one, quantities are converted, words must be equal."""
+answers. A date includes a more precise one, quantities are converted, words must be equal.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ def is_denied(claim: str, evidence: str, is_alike: bool) -> bool:
     most words with the claim.
 
     `is_alike`: both have almost the same words, so that "limited to" and the like cannot express
-    the same denial."""
+    the same denial.
+    """
     words = content_words(claim)
     clauses = [evidence] if _CLAUSE.search(claim) else _CLAUSE.split(evidence)
     nearest = max(clauses, key=lambda clause: len(words & content_words(clause)))
@@ -80,7 +82,8 @@ _SYMBOLED = re.compile(r"(?<=[A-Za-z])(?:\+\+|#)")
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """The meaning of words. `key` is the normalised text, `negated` whether the clause denies it,
-    `anchor` the document that a relative date such as "on Tuesday" refers to."""
+    `anchor` the document that a relative date such as "on Tuesday" refers to.
+    """
 
     text: str
     key: str
@@ -97,7 +100,8 @@ class Meaning:
 
 def meaning(text: str, before: str = "", after: str = "", amount: bool = False) -> Meaning:
     """The meaning of words, given the text `before` and `after` them in their sentence. If the
-    question asks for an `amount`, a number is not read as a date."""
+    question asks for an `amount`, a number is not read as a date.
+    """
     bare = _LEAD.sub("", text)
     is_dated = not amount and not after.lstrip().startswith(_ERA)
     date = only_date(text) if is_dated else None
@@ -160,7 +164,8 @@ def compare(first: Comparable, second: Comparable) -> Relation:
 
 def entails(stated: Comparable, claimed: Comparable) -> bool:
     """Whether the `stated` date, quantity or time is the claimed one, or a more precise one: "14
-    July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20"."""
+    July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20".
+    """
     if isinstance(stated, Dated) and isinstance(claimed, Dated):
         if _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER):
             return False
@@ -238,7 +243,8 @@ _Range = tuple[float, float]
 
 def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | None:
     """Both as (least, greatest): in the base unit of their dimension if both have a unit; None if
-    their units measure different things."""
+    their units measure different things.
+    """
     if first.unit is None or second.unit is None or {first.unit, second.unit} == {"GBP", "pound"}:
         return _range(first), _range(second)
     (low, unit), (other_low, other_unit) = (base(a.number, a.unit, a.kind) for a in (first, second))

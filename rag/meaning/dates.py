@@ -1,7 +1,8 @@
 """Dates and times of day in words or figures, with the precision of the words: the one grammar that
 reads them.
 
-Questions, answers, column names, metadata and claims all use it."""
+Questions, answers, column names, metadata and claims all use it.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ BOUNDS = frozenset("before after until till since by eve".split())
 class Date:
     """A date at `[start, end)` of a text. `iso` and `precision` as in `Value`: a month without a
     year has no year. `other` is the other reading of a date such as 1/7/2023. `is_certain` is
-    False if there is one, or if the year has two digits."""
+    False if there is one, or if the year has two digits.
+    """
 
     start: int
     end: int
@@ -209,7 +211,8 @@ class Dated:
 
 def only_date(text: str) -> Dated | None:
     """The date that a text consists of, apart from words such as "on", "early" or "before"; None if
-    the text says anything else."""
+    the text says anything else.
+    """
     text_dates = dates(text) if len(text) <= _LONGEST else []
     if not 1 <= len(text_dates) <= 2:
         return None
@@ -231,7 +234,8 @@ def only_date(text: str) -> Dated | None:
 
 def includes(wide: Dated, narrow: Dated) -> bool:
     """Whether the narrow date is within the wide one, as 14 July 2015 is within 2015; a bound such
-    as "before" must be the same on both."""
+    as "before" must be the same on both.
+    """
     if len(wide.isos) != 1 or len(narrow.isos) != 1:
         return False
     if (wide.qualifiers or narrow.bounds) and wide.qualifiers != narrow.qualifiers:
@@ -246,7 +250,8 @@ def includes(wide: Dated, narrow: Dated) -> bool:
 
 def iso_date(text: str) -> str:
     """The date that metadata consists of, as YYYY, YYYY-MM or YYYY-MM-DD; a time of day is ignored.
-    "" without a date, or if it is ambiguous: 03/04/2024 may mean two different days."""
+    "" without a date, or if it is ambiguous: 03/04/2024 may mean two different days.
+    """
     text = text.strip()
     if match := _PDF.fullmatch(text):
         text = "-".join(part for part in match.groups() if part)
@@ -290,7 +295,8 @@ _HALF_DAY = 12 * 60
 @dataclass(frozen=True, slots=True)
 class TimeOfDay:
     """A time at `[start, end)` of a text, in minutes since midnight. If `is_exact` is False, the
-    words leave open which half of the day it is in."""
+    words leave open which half of the day it is in.
+    """
 
     start: int
     end: int

@@ -176,7 +176,8 @@ def contradicting(
     missing: Sequence[Figure], stated: Sequence[Figure], claimed: Sequence[Figure]
 ) -> Iterator[tuple[str, str]]:
     """(the claim's words, the evidence's words) for each `missing` value of the claim, if a
-    different value of its kind is `stated` and the claim does not have that value too."""
+    different value of its kind is `stated` and the claim does not have that value too.
+    """
     unclaimed = [value for value in stated if not any(states(value, own) for own in claimed)]
     for value in missing:
         different = next((other for other in unclaimed if _differ(value, other)), None)

@@ -4,7 +4,8 @@
 A follow-up has several possible completions: its pronoun stands for a part of the last question or
 for the last answer, it replaces a part of the last question, it continues it, or the last question
 is only its topic. All are made from the words alone; a fitted model says how likely each is meant,
-and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it)."""
+and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it).
+"""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ class PreviousTurn:
 class Rewrite:
     """The question to ask, and a note if it seems to refer to the last one but is asked as typed.
     `follows` is the probability that it refers to the last turn. `others` are other meanings, the
-    likeliest first, each with the root of how likely it is compared with `question`."""
+    likeliest first, each with the root of how likely it is compared with `question`.
+    """
 
     question: str
     note: str = ""
@@ -108,7 +110,8 @@ class TaggedWord(NamedTuple):
 
 class QuestionPart(NamedTuple):
     """A few content words of the last question, `question[start:start + len(text)]`, in a run of
-    them; "the" before them is part of the `name`. `features` are those of an antecedent."""
+    them; "the" before them is part of the `name`. `features` are those of an antecedent.
+    """
 
     text: str
     start: int
@@ -120,7 +123,8 @@ class QuestionPart(NamedTuple):
 class Completion(NamedTuple):
     """A possible meaning of a follow-up: `text`, made in the way `kind`. `features`, each about 0
     to 1, say by name what the question looks like in itself, and how the added words fit those
-    that they replace."""
+    that they replace.
+    """
 
     text: str
     kind: str
@@ -244,7 +248,8 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
 
 def _is_clause(own: Sequence[TaggedWord]) -> bool:
     """Whether the words ask by themselves, with a question word and an auxiliary, or an auxiliary
-    first."""
+    first.
+    """
     after_links = [word.lower for word in own if word.lower not in _LINKS]
     if AUXILIARIES.isdisjoint(after_links):
         return False
@@ -411,7 +416,8 @@ def _likeness(word: str, second: str) -> float:
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     """The index of the completion to ask: as typed, first of the options, unless the question
     probably refers to the last turn. One that reads like a question is preferred to one with a
-    topic in brackets."""
+    topic in brackets.
+    """
     if chances[0] > 1 - UNSURE or len(options) == 1:
         return 0
     weights = [_TOPIC if option.kind == "topic" else 1.0 for option in options]

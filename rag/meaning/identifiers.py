@@ -1,7 +1,8 @@
 """Identifiers and periods in file names, titles and questions, normalised.
 
 "RFC 9110", "RFC-9110" and "rfc9110" become `rfc9110`; "2023 Q3", "Q3 FY2023" and "the third quarter
-of 2023" become `2023q3`; "EPA's 2022 report" and "EPA2022" become `epa2022`."""
+of 2023" become `2023q3`; "EPA's 2022 report" and "EPA2022" become `epa2022`.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ _MOST_SWAPPED = 5
 
 def names(text: str) -> list[str]:
     """The names of a text in order, each once: runs of capitalised words other than function
-    words, months and days."""
+    words, months and days.
+    """
     runs: list[list[str]] = []
     end = -1
     for match in WORD.finditer(text):
@@ -55,7 +56,8 @@ def _is_common(run: list[str]) -> bool:
 
 def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
     """Whether the evidence, which consists of these words, has the name: its last word, an
-    inflection such as "Iranian" for "Iran", its initials, or an acronym written out."""
+    inflection such as "Iranian" for "Iran", its initials, or an acronym written out.
+    """
     last = fold(name.split()[-1])
     return (
         last in words
@@ -87,7 +89,8 @@ def swapped_names(
     claim: str, evidence: str, steps: Sequence[tuple[str, int, int, int, int]]
 ) -> list[tuple[str, str]]:
     """Pairs (name in the claim, name in the evidence) at the same place between words that both
-    have. `steps` are the opcodes of difflib from one `word_list` to the other."""
+    have. `steps` are the opcodes of difflib from one `word_list` to the other.
+    """
     mine, other = WORD.findall(claim), WORD.findall(evidence)
     if [(len(mine), len(other))] != [(b, d) for _, _, b, _, d in steps[-1:]]:
         return []  # number words were joined

@@ -82,7 +82,8 @@ class Periods(NamedTuple):
 
     def differ(self, other: Periods) -> bool:
         """Whether both state days, years or quarters, but none in common; or this one only a
-        quarter's length, and the other only longer ones."""
+        quarter's length, and the other only longer ones.
+        """
         if min(map(_agreement, self[:3], other[:3])) < 0:
             return True
         return self.months == {"3"} and bool(other.months & _LONGER)
@@ -119,7 +120,8 @@ def of_column(name: str) -> Periods:
 
 def same_season(day: str, other: str) -> bool:
     """Whether two ISO dates are at most 20 days apart, ignoring the year: fiscal quarters shift by
-    as much."""
+    as much.
+    """
     first, second = (date.fromisoformat(iso_day).timetuple().tm_yday for iso_day in (day, other))
     return min(abs(first - second), 365 - abs(first - second)) <= _SEASON_SHIFT
 

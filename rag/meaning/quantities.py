@@ -1,5 +1,6 @@
 """Reads numbers in words or digits, ranges, and their units: currencies, durations, and physical
-units with their sizes. `rag.meaning.compare` converts and compares them."""
+units with their sizes. `rag.meaning.compare` converts and compares them.
+"""
 
 from __future__ import annotations
 
@@ -187,7 +188,8 @@ def named_unit(name: str) -> tuple[str, str] | None:
 
 def base(number: float, unit: str | None, kind: str) -> tuple[float, str | None]:
     """(number, unit) in the base unit of its dimension, so that tonnes compare with kilograms;
-    other units are unchanged."""
+    other units are unchanged.
+    """
     if kind == "duration" and unit:
         return number * _TIMES[unit], "day"
     if kind == "quantity" and unit:
@@ -300,7 +302,8 @@ def quantity(text: str, after: str = "") -> Quantity | None:
 
     None if there are several numbers, if the number is ambiguous ("hundreds of", "two thirds",
     "1,5", "1 284,50", "9 am", "2015-18", "5m people"), or if it does not count anything ("room 12",
-    "C 010")."""
+    "C 010").
+    """
     after = after[:80]
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
         return None
@@ -370,7 +373,8 @@ def _bound_name(match: re.Match[str] | None) -> str:
 
 def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
     """(kind, unit, length of the unit's name in `tail`); None if the characters directly after the
-    number have no known meaning, as in "5G"."""
+    number have no known meaning, as in "5G".
+    """
     if sign:
         if tail[:1] in NUMERIC_LETTERS:
             return None
@@ -390,7 +394,8 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
 
 def _named(words: str) -> tuple[str, str | None, int]:
     """(kind, unit, length of its name) of the longest start of `words` that is a currency, a
-    duration, a physical unit, or a noun."""
+    duration, a physical unit, or a noun.
+    """
     name_words = list(takewhile(lambda word: word.lower() not in _STOP, words.split()))
     for count in range(len(name_words), 0, -1):
         name = " ".join(name_words[:count])

@@ -1,5 +1,6 @@
 """Resolves dates such as "on Tuesday" or "last month" against the date of their document, and finds
-that date."""
+that date.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ class Resolved:
 
 def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
     """The date of a document: from its metadata, otherwise from a line or dateline near its top
-    that consists of a day."""
+    that consists of a day.
+    """
     stated = (metadata.get(key, "") for key in ("date", "published", "created"))
     return next(filter(None, map(_day, stated)), None) or _date_near_top(text[:3000])
 
@@ -94,7 +96,8 @@ def resolve(
     None if the expression is not relative, refers to another event, or has no calendar date. A
     weekday alone is the last one up to that day, or the next if its clause is about the future;
     with "until", "by" or "from" the clause must say so. `in_row` is whether the expression is in a
-    row of a table, where a weekday recurs and is not resolved."""
+    row of a table, where a weekday recurs and is not resolved.
+    """
     head = _HEAD.match(text)
     match = _RELATIVE.fullmatch(digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:"))
     if match is None or _THE.search(f"{before[-8:]}{text}"):
@@ -115,7 +118,8 @@ def resolve(
 
 def _is_ahead(before: str, after: str) -> bool:
     """Whether the clause of the expression is about the future. The words after it count only if it
-    begins its clause."""
+    begins its clause.
+    """
     clause = _CLAUSE.split(before)[-1]
     follows = "" if clause.strip() else _CLAUSE.split(after.lstrip(" ,"))[0]
     return bool(_AHEAD.search(f"{clause} {follows}"))

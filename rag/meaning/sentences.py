@@ -62,7 +62,8 @@ _STARTERS = frozenset(
 def split_sentences(text: str, rows: Sequence[Offsets] | None = None) -> list[Offsets]:
     """The sentences of `text` in order, as (start, end). They do not overlap, have no white space
     at either end, and together contain every other character of the text. `rows` are the rows of
-    tables, in order; None for a text whose structure is not known."""
+    tables, in order; None for a text whose structure is not known.
+    """
     return list(_split(text, _lines_with_bars(text) if rows is None else rows))
 
 
@@ -70,13 +71,15 @@ def enclosing_sentence(
     text: str, start: int, end: int, rows: Sequence[Offsets] | None = None
 ) -> Offsets:
     """(start, end) from the start of the sentence that contains `start` to the end of the one that
-    contains `end`. `rows` as in `split_sentences`."""
+    contains `end`. `rows` as in `split_sentences`.
+    """
     return around(_kept(text, None if rows is None else tuple(rows)), start, end)
 
 
 def around(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
     """From the start of the first of these sentences that `[start, end)` touches to the end of the
-    last; (start, end) if it touches none."""
+    last; (start, end) if it touches none.
+    """
     touched = [s for s in sentences if s[0] < max(end, start + 1) and s[1] > start]
     return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
@@ -142,7 +145,8 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
 
 def _can_end(word: str, next_word: str) -> bool:
     """Whether a full stop after `word` may end a sentence: not after "Dr", after "U.S" only before
-    "The"."""
+    "The".
+    """
     lower = word.lower()
     if lower in _TITLES:
         return False

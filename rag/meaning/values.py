@@ -1,6 +1,7 @@
 """Typed values: what the words of an answer mean, with currency, unit, period and bound.
 
-These may stand beside the words, in the name of the column or in the heading of the table."""
+These may stand beside the words, in the name of the column or in the heading of the table.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from rag.types import Value, in_a_cell
 class Surroundings:
     """What is around the words of a value: the text before and after them in their sentence, and
     for a figure in a table the `label` of its row (None elsewhere), the name of its column, and the
-    table's headings."""
+    table's headings.
+    """
 
     before: str = ""
     after: str = ""
@@ -33,7 +35,8 @@ NOWHERE = Surroundings()
 
 def typed_value(text: str, kind: str, around: Surroundings = NOWHERE) -> Value | None:
     """The first value in the words of an answer that suits a grid's column of this type; None
-    without one. A date that can be read in two ways, such as 1/7/2023, has no `iso`."""
+    without one. A date that can be read in two ways, such as 1/7/2023, has no `iso`.
+    """
     if kind in ("text", "list"):
         return None
     if kind == "yes_no":
@@ -52,7 +55,8 @@ def typed_value(text: str, kind: str, around: Surroundings = NOWHERE) -> Value |
 
 def _date(text: str, around: Surroundings) -> Value | None:
     """The date, or the two ends of a period. What a sentence says right after the words, such as
-    the year, is part of it."""
+    the year, is part of it.
+    """
     sentence = f"{around.before}{text}{around.after}"
     start, end = len(around.before), len(around.before) + len(text)
     stated = [
@@ -261,7 +265,8 @@ def _unit_factor(heading: str, label: str) -> int:
 
 def _in_table(text: str, amount: Quantity, around: Surroundings) -> Quantity:
     """A figure of a table with the scale, the sign and the currency that its column, its row or the
-    heading states."""
+    heading states.
+    """
     if around.label is None or amount.kind not in ("money", "number", "percentage"):
         return amount
     stated = (around.column, around.label, around.headings)
@@ -288,7 +293,8 @@ def _currency(around: Surroundings) -> str:
 
 def addition(value: Value | None, words: str) -> str:
     """What a value says that its words do not: "per month" beside "€3,200", or "= 3,200 GBP per
-    month" beside the "3,200" of a table; "" if the words say it all."""
+    month" beside the "3,200" of a table; "" if the words say it all.
+    """
     if value is None or value.number is None:
         return ""
     stated = typed_value(words, "amount")

@@ -1,7 +1,8 @@
 """English words: closed classes, names of months and weekdays, number words as digits, and words as
 they are compared: normalised, content words only, or one by one in order.
 
-Number words become digits through text2num, with additions for ranges, halves and scales."""
+Number words become digits through text2num, with additions for ranges, halves and scales.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +133,8 @@ LONGEST = 400
 
 def digits(text: str) -> str:
     """Number words as digits: "twenty-five years" becomes "25 years", "two to three" becomes "2 to
-    3", "two and a half" becomes "2.5"."""
+    3", "two and a half" becomes "2.5".
+    """
     if len(text) > LONGEST or NUMERIC_LETTERS.isdisjoint(text):
         return text
     for pattern, figures in _REWRITINGS:
@@ -153,7 +155,8 @@ def normalize(text: str) -> str:
 
 def compatible(text: str, other: str) -> bool:
     """Whether one normalised answer contains the other word for word, as "14 july 2015" contains
-    "2015"."""
+    "2015".
+    """
     return f" {text} " in f" {other} " or f" {other} " in f" {text} "
 
 
@@ -164,7 +167,8 @@ def content_words(text: str) -> frozenset[str]:
 
 def named_words(question: str) -> frozenset[str]:
     """The content words of a question that are names, except for its first word, or contain a
-    digit."""
+    digit.
+    """
     return frozenset(word for match in _NAMED.findall(question) for word in content_words(match))
 
 

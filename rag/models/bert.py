@@ -11,7 +11,8 @@ own scale (per-channel symmetric quantisation; Wu et al. 2020, "Integer quantiza
 learning inference", section 3.2.2). In the safetensors file a matrix is int8 under its own name,
 with its scales under that name and `SCALE`; vectors stay in half precision. The model computes in
 floating point, with matrices that are converted at load, or in integers, with `Int8Linear`, on the
-mapped file, which the processes of a machine share."""
+mapped file, which the processes of a machine share.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def load_weights(
     `kinds` gives for the name, others are unchanged. An 8-bit one that stays int8 has its scales
     under its name and `SCALE`.
 
-    Raises OSError, or safetensors' error for a broken file."""
+    Raises OSError, or safetensors' error for a broken file.
+    """
     tensors = load_file(path)
     for name in [name for name in tensors if name.endswith(SCALE)]:
         scale, matrix = tensors.pop(name), name.removesuffix(SCALE)
@@ -134,7 +136,8 @@ class Bert:
     def __init__(self, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
         """`is_bert` must hold for the folder.
 
-        Raises OSError, ValueError or KeyError for missing, broken or unexpected files."""
+        Raises OSError, ValueError or KeyError for missing, broken or unexpected files.
+        """
         self.config = _json(folder / "config.json")
         tokenizer = _json(folder / "tokenizer_config.json")
         inputs = tokenizer.get("model_input_names")
@@ -206,7 +209,8 @@ class Bert:
         """Last states, shape (tokens, dim), of each text; `ids` and `types` are its tokens and
         token types.
 
-        `types` are ignored by models that were not trained with them."""
+        `types` are ignored by models that were not trained with them.
+        """
         padding = [0] * filler(sum(len(text) for text in ids))
         ids, types = [*ids, padding], [*types, padding]
         lengths = [len(text) for text in ids]
@@ -232,7 +236,8 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     """(1, heads, longest, longest) from MPNet's `table`, shape (buckets, heads).
 
     Half of the buckets are for tokens before, half for tokens after; in each half, the nearest
-    distances have one each, and further ones share wider and wider ones."""
+    distances have one each, and further ones share wider and wider ones.
+    """
     half = len(table) // 2
     near = half // 2
     positions = torch.arange(longest, device=table.device)
@@ -248,7 +253,8 @@ def filler(tokens: int) -> int:
     """Number of padding tokens for a row, so that there are few different lengths.
 
     oneDNN compiles and keeps a kernel for each shape: with arbitrary lengths a process grew by 760
-    MiB in 500 batches; with these by 80 MiB in the first 100 and no more, in a sixth less time."""
+    MiB in 500 batches; with these by 80 MiB in the first 100 and no more, in a sixth less time.
+    """
     return -tokens % (64 if tokens > 64 else 16)
 
 

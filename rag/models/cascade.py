@@ -19,7 +19,8 @@ from rag.types import Hit
 
 class Cascade:
     """`first` reads every passage, `reader` the `most` likeliest of them. The output is that of
-    `reader`, with that of `first` beside it as a second opinion."""
+    `reader`, with that of `first` beside it as a second opinion.
+    """
 
     def __init__(self, first: Reader, reader: Reader, reads: int) -> None:
         self.name = reader.name

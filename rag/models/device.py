@@ -29,7 +29,8 @@ _LEVELS = 127
 class Arithmetic:
     """`device` as named by torch; `bf16` means weights and states in bfloat16, otherwise fp32.
     `int8` means matrix products in 8-bit integers and states in fp32 for models that `Bert`
-    computes, and `bf16` for others."""
+    computes, and `bf16` for others.
+    """
 
     device: str = "cpu"
     bf16: bool = False
@@ -47,7 +48,8 @@ ON_CPU = Arithmetic()
 def arithmetic(device: str, precision: str) -> Arithmetic:
     """Device and arithmetic for these settings on this machine.
 
-    Raises InputError for a device that torch does not find, or that does not compute in int8."""
+    Raises InputError for a device that torch does not find, or that does not compute in int8.
+    """
     device = best_device() if device == "auto" else device
     if not _available(device):
         message = f"device = {device!r}: torch {torch.__version__} finds no {device} device here"
@@ -81,7 +83,8 @@ def native_bf16() -> bool:
 
     Without instructions for it (AVX512_BF16 or AMX) it is 100 times slower. With them it is timed,
     as the instructions do not decide: measured, it is 4.6 times faster on Zen 5, and half as fast
-    on an Intel processor whose virtual machine hides AMX."""
+    on an Intel processor whose virtual machine hides AMX.
+    """
     ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     return bool(ask()) and _floating_seconds(torch.bfloat16) < _floating_seconds(torch.float32)
 
@@ -93,7 +96,8 @@ def fast_int8() -> bool:
 
     With VNNI, a layer takes half the time of fp32 or less; without it, a few answers are lost
     (eval/results/int8.md). Other processors than x86 are not timed: without instructions for it, a
-    product takes seconds."""
+    product takes seconds.
+    """
     if native_bf16() or platform.machine().lower() not in ("x86_64", "amd64") or not has_vnni():
         return False
     product = Int8Linear.of(*quantised(torch.ones(_SIZE, _SIZE)), torch.zeros(_SIZE))
@@ -117,7 +121,8 @@ class Int8Linear(NamedTuple):
     `sums` (of the rows of the weights), shape (out,).
 
     Every state is rounded in steps of its own, from its lowest number to its highest, since few
-    have numbers many times as large as those of others (Yao et al. 2022, "ZeroQuant")."""
+    have numbers many times as large as those of others (Yao et al. 2022, "ZeroQuant").
+    """
 
     weight: torch.Tensor
     scale: torch.Tensor
@@ -143,7 +148,8 @@ def int8_steps() -> int:
     126, from -127 up.
 
     Processors without VNNI add two products in 16 bits, where those of large numbers do not fit.
-    They fit if all numbers of a state are in -127 to -1 (oneDNN adds 128 to them)."""
+    They fit if all numbers of a state are in -127 to -1 (oneDNN adds 128 to them).
+    """
     return 2 * _LEVELS if has_vnni() else _LEVELS - 1
 
 

@@ -1,6 +1,7 @@
 """Embedders: this package's BERT if it supports the model, else sentence-transformers.
 
-sentence-transformers is imported when one of its models loads, since that takes seconds."""
+sentence-transformers is imported when one of its models loads, since that takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +22,14 @@ _HINT = "set RAG_EMBEDDER to another model"
 
 class SentenceTransformerEmbedder:
     """A sentence-transformers model with its own prompts for queries and documents. Returns float32
-    rows of unit length. Threads take turns, since using the tokenizer changes it."""
+    rows of unit length. Threads take turns, since using the tokenizer changes it.
+    """
 
     def __init__(self, setting: str, arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` as in `Settings.embedder`; pooling is always fp32.
 
-        Raises ModelError if the model cannot be loaded."""
+        Raises ModelError if the model cannot be loaded.
+        """
         from sentence_transformers import SentenceTransformer
 
         path, local = embedder_path(setting)
@@ -83,7 +86,8 @@ class MeanEmbedder:
     def __init__(self, setting: str, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` is the embedder's name; the mean is always fp32.
 
-        Raises ModelError if the model cannot be loaded."""
+        Raises ModelError if the model cannot be loaded.
+        """
         from rag.models.bert import Bert
 
         with loading(f"embedder {setting}", _HINT):
@@ -133,7 +137,8 @@ def _batches(ids: Sequence[list[int]]) -> Iterator[list[list[int]]]:
 
 def is_mean(folder: Path) -> bool:
     """Whether the folder contains a BERT with mean pooling, normalised vectors and no prompts, in
-    the old or new format of sentence-transformers."""
+    the old or new format of sentence-transformers.
+    """
     from rag.models.bert import is_bert
 
     try:

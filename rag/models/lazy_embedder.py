@@ -1,5 +1,6 @@
 """An embedder that is loaded when it is first used. Importing it loads no model library, since an
-ingest of unchanged files needs none."""
+ingest of unchanged files needs none.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _REPORTED = 64
 
 class LazyEmbedder:
     """Loads the embedder with `make` on first use. `on_embedded` is called with (0, 0) after that,
-    and after every few passages with their number and that of the batch."""
+    and after every few passages with their number and that of the batch.
+    """
 
     def __init__(
         self, make: Callable[[], Embedder], on_embedded: Callable[[int, int], object]

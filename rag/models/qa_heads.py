@@ -5,7 +5,8 @@ logit per token, pooled over each sentence (Chirkova et al. 2025, "Provence"); t
 first token, as in natural language inference.
 
 A window is the passage's title and heading, then a stretch of its text. A passage that fits is one
-window; a longer one is covered by windows that overlap, each with title and heading again."""
+window; a longer one is covered by windows that overlap, each with title and heading again.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class Encoded:
 
     `inputs`: the model's keyword arguments, each (n, t). `starts`, `ends`: (n, t), each token's
     offsets in its passage's text; `scored`: (n, t), whether the token belongs to the passage's
-    text. Token 0 means "no answer here"."""
+    text. Token 0 means "no answer here".
+    """
 
     inputs: dict[str, Any]
     starts: NDArray[np.int64]
@@ -71,7 +73,8 @@ def windows_of(
     stride: int = 96,
 ) -> list[list[Window]]:
     """The windows over each passage, (context, text), in order; `stride` tokens are shared by
-    neighbours. What fits in one window is tokenised once, all in one call."""
+    neighbours. What fits in one window is tokenised once, all in one call.
+    """
     question = cut(tokenizer, question, MAX_QUESTION_TOKENS)
     whole = _encoded(
         tokenizer,
@@ -133,7 +136,8 @@ def batches(
     size: Callable[[T], int] | None = None,
 ) -> Iterator[list[T]]:
     """Items of similar length in batches of at most `limit` tokens, including padding; an item has
-    `size` windows, by default one, each of at most `tokens` tokens."""
+    `size` windows, by default one, each of at most `tokens` tokens.
+    """
     batch: list[T] = []
     used = 0
     for item in sorted(items, key=tokens):
@@ -186,7 +190,8 @@ class HeadOutput:
 
     `first` and `last`, shape (t,), are those of a span's start and end; `sentence`, shape (t,),
     those of tokens in a sentence of the answer; `verdict`, shape (3,) or (4,), those of yes, no,
-    neither and, where the model knows it, "depends". None if the model lacks the head."""
+    neither and, where the model knows it, "depends". None if the model lacks the head.
+    """
 
     first: Logits
     last: Logits
@@ -205,7 +210,8 @@ def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_
 class BertHead:
     """A BERT or MPNet in a local folder, computed without padding.
 
-    Its heads are in fp32, since bf16's three digits suffice for states but not for scores."""
+    Its heads are in fp32, since bf16's three digits suffice for states but not for scores.
+    """
 
     def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
         self._bert = Bert(folder, arithmetic)

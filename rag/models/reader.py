@@ -36,7 +36,8 @@ class ExtractiveReader:
     def __init__(self, setting: str = "accurate", arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` as in `Settings.reader`; scores are always fp32.
 
-        Raises ModelError if the model cannot be loaded or has no span head."""
+        Raises ModelError if the model cannot be loaded or has no span head.
+        """
         self._head = load_head(setting, *reader_path(setting), arithmetic)
         self.name = setting
         self.tokenizer: Any = self._head.tokenizer
@@ -112,7 +113,8 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
 def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
     """The passage's verdict on a yes/no question; None without a verdict head.
 
-    If a passage has several windows, the most decided one counts."""
+    If a passage has several windows, the most decided one counts.
+    """
     logits = [output.verdict for _, output in windows if output.verdict is not None]
     if not logits:
         return None
@@ -135,7 +137,8 @@ def best_spans(
     (t,).
 
     The score is start + end - null, with the null at token 0. Spans satisfy first ≤ last, have at
-    most `max_tokens` tokens, and use only `scored` tokens."""
+    most `max_tokens` tokens, and use only `scored` tokens.
+    """
     tokens = np.flatnonzero(scored)
     if not len(tokens):
         return []

@@ -59,7 +59,8 @@ def reader_path(setting: str) -> tuple[str, bool]:
 
 def _weights_folder(folder: Path) -> Path:
     """The folder with the weights of a shipped reader. Those of "accurate" are in a package of
-    their own where rag comes from an index of packages. Raises ModelError."""
+    their own where rag comes from an index of packages. Raises ModelError.
+    """
     if folder.name != READERS[0] or (folder / "model.safetensors").exists():
         return folder
     spec = importlib.util.find_spec(ACCURATE.replace("-", "_"))
@@ -87,13 +88,15 @@ def _accurate_requirement() -> str:
 
 def shipped_reader(setting: str) -> Path | None:
     """Folder of a shipped reader, without its weights if they are in a package of their own; None
-    for any other reader."""
+    for any other reader.
+    """
     return SHIPPED / _FOLDERS[setting] if setting in _FOLDERS else None
 
 
 def first_reader(setting: str) -> str | None:
     """The reader that chooses passages for this one: "fast" for "accurate" and for a folder whose
-    config.json says so; None if it reads all of them."""
+    config.json says so; None if it reads all of them.
+    """
     if setting in READERS:
         return "fast" if setting == "accurate" else None
     try:

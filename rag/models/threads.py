@@ -6,7 +6,8 @@ question costs several times the CPU time. And `sched_getaffinity` does not see 
 quota, so 64 threads share two cores.
 
 GNU's OpenMP (used by torch and FAISS on Linux) reads its variables once, when it is loaded, so
-`prepare` must run before torch is imported; `rag/__init__.py` sees to that."""
+`prepare` must run before torch is imported; `rag/__init__.py` sees to that.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def available_cores(root: Path = _ROOT) -> int:
     """Cores that this process may use at once, at least 1, by affinity and CPU quota (cgroup v1 and
     v2).
 
-    A quota of 1.5 cores counts as 2, as in Go and Java, so that the threads can use all of it."""
+    A quota of 1.5 cores counts as 2, as in Go and Java, so that the threads can use all of it.
+    """
     return max(1, min(_allowed(), math.ceil(min(quota(root), 1e6))))
 
 
@@ -47,7 +49,8 @@ def model_threads(setting: int, environ: MutableMapping[str, str], root: Path = 
 def quota(root: Path = _ROOT) -> float:
     """CPU quota of this process's control groups in cores; `math.inf` without a limit.
 
-    Limits of parent groups count too. `root` contains /proc and /sys."""
+    Limits of parent groups count too. `root` contains /proc and /sys.
+    """
     limits = [math.inf]
     for line in _text(root / "proc/self/cgroup").splitlines():  # see cgroups(7)
         controllers, _, path = line.partition(":")[2].partition(":")

@@ -25,7 +25,8 @@ on_scan: ContextVar[OnScan] = ContextVar("on_scan", default=ignore_scan)
 class ParseError(Exception):
     """Why a file cannot be read; other files are still read.
 
-    `transient` means that a retry may succeed although the file is unchanged."""
+    `transient` means that a retry may succeed although the file is unchanged.
+    """
 
     def __init__(self, reason: str, transient: bool = False) -> None:
         super().__init__(reason)
@@ -35,7 +36,8 @@ class ParseError(Exception):
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A document's text with its structure, as in `rag.types.Document`. "title" in `metadata`
-    becomes the title."""
+    becomes the title.
+    """
 
     text: str
     blocks: Sequence[Block] = ()
@@ -48,7 +50,8 @@ class Parsed:
 @dataclass(frozen=True, slots=True)
 class Member:
     """A file inside another: its path, and `read(most)`, which returns its bytes or raises
-    ParseError for more than `most`."""
+    ParseError for more than `most`.
+    """
 
     name: str
     read: Callable[[int], bytes]
@@ -79,7 +82,8 @@ class Part:
     in `rag.types.Document`, with offsets from the start of `text` and -1 as the parent of the
     outermost; `kind` and `name` are then not used. `list_part` and `rag.parsing.tables` make such
     parts. `context` are the names of the groups that contain the part, outermost first, such as the
-    defined term or a figure's caption; adjacent parts with one context share the group."""
+    defined term or a figure's caption; adjacent parts with one context share the group.
+    """
 
     text: str
     level: int = 0
@@ -127,7 +131,8 @@ def with_pages(
 def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
     """Join parts into one text with blank lines between them, and return it with its blocks.
 
-    Lines of paragraphs that begin with a marker are items of lists."""
+    Lines of paragraphs that begin with a marker are items of lists.
+    """
     texts: list[str] = []
     outline = Outline()
     start = 0

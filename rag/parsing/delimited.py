@@ -53,7 +53,8 @@ def _separator(source: str) -> str:
 
 def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
     """Title rows, and a table of the other rows that are not empty. Each is named "row n" by its
-    number in the file, and repeats the headers; long values are paragraphs of their row."""
+    number in the file, and repeats the headers; long values are paragraphs of their row.
+    """
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
     top = list(islice(filled, _ROWS + 1))

@@ -149,7 +149,8 @@ def _number(paragraph: Paragraph, path: str, default: int) -> int:
 def _table(table: Table, context: tuple[str, ...]) -> Part:
     """One line per row; merged cells occur once. The first row contains the headers if it is marked
     as repeated or alone is bold, or if it looks like headers in a table of three columns or more;
-    tables of two columns often have a name and a value in each row."""
+    tables of two columns often have a name and a value in each row.
+    """
     elements = list(_children(table._tbl, qn("w:tr")))
     cells = (_children(row, qn("w:tc")) for row in elements)
     rows = [[" ".join(_text(cell, " ").split()) for cell in row] for row in cells]

@@ -34,7 +34,8 @@ _DECLARING = 2048
 
 def decode(content: bytes, declared: str | None = None) -> str:
     """Decode text by its byte order mark, as UTF-8, in the `declared` encoding, or in the most
-    likely one. Raises ParseError if it is binary."""
+    likely one. Raises ParseError if it is binary.
+    """
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
         bom = _utf16_without_mark(content)
@@ -50,7 +51,8 @@ def decode(content: bytes, declared: str | None = None) -> str:
 
 def _utf16_without_mark(content: bytes) -> str:
     """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else.
-    Raises ParseError for other bytes."""
+    Raises ParseError for other bytes.
+    """
     even, odd = content[::2], content[1::2]
     for zeros, letters, codec in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
         if zeros.count(0) > 0.7 * len(zeros) and not letters.count(0) and len(even) == len(odd):

@@ -39,7 +39,8 @@ def find(
     write in a folder could otherwise add what only the reader of the files may read. A path that is
     named may be a link.
 
-    Raises NotFoundError for a missing path, InputError for a path within an index."""
+    Raises NotFoundError for a missing path, InputError for a path within an index.
+    """
     own = os.path.realpath(index) if index else ""
     for path in paths:
         # Path.exists raises for names that are too long and folders without access

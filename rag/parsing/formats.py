@@ -20,7 +20,8 @@ class Format:
     - binary: `parse(content) -> Parsed`
     - container: `parts(content) -> Iterator[Member]`; for "gz", `unpack(content, limit) -> bytes`
 
-    `parse` of HTML and PDF drops boilerplate, unless it gets True as second argument."""
+    `parse` of HTML and PDF drops boilerplate, unless it gets True as second argument.
+    """
 
     name: str
     module: str
@@ -68,7 +69,8 @@ _OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
 
 def format_of(name: str, content: bytes) -> Format:
     """The format by unmistakable content, else by the name's suffix; a name without one is text.
-    Raises ParseError for unsupported formats."""
+    Raises ParseError for unsupported formats.
+    """
     last = name.rsplit("/", 1)[-1]
     suffix = last.rsplit(".", 1)[-1].lower() if "." in last.lstrip(".") else ""
     extension = _by_content(content, suffix) or suffix or "txt"
@@ -106,7 +108,8 @@ _LIBRARIES = (
 
 def identity(*limits: int) -> str:
     """A digest of the limits, this package's parsers and the versions of their libraries; it
-    changes with any of them, and then an unreadable file may be readable."""
+    changes with any of them, and then an unreadable file may be readable.
+    """
     sources = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(Path(__file__).parent.rglob("*.py"))

@@ -2,7 +2,8 @@
 part of a page.
 
 libxml2 parses any source in linear time and closes elements that HTML allows to stay open. It
-limits nesting to 2,048 elements: deeper pages are parsed again without grouping tags."""
+limits nesting to 2,048 elements: deeper pages are parsed again without grouping tags.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -42,7 +43,8 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     `html_furniture`) unless `keep_furniture`.
 
     Forms are boilerplate unless they contain a heading or most of the text. A page that would be
-    all boilerplate is kept whole."""
+    all boilerplate is kept whole.
+    """
     page = tree(source)
     if page is None:
         return Parsed("")
@@ -58,7 +60,8 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
 
 def fragment(source: str, has_unmarked_headers: bool = False) -> Iterator[Part]:
     """Parts of HTML within another format; all visible text. If it `has_unmarked_headers`, as what
-    OCR writes, headers of tables that have no <th> are found by their words."""
+    OCR writes, headers of tables that have no <th> are found by their words.
+    """
     root = tree(source)
     if root is not None and has_unmarked_headers:
         mark_headers(root)

@@ -181,7 +181,8 @@ class PartBuilder:
 
 def mark_headers(root: Any) -> None:
     """Make the cells of header rows <th>, and a first row of one cell over all columns a <caption>,
-    in tables that mark neither."""
+    in tables that mark neither.
+    """
     for table in root.iter("table"):
         if table.find(".//table") is not None:
             continue

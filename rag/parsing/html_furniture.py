@@ -2,7 +2,8 @@
 cookie banners, edit links.
 
 Uses only the page's structure: semantic elements, roles and classes, and the share of text in
-links."""
+links.
+"""
 
 import re
 from collections.abc import Mapping

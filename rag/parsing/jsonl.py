@@ -1,5 +1,6 @@
 """JSON and JSON Lines: each record is a group under its title, with long values, and the short ones
-with their names on one line. Records of short values are the rows of a table."""
+with their names on one line. Records of short values are the rows of a table.
+"""
 
 import json
 from collections.abc import Iterator, Sequence

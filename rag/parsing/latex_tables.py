@@ -1,6 +1,7 @@
 """Tables in LaTeX, as converters and OCR write them into Markdown.
 
-They are `tabular` and its relatives, alone or in a `table` with a caption."""
+They are `tabular` and its relatives, alone or in a `table` with a caption.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ _TAB = 8
 
 class Lists:
     """The blocks of lists and of paragraphs between them, in order. A list ends with its first line
-    until `rag.parsing.base.Outline` extends it."""
+    until `rag.parsing.base.Outline` extends it.
+    """
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
@@ -42,7 +43,8 @@ class Lists:
     def text(self, start: int, end: int, indent: int, *, gap: bool, new: bool) -> bool:
         """Add a line without a marker to the open item that it belongs to, and return whether there
         is one; else it is a `new` paragraph, or a line of the last one. Text to the left of an
-        item's marker, or below it after a `gap`, an empty line, ends the list."""
+        item's marker, or below it after a `gap`, an empty line, ends the list.
+        """
         levels = self._levels
         while levels and (indent < levels[-1][0] or (indent == levels[-1][0] and gap)):
             levels.pop()

@@ -42,7 +42,8 @@ class Loaded:
     """Content of a file: documents, sources of unchanged ones, and (source, reason) of what cannot
     be read.
 
-    `sha256` is the digest of the file itself."""
+    `sha256` is the digest of the file itself.
+    """
 
     documents: list[Document] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
@@ -62,7 +63,8 @@ def load(
     `known`, by source, are not read.
 
     `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
-    unsupported format, a file larger than `most_bytes`, binary content, or a file without text."""
+    unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
+    """
     place = _Place(file.document_id, str(file.path), file.path.name)
     run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(place, read_bytes(file.path, most_bytes))
@@ -80,7 +82,8 @@ def load_data(
 
 def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded] = load_data) -> Loaded:
     """Result of `load_data`, or of a `rag.parsing.pool.Pool` within limits. Raises InputError if it
-    contains no document."""
+    contains no document.
+    """
     try:
         loaded = reader(name, data)
         if not loaded.documents:

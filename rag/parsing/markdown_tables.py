@@ -1,7 +1,8 @@
 """Tables in HTML and LaTeX inside Markdown, found as blocks of their own.
 
 CommonMark ends HTML at a blank line, takes a table inside a line for inline HTML, and knows no
-LaTeX. Here a table ends where its end tag is."""
+LaTeX. Here a table ends where its end tag is.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ def _places(state: StateBlock) -> list[Place]:
 
 def _last_line(state: StateBlock, line: int, begin: int, end: int) -> int | None:
     """The last line of the tables that start after offset `begin` on the lines up to `line` or
-    within each other's last lines; None if they leave the surrounding list or quotation."""
+    within each other's last lines; None if they leave the surrounding list or quotation.
+    """
     places = _places(state)
     number = bisect_left(places, (begin,))
     while number < len(places) and places[number].start < state.eMarks[line]:

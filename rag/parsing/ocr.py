@@ -2,7 +2,8 @@
 
 Its wheel includes the PP-OCR models, 30 MB; nothing is downloaded. A page takes three to six
 seconds on one core. Lines are detected in any script, and read in Chinese, English and other
-languages with Latin letters."""
+languages with Latin letters.
+"""
 
 import functools
 from collections.abc import Iterator

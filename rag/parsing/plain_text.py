@@ -2,7 +2,8 @@
 short first line is the title.
 
 Headings, terms and tables are found by layout: underlined, numbered and capitalised headings,
-indented definitions, lines with bars between cells."""
+indented definitions, lines with bars between cells.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,8 @@ def _has_lines_as_paragraphs(source: str) -> bool:
     anew.
 
     Then only line ends separate a headline from the first sentence. Wrapped lines continue in lower
-    case."""
+    case.
+    """
     lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
     long = [line for line in lines if len(line) > _LONG]
     if len(lines) < 2 or sum(map(len, long)) < 0.5 * sum(map(len, lines)):
@@ -144,7 +146,8 @@ def blocks_of(text: str) -> tuple[Block, ...]:
 
 def _table_end(lines: Sequence[_TextLine], number: int) -> int:
     """The number of the line below the table that begins with a line: at least two rows with as
-    many bars; 0 without a table."""
+    many bars; 0 without a table.
+    """
     bars = len(_BAR.findall(lines[number].text))
     rows, end = 0, number
     while bars and end < len(lines):

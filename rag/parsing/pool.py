@@ -35,7 +35,8 @@ class ParseLimits:
     """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes. A small file
     has less time, and a page whose text is recognised adds `SCAN_SECONDS`.
 
-    `keep_furniture` keeps navigation, running heads and the like."""
+    `keep_furniture` keeps navigation, running heads and the like.
+    """
 
     most_bytes: int = MOST_BYTES
     seconds: int = 120
@@ -112,7 +113,8 @@ class Pool:
 
     def load_data(self, name: str, data: bytes, is_wanted: IsWanted = always) -> Loaded:
         """`rag.parsing.load.load_data` in a separate process, which ends when the file is no longer
-        wanted. Raises ParseError; other errors once the pool is closed."""
+        wanted. Raises ParseError; other errors once the pool is closed.
+        """
         request = {"id": name, "size": len(data)}
         return self._threads.submit(self._ask, request, data, is_wanted=is_wanted).result()
 

@@ -1,7 +1,8 @@
 """reStructuredText: headings, lists, tables, literal blocks and the text of directives.
 
 Parsed line by line and not through docutils, which does not know Sphinx, stops at the first error,
-and takes seconds for a long file."""
+and takes seconds for a long file.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

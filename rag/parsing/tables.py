@@ -37,7 +37,8 @@ class TableText:
     """Writes a table line by line, with its blocks at their offsets in the text.
 
     Rows belong to the columns that the header rows above them name; header rows below rows begin
-    another table. `between` separates rows."""
+    another table. `between` separates rows.
+    """
 
     def __init__(self, between: str = "\n") -> None:
         self.names: list[str] = []
@@ -64,7 +65,8 @@ class TableText:
         self, cells: Sequence[str], names: Sequence[str], spans: Sequence[int] = (), first: int = 0
     ) -> None:
         """Add a header row, after which the columns have these names. A cell names as many columns
-        as its span, or one, from column `first` on."""
+        as its span, or one, from column `first` on.
+        """
         if self._has_rows:
             self._end()
         start = self._length
@@ -144,7 +146,8 @@ class SpanningCell:
 
 class SpanningRows:
     """Writes rows whose cells may span rows and columns. Header rows name the columns of the rows
-    below them, up to the next header rows."""
+    below them, up to the next header rows.
+    """
 
     def __init__(self) -> None:
         self.table = TableText()
@@ -171,7 +174,8 @@ class SpanningRows:
 
     def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
         """Whether the row names the columns; below rows with values it must have only names and
-        periods, and no total, as "9 kg". The corner above the labels may be an ordinary cell."""
+        periods, and no total, as "9 kg". The corner above the labels may be an ordinary cell.
+        """
         named = [cell for cell in cells[1:] if cell.words]
         if len(cells) < 2 or not all(cell.is_header for cell in named or cells):
             return False
@@ -240,7 +244,8 @@ def _is_one_figure(cell: SpanningCell, following: SpanningCell) -> bool:
 def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
     """Number of header rows of a table that marks none: one, or as many as the cells of the first
     row span; 0 if these are no headers of the row below, or if the table may be a list of labels
-    and values."""
+    and values.
+    """
     if not rows:
         return 0
     depth = max(cell.rows for cell in rows[0])
@@ -267,7 +272,8 @@ def _has_figures(rows: Sequence[Sequence[SpanningCell]]) -> bool:
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
     """A table with a line for each row. If the first row contains headers, the other rows repeat
     them, except rows of another length. More header rows may follow it, and then a cell of an upper
-    one names also the columns right of it that it leaves empty."""
+    one names also the columns right of it that it leaves empty.
+    """
     table = TableText()
     depth = _header_depth(rows) if headed and rows else 0
     headers: list[str] = []
@@ -299,7 +305,8 @@ def _header_depth(rows: Sequence[Sequence[str]]) -> int:
 
 def _goes_on(rows: Sequence[Sequence[str]], number: int) -> bool:
     """Whether a row below header rows is another one: it names columns that these leave empty, or
-    has no label, and says no figures where the rows below it do."""
+    has no label, and says no figures where the rows below it do.
+    """
     if number >= len(rows):
         return False
     row, above, below = rows[number], rows[0], rows[number + 1 : number + 1 + _ROWS_SEEN]
@@ -333,14 +340,16 @@ def _filled(row: Sequence[str]) -> list[str]:
 
 def labelled(cells: Iterable[tuple[int, str]], names: Sequence[str]) -> list[LabelledCell]:
     """The cells, (column, text), that are not empty, each with its column's name, unless that is
-    too long to repeat or the text itself."""
+    too long to repeat or the text itself.
+    """
     pairs = [(n, names[n] if 0 <= n < len(names) else "", text) for n, text in cells if text]
     return [(n, "" if name == text or len(name) > _LONG else name, text) for n, name, text in pairs]
 
 
 def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     """Whether the first row contains headers: several different short texts without numbers, or
-    years above values that are not years."""
+    years above values that are not years.
+    """
     filled = [cell for cell in cells if cell]
     if len(filled) < 2 or len(filled) > len(set(filled)):
         return False

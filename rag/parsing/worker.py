@@ -3,7 +3,8 @@ in this process.
 
 Requests and answers are JSON lines on standard input and output, so that a file that takes control
 of a parser cannot make the other side run anything. Lines {"scan": [page, pages, has_text]}, as in
-`rag.parsing.base.OnScan`, may precede an answer; a page with text raises the limit on time."""
+`rag.parsing.base.OnScan`, may precede an answer; a page with text raises the limit on time.
+"""
 
 import base64
 import itertools
@@ -104,7 +105,8 @@ def loaded_from(answer: dict[str, Any]) -> Loaded:
 def _used_memory() -> int:
     """Peak memory of this process in kilobytes; 0 if unknown.
 
-    `ru_maxrss` would include the memory of the parent process and end this one after every file."""
+    `ru_maxrss` would include the memory of the parent process and end this one after every file.
+    """
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -114,7 +116,8 @@ def _used_memory() -> int:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve on the standard streams. Output of parsers is discarded. The argument is the limit on
-    memory in megabytes, for messages."""
+    memory in megabytes, for messages.
+    """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     serve(sys.stdin.buffer, answers, int(arguments[0]))

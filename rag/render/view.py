@@ -192,7 +192,8 @@ def _first_words(text: str, room: int) -> str:
 
 def lead(answer: Answer) -> str:
     """The words before the pieces: one of `LEADS`, the count of a catalogue, what a grid comes to,
-    or ""."""
+    or "".
+    """
     if answer.form == GRID:
         return (answer.text or "").partition("\n")[0]
     if answer.verdict:

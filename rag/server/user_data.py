@@ -116,7 +116,8 @@ def _texts(answer: object) -> Iterator[str]:
 
 def _repeats(line: Mapping[str, Any], words: str) -> bool:
     """Whether the rating has `_REPEATED` consecutive words of a document; a shorter answer counts
-    if the rating names no other document as its evidence."""
+    if the rating names no other document as its evidence.
+    """
     evidence = _evidence(line)
     names = ("question", "answer", "correction", "comment")
     texts = [line.get(name) for name in names] + [source.get("sentence") for source in evidence]

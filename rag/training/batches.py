@@ -20,7 +20,8 @@ _POOL = 2048
 class BatchItem:
     """A window of a batch: its group's number, its passage's text, and the answers to find in it.
     `spans` says whether the span head learns from it, and `whole` whether its answer is a whole
-    passage."""
+    passage.
+    """
 
     group: int
     window: Window
@@ -57,7 +58,8 @@ def examples(
     retrieved: Sequence[Group] = (),
 ) -> list[Group]:
     """The questions of all sets and the `retrieved` groups, shuffled. Raises InputError without
-    any."""
+    any.
+    """
     drawn = list(retrieved)
     for source in sets:
         questions = question_set(source.articles, count, source.mix.tokens or max_tokens)

@@ -1,6 +1,7 @@
 """Reads span questions in SQuAD's format, with passages split as by the service, and the sets that
 a recipe names. Whole articles may be held out, so that no text is used for both training and
-testing."""
+testing.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ Article = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class TrainingQuestion:
     """A question, every accepted answer, its paragraph's passages (indices into the set's), and
-    hard negatives from retrieval (also indices), which embedders need."""
+    hard negatives from retrieval (also indices), which embedders need.
+    """
 
     text: str
     answers: tuple[str, ...]
@@ -82,7 +84,8 @@ def question_set(
 class Group:
     """One training example: a question, competing passages, and the answers to find in them (none
     for null). `spans` says whether the span head also learns from it. If the answer is a `whole`
-    passage, which of its sentences belong to the answer is not known."""
+    passage, which of its sentences belong to the answer is not known.
+    """
 
     question: str
     answers: tuple[str, ...]
@@ -178,7 +181,8 @@ def retrieved_groups(name: str, most: int, data: Path, rng: random.Random) -> li
 
     A row has `question`, `answers`, `spans`, `passages`, each [title and heading, text], and
     `whole` if the answer is a whole passage. Raises InputError for a missing file or another
-    format."""
+    format.
+    """
     path = set_path(data, f"{name}-groups.jsonl.gz")
 
     with reading(path, "gzipped JSON lines", "make it with eval.experiments.reader_groups"):

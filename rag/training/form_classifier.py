@@ -59,7 +59,8 @@ def fit(
 ) -> tuple[Rows, Rows]:
     """Weights (classes, columns) and bias (classes,) that maximise the likelihood of `labels`, by
     Adam on all rows at once. `fixed`, shape (columns + 1, n), are weights and bias of the first n
-    classes, which stay as they are."""
+    classes, which stay as they are.
+    """
     rows = torch.from_numpy(np.hstack([features, np.ones((len(features), 1))])).float()
     settled = torch.zeros(rows.shape[1], 0) if fixed is None else torch.from_numpy(fixed)
     learned = torch.zeros(rows.shape[1], len(CLASSES) - settled.shape[1], requires_grad=True)
@@ -79,7 +80,8 @@ def train(
     labelled: Sequence[Labelled], embedder: Embedder, out: Path, initial: Path | None = None
 ) -> Trained:
     """Train a classifier and write it to `out`, a safetensors file in half precision. With an
-    `initial` one, which lacks the last classes, only these are learned."""
+    `initial` one, which lacks the last classes, only these are learned.
+    """
     texts = [row.question for row in labelled]
     features = inputs(texts, embedder.embed_queries(texts))
     labels = np.array([CLASSES.index(row.form) for row in labelled])

@@ -35,7 +35,8 @@ _RARE = 2.0
 class Run:
     """The parts of a run: `start` is the folder or hub id of the initial model, `averaged` the
     folder of the model to average with, if any; with a `new_head`, the initial model has no span
-    head."""
+    head.
+    """
 
     recipe: Recipe
     out: Path
@@ -131,7 +132,8 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
 
 def with_conditions(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights with four verdicts. Readers before had three (yes, no, neither); the fourth, yes
-    or no only under a condition, begins as a rare kind of "neither"."""
+    or no only under a condition, begins as a rare kind of "neither".
+    """
     widened = dict(weights)
     if f"{VERDICT}.weight" not in weights or len(weights[f"{VERDICT}.weight"]) == VERDICTS:
         return widened

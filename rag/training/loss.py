@@ -10,7 +10,8 @@ used for: a log-odds that compares across passages.
 
 A teacher's outputs may be targets too (knowledge distillation: Hinton et al. 2015). The teacher may
 use another tokenizer: its probabilities are mapped to the student's tokens and to sentences by
-their offsets."""
+their offsets.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +78,8 @@ def sentence_loss(
     all positive. If one occurs in several places, the most likely one is the target and the others
     are ignored. The losses of a window's sentences are summed, but weigh at most as much as three.
     `taught` gives a teacher's probability for a row and the place of a sentence in its text; it has
-    `share` of the loss."""
+    `share` of the loss.
+    """
     losses = []
     entropy = partial(binary_cross_entropy_with_logits, reduction="sum")
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
@@ -108,7 +110,8 @@ def sentence_group_loss(
 
     The sentences of all windows of a question compete in one softmax with a null of logit 0
     (listwise, as in Cao et al. 2007), as they do when the reader is used. `groups`: each window's
-    question; other arguments as in `sentence_loss`."""
+    question; other arguments as in `sentence_loss`.
+    """
     scores: dict[int, list[Tensor]] = {group: [] for group in groups}
     right: dict[int, list[Tensor]] = {group: [] for group in groups}
 
@@ -166,7 +169,8 @@ def verdict_loss(
     """Mean of -log P(label); `logits` (n, 4), `labels` (n,) as in `rag.training.verdicts.Label`.
 
     `taught`, shape (n, 3) or (n, 4), are a teacher's probabilities; the cross-entropy to them has
-    `share` of the loss. A teacher of three outputs knows nothing of conditions."""
+    `share` of the loss. A teacher of three outputs knows nothing of conditions.
+    """
     shares = log_softmax(logits, -1)
     not_yes = shares[:, Label.NO :].logsumexp(-1)
     labelled = shares.gather(1, labels.clamp(max=Label.DEPENDS)[:, None])[:, 0]
@@ -180,7 +184,8 @@ def verdict_loss(
 def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:
     """Mean over groups of -log P(right), or of -log P(null) for a group without an answer.
 
-    `scores`, `scored`, `right`: (n, t); `group`: (n,), the windows' group numbers 0..g-1."""
+    `scores`, `scored`, `right`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
+    """
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
         hits = relative[right[rows]]
@@ -190,7 +195,8 @@ def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> 
 
 def distillation_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -> Tensor:
     """Mean over groups of the cross-entropy to the teacher's probabilities `shares`, (n, t), of
-    each token; the null has the rest to 1. Other arguments as in `group_loss`."""
+    each token; the null has the rest to 1. Other arguments as in `group_loss`.
+    """
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
         losses.append(everything - (shares[rows] * relative.masked_fill(~scored[rows], 0.0)).sum())
@@ -236,7 +242,8 @@ def span_targets(
     The windows of a group share one normalisation with its null, as in `rag.training.loss`; the
     null's probability is the rest to 1. A teacher's token may include the space before it: its
     probability as first goes to the first token that ends after its start, as last to the last one
-    that starts before its end."""
+    that starts before its end.
+    """
     first, last = np.zeros((2, *encoded.scored.shape), np.float32)
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
@@ -255,7 +262,8 @@ def span_targets(
 
 def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
     """The teacher's probability that the sentence at `place` belongs to the answer; None if it has
-    no head for sentences, or no token there."""
+    no head for sentences, or no token there.
+    """
     inside = output.scored & (output.starts < place[1]) & (output.ends > place[0])
     if output.logits.sentence is None or not inside.any():
         return None
@@ -264,7 +272,8 @@ def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
 
 def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     """The teacher's probabilities of its verdicts, shape (n, 3) or (n, 4); None if it has no such
-    head."""
+    head.
+    """
     logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
     if len(logits) < len(outputs):
         return None

@@ -35,7 +35,8 @@ class Mix(_Part):
     half the time the one that answers. `negatives_per_question`: number of retrieved passages.
     `tokens`: maximum word-pieces of a passage if it should be lower than the recipe's; 0 for the
     recipe's. `spans`: whether its answers are spans; if they are whole sentences, only the sentence
-    head learns from them."""
+    head learns from them.
+    """
 
     cap: PositiveInt
     negatives: Share = 0.0
@@ -53,7 +54,8 @@ class Verdicts(_Part):
 
     `elsewhere`: share of rows repeated with another row's text, which does not decide them.
     `figures`: number of sentences from articles of `figures_from` used as claims about their
-    paragraph, some with a digit changed."""
+    paragraph, some with a digit changed.
+    """
 
     share: Share
     sets: dict[str, PositiveInt] = Field(min_length=1)
@@ -74,7 +76,8 @@ class _Stage(_Part):
 
 class SetsStage(_Stage):
     """Steps over `sets`, each with its mix, and over at most so many of the `groups` of each file:
-    questions with the passages that retrieval returned for them."""
+    questions with the passages that retrieval returned for them.
+    """
 
     steps: PositiveInt
     sets: dict[str, Mix] = Field(min_length=1)

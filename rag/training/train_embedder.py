@@ -4,7 +4,8 @@ other.
 A batch contains passages, a few questions for each, and hard negatives from the service's own
 retrieval; every question must find its passage among all of these (Karpukhin et al. 2020, "Dense
 passage retrieval"). Averaging with the initial weights keeps what the model knew (Wortsman et al.
-2022, "Model soups")."""
+2022, "Model soups").
+"""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ Unit = tuple[int, list[TrainingQuestion]]
 
 class Batch(NamedTuple):
     """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): the passages
-    it competes with."""
+    it competes with.
+    """
 
     questions: list[str]
     passages: list[str]
@@ -56,7 +58,8 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     with the checkpoint beside it.
 
     Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
-    ModelError for a missing model."""
+    ModelError for a missing model.
+    """
     out = ready(out)
     torch.manual_seed(recipe.seed)
     path, local = start_path(recipe.init, data)

@@ -47,7 +47,8 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     checkpoints beside it.
 
     Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
-    ModelError for a missing or unsuitable model."""
+    ModelError for a missing or unsuitable model.
+    """
     run = initial(recipe, data, out)
     _train(run, [_stage(recipe, stage, data) for stage in recipe.stage])
 
@@ -79,7 +80,8 @@ def fine_tune(
     """Fine-tune the recipe's `init` on a user's own questions. Returns the scores on held-out
     questions before (None if it was not a reader) and after.
 
-    `reader` loads a reader by its setting. Raises as `own_set` and `train` do."""
+    `reader` loads a reader by its setting. Raises as `own_set` and `train` do.
+    """
     run = initial(recipe, questions.parent, out)
     count = token_counter(run.tokenizer)
     stage = recipe.stage[0]

@@ -30,7 +30,8 @@ class Steps:
     ) -> None:
         """Resumes from the checkpoint beside the folder `out` if it exists. `parts` are everything
         that determines the run, and `rates` multiples of the learning rate for some modules, by
-        name. Raises InputError for the checkpoint of another run."""
+        name. Raises InputError for the checkpoint of another run.
+        """
         self._model, self._out = model.train(), out
         groups: dict[float, list[Tensor]] = {1.0: []}
         for name, parameter in model.named_parameters():
@@ -94,7 +95,8 @@ class Steps:
 def ready(out: Path) -> Path:
     """Create the folder and return its absolute path, which cannot be mistaken for a shipped
     model's name. Fails before training: InputError for a file, OSError for a folder that cannot be
-    created or written."""
+    created or written.
+    """
     out = out.resolve()
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file", "name a folder")
@@ -115,7 +117,8 @@ def not_its_start(out: Path, *paths: str) -> None:
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Weighted average in fp16, with `share` in [0, 1] of `after`; better than either if both are
     good (Wortsman et al. 2022, "Model soups"). Weights that only `after` has, such as a head's,
-    stay unchanged."""
+    stay unchanged.
+    """
     means = {
         name: (1 - share) * before[name].float() + share * after[name].float()
         for name in after.keys() & before.keys()

@@ -26,7 +26,8 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     `corpus`.
 
     The share `hold_out` of the articles is held out: at least one article, and not all. Raises
-    InputError if the questions are about fewer than two."""
+    InputError if the questions are about fewer than two.
+    """
     if path.suffix != ".jsonl":
         articles = read_squad(path)
     elif corpus is None:
@@ -55,7 +56,8 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
 
     A question belongs to the passage with its evidence, once per document; without evidence, to the
     passage with an answer that shares most of its words. An unanswerable question belongs to the
-    passage that shares most of its words, in its `near` document if given. Raises InputError."""
+    passage that shares most of its words, in its `near` document if given. Raises InputError.
+    """
     passages: dict[str, list[Passage]] = {}
     articles: dict[str, Article] = {}
     for document in _documents(corpus):

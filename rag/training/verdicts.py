@@ -3,7 +3,8 @@
 Both are one task: does the text say so? The sets are JSON Lines: `question` and `context` with a
 `label` of yes, no, maybe or condition (yes or no only under a condition that the question leaves
 open); or `claim` and `evidence` with supported, refuted, not_enough or
-not_supported (refuted or not_enough). `set` names the part of the file."""
+not_supported (refuted or not_enough). `set` names the part of the file.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +74,8 @@ def statements(
     """The examples of a stage: rows of the sets, rows with another row's text, and sentences of
     `articles` as claims.
 
-    Raises InputError for a set that is missing in `data`, or a file that is not JSON lines."""
+    Raises InputError for a set that is missing in `data`, or a file that is not JSON lines.
+    """
     rows = _rows(mix.sets, data, rng)
     examples = []
     for row in rows:
@@ -116,7 +118,8 @@ def _text(row: SetRow, rng: random.Random) -> str:
 
 def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list[Statement]:
     """A share of the rows, each with another row's text that shares many words but does not decide
-    it: one with another title and another beginning."""
+    it: one with another title and another beginning.
+    """
     texts = [_evidence(row) for row in rows]
     index = LexicalIndex()
     index.update([], enumerate(texts))

@@ -12,8 +12,14 @@ from rag.evaluation.result import Result
 
 pytestmark = pytest.mark.slow
 FACTS = {
-    **{"name": "town", "commit": "0" * 10, "made": "2026-01-01", "gold": "town.jsonl"},
-    **{"settings": {}, "models": {}, "machine": {}, "index": {"documents": 2, "passages": 9}},
+    "name": "town",
+    "commit": "0" * 10,
+    "made": "2026-01-01",
+    "gold": "town.jsonl",
+    "settings": {},
+    "models": {},
+    "machine": {},
+    "index": {"documents": 2, "passages": 9},
 }
 
 

@@ -425,8 +425,16 @@ def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
 
 
 ANSWER: dict[str, Any] = {
-    **{"question": "?", "confidence": 0.8, "abstention_reason": None, "explain": [], "nearest": []},
-    **{"passages_read": 1, "passages_found": 1, "more": 0, "value": None, "documents": 1},
+    "question": "?",
+    "confidence": 0.8,
+    "abstention_reason": None,
+    "explain": [],
+    "nearest": [],
+    "passages_read": 1,
+    "passages_found": 1,
+    "more": 0,
+    "value": None,
+    "documents": 1,
 }
 SHOW = """answers => { document.body.classList.add('asked'); $('thread').hidden = false;
     $('thread').replaceChildren(...answers.flatMap(one => renderAnswer(one, () => {})));

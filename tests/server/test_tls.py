@@ -63,7 +63,8 @@ def test_handshakes_that_do_not_end_lock_nobody_out(
     tmp_path: Path, certificate: tuple[str, str]
 ) -> None:
     """uvicorn's own TLS counted no connection before its handshake, for which a client had a
-    minute: a few hundred silent ones used up the file handles."""
+    minute: a few hundred silent ones used up the file handles.
+    """
     with secure(tmp_path, certificate, 2.0, connections=20) as client, ExitStack() as stack:
         silent = [connect(client, stack) for _ in range(60)]
         with trusting(client, certificate[0]) as fresh:

@@ -10,4 +10,5 @@ combine them), `haystack`, `txtai` (each passage read).
 Each system runs in processes of its own, with the same number of threads. All systems answer one
 block of questions before the next block begins, in a rotating order, so that other load on the
 machine affects all alike; ratios compare the same block. Phases can be run one at a time over the
-same --work folder (`--phases ingest`, …)."""
+same --work folder (`--phases ingest`, …).
+"""

@@ -1,6 +1,7 @@
 """The driver: python -m eval.bench.peers [SYSTEM]... --work FOLDER
 
-Each phase stores its measurements in the work folder, from which the report is made."""
+Each phase stores its measurements in the work folder, from which the report is made.
+"""
 
 import json
 import os
@@ -61,7 +62,8 @@ def rotated(names: Sequence[str], turn: int) -> list[str]:
 
 def prepare(work: Path) -> None:
     """Write the passages that every system indexes, and their number of word-pieces, to texts.json
-    and tokens.json, and the reader in 32 bits to reader/, since no other library opens 8 bits."""
+    and tokens.json, and the reader in 32 bits to reader/, since no other library opens 8 bits.
+    """
     from safetensors.torch import save_file
 
     from rag.models.bert import load_weights

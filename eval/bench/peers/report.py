@@ -61,7 +61,8 @@ _SECONDS = ("seconds", "cpu")
 def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, float]:
     """In per cent. `em`, `f1`: over questions with an answer, where a refusal scores 0.
     `forced_f1`: the F1 of the best guesses. `refused`: the share of questions without an answer;
-    `wrongly_refused`: of the others. `all_f1`: as in SQuAD 2.0, over both."""
+    `wrongly_refused`: of the others. `all_f1`: as in SQuAD 2.0, over both.
+    """
     pairs = list(zip([question.answers for question in questions], rows, strict=True))
     answerable = [pair for pair in pairs if pair[0]]
     return {
@@ -78,7 +79,8 @@ def evidence(
     questions: Sequence[Question], rows: Sequence[Row], passages: Mapping[str, tuple[str, str]]
 ) -> float:
     """Per cent of the questions with evidence for which a retrieved passage contains a whole
-    sentence of it. `passages`: (document, text) by id."""
+    sentence of it. `passages`: (document, text) by id.
+    """
 
     def is_among(question: Question, texts: Sequence[tuple[str, str]]) -> bool:
         return any(

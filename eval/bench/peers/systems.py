@@ -129,7 +129,8 @@ class Plain(System):
 
     Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question
     is read with all passages in one forward pass; spans are scored as in transformers'
-    question-answering example: start + end, against the null at token 0."""
+    question-answering example: start + end, against the null at token 0.
+    """
 
     max_answer_tokens, best = 30, 20
 
@@ -277,7 +278,8 @@ class Haystack(System):
 class Txtai(System):
     """Its embeddings database, and its extractive question pipeline: every passage is read, and the
     most frequent answer wins, in a tie the one whose passage was ranked first: the pipeline returns
-    no scores."""
+    no scores.
+    """
 
     def models(self, reader: bool) -> None:
         import torch
@@ -350,7 +352,8 @@ def process(name: str, threads: int, reader: Path) -> Iterator[Callable[..., Fig
     """A system in a process of its own, as a function of one of the commands below and its
     arguments, which raises BrokenProcessPool if the process has ended. `threads` are for its models
     and tokenizers, and must also be in THREADS of the environment; `reader` is the folder of the
-    reader's weights."""
+    reader's weights.
+    """
     with ProcessPoolExecutor(1, get_context("spawn"), _start, (name, threads, str(reader))) as pool:
         yield lambda command, *arguments: pool.submit(command, *arguments).result()
 

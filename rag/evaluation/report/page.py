@@ -1,5 +1,6 @@
 """The report as one HTML file. It loads nothing, and its policy allows only the script with the
-given digest. Beside it the result is written as JSON and Markdown."""
+given digest. Beside it the result is written as JSON and Markdown.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class Dot(NamedTuple):
 class Chart:
     """Points joined by a line in their order, with the area below filled, and dots. Without a line,
     the diagonal of equal values is drawn. `words` are the chart in words, for screen readers; `x`
-    and `y` name the quantities. Both axes show shares and start at 0; y ends at `high` or above."""
+    and `y` name the quantities. Both axes show shares and start at 0; y ends at `high` or above.
+    """
 
     title: str
     words: str

@@ -1,6 +1,7 @@
 """Reads a PDF through pypdfium2 (PDFium): the lines of each page, and the drawn rules.
 
-All coordinates are points from the top left corner of the page as it is displayed."""
+All coordinates are points from the top left corner of the page as it is displayed.
+"""
 
 import ctypes
 import math
@@ -134,7 +135,8 @@ def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool, Colou
 def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]]:
     """PDFium's lines, split at gaps too wide for a space, each with its rotation in quarter turns.
 
-    PDFium adds the spaces and line ends that the file lacks."""
+    PDFium adds the spaces and line ends that the file lacks.
+    """
     bounds, run, page = raw.FS_RECTF(), _Run(text), text.raw
     for index in range(text.count_chars()):
         code = raw.FPDFText_GetUnicode(page, index)
@@ -167,7 +169,8 @@ def _lower(page: raw.FPDF_TEXTPAGE, index: int, box: raw.FS_RECTF) -> None:
 
 def _upright(box: Any, sheet: Box, turn: int) -> Box:
     """The box after turning the page so that the text is upright. `box` and `sheet`, the page's
-    left, bottom, right and top, count from the bottom."""
+    left, bottom, right and top, count from the bottom.
+    """
     west, south, east, north = sheet
     if turn == 0:
         return box.left - west, north - box.top, box.right - west, north - box.bottom

@@ -1,7 +1,8 @@
 """Removes running heads, footers and tables of contents from the pages of a PDF.
 
 A running head is a line at the same place in the margin of several pages, equal but for the page's
-number, which rises by one from page to page. Lines that differ in other numbers are content."""
+number, which rises by one from page to page. Lines that differ in other numbers are content.
+"""
 
 import re
 from collections import Counter
@@ -56,7 +57,8 @@ class RunningNames:
 
 def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], RunningNames, int]:
     """The pages without running heads and contents, the document's names in its running heads, and
-    the number of characters left out."""
+    the number of characters left out.
+    """
     without_heads = _without_running_heads([_without_hidden(page) for page in pages])
     content = _without_contents(without_heads)
     before, after = (sum(len(line.text) for p in ps for line in p.lines) for ps in (pages, content))
@@ -116,7 +118,8 @@ def _without(page: PdfPage, removed: set[int]) -> PdfPage:
 
 def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
     """The lines in the margins, except for amounts of money, which are content. With `are_edges`
-    only those within three font heights of the first or last line of the page."""
+    only those within three font heights of the first or last line of the page.
+    """
     top, bottom = _MARGIN * page.height, (1 - _MARGIN) * page.height
     lines = [line for line in page.lines if line.bottom < top or line.top > bottom]
     lines = [line for line in lines if not _MONEY.search(line.text)]
@@ -131,7 +134,8 @@ def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]
     page's place in the file, which is the same on each page if it is the page's number.
 
     That number may be beyond the document's pages, as in an article of a journal, only if the
-    line has nothing else and is in the first or last row of the page."""
+    line has nothing else and is in the first or last row of the page.
+    """
     text = _PAGE_OF.sub("#", line.text)
     place = _place(line)
     yield text, place
@@ -203,7 +207,8 @@ def _stretch(entries: Iterable[int]) -> set[int]:
 
 def _page_number(text: str, pages: int) -> int | None:
     """The page number at the end of a row with words; 0 for a Roman numeral, None without one.
-    Only after leaders may it be beyond the document's pages."""
+    Only after leaders may it be beyond the document's pages.
+    """
     entry = _ENTRY.fullmatch(text)
     if not entry:
         return None

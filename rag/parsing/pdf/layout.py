@@ -4,7 +4,8 @@ running heads removed.
 Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a region is cut at a gutter with
 prose on both sides, or else at its widest horizontal gap; regions that cannot be cut are read from
 the top. Headings come from the file's outline, or else from type that is larger or bolder than the
-body text."""
+body text.
+"""
 
 import re
 from collections import Counter
@@ -123,7 +124,8 @@ def _complete_title(
     metadata: dict[str, str], running: RunningNames, pages: Sequence[Sequence[Part]]
 ) -> None:
     """Add identifiers from running heads to the title, and the company. If the title looks like a
-    file name, add a running head instead of the identifiers."""
+    file name, add a running head instead of the identifiers.
+    """
     title, names = metadata.get("title", ""), list(running.identifiers)
     if not any(map(str.isspace, title)) and any(map(str.isalpha, running.head)):
         names = [running.head]
@@ -316,7 +318,8 @@ def paragraphs_of(
     region: Region, before: Columns | None = None, rules: Extents = ()
 ) -> Iterator[Paragraph]:
     """The paragraphs and tables of a column. `before` are the columns of the last table above,
-    `rules` the page's horizontal rules."""
+    `rules` the page's horizontal rules.
+    """
     text = [line for line in region if not line.grid]
     for placed in sorted((line for line in region if line.grid), key=lambda line: line.top):
         middle = placed.top + placed.bottom

@@ -35,7 +35,8 @@ class Word(NamedTuple):
 @dataclass(slots=True)
 class PdfCell:
     """A cell's text with its edges in points. Only in ruled tables it has `lines`, and the row and
-    column where it begins, with the number of rows and columns that it spans."""
+    column where it begins, with the number of rows and columns that it spans.
+    """
 
     text: str
     left: float
@@ -135,7 +136,8 @@ def height_of(lines: Iterable[Line]) -> tuple[float, float]:
 @dataclass(slots=True)
 class Rules:
     """Rules of a page: `across` are horizontal, (y, left, right); `down` vertical, (x, top,
-    bottom). `shades` are areas with their colours, the uppermost last."""
+    bottom). `shades` are areas with their colours, the uppermost last.
+    """
 
     across: list[Extent] = field(default_factory=list)
     down: list[Extent] = field(default_factory=list)

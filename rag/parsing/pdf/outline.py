@@ -1,7 +1,8 @@
 """Headings from a PDF's outline (its bookmarks), with page and level.
 
 An outline is more reliable than the type, which makes headings of running heads, title pages and
-bold words."""
+bold words.
+"""
 
 import logging
 import re

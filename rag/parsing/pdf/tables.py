@@ -3,7 +3,8 @@ figures that are aligned in columns.
 
 Both become one `Table`: header rows name the columns, labels above indented rows name those, and
 each value keeps its column. A row is written as "Net sales | Three Months Ended July 1, 2023:
-$81,797 | ...": its label, and each value after the headers above it."""
+$81,797 | ...": its label, and each value after the headers above it.
+"""
 
 import re
 from bisect import bisect_left
@@ -108,7 +109,8 @@ Extents = Sequence[Extent]
 
 def row_of(lines: Sequence[Line]) -> PdfRow:
     """Group the words of a row's lines, from the left, into cells. Currency signs are joined to the
-    next figure, brackets and per cent signs to the previous one."""
+    next figure, brackets and per cent signs to the previous one.
+    """
     size = median(line.size for line in lines)
     cells: list[PdfCell] = []
     words = (word for line in lines for word in line.known_words if word.text.strip(" |"))
@@ -201,7 +203,8 @@ _SAME_EDGE = 1.0
 @dataclass(slots=True)
 class Columns:
     """The columns of a table from the left: their edges and names. Column 0 holds the labels; its
-    edges are 0 if there are no rules."""
+    edges are 0 if there are no rules.
+    """
 
     spans: list[Span]
     names: list[str] = field(default_factory=list)
@@ -218,7 +221,8 @@ class Columns:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table as a part of a document, named by its caption; in rows `[first, last)` of the column
-    of text if it has no rules. `columns` is None if they were not recognised."""
+    of text if it has no rules. `columns` is None if they were not recognised.
+    """
 
     part: Part
     columns: Columns | None = None
@@ -259,7 +263,8 @@ def _write_body(text: TableText, entries: Sequence[_Entry], names: Sequence[str]
 
     A group names the rows that are indented below it, or with a colon also those at its own edge,
     up to another group there. A sum closes the group whose rows it is indented from. A label of
-    several rows is named by the row that it is indented under."""
+    several rows is named by the row that it is indented under.
+    """
     counts = Counter(entry.label for entry in entries if entry.kind == "row")
     title, groups, above = "", list[_Group](), ("", 0.0)
     for entry, below in zip(entries, [*entries[1:], None], strict=True):
@@ -363,7 +368,8 @@ def _named_columns(
 
 def _cells_over(row: PdfRow, spans: Spans) -> list[PdfCell]:
     """The cells over the columns: all if they are several years, one a column, which may be centred
-    over wider cells than the figures; else those that are not left of the first column."""
+    over wider cells than the figures; else those that are not left of the first column.
+    """
     are_years = all(_YEAR.fullmatch(cell.text) for cell in row.cells)
     if are_years and 1 < len(row.cells) == len(spans):
         return row.cells
@@ -417,7 +423,8 @@ def spanned(
     its underline spans, or that it is centred over, so that few are left over.
 
     `extents` are the edges of the figures, or of the headers in the row below. Headers begin and
-    end at `bounds`, which are not inside the columns of a header below."""
+    end at `bounds`, which are not inside the columns of a header below.
+    """
     width = len(extents)
     if len(cells) == width:
         return [(column, column + 1) for column in range(width)]
@@ -457,7 +464,8 @@ def spanned(
 
 def _caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
     """The short lines directly above the headers in rows `[top, first)`, or the sentence that ends
-    there with a colon; and the unit."""
+    there with a colon; and the unit.
+    """
     above: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):
         row, below = rows[number], rows[number + 1]
@@ -506,7 +514,8 @@ def aligned_tables(
 ) -> Iterator[Table]:
     """The tables in the rows of a column of text, from the top. `before` are the columns of the
     previous page's last table, which a table without headers at the top continues. `rules` are
-    horizontal: a header applies to the columns that its underline spans."""
+    horizontal: a header applies to the columns that its underline spans.
+    """
     end = 0
     for first, last in _runs(rows):
         table = _aligned_table(rows, max(first, end), last, end, before, rules)
@@ -517,7 +526,8 @@ def aligned_tables(
 
 def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
     """Runs of rows with figures, including the few labels between them. Headers in a run begin
-    another, because they name the columns of the rows below them."""
+    another, because they name the columns of the rows below them.
+    """
     body = (number for number, row in enumerate(rows) if _is_body(row))
     for run in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
         texts = ("".join(figure.text for figure in rows[number].figures[:9]) for number in run)
@@ -546,7 +556,8 @@ def _continues(rows: Rows, last: int, number: int) -> bool:
 
 def _are_periods(row: PdfRow, above: PdfRow) -> bool:
     """Whether several cells over the figures above name periods, or the row's only cell, which is
-    not below the labels, where it would name a group of rows."""
+    not below the labels, where it would name a group of rows.
+    """
     count = sum(_is_period(cell.text) for cell in _over(row, above))
     if len(row.cells) == 1:
         return count == 1 and row.cells[0].left > above.cells[0].right
@@ -555,7 +566,8 @@ def _are_periods(row: PdfRow, above: PdfRow) -> bool:
 
 def _are_names(row: PdfRow, above: PdfRow) -> bool:
     """Whether different words are over all figures above, and have no label or are in bold unlike
-    the figures. Other words may be a row of text."""
+    the figures. Other words may be a row of text.
+    """
     over = _over(row, above)
     if len(over) < len(row.cells) and (above.bold or not row.bold):
         return False
@@ -629,7 +641,8 @@ def _column(cell: PdfCell, spans: Spans) -> int:
 
 def _entries(rows: Rows, spans: Spans) -> Iterator[_Entry]:
     """The rows of the body. The lines of one label are joined: a label without figures continues in
-    a row that begins in lower case, or is closer to it than rows of the table are."""
+    a row that begins in lower case, or is closer to it than rows of the table are.
+    """
     gaps = [below.top - above.bottom for above, below in pairwise(rows)]
     usual = median(gaps) if gaps else 0.0
     label, left = "", 0.0
@@ -667,7 +680,8 @@ _INDENT = 2.0
 
 def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
     """The ruled tables of a page, from the top, without drawings and boxes around text. Places
-    without a rule between them are one cell."""
+    without a rule between them are one cell.
+    """
     for across, down in _connected(rules):
         xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
         if not (2 < len(xs) <= _MAX_RULED_COLUMNS and 2 < len(ys) <= _MAX_CELLS / len(xs)):
@@ -790,7 +804,8 @@ def _joined(lines: Sequence[str]) -> str:
 
 def _is_table(grid: RuledGrid) -> bool:
     """Whether most rows have several cells with text, none of which has most of the text or
-    contains several rows of figures without rules between them."""
+    contains several rows of figures without rules between them.
+    """
     filled = [[cell for cell in row if cell.lines] for row in grid.rows]
     several = sum(len(row) > 1 for row in filled)
     cells = [cell for row in filled for cell in row]
@@ -872,7 +887,8 @@ def _header_texts(row: Cells, tall: Cells, width: int) -> list[str]:
 def _ruled_entry(row: Cells, below: Cells, tall: Cells, labels: Cells, grid: RuledGrid) -> _Entry:
     """A row of a ruled table's body. A tall cell is repeated in each of its rows. `labels` are
     those of all rows: one in bold without values is a title if others are not bold, and the
-    rows below are not indented."""
+    rows below are not indented.
+    """
     first = row[0]
     is_common = sum(abs(label.left - first.left) < _INDENT for label in labels) > 1
     is_group = is_common and _is_group(row, below)
@@ -906,7 +922,8 @@ def _are_centred(labels: Cells) -> bool:
 
 def _count_headers(rows: Sequence[Cells]) -> int:
     """The rows in bold but for figures below others, or else those above the first figures; none
-    of a form, a table of two columns with bold labels."""
+    of a form, a table of two columns with bold labels.
+    """
     if len(rows) > 2 and all(len(r) == 2 and r[0].lines and r[0].bold for r in rows):
         return 0
     count = sum(1 for _ in takewhile(_is_bold, rows))
@@ -932,7 +949,8 @@ def _has_values(row: Cells) -> bool:
 
 def _is_header(row: Cells) -> bool:
     """Whether a row below values is in bold without figures, or has only periods and no label. A
-    total, such as "9 kg", is a value."""
+    total, such as "9 kg", is a value.
+    """
     texts = [cell.text for cell in row[1:]]
     if not texts or not all(_BEGINS_WITH_WORD.match(text) or any(periods(text)) for text in texts):
         return False

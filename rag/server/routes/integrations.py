@@ -35,8 +35,16 @@ from rag.types import Document, Hit, Span, path_of
 
 router = APIRouter(tags=["integrations"], route_class=WorkRoute)
 _OPERATORS = {
-    **{"is": "=", "=": "=", "is not": "!=", "≠": "!=", ">": ">", "<": "<", "≥": ">=", "≤": "<="},
-    **{"after": ">", "before": "<"},
+    "is": "=",
+    "=": "=",
+    "is not": "!=",
+    "≠": "!=",
+    ">": ">",
+    "<": "<",
+    "≥": ">=",
+    "≤": "<=",
+    "after": ">",
+    "before": "<",
 }
 _ROWS = 10
 _TEXT = ("", "general", "news")

@@ -46,14 +46,27 @@ PIECE = re.compile(r".{24}[^ ]* ?|.+", re.DOTALL)
 _USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No model is billed by the token here."""
 _FIXED: Json = {
-    **{"error": None, "incomplete_details": None, "instructions": None, "user": None},
-    **{"max_output_tokens": None, "previous_response_id": None, "parallel_tool_calls": False},
-    **{"reasoning": {"effort": None, "summary": None}, "store": False, "truncation": "disabled"},
-    **{"temperature": 0.0, "top_p": 1.0, "text": {"format": {"type": "text"}}},
-    **{"tools": [], "tool_choice": "auto"},
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "user": None,
+    "max_output_tokens": None,
+    "previous_response_id": None,
+    "parallel_tool_calls": False,
+    "reasoning": {"effort": None, "summary": None},
+    "store": False,
+    "truncation": "disabled",
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tools": [],
+    "tool_choice": "auto",
     "usage": {
-        **{"input_tokens": 0, "input_tokens_details": {"cached_tokens": 0}, "total_tokens": 0},
-        **{"output_tokens": 0, "output_tokens_details": {"reasoning_tokens": 0}},
+        "input_tokens": 0,
+        "input_tokens_details": {"cached_tokens": 0},
+        "total_tokens": 0,
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
     },
 }
 """Fields of a response that are always the same."""

@@ -51,7 +51,8 @@ def _table_info(connection: sqlite3.Connection, table: str) -> list[Row]:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database to read it, without running anything that its schema defines. Raises
-    sqlite3.DatabaseError if its tables are not those of a store."""
+    sqlite3.DatabaseError if its tables are not those of a store.
+    """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
     )

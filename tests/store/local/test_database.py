@@ -119,7 +119,8 @@ def test_a_missing_index_has_a_hint(tmp_path: Path, folder: str) -> None:
 @pytest.mark.parametrize("begun", [False, True])
 def test_an_index_that_was_never_finished_is_absent(tmp_path: Path, begun: bool) -> None:
     """The remains of a process that was killed while it created an index: an empty file, or an
-    empty database."""
+    empty database.
+    """
     path = tmp_path / "rag.sqlite"
     path.touch()
     if begun:

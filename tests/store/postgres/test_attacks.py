@@ -145,7 +145,8 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
     cluster: Cluster, store: PostgresStore, dsn: str, change: str
 ) -> None:
     """The change waits for the row of statistics after it has written or deleted the document. Its
-    connection is terminated there, twice; then it is made again as a whole."""
+    connection is terminated there, twice; then it is made again as a whole.
+    """
     put(store, "a", "Herring swims.")
     before = store.stats()
 

@@ -44,7 +44,8 @@ def scores(stores: list[Store], question: str, filter: Filter = ()) -> list[dict
 @pytest.mark.parametrize("filter", [[], ["document=d40"]])
 def test_every_score_is_tantivys(both: list[Store], filter: list[str]) -> None:
     """Also below a filter that leaves 40 passages: the word index is used for words in fewer
-    passages, and skipped for others."""
+    passages, and skipped for others.
+    """
     source = random.Random(2)
     for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(40))]:
         theirs, ours = scores(both, question, parse(filter))

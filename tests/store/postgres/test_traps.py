@@ -110,7 +110,8 @@ def test_a_narrow_filter_is_exact(filled: tuple[PostgresStore, str]) -> None:
 
 def test_no_generic_plan_or_parallel_workers_are_used(filled: tuple[PostgresStore, str]) -> None:
     """After five runs, PostgreSQL would switch to a generic plan, which fits no filter. Without
-    statistics, it expects a long search and starts parallel workers."""
+    statistics, it expects a long search and starts parallel workers.
+    """
     store, _ = filled
     for number in range(12):
         store.dense(QUESTION, 5, parse([f"document=d{number * 50:04}"]))
