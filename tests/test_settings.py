@@ -76,7 +76,11 @@ def test_invalid_values_are_named_and_not_rounded(tmp_path: Path, content: str, 
 @pytest.mark.parametrize(
     "content",
     [
-        *(b"top_k = [1]", b"top_k = true", b"reader", b"nothing = 1", b"\xff\xfe"),
+        b"top_k = [1]",
+        b"top_k = true",
+        b"reader",
+        b"nothing = 1",
+        b"\xff\xfe",
         b"x = " + b"[" * 9999,
     ],
 )

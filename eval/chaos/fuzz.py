@@ -72,17 +72,54 @@ _PATHS = [
 METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
 _PIECES = [
     *b'" { } [ ] , : \\ud800 \\u0000 1e999 -0 NaN null true --x "k": "stream":true,'.split(),
-    *[b"", b"\0", b"\xff", b"\xed\xa0\x80", b"\r\n", b"\xe2\x80\xae", b"9" * 400],
+    b"",
+    b"\0",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\r\n",
+    b"\xe2\x80\xae",
+    b"9" * 400,
 ]
 _ODD: list[Any] = [
-    *[None, True, 0, 1, -1, 10**30, 1.5, float("nan"), float("inf"), [], {}, [[]]],
-    *["", " ", "a", "a.md", "\u202e", "\ud800", "\0", "x" * 2000, ["Who?"] * 70],
-    *[["year>=2024"], ["document=uploads/a.txt"], ["\ud800=1"]],
+    None,
+    True,
+    0,
+    1,
+    -1,
+    10**30,
+    1.5,
+    float("nan"),
+    float("inf"),
+    [],
+    {},
+    [[]],
+    "",
+    " ",
+    "a",
+    "a.md",
+    "\u202e",
+    "\ud800",
+    "\0",
+    "x" * 2000,
+    ["Who?"] * 70,
+    ["year>=2024"],
+    ["document=uploads/a.txt"],
+    ["\ud800=1"],
     {"text": "a", "start_char_index": 0},
 ]
 _TOOLS = [
-    *["", "ask", "search", "why", "fetch", "read_document", "outline", "list_documents"],
-    *["verify", "check_claims", "ingest", "delete"],
+    "",
+    "ask",
+    "search",
+    "why",
+    "fetch",
+    "read_document",
+    "outline",
+    "list_documents",
+    "verify",
+    "check_claims",
+    "ingest",
+    "delete",
 ]
 MCP_METHODS = ["tools/call"] * 12 + (
     "tools/list resources/read resources/templates/list initialize ping server/discover "
@@ -97,7 +134,11 @@ _MUTATIONS = 16
 """Number of mutations of each request."""
 _TYPES = [
     *["application/json"] * 2,
-    *["text/plain", "multipart/form-data", "", "a/b; c=", "multipart/form-data; boundary=x"],
+    "text/plain",
+    "multipart/form-data",
+    "",
+    "a/b; c=",
+    "multipart/form-data; boundary=x",
 ]
 _HEADERS = b"authorization x-request-id accept range origin expect if-none-match".split()
 

@@ -96,7 +96,7 @@ def _loaded(name: str, kept: Path, questions: dict[str, Question]) -> Iterator[R
     table = np.load(kept)
     ends = np.cumsum(table["counts"])
     parts = [np.split(table[key], ends[:-1]) for key in ("rows", "relevance", "texts")]
-    for number, *(rows, relevance, texts) in zip(table["questions"].tolist(), *parts, strict=True):
+    for number, rows, relevance, texts in zip(table["questions"].tolist(), *parts, strict=True):
         question = questions.get(number)
         if question is not None and question.answers:
             yield Ranking(

@@ -15,8 +15,13 @@ ClaimVerdict = Literal[
 ]
 QuotationVerdict = Literal["exact", "altered", "stitched", "cut", "misattributed", "not_found"]
 FAILURES = (
-    *("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation"),
-    *("quotation", *get_args(QuotationVerdict)[1:]),
+    "contradicted",
+    "partly",
+    "not_in_documents",
+    "not_checkable",
+    "wrong_citation",
+    "quotation",
+    *get_args(QuotationVerdict)[1:],
 )
 """The values that `--fail-on` accepts. "quotation" is every quotation with a fault; its verdict
 selects those with one kind of fault."""

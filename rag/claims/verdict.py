@@ -19,7 +19,11 @@ from rag.types import Document
 QUOTED = 0.99
 """The probability of support if a document has the claim word for word."""
 _DECISIVE: tuple[ClaimVerdict, ...] = (
-    *("contradicted", "partly", "not_in_documents", "not_checkable", "supported"),
+    "contradicted",
+    "partly",
+    "not_in_documents",
+    "not_checkable",
+    "supported",
 )
 _SHOWN = 3
 """Maximum number of evidence sentences of a claim."""

@@ -68,8 +68,13 @@ _HEADERS = {
 }
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _EXPOSED = (
-    *("ETag", "Location", "Retry-After", "X-Request-ID"),
-    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Request-ID",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
 )
 """Headers of responses that pages of allowed origins may read."""
 

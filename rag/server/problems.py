@@ -26,7 +26,11 @@ _FIELD = re.compile(r"\d+|(?!(?:str|int|float|bool)$)[a-z_][a-z0-9_]*")
 _PROCESS = re.compile(r"process \d+", re.IGNORECASE)
 MEDIA_TYPE = "application/problem+json"
 OPENAI = (
-    *("/v1/models", "/v1/chat/", "/v1/responses", "/v1/vector_stores", "/v1/embeddings"),
+    "/v1/models",
+    "/v1/chat/",
+    "/v1/responses",
+    "/v1/vector_stores",
+    "/v1/embeddings",
     "/v1/gate/",
 )
 DIFY = ("/v1/dify/",)

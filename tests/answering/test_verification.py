@@ -99,7 +99,11 @@ def highlight(start: int, end: int, text: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "found",
     [
-        *({}, [1], "x", None, {"citations": [{"start": 1}]}),
+        {},
+        [1],
+        "x",
+        None,
+        {"citations": [{"start": 1}]},
         {"document_id": 1, "highlight": highlight(0, 1, "")},
         {"document_id": "d", "highlight": highlight(-9, -1, "50 euros")},
         {"document_id": "d", "highlight": highlight(2, 1, "50 euros")},

@@ -152,12 +152,10 @@ def test_a_long_sentence_is_checked_in_pieces() -> None:
 
 UNITS = [
     *"[]`~(-*_|> \n\t7'.",
-    *("![x](", "[x](", '[a](b "', "[1", "[1]", "[1,", "[1-50]", "【1", "<!--", "<a"),
-    *("# a\n", "> ", "|a|\n", "[1] x\n", "a\n---\n", "```\n", "````\n```\n", "- [ ] ", "---\n"),
-    *(
-        "He ", "A is b. ", "a, and the b is c", "based on the ", "Of the ", "The a is b and ",
+    "![x](", "[x](", '[a](b "', "[1", "[1]", "[1,", "[1-50]", "【1", "<!--", "<a",
+    "# a\n", "> ", "|a|\n", "[1] x\n", "a\n---\n", "```\n", "````\n```\n", "- [ ] ", "---\n",
+    "He ", "A is b. ", "a, and the b is c", "based on the ", "Of the ", "The a is b and ",
         "and ",
-    ),
 ]  # fmt: skip
 
 

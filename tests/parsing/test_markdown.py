@@ -100,8 +100,15 @@ def test_metadata(source: str, metadata: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "block",
     [
-        *("title: [x", "just words", "- a\n- b", "a: b\n c: d: e", "? [a]\n: b", "@bad"),
-        *('a: "\\UFFFFFFFF"', "title: x\ttitle: y", "x: " + "[" * 1500),
+        "title: [x",
+        "just words",
+        "- a\n- b",
+        "a: b\n c: d: e",
+        "? [a]\n: b",
+        "@bad",
+        'a: "\\UFFFFFFFF"',
+        "title: x\ttitle: y",
+        "x: " + "[" * 1500,
     ],
 )
 def test_front_matter_that_is_not_a_mapping_is_text(block: str) -> None:

@@ -134,7 +134,9 @@ def test_without_keys_only_this_machine_is_served(tmp_path: Path, host: str) -> 
     "host",
     [
         *"evil.example evil.example:80 127.0.0.1.evil.example [ localhost@evil.example".split(),
-        *("", "[::1]x", "127.0.0.1 x"),
+        "",
+        "[::1]x",
+        "127.0.0.1 x",
     ],
 )
 def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: str) -> None:

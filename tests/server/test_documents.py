@@ -99,7 +99,10 @@ def test_files_of_a_folder_keep_their_place_in_it(client: httpx.Client) -> None:
     [
         *({"name": name, "text": "x"} for name in ("..", "a\n.txt", "\u202etxt.exe", "x" * 201)),
         *({"name": name, "text": "x"} for name in ("/", "\ud800.txt", 0)),
-        *({"name": "a", "text": 0}, {}, [], 0),
+        {"name": "a", "text": 0},
+        {},
+        [],
+        0,
     ],
 )
 def test_invalid_texts_are_refused(client: httpx.Client, body: object) -> None:

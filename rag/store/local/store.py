@@ -173,10 +173,16 @@ class LocalStore:
     ) -> None:
         check(document, passages)
         values = (
-            *(document.id, document.title, document.source, document.sha256),
+            document.id,
+            document.title,
+            document.source,
+            document.sha256,
             json.dumps(dict(document.metadata), ensure_ascii=False),
-            *(json.dumps(document.pages), document.container_sha256, document.text),
-            *(PackedBlocks.of(document.blocks).data, schema.text_digest(document.text)),
+            json.dumps(document.pages),
+            document.container_sha256,
+            document.text,
+            PackedBlocks.of(document.blocks).data,
+            schema.text_digest(document.text),
         )
         sql = f"INSERT INTO documents ({database.COLUMNS}, digest) VALUES (?{', ?' * 9})"
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)

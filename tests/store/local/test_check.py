@@ -31,8 +31,16 @@ def test_an_intact_or_empty_index_has_no_findings(folder: Path, tmp_path: Path) 
     local(tmp_path / "empty").close()
     assert wrong(folder) == wrong(tmp_path / "empty") == {}
     assert [finding.name for finding in examine(folder)] == [
-        *("database", "records", "texts", "passages", "vectors", "search indexes' files"),
-        *("dense index", "full text", "copies", "leftovers"),
+        "database",
+        "records",
+        "texts",
+        "passages",
+        "vectors",
+        "search indexes' files",
+        "dense index",
+        "full text",
+        "copies",
+        "leftovers",
     ]
 
 
