@@ -165,13 +165,13 @@ def test_the_package_is_installed_from_an_index_and_answers(
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers/lease.md").write_text("# Lease\n\nThe lease ends on 31 March 2028.\n")
     assert "1 added" in run("rag", "ingest", "papers")
-    asked = "ask", "When does the lease end?"
-    assert run("quoterag", *asked).startswith("31 March 2028")
+    question = "When does the lease end?"
+    assert run("quoterag", "ask", question).startswith("31 March 2028")
 
     run("pip", "uninstall", "--quiet", "--yes", "quoterag-accurate")
     version = tomllib.loads((WEIGHTS / "pyproject.toml").read_text())["project"]["version"]
     line = (
         f"run: pip install quoterag-accurate=={version}; or use the small reader: RAG_READER=fast"
     )
-    assert line in run("quoterag", *asked, code=4)
-    assert run("quoterag", *asked, RAG_READER="fast").startswith("31 March 2028")
+    assert line in run("quoterag", "ask", question, code=4)
+    assert run("quoterag", "ask", question, RAG_READER="fast").startswith("31 March 2028")

@@ -13,8 +13,18 @@ import pytest
 from rag.cli.main import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "rag"
-HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "psycopg", "numpy"}
-HEAVY |= {"fastapi", "uvicorn", "pydantic"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "faiss",
+    "tantivy",
+    "psycopg",
+    "numpy",
+    "fastapi",
+    "uvicorn",
+    "pydantic",
+}
 CONCRETE = {
     "rag.store.local.collections",
     "rag.store.local.store",

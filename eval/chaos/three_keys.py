@@ -213,9 +213,17 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                 each = -(-size // len(NAMES))
                 chances = [random.Random(f"{seed} {turn} {name}") for name in NAMES]
                 connections = [Connection(service.url, tokens[name]) for name in NAMES]
-                same = repeat(operations), repeat(each), chances, repeat(found)
                 with ThreadPoolExecutor(len(NAMES)) as pool:
-                    list(pool.map(run_thread, connections, NAMES, *same))  # raises what they raise
+                    runs = pool.map(
+                        run_thread,
+                        connections,
+                        NAMES,
+                        repeat(operations),
+                        repeat(each),
+                        chances,
+                        repeat(found),
+                    )
+                    list(runs)  # raises what they raise
                 found.broken += strangers(admin)
                 left, turn = left - size, turn + 1
                 print(f"{requests - left:,} sent", *found.broken[:9], flush=True)

@@ -88,8 +88,9 @@ def conversations() -> list[Conversation]:
         turns = []
         for turn in row["turns"]:
             proofs = [(proof["document"], proof["sentence"]) for proof in turn["evidence"]]
-            texts = turn["question"], turn["standalone"], turn["answers"]
-            turns.append(Turn(*texts, proofs, turn["follows"]))
+            turns.append(
+                Turn(turn["question"], turn["standalone"], turn["answers"], proofs, turn["follows"])
+            )
         dialogues.append(Conversation(row["id"], row["collection"], row["half"], turns))
     return dialogues
 

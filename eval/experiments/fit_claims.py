@@ -196,8 +196,14 @@ def _row(
 
 def _loaded(row: Mapping[str, Any]) -> Example:
     candidates = tuple(_candidate(row["claim"], passage) for passage in row["passages"])
-    labels = row["test"], row["supported"], row["contradicted"]
-    return Example(row["set"], row["kind"], *labels, candidates)
+    return Example(
+        row["set"],
+        row["kind"],
+        row["test"],
+        row["supported"],
+        row["contradicted"],
+        candidates,
+    )
 
 
 def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:

@@ -114,8 +114,7 @@ class KeptHits(Retriever):
     """A caching retriever."""
 
     def __init__(self, retriever: Retriever, path: Path) -> None:
-        parts = (retriever.settings, retriever.store, retriever.embedder, retriever.speller)
-        super().__init__(*parts)
+        super().__init__(retriever.settings, retriever.store, retriever.embedder, retriever.speller)
         self._file = _File(path)
 
     def hits(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:

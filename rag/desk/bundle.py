@@ -205,8 +205,14 @@ def pack(
         if key:
             archive.writestr(f"{SUMS}.sig", _signature(sums, key))
     left_out = tuple(document["id"] for document in documents if not document["files"][1])
-    counts = len(contents.answers), len(places), len(documents)
-    return Bundle("", verify_bundle.sha256(sums), *counts, left_out)
+    return Bundle(
+        path="",
+        sha256=verify_bundle.sha256(sums),
+        answers=len(contents.answers),
+        quotes=len(places),
+        documents=len(documents),
+        left_out=left_out,
+    )
 
 
 def _unchanged(store: Store, name: str, quotes: Sequence[Citation]) -> Document:

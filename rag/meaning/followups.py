@@ -408,8 +408,8 @@ def _name_features(name: str, bare: str, base: str) -> dict[str, float]:
 def _likeness(word: str, second: str) -> float:
     """The share of the longer word that two words have in common at both ends, at most 1."""
     longest = max(len(word), len(second))
-    pair = word.lower(), second.lower()
-    shared = Prefix.similarity(*pair) + Postfix.similarity(*pair)
+    word, second = word.lower(), second.lower()
+    shared = Prefix.similarity(word, second) + Postfix.similarity(word, second)
     return min(1.0, shared / longest)
 
 

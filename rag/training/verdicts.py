@@ -47,9 +47,16 @@ class Label(IntEnum):
     NOT_YES = 4
 
 
-_LABELS = {"yes": Label.YES, "no": Label.NO, "maybe": Label.UNSAID, "condition": Label.DEPENDS}
-_LABELS |= {"supported": Label.YES, "refuted": Label.NO, "not_enough": Label.UNSAID}
-_LABELS |= {"not_supported": Label.NOT_YES}
+_LABELS = {
+    "yes": Label.YES,
+    "no": Label.NO,
+    "maybe": Label.UNSAID,
+    "condition": Label.DEPENDS,
+    "supported": Label.YES,
+    "refuted": Label.NO,
+    "not_enough": Label.UNSAID,
+    "not_supported": Label.NOT_YES,
+}
 SetRow = Mapping[str, Any]
 
 

@@ -74,8 +74,7 @@ def test_a_replay_names_what_changed(engine: Engine) -> None:
 def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
     old = ask(engine)
     settings = dataclasses.replace(engine.settings, threshold=1.0)
-    parts = BagOfWordsEmbedder(), NameReader(), SpanJudge()
-    strict = build.assemble(settings, engine.store, *parts)
+    strict = build.assemble(settings, engine.store, BagOfWordsEmbedder(), NameReader(), SpanJudge())
     done = replay(strict.ask, old)
     assert (done.same, done.answer.text) == (False, None)
     assert "setting threshold: 0.0 then, 1.0 now" in done.changed

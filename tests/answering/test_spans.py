@@ -76,8 +76,17 @@ def test_each_passage_adds_its_odds_once() -> None:
     assert only.score == pytest.approx(2.0)
 
 
-WORDS = ["2015", "14 July 2015", "18 October 2015", "2016", "about 12 days", "12 days"]
-WORDS += ["Ali Larijani", "Larijani", "Sadeq Larijani"]
+WORDS = [
+    "2015",
+    "14 July 2015",
+    "18 October 2015",
+    "2016",
+    "about 12 days",
+    "12 days",
+    "Ali Larijani",
+    "Larijani",
+    "Sadeq Larijani",
+]
 
 
 @given(

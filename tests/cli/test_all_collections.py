@@ -52,8 +52,8 @@ def enqueue(run: Run, collection: str, *texts: str) -> None:
     folder.mkdir(exist_ok=True)
     for text in texts:
         (folder / f"{text}.txt").write_text(f"{text} is in {collection}.")
-    command = ("ingest", "--enqueue", collection, "--collection", collection)
-    assert run(*command)[0] == 0
+    code, *_ = run("ingest", "--enqueue", collection, "--collection", collection)
+    assert code == 0
 
 
 def documents(run: Run, collection: str) -> list[str]:

@@ -62,8 +62,9 @@ QUOTING = "The paper says “Natanz keeps 6,060 centrifuges for ten years.” So
 
 def test_a_faulty_quotation_is_shown_everywhere_and_exits_with_1(checked: Path) -> None:
     junit, page = checked / "q.xml", checked / "q.html"
-    files = ("--junit", str(junit), "--html", str(page))
-    done = run("-", "--fail-on", "quotation", *files, text=QUOTING)
+    done = run(
+        "-", "--fail-on", "quotation", "--junit", str(junit), "--html", str(page), text=QUOTING
+    )
     assert done.exit_code == 1
     assert "altered quotation         “Natanz keeps 6,060 centrifuges" in done.output
     assert "says “6,060”, limits.md says “5,060”" in done.output

@@ -131,14 +131,13 @@ def test_the_command_shows_the_change_asks_and_undoes(at_home: Run, tmp_path: Pa
     code, out, err = at_home("connect", "cursor")
     assert (code, "--yes" in err, '+    "rag": {' in out) == (2, True, True)
     assert not (tmp_path / ".cursor").exists()
-    agreed = ("connect", "cursor", "--yes")
-    assert at_home(*agreed, "--index", "notes")[0] == 0
+    assert at_home("connect", "cursor", "--yes", "--index", "notes")[0] == 0
     args = found("cursor", tmp_path / ".cursor/mcp.json")["args"]
     assert args[-2:] == ["--index", str(tmp_path / "notes")]
-    assert at_home.json(*agreed, "--index", "notes")["changed"] is False
-    assert at_home(*agreed, "--remove")[0] == 0
+    assert at_home.json("connect", "cursor", "--yes", "--index", "notes")["changed"] is False
+    assert at_home("connect", "cursor", "--yes", "--remove")[0] == 0
     assert found("cursor", tmp_path / ".cursor/mcp.json") is None
-    assert at_home(*agreed, "--remove")[0] == 2
+    assert at_home("connect", "cursor", "--yes", "--remove")[0] == 2
     assert at_home("connect", "codex", "--url", "nowhere", "--yes")[0] == 2
 
 

@@ -60,20 +60,23 @@ def test_a_library_that_was_removed_is_named(filled: Run, monkeypatch: pytest.Mo
 
 
 def test_bounds_decide_the_exit_status(filled: Run) -> None:
-    again = ("eval", "run", "gold.jsonl", "--out", "out", "--fail-under")
-    result = filled.json(*again, "em_answerable=99")
+    result = filled.json(
+        "eval", "run", "gold.jsonl", "--out", "out", "--fail-under", "em_answerable=99"
+    )
     assert (result["metrics"]["em_answerable"], "questions" in result) == (1.0, False)
     gate = {"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}
     assert result["gates"] == [gate]
-    code, out, err = filled(*again, "f1=99", "--junit", "junit.xml")
+    code, out, err = filled(
+        "eval", "run", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml"
+    )
     assert (code, err) == (1, "rag: bound not met: f1 ≥ 99: 66.67\n")
     assert "FAIL  f1 ≥ 99: 66.67" in out
     assert 'failures="1"' in Path("junit.xml").read_text()
 
 
 def test_a_corpus_is_asked_without_touching_the_index(run: Run) -> None:
-    asked = ("eval", "run", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2")
-    assert "2 questions" in run.out(*asked)
+    out = run.out("eval", "run", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2")
+    assert "2 questions" in out
     assert not Path("index").exists()
 
 
@@ -87,18 +90,19 @@ def test_squad_has_its_own_documents_and_can_keep_their_index(run: Run) -> None:
         out = run.out("eval", "run", "tiny.json.gz", "--index", "kept", "--out", "out")
         assert "1 questions (1 answerable) of 1 documents" in out
     assert run("list", "--index", "kept")[1] == "Bridge/0  Bridge\n"
-    both = ("eval", "run", "tiny.json.gz", "--corpus", "docs")
-    assert "contains its own documents" in run.error(*both)
+    error = run.error("eval", "run", "tiny.json.gz", "--corpus", "docs")
+    assert "contains its own documents" in error
 
 
 def test_two_results_are_compared(filled: Run) -> None:
-    first = Path(filled("eval", "run", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
-    again = ("eval", "run", "gold.jsonl", "--out", "b", "--baseline", str(first))
-    second = Path(filled(*again)[1].splitlines()[-3])
-    out = filled.out("eval", "compare", str(first), str(second))
+    out = filled.out("eval", "run", "gold.jsonl", "--out", "a")
+    baseline = out.splitlines()[-3]
+    out = filled.out("eval", "run", "gold.jsonl", "--out", "b", "--baseline", baseline)
+    result = out.splitlines()[-3]
+    out = filled.out("eval", "compare", baseline, result)
     assert "3 questions in common" in out.splitlines()[0]
     assert "0 gained" in out
-    found = filled.json("eval", "compare", str(first), str(second))
+    found = filled.json("eval", "compare", baseline, result)
     assert found["metrics"]["f1"]["difference"] == 0
     assert (found["gained"], found["lost"]) == ([], [])
 
@@ -125,8 +129,8 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
     out = filled.out("eval", "why", "When did the US leave", "the deal?", "--answer", "2018")
     assert out.splitlines()[0] == "not lost: the answer is correct"
     assert "rank      1 of the candidates (dense 1, lexical 1); 8 are read" in out
-    asked = ("eval", "why", "When did the US leave the deal?", "--answer")
-    out = filled.out(*asked, "1066", code=1)
+    question = "When did the US leave the deal?"
+    out = filled.out("eval", "why", question, "--answer", "1066", code=1)
     assert out.startswith("not ingested: ")
     assert "none of the accepted answers occurs in the index" in out
     for options, hint in (
@@ -136,10 +140,12 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
     ):
         assert hint in filled.error("eval", "why", "When?", "--answer", *options)
     monkeypatch.setenv("RAG_THRESHOLD", "1")
-    lines = filled.out(*asked, "2018", "--document", "docs/deal.md", code=1).splitlines()
+    lines = filled.out(
+        "eval", "why", question, "--answer", "2018", "--document", "docs/deal.md", code=1
+    ).splitlines()
     assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
     assert lines[1].startswith('said      refused (best guess: "2018"), confidence 0.')
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
-    cause = filled.json(*asked, "2018", code=1)
+    cause = filled.json("eval", "why", question, "--answer", "2018", code=1)
     assert (cause["stage"], cause["rank"], cause["document"]) == ("threshold", 1, "docs/deal.md")

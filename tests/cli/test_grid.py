@@ -178,9 +178,9 @@ def test_a_deletion_counts_the_cells_that_quoted_the_document(synced: Run) -> No
 
 def test_a_person_rates_a_cell(synced: Run) -> None:
     synced("grid", "run", "deal.toml")
-    cell = ("deal", "docs/deal.md", "Year")
-    assert synced("grid", "rate", *cell, "corrected")[0] == 2
-    assert synced("grid", "rate", *cell, "corrected", "8 May 2018")[0] == 0
+    assert synced("grid", "rate", "deal", "docs/deal.md", "Year", "corrected")[0] == 2
+    code, *_ = synced("grid", "rate", "deal", "docs/deal.md", "Year", "corrected", "8 May 2018")
+    assert code == 0
     assert synced("grid", "rate", "deal", "docs/deal.md", "Nothing", "confirmed")[0] == 2
     assert synced("grid", "rate", "deal", "nowhere", "Year", "confirmed")[0] == 2
     synced("grid", "show", "deal", "--out", "deal.csv")

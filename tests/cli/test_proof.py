@@ -334,11 +334,11 @@ def test_what_is_no_longer_so_is_not_bundled(filled: Run) -> None:
         assert reason in filled.error("export", source, "--bundle", "x.zip")
     Path("docs/oman.txt").write_text("Oman hosted other talks.")
     filled("sync", "docs")
-    export = ("export", "answer.json", "--bundle", "x.zip")
-    assert "docs/oman.txt has changed since “" in filled.error(*export)
+    error = filled.error("export", "answer.json", "--bundle", "x.zip")
+    assert "docs/oman.txt has changed since “" in error
     Path("docs/oman.txt").unlink()
     filled("sync", "docs")
-    assert "was removed since" in filled.error(*export)
+    assert "was removed since" in filled.error("export", "answer.json", "--bundle", "x.zip")
     for options, reason in (
         (["--bundle", "x.tar"], ".zip"),
         (["--bundle", "none/x.zip"], "does not exist"),

@@ -49,11 +49,12 @@ def test_an_embedder_is_tuned_on_a_folder_of_sets(run: Run, tmp_path: Path) -> N
     tiny.embedder(tmp_path / "start")
     towns(tmp_path)
     (tmp_path / "my.toml").write_text(RECIPE)
-    train = ("train", "embedder", "--data", ".", "--recipe", "my.toml", "--out")
-    code, out, _ = run(*train, "made")
+    code, out, _ = run("train", "embedder", "--data", ".", "--recipe", "my.toml", "--out", "made")
     assert (code, out) == (0, f"{tmp_path}/made: use it with RAG_EMBEDDER={tmp_path}/made\n")
     assert is_mean(tmp_path / "made")
-    code, out, _ = run(*train, "again", "--json")
+    code, out, _ = run(
+        "train", "embedder", "--data", ".", "--recipe", "my.toml", "--out", "again", "--json"
+    )
     assert (code, json.loads(out)) == (0, {"embedder": f"{tmp_path}/again"})
     made, again = (Path(name, "model.safetensors").read_bytes() for name in ("made", "again"))
     assert made == again

@@ -68,8 +68,13 @@ def store(
 
 
 def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engine:
-    parts = BagOfWordsEmbedder(dim=1024), reader or NameReader(), SpanJudge()
-    return build.assemble(Settings(**{"threshold": 0.0, "top_k": 2, **settings}), opened, *parts)
+    return build.assemble(
+        Settings(**{"threshold": 0.0, "top_k": 2, **settings}),
+        opened,
+        BagOfWordsEmbedder(dim=1024),
+        reader or NameReader(),
+        SpanJudge(),
+    )
 
 
 def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:

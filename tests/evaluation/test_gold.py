@@ -28,8 +28,8 @@ def write(folder: Path, *rows: object) -> Path:
 
 
 def test_our_own_format(tmp_path: Path) -> None:
-    rows = (GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
-    gold = load(write(tmp_path, *rows))
+    path = write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
+    gold = load(path)
     first, second, third = gold.questions
     assert (gold.name, gold.documents, gold.retrieval_only) == ("mine", (), False)
     assert first.evidence == (Evidence("d", "In 2015."),)
@@ -69,14 +69,15 @@ def test_invalid_lines_are_named(tmp_path: Path, row: Any, words: str) -> None:
 
 def test_forms(tmp_path: Path) -> None:
     evidence = [{"document": "d", "sentence": s} for s in ("One.", "Two.", "Three.")]
-    rows = (
+    path = write(
+        tmp_path,
         {"question": "May I?", "form": "yes_no", "verdict": "no", "evidence": evidence[:1]},
         {"question": "Why?", "form": "sentences", "kind": "why", "evidence": evidence},
         {"question": "Which?", "form": "list", "items": [["a", "b"], ["c"]], "need": 2},
         {"question": "What is it about?", "form": "overview", "document": "d", "items": [["a"]]},
         {"question": "How many in all?", "unanswerable": True, "reason": "needs_all", "near": "d"},
     )
-    polar, why, which, about, absent = load(write(tmp_path, *rows)).questions
+    polar, why, which, about, absent = load(path).questions
     assert (polar.verdict, polar.answers, polar.wordings) == ("no", ("One.", "no"), ())
     assert (why.form, why.kind, why.need) == ("sentences", "why", 2)
     assert why.answers[0] == "One. Two. Three."

@@ -24,9 +24,18 @@ FACTS = {
 
 
 def row(name: str, question: str, stage: str | None, rank: int | None) -> Row:
-    shown = ("yes",), "no" if stage else "yes"
-    ms = {"total": 5.0}
-    return Row(name, question, "a", "answerable", *shown, rank=rank, stage=stage, ms=ms, evidence=1)
+    return Row(
+        name,
+        question,
+        "a",
+        "answerable",
+        ("yes",),
+        "no" if stage else "yes",
+        rank=rank,
+        stage=stage,
+        ms={"total": 5.0},
+        evidence=1,
+    )
 
 
 ROWS = [

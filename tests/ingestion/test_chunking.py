@@ -41,8 +41,16 @@ def numbered(sentences: int, words: int = 5) -> str:
     return " ".join(f"Sentence{i}" + " word" * (words - 1) + "." for i in range(sentences))
 
 
-PARTS = ["- ", " | ", "\n\n", " " * 30, "x" * 70, *"Word a. B! !!! 。".split()]
-PARTS += ["e\u0301", "\U0001f468\u200d\U0001f469"]
+PARTS = [
+    "- ",
+    " | ",
+    "\n\n",
+    " " * 30,
+    "x" * 70,
+    *"Word a. B! !!! 。".split(),
+    "e\u0301",
+    "\U0001f468\u200d\U0001f469",
+]
 TEXTS = st.one_of(
     st.text(max_size=300), st.lists(st.sampled_from(PARTS), max_size=60).map(" ".join)
 )

@@ -74,13 +74,13 @@ def test_a_page_is_a_document_whose_source_is_its_address(store: LocalStore, sit
 def test_an_unchanged_page_is_skipped(store: LocalStore, site: Site) -> None:
     site.page("/a", PAGE.format("A"), ETag='"1"')
     site.page("/b", PAGE.format("B"))
-    both = (f"{site.url}/a", f"{site.url}/b")
-    assert len(take(store, *both).added) == 2
+    a, b = f"{site.url}/a", f"{site.url}/b"
+    assert len(take(store, a, b).added) == 2
     generation = store.stats().generation
-    assert len(take(store, *both).unchanged) == 2
+    assert len(take(store, a, b).unchanged) == 2
     assert store.stats().generation == generation
     site.page("/a", PAGE.format("Another"), ETag='"2"')
-    assert len(take(store, *both).updated) == 1
+    assert len(take(store, a, b).updated) == 1
 
 
 def test_a_sitemaps_pages_on_its_host_are_read(store: LocalStore, site: Site) -> None:

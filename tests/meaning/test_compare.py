@@ -94,12 +94,13 @@ def test_denials(before: str, words: str, is_negated: bool) -> None:
     st.sampled_from(["kg", "days", "centrifuges", "dollars", "percent"]),
 )
 def test_different_numbers_are_never_the_same(first: int, second: int, unit: str) -> None:
-    amounts = read(f"{first:,} {unit}", "amount"), read(f"about {second} {unit}", "amount")
-    assert (compare(*amounts) is SAME) == (first == second)
+    amount = read(f"{first:,} {unit}", "amount")
+    other = read(f"about {second} {unit}", "amount")
+    assert (compare(amount, other) is SAME) == (first == second)
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(["text", "amount"]))
 def test_the_relation_is_symmetric_and_reflexive(first: str, second: str, kind: str) -> None:
-    meanings = read(first, kind), read(second, kind)
-    assert compare(*meanings) is compare(*reversed(meanings))
-    assert compare(meanings[0], meanings[0]) is SAME
+    meaning, other = read(first, kind), read(second, kind)
+    assert compare(meaning, other) is compare(other, meaning)
+    assert compare(meaning, meaning) is SAME

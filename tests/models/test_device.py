@@ -53,8 +53,8 @@ def test_auto_chooses_no_slow_arithmetic(bf16: bool, monkeypatch: pytest.MonkeyP
         Arithmetic(int8=True): lambda: integers(states),
     }
     if bf16:
-        halves = states.bfloat16(), weights.bfloat16()
-        products[Arithmetic(bf16=True)] = lambda: linear(*halves)
+        half_states, half_weights = states.bfloat16(), weights.bfloat16()
+        products[Arithmetic(bf16=True)] = lambda: linear(half_states, half_weights)
     seconds = {kind: min(repeat(p, number=1, repeat=5)) for kind, p in products.items()}
     monkeypatch.setattr(device, "native_bf16", lambda: bf16)
     monkeypatch.setattr(device, "fast_int8", fast_int8.__wrapped__)

@@ -11,11 +11,21 @@ TEXT = "Oman hosted talks.\n1. Turn it off.\n2. Wait.\nThe lease ends in May 202
 
 
 def citation(quote: str, sentence: str = "", document_id: str = "a.md") -> Citation:
-    def place(text: str) -> tuple[int, int, str]:
-        return TEXT.index(text), TEXT.index(text) + len(text), text
-
-    places = *place(quote), *place(sentence or quote)
-    return Citation(document_id, "A", ("A", "B"), "/a.md", "0" * 64, *places, 2)
+    sentence = sentence or quote
+    return Citation(
+        document_id=document_id,
+        title="A",
+        headings=("A", "B"),
+        source="/a.md",
+        sha256="0" * 64,
+        start=TEXT.index(quote),
+        end=TEXT.index(quote) + len(quote),
+        quote=quote,
+        sentence_start=TEXT.index(sentence),
+        sentence_end=TEXT.index(sentence) + len(sentence),
+        sentence=sentence,
+        page=2,
+    )
 
 
 def answer(text: str | None, pieces: list[Piece], form: str = "span", **values: object) -> Answer:

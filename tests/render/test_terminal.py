@@ -17,10 +17,21 @@ TEXT = f"{FIRST} {SECOND}"
 
 def piece(quote: str, **values: Any) -> Piece:
     start = TEXT.index(quote)
-    place = (start, start + len(quote), quote)
-    return Piece(
-        Citation("lease.md", "Lease", ("Lease",), "/lease.md", "0", *place, *place), **values
+    end = start + len(quote)
+    citation = Citation(
+        document_id="lease.md",
+        title="Lease",
+        headings=("Lease",),
+        source="/lease.md",
+        sha256="0",
+        start=start,
+        end=end,
+        quote=quote,
+        sentence_start=start,
+        sentence_end=end,
+        sentence=quote,
     )
+    return Piece(citation, **values)
 
 
 def answer(form: str, *pieces: Piece) -> Answer:

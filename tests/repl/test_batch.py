@@ -46,8 +46,10 @@ def test_one_answer_per_line(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     _, (_, second) = ask(QUESTIONS, "--json", "--no-follow-ups")
     assert json.loads(second)["question"] == "and when did the US leave it?"
-    options = ("--json", "--top-k", "1", "--filter", "type=md")
-    (hit,) = json.loads(ask(b"Who hosted the talks?\n", *options)[1][0])["nearest"]
+    _, (answered,) = ask(
+        b"Who hosted the talks?\n", "--json", "--top-k", "1", "--filter", "type=md"
+    )
+    (hit,) = json.loads(answered)["nearest"]
     assert hit["document_id"] == "docs/deal.md"
     monkeypatch.setenv("RAG_THRESHOLD", "0.7")
     code, (answered, refused) = ask(QUESTIONS)

@@ -241,11 +241,11 @@ KNOWN = {
     "docs/sub": {},
 }  # fmt: skip
 KEYS = ["year", "date", "type", "n", "author", "a key", "'", "document", "source", "title", "none"]
-VALUES = (
+_WORDS = (
     "2024 2023.5 2024-03 2024-03-15 2024-03-02T1 -1500 2 02 txt Ada Bo 50% _ docs/sub /docs/sub "
     "docs/sub/ docs doc / docs/a.txt NaN 1e999"
-).split()
-VALUES += ["", "%", 'Bo\'s "friend"']
+)
+VALUES = [*_WORDS.split(), "", "%", 'Bo\'s "friend"']
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -78,9 +78,8 @@ def test_words_of_a_deleted_document_are_forgotten(store: LocalStore, speller: W
 
 
 def engine_of(store: LocalStore, spelling: int = 1) -> Engine:
-    place = Settings(index=store.folder, threshold=0.0, spelling=spelling)
-    parts = (BagOfWordsEmbedder(), NameReader(), SpanJudge())
-    engine = build.assemble(place, store, *parts)
+    settings = Settings(index=store.folder, threshold=0.0, spelling=spelling)
+    engine = build.assemble(settings, store, BagOfWordsEmbedder(), NameReader(), SpanJudge())
     assert isinstance(engine, Engine)
     return engine
 

@@ -24,8 +24,14 @@ def _town(number: int, name: str) -> dict[str, Any]:
 
 TOWNS = "abra bexle corto dunve elsin farro gindo holme".split()
 ARTICLES = [_town(number, name) for number, name in enumerate(TOWNS)]
-COMMON: dict[str, Any] = {"init": "start", "seed": 5, "dev_set": "towns", "dev_articles": 2}
-COMMON |= {"weight_decay": 0.01, "max_passage_tokens": 64}
+COMMON: dict[str, Any] = {
+    "init": "start",
+    "seed": 5,
+    "dev_set": "towns",
+    "dev_articles": 2,
+    "weight_decay": 0.01,
+    "max_passage_tokens": 64,
+}
 """What the recipes of tests have in common."""
 
 

@@ -381,7 +381,10 @@ def test_npms_inspector_reads_the_service_and_rag_mcp(client: httpx.Client, tmp_
     name = asked["structuredContent"]["citations"][0]["document_id"]
     fetched = over_http("tools/call", "--tool-name", "fetch", "--tool-arg", f"id={name}")
     assert fetched["structuredContent"]["text"] == OMAN
-    command = (sys.executable, "-m", "rag", "mcp", "--index", str(tmp_path / "index"))
-    names = [one["name"] for one in inspected(*command, "--method", "tools/list")["tools"]]
+    index = str(tmp_path / "index")
+    listed = inspected(
+        sys.executable, "-m", "rag", "mcp", "--index", index, "--method", "tools/list"
+    )
+    names = [tool["name"] for tool in listed["tools"]]
     assert "ask" in names
     assert "ingest" not in names
