@@ -35,8 +35,9 @@ _HITS = 8
 _READ = 2
 """Excerpts of them that the reader reads, besides those of the cited documents."""
 _BATCH = 8
+"""Sentences that are searched and read together."""
 _BATCH_CHARACTERS = 1600
-"""Sentences searched and read together, and their characters."""
+"""Characters of these sentences."""
 _MOST_CITED = 20
 """Documents that a sentence cites and that are searched for it."""
 _QUOTED_WORDS = 6
@@ -89,17 +90,27 @@ class Checker:
         if not pending and not parts.quotations:
             hint = "give a text with statements or quotations: rag check FILE"
             raise NoClaimsError("the text contains no claims", hint)
-        audited = audit(store, text, parts, filter, numbered, run, proceed)
+
+        quotations = audit(store, text, parts, filter, numbered, run, proceed)
+
         scope = _Scope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}
-        for batch in _batches(pending) if pending else ():
+        for batch in _batches(pending):
             checked |= run(partial(self._batch, batch, scope))
             on_progress(len(checked), len(pending))
-        shown = (sentence for sentence in sentences if sentence.skipped != "source")
-        judged = (checked.get(item.start) or verdict.skipped(item) for item in shown)
-        results = tuple(verdict.with_quotations(item, audited) for item in judged)
-        generation = store.stats().generation
-        return CheckReport(text, results, generation, numbered, audited)
+
+        judged = [
+            checked.get(sentence.start) or verdict.skipped(sentence)
+            for sentence in sentences
+            if sentence.skipped != "source"
+        ]
+        return CheckReport(
+            text=text,
+            sentences=tuple(verdict.with_quotations(item, quotations) for item in judged),
+            generation=store.stats().generation,
+            sources=numbered,
+            quotations=quotations,
+        )
 
     def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, Checked]:
         """The sentences with their verdicts, by start."""
@@ -112,15 +123,17 @@ class Checker:
             if not part.unresolved
         ]
         evidence, documents = self._evidence(claims, scope)
-        read = zip(claims, self.read(evidence, scope.proceed), strict=True)
-        judged = (
-            judge(claim, own, cited, documents, self._scorers) for (claim, cited), own in read
+        candidates = self.read(evidence, scope.proceed)
+        judged = iter(
+            judge(claim, of_claim, cited, documents, self._scorers)
+            for (claim, cited), of_claim in zip(claims, candidates, strict=True)
         )
         for sentence in pending:
-            parts = (
-                verdict.unresolved(p) if p.unresolved else next(judged) for p in sentence.parts
-            )
-            checked[sentence.start] = list(parts)
+            checked[sentence.start] = [
+                verdict.unresolved(part) if part.unresolved else next(judged)
+                for part in sentence.parts
+            ]
+
         return {item.start: verdict.from_parts(item, checked[item.start]) for item in batch}
 
     def _quotations(
@@ -131,19 +144,25 @@ class Checker:
         claims = [(sentence.text, _documents(sentence, scope.sources)) for sentence in rewritten]
         evidence, documents = self._evidence(claims, scope)
         quotations = {}
-        for sentence, (_, cited), (claim, own) in zip(rewritten, claims, evidence, strict=True):
-            compared = _compared(claim, own, scope.proceed)
-            quoted = (item for item in compared if item.comparison.quoted)
-            if about := [item for item in quoted if _is_about(sentence, item)]:
-                part = judge(claim, about, cited, documents, self._scorers)
+        for sentence, (_, cited), (claim, found) in zip(rewritten, claims, evidence, strict=True):
+            quoting = [
+                candidate
+                for candidate in _compared(claim, found, scope.proceed)
+                if candidate.comparison.quoted and _is_about(sentence, candidate)
+            ]
+            if quoting:
+                part = judge(claim, quoting, cited, documents, self._scorers)
                 quotations[sentence.start] = [part]
         return quotations
 
     def judge_against(self, claim: str, hits: Sequence[Hit]) -> CheckedPart:
         """The verdict on a claim from these passages alone."""
-        names = {hit.passage.document_id for hit in hits}
-        stored = {name: self._engine.store.document(name) for name in names}
-        documents = {name: document for name, document in stored.items() if document}
+        documents: dict[str, Document] = {}
+        for document_id in {hit.passage.document_id for hit in hits}:
+            document = self._engine.store.document(document_id)
+            if document:
+                documents[document_id] = document
+
         present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
         (candidates,) = self.read([(claim, closest_sentences(claim, present, len(present)))])
         return judge(claim, candidates, (), documents, self._scorers)
@@ -160,28 +179,34 @@ class Checker:
         """
         if not claims:
             return [], {}
+
         general = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
-        cited = [
+        in_cited = [
             self._query(claim, _READ, (*(scope.filter or ()), Condition("document", "=", name)))
             for claim, ids in claims
             for name in dict.fromkeys(ids)
         ]
         scope.proceed()
-        results = self._engine.retriever.find_many([*general, *cited])
-        documents = dict(pair for result in results for pair in result.documents.items())
-        from_cited = iter(results[len(general) :])
+        results = self._engine.retriever.find_many([*general, *in_cited])
+
+        documents: dict[str, Document] = {}
+        for result in results:
+            documents |= result.documents
+
+        results_in_cited = iter(results[len(general) :])
         evidence = []
         for (claim, ids), result in zip(claims, results, strict=False):
             scope.proceed()
-            in_cited = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
+            cited_hits = [hit for _ in dict.fromkeys(ids) for hit in next(results_in_cited).hits]
             sentences = [
-                *closest_sentences(claim, in_cited, _READ),
+                *closest_sentences(claim, cited_hits, _READ),
                 *closest_sentences(claim, result.hits, _READ),
             ]
             by_passage: dict[tuple[str, int], Sentence] = {}
             for sentence in sentences:
                 by_passage.setdefault(place_of(sentence.hit.passage), sentence)
             evidence.append((claim, list(by_passage.values())))
+
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
@@ -193,13 +218,18 @@ class Checker:
         """Each claim compared with its sentences and read with their passages, up to the first that
         quotes it.
         """
-        compared = [_until_quoted(_compared(*claim, proceed)) for claim in evidence]
+        compared = [
+            _until_quoted(_compared(claim, sentences, proceed)) for claim, sentences in evidence
+        ]
         questions = [
             (claim, [item.sentence.hit for item in candidates if not item.comparison.quoted])
             for (claim, _), candidates in zip(evidence, compared, strict=True)
         ]
         outputs = self._reader.read_many(questions)
-        return [_with_verdicts(*pair) for pair in zip(compared, outputs, strict=True)]
+        return [
+            _with_verdicts(candidates, output)
+            for candidates, output in zip(compared, outputs, strict=True)
+        ]
 
 
 def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]]:
@@ -211,7 +241,8 @@ def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]
             yield batch
             batch = []
         batch.append(sentence)
-    yield batch
+    if batch:
+        yield batch
 
 
 def _compared(

@@ -69,19 +69,23 @@ class ClaimComparison:
 
 def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
-    claimed, stated = figures(claim)[:_MOST_CLAIMED], figures(_unnumbered(evidence))
+    claimed = figures(claim)[:_MOST_CLAIMED]
+    stated = figures(_unnumbered(evidence))
     around = (*stated, *figures(context))
     missing = [value for value in claimed if not any(states(other, value) for other in around)]
-    ours = word_list(claim)
-    matcher = difflib.SequenceMatcher(None, ours, word_list(evidence), autojunk=False)
+
+    words = word_list(claim)
+    matcher = difflib.SequenceMatcher(None, words, word_list(evidence), autojunk=False)
     steps = matcher.get_opcodes()
-    shared = sum(b - a for kind, a, b, _, _ in steps if kind == "equal")
-    likeness = shared / len(ours) if ours else 0.0
+    shared = sum(end - start for kind, start, end, _, _ in steps if kind == "equal")
+    likeness = shared / len(words) if words else 0.0
+
     unnamed = _unnamed(claim, evidence, context)
     differs = list(contradicting(missing, stated, claimed))
     if likeness >= _SWAPPED_FROM:
         swapped = swapped_names(claim, evidence, steps)
         differs += [pair for pair in swapped if pair[0] in unnamed]
+
     stems = content_words(claim)
     covered = stems & content_words(f"{evidence} {context}")
     return ClaimComparison(

@@ -30,18 +30,28 @@ class DocumentNames:
 
     def in_text(self, text: str, fewest: int = 2) -> dict[str, str]:
         """By id, the words, at least `fewest`, that name the document; the longest names win."""
-        words, position, ids = name_words(text), 0, dict[str, str]()
+        words = name_words(text)
+        names: dict[str, str] = {}
+        position = 0
         while position < len(words):
-            sizes = range(min(_LONGEST, len(words) - position), fewest - 1, -1)
-            names = (words[position : position + size] for size in sizes)
-            name = next((name for name in names if name in self._ids), ())
-            ids |= {id: " ".join(name) for id in self._ids[name]} if name else {}
+            name = self._longest_at(words, position, fewest)
+            if name:
+                names |= {document_id: " ".join(name) for document_id in self._ids[name]}
             position += len(name) or 1
-        return ids
+        return names
+
+    def _longest_at(self, words: tuple[str, ...], position: int, fewest: int) -> tuple[str, ...]:
+        """The longest name, of at least `fewest` words, that begins at a word; () if none does."""
+        longest = min(_LONGEST, len(words) - position)
+        for size in range(longest, fewest - 1, -1):
+            name = words[position : position + size]
+            if name in self._ids:
+                return name
+        return ()
 
     def source(self, line: str) -> str | None:
         """The id of the document with the longest name in a line; None if none or two match."""
         names = self.in_text(line, 1)
         longest = max(map(len, names.values()), default=0)
-        best = [id for id, name in names.items() if len(name) == longest]
-        return best[0] if longest >= _SHORTEST and len(best) == 1 else None
+        ids = [document_id for document_id, name in names.items() if len(name) == longest]
+        return ids[0] if longest >= _SHORTEST and len(ids) == 1 else None

@@ -11,10 +11,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 from rag.claims.markup import cited_numbers
 from rag.claims.split import ClaimSentence, blocks
-from rag.meaning.sentences import trim
+from rag.meaning.sentences import Offsets, trim
 from rag.meaning.words import WORD
 
 FEWEST_WORDS = 4
@@ -43,8 +44,13 @@ _QUOTE_SIGNS = "> \t\r\n"
 _BEFORE_OPENING = "([{—–-―*_‘'“«„‹‚\">"
 _DEEPEST = 20
 """Quotation marks that wait for their closing marks; inner ones beyond them are ignored."""
-_Mark = tuple[str, int]
-"""(a quotation mark, its offset)"""
+
+
+class _Mark(NamedTuple):
+    """A quotation mark, `text[offset] == sign`."""
+
+    sign: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +72,70 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     """The outermost quotations of at least `FEWEST_WORDS` words, in order; none in code or in a
     list of sources. `sentences` are those of the text.
     """
-    visible = _without(text, [(a, b) for a, b, kind in blocks(text) if kind in ("code", "source")])
-    visible = _INLINE_CODE.sub(lambda match: " " * len(match[0]), visible)
+    hidden = [(start, end) for start, end, kind in blocks(text) if kind in ("code", "source")]
+    visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), _without(text, hidden))
     block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
-    inline = _without(visible, block_quotes)
-    pairs = [pair for start, end in _paragraphs(inline) for pair in _outermost(inline, start, end)]
-    quotations = [
-        Quotation(*words, opening, min(closing + 1, end))
-        for opening, closing, end in pairs
-        for words in trim(text, opening + 1, closing)
+
+    quotations = list(_marked(text, _without(visible, block_quotes)))
+    for start, end in block_quotes:
+        if not _CALLOUT.match(text, start):
+            quotations.append(_block_quote(text, start, end))
+
+    long_enough = [
+        quotation
+        for quotation in sorted(quotations, key=attrgetter("start"))
+        if _word_count(text, quotation.start, quotation.end) >= FEWEST_WORDS
     ]
-    own = (span for span in block_quotes if not _CALLOUT.match(text, span[0]))
-    quotations += (_block_quote(text, *span) for span in own)
-    in_order = sorted(quotations, key=attrgetter("start"))
-    counts = (len(WORD.findall(text[item.start : item.end])) for item in in_order)
-    enough = [item for item, count in zip(in_order, counts, strict=True) if count >= FEWEST_WORDS]
-    return list(_with_citations(text, enough, sentences))
+    return list(_with_citations(text, long_enough, sentences))
 
 
 def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation]) -> int:
     """The number of words of a sentence outside the quotations."""
-    reached, count = sentence.start, 0
-    first = max(0, bisect_right(quotations, sentence.start, key=attrgetter("first")) - 1)
-    for quotation in quotations[first:]:
+    count = 0
+    position = sentence.start
+    first = bisect_right(quotations, sentence.start, key=attrgetter("first")) - 1
+    for quotation in quotations[max(0, first) :]:
         if quotation.first >= sentence.end:
             break
-        count += len(WORD.findall(text[reached : max(reached, quotation.first)]))
-        reached = max(reached, quotation.last)
-    return count + len(WORD.findall(text[reached : max(reached, sentence.end)]))
+        count += _word_count(text, position, max(position, quotation.first))
+        position = max(position, quotation.last)
+    return count + _word_count(text, position, max(position, sentence.end))
 
 
-def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+def _word_count(text: str, start: int, end: int) -> int:
+    return len(WORD.findall(text[start:end]))
+
+
+def _without(text: str, spans: Sequence[Offsets]) -> str:
     """The text with each of these stretches replaced by blank lines of the same length."""
-    pieces, reached = [], 0
+    parts: list[str] = []
+    position = 0
     for start, end in spans:
-        pieces += [text[reached:start], "\n" * (end - start)]
-        reached = end
-    return "".join([*pieces, text[reached:]])
+        parts.append(text[position:start])
+        parts.append("\n" * (end - start))
+        position = end
+    return "".join([*parts, text[position:]])
 
 
-def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+# Between quotation marks
+
+
+def _marked(text: str, inline: str) -> Iterator[Quotation]:
+    """The outermost quotations between marks. `inline` is the text without code and block
+    quotes.
+    """
+    for start, end in _paragraphs(inline):
+        for opening, closing, last in _outermost(inline, start, end):
+            for words_start, words_end in trim(text, opening + 1, closing):
+                yield Quotation(
+                    start=words_start,
+                    end=words_end,
+                    first=opening,
+                    last=min(closing + 1, last),
+                )
+
+
+def _paragraphs(text: str) -> Iterator[Offsets]:
     start = 0
     for gap in _PARAGRAPH_END.finditer(text):
         yield start, gap.start()
@@ -114,88 +144,76 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(opening mark, end of the quoted words, end of the paragraph) for each quotation that is in
-    no other. An opening mark without its closing one counts if the next paragraph begins with it
-    too, as in speech of several paragraphs, or if the text's next mark is its closing one.
+    """(opening mark, end of the quoted words, end of the paragraph) for each quotation of a
+    paragraph that is in no other.
     """
-    open_marks, pairs = list[_Mark](), list[tuple[int, int]]()
-    for match in _MARK.finditer(text, start, end):
-        mark, offset = match[0], match.start()
-        may_close = mark != '"' or _closes(text, offset)
-        opening = _closed(open_marks, mark) if may_close else None
-        if opening is not None:
-            pairs.append((opening, offset))
-        elif mark != "”" and (mark not in '"»›' or _opens(text, offset)):
-            open_marks += [(mark, offset)] if len(open_marks) < _DEEPEST else []
-    last = max((b for _, b in pairs), default=-1)
-    unclosed = [(mark, offset) for mark, offset in open_marks if offset > last]
-    following_mark = _MARK.search(text, end) if unclosed else None
-    if following_mark and not text[end : following_mark.start()].strip():
-        pairs += [(unclosed[0][1], end)] if following_mark[0] == unclosed[0][0] else []
-    elif following_mark and following_mark[0] in _CLOSING[unclosed[0][0]].replace('"', ""):
-        end = following_mark.end()
-        pairs.append((unclosed[0][1], following_mark.start()))
+    pairs, open_marks = _pairs(text, start, end)
+    last_closing = max((closing for _, closing in pairs), default=-1)
+    unclosed = [mark for mark in open_marks if mark.offset > last_closing]
+    if unclosed:
+        closing, end = _closed_later(text, unclosed[0], end)
+        if closing is not None:
+            pairs.append((unclosed[0].offset, closing))
     pairs += _single(text, start, end, sorted(pairs))
-    reached = -1
+
+    position = -1
     for opening, closing in sorted(pairs):
-        if opening > reached:
+        if opening > position:
             yield opening, closing, end
-            reached = closing
+            position = closing
 
 
-def _single(
-    text: str, start: int, end: int, doubles: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int]]:
-    """The quotations in single marks that cross no one in other marks.
-
-    The first mark that can be no apostrophe closes one. After "s", as in "the tenants’ rooms", it
-    may be one: then the last of these in the sentence counts, if no other mark closes it.
+def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Mark]]:
+    """The pairs of double marks in a paragraph, by their offsets, and the opening marks without a
+    closing one.
     """
-    opening: _Mark | None = None
-    possessive, has_ended = -1, False
-    found: list[tuple[int, int]] = []
-    for match in _SINGLE.finditer(text, start, end):
-        mark, offset = match[0], match.start()
-        closes = opening and mark in _CLOSING_SINGLE[opening[0]] and _closes(text, offset)
-        if opening and closes and not _is_possessive(text, offset):
-            found.append((opening[1], offset))
-            opening, possessive = None, -1
-        elif opening and closes:
-            is_first = possessive < 0
-            if is_first or not (has_ended or _SENTENCE_END.search(text, possessive, offset)):
-                possessive, has_ended = offset, False
-            else:
-                has_ended = True
-        elif mark in _CLOSING_SINGLE and _opens(text, offset) and not _ELISION.match(text, offset):
-            found += [(opening[1], possessive)] if opening and possessive >= 0 else []
-            opening, possessive = (mark, offset), -1
-    found += [(opening[1], possessive)] if opening and possessive >= 0 else []
-    starts = [first for first, _ in doubles]
-    for first, last in found:
-        around = doubles[max(0, bisect_right(starts, first) - 1) :][:1]
-        within = doubles[max(0, bisect_right(starts, last) - 1) :][:1]
-        if not any((a < first < b) != (a < last < b) for a, b in (*around, *within)):
-            yield first, last
+    pairs: list[Offsets] = []
+    open_marks: list[_Mark] = []
+    for match in _MARK.finditer(text, start, end):
+        mark = _Mark(match[0], match.start())
+        may_close = mark.sign != '"' or _closes(text, mark.offset)
+        opening = _closed(open_marks, mark.sign) if may_close else None
+        if opening is not None:
+            pairs.append((opening, mark.offset))
+            continue
+
+        is_opening = mark.sign != "”" and (mark.sign not in '"»›' or _opens(text, mark.offset))
+        if is_opening and len(open_marks) < _DEEPEST:
+            open_marks.append(mark)
+    return pairs, open_marks
 
 
-def _is_possessive(text: str, offset: int) -> bool:
-    """Whether the mark may be the apostrophe of a plural: after "s" and before another word."""
-    after = text[offset + 1 : offset + 3]
-    return text[offset - 1 : offset] in ("s", "S") and after[:1].isspace() and after[1:].isalpha()
+def _closed_later(text: str, opening: _Mark, end: int) -> tuple[int | None, int]:
+    """(end of the quoted words, end of the paragraph) for an opening mark whose paragraph ends at
+    `end` without its closing mark; (None, `end`) if it is none.
+
+    It is one if the next paragraph begins with the same mark, as in speech of several paragraphs,
+    or if the text's next mark is its closing one.
+    """
+    following = _MARK.search(text, end)
+    if not following:
+        return None, end
+    if not text[end : following.start()].strip():
+        return (end if following[0] == opening.sign else None), end
+    if following[0] in _CLOSING[opening.sign].replace('"', ""):
+        return following.start(), following.end()
+    return None, end
 
 
-def _closed(open_marks: list[_Mark], mark: str) -> int | None:
-    """The offset of the opening mark that `mark` closes; inner unclosed ones are dropped."""
+def _closed(open_marks: list[_Mark], sign: str) -> int | None:
+    """The offset of the opening mark that `sign` closes; inner unclosed ones are dropped."""
     for index in reversed(range(len(open_marks))):
-        opening, offset = open_marks[index]
-        if mark in _CLOSING[opening]:
+        opening = open_marks[index]
+        if sign in _CLOSING[opening.sign]:
             del open_marks[index:]
-            return offset
+            return opening.offset
     return None
 
 
 def _opens(text: str, offset: int) -> bool:
-    before, after = text[offset - 1 : offset], text[offset + 1 : offset + 2]
+    """Whether a mark that may open or close a quotation opens one."""
+    before = text[offset - 1 : offset]
+    after = text[offset + 1 : offset + 2]
     return (not before or before.isspace() or before in _BEFORE_OPENING) and bool(after.strip())
 
 
@@ -204,15 +222,88 @@ def _closes(text: str, offset: int) -> bool:
     return not (text[offset - 1 : offset].isspace() or text[offset + 1 : offset + 2].isalnum())
 
 
+# Between single marks, which look like apostrophes
+
+
+def _single(text: str, start: int, end: int, doubles: Sequence[Offsets]) -> Iterator[Offsets]:
+    """The quotations in single marks that cross no one in other marks, `doubles`."""
+    starts = [opening for opening, _ in doubles]
+    for opening, closing in _single_pairs(text, start, end):
+        around = doubles[max(0, bisect_right(starts, opening) - 1) :][:1]
+        within = doubles[max(0, bisect_right(starts, closing) - 1) :][:1]
+        crosses = any(
+            (first < opening < last) != (first < closing < last)
+            for first, last in (*around, *within)
+        )
+        if not crosses:
+            yield opening, closing
+
+
+def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
+    """The pairs of single marks, by their offsets.
+
+    The first mark that can be no apostrophe closes one. After "s", as in "the tenants’ rooms", it
+    may be one: then the last of these in the sentence counts, if no other mark closes it.
+    """
+    pairs: list[Offsets] = []
+    opening: _Mark | None = None
+    possessive: int | None = None
+    has_ended = False
+    for match in _SINGLE.finditer(text, start, end):
+        mark = _Mark(match[0], match.start())
+        closes = (
+            opening and mark.sign in _CLOSING_SINGLE[opening.sign] and _closes(text, mark.offset)
+        )
+        if opening and closes and not _is_possessive(text, mark.offset):
+            pairs.append((opening.offset, mark.offset))
+            opening, possessive = None, None
+        elif opening and closes:
+            is_in_sentence = possessive is None or not (
+                has_ended or _SENTENCE_END.search(text, possessive, mark.offset)
+            )
+            if is_in_sentence:
+                possessive = mark.offset
+            has_ended = not is_in_sentence
+        elif _opens_single(text, mark):
+            if opening and possessive is not None:
+                pairs.append((opening.offset, possessive))
+            opening, possessive = mark, None
+
+    if opening and possessive is not None:
+        pairs.append((opening.offset, possessive))
+    return pairs
+
+
+def _opens_single(text: str, mark: _Mark) -> bool:
+    return (
+        mark.sign in _CLOSING_SINGLE
+        and _opens(text, mark.offset)
+        and not _ELISION.match(text, mark.offset)
+    )
+
+
+def _is_possessive(text: str, offset: int) -> bool:
+    """Whether the mark may be the apostrophe of a plural: after "s" and before another word."""
+    after = text[offset + 1 : offset + 3]
+    return text[offset - 1 : offset] in ("s", "S") and after[:1].isspace() and after[1:].isalpha()
+
+
+# In block quotes
+
+
 def _block_quote(text: str, start: int, end: int) -> Quotation:
     """The block quote without a last line that names its source."""
     stop = start + len(text[start:end].rstrip())
     line = max(start, text.rfind("\n", start, stop) + 1)
     if line > start and _ATTRIBUTION.match(text, line, stop):
         stop = line
-    first = stop - len(text[start:stop].lstrip(_QUOTE_SIGNS))
-    last = first + len(text[first:stop].rstrip(_QUOTE_SIGNS))
-    return Quotation(first, last, start, end, is_block=True)
+
+    words_start = stop - len(text[start:stop].lstrip(_QUOTE_SIGNS))
+    words_end = words_start + len(text[words_start:stop].rstrip(_QUOTE_SIGNS))
+    return Quotation(words_start, words_end, first=start, last=end, is_block=True)
+
+
+# What a quotation cites
 
 
 def _with_citations(
@@ -222,32 +313,51 @@ def _with_citations(
     of its last line or the line below, else those of the sentence that introduces it.
     """
     starts = [sentence.start for sentence in sentences]
-    firsts = [quotation.first for quotation in quotations] + [len(text)]
-    for number, quotation in enumerate(quotations):
-        index = (bisect_left if quotation.is_block else bisect_right)(starts, quotation.first) - 1
-        first = max(0, quotation.first - _REACH, *starts[max(0, index) : index + 1])
-        lead = text[first : quotation.first]
+    next_quotations = [quotation.first for quotation in quotations[1:]] + [len(text)]
+    for quotation, next_quotation in zip(quotations, next_quotations, strict=False):
+        before = _before(text, quotation, starts)
         if quotation.is_block:
-            lead = lead if lead.rstrip().endswith(":") else ""
-            after, further = _beside(text, quotation), ""
+            before = before if before.rstrip().endswith(":") else ""
+            after, rest = _beside(text, quotation), ""
         else:
-            behind = bisect_left(starts, max(quotation.last, quotation.first + 1))
-            limit = min([*starts[behind : behind + 1], quotation.last + _REACH, len(text)])
-            further = text[quotation.last : limit]
-            after = text[quotation.last : min(limit, firsts[number + 1])]
-        cited = cited_numbers(after) or cited_numbers(lead) or cited_numbers(further)
-        yield replace(quotation, cited=cited, around=f"{_unquoted(lead)} \n {_unquoted(after)}")
+            end = _sentence_end(text, quotation, starts)
+            after = text[quotation.last : min(end, next_quotation)]
+            rest = text[quotation.last : end]
+
+        yield replace(
+            quotation,
+            cited=cited_numbers(after) or cited_numbers(before) or cited_numbers(rest),
+            around=f"{_unquoted(before)} \n {_unquoted(after)}",
+        )
+
+
+def _before(text: str, quotation: Quotation, starts: Sequence[int]) -> str:
+    """The text before a quotation in its sentence; the sentences begin at `starts`. A block quote
+    has the sentence before it.
+    """
+    bisect = bisect_left if quotation.is_block else bisect_right
+    sentence = bisect(starts, quotation.first) - 1
+    sentence_start = starts[sentence] if sentence >= 0 else 0
+    start = max(0, quotation.first - _REACH, sentence_start)
+    return text[start : quotation.first]
+
+
+def _sentence_end(text: str, quotation: Quotation, starts: Sequence[int]) -> int:
+    """Where the sentence of a quotation ends."""
+    following = bisect_left(starts, max(quotation.last, quotation.first + 1))
+    return min([*starts[following : following + 1], quotation.last + _REACH, len(text)])
 
 
 def _beside(text: str, quotation: Quotation) -> str:
     """The last line of a block quote if it names the source, and the line below if that does."""
-    below = text[quotation.last : quotation.last + 400].lstrip("\n").partition("\n")[0]
-    quoted = text[quotation.start : quotation.last] if quotation.end < quotation.last else ""
-    inside = text[quotation.end : quotation.last]
+    has_source = quotation.end < quotation.last
+    quoted = text[quotation.start : quotation.last] if has_source else ""
+    source = text[quotation.end : quotation.last]
     marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
-    return " ".join([inside, *marks[-1:], below if _BESIDE.match(below) else ""])
+    below = text[quotation.last : quotation.last + 400].lstrip("\n").partition("\n")[0]
+    return " ".join([source, *marks[-1:], below if _BESIDE.match(below) else ""])
 
 
 def _unquoted(words: str) -> str:
     """The last 1,000 characters without other quotations in straight or curly marks."""
-    return re.sub(r"[“\"„«][^“”\"„«»]*+[”\"“»]", " ", words[-1000:])
+    return re.sub(r"[“\"„«][^“”\"„«»]*+[”\"“»]", " ", words[-_REACH:])

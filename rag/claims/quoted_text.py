@@ -19,7 +19,10 @@ _IGNORED = _DASHES + "\"'“”„‟«»‹›‘’‚‛`´ʼ*_~|•·[]\u200
 _TABLE = {ord(sign): "\0" for sign in _IGNORED} | {
     code: "\0" for code in range(0x3001) if chr(code).isspace()
 }
-_APOSTROPHE, _MINUS = "\x01", "\x02"
+_APOSTROPHE = "\x01"
+_MINUS = "\x02"
+_KEPT = {"apostrophe": _APOSTROPHE, "minus": _MINUS}
+"""What stands for the signs that count, by the groups of `_IN_CONTEXT`."""
 _IN_CONTEXT = re.compile(
     r"(?m)(?P<mark>\[\^?\d{1,3}(?:[,–-] ?\d{1,3})*\]|^[ \t]*+>[> \t]*+)"
     r"|(?P<apostrophe>(?<=[^\W_])['’ʼ‘](?=[^\W_]))"
@@ -39,20 +42,25 @@ _SHORTEST_LITERAL = 4
 
 def canonical(text: str) -> tuple[str, Sequence[int]]:
     """(the characters that count, the offset of each in `text`)."""
-    flat = _IN_CONTEXT.sub(_same_length, text).translate(_TABLE)
-    if flat.isascii():
-        return flat.replace("\0", ""), [offset for offset, sign in enumerate(flat) if sign != "\0"]
-    letters, offsets = list[str](), list[int]()
-    for offset, sign in enumerate(flat):
-        if sign != "\0":
-            plain = unicodedata.normalize("NFKD", sign) if sign > "\x7f" else sign
-            letters.append(plain)
-            offsets += [offset] * len(plain)
-    return "".join(letters), offsets
+    signs = _IN_CONTEXT.sub(_same_length, text).translate(_TABLE)
+    if signs.isascii():
+        offsets = [offset for offset, sign in enumerate(signs) if sign != "\0"]
+        return signs.replace("\0", ""), offsets
+
+    characters: list[str] = []
+    offsets = []
+    for offset, sign in enumerate(signs):
+        if sign == "\0":
+            continue
+        decomposed = unicodedata.normalize("NFKD", sign) if sign > "\x7f" else sign
+        characters.append(decomposed)
+        offsets += [offset] * len(decomposed)
+    return "".join(characters), offsets
 
 
 def _same_length(match: re.Match[str]) -> str:
-    sign = {"apostrophe": _APOSTROPHE, "minus": _MINUS}.get(str(match.lastgroup), "")
+    """What counts of a match of `_IN_CONTEXT`, filled up with ignored characters."""
+    sign = _KEPT.get(str(match.lastgroup), "")
     return sign.ljust(len(match[0]), "\0")
 
 
@@ -85,13 +93,17 @@ class Match:
 
 
 class Fragment:
-    """A quotation, or a part of one between two ellipses: `text`, in the words of the writer."""
+    """A quotation, or a part of one between two ellipses: `text`, in the words of the writer.
+
+    An editor's [brackets] may replace words of the document. The literals around them are its own.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        pieces = _BRACKETED.split(text)
-        self._literals = [canonical(piece)[0] for piece in pieces[::2]]
-        self._changes = [piece.strip() for piece in pieces[1::2]]
+        parts = _BRACKETED.split(text)
+        self._changes = [part.strip() for part in parts[1::2]]
+
+        self._literals = [canonical(part)[0] for part in parts[::2]]
         self._literals[0] = self._literals[0].lstrip(_EDGES)
         self._literals[-1] = self._literals[-1].rstrip(_EDGES)
 
@@ -114,9 +126,12 @@ class Fragment:
         if not self.plain:
             return
         yield from place.occurrences(self.plain)
-        if self._changes and max(map(len, self._literals)) >= _SHORTEST_LITERAL:
+
+        longest_literal = max(map(len, self._literals))
+        if self._changes and longest_literal >= _SHORTEST_LITERAL:
             for match in self._pattern.finditer(place.characters):
-                if edited := self._edited(place, match):
+                edited = self._edited(place, match)
+                if edited:
                     yield edited
 
     @cached_property
@@ -133,24 +148,34 @@ class Fragment:
         return next(index for index, literal in enumerate(self._literals) if literal)
 
     def _edited(self, place: CanonicalText, match: re.Match[str]) -> Match | None:
-        """The match, extended over words that brackets begin or end."""
-        start, end = place.offsets_of(*match.span())
-        start, end = place.widened(start, end, not self._literals[0], not self._literals[-1])
+        """The match, extended over words that brackets begin or end; None if it ends within a
+        word.
+        """
+        start, end = place.offsets_of(match.start(), match.end())
+        start, end = place.widened(
+            start, end, at_start=not self._literals[0], at_end=not self._literals[-1]
+        )
         if not place.is_whole(start, end):
             return None
-        gaps = [(match.start(), match.start())] * self._lead + list(match.regs[1:])
+
+        leading_gaps = [(match.start(), match.start())] * self._lead
+        gaps = [*leading_gaps, *match.regs[1:]]
         changes = []
-        for editor, (first, last) in zip(self._changes, gaps, strict=True):
-            begin = place.offsets_of(first - 1, first)[1] if first > match.start() else start
-            stop = place.offsets_of(last, last + 1)[0] if last < match.end() else end
-            changes.append((editor, place.text[begin:stop].strip()))
-        return Match(start, end, tuple(pair for pair in changes if _is_change(*pair)))
+        for editors_words, (first, last) in zip(self._changes, gaps, strict=True):
+            gap_start = place.offsets_of(first - 1, first)[1] if first > match.start() else start
+            gap_end = place.offsets_of(last, last + 1)[0] if last < match.end() else end
+            replaced = place.text[gap_start:gap_end].strip()
+            if _is_change(editors_words, replaced):
+                changes.append((editors_words, replaced))
+        return Match(start, end, tuple(changes))
 
 
-def _is_change(editor: str, original: str) -> bool:
-    if not original and (editor.isdigit() or editor.lower() in ("", "sic", "sic!")):
+def _is_change(editors_words: str, replaced: str) -> bool:
+    """Whether the brackets change the words: not if they are a remark, such as "[sic]" or "[3]"."""
+    is_remark = editors_words.isdigit() or editors_words.lower() in ("", "sic", "sic!")
+    if is_remark and not replaced:
         return False
-    return editor.lower() != original.lower()
+    return editors_words.lower() != replaced.lower()
 
 
 class CanonicalText:
@@ -166,13 +191,13 @@ class CanonicalText:
 
     def occurrences(self, characters: str) -> Iterator[Match]:
         """Where the text has these characters as whole words; the first in any case."""
-        opening, following = characters[0].lower(), characters[1:]
-        second = self.characters.find(following, 1)
-        while second >= 1:
-            start, end = self.offsets_of(second - 1, second + len(following))
-            if self.characters[second - 1].lower() == opening and self.is_whole(start, end):
+        initial, further = characters[0].lower(), characters[1:]
+        position = self.characters.find(further, 1)
+        while position >= 1:
+            start, end = self.offsets_of(position - 1, position + len(further))
+            if self.characters[position - 1].lower() == initial and self.is_whole(start, end):
                 yield Match(start, end)
-            second = self.characters.find(following, second + 1)
+            position = self.characters.find(further, position + 1)
 
     def offsets_of(self, first: int, last: int) -> tuple[int, int]:
         """(start, end) in `text` of the characters [first, last), with combining marks."""
@@ -191,10 +216,13 @@ class CanonicalText:
 
     def is_whole(self, start: int, end: int) -> bool:
         """Whether neither end is inside a word."""
-        text = self.text
-        is_inside = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
-        goes_on = end < len(text) and text[end].isalnum() and text[end - 1].isalnum()
-        return not (is_inside or goes_on)
+        return not (self._is_in_word(start) or self._is_in_word(end))
+
+    def _is_in_word(self, offset: int) -> bool:
+        """Whether the characters before and after an offset belong to one word."""
+        if not 0 < offset < len(self.text):
+            return False
+        return self.text[offset - 1].isalnum() and self.text[offset].isalnum()
 
 
 def fragments(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from rag.claims.results import (
     CheckedQuotation,
     CheckReport,
     ClaimVerdict,
+    FoundEvidence,
     QuotationVerdict,
 )
 from rag.render.html_page import html_page
@@ -40,11 +41,12 @@ _LONGEST = 300
 
 def lines(report: CheckReport, quiet: bool = False) -> list[str]:
     """One line per sentence, quotation and place, then counts; `quiet` leaves out good ones."""
-    rows = list[str]()
+    rows: list[str] = []
     for sentence, quotations in _with_quotations(report):
         is_good = sentence.verdict == "supported" and not sentence.wrong_citation
         if sentence.verdict != "not_a_claim" and not (quiet and is_good):
             rows += _sentence_lines(sentence, is_good)
+
         for quotation in quotations:
             if quotation.is_fault or not quiet:
                 rows += _quotation_lines(quotation)
@@ -165,12 +167,13 @@ def marked(report: CheckReport) -> str:
     quotation with a fault: `[⚠ contradicted: says "2029", lease.md says "2028"]`. Rows of tables,
     which are not checked, have none.
     """
-    text, reached = "", 0
     notes = [(_noted_end(report.text, item), _note(item)) for item in _noted(report)]
+    text = ""
+    position = 0
     for end, note in sorted(notes):
-        text += f"{report.text[reached:end]} [⚠ {note}]"
-        reached = end
-    return text + report.text[reached:]
+        text += f"{report.text[position:end]} [⚠ {note}]"
+        position = end
+    return text + report.text[position:]
 
 
 def comments(report: CheckReport) -> list[tuple[str, str]]:
@@ -256,13 +259,18 @@ def page(report: CheckReport, name: str) -> str:
     """A marked copy of the text as an HTML page: its sentences and quotations marked on the left,
     evidence on the right.
     """
-    rows, end = "", 0
+    rows = ""
+    end = 0
     for sentence, quotations in _with_quotations(report):
         before = _marked(report, end, sentence.start).strip()
-        rows += _row(before, _marked(report, sentence.start, sentence.end), sentence, quotations)
+        text = _marked(report, sentence.start, sentence.end)
+        rows += _row(before, text, sentence, quotations)
         end = sentence.end
-    if rest := _marked(report, end, len(report.text)).strip():
+
+    rest = _marked(report, end, len(report.text)).strip()
+    if rest:
         rows += f"<div><pre>{rest}</pre></div><div></div>"
+
     counts = f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
     body = f'{counts}<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
     return html_page(f"{name}, checked", body, _STYLE)
@@ -270,16 +278,20 @@ def page(report: CheckReport, name: str) -> str:
 
 def _marked(report: CheckReport, start: int, end: int) -> str:
     """The text [start, end) as HTML, its quotations marked."""
-    pieces, reached = list[str](), start
+    parts: list[str] = []
+    position = start
     for quotation in report.quotations:
-        first, last = max(start, quotation.start), min(end, quotation.end)
+        first = max(start, quotation.start)
+        last = min(end, quotation.end)
         if first >= last:
             continue
+
         kind = "fault" if quotation.is_fault else "sound"
         quoted = html.escape(report.text[first:last])
-        pieces += [html.escape(report.text[reached:first]), f'<q class="{kind}">{quoted}</q>']
-        reached = last
-    return "".join([*pieces, html.escape(report.text[reached:end])])
+        parts.append(html.escape(report.text[position:first]))
+        parts.append(f'<q class="{kind}">{quoted}</q>')
+        position = last
+    return "".join([*parts, html.escape(report.text[position:end])])
 
 
 def _row(before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]) -> str:
@@ -288,11 +300,14 @@ def _row(before: str, text: str, sentence: Checked, quotations: Sequence[Checked
     if sentence.verdict == "not_a_claim":
         right = "" if quotations else f"<small>{html.escape(_why_not(sentence))}</small>"
     else:
-        right = _verdict(_heading(sentence), f": {sentence.reason}") + "".join(
-            _quote(e.citation.quote, f"{e.says}: {place(e.citation)}, {e.probability:.0%}")
-            for e in sentence.evidence
-        )
+        verdict = _verdict(_heading(sentence), f": {sentence.reason}")
+        right = verdict + "".join(map(_evidence, sentence.evidence))
     return f"<div>{left}</div><div>{right}{''.join(map(_quotation_row, quotations))}</div>"
+
+
+def _evidence(evidence: FoundEvidence) -> str:
+    source = f"{evidence.says}: {place(evidence.citation)}, {evidence.probability:.0%}"
+    return _quote(evidence.citation.quote, source)
 
 
 def _why_not(sentence: Checked) -> str:

@@ -88,8 +88,10 @@ _SUBORDINATE = frozenset(
     "if when unless although though while because since after before as".split()
 )
 _NO_SPACE = re.compile(r"\S+")
-_MOST_WORDS, _MOST_CHARACTERS = 120, 1000
-"""A longer sentence is checked in pieces: the work of a comparison grows with its square."""
+_MOST_WORDS = 120
+"""A sentence of more words is checked in pieces: the work of a comparison grows with its square."""
+_MOST_CHARACTERS = 1000
+"""So is a sentence of more characters."""
 FEWEST_WORDS = 3
 """Minimum number of words in a claim."""
 
@@ -179,12 +181,15 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
             if occupied.find(1, start, end) < 0:
                 occupied[start:end] = b"\x01" * (end - start)
                 skipped.append((start, end, kind))
-    blocks, reached = [], 0
+
+    blocks: list[tuple[int, int, str]] = []
+    position = 0
     for start, end, kind in sorted(skipped):
-        blocks += [(reached, start, ""), (start, end, kind)]
-        reached = end
-    blocks.append((reached, len(text), ""))
-    return [block for block in blocks if text[block[0] : block[1]].strip()]
+        blocks.append((position, start, ""))
+        blocks.append((start, end, kind))
+        position = end
+    blocks.append((position, len(text), ""))
+    return [(start, end, kind) for start, end, kind in blocks if text[start:end].strip()]
 
 
 def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSentence]:
@@ -194,17 +199,31 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
         for first, last in trim(text, start, end):
             yield ClaimSentence(first, last, without_markup(text[first:last]), skipped=kind)
         return
-    spans = [(start + a, start + b) for a, b in split_sentences(masked(text[start:end]))]
-    pieces = [piece for span in spans for piece in _short(text, *span)]
+
+    pieces = [
+        piece
+        for first, last in split_sentences(masked(text[start:end]))
+        for piece in _short(text, start + first, start + last)
+    ]
     limits = [first for first, _ in pieces[1:]] + [end]
     for (first, last), limit in zip(pieces, limits, strict=False):
         last = end_with_marks(text, last, limit)
-        raw = text[first:last]
-        words = without_markup(raw)
+        words = without_markup(text[first:last])
         reason = _skip_reason(words)
-        claim = _LEAD.sub("", words)
-        parts = () if reason else map(ClaimPart, clauses(claim[:1].upper() + claim[1:]))
-        yield ClaimSentence(first, last, words, cited_numbers(raw), tuple(parts), reason)
+        yield ClaimSentence(
+            start=first,
+            end=last,
+            text=words,
+            cited=cited_numbers(text[first:last]),
+            parts=() if reason else _parts(words),
+            skipped=reason,
+        )
+
+
+def _parts(words: str) -> tuple[ClaimPart, ...]:
+    """The clauses of a sentence, without the words that lead to it, such as "However,"."""
+    claim = _LEAD.sub("", words)
+    return tuple(ClaimPart(clause) for clause in clauses(claim[:1].upper() + claim[1:]))
 
 
 def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
@@ -267,16 +286,29 @@ def _resolved(sentences: Iterable[ClaimSentence]) -> Iterator[ClaimSentence]:
     for sentence in sentences:
         if sentence.skipped == "heading":  # the antecedent of the first sentence below it
             topic = sentence.text.strip().lstrip("#").rstrip("=-").strip()
+
         parts = []
-        for claim in (part.text for part in sentence.parts):
-            match = _PRONOUN.match(claim)
-            pronoun = match[0] if match else ""
-            antecedent = person if pronoun.lower() in _PERSONAL else topic
-            antecedent = "" if pronoun.lower() in _VAGUE else antecedent
-            if match and antecedent:
-                owner = ("'" if antecedent.endswith("s") else "'s") if match["owner"] else ""
-                claim = f"{antecedent[:1].upper()}{antecedent[1:]}{owner}{claim[match.end() :]}"
-            topic = subject(claim) or topic
+        for part in sentence.parts:
+            resolved = _with_antecedent(part.text, topic, person)
+            topic = subject(resolved.text) or topic
             person = topic if _PERSON.fullmatch(topic) else person
-            parts.append(ClaimPart(claim, "" if antecedent else pronoun))
+            parts.append(resolved)
         yield replace(sentence, parts=tuple(parts))
+
+
+def _with_antecedent(claim: str, topic: str, person: str) -> ClaimPart:
+    """The claim with the last topic or person in place of the pronoun that it opens with."""
+    match = _PRONOUN.match(claim)
+    if not match:
+        return ClaimPart(claim)
+
+    pronoun = match[0].lower()
+    antecedent = person if pronoun in _PERSONAL else topic
+    if pronoun in _VAGUE or not antecedent:
+        return ClaimPart(claim, unresolved=match[0])
+
+    ending = ""
+    if match["owner"]:
+        ending = "'" if antecedent.endswith("s") else "'s"
+    resolved = f"{antecedent[:1].upper()}{antecedent[1:]}{ending}{claim[match.end() :]}"
+    return ClaimPart(resolved)

@@ -125,24 +125,36 @@ def judge(
     """
     if not candidates:
         return CheckedPart(claim, "not_in_documents", 1.0, 0.0, 0.0)
-    scorer = scorers[0 if any(item.verdict for item in candidates) else 1]
+
+    with_verdict_head, without_verdict_head = scorers
+    has_verdicts = any(item.verdict for item in candidates)
+    scorer = with_verdict_head if has_verdicts else without_verdict_head
+
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
-    supports = [
+    best = max(scored, key=lambda item: item.supported)
+
+    supporting = [
         item
         for item in scored
         if item.supported >= scorer.support_from
         and not (verdict == "contradicted" and item.contradicted > item.supported)
     ]
-    opposed = [item for item in scored if item.contradicted >= scorer.contradict_from]
-    denies = [item for item in opposed if item not in supports]
-    best = max(scored, key=lambda item: item.supported)
-    shown = [(item, "supports") for item in sorted(supports, key=lambda item: -item.supported)]
-    shown += [(item, "contradicts") for item in sorted(denies, key=lambda item: -item.contradicted)]
-    if verdict == "contradicted":
-        shown.sort(key=lambda pair: pair[1] != "contradicts")
-    evidence = (_evidence(*item, documents) for item in (shown or [(best, "near")])[:_SHOWN])
-    is_by_cited = any(item.document_id in cited for item in supports)
+    contradicting = [
+        item
+        for item in scored
+        if item.contradicted >= scorer.contradict_from and item not in supporting
+    ]
+    supporting.sort(key=lambda item: -item.supported)
+    contradicting.sort(key=lambda item: -item.contradicted)
+
+    supports = [(item, "supports") for item in supporting]
+    contradicts = [(item, "contradicts") for item in contradicting]
+    contradicts_first = verdict == "contradicted"
+    shown = [*contradicts, *supports] if contradicts_first else [*supports, *contradicts]
+    shown = shown[:_SHOWN] or [(best, "near")]
+
+    is_by_cited = any(item.document_id in cited for item in supporting)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
     return CheckedPart(
         text=claim,
@@ -150,7 +162,7 @@ def judge(
         confidence=confidence,
         supported=best.supported,
         contradicted=max(item.contradicted for item in scored),
-        evidence=tuple(evidence),
+        evidence=tuple(_evidence(item, says, documents) for item, says in shown),
         wrong_citation=is_wrong,
         is_conditional=verdict == "partly" and best.is_conditional,
     )
@@ -241,21 +253,39 @@ def _reason(
         marks = "".join(f"[{number}]" for number in sentence.cited)
         return f"{source} says so, {marks} does not"
     if verdict == "contradicted":
-        own = (item for part in parts if part.verdict == verdict for item in part.evidence)
-        against = next(item for item in own if item.says == "contradicts")
-        theirs = f'says "{against.differs[0][1]}"' if against.differs else "says otherwise"
-        mine = f'says "{against.differs[0][0]}", ' if against.differs else ""
-        return f"{mine}{against.citation.document_id} {theirs}"
+        return _contradiction(parts)
     if verdict == "partly":
-        unsaid = (part.text for part in parts if part.verdict not in ("supported", "partly"))
-        if clause := next(unsaid, ""):
-            return f'no document says "{clause}"'
-        if any(part.is_conditional for part in parts):
-            return f"{source} says so only on a condition"
-        partly = (part.evidence[0] for part in parts if part.verdict == "partly")
-        lacking = (name for item in partly for name in item.missing)
-        return f'the evidence does not contain "{next(lacking, "")}"'
+        return _unsupported(parts, source)
     if verdict == "not_checkable":
         pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
         return f'it is not clear what "{pronoun}" means'
     return f"{source} says so" if verdict == "supported" else "no document says so"
+
+
+def _contradiction(parts: Sequence[CheckedPart]) -> str:
+    """What a contradicted sentence and the document say."""
+    contradicting = next(
+        item
+        for part in parts
+        if part.verdict == "contradicted"
+        for item in part.evidence
+        if item.says == "contradicts"
+    )
+    document_id = contradicting.citation.document_id
+    if not contradicting.differs:
+        return f"{document_id} says otherwise"
+    words, document_words = contradicting.differs[0]
+    return f'says "{words}", {document_id} says "{document_words}"'
+
+
+def _unsupported(parts: Sequence[CheckedPart], source: str) -> str:
+    """What of a partly supported sentence the documents do not say."""
+    for part in parts:
+        if part.verdict not in ("supported", "partly"):
+            return f'no document says "{part.text}"'
+    if any(part.is_conditional for part in parts):
+        return f"{source} says so only on a condition"
+
+    evidence = [part.evidence[0] for part in parts if part.verdict == "partly"]
+    missing = [words for item in evidence for words in item.missing]
+    return f'the evidence does not contain "{missing[0] if missing else ""}"'

@@ -29,6 +29,8 @@ from rag.types import Citation, Document
 SUMS = "SHA256SUMS"
 _ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".svg", ".xml", ".mht", ".mhtml")
 """Suffixes of files that a browser would open as pages; they get another one, and open as text."""
+_BYTE_ORDER_MARK = 3
+"""Bytes of the mark that a text file in UTF-8 may begin with."""
 _STYLE = """
 body { max-width: 48rem; } .text { white-space: pre-wrap; } li { margin: .4rem 0; }
 .answer { font-size: 1.15rem; font-weight: 600; white-space: pre-line; margin-bottom: 0; }
@@ -99,18 +101,24 @@ def of_answer(content: Any) -> Contents:
     """What `rag ask --json` printed: the answer, and those that contradict it. Raises InputError
     for anything else, and for an answer that was edited.
     """
-    receipt, cited = load(content), citations(content)
+    receipt = load(content)
+    cited = citations(content)
     if not cited:
         hint = "keep a record of the search instead: rag ask QUESTION --certificate absence.html"
         raise InputError("the answer has no citations (it was “not found”)", hint)
     if answer_digest(content.get("answer"), cited) != receipt.answer:
         raise InputError("the answer was edited after rag gave it", "ask again: rag ask --json")
+
     try:
-        answers = []
-        for answer in (content, *content["conflicts"]):
-            text = str(answer["answer"] if answer is content else answer["text"])
-            details = {"confidence": float(answer["confidence"])}
-            answers.append(BundledAnswer(receipt.question, text, citations(answer), details))
+        answers = [
+            BundledAnswer(
+                question=receipt.question,
+                text=str(answer["answer"] if answer is content else answer["text"]),
+                cited=citations(answer),
+                details={"confidence": float(answer["confidence"])},
+            )
+            for answer in (content, *content["conflicts"])
+        ]
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the whole output of `rag ask --json`"
         raise InputError(f"the answer lacks a part: {error}", hint) from error
@@ -119,18 +127,28 @@ def of_answer(content: Any) -> Contents:
 
 def of_grid(grid: Grid) -> Contents:
     """The cells of a grid that were asked."""
-    answers = []
-    for row, column, cell in grid.every_cell():
-        if cell:
-            place = {"row": row.key, "column": column.name, "state": grid_export.state(cell)}
-            details = place | {"confidence": cell.probability}
-            answers.append(BundledAnswer(column.question, cell.shown, cell.quotes, details))
+    answers = [
+        BundledAnswer(
+            question=column.question,
+            text=cell.shown,
+            cited=cell.quotes,
+            details={
+                "row": row.key,
+                "column": column.name,
+                "state": grid_export.state(cell),
+                "confidence": cell.probability,
+            },
+        )
+        for row, column, cell in grid.every_cell()
+        if cell
+    ]
 
     def table(places: Places) -> str:
+        pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
+
         def link(cell: Cell) -> str:
             return str(places[cell.quotes[0]]["link"]) if cell.quotes else ""
 
-        pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
         return grid_export.html_table(grid, pages, link)
 
     return Contents(grid.spec.name, answers, table, grid_export.HTML_STYLE)
@@ -165,54 +183,94 @@ def pack(
     quotes: dict[str, list[Citation]] = {}
     for cited in dict.fromkeys(cited for answer in contents.answers for cited in answer.cited):
         quotes.setdefault(cited.document_id, []).append(cited)
+
     places: dict[Citation, dict[str, Any]] = {}
     documents: list[dict[str, Any]] = []
-    digests: dict[str, str] = {}
-    left = most_bytes
+    remaining_bytes = most_bytes
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-
-        def add(name: str, content: bytes) -> str:
-            archive.writestr(name, content)
-            digests[name] = verify_bundle.sha256(content)
-            return name
-
-        for number, (name, cited_there) in enumerate(quotes.items(), 1):
-            document = _unchanged(store, name, cited_there)
-            page = f"pages/{number}.html"
-            places |= {cited: _place(document, cited, page) for cited in cited_there}
-            text, original, original_file = document.text.encode(), _original(store, document), ""
-            left -= len(text) + len(original or b"")
-            if left < 0:
+        files = _Files(archive)
+        for number, (document_id, cited_there) in enumerate(quotes.items(), 1):
+            document = _unchanged(store, document_id, cited_there)
+            original = _original(store, document)
+            remaining_bytes -= len(document.text.encode()) + len(original or b"")
+            if remaining_bytes < 0:
                 message = f"the quoted documents have more than {most_bytes / (1 << 20):,.0f} MiB"
                 raise InputError(message, "make it where rag is installed: rag export --bundle")
-            if original is not None:
-                safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
-                # a browser would run the scripts of a page as the reader's own
-                safe += ".txt" if Path(safe).suffix.lower() in _ACTIVE else ""
-                original_file = add(f"originals/{number}-{safe}", original)
-            add(page, _marked(document, cited_there, original_file).encode())
-            is_plain = original is not None and text in (original, original[3:])
-            files = [add(f"texts/{number}.txt", text), original_file]
-            listed = {"id": document.id, "title": document.title, "sha256": document.sha256}
-            listed |= {"file_sha256": document.file_sha256}
-            documents.append(listed | {"files": files, "plain": is_plain})
-        add("answers.json", _answers_json(contents.answers, places, documents))
+
+            page = f"pages/{number}.html"
+            places |= {cited: _place(document, cited, page) for cited in cited_there}
+            documents.append(_add_document(files, number, document, original, cited_there))
+
+        files.add("answers.json", _answers_json(contents.answers, places, documents))
         body = contents.to_html(places)
-        add("index.html", _index(contents.title, body, documents, contents.style).encode())
-        add("verify.py", Path(verify_bundle.__file__).read_bytes())
-        sums = "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+        files.add("index.html", _index(contents.title, body, documents, contents.style).encode())
+        files.add("verify.py", Path(verify_bundle.__file__).read_bytes())
+
+        sums = files.sums()
         archive.writestr(SUMS, sums)
         if key:
             archive.writestr(f"{SUMS}.sig", _signature(sums, key))
-    left_out = tuple(document["id"] for document in documents if not document["files"][1])
+
     return Bundle(
         path="",
         sha256=verify_bundle.sha256(sums),
         answers=len(contents.answers),
         quotes=len(places),
         documents=len(documents),
-        left_out=left_out,
+        left_out=tuple(document["id"] for document in documents if not document["files"][1]),
     )
+
+
+class _Files:
+    """The files of a bundle, with their digests."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._digests: dict[str, str] = {}
+
+    def add(self, name: str, content: bytes) -> None:
+        self._archive.writestr(name, content)
+        self._digests[name] = verify_bundle.sha256(content)
+
+    def sums(self) -> bytes:
+        """The list of digests, as `sha256sum` reads it."""
+        return "".join(f"{digest}  {name}\n" for name, digest in self._digests.items()).encode()
+
+
+def _add_document(
+    files: _Files,
+    number: int,
+    document: Document,
+    original: bytes | None,
+    quotes: Sequence[Citation],
+) -> dict[str, Any]:
+    """Add a document's original, page and text to the bundle; returns its entry in the JSON."""
+    original_file = ""
+    if original is not None:
+        original_file = f"originals/{number}-{_safe_name(document.file)}"
+        files.add(original_file, original)
+
+    files.add(f"pages/{number}.html", _marked(document, quotes, original_file).encode())
+
+    text = document.text.encode()
+    text_file = f"texts/{number}.txt"
+    files.add(text_file, text)
+    return {
+        "id": document.id,
+        "title": document.title,
+        "sha256": document.sha256,
+        "file_sha256": document.file_sha256,
+        "files": [text_file, original_file],
+        "plain": original is not None and text in (original, original[_BYTE_ORDER_MARK:]),
+    }
+
+
+def _safe_name(file: str) -> str:
+    """The name of a file for every file system; a browser opens no file of this name as a page,
+    whose scripts would run as the reader's own.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(file).name)[-80:]
+    return f"{name}.txt" if Path(name).suffix.lower() in _ACTIVE else name
 
 
 def _unchanged(store: Store, name: str, quotes: Sequence[Citation]) -> Document:
@@ -259,12 +317,17 @@ def _original(store: Store, document: Document) -> bytes | None:
 def _answers_json(
     answers: Sequence[BundledAnswer], places: Places, documents: Sequence[Mapping[str, Any]]
 ) -> bytes:
-    listed = []
-    for number, answer in enumerate(answers, 1):
-        fields = {"number": number, "question": answer.question, "answer": answer.text}
-        digest = answer_digest(answer.text, answer.cited)
-        quotes = [places[cited] for cited in answer.cited]
-        listed.append({**fields, **answer.details, "digest": digest, "citations": quotes})
+    listed = [
+        {
+            "number": number,
+            "question": answer.question,
+            "answer": answer.text,
+            **answer.details,
+            "digest": answer_digest(answer.text, answer.cited),
+            "citations": [places[cited] for cited in answer.cited],
+        }
+        for number, answer in enumerate(answers, 1)
+    ]
     content = {"written": now(), "documents": documents, "answers": listed}
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
 
@@ -285,9 +348,9 @@ def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
     for number, answer in enumerate(answers):
         if number == 1:
             parts.append("<h2>The documents disagree</h2>")
-        sure = f"confidence {answer.details['confidence']:.0%}"
-        parts.append(f'<p class="answer">{html_text(answer.text)}</p><small>{sure}</small>')
-        parts += (_quote(cited, places[cited]) for cited in answer.cited)
+        confidence = f"confidence {answer.details['confidence']:.0%}"
+        parts.append(f'<p class="answer">{html_text(answer.text)}</p><small>{confidence}</small>')
+        parts += [_quote(cited, places[cited]) for cited in answer.cited]
     return "".join(parts)
 
 

@@ -99,9 +99,11 @@ class Cell:
 
     def same_value(self, another: Cell) -> bool:
         """Whether both say the same."""
-        typed = [cell.typed and replace(cell.typed, text="") for cell in (self, another)]
-        value, other = typed if all(typed) else (self.value, another.value)
-        return self.state == another.state and value == other
+        if self.state != another.state:
+            return False
+        if self.typed and another.typed:
+            return replace(self.typed, text="") == replace(another.typed, text="")
+        return self.value == another.value
 
     def to_dict(self) -> Json:
         """The cell as JSON; of its quotes what a grid keeps."""
@@ -284,8 +286,13 @@ class Grid:
             placed = zip(self.spec.columns, self.cells_of(row), strict=True)
             cells = [cell_dict(cell, column) for column, cell in placed]
             rows.append({"row": row.key, "title": row.title, "cells": cells})
-        head = {"name": self.spec.name, "definition": plain(self.spec)}
-        return head | {"finished": self.finished, "counts": self.counts, "rows": rows}
+        return {
+            "name": self.spec.name,
+            "definition": plain(self.spec),
+            "finished": self.finished,
+            "counts": self.counts,
+            "rows": rows,
+        }
 
     def changes(self, since: str = "") -> list[Change]:
         """The changes after `since` (UTC), by default `looked`; first answers do not count."""
@@ -303,30 +310,59 @@ class Grid:
 
 
 def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: str) -> Change:
-    old = before if isinstance(before, Cell) else None
+    """The change between two versions of a cell; one that was deleted is the time of that."""
+    last = before if isinstance(before, Cell) else None
     if isinstance(after, str):
-        return Change(row.row, row.column, time, None, None, row.documents[0], "document deleted")
-    reason = "document changed" if old else "document deleted" if before else "new row"
-    changed = [quote.document_id for quote in after.quotes] or list(after.documents)
-    if old:
-        digests = {quote.document_id: quote.sha256 for quote in old.quotes}
-        fresh = [q.document_id for q in after.quotes if digests.get(q.document_id) != q.sha256]
-        changed = fresh or changed or list(old.documents)
-    return Change(row.row, row.column, time, old, after, changed[0] if changed else "", reason)
+        document_id, reason = row.documents[0], "document deleted"
+    elif last:
+        document_id, reason = _cause(last, after), "document changed"
+    else:
+        causes = [quote.document_id for quote in after.quotes] or list(after.documents)
+        document_id = causes[0] if causes else ""
+        reason = "document deleted" if before else "new row"
+
+    is_deleted = isinstance(after, str)
+    return Change(
+        row=row.row,
+        column=row.column,
+        at=time,
+        before=None if is_deleted else last,
+        after=after if isinstance(after, Cell) else None,
+        document_id=document_id,
+        reason=reason,
+    )
+
+
+def _cause(before: Cell, after: Cell) -> str:
+    """The id of the document that probably caused the change: the first that is quoted in another
+    version, or else the first that is quoted at all; "" if there is none.
+    """
+    digests = {quote.document_id: quote.sha256 for quote in before.quotes}
+    in_another_version = [
+        quote.document_id
+        for quote in after.quotes
+        if digests.get(quote.document_id) != quote.sha256
+    ]
+    quoted = [quote.document_id for quote in after.quotes]
+    causes = in_another_version or quoted or after.documents or before.documents
+    return causes[0] if causes else ""
 
 
 def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator[Change]:
     """Without withdrawn versions of cells answered again; one change for each deleted row."""
     last = {(change.row, change.column): change for change in versions}
-    removed = set[str]()
+    removed: set[str] = set()
     for change in versions:
-        if change.after is None:
-            is_row = change.row not in rows
-            if last[change.row, change.column] is not change or (is_row and change.row in removed):
-                continue
-            removed.add(change.row)
-            change = replace(change, column="") if is_row else change
-        yield change
+        if change.after is not None:
+            yield change
+            continue
+
+        is_answered_again = last[change.row, change.column] is not change
+        is_row = change.row not in rows
+        if is_answered_again or (is_row and change.row in removed):
+            continue
+        removed.add(change.row)
+        yield replace(change, column="") if is_row else change
 
 
 def cell_dict(cell: Cell | None, column: GridColumn) -> dict[str, Any]:

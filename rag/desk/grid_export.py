@@ -48,8 +48,10 @@ _LONGEST = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
 _NO_XML = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML file may have; `clean` replaces the others."""
-_MOST_LINKS, _LONGEST_LINK = 60_000, 2_000
-"""Spreadsheets repair a sheet with more links, or with longer ones."""
+_MOST_LINKS = 60_000
+"""Spreadsheets repair a sheet with more links."""
+_LONGEST_LINK = 2_000
+"""They repair one with longer links, too."""
 _FIRST_DAY = date(1900, 3, 1)
 """Spreadsheets disagree about the days before it."""
 _LARGEST = 1e15
@@ -219,10 +221,13 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
         return {} if cell.state == "absent" else None
     if verdict not in ("confirmed", "corrected"):
         return None
-    value, words = cell.shown, " ".join(cell.shown.split())
+
+    value = cell.shown
+    words = " ".join(value.split())
     verbatim = [cited for cited in cell.quotes if words in " ".join(cited.sentence.split())]
     proof = cell.quotes if verdict == "confirmed" else verbatim
     evidence = [{"document": cited.document_id, "sentence": cited.sentence} for cited in proof]
+
     if kind == "yes_no":
         said = {in_a_cell(one): one for one in LEADS}.get(value.casefold())
         return {"form": "yes_no", "verdict": said, "evidence": evidence} if said else None
@@ -259,20 +264,23 @@ def html_table(
     `quote_link` is that of a cell's quote, or "".
     """
     headings = "".join(
-        f"<th>{escape(c.name)}<small>{escape(c.question)}</small></th>" for c in grid.spec.columns
+        f"<th>{escape(column.name)}<small>{escape(column.question)}</small></th>"
+        for column in grid.spec.columns
     )
-    body, notes = [], list[str]()
+    body: list[str] = []
+    notes: list[str] = []
     for row in grid.rows:
-        title = _linked(row.name, links.get(row.document_id, ""))
-        line = []
+        document_link = links.get(row.document_id, "")
+        line: list[str] = []
         for cell, column in zip(grid.cells_of(row), grid.spec.columns, strict=True):
             number = 0
             if cell and cell.quotes:
-                notes.append(_note(cell, quote_link(cell) or links.get(row.document_id, "")))
+                notes.append(_note(cell, quote_link(cell) or document_link))
                 number = len(notes)
             line.append(_html_cell(cell, column.type, number))
-        body.append(f"<tr><th>{title}</th>{''.join(line)}</tr>")
-    quotes = "".join(f'<li id="note-{n}">{note}</li>' for n, note in enumerate(notes, 1))
+        body.append(f"<tr><th>{_linked(row.name, document_link)}</th>{''.join(line)}</tr>")
+
+    quotes = "".join(f'<li id="note-{number}">{note}</li>' for number, note in enumerate(notes, 1))
     return (
         f'<div class="scroll"><table><thead><tr><th></th>{headings}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
@@ -318,47 +326,66 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
     from openpyxl.styles import Alignment
 
     book = openpyxl.Workbook()
-    sheet, quotes = book.active, book.create_sheet("Quotes")
+    sheet = book.active
     sheet.title = "Grid"
-    wrapped, links = Alignment(wrap_text=True, vertical="top"), Counter[str]()
+    quotes = book.create_sheet("Quotes")
+    links = Counter[str]()
+    wrapped = Alignment(wrap_text=True, vertical="top")
+
     columns = [(column, _parts_in_use(grid, column)) for column in grid.spec.columns]
     names = [
         f"{column.name}{part}"
         for column, parts in columns
-        for part in ("", " state", *(_TYPED_DETAILS[column.type][n] for n in parts))
+        for part in ("", " state", *(_TYPED_DETAILS[column.type][number] for number in parts))
     ]
     _append(sheet, ["row", "title", *names])
     _append(quotes, list(_QUOTE_COLUMNS))
+
     for row in grid.rows:
-        cells = list(zip(grid.cells_of(row), columns, strict=True))
+        cells = grid.cells_of(row)
         line: list[object] = [row.key, row.title]
-        places = []
-        for cell, (column, parts) in cells:
+        positions: list[int] = []
+        formats: list[str] = []
+        for cell, (column, parts) in zip(cells, columns, strict=True):
             value, number_format = _spreadsheet_value(cell, column.type)
-            places.append((len(line), number_format))
+            positions.append(len(line))
+            formats.append(number_format)
             details = _typed_details(_certain_value(cell, column.type), column.type)
-            line += [value, state(cell), *(details[n] for n in parts)]
+            line += [value, state(cell), *(details[number] for number in parts)]
+
         written = _append(sheet, line)
         _link(written[0], address(sources.get(row.document_id, "")), links)
-        for (cell, _), (place, number_format) in zip(cells, places, strict=True):
-            target = written[place]
+        for cell, position, number_format in zip(cells, positions, formats, strict=True):
+            target = written[position]
             target.alignment = wrapped
             if cell and cell.quotes:
                 _link(target, f"#Quotes!A{quotes.max_row + 1}", links)
-                for quoted in _quote_lines(cell):
-                    place_link = address(sources.get(str(quoted[7]), ""))
-                    _link(_append(quotes, quoted)[7], place_link, links)
+                _append_quotes(quotes, cell, sources, links)
             if number_format:
                 target.number_format = number_format
-    for page in (sheet, quotes):
-        page.freeze_panes = "A2"
-        page.auto_filter.ref = page.dimensions
-        for column_cells in page.columns:
-            longest = max(len(str(cell.value or "")) for cell in column_cells)
-            page.column_dimensions[column_cells[0].column_letter].width = min(50, 4 + longest)
+
+    _lay_out(sheet)
+    _lay_out(quotes)
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def _append_quotes(sheet: Any, cell: Cell, sources: Sources, links: Counter[str]) -> None:
+    """Add the rows of a cell's quotes, which link to their documents."""
+    for citation, line in zip(cell.quotes, _quote_lines(cell), strict=True):
+        written = _append(sheet, line)
+        target = written[_QUOTE_COLUMNS.index("document")]
+        _link(target, address(sources.get(citation.document_id, "")), links)
+
+
+def _lay_out(sheet: Any) -> None:
+    """Keep the heading in view, and make the columns as wide as their texts, within limits."""
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = sheet.dimensions
+    for cells in sheet.columns:
+        longest = max(len(str(cell.value or "")) for cell in cells)
+        sheet.column_dimensions[cells[0].column_letter].width = min(50, 4 + longest)
 
 
 def _parts_in_use(grid: Grid, column: GridColumn) -> list[int]:

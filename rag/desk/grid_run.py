@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rag.answering.judge import Logistic
 from rag.answering.reading import logit
 from rag.desk import grid as grids
-from rag.desk.grid import Cell, Grid, GridRow, State
+from rag.desk.grid import Cell, Grid, GridRow
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
 from rag.facts import FactTable
@@ -30,9 +30,10 @@ BATCH = 32
 MOST_QUOTES = 5
 READS = 4
 """Passages that are read for a cell of one document."""
-ANSWERED, ABSENT = 0.5, 0.45
-"""Probability from which on such a cell is answered, and below which the document counts as having
-no answer."""
+ANSWERED = 0.5
+"""Probability from which on such a cell is answered."""
+ABSENT = 0.45
+"""Probability below which the document of such a cell counts as having no answer."""
 UNDECIDED = (0.45, 0.6)
 """Range of the small reader's probability in which the large one reads, too."""
 UNLIKELY = 0.3
@@ -133,23 +134,45 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     question.
     """
     questions = queries(part)
-    found = list(zip(part, engine.find_many(questions), strict=True))
-    digests = [_digest(target, result.retrieved) for target, result in found]
-    results = [nearest(result) if target.row.sha256 else result for target, result in found]
-    last = [target.before and target.before.digest for target in part]
-    fresh = [n for n, digest in enumerate(digests) if digest != last[n]]
+    found = engine.find_many(questions)
+    digests = [
+        _digest(target, result.retrieved) for target, result in zip(part, found, strict=True)
+    ]
+    results = [
+        nearest(result) if target.row.sha256 else result
+        for target, result in zip(part, found, strict=True)
+    ]
+    changed = [
+        number
+        for number, target in enumerate(part)
+        if target.before is None or target.before.digest != digests[number]
+    ]
 
-    def cells(answering: Engine, numbers: Sequence[int], correction: Logistic) -> dict[int, Cell]:
-        asked, read = [questions[n] for n in numbers], [results[n] for n in numbers]
-        answers = zip(numbers, answering.answer_many(asked, read, {}), strict=True)
-        return {n: cell(engine, part[n], answer, results[n], correction) for n, answer in answers}
+    def cells(reading: Engine, numbers: Sequence[int], correction: Logistic) -> dict[int, Cell]:
+        """The cells with these numbers, by number, as an engine with this reader answers them."""
+        answers = reading.answer_many(
+            [questions[number] for number in numbers], [results[number] for number in numbers], {}
+        )
+        return {
+            number: cell(engine, part[number], answer, results[number], correction)
+            for number, answer in zip(numbers, answers, strict=True)
+        }
 
-    single = [n for n in fresh if part[n].row.sha256]
-    quick = cells(engine.quick, single, SMALL) if engine.quick else {}
+    of_one_document = [number for number in changed if part[number].row.sha256]
+    by_small_reader = cells(engine.quick, of_one_document, SMALL) if engine.quick else {}
+
     low, high = UNDECIDED
-    decided = {n: own for n, own in quick.items() if not low <= own.probability < high}
-    decided |= cells(engine, [n for n in fresh if n not in decided], LARGE)
-    return [_version(replace(decided[n], digest=digests[n]), part[n]) for n in fresh]
+    decided = {
+        number: answered
+        for number, answered in by_small_reader.items()
+        if not low <= answered.probability < high
+    }
+    undecided = [number for number in changed if number not in decided]
+    decided |= cells(engine, undecided, LARGE)
+    return [
+        _version(replace(decided[number], digest=digests[number]), part[number])
+        for number in changed
+    ]
 
 
 def queries(part: Sequence[Due]) -> list[Query]:
@@ -199,43 +222,67 @@ def cell(
 ) -> Cell:
     """The cell of an answer, without its digest."""
     row, column = target.row, target.column
-    own = (row.document_id,) if row.sha256 else ()
-    blank = Cell(row.key, column.name, "absent", "", 0.0, "", grids.now(), documents=own)
-    if own and not found.hits:
+    row_document = (row.document_id,) if row.sha256 else ()
+    absent = Cell(
+        row=row.key,
+        column=column.name,
+        state="absent",
+        value="",
+        probability=0.0,
+        digest="",
+        at=grids.now(),
+        documents=row_document,
+    )
+    if row_document and not found.hits:
         document = engine.store.document(row.key)
-        readable = bool(document and document.text.strip())
-        return blank if readable else replace(blank, state="unreadable")
-    best = _best(answer, column.type, found.retrieved.documents)
-    if best is None:
-        return blank
-    value, candidate, typed = best
-    probability, answered_from, unsure_from = candidate.confidence, engine.threshold, UNLIKELY
-    if own:
-        chosen = engine.settings.threshold
+        is_readable = bool(document and document.text.strip())
+        return absent if is_readable else replace(absent, state="unreadable")
+
+    likeliest = _likeliest(answer, column.type, found.retrieved.documents)
+    if likeliest is None:
+        return absent
+
+    value, candidate, typed = likeliest
+    probability = candidate.confidence
+    answered_from = engine.threshold
+    unsure_from = UNLIKELY
+    if row_document:
         probability = corrected(probability, column.type, correction)
-        answered_from, unsure_from = ANSWERED if chosen < 0 else chosen, ABSENT
+        threshold = engine.settings.threshold
+        answered_from = ANSWERED if threshold < 0 else threshold
+        unsure_from = ABSENT
     if probability < min(answered_from, unsure_from):
-        return replace(blank, probability=probability)
-    state: State = "answered" if probability >= answered_from else "unsure"
+        return replace(absent, probability=probability)
+
     quotes = candidate.citations[:MOST_QUOTES]
-    documents = tuple(dict.fromkeys([*own, *(quote.document_id for quote in quotes)]))
-    answered = replace(blank, state=state, value=value, probability=probability)
-    return replace(answered, typed=typed, quotes=quotes, documents=documents)
+    documents = [*row_document, *(quote.document_id for quote in quotes)]
+    return replace(
+        absent,
+        state="answered" if probability >= answered_from else "unsure",
+        value=value,
+        probability=probability,
+        typed=typed,
+        quotes=quotes,
+        documents=tuple(dict.fromkeys(documents)),
+    )
 
 
-def _best(
+def _likeliest(
     answer: Answer, kind: str, documents: Mapping[str, Document]
 ) -> tuple[str, Alternative, Value | None] | None:
     """(value, candidate, typed value) of the likeliest candidate with a value of this type."""
-    own = [Alternative(answer.text, answer.confidence, answer.citations)] if answer.text else []
-    for candidate in (*own, *answer.alternatives):
+    candidates = list(answer.alternatives)
+    if answer.text:
+        candidates.insert(0, Alternative(answer.text, answer.confidence, answer.citations))
+
+    for candidate in candidates:
         if not candidate.citations:
             continue
         typed = typed_value(candidate.text, kind, _surroundings(candidate, documents))
         if typed is None and kind not in ("text", "list"):
             continue
-        said = in_a_cell(typed.verdict) if typed and typed.verdict else ""
-        return said or candidate.text, candidate, typed
+        value = in_a_cell(typed.verdict) if typed and typed.verdict else candidate.text
+        return value, candidate, typed
     return None
 
 
@@ -245,14 +292,16 @@ def _surroundings(candidate: Alternative, documents: Mapping[str, Document]) -> 
     document = documents.get(place.document_id)
     if document is None or candidate.text != place.quote:
         return Surroundings()
+
     before = place.sentence[: place.start - place.sentence_start]
     after = place.sentence[place.end - place.sentence_start :]
     table = FactTable.at(document, place.start)
     row = row_at(document.blocks, place.start)
     if table is None or row is None or len(row.cells) < 2:
         return Surroundings(before, after)
+
     label = document.text[row.cells[0].start : row.cells[0].end]
-    own = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
-    column = table.column_name(own) if own else ""
+    cell = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
+    column = table.column_name(cell) if cell else ""
     headings = f"{path_of(place.headings)} {table.statement}"
     return Surroundings(before, after, label, column, headings)
