@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from rag.parsing.base import Parsed
 from rag.parsing.pdf import parse
+from rag.parsing.pdf.aligned_tables import aligned_tables
 from rag.parsing.pdf.marks import Line
-from rag.parsing.pdf.tables import aligned_tables, is_figure, row_of
+from rag.parsing.pdf.rows import is_figure, row_of
 from rag.parsing.tables import UNIT
 from rag.structure import row_at, sections, table_around
 from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typed

@@ -15,6 +15,7 @@ from itertools import chain, pairwise
 from statistics import median
 
 from rag.parsing.base import Parsed, Part, of_pages
+from rag.parsing.pdf.aligned_tables import aligned_tables
 from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
 from rag.parsing.pdf.marks import (
@@ -30,19 +31,9 @@ from rag.parsing.pdf.marks import (
     united,
 )
 from rag.parsing.pdf.outline import Outline, apply_outline
-from rag.parsing.pdf.tables import (
-    BULLET,
-    MARKER,
-    PROSE,
-    Columns,
-    Extents,
-    Table,
-    aligned_tables,
-    grids,
-    is_figure,
-    row_of,
-    ruled_table,
-)
+from rag.parsing.pdf.rows import BULLET, MARKER, PROSE, Extents, is_figure, row_of
+from rag.parsing.pdf.ruled_tables import grids, ruled_table
+from rag.parsing.pdf.tables import Columns, Table
 from rag.parsing.tables import TableText, labelled
 
 _MAX_CUTS = 40

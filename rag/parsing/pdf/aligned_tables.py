@@ -1,0 +1,423 @@
+"""Tables without rules: figures that are aligned in columns, under headers that name these."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from math import inf
+from statistics import median
+
+from rag.parsing.pdf.marks import PdfCell, Span, grouped, united
+from rag.parsing.pdf.rows import (
+    WORD,
+    YEAR,
+    Cells,
+    Extents,
+    PdfRow,
+    Rows,
+    Spans,
+    is_body,
+    is_figure,
+    is_period,
+    is_prose,
+)
+from rag.parsing.pdf.tables import (
+    ROW_GAP,
+    Columns,
+    Entry,
+    Table,
+    caption,
+    stacked,
+    write_body,
+    write_header,
+)
+from rag.parsing.tables import TableText
+
+_MAX_BETWEEN = 3
+"""Maximum number of rows without figures between two rows of a table."""
+_MAX_LABELS = 8
+"""Maximum number of them if they are only labels."""
+_MAX_APART = 4
+"""Maximum number of rows between two parts of a table if the second part has no headers."""
+_MAX_COLUMNS = 30
+_WRAPPED = 0.15
+"""Lines of one label are closer than rows by this many font heights."""
+_UNCLEAR = "table whose columns are not clear"
+_LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
+"""Space between a figure and its sign within a text."""
+
+
+def aligned_tables(
+    rows: Rows, before: Columns | None = None, rules: Extents = ()
+) -> Iterator[Table]:
+    """The tables in the rows of a column of text, from the top. `before` are the columns of the
+    previous page's last table, which a table without headers at the top continues. `rules` are
+    horizontal: a header applies to the columns that its underline spans.
+    """
+    end = 0
+    for first, last in _runs(rows):
+        table = _aligned_table(rows, max(first, end), last, end, before, rules)
+        if table:
+            before = table.columns
+            end = table.last
+            yield table
+
+
+def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
+    """Runs of rows with figures, including the few labels between them. Headers in a run begin
+    another, because they name the columns of the rows below them.
+    """
+    body = (number for number, row in enumerate(rows) if is_body(row))
+    for run in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
+        with_digits = sum(_has_digits(rows[number]) for number in run)
+        if with_digits < 2:
+            continue
+
+        first = run[0]
+        for above, below in pairwise(run):
+            if _begin_table(rows[above + 1 : below], rows[above]):
+                yield first, above + 1
+                first = below
+        yield first, run[-1] + 1
+
+
+def _has_digits(row: PdfRow) -> bool:
+    """Whether one of the first figures is more than a dash."""
+    return any(sign.isdigit() for figure in row.figures[:9] for sign in figure.text)
+
+
+def _begin_table(between: Rows, above: PdfRow) -> bool:
+    """Whether the rows between two rows of figures are the headers of another table."""
+    if between and _are_names(between[0], above):
+        return True
+    return any(_are_periods(row, above) for row in between)
+
+
+def _continues(rows: Rows, last: int, number: int) -> bool:
+    """Whether the rows of figures `last` and `number` are of one table."""
+    between = rows[last + 1 : number]
+    left = rows[last].figures[0].left
+    are_labels = all(cell.right < left for row in between for cell in row.cells)
+    most_between = _MAX_LABELS if are_labels else _MAX_BETWEEN
+    if len(between) > most_between or any(map(is_prose, between)):
+        return False
+    return all(
+        below.top - above.bottom < ROW_GAP * above.size
+        for above, below in pairwise(rows[last : number + 1])
+    )
+
+
+def _are_periods(row: PdfRow, above: PdfRow) -> bool:
+    """Whether several cells over the figures above name periods, or the row's only cell, which is
+    not below the labels, where it would name a group of rows.
+    """
+    count = sum(is_period(cell.text) for cell in _over(row, above))
+    if len(row.cells) == 1:
+        return count == 1 and row.cells[0].left > above.cells[0].right
+    return count > 1
+
+
+def _are_names(row: PdfRow, above: PdfRow) -> bool:
+    """Whether different words are over all figures above, and have no label or are in bold unlike
+    the figures. Other words may be a row of text.
+    """
+    over = _over(row, above)
+    if len(over) < len(row.cells) and (above.bold or not row.bold):
+        return False
+    texts = {cell.text for cell in over}
+    if any(map(is_figure, texts)) or not all(map(WORD.match, texts)):
+        return False
+    return 1 < len(texts) == len(over) == len(above.values)
+
+
+def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
+    """The row's cells that are over the figures of the row above."""
+    left = above.values[0].left
+    return [cell for cell in row.cells if cell.right > left]
+
+
+def _aligned_table(
+    rows: Rows, first: int, last: int, limit: int, before: Columns | None, rules: Extents
+) -> Table | None:
+    """The table with its first figures in row `first`; its headers are not above row `limit`."""
+    body = [row for row in rows[first:last] if is_body(row)]
+    spans = united((cell.left, cell.right) for row in body for cell in row.values)
+    if not spans or len(spans) > _MAX_COLUMNS:
+        return None
+    if any(_share_column(row.values, spans) for row in body):
+        return _unclear(rows, first, last)
+
+    top, names = _named_columns(rows, first, limit, spans, rules)
+    columns = Columns([(0.0, 0.0), *spans], ["", *names], caption(rows, top, first))
+    is_near = first - limit <= _MAX_APART and not any(map(is_prose, rows[limit:first]))
+    if not any(names) and before and is_near and columns.agree(before):
+        columns.names = before.names
+        columns.caption = before.caption
+    if len(spans) > 1 and not any(columns.names):
+        return _unclear(rows, first, last)
+
+    begin = _body_start(rows, top, first, spans)
+    text = TableText()
+    for row in rows[top:begin]:
+        write_header(text, _header_cells(row, spans), columns.names)
+    write_body(text, list(_entries(rows[begin:last], spans)), columns.names)
+    return Table(text.part(columns.caption), columns, top, last)
+
+
+def _share_column(values: Cells, spans: Spans) -> bool:
+    """Whether two of the values are in one column."""
+    return len({_column(cell, spans) for cell in values}) < len(values)
+
+
+def _body_start(rows: Rows, top: int, first: int, spans: Spans) -> int:
+    """The first row of the body: the first of the labels right above the row `first`, whose cells
+    are left of the figures; not above the row `top`.
+    """
+    figures_left, _ = spans[0]
+    start = first
+    while start > top and all(cell.right < figures_left for cell in rows[start - 1].cells):
+        start -= 1
+    return start
+
+
+def _unclear(rows: Rows, first: int, last: int) -> Table | None:
+    """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
+    if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
+        return None
+    columns = Columns([], caption=(*caption(rows, first, first), _UNCLEAR))
+    text = TableText()
+    for row in rows[first:last]:
+        text.row([(-1, "", _LOOSE_IN_TEXT.sub("", cell.text)) for cell in row.cells])
+    return Table(text.part(columns.caption), columns, first, last)
+
+
+def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
+    """The column of each cell, or the one nearest to it, and its text, with figures tight."""
+    figures_left, _ = spans[0]
+    cells: list[tuple[int, str]] = []
+    for cell in row.cells:
+        column = _column(cell, spans) if cell.right >= figures_left else 0
+        if column < 0:
+            column = _nearest(cell, [(0.0, 0.0), *spans])
+        cells.append((column, _LOOSE_IN_TEXT.sub("", cell.text)))
+    return cells
+
+
+def _column(cell: PdfCell, spans: Spans) -> int:
+    """The first column that the cell reaches into, from 1; -1 if there is none."""
+    for column, (left, right) in enumerate(spans, 1):
+        if cell.left <= right and left <= cell.right:
+            return column
+    return -1
+
+
+def _entries(rows: Rows, spans: Spans) -> Iterator[Entry]:
+    """The rows of the body. The lines of one label are joined: a label without figures continues in
+    a row that begins in lower case, or is closer to it than rows of the table are.
+    """
+    gaps = [below.top - above.bottom for above, below in pairwise(rows)]
+    usual_gap = median(gaps) if gaps else 0.0
+    wrapped_gap = usual_gap - _WRAPPED * rows[0].size
+    label = ""
+    left = 0.0
+    for row, gap in zip(rows, [inf, *gaps], strict=True):
+        figures = _by_column(row, spans)
+        text = " ".join(cell.text for cell in row.cells if cell not in figures.values())
+        is_wrapped = gap < wrapped_gap
+        if label and text and not (text[0].islower() or is_wrapped):
+            yield Entry("group", label, left, {})
+            label = ""
+
+        if not label:
+            left = row.cells[0].left
+        label = f"{label} {text}".strip()
+        if figures:
+            values = {column: cell.text for column, cell in figures.items()}
+            yield Entry("row", label, left, values)
+            label = ""
+
+    if label:
+        yield Entry("group", label, left, {})
+
+
+def _by_column(row: PdfRow, spans: Spans) -> dict[int, PdfCell]:
+    """The figures of a row by their columns; none of a row with one cell."""
+    figures = row.figures if len(row.cells) > 1 else []
+    columns = {_column(cell, spans): cell for cell in figures}
+    return {column: cell for column, cell in columns.items() if column > 0}
+
+
+# Headers
+
+_MAX_HEADERS = 8
+_IN_BRACKETS = re.compile(r"\(.*\)")
+"""A remark such as "(unaudited)"."""
+_TITLE_INDENT = 30
+"""Points by which the title of a whole table begins left of the first column."""
+_RULE_TOLERANCE = 3
+"""Points by which a rule may be shorter than what it underlines."""
+_FARTHEST = 0.75
+"""Maximum distance of a header from the centre of its columns, in distances between columns."""
+_LEFT_OVER = 0.4
+"""What a column without a header counts, in distances between columns."""
+_UNUSED = 2.0
+"""What a header without columns counts, in distances between columns."""
+_Place = tuple[int, int]
+"""The columns `[begin, end)` of a header; empty if it has none."""
+
+
+def _named_columns(
+    rows: Rows, first: int, limit: int, spans: Spans, rules: Extents
+) -> tuple[int, list[str]]:
+    """The first header row between `limit` and `first`, and the names of the figures' columns."""
+    headers: list[list[str]] = []
+    extents = spans
+    bounds = set(range(len(spans) + 1))
+    top = first
+    for number in range(first - 1, max(limit, first - _MAX_HEADERS) - 1, -1):
+        row, below = rows[number], rows[number + 1]
+        if below.top - row.bottom > ROW_GAP * row.size or is_prose(row):
+            break
+
+        over = _cells_over(row, spans)
+        is_label_of_first_row = bool(row.cells) and not over and not headers
+        if is_label_of_first_row:  # on a line of its own
+            continue
+        if not over or not _are_headers(over, row, spans, rules):
+            break
+
+        is_remark = len(over) == 1 and _IN_BRACKETS.fullmatch(over[0].text)
+        if headers and is_remark and len(spans) > 1:
+            break
+
+        names = _names(over, row, extents, bounds, rules)
+        if not any(names):
+            break
+        headers.insert(0, names)
+        top = number
+        if len(over) == len(extents):
+            extents = [(cell.left, cell.right) for cell in over]
+
+    return top, stacked(headers) if headers else [""] * len(spans)
+
+
+def _cells_over(row: PdfRow, spans: Spans) -> list[PdfCell]:
+    """The cells over the columns: all if they are several years, one a column, which may be centred
+    over wider cells than the figures; else those that are not left of the first column.
+    """
+    are_years = all(YEAR.fullmatch(cell.text) for cell in row.cells)
+    if are_years and 1 < len(row.cells) == len(spans):
+        return row.cells
+    left = spans[0][0]
+    return [cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left]
+
+
+def _are_headers(over: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:
+    """Whether the cells over the columns are neither values nor the title of the whole table."""
+    if any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in over):
+        return False
+    if is_body(row):
+        return False
+
+    first_column, _ = spans[0]
+    is_far = over[0].left < first_column - _TITLE_INDENT and len(spans) > 1
+    is_title = len(over) == 1 and is_far and not _underline(over[0], row, over, rules)
+    return not is_title
+
+
+def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Span | None:
+    """Extent of the rule under a header; None without one, or if several headers share it."""
+    under = [
+        (left, right)
+        for y, left, right in rules
+        if -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
+        and left - _RULE_TOLERANCE <= cell.left
+        and cell.right <= right + _RULE_TOLERANCE
+    ]
+    if not under:
+        return None
+
+    left, right = min(under, key=lambda rule: (rule[1] - rule[0], rule))
+    is_shared = any(left < header.center < right for header in headers if header is not cell)
+    return None if is_shared else (left, right)
+
+
+def _names(cells: Cells, row: PdfRow, edges: Spans, bounds: set[int], rules: Extents) -> list[str]:
+    """The header of each column, or "". Removes from `bounds` those within a header's columns."""
+    names = [""] * len(edges)
+    if len(cells) > len(edges):
+        for cell in cells:
+            column = _nearest(cell, edges)
+            names[column] = f"{names[column]} {cell.text}".strip()
+        return names
+
+    underlines = [_underline(cell, row, cells, rules) for cell in cells]
+    places = spanned(cells, edges, bounds, underlines)
+    for cell, (begin, end) in zip(cells, places, strict=True):
+        names[begin:end] = [cell.text] * (end - begin)
+        bounds -= set(range(begin + 1, end))
+    return names
+
+
+def _nearest(cell: PdfCell, edges: Spans) -> int:
+    """The column whose centre is nearest to that of the cell."""
+
+    def distance(column: int) -> float:
+        left, right = edges[column]
+        return abs((left + right) / 2 - cell.center)
+
+    return min(range(len(edges)), key=distance)
+
+
+def spanned(
+    cells: Cells, extents: Spans, bounds: set[int], underlines: Sequence[Span | None]
+) -> Sequence[_Place]:
+    """The columns of each header, from the left: one to one if there are as many; else those that
+    its underline spans, or that it is centred over, so that few are left over.
+
+    `extents` are the edges of the figures, or of the headers in the row below. Headers begin and
+    end at `bounds`, which are not inside the columns of a header below.
+    """
+    width = len(extents)
+    if len(cells) == width:
+        return [(column, column + 1) for column in range(width)]
+
+    centers = [(left + right) / 2 for left, right in extents]
+    pitch = median(following - center for center, following in pairwise(centers))
+
+    def columns_under(underline: Span) -> list[int]:
+        left, right = underline[0] - _RULE_TOLERANCE, underline[1] + _RULE_TOLERANCE
+        return [column for column, center in enumerate(centers) if left <= center <= right]
+
+    def distance(number: int, place: _Place) -> float:
+        """Distance of a header from the centre of the columns; 0 for those over its underline."""
+        begin, end = place
+        underline = underlines[number]
+        under = columns_under(underline) if underline else []
+        if under:
+            return 0.0 if (under[0], under[-1] + 1) == place else inf
+        if begin not in bounds or end not in bounds:
+            return inf
+        middle = (extents[begin][0] + extents[end - 1][1]) / 2
+        return abs(cells[number].center - middle)
+
+    @cache
+    def cheapest(number: int, column: int) -> tuple[float, tuple[_Place, ...]]:
+        """(cost, places) of the headers from `number` over the columns from `column`."""
+        if number == len(cells):
+            return _LEFT_OVER * pitch * (width - column), ()
+
+        cost, places = cheapest(number + 1, column)
+        ways = [(cost + _UNUSED * pitch, ((column, column), *places))]
+        if column < width:
+            cost, places = cheapest(number, column + 1)
+            ways.append((cost + _LEFT_OVER * pitch, places))
+        for end in range(column + 1, width + 1):
+            gap = distance(number, (column, end))
+            if gap <= _FARTHEST * pitch:
+                cost, places = cheapest(number + 1, end)
+                ways.append((cost + gap, ((column, end), *places)))
+        return min(ways)
+
+    _, places = cheapest(0, 0)
+    return places

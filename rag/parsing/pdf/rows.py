@@ -1,0 +1,184 @@
+"""Rows of a PDF page: its words in cells, which are labels, figures, dates or names of columns."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from rag.meaning.periods import periods
+from rag.parsing.pdf.marks import Extent, Line, PdfCell, Span, Word, height_of
+
+_CELL_GAP = 0.9
+"""Minimum gap between two cells, in font heights."""
+_HEADER_GAP = 0.4
+"""Minimum gap between a header that ends with a date and the next header, in font heights."""
+_FIGURE = re.compile(
+    r"(?:[-\u2013\u2014\u2212+]|\((?!\w\)\Z))*+\s*+(?:[$\u20ac\u00a3\u00a5]|US\$|USD|EUR)?\s*+"
+    r"(?:[-\u2212]|\((?!\w\)\Z))*+\s*+(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
+    r"(?:\s*+[%)])*+\s*+(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
+)
+YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
+_DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
+"""A date of a header, or the part of it on one line."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}([./])\d{1,2}\1(?:\d\d){1,2}")
+_ENDS_WITH_DATE = re.compile(
+    r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}, |\d{1,2}\.? [A-Z][a-z]{2,8}\.? )(?:19|20)\d\d$"
+)
+_LONGEST_DATE = 25
+_BEGINS_HEADER = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b|\d{1,2}\.?(?: [A-Z]|$)|"
+    r"(?:Three|Six|Nine|Twelve|Thirteen|Quarter|Half|Year|Period|Change)\b"
+)
+"""How a column's header begins that may be close to one before it that ends with a date."""
+_SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
+_TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
+_LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|(?<!\s)\s++(?=[)%])")
+"""Space between a figure and its sign, bracket or per cent sign."""
+WORD = re.compile(r"\(?[^\W\d_]{2}")
+MARKER = re.compile(
+    r"[\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2713\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]"
+)
+"""The marker of an item of a list."""
+BULLET = re.compile(rf"(?:{MARKER.pattern})\s")
+_MARK = re.compile(r"[Xx\u2022\u25cf\u2713\u2714\u221a]")
+"""A mark that says that the row's label applies to the column."""
+_MAX_ROW_CELLS = 60
+PROSE = 14
+"""A line with more words is prose, not a label."""
+
+
+@dataclass(slots=True)
+class PdfRow:
+    """The cells at one height of a page, outside ruled tables."""
+
+    cells: list[PdfCell]
+    top: float
+    bottom: float
+    size: float
+    bold: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join(cell.text for cell in self.cells)
+
+    @property
+    def figures(self) -> list[PdfCell]:
+        return [cell for cell in self.cells if is_figure(cell.text)]
+
+    @property
+    def values(self) -> list[PdfCell]:
+        """The figures after the first cell."""
+        return [cell for cell in self.cells[1:] if is_figure(cell.text)]
+
+
+Cells = Sequence[PdfCell]
+Rows = Sequence[PdfRow]
+Spans = Sequence[Span]
+Extents = Sequence[Extent]
+
+
+def row_of(lines: Sequence[Line]) -> PdfRow:
+    """Group the words of a row's lines, from the left, into cells. Currency signs are joined to the
+    next figure, brackets and per cent signs to the previous one.
+    """
+    size = median(line.size for line in lines)
+    words = [word for line in lines for word in line.known_words if word.text.strip(" |")]
+    cells = _with_signs(_cells(words, size))
+    for cell in cells:
+        cell.text = tight(cell.text)
+
+    top, bottom = height_of(lines)
+    is_bold = all(line.bold for line in lines)
+    return PdfRow(cells, top, bottom, size, is_bold)
+
+
+def _cells(words: Sequence[Word], size: float) -> list[PdfCell]:
+    """The words of a row in cells; `size` is the font's height."""
+    cells: list[PdfCell] = []
+    for word in words:
+        last = cells[-1] if cells else None
+        if last and word.left - last.right < _gap_after(last, word) * size:
+            last.text += f" {word.text}"
+            last.right = max(word.right, last.right)
+        else:
+            cells.append(PdfCell(word.text, word.left, word.right))
+    return cells
+
+
+def _gap_after(cell: PdfCell, word: Word) -> float:
+    """The gap from which on a word begins another cell, in font heights."""
+    begins_header = _BEGINS_HEADER.match(word.text)
+    ends_with_date = _ENDS_WITH_DATE.search(cell.text[-_LONGEST_DATE:])
+    return _HEADER_GAP if begins_header and ends_with_date else _CELL_GAP
+
+
+def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
+    """The cells, with signs joined to their figures."""
+    joined: list[PdfCell] = []
+    for cell in cells:
+        last = joined[-1] if joined else None
+        is_tail = last and _TAIL.fullmatch(cell.text) and last.text[-1:].isdigit()
+        if last and (is_tail or _SIGN.fullmatch(last.text)):
+            last.text += cell.text
+            last.right = cell.right
+        else:
+            joined.append(cell)
+    return joined
+
+
+def is_figure(text: str) -> bool:
+    """Whether the text is a figure with its signs, or what a table has in its place, as "n/a"."""
+    has_content = any(sign.isdigit() or sign in "\u2014\u2013-AaMm*" for sign in text)
+    return has_content and _FIGURE.fullmatch(text) is not None
+
+
+def is_value(text: str) -> bool:
+    """Whether the text is a date, a mark or a figure, but not a year, which may be a header."""
+    is_date_or_mark = _DATE.fullmatch(text) or _MARK.fullmatch(text)
+    return bool(is_date_or_mark) or (is_figure(text) and not YEAR.fullmatch(text))
+
+
+def is_period(text: str) -> bool:
+    """Whether the text names a day or a quarter, or is a year."""
+    if YEAR.fullmatch(text):
+        return True
+    times = periods(text)
+    letters = sum(map(str.isalpha, text))
+    is_year = bool(times.years) and letters < 3
+    return is_year or bool(times.days or times.quarters)
+
+
+def tight(text: str) -> str:
+    """A figure without space beside its signs and brackets; other text unchanged."""
+    return _LOOSE.sub("", text) if is_figure(text) else text
+
+
+def is_body(row: PdfRow) -> bool:
+    """Whether the row has several figures, or one after a label, and not only years."""
+    figures = row.figures
+    if not figures or not 1 < len(row.cells) <= _MAX_ROW_CELLS:
+        return False
+    if len(row.cells[0].text.split()) > PROSE and len(figures) < 2:
+        return False
+
+    texts = [cell for cell in row.cells if cell not in figures]
+    labels = [cell for cell in texts if not _DAY.fullmatch(cell.text)]
+    if all(YEAR.fullmatch(cell.text) for cell in figures) and _are_years(figures, labels):
+        return False
+
+    is_mostly_text = len(texts) > 1 and len(figures) < len(texts)
+    return bool(row.values) and not is_mostly_text
+
+
+def _are_years(years: Cells, labels: Cells) -> bool:
+    """Whether years are column names: without a label before them, or consecutive."""
+    if not labels or labels[0].left > years[0].left:
+        return True
+    matches = [re.search(r"\d{4}", cell.text) for cell in years]
+    numbers = [int(match[0]) for match in matches if match]
+    return len(numbers) > 1 and all(abs(year - other) == 1 for year, other in pairwise(numbers))
+
+
+def is_prose(row: PdfRow) -> bool:
+    return len(row.cells) == 1 and len(row.cells[0].text.split()) > PROSE
