@@ -1,28 +1,37 @@
-"""How well `rag check` judges quotations: 100 made ones of each kind, from real documents.
+"""How well `rag check` judges quotations: natural ones, and 100 made ones of each kind.
 
     python -m eval.experiments.quotations --data DATA
 
-The documents are those of eval/gold and, from DATA, of collections/ and pdf/. A fifth of them is
-not indexed: their sentences are the quotations that no document has. The makers know nothing of
-the judge: they find sentences and change them with patterns of their own.
+The documents are those of eval/gold and, from DATA, of collections/ and pdf/.
+
+eval/gold/quotations-natural.jsonl has texts as people write them, with the verdict that a careful
+editor gives on each of their quotations. The check was mended on one half of the texts; the other
+half only reports.
+
+For the made ones, a fifth of the documents is not indexed: their sentences are the quotations that
+no document has. The makers know nothing of the judge: they find sentences and change them with
+patterns of their own.
 """
 
+import json
 import random
 import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import click
 
 from eval.scripts import GOLD, PATH, ROOT, script
 from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import QuotationAudit
+from rag.claims.quotation_check import check_quotations
 from rag.claims.quotations import find_quotations
-from rag.claims.results import CheckedQuotation
+from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.claims.split import split_claims
 from rag.ingestion.pipeline import index
 from rag.parsing.base import ParseError
@@ -62,8 +71,8 @@ class Corpus(NamedTuple):
 
 
 def documents(data: Path | None) -> Iterator[Document]:
-    folders = [GOLD / name for name in ("mixed", "household", "office", "reports", "attributes")]
-    folders += [ROOT / "seeds"]
+    names = ("mixed", "household", "office", "reports", "attributes", "shelf", "cells")
+    folders = [*(GOLD / name for name in names), ROOT / "seeds"]
     if data:
         folders += [*sorted((data / "collections").iterdir()), data / "pdf"]
     for folder in folders:
@@ -304,24 +313,143 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
     return lines
 
 
-@script(__doc__)
-@click.option("--data", type=PATH, help="Folder with collections/ and pdf/.")
-@click.option("--show", is_flag=True, help="Print each wrong verdict.")
-@click.option("--seed", default=7, help="Seed of the random numbers.")
-def main(data: Path | None, show: bool, seed: int) -> None:
-    everything = list({document.id: document for document in documents(data)}.values())
-    inside = [document for number, document in enumerate(everything) if number % 5]
-    outside = everything[::5]
-    sentences = corpus(inside, outside)
+# Natural quotations
+
+
+class Label(NamedTuple):
+    """What an editor says of `text[start:end]`, the quotation with its marks. Its verdict is "none"
+    if it is no quotation that a check should judge: a title, a term, wording that is proposed.
+    """
+
+    start: int
+    end: int
+    verdict: str
+    is_fault: bool
+
+
+class Judged(NamedTuple):
+    """An editor's label on some words of a text, and the check's verdicts on them."""
+
+    words: str
+    label: Label
+    checked: Sequence[CheckedQuotation]
+
+    @property
+    def verdict(self) -> str:
+        verdicts = {quotation.verdict for quotation in self.checked}
+        return "none" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "several"
+
+    @property
+    def is_fault(self) -> bool:
+        return any(quotation.is_fault for quotation in self.checked)
+
+    @property
+    def is_right(self) -> bool:
+        return (self.verdict, self.is_fault) == (self.label.verdict, self.label.is_fault)
+
+
+def natural_rows() -> list[dict[str, Any]]:
+    lines = (GOLD / "quotations-natural.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def named_documents(rows: Iterable[dict[str, Any]], data: Path | None) -> Iterator[Document]:
+    """The documents that the texts quote, as far as they are here."""
+    names = {name for row in rows for name in row["documents"]}
+    roots = [GOLD, ROOT, *([data / "collections"] if data else [])]
+    for folder in sorted({name.partition("/")[0] for name in names}):
+        for file in find([root / folder for root in roots if (root / folder).is_dir()]):
+            if file.document_id in names:
+                yield from load(file).documents
+
+
+def labels(row: dict[str, Any]) -> Iterator[Label]:
+    reached = 0
+    for item in row["quotations"]:
+        start = row["text"].index(item["quote"], reached)
+        reached = start + len(item["quote"])
+        yield Label(start, reached, item["verdict"], item["is_fault"])
+
+
+def judged_row(store: LocalStore, row: dict[str, Any]) -> Iterator[Judged]:
+    """Each label with what the check found there, then what it found where no label is."""
+    text, found = row["text"], check_quotations(store, row["text"]).quotations
+    seen = set[int]()
+    for label in labels(row):
+        here = [q for q in found if label.start <= q.start < label.end]
+        seen |= {quotation.start for quotation in here}
+        yield Judged(text[label.start : label.end], label, here)
+    for quotation in found:
+        if quotation.start not in seen:
+            label = Label(quotation.start, quotation.end, "none", is_fault=False)
+            yield Judged(quotation.text, label, [quotation])
+
+
+def natural_table(judged: Sequence[Judged]) -> list[str]:
+    """Precision and recall of each verdict, and of calling a fault."""
+    lines = ["| verdict | quotations | precision | recall |", "|---|--:|--:|--:|"]
+    for verdict in (*get_args(QuotationVerdict), "none"):
+        pairs = [(item.verdict == verdict, item.label.verdict == verdict) for item in judged]
+        lines.append(_row(verdict, pairs))
+    return [*lines, _row("a fault", [(item.is_fault, item.label.is_fault) for item in judged])]
+
+
+def _row(name: str, pairs: Sequence[tuple[bool, bool]]) -> str:
+    """A row of the table, from pairs (whether the check says so, whether the editor does)."""
+    given, wanted = (sum(side) for side in zip(*pairs, strict=True))
+    both = pairs.count((True, True))
+    return f"| {name} | {wanted} | {both} of {given} | {both} of {wanted} |"
+
+
+def natural(store: LocalStore, rows: Sequence[dict[str, Any]], show: bool) -> None:
+    """Prints the table of each half."""
+    for half in ("mend", "report"):
+        judged = [item for row in rows if row["half"] == half for item in judged_row(store, row)]
+        right = sum(item.is_right for item in judged)
+        print(f"\n{half}: {right} of {len(judged)} verdicts right")
+        print("\n".join(natural_table(judged)))
+        for item in judged if show else ():
+            if not item.is_right:
+                fault = "fault" if item.label.is_fault else "no fault"
+                print(f"\n--- {item.label.verdict}, {fault}: {item.words}")
+                for quotation in item.checked:
+                    places = [place.quote for place in quotation.places]
+                    fault = "fault" if quotation.is_fault else "no fault"
+                    print(f"  {quotation.verdict}, {fault}: {quotation.reason} {places}")
+
+
+@contextmanager
+def indexed(documents: Sequence[Document]) -> Iterator[LocalStore]:
     embedder = BagOfWordsEmbedder(dim=8)
     expect = {"embedder": embedder.name, "dim": "8", "passage_tokens": "160"}
     with tempfile.TemporaryDirectory() as folder:
         store = LocalStore(Path(folder), expect, create=True)
-        index(inside, store, embedder)
-        stats, count = store.stats(), len(sentences.inside)
-        print(f"{stats.documents} documents, {stats.passages} passages, {count} sentences")
-        print("\n".join(measure(store, sentences, show, seed)))
+        index(documents, store, embedder)
+        stats = store.stats()
+        print(f"\n{stats.documents} documents, {stats.passages} passages")
+        yield store
         store.close()
+
+
+@script(__doc__)
+@click.option("--data", type=PATH, help="Folder with collections/ and pdf/.")
+@click.option("--show", is_flag=True, help="Print each wrong verdict.")
+@click.option("--seed", default=7, help="Seed of the random numbers.")
+@click.option("--only", type=click.Choice(["natural", "made"]), help="Measure only these.")
+def main(data: Path | None, show: bool, seed: int, only: str | None) -> None:
+    everything = list({document.id: document for document in documents(data)}.values())
+    if only != "made":
+        rows = natural_rows()
+        named = {document.id: document for document in named_documents(rows, data)}
+        present = [row for row in rows if named.keys() >= set(row["documents"])]
+        with indexed(list(({d.id: d for d in everything} | named).values())) as store:
+            natural(store, present, show)
+    if only != "natural":
+        inside = [document for number, document in enumerate(everything) if number % 5]
+        sentences = corpus(inside, everything[::5])
+        with indexed(inside) as store:
+            print(f"{len(sentences.inside)} sentences")
+            print("\n".join(measure(store, sentences, show, seed)))
 
 
 if __name__ == "__main__":
