@@ -17,6 +17,7 @@ from rapidfuzz.distance import Levenshtein
 from rag.answering.candidate import quoted
 from rag.claims.quoted_text import CanonicalText, Fragment, Token, canonical
 from rag.meaning.sentences import Offsets
+from rag.meaning.stems import stem_words
 from rag.meaning.words import STOP_WORDS
 from rag.structure import block_at, sentence_around
 from rag.types import Citation, Document
@@ -28,6 +29,8 @@ _MARGIN_WORDS = 16
 """Words of the document on each side of the most similar ones that are aligned, too."""
 _CITED_BONUS = 0.1
 """Likeness that a place in a cited document may lack and still be preferred."""
+_OPENING_SIGNS = ("£", "$", "€", "[")
+"""Signs that are shown with the word after them."""
 _MOST_LIKE = 0.999
 """Likeness of an aligned place; only one that is word for word has 1."""
 
@@ -146,7 +149,7 @@ def _align(fragment: Fragment, excerpt: Excerpt) -> Excerpt | None:
     ]
 
     aligned = document_words[first:last]
-    equal = sum(_weight(words[step.start : step.end]) for step in steps if step.kind == "equal")
+    equal = sum(_weight_in_common(step, words, document_words) for step in steps)
     likeness = 2 * equal / (_weight(words) + _weight(aligned))
     return Excerpt(
         document=excerpt.document,
@@ -219,6 +222,26 @@ def _widened(core: Sequence[_Step], size: int, content: CanonicalText) -> Offset
     return first, last
 
 
+def _weight_in_common(
+    step: _Step, words: Sequence[Token], document_words: Sequence[Token]
+) -> float:
+    """The weight of the quotation's words that a step leaves as they are, or of which it changes
+    only the ending.
+    """
+    own = words[step.start : step.end]
+    theirs = document_words[step.document_start : step.document_end]
+    if step.kind == "equal":
+        return _weight(own)
+    if len(own) != len(theirs):
+        return 0.0
+    return _weight([word for word, other in zip(own, theirs, strict=True) if _alike(word, other)])
+
+
+def _alike(word: Token, other: Token) -> bool:
+    stems = stem_words(word.word)
+    return bool(stems) and stems == stem_words(other.word)
+
+
 def _weight(words: Sequence[Token]) -> float:
     return sum(_STOP_WEIGHT if token.word in STOP_WORDS else 1.0 for token in words)
 
@@ -270,5 +293,10 @@ def _in_one_line(
     if first == last:
         return ""
     is_followed = with_signs and last < len(tokens)
+    start = tokens[first].start
     end = tokens[last].start if is_followed else tokens[last - 1].end
-    return " ".join(text[tokens[first].start : end].split())
+    if text[start - 1 : start] in _OPENING_SIGNS:
+        start -= 1
+    if "[" in text[start:end] and text[end : end + 1] == "]":
+        end += 1
+    return " ".join(text[start:end].split())

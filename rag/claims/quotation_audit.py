@@ -21,7 +21,14 @@ from rag.claims.alignment import (
 )
 from rag.claims.document_names import DocumentNames, name_words
 from rag.claims.quotations import FEWEST_WORDS, Quotation
-from rag.claims.quoted_text import ELLIPSIS, Fragment, canonical, fragments, tokens
+from rag.claims.quoted_text import (
+    ELLIPSIS,
+    LONGEST_CHANGE,
+    Fragment,
+    canonical,
+    fragments,
+    tokens,
+)
 from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.filters import Condition
 from rag.meaning.stems import stem_words
@@ -52,12 +59,17 @@ _OMITTED = 80
 _DENIAL = r"(?:not|never|no|nor|neither|without|cannot|unless|except)\b|\b\w{2,9}n['’]t\b"
 _DENIED = re.compile(rf"(?i)\b{_DENIAL}")
 _DENIAL_BEFORE = re.compile(
-    r"(?i)\b(?:(?:not|never|cannot)\b|\w{2,9}n['’]t\b)(?:\s+(?:to|be|been|have|so|ever))?\s*\Z"
+    r"(?i)\b(?:(?:not|never|cannot|no|neither|nor|without)\b|\w{2,9}n['’]t\b)"
+    r"(?:\s+(?:to|be|been|have|so|ever|any))?\s*\Z"
 )
 _BEFORE = 40
 """Characters before a place in which a denial of it is looked for."""
-_DECISIVE = DENIALS | frozenset("unless except only if may must shall should or and".split())
-"""Words that change what a sentence demands."""
+_DECISIVE = frozenset("unless except only if may must shall should".split())
+"""Words that change what a sentence demands, as denials do."""
+_CONNECTING = frozenset(("and", "or"))
+_NUMBER = re.compile(r"\d[\d.,]*")
+_SMALL_WORD = 4
+"""Characters of the longest word that has no capital in a title."""
 _PUNCTUATION = re.compile(r"[.,;:!?()/…]")
 _SHOWN = 60
 """Characters of a document that a reason shows after the words that a quotation leaves out."""
@@ -133,7 +145,7 @@ class QuotationAudit:
 
         parts = fragments(whole.text)
         if len(parts) > 1:
-            return self._with_ellipses(checked, parts, excerpts[:_MOST_ALIGNED])
+            return self._with_ellipses(checked, parts, excerpts[:_MOST_ALIGNED], quotation)
 
         compared = whole.part(0, _MOST_WORDS) if len(whole.tokens) > _MOST_WORDS else whole
         return self._inexact(checked, compared, excerpts[:_MOST_ALIGNED], quotation)
@@ -201,13 +213,11 @@ class QuotationAudit:
         quotation: Quotation,
     ) -> CheckedQuotation:
         """The verdict on a quotation without ellipses: altered, stitched or not found."""
-        place = closest(fragment, excerpts, checked.cited)
-        only_omits = place and all(_is_omission(*pair) for pair in place.differs)
-        if not only_omits:
-            places = self._stitched(fragment, excerpts, checked.cited)
-            if places:
-                return _stitched(checked, places, "without “…” between them", is_fault=True)
+        places = self._stitched(fragment, excerpts, checked.cited)
+        if not all(_is_omission(*pair) for pair in pairwise(places)):
+            return _stitched(checked, places, "without “…” between them", is_fault=True)
 
+        place = closest(fragment, excerpts, checked.cited)
         if not place or place.likeness < _SIMILAR:
             return _not_found(checked, place)
         return _altered(checked, [_with_denial(place, quotation)])
@@ -234,7 +244,11 @@ class QuotationAudit:
         return places if len(places) > 1 and not remainder.tokens else []
 
     def _with_ellipses(
-        self, checked: CheckedQuotation, parts: Sequence[str], excerpts: Sequence[Excerpt]
+        self,
+        checked: CheckedQuotation,
+        parts: Sequence[str],
+        excerpts: Sequence[Excerpt],
+        quotation: Quotation,
     ) -> CheckedQuotation:
         """The verdict on the parts between ellipses. Each is looked for after the one before it,
         then anywhere.
@@ -253,6 +267,10 @@ class QuotationAudit:
 
         if any(place.likeness < 1 for place in places):
             return _altered(checked, places)
+
+        denied = _with_denials(places, quotation)
+        if denied != places:
+            return _placed(checked, "stitched", denied, _difference(denied))
 
         is_one_document = len({place.document.id for place in places}) == 1
         is_reordered = is_one_document and any(
@@ -291,9 +309,12 @@ def _following(
     return min(in_document, key=lambda place: (place.start < before.end, place.start), default=None)
 
 
-def _is_omission(words: str, document_words: str) -> bool:
-    """Whether the quotation only leaves out a few words of one sentence."""
-    return not words and len(document_words) <= _OMITTED and not SENTENCE_END.search(document_words)
+def _is_omission(place: Excerpt, following: Excerpt) -> bool:
+    """Whether a quotation of both places only leaves out a few words of one sentence."""
+    if place.document.id != following.document.id or following.start < place.end:
+        return False
+    between = place.document.text[place.end : following.start]
+    return len(between) <= _OMITTED and not SENTENCE_END.search(between)
 
 
 # A denial before the place
@@ -306,6 +327,16 @@ def _with_denial(place: Excerpt, quotation: Quotation) -> Excerpt:
         return place
     words = " ".join(place.document.text[start : place.start].split())
     return replace(place, start=start, differs=(("", words), *place.differs))
+
+
+def _with_denials(places: Sequence[Excerpt], quotation: Quotation) -> list[Excerpt]:
+    """The places, each with the words before it that deny it, if an ellipsis leaves these out."""
+    denied = [_with_denial(place, quotation) for place in places]
+    for number, (before, place) in enumerate(pairwise(places), 1):
+        is_quoted = place.document.id == before.document.id and denied[number].start < before.end
+        if is_quoted:
+            denied[number] = place
+    return denied
 
 
 def _denial_before(place: Excerpt) -> int | None:
@@ -352,7 +383,13 @@ def _placed(
 
 
 def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> CheckedQuotation:
-    """Exact, or cut if the document denies it right before, or its sentence goes on."""
+    """Exact; cut if the document denies it right before, or its sentence goes on; altered if an
+    editor's brackets have another number, or leave out a denial.
+    """
+    place = _up_to_the_end(place, checked.text)
+    if any(_is_other_meaning(*pair) for pair in place.differs):
+        return _placed(checked, "altered", [place], _difference([place]))
+
     exact = _placed(checked, "exact", [place], _as_in(place), is_fault=False)
     if exact.is_fault:
         return exact
@@ -366,10 +403,45 @@ def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> C
     if not rest or ELLIPSIS.search(checked.text[-6:]):
         return exact
 
-    begins_sentence = citation.start == citation.sentence_start and checked.text[:1].isupper()
+    before = citation.sentence[: citation.start - citation.sentence_start]
+    begins_sentence = checked.text[:1].isupper() and not any(sign.isalpha() for sign in before)
     is_sentence = quotation.is_block or begins_sentence or checked.text[-1:] in ".!?"
     reason = f"the sentence in {place.document.id} goes on"
-    return replace(exact, verdict="cut", is_fault=is_sentence, reason=reason, rest=rest)
+    is_fault = is_sentence and not _is_title(checked.text)
+    return replace(exact, verdict="cut", is_fault=is_fault, reason=reason, rest=rest)
+
+
+def _up_to_the_end(place: Excerpt, text: str) -> Excerpt:
+    """The place up to the end of its sentence, if an editor's last [brackets] stand for that."""
+    editor, replaced = place.differs[-1] if place.differs else ("", "")
+    if replaced or not text.rstrip(" .,;:!?").endswith(f"{editor}]"):
+        return place
+
+    citation = place.citation
+    rest = _rest(citation)
+    if not rest or len(rest) > LONGEST_CHANGE:
+        return place
+    differs = (*place.differs[:-1], (editor, rest.rstrip(".!?")))
+    return replace(place, end=citation.sentence_end, differs=differs)
+
+
+def _is_other_meaning(editor: str, replaced: str) -> bool:
+    """Whether an editor's [brackets] have another number than what they replace, or drop or add a
+    denial.
+    """
+    numbers, replaced_numbers = _NUMBER.findall(editor), _NUMBER.findall(replaced)
+    has_other_number = bool(numbers and replaced_numbers) and numbers != replaced_numbers
+    drops_denial = bool(_DENIED.search(replaced)) and not _DENIED.search(editor)
+    adds_denial = bool(_DENIED.fullmatch(editor)) and not _DENIED.search(replaced)
+    return has_other_number or drops_denial or adds_denial
+
+
+def _is_title(text: str) -> bool:
+    """Whether the words have capitals as those of a title, as in "The Merchant of Venice"."""
+    words = re.findall(r"[^\W\d_][\w'’-]*", text)
+    small = [word for word in words[1:-1] if len(word) <= _SMALL_WORD and word in STOP_WORDS]
+    has_capitals = all(word[0].isupper() or word in small for word in words)
+    return has_capitals and not text.isupper() and text[-1:] not in ".!?…"
 
 
 def _as_in(place: Excerpt) -> str:
@@ -392,8 +464,8 @@ def _rest(citation: Citation) -> str:
 
 
 def _altered(checked: CheckedQuotation, places: Sequence[Excerpt]) -> CheckedQuotation:
-    """Altered; no fault if only punctuation differs."""
-    is_fault = not _only_punctuation_differs(places)
+    """Altered; no fault if only capitals and punctuation differ."""
+    is_fault = not _has_same_words(places)
     return _placed(checked, "altered", places, _difference(places), is_fault)
 
 
@@ -409,6 +481,8 @@ def _not_found(
     checked: CheckedQuotation, nearest: Excerpt | None, reason: str = "no document has it"
 ) -> CheckedQuotation:
     places = [nearest] if nearest and nearest.likeness >= _NEAR else []
+    if _is_title(checked.text):
+        return _placed(checked, "not_found", places, f"{reason}; it reads like a title", False)
     return _placed(checked, "not_found", places, reason)
 
 
@@ -426,32 +500,44 @@ def _difference(places: Sequence[Excerpt]) -> str:
     else:
         reason = f"leaves out “{document_words}”{_denied_words(place, document_words)}"
 
-    if _only_punctuation_differs(places):
-        return f"only punctuation differs: {reason}"
+    if _has_same_words(places):
+        kind = "capitals or punctuation differ" if _has_capitals(places) else "punctuation differs"
+        return f"only {kind}: {reason}"
     return f"{reason}, and {len(differences) - 1} more" if len(differences) > 1 else reason
 
 
-def _only_punctuation_differs(places: Sequence[Excerpt]) -> bool:
-    """Whether something differs, but nothing besides punctuation; that of a number is more."""
+def _has_same_words(places: Sequence[Excerpt]) -> bool:
+    """Whether something differs, but nothing besides capitals and punctuation; the punctuation of a
+    number is more.
+    """
     pairs = [pair for place in places for pair in place.differs]
-    return bool(pairs) and all(_only_punctuates(*pair) for pair in pairs)
+    return bool(pairs) and all(
+        _unpunctuated(words).lower() == _unpunctuated(document_words).lower()
+        and not any(sign.isdecimal() for sign in words)
+        for words, document_words in pairs
+    )
 
 
-def _only_punctuates(words: str, document_words: str) -> bool:
-    characters = _PUNCTUATION.sub("", canonical(words)[0])
-    document_characters = _PUNCTUATION.sub("", canonical(document_words)[0])
-    has_digits = any(sign.isdecimal() for sign in words)
-    return characters == document_characters and not has_digits
+def _has_capitals(places: Sequence[Excerpt]) -> bool:
+    """Whether more than punctuation differs."""
+    pairs = [pair for place in places for pair in place.differs]
+    return any(_unpunctuated(words) != _unpunctuated(theirs) for words, theirs in pairs)
+
+
+def _unpunctuated(words: str) -> str:
+    return _PUNCTUATION.sub("", canonical(words)[0])
 
 
 def _importance(words: str, document_words: str) -> int:
-    """How much a difference matters, from 0 to 4, by the words that only one side has."""
+    """How much a difference matters, from 0 to 5, by the words that only one side has."""
     only_quoted = {token.word for token in tokens(words)}
     only_there = {token.word for token in tokens(document_words)}
     differing = only_quoted ^ only_there
-    if differing & _DECISIVE or any(_DENIED.fullmatch(word) for word in differing):
+    if differing & DENIALS or any(_DENIED.fullmatch(word) for word in differing):
+        return 5
+    if differing & _DECISIVE:
         return 4
-    if any(sign.isdecimal() for word in differing for sign in word):
+    if differing & _CONNECTING or any(sign.isdecimal() for word in differing for sign in word):
         return 3
     if differing - STOP_WORDS:
         return 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,11 +14,15 @@ from rag.claims.quotations import Quotation, find_quotations
 from rag.claims.results import Checked, CheckedQuotation, CheckReport, NoClaimsError
 from rag.claims.split import ClaimSentence, split_claims
 from rag.errors import InputError
+from rag.meaning.words import WORD
 from rag.protocols import Filter, Store
 
 MOST_CHARACTERS = 1_000_000
 _BATCH = 8
 """Quotations that are audited together."""
+_SENTENCE_END = re.compile(r"[.!?]\s")
+_APART = 5
+"""Characters of punctuation between the two halves of a quotation that the writer interrupts."""
 Proceed = Callable[[], object]
 Run = Callable[[Callable[[], Any]], Any]
 
@@ -62,7 +68,33 @@ def audit(
     checked = list[CheckedQuotation]()
     for start in range(0, len(parts.quotations), _BATCH):
         checked += run(partial(list, map(judge, parts.quotations[start : start + _BATCH])))
-    return tuple(checked)
+    return tuple(_interrupted(text, checked))
+
+
+def _interrupted(text: str, checked: Sequence[CheckedQuotation]) -> Iterator[CheckedQuotation]:
+    """The quotations; one that is cut is no fault if the next goes on with its sentence, as in:
+    “The deposit of 255 euros,” it says, “is paid back within four weeks.”
+    """
+    for number, quotation in enumerate(checked):
+        following = checked[number + 1] if number + 1 < len(checked) else None
+        if quotation.verdict == "cut" and following and _goes_on(text, quotation, following):
+            reason = "the next quotation goes on with its sentence"
+            quotation = replace(quotation, is_fault=False, reason=reason)
+        yield quotation
+
+
+def _goes_on(text: str, quotation: CheckedQuotation, following: CheckedQuotation) -> bool:
+    """Whether `following` has the words after `quotation` in its document, and the writer's words
+    between both end no sentence.
+    """
+    between = text[quotation.end : following.start]
+    has_ended = quotation.text[-1:] in ".!?" or _SENTENCE_END.search(between)
+    if has_ended or not quotation.rest or following.verdict not in ("exact", "cut"):
+        return False
+    place, after = quotation.places[0], following.places[0]
+    skipped = place.sentence[place.end - place.sentence_start : after.start - place.sentence_start]
+    is_next = place.document_id == after.document_id and 0 <= after.start - place.end <= _APART
+    return is_next and not WORD.search(skipped)
 
 
 def check_quotations(

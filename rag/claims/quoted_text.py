@@ -31,10 +31,14 @@ _IN_CONTEXT = re.compile(
 ELLIPSIS = re.compile(
     r"[\[(]\s{0,3}(?:…|\.(?:\s?\.){2,3})\s{0,3}[\])]|…(?:\s?\.)?|\.(?:[ \u00a0]?\.){2,3}"
 )
-_BRACKETED = re.compile(r"\[([^\[\]\n]{0,200})\]")
+_BRACKETED = re.compile(r"\[(?![\s.…]*+\])([^\[\]\n]{0,200})\]")
+"""An editor's words; `[…]` is an ellipsis, as "…" is."""
 _EDGES = ".,;:… \x01\x02"
-_TOKEN = re.compile(rf"[^\W_]+(?:(?:['’.,/]|[{_DASHES}]\s?)[^\W_]+)*")
-_LONGEST_CHANGE = 60
+_TOKEN = re.compile(
+    rf"(?:\[[^\W\d_]{{1,3}}\])?[^\W_]+(?:(?:['’.,/]|[{_DASHES}]\s?)[^\W_]+)*(?:\[[^\W\d_]{{1,3}}\])?"
+)
+"""A word, also with an editor's letters, as in "[w]orks" and "continue[s]"."""
+LONGEST_CHANGE = 60
 """Maximum number of characters that an editor's [brackets] replace."""
 _SHORTEST_LITERAL = 4
 """Characters outside the brackets by which such a quotation is found."""
@@ -138,7 +142,7 @@ class Fragment:
     def _pattern(self) -> re.Pattern[str]:
         """The literals from the first that is not empty on; groups are what brackets replace."""
         first, *further = self._literals[self._lead :]
-        gaps = (rf"(?>(.{{0,{_LONGEST_CHANGE}}}?){re.escape(literal)})" for literal in further)
+        gaps = (rf"(?>(.{{0,{LONGEST_CHANGE}}}?){re.escape(literal)})" for literal in further)
         opening = f"(?i:{re.escape(first[0])}){re.escape(first[1:])}"
         return re.compile("".join([opening, *gaps]), re.DOTALL)
 

@@ -11,6 +11,7 @@ from rag.claims.alignment import Excerpt
 from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import QuotationAudit
+from rag.claims.quotation_check import check_quotations
 from rag.claims.quotations import find_quotations
 from rag.claims.quoted_text import CanonicalText, Fragment, canonical
 from rag.claims.results import CheckedQuotation
@@ -31,7 +32,7 @@ RULES = "Members who damage a boat pay for its repair. The tenant of a mooring k
 BEE = "To be or not to be is what they were. No one said that the bees had left the hive at noon."
 DOGS = (
     "2.1 Not to keep any dogs or cats in the flat. 2.2 To pay the rent, the rates, and the taxes, "
-    "in advance."
+    "in advance. 2.3 Smoking on the stairs or in the yard is not allowed after 9 pm."
 )
 TEXTS = {"dogs.md": DOGS, "lease.md": LEASE, "club/rules.txt": RULES, "bees.md": BEE}
 
@@ -93,10 +94,12 @@ def test_typesetting_and_an_editors_brackets_do_not_count(store: Store, text: st
     [
         ("Late payments bear interest at 9 percent a year.",
          "altered", True, "says “9”, lease.md says “8”"),
+        ("The tenant must pay a rent of £600 on the first day of each month.",
+         "altered", True, "says “£600”, lease.md says “£500”, and 1 more"),
         ("Late payments do not bear interest at 8 percent a year.",
          "altered", True, "adds “do not”"),
         ("Late payments bear interest at 8 Percent a year.",
-         "altered", True, "says “Percent”, lease.md says “percent”"),
+         "altered", False, "only capitals or punctuation differ: says “Percent”"),
         ("The landlord repairs the roof – and the outer walls – of a written notice.",
          "altered", True, "leaves out “within thirty days”"),
         ("Members who damage a boat pay interest at 8 percent a year.",
@@ -118,6 +121,22 @@ def test_typesetting_and_an_editors_brackets_do_not_count(store: Store, text: st
          "altered", False, "only punctuation differs"),
         ("To pay the rent, the fees and the taxes in advance.",
          "altered", True, "says “fees”, dogs.md says “rates”"),
+        ("To pay the rent, the taxes, in advance of everybody.",
+         "altered", True, "leaves out “rates, and the”, and 1 more"),
+        ("Smoking on the stairs or in the yard is … allowed",
+         "stitched", True, "leaves out “not”: dogs.md says “not allowed”"),
+        ("Smoking on the stairs or in the yard is [...] allowed",
+         "stitched", True, "leaves out “not”"),
+        ("Smoking on the stairs or … is not allowed", "stitched", False, "joined by “…”"),
+        ("Smoking on the stairs or in the yard is [always] allowed",
+         "altered", True, "says “always”, dogs.md says “not”"),
+        ("Smoking on the stairs or in the yard is not allowed after [10 pm].",
+         "altered", True, "says “10 pm”, dogs.md says “9 pm”"),
+        ("Smoking on the stairs or in the yard is not allowed [late in the day].",
+         "exact", False, "the writer's [late in the day] for “after 9 pm”"),
+        ("[s]moking on the stairs will [be] allow[ed] after 9 pm.",
+         "altered", True, "says “will [be]”, dogs.md says “is not”, and 1 more"),
+        ("The Merchant of Venice", "not_found", False, "it reads like a title"),
         ("to be or not to be", "not_found", False, "too common"),
     ],
 )  # fmt: skip
@@ -293,6 +312,22 @@ def test_a_writer_who_denies_what_is_quoted_leaves_nothing_out(store: Store) -> 
     assert (checked.verdict, checked.is_fault) == ("exact", False), checked
     (checked,) = audited(store, "The tenant is free “to keep any dogs or cats in the flat”.")
     assert (checked.verdict, checked.is_fault) == ("cut", True), checked
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("“Smoking on the stairs,” they write, “or in the yard is not allowed after 9 pm.”", 0),
+        ("“Smoking on the stairs.” They write: “or in the yard is not allowed after 9 pm.”", 1),
+        ("“Smoking on the stairs,” they write, “is not allowed after 9 pm.”", 1),
+    ],
+)
+def test_a_quotation_that_the_writer_interrupts_is_no_fault(
+    store: Store, text: str, faults: int
+) -> None:
+    report = check_quotations(store, text)
+    assert [quotation.verdict for quotation in report.quotations] == ["cut", "exact"]
+    assert report.quotation_counts["faults"] == faults
 
 
 @pytest.fixture(scope="module")
