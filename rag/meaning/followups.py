@@ -53,6 +53,10 @@ _GROUPS = {
 }
 _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.split()}
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
+_BACKWARD = frozenset(
+    "another both each either else first last more other otherwise same too".split()
+)
+"""Words that compare with something said before."""
 _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
 _EMPTY = frozenset("many there us please exactly".split()).union(
@@ -80,7 +84,7 @@ class PreviousTurn:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The question to ask, and a note if it seems to refer to the last one but is asked as typed.
+    """The question to ask, and a note if it may refer to the last one but is asked as typed.
     `follows` is the probability that it refers to the last turn. `others` are other meanings, the
     likeliest first, each with the root of how likely it is compared with `question`.
     """
@@ -142,10 +146,21 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     others = _others(options, chances, best) if best else ()
     if best > 0 or follows < UNCLEAR:
         return Rewrite(options[best].text, "", follows, others)
+    if _stands_alone(question):
+        return Rewrite(question, "", follows, others)
     quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
     subject = next(quoted, "the question")
     note = f"it is not clear whether {subject} refers to the last question; asked as typed"
     return Rewrite(question, note, follows, others)
+
+
+def _stands_alone(question: str) -> bool:
+    """Whether a question begins like a whole one, and no word of it stands for something said
+    before, or compares with it.
+    """
+    lower = [word.lower for word in words(question)]
+    is_whole = lower[:1] and lower[0] in QUESTION_WORDS | AUXILIARIES
+    return bool(is_whole) and not pointers(question) and _BACKWARD.isdisjoint(lower)
 
 
 def _others(

@@ -85,7 +85,7 @@ class Full:
 
     def open(self, document: Document, place: Citation) -> None:
         """The document in $PAGER, by default less, which opens at the place and marks it."""
-        text = clean(document.text)
+        text = folded(clean(document.text), shutil.get_terminal_size().columns)
         pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
         if Path(pager[0]).name != "less" or not shutil.which(pager[0]):
             click.echo_via_pager(text)
@@ -100,6 +100,24 @@ class Full:
             subprocess.run(command, input=text.encode("utf-8", "replace"), check=False)
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def folded(text: str, width: int) -> str:
+    """The text with line ends in place of spaces, so that lines have at most `width` characters if
+    their words allow it; offsets stay.
+    """
+    lines = []
+    for line in text.split("\n"):
+        start = 0
+        while len(line) - start > width:
+            space = line.rfind(" ", start + 1, start + width + 1)
+            space = space if space > 0 else line.find(" ", start + width)
+            if space < 0:
+                break
+            line = f"{line[:space]}\n{line[space + 1 :]}"
+            start = space + 1
+        lines.append(line)
+    return "\n".join(lines)
 
 
 class _Completer(Completer):

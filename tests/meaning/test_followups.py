@@ -76,6 +76,15 @@ def test_complete_questions_are_unchanged(typed: str) -> None:
     assert understand(typed, None) == Rewrite(typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "is_noted"),
+    [("Where are the fuses?", False), ("Who empties the bins?", False), ("and the US?", True)],
+)
+def test_only_what_may_be_incomplete_is_noted(typed: str, is_noted: bool) -> None:
+    last = PreviousTurn("When was the pump replaced?", "in May")
+    assert bool(understand(typed, last).note) == is_noted
+
+
 def test_what_may_refer_to_the_last_question_but_is_asked_as_typed_is_noted() -> None:
     shown = [
         rewrite

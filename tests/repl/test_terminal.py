@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.repl.terminals import history, questions
+from rag.repl.terminals import folded, history, questions
 from rag.settings import Settings
 from tests.repl.tmux import Terminal, with_tmux
 
@@ -84,6 +84,15 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
         "/sources",
         QUESTION,
     ]
+
+
+def test_a_source_breaks_lines_between_words() -> None:
+    address = "https://example.org/" + "x" * 40
+    text = f"The rent is due on the first day of each month.\n\nSee {address} for more."
+    shown = folded(text, 20)
+    assert len(shown) == len(text)
+    assert shown.split() == text.split()
+    assert all(len(line) <= 20 or line == address for line in shown.split("\n"))
 
 
 def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path) -> None:
