@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,13 @@ from rag.retrieval import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
-    from rag.answering.forms import FormClassifier
+    from rag.answering.forms import FormClassifier, ShelfClassifier
+    from rag.answering.receipts import Asked
+    from rag.answering.shelf import ShelfQuestion
     from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
+    from rag.desk.shelf import WholeShelf
     from rag.ingestion.deletion import Forget
     from rag.ingestion.file_cache import Stamps
     from rag.ingestion.ingest import Ingest
@@ -37,10 +41,13 @@ if TYPE_CHECKING:
     from rag.models.device import Arithmetic
     from rag.parsing.files import FoundFile
     from rag.parsing.pool import Loader, Pool
+    from rag.query import Query
+    from rag.retrieval import RetrievalResult
     from rag.store.collections import Collections
     from rag.store.postgres.collection_queues import CollectionQueues
     from rag.store.postgres.queue import PostgresQueue
     from rag.store.postgres.store import PostgresStore
+    from rag.types import Answer
 
 
 OnEmbedded = Callable[[int, int], object]
@@ -311,11 +318,33 @@ def figures(settings: Settings, embedder: Embedder) -> Matcher | None:
 def shelf(settings: Settings) -> Shelf | None:
     """What answers questions over the whole shelf; None without the default classifier of forms."""
     from rag.answering.forms import ShelfClassifier
-    from rag.desk.shelf import WholeShelf
 
     if settings.forms == "off" or settings.embedder != "minilm":
         return None
-    return WholeShelf(ShelfClassifier.load())
+    return _LazyShelf(ShelfClassifier.load())
+
+
+class _LazyShelf:
+    """`WholeShelf`, imported for the first question that is likely to be over the whole shelf."""
+
+    def __init__(self, classifier: ShelfClassifier) -> None:
+        self._classifier = classifier
+
+    @cached_property
+    def _shelf(self) -> WholeShelf:
+        from rag.desk.shelf import WholeShelf
+
+        return WholeShelf(self._classifier)
+
+    def plan(self, engine: Engine, query: Query, result: RetrievalResult) -> ShelfQuestion | None:
+        """As `WholeShelf.plan`."""
+        if not self._classifier.is_likely(result.question, result.vector):
+            return None
+        return self._shelf.plan(engine, query, result)
+
+    def answer(self, engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None:
+        """As `WholeShelf.answer`."""
+        return self._shelf.answer(engine, asked, question)
 
 
 def forms(settings: Settings) -> FormClassifier | None:

@@ -6,18 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from rag.answering.candidate import Candidate
-from rag.answering.catalogue import catalogue
 from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose, rank
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
-from rag.answering.overview import meant, overview
 from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
-from rag.answering.suggestions import SUGGESTION_READS, Suggestions, talk_reply
 from rag.answering.table_figures import Matcher, figure_candidates
 from rag.errors import InputError
 from rag.filters import matches, of_documents
@@ -30,6 +28,7 @@ from rag.types import TALK, Answer, Document, Hit
 
 if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
+    from rag.answering.suggestions import Suggestions
 
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
@@ -110,7 +109,13 @@ class Engine:
         self.figures = figures
         self.alternatives = MOST_ALTERNATIVES
         self._rounds = BudgetedReader(reader)
-        self.suggestions = Suggestions()
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        """Questions that the index answers. Few questions need them."""
+        from rag.answering.suggestions import Suggestions
+
+        return Suggestions()
 
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first. Raises as `Retriever.search` does."""
@@ -213,6 +218,9 @@ class Engine:
         self, query: Query, result: RetrievalResult, forms: set[str]
     ) -> tuple[tuple[Candidate, ...], dict[str, Document]]:
         """The candidates, and the documents that they quote."""
+        from rag.answering.catalogue import catalogue  # few questions need them
+        from rag.answering.overview import meant, overview
+
         question = result.question
         listed = [
             document
@@ -323,7 +331,7 @@ class Engine:
         retrieved = replace(found.retrieved, hits=[]) if is_talk else found.retrieved
         asked = self._asked(query, retrieved, read, timings)
         if is_talk:
-            return talk_reply(asked, self._suggested(query))
+            return self._talk(query, asked)
         ranked = rank(reading, self.judge, query.form, found.proposed)
         shown = self.alternatives if query.alternatives is None else query.alternatives
         return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, shown))
@@ -340,12 +348,14 @@ class Engine:
             timings=timings,
         )
 
-    def _suggested(self, query: Query) -> tuple[str, ...]:
-        """Questions that the index answers."""
-        return self.suggestions.questions(
-            self.store,
-            lambda text: self.ask(text, SUGGESTION_READS, deadline=query.deadline),
-        )
+    def _talk(self, query: Query, asked: Asked) -> Answer:
+        """The reply to talk, with questions that the index answers."""
+        from rag.answering.suggestions import SUGGESTION_READS, talk_reply
+
+        def ask(text: str) -> Answer:
+            return self.ask(text, SUGGESTION_READS, deadline=query.deadline)
+
+        return talk_reply(asked, self.suggestions.questions(self.store, ask))
 
     @property
     def threshold(self) -> float:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from rag.meaning.periods import Periods, of_column, periods
-from rag.meaning.quantities import CURRENCIES
-from rag.meaning.values import figure_factor
+from rag.meaning.quantities import CURRENCIES, figure_factor
 from rag.meaning.words import CODE, MONTH, SIGN
 from rag.structure import enclosing, heading_path, rows_of
 from rag.types import Block, BlockCell, Document, path_of

@@ -1,24 +1,20 @@
 """Differences, sums, shares and growth over quoted figures of tables; nothing else is computed.
 
-`computation` refuses figures that differ in unit, scale or length of period. `verify_computed`
-reads the same figures again from the documents and says whether the result still holds.
+`computation` refuses figures that differ in unit, scale or length of period.
+`rag.answering.verification` reads the same figures again, and says whether the result still holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from rag.answering.verification import CitationCheck, Documents
-from rag.errors import InputError
-from rag.facts import Fact, fact_at
-from rag.types import Citation, Json, Value
+from rag.facts import Fact
+from rag.types import Value
 
 OPERATIONS = ("difference", "sum", "share", "growth")
 KIND = "computed"
 """The kind of such a value."""
-_MOST_OPERANDS = 20
 _SCALES = {10**3: " thousand", 10**6: " million", 10**9: " billion"}
 _NUMBERS = "two three four five six seven eight nine ten".split()
 
@@ -105,62 +101,3 @@ def _decimals(text: str) -> int:
 
 def _shown(number: float, decimals: int) -> str:
     return f"{number:,.{decimals}f}".replace("-", "−")
-
-
-@dataclass(frozen=True, slots=True)
-class ComputedCheck:
-    """Whether a computed value holds: `status` is "holds" or "differs", `detail` says why, and
-    `now` is the line that the cells give today, or None.
-    """
-
-    status: str
-    text: str
-    detail: str
-    now: str | None = None
-
-    @property
-    def holds(self) -> bool:
-        return self.status == "holds"
-
-    def to_dict(self) -> Json:
-        return {"status": self.status, "text": self.text, "detail": self.detail, "now": self.now}
-
-
-def computed_value(answer: Any) -> Mapping[str, Any] | None:
-    """The computed value of an answer in JSON; None without one."""
-    value = answer.get("value") if isinstance(answer, Mapping) else None
-    is_computed = isinstance(value, Mapping) and value.get("kind") == KIND
-    return value if is_computed else None
-
-
-def verify_computed(
-    store: Documents,
-    value: Mapping[str, Any],
-    citations: Sequence[Citation],
-    checks: Sequence[CitationCheck],
-) -> ComputedCheck:
-    """Compute a value again from the cells that are cited, in their order, where `checks` found
-    them. Raises InputError for an unknown operation or too many operands.
-    """
-    operation, text = str(value.get("operation")), str(value.get("text"))
-    if operation not in OPERATIONS or len(citations) > _MOST_OPERANDS:
-        message = f"not a computed value: {operation[:40]!r} of {len(citations)} cells"
-        raise InputError(message, "give the value and the citations as `ask` returned them")
-    facts: list[Fact] = []
-    for citation, check in zip(citations, checks, strict=True):
-        if check.start is None:
-            return ComputedCheck("differs", text, f'the cell "{citation.quote}" is {check.status}')
-        document = store.document(citation.document_id)
-        fact = fact_at(document, check.start) if document else None
-        if fact is None or fact.text != citation.quote:
-            return ComputedCheck("differs", text, f'"{citation.quote}" is not a cell of a table')
-        facts.append(fact)
-    if reason := mismatch(facts):
-        return ComputedCheck("differs", text, reason)
-    result = computation(operation, facts)
-    if result is None:
-        return ComputedCheck("differs", text, f"the cells give no {operation}")
-    if result.text != text or result.number != value.get("number"):
-        return ComputedCheck("differs", text, "the cells give another result", result.text)
-    count = len(facts)
-    return ComputedCheck("holds", text, f"computed again from {count} cells", result.text)

@@ -119,6 +119,10 @@ class FormClassifier:
         return [dict(zip(CLASSES, map(float, row), strict=True)) for row in shares]
 
 
+_LIKELY = 0.5
+"""Probability from which on a question is taken for one over the whole shelf."""
+
+
 class ShelfClassifier:
     """Logistic regression: does a question need one cell for each of many documents?
 
@@ -143,3 +147,7 @@ class ShelfClassifier:
         if len(row) != len(self._weights):
             return 0.0
         return float(1 / (1 + np.exp(-(row @ self._weights + self._bias))))
+
+    def is_likely(self, question: str, vector: NDArray[np.float32]) -> bool:
+        """Whether the question is more likely to be one over the whole shelf than not."""
+        return self.probability(question, vector) >= _LIKELY

@@ -1,15 +1,19 @@
-"""Checks whether a citation still holds: its quote is in its place, moved, changed or missing."""
+"""Checks whether a citation still holds: its quote is in its place, moved, changed or missing; and
+whether what was computed from cited cells does.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rapidfuzz import fuzz, process
 
+from rag.answering.computed import KIND, OPERATIONS, computation, mismatch
 from rag.errors import InputError
+from rag.facts import Fact, fact_at
 from rag.structure import sentence_around, sentences_in
 from rag.types import Citation, Document, Json
 
@@ -233,3 +237,67 @@ def _citation(value: Any) -> Citation:
     except (KeyError, TypeError, AttributeError) as error:
         hint = "give the output of `rag ask --json`, or citations as in that"
         raise InputError(f"not a citation: {str(value)[:80]!r} ({error})", hint) from error
+
+
+# Values that were computed from cells
+
+_MOST_OPERANDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedCheck:
+    """Whether a computed value holds: `status` is "holds" or "differs", `detail` says why, and
+    `now` is the line that the cells give today, or None.
+    """
+
+    status: str
+    text: str
+    detail: str
+    now: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.status == "holds"
+
+    def to_dict(self) -> Json:
+        return {"status": self.status, "text": self.text, "detail": self.detail, "now": self.now}
+
+
+def computed_value(answer: Any) -> Mapping[str, Any] | None:
+    """The computed value of an answer in JSON; None without one."""
+    value = answer.get("value") if isinstance(answer, Mapping) else None
+    is_computed = isinstance(value, Mapping) and value.get("kind") == KIND
+    return value if is_computed else None
+
+
+def verify_computed(
+    store: Documents,
+    value: Mapping[str, Any],
+    citations: Sequence[Citation],
+    checks: Sequence[CitationCheck],
+) -> ComputedCheck:
+    """Compute a value again from the cells that are cited, in their order, where `checks` found
+    them. Raises InputError for an unknown operation or too many operands.
+    """
+    operation, text = str(value.get("operation")), str(value.get("text"))
+    if operation not in OPERATIONS or len(citations) > _MOST_OPERANDS:
+        message = f"not a computed value: {operation[:40]!r} of {len(citations)} cells"
+        raise InputError(message, "give the value and the citations as `ask` returned them")
+    facts: list[Fact] = []
+    for citation, check in zip(citations, checks, strict=True):
+        if check.start is None:
+            return ComputedCheck("differs", text, f'the cell "{citation.quote}" is {check.status}')
+        document = store.document(citation.document_id)
+        fact = fact_at(document, check.start) if document else None
+        if fact is None or fact.text != citation.quote:
+            return ComputedCheck("differs", text, f'"{citation.quote}" is not a cell of a table')
+        facts.append(fact)
+    if reason := mismatch(facts):
+        return ComputedCheck("differs", text, reason)
+    result = computation(operation, facts)
+    if result is None:
+        return ComputedCheck("differs", text, f"the cells give no {operation}")
+    if result.text != text or result.number != value.get("number"):
+        return ComputedCheck("differs", text, "the cells give another result", result.text)
+    count = len(facts)
+    return ComputedCheck("holds", text, f"computed again from {count} cells", result.text)

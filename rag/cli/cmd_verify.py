@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
-from rag.answering.computed import ComputedCheck, computed_value, verify_computed
-from rag.answering.verification import CitationCheck, citations, verify
+from rag.answering.verification import (
+    CitationCheck,
+    ComputedCheck,
+    citations,
+    computed_value,
+    verify,
+    verify_computed,
+)
 from rag.cli.options import argument, command, option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError

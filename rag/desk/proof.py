@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rag.answering.computed import computed_value, verify_computed
 from rag.answering.judge import Ranks
-from rag.answering.verification import CitationCheck, Documents, citations, verify
+from rag.answering.verification import (
+    CitationCheck,
+    Documents,
+    citations,
+    computed_value,
+    verify,
+    verify_computed,
+)
 from rag.desk import bundle, certificate, verify_bundle
 from rag.desk.grid import Grid
 from rag.engine import Engine

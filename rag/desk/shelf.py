@@ -42,8 +42,6 @@ from rag.types import (
 if TYPE_CHECKING:
     from rag.engine import Engine
 
-_LIKELY = 0.5
-"""Probability from which on a question is one over the whole shelf."""
 AT_ONCE = 50
 """Documents that a question asks at once; more are a job for a grid."""
 _BATCH = 16
@@ -65,7 +63,7 @@ class WholeShelf:
         filter = query.filter or ()
         if any(part.key == "document" and part.op == "=" for part in filter):
             return None
-        if self._classifier.probability(result.question, result.vector) < _LIKELY:
+        if not self._classifier.is_likely(result.question, result.vector):
             return None
         return understand(result.question, Kinds(_documents(engine, filter)))
 

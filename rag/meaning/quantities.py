@@ -9,7 +9,17 @@ import re
 from dataclasses import dataclass
 from itertools import takewhile
 
-from rag.meaning.words import CODE, CODES, LONGEST, NUMBER, NUMERIC_LETTERS, SIGN, digits, singular
+from rag.meaning.words import (
+    CODE,
+    CODES,
+    LONGEST,
+    NUMBER,
+    NUMERIC_LETTERS,
+    SIGN,
+    digits,
+    singular,
+    word_set,
+)
 
 CURRENCIES = {
     "$": "USD",
@@ -403,3 +413,64 @@ def _named(words: str) -> tuple[str, str | None, int]:
             return *unit, len(name)
     noun = " ".join(name_words)
     return "number", singular(noun.lower()) or None, len(noun)
+
+
+# Figures of tables
+
+_SCALE = re.compile(
+    r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
+    re.IGNORECASE,
+)
+_SCALE_OF = re.compile(
+    r"\b(thousand|million|billion)s of (?:U\.?S\.? )?(?:dollars|euros|pounds|kron[ae]r?|yen)\b",
+    re.IGNORECASE,
+)
+_SHORT_SCALE = re.compile(
+    rf"(?:{SIGN}|\b{CODE}) ?(?P<scale>m|mn|million|bn|billion|k|['’]?000s?|thousand)\b"
+    r"|\((?:in )?(?P<zeros>['’]?000s?)\)",
+    re.IGNORECASE,
+)
+"""A scale in short, as in the name of a column: "£m", "$000", "EUR million", "(000s)"."""
+_SHORT_FACTORS = {"m": 10**6, "b": 10**9, "k": 10**3, "t": 10**3, "0": 10**3}
+"""By the first letter."""
+_PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
+"""Matches the label of a row to which the unit in a heading does not apply."""
+_OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
+"""Matches a figure that has its own unit."""
+_FACTORS = {
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+}
+"""The units in which tables state figures."""
+_NEGATIVE = re.compile(
+    r"(?:US)?[$\u20ac\u00a3]? ?"
+    r"(?:[-\u2013\u2212] ?[$\u20ac\u00a3]? ?\d.*|\([$\u20ac\u00a3]? ?\d[\d,.]* ?%?\) ?%?)"
+)
+"""A figure with a minus sign or in brackets."""
+
+
+def figure_factor(text: str, kind: str, heading: str, label: str) -> int:
+    """The factor for a figure in a row with this label: the unit is in the heading, as in "(In
+    millions, except per-share amounts)", and figures in brackets are negative.
+    """
+    text = text.strip()
+    sign = -1 if _NEGATIVE.fullmatch(text) else 1
+    if kind == "percentage" or _OWN_UNIT.search(text):
+        return sign
+    return sign * _unit_factor(heading, label)
+
+
+def _unit_factor(heading: str, label: str) -> int:
+    """The unit in a heading. It does not apply to amounts per share, and may not apply to numbers
+    of shares.
+    """
+    unit = _SCALE.search(heading) or _SCALE_OF.search(heading)
+    short = None if unit else _SHORT_SCALE.search(heading)
+    if not (unit or short) or _PER_SHARE.search(label):
+        return 1
+    if "shares" in word_set(label) and "except" in heading.lower():
+        return 1
+    if short:
+        return _SHORT_FACTORS[(short["scale"] or short["zeros"]).lower().lstrip("'’")[0]]
+    return _FACTORS[unit[1].lower()] if unit else 1

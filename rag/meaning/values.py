@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from rag.meaning.compare import meaning
 from rag.meaning.dates import BETWEEN, Date, Dated, all_dates, only_date
 from rag.meaning.figures import DATE_BOUND, figures
-from rag.meaning.quantities import CURRENCIES, Quantity, quantity
-from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, word_set
+from rag.meaning.quantities import CURRENCIES, Quantity, figure_factor, quantity
+from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN
 from rag.types import Value, in_a_cell
 
 
@@ -197,37 +197,6 @@ def _per(text: str, around: Surroundings) -> str:
 
 # Figures of tables
 
-_SCALE = re.compile(
-    r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
-    re.IGNORECASE,
-)
-_SCALE_OF = re.compile(
-    r"\b(thousand|million|billion)s of (?:U\.?S\.? )?(?:dollars|euros|pounds|kron[ae]r?|yen)\b",
-    re.IGNORECASE,
-)
-_SHORT_SCALE = re.compile(
-    rf"(?:{SIGN}|\b{CODE}) ?(?P<scale>m|mn|million|bn|billion|k|['’]?000s?|thousand)\b"
-    r"|\((?:in )?(?P<zeros>['’]?000s?)\)",
-    re.IGNORECASE,
-)
-"""A scale in short, as in the name of a column: "£m", "$000", "EUR million", "(000s)"."""
-_SHORT_FACTORS = {"m": 10**6, "b": 10**9, "k": 10**3, "t": 10**3, "0": 10**3}
-"""By the first letter."""
-_PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
-"""Matches the label of a row to which the unit in a heading does not apply."""
-_OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
-"""Matches a figure that has its own unit."""
-_FACTORS = {
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-}
-"""The units in which tables state figures."""
-_NEGATIVE = re.compile(
-    r"(?:US)?[$\u20ac\u00a3]? ?"
-    r"(?:[-\u2013\u2212] ?[$\u20ac\u00a3]? ?\d.*|\([$\u20ac\u00a3]? ?\d[\d,.]* ?%?\) ?%?)"
-)
-"""A figure with a minus sign or in brackets."""
 _CURRENCY = re.compile(rf"{SIGN}|\b{CODE}\b")
 _TABLE_CURRENCY = re.compile(rf"\(\s*(?:in )?({SIGN}|{CODE}\b)|\bin ({SIGN}|{CODE}\b)")
 """In a heading or a caption: "(£ millions)", "in EUR"."""
@@ -235,32 +204,6 @@ _COUNTED = re.compile(
     r"(?i)\b(?:number|shares|employees|headcount|stores|units|customers|rate|ratio|margin|count)\b|%"
 )
 """In the label of a row or the name of a column whose figures are no money."""
-
-
-def figure_factor(text: str, kind: str, heading: str, label: str) -> int:
-    """The factor for a figure in a row with this label: the unit is in the heading, as in "(In
-    millions, except per-share amounts)", and figures in brackets are negative.
-    """
-    text = text.strip()
-    sign = -1 if _NEGATIVE.fullmatch(text) else 1
-    if kind == "percentage" or _OWN_UNIT.search(text):
-        return sign
-    return sign * _unit_factor(heading, label)
-
-
-def _unit_factor(heading: str, label: str) -> int:
-    """The unit in a heading. It does not apply to amounts per share, and may not apply to numbers
-    of shares.
-    """
-    unit = _SCALE.search(heading) or _SCALE_OF.search(heading)
-    short = None if unit else _SHORT_SCALE.search(heading)
-    if not (unit or short) or _PER_SHARE.search(label):
-        return 1
-    if "shares" in word_set(label) and "except" in heading.lower():
-        return 1
-    if short:
-        return _SHORT_FACTORS[(short["scale"] or short["zeros"]).lower().lstrip("'’")[0]]
-    return _FACTORS[unit[1].lower()] if unit else 1
 
 
 def _in_table(text: str, amount: Quantity, around: Surroundings) -> Quantity:
