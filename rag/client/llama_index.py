@@ -17,7 +17,7 @@ from rag.client.passages import ABOUT, TOOL, Source, answered, metadata_of, pass
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import needs_extra
-from rag.server.schemas import WireHit
+from rag.server.schemas import HitSchema
 
 with needs_extra("llama-index", "this"):
     from llama_index.core.retrievers import BaseRetriever
@@ -41,7 +41,7 @@ class RagNodeRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be in
         return [NodeWithScore(node=_node(hit), score=hit.scores.score) for hit in hits]
 
 
-def _node(hit: WireHit) -> TextNode:
+def _node(hit: HitSchema) -> TextNode:
     """A node whose scores and offsets are hidden from models."""
     metadata = metadata_of(hit)
     return TextNode(

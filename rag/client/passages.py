@@ -9,7 +9,7 @@ from rag.client.service import Client
 from rag.engine import Engine
 from rag.filters import parse
 from rag.render.cited import cited
-from rag.server.schemas import WireHit
+from rag.server.schemas import HitSchema
 from rag.types import path_of
 
 TOOL = "ask_documents"
@@ -22,20 +22,20 @@ Source = Client | Engine
 """A client of `rag serve`, or an engine (`rag.build.engine`), for one thread at a time."""
 
 
-def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[WireHit]:
+def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[HitSchema]:
     """The `k` best passages, best first. Raises RagError."""
     if isinstance(source, Client):
         return source.search(question, filters, k)
     hits = source.search(question, k, parse(filters))
-    return [WireHit.model_validate(hit.to_dict()) for hit in hits]
+    return [HitSchema.model_validate(hit.to_dict()) for hit in hits]
 
 
-def place_id(hit: WireHit) -> str:
+def place_id(hit: HitSchema) -> str:
     """Document and offsets as one string."""
     return f"{hit.document_id}#char={hit.start_char_index},{hit.end_char_index}"
 
 
-def metadata_of(hit: WireHit) -> dict[str, Any]:
+def metadata_of(hit: HitSchema) -> dict[str, Any]:
     """Document, headings, offsets in code points, and scores; higher is better."""
     places = {"document_id", "title", "start_char_index", "end_char_index"}
     scores = hit.scores.model_dump(include={"score", "dense", "lexical"})

@@ -36,7 +36,7 @@ from pydantic import BaseModel
 
 from rag.errors import RagError, needs_extra
 from rag.server import schemas
-from rag.server.schemas import Job, WireAnswer, WireDocument, WireGrid, WireHit
+from rag.server.schemas import AnswerSchema, DocumentSchema, GridSchema, HitSchema, Job
 
 with needs_extra("client", "rag.client"):
     import httpx
@@ -101,18 +101,18 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         filters: Sequence[str] = (),
         top_k: int | None = None,
         deadline_ms: int | None = None,
-    ) -> WireAnswer:
+    ) -> AnswerSchema:
         """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
         deadline = {"deadline_ms": deadline_ms} if deadline_ms else {}
         body = _question(filters, top_k, question=question, **deadline)
-        return await self._post("/v1/ask", WireAnswer, body)
+        return await self._post("/v1/ask", AnswerSchema, body)
 
     async def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
-    ) -> list[WireAnswer]:
+    ) -> list[AnswerSchema]:
         """Ask up to 64 questions, which are read together; answers are in the same order."""
         body = _question(filters, top_k, questions=list(questions))
-        return (await self._post("/v1/ask/batch", schemas.WireAnswers, body)).answers
+        return (await self._post("/v1/ask/batch", schemas.AnswersSchema, body)).answers
 
     async def stream(
         self, question: str, filters: Sequence[str] = (), top_k: int | None = None
@@ -135,24 +135,24 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
     async def search(
         self, question: str, filters: Sequence[str] = (), top_k: int = 10
-    ) -> list[WireHit]:
+    ) -> list[HitSchema]:
         """The `top_k` passages that best match the question, best first."""
         body = _question(filters, top_k, question=question)
-        return (await self._post("/v1/search", schemas.WireHits, body)).hits
+        return (await self._post("/v1/search", schemas.HitsSchema, body)).hits
 
-    async def documents(self) -> AsyncGenerator[WireDocument, None]:
+    async def documents(self) -> AsyncGenerator[DocumentSchema, None]:
         """All documents in order of id."""
         after: str | None = ""
         while after is not None:
             values = {"after": after, "limit": 1000}
-            page = await self._get("/v1/documents", schemas.WireDocuments, values)
+            page = await self._get("/v1/documents", schemas.DocumentsSchema, values)
             for document in page.documents:
                 yield document
             after = page.next
 
-    async def document(self, document_id: str) -> schemas.WireDocumentDetail:
+    async def document(self, document_id: str) -> schemas.DocumentDetailSchema:
         """A document without its text."""
-        return await self._get(_document(document_id), schemas.WireDocumentDetail)
+        return await self._get(_document(document_id), schemas.DocumentDetailSchema)
 
     async def text(self, document_id: str) -> str:
         """The document's text, to which all offsets refer."""
@@ -175,27 +175,29 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
     async def check(
         self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
-    ) -> schemas.WireReport:
+    ) -> schemas.ReportSchema:
         """Check a text's sentences and quotations; `sources` maps its [n] marks to document ids."""
         cited = [{"index": number, "document_id": name} for number, name in (sources or {}).items()]
         body = {"text": text, "filters": list(filters), "sources": cited}
-        return await self._post("/v1/check", schemas.WireReport, body)
+        return await self._post("/v1/check", schemas.ReportSchema, body)
 
-    async def verify(self, citation: schemas.WireCitation) -> schemas.WireVerdict:
+    async def verify(self, citation: schemas.CitationSchema) -> schemas.CitationCheckSchema:
         """Check whether a citation still holds."""
-        return await self._post("/v1/verify", schemas.WireVerdict, citation.model_dump(mode="json"))
+        return await self._post(
+            "/v1/verify", schemas.CitationCheckSchema, citation.model_dump(mode="json")
+        )
 
-    async def grids(self) -> list[schemas.WireGridSummary]:
+    async def grids(self) -> list[schemas.GridSummarySchema]:
         """All grids with the states of their cells."""
-        return (await self._get("/v1/grids", schemas.WireGrids)).grids
+        return (await self._get("/v1/grids", schemas.GridsSchema)).grids
 
-    async def grid(self, name: str) -> WireGrid:
+    async def grid(self, name: str) -> GridSchema:
         """A grid with its cells."""
-        return await self._get(_grid(name), WireGrid, {"limit": 10_000})
+        return await self._get(_grid(name), GridSchema, {"limit": 10_000})
 
-    async def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
+    async def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> GridSchema:
         """Ask a grid, with the values of a grid file; with `wait`, return when all are asked."""
-        started = await self._post("/v1/grids", schemas.WireGridJob, dict(definition))
+        started = await self._post("/v1/grids", schemas.GridJobSchema, dict(definition))
         if wait:
             await self._ended(started.job)
         return await self.grid(started.name)

@@ -28,7 +28,7 @@ from rag.protocols import Embedder, Store, Vectors
 from rag.server.caller import Caller
 from rag.server.model_worker import ModelThread
 from rag.server.readers import AT_ONCE, Readers
-from rag.server.schemas import WireFile
+from rag.server.schemas import FileSchema
 from rag.server.upload_queue import Entry, LocalUploadQueue, Upload, file_of, outcome_of
 
 _log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class IngestThread:
             self.models.metrics.files.labels(result.outcome).inc()
             self._trouble = ""
 
-    def _ask(self, job: str, name: str) -> WireFile | None:
+    def _ask(self, job: str, name: str) -> FileSchema | None:
         """Ask the next cells of a grid. Returns None until all are asked."""
         if self._grid[0] != job:
             self._grid = job, grid_run.in_batches(self.engine.result(), name, _CELLS)
@@ -157,11 +157,11 @@ class IngestThread:
         try:
             unfinished = self.models.call(lambda: next(batches, None))
         except (InputError, NotFoundError, EmptyError) as error:
-            return WireFile(name=name, outcome="rejected", detail=error.message)
+            return FileSchema(name=name, outcome="rejected", detail=error.message)
         except BaseException:
             self._grid = "", iter(())  # the next turn begins with what is stored
             raise
-        return None if unfinished else WireFile(name=name, outcome="answered")
+        return None if unfinished else FileSchema(name=name, outcome="answered")
 
     def _patiently(self, change: Callable[[], T]) -> T:
         """Retry a change until it succeeds or the service stops, so nothing is embedded twice."""
@@ -182,7 +182,7 @@ class IngestThread:
             _log.warning("uploads wait and will be retried: %s", error, exc_info=trace)
         self._closing.wait(_PAUSE)
 
-    def _do(self, entry: Entry, store: Store, embedder: Embedder) -> WireFile | None:
+    def _do(self, entry: Entry, store: Store, embedder: Embedder) -> FileSchema | None:
         """Process one file and return its outcome, None if it was cancelled. Raises an error if the
         failure is not the file's fault, also if the pool was closed while it was read.
 
@@ -227,7 +227,7 @@ class IngestThread:
                 raise
             _log.exception("an upload could not be read")
             detail = "it could not be read"
-        return WireFile(name=upload[0], outcome="rejected", detail=detail)
+        return FileSchema(name=upload[0], outcome="rejected", detail=detail)
 
 
 def check_names(store: Store, uploads: Sequence[Upload]) -> None:

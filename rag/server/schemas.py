@@ -149,7 +149,7 @@ class Scores(BaseModel):
     lexical_rank: int | None = Field(default=None, description="Rank, from 1, by words alone.")
 
 
-class WireSpan(BaseModel):
+class SpanSchema(BaseModel):
     """`text[start_char_index:end_char_index]` of the document's text."""
 
     document_id: str = Field(examples=["seeds/jcpoa.md"])
@@ -158,7 +158,7 @@ class WireSpan(BaseModel):
     end_char_index: int
 
 
-class WirePlace(WireSpan):
+class PlaceSchema(SpanSchema):
     """`cited_text` is its text."""
 
     uri: str = Field(description="Address of a web page or an upload; for a file, its id.")
@@ -167,7 +167,7 @@ class WirePlace(WireSpan):
     document_sha256: str = Field(description="SHA-256 of the document's bytes.")
 
 
-class WireCitation(WirePlace):
+class CitationSchema(PlaceSchema):
     """The source of an answer; `cited_text` is the sentence."""
 
     index: int = Field(description="Its number, from 1.")
@@ -177,34 +177,34 @@ class WireCitation(WirePlace):
     start: int = Field(description="Start of the cited part in the answer.")
     end: int = Field(description="End of the cited part in the answer.")
     scores: Scores | None = Field(default=None, description="Of its passage, if that is a hit.")
-    copies: list[WireSpan] = Field(default=[], description="Other places with the same words.")
+    copies: list[SpanSchema] = Field(default=[], description="Other places with the same words.")
 
 
-class WireHit(WireSpan):
+class HitSchema(SpanSchema):
     headings: list[str]
     text: str
     scores: Scores
 
 
-class WireAlternative(BaseModel):
+class AlternativeSchema(BaseModel):
     text: str
     verdict: YesNo | None = None
     confidence: float
     documents: int = Field(description="Number of documents read that support it.")
-    citations: list[WireCitation]
+    citations: list[CitationSchema]
 
 
-class WirePiece(BaseModel):
+class PieceSchema(BaseModel):
     """A part of the answer in a document's own words, with its `citation`."""
 
     text: str
-    citation: WireCitation
+    citation: CitationSchema
     gap: bool = Field(description="Whether words were left out between the piece before and this.")
     heading: bool = Field(description="Whether the piece is a heading.")
     label: str = Field(description='A side of a comparison, a section, a document\'s title, or "".')
 
 
-class WireGridCell(BaseModel):
+class GridCellSchema(BaseModel):
     state: str = Field(description="answered, unsure, absent or unreadable.", examples=["answered"])
     value: str = Field(description="The words, yes or no, or empty.", examples=["£58"])
     probability: float = Field(ge=0, le=1)
@@ -212,57 +212,57 @@ class WireGridCell(BaseModel):
     citation: dict[str, Any] | None = Field(default=None, description="It quotes them.")
 
 
-class WireGridAnswerRow(BaseModel):
+class GridAnswerRowSchema(BaseModel):
     document_id: str
     title: str
     outcome: str = Field(
         description="counted, other (it says something else), unsure, silent, unreadable, or "
         "waiting (not asked before the deadline)."
     )
-    cells: list[WireGridCell] = Field(description="One for each column.")
+    cells: list[GridCellSchema] = Field(description="One for each column.")
 
 
-class WireGridColumn(BaseModel):
+class GridColumnSchema(BaseModel):
     question: str = Field(examples=["When does the contract end?"])
     type: str = Field(examples=["date"])
     test: dict[str, Any] = Field(description="What a value must be for its document to count.")
 
 
-class WireGridAnswer(BaseModel):
+class GridAnswerSchema(BaseModel):
     """The small grid behind an answer. Without rows, there are too many documents to ask at once:
     `definition` can be sent to `POST /v1/grids`.
     """
 
     kind: str = Field(examples=["contracts"])
     operation: str = Field(description="list, count, sum, most, least or difference.")
-    columns: list[WireGridColumn]
-    rows: list[WireGridAnswerRow]
+    columns: list[GridColumnSchema]
+    rows: list[GridAnswerRowSchema]
     counts: dict[str, int] = Field(description="Rows by outcome.")
     definition: dict[str, Any] = Field(description="A grid with the same questions.")
 
 
-class WireWrittenSentence(BaseModel):
+class WrittenSentenceSchema(BaseModel):
     text: str
     cited: list[int] = Field(description="Numbers of `sources`.")
     struck: str = Field(description='Why it was left out of `text`, or "".')
 
 
-class WireWriterSource(WireHit):
+class WriterSourceSchema(HitSchema):
     """A sentence that the text cites as [number]."""
 
     number: int
 
 
-class WireWritten(BaseModel):
+class WrittenSchema(BaseModel):
     """What a language model wrote, without the sentences that the documents do not support."""
 
     text: str | None = Field(description="With its marks, such as [1]; null if none is left.")
     reason: str = Field(description='Why there is no text, or "".')
-    sentences: list[WireWrittenSentence]
-    sources: list[WireWriterSource] = Field(description="What the text cites.")
+    sentences: list[WrittenSentenceSchema]
+    sources: list[WriterSourceSchema] = Field(description="What the text cites.")
 
 
-class WireAnswer(BaseModel):
+class AnswerSchema(BaseModel):
     """`answer` is null if nothing was found; then `abstention_reason` says why."""
 
     question: str = Field(examples=[_QUESTION])
@@ -282,35 +282,37 @@ class WireAnswer(BaseModel):
         "each document was asked.",
     )
     suggestions: list[str] = Field(default=[], description="Questions to ask, after talk.")
-    pieces: list[WirePiece] = Field(default=[], description="The answer's quotes, in order.")
+    pieces: list[PieceSchema] = Field(default=[], description="The answer's quotes, in order.")
     more: int = Field(default=0, description="Number of list items that are not shown.")
-    citations: list[WireCitation]
-    alternatives: list[WireAlternative] = Field(description="Other candidate answers.")
-    conflicts: list[WireAlternative] = Field(default=[], description="Answers that contradict it.")
+    citations: list[CitationSchema]
+    alternatives: list[AlternativeSchema] = Field(description="Other candidate answers.")
+    conflicts: list[AlternativeSchema] = Field(
+        default=[], description="Answers that contradict it."
+    )
     value: Value | None = Field(default=None, description="A typed value: date, number etc.")
     documents: int = Field(default=0, description="Documents read that support the answer.")
-    grid: WireGridAnswer | None = Field(
+    grid: GridAnswerSchema | None = Field(
         default=None, description="What each document says, of a question over the whole shelf."
     )
     explain: list[str] = Field(default=[], description="Explanation of the answer.")
-    nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
+    nearest: list[HitSchema] = Field(description="The retrieved passages, best first.")
     passages_found: int = Field(description="Number of retrieved passages.")
     passages_read: int = Field(description="Best first; fewer after a deadline.")
     receipt: dict[str, Any] | None = Field(default=None, description="It replays the answer.")
     generation: int = Field(description="Generation of the index.")
-    written: WireWritten | None = Field(default=None, description="If `write` was sent.")
+    written: WrittenSchema | None = Field(default=None, description="If `write` was sent.")
     timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2}])
 
 
-class WireAnswers(BaseModel):
-    answers: list[WireAnswer] = Field(description="In the order of the questions.")
+class AnswersSchema(BaseModel):
+    answers: list[AnswerSchema] = Field(description="In the order of the questions.")
 
 
-class WireHits(BaseModel):
+class HitsSchema(BaseModel):
     question: str
     understood: str | None = Field(default=None, description="After spelling correction.")
     generation: int
-    hits: list[WireHit]
+    hits: list[HitSchema]
 
 
 class Claim(BaseModel):
@@ -335,7 +337,7 @@ class Claim(BaseModel):
         return value
 
 
-class WireVerdict(BaseModel):
+class CitationCheckSchema(BaseModel):
     """State of a citation: "ok", "moved" (to other offsets), "changed" or "missing"."""
 
     status: str = Field(examples=["ok"])
@@ -354,30 +356,30 @@ class AskOne(AskOptions):
     question: Question = Field(examples=[_QUESTION])
 
 
-class WireReplay(BaseModel):
+class ReplaySchema(BaseModel):
     same: bool = Field(description="Whether the answer is the same.")
     changed: list[str] = Field(description="What differs that affects an answer, in words.")
-    answer: WireAnswer = Field(description="The answer today.")
+    answer: AnswerSchema = Field(description="The answer today.")
 
 
-class WireProofCheck(BaseModel):
+class ProofCheckSchema(BaseModel):
     """How a proof differs from the index of today."""
 
     kind: Literal["answer", "certificate", "bundle", "grid"]
     holds: bool = Field(description="Whether all of it is so today; a quote may have moved.")
     checked: int = Field(description="Number of quotes that were looked up.")
     faults: list[str] = Field(description="What in the file is not as it was written.")
-    citations: list[WireVerdict] = Field(
+    citations: list[CitationCheckSchema] = Field(
         description="Quotes that are not at their places; of an answer all."
     )
     added: list[str] = Field(description="Documents since a certificate.")
     changed: list[str]
     removed: list[str]
     settings: list[str] = Field(description="Models and settings that differ.")
-    replay: WireReplay | None = None
+    replay: ReplaySchema | None = None
 
 
-class WireEvidence(WirePlace):
+class EvidenceSchema(PlaceSchema):
     says: str = Field(description="supports, contradicts or near.")
     probability: float = Field(ge=0, le=1)
     differs: list[tuple[str, str]] = Field(
@@ -386,7 +388,7 @@ class WireEvidence(WirePlace):
     missing: list[str] = Field(description="Values and names of the text that the sentence lacks.")
 
 
-class WireChecked(BaseModel):
+class CheckedSchema(BaseModel):
     """A sentence of the text, `text[start:end]`; the verdict is supported, contradicted, partly,
     not_in_documents, not_a_claim or not_checkable.
     """
@@ -399,14 +401,14 @@ class WireChecked(BaseModel):
     reason: str = Field(examples=['says "2018", seeds/jcpoa.md says "14 July 2015"'])
     cited: list[int] = Field(description="The [n] numbers it cites.")
     wrong_citation: bool = Field(description="Supported, but not by the cited passage.")
-    evidence: list[WireEvidence]
+    evidence: list[EvidenceSchema]
 
 
-class WireQuotedPlace(WirePlace):
+class QuotedPlaceSchema(PlaceSchema):
     heading: str
 
 
-class WireQuotation(BaseModel):
+class QuotationSchema(BaseModel):
     """A quotation of the text, `text[start:end]` without its marks. The verdict is exact, altered,
     stitched, cut, misattributed or not_found.
     """
@@ -419,27 +421,27 @@ class WireQuotation(BaseModel):
         description="False if exact, joined by an ellipsis, or a phrase of a longer sentence."
     )
     reason: str = Field(examples=['says "60", lease.md says "30"'])
-    places: list[WireQuotedPlace] = Field(description="Where its words are, or nearly so.")
+    places: list[QuotedPlaceSchema] = Field(description="Where its words are, or nearly so.")
     differs: list[tuple[str, str]] = Field(description="Its words and the document's, or empty.")
     rest: str = Field(description="How the document's sentence goes on.")
     cited: list[str] = Field(description="Ids of the documents that it cites.")
 
 
-class WireReport(BaseModel):
-    sentences: list[WireChecked]
-    quotations: list[WireQuotation] = Field(default=[], description="Of four words or more.")
+class ReportSchema(BaseModel):
+    sentences: list[CheckedSchema]
+    quotations: list[QuotationSchema] = Field(default=[], description="Of four words or more.")
     quotation_counts: dict[str, int] = Field(default={}, description="By verdict; faults.")
     counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
     generation: int = Field(description="The state of the index.")
     timings_ms: dict[str, float]
 
 
-class WireSection(BaseModel):
+class SectionSchema(BaseModel):
     start: int = Field(description="Start of the heading's line.")
     headings: list[str]
 
 
-class WireDocument(BaseModel):
+class DocumentSchema(BaseModel):
     id: str = Field(examples=["uploads/lease.md"])
     title: str = Field(examples=["The lease"])
     uri: str = Field(examples=["upload:uploads/lease.md"])
@@ -447,13 +449,13 @@ class WireDocument(BaseModel):
     metadata: dict[str, str]
 
 
-class WireDocumentDetail(WireDocument):
+class DocumentDetailSchema(DocumentSchema):
     characters: int = Field(description="Length of its text in Unicode code points.")
-    sections: list[WireSection]
+    sections: list[SectionSchema]
 
 
-class WireDocuments(BaseModel):
-    documents: list[WireDocument]
+class DocumentsSchema(BaseModel):
+    documents: list[DocumentSchema]
     total: int
     next: str | None = Field(description="`after` for the next page; null on the last one.")
 
@@ -488,7 +490,7 @@ class PutDocument(Strict):
     ] = Field(default={}, max_length=50, description="For filters, in addition to the text's own.")
 
 
-class WireFile(BaseModel):
+class FileSchema(BaseModel):
     """The outcome for one uploaded file."""
 
     name: str
@@ -503,20 +505,20 @@ class Job(BaseModel):
     id: str
     state: str = Field(description="queued, running or done.", examples=["done"])
     created: str
-    files: list[WireFile] = Field(description="Files processed so far.")
+    files: list[FileSchema] = Field(description="Files processed so far.")
     total: int = Field(description="Number of files.")
 
 
-class WireJobs(BaseModel):
+class JobsSchema(BaseModel):
     jobs: list[Job] = Field(description="Newest first.")
 
 
-class WireCount(BaseModel):
+class CountSchema(BaseModel):
     name: str
     count: int
 
 
-class WireSource(BaseModel):
+class SourceSchema(BaseModel):
     id: str
     title: str
     type: str
@@ -550,12 +552,12 @@ class CellRating(Strict):
     value: str = Field(default="", max_length=10_000, description="The right one, if corrected.")
 
 
-class WireGridJob(BaseModel):
+class GridJobSchema(BaseModel):
     name: str
     job: str = Field(description="See `GET /v1/jobs/{job}`.")
 
 
-class WireGridSummary(BaseModel):
+class GridSummarySchema(BaseModel):
     name: str
     rows: int
     columns: int
@@ -566,11 +568,11 @@ class WireGridSummary(BaseModel):
     )
 
 
-class WireGrids(BaseModel):
-    grids: list[WireGridSummary]
+class GridsSchema(BaseModel):
+    grids: list[GridSummarySchema]
 
 
-class WireGridRow(BaseModel):
+class GridRowSchema(BaseModel):
     row: str = Field(description="A document's id, a folder, a value, or * for all documents.")
     title: str
     cells: list[dict[str, Any]] = Field(
@@ -580,15 +582,15 @@ class WireGridRow(BaseModel):
     )
 
 
-class WireGrid(WireGridSummary):
+class GridSchema(GridSummarySchema):
     definition: dict[str, Any]
     finished: str = Field(description='When all cells were first answered, or "".')
     due: int = Field(description="Cells to ask: new ones, or with a changed document or question.")
     job: str = Field(description='The job that asks it now, or "".')
-    cells: list[WireGridRow] = Field(description="The rows from `offset` on.")
+    cells: list[GridRowSchema] = Field(description="The rows from `offset` on.")
 
 
-class WireGridChanges(BaseModel):
+class GridChangesSchema(BaseModel):
     changes: list[dict[str, Any]] = Field(
         description="`row`, `column`, `before`, `after`, `document_id`, `reason` and `at`."
     )

@@ -29,15 +29,15 @@ def answer(answered: Answered, asked: str = "", written: Json | None = None) -> 
     return {**answered.to_dict(asked), **explained}
 
 
-def document(document: Document) -> schemas.WireDocument:
-    return _as(schemas.WireDocument, document, uri=document.uri)
+def document(document: Document) -> schemas.DocumentSchema:
+    return _as(schemas.DocumentSchema, document, uri=document.uri)
 
 
-def document_detail(document: Document) -> schemas.WireDocumentDetail:
+def document_detail(document: Document) -> schemas.DocumentDetailSchema:
     outline = [
-        schemas.WireSection(start=section.start, headings=list(section.path))
+        schemas.SectionSchema(start=section.start, headings=list(section.path))
         for section in sections(document.blocks)
     ]
     size = len(document.text)
-    detail = schemas.WireDocumentDetail
+    detail = schemas.DocumentDetailSchema
     return _as(detail, document, uri=document.uri, characters=size, sections=outline)

@@ -23,7 +23,7 @@ from rag.ingestion import uploads as shared
 from rag.ingestion.pipeline import UPLOADED
 from rag.ingestion.uploads import DEADLY, GRID, MOST_DEATHS
 from rag.server import problems
-from rag.server.schemas import Job, WireFile
+from rag.server.schemas import FileSchema, Job
 from rag.server.work import waiting
 
 FOLDER = "uploads"
@@ -86,12 +86,12 @@ def file_of(upload: Upload) -> shared.Upload:
     return shared.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
 
 
-def outcome_of(name: str, done: shared.Done) -> WireFile:
+def outcome_of(name: str, done: shared.Done) -> FileSchema:
     ids = list(done.documents)
-    return WireFile(name=name, outcome=done.outcome, document_ids=ids, detail=done.detail)
+    return FileSchema(name=name, outcome=done.outcome, document_ids=ids, detail=done.detail)
 
 
-def _job(job: str, created: str, files: list[WireFile], total: int) -> Job:
+def _job(job: str, created: str, files: list[FileSchema], total: int) -> Job:
     """A job of which these files were processed."""
     state = "done" if len(files) == total else "running" if files else "queued"
     return Job(id=job, state=state, created=created, files=files, total=total)
@@ -141,7 +141,7 @@ class LocalUploadQueue:
             sql = "SELECT job, number, name FROM files WHERE result IS NULL AND deaths >= ?"
             deadly = connection.execute(sql, (MOST_DEATHS,)).fetchall()
         for job, number, name in deadly:
-            self.finish(job, number, WireFile(name=name, outcome="rejected", detail=DEADLY))
+            self.finish(job, number, FileSchema(name=name, outcome="rejected", detail=DEADLY))
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -244,7 +244,7 @@ class LocalUploadQueue:
             sql = "UPDATE files SET deaths = deaths + ? WHERE job = ? AND number = ?"
             connection.execute(sql, (deaths, job, number))
 
-    def finish(self, job: str, number: int, result: WireFile) -> None:
+    def finish(self, job: str, number: int, result: FileSchema) -> None:
         """Record the outcome of a file that has none yet, and drop its content."""
         with self._transaction() as connection:
             sql = "UPDATE files SET result = ?, content = NULL WHERE job = ? AND number = ?"
@@ -290,7 +290,7 @@ class LocalUploadQueue:
             sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
             waiting = connection.execute(sql, (job,)).fetchall()
         for number, name in waiting:
-            self.finish(job, number, WireFile(name=name, outcome="rejected", detail="cancelled"))
+            self.finish(job, number, FileSchema(name=name, outcome="rejected", detail="cancelled"))
 
     def wait(self, job: str, seconds: float) -> Job | None:
         """The job when it is done, or its state after `seconds`."""
@@ -342,7 +342,7 @@ def _get(connection: sqlite3.Connection, job: str) -> Job | None:
         return None
     sql = "SELECT result FROM files WHERE job = ? AND result IS NOT NULL ORDER BY number"
     results = connection.execute(sql, (job,))
-    files = [WireFile.model_validate_json(result) for (result,) in results]
+    files = [FileSchema.model_validate_json(result) for (result,) in results]
     return _job(job, row[0], files, row[1])
 
 

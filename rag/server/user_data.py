@@ -149,7 +149,7 @@ def _verbatim(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class WireThread:
+class Thread:
     """A thread; `updated` is a Unix time in seconds, `questions` their number."""
 
     id: str
@@ -159,7 +159,7 @@ class WireThread:
 
 
 @dataclass(frozen=True)
-class WireTurns(WireThread):
+class ThreadWithTurns(Thread):
     """A thread with its turns."""
 
     turns: list[Turn]
@@ -171,7 +171,7 @@ class ThreadStore:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "threads.sqlite"
 
-    def listed(self, key: str, search: str, limit: int) -> list[WireThread]:
+    def listed(self, key: str, search: str, limit: int) -> list[Thread]:
         """The key's threads with all these words in title, questions or answers; latest first."""
         if not self._path.exists():
             return []
@@ -182,9 +182,9 @@ class ThreadStore:
             rows = connection.execute(
                 f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, limit]
             ).fetchall()
-        return [WireThread(*row) for row in rows]
+        return [Thread(*row) for row in rows]
 
-    def get(self, key: str, thread_id: str) -> WireTurns | None:
+    def get(self, key: str, thread_id: str) -> ThreadWithTurns | None:
         if not self._path.exists():
             return None
         query = "SELECT id, title, updated, turns FROM threads WHERE key = ? AND id = ?"
@@ -192,7 +192,7 @@ class ThreadStore:
             row = connection.execute(query, (key, thread_id)).fetchone()
         return _thread(*row) if row else None
 
-    def put(self, key: str, thread: WireTurns) -> None:
+    def put(self, key: str, thread: ThreadWithTurns) -> None:
         with self._connected() as connection:
             _write(connection, key, thread)
             connection.execute(
@@ -244,12 +244,12 @@ class ThreadStore:
             raise StoreError(message, "make the index folder writable, or free space") from error
 
 
-def _thread(thread_id: str, title: str, updated: float, turns: str) -> WireTurns:
+def _thread(thread_id: str, title: str, updated: float, turns: str) -> ThreadWithTurns:
     read = json.loads(turns)
-    return WireTurns(thread_id, title, updated, len(read), read)
+    return ThreadWithTurns(thread_id, title, updated, len(read), read)
 
 
-def _write(connection: sqlite3.Connection, key: str, thread: WireTurns) -> None:
+def _write(connection: sqlite3.Connection, key: str, thread: ThreadWithTurns) -> None:
     answers = [(turn.get("answer") or {}).get("answer") or "" for turn in thread.turns]
     questions = [str(turn.get("question", "")) for turn in thread.turns]
     words = "\n".join([thread.title, *questions, *answers]).casefold()

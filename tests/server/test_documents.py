@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
-from rag.server.schemas import WireFile
+from rag.server.schemas import FileSchema
 from rag.server.upload_queue import LocalUploadQueue
 from rag.settings import Settings
 from tests.fakes import document
@@ -206,7 +206,7 @@ def test_finished_uploads_leave_no_bytes_and_the_file_shrinks(tmp_path: Path) ->
     numbers = [jobs.add([(f"{number}.txt", SECRET.encode() * 30_000)]) for number in range(5)]
     assert jobs.scrub("uploads/3.txt")["waiting"] == 1
     for number in numbers:
-        jobs.finish(number, 0, WireFile(name="a", outcome="rejected"))
+        jobs.finish(number, 0, FileSchema(name="a", outcome="rejected"))
     assert not any(jobs.scrub("uploads/3.txt").values())
     assert len(held()) < empty + 100_000
     assert b"4711-sesame" not in held()

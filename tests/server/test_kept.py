@@ -22,7 +22,7 @@ from rag.server.upload_queue import LocalUploadQueue
 from rag.server.user_data import (
     MOST_CHARACTERS,
     ThreadStore,
-    WireTurns,
+    ThreadWithTurns,
     feedback_file,
     forget_quotes,
 )
@@ -320,8 +320,8 @@ def test_a_new_index_is_its_owner_s_only(tmp_path: Path) -> None:
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
 
 
-def thread(number: int, turns: list[dict[str, Any]]) -> WireTurns:
-    return WireTurns(str(number), "t", float(number), len(turns), turns)
+def thread(number: int, turns: list[dict[str, Any]]) -> ThreadWithTurns:
+    return ThreadWithTurns(str(number), "t", float(number), len(turns), turns)
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_the_schema_is_that_of_the_answers_json() -> None:
     made = Answer("Q?", "is", 0.9, (cited,), (rival,), (hit,), None, {"read": 0.1})
     made = replace(made, conflicts=(rival,), pieces=(Piece(cited),), value=Value("number", "is"))
     sent = serialize.answer(Answered(made, "Q?"))
-    assert schemas.WireAnswer.model_validate(sent).model_dump(mode="json") == sent
+    assert schemas.AnswerSchema.model_validate(sent).model_dump(mode="json") == sent
 
 
 OPERATIONS = """

@@ -16,7 +16,7 @@ import pytest
 
 from rag.packed_blocks import PackedBlocks, WithoutSentences
 from rag.server import pdf_pages
-from rag.server.routes.page_data import WireBlock
+from rag.server.routes.page_data import BlockSchema
 from rag.server.schemas import Ask
 from rag.settings import Settings
 from rag.structure import within
@@ -91,8 +91,8 @@ def test_the_structure_of_a_long_document_comes_in_pages(tmp_path: Path) -> None
             after = page["next"]
         stored = client.app_state.service.existing("uploads/stock.md")
     plain = WithoutSentences(PackedBlocks.of(stored.blocks))
-    whole = [WireBlock(**block._asdict()) for block in within(plain, 3, 10**7)]
-    assert [WireBlock(**block) for block in blocks] == whole
+    whole = [BlockSchema(**block._asdict()) for block in within(plain, 3, 10**7)]
+    assert [BlockSchema(**block) for block in blocks] == whole
     assert max(sizes) <= 4000
     assert len(sizes) > 2
 

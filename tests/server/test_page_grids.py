@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rag import build
-from rag.server.schemas import WireAnswer
+from rag.server.schemas import AnswerSchema
 from tests.fakes import whole_shelf
 from tests.server.fake_server import add_key, put_text, put_texts, serving
 from tests.server.routes.test_grids import COLUMNS, GRID, wait
@@ -266,7 +266,7 @@ def test_a_question_to_too_many_documents_becomes_a_grid(
 def test_a_program_gets_the_cells(shelf: httpx.Client) -> None:
     put_texts(shelf, named_leases((2027, 2031)))
     answer = shelf.post("/v1/ask", json={"question": "Which leases end before 2030?"}).json()
-    checked = WireAnswer.model_validate(answer).grid
+    checked = AnswerSchema.model_validate(answer).grid
     assert checked
     assert checked.counts["counted"] == 1
     assert [row.outcome for row in checked.rows] == ["counted", "other"]

@@ -22,7 +22,7 @@ from rag.ingestion import deletion
 from rag.protocols import ReaderOutput, Vectors
 from rag.server.app import create_app
 from rag.server.problems import ServiceError
-from rag.server.schemas import Job, WireFile
+from rag.server.schemas import FileSchema, Job
 from rag.server.serve import bound, lasting
 from rag.server.state import DefaultService
 from rag.server.upload_queue import LocalUploadQueue
@@ -255,7 +255,7 @@ def test_files_of_a_key_and_of_a_name_are_taken_in_order(tmp_path: Path) -> None
             assert [first.upload[0], second.upload[0], third] == ["a1.txt", "b.txt", None]
             assert (first.key_id, second.key_id) == ("a", "b")
             time.sleep(0.05)
-            queue.finish(first.job, first.number, WireFile(name="a1.txt", outcome="added"))
+            queue.finish(first.job, first.number, FileSchema(name="a1.txt", outcome="added"))
         with queue.next(0) as fourth, queue.next(0) as fifth:
             assert fourth
             assert fifth

@@ -14,7 +14,7 @@ from rag.server.api_keys import Key
 from rag.server.auth import Right, needs
 from rag.server.collection_host import CollectionHost
 from rag.server.problems import ServiceError
-from rag.server.schemas import Options, Strict, WireAnswer
+from rag.server.schemas import AnswerSchema, Options, Strict
 from rag.server.state import Service, caller_of
 from rag.server.work import WorkRoute
 from rag.session import Understood
@@ -26,13 +26,13 @@ _MOST_LISTED = 20
 Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]
 
 
-class WireCollection(BaseModel):
+class CollectionSchema(BaseModel):
     name: str = Field(examples=["contracts"])
     created: str = Field(default="", description="Time of creation; empty for the default one.")
 
 
-class WireCollections(BaseModel):
-    collections: list[WireCollection] = Field(description="Those the key may use; default first.")
+class CollectionsSchema(BaseModel):
+    collections: list[CollectionSchema] = Field(description="Those the key may use; default first.")
 
 
 class NewCollection(Strict):
@@ -48,7 +48,7 @@ class AskSeveral(Options):
 
 class CollectionAnswer(BaseModel):
     collection: str
-    answer: WireAnswer
+    answer: AnswerSchema
 
 
 class CollectionAnswers(BaseModel):
@@ -58,17 +58,19 @@ class CollectionAnswers(BaseModel):
 
 @router.get("")
 @needs(Right.ANY)
-def list_collections(request: Request) -> WireCollections:
+def list_collections(request: Request) -> CollectionsSchema:
     """List the collections that the key may use."""
-    default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(request, DEFAULT_COLLECTION) else []
+    default = (
+        [CollectionSchema(name=DEFAULT_COLLECTION)] if _may(request, DEFAULT_COLLECTION) else []
+    )
     stored = _host(request).registry.all()
     visible = [_shown(collection) for collection in stored if _may(request, collection.id)]
-    return WireCollections(collections=default + visible)
+    return CollectionsSchema(collections=default + visible)
 
 
 @router.post("", status_code=201)
 @needs(Right.MANAGE)
-def create_collection(body: NewCollection, request: Request) -> WireCollection:
+def create_collection(body: NewCollection, request: Request) -> CollectionSchema:
     """Create an empty collection. It has all paths, under `/v1/collections/NAME`."""
     return _shown(_host(request).registry.create(body.name))
 
@@ -85,7 +87,7 @@ def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
         answers = [
             CollectionAnswer(
                 collection=name,
-                answer=WireAnswer.model_validate(
+                answer=AnswerSchema.model_validate(
                     serialize.answer(understood.answered(pending.wait(pending.answer)))
                 ),
             )
@@ -97,14 +99,14 @@ def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
 
 @router.patch("/{name}")
 @needs(Right.MANAGE)
-def rename_collection(name: str, body: NewCollection, request: Request) -> WireCollection:
+def rename_collection(name: str, body: NewCollection, request: Request) -> CollectionSchema:
     """Rename a collection. Keys for it remain valid."""
     return _shown(_host(request).rename(name, body.name))
 
 
 @router.delete("/{name}")
 @needs(Right.MANAGE)
-def delete_collection(name: str, request: Request) -> WireCollection:
+def delete_collection(name: str, request: Request) -> CollectionSchema:
     """Delete a collection and every document in it. Keys for it do not apply to a later collection
     of the same name.
     """
@@ -141,5 +143,5 @@ def _may(request: Request, collection: str) -> bool:
     return key is None or key.may_use(collection)
 
 
-def _shown(collection: Collection) -> WireCollection:
-    return WireCollection(name=collection.name, created=collection.created)
+def _shown(collection: Collection) -> CollectionSchema:
+    return CollectionSchema(name=collection.name, created=collection.created)

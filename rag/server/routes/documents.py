@@ -32,7 +32,7 @@ from rag.server.collection_paths import prefixed
 from rag.server.ingest_worker import ModelThreadEmbedder, check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
-from rag.server.schemas import Job, Line, PutDocument, WireDocumentDetail
+from rag.server.schemas import DocumentDetailSchema, Job, Line, PutDocument
 from rag.server.state import Service, Shared, caller_of, missing
 from rag.server.upload_queue import Upload
 from rag.server.user_data import forget_quotes
@@ -123,9 +123,9 @@ def list_jobs(
     service: Shared,
     state: Annotated[Literal["queued", "running", "done"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> schemas.WireJobs:
+) -> schemas.JobsSchema:
     """The latest uploads, newest first."""
-    return schemas.WireJobs(jobs=service.jobs.last(limit, state))
+    return schemas.JobsSchema(jobs=service.jobs.last(limit, state))
 
 
 @router.delete("/jobs/{job}")
@@ -156,7 +156,7 @@ def list_documents(
     ] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str, Query(max_length=2000, description="`next` of the previous page.")] = "",
-) -> schemas.WireDocuments:
+) -> schemas.DocumentsSchema:
     """List the documents in order of id, one page at a time."""
     store = service.engine.store
     if conditions := parse(filter):
@@ -168,7 +168,7 @@ def list_documents(
     page = rows[:limit]
     following = page[-1].id if len(rows) > limit else None
     documents = list(map(serialize.document, page))
-    return schemas.WireDocuments(documents=documents, total=total, next=following)
+    return schemas.DocumentsSchema(documents=documents, total=total, next=following)
 
 
 @router.get("/documents/{document:path}/text", response_class=PlainText, responses=NOT_MODIFIED)
@@ -181,7 +181,9 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
     return _unless_known(request, stored, PlainText(stored.text))
 
 
-@router.get("/documents/{document:path}", response_model=WireDocumentDetail, responses=NOT_MODIFIED)
+@router.get(
+    "/documents/{document:path}", response_model=DocumentDetailSchema, responses=NOT_MODIFIED
+)
 @needs(Right.READ)
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """Get a document's metadata, without its text."""
@@ -227,8 +229,8 @@ def _names(value: str, tag: str, weakly: bool) -> bool:
 
 @router.put(
     "/documents/{document:path}",
-    response_model=WireDocumentDetail,
-    responses={201: {"model": WireDocumentDetail, "description": "It is new."}},
+    response_model=DocumentDetailSchema,
+    responses={201: {"model": DocumentDetailSchema, "description": "It is new."}},
 )
 @needs(Right.WRITE)
 def put_document(document: str, body: PutDocument, request: Request, service: Shared) -> Response:

@@ -66,7 +66,7 @@ def writing_a_file(request: Request) -> Iterator[None]:
 @needs(Right.WRITE)
 def create_grid(
     body: schemas.GridBody, request: Request, service: Shared, response: Response
-) -> schemas.WireGridJob:
+) -> schemas.GridJobSchema:
     """Keep a grid and ask its cells in the background; `Location` is the job's URL. A grid of this
     name gets the new definition; its answers stay where question and documents are the same.
     """
@@ -79,10 +79,12 @@ def create_grid(
 
 @router.get("/grids")
 @needs(Right.READ)
-def list_grids(service: Shared) -> schemas.WireGrids:
+def list_grids(service: Shared) -> schemas.GridsSchema:
     """List the grids with the states of their cells."""
     summaries = map(_summary, grids.summaries(service.engine.store))
-    return schemas.WireGrids(grids=[schemas.WireGridSummary(**summary) for summary in summaries])
+    return schemas.GridsSchema(
+        grids=[schemas.GridSummarySchema(**summary) for summary in summaries]
+    )
 
 
 @router.get("/grids/{name}")
@@ -94,7 +96,7 @@ def get_grid(
     limit: Annotated[int, Query(ge=1, le=10_000, description="Rows.")] = 1000,
     state: StateName = "",
     value: Words = "",
-) -> schemas.WireGrid:
+) -> schemas.GridSchema:
     """Get a grid with its cells, also while they are asked. `rows` and `counts` are of the rows
     that `state` and `value` leave.
     """
@@ -102,12 +104,12 @@ def get_grid(
     whole = grid.to_dict(offset, limit)
     due = sum(cell.has_changed for cell in grid_run.due(grid))
     job, cells = service.jobs.asking(f"{GRID}{name}"), whole.pop("rows")
-    return schemas.WireGrid(**{**whole, **_summary(grid), "due": due, "job": job, "cells": cells})
+    return schemas.GridSchema(**{**whole, **_summary(grid), "due": due, "job": job, "cells": cells})
 
 
 @router.delete("/grids/{name}")
 @needs(Right.WRITE)
-def delete_grid(name: Name, service: Shared) -> schemas.WireGrids:
+def delete_grid(name: Name, service: Shared) -> schemas.GridsSchema:
     """Delete a grid with its answers; returns those that remain."""
     grids.delete(service.engine.store, name)
     return list_grids(service)
@@ -117,7 +119,7 @@ def delete_grid(name: Name, service: Shared) -> schemas.WireGrids:
 @needs(Right.WRITE)
 def refresh_grid(
     name: Name, request: Request, service: Shared, response: Response
-) -> schemas.WireGridJob:
+) -> schemas.GridJobSchema:
     """Ask the cells of new and changed documents in the background."""
     grids.load(service.engine.store, name)
     return _start(service, name, request, response)
@@ -129,12 +131,12 @@ def list_grid_changes(
     name: Name,
     service: Shared,
     since: Annotated[str, Query(max_length=40, description="By default, the last look.")] = "",
-) -> schemas.WireGridChanges:
+) -> schemas.GridChangesSchema:
     """List the answers that changed, with the document that caused each change."""
     if since and not is_date(since):
         raise InputError(f"{since!r} is not a date", "write it as 2026-11-01")
     changes = grids.load(service.engine.store, name).changes(since)
-    return schemas.WireGridChanges(changes=[plain(change) for change in changes])
+    return schemas.GridChangesSchema(changes=[plain(change) for change in changes])
 
 
 @router.post("/grids/{name}/looked")
@@ -145,7 +147,7 @@ def look_at_grid(
     until: Annotated[
         str, Query(max_length=40, description="`at` of the last change seen, by default now.")
     ] = "",
-) -> schemas.WireGridChanges:
+) -> schemas.GridChangesSchema:
     """Record that the changes up to a time were seen; returns them for the last time. Nothing else
     marks changes as seen.
     """
@@ -154,7 +156,7 @@ def look_at_grid(
     until = min(until or grids.now(), grids.now())
     changes = [c for c in grids.load(service.engine.store, name).changes() if c.at <= until]
     grids.mark(service.engine.store, name, looked=until)
-    return schemas.WireGridChanges(changes=[plain(change) for change in changes])
+    return schemas.GridChangesSchema(changes=[plain(change) for change in changes])
 
 
 @router.post("/grids/{name}/ratings", status_code=201)
@@ -198,19 +200,19 @@ def get_grid_file(
 
 @router.get("/grids/{name}/verify")
 @needs(Right.READ)
-def verify_grid(name: Name, request: Request, service: Shared) -> schemas.WireProofCheck:
+def verify_grid(name: Name, request: Request, service: Shared) -> schemas.ProofCheckSchema:
     """Check whether the quotes of all cells are still at their places."""
     store = service.engine.store
     check = proof.check_grid(grids.load(store, name), service, service.deadline(caller_of(request)))
-    return schemas.WireProofCheck.model_validate(check.to_dict())
+    return schemas.ProofCheckSchema.model_validate(check.to_dict())
 
 
 def _start(
     service: Service, name: str, request: Request, response: Response
-) -> schemas.WireGridJob:
+) -> schemas.GridJobSchema:
     job = service.jobs.add([(f"{GRID}{name}", b"")], caller_of(request).key_id)
     response.headers["Location"] = prefixed(request.state.collection, f"/v1/jobs/{job}")
-    return schemas.WireGridJob(name=name, job=job)
+    return schemas.GridJobSchema(name=name, job=job)
 
 
 def _summary(grid: grids.Grid) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from rag.server.api_keys import Key
 from rag.server.auth import Right, may_write, needs
 from rag.server.caller import Caller
 from rag.server.openapi import content
-from rag.server.schemas import Options, WireCount, WireSource
+from rag.server.schemas import CountSchema, Options, SourceSchema
 from rag.server.state import Service, Shared, caller_of
 from rag.server.work import WorkRoute
 from rag.server.written import ServedWriter
@@ -63,7 +63,7 @@ _PAUSE = 0.5
 _PATIENCE = 600.0
 """Seconds that a question waits for an idle queue."""
 _lock = threading.Lock()
-_listings: WeakKeyDictionary[Store, tuple[int, list[WireSource]]] = WeakKeyDictionary()
+_listings: WeakKeyDictionary[Store, tuple[int, list[SourceSchema]]] = WeakKeyDictionary()
 """Each store's documents, and the generation of the index that has them."""
 _subjects: WeakKeyDictionary[Store, tuple[int, tuple[str, ...]]] = WeakKeyDictionary()
 """What each store's documents are about, and the generation of the index that has them."""
@@ -79,24 +79,24 @@ class Me(BaseModel):
     features: list[str] = Field(description="Besides asking and searching.", examples=[["check"]])
 
 
-class WireWriter(BaseModel):
+class WriterSchema(BaseModel):
     is_set: bool = Field(description="Whether RAG_WRITER names a server.")
     model: str = Field(description="The model that is asked for.", examples=["llama3.2:3b"])
     problem: str = Field(description='Why it cannot write just now, or "".')
 
 
-class WireSources(BaseModel):
+class SourcesSchema(BaseModel):
     total: int
     matching: int = Field(description="Number of documents found.")
-    folders: list[WireCount]
-    types: list[WireCount]
-    documents: list[WireSource] = Field(description="Those found, by id, from `offset` on.")
+    folders: list[CountSchema]
+    types: list[CountSchema]
+    documents: list[SourceSchema] = Field(description="Those found, by id, from `offset` on.")
 
 
-class WireGuide(BaseModel):
+class GuideSchema(BaseModel):
     """What the documents are about and what can be asked."""
 
-    types: list[WireCount] = Field(description="How many documents of each type, most first.")
+    types: list[CountSchema] = Field(description="How many documents of each type, most first.")
     first_date: str = Field(description='The earliest day of a document, or "".')
     last_date: str = Field(description="The latest.")
     subjects: list[str] = Field(description="Main subjects, in the words of titles and headings.")
@@ -104,7 +104,7 @@ class WireGuide(BaseModel):
     complete: bool = Field(description="Whether no more questions will come.")
 
 
-class WireBlock(BaseModel):
+class BlockSchema(BaseModel):
     """A part of a document's structure, such as a heading, an item or a row of a table."""
 
     kind: BlockKind
@@ -119,20 +119,20 @@ class WireBlock(BaseModel):
     columns: list[str] = Field(description="Names of the columns of a table.")
 
 
-class WireBlocks(BaseModel):
-    blocks: list[WireBlock]
+class BlocksSchema(BaseModel):
+    blocks: list[BlockSchema]
     next: int | None = Field(default=None, description="Send it as `after` for the next page.")
 
 
 Box = tuple[float, float, float, float]
 
 
-class WireLine(BaseModel):
+class LineSchema(BaseModel):
     text: str
     box: Box
 
 
-class WirePage(BaseModel):
+class PageSchema(BaseModel):
     """A page of a PDF. Boxes are left, top, right, bottom, as fractions of its width and height
     from the top left corner, one per line.
     """
@@ -141,10 +141,10 @@ class WirePage(BaseModel):
     pages: int
     boxes: list[Box] = Field(description="Where the quoted words are.")
     sentence: list[Box] = Field(description="Where their sentence is.")
-    lines: list[WireLine] = Field(description="The page's text; none of a scanned page.")
+    lines: list[LineSchema] = Field(description="The page's text; none of a scanned page.")
 
 
-def sources_of(store: Store) -> list[WireSource]:
+def sources_of(store: Store) -> list[SourceSchema]:
     """All documents by id, listed anew when the index has changed."""
     generation = store.stats().generation
     with _lock:
@@ -153,14 +153,14 @@ def sources_of(store: Store) -> list[WireSource]:
         return _listings[store][1]
 
 
-def _source(document: Document) -> WireSource:
+def _source(document: Document) -> SourceSchema:
     kind, date = (document.metadata.get(name, "") for name in ("type", "date"))
     size = len(document.pages)
-    return WireSource(id=document.id, title=document.title, type=kind, date=date[:10], pages=size)
+    return SourceSchema(id=document.id, title=document.title, type=kind, date=date[:10], pages=size)
 
 
-def _counts(names: Iterable[str]) -> list[WireCount]:
-    return [WireCount(name=name, count=count) for name, count in sorted(Counter(names).items())]
+def _counts(names: Iterable[str]) -> list[CountSchema]:
+    return [CountSchema(name=name, count=count) for name, count in sorted(Counter(names).items())]
 
 
 @router.post("/session")
@@ -196,10 +196,10 @@ def get_me(request: Request) -> Me:
 
 @router.get("/writer")
 @needs(Right.READ)
-def get_writer(request: Request) -> WireWriter:
+def get_writer(request: Request) -> WriterSchema:
     """The language model that writes answers, and whether it is there: at most some seconds old."""
     writer: ServedWriter = request.app.state.writer
-    return WireWriter(model=writer.name, is_set=writer.is_set, problem=writer.problem())
+    return WriterSchema(model=writer.name, is_set=writer.is_set, problem=writer.problem())
 
 
 @router.get("/sources")
@@ -212,7 +212,7 @@ def list_sources(
     ] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> WireSources:
+) -> SourcesSchema:
     """Count folders and types, and list the documents of a folder, or with words in title or id."""
     sources, words = sources_of(service.engine.store), name.casefold().split()
     start = f"{folder}/" if folder else ""
@@ -224,7 +224,7 @@ def list_sources(
     else:
         chosen = [not divided for _, divided, _ in below]
     matching = list(compress(inside, chosen))
-    return WireSources(
+    return SourcesSchema(
         total=len(sources),
         matching=len(matching),
         folders=_counts(first for first, divided, _ in below if divided),
@@ -235,14 +235,14 @@ def list_sources(
 
 @router.get("/guide")
 @needs(Right.READ)
-def get_guide(service: Shared) -> WireGuide:
+def get_guide(service: Shared) -> GuideSchema:
     """Types, dates and subjects of the documents, and questions with an answer, which are looked
     for while nobody else asks.
     """
     sources = sources_of(service.engine.store)
     days = sorted(source.date for source in sources if source.date)
     questions, complete = _suggested(service)
-    return WireGuide(
+    return GuideSchema(
         types=sorted(_counts(source.type for source in sources if source.type), key=_most_first),
         first_date=days[0] if days else "",
         last_date=days[-1] if days else "",
@@ -252,7 +252,7 @@ def get_guide(service: Shared) -> WireGuide:
     )
 
 
-def _most_first(counted: WireCount) -> int:
+def _most_first(counted: CountSchema) -> int:
     return -counted.count
 
 
@@ -300,21 +300,21 @@ def list_blocks(
     start: Offset = 0,
     end: Offset = 100_000,
     after: Annotated[int, Query(ge=0, description="`next` of the previous page.")] = 0,
-) -> WireBlocks:
+) -> BlocksSchema:
     """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code, some thousand
     blocks at a time. A parent comes before its children.
     """
     stored = service.existing(document)
-    page: list[WireBlock] = []
+    page: list[BlockSchema] = []
     parts = 0
     blocks = WithoutSentences(PackedBlocks.of(stored.blocks))
     for block in iterate_within(blocks, start, end, after):
         if parts >= _MOST_PARTS:
-            return WireBlocks(blocks=page, next=after + len(page))
+            return BlocksSchema(blocks=page, next=after + len(page))
         columns = [column.name for column in block.columns]
-        page.append(WireBlock(**block._asdict() | {"columns": columns}))
+        page.append(BlockSchema(**block._asdict() | {"columns": columns}))
         parts += 1 + len(block.cells) + len(columns)
-    return WireBlocks(blocks=page)
+    return BlocksSchema(blocks=page)
 
 
 @router.get("/pages")
@@ -328,7 +328,7 @@ def get_page(
     end: Offset = 0,
     sentence_start: Offset = 0,
     sentence_end: Offset = 0,
-) -> WirePage:
+) -> PageSchema:
     """The text of a page of a PDF, and boxes of `text[start:end]` and of its sentence; if they
     continue on the next page, of the part on this one.
     """
@@ -342,9 +342,9 @@ def get_page(
             before, after = text[first : here.start], text[here.stop : last]
             quotes.append((text[here], before, after))
         (boxes, sentence), rows = pdf_pages.layout(pdf, page, quotes)
-    lines = [WireLine(text=row, box=box) for row, box in rows]
+    lines = [LineSchema(text=row, box=box) for row, box in rows]
     sizes = {"page": page, "pages": len(stored.pages)}
-    return WirePage(**sizes, boxes=boxes, sentence=sentence, lines=lines)
+    return PageSchema(**sizes, boxes=boxes, sentence=sentence, lines=lines)
 
 
 @router.get("/pages/picture", response_class=Response, responses=content("image/png"))

@@ -87,7 +87,7 @@ def verify_proof(
     request: Request,
     service: Shared,
     replay: Annotated[bool, Query(description="Also ask the question again, and compare.")] = False,
-) -> schemas.WireProofCheck:
+) -> schemas.ProofCheckSchema:
     """Check a file: the JSON of an answer, a certificate (HTML or JSON), or a bundle. Says whether
     it is as rag wrote it, and how the index differs from it. The file is not kept.
     """
@@ -98,7 +98,7 @@ def verify_proof(
     engine, proceed = service.engine, service.deadline(library.caller)
     check = proof.check_file(sent, engine.store, engine.settings, engine.judge, proceed)
     answered = {"replay": _replay(sent, library)} if replay and not check.faults else {}
-    return schemas.WireProofCheck.model_validate({**check.to_dict(), **answered})
+    return schemas.ProofCheckSchema.model_validate({**check.to_dict(), **answered})
 
 
 def _replay(sent: bytes, library: ServiceLibrary) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=WorkRoute)
 
 
-@router.post("/ask", response_model=schemas.WireAnswer, responses=EVENTS)
+@router.post("/ask", response_model=schemas.AnswerSchema, responses=EVENTS)
 @needs(Right.READ)
 def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     """Answer a question from the documents, or return `answer: null` with a reason.
@@ -57,7 +57,7 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     return _written(serialize.answer(answered, asked, written))
 
 
-@router.post("/ask/batch", response_model=schemas.WireAnswers)
+@router.post("/ask/batch", response_model=schemas.AnswersSchema)
 @needs(Right.READ)
 def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Response:
     """`ask` for several questions, which are read together. All are answered, or none."""
@@ -67,7 +67,7 @@ def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Resp
     return _written({"answers": list(map(serialize.answer, answers))})
 
 
-@router.post("/search", response_model=schemas.WireHits)
+@router.post("/search", response_model=schemas.HitsSchema)
 @needs(Right.READ)
 def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
@@ -87,10 +87,10 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
 
 @router.post("/verify")
 @needs(Right.READ)
-def verify_citation(body: schemas.Claim, service: Shared) -> schemas.WireVerdict:
+def verify_citation(body: schemas.Claim, service: Shared) -> schemas.CitationCheckSchema:
     """Check whether a citation still holds; post it as returned with an answer."""
     (citation,) = citations(body.model_dump())
-    return schemas.WireVerdict.model_validate(verify(service, citation).to_dict())
+    return schemas.CitationCheckSchema.model_validate(verify(service, citation).to_dict())
 
 
 _Format = Annotated[
@@ -98,7 +98,7 @@ _Format = Annotated[
 ]
 
 
-@router.post("/check", response_model=schemas.WireReport)
+@router.post("/check", response_model=schemas.ReportSchema)
 @needs(Right.READ)
 def check(
     body: schemas.Check, request: Request, service: Shared, format: _Format = "json"
@@ -116,7 +116,7 @@ def check(
     return _checked(report, request, format, "text", started)
 
 
-@router.post("/check/file", response_model=schemas.WireReport, openapi_extra=UPLOAD)
+@router.post("/check/file", response_model=schemas.ReportSchema, openapi_extra=UPLOAD)
 @needs(Right.READ)
 def check_file(
     files: Annotated[list[Upload], Depends(uploads)],

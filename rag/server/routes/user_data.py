@@ -20,9 +20,9 @@ from rag.server.routes.page_data import sources_of
 from rag.server.schemas import Strict
 from rag.server.state import Shared, caller_of
 from rag.server.user_data import (
+    Thread,
     ThreadStore,
-    WireThread,
-    WireTurns,
+    ThreadWithTurns,
     feedback_file,
     forget_answers,
     gold,
@@ -99,7 +99,7 @@ def list_threads(
     service: Shared,
     search: Annotated[str, Query(max_length=200, description="Words of a thread.")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> dict[str, list[WireThread]]:
+) -> dict[str, list[Thread]]:
     """The key's own threads, the latest first."""
     threads = ThreadStore(service.settings.index).listed(caller_of(request).key_id, search, limit)
     return {"threads": threads}
@@ -107,7 +107,7 @@ def list_threads(
 
 @router.get("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
-def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTurns:
+def get_thread(thread: Identifier, request: Request, service: Shared) -> ThreadWithTurns:
     """A thread, without answers that quote documents which no longer exist."""
     store = ThreadStore(service.settings.index)
     stored = store.get(caller_of(request).key_id, thread)
@@ -121,15 +121,13 @@ def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTur
 
 @router.put("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
-def put_thread(
-    thread: Identifier, body: PutThread, request: Request, service: Shared
-) -> WireThread:
+def put_thread(thread: Identifier, body: PutThread, request: Request, service: Shared) -> Thread:
     """Keep a thread. A key has at most its latest 500 threads, of 20 million characters together.
     No other key sees them.
     """
     _check_depth(body.turns)
     caller_of(request).charge(len(str(body.turns)) / _KEPT_A_SECOND)
-    stored = WireTurns(thread, body.title, time.time(), len(body.turns), body.turns)
+    stored = ThreadWithTurns(thread, body.title, time.time(), len(body.turns), body.turns)
     ThreadStore(service.settings.index).put(caller_of(request).key_id, stored)
     return stored
 
