@@ -376,3 +376,17 @@ def tables(document: Document, most: int = 200) -> Iterator[FactTable]:
             found += 1
             if found == most:
                 return
+
+
+def mismatch(facts: Sequence[Fact]) -> str:
+    """Why the figures cannot be computed with each other, or ""."""
+    if any(fact.number is None for fact in facts):
+        return "a cell is not a number"
+    for name, kinds in (
+        ("units", {fact.unit for fact in facts}),
+        ("scales", {fact.scale for fact in facts}),
+        ("lengths of period", {fact.periods.months for fact in facts}),
+    ):
+        if len(kinds) > 1:
+            return f"the cells have different {name}"
+    return ""

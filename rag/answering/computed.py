@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.facts import Fact
+from rag.facts import Fact, mismatch
 from rag.types import Value
 
 OPERATIONS = ("difference", "sum", "share", "growth")
@@ -44,20 +44,6 @@ class Computation:
         return Value(
             KIND, self.text, number=self.number, unit=self.unit or None, operation=self.operation
         )
-
-
-def mismatch(facts: Sequence[Fact]) -> str:
-    """Why the figures cannot be computed with each other, or ""."""
-    if any(fact.number is None for fact in facts):
-        return "a cell is not a number"
-    for name, kinds in (
-        ("units", {fact.unit for fact in facts}),
-        ("scales", {fact.scale for fact in facts}),
-        ("lengths of period", {fact.periods.months for fact in facts}),
-    ):
-        if len(kinds) > 1:
-            return f"the cells have different {name}"
-    return ""
 
 
 def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:

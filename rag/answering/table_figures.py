@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.candidate import Candidate
-from rag.answering.computed import computation, mismatch
-from rag.facts import Fact, FactRow, FactTable, tables, without_periods
+from rag.facts import Fact, FactRow, FactTable, mismatch, tables, without_periods
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, periods, quarters_of_years, same_season
 from rag.meaning.stems import stem_words
@@ -755,6 +754,8 @@ _MAY_BE_NEGATIVE = re.compile(r"(?i)income|profit|earnings|surplus|cash|result|e
 def _computed(
     operation: str, line: Line, facts: Sequence[Fact], probability: float
 ) -> Candidate | None:
+    from rag.answering.computed import computation  # few questions need it
+
     result = computation(operation, facts)
     if result is None:
         return None

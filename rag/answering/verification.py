@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from rapidfuzz import fuzz, process
 
-from rag.answering.computed import KIND, OPERATIONS, computation, mismatch
+from rag.answering.computed import KIND, OPERATIONS, computation
 from rag.errors import InputError
-from rag.facts import Fact, fact_at
+from rag.facts import Fact, fact_at, mismatch
 from rag.structure import sentence_around, sentences_in
 from rag.types import Citation, Document, Json
 
