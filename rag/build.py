@@ -215,8 +215,8 @@ def reader(settings: Settings) -> Reader:
     first = first_reader(settings.reader)
     if first is None:
         return main_reader
-    small = ExtractiveReader(first, arithmetic=_arithmetic(settings))
-    return Cascade(LastReading(small), main_reader, CASCADE_READS)
+    first_reader_model = ExtractiveReader(first, arithmetic=_arithmetic(settings))
+    return Cascade(LastReading(first_reader_model), main_reader, CASCADE_READS)
 
 
 def stages(reader: Reader) -> tuple[Reader, Reader]:
@@ -289,13 +289,13 @@ def assemble(
 ) -> Engine:
     """Build an engine from existing parts; without `chosen_judge` with that of the settings."""
     retriever, classifier = _retriever(settings, store, embedder), forms(settings)
-    whole = shelf(settings)
-    small, _ = stages(reader)
+    whole_shelf = shelf(settings)
+    small_reader, _ = stages(reader)
     tables = figures(settings, embedder)
     quick = None
-    if small is not reader and chosen_judge is None:
-        small_judge = judge(replace(settings, reader=small.name, calibration="default"))
-        quick = Engine(settings, retriever, small, small_judge, classifier, figures=tables)
+    if small_reader is not reader and chosen_judge is None:
+        small_judge = judge(replace(settings, reader=small_reader.name, calibration="default"))
+        quick = Engine(settings, retriever, small_reader, small_judge, classifier, figures=tables)
     return Engine(
         settings,
         retriever,
@@ -303,7 +303,7 @@ def assemble(
         chosen_judge or judge(settings),
         classifier,
         quick,
-        whole,
+        whole_shelf,
         tables,
     )
 

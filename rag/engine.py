@@ -64,8 +64,8 @@ class Found:
 
     def is_talk(self, query: Query) -> bool:
         """Whether the question is to rag itself."""
-        likely = self.form_odds
-        return not query.form and likely.get(TALK, 0.0) >= max(_TALK, *likely.values(), 0.0)
+        odds = self.form_odds
+        return not query.form and odds.get(TALK, 0.0) >= max(_TALK, *odds.values(), 0.0)
 
 
 class Shelf(Protocol):
@@ -261,24 +261,24 @@ class Engine:
         states = [
             ReadState(
                 question=one.retrieved.question,
-                hits=() if one.is_talk(query) or whole else one.hits,
+                hits=() if one.is_talk(query) or shelf_answer else one.hits,
                 deadline=query.deadline,
             )
-            for query, one, whole in zip(queries, found, shelved, strict=True)
+            for query, one, shelf_answer in zip(queries, found, shelved, strict=True)
         ]
         with _timed(timings, "read"):
             self._rounds.run(states, on_progress)
             to_read = [
-                replace(one, retrieved=replace(one.retrieved, hits=[])) if whole else one
-                for one, whole in zip(found, shelved, strict=True)
+                replace(one, retrieved=replace(one.retrieved, hits=[])) if shelf_answer else one
+                for one, shelf_answer in zip(found, shelved, strict=True)
             ]
             readings = self.readings(to_read, states)
         with _timed(timings, "compose"):
             answers = [
-                replace(whole, timings=timings)
-                if whole
+                replace(shelf_answer, timings=timings)
+                if shelf_answer
                 else self._compose(query, one, state.read, reading, timings)
-                for query, one, state, reading, whole in zip(
+                for query, one, state, reading, shelf_answer in zip(
                     queries, found, states, readings, shelved, strict=True
                 )
             ]
@@ -309,12 +309,12 @@ class Engine:
         if answer.text is not None or answer.form == TALK or not query.others or not in_time:
             return answer
         meanings = [replace(query, question=text, others=()) for text, _ in query.others]
-        likeliest, best = self.threshold, answer
+        threshold, chosen = self.threshold, answer
         for other, (_, weight) in zip(self.ask_many(meanings), query.others, strict=True):
-            likely = other.confidence * weight
-            if other.text is not None and other.form != TALK and likely >= likeliest:
-                likeliest, best = likely, other
-        return best
+            weighted = other.confidence * weight
+            if other.text is not None and other.form != TALK and weighted >= threshold:
+                threshold, chosen = weighted, other
+        return chosen
 
     def _compose(
         self,
@@ -333,8 +333,8 @@ class Engine:
         if is_talk:
             return self._talk(query, asked)
         ranked = rank(reading, self.judge, query.form, found.proposed)
-        shown = self.alternatives if query.alternatives is None else query.alternatives
-        return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, shown))
+        alternatives = self.alternatives if query.alternatives is None else query.alternatives
+        return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, alternatives))
 
     def _asked(
         self, query: Query, retrieved: RetrievalResult, read: int, timings: Mapping[str, float]

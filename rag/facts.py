@@ -137,8 +137,8 @@ class FactRow:
             if name in _PERIOD_NAMES:
                 return periods(fact.text)
         label = self.texts[0] if self.texts else ""
-        bare = _PERIOD_WORD.sub("", label)
-        is_named = any(sign.isalnum() and not sign.isdecimal() for sign in bare)
+        rest = _PERIOD_WORD.sub("", label)
+        is_named = any(sign.isalnum() and not sign.isdecimal() for sign in rest)
         return Periods() if is_named else periods(label)
 
 
@@ -218,8 +218,8 @@ class FactTable:
                 continue
             texts.append(f"{name}: {value}" if name else value)
             label = label or cell
-        own = without_notes(text[label.start : label.end]) if label else ""
-        labels = tuple(part for part in (above, own) if part)
+        row_label = without_notes(text[label.start : label.end]) if label else ""
+        labels = tuple(part for part in (above, row_label) if part)
         facts = tuple(self._fact(number, labels, name, cell) for name, cell in figures)
         return FactRow(block, labels, label, facts, tuple(texts))
 
@@ -249,10 +249,10 @@ class FactTable:
     def _scale(self, text: str, column: str, label: str, unit: str) -> int:
         """The factor of a figure. That of a table of amounts does not apply to what is counted."""
         kind = "percentage" if unit == "percent" else ""
-        around = f"{column} {label}"
+        stated_units = f"{column} {label}"
         if unit != "number" or "shares" in label.lower():
-            around += f" {self.statement} {self.headings}"
-        return abs(figure_factor(text, kind, around, label))
+            stated_units += f" {self.statement} {self.headings}"
+        return abs(figure_factor(text, kind, stated_units, label))
 
     def _periods(self, label: str) -> Periods:
         """Those of the row's label, or of the table's headings."""
@@ -271,9 +271,9 @@ class FactTable:
         if counted := _COUNT_OF.search(label):
             what = counted["what"] or "number"
             return CURRENCIES.get(what.lower().removesuffix("s"), what)
-        small = next((name for name in _SMALL if name in beside.lower()), "")
-        if small:
-            return _SMALL[small]
+        subunit = next((name for name in _SMALL if name in beside.lower()), "")
+        if subunit:
+            return _SMALL[subunit]
         stated = _CURRENCY.search(beside)
         if stated is None and _COUNTED.search(beside) and not _PER_SHARE.search(beside):
             return "number"

@@ -327,8 +327,8 @@ def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
                 beside_dense[row] = max(beside_dense[row], dense[other])
                 beside_lexical[row] = max(beside_lexical[row], lexical[other])
 
-    best = {name: float(scores["convex"][rows].max()) for name, rows in rows_of.items()}
-    by_best = sorted(best, key=lambda name: -best[name])
+    highest = {name: float(scores["convex"][rows].max()) for name, rows in rows_of.items()}
+    by_best = sorted(highest, key=lambda name: -highest[name])
     rank = {name: 1 / (place + 3) for place, name in enumerate(by_best)}
     return {
         "document_dense": best_dense,
@@ -348,8 +348,8 @@ def _best_of_others(scores: Rows) -> Rows:
     if len(scores) == 1:
         return np.zeros(1, dtype=np.float32)
     second, first = np.partition(scores, -2)[-2:]
-    best: Scores = np.where(scores == first, second, first)
-    return best
+    rivals: Scores = np.where(scores == first, second, first)
+    return rivals
 
 
 def _kinds(question: str, found: Candidates) -> Columns:
@@ -417,9 +417,13 @@ class Networks:
         """
         rows = rows[:, : len(self.mean)]
         scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
-        hidden = np.maximum(scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0)
-        hidden = np.maximum(hidden @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0)
-        values = hidden @ self.last.transpose(0, 2, 1) + self.last_bias[:, None]
+        activations = np.maximum(
+            scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0
+        )
+        activations = np.maximum(
+            activations @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0
+        )
+        values = activations @ self.last.transpose(0, 2, 1) + self.last_bias[:, None]
         outputs: Rows = values[:, :, 0].mean(axis=0)
         return outputs
 
@@ -452,8 +456,8 @@ class Fusion:
         """How likely each passage holds the answer if one of them does; the sum is 1."""
         odds = self.networks.log_odds(features(question, found, vocabulary))
         shares = np.exp(odds - odds.max(initial=-np.inf))
-        likely: Scores = shares / shares.sum()
-        return likely
+        probabilities: Scores = shares / shares.sum()
+        return probabilities
 
 
 @functools.cache

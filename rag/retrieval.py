@@ -262,14 +262,14 @@ def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
 
 def _hit(found: Candidates, scores: Scores, rows: Sequence[int]) -> Hit:
     """The hit of passages with equal text, the best first."""
-    best, *copies = rows
+    best_row, *copies = rows
     return Hit(
-        passage=found.passages[best],
-        score=float(scores[best]),
-        dense=float(found.dense[best]),
-        lexical=float(found.lexical[best]),
-        dense_rank=int(found.dense_ranks[best]) or None,
-        lexical_rank=int(found.lexical_ranks[best]) or None,
+        passage=found.passages[best_row],
+        score=float(scores[best_row]),
+        dense=float(found.dense[best_row]),
+        lexical=float(found.lexical[best_row]),
+        dense_rank=int(found.dense_ranks[best_row]) or None,
+        lexical_rank=int(found.lexical_ranks[best_row]) or None,
         copies=tuple(found.passages[row] for row in copies),
     )
 

@@ -117,8 +117,8 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
         return None
     last = min(bisect_right(blocks, offset + reach, key=_START), len(blocks))
     first = max(bisect_right(blocks, offset - reach, key=_START) - 1, index + 1)
-    near = (blocks[i] for i in range(first, last))
-    rows = tuple(block for block in near if block.kind == "row" and block.parent == index)
+    nearby_blocks = (blocks[i] for i in range(first, last))
+    rows = tuple(block for block in nearby_blocks if block.kind == "row" and block.parent == index)
     return TableRows(blocks[index], _header(blocks, index), rows)
 
 
@@ -203,14 +203,16 @@ def iterate_within(
     blocks: Sequence[Block], start: int, end: int, after: int = 0
 ) -> Iterator[Block]:
     """The blocks of `within` but the first `after` ones, one by one."""
-    around = [*_around(blocks, start)][::-1]
+    enclosing_blocks = [*_around(blocks, start)][::-1]
     first = bisect_right(blocks, start, key=_START)
-    places = {-1: -1} | {index: place for place, index in enumerate(around)}
+    places = {-1: -1} | {index: place for place, index in enumerate(enclosing_blocks)}
     following = range(first, max(first, bisect_left(blocks, end, key=_START)))
-    for index in chain(around[after:], following[max(0, after - len(around)) :]):
+    for index in chain(
+        enclosing_blocks[after:], following[max(0, after - len(enclosing_blocks)) :]
+    ):
         block = blocks[index]
         parent = block.parent
-        place = parent - first + len(around) if parent >= first else places[parent]
+        place = parent - first + len(enclosing_blocks) if parent >= first else places[parent]
         yield block._replace(parent=place)
 
 
@@ -292,8 +294,8 @@ def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
     """The outermost block around the character at `offset` that is a text of its own: a paragraph,
     a whole list or table, a heading's line.
     """
-    around = [blocks[i] for i in _around(blocks, offset) if offset < blocks[i].end]
-    texts = [block for block in around if block.kind not in ("group", "sentence")]
+    enclosing_blocks = [blocks[i] for i in _around(blocks, offset) if offset < blocks[i].end]
+    texts = [block for block in enclosing_blocks if block.kind not in ("group", "sentence")]
     return texts[-1] if texts else None
 
 
@@ -342,7 +344,7 @@ def with_structure(passage: Passage, document: Document) -> Passage:
 
 def part_of(passage: Passage, start: int, end: int) -> Passage:
     """The passage with only `[start, end)` of its text."""
-    inside = [
+    sentences = [
         (max(start, first) - start, min(end, last) - start)
         for first, last in passage.sentences or ()
         if first < end and start < last
@@ -353,7 +355,7 @@ def part_of(passage: Passage, start: int, end: int) -> Passage:
         end=passage.start + end,
         text=passage.text[start:end],
         rows=None if passage.rows is None else rows_within(passage.rows, start, end),
-        sentences=None if passage.sentences is None else tuple(inside),
+        sentences=None if passage.sentences is None else tuple(sentences),
     )
 
 

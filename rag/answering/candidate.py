@@ -40,15 +40,15 @@ def cite(span: Span, document: Document) -> Citation | None:
     passage = span.hit.passage
     if not passage.is_in(document):
         return None
-    inside = whole(passage, span.start, span.end)
-    start, end = (passage.start + offset for offset in inside)
+    offsets = whole(passage, span.start, span.end)
+    start, end = (passage.start + offset for offset in offsets)
     sentence = passage_sentence(passage, span.start, span.end)
     first, last = (passage.start + offset for offset in sentence)
     return replace(
         quoted(document, start, end, (first, last)),
         headings=passage.headings,
         copies=tuple(
-            Place(p.document_id, p.start + inside[0], p.start + inside[1], label=p.title)
+            Place(p.document_id, p.start + offsets[0], p.start + offsets[1], label=p.title)
             for p in span.hit.copies
         ),
     )
@@ -145,8 +145,8 @@ def whole(passage: Passage, start: int, end: int) -> Offsets:
 def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offsets:
     """The stretch, extended to both brackets of a pair if it contains only one."""
     for opening, closing in _BRACKETS.items():
-        inside = text[start:end]
-        depth = inside.count(opening) - inside.count(closing)
+        words = text[start:end]
+        depth = words.count(opening) - words.count(closing)
         if depth > 0 and (closing_offset := text.find(closing, end, min(last, end + _REACH))) >= 0:
             end = closing_offset + 1
         elif (
@@ -274,5 +274,5 @@ def _value(
         return Value("boolean", pieces[0].text, yes=candidate.verdict == "yes")
     if candidate.span is None:
         return candidate.value
-    best = candidate.span.best
-    return value(best, documents[best.span.hit.passage.document_id])
+    mention = candidate.span.best
+    return value(mention, documents[mention.span.hit.passage.document_id])

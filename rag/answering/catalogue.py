@@ -102,8 +102,8 @@ def catalogue(
         return None
     counts = bool(_ASKS["count"].search(question))
     match = _ASKS["by or from"].search(question)
-    if match and (own := _by_or_from(match["what"], listed)):
-        return _all(counts, library, own)
+    if match and (matching := _by_or_from(match["what"], listed)):
+        return _all(counts, library, matching)
     matches = (_ASKS[kind].search(question) for kind in ("passive", "mention", "where"))
     match = next(filter(None, matches), None)
     if match and (topic := _bare(match["what"])):
@@ -141,10 +141,10 @@ def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate
     """Up to `MOST` of `total` documents, one place each; without `text`, their titles are the
     answer.
     """
-    shown = tuple(places[:MOST])
-    titles = "\n".join(place.label for place in shown)
-    hidden = max(0, total - MOST)
-    return Candidate("catalogue", "catalogue", shown, text=text or titles, more=hidden)
+    listed = tuple(places[:MOST])
+    titles = "\n".join(place.label for place in listed)
+    remaining = max(0, total - MOST)
+    return Candidate("catalogue", "catalogue", listed, text=text or titles, more=remaining)
 
 
 def _by_or_from(topic: str, listed: Sequence[Document]) -> list[Document]:

@@ -76,38 +76,38 @@ def _with_figure(ranked: Sequence[Ranked], figure: Candidate, probability: float
     """The candidates with a figure of a table. One that says the same is as likely as the likelier
     of both, and keeps what else supports it.
     """
-    same = [
+    equals = [
         one
         for one in ranked
         if not figure.text
         and (one.candidate.form, one.candidate.verdict) == (figure.form, figure.verdict)
         and one.candidate.places[0].overlaps(figure.places[0])
     ]
-    if not same:
+    if not equals:
         return [*ranked, Ranked(figure, probability)]
-    best = max(same, key=lambda one: one.probability)
-    likelier = replace(best, probability=max(best.probability, probability))
-    return [likelier if one is best else one for one in ranked]
+    likeliest_equal = max(equals, key=lambda one: one.probability)
+    likelier = replace(likeliest_equal, probability=max(likeliest_equal.probability, probability))
+    return [likelier if one is likeliest_equal else one for one in ranked]
 
 
 def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:
     """The likeliest candidate if its probability reaches the threshold; otherwise no answer and the
     reason.
     """
-    best = ranked[0] if ranked else None
-    if best and best.probability >= ruling.threshold:
-        words, reason = said(best.candidate, reading.documents), None
-        conflicts = _conflicts(best.candidate.span, reading, ruling)
-        others = _alternatives(ranked[1:], reading, ruling.alternatives, best.candidate)
+    winner = ranked[0] if ranked else None
+    if winner and winner.probability >= ruling.threshold:
+        words, reason = said(winner.candidate, reading.documents), None
+        conflicts = _conflicts(winner.candidate.span, reading, ruling)
+        others = _alternatives(ranked[1:], reading, ruling.alternatives, winner.candidate)
     else:
-        words, reason = Said(), _why(asked, reading, best, ruling)
+        words, reason = Said(), _why(asked, reading, winner, ruling)
         conflicts = ()
         others = _alternatives(ranked, reading, ruling.alternatives + 1)
     return Answer(
         question=asked.question,
         understood=asked.understood,
         text=words.text,
-        confidence=best.probability if best else 0.0,
+        confidence=winner.probability if winner else 0.0,
         citations=words.citations,
         alternatives=others,
         hits=tuple(reading.hits),
@@ -118,26 +118,26 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         receipt=asked.receipt(words.text, words.citations),
         documents=words.documents,
         passages_read=asked.read,
-        form=best.candidate.form if best else "span",
+        form=winner.candidate.form if winner else "span",
         pieces=words.pieces,
         more=words.more,
     )
 
 
-def _why(asked: Asked, reading: Reading, best: Ranked | None, ruling: Ruling) -> str:
+def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
     """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
     if asked.query.filter and not reading.hits:
         return f"no document matches {shown(asked.query.filter)}"
-    if best is None:
+    if refused is None:
         return "no passage in the index is relevant"
-    likely = reading.form_odds
-    if likely and max(likely, key=lambda name: likely[name]) == NEEDS_ALL:
+    odds = reading.form_odds
+    if odds and max(odds, key=lambda name: odds[name]) == NEEDS_ALL:
         return ALL_NEEDED
-    if best.probability < LEAST_SHOWN or not _says_something(best.candidate):
+    if refused.probability < LEAST_SHOWN or not _says_something(refused.candidate):
         return "no passage answers it"
-    guess = " ".join(best.candidate.pieces(reading.documents)[0].text.split())
+    guess = " ".join(refused.candidate.pieces(reading.documents)[0].text.split())
     guess = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
-    return f'best guess "{guess}" ({best.probability:.0%}, needs {ruling.threshold:.0%})'
+    return f'best guess "{guess}" ({refused.probability:.0%}, needs {ruling.threshold:.0%})'
 
 
 def _alternatives(

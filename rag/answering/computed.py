@@ -58,11 +58,11 @@ def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:
         numbers = [-number for number in numbers]
     decimals = max(_decimals(fact.text) for fact in facts)
     first = facts[0]
-    shown = [_shown(number, _decimals(f.text)) for number, f in zip(numbers, facts, strict=True)]
+    operands = [_shown(number, _decimals(f.text)) for number, f in zip(numbers, facts, strict=True)]
     if operation in ("difference", "sum"):
         is_sum = operation == "sum"
         result = round(sum(numbers) if is_sum else numbers[0] - numbers[1], decimals)
-        line = (" + " if is_sum else " − ").join(shown)
+        line = (" + " if is_sum else " − ").join(operands)
         unit = (
             "%" if first.unit == "percent" else f" {first.unit}" if first.unit != "number" else ""
         )
@@ -74,8 +74,8 @@ def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:
         return None
     share = operation == "share"
     result = round(100 * (numbers[0] if share else numbers[0] - numbers[1]) / numbers[1], 1)
-    part = shown[0] if share else f"({shown[0]} − {shown[1]})"
-    text = f"{part} ÷ {shown[1]} = {_shown(result, 1)}%"
+    part = operands[0] if share else f"({operands[0]} − {operands[1]})"
+    text = f"{part} ÷ {operands[1]} = {_shown(result, 1)}%"
     return Computation(operation, text, result, "percent", 2)
 
 

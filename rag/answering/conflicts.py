@@ -34,8 +34,8 @@ _NEARBY = 250
 
 def conflicts(analysis: QuestionAnalysis, ranked: Sequence[SpanGroup]) -> list[SpanGroup]:
     """The groups, of those ranked best first, that contradict the first one."""
-    best, *rivals = ranked
-    return [rival for rival in rivals[:_MOST_RIVALS] if _contradicts(analysis, best, rival)]
+    winner, *rivals = ranked
+    return [rival for rival in rivals[:_MOST_RIVALS] if _contradicts(analysis, winner, rival)]
 
 
 def _contradicts(analysis: QuestionAnalysis, best: SpanGroup, rival: SpanGroup) -> bool:

@@ -179,24 +179,26 @@ class Featurizer:
 
     @cached_property
     def _asks(self) -> dict[str, float]:
-        likely = self.reading.form_odds
-        return {f"asks_{name}": logit(likely.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED}
+        form_odds = self.reading.form_odds
+        return {f"asks_{name}": logit(form_odds.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED}
 
     def _of_form(self, candidate: Candidate) -> dict[str, float]:
-        likely = self.reading.form_odds
+        form_odds = self.reading.form_odds
         by_form = {
-            name: max(likely.get(name, 0.1), likely.get("steps", 0.1) if name == "list" else 0.0)
+            name: max(
+                form_odds.get(name, 0.1), form_odds.get("steps", 0.1) if name == "list" else 0.0
+            )
             for name in SHOWN_FORMS
         }
-        own = by_form[candidate.form]
+        of_candidate = by_form[candidate.form]
         best_other = max(value for name, value in by_form.items() if name != candidate.form)
         words = sum(
             len(self.reading.text(p.document_id, (p.start, p.end)).split())
             for p in candidate.places
         )
         return {
-            "asks_own": logit(own, 1e-3),
-            "asks_likelier": logit(best_other, 1e-3) - logit(own, 1e-3),
+            "asks_own": logit(of_candidate, 1e-3),
+            "asks_likelier": logit(best_other, 1e-3) - logit(of_candidate, 1e-3),
             "words": math.log1p(words),
             "places": math.log1p(len(candidate.places)),
             "more": math.log1p(candidate.more),
@@ -205,27 +207,27 @@ class Featurizer:
 
     def _of_sentences(self, candidate: Candidate) -> dict[str, float]:
         scores = self._sentence_odds
-        inside = [
+        quoted = [
             value
             for (name, start), value in scores.items()
             if any(p.document_id == name and p.start <= start < p.end for p in candidate.places)
         ]
-        if not inside and candidate.form == "span":
-            inside = [self._sentence_around(candidate.places[0], scores)]
-        outside = self._sorted_odds
-        best = max(inside, default=_NONE)
-        unquoted = _without(outside, inside)
+        if not quoted and candidate.form == "span":
+            quoted = [self._sentence_around(candidate.places[0], scores)]
+        all_odds = self._sorted_odds
+        highest = max(quoted, default=_NONE)
+        unquoted = _without(all_odds, quoted)
         mass = self._sentence_mass
-        own = sum(expit(value) for value in inside if value > _NONE)
+        quoted_mass = sum(expit(value) for value in quoted if value > _NONE)
         lead = candidate.places[0]
         return {
-            "sentence_best": best,
-            "sentence_mean": sum(inside) / len(inside) if inside else _NONE,
-            "sentence_least": min(inside, default=_NONE),
+            "sentence_best": highest,
+            "sentence_mean": sum(quoted) / len(quoted) if quoted else _NONE,
+            "sentence_least": min(quoted, default=_NONE),
             "sentence_outside": unquoted[0] if unquoted else _NONE,
-            "sentence_lead": best - unquoted[0] if unquoted else best - _NONE,
-            "sentence_share": own / mass if mass > 0 else 0.0,
-            "sentence_rank": float(sum(value > best for value in outside)),
+            "sentence_lead": highest - unquoted[0] if unquoted else highest - _NONE,
+            "sentence_share": quoted_mass / mass if mass > 0 else 0.0,
+            "sentence_rank": float(sum(value > highest for value in all_odds)),
             "lead": scores.get((lead.document_id, lead.start), _NONE),
         }
 
@@ -259,22 +261,22 @@ class Featurizer:
         ]
         outside = [group for group in groups if group not in inside]
         top = max((group.best.span.score for group in groups), default=_NONE)
-        best = inside[0] if inside else None
-        in_score = best.best.span.score if best else _NONE
+        leader = inside[0] if inside else None
+        in_score = leader.best.span.score if leader else _NONE
         out_score = max((group.best.span.score for group in outside), default=_NONE)
         return {
             "span_best": _limited(top),
             "span_inside": _limited(in_score),
             "span_outside": _limited(out_score),
-            "span_lead": _limited(best.score - outside[0].score if best and outside else 0.0),
-            "span_share": _share(best, groups) if best else 0.0,
-            "span_margin": _margin(best, groups) if best else 0.0,
+            "span_lead": _limited(leader.score - outside[0].score if leader and outside else 0.0),
+            "span_share": _share(leader, groups) if leader else 0.0,
+            "span_margin": _margin(leader, groups) if leader else 0.0,
             "span_own": float(candidate.span is not None),
-            "span_documents": math.log1p(best.documents) if best else 0.0,
-            "span_typed": float(best.best.typed) if best else 0.0,
-            "span_unasked": best.best.unasked if best else 0.0,
-            "fresh": best.best.fresh if best else 0.0,
-            "agreement": float(best.documents) if best else 0.0,
+            "span_documents": math.log1p(leader.documents) if leader else 0.0,
+            "span_typed": float(leader.best.typed) if leader else 0.0,
+            "span_unasked": leader.best.unasked if leader else 0.0,
+            "fresh": leader.best.fresh if leader else 0.0,
+            "agreement": float(leader.documents) if leader else 0.0,
             "asks_date": float(self.reading.analysis.date),
             "asks_amount": float(self.reading.analysis.amount),
             "rivals": float(
@@ -286,17 +288,17 @@ class Featurizer:
         verdicts = self.reading.output.verdicts
         passage = next((v for v in verdicts if hit and v.hit.passage == hit.passage), None)
         proofs = self.reading.proofs or {}
-        own = proofs.get(candidate.places, passage) if candidate.verdict else passage
-        known = FLAT if own is None or own.depends is None else SAID
+        verdict = proofs.get(candidate.places, passage) if candidate.verdict else passage
+        known = FLAT if verdict is None or verdict.depends is None else SAID
         side = candidate.verdict
         rivals = proofs.values() or verdicts
         against = [odds(v, says) for v in rivals for says in known if says != side]
         depends = passage.depends if passage else None
         return {
-            "yes": logit(own.yes, FLOOR) if own else _NONE,
-            "no": logit(own.no, FLOOR) if own else _NONE,
-            "unsaid": logit(own.unsaid, FLOOR) if own else _NONE,
-            "verdict": odds(own, side) if own and side in known else 0.0,
+            "yes": logit(verdict.yes, FLOOR) if verdict else _NONE,
+            "no": logit(verdict.no, FLOOR) if verdict else _NONE,
+            "unsaid": logit(verdict.unsaid, FLOOR) if verdict else _NONE,
+            "verdict": odds(verdict, side) if verdict and side in known else 0.0,
             "verdict_against": max(against, default=_NONE) if side else 0.0,
             "verdict_best": max((odds(v, says) for v in verdicts for says in FLAT), default=_NONE),
             "depends": _NONE if depends is None else logit(depends, FLOOR),
@@ -306,8 +308,8 @@ class Featurizer:
         hits = self.reading.hits
         if hit is None:
             unknown = "retrieval retrieval_lead fused fused_lead dense lexical rank is_read".split()
-            best = max((h.dense for h in hits), default=0.0)
-            return dict.fromkeys(unknown, 0.0) | {"dense_best": best}
+            densest = max((h.dense for h in hits), default=0.0)
+            return dict.fromkeys(unknown, 0.0) | {"dense_best": densest}
         place = hits.index(hit)
         lexical = max(one.lexical for one in hits)
         return {
@@ -337,17 +339,17 @@ class Featurizer:
         parts = [self.reading.text(p.document_id, (p.start, p.end)) for p in candidate.places]
         if candidate.span:
             parts.append(candidate.span.best.sentence_text)
-        near = " ".join([context, *(p.label for p in candidate.places), *parts])
-        around = f"{context} {hit.passage.text}" if hit else near
+        quoted_text = " ".join([context, *(p.label for p in candidate.places), *parts])
+        passage_text = f"{context} {hit.passage.text}" if hit else quoted_text
         heading = hit.passage.innermost_heading if hit else ""
         labels = " ".join([heading, *(place.label for place in candidate.places)])
         return {
             "heading": coverage(analysis.words, labels),
             "repeated": math.log1p(self._repeated(candidate.places[0], hit)),
-            "coverage": coverage(analysis.words, near),
-            "coverage_passage": coverage(analysis.words, around),
-            "names": coverage(analysis.names, near, 1.0),
-            "names_passage": coverage(analysis.names, around, 1.0),
+            "coverage": coverage(analysis.words, quoted_text),
+            "coverage_passage": coverage(analysis.words, passage_text),
+            "names": coverage(analysis.names, quoted_text, 1.0),
+            "names_passage": coverage(analysis.names, passage_text, 1.0),
         }
 
     def _repeated(self, place: Place, hit: Hit | None) -> int:
@@ -421,12 +423,12 @@ def _limited(value: float) -> float:
 
 def _margin(group: SpanGroup, groups: Sequence[SpanGroup]) -> float:
     """The lead over the best group with another meaning; `groups` are sorted best first."""
-    apart = (Relation.CONTRADICTS, Relation.UNRELATED)
+    rival_relations = (Relation.CONTRADICTS, Relation.UNRELATED)
     rival = next(
         (
             other.score
             for other in groups
-            if other is not group and compare(other.meaning, group.meaning) in apart
+            if other is not group and compare(other.meaning, group.meaning) in rival_relations
         ),
         -math.inf,
     )

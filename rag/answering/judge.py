@@ -104,12 +104,14 @@ class Judge:
             SafetensorError,
         ) as error:
             shipped = calibration.is_relative_to(SHIPPED)
-            again = (
+            remedy = (
                 f"{install_line()} --force-reinstall"
                 if shipped
                 else "fit it again: rag eval calibrate GOLD"
             )
-            raise ModelError(f"calibration {calibration} cannot be read: {error}", again) from error
+            raise ModelError(
+                f"calibration {calibration} cannot be read: {error}", remedy
+            ) from error
 
     def calibration(self, **numbers: Any) -> dict[str, Any]:
         """The content of a calibration file, with some of its numbers replaced."""

@@ -45,13 +45,13 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
         d.id: 2.0 if d.metadata.get("date") in of_days else _named(d, question_words, lowered)
         for d in listed
     }
-    best = max(shares, key=lambda name: shares[name], default=None)
+    named = max(shares, key=lambda name: shares[name], default=None)
     if (
-        best is not None
-        and shares[best] >= _NAMED
-        and sum(value == shares[best] for value in shares.values()) == 1
+        named is not None
+        and shares[named] >= _NAMED
+        and sum(value == shares[named] for value in shares.values()) == 1
     ):
-        return best
+        return named
     if len(listed) == 1:
         return listed[0].id
     return _majority(hits) if question_words else None
@@ -87,8 +87,12 @@ def _majority(hits: Sequence[Hit]) -> str | None:
     totals: dict[str, float] = {}
     for hit in hits:
         totals[hit.passage.document_id] = totals.get(hit.passage.document_id, 0.0) + hit.score
-    best = max(totals, key=lambda name: totals[name], default=None)
-    return best if best is not None and totals[best] >= _MAJORITY * sum(totals.values()) else None
+    leader = max(totals, key=lambda name: totals[name], default=None)
+    return (
+        leader
+        if leader is not None and totals[leader] >= _MAJORITY * sum(totals.values())
+        else None
+    )
 
 
 def overview(

@@ -98,16 +98,16 @@ def proofs(reading: Reading) -> Iterator[Proof]:
     sentences = _likeliest(reading)
     for number, sentence in enumerate(sentences):
         document = reading.documents[sentence.document_id]
-        alone = _completed(document, (sentence.start, sentence.end))
-        made.setdefault(alone)
+        proof = _completed(document, (sentence.start, sentence.end))
+        made.setdefault(proof)
 
         following = sentence_after(document.blocks, sentence.end) if number < 2 else None
         if following:
-            made.setdefault((*alone, Place(document.id, *following)))
+            made.setdefault((*proof, Place(document.id, *following)))
 
-        previous = sentence_before(document.blocks, alone[0].start) if number == 0 else None
+        previous = sentence_before(document.blocks, proof[0].start) if number == 0 else None
         if previous:
-            made.setdefault((Place(document.id, *previous), *alone))
+            made.setdefault((Place(document.id, *previous), *proof))
     yield from made
 
 
@@ -117,8 +117,8 @@ def _likeliest(reading: Reading) -> list[Sentence]:
     telling = sorted(reading.output.verdicts, key=lambda verdict: verdict.unsaid)
     for verdict in telling[:_PASSAGES]:
         passage = verdict.hit.passage
-        own = [one for one in reading.sentences if one.hit.passage == passage]
-        for one in own[:2]:
+        of_passage = [one for one in reading.sentences if one.hit.passage == passage]
+        for one in of_passage[:2]:
             by_place.setdefault((one.document_id, one.start), one)
     return list(by_place.values())
 

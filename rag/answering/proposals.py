@@ -100,14 +100,14 @@ def sides(
     other's, its title and heading counted.
     """
     first, second = (singular_words(name) for name in names)
-    own = (first - second or first, second - first or second)
+    distinctive = (first - second or first, second - first or second)
     chosen: list[Sentence | None] = []
-    for mine, theirs in zip(own, own[::-1], strict=True):
+    for mine, theirs in zip(distinctive, distinctive[::-1], strict=True):
         fitting = [
             (_fit(sentence, mine, theirs - mine, documents), sentence) for sentence in sentences
         ]
-        best = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
-        chosen.append(best[1] if best and best[0] >= _LEAST else None)
+        winner = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
+        chosen.append(winner[1] if winner and winner[0] >= _LEAST else None)
     return tuple(chosen)
 
 
@@ -121,8 +121,8 @@ def _fit(
     if document is None:
         return 0.0
     sentence = document.text[candidate.start : candidate.end]
-    around = _share(mine, f"{candidate.hit.passage.context} {sentence}")
-    return max(_share(mine, sentence), 0.8 * around) - 0.3 * _share(theirs, sentence)
+    in_context = _share(mine, f"{candidate.hit.passage.context} {sentence}")
+    return max(_share(mine, sentence), 0.8 * in_context) - 0.3 * _share(theirs, sentence)
 
 
 def _share(words: frozenset[str], text: str) -> float:
@@ -199,17 +199,17 @@ def run(reading: Reading) -> Iterator[Candidate]:
     """Several sentences near each other, from a share of the best one's score on."""
     if not reading.sentences:
         return
-    best = reading.sentences[0]
+    anchor = reading.sentences[0]
     for share, count in _RUNS:
-        near = [
+        group = [
             candidate
             for candidate in reading.sentences
-            if candidate.document_id == best.document_id
-            and candidate.score >= share * best.score
-            and abs(candidate.start - best.start) < _REACH
+            if candidate.document_id == anchor.document_id
+            and candidate.score >= share * anchor.score
+            and abs(candidate.start - anchor.start) < _REACH
         ]
-        if len(near) > 1:
-            yield _sentences("run", sorted(near[:count], key=lambda candidate: candidate.start))
+        if len(group) > 1:
+            yield _sentences("run", sorted(group[:count], key=lambda candidate: candidate.start))
 
 
 def neighbours(reading: Reading) -> Iterator[Candidate]:
@@ -218,13 +218,13 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
         document = reading.documents[anchor.document_id]
         previous = sentence_before(document.blocks, anchor.start)
         following = sentence_after(document.blocks, anchor.end)
-        own = (anchor.start, anchor.end)
+        offsets = (anchor.start, anchor.end)
         if previous:
-            yield _places("neighbours", anchor.document_id, [previous, own])
+            yield _places("neighbours", anchor.document_id, [previous, offsets])
         if following:
-            yield _places("neighbours", anchor.document_id, [own, following])
+            yield _places("neighbours", anchor.document_id, [offsets, following])
         if previous and following:
-            yield _places("neighbours", anchor.document_id, [previous, own, following])
+            yield _places("neighbours", anchor.document_id, [previous, offsets, following])
 
 
 def paragraph(reading: Reading) -> Iterator[Candidate]:
@@ -330,17 +330,19 @@ def yes_no(reading: Reading) -> Iterator[Candidate]:
 
     for decision in decisions(reading.output.verdicts):
         passage = decision.verdict.hit.passage
-        near = [sentence for sentence in reading.sentences if sentence.hit.passage == passage]
-        for sentence in near[:2]:
+        of_passage = [sentence for sentence in reading.sentences if sentence.hit.passage == passage]
+        for sentence in of_passage[:2]:
             yield Candidate("yes_no", "yes_no", (_place(sentence),), verdict=decision.says)
         following = [
             sentence
-            for sentence in near[1:]
-            if near[0].document_id == sentence.document_id
-            and is_next(reading.documents[sentence.document_id].text, near[0].end, sentence.start)
+            for sentence in of_passage[1:]
+            if of_passage[0].document_id == sentence.document_id
+            and is_next(
+                reading.documents[sentence.document_id].text, of_passage[0].end, sentence.start
+            )
         ]
         if following:
-            places = (_place(near[0]), _place(following[0]))
+            places = (_place(of_passage[0]), _place(following[0]))
             yield Candidate("yes_no", "yes_no", places, verdict=decision.says)
 
 
@@ -393,15 +395,20 @@ def _places(generator: str, document_id: str, offsets: Sequence[Offsets]) -> Can
 def _list(
     generator: str, document_id: str, offsets: Sequence[Offsets], lead: Offsets | None
 ) -> Candidate:
-    shown = ([lead] if lead else []) + list(offsets[:MAX_ITEMS])
-    places = tuple(Place(document_id, start, end) for start, end in shown)
+    quoted = ([lead] if lead else []) + list(offsets[:MAX_ITEMS])
+    places = tuple(Place(document_id, start, end) for start, end in quoted)
     return Candidate("list", generator, places, more=max(0, len(offsets) - MAX_ITEMS))
 
 
 def _item_scores(reading: Reading, document_id: str, offsets: Sequence[Offsets]) -> list[float]:
     """The best score of any sentence in each item."""
-    own = [sentence for sentence in reading.sentences if sentence.document_id == document_id]
+    of_document = [
+        sentence for sentence in reading.sentences if sentence.document_id == document_id
+    ]
     return [
-        max((sentence.score for sentence in own if start <= sentence.start < end), default=0.0)
+        max(
+            (sentence.score for sentence in of_document if start <= sentence.start < end),
+            default=0.0,
+        )
         for start, end in offsets
     ]

@@ -59,7 +59,7 @@ class Sentence:
 
 def sentences_of(output: ReaderOutput) -> list[Sentence]:
     """Every sentence with a score, once, best first; passages overlap."""
-    best: dict[tuple[str, int], Sentence] = {}
+    by_place: dict[tuple[str, int], Sentence] = {}
     for scored in output.sentences:
         passage = scored.hit.passage
         sentence = Sentence(
@@ -69,10 +69,10 @@ def sentences_of(output: ReaderOutput) -> list[Sentence]:
             scored.score,
             scored.hit,
         )
-        previous = best.get((sentence.document_id, sentence.start))
+        previous = by_place.get((sentence.document_id, sentence.start))
         if previous is None or previous.score < sentence.score:
-            best[sentence.document_id, sentence.start] = sentence
-    return sorted(best.values(), key=lambda s: (-s.score, s.document_id, s.start))
+            by_place[sentence.document_id, sentence.start] = sentence
+    return sorted(by_place.values(), key=lambda s: (-s.score, s.document_id, s.start))
 
 
 def without_headings(
@@ -128,8 +128,8 @@ def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]
     """The sentences, with scores lowered by how far their passage is behind the best one in
     retrieval.
     """
-    best = max((hit.log_score for hit in hits), default=0.0)
-    odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.log_score - best) for s in sentences]
+    top_score = max((hit.log_score for hit in hits), default=0.0)
+    odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.log_score - top_score) for s in sentences]
     pairs = zip(sentences, odds, strict=True)
     return [replace(s, score=expit(sentence_odds)) for s, sentence_odds in pairs]
 

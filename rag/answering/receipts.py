@@ -132,38 +132,42 @@ class Replay:
     changed: tuple[str, ...]
 
 
-def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
+def replay(ask: Callable[..., Answer], recorded: Receipt) -> Replay:
     """Asks the receipt's question again with the same options; `ask` is `Engine.ask`."""
     answer = ask(
-        old.question, old.read, parse(old.filter) or None, form=old.form, preferred=old.preferred
+        recorded.question,
+        recorded.read,
+        parse(recorded.filter) or None,
+        form=recorded.form,
+        preferred=recorded.preferred,
     )
-    new = answer.receipt
-    if new is None:
+    today = answer.receipt
+    if today is None:
         raise InputError("this engine gives no receipts", "ask through rag.build.engine")
-    return Replay(new.answer == old.answer, answer, tuple(changes(old, new)))
+    return Replay(today.answer == recorded.answer, answer, tuple(changes(recorded, today)))
 
 
-def changes(old: Receipt, new: Receipt) -> Iterable[str]:
+def changes(recorded: Receipt, today: Receipt) -> Iterable[str]:
     """The differences between two receipts that affect an answer, in words."""
     for name in ("embedder", "reader", "calibration"):
-        before, after = getattr(old, name), getattr(new, name)
+        before, after = getattr(recorded, name), getattr(today, name)
         if before != after:
             yield f"{name}: {before[:12]}… then, {after[:12]}… now"
-    for name in sorted(old.settings.keys() | new.settings.keys()):
-        if old.settings.get(name) != new.settings.get(name):
+    for name in sorted(recorded.settings.keys() | today.settings.keys()):
+        if recorded.settings.get(name) != today.settings.get(name):
             yield (
-                f"setting {name}: {old.settings.get(name, 'unknown')} then, "
-                f"{new.settings.get(name, 'unknown')} now"
+                f"setting {name}: {recorded.settings.get(name, 'unknown')} then, "
+                f"{today.settings.get(name, 'unknown')} now"
             )
-    for name in sorted(old.documents.keys() | new.documents.keys()):
-        if name not in new.documents:
+    for name in sorted(recorded.documents.keys() | today.documents.keys()):
+        if name not in today.documents:
             yield f"document {name}: read then, not now"
-        elif name not in old.documents:
+        elif name not in recorded.documents:
             yield f"document {name}: read now, not then"
-        elif old.documents[name] != new.documents[name]:
+        elif recorded.documents[name] != today.documents[name]:
             yield f"document {name}: changed since"
-    if old.generation != new.generation:
-        yield f"index: generation {old.generation} then, {new.generation} now"
+    if recorded.generation != today.generation:
+        yield f"index: generation {recorded.generation} then, {today.generation} now"
 
 
 def load(record: Any) -> Receipt:

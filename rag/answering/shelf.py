@@ -134,19 +134,19 @@ class Kinds:
         """
         words = _words(phrase) - _ANY - _AGREEMENTS
         scores = {
-            name: sum(1 / len(self._with[word]) for word in words & own)
-            for name, own in self.names.items()
+            name: sum(1 / len(self._with[word]) for word in words & names)
+            for name, names in self.names.items()
         }
-        best = max(scores, key=lambda name: scores[name], default=None)
-        if best is None or scores[best] < 0.3:
+        winner = max(scores, key=lambda name: scores[name], default=None)
+        if winner is None or scores[winner] < 0.3:
             return None
-        rivals = [name for name, score in scores.items() if score >= 0.8 * scores[best]]
-        return best if len(rivals) == 1 else None
+        rivals = [name for name, score in scores.items() if score >= 0.8 * scores[winner]]
+        return winner if len(rivals) == 1 else None
 
     def with_name(self, phrase: str) -> tuple[str, ...]:
         """The documents whose names have all words of a phrase."""
         words = _words(phrase)
-        return tuple(name for name, own in self.names.items() if words and words <= own)
+        return tuple(name for name, names in self.names.items() if words and words <= names)
 
 
 def _spaced(document_id: str) -> str:
@@ -313,9 +313,9 @@ def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:
         return asked if len(documents) >= _LEAST else None
     what, place = parts["what"], ""
     conditions: tuple[ShelfColumn, ...] = ()
-    if whose := _WHOSE.fullmatch(what):
-        what = whose["kind"]
-        condition = _predicate(whose["predicate"], "contract")
+    if owned := _WHOSE.fullmatch(what):
+        what = owned["kind"]
+        condition = _predicate(owned["predicate"], "contract")
         if condition is None:
             return None
         conditions = (condition,)

@@ -207,12 +207,12 @@ def total(values: Sequence[Value], sign: int = 1) -> Value:
 _SIGNS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥"}
 
 
-def in_words(number: float, like: Value) -> str:
+def in_words(number: float, model: Value) -> str:
     """A number in the unit and period of another value: "£6,094 per month"."""
-    shown = f"{number:,.2f}".removesuffix(".00")
-    unit = (like.unit or "").replace("_", " ")
-    if like.kind == "money" or like.unit in _SIGNS:
-        shown = f"{_SIGNS[unit]}{shown}" if unit in _SIGNS else f"{shown} {unit}"
+    words = f"{number:,.2f}".removesuffix(".00")
+    unit = (model.unit or "").replace("_", " ")
+    if model.kind == "money" or model.unit in _SIGNS:
+        words = f"{_SIGNS[unit]}{words}" if unit in _SIGNS else f"{words} {unit}"
     elif unit:
-        shown = f"{shown} {unit}{'' if number == 1 else 's'}"
-    return f"{shown} per {like.per}" if like.per else shown
+        words = f"{words} {unit}{'' if number == 1 else 's'}"
+    return f"{words} per {model.per}" if model.per else words

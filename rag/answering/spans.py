@@ -87,15 +87,15 @@ def mention(analysis: QuestionAnalysis, span: Span) -> Mention:
     )
     if is_relative(span.text):
         span_meaning = replace(span_meaning, anchor=passage.document_id)
-    near = f"{passage.context} {passage.text[start:end]}"
+    sentence_in_context = f"{passage.context} {passage.text[start:end]}"
     words = content_words(span.text)
     label = content_words(span.label)
     return Mention(
         span,
         span_meaning,
         (start, end),
-        coverage(analysis.words, near),
-        coverage(analysis.names, near, 1.0),
+        coverage(analysis.words, sentence_in_context),
+        coverage(analysis.names, sentence_in_context, 1.0),
         _unasked(words, analysis) if words else 1.0,
         _unasked(label, analysis) if label else 0.0,
         bool(
@@ -173,12 +173,12 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
 
 def _joint(members: Sequence[_Scored]) -> float:
     """The log of the sum of the odds of the best member of each passage."""
-    best: dict[tuple[str, int], float] = {}
+    by_passage: dict[tuple[str, int], float] = {}
     for score, member in members:
         place = member.span.hit.passage.document_id, member.span.hit.passage.start
-        best[place] = max(score, best.get(place, -math.inf))
-    top = max(best.values())
-    return top + math.log(sum(math.exp(score - top) for score in best.values()))
+        by_passage[place] = max(score, by_passage.get(place, -math.inf))
+    top = max(by_passage.values())
+    return top + math.log(sum(math.exp(score - top) for score in by_passage.values()))
 
 
 def _candidate(groups: Sequence[list[_Scored]]) -> SpanGroup:
@@ -222,10 +222,10 @@ def _date(mention: Mention, after: str, document: Document) -> Value | None:
     text = mention.span.text
     gap = len(after) - len(after.lstrip(", "))
     year = YEARS.match(after, gap) if gap else None  # the rest of a date that an answer left out
-    whole = (year and only_date(text + after[: year.end()])) or only_date(text)
-    if whole:
-        bound = " ".join(sorted(whole.qualifiers))
-        return Value("date", text, iso=whole.iso, precision=whole.precision, bound=bound)
+    dated = (year and only_date(text + after[: year.end()])) or only_date(text)
+    if dated:
+        bound = " ".join(sorted(dated.qualifiers))
+        return Value("date", text, iso=dated.iso, precision=dated.precision, bound=bound)
     before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
     day = document_date(document.metadata, document.text)
     is_in_row = _is_in_row(mention, document)

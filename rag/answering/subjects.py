@@ -57,7 +57,7 @@ def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
     if not rows:
         return ()
     means = np.stack(rows)
-    total = Counter(phrase for own in phrases for phrase in own)
+    total = Counter(phrase for counts in phrases for phrase in counts)
     names: dict[str, str] = {}
     for group in _groups(means, max(1, min(_MOST, len(rows) // _PER_GROUP))):
         phrase = _name(group, phrases, total)
@@ -112,31 +112,31 @@ def _groups(rows: Vectors, count: int) -> list[list[int]]:
     while len(chosen) < count:
         chosen.append(int(np.argmin((rows @ rows[chosen].T).max(axis=1))))
     centres = rows[chosen]
-    nearest = np.zeros(len(rows), dtype=int)
+    assigned = np.zeros(len(rows), dtype=int)
     for _ in range(_ROUNDS):
-        nearest = np.argmax(rows @ centres.T, axis=1)
-        means = (rows[nearest == group] for group in range(count))
+        assigned = np.argmax(rows @ centres.T, axis=1)
+        means = (rows[assigned == group] for group in range(count))
         centres = np.stack(
             [
-                _unit(own.mean(axis=0)) if len(own) else centres[group]
-                for group, own in enumerate(means)
+                _unit(members.mean(axis=0)) if len(members) else centres[group]
+                for group, members in enumerate(means)
             ]
         )
-    groups = (np.flatnonzero(nearest == group).tolist() for group in range(count))
+    groups = (np.flatnonzero(assigned == group).tolist() for group in range(count))
     return sorted(filter(None, groups), key=len, reverse=True)
 
 
 def _name(group: Sequence[int], phrases: Sequence[Counter[str]], total: Counter[str]) -> str:
     """The phrase of several words that most of a group's documents share and others lack, or ""."""
-    weights, inside = Counter[str](), Counter[str]()
+    weights, documents = Counter[str](), Counter[str]()
     for row in group:
         weights.update(phrases[row])
-        inside.update(phrases[row].keys())
+        documents.update(phrases[row].keys())
     most = max(_PER_GROUP, _COMMON * len(phrases))
     shared = [
         phrase
         for phrase in weights
-        if " " in phrase and inside[phrase] >= max(2, _SHARED * len(group))
+        if " " in phrase and documents[phrase] >= max(2, _SHARED * len(group))
         if total[phrase] <= most
     ]
-    return max(shared, key=lambda one: weights[one] * inside[one] / total[one], default="")
+    return max(shared, key=lambda one: weights[one] * documents[one] / total[one], default="")

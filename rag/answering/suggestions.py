@@ -115,7 +115,7 @@ def answered(
     """The first `count` questions that are answered: of different documents and with different
     beginnings; if there are too few, others.
     """
-    waiting, used = list(suggestions), set[str]()
+    waiting, words_asked = list(suggestions), set[str]()
     found = asked = 0
     for is_other in (True, False):
         later: list[Suggestion] = []
@@ -123,13 +123,13 @@ def answered(
             if found == count or asked == tries:
                 return
             alike = {suggestion.document_id, _beginning(suggestion.question)}
-            if is_other and not used.isdisjoint(alike):
+            if is_other and not words_asked.isdisjoint(alike):
                 later.append(suggestion)
                 continue
             asked += 1
             if _is_answered(ask(suggestion.question), suggestion):
                 found += 1
-                used |= alike
+                words_asked |= alike
                 yield suggestion.question
         waiting = later
 
@@ -156,17 +156,19 @@ def candidates(store: Store) -> Iterator[Suggestion]:
     """Questions of documents all over the index: the most natural ones first, and of these one of
     each document, then a second one of each.
     """
-    own: list[list[Suggestion]] = []
+    by_document: list[list[Suggestion]] = []
     for looked_at, name in enumerate(_spread([one.id for one in store.documents()])):
-        if looked_at == _MOST_DOCUMENTS or (looked_at >= _DOCUMENTS and len(own) >= _ENOUGH):
+        if looked_at == _MOST_DOCUMENTS or (
+            looked_at >= _DOCUMENTS and len(by_document) >= _ENOUGH
+        ):
             break
         document = store.document(name)
         if document and (found := _of_document(document)):
-            own.append(found)
-    ranks = sorted({one.rank for several in own for one in several})
+            by_document.append(found)
+    ranks = sorted({one.rank for suggestions in by_document for one in suggestions})
     seen = set[str]()
     for rank in ranks:
-        columns = ([one for one in several if one.rank == rank] for several in own)
+        columns = ([one for one in suggestions if one.rank == rank] for suggestions in by_document)
         for row in zip_longest(*columns):
             for suggestion in row:
                 if suggestion and suggestion.question.casefold() not in seen:
@@ -190,8 +192,8 @@ def _of_document(document: Document) -> list[Suggestion]:
         named = " ".join((document.title, *heading_path(document.blocks, one.start)))
         is_about = content_words(one.question) & content_words(named)
         found.append(one if is_about else replace(one, rank=one.rank + _IN_PASSING))
-    best = sorted(found, key=lambda one: one.rank)[:_PER_DOCUMENT]
-    return sorted(best, key=lambda one: (one.rank, one.start))
+    likeliest_few = sorted(found, key=lambda one: one.rank)[:_PER_DOCUMENT]
+    return sorted(likeliest_few, key=lambda one: (one.rank, one.start))
 
 
 _ASKING = re.compile(

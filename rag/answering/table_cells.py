@@ -54,19 +54,19 @@ def _snapped(
     fact = next((fact for fact in row.facts if fact.start < end <= fact.end), None) if row else None
     if row is None or fact is None:
         return span
-    inside = [one for one in row.facts if passage.start <= one.start and one.end <= passage.end]
-    best = _best(question_periods, fact, inside or [fact])
+    in_passage = [one for one in row.facts if passage.start <= one.start and one.end <= passage.end]
+    snapped = _best(question_periods, fact, in_passage or [fact])
     unmatched = question_periods.besides(periods(" | ".join(row.texts)))
     if unmatched.differ(row.stated):
         return None
-    if unmatched.differ(best.stated):
+    if unmatched.differ(snapped.stated):
         return None
-    if unmatched.quarters and unmatched.differ(document_quarter(best, row, passage)):
+    if unmatched.quarters and unmatched.differ(document_quarter(snapped, row, passage)):
         return None
     return replace(
         span,
-        start=best.start - passage.start,
-        end=best.end - passage.start,
+        start=snapped.start - passage.start,
+        end=snapped.end - passage.start,
         label=row.texts[0] if row.texts else "",
     )
 
@@ -82,8 +82,10 @@ def _best(question_periods: Periods, fact: Fact, facts: Sequence[Fact]) -> Fact:
         one for one, shared in zip(facts, agreement, strict=True) if shared == max(agreement)
     ]
     besides = [sum(map(bool, one.stated.besides(question_periods))) for one in agreeing]
-    plain = [one for one, other in zip(agreeing, besides, strict=True) if other == min(besides)]
-    return plain[0] if len(plain) == 1 else fact
+    closest_facts = [
+        one for one, other in zip(agreeing, besides, strict=True) if other == min(besides)
+    ]
+    return closest_facts[0] if len(closest_facts) == 1 else fact
 
 
 def document_quarter(fact: Fact, row: FactRow, passage: Passage) -> Periods:

@@ -188,14 +188,14 @@ def _names(question: str) -> frozenset[str]:
     """Stems of the words that are names, in lower case: capitalised, but no first word of the
     sentence, and no part of a period.
     """
-    bare = without_periods(re.sub(r"\b(?:Q[1-4]|H[12]|FY\d*)\b", " ", question))
-    start = bare.find(": ") + 2 if ": " in bare[:62] else 0
+    text = without_periods(re.sub(r"\b(?:Q[1-4]|H[12]|FY\d*)\b", " ", question))
+    start = text.find(": ") + 2 if ": " in text[:62] else 0
     named = [
         match[0]
-        for match in _NAME.finditer(bare)
+        for match in _NAME.finditer(text)
         if match.start() not in (0, start) and match[0] not in MONTHS
     ]
-    named += [bare[: start - 2]] if start else []
+    named += [text[: start - 2]] if start else []
     return frozenset(
         stem_words(" ".join(word.removesuffix("'s").removesuffix("’s") for word in named))
     )
@@ -243,10 +243,10 @@ def figure_of(line: Line, target: Periods) -> Fact | None:
     """The figure of exactly this period; None if there is none, or more than one fits."""
     fitting = [fact for fact in line.facts if _fits(line, fact, target)]
     if len(fitting) > 1 and not (target.months or target.quarters):
-        whole = [
+        exact = [
             fact for fact in fitting if not fact.periods.months or fact.periods.months == {"12"}
         ]
-        fitting = whole or fitting
+        fitting = exact or fitting
     return fitting[0] if len(fitting) == 1 and fitting[0].number is not None else None
 
 
@@ -367,8 +367,8 @@ SHIPPED = Path(__file__).with_name("table_figures.safetensors")
 
 def measure_of(phrase: str) -> str:
     """A phrase without periods and words of the operation: what is measured."""
-    bare = re.sub(r"['’]s\b", "", without_periods(phrase))
-    return " ".join(_OPERATION_WORDS.sub(" ", bare).split()).strip(" ?,.")
+    words = re.sub(r"['’]s\b", "", without_periods(phrase))
+    return " ".join(_OPERATION_WORDS.sub(" ", words).split()).strip(" ?,.")
 
 
 @dataclass(frozen=True)
@@ -421,11 +421,11 @@ class Matcher:
         return self.lines[key]
 
     def vectors_of(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
-        if new:
+        unknown = [text for text in dict.fromkeys(texts) if text not in self.vectors]
+        if unknown:
             if len(self.vectors) > _KEPT:
                 self.vectors.clear()
-            self.vectors.update(zip(new, self.embed(new), strict=True))
+            self.vectors.update(zip(unknown, self.embed(unknown), strict=True))
         return [self.vectors[text] for text in texts]
 
     def features(self, asked: Asked, phrase: str, lines: Sequence[Line]) -> list[dict[str, float]]:
@@ -434,10 +434,10 @@ class Matcher:
         words = frozenset(stem_words(measure))
         vectors = self.vectors_of([measure, *(line.label for line in lines)])
         likeness = [float(vectors[0] @ vector) for vector in vectors[1:]]
-        best = max(likeness, default=0.0)
+        highest = max(likeness, default=0.0)
         rows = []
-        for line, like in zip(lines, likeness, strict=True):
-            rows.append(_features(asked, words, line, like, like - best))
+        for line, value in zip(lines, likeness, strict=True):
+            rows.append(_features(asked, words, line, value, value - highest))
         return rows
 
     def group_features(
@@ -448,10 +448,10 @@ class Matcher:
         words = frozenset(stem_words(measure))
         vectors = self.vectors_of([measure, *(group.text for group in groups)])
         likeness = [float(vectors[0] @ vector) for vector in vectors[1:]]
-        best = max(likeness, default=0.0)
+        highest = max(likeness, default=0.0)
         return [
-            _group_features(asked, words, group, like, like - best)
-            for group, like in zip(groups, likeness, strict=True)
+            _group_features(asked, words, group, value, value - highest)
+            for group, value in zip(groups, likeness, strict=True)
         ]
 
 
@@ -462,7 +462,7 @@ _TOTAL_STEM = "total"
 
 
 def _features(
-    asked: Asked, words: frozenset[str], line: Line, like: float, lead: float
+    asked: Asked, words: frozenset[str], line: Line, likeness: float, lead: float
 ) -> dict[str, float]:
     document = line.table.document
     title = frozenset(stem_words(f"{document.title} {file_name(document.id)}"))
@@ -471,15 +471,17 @@ def _features(
     series = frozenset(stem_words(line.series)) - {_TOTAL_STEM}
     known = title | label | context
     asked_words = frozenset(stem_words(asked.question))
-    own = label - {_TOTAL_STEM}
+    label_words = label - {_TOTAL_STEM}
     others = frozenset(stem_words(" ".join(fact.series for fact in line.row.facts))) - series
     return {
         "asked_in_label": len(measure & label) / len(measure) if measure else 0.0,
         "asked_in_context": len(measure & (label | context)) / len(measure) if measure else 0.0,
-        "label_in_asked": len(own & asked_words) / len(own) if own else 0.0,
+        "label_in_asked": len(label_words & asked_words) / len(label_words) if label_words else 0.0,
         "context_in_asked": len(context & asked_words) / len(context) if context else 0.0,
-        "is_label": float(bool(label) and measure - context - {_TOTAL_STEM} == own - context),
-        "likeness": like,
+        "is_label": float(
+            bool(label) and measure - context - {_TOTAL_STEM} == label_words - context
+        ),
+        "likeness": likeness,
         "likeness_lead": lead,
         "total_asked": float(_TOTAL_STEM in asked_words and line.row.is_total),
         "total_not_asked": float(_TOTAL_STEM not in asked_words and line.row.is_total),
@@ -525,7 +527,7 @@ _GENERIC = frozenset(
 
 
 def _group_features(
-    asked: Asked, words: frozenset[str], group: Group, like: float, lead: float
+    asked: Asked, words: frozenset[str], group: Group, likeness: float, lead: float
 ) -> dict[str, float]:
     document = group.line.table.document
     title = frozenset(stem_words(f"{document.title} {file_name(document.id)}"))
@@ -535,7 +537,7 @@ def _group_features(
     asked_words = frozenset(stem_words(asked.question))
     return {
         "asked": len(measure & text) / len(measure) if measure else 0.0,
-        "likeness": like,
+        "likeness": likeness,
         "likeness_lead": lead,
         "names_missing": float(len(asked.names - title - text - labels)),
         "document_rank": float(group.line.rank),
@@ -638,8 +640,8 @@ def chosen(group: Group, operation: str) -> Item | None:
     if min(numbers) < 0 < max(numbers) or (operation == "least" and not group.is_whole):
         return None
     sizes = [abs(number) for number in numbers]
-    best = max(sizes) if operation == "most" else min(sizes)
-    return group.items[sizes.index(best)] if sizes.count(best) == 1 else None
+    extreme = max(sizes) if operation == "most" else min(sizes)
+    return group.items[sizes.index(extreme)] if sizes.count(extreme) == 1 else None
 
 
 # Candidates

@@ -92,12 +92,12 @@ def verify(store: Documents, citation: Citation) -> CitationCheck:
     start = _found(document, citation)
     if start is not None:
         return _verdict("moved", citation, start, edited, f"moved from {citation.start} to {start}")
-    now = _became(document, citation)
+    successor = _became(document, citation)
     detail = (
         "the document no longer says so" if edited else "the document never said so at this place"
     )
     return CitationCheck(
-        "changed", citation.document_id, citation.quote, None, None, edited, detail, now
+        "changed", citation.document_id, citation.quote, None, None, edited, detail, successor
     )
 
 
@@ -119,8 +119,8 @@ def _same_sentence(document: Document, citation: Citation) -> bool:
     is_unchanged = bool(citation.sha256) and citation.sha256 == document.sha256
     is_whole = _is_of_whole_words if is_unchanged else _is_sentence
     first = citation.start + len(citation.quote) - len(sentence)
-    around = _places(document.text, sentence, max(0, first), citation.start + len(sentence))
-    return any(is_whole(document, place, sentence) for place in _timely(around))
+    places = _places(document.text, sentence, max(0, first), citation.start + len(sentence))
+    return any(is_whole(document, place, sentence) for place in _timely(places))
 
 
 def _is_of_whole_words(document: Document, start: int, part: str) -> bool:
@@ -151,8 +151,8 @@ def _found(document: Document, citation: Citation) -> int | None:
     if not quote or quote not in sentence:
         is_long = len(quote) >= 20
         return next(_nearest(text, quote, citation.start), None) if is_long else None
-    inside = sentence.index(quote)
-    for place in _timely(_nearest(text, sentence, citation.start - inside)):
+    offset = sentence.index(quote)
+    for place in _timely(_nearest(text, sentence, citation.start - offset)):
         if _is_sentence(document, place, sentence):
             return place + next(_nearest(sentence, quote, citation.start - place))
     return None
@@ -161,10 +161,10 @@ def _found(document: Document, citation: Citation) -> int | None:
 def _nearest(text: str, part: str, offset: int) -> Iterator[int]:
     """The places of a part, the nearest to `offset` first."""
     offset = max(0, min(offset, len(text)))
-    for near in range(0, max(offset, len(text) - offset) + 1, _STEP):
-        far = near + _STEP
-        places = [*_places(text, part, offset + near, offset + far)]
-        places += _places(text, part, max(0, offset - far), offset - near)
+    for inner_edge in range(0, max(offset, len(text) - offset) + 1, _STEP):
+        outer_edge = inner_edge + _STEP
+        places = [*_places(text, part, offset + inner_edge, offset + outer_edge)]
+        places += _places(text, part, max(0, offset - outer_edge), offset - inner_edge)
         yield from sorted(places, key=lambda place: abs(place - offset))
 
 
@@ -191,11 +191,11 @@ def _became(document: Document, citation: Citation) -> str | None:
     """The sentence near the old place that is most similar to the cited one."""
     start = min(citation.start, len(document.text))
     end = start + min(len(citation.quote), _WIDTH)
-    around = sentences_in(document.blocks, max(0, start - _WIDTH), end + _WIDTH)
-    texts = [document.text[first:last] for first, last in around]
+    sentences = sentences_in(document.blocks, max(0, start - _WIDTH), end + _WIDTH)
+    texts = [document.text[first:last] for first, last in sentences]
     cited = citation.sentence or citation.quote
-    near = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _NEAR)
-    return near[0] if near else None
+    match = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _NEAR)
+    return match[0] if match else None
 
 
 def citations(value: Any) -> list[Citation]:

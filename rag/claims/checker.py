@@ -303,5 +303,5 @@ def _is_about(sentence: ClaimSentence, candidate: ClaimEvidence) -> bool:
         return len(sentence.text.split()) >= _QUOTED_WORDS
     antecedent = names(opening.text)[:1] if not sentence.text.startswith(opening.text[:3]) else []
     passage = candidate.sentence.hit.passage
-    around = f"{passage.context} {passage.text}"
-    return all(name.split()[-1] in around for name in antecedent)
+    passage_text = f"{passage.context} {passage.text}"
+    return all(name.split()[-1] in passage_text for name in antecedent)

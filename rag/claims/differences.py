@@ -71,8 +71,8 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
     claimed = figures(claim)[:_MOST_CLAIMED]
     stated = figures(_unnumbered(evidence))
-    around = (*stated, *figures(context))
-    missing = [value for value in claimed if not any(states(other, value) for other in around)]
+    surrounding = (*stated, *figures(context))
+    missing = [value for value in claimed if not any(states(other, value) for other in surrounding)]
 
     words = word_list(claim)
     matcher = difflib.SequenceMatcher(None, words, word_list(evidence), autojunk=False)
@@ -126,8 +126,8 @@ def is_quoted(claim: str, evidence: str) -> bool:
         theirs = _without_fillers(evidence[start:end])
         for first in range(len(theirs) - len(ours) + 1):
             if theirs[first : first + len(ours)] == ours:
-                around = {*theirs[:first], *theirs[first + len(ours) :]}
-                return not around & _MODIFIERS
+                further_words = {*theirs[:first], *theirs[first + len(ours) :]}
+                return not further_words & _MODIFIERS
     return False
 
 

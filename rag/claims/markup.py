@@ -54,19 +54,19 @@ def end_with_marks(text: str, end: int, limit: int) -> int:
     return end
 
 
-def without_markup(raw: str) -> str:
+def without_markup(source: str) -> str:
     """The words of a sentence, on one line."""
-    text = MARK.sub("", raw)
+    text = MARK.sub("", source)
     text = _LINK.sub(lambda match: match[1], text)
     text = _PREFIX.sub("", text)
     text = _TAG.sub(" ", _EMPHASIS.sub("", text))
     return " ".join(text.split())
 
 
-def cited_numbers(raw: str) -> tuple[int, ...]:
+def cited_numbers(source: str) -> tuple[int, ...]:
     """The numbers in the citation marks, in order, with ranges expanded."""
     numbers: list[int] = []
-    for mark in MARK.finditer(raw):
+    for mark in MARK.finditer(source):
         for first, last in _RANGE.findall(mark[1] or mark[2]):
             start, end = int(first), int(last or first)
             is_range = start <= end < start + _LONGEST_RANGE

@@ -72,8 +72,8 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     """The outermost quotations of at least `FEWEST_WORDS` words, in order; none in code or in a
     list of sources. `sentences` are those of the text.
     """
-    hidden = [(start, end) for start, end, kind in blocks(text) if kind in ("code", "source")]
-    visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), _without(text, hidden))
+    skipped = [(start, end) for start, end, kind in blocks(text) if kind in ("code", "source")]
+    visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), _without(text, skipped))
     block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
 
     quotations = list(_marked(text, _without(visible, block_quotes)))
@@ -229,11 +229,11 @@ def _single(text: str, start: int, end: int, doubles: Sequence[Offsets]) -> Iter
     """The quotations in single marks that cross no one in other marks, `doubles`."""
     starts = [opening for opening, _ in doubles]
     for opening, closing in _single_pairs(text, start, end):
-        around = doubles[max(0, bisect_right(starts, opening) - 1) :][:1]
+        enclosing = doubles[max(0, bisect_right(starts, opening) - 1) :][:1]
         within = doubles[max(0, bisect_right(starts, closing) - 1) :][:1]
         crosses = any(
             (first < opening < last) != (first < closing < last)
-            for first, last in (*around, *within)
+            for first, last in (*enclosing, *within)
         )
         if not crosses:
             yield opening, closing

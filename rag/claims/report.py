@@ -320,8 +320,8 @@ def _verdict(name: str, further: str) -> str:
 
 def _quote(words: str, source: str, further: str = "") -> str:
     goes_on = f" <i>{html.escape(shown(further))}</i>" if further else ""
-    small = f"<small>{html.escape(source)}</small>"
-    return f"<blockquote>{html.escape(words)}{goes_on}<br>{small}</blockquote>"
+    origin = f"<small>{html.escape(source)}</small>"
+    return f"<blockquote>{html.escape(words)}{goes_on}<br>{origin}</blockquote>"
 
 
 def _quotation_row(quotation: CheckedQuotation) -> str:

@@ -95,20 +95,22 @@ def _lacks(comparison: ClaimComparison) -> int:
 
 def decide(scored: Sequence[ClaimEvidence], scorer: Scorer) -> tuple[ClaimVerdict, float]:
     """(verdict, confidence): contradicted only if no candidate supports the claim better."""
-    best = max(scored, key=lambda item: item.supported)
+    supporter = max(scored, key=lambda item: item.supported)
     contradicted = max(item.contradicted for item in scored)
-    if best.supported >= scorer.support_from and not _is_outdone(best, scored):
-        is_partly = best.comparison.missing or best.is_conditional
-        return "partly" if is_partly else "supported", best.supported
-    if contradicted >= scorer.contradict_from and contradicted > best.supported:
+    if supporter.supported >= scorer.support_from and not _is_outdone(supporter, scored):
+        is_partly = supporter.comparison.missing or supporter.is_conditional
+        return "partly" if is_partly else "supported", supporter.supported
+    if contradicted >= scorer.contradict_from and contradicted > supporter.supported:
         return "contradicted", contradicted
-    return "not_in_documents", 1 - max(best.supported, contradicted)
+    return "not_in_documents", 1 - max(supporter.supported, contradicted)
 
 
-def _is_outdone(best: ClaimEvidence, scored: Sequence[ClaimEvidence]) -> bool:
-    """Whether something at least as similar contradicts the claim more than `best` supports it."""
-    rivals = (item for item in scored if item is not best and item.contradicted > best.supported)
-    return any(rival.comparison.likeness >= best.comparison.likeness for rival in rivals)
+def _is_outdone(supporter: ClaimEvidence, scored: Sequence[ClaimEvidence]) -> bool:
+    """Whether something at least as similar contradicts the claim more than it is supported."""
+    rivals = (
+        item for item in scored if item is not supporter and item.contradicted > supporter.supported
+    )
+    return any(rival.comparison.likeness >= supporter.comparison.likeness for rival in rivals)
 
 
 def judge(
@@ -132,7 +134,7 @@ def judge(
 
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
-    best = max(scored, key=lambda item: item.supported)
+    supporter = max(scored, key=lambda item: item.supported)
 
     supporting = [
         item
@@ -152,7 +154,7 @@ def judge(
     contradicts = [(item, "contradicts") for item in contradicting]
     contradicts_first = verdict == "contradicted"
     shown = [*contradicts, *supports] if contradicts_first else [*supports, *contradicts]
-    shown = shown[:_SHOWN] or [(best, "near")]
+    shown = shown[:_SHOWN] or [(supporter, "near")]
 
     is_by_cited = any(item.document_id in cited for item in supporting)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
@@ -160,11 +162,11 @@ def judge(
         text=claim,
         verdict=verdict,
         confidence=confidence,
-        supported=best.supported,
+        supported=supporter.supported,
         contradicted=max(item.contradicted for item in scored),
         evidence=tuple(_evidence(item, says, documents) for item, says in shown),
         wrong_citation=is_wrong,
-        is_conditional=verdict == "partly" and best.is_conditional,
+        is_conditional=verdict == "partly" and supporter.is_conditional,
     )
 
 

@@ -176,18 +176,20 @@ class Writer:
         text = self._server.complete(prompt)
         if "NOT FOUND" in text:
             return replace(written, reason="the writer found no answer in the sentences")
-        own = {source.number: source for source in sources}
-        every = (item for item in split_claims(text).sentences if item.skipped != "source")
-        judged = (self._judged(s, text[s.start : s.end], own) for s in islice(every, _READ))
+        by_number = {source.number: source for source in sources}
+        sentences = (item for item in split_claims(text).sentences if item.skipped != "source")
+        judged = (
+            self._judged(s, text[s.start : s.end], by_number) for s in islice(sentences, _READ)
+        )
         written = replace(written, sentences=tuple(judged))
         text = " ".join(sentence.text for sentence in written.kept)
         reason = "" if text else "no written sentence is supported by its citations"
         return replace(written, text=text or None, reason=reason)
 
     def _judged(
-        self, sentence: ClaimSentence, raw: str, sources: Mapping[int, WriterSource]
+        self, sentence: ClaimSentence, source: str, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
-        written = WrittenSentence(" ".join(raw.split()), sentence.cited, "")
+        written = WrittenSentence(" ".join(source.split()), sentence.cited, "")
         unknown = [number for number in sentence.cited if number not in sources]
         if sentence.skipped:
             return replace(written, struck="it makes no claim that can be checked")
@@ -195,15 +197,15 @@ class Writer:
             return self._without_citation(sentence, written, sources)
         if unknown:
             return replace(written, struck=f"it cites [{unknown[0]}], which it was not given")
-        worst = self._worst(sentence, [sources[number] for number in sentence.cited])
-        return replace(written, struck=_why(worst), checked=worst)
+        weakest_part = self._worst(sentence, [sources[number] for number in sentence.cited])
+        return replace(written, struck=_why(weakest_part), checked=weakest_part)
 
     def _without_citation(
         self, sentence: ClaimSentence, written: WrittenSentence, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
         stems = content_words(written.text)
-        near = sorted(sources.values(), key=lambda s: -len(stems & content_words(s.text)))
-        for source in near[:_NEAREST]:
+        by_likeness = sorted(sources.values(), key=lambda s: -len(stems & content_words(s.text)))
+        for source in by_likeness[:_NEAREST]:
             checked = self._worst(sentence, [source])
             if checked.verdict == "supported":
                 text = f"{written.text.rstrip('.')} [{source.number}]."

@@ -58,8 +58,8 @@ def inside(thing: str) -> str:
 
 def as_asked(words: str) -> str:
     """What a document says to "you", as its reader says it."""
-    for pattern, own in _PERSONS:
-        words = pattern.sub(own, words)
+    for pattern, replacement in _PERSONS:
+        words = pattern.sub(replacement, words)
     return words
 
 

@@ -56,11 +56,11 @@ def is_denied(claim: str, evidence: str, is_alike: bool) -> bool:
     """
     words = content_words(claim)
     clauses = [evidence] if _CLAUSE.search(claim) else _CLAUSE.split(evidence)
-    nearest = max(clauses, key=lambda clause: len(words & content_words(clause)))
-    if _denials(claim) % 2 == _denials(nearest) % 2:
+    closest_clause = max(clauses, key=lambda clause: len(words & content_words(clause)))
+    if _denials(claim) % 2 == _denials(closest_clause) % 2:
         return False
-    plain = claim if _denials(nearest) else nearest
-    return is_alike or not _LIMITS.search(plain.lower())
+    affirmed = claim if _denials(closest_clause) else closest_clause
+    return is_alike or not _LIMITS.search(affirmed.lower())
 
 
 def _denials(text: str) -> int:
@@ -102,14 +102,14 @@ def meaning(text: str, before: str = "", after: str = "", amount: bool = False) 
     """The meaning of words, given the text `before` and `after` them in their sentence. If the
     question asks for an `amount`, a number is not read as a date.
     """
-    bare = _LEAD.sub("", text)
+    words = _LEAD.sub("", text)
     is_dated = not amount and not after.lstrip().startswith(_ERA)
     date = only_date(text) if is_dated else None
     if date and (bound := _DATE_BOUND.search(before)):
         date = date.qualified(bound[1])
     stated = None if date else _amount(text, before, after)
     is_denied = is_denied_around(text, before, after)
-    return Meaning(bare, _key(bare) or text, is_denied, date, stated)
+    return Meaning(words, _key(words) or text, is_denied, date, stated)
 
 
 def _key(text: str) -> str:
@@ -213,8 +213,8 @@ def _dates(first: Dated, second: Dated) -> Relation:
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
 
 
-def _are_opposed(first: Set[str], second: Set[str], down: Set[str], up: Set[str]) -> bool:
-    return bool((first & down and second & up) or (first & up and second & down))
+def _are_opposed(first: Set[str], second: Set[str], lowering: Set[str], raising: Set[str]) -> bool:
+    return bool((first & lowering and second & raising) or (first & raising and second & lowering))
 
 
 # Quantities

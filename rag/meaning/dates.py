@@ -113,8 +113,8 @@ def days(text: str) -> frozenset[str]:
 
 def full_days(stated: Sequence[Date]) -> frozenset[str]:
     """The days with a year among these dates, in ISO 8601, with all their readings."""
-    full = [date for date in stated if date.precision == "day" and date.iso[0] != "-"]
-    return frozenset(iso for date in full for iso in (date.iso, date.other) if iso)
+    days = [date for date in stated if date.precision == "day" and date.iso[0] != "-"]
+    return frozenset(iso for date in days for iso in (date.iso, date.other) if iso)
 
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:
@@ -170,9 +170,9 @@ def _iso(parts: dict[str, str]) -> str:
         valid = date(int(year or 2000), int(month or 1), int(parts.get("day", 1)))
     except ValueError:
         return ""
-    shown = [year or "-"]
-    shown += [f"{valid.month:02}"] if month else []
-    return "-".join([*shown, *([f"{valid.day:02}"] if "day" in parts else [])])
+    parts_of_iso = [year or "-"]
+    parts_of_iso += [f"{valid.month:02}"] if month else []
+    return "-".join([*parts_of_iso, *([f"{valid.day:02}"] if "day" in parts else [])])
 
 
 def full_year(digits: str) -> str:
@@ -219,33 +219,33 @@ def only_date(text: str) -> Dated | None:
     first, last = text_dates[0], text_dates[-1]
     if len(text_dates) == 2 and not BETWEEN.fullmatch(text[first.end : last.start]):
         return None
-    around = f"{text[: first.start]} {text[last.end :]}"
-    qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
+    context = f"{text[: first.start]} {text[last.end :]}"
+    qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(context))
     if first.iso.startswith("--") and not last.iso.startswith("-"):
-        whole = f"{last.iso[:4]}{first.iso[1:]}"
-        if whole > last.iso:  # it began in the year before
-            whole = f"{int(last.iso[:4]) - 1:04}{first.iso[1:]}"
-        first = replace(first, iso=whole)
-    beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", around))
+        start_iso = f"{last.iso[:4]}{first.iso[1:]}"
+        if start_iso > last.iso:  # it began in the year before
+            start_iso = f"{int(last.iso[:4]) - 1:04}{first.iso[1:]}"
+        first = replace(first, iso=start_iso)
+    beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", context))
     if any(character.isalnum() or character == "_" for character in beside):
         return None
     return Dated((first.iso, last.iso)[: len(text_dates)], last.precision, qualifiers)
 
 
-def includes(wide: Dated, narrow: Dated) -> bool:
+def includes(period: Dated, date: Dated) -> bool:
     """Whether the narrow date is within the wide one, as 14 July 2015 is within 2015; a bound such
     as "before" must be the same on both.
     """
-    if len(wide.isos) != 1 or len(narrow.isos) != 1:
+    if len(period.isos) != 1 or len(date.isos) != 1:
         return False
-    if (wide.qualifiers or narrow.bounds) and wide.qualifiers != narrow.qualifiers:
+    if (period.qualifiers or date.bounds) and period.qualifiers != date.qualifiers:
         return False
-    outer, inner = wide.iso, narrow.iso
-    if outer.endswith("X"):
-        return inner.startswith(outer[:-1])
-    if outer.startswith("--"):
-        return inner[4:].startswith(outer[1:])
-    return inner == outer or inner.startswith(outer + "-")
+    period_iso, date_iso = period.iso, date.iso
+    if period_iso.endswith("X"):
+        return date_iso.startswith(period_iso[:-1])
+    if period_iso.startswith("--"):
+        return date_iso[4:].startswith(period_iso[1:])
+    return date_iso == period_iso or date_iso.startswith(period_iso + "-")
 
 
 def iso_date(text: str) -> str:
@@ -255,9 +255,9 @@ def iso_date(text: str) -> str:
     text = text.strip()
     if match := _PDF.fullmatch(text):
         text = "-".join(part for part in match.groups() if part)
-    only = only_date(_CLOCK.sub("", text))
-    if only and not only.qualifiers and len(only.isos) == 1 and only.iso.replace("-", "").isdigit():
-        return "" if only.iso.startswith("-") else only.iso
+    date = only_date(_CLOCK.sub("", text))
+    if date and not date.qualifiers and len(date.isos) == 1 and date.iso.replace("-", "").isdigit():
+        return "" if date.iso.startswith("-") else date.iso
     if "," in text or ":" in text:  # "Fri, 13 Feb 2026 10:00:00 +0000"
         with suppress(ValueError, TypeError, IndexError, OverflowError):
             return parsedate_to_datetime(text).date().isoformat()

@@ -52,8 +52,10 @@ def _frequencies(text: str) -> Iterator[tuple[int, int, Figure]]:
         if not word and not match[0].lower().startswith(("once", "each", "every")):
             continue  # "2,000 dollars a year" is a rate
         unit = {"annual": "year", "dai": "day"}.get(word, word) or match["unit"].lower()
-        often = Quantity("frequency", 2.0 if match["other"] else 1.0, None, f"per {unit}", "", "")
-        yield match.start(), match.end(), Figure(match[0], None, often)
+        frequency = Quantity(
+            "frequency", 2.0 if match["other"] else 1.0, None, f"per {unit}", "", ""
+        )
+        yield match.start(), match.end(), Figure(match[0], None, frequency)
 
 
 def _spoken(match: re.Match[str]) -> str:
@@ -130,17 +132,17 @@ def _without(text: str, placed: Sequence[tuple[int, int, Figure]]) -> str:
 def _dates(text: str) -> Iterator[tuple[int, int, Figure]]:
     for start, end, precision in ((date.start, date.end, date.precision) for date in dates(text)):
         words = text[start:end]
-        only = only_date(words)
-        if only is None or precision == "decade":
+        dated = only_date(words)
+        if dated is None or precision == "decade":
             continue
         after = text[end : end + _UNIT_WITHIN]
         amount = quantity(words, after) if precision == "year" else None
         if bound := DATE_BOUND.search(text[:start]):
-            only, words = only.qualified(bound[1]), text[bound.start() : end]
+            dated, words = dated.qualified(bound[1]), text[bound.start() : end]
         in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
         numbers = tuple(map(float, in_digits.split()))
         stated = amount if amount and amount.unit else None
-        yield start, end, Figure(words, only, stated, None, numbers)
+        yield start, end, Figure(words, dated, stated, None, numbers)
 
 
 def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
@@ -178,11 +180,13 @@ def contradicting(
     """(the claim's words, the evidence's words) for each `missing` value of the claim, if a
     different value of its kind is `stated` and the claim does not have that value too.
     """
-    unclaimed = [value for value in stated if not any(states(value, own) for own in claimed)]
+    unclaimed = [
+        value for value in stated if not any(states(value, claim_value) for claim_value in claimed)
+    ]
     for value in missing:
-        different = next((other for other in unclaimed if _differ(value, other)), None)
-        if different:
-            yield value.text, different.text
+        rival = next((other for other in unclaimed if _differ(value, other)), None)
+        if rival:
+            yield value.text, rival.text
 
 
 def _differ(claimed: Figure, stated: Figure) -> bool:

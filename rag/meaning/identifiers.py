@@ -64,5 +64,5 @@ def _name(document_id: str, title: str) -> str:
 
 def day_in_words(day: str) -> str:
     """ "1 July 2023" for 2023-07-01."""
-    whole = date.fromisoformat(day)
-    return f"{whole.day} {whole:%B} {whole.year}"
+    parsed = date.fromisoformat(day)
+    return f"{parsed.day} {parsed:%B} {parsed.year}"

@@ -61,7 +61,7 @@ def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
     last = fold(name.split()[-1])
     return (
         last in words
-        or any(last in same and words & same for same in _SAME_COUNTRY)
+        or any(last in country and words & country for country in _SAME_COUNTRY)
         or _has_inflection(last, words)
         or _has_initials(name, words)
         or _has_written_out(name.replace(".", ""), evidence)

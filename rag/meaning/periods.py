@@ -114,8 +114,8 @@ def of_column(name: str) -> Periods:
     stated = periods(name)
     if _NO_PERIOD.search(name):
         return Periods()
-    bare = _TWO_YEARS.sub("", name) if stated.years else name
-    return Periods() if not stated.days and _RANGE.search(bare) else stated
+    text = _TWO_YEARS.sub("", name) if stated.years else name
+    return Periods() if not stated.days and _RANGE.search(text) else stated
 
 
 def same_season(day: str, other: str) -> bool:

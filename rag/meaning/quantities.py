@@ -161,9 +161,9 @@ def _table() -> tuple[dict[str, tuple[str, float]], dict[str, str]]:
         for prefix, (times, letter) in _PREFIXES.items() if unit in _PREFIXED else ():
             sizes[prefix + unit] = dimension, factor * times
             for name in called:
-                short = (len(name) <= 2 and not name.islower()) or name in ("m", "g", "l", "t")
-                symbol = letter + name if short else prefix + name
-                if (letter or not short) and symbol not in _NO_SYMBOL:
+                is_symbol = (len(name) <= 2 and not name.islower()) or name in ("m", "g", "l", "t")
+                symbol = letter + name if is_symbol else prefix + name
+                if (letter or not is_symbol) and symbol not in _NO_SYMBOL:
                     names.setdefault(symbol, prefix + unit)
     for unit, power, words in (("square", 2, ("²", "2")), ("cubic", 3, ("³", "3"))):
         for length, letters in _LENGTHS.items():
@@ -323,14 +323,14 @@ def quantity(text: str, after: str = "") -> Quantity | None:
         return None
     first, last = ends
     tail = text[last.end() :]
-    inside = bool(tail.strip())
+    has_tail = bool(tail.strip())
     follows = f"{tail}{digits(after)}"
     millions = _MILLIONS.match(follows)
     unclear = _PART.match(follows) or (millions and millions["noun"] not in _STOP)
-    unit = None if unclear else _unit(first["sign"], tail if inside else follows)
+    unit = None if unclear else _unit(first["sign"], tail if has_tail else follows)
     if unit is None:
         return None
-    kind, name, used = unit
+    kind, name, length = unit
     before = _BOUND.search(text, 0, first.start())
     head = text[: before.start() if before else first.start()]
     has_leading_zero = first["number"][0] == "0" and first["number"][1:2].isdecimal()
@@ -340,12 +340,12 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     number, upper = _value(first), None if last is first else _value(last)
     if (upper is not None and upper < number) or max(abs(number), abs(upper or 0)) > _LARGEST:
         return None
-    later = _BOUND_AFTER.match(follows, used)
-    end = later.end() if later else used
+    later = _BOUND_AFTER.match(follows, length)
+    end = later.end() if later else length
     rate = _RATE.match(follows, end)
     per = _per(rate) if rate else ""
     head_words = [word for word in head.split() if word.lower() != "between"]
-    other_words = f"{' '.join(head_words)} {tail[end:] if inside else ''}".strip()
+    other_words = f"{' '.join(head_words)} {tail[end:] if has_tail else ''}".strip()
     bound = _bound_name(before) or _bound_name(later)
     return Quantity(kind, number, upper, name, bound, other_words, per)
 
@@ -388,8 +388,8 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
     if sign:
         if tail[:1] in NUMERIC_LETTERS:
             return None
-        used = next((len(word) for word in _DOLLARS if tail.startswith(word)), 0)
-        return "money", CURRENCIES[sign.strip().lower()], used
+        length = next((len(word) for word in _DOLLARS if tail.startswith(word)), 0)
+        return "money", CURRENCIES[sign.strip().lower()], length
     match = _UNIT.match(tail)
     if not match:
         return None if tail[:1] in NUMERIC_LETTERS else ("number", None, 0)
@@ -398,8 +398,8 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
     if match["glued"]:
         known = named_unit(match["glued"])
         return (*known, match.end()) if known else None
-    kind, unit, used = _named(match["words"])
-    return kind, unit, match.start("words") + used if unit else 0
+    kind, unit, length = _named(match["words"])
+    return kind, unit, match.start("words") + length if unit else 0
 
 
 def _named(words: str) -> tuple[str, str | None, int]:
@@ -466,11 +466,13 @@ def _unit_factor(heading: str, label: str) -> int:
     of shares.
     """
     unit = _SCALE.search(heading) or _SCALE_OF.search(heading)
-    short = None if unit else _SHORT_SCALE.search(heading)
-    if not (unit or short) or _PER_SHARE.search(label):
+    abbreviated = None if unit else _SHORT_SCALE.search(heading)
+    if not (unit or abbreviated) or _PER_SHARE.search(label):
         return 1
     if "shares" in word_set(label) and "except" in heading.lower():
         return 1
-    if short:
-        return _SHORT_FACTORS[(short["scale"] or short["zeros"]).lower().lstrip("'’")[0]]
+    if abbreviated:
+        return _SHORT_FACTORS[
+            (abbreviated["scale"] or abbreviated["zeros"]).lower().lstrip("'’")[0]
+        ]
     return _FACTORS[unit[1].lower()] if unit else 1

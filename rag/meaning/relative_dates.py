@@ -81,10 +81,10 @@ def _date_near_top(text: str) -> dt.date | None:
 def _day(text: str) -> dt.date | None:
     """The day that the text consists of; a time of day after an ISO date is ignored."""
     date_part, _, clock = text.strip().replace("T", " ", 1).partition(" ")
-    only = only_date(date_part if ":" in clock[:3] else text)
-    if only is None or only.precision != "day" or len(only.isos) != 1 or only.iso[0] == "-":
+    date = only_date(date_part if ":" in clock[:3] else text)
+    if date is None or date.precision != "day" or len(date.isos) != 1 or date.iso[0] == "-":
         return None
-    return dt.date.fromisoformat(only.iso)
+    return dt.date.fromisoformat(date.iso)
 
 
 def resolve(
@@ -145,12 +145,14 @@ def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved |
 
 
 def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
-    back = (day.weekday() - number) % 7
-    ahead, before = 7 - back, -(back or 7)
+    days_back = (day.weekday() - number) % 7
+    ahead, before = 7 - days_back, -(days_back or 7)
     if modifier == "next" and ahead <= 2:  # some mean the one after
         return None
-    steps = {"next": ahead, "coming": ahead, "this": -back % 7, "last": before, "past": before}
-    return _shifted(day, "day", steps.get(modifier or "", ahead if is_ahead and back else -back))
+    steps = {"next": ahead, "coming": ahead, "this": -days_back % 7, "last": before, "past": before}
+    return _shifted(
+        day, "day", steps.get(modifier or "", ahead if is_ahead and days_back else -days_back)
+    )
 
 
 def _shifted(day: dt.date, unit: str, count: int) -> _Resolved | None:

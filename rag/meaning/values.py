@@ -33,7 +33,7 @@ class Surroundings:
 NOWHERE = Surroundings()
 
 
-def typed_value(text: str, kind: str, around: Surroundings = NOWHERE) -> Value | None:
+def typed_value(text: str, kind: str, surroundings: Surroundings = NOWHERE) -> Value | None:
     """The first value in the words of an answer that suits a grid's column of this type; None
     without one. A date that can be read in two ways, such as 1/7/2023, has no `iso`.
     """
@@ -46,19 +46,19 @@ def typed_value(text: str, kind: str, around: Surroundings = NOWHERE) -> Value |
         is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
         return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
     if kind == "date":
-        return _date(text, around)
-    return _amount(text, kind, around)
+        return _date(text, surroundings)
+    return _amount(text, kind, surroundings)
 
 
 # Dates
 
 
-def _date(text: str, around: Surroundings) -> Value | None:
+def _date(text: str, surroundings: Surroundings) -> Value | None:
     """The date, or the two ends of a period. What a sentence says right after the words, such as
     the year, is part of it.
     """
-    sentence = f"{around.before}{text}{around.after}"
-    start, end = len(around.before), len(around.before) + len(text)
+    sentence = f"{surroundings.before}{text}{surroundings.after}"
+    start, end = len(surroundings.before), len(surroundings.before) + len(text)
     stated = [
         date
         for date in all_dates(sentence)
@@ -103,10 +103,10 @@ _SCALE_AFTER = re.compile(r"\s?(?:thousand|million|billion|trillion|bn|mn)\b|[kK
 """The scale of a number, which an answer may have cut off."""
 
 
-def _amount(text: str, kind: str, around: Surroundings) -> Value | None:
-    if text[-1:].isdecimal() and (scale := _SCALE_AFTER.match(around.after)):
+def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
+    if text[-1:].isdecimal() and (scale := _SCALE_AFTER.match(surroundings.after)):
         text += scale[0]
-        around = replace(around, after=around.after[scale.end() :])
+        surroundings = replace(surroundings, after=surroundings.after[scale.end() :])
     values = [(figure.text, figure.quantity) for figure in figures(text) if figure.quantity]
     amounts = [pair for pair in values if pair[1].kind != "frequency"] or values
     money = [pair for pair in amounts if pair[1].kind == "money"] if kind == "amount" else []
@@ -114,15 +114,15 @@ def _amount(text: str, kind: str, around: Surroundings) -> Value | None:
         return None
     words, amount = (money or amounts)[0]
     readings = (
-        meaning(text, around.before, around.after, amount=True).quantity,
-        quantity(text, around.after),
-        _range(text, around.after),
+        meaning(text, surroundings.before, surroundings.after, amount=True).quantity,
+        quantity(text, surroundings.after),
+        _range(text, surroundings.after),
     )
-    for whole in readings:
-        if whole and (whole.kind == amount.kind or amount.kind in ("number", "frequency")):
-            words, amount = text, whole
+    for reading in readings:
+        if reading and (reading.kind == amount.kind or amount.kind in ("number", "frequency")):
+            words, amount = text, reading
             break
-    amount = _in_table(words, amount, around)
+    amount = _in_table(words, amount, surroundings)
     return Value(
         amount.kind,
         words,
@@ -131,7 +131,7 @@ def _amount(text: str, kind: str, around: Surroundings) -> Value | None:
         upper=amount.upper,
         unit=amount.unit,
         bound=amount.bound,
-        per=amount.per or (_per(text, around) if amount.kind == "money" else ""),
+        per=amount.per or (_per(text, surroundings) if amount.kind == "money" else ""),
     )
 
 
@@ -179,19 +179,19 @@ _NAMED_PER = re.compile(
 """In the name of a column or the label of a row."""
 
 
-def _per(text: str, around: Surroundings) -> str:
+def _per(text: str, surroundings: Surroundings) -> str:
     """How often an amount of money is paid, if the words beside it say so."""
-    beside = f"{text}{around.after}"
+    beside = f"{text}{surroundings.after}"
     last = [match.end() for match in re.finditer(NUMBER, text)][-1:]
     match = _PER_AFTER.match(beside[last[0] :]) if last else None
-    match = match or _PER_BEFORE.search(around.before[-BESIDE:])
-    if match is None and around.label is not None:
-        match = _NAMED_PER.search(around.column) or _NAMED_PER.search(around.label)
+    match = match or _PER_BEFORE.search(surroundings.before[-BESIDE:])
+    if match is None and surroundings.label is not None:
+        match = _NAMED_PER.search(surroundings.column) or _NAMED_PER.search(surroundings.label)
     if match is None:
         return ""
     parts = {name: part.lower() for name, part in match.groupdict().items() if part}
-    often = parts.get("often") or parts.get("label")
-    unit = _OFTEN[often] if often else parts["unit"]
+    adverb = parts.get("often") or parts.get("label")
+    unit = _OFTEN[adverb] if adverb else parts["unit"]
     return "year" if unit == "annum" else unit
 
 
@@ -206,27 +206,27 @@ _COUNTED = re.compile(
 """In the label of a row or the name of a column whose figures are no money."""
 
 
-def _in_table(text: str, amount: Quantity, around: Surroundings) -> Quantity:
+def _in_table(text: str, amount: Quantity, surroundings: Surroundings) -> Quantity:
     """A figure of a table with the scale, the sign and the currency that its column, its row or the
     heading states.
     """
-    if around.label is None or amount.kind not in ("money", "number", "percentage"):
+    if surroundings.label is None or amount.kind not in ("money", "number", "percentage"):
         return amount
-    stated = (around.column, around.label, around.headings)
-    factor = figure_factor(text, amount.kind, " ".join(stated), around.label)
+    stated = (surroundings.column, surroundings.label, surroundings.headings)
+    factor = figure_factor(text, amount.kind, " ".join(stated), surroundings.label)
     number = abs(amount.number) if factor < 0 else amount.number
     upper = None if amount.upper is None else factor * amount.upper
     amount = replace(amount, number=factor * number, upper=upper)
-    currency = _currency(around) if amount.kind == "number" and amount.unit is None else ""
+    currency = _currency(surroundings) if amount.kind == "number" and amount.unit is None else ""
     return replace(amount, kind="money", unit=currency) if currency else amount
 
 
-def _currency(around: Surroundings) -> str:
+def _currency(surroundings: Surroundings) -> str:
     """The currency that the name of the column, the label of the row or a heading states, or ""."""
-    if _COUNTED.search(f"{around.label} {around.column}"):
+    if _COUNTED.search(f"{surroundings.label} {surroundings.column}"):
         return ""
-    stated = _CURRENCY.search(around.column) or _CURRENCY.search(around.label or "")
-    if stated is None and (heading := _TABLE_CURRENCY.search(around.headings)):
+    stated = _CURRENCY.search(surroundings.column) or _CURRENCY.search(surroundings.label or "")
+    if stated is None and (heading := _TABLE_CURRENCY.search(surroundings.headings)):
         return CURRENCIES[(heading[1] or heading[2]).lower()]
     return CURRENCIES[stated[0].lower()] if stated else ""
 
@@ -248,5 +248,5 @@ def addition(value: Value | None, words: str) -> str:
             "" if value.upper is None else f" to {value.upper:,.12g}"
         )
         return " ".join(part for part in (value.bound, number, unit, per) if part)
-    new = ((value.bound, stated.bound), (per, f"per {stated.per}" if stated.per else ""))
-    return ", ".join(part for part, said in new if part != said)
+    additions = ((value.bound, stated.bound), (per, f"per {stated.per}" if stated.per else ""))
+    return ", ".join(part for part, said in additions if part != said)

@@ -174,8 +174,8 @@ def named_words(question: str) -> frozenset[str]:
 
 def coverage(stems: Set[str], text: str, empty: float = 0.0) -> float:
     """The share, in [0, 1], of the word stems that `text` contains; `empty` without stems."""
-    own = {word[:5] for word in normalize(text).split()}
-    return len(stems & own) / len(stems) if stems else empty
+    prefixes = {word[:5] for word in normalize(text).split()}
+    return len(stems & prefixes) / len(stems) if stems else empty
 
 
 def singular(noun: str) -> str:
