@@ -64,7 +64,7 @@ def ask(
     in it for its models. Raises as `Engine.ask`, BusyError, and InputError if the question has no
     answer and needs all documents, of which rag reads a few.
     """
-    few = engine.alternatives
+    most = engine.alternatives
     answer_to = answer_to or (lambda query: engine.ask_many([query])[0])
     for _ in range(TRIES):
         answer = answer_to(replace(query, alternatives=_ALL_CANDIDATES))
@@ -73,8 +73,8 @@ def ask(
             break
     else:
         raise BusyError("the index changes all the time", "try again when nothing is ingested")
-    shown = few if answer.text is not None else few + 1
-    shortened = replace(answer, alternatives=answer.alternatives[:shown])
+    count = most if answer.text is not None else most + 1
+    shortened = replace(answer, alternatives=answer.alternatives[:count])
     if answer.text is not None or answer.form == TALK:
         return shortened, None
     if (
@@ -119,12 +119,12 @@ def _digests(documents: Iterable[Document], conditions: Filter) -> dict[str, str
 def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
     """A passage that was read, as the citation of its text, and its likeliest candidate."""
     passage = hit.passage
-    inside = (
+    candidates = (
         alternative
         for alternative in answer.alternatives
         if any(map(hit.contains, alternative.citations))
     )
-    candidate = next(inside, None)
+    candidate = next(candidates, None)
     document = engine.store.document(passage.document_id)
     if document is None:
         raise BusyError("a document was deleted meanwhile", "ask again")
@@ -204,22 +204,22 @@ def check(
     receipt = receipts.load(record)
     conditions = parse(receipt.filter)
     try:
-        before, nearest = dict(record["documents"]), citations(record["passages"])
+        before, passages = dict(record["documents"]), citations(record["passages"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the certificate lacks a part: {error}", "write a new one") from error
     after = _digests(store.documents(), conditions)
-    checks = (verify(store, passage) for passage in nearest)
+    checks = (verify(store, passage) for passage in passages)
     threshold = settings.threshold if settings.threshold >= 0 else judge.threshold
     embedder, reader = map(receipts.model_digest, (settings.embedder, settings.reader))
     today = replace(receipt, embedder=embedder, reader=reader, calibration=judge.digest)
-    own = receipts.answer_settings(replace(settings, threshold=threshold))
+    settings_today = receipts.answer_settings(replace(settings, threshold=threshold))
     return CertificateCheck(
         True,
         tuple(sorted(after.keys() - before)),
         tuple(name for name in sorted(after.keys() & before) if after[name] != before[name]),
         tuple(sorted(before.keys() - after)),
         tuple(passage for passage in checks if passage.status != "ok"),
-        tuple(receipts.changes(receipt, replace(today, settings=own))),
+        tuple(receipts.changes(receipt, replace(today, settings=settings_today))),
     )
 
 

@@ -405,8 +405,8 @@ def _is_by_key(spec: GridSpec) -> bool:
 def _groups(rows: str, filter: Filter, documents: Sequence[Document]) -> Iterator[GridRow]:
     if rows == "documents":
         for document in documents:
-            own = (*filter, Condition("document", "=", document.id))
-            yield GridRow(document.id, document.title, own, document.sha256)
+            conditions = (*filter, Condition("document", "=", document.id))
+            yield GridRow(document.id, document.title, conditions, document.sha256)
     elif rows == "folders":
         for folder in sorted({document.id.rpartition("/")[0] for document in documents} - {""}):
             yield GridRow(folder, folder, (*filter, Condition("source", "=", folder)))

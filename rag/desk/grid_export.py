@@ -392,8 +392,8 @@ def _parts_in_use(grid: Grid, column: GridColumn) -> list[int]:
     """The numbers of the parts of typed values that some cell of the column has."""
     cells = (grid.cells.get((row.key, column.name)) for row in grid.rows)
     details = [_typed_details(_certain_value(cell, column.type), column.type) for cell in cells]
-    every = range(len(_TYPED_DETAILS.get(column.type, ())))
-    return [n for n in every if any(detail[n] != "" for detail in details)]
+    numbers = range(len(_TYPED_DETAILS.get(column.type, ())))
+    return [n for n in numbers if any(detail[n] != "" for detail in details)]
 
 
 def _openpyxl() -> Any:
@@ -428,14 +428,14 @@ def _number_format(value: Value, number: float) -> str:
     if value.kind == "money" and decimals:
         decimals = max(2, decimals)
     digits = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
-    shown = f"{_literal(_SYMBOLS[unit])}{digits}" if unit in _SYMBOLS else digits
+    figure = f"{_literal(_SYMBOLS[unit])}{digits}" if unit in _SYMBOLS else digits
     if unit == "percent":
-        shown += _literal("%")
+        figure += _literal("%")
     elif unit and unit not in _SYMBOLS:
         plural = "s" if value.kind == "duration" and number != 1 else ""
-        shown += _literal(f"{unit}{plural}".replace("_", " "), before=" ")
+        figure += _literal(f"{unit}{plural}".replace("_", " "), before=" ")
     period = _literal(f"per {value.per}", before=" ") if value.per else ""
-    return f"{_literal(value.bound, after=' ')}{shown}{period}"
+    return f"{_literal(value.bound, after=' ')}{figure}{period}"
 
 
 def _literal(words: str, before: str = "", after: str = "") -> str:

@@ -128,6 +128,6 @@ def _check_keys(values: Mapping[str, Any], kind: type, place: str) -> None:
     names = [field.name for field in fields(kind)]
     for key in values:
         if key not in names:
-            near = difflib.get_close_matches(key, names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(names)}"
+            similar = difflib.get_close_matches(key, names, 1)
+            hint = f"did you mean {similar[0]}?" if similar else f"it may have: {', '.join(names)}"
             raise InputError(f"{place} has an unknown key {key[:100]!r}", hint)

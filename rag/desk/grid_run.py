@@ -238,11 +238,11 @@ def cell(
         is_readable = bool(document and document.text.strip())
         return absent if is_readable else replace(absent, state="unreadable")
 
-    likeliest = _likeliest(answer, column.type, found.retrieved.documents)
-    if likeliest is None:
+    chosen = _likeliest(answer, column.type, found.retrieved.documents)
+    if chosen is None:
         return absent
 
-    value, candidate, typed = likeliest
+    value, candidate, typed = chosen
     probability = candidate.confidence
     answered_from = engine.threshold
     unsure_from = UNLIKELY

@@ -160,9 +160,9 @@ def check_answer(value: Any, store: Documents, proceed: Proceed = lambda: None) 
     checks = _checks(store, cited, proceed)
     faults = []
     if computed := computed_value(value):
-        again = verify_computed(store, computed, cited, checks)
-        now = f": {again.now}" if again.now else ""
-        faults += [] if again.holds else [f"{again.text} does not hold: {again.detail}{now}"]
+        check = verify_computed(store, computed, cited, checks)
+        today = f": {check.now}" if check.now else ""
+        faults += [] if check.holds else [f"{check.text} does not hold: {check.detail}{today}"]
     return ProofCheck("answer", len(cited), tuple(faults), citations=checks)
 
 

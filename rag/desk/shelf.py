@@ -134,7 +134,7 @@ def _cells(
     engine: Engine, filter: Filter, question: ShelfQuestion, documents: Sequence[Document]
 ) -> Mapping[str, Mapping[str, Cell]]:
     """The cells of the documents, by document and column; a column of names needs no model."""
-    due = [
+    to_ask = [
         grid_run.Due(
             GridRow(one.id, one.title, (*filter, Condition("document", "=", one.id)), one.sha256),
             GridColumn(str(number), column.question, column.type),
@@ -145,7 +145,7 @@ def _cells(
         for one in documents
     ]
     cells: dict[str, dict[str, Cell]] = {}
-    for cell in grid_run.ask(engine, due) if due else []:
+    for cell in grid_run.ask(engine, to_ask) if to_ask else []:
         cells.setdefault(cell.row, {})[cell.column] = cell
     return cells
 
@@ -156,7 +156,7 @@ def _row(
     document = engine.store.document(listed.id)
     if document is None:
         return GridAnswerRow(listed.id, listed.title, "unreadable")
-    shown: list[GridAnswerCell] = []
+    row_cells: list[GridAnswerCell] = []
     verdicts: list[str] = []
     for number, column in enumerate(question.columns):
         if column.test.kind == "names":
@@ -170,11 +170,11 @@ def _row(
                 cell = _unsaid(document)
             elif verdict == "silent":
                 cell = GridAnswerCell("absent", "", min(asked.probability, grid_run.ABSENT))
-        shown.append(cell)
+        row_cells.append(cell)
         verdicts.append(verdict)
     order_of_outcomes = ("unreadable", "other", "silent", "unsure", "counted")
     outcome = min(verdicts, key=order_of_outcomes.index)
-    return GridAnswerRow(document.id, document.title, outcome, tuple(shown))
+    return GridAnswerRow(document.id, document.title, outcome, tuple(row_cells))
 
 
 _EACH = re.compile(r"^[^.;,]{0,20}\beach\b", re.IGNORECASE)
@@ -274,8 +274,8 @@ def _composed(asked: Asked, question: ShelfQuestion, grid: GridAnswer, engine: E
         if (cell := row.cells[-1]).citation
     ]
     lines = [f"{piece.label}: {piece.text}" if piece.label else piece.text for piece in pieces]
-    unsure = grid.counts["unsure"]
-    lead = f"{outcome.lead} ({unsure} unsure)" if unsure else outcome.lead
+    count = grid.counts["unsure"]
+    lead = f"{outcome.lead} ({count} unsure)" if count else outcome.lead
     text = "\n".join([lead, *lines])
     citations = tuple(piece.citation for piece in pieces)
     return Answer(
@@ -316,13 +316,13 @@ def _refused(asked: Asked, reason: str, grid: GridAnswer) -> Answer:
 
 def _confidence(grid: GridAnswer) -> float:
     """The mean probability that what is said of a document is right."""
-    likely = [
+    probabilities = [
         1 - cell.probability if cell.state == "absent" else cell.probability
         for row in grid.rows
         for cell in row.cells
         if cell.state in ("answered", "absent")
     ]
-    return sum(likely) / len(likely) if likely else 0.0
+    return sum(probabilities) / len(probabilities) if probabilities else 0.0
 
 
 def _outcome(question: ShelfQuestion, grid: GridAnswer) -> _Outcome:
@@ -370,7 +370,7 @@ def _ordered(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outco
         values = _values(ordered[:2])
         value = total(values, sign=-1)
         return _Outcome(f"{value.text}, the difference of two documents", ordered[:2], value)
-    best = tuple(row for place, row in ranked if place == ranked[0][0])
-    lead = " and ".join(row.title for row in best)
-    shown = ordered if question.kind == NAMED else best
-    return _Outcome(lead, shown, best[0].cells[-1].typed)
+    winners = tuple(row for place, row in ranked if place == ranked[0][0])
+    lead = " and ".join(row.title for row in winners)
+    quoted_rows = ordered if question.kind == NAMED else winners
+    return _Outcome(lead, quoted_rows, winners[0].cells[-1].typed)

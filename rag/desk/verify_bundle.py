@@ -20,13 +20,13 @@ def checks(bundle: Path, folder: str) -> Iterator[tuple[bool, str]]:
     for name in sorted((files.keys() | digests) - {"SHA256SUMS", "SHA256SUMS.sig"}):
         digest = sha256(files[name].read_bytes()) if name in files else "missing"
         yield digest == digests.get(name), f"missing, changed or added: {name!a}"
-    own = {sha256(p.read_bytes()) for p in Path(folder or bundle).rglob("*") if p.is_file()}
+    known_digests = {sha256(p.read_bytes()) for p in Path(folder or bundle).rglob("*") if p.is_file()}
     content, texts = json.loads((bundle / "answers.json").read_bytes()), {}
     for one in content["documents"]:
         text, original = (files[n].read_bytes() if n in files else b"" for n in one["files"])
         texts[one["id"]] = text.decode("utf-8", "replace")
         yield not one["plain"] or text in (original, original[3:]), f"other text: {one['id']!a}"
-        is_known = one["file_sha256"] in own or not (folder or one["files"][1])
+        is_known = one["file_sha256"] in known_digests or not (folder or one["files"][1])
         yield is_known, f"no file has the digest of the original: {one['id']!a}"
     for answer in content["answers"]:
         places = [[q["document_id"], *map(q["highlight"].get, PLACE)] for q in answer["citations"]]

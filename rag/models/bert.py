@@ -154,14 +154,14 @@ class Bert:
             if not name.startswith(prefix)
         }
         prefix = prefix if len(self.others) < len(weights) else ""
-        own = {
+        tensors = {
             name.removeprefix(prefix): value.to(
                 self._device, arithmetic.dtype if value.is_floating_point() else None
             )
             for name, value in weights.items()
             if name.startswith(prefix)
         }
-        self._build(own, arithmetic.int8)
+        self._build(tensors, arithmetic.int8)
 
     def _build(self, weights: Weights, int8: bool) -> None:
         def parts(name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,13 +239,13 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     distances have one each, and further ones share wider and wider ones.
     """
     half = len(table) // 2
-    near = half // 2
+    exact = half // 2
     positions = torch.arange(longest, device=table.device)
     distance = positions[None, :] - positions[:, None]
-    far = distance.abs()
-    share = torch.log(far.clamp(min=1) / near) / math.log(_DISTANCES / near)
-    wide = (near + (share * (half - near)).long()).clamp(max=half - 1)
-    bucket = torch.where(far < near, far, wide) + half * (distance > 0)
+    size = distance.abs()
+    share = torch.log(size.clamp(min=1) / exact) / math.log(_DISTANCES / exact)
+    logarithmic = (exact + (share * (half - exact)).long()).clamp(max=half - 1)
+    bucket = torch.where(size < exact, size, logarithmic) + half * (distance > 0)
     return table[bucket].permute(2, 0, 1).unsqueeze(0).contiguous()
 
 

@@ -66,8 +66,8 @@ class LastReading:
         """`read` for several (question, hits) pairs, without those of the last batch."""
         keys = [(question, tuple(hits)) for question, hits in questions]
         last = self._last
-        new = [key for key in dict.fromkeys(keys) if key not in last]
-        outputs = last | dict(zip(new, self._reader.read_many(new), strict=True))
+        unread = [key for key in dict.fromkeys(keys) if key not in last]
+        outputs = last | dict(zip(unread, self._reader.read_many(unread), strict=True))
         self._last = {key: outputs[key] for key in keys}
         return [outputs[key] for key in keys]
 

@@ -99,9 +99,9 @@ class MeanEmbedder:
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         remembered = self._remembered
-        new = [text for text in dict.fromkeys(texts) if text not in remembered]
-        if new:
-            remembered = remembered | dict(zip(new, self.embed_passages(new), strict=True))
+        unknown = [text for text in dict.fromkeys(texts) if text not in remembered]
+        if unknown:
+            remembered = remembered | dict(zip(unknown, self.embed_passages(unknown), strict=True))
             self._remembered = dict(list(remembered.items())[-_REMEMBERED:])
         rows = [remembered[text] for text in texts]
         return np.array(rows, dtype=np.float32).reshape(len(rows), self.dim)
@@ -124,13 +124,13 @@ class MeanEmbedder:
 def _batches(ids: Sequence[list[int]]) -> Iterator[list[list[int]]]:
     """The texts' tokens in order, in batches within the token budget, of at least one text."""
     batch: list[list[int]] = []
-    used = 0
+    tokens = 0
     for text in ids:
-        if batch and used + len(text) > _BATCH_TOKENS:
+        if batch and tokens + len(text) > _BATCH_TOKENS:
             yield batch
-            batch, used = [], 0
+            batch, tokens = [], 0
         batch.append(text)
-        used += len(text)
+        tokens += len(text)
     if batch:
         yield batch
 

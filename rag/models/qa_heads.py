@@ -76,14 +76,14 @@ def windows_of(
     neighbours. What fits in one window is tokenised once, all in one call.
     """
     question = cut(tokenizer, question, MAX_QUESTION_TOKENS)
-    whole = _encoded(
+    encoded = _encoded(
         tokenizer,
         question,
         [(c[:MAX_CONTEXT_CHARACTERS] + "\n" if c else "", text, 0) for c, text in passages],
     )
     return [
         [window] if window.tokens <= max_tokens else _pieces(tokenizer, window, max_tokens, stride)
-        for window in whole
+        for window in encoded
     ]
 
 
@@ -123,10 +123,10 @@ def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
 
 def _plain(tokenizer: Any) -> Tokenizer:
     """The tokenizer without truncation and padding; for one of transformers, the one inside it."""
-    plain: Tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    plain.no_truncation()
-    plain.no_padding()
-    return plain
+    backend: Tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
 
 
 def batches(
@@ -139,14 +139,14 @@ def batches(
     `size` windows, by default one, each of at most `tokens` tokens.
     """
     batch: list[T] = []
-    used = 0
+    count = 0
     for item in sorted(items, key=tokens):
         windows = size(item) if size else 1
-        if batch and (used + windows) * tokens(item) > limit:
+        if batch and (count + windows) * tokens(item) > limit:
             yield batch
-            batch, used = [], 0
+            batch, count = [], 0
         batch.append(item)
-        used += windows
+        count += windows
     if batch:
         yield batch
 
@@ -154,8 +154,8 @@ def batches(
 def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """`starts`, `ends` and `scored` of `Encoded` for one window, each of shape (t,)."""
     starts, ends = np.array(window.encoding.offsets, dtype=np.int64).T
-    inside = np.array([sequence == 1 for sequence in window.encoding.sequence_ids])
-    scored = inside & (starts >= window.prefix) & (ends > starts)
+    in_passage = np.array([sequence == 1 for sequence in window.encoding.sequence_ids])
+    scored = in_passage & (starts >= window.prefix) & (ends > starts)
     moved = window.offset - window.prefix
     return starts + moved, ends + moved, scored
 
@@ -167,9 +167,13 @@ def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
     scored = np.zeros(shape, dtype=np.bool_)
     for row, window in enumerate(batch):
-        own = row, slice(window.tokens)
-        ids[own], types[own], mask[own] = window.encoding.ids, window.encoding.type_ids, 1
-        starts[own], ends[own], scored[own] = places(window)
+        row_tokens = row, slice(window.tokens)
+        ids[row_tokens], types[row_tokens], mask[row_tokens] = (
+            window.encoding.ids,
+            window.encoding.type_ids,
+            1,
+        )
+        starts[row_tokens], ends[row_tokens], scored[row_tokens] = places(window)
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     expected = {name: inputs[name] for name in inputs if name in tokenizer.model_input_names}
     return Encoded(expected, starts, ends, scored)

@@ -52,8 +52,10 @@ class ExtractiveReader:
         windows: list[tuple[Place, Window]] = []
         for row, (question, hits) in enumerate(questions):
             passages = [(hit.passage.context, hit.passage.text) for hit in hits]
-            for number, own in enumerate(windows_of(self.tokenizer, question, passages)):
-                windows += [((row, number), window) for window in own]
+            for number, passage_windows in enumerate(
+                windows_of(self.tokenizer, question, passages)
+            ):
+                windows += [((row, number), window) for window in passage_windows]
         by_place = defaultdict[Place, list[Read]](list)
         for batch in batches(windows, lambda item: item[1].tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
@@ -95,18 +97,18 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
 
     A sentence's logit is the mean of its tokens'; if two windows contain it, the higher one counts.
     """
-    best: dict[tuple[int, int], float] = {}
+    logits: dict[tuple[int, int], float] = {}
     sentences = passage_sentences(hit.passage)
     for window, output in windows:
         if output.sentence is None:
             continue
         starts, ends, scored = places(window)
         for start, end in sentences:
-            inside = scored & (starts < end) & (ends > start)
-            if inside.any():
-                logit = float(output.sentence[: window.tokens][inside].mean())
-                best[start, end] = max(best.get((start, end), -np.inf), logit)
-    scores = {place: float(1 / (1 + np.exp(-logit))) for place, logit in sorted(best.items())}
+            tokens = scored & (starts < end) & (ends > start)
+            if tokens.any():
+                logit = float(output.sentence[: window.tokens][tokens].mean())
+                logits[start, end] = max(logits.get((start, end), -np.inf), logit)
+    scores = {place: float(1 / (1 + np.exp(-logit))) for place, logit in sorted(logits.items())}
     return [SentenceScore(hit, *place, score) for place, score in scores.items()]
 
 

@@ -107,14 +107,14 @@ def of_pages(
         starts.append((len(parts), 0))
         for number, part in enumerate(part for part in page if part.text.strip()):
             last = parts[-1] if parts else Part("", 1)
-            apart = last.level or part.level or last.context != part.context
-            whole = None if apart or last.blocks or part.blocks else glue(last.text, part.text)
-            if whole is None:
+            is_apart = last.level or part.level or last.context != part.context
+            joined = None if is_apart or last.blocks or part.blocks else glue(last.text, part.text)
+            if joined is None:
                 parts.append(part if part.blocks else replace(part, text=part.text.strip()))
                 continue
-            parts[-1] = replace(last, text=whole)
+            parts[-1] = replace(last, text=joined)
             if number == 0:  # after the word that spans both pages
-                starts[-1] = (len(parts) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
+                starts[-1] = (len(parts) - 1, joined.find(" ", len(last.text)) + 1 or len(joined))
     return with_pages(parts, starts, metadata)
 
 
@@ -124,7 +124,7 @@ def with_pages(
     """Join parts that are not empty; a page starts at each (index of a part, offset in it)."""
     text, blocks = join(parts)
     offsets = list(accumulate((len(part.text.strip()) + len(GAP) for part in parts), initial=0))
-    pages = [min(offsets[part] + inside, len(text)) for part, inside in starts]
+    pages = [min(offsets[part] + offset, len(text)) for part, offset in starts]
     return Parsed(text, blocks, metadata, tuple(accumulate(reversed(pages), min))[::-1])
 
 

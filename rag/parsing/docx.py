@@ -50,7 +50,7 @@ def parse(content: bytes) -> Parsed:
 
 def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
     """The document, with a page from the first text after each page break on."""
-    whole: list[Part] = []
+    pieces_of_text: list[Part] = []
     starts = [(0, 0)]
     breaks = 0
     for part in parts:
@@ -60,13 +60,13 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
                 breaks += 1
                 continue
             text += " " if text else ""
-            starts += [(len(whole), len(text))] * breaks
+            starts += [(len(pieces_of_text), len(text))] * breaks
             breaks = 0
             pieces.append((match.start(), len(text), len(match[0])))
             text += match[0]
         if text:
-            whole.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
-    return with_pages(whole, [*starts, *[(len(whole), 0)] * breaks], metadata)
+            pieces_of_text.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
+    return with_pages(pieces_of_text, [*starts, *[(len(pieces_of_text), 0)] * breaks], metadata)
 
 
 def _moved(blocks: Sequence[Block], pieces: Sequence[tuple[int, int, int]]) -> tuple[Block, ...]:

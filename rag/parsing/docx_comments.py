@@ -26,19 +26,19 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     """
     document = docx.Document(io.BytesIO(content))
     body = document.element.body
-    whole = "".join(map(_letters, _runs(body)))
+    letters = "".join(map(_letters, _runs(body)))
     found: list[tuple[int, int, str]] = []
     elsewhere: list[str] = []
     reached = 0
     for words, comment in comments:
         wanted = "".join(words.split())
-        start = whole.find(wanted, reached)
+        start = letters.find(wanted, reached)
         if start < 0 or not wanted:
             elsewhere.append(f"“{words}”: {comment}")
             continue
         reached = start
         found.append((start, start + len(wanted), comment))
-    if elsewhere and whole:
+    if elsewhere and letters:
         found.insert(0, (0, 1, "\n".join(elsewhere)))
     _cut(body, {start for start, _, _ in found}, {end for _, end, _ in found})
     runs = list(_runs(body))
@@ -93,12 +93,12 @@ def _separate(run: Any) -> None:
     """Give each part of a run, such as a text or a line break, a run of its own."""
     *others, _ = (child for child in run if child.tag != _PROPERTIES)
     for part in others:
-        own = deepcopy(run)
-        for child in list(own):
+        copy = deepcopy(run)
+        for child in list(copy):
             if child.tag != _PROPERTIES:
-                own.remove(child)
-        own.append(part)
-        run.addprevious(own)
+                copy.remove(child)
+        copy.append(part)
+        run.addprevious(copy)
 
 
 def _divide(run: Any, text: str, cuts: set[int]) -> None:
@@ -107,6 +107,6 @@ def _divide(run: Any, text: str, cuts: set[int]) -> None:
         piece = run if end == len(text) else deepcopy(run)
         if piece is not run:
             run.addprevious(piece)
-        (own,) = piece.iterchildren(TEXT)
-        own.text = text[start:end]
-        own.set(_SPACE, "preserve")
+        (node,) = piece.iterchildren(TEXT)
+        node.text = text[start:end]
+        node.set(_SPACE, "preserve")

@@ -53,9 +53,13 @@ def _utf16_without_mark(content: bytes) -> str:
     """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else.
     Raises ParseError for other bytes.
     """
-    even, odd = content[::2], content[1::2]
-    for zeros, letters, codec in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
-        if zeros.count(0) > 0.7 * len(zeros) and not letters.count(0) and len(even) == len(odd):
+    at_even, at_odd = content[::2], content[1::2]
+    for zeros, letters, codec in ((at_odd, at_even, "utf-16-le"), (at_even, at_odd, "utf-16-be")):
+        if (
+            zeros.count(0) > 0.7 * len(zeros)
+            and not letters.count(0)
+            and len(at_even) == len(at_odd)
+        ):
             return codec
     raise ParseError("is binary, not text")
 
@@ -86,14 +90,14 @@ def _decode_named(content: bytes, charset: str | None) -> str | None:
 def _decode_legacy(content: bytes) -> str:
     """Decode in the most likely encoding, or an equally likely Windows-1252; or ParseError."""
     matches = charset_normalizer.from_bytes(content, cp_isolation=_LEGACY)
-    best = matches.best()
-    if best is None:
+    guess = matches.best()
+    if guess is None:
         raise ParseError("is not text in any known encoding")
     western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
     is_western = (
-        western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.05
+        western and western.chaos <= guess.chaos and western.coherence >= guess.coherence - 0.05
     )
     try:
-        return content.decode("cp1252" if is_western else best.encoding)
+        return content.decode("cp1252" if is_western else guess.encoding)
     except UnicodeDecodeError:  # it tests only samples of large files
         raise ParseError("is not text in any known encoding") from None

@@ -41,17 +41,17 @@ def find(
 
     Raises NotFoundError for a missing path, InputError for a path within an index.
     """
-    own = os.path.realpath(index) if index else ""
+    index_path = os.path.realpath(index) if index else ""
     for path in paths:
         # Path.exists raises for names that are too long and folders without access
         if not os.path.exists(path):
             hint = "check the path; rag ingest takes files and folders"
             raise NotFoundError(f"no such file or folder: {path}", hint)
         root, hint = path.resolve(), "give the folder of the documents, or keep the index elsewhere"
-        if _is_index(root, own):
+        if _is_index(root, index_path):
             message = f"{path} is an index folder, not a folder of documents"
             raise InputError(message, f"{hint} with --index")
-        if root.name in OWN_FILES and _is_index(root.parent, own):
+        if root.name in OWN_FILES and _is_index(root.parent, index_path):
             message = f"{path} is a file of the index itself, not a document"
             raise InputError(message, f"{hint} with --index")
     for path in paths:
@@ -59,11 +59,11 @@ def find(
         if root.is_file():
             yield _found(root, root.parent, name or root.parent.name)
         else:
-            yield from _walk(root, name or root.name, own)
+            yield from _walk(root, name or root.name, index_path)
 
 
-def _is_index(folder: str | Path, own: str) -> bool:
-    return str(folder) == own or is_index(folder)
+def _is_index(folder: str | Path, index_path: str) -> bool:
+    return str(folder) == index_path or is_index(folder)
 
 
 def is_in_index(path: str, root: Path) -> bool:
@@ -72,13 +72,15 @@ def is_in_index(path: str, root: Path) -> bool:
     return any(root in folder.parents and is_index(folder) for folder in above)
 
 
-def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
+def _walk(root: Path, folder_name: str, index_path: str) -> Iterator[FoundFile]:
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(f"folder {root} cannot be read", f"allow access: chmod u+rx {root}")
-    closed: list[OSError] = []
-    for folder, folders, names in os.walk(root, onerror=closed.append):
+    errors: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=errors.append):
         visible = (name for name in folders if not name.startswith("."))
-        folders[:] = sorted(n for n in visible if not _is_index(os.path.join(folder, n), own))
+        folders[:] = sorted(
+            n for n in visible if not _is_index(os.path.join(folder, n), index_path)
+        )
         linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         visible = (name for name in names if not name.startswith("."))
         for name in sorted([*visible, *linked]):
@@ -87,7 +89,7 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
             if reason or name not in linked:  # one to a folder inside is found there
                 # special files are reported later
                 yield replace(_found(path, root, folder_name), reason=reason)
-    for error in closed:  # found as well, so that it is reported instead of ignored
+    for error in errors:  # found as well, so that it is reported instead of ignored
         yield _found(Path(error.filename), root, folder_name)
 
 
@@ -101,8 +103,8 @@ def _why_left(link: Path, root: Path) -> str:
 
 def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
     """A file below `root`; bytes of its id that are not UTF-8 are written as \\xe9."""
-    inside = path.relative_to(root).as_posix()
-    document_id = os.fsencode(f"{folder_name}/{inside}" if folder_name else inside)
+    relative = path.relative_to(root).as_posix()
+    document_id = os.fsencode(f"{folder_name}/{relative}" if folder_name else relative)
     return FoundFile(path, document_id.decode("utf-8", "backslashreplace"))
 
 

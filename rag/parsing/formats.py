@@ -32,11 +32,11 @@ class Format:
         try:
             return importlib.import_module(f"rag.parsing.{self.module}")
         except ModuleNotFoundError as error:
-            extra = _EXTRAS.get((error.name or "").split(".")[0])
-            if extra is None:
+            needed = _EXTRAS.get((error.name or "").split(".")[0])
+            if needed is None:
                 raise
             raise ParseError(
-                f"needs a library that is not installed: {install_line(extra)}"
+                f"needs a library that is not installed: {install_line(needed)}"
             ) from error
 
 
@@ -96,9 +96,9 @@ def _zipped(content: bytes, suffix: str) -> str:
         return "epub"
     if suffix in ("docx", "pptx", "xlsx", "epub", "zip"):
         return suffix
-    inside = content[-65_536:]  # the directory is at the end
-    kind = next((kind for mark, kind in _OFFICE.items() if mark in inside), "zip")
-    return kind if b"[Content_Types].xml" in inside else "zip"
+    directory = content[-65_536:]  # the directory is at the end
+    kind = next((kind for mark, kind in _OFFICE.items() if mark in directory), "zip")
+    return kind if b"[Content_Types].xml" in directory else "zip"
 
 
 _LIBRARIES = (

@@ -92,8 +92,8 @@ class _Record:
 
     def __init__(self, value: Any) -> None:
         pairs = list(_flat(value, ""))
-        short = {path: text for path, text in reversed(pairs) if len(text) <= _LONG}
-        self.title = next((short[key] for key in _TITLES if key in short), "")
+        titles = {path: text for path, text in reversed(pairs) if len(text) <= _LONG}
+        self.title = next((titles[key] for key in _TITLES if key in titles), "")
         pairs = [(p, text) for p, text in pairs if not (p in _TITLES and text == self.title)]
         self.bodies = [(p, text) for p, text in pairs if len(text) > _LONG or p in _BODIES]
         self.values = [pair for pair in pairs if pair not in self.bodies]

@@ -60,8 +60,11 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
     lists = Lists()
     in_paragraph = is_after_gap = False
     for (start, line), (_, below) in zip_longest(lines, lines[1:], fillvalue=(0, "")):
-        text, wide = line.strip(), line.expandtabs(_TAB)
-        begin, indent = start + len(line) - len(line.lstrip()), len(wide) - len(wide.lstrip())
+        text, expanded = line.strip(), line.expandtabs(_TAB)
+        begin, indent = (
+            start + len(line) - len(line.lstrip()),
+            len(expanded) - len(expanded.lstrip()),
+        )
         end = begin + len(text)
         marked = _MARKED.match(line)
         if not text:

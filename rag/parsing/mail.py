@@ -34,7 +34,7 @@ def parts(content: bytes) -> Iterator[Member]:
     ends = [start for start, _ in starts[1:]] + [len(content)]
     for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
         message = _ESCAPED.sub(rb"\1", content[begin:end])
-        yield Member(f"{number:05}.eml", partial(lambda whole, limit: whole, message))
+        yield Member(f"{number:05}.eml", partial(lambda mail, limit: mail, message))
 
 
 class _Bounded(EmailPolicy):
@@ -93,12 +93,14 @@ def _body(message: EmailMessage) -> Iterator[Part]:
         part = stack.pop()
         kind = part.get_content_type()
         if part.is_multipart():
-            inner = [child for child in part.get_payload() if isinstance(child, Message)]
+            children = [child for child in part.get_payload() if isinstance(child, Message)]
             if kind == "message/rfc822":  # an attached one keeps its headers
-                headers = (_headers(child) for child in inner)
+                headers = (_headers(child) for child in children)
                 yield from (Part(_lines(values, values)) for values in headers)
-            plain = [c for c in inner if c.get_content_type() == "text/plain" and _text(c).strip()]
-            stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
+            as_text = [
+                c for c in children if c.get_content_type() == "text/plain" and _text(c).strip()
+            ]
+            stack += (as_text if kind == "multipart/alternative" and as_text else children)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
             yield from fragment(text) if kind == "text/html" else _plain(text)

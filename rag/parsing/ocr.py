@@ -57,9 +57,9 @@ def recognised_page(picture: Any, number: int, pages: int) -> PdfPage:
 
 def lines(picture: Any) -> list[Line]:
     """The lines of text in a Pillow image; places in pixels from its left and top."""
-    small = picture.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE))
-    boxes = list(_boxes(small))
+    scaled = picture.convert("RGB")
+    scaled.thumbnail((_SIDE, _SIDE))
+    boxes = list(_boxes(scaled))
     if not boxes:
         return []
     scale = max(1.0, max(picture.size) / _SIDE)
@@ -77,8 +77,8 @@ def _boxes(picture: Any) -> Iterator[tuple[str, Box]]:
     read = _reader()(picture)
     if read.boxes is None:
         return
-    for corners, text, sure in zip(read.boxes, read.txts, read.scores, strict=True):
-        if sure >= _SURE and text.strip():
+    for corners, text, score in zip(read.boxes, read.txts, read.scores, strict=True):
+        if score >= _SURE and text.strip():
             xs, ys = zip(*((float(x), float(y)) for x, y in corners), strict=True)
             yield text.strip(), (min(xs), min(ys), max(xs), max(ys))
 

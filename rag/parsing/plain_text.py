@@ -55,8 +55,8 @@ def _has_lines_as_paragraphs(source: str) -> bool:
     case.
     """
     lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
-    long = [line for line in lines if len(line) > _LONG]
-    if len(lines) < 2 or sum(map(len, long)) < 0.5 * sum(map(len, lines)):
+    long_lines = [line for line in lines if len(line) > _LONG]
+    if len(lines) < 2 or sum(map(len, long_lines)) < 0.5 * sum(map(len, lines)):
         return False
     after = [below for line, below in pairwise(lines) if len(line) > _LONG]
     return len([below for below in after if below[0].islower()]) <= 0.2 * len(after)
@@ -178,12 +178,12 @@ def _row(line: _TextLine) -> Block:
 def _lines(text: str) -> list[_TextLine]:
     lines: list[_TextLine] = []
     start = 0
-    for raw in text.splitlines(keepends=True):
-        source = raw.rstrip()
-        wide = source.expandtabs()
-        content = wide.lstrip()
-        lines.append(_TextLine(start, source, content, len(wide) - len(content)))
-        start += len(raw)
+    for whole_line in text.splitlines(keepends=True):
+        source = whole_line.rstrip()
+        expanded = source.expandtabs()
+        content = expanded.lstrip()
+        lines.append(_TextLine(start, source, content, len(expanded) - len(content)))
+        start += len(whole_line)
     return lines
 
 
@@ -196,7 +196,9 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     """Level by line number."""
     levels: dict[int, int] = {}
     marks: list[str] = []
-    capitals = {index for index, around in enumerate(_around(lines)) if _is_capital(*around)}
+    capitals = {
+        index for index, neighbours in enumerate(_around(lines)) if _is_capital(*neighbours)
+    }
     for index, (above, line, below) in enumerate(_around(lines)):
         numbered = _NUMBERED.fullmatch(line.text)
         depth = numbered.group(1).count(".") if numbered else 0
@@ -232,9 +234,9 @@ def _is_underlined(above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
 
 def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
-    around = lines[index + 1 : index + 6], lines[max(index - 5, 0) : index][::-1]
-    near = (next((line.text for line in side if line.text), "") for side in around)
-    return any(map(_NUMBERED.fullmatch, near))
+    sides = lines[index + 1 : index + 6], lines[max(index - 5, 0) : index][::-1]
+    neighbours = (next((line.text for line in side if line.text), "") for side in sides)
+    return any(map(_NUMBERED.fullmatch, neighbours))
 
 
 def _is_capital(above: _TextLine, line: _TextLine, below: _TextLine) -> bool:

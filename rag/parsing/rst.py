@@ -138,8 +138,8 @@ class _Reader:
         elif name in _OBJECTS and argument:
             yield from self._defined(argument, body, depth)
         else:
-            apart = [""] if below and not below[0] else []
-            yield from self._nested([argument, *apart, *body], depth)
+            separator = [""] if below and not below[0] else []
+            yield from self._nested([argument, *separator, *body], depth)
 
     def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Part]:
         """A term or an object and its description, with its name as context."""
@@ -166,22 +166,30 @@ class _Reader:
             yield Part("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
         elif not _RULE.match(lines[0]) or len(lines) > 1:
             text = "\n".join(_items(lines))
-            shown = text[:-1] if text.endswith("::") else text
-            yield Part("" if shown == ":" else inline_text(shown))
+            prose = text[:-1] if text.endswith("::") else text
+            yield Part("" if prose == ":" else inline_text(prose))
 
 
 def _heading(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
     """(text, style, next line) of a title with a rule below, or above and below."""
-    over = _RULE.match(lines[index])
-    text, under = (index + 1, index + 2) if over else (index, index + 1)
-    if under >= len(lines) or not lines[text].strip() or (not over and lines[text][:1].isspace()):
+    overline = _RULE.match(lines[index])
+    text, underline = (index + 1, index + 2) if overline else (index, index + 1)
+    if (
+        underline >= len(lines)
+        or not lines[text].strip()
+        or (not overline and lines[text][:1].isspace())
+    ):
         return None
-    rule = _RULE.match(lines[under])
-    if not rule or _RULE.match(lines[text]) or len(lines[under]) < min(len(lines[text].strip()), 4):
+    rule = _RULE.match(lines[underline])
+    if (
+        not rule
+        or _RULE.match(lines[text])
+        or len(lines[underline]) < min(len(lines[text].strip()), 4)
+    ):
         return None
-    if over and over.group(1) != rule.group(1):
+    if overline and overline.group(1) != rule.group(1):
         return None
-    return lines[text].strip(), rule.group(1) * (2 if over else 1), under + 1
+    return lines[text].strip(), rule.group(1) * (2 if overline else 1), underline + 1
 
 
 def _is_term(lines: Sequence[str], index: int) -> bool:
@@ -302,5 +310,5 @@ def _marked(text: str) -> str:
 def _shown(content: str) -> str:
     """Visible part of a role: the words of "words <target>"."""
     words, opens, target = content.rpartition("<")
-    shown = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
-    return shown or content.lstrip("~!")
+    title = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
+    return title or content.lstrip("~!")

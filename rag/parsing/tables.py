@@ -82,16 +82,18 @@ class TableText:
     def row(self, cells: Sequence[LabelledCell], name: str = "", longest: int = 0) -> None:
         """Add a row with its own name; texts above `longest`, if not 0, follow as paragraphs."""
         line, start = _line_of(cells), self._length
-        long = [cell for cell in cells if len(cell[2]) > longest] if 0 < longest < len(line) else []
-        if long:
-            cells = [cell for cell in cells if cell not in long]
+        long_cells = (
+            [cell for cell in cells if len(cell[2]) > longest] if 0 < longest < len(line) else []
+        )
+        if long_cells:
+            cells = [cell for cell in cells if cell not in long_cells]
             line = _line_of(cells)
         placed: list[BlockCell] = []
         for column, label, text in cells:
             start += len(label) + 2 if label else 0
             placed += [BlockCell(column, start, start + len(text))] if text else []
             start += len(text) + len(BETWEEN)
-        for column, label, text in long:
+        for column, label, text in long_cells:
             line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
             end = self._length + len(line)
             placed.append(BlockCell(column, end - len(text), end))

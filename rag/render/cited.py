@@ -110,6 +110,6 @@ def _refusal(answer: Answer) -> str:
     if not answer.hits:
         return text
     passages = [hit.passage for hit in answer.hits[: view.NEAREST]]
-    nearest = [f"- {where(near)}: “{view.shortened(near.text, 200)}”" for near in passages]
+    lines = [f"- {where(passage)}: “{view.shortened(passage.text, 200)}”" for passage in passages]
     closest = "The closest passages, which do not answer the question:"
-    return "\n".join([f"{text}\n", closest, *nearest])
+    return "\n".join([f"{text}\n", closest, *lines])

@@ -22,15 +22,15 @@ _SLACK = 16
 _SPACES = re.compile(r"[ \t\n\r]+")
 
 
-def answer(shown: Answer) -> str:
+def answer(answer: Answer) -> str:
     """The answer and its numbered sources, or "not found", the reason, and the nearest passages."""
-    lines = [understood(shown.understood), ""] if shown.understood else []
-    if shown.text is None:
-        lines += _refusal(shown)
+    lines = [understood(answer.understood), ""] if answer.understood else []
+    if answer.text is None:
+        lines += _refusal(answer)
     else:
-        lines += _span(shown) if shown.form == "span" else _pieces(shown)
-    if shown.truncated:
-        read, count = shown.passages_read, len(shown.hits)
+        lines += _span(answer) if answer.form == "span" else _pieces(answer)
+    if answer.truncated:
+        read, count = answer.passages_read, len(answer.hits)
         lines += ["", f"Only {read} of the {count} passages found were read."]
     return "\n".join(lines)
 
@@ -39,24 +39,24 @@ def understood(question: str) -> str:
     return f"Understood as: {clean(question)}  (--as-typed keeps your spelling)"
 
 
-def why(shown: Answer) -> str:
+def why(answer: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
-    rows = [[*row[:-1], flat(row[-1])] for row in ranks(shown)]
+    rows = [[*row[:-1], flat(row[-1])] for row in ranks(answer)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(map(str.ljust, row, [*widths[:-1], 0])) for row in rows]
-    lines = [*map(clean, view.explain(shown)), "", *table, "", timings(shown)]
+    lines = [*map(clean, view.explain(answer)), "", *table, "", timings(answer)]
     indented = [f"  {line}" if line else "" for line in lines]
     return "\n".join(["", "", click.style("Why", bold=True), *indented])
 
 
-def timings(shown: Answer) -> str:
-    return ", ".join(f"{stage} {spent * 1000:.0f} ms" for stage, spent in shown.timings.items())
+def timings(answer: Answer) -> str:
+    return ", ".join(f"{stage} {spent * 1000:.0f} ms" for stage, spent in answer.timings.items())
 
 
-def ranks(shown: Answer) -> list[tuple[str, ...]]:
+def ranks(answer: Answer) -> list[tuple[str, ...]]:
     """A table of the passages: rank, score, the score and rank by meaning and by words, place."""
     rows: list[tuple[str, ...]] = [("rank", "score", "meaning", "words", "passage")]
-    for number, result in enumerate(shown.hits, 1):
+    for number, result in enumerate(answer.hits, 1):
         passage = result.passage
         meaning, words = (
             f" (#{rank})" if rank else "" for rank in (result.dense_rank, result.lexical_rank)
@@ -71,48 +71,50 @@ def ranks(shown: Answer) -> list[tuple[str, ...]]:
     return rows
 
 
-def _confidence(shown: Answer) -> str:
-    return f"(confidence {shown.confidence:.0%})"
+def _confidence(answer: Answer) -> str:
+    return f"(confidence {answer.confidence:.0%})"
 
 
-def _span(shown: Answer) -> list[str]:
-    lines = [f"{click.style(clean(shown.text or ''), bold=True)}  {_confidence(shown)}", ""]
-    lines += _numbered(shown.citations)
-    if typed := view.typed(shown.value):
+def _span(answer: Answer) -> list[str]:
+    lines = [f"{click.style(clean(answer.text or ''), bold=True)}  {_confidence(answer)}", ""]
+    lines += _numbered(answer.citations)
+    if typed := view.typed(answer.value):
         lines += ["", f"Read as {clean(typed)}"]
-    lines += _conflicts(shown)
+    lines += _conflicts(answer)
     others = [
         f"{clean(view.shortened(other.text, _LONGEST_OTHER))} "
         f"({other.confidence:.0%}, {flat(other.citations[0].document_id)})"
-        for other in view.others(shown)
+        for other in view.others(answer)
     ]
     return [*lines, "", *_wrap(f"Other candidates: {'; '.join(others)}", "")] if others else lines
 
 
-def _pieces(shown: Answer) -> list[str]:
+def _pieces(answer: Answer) -> list[str]:
     """The pieces in the answer's form, the confidence, and the numbered sources."""
-    lead = view.lead(shown)
+    lead = view.lead(answer)
     lines = [click.style(clean(lead), bold=True)] if lead else []
-    if shown.form == "catalogue":
-        lines += _numbered([piece.citation for piece in shown.pieces])
+    if answer.form == "catalogue":
+        lines += _numbered([piece.citation for piece in answer.pieces])
     else:
         lines += [
-            line for n, piece in enumerate(shown.pieces, 1) for line in _piece(n, piece, shown.form)
+            line
+            for n, piece in enumerate(answer.pieces, 1)
+            for line in _piece(n, piece, answer.form)
         ]
-    lines += [f"    … and {shown.more} more"] if shown.more else []
-    lines.append(_confidence(shown))
-    if shown.form == "catalogue":
+    lines += [f"    … and {answer.more} more"] if answer.more else []
+    lines.append(_confidence(answer))
+    if answer.form == "catalogue":
         return lines
     lines.append("")
-    for citation, numbers in view.sources(shown.pieces):
+    for citation, numbers in view.sources(answer.pieces):
         lines += _source(", ".join(map(str, numbers)), citation)
-    return lines + _conflicts(shown) + _grid(shown)
+    return lines + _conflicts(answer) + _grid(answer)
 
 
-def _grid(shown: Answer) -> list[str]:
+def _grid(answer: Answer) -> list[str]:
     """What the documents say that are not quoted."""
-    lines = view.grid_lines(shown)
-    if shown.grid and not shown.grid.rows:  # a file, whose lines stay as they are
+    lines = view.grid_lines(answer)
+    if answer.grid and not answer.grid.rows:  # a file, whose lines stay as they are
         return ["", *map(clean, lines)]
     return ["", *(wrapped for line in lines for wrapped in _wrap(clean(line), ""))] if lines else []
 
@@ -129,37 +131,37 @@ def _piece(number: int, piece: Piece, form: str) -> list[str]:
     return _wrap(clean(f"{gap}{label}{piece.text}{mark}"), "    ")
 
 
-def _conflicts(shown: Answer) -> list[str]:
-    if not shown.conflicts:
+def _conflicts(answer: Answer) -> list[str]:
+    if not answer.conflicts:
         return []
-    sides: list[Answer | Alternative] = [shown, *shown.conflicts]
+    sides: list[Answer | Alternative] = [answer, *answer.conflicts]
     counts = []
     for side in sides:
         date = side.citations[0].date
         day = f" of {date}" if date and side.documents == 1 else ""
         counts.append(f"{clean(side.text or '')} in {plural(side.documents, 'document')}{day}")
     lines = ["", click.style("The documents disagree: ", bold=True) + "; ".join(counts)]
-    for conflict in shown.conflicts:
+    for conflict in answer.conflicts:
         lines += _citation(conflict.text, conflict.citations[0])
     return lines
 
 
-def _refusal(shown: Answer) -> list[str]:
-    if reply := view.reply(shown):
+def _refusal(answer: Answer) -> list[str]:
+    if reply := view.reply(answer):
         return [clean(line) for line in reply]
-    reason = clean(shown.abstention_reason or "")
-    lines = [f"{click.style('not found', bold=True)}: {reason}", *_grid(shown)]
-    if shown.hits:
+    reason = clean(answer.abstention_reason or "")
+    lines = [f"{click.style('not found', bold=True)}: {reason}", *_grid(answer)]
+    if answer.hits:
         lines += ["", "Nearest:"]
-    for number, near in enumerate(view.nearest(shown), 1):
-        lines += _near(number, near)
+    for number, place in enumerate(view.nearest(answer), 1):
+        lines += _near(number, place)
     return lines
 
 
-def _near(number: int, near: Citation | Hit) -> list[str]:
+def _near(number: int, place: Citation | Hit) -> list[str]:
     """A passage of a refusal: its source, and two lines of it around the quote."""
-    parts = ("", "", near.passage.text) if isinstance(near, Hit) else view.marked(near)
-    source = near.passage if isinstance(near, Hit) else near
+    parts = ("", "", place.passage.text) if isinstance(place, Hit) else view.marked(place)
+    source = place.passage if isinstance(place, Hit) else place
     room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
     before, quote, after = map(clean, view.excerpt(*parts, room))
     text = before + (_mark(quote) if quote else "") + after

@@ -174,9 +174,9 @@ def excerpt(before: str, quote: str, after: str, room: int) -> tuple[str, str, s
     if len(quote) > room:
         return "… " if before.strip() else "", _first_words(quote, room), ""
 
-    spare = room - len(quote)
-    left = min(len(before), max(spare // 2, spare - len(after)))
-    right = spare - left
+    available = room - len(quote)
+    left = min(len(before), max(available // 2, available - len(after)))
+    right = available - left
     if left < len(before):
         before = "… " + before[len(before) - left :].partition(" ")[2]
     if right < len(after):
@@ -223,8 +223,10 @@ def others(answer: Answer) -> list[Alternative]:
 
 def nearest(answer: Answer) -> Sequence[Citation | Hit]:
     """The best candidates of a refusal, or without any its best passages."""
-    near = [rival.citations[0] for rival in answer.alternatives if rival.confidence >= LEAST_SHOWN]
-    return near[:NEAREST] or answer.hits[:NEAREST]
+    citations = [
+        rival.citations[0] for rival in answer.alternatives if rival.confidence >= LEAST_SHOWN
+    ]
+    return citations[:NEAREST] or answer.hits[:NEAREST]
 
 
 def reply(answer: Answer) -> list[str]:

@@ -58,8 +58,8 @@ def _command(name: str) -> Command:
     if name in COMMANDS:
         return COMMANDS[name]
     same_start = [command for command in COMMANDS if name and command.startswith(name)]
-    near = difflib.get_close_matches(name, COMMANDS, 1) or same_start
-    hint = f"did you mean /{near[0]}?" if near else "list all commands with: /help"
+    similar = difflib.get_close_matches(name, COMMANDS, 1) or same_start
+    hint = f"did you mean /{similar[0]}?" if similar else "list all commands with: /help"
     raise InputError(f"no command /{name}", hint)
 
 
@@ -81,10 +81,10 @@ def _search(context: Context, words: str) -> None:
 
 
 def _sources(context: Context, number: str) -> None:
-    shown = len(context.session.places)
-    if not shown:
+    count = len(context.session.places)
+    if not count:
         raise InputError("no sources have been shown yet", "ask a question, or /search WORDS")
-    place = context.session.places[_number(number or "1", 1, shown, "/sources 1") - 1]
+    place = context.session.places[_number(number or "1", 1, count, "/sources 1") - 1]
     document = context.session.service.store().document(place.document_id)
     if document is None:
         raise InputError(f"{place.document_id} is no longer in the index", "ask again")
@@ -111,13 +111,13 @@ def _list(context: Context, words: str) -> None:
     parts, service = words.casefold().split(), context.session.service
     service.store()  # raises if there is no index
     rows = [(document.id, document.title) for document in service.documents()]
-    shown = [row for row in rows if all(part in " ".join(row).casefold() for part in parts)]
-    context.screen.table(shown[:SHOWN_DOCUMENTS], ["", "dim"])
-    if unlisted := len(shown[SHOWN_DOCUMENTS:]):
+    matching = [row for row in rows if all(part in " ".join(row).casefold() for part in parts)]
+    context.screen.table(matching[:SHOWN_DOCUMENTS], ["", "dim"])
+    if unlisted := len(matching[SHOWN_DOCUMENTS:]):
         context.screen.note(f"and {unlisted:,} more; /list WORDS shows matching ones")
-    elif not shown:
-        empty = "the index is empty; add documents with /ingest PATH"
-        context.screen.note(f"no document matches {words}" if words else empty)
+    elif not matching:
+        hint = "the index is empty; add documents with /ingest PATH"
+        context.screen.note(f"no document matches {words}" if words else hint)
 
 
 def _ingest(context: Context, path: str) -> None:
@@ -158,8 +158,8 @@ def _filter(context: Context, text: str) -> None:
         conditions = parse([text])
         check_keys(conditions, context.session.service.store().metadata_keys)
         context.session.filter += conditions
-    only = f"only documents that match {context.session.conditions}; /filter off for all"
-    context.screen.note(only if context.session.filter else "all documents")
+    note = f"only documents that match {context.session.conditions}; /filter off for all"
+    context.screen.note(note if context.session.filter else "all documents")
 
 
 def _top_k(context: Context, number: str) -> None:

@@ -42,17 +42,17 @@ def _piped(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO)
 
     Raises RagError for problems with the index or a model.
     """
-    worst = 0
+    status = 0
     for number, line in enumerate(lines):
         text = line.decode("utf-8", "surrogateescape")
         if question := text.removeprefix("" if number else _BYTE_ORDER_MARK).strip():
             code, output = _piped_line(session, question)
-            worst = max(worst, code)
+            status = max(status, code)
             is_text = isinstance(output, str)
             out.write(output if is_text else json.dumps(output, ensure_ascii=not takes_all(out)))
             out.write("\n")
             out.flush()
-    return worst
+    return status
 
 
 def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
@@ -64,14 +64,14 @@ def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
         value = {"question": text, "error": error.message, "hint": error.hint}
         return 2, value if session.as_json else f"error\t\t{clean(error.message)}"
     session.exchanges.clear()  # the input may be long
-    code, sure = int(answer.text is None), f"{answer.confidence:.2f}"
+    code, confidence = int(answer.text is None), f"{answer.confidence:.2f}"
     if session.as_json:
         return code, {**answer.to_dict(), "asked": question}
     if answer.text is None:
-        return code, f"not found\t{sure}\t{flat(answer.abstention_reason or '')}"
+        return code, f"not found\t{confidence}\t{flat(answer.abstention_reason or '')}"
     first = answer.citations[0]
     source = f"{flat(first.document_id)}:{first.start}-{first.end}"
-    return code, f"{flat(answer.text)}\t{sure}\t{source}"
+    return code, f"{flat(answer.text)}\t{confidence}\t{source}"
 
 
 def _at_terminal(session: ReplSession, plain: bool) -> None:
@@ -134,6 +134,6 @@ def foot(session: ReplSession) -> str:
     if service.loading:
         state = "loading the models"
     reads = f"reads {session.top_k}" if session.top_k else ""
-    only = f"only {session.conditions}" if session.filter else ""
-    parts = (state, reads, only, "json" if session.as_json else "")
+    conditions = f"only {session.conditions}" if session.filter else ""
+    parts = (state, reads, conditions, "json" if session.as_json else "")
     return " \u00b7 ".join(filter(None, parts))

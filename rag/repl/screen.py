@@ -125,23 +125,23 @@ class Screen:
         if not self.plain:
             self.console.print()
 
-    def answer(self, shown: Answer) -> None:
+    def answer(self, answer: Answer) -> None:
         """The answer, its citations, conflicts and other candidates; or why rag refuses."""
         self.gap()
-        if shown.understood:
-            self.aside(f"Understood as: {clean(shown.understood)}")
-        if shown.text is None:
-            self._refused(shown)
+        if answer.understood:
+            self.aside(f"Understood as: {clean(answer.understood)}")
+        if answer.text is None:
+            self._refused(answer)
             return
-        if shown.form == "span":
-            self._head(shown)
-            for number, citation in enumerate(shown.citations, 1):
+        if answer.form == "span":
+            self._head(answer)
+            for number, citation in enumerate(answer.citations, 1):
                 self.gap()
                 self._citation(number, citation)
         else:
-            self._formed(shown)
-        self._conflicts(shown.conflicts, len(shown.citations))
-        if shown.form == "span" and (others := view.others(shown)):
+            self._formed(answer)
+        self._conflicts(answer.conflicts, len(answer.citations))
+        if answer.form == "span" and (others := view.others(answer)):
             texts = (
                 f"{clean(view.shortened(other.text, 80))} {other.confidence:.0%}"
                 for other in others
@@ -149,32 +149,32 @@ class Screen:
             self.gap()
             self.aside(("Also considered: " if self.plain else "also ") + self._dot.join(texts))
 
-    def _formed(self, shown: Answer) -> None:
+    def _formed(self, answer: Answer) -> None:
         """An answer that is not a span: its numbered pieces, the confidence, then their sources."""
-        if lead := view.lead(shown):
+        if lead := view.lead(answer):
             self.line(f"Answer: {lead}" if self.plain else Text("  ").append(clean(lead), "bold"))
         running = Text()
-        for number, piece in enumerate(shown.pieces, 1):
-            mark = "" if piece.heading or shown.form == "catalogue" else f"{GLUE}[{number}]"
+        for number, piece in enumerate(answer.pieces, 1):
+            mark = "" if piece.heading or answer.form == "catalogue" else f"{GLUE}[{number}]"
             if piece.heading:
                 self.gap()
                 self.wrapped(Text(clean(piece.text), "bold"), self._indent)
-            elif shown.form in view.LINED_FORMS:
-                self._piece(piece, shown.form, mark)
+            elif answer.form in view.LINED_FORMS:
+                self._piece(piece, answer.form, mark)
             else:
                 gap = " [\u2026] " if piece.gap else " " if running else ""
                 running.append(gap, "dim").append(clean(piece.text)).append(mark, "dim")
         if running:
             self.wrapped(running, self._indent)
-        if shown.more:
-            self.aside(f"and {shown.more} more")
+        if answer.more:
+            self.aside(f"and {answer.more} more")
         self.gap()
         if self.plain:
-            self.line(f"Confidence {shown.confidence:.0%}.")
+            self.line(f"Confidence {answer.confidence:.0%}.")
         else:
-            self.wrapped(self._confidence(shown), 2)
+            self.wrapped(self._confidence(answer), 2)
         self.gap()
-        for citation, numbers in view.sources(shown.pieces):
+        for citation, numbers in view.sources(answer.pieces):
             mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
             path = clean(view.path_to(citation, self._into))
             document_id = clean(citation.document_id)
@@ -183,16 +183,16 @@ class Screen:
             else:
                 source = Text(path, "cyan").append(f"{self._dot}{document_id}", "dim")
                 self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
-        self._grid(shown)
+        self._grid(answer)
 
-    def _grid(self, shown: Answer) -> None:
+    def _grid(self, answer: Answer) -> None:
         """What the documents say that are not quoted."""
-        lines = view.grid_lines(shown)
+        lines = view.grid_lines(answer)
         if not lines:
             return
         self.gap()
         for line in lines:
-            if shown.grid and not shown.grid.rows:  # a file, whose lines stay as they are
+            if answer.grid and not answer.grid.rows:  # a file, whose lines stay as they are
                 self.line(clean(line))
             else:
                 self.wrapped(Text(clean(line), "dim"), self._indent)
@@ -205,15 +205,15 @@ class Screen:
             deeper = min(len(line) - len(line.lstrip()), 12)
             self.wrapped(Text(clean(line)).append(end, "dim"), self._indent + 2 + deeper)
 
-    def _head(self, shown: Answer) -> None:
-        text = " ".join(clean(shown.text or "").split())
-        value = f"  = {clean(typed)}" if (typed := view.typed(shown.value)) else ""
+    def _head(self, answer: Answer) -> None:
+        text = " ".join(clean(answer.text or "").split())
+        value = f"  = {clean(typed)}" if (typed := view.typed(answer.value)) else ""
         if self.plain:
-            many = f" In {shown.documents} documents." if shown.documents > 1 else ""
-            self.line(f"Answer: {text}{value}. Confidence {shown.confidence:.0%}.{many}")
+            documents = f" In {answer.documents} documents." if answer.documents > 1 else ""
+            self.line(f"Answer: {text}{value}. Confidence {answer.confidence:.0%}.{documents}")
             return
         head = Text("  ").append(text, "bold").append(value, "dim")
-        tail = self._confidence(shown)
+        tail = self._confidence(answer)
         room = self.width - head.cell_len - tail.cell_len
         if room >= 2:
             self.line(head + Text(" " * room) + tail)
@@ -221,35 +221,37 @@ class Screen:
             self.wrapped(head[2:], 2)
             self.wrapped(tail, 2)
 
-    def _confidence(self, shown: Answer) -> Text:
-        full = round(shown.confidence * 5)
-        sure, unsure = "\u25b0\u25b1" if self.signs else "#."
-        bar = sure * full + unsure * (5 - full)
-        many = f"in {shown.documents} documents  " if shown.documents > 1 else ""
-        colour = "yellow" if shown.confidence >= 0.4 else "red"
-        colour = "green" if shown.confidence >= 0.75 else colour
-        return Text().append(many, "dim").append(bar, colour).append(f" {shown.confidence:.0%}")
+    def _confidence(self, answer: Answer) -> Text:
+        filled = round(answer.confidence * 5)
+        filled_sign, empty_sign = "\u25b0\u25b1" if self.signs else "#."
+        bar = filled_sign * filled + empty_sign * (5 - filled)
+        documents = f"in {answer.documents} documents  " if answer.documents > 1 else ""
+        colour = "yellow" if answer.confidence >= 0.4 else "red"
+        colour = "green" if answer.confidence >= 0.75 else colour
+        return (
+            Text().append(documents, "dim").append(bar, colour).append(f" {answer.confidence:.0%}")
+        )
 
-    def _refused(self, shown: Answer) -> None:
-        if reply := view.reply(shown):
+    def _refused(self, answer: Answer) -> None:
+        if reply := view.reply(answer):
             for line in reply:
                 self.wrapped(Text(clean(line)), 2)
             return
-        reason = clean(shown.abstention_reason or "")
+        reason = clean(answer.abstention_reason or "")
         if self.plain:
             self.line(f"Not found: {reason}.")
         else:
             self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
-        self._grid(shown)
-        if shown.hits:
+        self._grid(answer)
+        if answer.hits:
             self.label("nearest")
-        for number, near in enumerate(view.nearest(shown), 1):
-            self._near(number, near)
+        for number, place in enumerate(view.nearest(answer), 1):
+            self._near(number, place)
 
-    def _near(self, number: int, near: Citation | Hit) -> None:
+    def _near(self, number: int, place: Citation | Hit) -> None:
         """A passage of a refusal: its source, and two lines of it around the quote."""
-        parts = ("", "", self._body(near)) if isinstance(near, Hit) else view.marked(near)
-        source = near.passage if isinstance(near, Hit) else near
+        parts = ("", "", self._body(place)) if isinstance(place, Hit) else view.marked(place)
+        source = place.passage if isinstance(place, Hit) else place
         room = view.NEAREST_LINES * (self.width - 5) - _SLACK
         before, quote, after = map(clean, view.excerpt(*parts, room))
         body = self._marked(before, quote, after) if quote else Text(after.strip())
@@ -260,8 +262,8 @@ class Screen:
         if conflicts:
             self.label("conflicting")
         for number, conflict in enumerate(conflicts[: view.MOST_CONFLICTS], cited + 1):
-            many = f" in {conflict.documents} documents" if conflict.documents > 1 else ""
-            title = f"{clean(conflict.text)}, {conflict.confidence:.0%}{many}"
+            documents = f" in {conflict.documents} documents" if conflict.documents > 1 else ""
+            title = f"{clean(conflict.text)}, {conflict.confidence:.0%}{documents}"
             self._citation(number, conflict.citations[0], title)
         if len(conflicts) > view.MOST_CONFLICTS:
             self.aside(f"and {len(conflicts) - view.MOST_CONFLICTS} more")

@@ -70,6 +70,6 @@ class ReplSession:
         return hits
 
 
-def _citation(shown: Citation | Hit) -> Citation:
+def _citation(place: Citation | Hit) -> Citation:
     """A passage is cited as a whole."""
-    return shown if isinstance(shown, Citation) else Citation.of_passage(shown.passage)
+    return place if isinstance(place, Citation) else Citation.of_passage(place.passage)

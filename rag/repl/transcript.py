@@ -40,9 +40,9 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     if answer.text is None:
         yield from (f"**Not found**: {_escaped(answer.abstention_reason or '')}", "")
         yield from (f"{_escaped(line)}  " for line in view.grid_lines(answer))
-        for near in view.nearest(answer)[:1]:
-            if isinstance(near, Citation):
-                yield from ("Nearest:", "", *_citation(1, near))
+        for place in view.nearest(answer)[:1]:
+            if isinstance(place, Citation):
+                yield from ("Nearest:", "", *_citation(1, place))
         return
     confidence = f"(confidence {answer.confidence:.0%})"
     if answer.form in view.LINED_FORMS:

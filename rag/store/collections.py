@@ -52,10 +52,10 @@ class Collections(ABC):
 
     def _unknown(self, name: str) -> NotFoundError:
         names = [DEFAULT_COLLECTION, *(each.name for each in self.all())]
-        near = difflib.get_close_matches(name, names, 1)
+        similar = difflib.get_close_matches(name, names, 1)
         unlisted = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
         there_are = f"there are: {', '.join(names[:_MOST_LISTED])}{unlisted}"
-        hint = f"did you mean {near[0]}? {there_are}" if near else there_are
+        hint = f"did you mean {similar[0]}? {there_are}" if similar else there_are
         return NotFoundError(f"no collection {name[:100]}", hint)
 
     @abstractmethod
@@ -77,7 +77,7 @@ class Collections(ABC):
     def _add(self, collection: Collection) -> None: ...
 
     @abstractmethod
-    def rename(self, name: str, new: str) -> Collection:
+    def rename(self, name: str, new_name: str) -> Collection:
         """Rename it. Raises NotFoundError, ConflictError, InputError; BusyError during writes."""
 
     @abstractmethod

@@ -37,10 +37,10 @@ def digest(store: Store, document_id: str) -> str:
     if document is None:
         return ""
     passages, vectors = store.embedded(document_id)
-    plain = dataclasses.replace(
+    comparable = dataclasses.replace(
         document, metadata=dict(document.metadata), blocks=tuple(document.blocks)
     )
-    parts = [dataclasses.asdict(plain), [dataclasses.asdict(p) for p in passages]]
+    parts = [dataclasses.asdict(comparable), [dataclasses.asdict(p) for p in passages]]
     numbers = np.ascontiguousarray(vectors, dtype="<f4").tobytes()
     record = json.dumps(parts, sort_keys=True).encode()
     return hashlib.sha256(record + b"\0" + numbers).hexdigest()

@@ -46,12 +46,12 @@ class WordSpeller:
         unknown = self._unknown([match.group() for match in words])
         if not unknown or self._is_foreign(question):
             return question
-        nearest = {word: self._nearest(word) for word in unknown}
-        changed = [match for match in words if nearest.get(match.group())]
+        corrections = {word: self._nearest(word) for word in unknown}
+        changed = [match for match in words if corrections.get(match.group())]
         if len(changed) > _MOST:
             return question
         for match in reversed(changed):
-            word = nearest[match.group()]
+            word = corrections[match.group()]
             typed = word.capitalize() if match.group()[0].isupper() else word
             question = question[: match.start()] + typed + question[match.end() :]
         return question
@@ -101,7 +101,7 @@ def _edits(word: str) -> dict[str, float]:
     replaced: it is rarely mistyped (Pollock & Zamora 1984), and prefixes differ by one letter.
     """
     parts = [(word[:index], word[index:]) for index in range(len(word) + 1)]
-    extra = {left + right[1:]: _EXTRA for left, right in parts if right}
+    deleted = {left + right[1:]: _EXTRA for left, right in parts if right}
     replaced = {
         left + letter + right[1:]: _OTHER
         for left, right in parts
@@ -112,6 +112,6 @@ def _edits(word: str) -> dict[str, float]:
         left + right[1] + right[0] + right[2:]: _SWAPPED for left, right in parts if len(right) > 1
     }
     missing = {left + letter + right: _MISSING for left, right in parts for letter in _LETTERS}
-    edits = extra | replaced | swapped | missing
+    edits = deleted | replaced | swapped | missing
     edits.pop(word, None)
     return edits

@@ -121,13 +121,13 @@ def _are_names(row: PdfRow, above: PdfRow) -> bool:
     """Whether different words are over all figures above, and have no label or are in bold unlike
     the figures. Other words may be a row of text.
     """
-    over = _over(row, above)
-    if len(over) < len(row.cells) and (above.bold or not row.bold):
+    over_figures = _over(row, above)
+    if len(over_figures) < len(row.cells) and (above.bold or not row.bold):
         return False
-    texts = {cell.text for cell in over}
+    texts = {cell.text for cell in over_figures}
     if any(map(is_figure, texts)) or not all(map(WORD.match, texts)):
         return False
-    return 1 < len(texts) == len(over) == len(above.values)
+    return 1 < len(texts) == len(over_figures) == len(above.values)
 
 
 def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
@@ -279,24 +279,24 @@ def _named_columns(
         if below.top - row.bottom > ROW_GAP * row.size or is_prose(row):
             break
 
-        over = _cells_over(row, spans)
-        is_label_of_first_row = bool(row.cells) and not over and not headers
+        headers_over = _cells_over(row, spans)
+        is_label_of_first_row = bool(row.cells) and not headers_over and not headers
         if is_label_of_first_row:  # on a line of its own
             continue
-        if not over or not _are_headers(over, row, spans, rules):
+        if not headers_over or not _are_headers(headers_over, row, spans, rules):
             break
 
-        is_remark = len(over) == 1 and _IN_BRACKETS.fullmatch(over[0].text)
+        is_remark = len(headers_over) == 1 and _IN_BRACKETS.fullmatch(headers_over[0].text)
         if headers and is_remark and len(spans) > 1:
             break
 
-        names = _names(over, row, extents, bounds, rules)
+        names = _names(headers_over, row, extents, bounds, rules)
         if not any(names):
             break
         headers.insert(0, names)
         top = number
-        if len(over) == len(extents):
-            extents = [(cell.left, cell.right) for cell in over]
+        if len(headers_over) == len(extents):
+            extents = [(cell.left, cell.right) for cell in headers_over]
 
     return top, stacked(headers) if headers else [""] * len(spans)
 
@@ -312,32 +312,32 @@ def _cells_over(row: PdfRow, spans: Spans) -> list[PdfCell]:
     return [cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left]
 
 
-def _are_headers(over: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:
+def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:
     """Whether the cells over the columns are neither values nor the title of the whole table."""
-    if any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in over):
+    if any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in cells):
         return False
     if is_body(row):
         return False
 
     first_column, _ = spans[0]
-    is_far = over[0].left < first_column - _TITLE_INDENT and len(spans) > 1
-    is_title = len(over) == 1 and is_far and not _underline(over[0], row, over, rules)
+    is_far = cells[0].left < first_column - _TITLE_INDENT and len(spans) > 1
+    is_title = len(cells) == 1 and is_far and not _underline(cells[0], row, cells, rules)
     return not is_title
 
 
 def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Span | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
-    under = [
+    rules_under = [
         (left, right)
         for y, left, right in rules
         if -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
         and left - _RULE_TOLERANCE <= cell.left
         and cell.right <= right + _RULE_TOLERANCE
     ]
-    if not under:
+    if not rules_under:
         return None
 
-    left, right = min(under, key=lambda rule: (rule[1] - rule[0], rule))
+    left, right = min(rules_under, key=lambda rule: (rule[1] - rule[0], rule))
     is_shared = any(left < header.center < right for header in headers if header is not cell)
     return None if is_shared else (left, right)
 
@@ -393,9 +393,9 @@ def spanned(
         """Distance of a header from the centre of the columns; 0 for those over its underline."""
         begin, end = place
         underline = underlines[number]
-        under = columns_under(underline) if underline else []
-        if under:
-            return 0.0 if (under[0], under[-1] + 1) == place else inf
+        underlined = columns_under(underline) if underline else []
+        if underlined:
+            return 0.0 if (underlined[0], underlined[-1] + 1) == place else inf
         if begin not in bounds or end not in bounds:
             return inf
         middle = (extents[begin][0] + extents[end - 1][1]) / 2

@@ -94,8 +94,8 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     for box, is_outlined, colour in shapes:
         rules.add(_upright(box, sheet, main_turn), is_outlined, colour)
     upright = [line for turn, line in lines if turn == main_turn]
-    aside = [line for turn, line in lines if turn != main_turn]
-    return PdfPage(upright, height, aside, rules.merged())
+    turned = [line for turn, line in lines if turn != main_turn]
+    return PdfPage(upright, height, turned, rules.merged())
 
 
 def _scanned(page: pypdfium2.PdfPage, number: int, count: int) -> PdfPage | None:

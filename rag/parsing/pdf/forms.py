@@ -24,17 +24,17 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
     """The lines, with each row of a form as one, whose cells are "Engines: 1" and "Seats: 4"."""
     if not _MIN_LABELS <= sum(map(_is_label, lines)) <= _MAX_LABELS or len(lines) > _MAX_LINES:
         return list(lines)
-    whole = sorted(_with_whole_labels(lines), key=lambda line: line.top)
-    entries = _entries(whole)
+    joined = sorted(_with_whole_labels(lines), key=lambda line: line.top)
+    entries = _entries(joined)
     if not entries:
         return list(lines)
-    values = [list(_values(entry, whole, entries)) for entry in entries]
-    used = {id(line) for line in entries} | {id(line) for value in values for line in value}
+    values = [list(_values(entry, joined, entries)) for entry in entries]
+    in_forms = {id(line) for line in entries} | {id(line) for value in values for line in value}
     pairs = [_joined([entry, *value], " ") for entry, value in zip(entries, values, strict=True)]
     from_top = sorted(pairs, key=lambda pair: pair.top)
     rows = grouped(from_top, lambda row, pair: _on_one_row(row[0], pair))
     rows = [sorted(row, key=lambda pair: pair.left) for row in rows]
-    remaining = [line for line in whole if id(line) not in used]
+    remaining = [line for line in joined if id(line) not in in_forms]
     return remaining + [_joined(row, CELL_BREAK) for row in rows]
 
 
@@ -71,7 +71,7 @@ def _entries(lines: Sequence[Line]) -> list[Line]:
     """The labels of forms, and the lines that begin with a label."""
     labels = [line for line in lines if _is_label(line)]
     filled = [label for label in labels if _beside(label, lines)]
-    sure = [
+    aligned = [
         label
         for label in labels
         if sum(abs(label.left - below.left) < _SAME_EDGE for below in filled) >= _MIN_LABELS
@@ -79,11 +79,11 @@ def _entries(lines: Sequence[Line]) -> list[Line]:
 
     def is_entry(line: Line) -> bool:
         if _is_label(line):
-            return any(line is label or _on_one_row(line, label) for label in sure)
+            return any(line is label or _on_one_row(line, label) for label in aligned)
         return _LABEL_AND_VALUE.match(line.text) is not None and any(
             abs(line.left - label.left) < _SAME_EDGE
             and abs(line.top - label.top) < _NEXT_ROW * label.size
-            for label in sure
+            for label in aligned
         )
 
     return list(filter(is_entry, lines))
@@ -96,8 +96,8 @@ def _on_one_row(first: Line, second: Line) -> bool:
 def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
     """The nearest line to the right on the label's row, unless it is a label or a table."""
     row = (line for line in lines if _on_one_row(label, line) and line.left > label.right)
-    nearest = min(row, key=lambda line: line.left, default=None)
-    return None if nearest is None or nearest.bold or nearest.grid else nearest
+    neighbour = min(row, key=lambda line: line.left, default=None)
+    return None if neighbour is None or neighbour.bold or neighbour.grid else neighbour
 
 
 def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:

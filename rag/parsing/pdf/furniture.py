@@ -82,9 +82,9 @@ def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -
         for line in heads:
             words.setdefault(_place(line), Counter()).update([*dict.fromkeys(line.text.split())])
         pages_with_heads += bool(heads)
-    enough = _USUAL * pages_with_heads
-    usual = [name for name, count in identifiers.most_common(2) if count > enough]
-    usual_words = ([w for w, n in counts.items() if n > enough] for counts in words.values())
+    least = _USUAL * pages_with_heads
+    usual = [name for name, count in identifiers.most_common(2) if count > least]
+    usual_words = ([w for w, n in counts.items() if n > least] for counts in words.values())
     texts = (" ".join(usual_of_line).strip(" |") for usual_of_line in usual_words)
     head = max((text for text in texts if len(text) < 100), key=len, default="")
     return RunningNames(sorted(usual), head)
@@ -97,9 +97,9 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
     counts = Counter[_Key]()
     for number, page in enumerate(pages):
         rows = rows_of(page.lines)
-        outer = {id(line) for row in (*rows[:1], *rows[-1:]) for line in row}
+        edge_lines = {id(line) for row in (*rows[:1], *rows[-1:]) for line in row}
         keys = {
-            id(line): set(_keys(line, number, len(pages), id(line) in outer))
+            id(line): set(_keys(line, number, len(pages), id(line) in edge_lines))
             for line in _margins(page, are_edges=is_pair)
         }
         counts.update(set().union(*keys.values()))

@@ -213,32 +213,32 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
             for paragraph in paragraphs_of(region, columns, page.rules.across):
                 columns = _columns_below(paragraph, columns)
                 paragraphs.append(paragraph)
-        aside = (line.text.replace(CELL_BREAK, " | ") for line in page.aside)
-        paragraphs += [Paragraph((text,), 1.0) for text in aside]
+        turned = (line.text.replace(CELL_BREAK, " | ") for line in page.aside)
+        paragraphs += [Paragraph((text,), 1.0) for text in turned]
         laid_out.append(paragraphs)
     return laid_out
 
 
 def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     """The lines, with one line in place of each ruled table."""
-    outside = list(lines)
+    remaining = list(lines)
     if not rules.down or len(lines) > _MAX_LINES:
-        return outside
+        return remaining
     for grid in grids(rules, [word for line in lines for word in line.known_words]):
-        inside = [line for line in outside if _is_inside(line, grid)]
-        if inside and not any(line.grid for line in inside):
+        in_grid = [line for line in remaining if _is_inside(line, grid)]
+        if in_grid and not any(line.grid for line in in_grid):
             placeholder = Line(
                 left=grid.edges[0],
                 top=grid.heights[0],
                 right=grid.edges[-1],
                 bottom=grid.heights[-1],
                 text=" ",
-                size=median(line.size for line in inside),
+                size=median(line.size for line in in_grid),
                 grid=grid,
             )
-            outside = [line for line in outside if not _is_inside(line, grid)]
-            outside.append(placeholder)
-    return outside
+            remaining = [line for line in remaining if not _is_inside(line, grid)]
+            remaining.append(placeholder)
+    return remaining
 
 
 def _is_inside(line: Line, grid: RuledGrid) -> bool:
@@ -265,8 +265,8 @@ def _sides(lines: Sequence[Line]) -> tuple[Region, ...]:
     """The columns of prose, which tables are not, on both sides of a vertical gap; () without."""
     narrowest = 0.9 * median(line.size for line in lines)
     gaps = _gaps((line.left, line.right) for line in lines)
-    wide = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
-    for _, x in sorted(wide, key=lambda gap: gap[0] - gap[1]):
+    gutters = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
+    for _, x in sorted(gutters, key=lambda gap: gap[0] - gap[1]):
         left = [line for line in lines if line.left < x]
         right = [line for line in lines if line.left >= x]
         if _is_prose(left, lines) and _is_prose(right, lines) and _overlap(left, right):

@@ -160,8 +160,11 @@ class Rules:
 
     def merged(self) -> "Rules":
         """The rules, with touching pieces joined, without short lines."""
-        across, down = _merged(self.across, _SHORTEST_RULE), _merged(self.down, _SHORTEST_RULE / 2)
-        return Rules(across, down, self.shades if across and down else [])
+        horizontal, vertical = (
+            _merged(self.across, _SHORTEST_RULE),
+            _merged(self.down, _SHORTEST_RULE / 2),
+        )
+        return Rules(horizontal, vertical, self.shades if horizontal and vertical else [])
 
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:

@@ -62,15 +62,15 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
     """The ruled tables of a page, from the top, without drawings and boxes around text. Places
     without a rule between them are one cell.
     """
-    for across, down in _connected(rules):
-        edges = _edges(down, across)
-        heights = sorted({y for y, _, _ in across})
+    for horizontal, vertical in _connected(rules):
+        edges = _edges(vertical, horizontal)
+        heights = sorted({y for y, _, _ in horizontal})
         has_cells = len(edges) > 2 and len(heights) > 2
         if not has_cells or len(edges) > _MAX_COLUMNS or len(edges) * len(heights) > _MAX_CELLS:
             continue
 
         grid = RuledGrid(edges, heights, [])
-        grid.rows += _rows(grid, across, down, words)
+        grid.rows += _rows(grid, horizontal, vertical, words)
         if _is_table(grid):
             _mark_shaded_headers(grid, rules.shades)
             yield grid
@@ -111,32 +111,32 @@ def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
     groups: list[tuple[set[Extent], list[Extent]]] = []
     for rule in rules.down:
         x, top, bottom = rule
-        across = {
+        horizontal = {
             (y, left, right)
             for y, left, right in rules.across
             if top - _NEAR <= y <= bottom + _NEAR and left - _NEAR <= x <= right + _NEAR
         }
-        if not across:
+        if not horizontal:
             continue
 
-        down = [rule]
-        for group in [group for group in groups if group[0] & across]:
+        vertical = [rule]
+        for group in [group for group in groups if group[0] & horizontal]:
             groups.remove(group)
             group_across, group_down = group
-            across |= group_across
-            down = group_down + down
-        groups.append((across, down))
-    return sorted((sorted(across), sorted(down)) for across, down in groups)
+            horizontal |= group_across
+            vertical = group_down + vertical
+        groups.append((horizontal, vertical))
+    return sorted((sorted(horizontal), sorted(vertical)) for horizontal, vertical in groups)
 
 
-def _edges(down: Extents, across: Extents) -> list[float]:
+def _edges(vertical: Extents, horizontal: Extents) -> list[float]:
     """Edges of the columns: vertical rules, and the ends of horizontal rules on an open side."""
-    positions = sorted(x for x, _, _ in down)
+    positions = sorted(x for x, _, _ in vertical)
     groups = grouped(positions, lambda group, x: x - group[0] <= 2 * _NEAR)
     edges = [group[0] for group in groups]
 
-    left = min(start for _, start, _ in across)
-    right = max(end for _, _, end in across)
+    left = min(start for _, start, _ in horizontal)
+    right = max(end for _, _, end in horizontal)
     if left < edges[0] - 4 * _NEAR:
         edges.insert(0, left)
     if right > edges[-1] + 4 * _NEAR:
@@ -145,12 +145,12 @@ def _edges(down: Extents, across: Extents) -> list[float]:
 
 
 def _rows(
-    grid: RuledGrid, across: Extents, down: Extents, words: Sequence[Word]
+    grid: RuledGrid, horizontal: Extents, vertical: Extents, words: Sequence[Word]
 ) -> Iterator[list[PdfCell]]:
     """The rows of the cells that begin in each, with their words; none if not all cells are
     rectangles.
     """
-    cells = _cells(grid, across, down)
+    cells = _cells(grid, horizontal, vertical)
     sizes = Counter(map(id, cells))
     if any(cell.rows * cell.columns != sizes[id(cell)] for cell in cells):
         return
@@ -163,7 +163,7 @@ def _rows(
     yield from filter(None, rows)
 
 
-def _cells(grid: RuledGrid, across: Extents, down: Extents) -> list[PdfCell]:
+def _cells(grid: RuledGrid, horizontal: Extents, vertical: Extents) -> list[PdfCell]:
     """The cell of each place of a grid, row by row. Places without a rule between them have one
     cell.
     """
@@ -173,9 +173,9 @@ def _cells(grid: RuledGrid, across: Extents, down: Extents) -> list[PdfCell]:
         row, column = divmod(place, grid.width)
         x = (edges[column] + edges[column + 1]) / 2
         y = (heights[row] + heights[row + 1]) / 2
-        if column and not _is_crossed(down, edges[column], y):
+        if column and not _is_crossed(vertical, edges[column], y):
             cell = cells[place - 1]
-        elif row and not _is_crossed(across, heights[row], x):
+        elif row and not _is_crossed(horizontal, heights[row], x):
             cell = cells[place - grid.width]
         else:
             cell = PdfCell("", 0.0, 0.0, row=row, column=column)

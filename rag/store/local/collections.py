@@ -79,24 +79,24 @@ class LocalCollections(Collections):
         with self._changing():
             if (self._folder / collection.name).exists():
                 raise is_taken(collection.name)
-            fresh = self._folder / f"{_NEW}{collection.id}"
-            fresh.mkdir(mode=0o700)
-            with open(fresh / _CARD, "w", encoding="utf-8") as file:
+            folder = self._folder / f"{_NEW}{collection.id}"
+            folder.mkdir(mode=0o700)
+            with open(folder / _CARD, "w", encoding="utf-8") as file:
                 json.dump(asdict(collection), file)
                 file.flush()
                 os.fsync(file.fileno())
-            sync_to_disk(fresh)
-            self._move(fresh, self._folder / collection.name)
+            sync_to_disk(folder)
+            self._move(folder, self._folder / collection.name)
 
-    def rename(self, name: str, new: str) -> Collection:
-        check_name(new)
+    def rename(self, name: str, new_name: str) -> Collection:
+        check_name(new_name)
         with self._changing():
             collection = self.named(name)
-            if (self._folder / new).exists():
-                raise is_taken(new)
+            if (self._folder / new_name).exists():
+                raise is_taken(new_name)
             with WriteLock(self._folder / name).hold(_PATIENCE):
-                self._move(self._folder / name, self._folder / new)
-        return replace(collection, name=new)
+                self._move(self._folder / name, self._folder / new_name)
+        return replace(collection, name=new_name)
 
     def delete(self, name: str) -> Collection:
         with self._changing():
@@ -128,9 +128,9 @@ class LocalCollections(Collections):
             message = f"collections in {self._folder} cannot be changed: {error.strerror}"
             raise StoreError(message, "free some space, or make the folder writable") from error
 
-    def _move(self, old: Path, new: Path) -> None:
+    def _move(self, source: Path, target: Path) -> None:
         """Rename durably, so that it survives a power failure."""
-        os.rename(old, new)
+        os.rename(source, target)
         sync_to_disk(self._folder)
 
 

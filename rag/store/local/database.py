@@ -266,11 +266,11 @@ def _compares(column: str, op: str, value: str) -> Clause:
     cases: list[str] = []
     values: list[str] = []
     if is_number(value):
-        then = f"CAST({column} AS REAL) {op} CAST(? AS REAL)"
-        cases.append(f"WHEN {_IS_NUMBER.format(column)} THEN {then}")
+        comparison = f"CAST({column} AS REAL) {op} CAST(? AS REAL)"
+        cases.append(f"WHEN {_IS_NUMBER.format(column)} THEN {comparison}")
         values += [value]
     if is_date(value):
-        then = f"substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
-        cases.append(f"WHEN {_IS_DATE.format(column)} THEN {then}")
+        comparison = f"substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
+        cases.append(f"WHEN {_IS_DATE.format(column)} THEN {comparison}")
         values += [value, value]
     return (f"(CASE {' '.join(cases)} ELSE 0 END)", values) if cases else ("(0)", [])

@@ -55,18 +55,18 @@ class DenseIndex:
     @classmethod
     def trained(cls, dim: int, index_type: str, sample: Vectors) -> DenseIndex:
         """An empty index of this type, whose lists are trained on `sample`, shape (n, dim)."""
-        empty = cls(dim)
-        empty.new = True
+        made = cls(dim)
+        made.new = True
         if index_type != "flat":
             lists, bits = int(index_type.split("-")[1]), faiss.ScalarQuantizer.QT_8bit
-            empty._index = index = faiss.IndexIVFScalarQuantizer(
+            made._index = index = faiss.IndexIVFScalarQuantizer(
                 faiss.IndexFlatIP(dim), dim, lists, bits, faiss.METRIC_INNER_PRODUCT
             )
             index.cp.niter = 8
             index.cp.max_points_per_centroid = _SAMPLE
             index.cp.min_points_per_centroid = 1
             index.train(np.ascontiguousarray(sample))
-        return empty
+        return made
 
     @property
     def exact(self) -> bool:

@@ -159,12 +159,12 @@ class SearchIndexes:
         self.dense.update(connection, generation, reshape=True)
         saved = self._saved()
         behind = saved.behind + changed
-        due = (all_of_it and behind > 0) or self._is_vectors_file_due(saved, behind)
-        if due:
+        is_due = (all_of_it and behind > 0) or self._is_vectors_file_due(saved, behind)
+        if is_due:
             self.dense.index.save(self._folder / VECTORS)
-        vectors = (generation, 0) if due else (saved.vectors, behind)
+        vectors = (generation, 0) if is_due else (saved.vectors, behind)
         manifest = Manifest(generation, self.text.last, *vectors, saved.files)
-        views.sign_manifest(self._folder, self._store, manifest, vectors_saved=due)
+        views.sign_manifest(self._folder, self._store, manifest, vectors_saved=is_due)
 
     def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
         """Whether to write the vectors' file, which lacks `behind` changed passages."""

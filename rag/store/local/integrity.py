@@ -134,6 +134,6 @@ def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Leftovers are harmless; reported because nothing else mentions them."""
     names = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
-        again = "rag index rebuild"
-        names.append(f"a rebuild ({again} resumes it, {again} --abandon discards it)")
+        rebuild = "rag index rebuild"
+        names.append(f"a rebuild ({rebuild} resumes it, {rebuild} --abandon discards it)")
     return Finding("leftovers", True, f"from interrupted runs: {named(names)}" if names else "none")

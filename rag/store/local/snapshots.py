@@ -88,8 +88,8 @@ def take(folder: Path, target: Path) -> Snapshot:
             if (problem := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(problem)
             copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            values = {"snapshot_digest": _digest(copy), "snapshot_taken": now}
+            taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+            values = {"snapshot_digest": _digest(copy), "snapshot_taken": taken_at}
             copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
             snapshot = _described(copy, path, partial.stat().st_size)
         sync_to_disk(partial)
@@ -135,9 +135,9 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
             _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
             _forget_outside(copy, root_of(folder))
             # in memory, so that unfit rows are found before anything is replaced
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as empty:
-                meta, lock = sqlite_file.read_meta(copy), WriteLock(Path(empty))
-                SearchIndexes(Path(empty), meta, lock, writable=False, wait=0).sync(copy)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as scratch:
+                meta, lock = sqlite_file.read_meta(copy), WriteLock(Path(scratch))
+                SearchIndexes(Path(scratch), meta, lock, writable=False, wait=0).sync(copy)
             try:
                 with closing(_open(path, 30)) as target:
                     copy.backup(target)
@@ -208,8 +208,8 @@ def _digest(connection: sqlite3.Connection) -> str:
     """
     digest = hashlib.sha256()
     meta = sqlite_file.read_meta(connection)
-    own = {key: value for key, value in meta.items() if not key.startswith("snapshot_")}
-    digest.update(json.dumps(own, sort_keys=True).encode())
+    values = {key: value for key, value in meta.items() if not key.startswith("snapshot_")}
+    digest.update(json.dumps(values, sort_keys=True).encode())
     for table in untrusted.DATA:
         for row in untrusted.rows(connection, table) if table != "originals" else ():
             digest.update(b"".join(_framed(value) for value in row))
@@ -217,8 +217,8 @@ def _digest(connection: sqlite3.Connection) -> str:
 
 
 def _framed(value: object) -> bytes:
-    raw = value if isinstance(value, bytes) else str(value).encode()
-    return b"%s%d:%s" % (type(value).__name__[:1].encode(), len(raw), raw)
+    content = value if isinstance(value, bytes) else str(value).encode()
+    return b"%s%d:%s" % (type(value).__name__[:1].encode(), len(content), content)
 
 
 @contextmanager

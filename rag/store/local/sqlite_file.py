@@ -103,11 +103,11 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
     with translated(path):
         if create is None and not path.exists():
             raise _absent(path)
-        alone = not _wal(path).exists()
+        has_no_wal = not _wal(path).exists()
         can_write = create is not None or writable(path)
         connection = _open(path, "rwc") if can_write else _open_to_read(path)
         try:
-            if alone:
+            if has_no_wal:
                 check_end(connection, path)
             _prepare(connection, path, create)
         except BaseException:

@@ -31,33 +31,35 @@ from rag.types import Document, Passage
 
 def follow(connection: sqlite3.Connection, folder: Path) -> None:
     """Record the index's root; if it has changed, update the sources that moved with it."""
-    new, old = root_of(folder), sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
-    if new == old:
+    root, last_root = root_of(folder), sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
+    if root == last_root:
         return
-    moved = [] if old is None else _moved(connection, old, new)
+    moved = [] if last_root is None else _moved(connection, last_root, root)
     with database.change(connection) if moved else database.transaction(connection):
         sql = "UPDATE documents SET source = ? || substr(source, ?) WHERE row = ?"
-        connection.executemany(sql, ((new, len(old or "") + 1, row) for row in moved))
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (schema.ROOT_KEY, new))
+        connection.executemany(sql, ((root, len(last_root or "") + 1, row) for row in moved))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (schema.ROOT_KEY, root))
 
 
-def _moved(connection: sqlite3.Connection, old: str, new: str) -> list[int]:
+def _moved(connection: sqlite3.Connection, last_root: str, new_root: str) -> list[int]:
     """Rows of the documents that moved from below one root to below another; [] if nothing is below
     the new one. The documents of a top folder move together: if one of their files is below the new
     root, or none is left below the old one.
     """
     by_folder: dict[str, list[tuple[int, str]]] = {}
     for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
-        if source.startswith(f"{old}/"):
-            inside = Document("", "", "", source, "", container_sha256=stamp).file[len(old) :]
-            name, _, below = inside[1:].partition("/")
-            by_folder.setdefault(name if below else "", []).append((row, inside))
+        if source.startswith(f"{last_root}/"):
+            relative = Document("", "", "", source, "", container_sha256=stamp).file[
+                len(last_root) :
+            ]
+            name, _, below = relative[1:].partition("/")
+            by_folder.setdefault(name if below else "", []).append((row, relative))
 
     def is_any_in(root: str, files: Sequence[tuple[int, str]]) -> bool:
-        return any(os.path.exists(root + inside) for _, inside in files)
+        return any(os.path.exists(root + relative) for _, relative in files)
 
-    here = {name for name, files in by_folder.items() if is_any_in(new, files)}
-    moved = (f for name, f in by_folder.items() if name in here or not is_any_in(old, f))
+    here = {name for name, files in by_folder.items() if is_any_in(new_root, files)}
+    moved = (f for name, f in by_folder.items() if name in here or not is_any_in(last_root, f))
     return [row for files in moved for row, _ in files] if here else []
 
 
@@ -197,14 +199,14 @@ class LocalStore:
             self._grow_reserve(2 * len(document.text.encode()) + rows.nbytes)
 
     def delete(self, document_id: str) -> bool:
-        now = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
+        sql = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
         with self._changing() as connection:
             exists = "SELECT 1 FROM documents WHERE id = ?"
             if connection.execute(exists, (document_id,)).fetchone() is None:
                 return False
             with database.change(connection):
                 connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-                connection.execute(now, (document_id,))
+                connection.execute(sql, (document_id,))
         return True
 
     def _grow_reserve(self, stored: int) -> None:
@@ -379,14 +381,20 @@ class LocalStore:
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         columns = "grid, row, name, documents, record"
         values = ":grid, :row, :column, :documents, :record"
-        new = f"INSERT INTO cells ({columns}) SELECT {values} WHERE {_EXIST}"
+        insertion = f"INSERT INTO cells ({columns}) SELECT {values} WHERE {_EXIST}"
         newer = f"""UPDATE cells SET documents = :documents, record = :record
             WHERE number = :number AND grid = :grid AND {_HOLDS} AND {_EXIST}"""
         written = 0
         with self._database() as connection, database.transaction(connection):
             for cell in rows:
-                own = {**cell._asdict(), "grid": grid, "documents": json.dumps(cell.documents)}
-                written += connection.execute(newer if cell.number else new, own).rowcount
+                values_of_cell = {
+                    **cell._asdict(),
+                    "grid": grid,
+                    "documents": json.dumps(cell.documents),
+                }
+                written += connection.execute(
+                    newer if cell.number else insertion, values_of_cell
+                ).rowcount
         return written
 
     def close(self) -> None:
@@ -398,11 +406,13 @@ def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int]
     return database.passage_ids(connection, filter) if filter else None
 
 
-def _rename_in_cells(connection: sqlite3.Connection, old: str, new: str) -> None:
-    rows = connection.execute(f"SELECT number, documents FROM cells WHERE {_QUOTES}", (old,))
+def _rename_in_cells(connection: sqlite3.Connection, name_before: str, name_now: str) -> None:
+    rows = connection.execute(
+        f"SELECT number, documents FROM cells WHERE {_QUOTES}", (name_before,)
+    )
     for number, documents in rows.fetchall():
-        ids = [new if name == old else name for name in json.loads(documents)]
+        ids = [name_now if name == name_before else name for name in json.loads(documents)]
         connection.execute(
             "UPDATE cells SET documents = ?, row = iif(row = ?, ?, row) WHERE number = ?",
-            (json.dumps(ids), old, new, number),
+            (json.dumps(ids), name_before, name_now, number),
         )

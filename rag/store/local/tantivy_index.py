@@ -200,16 +200,16 @@ class LexicalIndex:
     ) -> list[_Hit]:
         ids = set(allowed or ()).difference(without)
         if allowed is not None and len(allowed) <= len(self) // _FEW:
-            few = tantivy.Query.term_set_query(self._schema, "id", list(ids))
-            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(few, 0.0))
+            among_ids = tantivy.Query.term_set_query(self._schema, "id", list(ids))
+            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(among_ids, 0.0))
             return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
         depth = k + min(len(without), k) if allowed is None else 4 * k
         while True:  # instead of looking many ids up, search deeper until enough are allowed
-            best = self._best(query, depth)
+            ranked = self._best(query, depth)
             matching = [
-                hit for hit in best if (hit[0] in ids if allowed else hit[0] not in without)
+                hit for hit in ranked if (hit[0] in ids if allowed else hit[0] not in without)
             ]
-            if len(matching) >= k or len(best) < depth:
+            if len(matching) >= k or len(ranked) < depth:
                 return matching[:k]
             depth *= 4
 
@@ -236,10 +236,10 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
     if not explained["description"].startswith("Boost"):
         return sum(_rescored(part, average) for part in explained.get("details", ()))
     values = _values(explained)
-    before, now = (
+    before, after = (
         values["freq"] + length_norm(int(values["dl"]), mean) for mean in (values["avgdl"], average)
     )
-    return float(explained["value"]) * before / now
+    return float(explained["value"]) * before / after
 
 
 def _values(explained: dict[str, Any]) -> dict[str, float]:

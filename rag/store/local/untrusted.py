@@ -74,7 +74,7 @@ def _check_table(connection: sqlite3.Connection, table: str, columns: Mapping[st
         return
     if len(entries) != 1 or entries[0][0] != "table" or not entries[0][1]:
         raise sqlite3.DatabaseError(f"{table} is no plain table")
-    shape = [(name, hidden) for _, name, *_, hidden in _table_info(connection, table)]
+    shape = [(name, is_hidden) for _, name, *_, is_hidden in _table_info(connection, table)]
     if shape != [(name, 0) for name in columns]:
         raise sqlite3.DatabaseError(f"{table} has other columns than an index's")
 

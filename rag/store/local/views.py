@@ -96,11 +96,11 @@ def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: b
                 path.chmod(mode)
     names = (path.name for path in (folder / LEXICAL).iterdir())
     segments = [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
-    same = {name: digest for name, digest in manifest.files.items() if name in segments}
+    unchanged = {name: digest for name, digest in manifest.files.items() if name in segments}
     if not vectors_saved and VECTORS in manifest.files:
-        same[VECTORS] = manifest.files[VECTORS]
+        unchanged[VECTORS] = manifest.files[VECTORS]
     files = {
-        name: same.get(name) or sha256_file(folder / name)
+        name: unchanged.get(name) or sha256_file(folder / name)
         for name in (*segments, VECTORS, f"{LEXICAL}/meta.json")
     }
     values = {"format": str(_FORMAT), "store": store, **asdict(manifest), "files": files}
@@ -264,8 +264,8 @@ class TextView:
 
 
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
-    for some in database.batches(ids):
-        for passage_id, passage in database.passages(connection, some).items():
+    for batch in database.batches(ids):
+        for passage_id, passage in database.passages(connection, batch).items():
             yield passage_id, searched(passage)
 
 
@@ -299,8 +299,8 @@ class DenseView:
         surplus, missing = database.difference(self.index.ids(), ids)
         shared = np.intersect1d(self.index.ids(), ids).tolist()
         altered = 0
-        for some in database.batches(shared):
-            altered += self.index.altered(*database.vectors(connection, some, self.dim))
+        for batch in database.batches(shared):
+            altered += self.index.altered(*database.vectors(connection, batch, self.dim))
         return len(surplus), len(missing), altered
 
     def update(
@@ -318,6 +318,6 @@ class DenseView:
             self.index = DenseIndex.trained(self.dim, kind, rows)
         else:
             self.index.remove(surplus)
-        for some in database.batches(missing):
-            self.index.add(*database.vectors(connection, some, self.dim))
+        for batch in database.batches(missing):
+            self.index.add(*database.vectors(connection, batch, self.dim))
         self.shows, self._last = generation, last

@@ -149,7 +149,7 @@ class CollectionQueues:
 
     async def _turn(self, place: _QueuePlace, opened: Open, stopping: asyncio.Task[bool]) -> int:
         """Process the collection's documents for a while. Returns their number."""
-        loop, over, started = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
+        loop, has_ended, started = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
         count = 0
         try:
             with (
@@ -162,14 +162,14 @@ class CollectionQueues:
                         return handle(upload)
                     finally:
                         if time.monotonic() - started >= _TURN:
-                            loop.call_soon_threadsafe(over.set)
+                            loop.call_soon_threadsafe(has_ended.set)
 
-                ends = (stopping, asyncio.create_task(over.wait()))
+                ends = (stopping, asyncio.create_task(has_ended.wait()))
                 count = await queue.turn(timed, ends)
             self._errors.pop(place.name, None)
         except (RagError, ConnectorException, psycopg.Error) as error:
             self._note(place, error)
-        over.set()
+        has_ended.set()
         return count
 
     def _note(self, place: _QueuePlace, error: Exception) -> None:
@@ -202,11 +202,11 @@ class CollectionQueues:
 
     def _places(self, connection: Connection[Any]) -> list[tuple[_QueuePlace, str]]:
         """The places that have a queue, each with its schema as in a search path."""
-        (own,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
-        places = [_QueuePlace(DEFAULT_COLLECTION, own or "", self._settings)]
+        (schema,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
+        places = [_QueuePlace(DEFAULT_COLLECTION, schema or "", self._settings)]
         for collection in listed(connection, "ORDER BY name") if self._others else ():
-            inside = PostgresCollections.inside(collection, self._settings)
-            places.append(_QueuePlace(collection.name, schema_of(collection.id), inside))
+            settings = PostgresCollections.inside(collection, self._settings)
+            places.append(_QueuePlace(collection.name, schema_of(collection.id), settings))
         schemas = [place.schema for place in places]
         quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())
         return [(place, quoted[place.schema]) for place in places if place.schema in quoted]

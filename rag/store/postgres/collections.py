@@ -60,17 +60,20 @@ class PostgresCollections(Collections):
             raise is_taken(collection.name)
         self._sweep()
 
-    def rename(self, name: str, new: str) -> Collection:
-        check_name(new)
+    def rename(self, name: str, new_name: str) -> Collection:
+        check_name(new_name)
         collection = self.named(name)
-        sql, values = "UPDATE rag_collections SET name = %s WHERE id = %s", (new, collection.id)
+        sql, values = (
+            "UPDATE rag_collections SET name = %s WHERE id = %s",
+            (new_name, collection.id),
+        )
         try:
             changed = self._opened().change(lambda c: c.execute(sql, values).rowcount)
         except errors.UniqueViolation as error:
-            raise is_taken(new) from error
+            raise is_taken(new_name) from error
         if not changed:
             raise self._unknown(name)
-        return replace(collection, name=new)
+        return replace(collection, name=new_name)
 
     def delete(self, name: str) -> Collection:
         collection = self.named(name)

@@ -47,9 +47,9 @@ def _clause(condition: Condition) -> Clause:
         return "(starts_with(id || '/', %s) OR starts_with(source || '/', %s))", [folder, folder]
     if key in _OWN:
         return f"({_OWN[key]} = %s)", [value]
-    whole = "coalesce(position(%s IN ', ' || (metadata ->> %s) || ', ') > 0, false)"
+    is_whole_value = "coalesce(position(%s IN ', ' || (metadata ->> %s) || ', ') > 0, false)"
     parts = [_tag(key, part) for part in value.split(", ")]
-    return f"(tags @> %s::text[] AND {whole})", [parts, f", {value}, ", key]
+    return f"(tags @> %s::text[] AND {is_whole_value})", [parts, f", {value}, ", key]
 
 
 def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
@@ -60,7 +60,7 @@ def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
         cases += f" WHEN {column} ~ {_NUMBER} THEN ({number}) {op} %s::float8"
         values += [*names * (1 + number.count(column)), float(value)]
     if is_date(value):
-        then = f'left({column}, length(%s)) COLLATE "C" {op} left(%s, length({column}))'
-        cases += f" WHEN {column} ~ {_DATE} THEN {then}"
+        comparison = f'left({column}, length(%s)) COLLATE "C" {op} left(%s, length({column}))'
+        cases += f" WHEN {column} ~ {_DATE} THEN {comparison}"
         values += [*names * 2, value, value, *names]
     return (f"(CASE{cases} ELSE false END)", values) if cases else ("false", [])

@@ -229,8 +229,8 @@ def _finish(connection: Connection[Any], number: int, outcome: Done) -> None:
     """Keep the result of a batch's file without its content."""
     sql = "UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s"
     connection.execute(sql, (json.dumps(dataclasses.asdict(outcome)), number))
-    old = f"batch = '' OR added < now() - interval '{_KEPT}'"
-    connection.execute(f"DELETE FROM rag_uploads WHERE result IS NOT NULL AND ({old})")
+    is_old = f"batch = '' OR added < now() - interval '{_KEPT}'"
+    connection.execute(f"DELETE FROM rag_uploads WHERE result IS NOT NULL AND ({is_old})")
 
 
 def _done(result: str | None, status: str, error: str | None) -> Done | None:

@@ -125,10 +125,10 @@ def prepare(
             _create(connection, create)
         values = dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
         if (version := int(values.get("version", 0))) != VERSION:
-            again = (
+            remedy = (
                 "make a new index from your files in another database: rag ingest PATH --index DSN"
             )
-            hint = "install a newer version of rag" if version > VERSION else again
+            hint = "install a newer version of rag" if version > VERSION else remedy
             message = f"{place} has schema {version}, this version reads {VERSION}"
             raise StoreError(message, hint)
         if (server := connection.info.server_version) < _SERVER:

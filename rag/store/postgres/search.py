@@ -84,8 +84,8 @@ def dense(
         rows = f"rag_vectors WHERE {condition}"
         return connection.execute(sql.format(rows), (vector, *values, k)).fetchall()
     half = f"halfvec({len(vector)})"
-    nearest = f"ORDER BY embedding::{half} <#> %b::{half} LIMIT %s"
-    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {condition} {nearest}) near"
+    ordered = f"ORDER BY embedding::{half} <#> %b::{half} LIMIT %s"
+    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {condition} {ordered}) near"
     # Without iterative scans, which are off by default, a filter would leave too few rows.
     settings = {
         "ef_search": str(min(1000, max(200, 2 * k))),

@@ -78,7 +78,7 @@ def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -
     exist = """EXISTS (SELECT FROM rag_grids WHERE name = %(grid)s)
         AND NOT EXISTS (SELECT FROM unnest(%(documents)s::text[]) AS n (id) WHERE n.id NOT IN
         (SELECT id FROM rag_documents WHERE id = ANY(%(documents)s::text[])))"""
-    new = f"""INSERT INTO rag_cells (grid, place, name, documents, record)
+    insertion = f"""INSERT INTO rag_cells (grid, place, name, documents, record)
         SELECT %(grid)s, %(row)s, %(column)s, %(documents)s::text[], %(record)s WHERE {exist}"""
     newer = f"""UPDATE rag_cells SET documents = %(documents)s, record = %(record)s
         WHERE number = %(number)s AND grid = %(grid)s AND {HOLDS} AND {exist}"""
@@ -86,7 +86,7 @@ def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -
     for cell in rows:
         names = {"row": writable(cell.row), "column": writable(cell.column), "grid": grid}
         values = {**cell._asdict(), **names, "documents": list(cell.documents)}
-        written += connection.execute(newer if cell.number else new, values).rowcount
+        written += connection.execute(newer if cell.number else insertion, values).rowcount
     return written
 
 
@@ -215,11 +215,11 @@ def _count(connection: Connection[Any], removed: _Removed, added: Counts | None 
     connection.execute(sql, (documents, *sizes, classes, churn))
     terms = sorted(changed)
     values = (terms, [changed[term] for term in terms], [highest[term] for term in terms])
-    new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
+    counted = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
     sql = """UPDATE rag_terms t SET passages = t.passages + n.passages,
         most = greatest(t.most, n.most)"""
-    connection.execute(f"{sql} FROM {new} WHERE t.term = n.term", values)
-    sql = f"INSERT INTO rag_terms (term, passages, most) SELECT n.* FROM {new}"
+    connection.execute(f"{sql} FROM {counted} WHERE t.term = n.term", values)
+    sql = f"INSERT INTO rag_terms (term, passages, most) SELECT n.* FROM {counted}"
     absent = "NOT EXISTS (SELECT FROM rag_terms t WHERE t.term = n.term)"
     connection.execute(f"{sql} WHERE {absent}", values)
 
