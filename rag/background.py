@@ -129,10 +129,12 @@ class BackgroundIndex:
         with self._opening:
             if self._store is None:
                 self._store = build.store(self.settings, embedder, create=True)
-        tokens, whole = self.settings.passage_tokens, bool(self.settings.keep_furniture)
+        tokens, keeps_furniture = self.settings.passage_tokens, bool(self.settings.keep_furniture)
         model, stamps = build.reporting(embedder, progress.on_embedded), build.stamps(self.settings)
         with build.pool(self.settings) as pool:
-            ingest = Ingest(self._store, model, tokens, stamps, progress.loader(pool), whole)
+            ingest = Ingest(
+                self._store, model, tokens, stamps, progress.loader(pool), keeps_furniture
+            )
             return ingest.run(files, progress.on_progress)
 
     def delete(self, document_id: str) -> DeletionReceipt | None:

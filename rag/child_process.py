@@ -116,9 +116,9 @@ def limit_memory(megabytes: int) -> None:
 def limit_time(seconds: int) -> None:
     """Limit CPU time above current use, if the system supports it."""
     with suppress(AttributeError, OSError, ValueError):
-        used = resource.getrusage(resource.RUSAGE_SELF)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        soft = int(used.ru_utime + used.ru_stime) + seconds + 1
+        soft = int(usage.ru_utime + usage.ru_stime) + seconds + 1
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 

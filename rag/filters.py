@@ -85,9 +85,9 @@ def in_sql(filter: Filter, clause: Callable[[Condition], Clause], always: str) -
         choices = []
         for condition in group:
             is_denied = condition.op == "!="
-            sql, own = clause(replace(condition, op="=") if is_denied else condition)
+            sql, clause_values = clause(replace(condition, op="=") if is_denied else condition)
             choices.append(f"NOT {sql}" if is_denied else sql)
-            values += own
+            values += clause_values
         expressions.append(f"({' OR '.join(choices)})")
     return " AND ".join(expressions), values
 
@@ -124,8 +124,8 @@ def check_keys(filter: Filter, metadata_keys: Callable[[], Collection[str]]) -> 
     known = sorted({*KEYS, *metadata_keys()})
     for condition in unknown:
         if condition.key not in known:
-            near = difflib.get_close_matches(condition.key, known, 1)
-            guess = f"did you mean {near[0]}? " if near else ""
+            similar = difflib.get_close_matches(condition.key, known, 1)
+            guess = f"did you mean {similar[0]}? " if similar else ""
             rest = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
             names = f"{', '.join(known[:_MOST_LISTED])}{rest}"
             raise InputError(
@@ -171,8 +171,10 @@ def of_documents(filter: Filter) -> Filter:
 def _holds(condition: Condition, document: Document) -> bool:
     if condition.op == "!=":
         return not _holds(Condition(condition.key, "=", condition.value), document)
-    own = {"document": document.id, "title": document.title, "source": document.source}
-    value = own[condition.key] if condition.key in own else document.metadata.get(condition.key)
+    fields = {"document": document.id, "title": document.title, "source": document.source}
+    value = (
+        fields[condition.key] if condition.key in fields else document.metadata.get(condition.key)
+    )
     if value is None:
         return False
     if condition.op != "=":
@@ -180,7 +182,7 @@ def _holds(condition: Condition, document: Document) -> bool:
     if condition.key == "source":
         folder = condition.value.rstrip("/") + "/"
         return any(f"{place}/".startswith(folder) for place in (document.id, document.source))
-    if condition.key in own:
+    if condition.key in fields:
         return value == condition.value
     return f", {condition.value}, " in f", {value}, "
 

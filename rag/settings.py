@@ -84,8 +84,8 @@ def check(source: str, values: Mapping[str, Any]) -> None:
 def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
     """The value as its setting's type. Raises InputError for an unknown name or another type."""
     if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
+        similar = difflib.get_close_matches(name, kinds, 1)
+        hint = f"did you mean {similar[0]}?" if similar else f"known settings: {', '.join(kinds)}"
         raise InputError(f"unknown setting {name!r} in {source}", hint)
     kind = kinds[name]
     message = f"{name} = {value!r} in {source} is not a valid {kind.__name__}"

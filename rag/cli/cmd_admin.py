@@ -102,7 +102,7 @@ def list_keys(settings: Settings) -> None:
       rag keys list --json
     """
     names = {collection.id: collection.name for collection in build.collections(settings).all()}
-    shown, lines = [], []
+    values, lines = [], []
     for key in keys_of(settings).all():
         state = f"until {key.expires}" if key.expires else "active"
         if key.revoked:
@@ -110,10 +110,10 @@ def list_keys(settings: Settings) -> None:
         # deleted collections have no name
         collections = [names.get(key_id, key_id) for key_id in key.collections]
         scope = "" if key.collections == EVERY else f"  in {', '.join(collections)}"
-        shown.append(plain(key) | {"collections": collections})
-        del shown[-1]["sha256"]
+        values.append(plain(key) | {"collections": collections})
+        del values[-1]["sha256"]
         lines.append(f"{key.id}  {key.scope:5}  {key.created}  {state:8}  {clean(key.name)}{scope}")
-    show(shown, lines)
+    show(values, lines)
 
 
 @command("revoke", "index", group=keys_command)

@@ -195,11 +195,11 @@ def _without_table(text: str, key: str, name: str) -> str:
     header = re.compile(
         rf"\s*\[\s*{key}\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
     )
-    lines, inside = [], False
+    lines, is_in_table = [], False
     for line in text.splitlines(keepends=True):
         if line.lstrip().startswith("["):
-            inside = header.fullmatch(line.rstrip("\n")) is not None
-        if not inside:
+            is_in_table = header.fullmatch(line.rstrip("\n")) is not None
+        if not is_in_table:
             lines.append(line)
     return "".join(lines)
 

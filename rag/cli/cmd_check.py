@@ -161,10 +161,10 @@ def _report(checked: list[CheckedFile], junit: Path | None, html: Path | None, q
         return
     names = [name for name, _, _ in checked]
     value = {
-        "files": [{"file": name, **own} for name, own in zip(names, values, strict=True)],
+        "files": [{"file": name, **of_file} for name, of_file in zip(names, values, strict=True)],
         "failed": sum(len(failed) for _, _, failed in checked),
     }
-    texts = (["", name, *own] for name, own in zip(names, lines, strict=True) if own)
+    texts = (["", name, *of_file] for name, of_file in zip(names, lines, strict=True) if of_file)
     show(value, (clean(line) for text in texts for line in text))
 
 

@@ -166,7 +166,10 @@ def _lines(report: IngestReport, place: str) -> list[str]:
             state = "; nothing was changed (dry run)"
             signs = {"+": report.added, "~": report.updated, "-": report.removed}
             lines = [f"  {sign} {clean(name)}" for sign, names in signs.items() for name in names]
-            lines += [f"  > {clean(old)} -> {clean(new)}" for old, new in report.renamed]
+            lines += [
+                f"  > {clean(name_before)} -> {clean(name_now)}"
+                for name_before, name_now in report.renamed
+            ]
         if report.refused:
             lines.append(f"  refused without --allow-mass-delete: {clean(report.refused)}")
     if report.quotes:

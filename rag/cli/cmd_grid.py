@@ -154,9 +154,9 @@ def list_command(settings: Settings) -> None:
       rag grid list --json
     """
     with closing(build.store(settings, any_embedder=True)) as store:
-        every = grids.summaries(store)
-    rows = [{"name": g.spec.name, "rows": len(g.rows), "counts": g.counts} for g in every]
-    show(rows, [_summary(grid) for grid in every] or ["no grids"])
+        summaries = grids.summaries(store)
+    rows = [{"name": g.spec.name, "rows": len(g.rows), "counts": g.counts} for g in summaries]
+    show(rows, [_summary(grid) for grid in summaries] or ["no grids"])
 
 
 @command("show", group=grid_command)

@@ -286,10 +286,10 @@ def migrate_command(
 
     from rag.store.migrate import migrate
 
-    old, new = open_both(source, target, collection)
-    count = old.stats().documents
+    source_store, target_store = open_both(source, target, collection)
+    count = source_store.stats().documents
     with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as bar:
-        moved = migrate(old, new, bar.update)
+        moved = migrate(source_store, target_store, bar.update)
     present = f", {moved.present:,} already there" if moved.present else ""
     digest = f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}"
     size = f"{_size(moved)}; {moved.copied:,} copied{present}"
@@ -306,8 +306,10 @@ def open_both(
     """The indexes `source` and `target`, each a folder or a PostgreSQL address, or the collection
     of this name in each. The target is created with the source's embedder if it is absent.
     """
-    old = build.open_store(build.in_collection(_settings_at(source, collection)), {}, create=False)
-    stats = old.stats()
+    source_store = build.open_store(
+        build.in_collection(_settings_at(source, collection)), {}, create=False
+    )
+    stats = source_store.stats()
     numbers = {"dim": str(stats.dim), "passage_tokens": str(stats.passage_tokens)}
     expect = {"embedder": stats.embedder, **numbers}
     into = _settings_at(target, collection)
@@ -315,7 +317,7 @@ def open_both(
         with closing(build.collections(into)) as collections:
             if collections.get(collection) is None:
                 collections.create(collection)
-    return old, build.open_store(build.in_collection(into), expect, create=True)
+    return source_store, build.open_store(build.in_collection(into), expect, create=True)
 
 
 def _settings_at(place: str, collection: str) -> Settings:

@@ -59,9 +59,13 @@ def reader_command(
     if data.is_dir():
         train(_recipe(SetsRecipe, recipe, init), data, out)
     else:
-        own = _recipe(OwnRecipe, recipe, init)
+        user_recipe = _recipe(OwnRecipe, recipe, init)
         before, after = fine_tune(
-            own, data, corpus, out, lambda name: build.reader(replace(settings, reader=name))
+            user_recipe,
+            data,
+            corpus,
+            out,
+            lambda name: build.reader(replace(settings, reader=name)),
         )
         scores = {"before": before, "after": after} if before else {"after": after}
     lines = [

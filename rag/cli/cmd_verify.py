@@ -83,13 +83,13 @@ def verify_command(
         checks = [verify(store, citation) for citation in cited]
         lines = [line for check in checks for line in _lines(check)]
         holds = all(check.status in ("ok", "moved") for check in checks)
-        shown: list[CitationCheck | ComputedCheck] = [*checks]
+        results: list[CitationCheck | ComputedCheck] = [*checks]
         if value := computed_value(content):
-            again = verify_computed(store, value, cited, checks)
-            shown.append(again)
-            lines += _computed_lines(again)
-            holds = holds and again.holds
-        show(shown, lines)
+            computed = verify_computed(store, value, cited, checks)
+            results.append(computed)
+            lines += _computed_lines(computed)
+            holds = holds and computed.holds
+        show(results, lines)
     sys.exit(0 if holds else 1)
 
 

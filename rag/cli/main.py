@@ -34,9 +34,9 @@ class Commands(click.Group):
         """Suggest the closest name for an unknown command."""
         name = args[0]
         if name not in self.table and not name.startswith("-"):
-            near = difflib.get_close_matches(name, self.table, 1)
-            every = f"list them with: {ctx.command_path} --help"
-            hint = f"did you mean {near[0]}?" if near else every
+            similar = difflib.get_close_matches(name, self.table, 1)
+            list_all = f"list them with: {ctx.command_path} --help"
+            hint = f"did you mean {similar[0]}?" if similar else list_all
             raise click.UsageError(f"no such command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -76,8 +76,10 @@ def stopped(state: str) -> NoReturn:
 
 def argument(**attributes: Any) -> Any:
     """An argument that is called like its parameter; one or more values for a tuple."""
-    many = {"nargs": -1, "required": True}
-    return lambda parameter: click.argument(parameter.name, **_kind(parameter, many) | attributes)
+    repeated = {"nargs": -1, "required": True}
+    return lambda parameter: click.argument(
+        parameter.name, **_kind(parameter, repeated) | attributes
+    )
 
 
 def option(help: str, *names: str, **attributes: Any) -> Any:
@@ -86,16 +88,16 @@ def option(help: str, *names: str, **attributes: Any) -> Any:
     """
 
     def declared(parameter: inspect.Parameter) -> Any:
-        own = names or (f"--{parameter.name.replace('_', '-')}",)
+        flags = names or (f"--{parameter.name.replace('_', '-')}",)
         kind = _kind(parameter, {"multiple": True}) | attributes
-        return click.option(*own, parameter.name, help=help, **kind)
+        return click.option(*flags, parameter.name, help=help, **kind)
 
     return declared
 
 
-def _kind(parameter: inspect.Parameter, many: dict[str, Any]) -> dict[str, Any]:
+def _kind(parameter: inspect.Parameter, repeated: dict[str, Any]) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]]
-    kinds = {"bool": {"is_flag": True}, "Path": {"type": FILE}, "tuple[str,": many}
+    kinds = {"bool": {"is_flag": True}, "Path": {"type": FILE}, "tuple[str,": repeated}
     return kinds.get(parameter.annotation.partition(" ")[0], {})
 
 
@@ -161,9 +163,9 @@ def with_json_fields(
     place = arguments.index("--json")
     before, after = arguments[:place], arguments[place + 2 :]
     word = arguments[place + 1] if place + 1 < end else ""
-    whole = [*before, "--json=", *arguments[place + 1 :]]
+    without_fields = [*before, "--json=", *arguments[place + 1 :]]
     if not _FIELDS.fullmatch(word):
-        return whole
+        return without_fields
     others = values([*before, *after])
     is_field = (
         "," in word
@@ -171,18 +173,20 @@ def with_json_fields(
         or bool(values(before))
         or any(" " in other for other in others)
     )
-    return [*before, f"--json={word}", *after] if is_field else whole
+    return [*before, f"--json={word}", *after] if is_field else without_fields
 
 
 class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = [parameter for parameter in self.params if isinstance(parameter, click.Argument)]
-        takes = None if any(one.nargs < 0 for one in own) else len(own)
+        positional = [
+            parameter for parameter in self.params if isinstance(parameter, click.Argument)
+        ]
+        takes = None if any(one.nargs < 0 for one in positional) else len(positional)
 
         def values(arguments: list[str]) -> list[str]:
             parsed, _, _ = self.make_parser(ctx).parse_args(list(arguments))
             words: list[str] = []
-            for one in own:
+            for one in positional:
                 value = parsed.get(str(one.name))
                 words += (
                     [value] if isinstance(value, str) else value if isinstance(value, tuple) else []

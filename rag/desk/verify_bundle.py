@@ -20,7 +20,9 @@ def checks(bundle: Path, folder: str) -> Iterator[tuple[bool, str]]:
     for name in sorted((files.keys() | digests) - {"SHA256SUMS", "SHA256SUMS.sig"}):
         digest = sha256(files[name].read_bytes()) if name in files else "missing"
         yield digest == digests.get(name), f"missing, changed or added: {name!a}"
-    known_digests = {sha256(p.read_bytes()) for p in Path(folder or bundle).rglob("*") if p.is_file()}
+    known_digests = {
+        sha256(p.read_bytes()) for p in Path(folder or bundle).rglob("*") if p.is_file()
+    }
     content, texts = json.loads((bundle / "answers.json").read_bytes()), {}
     for one in content["documents"]:
         text, original = (files[n].read_bytes() if n in files else b"" for n in one["files"])

@@ -57,7 +57,7 @@ def calibrate(
     if not isinstance(judge, Judge):
         raise InputError("this engine has no fitted judge", "build it with rag.build.engine")
     data = _ask(engine, gold)
-    own = data.first(len(gold))  # each question once
+    once_each = data.first(len(gold))  # each question once
     if not data.right.any() or data.right.all():
         share = "useful" if data.right.all() else "wrong"
         message = f"every answer is {share}, so there is nothing to learn from"
@@ -67,7 +67,7 @@ def calibrate(
     certified: list[str] = []
     threshold = fitting.choose_threshold(confidence, data.answerable)
     if risk is not None:
-        found = _certificate(confidence[: len(gold)], own, risk, certainty)
+        found = _certificate(confidence[: len(gold)], once_each, risk, certainty)
         threshold = found.threshold
         report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
         report["certificate"] = asdict(found)
@@ -78,13 +78,15 @@ def calibrate(
             f"threshold, {found.wrong} of these wrong, upper bound {found.bound:.1%}; "
             f"{found.tested} thresholds tested in a fixed order"
         )
-    before = fitting.bought(fitting.predict(1.0, 0.0, own.log_odds), own, engine.threshold)
-    after = fitting.bought(confidence[: len(gold)], own, threshold)
-    every = fitting.bought(confidence, data, threshold)
+    before = fitting.bought(
+        fitting.predict(1.0, 0.0, once_each.log_odds), once_each, engine.threshold
+    )
+    after = fitting.bought(confidence[: len(gold)], once_each, threshold)
+    over_all = fitting.bought(confidence, data, threshold)
     report |= {"before": before, "after, on questions left out of the fit": after}
     if len(data.right) > len(gold):
-        report["with questions asked again without their documents"] = every
-    report["risk by coverage"] = fitting.risk_at_coverage(confidence[: len(gold)], own)
+        report["with questions asked again without their documents"] = over_all
+    report["risk by coverage"] = fitting.risk_at_coverage(confidence[: len(gold)], once_each)
     slope, offset = fitting.fit(data, np.ones_like(data.right))
     content = judge.calibration(
         slope=slope * judge.slope,
@@ -93,7 +95,7 @@ def calibrate(
         risk=after["wrong, of answered"],
         report=report,
     )
-    return Calibrated(content, (*_says(before, after, every, own, threshold), *certified))
+    return Calibrated(content, (*_says(before, after, over_all, once_each, threshold), *certified))
 
 
 def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
@@ -141,24 +143,24 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
 def _says(
     before: dict[str, Any],
     after: dict[str, Any],
-    every: dict[str, Any],
-    own: Judged,
+    over_all: dict[str, Any],
+    once_each: Judged,
     threshold: float,
 ) -> list[str]:
-    """The improvement over the given questions, each once; refusals over `every` question asked."""
+    """The improvement over the given questions, each once; refusals over all questions asked."""
     low, high = after["wrong, of answered, interval"]
-    again = every["questions"] - after["questions"]
-    asked_again = f"; {again} were asked again without their documents" if again else ""
-    counted = f" (these and the {again} asked again)" if again else ""
+    repeats = over_all["questions"] - after["questions"]
+    asked_again = f"; {repeats} were asked again without their documents" if repeats else ""
+    counted = f" (these and the {repeats} asked again)" if repeats else ""
+    unanswerable = int((~once_each.answerable).sum())
     return [
-        f"{len(own.right)} questions, {int((~own.answerable).sum())} of them unanswerable"
-        f"{asked_again}",
+        f"{len(once_each.right)} questions, {unanswerable} of them unanswerable{asked_again}",
         f"before: {before['answered']:.0%} of the questions are answered, "
         f"{before['wrong, of answered']:.0%} of the answers are wrong",
         f"calibrated: {after['answered']:.0%} of the questions are answered, "
         f"{after['wrong, of answered']:.0%} of the answers are wrong "
         f"(95 % interval {low:.0%} to {high:.0%}), with a threshold of {threshold:.2f}",
-        f"refusals{counted}: {every['refusal precision']:.0%} are right, since the question has no "
-        f"answer; {every['refusal recall']:.0%} of the unanswerable are refused; calibration error "
-        f"{after['ece']:.2f} (was {before['ece']:.2f})",
+        f"refusals{counted}: {over_all['refusal precision']:.0%} are right, since the question "
+        f"has no answer; {over_all['refusal recall']:.0%} of the unanswerable are refused; "
+        f"calibration error {after['ece']:.2f} (was {before['ece']:.2f})",
     ]

@@ -74,9 +74,9 @@ def held_back(data: Judged, folds: int) -> Rows:
     """The probability of every answer, (n,), by a fit without its group."""
     probabilities = predict(1.0, 0.0, data.log_odds)
     for fold in range(folds):
-        own = data.groups % folds == fold
-        if own.any() and not own.all():
-            probabilities[own] = predict(*fit(data, ~own), data.log_odds[own])
+        in_fold = data.groups % folds == fold
+        if in_fold.any() and not in_fold.all():
+            probabilities[in_fold] = predict(*fit(data, ~in_fold), data.log_odds[in_fold])
     return probabilities
 
 
@@ -180,9 +180,9 @@ def questions_needed(
     allowed = _most_wrong(sizes, risk, certainty)
     needed = []
     for answered, wrong in zip(*_counts(confidence, right), strict=True):
-        enough = sizes[allowed >= sizes * (wrong + 0.5) / (answered + 1)]
-        if answered and len(enough):
-            needed.append(math.ceil(enough[0] * len(confidence) / answered))
+        sufficient = sizes[allowed >= sizes * (wrong + 0.5) / (answered + 1)]
+        if answered and len(sufficient):
+            needed.append(math.ceil(sufficient[0] * len(confidence) / answered))
     return min((number for number in needed if number <= _MOST_QUESTIONS), default=None)
 
 

@@ -57,10 +57,10 @@ def run(claims: Sequence[GoldClaim], checker: Checker) -> list[ClaimRow]:
     rows = []
     for gold in tqdm(claims, unit="claim", disable=None):
         sentences = checker.check(gold.claim).sentences
-        worst = next((s for s in sentences if s.verdict != "supported"), sentences[0])
-        cited = {evidence.citation.document_id for evidence in worst.evidence}
+        decisive = next((s for s in sentences if s.verdict != "supported"), sentences[0])
+        cited = {evidence.citation.document_id for evidence in decisive.evidence}
         found = gold.document in cited
-        rows.append(ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, found))
+        rows.append(ClaimRow(gold, decisive.verdict, decisive.confidence, decisive.reason, found))
     return rows
 
 
@@ -73,7 +73,7 @@ def summary(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     for row in rows:
         by_kind[row.gold.kind].append(row)
         confusion[row.gold.verdict][row.verdict] += 1
-    kinds = {kind: _figures(own) for kind, own in by_kind.items()}
+    kinds = {kind: _figures(of_kind) for kind, of_kind in by_kind.items()}
     return {**_figures(rows), "confusion": confusion, "kinds": kinds}
 
 
@@ -105,7 +105,9 @@ def _share(holds: Sequence[bool]) -> float | None:
 def text(rows: Sequence[ClaimRow]) -> str:
     """The scores as text: all, by kind, then the misjudged claims."""
     figures = summary(rows)
-    lines = [_line(name, own) for name, own in [("all", figures), *figures["kinds"].items()]]
+    lines = [
+        _line(name, of_name) for name, of_name in [("all", figures), *figures["kinds"].items()]
+    ]
     wrong = [row for row in rows if row.verdict != row.gold.verdict]
     lines += ["", f"{len(wrong)} verdicts differ from the gold ones:"] if wrong else []
     for row in wrong:
@@ -123,5 +125,5 @@ _LABELS = {
 
 def _line(name: str, figures: dict[str, Any]) -> str:
     values = [(label, figures[key]) for key, label in _LABELS.items()]
-    shown = [f"{label} {value:.3f}" for label, value in values if value is not None]
-    return f"{name:12}{figures['claims']:4} claims  {'  '.join(shown)}"
+    scores = [f"{label} {value:.3f}" for label, value in values if value is not None]
+    return f"{name:12}{figures['claims']:4} claims  {'  '.join(scores)}"

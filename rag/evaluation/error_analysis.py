@@ -81,9 +81,9 @@ def best_candidate(answer: Answer) -> Alternative | None:
 
 def attribute_error(attempt: Attempt) -> tuple[str, str]:
     """The stage that lost a missing or wrong answer, and an explanation."""
-    likeliest = best_candidate(attempt.answer)
-    if likeliest and is_right(likeliest.text, attempt.accepted):
-        return "threshold", f"{likeliest.text!r} had a confidence of {likeliest.confidence:.2f}"
+    candidate = best_candidate(attempt.answer)
+    if candidate and is_right(candidate.text, attempt.accepted):
+        return "threshold", f"{candidate.text!r} had a confidence of {candidate.confidence:.2f}"
     if not attempt.places:
         return "ingest", "no evidence sentence occurs in the index"
     top = best(attempt.places, attempt.hits)
@@ -91,7 +91,7 @@ def attribute_error(attempt: Attempt) -> tuple[str, str]:
         return _never_found(attempt)
     rank, hit, _ = top
     if rank <= attempt.read:
-        return _not_chosen(attempt, likeliest)
+        return _not_chosen(attempt, candidate)
     by_meaning = hit.dense_rank is not None and hit.dense_rank <= attempt.read
     by_words = hit.lexical_rank is not None and hit.lexical_rank <= attempt.read
     stage = (("legs", "dense"), ("lexical", "fusion"))[by_meaning][by_words]
@@ -110,16 +110,16 @@ def _never_found(attempt: Attempt) -> tuple[str, str]:
     return "chunking", detail
 
 
-def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, str]:
-    if likeliest is None:
+def _not_chosen(attempt: Attempt, candidate: Alternative | None) -> tuple[str, str]:
+    if candidate is None:
         return "reader", "the reader found nothing in it"
     read = [hit.passage for hit in attempt.hits[: attempt.read]]
     holding = [p for p in read if any(place.in_passage(p) for place in attempt.places)]
-    spans = [Evidence(c.document_id, c.quote, c.start) for c in likeliest.citations]
+    spans = [Evidence(c.document_id, c.quote, c.start) for c in candidate.citations]
     if any(span.in_passage(passage) for span in spans for passage in holding):
-        return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
+        return "reader", f"it chose {candidate.text!r} from the evidence's own passage"
     for other in attempt.answer.alternatives:
         if is_right(other.text, attempt.accepted):
-            won = f"{likeliest.text!r} ({likeliest.confidence:.2f})"
+            won = f"{candidate.text!r} ({candidate.confidence:.2f})"
             return "passage", f"{won} beat {other.text!r} ({other.confidence:.2f})"
-    return "reader", f"the right words were not among its candidates; it chose {likeliest.text!r}"
+    return "reader", f"the right words were not among its candidates; it chose {candidate.text!r}"

@@ -70,8 +70,8 @@ class Evaluator:
             places = [
                 place
                 for listed in self._store.documents()
-                if (whole := self._store.document(listed.id))
-                for place in answers_in(whole.id, whole.text, question.answers)
+                if (stored := self._store.document(listed.id))
+                for place in answers_in(stored.id, stored.text, question.answers)
             ]
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
         top = error_analysis.best(places, hits)
@@ -135,8 +135,8 @@ def _is_sound(citation: Citation, text: str) -> bool:
 
 
 def _scored(question: Question, answer: Answer) -> dict[str, Any]:
-    likeliest = best_candidate(answer)
-    guess = likeliest.text if likeliest else None
+    candidate = best_candidate(answer)
+    guess = candidate.text if candidate else None
     return {
         "text": answer.text,
         "guess": guess,
@@ -158,8 +158,8 @@ def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
         return judge(question, shown(answer)) == "useful"
     if not question.answers or not answer.alternatives:
         return False
-    nearest = answer.alternatives[0].citations[0].quote
-    return judge(question, Shown(nearest, (nearest,))) in ("useful", "partial")
+    quote = answer.alternatives[0].citations[0].quote
+    return judge(question, Shown(quote, (quote,))) in ("useful", "partial")
 
 
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:

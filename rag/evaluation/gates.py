@@ -56,12 +56,12 @@ def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
 def _parse(text: str, is_minimum: bool) -> Gate:
     name, equals, bound = text.partition("=")
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
+        similar = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(NAMES)}"
         raise InputError(f"unknown metric {name!r}", hint)
     if is_minimum == (name in _LOWER):
-        better, option = ("lower", "over") if is_minimum else ("higher", "under")
-        raise InputError(f"{better} is better for {name}", f"give --fail-{option} {text}")
+        direction, option = ("lower", "over") if is_minimum else ("higher", "under")
+        raise InputError(f"{direction} is better for {name}", f"give --fail-{option} {text}")
     try:
         return Gate(name, float(bound), is_minimum)
     except ValueError:

@@ -208,9 +208,9 @@ def _accepted(
 ) -> tuple[str, ...]:
     """Substitutes for the answers of a row without any."""
     sentences = [source.sentence for source in evidence]
-    together = [" ".join(sentences)] if len(sentences) > 1 else []
+    joined = [" ".join(sentences)] if len(sentences) > 1 else []
     firsts = [item[0] for item in items if item and not sentences]
-    return (*together, *sentences, *filter(None, [verdict]), *firsts)
+    return (*joined, *sentences, *filter(None, [verdict]), *firsts)
 
 
 def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:

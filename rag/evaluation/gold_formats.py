@@ -111,8 +111,8 @@ def beir(folder: Path) -> Gold:
     )
     if not questions:
         raise InputError(f"{folder} has no query with a relevant document", _HINT)
-    whole = tuple(document for document in documents if document.text.strip())
-    return Gold(folder.resolve().name, questions, whole, retrieval_only=True)
+    with_text = tuple(document for document in documents if document.text.strip())
+    return Gold(folder.resolve().name, questions, with_text, retrieval_only=True)
 
 
 def _document(name: str, text: str, title: str) -> Document:

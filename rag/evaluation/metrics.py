@@ -27,7 +27,7 @@ NAN = float("nan")
 
 def table(rows: Sequence[Row]) -> dict[str, Column]:
     """Columns for the metrics, each of shape (n,); NaN where a column does not apply to a row."""
-    every = np.ones(len(rows), bool)
+    all_rows = np.ones(len(rows), bool)
     kinds = np.array([row.kind for row in rows])
     answering, answerable = kinds != "retrieval", kinds == "answerable"
     unanswerable = kinds == "unanswerable"
@@ -56,8 +56,8 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "useful": (judged & answerable, useful),
         "wrong": (judged, [row.judgement == "wrong" for row in rows]),
         "form_right": (judged & answerable, [_has_its_form(row) for row in rows]),
-        "sound": (every, [row.sound for row in rows]),
-        "checked": (every, [row.checked for row in rows]),
+        "sound": (all_rows, [row.sound for row in rows]),
+        "checked": (all_rows, [row.checked for row in rows]),
     }
     for k in _DEPTHS:
         values[f"evidence@{k}"] = answerable, [(row.rank or np.inf) <= k for row in rows]
@@ -73,9 +73,9 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
 
 def _has_its_form(row: Row) -> bool:
     """Whether the answer has the expected form (steps are a list too); a refusal has none."""
-    same = {"steps": "list"}
-    expected, shown = (same.get(form, form) for form in (row.form, row.given))
-    return row.judgement != "refused" and shown == expected
+    family = {"steps": "list"}
+    expected, given_form = (family.get(form, form) for form in (row.form, row.given))
+    return row.judgement != "refused" and given_form == expected
 
 
 _DEPTHS = (1, 5, 10, 20)
@@ -171,8 +171,8 @@ def reliability(table: Table) -> list[tuple[float, float, int]]:
     """Mean confidence, accuracy and number of best candidates in each bin (0, .1], … (.9, 1]."""
     right, confidence = _guesses(table)
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    inside = [place == number for number in np.unique(place)]
-    return [(float(confidence[b].mean()), float(right[b].mean()), int(b.sum())) for b in inside]
+    bins = [place == number for number in np.unique(place)]
+    return [(float(confidence[b].mean()), float(right[b].mean()), int(b.sum())) for b in bins]
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,8 +329,8 @@ def intervals(
     for rows in bootstrap_samples(groups, times):
         values = _measured(columns, rows)
         if before is not None:
-            old = _measured(before, rows)
-            values = {name: values[name] - old[name] for name in values if name in old}
+            baseline = _measured(before, rows)
+            values = {name: values[name] - baseline[name] for name in values if name in baseline}
         for name, value in values.items():
             samples[name].append(value)
     bounds = {name: np.percentile(drawn, [2.5, 97.5]) for name, drawn in samples.items()}

@@ -163,8 +163,10 @@ class Comparison:
 
 def compare(before: Result, after: Result) -> Comparison:
     """Compare two results. Raises InputError if they have no question in common."""
-    old, new = ({(row.id, row.question): row for row in result.rows} for result in (before, after))
-    pairs = [(row, new[key]) for key, row in old.items() if key in new]
+    rows_before, rows_after = (
+        {(row.id, row.question): row for row in result.rows} for result in (before, after)
+    )
+    pairs = [(row, rows_after[key]) for key, row in rows_before.items() if key in rows_after]
     if not pairs:
         names = f"{before.facts['name']} and {after.facts['name']}"
         message = f"the results of {names} have no question in common"
@@ -181,7 +183,9 @@ def compare(before: Result, after: Result) -> Comparison:
         [pair for pair in pairs if served(pair[0]) != served(pair[1]) == is_gain]
         for is_gain in (True, False)
     )
-    return Comparison(len(pairs), len(old) + len(new) - 2 * len(pairs), changes, gained, lost)
+    return Comparison(
+        len(pairs), len(rows_before) + len(rows_after) - 2 * len(pairs), changes, gained, lost
+    )
 
 
 def served(row: Row) -> bool:

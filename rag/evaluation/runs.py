@@ -107,10 +107,10 @@ def run(gold: Gold, asked: Engine | Retriever, out: Path, limit: int | None = No
         for question in remaining:
             partial.add(evaluator.examine(question))
             progress.update()
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     machine = {"python": platform.python_version(), "system": platform.system()}
     machine["cores"] = str(available_cores())
-    head = {"name": gold.name, "made": now, "limit": limit}
+    head = {"name": gold.name, "made": started_at, "limit": limit}
     rows = [partial.rows[question.id] for question in questions]
     result = Result.of({**head, **facts, "machine": machine}, rows)
     partial.remove()

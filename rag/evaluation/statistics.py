@@ -36,7 +36,7 @@ def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     count), weighted by count (Naeini et al. 2015; Guo et al. 2017).
     """
     total = sum(count for _, _, count in bins)
-    gaps = (abs(sure - right) * count for sure, right, count in bins)
+    gaps = (abs(confidence - right) * count for confidence, right, count in bins)
     return sum(gaps) / total if total else float("nan")
 
 

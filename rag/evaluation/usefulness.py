@@ -56,34 +56,34 @@ def shown(answer: Answer) -> Shown:
     return Shown(answer.text, tuple(quotes), answer.verdict, documents)
 
 
-def judge(question: Question, shown: Shown) -> Judgement:
+def judge(question: Question, answer: Shown) -> Judgement:
     """Judge the answer. For an unanswerable question, only "refused" is right."""
-    if shown.text is None:
+    if answer.text is None:
         return "refused"
     if not question.answers:
         return "wrong"
-    return _JUDGES.get(question.form, _items)(question, shown)
+    return _JUDGES.get(question.form, _items)(question, answer)
 
 
-def serves(question: Question, shown: Shown) -> Judgement:
+def serves(question: Question, answer: Shown) -> Judgement:
     """As `judge`, but "partial" for an answer that buries what was asked for in other words or
     items, and for a right verdict beside a sentence that does not prove it.
     """
-    judgement = judge(question, shown)
-    is_unproven = question.evidence and not _from_evidence(question, shown)
+    judgement = judge(question, answer)
+    is_unproven = question.evidence and not _from_evidence(question, answer)
     if judgement == "useful" and (
-        (question.form == "yes_no" and is_unproven) or _is_buried(question, shown)
+        (question.form == "yes_no" and is_unproven) or _is_buried(question, answer)
     ):
         return "partial"
     return judgement
 
 
-def _is_buried(question: Question, shown: Shown) -> bool:
+def _is_buried(question: Question, answer: Shown) -> bool:
     """Whether most of what is shown was not asked for."""
     if question.form in ("list", "steps") and question.items:
-        fitting = sum(any(names(piece, item) for item in question.items) for piece in shown.quotes)
-        return len(shown.quotes) > FEW_ITEMS and fitting < LEAST_FITTING * len(shown.quotes)
-    words = len((shown.text or "").split())
+        fitting = sum(any(names(piece, item) for item in question.items) for piece in answer.quotes)
+        return len(answer.quotes) > FEW_ITEMS and fitting < LEAST_FITTING * len(answer.quotes)
+    words = len((answer.text or "").split())
     evidence = [len(proof.sentence.split()) for proof in question.evidence]
     if question.form == "span":
         return words > max(FEW_WORDS, 2 * max(evidence, default=0))
@@ -94,8 +94,8 @@ def _is_buried(question: Question, shown: Shown) -> bool:
 def held(sentence: str, pieces: Iterable[str]) -> bool:
     """Whether a piece has at least the share `HELD` of the sentence's words, with repetitions."""
     words = Counter(normalize(sentence).split())
-    own = (Counter(normalize(piece).split()) for piece in pieces)
-    return any((words & piece).total() >= HELD * words.total() for piece in own)
+    piece_words = (Counter(normalize(piece).split()) for piece in pieces)
+    return any((words & piece).total() >= HELD * words.total() for piece in piece_words)
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
@@ -104,51 +104,51 @@ def names(text: str, wordings: Sequence[str]) -> bool:
     return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
 
 
-def _span(question: Question, shown: Shown) -> Judgement:
+def _span(question: Question, answer: Shown) -> Judgement:
     """Useful with the right words from an evidence sentence, if any; "partial" from elsewhere."""
     accepted = question.wordings or question.answers
-    is_from_evidence = _from_evidence(question, shown)
-    if is_right(shown.text, accepted) or names(shown.text or "", accepted):
+    is_from_evidence = _from_evidence(question, answer)
+    if is_right(answer.text, accepted) or names(answer.text or "", accepted):
         return "useful" if is_from_evidence or not question.evidence else "partial"
-    return "partial" if names(shown.whole, accepted) and is_from_evidence else "wrong"
+    return "partial" if names(answer.whole, accepted) and is_from_evidence else "wrong"
 
 
-def _from_evidence(question: Question, shown: Shown) -> bool:
-    pieces = shown.quotes or (shown.text or "",)
+def _from_evidence(question: Question, answer: Shown) -> bool:
+    pieces = answer.quotes or (answer.text or "",)
     return any(held(evidence.sentence, pieces) for evidence in question.evidence)
 
 
-def _yes_no(question: Question, shown: Shown) -> Judgement:
+def _yes_no(question: Question, answer: Shown) -> Judgement:
     """Useful with the right verdict; the evidence without a verdict is "partial"."""
-    if shown.verdict is not None:
-        return "useful" if shown.verdict == question.verdict else "wrong"
-    return "partial" if _from_evidence(question, shown) else "wrong"
+    if answer.verdict is not None:
+        return "useful" if answer.verdict == question.verdict else "wrong"
+    return "partial" if _from_evidence(question, answer) else "wrong"
 
 
-def _sentences(question: Question, shown: Shown) -> Judgement:
+def _sentences(question: Question, answer: Shown) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
-    pieces = (shown.whole, *shown.quotes)
+    pieces = (answer.whole, *answer.quotes)
     count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
-    if names(shown.whole, question.wordings) or count >= max(1, question.need):
+    if names(answer.whole, question.wordings) or count >= max(1, question.need):
         return "useful"
-    is_part = any(names(evidence.sentence, [shown.text or ""]) for evidence in question.evidence)
+    is_part = any(names(evidence.sentence, [answer.text or ""]) for evidence in question.evidence)
     return "partial" if count or is_part else "wrong"
 
 
-def _items(question: Question, shown: Shown) -> Judgement:
+def _items(question: Question, answer: Shown) -> Judgement:
     """Useful with enough of the items, or one of the accepted wordings; a catalogue of documents,
     if it has most of them and they are most of those named.
     """
     if question.form == "catalogue" and all("/" in name for name in question.wordings or ("",)):
-        expected, named = {*question.wordings}, {*shown.documents}
+        expected, named = {*question.wordings}, {*answer.documents}
         count = len(expected & named)
-        enough = 2 * count > len(expected) and 2 * count >= len(named)  # most of both
+        is_useful = 2 * count > len(expected) and 2 * count >= len(named)  # most of both
     elif question.items:
-        count = sum(names(shown.whole, item) for item in question.items)
-        enough = count >= max(1, question.need) or names(shown.whole, question.wordings)
+        count = sum(names(answer.whole, item) for item in question.items)
+        is_useful = count >= max(1, question.need) or names(answer.whole, question.wordings)
     else:
-        return _sentences(question, shown)
-    return "useful" if enough else "partial" if count else "wrong"
+        return _sentences(question, answer)
+    return "useful" if is_useful else "partial" if count else "wrong"
 
 
 _JUDGES: dict[str, Callable[[Question, Shown], Judgement]] = {

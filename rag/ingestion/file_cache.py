@@ -113,8 +113,8 @@ class Stamps:
 
     def keep(self, paths: Collection[str]) -> None:
         """Keep only the files of indexed documents, and unreadable files that still exist."""
-        bad = {path for path in self._bad if status_of(Path(path))}
-        self.forget({*self._digests, *self._bad, *self._links} - bad - set(paths))
+        unreadable = {path for path in self._bad if status_of(Path(path))}
+        self.forget({*self._digests, *self._bad, *self._links} - unreadable - set(paths))
 
     def save(self) -> None:
         """Write the cache. Ignores errors: the next run then hashes again."""
@@ -153,8 +153,10 @@ def status_of(path: Path) -> str:
         return ""
 
 
-def _moved(path: str, old: str, new: str) -> str:
-    """The path moved from root `old` to root `new`, if it exists there; else unchanged."""
-    new_path = new + path[len(old) :]
-    is_moved = old != new and path.startswith(f"{old}/") and os.path.exists(new_path)
+def _moved(path: str, root_before: str, root_now: str) -> str:
+    """The path below `root_now` instead of `root_before`, if it exists there; else unchanged."""
+    new_path = root_now + path[len(root_before) :]
+    is_moved = (
+        root_before != root_now and path.startswith(f"{root_before}/") and os.path.exists(new_path)
+    )
     return new_path if is_moved else path

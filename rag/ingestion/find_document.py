@@ -26,8 +26,12 @@ def find_document(
         matches = [d for d in documents if d.title.casefold() == name.casefold()]
     if len(matches) == 1:
         return matches[0]
-    near = nearest(name, [document.id for document in documents])
-    hint = f"did you mean {' or '.join(near)}?" if near else f"list the documents with: {listing}"
+    similar = nearest(name, [document.id for document in documents])
+    hint = (
+        f"did you mean {' or '.join(similar)}?"
+        if similar
+        else f"list the documents with: {listing}"
+    )
     raise NotFoundError(f"no document {name} in the index", hint)
 
 

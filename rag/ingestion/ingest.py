@@ -148,9 +148,9 @@ class Ingest:
             self.report.skipped += skipped
             self.stamps.note(file.path, status, [] if loaded.transient else skipped)
             return
-        same = [self._by_source[source] for source in loaded.same]
-        self.report.unchanged += [document.id for document in same]
-        stale = [d.id for d in same if d.container_sha256 not in ("", loaded.sha256)]
+        unchanged = [self._by_source[source] for source in loaded.same]
+        self.report.unchanged += [document.id for document in unchanged]
+        stale = [d.id for d in unchanged if d.container_sha256 not in ("", loaded.sha256)]
         if stamps := dict.fromkeys(stale, loaded.sha256):
             patiently(functools.partial(self.store.update_digests, stamps))
         for document in loaded.documents:

@@ -87,8 +87,8 @@ def batches(
             (document, split(document, embedder.count_tokens, passage_tokens))
             for document in map(sentenced, documents)
         ]
-        many = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
-        if many or time.monotonic() - started > _BATCH_SECONDS:
+        is_full = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
+        if is_full or time.monotonic() - started > _BATCH_SECONDS:
             yield keys, embed(embedder, splits)
             keys, splits, started = [], [], time.monotonic()
     if keys:

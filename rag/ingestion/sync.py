@@ -85,7 +85,7 @@ class Sync:
         return Changes(
             added=[name for name in read if name not in plan.old_ids],
             updated=[name for name in read if name in plan.old_ids],
-            renamed=[(old.id, new.id) for old, new in plan.renamed],
+            renamed=[(before.id, after.id) for before, after in plan.renamed],
             removed=[document.id for document in plan.missing if document.id not in read],
             unchanged=[document.id for document in plan.unchanged],
             skipped=list(plan.skipped),
@@ -98,10 +98,10 @@ class Sync:
         ingested; None if it is `root.name` or they do not agree.
         """
         names = {
-            document.id.removesuffix(inside)
+            document.id.removesuffix(relative)
             for document in self.ingest.store.documents()
             if is_under(document.file, root)
-            and document.id.endswith(inside := document.source[len(str(root)) :])
+            and document.id.endswith(relative := document.source[len(str(root)) :])
         }
         return None if len(names) != 1 or names <= {"", root.name} else names.pop()
 
@@ -110,9 +110,9 @@ class Sync:
         changes = Changes(
             unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped)
         )
-        for old, new in plan.renamed:
-            self._rename(old, new)
-            changes.renamed.append((old.id, new.id))
+        for before, after in plan.renamed:
+            self._rename(before, after)
+            changes.renamed.append((before.id, after.id))
         new_ids = {file.document_id for file in plan.to_read}
         for document in plan.missing:
             if not is_gone(document.file) or document.id in new_ids:
@@ -139,11 +139,11 @@ class Sync:
         reported = [name for name in changes.removed if name not in put or name not in missing]
         changes.removed = [*reported, *remaining]
 
-    def _rename(self, old: Document, new: Document) -> None:
+    def _rename(self, missing: Document, found: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
         store = self.ingest.store
-        if before := store.document(old.id):
-            document = replace(new, text=before.text, blocks=before.blocks)
-            passages, vectors = store.embedded(old.id)
-            renamed = [replace(p, document_id=new.id, title=new.title) for p in passages]
-            store.put(document, renamed, vectors, instead_of=old.id)
+        if before := store.document(missing.id):
+            document = replace(found, text=before.text, blocks=before.blocks)
+            passages, vectors = store.embedded(missing.id)
+            renamed = [replace(p, document_id=found.id, title=found.title) for p in passages]
+            store.put(document, renamed, vectors, instead_of=missing.id)

@@ -107,16 +107,16 @@ class Plan:
         going = {old.id for old, _ in self.renamed} | {document.id for document in self.missing}
         documents = (document for of_file in by_file.values() for document in of_file)
         owners = {document.id: document for document in documents if document.id not in going}
-        free, refused = list[FoundFile](), list[tuple[str, str]]()
+        readable, refused = list[FoundFile](), list[tuple[str, str]]()
         for file in self.to_read:
             owner = owners.get(file.document_id)
             if owner is None or owner.file == str(file.path) or self._is_moved(owner, file):
-                free.append(file)
+                readable.append(file)
             else:
                 refused.append((str(file.path), taken(owner)))
-        self.to_read = free
+        self.to_read = readable
         self.skipped += refused
-        if refused and not (free or self.renamed or self.unchanged or self.missing):
+        if refused and not (readable or self.renamed or self.unchanged or self.missing):
             path, reason = refused[0]
             message = f"nothing in {self.root} can be ingested: {path}: {reason}"
             raise InputError(message, f"rag sync {self.root} --name ANOTHER")
@@ -133,28 +133,30 @@ class Plan:
         unlinked = is_under(link, self.root) and (is_gone(link) or os.path.realpath(link) != file)
         return unlinked or is_gone(file) or is_in_index(file, self.root)
 
-    def _renamed(self, old: Sequence[Document], file: FoundFile) -> list[tuple[Document, Document]]:
+    def _renamed(
+        self, missing: Sequence[Document], file: FoundFile
+    ) -> list[tuple[Document, Document]]:
         """The documents of a missing file and what they become as those of `file`, which has its
         content; [] if they would be read differently or their new ids are not free, or if the
         missing file may be on an unmounted disk, unless it has the same name here.
         """
-        if not (self._is_ours(old[0].file) or are_named_after(old, file)):
+        if not (self._is_ours(missing[0].file) or are_named_after(missing, file)):
             return []
         try:
             loaded = {document.sha256: document for document in load(file).documents}
         except ParseError:
             return []
-        new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
-        if len({document.id for document in new}) != len(old):
+        read = [loaded[document.sha256] for document in missing if document.sha256 in loaded]
+        if len({document.id for document in read}) != len(missing):
             return []
-        for a, b in zip(old, new, strict=True):
+        for a, b in zip(missing, read, strict=True):
             before = self.store.document(a.id)
             if before is None or (before.text, before.blocks) != (b.text, b.blocks):
                 return []
             owner = self.store.document(b.id) if b.id != a.id else None
             if owner and not is_gone(owner.file):
                 return []
-        return [(a, replace(b, text="", blocks=())) for a, b in zip(old, new, strict=True)]
+        return [(a, replace(b, text="", blocks=())) for a, b in zip(missing, read, strict=True)]
 
 
 def _unsupported(path: Path) -> str:
@@ -168,9 +170,9 @@ def _unsupported(path: Path) -> str:
 
 def _folder_of(document: Document) -> Path | None:
     """The folder that was ingested; None for a member of a file, or a file with another id."""
-    inside = document.id.partition("/")[2]
+    relative = document.id.partition("/")[2]
     file = document.source
-    return Path(file[: -len(inside) - 1]) if inside and file.endswith(f"/{inside}") else None
+    return Path(file[: -len(relative) - 1]) if relative and file.endswith(f"/{relative}") else None
 
 
 def is_under(source: str, root: Path) -> bool:

@@ -204,8 +204,8 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
     """
     with store.writing():
         stored = _checked(store, prepared.documents)
-        new = put(store, prepared.changed).ids
-        digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in new}
+        added = put(store, prepared.changed).ids
+        digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in added}
         before = {d.id: d.container_sha256 for d in stored.values()}
         if changed := {name: digest for name, digest in digests.items() if before[name] != digest}:
             store.update_digests(changed)
@@ -217,7 +217,7 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         if is_pdf and len(upload.data) <= keep_pdf and store.original(upload.name) != upload.data:
             store.keep_original(upload.name, upload.data)
     outcome = "updated" if removed or stored else "added"
-    if not new and not removed:
+    if not added and not removed:
         outcome = "unchanged"
     ids = tuple(document.id for document in prepared.documents)
     return Done(outcome, ids, _detail(prepared.skipped, removed))
@@ -236,8 +236,8 @@ def _removed(store: Store, prepared: Prepared) -> list[str]:
     upload = prepared.upload
     sources = {d.source for d in prepared.documents}
     sources |= {f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped}
-    whole = store.document(upload.name)
-    parts = [whole] if whole and whole.source == upload.source else []
+    as_document = store.document(upload.name)
+    parts = [as_document] if as_document and as_document.source == upload.source else []
     after = prefix = f"{upload.name}/"
     while page := [d for d in store.documents(after, _PAGE) if d.id.startswith(prefix)]:
         parts += [d for d in page if d.source.startswith(upload.source + MEMBER_SEPARATOR)]

@@ -75,9 +75,9 @@ class WebIngest:
                     continue
                 texts = (match.decode("utf-8", "replace") for match in _LOCATION.findall(page.body))
                 links = dict.fromkeys(map(html.unescape, texts))
-                new = [link for link in links if link not in met][: MOST_PAGES - len(met)]
-                met |= set(new)
-                waiting += new
+                unvisited = [link for link in links if link not in met][: MOST_PAGES - len(met)]
+                met |= set(unvisited)
+                waiting += unvisited
                 if len(met) >= MOST_PAGES:
                     reason = f"lists more than {MOST_PAGES} pages; the others are left out"
                     self.report.skipped.append((address, reason))

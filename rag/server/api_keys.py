@@ -85,8 +85,8 @@ class Keys:
         key_id = token.split("_")[1] if token.count("_") >= 2 else ""
         key = next((key for key in self.all() if key.id == key_id), None)
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-        same = hmac.compare_digest(digest, key.sha256 if key else _NOBODY)
-        valid = key and same and not key.revoked and (not key.expires or _now() < key.expires)
+        is_equal = hmac.compare_digest(digest, key.sha256 if key else _NOBODY)
+        valid = key and is_equal and not key.revoked and (not key.expires or _now() < key.expires)
         return key if valid else None
 
     def add(
@@ -128,12 +128,14 @@ class Keys:
         if len(ids) > 1:
             message = f"{len(ids)} active keys are called {name}"
             raise InputError(message, "use an id from: rag keys list")
-        (old,) = (key for key in self.all() if key.id in ids)
-        if old.expires and _now() >= old.expires:
-            message = f"key {name} has expired on {old.expires}"
+        (replaced,) = (key for key in self.all() if key.id in ids)
+        if replaced.expires and _now() >= replaced.expires:
+            message = f"key {name} has expired on {replaced.expires}"
             raise InputError(message, "make a new one: rag keys add NAME")
-        new_key, token = self.add(old.name, old.scope, old.collections, expires=old.expires)
-        expires = min(_now(hours * 3600), old.expires or "9") if hours else old.expires
+        new_key, token = self.add(
+            replaced.name, replaced.scope, replaced.collections, expires=replaced.expires
+        )
+        expires = min(_now(hours * 3600), replaced.expires or "9") if hours else replaced.expires
         revoked = "" if hours else _now()
         self._change(ids, lambda key: replace(key, expires=expires, revoked=revoked))
         return new_key, token

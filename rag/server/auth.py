@@ -179,9 +179,9 @@ class Access:
             return False
         cookie = cookie_parser(headers.get("cookie", "")).get(session.name, "")
         fetched, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
-        own = fetched in ("", "same-origin") and bool(fetched or origin or method in _SAFE)
+        is_from_page = fetched in ("", "same-origin") and bool(fetched or origin or method in _SAFE)
         sent = headers.get(PAGE_HEADER, "")
-        return own and _same(cookie, session.cookie) and _same(sent, session.page)
+        return is_from_page and _same(cookie, session.cookie) and _same(sent, session.page)
 
     def _derived(self, purpose: str) -> str:
         """A secret that does not reveal the token, the same at each start."""
@@ -191,9 +191,9 @@ class Access:
         """Authorise a request for the collection with this id, or "" for none. Raises ServiceError
         with 403 or 429. A forbidden collection and an unknown one get the same response.
         """
-        own = bool(collection) and key.may_use(collection) and not right.everywhere
+        may_use = bool(collection) and key.may_use(collection) and not right.everywhere
         unbound = right is Right.ANY and collection in ("", DEFAULT_COLLECTION)
-        if not (key.everywhere or own or unbound):
+        if not (key.everywhere or may_use or unbound):
             hint = "list the collections it may use with: GET /v1/collections"
             message = f"there is no collection of this name that key {key.id} may use"
             raise ServiceError(403, "collection", message, hint)

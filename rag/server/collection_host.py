@@ -130,8 +130,8 @@ class CollectionHost:
         """Close and delete a collection. Raises NotFoundError, BusyError."""
         return self._alone(name, lambda: self.registry.delete(name))
 
-    def rename(self, name: str, new: str) -> Collection:
-        return self._alone(name, lambda: self.registry.rename(name, new))
+    def rename(self, name: str, new_name: str) -> Collection:
+        return self._alone(name, lambda: self.registry.rename(name, new_name))
 
     def _alone(self, name: str, change: Callable[[], Collection]) -> Collection:
         """Run `change` after all requests have finished, while new ones are held off."""
@@ -141,9 +141,9 @@ class CollectionHost:
             if entry.closing:
                 raise _changing(name)
             entry.closing = True
-            free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
+            is_free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
         try:
-            if not free:
+            if not is_free:
                 hint = "try again when its requests have finished"
                 raise BusyError(f"collection {name} is in use", hint)
             entry.close()
@@ -181,18 +181,18 @@ class CollectionHost:
         moment = time.monotonic() if now is None else now
         with self._changed:
             oldest = sorted(self._open.items(), key=lambda item: item[1].used)
-            spare = len(oldest) - _MOST_OPEN
-            closed = []
+            surplus = len(oldest) - _MOST_OPEN
+            to_close = []
             for number, (name, entry) in enumerate(oldest):
-                due = moment - entry.used > _IDLE or number < spare
+                is_idle = moment - entry.used > _IDLE or number < surplus
                 # another process may delete or rename one
                 changed = self.id_of(name) != entry.collection.id
                 is_free = not entry.requests and not entry.closing
                 waits = entry.service is not None and entry.service.jobs.waiting > 0
-                if is_free and (changed or (due and not waits)):
+                if is_free and (changed or (is_idle and not waits)):
                     entry.closing = True
-                    closed.append((name, entry))
-        for name, entry in closed:
+                    to_close.append((name, entry))
+        for name, entry in to_close:
             entry.close()
             with self._changed:
                 del self._open[name]

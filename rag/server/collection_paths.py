@@ -14,10 +14,10 @@ NEAR = ("", DEFAULT_COLLECTION)
 def split(path: str) -> tuple[str, str]:
     """(collection, path within it); the collection is "" for paths that belong to none."""
     if path.startswith(_PREFIX):
-        name, slash, inner = path.removeprefix(_PREFIX).partition("/")
+        name, slash, path_within = path.removeprefix(_PREFIX).partition("/")
         # collections do not nest
-        if name and slash and inner and inner.split("/")[0] != "collections":
-            return name, "/mcp" if inner == "mcp" else f"/v1/{inner}"
+        if name and slash and path_within and path_within.split("/")[0] != "collections":
+            return name, "/mcp" if path_within == "mcp" else f"/v1/{path_within}"
     neutral = f"{path}/".startswith(_PREFIX) or not path.startswith("/v1/")
     if neutral and path not in _OF_THE_INDEX:
         return "", path

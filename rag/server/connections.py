@@ -54,8 +54,8 @@ class Connections:
     @property
     def protocol(self) -> Any:
         """uvicorn's protocol, as its option `http`."""
-        plain = partial(_CountedProtocol, connections=self)
-        return plain if self._tls is None else partial(_TlsProtocol, plain, self, self._tls)
+        counted = partial(_CountedProtocol, connections=self)
+        return counted if self._tls is None else partial(_TlsProtocol, counted, self, self._tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -122,9 +122,14 @@ class _TlsProtocol(asyncio.Protocol):
     """Makes the TLS handshake of a connection that is counted already, for uvicorn's protocol."""
 
     def __init__(
-        self, plain: Any, connections: Connections, tls: ssl.SSLContext, *arguments: Any, **kw: Any
+        self,
+        protocol: Any,
+        connections: Connections,
+        tls: ssl.SSLContext,
+        *arguments: Any,
+        **kw: Any,
     ) -> None:
-        self._plain: _CountedProtocol = plain(*arguments, **kw)
+        self._plain: _CountedProtocol = protocol(*arguments, **kw)
         self._connections = connections
         self._tls = tls
         self._early = bytearray()
@@ -166,13 +171,13 @@ def most_files() -> int:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     except NameError:
         return _MOST_FILES
-    enough = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < enough:
+    target = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < target:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
         except (OSError, ValueError):
             return soft
-    return enough
+    return target
 
 
 def limits(files: int) -> tuple[int, int]:

@@ -39,8 +39,8 @@ class FairQueue:
         if len(self) + arriving > capacity:
             for lane in (self.searches, self.readings):
                 lane.keep(lambda item: item.wanted)
-        own = self._count(key_id)
-        if key_id and own and own + arriving > capacity * 3 // 4:
+        count = self._count(key_id)
+        if key_id and count and count + arriving > capacity * 3 // 4:
             return None
         dropped: list[PendingQuestion] = []
         while len(self) + arriving > capacity:
@@ -59,9 +59,9 @@ class FairQueue:
     def ahead(self, key_id: str) -> int:
         """Passages read before an item added now: its key's, and at most as many of each other."""
         sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
-        own = sums.pop(key_id, 0)
+        of_key = sums.pop(key_id, 0)
         first = max((item.cost for item in self.readings), default=0)
-        return own + sum(min(passages, max(own, first)) for passages in sums.values())
+        return of_key + sum(min(passages, max(of_key, first)) for passages in sums.values())
 
     @property
     def passages(self) -> int:

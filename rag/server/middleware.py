@@ -82,13 +82,13 @@ _EXPOSED = (
 class _Share:
     """At most `total` units, and at most `own` for one key; without keys, all are one caller."""
 
-    def __init__(self, total: int, own: int) -> None:
-        self._most, self.of_one = total, own
+    def __init__(self, total: int, of_one: int) -> None:
+        self._most, self.of_one = total, of_one
         self._used: Counter[str] = Counter()
 
     def fits(self, key_id: str, units: int) -> bool:
-        own = not key_id or self._used[key_id] + units <= self.of_one
-        return own and self._used.total() + units <= self._most
+        fits_key = not key_id or self._used[key_id] + units <= self.of_one
+        return fits_key and self._used.total() + units <= self._most
 
     def add(self, key_id: str, units: int) -> None:
         self._used[key_id] += units
@@ -231,9 +231,9 @@ class RequestGate:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 rate = self._access.rate.headers(caller.key_id) if caller.key_id else {}
-                own = {**_HEADERS, "X-Request-ID": request_id, **rate}
+                headers = {**_HEADERS, "X-Request-ID": request_id, **rate}
                 response_headers = MutableHeaders(scope=message)
-                for name, value in own.items():
+                for name, value in headers.items():
                     response_headers.setdefault(name, value)
             elif exchange.method == "HEAD":
                 message = {**message, "body": b""}
@@ -306,8 +306,8 @@ class RequestGate:
         uploads = scope["method"] in ("POST", "PUT") and takes_files
         limit = self._max_upload if uploads else min(_SMALL_BODY, self._max_upload)
         size = _announced(request_headers, limit)
-        large, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
-        async with self._admission.place(key_id, large) as held, self._opened(state):
+        body_bytes, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
+        async with self._admission.place(key_id, body_bytes) as held, self._opened(state):
             state["held"] = held
             with await _receive_body(receive, limit) as body:
                 await _watched(self._app, scope, receive, send, body)

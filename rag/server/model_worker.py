@@ -131,22 +131,24 @@ class ModelThread:
         own deadline, get an answer from the passages read by then. Raises ServiceError, and
         InputError if even an idle service would be late.
         """
-        own = {question.key: question.cost for question in questions if not question.search}
-        if not own:
+        costs = {question.key: question.cost for question in questions if not question.search}
+        if not costs:
             return
         first = questions[0]
         left = max(question.deadline for question in questions) - time.monotonic()
-        seconds = self._seconds_per_passage * sum(own.values())
-        if len(own) > 1 and not first.client_deadline and seconds > left:
+        seconds = self._seconds_per_passage * sum(costs.values())
+        if len(costs) > 1 and not first.client_deadline and seconds > left:
             message = (
-                f"{len(own)} questions of {first.cost} passages take about {seconds:.0f} s, longer "
-                f"than the deadline of {left:.0f} s"
+                f"{len(costs)} questions of {first.cost} passages take about {seconds:.0f} s, "
+                f"longer than the deadline of {left:.0f} s"
             )
             raise InputError(message, "send fewer questions at a time, or use a smaller k")
         ahead = self._running + self._queue.ahead(first.caller.key_id)
-        late = self._seconds_per_passage * ahead - left + (0 if first.client_deadline else seconds)
-        if ahead and late > 0:
-            raise problems.overloaded(late)
+        excess = (
+            self._seconds_per_passage * ahead - left + (0 if first.client_deadline else seconds)
+        )
+        if ahead and excess > 0:
+            raise problems.overloaded(excess)
 
     def call(self, function: Callable[[], T], caller: Caller | None = None) -> T:
         """Run a function in this thread, after the current batch, and charge its seconds."""
@@ -248,8 +250,8 @@ class ModelThread:
 
     def _learn(self, passages: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
-        now, before = seconds / passages, self._seconds_per_passage
-        self._seconds_per_passage = 0.8 * before + 0.2 * now if before else now
+        measured, before = seconds / passages, self._seconds_per_passage
+        self._seconds_per_passage = 0.8 * before + 0.2 * measured if before else measured
         if seconds > _BATCH_SECONDS:
             self._batch_passages = max(1, int(passages * _BATCH_SECONDS / seconds))
         else:
@@ -285,8 +287,8 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
         if not question.search and (
             question.answer.running() or question.answer.set_running_or_notify_cancel()
         ):
-            own = question.deadline if question.client_deadline else None
-            to_read.setdefault((question.asked, own), []).append(question)
+            deadline = question.deadline if question.client_deadline else None
+            to_read.setdefault((question.asked, deadline), []).append(question)
     if to_read:
         groups = list(to_read.values())
         timely = [

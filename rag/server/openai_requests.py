@@ -245,7 +245,7 @@ def _conditions(filter: Any, depth: int) -> Iterable[str]:
     part = filter if isinstance(filter, dict) else {}
     kind, key, value = part.get("type"), part.get("key"), part.get("value")
     if kind == "and" and isinstance(part.get("filters"), list) and depth < 5:
-        return [text for inner in part["filters"] for text in _conditions(inner, depth + 1)]
+        return [text for nested in part["filters"] for text in _conditions(nested, depth + 1)]
     if kind == "nin" and isinstance(value, list):
         return [_condition(key, "!=", part) for part in value]
     if kind == "in" and isinstance(value, list) and len(value) == 1:
@@ -264,7 +264,10 @@ def _condition(key: Any, op: str, value: Any) -> str:
     return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
 
 
-def options_of(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
-    filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
-    top_k = (own.top_k if own else None) or (tool.max_num_results if tool else None)
+def options_of(rag_options: RagOptions | None, tool: FileSearch | None = None) -> Options:
+    filters = [
+        *(rag_options.filters if rag_options else []),
+        *filters_of(tool.filters if tool else None),
+    ]
+    top_k = (rag_options.top_k if rag_options else None) or (tool.max_num_results if tool else None)
     return Options(filters=filters[:20], top_k=top_k)

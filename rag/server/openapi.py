@@ -103,8 +103,8 @@ def schema(app: FastAPI) -> dict[str, Any]:
     )
     components = document["components"]
     for model in (Problem, OpenAIError, DifyError, TextDocument):
-        own = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        components["schemas"] |= {**own.pop("$defs", {}), model.__name__: own}
+        definition = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        components["schemas"] |= {**definition.pop("$defs", {}), model.__name__: definition}
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"key": []}]
     return document

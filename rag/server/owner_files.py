@@ -199,5 +199,5 @@ def _own(path: Path) -> str:
         token = path.read_text(encoding="ascii")
     except (FileNotFoundError, UnicodeError):
         return ""
-    own = os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & _OTHERS)
-    return token if own and _TOKEN.fullmatch(token) else ""
+    is_owned = os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & _OTHERS)
+    return token if is_owned and _TOKEN.fullmatch(token) else ""

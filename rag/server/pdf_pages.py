@@ -87,8 +87,8 @@ def layout(
     not on it has none; of several matches, that whose context agrees most. A scanned page has no
     lines. Raises as `picture` does.
     """
-    near = [(words, before[-_CONTEXT:], after[:_CONTEXT]) for words, before, after in quotes]
-    boxes, lines = json.loads(_run(pdf, f"{json.dumps(near)}\n".encode(), str(page)))
+    contexts = [(words, before[-_CONTEXT:], after[:_CONTEXT]) for words, before, after in quotes]
+    boxes, lines = json.loads(_run(pdf, f"{json.dumps(contexts)}\n".encode(), str(page)))
     return boxes, lines
 
 

@@ -259,8 +259,8 @@ def sentence(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         return printable(f"`{str(fault['loc'][-1])[:100]}` is not known")
     reason = str(fault["msg"])[:1].lower() + str(fault["msg"])[1:]
-    shown = shortened(_BEGINNING.repr(fault["input"]), 80)
-    return printable(f"{place} is wrong: {reason}, not {shown}")
+    received = shortened(_BEGINNING.repr(fault["input"]), 80)
+    return printable(f"{place} is wrong: {reason}, not {received}")
 
 
 class _Beginning(reprlib.Repr):

@@ -81,10 +81,10 @@ def run(
     server = server_of(app, settings)
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
+        shown_host = f"[{host}]" if ":" in host else host
         # the part after # is not sent to servers, logged, or put into a Referer header
         scheme = "https" if settings.certfile else "http"
-        address = f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else "")
+        address = f"{scheme}://{shown_host}:{port}/" + (f"#token={token}" if token else "")
         if json_log:
             logging.getLogger("rag.server").info("serving %s", address)
         else:

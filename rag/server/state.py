@@ -309,8 +309,8 @@ def page_for(request: Request, collection: str) -> str:
     """
     settings: Settings = request.app.state.service.settings
     base = f"{(settings.public_url or str(request.base_url)).rstrip('/')}/"
-    own = request.state.collection
-    return page_of(base, own if collection == DEFAULT_COLLECTION else collection)
+    path_collection = request.state.collection
+    return page_of(base, path_collection if collection == DEFAULT_COLLECTION else collection)
 
 
 def caller_of(request: Request) -> Caller:

@@ -97,13 +97,13 @@ def _job(job: str, created: str, files: list[FileSchema], total: int) -> Job:
     return Job(id=job, state=state, created=created, files=files, total=total)
 
 
-def _is_full(used: int, own: int, more: int, most: int, key_id: str) -> bool:
+def _is_full(total: int, of_key: int, more: int, most: int, key_id: str) -> bool:
     """Whether `more` units do not fit into `most`, of which one key gets three quarters. What comes
     first always fits.
     """
-    if used and used + more > most:
+    if total and total + more > most:
         return True
-    return bool(key_id and own) and own + more > most * 3 // 4
+    return bool(key_id and of_key) and of_key + more > most * 3 // 4
 
 
 class LocalUploadQueue:
@@ -162,12 +162,14 @@ class LocalUploadQueue:
         """
         job = uuid.uuid4().hex
         with self._transaction() as connection:
-            waiting, size, own, own_size = connection.execute(_WAITING, (key_id, key_id)).fetchone()
-            full = _is_full(waiting, own, len(uploads), self._most_waiting, key_id)
-            if full or _is_full(size, own_size, 1, self._most_bytes, key_id):
+            waiting, size, of_key, own_size = connection.execute(
+                _WAITING, (key_id, key_id)
+            ).fetchone()
+            is_full = _is_full(waiting, of_key, len(uploads), self._most_waiting, key_id)
+            if is_full or _is_full(size, own_size, 1, self._most_bytes, key_id):
                 raise problems.overloaded(5)
-            now = time.strftime(_TIME, time.gmtime())
-            connection.execute("INSERT INTO jobs VALUES (?, ?, ?)", (job, now, len(uploads)))
+            added_at = time.strftime(_TIME, time.gmtime())
+            connection.execute("INSERT INTO jobs VALUES (?, ?, ?)", (job, added_at, len(uploads)))
             rows = [
                 (job, number, name, content, key_id)
                 for number, (name, content) in enumerate(uploads)
@@ -199,11 +201,13 @@ class LocalUploadQueue:
                 "SELECT f.job, f.number, f.name, f.key FROM files f JOIN jobs j ON j.id = f.job "
                 "WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number"
             )
-            free = list(self._free(connection.execute(sql, (GRID,)).fetchall()))
-            if not free:
+            entries = list(self._free(connection.execute(sql, (GRID,)).fetchall()))
+            if not entries:
                 self._changed.wait(seconds)
                 return None
-            owner, job, number, name, key_id = min(free, key=lambda entry: self._work_of(entry[0]))
+            owner, job, number, name, key_id = min(
+                entries, key=lambda entry: self._work_of(entry[0])
+            )
             sql = "SELECT content FROM files WHERE job = ? AND number = ?"
             (content,) = connection.execute(sql, (job, number)).fetchone()
             self._busy[job, number] = owner, name
@@ -331,9 +335,9 @@ def _explained(path: Path) -> Iterator[None]:
 def _give_back(connection: sqlite3.Connection) -> int:
     """Give free pages back and truncate the log. Returns bytes left in it, if others read it."""
     connection.executescript("PRAGMA incremental_vacuum")  # execute would free only one page
-    busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    is_busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     size: int = connection.execute("PRAGMA page_size").fetchone()[0]
-    return pages * size if busy else 0
+    return pages * size if is_busy else 0
 
 
 def _get(connection: sqlite3.Connection, job: str) -> Job | None:
@@ -348,10 +352,10 @@ def _get(connection: sqlite3.Connection, job: str) -> Job | None:
 
 def _forget(connection: sqlite3.Connection) -> None:
     """Drop old finished jobs."""
-    old = f"SELECT id FROM jobs WHERE rowid <= (SELECT max(rowid) FROM jobs) - {_KEPT}"
-    still = "SELECT job FROM files WHERE result IS NULL"
-    connection.execute(f"DELETE FROM files WHERE job IN ({old}) AND job NOT IN ({still})")
-    connection.execute(f"DELETE FROM jobs WHERE id IN ({old}) AND id NOT IN ({still})")
+    past = f"SELECT id FROM jobs WHERE rowid <= (SELECT max(rowid) FROM jobs) - {_KEPT}"
+    unfinished = "SELECT job FROM files WHERE result IS NULL"
+    connection.execute(f"DELETE FROM files WHERE job IN ({past}) AND job NOT IN ({unfinished})")
+    connection.execute(f"DELETE FROM jobs WHERE id IN ({past}) AND id NOT IN ({unfinished})")
 
 
 class SharedUploadQueue:
@@ -363,8 +367,8 @@ class SharedUploadQueue:
 
     def add(self, uploads: Sequence[Upload], key_id: str = "") -> str:
         waiting = [job.key_id for job in self._queue.state().jobs if job.state != "failed"]
-        own = waiting.count(key_id)
-        if _is_full(len(waiting), own, len(uploads), self._most_waiting, key_id):
+        of_key = waiting.count(key_id)
+        if _is_full(len(waiting), of_key, len(uploads), self._most_waiting, key_id):
             raise problems.overloaded(5)
         job = f"{time.strftime(_STAMP, time.gmtime())}-{uuid.uuid4().hex}"
         self._queue.enqueue([file_of(upload) for upload in uploads], job, key_id)

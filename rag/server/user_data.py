@@ -51,8 +51,8 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for question, line in _latest(lines).items():
         answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
         if line.get("verdict") == NOT_THERE:
-            near = _documents(line)
-            yield {"question": question, **({"near": near[0]} if near else {})}
+            documents = _documents(line)
+            yield {"question": question, **({"near": documents[0]} if documents else {})}
         elif line.get("verdict") == RIGHT and answers:
             yield {"question": question, "answers": answers[-1:], **_verbatim(line, answers[-1])}
         elif line.get("verdict") == WRONG and line.get("correction"):
@@ -64,8 +64,8 @@ def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     latest: dict[str, Mapping[str, Any]] = {}
     for line in lines:
         before = latest.get(str(line.get("question")))
-        own = before is None or before.get("key") == line.get("key")
-        if "question" in line and (own or line.get("may_write", True)):
+        is_of_key = before is None or before.get("key") == line.get("key")
+        if "question" in line and (is_of_key or line.get("may_write", True)):
             latest[str(line["question"])] = line
     return latest
 
@@ -122,9 +122,9 @@ def _repeats(line: Mapping[str, Any], words: str) -> bool:
     names = ("question", "answer", "correction", "comment")
     texts = [line.get(name) for name in names] + [source.get("sentence") for source in evidence]
     runs = []
-    for own in (_words(str(text or "")) for text in texts):
-        starts = range(len(own) - _REPEATED + 1)
-        runs += [" ".join(own[start : start + _REPEATED]) for start in starts]
+    for text_words in (_words(str(text or "")) for text in texts):
+        starts = range(len(text_words) - _REPEATED + 1)
+        runs += [" ".join(text_words[start : start + _REPEATED]) for start in starts]
     if not evidence:
         runs += [" ".join(_words(str(line.get(name) or ""))) for name in ("answer", "correction")]
     return any(run and f" {run} " in words for run in runs)

@@ -48,8 +48,8 @@ class Places:
     Thread-safe.
     """
 
-    def __init__(self, total: int = AT_ONCE, own: int = OF_ONE_KEY) -> None:
-        self._total, self._own = total, own
+    def __init__(self, total: int = AT_ONCE, of_one_key: int = OF_ONE_KEY) -> None:
+        self._total, self._own = total, of_one_key
         self._lock = threading.Lock()
         self._lane: FairLane[Future[None]] = FairLane()
         self._running: Counter[str] = Counter()

@@ -107,19 +107,19 @@ def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
             return any(answer in passages[i].text for answer in question.answers)
 
         holding = list(filter(answers_in, question.passages))
-        own = holding or list(question.passages)
-        chosen, answers = own[:2], question.answers if holding else ()
+        passages_of = holding or list(question.passages)
+        chosen, answers = passages_of[:2], question.answers if holding else ()
         draw = rng.random()
         if draw < mix.entity_swap and answers and (swapped := _swapped(question.text, names, rng)):
             return Group(swapped, (), tuple(passages[i] for i in chosen))
         if mix.entity_swap <= draw < mix.entity_swap + mix.sentence_drop and answers:
             answering = rng.random() < 0.5
-            if short := _shortened([passages[i] for i in chosen], answers, answering, rng):
-                return Group(question.text, () if answering else answers, short)
+            if shortened := _shortened([passages[i] for i in chosen], answers, answering, rng):
+                return Group(question.text, () if answering else answers, shortened)
         leave_out = draw > 1 - mix.drop_gold
         if leave_out or rng.random() < mix.negatives:
-            nearest = [i for i, _ in index.search(question.text, 10 + len(own))]
-            fitting = [i for i in nearest if i not in question.passages and not answers_in(i)][:10]
+            ranked = [i for i, _ in index.search(question.text, 10 + len(passages_of))]
+            fitting = [i for i in ranked if i not in question.passages and not answers_in(i)][:10]
             if fitting and leave_out:
                 chosen, answers = [], ()
             chosen += rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
@@ -144,13 +144,17 @@ def _names(question: str) -> list[str]:
 
 def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | None:
     """The question with another question's name or number of the same type; None without one."""
-    own = _names(question)
-    if not own:
+    named = _names(question)
+    if not named:
         return None
-    old = rng.choice(own)
-    for new in rng.sample(names, min(50, len(names))):
-        if new[0].isdigit() == old[0].isdigit() and new not in question and old not in new:
-            return question.replace(old, new)
+    replaced = rng.choice(named)
+    for name in rng.sample(names, min(50, len(names))):
+        if (
+            name[0].isdigit() == replaced[0].isdigit()
+            and name not in question
+            and replaced not in name
+        ):
+            return question.replace(replaced, name)
     return None
 
 
@@ -235,8 +239,8 @@ def recipe_articles(
 ) -> tuple[list[Article], list[Article]]:
     """(training, held-out) articles of the set `name` in `data`. Raises InputError without it."""
     path = set_path(data, f"{name}.json.gz")
-    also = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
-    held_out = recipe.dev_articles if name == recipe.dev_set else also.get(name, 0)
+    other_sets = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
+    held_out = recipe.dev_articles if name == recipe.dev_set else other_sets.get(name, 0)
     return split_articles(read_squad(path), held_out, recipe.seed)
 
 

@@ -48,7 +48,7 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
     has = answerable > 0
     order = np.argsort(-score, kind="stable")
     refused_right = (~has).sum() - np.cumsum(~has[order])
-    best = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
+    highest = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
     area = auroc(score[has], score[~has])
     mean_em, mean_f1 = (float(100 * c[has].mean()) if has.any() else 0.0 for c in (em, overlap))
     return Measured(
@@ -56,6 +56,6 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
         unanswerable=int((~has).sum()),
         em=mean_em,
         f1=mean_f1,
-        best_f1=float(100 * best),
+        best_f1=float(100 * highest),
         auroc=None if area is None else 100 * area,
     )

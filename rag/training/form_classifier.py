@@ -96,9 +96,9 @@ def train(
     fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
     right = np.zeros(len(labels), dtype=bool)  # by a fit on the other folds
     for number in range(_FOLDS):
-        own = fold == number
-        weights, bias = fit(features[~own], labels[~own], weight[~own], fixed)
-        right[own] = (features[own] @ weights.T + bias).argmax(axis=1) == labels[own]
+        in_fold = fold == number
+        weights, bias = fit(features[~in_fold], labels[~in_fold], weight[~in_fold], fixed)
+        right[in_fold] = (features[in_fold] @ weights.T + bias).argmax(axis=1) == labels[in_fold]
     weights, bias = fit(features, labels, weight, fixed)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}, out)

@@ -86,15 +86,17 @@ def sentence_loss(
         masks = _sentence_masks(encoded, row, text)
         if not masks:
             continue
-        own = torch.stack([logits[row][torch.from_numpy(mask)].mean() for mask in masks.values()])
-        right, weight = _right_sentences(own, list(masks), text, accepted)
-        loss = entropy(own, right, weight)
+        sentence_logits = torch.stack(
+            [logits[row][torch.from_numpy(mask)].mean() for mask in masks.values()]
+        )
+        right, weight = _right_sentences(sentence_logits, list(masks), text, accepted)
+        loss = entropy(sentence_logits, right, weight)
         if taught is not None:
             shares = [taught(row, place) for place in masks]
             aims = torch.tensor([probability or 0.0 for probability in shares])
             counts = torch.tensor([float(probability is not None) for probability in shares])
-            loss = (1 - share) * loss + share * entropy(own, aims, counts)
-        losses.append(loss / min(3, len(own)))
+            loss = (1 - share) * loss + share * entropy(sentence_logits, aims, counts)
+        losses.append(loss / min(3, len(sentence_logits)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
 
 
@@ -125,9 +127,9 @@ def sentence_group_loss(
                 right[group].append(score)
 
     losses = []
-    for group, own in scores.items():
+    for group, group_scores in scores.items():
         null = logits.new_zeros(())
-        everything = torch.stack([null, *own]).logsumexp(0)
+        everything = torch.stack([null, *group_scores]).logsumexp(0)
         answer = torch.stack(right[group]).logsumexp(0) if right[group] else null
         losses.append(everything - answer)
     return torch.stack(losses).mean()
@@ -158,8 +160,8 @@ def _right_sentences(
         for place in by_answer[-1]:
             weight[place] = 0
     for places in filter(None, by_answer):
-        best = max(places, key=lambda place: float(logits[place].detach().mean()))
-        right[best] = weight[best] = 1
+        likeliest_place = max(places, key=lambda place: float(logits[place].detach().mean()))
+        right[likeliest_place] = weight[likeliest_place] = 1
     return right, weight
 
 
@@ -210,8 +212,12 @@ def _normalised(
     relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):
         rows = group == number
-        own = relative[rows]
-        yield rows, own, torch.cat([own.new_zeros(1), own.flatten()]).logsumexp(0)
+        group_scores = relative[rows]
+        yield (
+            rows,
+            group_scores,
+            torch.cat([group_scores.new_zeros(1), group_scores.flatten()]).logsumexp(0),
+        )
 
 
 Shares = NDArray[np.float32]
@@ -228,8 +234,8 @@ class TeacherOutput(NamedTuple):
 
 def teacher_outputs(head: Head, batch: Sequence[Window]) -> list[TeacherOutput]:
     """The teacher's output for each window of a batch."""
-    own = [again(head.tokenizer, window) for window in batch]
-    outputs = zip(head.outputs(own), own, strict=True)
+    windows = [again(head.tokenizer, window) for window in batch]
+    outputs = zip(head.outputs(windows), windows, strict=True)
     return [TeacherOutput(logits, *places(window)) for logits, window in outputs]
 
 
@@ -247,10 +253,10 @@ def span_targets(
     first, last = np.zeros((2, *encoded.scored.shape), np.float32)
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
-        own = [outputs[row] for row in rows]
-        opens = _shared([(output.logits.first, output.scored) for output in own])
-        closes = _shared([(output.logits.last, output.scored) for output in own])
-        for row, output, opening, closing in zip(rows, own, opens, closes, strict=True):
+        group_outputs = [outputs[row] for row in rows]
+        opens = _shared([(output.logits.first, output.scored) for output in group_outputs])
+        closes = _shared([(output.logits.last, output.scored) for output in group_outputs])
+        for row, output, opening, closing in zip(rows, group_outputs, opens, closes, strict=True):
             tokens, scored = np.flatnonzero(encoded.scored[row]), output.scored
             if len(tokens):
                 begin = np.searchsorted(encoded.ends[row, tokens], output.starts[scored], "right")
@@ -264,10 +270,10 @@ def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
     """The teacher's probability that the sentence at `place` belongs to the answer; None if it has
     no head for sentences, or no token there.
     """
-    inside = output.scored & (output.starts < place[1]) & (output.ends > place[0])
-    if output.logits.sentence is None or not inside.any():
+    tokens = output.scored & (output.starts < place[1]) & (output.ends > place[0])
+    if output.logits.sentence is None or not tokens.any():
         return None
-    return float(expit(output.logits.sentence[: len(inside)][inside].mean()))
+    return float(expit(output.logits.sentence[: len(tokens)][tokens].mean()))
 
 
 def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:

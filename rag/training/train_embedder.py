@@ -78,9 +78,11 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
 
 def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
     # the fused attention's backward pass is slow on a CPU
-    plain = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
+    arguments = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
     with loading(recipe.init, OTHER_START):
-        model = SentenceTransformer(path, device="cpu", local_files_only=local, model_kwargs=plain)
+        model = SentenceTransformer(
+            path, device="cpu", local_files_only=local, model_kwargs=arguments
+        )
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -108,8 +110,10 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model:
     def answers(question: TrainingQuestion, passage: int) -> bool:
         return any(answer in texts[passage] for answer in question.answers)
 
-    own = [next((i for i in q.passages if answers(q, i)), None) for q in questions]
-    pairs = [(q, passage) for q, passage in zip(questions, own, strict=True) if passage is not None]
+    answering = [next((i for i in q.passages if answers(q, i)), None) for q in questions]
+    pairs = [
+        (q, passage) for q, passage in zip(questions, answering, strict=True) if passage is not None
+    ]
     by_passage: dict[int, list[TrainingQuestion]] = {}
     index = LexicalIndex()
     index.update([], enumerate(texts))
@@ -119,12 +123,12 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model:
         rows = model.encode_query([question.text for question, _ in pairs], **options)
     for (question, passage), row in zip(pairs, rows, strict=True):
         cosines, lexical = vectors @ row, dict(index.search(question.text, _DEPTH))
-        near = sorted({*np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), *lexical})
-        by_words = np.array([lexical.get(i, 0.0) for i in near], dtype=np.float32)
-        scores = convex_sum(cosines[near], by_words)
-        best = np.argsort(-scores, kind="stable")[: 3 * _KEPT]
-        close = [near[place] for place in best]
-        hard = [i for i in close if i not in question.passages and not answers(question, i)]
+        candidates = sorted({*np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), *lexical})
+        by_words = np.array([lexical.get(i, 0.0) for i in candidates], dtype=np.float32)
+        scores = convex_sum(cosines[candidates], by_words)
+        ranks = np.argsort(-scores, kind="stable")[: 3 * _KEPT]
+        hardest = [candidates[place] for place in ranks]
+        hard = [i for i in hardest if i not in question.passages and not answers(question, i)]
         anchor = replace(question, negatives=tuple(hard[:_KEPT]))
         by_passage.setdefault(passage, []).append(anchor)
     return texts, by_passage
@@ -151,10 +155,10 @@ def _units(
         batches = []
         for texts, by_passage in materials:
             units: list[Unit] = []
-            for own, anchors in by_passage.items():
+            for passage, anchors in by_passage.items():
                 drawn = rng.sample(anchors, min(len(anchors), recipe.max_epochs * per_passage))
                 parts = range(0, len(drawn), per_passage)
-                units += [(own, drawn[part : part + per_passage]) for part in parts]
+                units += [(passage, drawn[part : part + per_passage]) for part in parts]
             rng.shuffle(units)
             starts = range(0, len(units) - size + 1, size)
             batches += [(texts, units[start : start + size]) for start in starts]
@@ -168,12 +172,12 @@ def _units(
 def _batch(
     texts: Sequence[str], units: Sequence[Unit], negatives: int, rng: random.Random
 ) -> Batch:
-    passages = [own for own, _ in units]
+    passages = [answering for answering, _ in units]
     for _, anchors in units:
         close = [i for anchor in anchors for i in anchor.negatives]
         passages += rng.sample(close, min(negatives, len(close)))
     passages = list(dict.fromkeys(passages))
-    pairs = [(anchor, own) for own, anchors in units for anchor in anchors]
+    pairs = [(anchor, answering) for answering, anchors in units for anchor in anchors]
 
     def may_answer(anchor: TrainingQuestion, passage: int) -> bool:
         return passage in anchor.passages or any(a in texts[passage] for a in anchor.answers)
@@ -181,8 +185,11 @@ def _batch(
     return Batch(
         [anchor.text for anchor, _ in pairs],
         [texts[i] for i in passages],
-        [passages.index(own) for _, own in pairs],
-        [[i == own or not may_answer(anchor, i) for i in passages] for anchor, own in pairs],
+        [passages.index(answering) for _, answering in pairs],
+        [
+            [i == answering or not may_answer(anchor, i) for i in passages]
+            for anchor, answering in pairs
+        ],
     )
 
 

@@ -54,7 +54,9 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
 
 
 def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
-    own = [Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()]
+    sets = [
+        Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
+    ]
     rng = random.Random(f"{recipe.seed}{recipe.order}")
     groups = [
         group
@@ -63,11 +65,11 @@ def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
     ]
     verdicts = stage.verdicts
     if verdicts is None:
-        return TrainingStage(stage, own, stage.steps, groups)
+        return TrainingStage(stage, sets, stage.steps, groups)
     source = verdicts.figures_from
     articles = recipe_articles(recipe, source, data)[0] if source else []
     rows = statements(verdicts, data, articles, rng)
-    return TrainingStage(stage, own, stage.steps, groups, rows, verdicts.share)
+    return TrainingStage(stage, sets, stage.steps, groups, rows, verdicts.share)
 
 
 def fine_tune(
@@ -85,13 +87,13 @@ def fine_tune(
     run = initial(recipe, questions.parent, out)
     count = token_counter(run.tokenizer)
     stage = recipe.stage[0]
-    own = own_set(questions, corpus, count, recipe)
-    held_out = question_set(own.held_out, count, recipe.max_passage_tokens)
+    user_set = own_set(questions, corpus, count, recipe)
+    held_out = question_set(user_set.held_out, count, recipe.max_passage_tokens)
     before = None if run.new_head else measure(reader(run.start), held_out)
     rng = random.Random(recipe.seed)
-    drawn = batches.examples([own], count, recipe.max_passage_tokens, rng)
+    drawn = batches.examples([user_set], count, recipe.max_passage_tokens, rng)
     steps = stage.passes * sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
-    _train(run, [TrainingStage(stage, [own], steps)])
+    _train(run, [TrainingStage(stage, [user_set], steps)])
     return before, measure(reader(str(run.out)), held_out)
 
 
@@ -176,7 +178,7 @@ def _sentence_loss(
     rows = [row for row, item in enumerate(items) if not item.whole]
 
     if rows:
-        own = loss.sentence_loss(
+        sentence_loss = loss.sentence_loss(
             logits[rows],
             encoded.rows(rows),
             [texts[row] for row in rows],
@@ -184,7 +186,7 @@ def _sentence_loss(
             (lambda row, place: loss.sentence_target(taught[rows[row]], place)) if taught else None,
             run.recipe.distillation_weight,
         )
-        total = total + run.recipe.sentences * own
+        total = total + run.recipe.sentences * sentence_loss
 
     if run.recipe.listwise:
         groups = [item.group for item in items]
@@ -204,20 +206,20 @@ def _span_loss(
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
         return states.new_zeros(())
-    spans, own = [items[row] for row in rows], encoded.rows(rows)
+    spans, span_rows = [items[row] for row in rows], encoded.rows(rows)
     numbers = list(dict.fromkeys(item.group for item in spans))
     groups = [numbers.index(item.group) for item in spans]
-    group, scored = torch.tensor(groups), torch.from_numpy(own.scored)
+    group, scored = torch.tensor(groups), torch.from_numpy(span_rows.scored)
     sides = run.model.qa_outputs(states[rows]).unbind(-1)
 
     def both(of: Callable[..., Tensor], targets: Sequence[NDArray[Any]]) -> Tensor:
         pairs = zip(sides, targets, strict=True)
         return torch.stack([of(x, scored, torch.from_numpy(y), group) for x, y in pairs]).sum()
 
-    right = loss.targets(own, [item.text for item in spans], [item.answers for item in spans])
+    right = loss.targets(span_rows, [item.text for item in spans], [item.answers for item in spans])
     total = both(loss.group_loss, right)
     if taught:
-        shares = loss.span_targets([taught[row] for row in rows], own, groups)
+        shares = loss.span_targets([taught[row] for row in rows], span_rows, groups)
         weight = run.recipe.distillation_weight
         total = (1 - weight) * total + weight * both(loss.distillation_loss, shares)
     return total

@@ -66,8 +66,8 @@ class Steps:
                 torch.autograd.backward(value)
                 torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
                 self._optimizer.step()
-                shown = float(value.detach())
-                average = 0.98 * average + 0.02 * shown if average else shown
+                current = float(value.detach())
+                average = 0.98 * average + 0.02 * current if average else current
                 self.taken += 1
                 progress.update()
                 progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")

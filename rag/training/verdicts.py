@@ -134,14 +134,14 @@ def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list
     for row, text in zip(rows, texts, strict=True):
         if rng.random() >= share:
             continue
-        apart = [
+        other_rows = [
             place
             for place, _ in index.search(row.get("claim") or row["question"], _NEAREST)
             if texts[place][:25] != text[:25]
             and (row.get("title") is None or row["title"] != rows[place].get("title"))
         ]
-        if apart:
-            evidence = texts[rng.choice(apart[:6])]
+        if other_rows:
+            evidence = texts[rng.choice(other_rows[:6])]
             undecided.append(Statement(_text(row, rng), "", evidence, Label.UNSAID))
     return undecided
 
@@ -181,5 +181,5 @@ def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
     figure = list(match.group())
     position = rng.choice([n for n, character in enumerate(figure) if character.isdigit()])
     figure[position] = rng.choice([digit for digit in "123456789" if digit != figure[position]])
-    new = "".join(figure)
-    return sentence[: match.start()] + new + sentence[match.end() :], new
+    replacement = "".join(figure)
+    return sentence[: match.start()] + replacement + sentence[match.end() :], replacement

@@ -105,8 +105,9 @@ def comparison_text(before: Result, after: Result, comparison: Comparison) -> st
     lines += ["", f"  * {note}"]
     for title, pairs in (("gained", comparison.gained), ("lost", comparison.lost)):
         lines += ["", f"{len(pairs)} {title}"]
-        for old, new in pairs[:_SHOWN]:
-            lines.append(f"  {old.id}  {old.question}  {_quoted(old)} -> {_quoted(new)}")
+        for row_before, row_after in pairs[:_SHOWN]:
+            answers = f"{_quoted(row_before)} -> {_quoted(row_after)}"
+            lines.append(f"  {row_before.id}  {row_before.question}  {answers}")
         if len(pairs) > _SHOWN:
             lines.append(f"  and {len(pairs) - _SHOWN} more; --json lists all")
     return "\n".join(lines)

@@ -67,9 +67,9 @@ class IndexAccess(Protocol):
         """Up to three ids: those that end with this one, of this title, or similar."""
         wording = document_id.casefold()
         titles = {document.id: document.title for document in islice(self.documents(), _LOOKED_AT)}
-        likely = [
+        containing = [
             name
             for name, title in titles.items()
             if name.casefold().endswith(wording) or title.casefold() == wording
         ]
-        return list(dict.fromkeys([*likely, *get_close_matches(document_id, titles, 3)]))[:3]
+        return list(dict.fromkeys([*containing, *get_close_matches(document_id, titles, 3)]))[:3]

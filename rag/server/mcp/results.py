@@ -83,15 +83,19 @@ def ask(
     """The fields of the answer's JSON that fit; a citation's `index` is its [n] in `text`. `proof`
     is the resource, at this address, that proves the answer or the refusal.
     """
-    answer, shown = answered.answer, cited(answered.answer)
-    longest = len(shown.text) if limit else _LONGEST_ANSWER
-    text = shown.text if len(shown.text) <= longest else f"{shown.text[:longest]}…"
+    answer, text_with_marks = answered.answer, cited(answered.answer)
+    longest = len(text_with_marks.text) if limit else _LONGEST_ANSWER
+    text = (
+        text_with_marks.text
+        if len(text_with_marks.text) <= longest
+        else f"{text_with_marks.text[:longest]}…"
+    )
     quotes = [
         _linked({"index": mark.number, **_without_copies(mark.citation)}, library)
-        for mark in shown.marks
+        for mark in text_with_marks.marks
     ]
     citations = fitting(quotes, limit, 2 * len(text))
-    nearest = [] if answer.text else [_passage(hit, library) for hit in answer.hits[:NEAREST]]
+    passages = [] if answer.text else [_passage(hit, library) for hit in answer.hits[:NEAREST]]
     kind = "certificate" if answer.text is None else "bundle"
     proof = "" if answer.form == TALK else f"rag://{kind}/{address}"
     fields = {
@@ -108,7 +112,7 @@ def ask(
         "grid": _grid(answer, limit),
         **({"value": plain(answer.value)} if answer.value and answer.value.operation else {}),
         "citations": citations,
-        "nearest": nearest,
+        "nearest": passages,
         "proof": proof,
     }
     lines = [text, ""]
@@ -120,7 +124,7 @@ def ask(
     lines.append(f"Confidence: {answer.confidence:.0%}. Understood as: {answered.question}")
     lines += [f"Not resolved: {answered.note}"] if answered.note else []
     lines += [f"A file that proves it: {proof}"] if proof else []
-    return _in_lines(fields, [*lines, *(f"- {_place(row)}, {row['url']}" for row in nearest)])
+    return _in_lines(fields, [*lines, *(f"- {_place(row)}, {row['url']}" for row in passages)])
 
 
 def _grid(answer: Answer, limit: int | None) -> Json | None:
@@ -273,7 +277,7 @@ def section_span(document: Document, title: str) -> tuple[int, int]:
     name = title.casefold().strip()
     outline = [section for section in sections(document.blocks) if section.path]
     names = [(part.heading.casefold(), part.path[-1].casefold()) for part in outline]
-    exact = [place for place, own in enumerate(names) if name in own]
+    exact = [place for place, forms_of_name in enumerate(names) if name in forms_of_name]
     matching = exact or [place for place, (heading, _) in enumerate(names) if name in heading]
     if not matching:
         message = f"{document.id} has no section {title[:100]!r}"
@@ -334,14 +338,14 @@ def documents(page: Sequence[Document], library: IndexAccess, limit: int | None)
         names = {"document_id": document.id, "title": document.title}
         metadata = {key: shortened(value, 100) for key, value in document.metadata.items()}
         rows.append({**names, "source": library.address(document), "metadata": metadata})
-    shown, total = fitting(rows, limit), library.store.stats().documents
-    following = str(shown[-1]["document_id"]) if len(shown) < len(rows) else None
-    lines = [f"{len(shown)} shown, {total} in the index"]
-    for row in shown:
+    listed, total = fitting(rows, limit), library.store.stats().documents
+    following = str(listed[-1]["document_id"]) if len(listed) < len(rows) else None
+    lines = [f"{len(listed)} shown, {total} in the index"]
+    for row in listed:
         title = shortened(row["title"], 200)
         values = "".join(f"; {key}={value}" for key, value in row["metadata"].items())
         lines.append(f"- {row['document_id']}: {title}{values} ({row['source']})")
-    fields = {"documents": shown, "total": total, "next": following}
+    fields = {"documents": listed, "total": total, "next": following}
     return result(fields, "\n".join([*lines, *_next(following)]))
 
 
@@ -364,23 +368,23 @@ def proof(check: ProofCheck) -> CallToolResult:
 
 def missing(document_id: str, library: IndexAccess, **fields: Any) -> CallToolResult:
     """The result for an unknown document, with similar ids."""
-    near, text = _near(document_id, library)
-    same = {"found": False, "document_id": document_id, "did_you_mean": near, **fields}
-    return result(same, text)
+    similar, text = _near(document_id, library)
+    values = {"found": False, "document_id": document_id, "did_you_mean": similar, **fields}
+    return result(values, text)
 
 
 def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
     """`missing` in the format of `fetched`."""
-    near, text = _near(id, library)
+    similar, text = _near(id, library)
     fields = {"id": id, "title": "", "text": text, "url": "", "metadata": {}}
-    return _as_json({**fields, "found": False, "did_you_mean": near})
+    return _as_json({**fields, "found": False, "did_you_mean": similar})
 
 
 def _near(document_id: str, library: IndexAccess) -> tuple[list[str], str]:
     """Similar ids, and the message that suggests them."""
-    near = library.near_ids(document_id.partition("#char=")[0])
-    hint = f"Did you mean {' or '.join(near)}?" if near else "List them with list_documents."
-    return near, f"No document {document_id} in the index. {hint}"
+    similar = library.near_ids(document_id.partition("#char=")[0])
+    hint = f"Did you mean {' or '.join(similar)}?" if similar else "List them with list_documents."
+    return similar, f"No document {document_id} in the index. {hint}"
 
 
 def grid(
@@ -390,11 +394,11 @@ def grid(
     places = [(row.key, column.name) for row in grid.rows for column in grid.spec.columns]
     asked = [grid.cells[place] for place in places if place in grid.cells]
     cells = [cell for cell in asked if state in (None, cell.state)]
-    shown, following = _page([_cell(cell) for cell in cells], after, limit)
-    fields = {"name": grid.spec.name, "counts": grid.counts, "cells": shown, "next": following}
+    rows, following = _page([_cell(cell) for cell in cells], after, limit)
+    fields = {"name": grid.spec.name, "counts": grid.counts, "cells": rows, "next": following}
     fields["proof"] = f"rag://bundle/{address}"
     lines = [f"{grid.spec.name}: {_numbers(grid.counts) or 'no cells'}"]
-    for row in shown:
+    for row in rows:
         value = f"{row['value']} ({row['state']})" if row["value"] else row["state"]
         quote = f": “{row['quote']}”" if row["quote"] else ""
         lines.append(f"- {row['row']}, {row['column']}: {value}{quote}")

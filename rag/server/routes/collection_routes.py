@@ -119,8 +119,8 @@ def of_collection(name: str, request: Request) -> Iterator[Service]:
     ServiceError with 403 if it is forbidden, and if a key for some collections names an unknown
     one; NotFoundError.
     """
-    own, host = request.state.collection, _host(request)
-    if own not in ("", DEFAULT_COLLECTION) and name in (DEFAULT_COLLECTION, own):
+    collection, host = request.state.collection, _host(request)
+    if collection not in ("", DEFAULT_COLLECTION) and name in (DEFAULT_COLLECTION, collection):
         yield request.state.service  # its access is already checked
         return
     if not _may(request, host.id_of(name)):

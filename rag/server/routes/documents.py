@@ -101,8 +101,8 @@ def add_documents(
     belongs to an ingested file, which an upload does not replace; nothing was accepted. 422: none
     of the files can be read.
     """
-    inside = safe_folder(folder)
-    files[:] = [(f"{inside}{name}", content) for name, content in files]
+    prefix = safe_folder(folder)
+    files[:] = [(f"{prefix}{name}", content) for name, content in files]
     check_names(service.engine.store, files)
     number = service.jobs.add(files, caller_of(request).key_id)
     files.clear()  # the files are on disk; free the memory for other uploads
@@ -302,9 +302,9 @@ def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted:
             raise missing(document_id)
         uploads = service.jobs.scrub(document_id)
         quotes = forget_quotes(service.settings.index, document)
-    shown = asdict(receipts[0]) | {"uploads": uploads} | quotes
+    receipt = asdict(receipts[0]) | {"uploads": uploads} | quotes
     complete = receipts[0].complete and not any(uploads.values())
     generation = receipts[0].generation
     return schemas.Deleted(
-        id=document_id, deleted=True, generation=generation, complete=complete, receipt=shown
+        id=document_id, deleted=True, generation=generation, complete=complete, receipt=receipt
     )

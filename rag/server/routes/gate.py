@@ -59,8 +59,8 @@ class GatedRequest(BaseModel):
 
     def passed_on(self) -> bytes:
         """The request that the server behind the gate gets. Raises InputError."""
-        own = self.model_fields_set - {"stream", "stream_options"}
-        fields = {name: getattr(self, name) for name in own}
+        sent = self.model_fields_set - {"stream", "stream_options"}
+        fields = {name: getattr(self, name) for name in sent}
         try:
             return json.dumps({**fields, "stream": False}).encode()
         except RecursionError as error:

@@ -101,10 +101,12 @@ def get_grid(
     that `state` and `value` leave.
     """
     grid = grids.load(service.engine.store, name).narrowed(state, value)
-    whole = grid.to_dict(offset, limit)
-    due = sum(cell.has_changed for cell in grid_run.due(grid))
-    job, cells = service.jobs.asking(f"{GRID}{name}"), whole.pop("rows")
-    return schemas.GridSchema(**{**whole, **_summary(grid), "due": due, "job": job, "cells": cells})
+    values = grid.to_dict(offset, limit)
+    due_count = sum(cell.has_changed for cell in grid_run.due(grid))
+    job, cells = service.jobs.asking(f"{GRID}{name}"), values.pop("rows")
+    return schemas.GridSchema(
+        **{**values, **_summary(grid), "due": due_count, "job": job, "cells": cells}
+    )
 
 
 @router.delete("/grids/{name}")

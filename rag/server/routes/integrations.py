@@ -70,14 +70,14 @@ def passages_of(
     `threshold` and the first `after`: each with its address on the page and its document.
     """
     page = page_for(request, collection)
-    best: dict[tuple[str, int], Hit] = {}
+    by_place: dict[tuple[str, int], Hit] = {}
     passages = []
     with of_collection(collection, request) as chosen:
         for query in queries:
             for hit in ServiceLibrary(chosen, caller_of(request)).search(query, options):
                 key = (hit.passage.document_id, hit.passage.start)
-                best[key] = max(best.get(key, hit), hit, key=lambda hit: hit.score)
-        for hit in sorted(best.values(), key=lambda hit: -hit.score)[after : options.top_k]:
+                by_place[key] = max(by_place.get(key, hit), hit, key=lambda hit: hit.score)
+        for hit in sorted(by_place.values(), key=lambda hit: -hit.score)[after : options.top_k]:
             if hit.score >= threshold:
                 place = hit.passage
                 url = page_link(page, place.document_id, place.start, place.end)
@@ -168,15 +168,15 @@ def search_like_searxng(
         passages = passages_of(request, request.state.collection, [q], options, after=after)
     results = [_result(*passage) for passage in passages]
     lists = ("answers", "corrections", "infoboxes", "suggestions", "unresponsive_engines")
-    empty: dict[str, Any] = {name: [] for name in lists}
-    return {"query": q, "number_of_results": len(results), "results": results, **empty}
+    blank: dict[str, Any] = {name: [] for name in lists}
+    return {"query": q, "number_of_results": len(results), "results": results, **blank}
 
 
 def _result(hit: Hit, url: str, document: Document | None) -> dict[str, Any]:
     """The address of a web page or of the metadata, or else a link into the service's page."""
     metadata = document.metadata if document else {}
-    own = [document.source, metadata.get("url", "")] if document else []
-    web = (address for address in own if address.startswith(("http://", "https://")))
+    addresses = [document.source, metadata.get("url", "")] if document else []
+    web = (address for address in addresses if address.startswith(("http://", "https://")))
     return {
         "url": next(web, url),
         "title": hit.passage.context,
@@ -230,14 +230,14 @@ def rerank(body: RerankRequest, request: Request, service: Shared) -> Reranked:
     ]
     caller = caller_of(request)
     scores = _scores(query, texts, service, caller)
-    best = sorted(range(len(texts)), key=lambda index: -scores[index])[: body.top_n]
+    ranked = sorted(range(len(texts)), key=lambda index: -scores[index])[: body.top_n]
     results = [
         RankedDocument(
             index=index,
             relevance_score=1 / (1 + math.exp(-scores[index])),
             document=TextOf(text=texts[index]) if body.return_documents else None,
         )
-        for index in best
+        for index in ranked
     ]
     return Reranked(id=request.state.request_id, model=body.model, results=results)
 
@@ -248,19 +248,23 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
     hits: list[Hit] = []
     for start in range(0, len(texts), _READ_TOGETHER):
         hits += run(partial(_passages, texts[start : start + _READ_TOGETHER], start))
-    small, large = build.stages(service.engine.reader)
-    best: dict[int, Span] = {}
+    small_reader, large_reader = build.stages(service.engine.reader)
+    spans: dict[int, Span] = {}
     for start in range(0, len(hits), _READ_TOGETHER):
-        for span in run(partial(small.read, query, hits[start : start + _READ_TOGETHER])).spans:
+        for span in run(
+            partial(small_reader.read, query, hits[start : start + _READ_TOGETHER])
+        ).spans:
             index = int(span.hit.passage.document_id)
-            best[index] = max(span, best.get(index, span), key=lambda span: span.score)
-    scores = [best[index].score if index in best else _LEAST for index in range(len(texts))]
-    if large is not small:
-        likely = sorted(best, key=lambda index: -scores[index])[:_READ_AGAIN]
-        second = run(partial(large.read, query, [best[index].hit for index in likely])).spans
-        for index in likely:
-            own = [span.score for span in second if span.hit.passage.document_id == str(index)]
-            scores[index] = (scores[index] + max(own, default=_LEAST)) / 2
+            spans[index] = max(span, spans.get(index, span), key=lambda span: span.score)
+    scores = [spans[index].score if index in spans else _LEAST for index in range(len(texts))]
+    if large_reader is not small_reader:
+        to_read_again = sorted(spans, key=lambda index: -scores[index])[:_READ_AGAIN]
+        second = run(
+            partial(large_reader.read, query, [spans[index].hit for index in to_read_again])
+        ).spans
+        for index in to_read_again:
+            of_text = [span.score for span in second if span.hit.passage.document_id == str(index)]
+            scores[index] = (scores[index] + max(of_text, default=_LEAST)) / 2
     return scores
 
 

@@ -116,8 +116,8 @@ def _replay(sent: bytes, library: ServiceLibrary) -> dict[str, Any]:
     ) -> Answer:
         return library.answer(queries.Query(question, read, filter, form=form, preferred=preferred))
 
-    again = receipts.replay(ask, receipt)
-    return {"same": again.same, "changed": again.changed, "answer": again.answer.to_dict()}
+    replay = receipts.replay(ask, receipt)
+    return {"same": replay.same, "changed": replay.changed, "answer": replay.answer.to_dict()}
 
 
 def _file(written: bytes, name: str, media_type: str) -> Response:
