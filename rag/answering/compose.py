@@ -28,7 +28,7 @@ _OF_A_CLAUSE = re.compile(
     r"(?:\A|\n)\s*|(?:section|clause|article|paragraph|chapter|part|page|see)\s+|§\s*",
     re.IGNORECASE,
 )
-"""What stands before a number that numbers a part of a document: nothing, or its kind."""
+"""What is before a number that numbers a part of a document: nothing, or the kind of part."""
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
     "only the nearest are read"

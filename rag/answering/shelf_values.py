@@ -163,7 +163,7 @@ def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
 
 
 def order(value: Value) -> tuple[str, float | str] | None:
-    """(what is measured, where the value stands in it), so that equal measures can be compared;
+    """(what is measured, where the value is in it), so that equal measures can be compared;
     None for a value that has no order.
     """
     if value.kind == "date":

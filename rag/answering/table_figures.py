@@ -84,7 +84,7 @@ _NOT_MATCHED = re.compile(r"(?i)\b(?:second half|H2|forecast|budgeted for|will b
 _HALF = re.compile(r"(?i)\b(?:first half|half[- ]year|H1|first six months)\b")
 _SECOND_HALF = re.compile(r"(?i)\b(?:second half|H2)\b")
 _INSTANT = re.compile(r"(?i)\b(?:at|as at|as of|on|end of|by the end of)\b")
-"""Words before a day or year at which something stands, as cash does."""
+"""Words before a day or year that a figure is of, such as cash."""
 _NAME = re.compile(r"(?<![\w.])(?:[A-Z][\w&'’-]*|[A-Z]{2,}[\w-]*)")
 
 

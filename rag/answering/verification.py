@@ -28,7 +28,7 @@ _LONGEST = 100_000
 _STEP = 10_000
 """Number of characters on each side that are searched at a time, so that few places are kept."""
 _SECONDS = 2.0
-"""Processor time of one check; a sentence that stands in the document once takes milliseconds."""
+"""Processor time of one check; a sentence that occurs once takes milliseconds."""
 
 
 class Documents(Protocol):

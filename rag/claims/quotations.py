@@ -24,7 +24,7 @@ _CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", "‹": "›",
 _MARK = re.compile(r"[“”„«»‹›\"]")
 _SINGLE = re.compile(r"[‘’‚']")
 _CLOSING_SINGLE = {"‘": "’", "‚": "‘’", "'": "'"}
-"""Single marks, which are told from apostrophes by what is beside them."""
+"""Single marks; what is beside them shows whether they are apostrophes."""
 _ELISION = re.compile(
     r"['‘](?:\d\ds?\b|(?:tis|twas|em|n|til|cause|round|bout|cos)\b)", re.IGNORECASE
 )
@@ -185,10 +185,10 @@ def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Mark]]
 
 def _closed_later(text: str, opening: _Mark, end: int) -> tuple[int | None, int]:
     """(end of the quoted words, end of the paragraph) for an opening mark whose paragraph ends at
-    `end` without its closing mark; (None, `end`) if it is none.
+    `end` without its closing mark; (None, `end`) if it opens no quotation.
 
-    It is one if the next paragraph begins with the same mark, as in speech of several paragraphs,
-    or if the text's next mark is its closing one.
+    It opens one if the next paragraph begins with the same mark, as in speech of several
+    paragraphs, or if the text's next mark is its closing one.
     """
     following = _MARK.search(text, end)
     if not following:

@@ -22,7 +22,7 @@ _TABLE = {ord(sign): "\0" for sign in _IGNORED} | {
 _APOSTROPHE = "\x01"
 _MINUS = "\x02"
 _KEPT = {"apostrophe": _APOSTROPHE, "minus": _MINUS}
-"""What stands for the signs that count, by the groups of `_IN_CONTEXT`."""
+"""What replaces the signs that count, by the groups of `_IN_CONTEXT`."""
 _IN_CONTEXT = re.compile(
     r"(?m)(?P<mark>\[\^?\d{1,3}(?:[,–-] ?\d{1,3})*\]|^[ \t]*+>[> \t]*+)"
     r"|(?P<apostrophe>(?<=[^\W_])['’ʼ‘](?=[^\W_]))"

@@ -123,7 +123,7 @@ def _run(
 
 def _say_what_is_next(settings: Settings, report: IngestReport) -> None:
     """Say on stderr what to do with new documents: a question that they answer. Models load for it,
-    so a script that adds files to an index with others is told nothing.
+    so a script that adds files to an index with others sees nothing.
     """
     if is_json() or not report.added:
         return

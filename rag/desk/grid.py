@@ -256,7 +256,7 @@ class Grid:
 
     def narrowed(self, state: str = "", value: str = "") -> Grid:
         """The grid with the rows that have a cell in this state, or with this rating, whose value
-        contains these words; "" stands for any. Raises InputError for an unknown state.
+        contains these words; "" means any. Raises InputError for an unknown state.
         """
         if state and state not in STATE_NAMES:
             raise InputError(f"{state[:100]!r} is no state", f"choose: {', '.join(STATE_NAMES)}")

@@ -55,7 +55,7 @@ class ProofFile:
 def of_question(
     engine: Engine, query: Query, answer_to: Callable[[Query], Answer], most_bytes: float = math.inf
 ) -> ProofFile:
-    """Ask, and pack the answer, or if there is none certify that. `answer_to` asks the engine.
+    """Ask, and pack the answer, or certify that there is none. `answer_to` asks the engine.
     Raises as `certificate.ask` and `bundle.pack`, and InputError for a question to rag itself.
     """
     answer, record = certificate.ask(engine, query, answer_to)

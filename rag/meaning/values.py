@@ -1,6 +1,6 @@
 """Typed values: what the words of an answer mean, with currency, unit, period and bound.
 
-These may stand beside the words, in the name of the column or in the heading of the table.
+These may be beside the words, in the name of the column or in the heading of the table.
 """
 
 from __future__ import annotations

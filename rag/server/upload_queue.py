@@ -182,7 +182,7 @@ class LocalUploadQueue:
     @contextmanager
     def next(self, seconds: float) -> Iterator[Entry | None]:
         """The oldest unprocessed file of the key that has had the least work, for this block; None
-        if nothing comes within `seconds`. Of each key there is one at a time, and of each name, in
+        if nothing comes within `seconds`. Each key has one at a time, and files of one name come in
         order. Grids wait for all files.
         """
         entry, started = self._take(seconds), time.monotonic()

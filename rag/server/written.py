@@ -80,7 +80,7 @@ class _InTurn:
 
 
 def ready_writer(request: Request, library: ServiceLibrary) -> Callable[[Answer], Json]:
-    """Writes an answer, as JSON; if the server fails, the JSON says so, and the answer stands.
+    """Writes an answer, as JSON; if the server fails, the JSON says so, beside the answer.
     Raises InputError at once if no writer is set.
     """
     served: ServedWriter = request.app.state.writer
