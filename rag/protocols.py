@@ -210,9 +210,9 @@ class SentenceScore:
 class Verdict:
     """One passage's verdict on a yes/no question, or on a claim in the question's place.
 
-    Probabilities that add up to 1. For a claim, `yes` means supported, `no` contradicted. `depends`:
-    yes or no only under a condition that the question leaves open; None if the model does not know
-    such a verdict.
+    Probabilities that add up to 1. For a claim, `yes` means supported, `no` contradicted.
+    `depends`: yes or no only under a condition that the question leaves open; None if the model
+    does not know such a verdict.
     """
 
     hit: Hit

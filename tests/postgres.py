@@ -82,9 +82,11 @@ class Cluster:
         """Start the server; `settings` override the defaults of all tests."""
         options = [f"-c{name}={value}" for name, value in {**_SETTINGS, **settings}.items()]
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port)]
-        own = {"cwd": self.folder, "start_new_session": True, **self._as_user()}
+        process_options = {"cwd": self.folder, "start_new_session": True, **self._as_user()}
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log, **own)
+            self._process = subprocess.Popen(
+                [*command, *options], stdout=log, stderr=log, **process_options
+            )
         for _ in range(200):
             with contextlib.suppress(psycopg.OperationalError):
                 self.execute("SELECT 1", "postgres")

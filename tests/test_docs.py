@@ -87,9 +87,9 @@ def commands(group: click.Group, above: click.Context) -> Iterator[tuple[str, st
 
 def reference() -> str:
     top = click.Context(cli, info_name="rag", terminal_width=WIDTH, **cli.context_settings)
-    every = [("rag", cli.get_help(top)), *commands(cli, top)]
-    links = [f"[{name}](#{name.replace(' ', '-')})" for name, _ in every]
-    sections = [f"## {name}\n\n```text\n{text}\n```\n" for name, text in every]
+    helps = [("rag", cli.get_help(top)), *commands(cli, top)]
+    links = [f"[{name}](#{name.replace(' ', '-')})" for name, _ in helps]
+    sections = [f"## {name}\n\n```text\n{text}\n```\n" for name, text in helps]
     return REFERENCE_HEAD + " · ".join(links) + "\n\n" + "\n".join(sections)
 
 

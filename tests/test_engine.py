@@ -68,12 +68,12 @@ def test_batches_equal_single_questions(engine: Engine) -> None:
         Query("Who led the talks?", filter=parse(["topic=oman"])),
         Query("Who led the talks?", 1),
     ]
-    together = engine.ask_many(asked)
-    for one, answer in zip(asked, together, strict=True):
-        alone = engine.ask(one.question, one.k, one.filter)
+    batched = engine.ask_many(asked)
+    for one, answer in zip(asked, batched, strict=True):
+        single = engine.ask(one.question, one.k, one.filter)
         for name in ("text", "citations", "hits"):
-            assert getattr(answer, name) == getattr(alone, name)
-    assert len(together[1].hits) == 1
+            assert getattr(answer, name) == getattr(single, name)
+    assert len(batched[1].hits) == 1
     assert engine.ask_many([]) == []
 
 
@@ -108,24 +108,28 @@ def test_a_follow_up_without_a_sure_answer_is_asked_in_its_other_meanings(engine
     assert answer.receipt
     assert answer.receipt.question == led
     assert engine.ask("zebra", others=[(led, 0.1)]).text is None
-    late = time.monotonic() - 1
-    assert engine.ask("zebra", others=[(led, 0.9)], deadline=late).text is None
-    sure = "When did the US leave the deal?"
-    assert engine.ask(sure, others=[(led, 0.9)]).question == sure
+    past = time.monotonic() - 1
+    assert engine.ask("zebra", others=[(led, 0.9)], deadline=past).text is None
+    question = "When did the US leave the deal?"
+    assert engine.ask(question, others=[(led, 0.9)]).question == question
 
 
 def test_after_a_deadline_the_answer_uses_the_passages_read(engine: Engine) -> None:
-    late = engine.ask("Who led the talks?", deadline=time.monotonic() - 1)
-    assert (late.passages_read, len(late.hits), late.truncated) == (1, 2, True)
-    assert late.hits_read[0].passage.document_id == "oman"
-    assert late.text == "William Burns"
-    assert late.receipt is not None
-    assert set(late.receipt.documents) == {"oman"}
-    again = engine.ask(late.receipt.question, late.receipt.read)
-    assert again.receipt is not None
-    assert again.receipt.answer == late.receipt.answer
-    whole = engine.ask("Who led the talks?", deadline=time.monotonic() + 60)
-    assert (whole.passages_read, whole.truncated) == (2, False)
+    after_deadline = engine.ask("Who led the talks?", deadline=time.monotonic() - 1)
+    assert (after_deadline.passages_read, len(after_deadline.hits), after_deadline.truncated) == (
+        1,
+        2,
+        True,
+    )
+    assert after_deadline.hits_read[0].passage.document_id == "oman"
+    assert after_deadline.text == "William Burns"
+    assert after_deadline.receipt is not None
+    assert set(after_deadline.receipt.documents) == {"oman"}
+    replayed = engine.ask(after_deadline.receipt.question, after_deadline.receipt.read)
+    assert replayed.receipt is not None
+    assert replayed.receipt.answer == after_deadline.receipt.answer
+    in_time = engine.ask("Who led the talks?", deadline=time.monotonic() + 60)
+    assert (in_time.passages_read, in_time.truncated) == (2, False)
 
 
 def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:

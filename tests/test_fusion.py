@@ -80,10 +80,10 @@ def test_the_convex_sum_scales_both_scores_from_minimum_to_best() -> None:
 
 
 def test_close_cosines_are_spread() -> None:
-    close, none = row(*(0.8 + np.arange(21) / 200)), row(*[0] * 21)
-    assert convex_sum(close, none) == pytest.approx(0.7 * np.arange(21) / 20, abs=1e-6)
-    assert convex_sum(close[:3], none[:3])[0] > 0.69
-    assert convex_sum(row(*close, 0.1), row(*none, 0))[0] > 0.6
+    cosines, zeros = row(*(0.8 + np.arange(21) / 200)), row(*[0] * 21)
+    assert convex_sum(cosines, zeros) == pytest.approx(0.7 * np.arange(21) / 20, abs=1e-6)
+    assert convex_sum(cosines[:3], zeros[:3])[0] > 0.69
+    assert convex_sum(row(*cosines, 0.1), row(*zeros, 0))[0] > 0.6
 
 
 def test_words_codes_and_numbers_are_found_where_they_stand() -> None:
@@ -113,9 +113,9 @@ def test_any_question_gives_finite_features_and_probabilities(
     table = features(question, found, vocabulary())
     assert table.shape == (len(texts), len(FEATURES))
     assert np.isfinite(table).all()
-    likely = shipped().probabilities(question, found, vocabulary())
-    assert likely.sum() == pytest.approx(1, abs=1e-4)
-    assert (likely >= 0).all()
+    probabilities = shipped().probabilities(question, found, vocabulary())
+    assert probabilities.sum() == pytest.approx(1, abs=1e-4)
+    assert (probabilities >= 0).all()
 
 
 def test_the_order_of_candidates_changes_nothing() -> None:

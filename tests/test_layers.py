@@ -81,7 +81,7 @@ def test_every_package_has_its_place_in_the_order() -> None:
 
 @pytest.mark.parametrize("package", sorted(RANK))
 def test_a_package_imports_only_what_is_below_it(package: str) -> None:
-    used = {
+    imported = {
         (name, found.split(".")[1])
         for name, all_found in MODULES.items()
         if top(name) == package
@@ -89,7 +89,9 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
         if found.startswith("rag.") and found.split(".")[1] in RANK
     }
     upward = {
-        (name, other) for name, other in used if other != package and RANK[other] >= RANK[package]
+        (name, other)
+        for name, other in imported
+        if other != package and RANK[other] >= RANK[package]
     }
     assert not upward
 

@@ -60,7 +60,7 @@ def slow(used: Used, measurements: Sequence[int] = MEASUREMENTS) -> Iterator[str
 
 def test_every_pattern_takes_time_in_proportion_to_its_text() -> None:
     assert len(patterns()) > 250
-    found = [next(slow(used), "") for place, used in patterns().items() if not limit(place)]
+    found = [next(slow(pattern), "") for place, pattern in patterns().items() if not limit(place)]
     assert list(filter(None, found)) == []
 
 
@@ -68,10 +68,10 @@ def test_the_others_are_fast_for_the_longest_text_that_reaches_them() -> None:
     seconds = {
         place: max(
             cpu_seconds(lambda: run(text), 3)  # noqa: B023
-            for text in texts(used.pattern, limit(place))
-            for run in used.runs()
+            for text in texts(pattern.pattern, limit(place))
+            for run in pattern.runs()
         )
-        for place, used in patterns().items()
+        for place, pattern in patterns().items()
         if limit(place)
     }
     assert {place for place in seconds if seconds[place] > SHORT_SECONDS} == set()

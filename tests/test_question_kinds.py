@@ -121,10 +121,10 @@ def test_a_pattern_is_mended(
     answers: dict[str, Answer], pattern: str, question: str, expected: Expected
 ) -> None:
     answer = answers[question]
-    shown = answer.text or ""
-    assert bool(shown) == bool(expected.has or expected.documents), (pattern, shown)
-    assert all(words in shown for words in expected.has), (pattern, shown)
-    assert not any(words in shown for words in expected.lacks), (pattern, shown)
+    text = answer.text or ""
+    assert bool(text) == bool(expected.has or expected.documents), (pattern, text)
+    assert all(words in text for words in expected.has), (pattern, text)
+    assert not any(words in text for words in expected.lacks), (pattern, text)
     assert expected.form in ("", answer.form)
     named = [citation.document_id for citation in answer.citations]
     if expected.documents:

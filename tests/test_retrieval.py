@@ -88,8 +88,8 @@ def test_a_text_in_several_documents_is_one_hit_and_one_candidate(store: LocalSt
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
     add(store, *copies)
     question = "who hosted the secret talks in Muscat"
-    hits, few = (hits_of(store, question, 3, candidates) for candidates in (50, 3))
-    assert len({hit.passage.text for hit in few}) == 3
+    hits, of_three = (hits_of(store, question, 3, candidates) for candidates in (50, 3))
+    assert len({hit.passage.text for hit in of_three}) == 3
     assert [hit.passage.text for hit in hits].count(TEXTS["oman"]) == 1
     assert len({hit.passage.text for hit in hits}) == 3
     places = {hits[0].passage.document_id, *(copy.document_id for copy in hits[0].copies)}

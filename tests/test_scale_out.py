@@ -107,10 +107,10 @@ def test_pods_have_least_privilege() -> None:
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        own = container["securityContext"]
-        assert own["allowPrivilegeEscalation"] is False
-        assert own["readOnlyRootFilesystem"] is True
-        assert own["capabilities"] == {"drop": ["ALL"]}
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
         assert "@sha256:" in container["image"]
         assert set(container["resources"]["limits"]) == {"cpu", "memory"}
         assert tuple(found["spec"]["template"]["metadata"]["labels"].items()) in policies
@@ -122,7 +122,7 @@ def test_nginx_serves_it_with_tls_as_the_documentation_says(tmp_path: Path) -> N
     needed("nginx", "openssl")
     with serving(tmp_path / "index") as client:
         port = free_port()
-        own = (
+        server_block = (
             (DOCS / "deployment/nginx.conf")
             .read_text()
             .replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
@@ -130,29 +130,29 @@ def test_nginx_serves_it_with_tls_as_the_documentation_says(tmp_path: Path) -> N
             .replace("127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}")
         )
         make_certificate(tmp_path)
-        main = (
+        configuration = (
             f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ "
-            f"access_log off;\n{own}}}"
+            f"access_log off;\n{server_block}}}"
         )
-        (tmp_path / "nginx.conf").write_text(main)
+        (tmp_path / "nginx.conf").write_text(configuration)
         command = ["nginx", "-p", str(tmp_path), "-c", "nginx.conf", "-g", "daemon off;"]
         with proxy(command, f"https://127.0.0.1:{port}", tmp_path) as through:
             stands_behind(through, tmp_path / "index")
-            large = through.post("/v1/documents", content=b"x" * (33 << 20))
-            assert large.status_code == 413  # by nginx, without buffering it
+            oversized = through.post("/v1/documents", content=b"x" * (33 << 20))
+            assert oversized.status_code == 413  # by nginx, without buffering it
 
 
 def test_caddy_serves_it_as_the_documentation_says(tmp_path: Path) -> None:
     needed("caddy")
     with serving(tmp_path / "index") as client:
         port = free_port()
-        own = (
+        site = (
             (DOCS / "deployment/Caddyfile")
             .read_text()
             .replace("rag.example.org", f"http://127.0.0.1:{port}")
             .replace("127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}")
         )
-        (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{own}")
+        (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{site}")
         command = ["caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
         with proxy(command, f"http://127.0.0.1:{port}", tmp_path) as through:
             stands_behind(through, tmp_path / "index")
@@ -209,9 +209,13 @@ def stands_behind(through: httpx.Client, index: Path) -> None:
 def compose(**environment: str) -> subprocess.CompletedProcess[str]:
     """The compose file as `docker-compose` resolves it; no daemon is needed."""
     needed("docker-compose")
-    clean = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
+    variables = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
     command = "docker-compose -f docs/scale-out/compose.yaml config --format json".split()
-    run: dict[str, Any] = {"cwd": DOCS.parent, "env": clean | environment, "capture_output": True}
+    run: dict[str, Any] = {
+        "cwd": DOCS.parent,
+        "env": variables | environment,
+        "capture_output": True,
+    }
     return subprocess.run(command, text=True, **run)
 
 

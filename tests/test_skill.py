@@ -54,7 +54,7 @@ def test_the_registrys_entry_names_the_package_that_is_built() -> None:
     assert (package["identifier"], package["version"]) == (project["name"], __version__)
     assert entry["version"] == __version__
     assert package["identifier"] in project["scripts"]
-    (extra,) = package["runtimeArguments"]
-    assert [extra["value"]] == project["optional-dependencies"]["mcp"]
+    (argument,) = package["runtimeArguments"]
+    assert [argument["value"]] == project["optional-dependencies"]["mcp"]
     names = {f"RAG_{name.upper()}" for name in Settings.__dataclass_fields__}
     assert {variable["name"] for variable in package["environmentVariables"]} <= names

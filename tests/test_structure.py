@@ -56,11 +56,11 @@ def test_a_heading_path_has_one_text_a_heading_and_the_names_around_the_place() 
 
 
 def test_the_innermost_list_around_a_place() -> None:
-    inner, outer = (enclosing(BLOCKS, TEXT.index(word), "list") for word in ("black", "ink"))
-    assert inner is not None
-    assert outer is not None
-    for around, texts in ((inner, ["1. black"]), (outer, ["- paper", "- ink\n  1. black"])):
-        assert [TEXT[i.start : i.end] for i in structure.items(BLOCKS, around)] == texts
+    nested, list_around = (enclosing(BLOCKS, TEXT.index(word), "list") for word in ("black", "ink"))
+    assert nested is not None
+    assert list_around is not None
+    for index, texts in ((nested, ["1. black"]), (list_around, ["- paper", "- ink\n  1. black"])):
+        assert [TEXT[i.start : i.end] for i in structure.items(BLOCKS, index)] == texts
     assert enclosing(BLOCKS, TEXT.index("A4"), "list") is None
 
 

@@ -37,8 +37,8 @@ def _free_port() -> int:
 
 def _environment(profile: str, index: Path) -> dict[str, str]:
     reader, _, precision = profile.partition(":")
-    own = {"RAG_READER": reader, "RAG_PRECISION": precision, "RAG_INDEX": str(index)}
-    return {**os.environ, **own, "RAG_THREADS": "1", "RAG_DEADLINE_MS": "120000"}
+    settings = {"RAG_READER": reader, "RAG_PRECISION": precision, "RAG_INDEX": str(index)}
+    return {**os.environ, **settings, "RAG_THREADS": "1", "RAG_DEADLINE_MS": "120000"}
 
 
 def _memory(process: int) -> dict[str, int]:
@@ -74,13 +74,13 @@ def measure(profile: str, index: Path, questions: tuple[str, ...]) -> dict[str, 
                 log.seek(0)
                 raise click.ClickException(f"the service did not start: {log.read().decode()}")
             time.sleep(_IDLE_SECONDS)
-            idle, seconds, used = _memory(process.pid), [], []
+            idle, seconds, processor_seconds = _memory(process.pid), [], []
             for number, question in enumerate((questions[0], *questions * _ROUNDS)):
                 started, before = time.perf_counter(), _processor(process.pid)
                 client.post("/v1/ask", json={"question": question}).raise_for_status()
                 if number:  # the first one warms it up
                     seconds.append(time.perf_counter() - started)
-                    used.append(_processor(process.pid) - before)
+                    processor_seconds.append(_processor(process.pid) - before)
             asked = _memory(process.pid)
         finally:
             process.terminate()
@@ -89,7 +89,7 @@ def measure(profile: str, index: Path, questions: tuple[str, ...]) -> dict[str, 
         "idle_mib": idle,
         "asked_mib": asked,
         "median_s": round(median(seconds), 2),
-        "median_processor_s": round(median(used), 2),
+        "median_processor_s": round(median(processor_seconds), 2),
         "cold_ask_processor_s": _cold(environment, questions[0]),
     }
 

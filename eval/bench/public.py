@@ -69,7 +69,10 @@ def mean(overlaps: Sequence[Overlap]) -> dict[str, Any]:
     """Means over the questions, in per cent; of precision over those that found anything."""
     rows = [asdict(one) for one in overlaps]
     values = {name: [row[name] for row in rows if row[name] is not None] for name in rows[0]}
-    shares = {name: round(100 * float(np.mean(own or [0])), 1) for name, own in values.items()}
+    shares = {
+        name: round(100 * float(np.mean(shares_of_name or [0])), 1)
+        for name, shares_of_name in values.items()
+    }
     return {**shares, "answered": len(values["precision"])}
 
 
@@ -89,12 +92,16 @@ def read_excerpts(folder: Path) -> tuple[Gold, dict[str, list[Span]]]:
             if name not in documents:
                 documents[name] = _document(folder / _CORPORA, name)
             text = documents[name].text
-            own = [(one["start_index"], one["end_index"]) for one in json.loads(row["references"])]
-            if not own or any(not 0 <= start < end <= len(text) for start, end in own):
+            references = [
+                (one["start_index"], one["end_index"]) for one in json.loads(row["references"])
+            ]
+            if not references or any(
+                not 0 <= start < end <= len(text) for start, end in references
+            ):
                 raise InputError(f"question {number} has an excerpt outside {name}", hint)
             relevant = {name: 1}
             questions.append(Question(str(number), row["question"], relevant=relevant, group=name))
-            spans[str(number)] = own
+            spans[str(number)] = references
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{folder} is no set of excerpts: {error}", hint) from error
     return Gold(folder.resolve().name, tuple(questions), tuple(documents.values())), spans

@@ -96,10 +96,10 @@ def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
 
 def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     """Add and delete one document at a time, until both retrievers reflect the change."""
-    some = islice(corpus.documents(10**9, seed=9), _CHANGES)
+    documents = islice(corpus.documents(10**9, seed=9), _CHANGES)
     items = [
         (*joined(f"new/{n}", [(f"{p.text} new{n}", "") for p in passages[:EACH]]), rows[:EACH])
-        for n, (_, passages, rows) in enumerate(some)
+        for n, (_, passages, rows) in enumerate(documents)
     ]
 
     def shown(number: int) -> tuple[bool, bool]:
@@ -146,9 +146,9 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     facts["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
     facts["retrieval_ms"] = timed(lambda t: retriever.search(t, _SHOWN), texts)
     facts["resident_mib"] = {"opened": before, "searched": memory()}
-    nearest = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
+    neighbours = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
     right = exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
-    common = sum(len(a & b) for a, b in zip(nearest, right, strict=True))
+    common = sum(len(a & b) for a, b in zip(neighbours, right, strict=True))
     facts["recall@10"] = round(common / sum(map(len, right)), 4)
     facts |= change(store, corpus)
     return facts

@@ -143,8 +143,8 @@ class Traffic:
             if response.status_code != 200:
                 self.wrong.append(f"asking: {response.text[:200]}")
                 continue
-            now = time.monotonic()
-            self.silence, last = max(self.silence, now - last), now
+            asked_at = time.monotonic()
+            self.silence, last = max(self.silence, asked_at - last), asked_at
             self.counts["answers"] += 1
             self._check_answer(name, response.json())
 
@@ -171,10 +171,10 @@ class Traffic:
         self.counts["polls"] += 1
         found = [place for passage in passages for place in _CODE.findall(passage.text)]
         numbers = {n for _, _, n in found}
-        whole = len(numbers) == 1 and {int(i) for i, _, _ in found} == set(range(_SENTENCES))
+        is_whole = len(numbers) == 1 and {int(i) for i, _, _ in found} == set(range(_SENTENCES))
         if document and number_of(document.text) not in self.sent[name]:
             self.wrong.append(f"{name} is {document.text[:80]}…")
-        if passages and not (whole and len(vectors) == len(passages)):
+        if passages and not (is_whole and len(vectors) == len(passages)):
             self.wrong.append(f"{name} has passages of {sorted(numbers)}")
         is_torn = not trace.passages == trace.vectors == trace.words
         if is_torn or trace.documents != (trace.passages > 0):

@@ -62,8 +62,10 @@ def work(settings: Settings, worker: str, state: State, seed: int, say: Say) -> 
             elif kind == "drop":
                 collections.delete(name)
             else:
-                inside = collections.inside(collections.named(name), settings)
-                with closing(build.store(inside, BagOfWordsEmbedder(), create=True)) as store:
+                settings_inside = collections.inside(collections.named(name), settings)
+                with closing(
+                    build.store(settings_inside, BagOfWordsEmbedder(), create=True)
+                ) as store:
                     if kind == "put":
                         put(store, rest[0], rest[1])
                     else:
@@ -74,13 +76,13 @@ def work(settings: Settings, worker: str, state: State, seed: int, say: Say) -> 
 
 def next_change(chance: random.Random, worker: str, state: State) -> list[str]:
     """A change that is possible in this state, with names of this worker only."""
-    own = [name for name in state if name.startswith(worker)]
-    free = [name for n in range(_NAMES) if (name := f"{worker}{n}") not in state]
-    if not own or (free and chance.random() < 0.25):
-        return ["create", chance.choice(free)]
-    name = chance.choice(own)
-    if free and chance.random() < 0.25:
-        return ["rename", name, chance.choice(free)]
+    made_names = [name for name in state if name.startswith(worker)]
+    free_names = [name for n in range(_NAMES) if (name := f"{worker}{n}") not in state]
+    if not made_names or (free_names and chance.random() < 0.25):
+        return ["create", chance.choice(free_names)]
+    name = chance.choice(made_names)
+    if free_names and chance.random() < 0.25:
+        return ["rename", name, chance.choice(free_names)]
     if chance.random() < 0.15:
         return ["drop", name]
     if state[name] and chance.random() < 0.25:
@@ -111,25 +113,25 @@ def examine(settings: Settings, say: Say) -> None:
     state, broken = State(), list[str]()
     with closing(build.collections(settings)) as collections:
         for one in collections.all():
-            inside = collections.inside(one, settings)
+            settings_inside = collections.inside(one, settings)
             texts = state[one.name] = {}
             try:
-                store = build.store(inside)
+                store = build.store(settings_inside)
             except AbsentError:
                 continue
             with closing(store):
                 for document in store.documents():
-                    whole = store.document(document.id)
+                    stored = store.document(document.id)
                     passages, vectors = store.embedded(document.id)
-                    assert whole is not None
-                    texts[document.id] = whole.text
-                    covered = all(p.text == whole.text[p.start : p.end] for p in passages)
+                    assert stored is not None
+                    texts[document.id] = stored.text
+                    covered = all(p.text == stored.text[p.start : p.end] for p in passages)
                     if not covered or len(passages) != len(vectors) or not passages:
                         broken.append(f"{one.name}/{document.id} is not whole")
                 if store.stats().documents != len(texts):
                     broken.append(f"{one.name}: statistics say otherwise")
             if settings.store == "local":
-                broken += [f"{one.name}: {defect}" for defect in defects(inside.index)]
+                broken += [f"{one.name}: {defect}" for defect in defects(settings_inside.index)]
     if settings.store == "local" and (settings.index / "collections").exists():
         folder = settings.index / "collections"
         listed = {e.name for e in os.scandir(folder) if not e.name.startswith(".")}

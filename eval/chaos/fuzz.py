@@ -144,15 +144,15 @@ _HEADERS = b"authorization x-request-id accept range origin expect if-none-match
 
 
 def _body() -> strategies.SearchStrategy[bytes]:
-    almost = strategies.dictionaries(strategies.sampled_from(_FIELDS), _JSON, max_size=5)
+    likely_fields = strategies.dictionaries(strategies.sampled_from(_FIELDS), _JSON, max_size=5)
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
-    form = strategies.binary(max_size=200).map(lambda inside: head + inside + b"\r\n--x--\r\n")
-    deep = strategies.integers(1, 100_000).map(lambda depth: b"[" * depth)
+    form = strategies.binary(max_size=200).map(lambda content: head + content + b"\r\n--x--\r\n")
+    nested = strategies.integers(1, 100_000).map(lambda depth: b"[" * depth)
     sizes = strategies.integers(1, 2_000_000)
-    large = sizes.map(lambda size: b'{"question": "%s"}' % (b"x" * size))
-    as_json = (almost | _JSON).map(lambda value: json.dumps(value).encode())
+    oversized = sizes.map(lambda size: b'{"question": "%s"}' % (b"x" * size))
+    as_json = (likely_fields | _JSON).map(lambda value: json.dumps(value).encode())
     binary = strategies.binary(max_size=300)
-    return as_json | as_json | as_json | form | binary | strategies.one_of(deep, large)
+    return as_json | as_json | as_json | form | binary | strategies.one_of(nested, oversized)
 
 
 def _wild() -> strategies.SearchStrategy[Wild]:
@@ -215,8 +215,10 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
             value = json.loads(body)
             params = value.get("params") if isinstance(value, dict) else None
             if isinstance(params, dict) and chance.random() < 0.8:
-                inside = params.get("arguments")
-                part = inside if isinstance(inside, dict) and chance.random() < 0.7 else params
+                arguments = params.get("arguments")
+                part = (
+                    arguments if isinstance(arguments, dict) and chance.random() < 0.7 else params
+                )
                 part[chance.choice([*part, *_FIELDS])] = chance.choice(_ODD)
                 return json.dumps(value).encode()
             if isinstance(value, dict):
@@ -312,11 +314,11 @@ def _well(service: Program, key: str) -> dict[str, Any]:
         put = client.post("/v1/documents", json=text)
         question = {"question": "Who led the talks?", "filters": ["document=uploads/well.txt"]}
         answer = client.post("/v1/ask", json=question)
-        ready = client.get("/ready").json()
+        state = client.get("/ready").json()
     return {
         "put": put.status_code,
         "answer": answer.json().get("answer"),
-        "waiting": (ready.get("waiting_questions"), ready.get("waiting_files")),
+        "waiting": (state.get("waiting_questions"), state.get("waiting_files")),
         "threads": service.threads,
         "resident_mib": round(service.resident_mib),
     }

@@ -229,23 +229,25 @@ class Run:
         """Violations: acknowledged changes must be present, the unfinished one wholly or not."""
         if name == "restore" and state in self.at_snapshot:
             return []
-        sure, maybe = dict(self.before), None
+        acknowledged, maybe = dict(self.before), None
         for line in lines:
             if line[0] == "begin":
-                maybe = _changed(sure, line)
+                maybe = _changed(acknowledged, line)
             elif line[0] == "done" and maybe is not None:
-                sure, maybe = maybe, None
+                acknowledged, maybe = maybe, None
         if name == "restore" and any(line[0] == "restored" for line in lines):
             return [f"after restore it holds {state}, not what was in a snapshot"]
-        if state == sure:
+        if state == acknowledged:
             unfinished = "unacknowledged change absent"
             self.outcome["all acknowledged" if maybe is None else unfinished] += 1
             return []
         if state == maybe:
             self.outcome["unacknowledged change whole"] += 1
             return []
-        different = sorted(i for i in {*state, *sure} if state.get(i) != sure.get(i))
-        return [f"after {name} it holds {different} other than what was acknowledged"]
+        differing = sorted(
+            i for i in {*state, *acknowledged} if state.get(i) != acknowledged.get(i)
+        )
+        return [f"after {name} it holds {differing} other than what was acknowledged"]
 
     def _remember(self, name: str, lines: list[list[Any]], state: State) -> None:
         self.before = state

@@ -164,24 +164,24 @@ def ordinary(question: str, number: int) -> Request:
 def worst() -> list[Request]:
     """The worst requests of every route: long, many, slow to read or to refuse."""
     question = "Who led the talks number 1?"
-    long = (f"{question} " * 100)[:LONGEST]
+    long_question = (f"{question} " * 100)[:LONGEST]
     claims = "The talks number 1 were led by Ada Brandt in 2015. " * 2000
     numbers = ", ".join(str(n) for n in range(30_000))
     place = {"text": "b c", "start_char_index": 0, "end_char_index": 3}
     quoted = {"document_id": "uploads/letters.txt", "highlight": place, "cited_text": "b c"}
-    talk = [{"role": "user", "content": long}] * 50
+    talk = [{"role": "user", "content": long_question}] * 50
     part = {"type": "input_text", "text": "a"}
     columns = [{"name": f"c{n}", "question": f"{question} {n}"} for n in range(20)]
-    turns = [{"question": long, "answer": {"answer": claims[:90_000]}}] * 10
+    turns = [{"question": long_question, "answer": {"answer": claims[:90_000]}}] * 10
     heads, letters = "uploads/heads.md", "uploads/letters.txt"
     fields = json.dumps({f"a{n}": 1 for n in range(70_000)}).encode()
     objects = json.dumps({"input": [{"content": [{}] * 999}] * 300}).encode()
     numbers_only = json.dumps({"messages": [1] * 300_000}).encode()
     tools: dict[str, dict[str, Any]] = {
-        "ask": {"question": long},
-        "search": {"query": long, "limit": 100},
+        "ask": {"question": long_question},
+        "search": {"query": long_question, "limit": 100},
         "check_claims": {"text": claims[:50_000]},
-        "why": {"question": long},
+        "why": {"question": long_question},
         "fetch": {"id": letters},
         "read_document": {"document_id": heads, "section": "Heading 7999"},
         "outline": {"document_id": heads},
@@ -199,11 +199,13 @@ def worst() -> list[Request]:
         Request("GET /metrics"),
         Request("GET /openapi.json"),
         Request("GET /search", f"/search?q={question}&format=json&pageno=10"),
-        Request("POST /v1/search", json={"question": long, "top_k": 100}),
-        Request("POST /v1/ask", json={"question": long, "top_k": 100}),
+        Request("POST /v1/search", json={"question": long_question, "top_k": 100}),
+        Request("POST /v1/ask", json={"question": long_question, "top_k": 100}),
         Request("POST /v1/ask fields", content=fields),
         Request("POST /v1/ask/batch", json={"questions": [f"{question} {n}" for n in range(64)]}),
-        Request("POST /v1/collections/ask", json={"question": long, "collections": ["default"]}),
+        Request(
+            "POST /v1/collections/ask", json={"question": long_question, "collections": ["default"]}
+        ),
         Request("GET /v1/collections"),
         Request("POST /v1/collections", json={"name": "other"}),
         Request("PATCH /v1/collections/{name}", "/v1/collections/none", json={"name": "other"}),
@@ -215,8 +217,10 @@ def worst() -> list[Request]:
         Request("POST /v1/check/file slow", file=("slow.html", b"<p>x" * 1_000_000)),
         Request("POST /v1/verify", json=quoted),
         Request("POST /v1/verify changed", json={**quoted, "cited_text": claims[:99_000]}),
-        Request("POST /v1/proofs/certificate", json={"question": long}),
-        Request("POST /v1/proofs/bundle", json={"question": long, "answer": claims[:90_000]}),
+        Request("POST /v1/proofs/certificate", json={"question": long_question}),
+        Request(
+            "POST /v1/proofs/bundle", json={"question": long_question, "answer": claims[:90_000]}
+        ),
         Request("POST /v1/proofs/verify", content=claims.encode()),
         Request("POST /v1/rerank", json={"query": question, "documents": [claims[:5000]] * 64}),
         Request("POST /v1/embeddings", json={"model": "rag", "input": [claims[:1900]] * 512}),
@@ -231,10 +235,15 @@ def worst() -> list[Request]:
         Request(
             "POST /v1/vector_stores/{vector_store}/search",
             "/v1/vector_stores/default/search",
-            json={"query": [long] * 8, "max_num_results": 50},
+            json={"query": [long_question] * 8, "max_num_results": 50},
         ),
-        Request("POST /v1/dify/retrieval", json={"knowledge_id": "default", "query": long}),
-        Request("POST /v1/feedback", json={"question": long, "verdict": "right", "answer": long}),
+        Request(
+            "POST /v1/dify/retrieval", json={"knowledge_id": "default", "query": long_question}
+        ),
+        Request(
+            "POST /v1/feedback",
+            json={"question": long_question, "verdict": "right", "answer": long_question},
+        ),
         Request("GET /v1/feedback"),
         Request("GET /v1/threads", "/v1/threads?search=a b c d e f g h i j k l m n o p&limit=500"),
         Request("PUT /v1/threads/{thread}", "/v1/threads/t{0}", {"title": "a", "turns": turns}),
@@ -385,14 +394,14 @@ def fairness(index: Path, fake: bool, seconds: float, only: Sequence[str] = ()) 
             if only and request.route not in only:
                 continue
             # alone, again and again: other work of the machine slows both alike
-            alone = pool.submit(quiet, quiet_service, calm, seconds / 2).result()
+            by_itself = pool.submit(quiet, quiet_service, calm, seconds / 2).result()
             with flood(service, loud, request) as statuses:
                 time.sleep(0.5)
                 beside = pool.submit(quiet, quiet_service, calm, seconds).result()
-            for known, new in zip(times, (alone, beside), strict=True):
-                for kind, part in new.items():
+            for known, measured in zip(times, (by_itself, beside), strict=True):
+                for kind, part in measured.items():
                     known.setdefault(kind, []).extend(part)
-            row = {**_in_short(beside), "alone_p95_ms": _in_short(alone)["search_p95_ms"]}
+            row = {**_in_short(beside), "alone_p95_ms": _in_short(by_itself)["search_p95_ms"]}
             rows[request.route] = {**row, "statuses": dict(sorted(statuses.items()))}
             print(request.route, rows[request.route], round(service.resident_mib), flush=True)
             with service.client(loud) as client:
@@ -402,18 +411,18 @@ def fairness(index: Path, fake: bool, seconds: float, only: Sequence[str] = ()) 
                     client.delete(f"/v1/jobs/{job['id']}")
         resident = [round(size, 1) for size in (before, service.resident_mib)]
         peak = round(service.peak_mib, 1)
-    short, together = map(_in_short, times)
+    quiet_times, beside_all = map(_in_short, times)
     return {
         "models": "fakes" if fake else "real",
         "cpu": f"{machine()}, load {machine_load()}",
         "clients": CLIENTS,
         "seconds_each": seconds,
-        "alone": short,
-        "beside_all": together,
-        "times_p95": round(together["search_p95_ms"] / short["search_p95_ms"], 2),
+        "alone": quiet_times,
+        "beside_all": beside_all,
+        "times_p95": round(beside_all["search_p95_ms"] / quiet_times["search_p95_ms"], 2),
         "resident_before_and_after_mib": resident,
         "peak_mib": peak,
-        "beyond_the_bounds": beyond(rows, short["search_p95_ms"]),
+        "beyond_the_bounds": beyond(rows, quiet_times["search_p95_ms"]),
         "routes": rows,
     }
 
@@ -434,11 +443,14 @@ def beyond(rows: Mapping[str, Mapping[str, float]], alone_p95_ms: float) -> list
 def measured_again(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     """An earlier result with the routes of a later one, and what machine these were measured on."""
     rows = {**before["routes"], **result["routes"]}
-    again = {**before.get("measured_again", {}), **dict.fromkeys(result["routes"], result["cpu"])}
+    machines = {
+        **before.get("measured_again", {}),
+        **dict.fromkeys(result["routes"], result["cpu"]),
+    }
     return {
         **before,
         "beyond_the_bounds": beyond(rows, before["alone"]["search_p95_ms"]),
-        "measured_again": again,
+        "measured_again": machines,
         "routes": rows,
     }
 

@@ -134,16 +134,16 @@ def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> No
         return
     name = chance.choice(documents).id
     document, (passages, vectors) = store.document(name), store.embedded(name)
-    again = store.document(name)
-    if document is None or again is None or again.sha256 != document.sha256:
+    reread = store.document(name)
+    if document is None or reread is None or reread.sha256 != document.sha256:
         counts["changed_meanwhile"] += 1
         return
     counts["documents"] += 1
     expected = split(document, EMBEDDER.count_tokens, _TOKENS)
-    whole = passages == expected and len(vectors) == len(passages)
+    is_whole = passages == expected and len(vectors) == len(passages)
     versions = {int(version) for version in _VERSION.findall(document.text)}
     texts = [text_of(Path(name).stem, version).strip() for version in versions]
-    counts["wrong"] += not (whole and texts == [document.text.strip()])
+    counts["wrong"] += not (is_whole and texts == [document.text.strip()])
 
 
 # All processes

@@ -52,8 +52,8 @@ def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
 
 def answers(engine: Engine, questions: Sequence[str]) -> Iterator[Answer]:
     waiting = iter(questions)
-    while some := list(itertools.islice(waiting, _AT_ONCE)):
-        yield from engine.ask_many([Query(question) for question in some])
+    while batch := list(itertools.islice(waiting, _AT_ONCE)):
+        yield from engine.ask_many([Query(question) for question in batch])
 
 
 def parts(answer: Answer) -> dict[str, object]:
@@ -69,20 +69,20 @@ def parts(answer: Answer) -> dict[str, object]:
 
 def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, Any]:
     """Counts of agreements, the largest difference of confidence, and the questions that differ."""
-    same: Counter[str] = Counter()
-    furthest, answered, different = 0.0, 0, []
+    equal_counts: Counter[str] = Counter()
+    furthest, answered, differing = 0.0, 0, []
     for question, ours, theirs in zip(
         questions, *(answers(engine, questions) for engine in pair), strict=True
     ):
         one, other = parts(ours), parts(theirs)
-        same.update({name: int(value == other[name]) for name, value in one.items()})
-        same["everything"] += one == other
+        equal_counts.update({name: int(value == other[name]) for name, value in one.items()})
+        equal_counts["everything"] += one == other
         answered += ours.text is not None
-        different += [] if one == other else [question]
+        differing += [] if one == other else [question]
         furthest = max(furthest, abs(ours.confidence - theirs.confidence))
     asked = {"reader": pair[0].reader.name, "questions": len(questions), "answered": answered}
-    difference = {"largest_difference_of_confidence": round(furthest, 6), "different": different}
-    return {**asked, "same": same, **difference}
+    difference = {"largest_difference_of_confidence": round(furthest, 6), "different": differing}
+    return {**asked, "same": equal_counts, **difference}
 
 
 @script(__doc__)

@@ -75,7 +75,7 @@ class Found:
         self.statuses, self.broken = Counter[str](), list[str]()
 
 
-def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str, Any]:
+def body_of(chance: random.Random, key_name: str, other: str, path: str) -> dict[str, Any]:
     """A body that fits the path in four of five cases, otherwise one for another path."""
     message_of_user = {"role": "user", "content": QUESTION}
     tool = {"type": "file_search", "vector_store_ids": [other]}
@@ -84,19 +84,19 @@ def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str,
         "ask": {"question": QUESTION, "top_k": 4},
         "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other}"]])},
         "batch": {"questions": [QUESTION, f"What of {other}?"]},
-        "collections": {"question": QUESTION, "collections": [other, "default", own]},
-        "documents": {"name": f"{chance.randrange(20)}.txt", "text": text(own, chance)},
-        "vault.md": {"text": text(own, chance), "metadata": {"collection": other}},
-        "feedback": {"question": QUESTION, "verdict": "right", "answer": f"mark {own}"},
+        "collections": {"question": QUESTION, "collections": [other, "default", key_name]},
+        "documents": {"name": f"{chance.randrange(20)}.txt", "text": text(key_name, chance)},
+        "vault.md": {"text": text(key_name, chance), "metadata": {"collection": other}},
+        "feedback": {"question": QUESTION, "verdict": "right", "answer": f"mark {key_name}"},
         "check": {"text": f"The vault of {other} has no password."},
         "completions": {"model": f"rag:{other}", "messages": [message_of_user]},
         "responses": {"model": "rag", "input": QUESTION, "tools": [tool]},
         "embeddings": {"model": "rag", "input": QUESTION},
         "retrieval": {"knowledge_id": other, "query": QUESTION},
-        "rerank": {"query": QUESTION, "documents": [QUESTION, text(own, chance)]},
-        "grids": {"name": chance.choice([own, other]), "columns": columns},
+        "rerank": {"query": QUESTION, "documents": [QUESTION, text(key_name, chance)]},
+        "grids": {"name": chance.choice([key_name, other]), "columns": columns},
         "ratings": {"row": "vault.md", "column": "Vault", "verdict": "confirmed"},
-        "name": {"name": chance.choice([other, own, f"new-{chance.randrange(9)}"])},
+        "name": {"name": chance.choice([other, key_name, f"new-{chance.randrange(9)}"])},
     }
     if "vector_stores" in path:
         return {"query": QUESTION}
@@ -104,27 +104,38 @@ def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str,
     return fitting[0] if fitting and chance.random() < 0.8 else chance.choice([*bodies.values()])
 
 
-def text(own: str, chance: random.Random) -> str:
+def text(key_name: str, chance: random.Random) -> str:
     """The text that a key uploads, with its own word and mark."""
-    return f"The password {chance.randrange(100)} of the vault is {secret(own)}. mark {own}"
+    return (
+        f"The password {chance.randrange(100)} of the vault is {secret(key_name)}. mark {key_name}"
+    )
 
 
-def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]]) -> Wild:
-    other = chance.choice([name for name in ALL if name != own])
+def request_of(chance: random.Random, key_name: str, operations: list[tuple[str, str]]) -> Wild:
+    other = chance.choice([name for name in ALL if name != key_name])
     if chance.random() < OPERATION:
         method, path = chance.choice(operations)
-        values = ["vault.md", f"uploads/{own}.txt", f"uploads/{other}.txt", own, other, "default"]
+        values = [
+            "vault.md",
+            f"uploads/{key_name}.txt",
+            f"uploads/{other}.txt",
+            key_name,
+            other,
+            "default",
+        ]
         path = re.sub(r"\{\w+\}", lambda _: chance.choice(values), path)
-        name = chance.choice([own, own, own, other])
+        name = chance.choice([key_name, key_name, key_name, other])
         path = path.replace("/v1/", f"/v1/collections/{name}/") if chance.random() < 0.8 else path
         query = f"?q=vault&name={other}&document=vault.md&page=1" if method == "GET" else ""
-        body = b"" if method == "GET" else json.dumps(body_of(chance, own, other, path)).encode()
+        body = (
+            b"" if method == "GET" else json.dumps(body_of(chance, key_name, other, path)).encode()
+        )
         return method, path + query, "application/json", {}, body
-    path = chance.choice(SHAPES).format(n=own, m=other, a=chance.choice(ENDS).format(m=other))
+    path = chance.choice(SHAPES).format(n=key_name, m=other, a=chance.choice(ENDS).format(m=other))
     if path.endswith("/mcp"):
         method, tool = chance.choice(MCP_METHODS), chance.choice(TOOLS)
         arguments = dict.fromkeys(("question", "query"), QUESTION)
-        arguments |= {"id": "vault.md", "name": "vault.md", "text": text(own, chance)}
+        arguments |= {"id": "vault.md", "name": "vault.md", "text": text(key_name, chance)}
         arguments["document_id"] = chance.choice(["vault.md", f"uploads/{other}.txt"])
         wanted = {"ingest": ("name", "text"), "search": ("query",), "fetch": ("id",)}
         names = wanted.get(tool, ("question",) if tool in ("ask", "why") else ("document_id",))
@@ -140,22 +151,22 @@ def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]
         method = chance.choice(METHODS)
     if method in ("GET", "HEAD"):
         return method, path, "application/json", {}, b""
-    body = json.dumps(body_of(chance, own, other, path.partition("?")[0])).encode()
+    body = json.dumps(body_of(chance, key_name, other, path.partition("?")[0])).encode()
     return method, path, "application/json", {}, body
 
 
 def run_thread(
     connection: Connection,
-    own: str,
+    key_name: str,
     operations: list[tuple[str, str]],
     number: int,
     chance: random.Random,
     found: Found,
 ) -> None:
-    """Send requests with the key of the collection `own`, and look for words of the others."""
+    """Send requests with the key of this collection, and look for words of the others."""
     with contextlib.closing(connection):
         for _ in range(number):
-            request = request_of(chance, own, operations)
+            request = request_of(chance, key_name, operations)
             if request[4] and chance.random() < 0.3:
                 request = (*request[:4], mutated(request[4], chance))
             reply = connection.send(request)
@@ -164,10 +175,10 @@ def run_thread(
                 continue
             status, answer = reply
             found.statuses[str(status)] += 1
-            leaked = [name for name in ALL if name != own and secret(name).encode() in answer]
+            leaked = [name for name in ALL if name != key_name and secret(name).encode() in answer]
             if leaked or (status >= 500 and status != 503):
                 sent = f"{request[0]} {request[1]} {request[4][:300]!r}"
-                found.broken.append(f"{own}: {status} {leaked} {sent}: {answer[:300]!r}")
+                found.broken.append(f"{key_name}: {status} {leaked} {sent}: {answer[:300]!r}")
 
 
 def fill(client: httpx.Client) -> None:

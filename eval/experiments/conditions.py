@@ -122,11 +122,13 @@ def figures(asked: Sequence[Asked], says: Sequence[str]) -> dict[str, Any]:
     """Counts and shares of each kind of question, from what was said: a verdict or NONE."""
     table = {}
     for kind in ("open", "decided", "plain", "not said"):
-        own = [(one.label, word) for one, word in zip(asked, says, strict=True) if one.kind == kind]
-        counted = Counter(map(_outcome, own))
-        if own:
-            shares = {name: round(count / len(own), 3) for name, count in counted.items()}
-            table[kind] = {"questions": len(own), **dict(sorted(shares.items()))}
+        of_kind = [
+            (one.label, word) for one, word in zip(asked, says, strict=True) if one.kind == kind
+        ]
+        counted = Counter(map(_outcome, of_kind))
+        if of_kind:
+            shares = {name: round(count / len(of_kind), 3) for name, count in counted.items()}
+            table[kind] = {"questions": len(of_kind), **dict(sorted(shares.items()))}
     return table
 
 
@@ -234,8 +236,8 @@ def fitted(engine: Engine, asked: Sequence[Asked]) -> dict[str, Any]:
 
     pairs = [(CONDITION_LEAN, LEAST_SAID)]
     pairs += [(float(lean), float(least)) for lean, least in product(LEANS, LEASTS)]
-    best = max(pairs, key=lambda pair: score(asked, says(*pair)))
-    return {"best": shown(*best), "today": shown(CONDITION_LEAN, LEAST_SAID)}
+    chosen = max(pairs, key=lambda pair: score(asked, says(*pair)))
+    return {"best": shown(*chosen), "today": shown(CONDITION_LEAN, LEAST_SAID)}
 
 
 @script(__doc__)
@@ -271,8 +273,8 @@ def main(
         name = asked[0].part
         if head:
             model = build.reader(Settings.load(reader=reader))
-            large = model.reader if isinstance(model, Cascade) else model
-            result[name] = figures(asked, list(by_head(large, asked)))
+            large_reader = model.reader if isinstance(model, Cascade) else model
+            result[name] = figures(asked, list(by_head(large_reader, asked)))
             continue
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings.load(index=Path(folder), reader=reader)

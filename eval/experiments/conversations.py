@@ -145,8 +145,8 @@ def likeness(text: str, meaning: str) -> float:
     """Half of it the F-score of the content words, mostly their recall; half the share of all words
     that both have in the same order.
     """
-    own, meant = content_words(text), content_words(meaning)
-    content = (1 + _BETA**2) * len(own & meant) / max(1, _BETA**2 * len(meant) + len(own))
+    stems, meant = content_words(text), content_words(meaning)
+    content = (1 + _BETA**2) * len(stems & meant) / max(1, _BETA**2 * len(meant) + len(stems))
     first, second = normalize(text).split(), normalize(meaning).split()
     in_order = 2 * LCSseq.similarity(first, second) / max(1, len(first) + len(second))
     return (content + in_order) / 2
@@ -176,8 +176,8 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
     """
     picked = []
     for e in data:
-        likely = followups.probabilities(e.options, weights)
-        picked.append((e, followups.chosen(e.options, likely)))
+        chances = followups.probabilities(e.options, weights)
+        picked.append((e, followups.chosen(e.options, chances)))
     later = [(e.likeness, place) for e, place in picked if e.follows]
     return {
         "typed": share(likeness[0] for likeness, _ in later),

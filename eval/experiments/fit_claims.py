@@ -79,9 +79,9 @@ def main(rows: Path, report: Path, measure: bool, out: Path, **sources: Any) -> 
         scorers = {"read": fitted(examples, FEATURES), "compared": fitted(examples, COMPARED)}
         stored = {name: asdict(scorer) for name, scorer in scorers.items()}
         out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
-    plain = Scorer(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
+    head_alone = Scorer(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
     figures: dict[str, Any] = {"reader": Settings.load().reader}
-    for name, scorer in (scorers | {"head alone": plain}).items():
+    for name, scorer in (scorers | {"head alone": head_alone}).items():
         figures[name] = measured(examples, scorer)
         print(_table(name, figures[name]))
     report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -154,8 +154,10 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
     for row in rows:
         groups[row["set"], row["label"]].append(row)
     labels = Counter(name for name, _ in groups)
-    shares = ((own, per_set // labels[name]) for (name, _), own in sorted(groups.items()))
-    return [row for own, share in shares for row in own[:share]]
+    shares = (
+        (rows_of_set, per_set // labels[name]) for (name, _), rows_of_set in sorted(groups.items())
+    )
+    return [row for rows_of_set, share in shares for row in rows_of_set[:share]]
 
 
 def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -188,8 +190,8 @@ def _row(
         hit, verdict = candidate.sentence.hit, candidate.verdict
         read = {"document": candidate.document_id, "text": hit.passage.text}
         place = {"title": hit.passage.title, "headings": hit.passage.headings, "dense": hit.dense}
-        likely = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
-        passages.append({**read, **place, "verdict": likely})
+        probabilities = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
+        passages.append({**read, **place, "verdict": probabilities})
     named = dict(zip(("test", "supported", "contradicted"), labels, strict=True))
     return {"set": name, "kind": kind, **named, "claim": claim, "passages": passages}
 
@@ -233,12 +235,12 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     claims, tables = zip(*opposed, strict=True)
     refuted = [bool(claim.contradicted) for claim in claims]
     against = _logistic(tables, refuted, _weights(claims), names)
-    own = [claim for claim in part if claim.set == "collections"]
+    of_collections = [claim for claim in part if claim.set == "collections"]
     grid = [round(float(threshold), 2) for threshold in np.arange(0.3, 0.96, 0.01)]
     support_from = _support_from(part, Scorer(support, against, 0.5, 0.5), grid)
     for threshold in grid:
         scorer = Scorer(support, against, support_from, threshold)
-        verdicts = [_verdict(claim, scorer) for claim in own if claim.supported]
+        verdicts = [_verdict(claim, scorer) for claim in of_collections if claim.supported]
         if verdicts.count("contradicted") <= _TRUE_CONTRADICTED * len(verdicts):
             return scorer
     return Scorer(support, against, support_from, grid[-1])
@@ -292,15 +294,15 @@ def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]
         by_set[_group(example)].append(example)
     values: dict[float, float] = {}
     for threshold in grid:
-        own = Scorer(scorer.supported, scorer.contradicted, threshold, 1.0)
-        figures = {name: _figures(claims, own) for name, claims in by_set.items() if claims}
+        candidate = Scorer(scorer.supported, scorer.contradicted, threshold, 1.0)
+        figures = {name: _figures(claims, candidate) for name, claims in by_set.items() if claims}
         passed = figures.get("collections", {}).get("unsupported passed", 0.0)
         if passed <= _FALSE_SUPPORTED:
             means = [row["balanced accuracy"] for row in figures.values()]
             values[threshold] = float(np.mean(means))
-    enough = max(values.values()) - 0.005
-    near = [threshold for threshold, value in values.items() if value >= enough]
-    return near[len(near) // 2]
+    least = max(values.values()) - 0.005
+    acceptable = [threshold for threshold, value in values.items() if value >= least]
+    return acceptable[len(acceptable) // 2]
 
 
 def _verdict(example: Example, scorer: Scorer) -> str:

@@ -140,10 +140,14 @@ def relevance(question: Question, found: Candidates) -> NDArray[np.float32]:
     for proof in question.evidence:
         sentence = " ".join(proof.sentence.split())
         size = max(_PART, len(sentence) // 2)
-        own = [row for row, name in enumerate(documents) if name == proof.document]
-        whole = [row for row in own if sentence in flat[row]]
-        part = [row for row in own if sentence[:size] in flat[row] or sentence[-size:] in flat[row]]
-        counts[whole or part] += 1.0 if whole else 0.5
+        of_document = [row for row, name in enumerate(documents) if name == proof.document]
+        complete = [row for row in of_document if sentence in flat[row]]
+        part = [
+            row
+            for row in of_document
+            if sentence[:size] in flat[row] or sentence[-size:] in flat[row]
+        ]
+        counts[complete or part] += 1.0 if complete else 0.5
     if not question.evidence:
         for row, text in enumerate(flat):
             has_answer = any(answer.lower() in text.lower() for answer in question.wordings)

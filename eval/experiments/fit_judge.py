@@ -130,8 +130,8 @@ def in_half(
     """
     engine, questions = opened(name, cache, reader)
     kept = done(name, cache, questions, reader)
-    whole = everything or name not in HALVED
-    return engine, [q for q in kept if whole or is_for_fitting(name, q) != reporting]
+    takes_all = everything or name not in HALVED
+    return engine, [q for q in kept if takes_all or is_for_fitting(name, q) != reporting]
 
 
 def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator[Example]:
@@ -144,8 +144,10 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterat
         yield from _example(name, question, reading, found.proposed)
         number = hashlib.sha256(question.id.encode()).digest()[0]
         if number % 100 < _LESS:
-            alone = replace(reading, output=replace(output, first=None))
-            yield from _example(f"{name}, one reader", question, alone, found.proposed)
+            without_first_reader = replace(reading, output=replace(output, first=None))
+            yield from _example(
+                f"{name}, one reader", question, without_first_reader, found.proposed
+            )
         elif number % 100 < 2 * _LESS:
             spans = replace(reading, output=ReaderOutput(output.spans))
             yield from _example(f"{name}, spans only", question, spans, ())
@@ -160,8 +162,8 @@ def _example(
     forms, generators = (tuple(getattr(one, n) for one in found) for n in ("form", "generator"))
     judgements = tuple(serves(question, shown(one, reading)) for one in found)
     shares = [_share(question, *pair) for pair in zip(forms, judgements, strict=True)]
-    back = [_REFERS_BACK if refers_back(one, reading.documents) else 1.0 for one in found]
-    rows, share = Featurizer(reading).matrix(found), np.array(shares) * back
+    penalties = [_REFERS_BACK if refers_back(one, reading.documents) else 1.0 for one in found]
+    rows, share = Featurizer(reading).matrix(found), np.array(shares) * penalties
     yield Example(name, question, forms, generators, rows, judgements, share)
 
 
@@ -274,17 +276,17 @@ def left_out(
         for one in made:
             if one.set in names:
                 odds = networks.log_odds(one.rows)
-                best = int(np.argmax(odds))
-                judged = one.judgements[best] if one.question.answers else "wrong"
-                form = one.forms[best]
-                chosen.append(Winner(one.set, one.question, form, float(odds[best]), judged))
+                winner = int(np.argmax(odds))
+                judged = one.judgements[winner] if one.question.answers else "wrong"
+                form = one.forms[winner]
+                chosen.append(Winner(one.set, one.question, form, float(odds[winner]), judged))
     table = np.array([[one.log_odds] for one in chosen])
     right = np.array([one.judgement == "useful" for one in chosen])
     model = LogisticRegression(C=1e6).fit(table, right)
     slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
     shares = [float(1 / (1 + np.exp(-(slope * one.log_odds + offset)))) for one in chosen]
-    whole = [replace(one, probability=p) for one, p in zip(chosen, shares, strict=True)]
-    return whole, slope, offset
+    winners = [replace(one, probability=p) for one, p in zip(chosen, shares, strict=True)]
+    return winners, slope, offset
 
 
 def counts(chosen: Sequence[Winner], threshold: float) -> dict[str, int]:
@@ -351,7 +353,7 @@ def main(
     by_set = {name: [one for one in chosen if one.set == name] for name in names}
     report = {
         "questions": len(chosen),
-        "left out in turn": {name: counts(own, threshold) for name, own in by_set.items()},
+        "left out in turn": {name: counts(of_set, threshold) for name, of_set in by_set.items()},
         "all": counts(chosen, threshold),
         "reliability": reliability(chosen),
     }

@@ -69,10 +69,10 @@ def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
 
 def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
     """The cells of the rows, as a grid is asked."""
-    due = _due(engine, rows)
+    cells_to_ask = _due(engine, rows)
     cells: dict[tuple[str, str], Cell] = {}
-    for start in tqdm(range(0, len(due), grid_run.BATCH), unit="batch", disable=None):
-        for cell in grid_run.ask(engine, due[start : start + grid_run.BATCH]):
+    for start in tqdm(range(0, len(cells_to_ask), grid_run.BATCH), unit="batch", disable=None):
+        for cell in grid_run.ask(engine, cells_to_ask[start : start + grid_run.BATCH]):
             cells[cell.row, cell.column] = cell
     return [(row, cells[row["document"], row["column"]]) for row in rows]
 
@@ -97,14 +97,14 @@ def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Logistic]:
     that every cell has its best guess.
     """
     gold_rows = {(row["document"], row["column"]): row for row in rows}
-    due = _due(engine, rows)
-    queries = grid_run.queries(due)
+    cells_to_ask = _due(engine, rows)
+    queries = grid_run.queries(cells_to_ask)
     results = [grid_run.nearest(result) for result in engine.find_many(queries)]
     engines = {"SMALL": engine.quick or engine, "LARGE": engine}
     corrections = {}
     for name, reading_engine in engines.items():
         answers = reading_engine.answer_many(queries, results, {})
-        cells = map(grid_run.cell, repeat(engine), due, answers, results, repeat(_PLAIN))
+        cells = map(grid_run.cell, repeat(engine), cells_to_ask, answers, results, repeat(_PLAIN))
         corrections[name] = _correction(
             [(gold_rows[cell.row, cell.column], cell) for cell in cells if cell.value]
         )
@@ -131,8 +131,8 @@ def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     middle = time.process_time()
     for row in rows:
         engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
-    whole, single = middle - started, time.process_time() - middle
-    return {"grid": whole, "single": single, "share": whole / single}
+    grid_time, single = middle - started, time.process_time() - middle
+    return {"grid": grid_time, "single": single, "share": grid_time / single}
 
 
 @script(__doc__)

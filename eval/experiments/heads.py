@@ -120,10 +120,10 @@ def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
         if not (data / file).is_file():
             continue
         rows = json.loads((data / file).read_text(encoding="utf-8"))
-        if short := training.squad_articles(rows, training.SPANS):
-            figures[f"{name} spans"] = spans(reader, short, count)
-        if whole := training.squad_articles(rows, training.SENTENCES):
-            figures[f"{name} sentences"] = sentences(reader, whole, count)
+        if with_spans := training.squad_articles(rows, training.SPANS):
+            figures[f"{name} spans"] = spans(reader, with_spans, count)
+        if with_sentences := training.squad_articles(rows, training.SENTENCES):
+            figures[f"{name} sentences"] = sentences(reader, with_sentences, count)
         if decided := list(training.verdicts(rows)):
             figures[f"{name} verdicts"] = verdicts(reader, decided, count)
         if name == "pairs":
@@ -153,14 +153,16 @@ def _scored(
     text, forms = row["text"], {form for form, *_ in row["questions"]}
     form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
     if forms & {"yes", "no", "maybe"}:
-        likely = _verdict(output)
-        right = max(likely, key=likely.__getitem__) == ("maybe" if form == "none" else form)
+        chances = _verdict(output)
+        right = max(chances, key=chances.__getitem__) == ("maybe" if form == "none" else form)
         return float("inf"), right, right
     if "sentences" in forms:
-        best = max(output.sentences, key=lambda sentence: sentence.score)
-        shown = best.score >= 0.5
-        right = shown and (best.text in answer or answer in best.text)
-        return float("inf"), right if form == "sentences" else not shown, right
+        likeliest_sentence = max(output.sentences, key=lambda sentence: sentence.score)
+        is_shown = likeliest_sentence.score >= 0.5
+        right = is_shown and (
+            likeliest_sentence.text in answer or answer in likeliest_sentence.text
+        )
+        return float("inf"), right if form == "sentences" else not is_shown, right
     best_span = output.spans[0]
     right = form == "span" and f1(best_span.text, [answer]) >= 0.5
     return best_span.score, right, form == "none"
@@ -178,13 +180,13 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
     read = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
     decided, right, denied = [], [], []
     for row, output in zip(rows, read, strict=True):
-        likely = _verdict(output)
-        likeliest = max(likely, key=likely.__getitem__)
-        right.append(likeliest == row["label"])
+        chances = _verdict(output)
+        verdict = max(chances, key=chances.__getitem__)
+        right.append(verdict == row["label"])
         if row["label"] == "yes":
-            denied.append(likeliest == "no")
+            denied.append(verdict == "no")
         if row["label"] != "maybe":
-            decided.append(max("yes", "no", key=likely.__getitem__) == row["label"])
+            decided.append(max("yes", "no", key=chances.__getitem__) == row["label"])
     return {
         "yes or no": sum(decided) / len(decided),
         "all three": sum(right) / len(right),

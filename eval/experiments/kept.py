@@ -200,8 +200,8 @@ def opened(
         kept = Cascade(KeptReads(first, folder), kept, CASCADE_READS)
     engine = build.assemble(settings, store, embedder, kept)
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
-    own = f"collections/{name}" if name in COLLECTIONS else name
-    gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{own}.jsonl"
+    name_of_set = f"collections/{name}" if name in COLLECTIONS else name
+    gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{name_of_set}.jsonl"
     questions = sample(read_jsonl(gold), SETS[name])
     return engine, [*questions, *in_other_words(questions)]
 

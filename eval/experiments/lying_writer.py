@@ -140,8 +140,8 @@ def _wrong(
     if kind == "citation":
         words = content_words(right.text)
         shared = {s.number: len(words & content_words(s.text)) for s in sources}
-        unlike = [source for source, count in shared.items() if count < 0.5 * len(words)]
-        return f"{right.text[:-1]} [{rng.choice(unlike)}]." if unlike else None
+        dissimilar = [source for source, count in shared.items() if count < 0.5 * len(words)]
+        return f"{right.text[:-1]} [{rng.choice(dissimilar)}]." if dissimilar else None
     if kind == "invented":
         name = rng.choice(names(right.text))
         return f"{rng.choice(_INVENTED).format(name)} [{number}]."

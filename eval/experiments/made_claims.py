@@ -87,14 +87,14 @@ def swap_value(sentence: str, rng: random.Random) -> str | None:
     """The sentence with a year, month or number changed; None without one."""
     if years := list(_YEAR.finditer(sentence)):
         year = rng.choice(years)
-        new = int(year[0]) + rng.choice([-11, -7, -4, -3, -2, 2, 3, 4, 6])
-        return _put(sentence, year, str(new)) if str(new) not in sentence else None
+        other_year = int(year[0]) + rng.choice([-11, -7, -4, -3, -2, 2, 3, 4, 6])
+        return _put(sentence, year, str(other_year)) if str(other_year) not in sentence else None
     if numbers := list(_NUMBER.finditer(sentence)):
         number = rng.choice(numbers)
         value = float(number[0].replace(",", ""))
         other_value = value * rng.choice([2, 3, 5]) + rng.choice([1, 3])
-        shown = f"{other_value:,.0f}" if value.is_integer() else f"{other_value:.2f}"
-        return _put(sentence, number, shown)
+        written = f"{other_value:,.0f}" if value.is_integer() else f"{other_value:.2f}"
+        return _put(sentence, number, written)
     months = [m for m in re.finditer(r"\b[A-Z][a-z]+\b", sentence) if m[0] in _MONTHS]
     if months:
         month = rng.choice(months)

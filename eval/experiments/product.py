@@ -106,21 +106,22 @@ def report(asked: Sequence[Asked]) -> dict[str, Any]:
     answered = [row for row in asked if row.answer.text is not None]
     confidence = np.array([row.answer.confidence for row in answered])
     right = np.array([row.judgement == "useful" for row in answered])
-    sure = _sure(asked)
+    confident = _sure(asked)
     compose = [row.answer.timings["compose"] for row in asked]
     written = [row for row in asked if not row.question.id.endswith(PLAIN)]
-    plain = [row for row in asked if row.question.id.endswith(PLAIN)]
+    in_other_words = [row for row in asked if row.question.id.endswith(PLAIN)]
     return {
         "as written": table(written),
-        "in other words": table(plain),
-        "useful ones that stay useful": kept_useful(written, plain),
+        "in other words": table(in_other_words),
+        "useful ones that stay useful": kept_useful(written, in_other_words),
         "at 70 % or more, as written": useful(_sure(written)),
-        "at 70 % or more, in other words": useful(_sure(plain)),
+        "at 70 % or more, in other words": useful(_sure(in_other_words)),
         "all": table(asked),
         "by set": by(asked, lambda row: row.set, table),
         "by form of the question": by(asked, lambda row: row.question.form, table),
         "by kind": by(asked, lambda row: row.question.kind, table),
-        "at 70 % or more": {"all": useful(sure)} | by(sure, lambda row: row.answer.form, useful),
+        "at 70 % or more": {"all": useful(confident)}
+        | by(confident, lambda row: row.answer.form, useful),
         "long answers": long_answers(asked),
         "calibration error": adaptive_ece(confidence, right),
         "milliseconds of composing, p95": round(1000 * float(np.quantile(compose, 0.95)), 1),

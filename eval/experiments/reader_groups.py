@@ -54,8 +54,8 @@ Row = dict[str, Any]
 
 def asked(name: str, cache: Path, reader: str) -> Iterator[Row]:
     """The groups of a set's questions."""
-    own = f"collections/{name}" if name in COLLECTIONS else name
-    questions = read_jsonl(GOLD / f"{own}.jsonl")
+    name_of_set = f"collections/{name}" if name in COLLECTIONS else name
+    questions = read_jsonl(GOLD / f"{name_of_set}.jsonl")
     halved = name in COLLECTIONS
     reported = {
         evidence.document
@@ -94,19 +94,19 @@ class _Search:
 def asked_row(question: Question, found: Sequence[Passage]) -> Row | None:
     """The group of a question; None if no passage that was found has its evidence."""
     places = [(passage, proofs(question, passage)) for passage in found]
-    own = [(passage, texts) for passage, texts in places if texts][:2]
+    answering = [(passage, texts) for passage, texts in places if texts][:2]
     rivals = [passage for passage, texts in places if not texts]
 
     if not question.answers:
         return row(question.text, (), rivals[:PASSAGES], spans=True)
-    if not own:
+    if not answering:
         return None
 
-    shown = [passage for passage, _ in own] + rivals[: PASSAGES - len(own)]
-    answers = _short_answers(question, own, rivals[: PASSAGES - len(own)])
+    read = [passage for passage, _ in answering] + rivals[: PASSAGES - len(answering)]
+    answers = _short_answers(question, answering, rivals[: PASSAGES - len(answering)])
     if answers:
-        return row(question.text, answers, shown, spans=True)
-    return row(question.text, [text for _, texts in own for text in texts], shown, spans=False)
+        return row(question.text, answers, read, spans=True)
+    return row(question.text, [text for _, texts in answering for text in texts], read, spans=False)
 
 
 def proofs(question: Question, passage: Passage) -> list[str]:
@@ -120,7 +120,7 @@ def proofs(question: Question, passage: Passage) -> list[str]:
 
 
 def _short_answers(
-    question: Question, own: Sequence[tuple[Passage, list[str]]], rivals: Sequence[Passage]
+    question: Question, answering: Sequence[tuple[Passage, list[str]]], rivals: Sequence[Passage]
 ) -> list[str]:
     """The accepted spans, if they occur in the evidence and nowhere else."""
     if question.form != "span":
@@ -128,7 +128,7 @@ def _short_answers(
     in_evidence = [
         answer
         for answer in question.wordings
-        if len(answer) >= _SHORT and any(answer in text for _, texts in own for text in texts)
+        if len(answer) >= _SHORT and any(answer in text for _, texts in answering for text in texts)
     ]
     elsewhere = any(answer in rival.text for answer in in_evidence for rival in rivals)
     return [] if elsewhere else in_evidence
@@ -136,8 +136,8 @@ def _short_answers(
 
 def row(question: str, answers: Sequence[str], passages: Sequence[Passage], spans: bool) -> Row:
     """A row of a file of groups."""
-    shown = [[passage.context, passage.text] for passage in passages]
-    return {"question": question, "answers": list(answers), "spans": spans, "passages": shown}
+    texts = [[passage.context, passage.text] for passage in passages]
+    return {"question": question, "answers": list(answers), "spans": spans, "passages": texts}
 
 
 def headings(name: str, cache: Path, rng: random.Random) -> list[Row]:
@@ -149,10 +149,14 @@ def headings(name: str, cache: Path, rng: random.Random) -> list[Row]:
             by_heading: dict[str, list[Passage]] = defaultdict(list)
             for passage in passages:
                 by_heading[passage.innermost_heading].append(passage)
-            for heading, own in by_heading.items():
+            for heading, passages_below in by_heading.items():
                 rivals = [p for other in by_heading if other != heading for p in by_heading[other]]
-                if len(own) == 1 and len(heading.split()) > 1 and len(rivals) >= PASSAGES - 1:
-                    rows.append(_heading_row(own[0], rng.sample(rivals, PASSAGES - 1)))
+                if (
+                    len(passages_below) == 1
+                    and len(heading.split()) > 1
+                    and len(rivals) >= PASSAGES - 1
+                ):
+                    rows.append(_heading_row(passages_below[0], rng.sample(rivals, PASSAGES - 1)))
     return [found for found in rows if len(found["answers"][0].split()) in _WORDS]
 
 

@@ -90,9 +90,9 @@ def test_deleted_and_changed_documents_are_not_cited() -> None:
 
 def test_a_place_in_two_passages_is_cited_once_and_citations_are_few() -> None:
     one = span(A, "2015", 3.0)
-    many = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
+    spans = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
     documents = [A, *(document("In 2015.", str(i)) for i in range(9))]
-    found = answer("when?", documents, [one, one, *many])
+    found = answer("when?", documents, [one, one, *spans])
     assert len(found.citations) == MAX_CITATIONS
     assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
 
@@ -106,11 +106,11 @@ def test_conflicts_have_sides_and_counts() -> None:
     assert (found.text, found.documents) == ("2018", 1)
     (side,) = found.conflicts
     assert (side.text, side.documents, side.citations[0].document_id) == ("2016", 1, "d")
-    full = document("On 8 May 2018 the exit was made.", "f")
-    said = [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)]
-    again = answer("When was the exit?", [C, D, full], said)
-    assert (again.text, again.documents) == ("2018", 2)
-    assert [(side.text, side.documents) for side in again.conflicts] == [("2016", 1)]
+    full_date = document("On 8 May 2018 the exit was made.", "f")
+    said = [span(C, "2018", 3.0), span(full_date, "8 May 2018", 2.9), span(D, "2016", 2.8)]
+    reversed_answer = answer("When was the exit?", [C, D, full_date], said)
+    assert (reversed_answer.text, reversed_answer.documents) == ("2018", 2)
+    assert [(side.text, side.documents) for side in reversed_answer.conflicts] == [("2016", 1)]
 
 
 def test_another_things_date_is_not_a_conflict() -> None:
@@ -146,9 +146,13 @@ def test_a_denial_is_a_conflict() -> None:
 
 
 def test_more_exact_or_other_values_are_not_conflicts() -> None:
-    full = document("On 14 July 2015 in Vienna.", "f")
-    said = [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)]
-    found = answer("When was it?", [A, full], said)
+    full_date = document("On 14 July 2015 in Vienna.", "f")
+    said = [
+        span(A, "2015", 3.0),
+        span(full_date, "14 July 2015", 2.5),
+        span(full_date, "Vienna", 2.0),
+    ]
+    found = answer("When was it?", [A, full_date], said)
     assert (found.text, found.documents, found.conflicts) == ("2015", 2, ())
     assert found.value is not None
     assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")

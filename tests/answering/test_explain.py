@@ -29,17 +29,19 @@ def test_an_answer_is_explained_in_plain_words() -> None:
 
 
 def test_a_refusal_is_explained_too() -> None:
-    near = (Alternative("2018", 0.2, (CITATION,), 1),)
+    guesses = (Alternative("2018", 0.2, (CITATION,), 1),)
     asked, why = "When did the US leave the deal in Luxembourg?", "it reaches 0.20, below 0.31"
-    refused = replace(ANSWER, question=asked, abstention_reason=why, alternatives=near)
+    refused = replace(ANSWER, question=asked, abstention_reason=why, alternatives=guesses)
     refused = replace(refused, text=None, citations=(), documents=0)
     lines = explain(refused)
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
     assert lines[1].startswith('"2018" is in docs/deal.md, the 2nd closest passage')
     assert not any("say so" in line for line in lines)
     assert lines[-1].endswith('are in none of the passages: "leave", "Luxembourg".')
-    empty = Answer("x?", None, 0.0, (), (), (), "no passage in the index is relevant", {})
-    assert explain(empty)[-1] == "No passages were found."
+    without_passages = Answer(
+        "x?", None, 0.0, (), (), (), "no passage in the index is relevant", {}
+    )
+    assert explain(without_passages)[-1] == "No passages were found."
 
 
 def test_values_in_words() -> None:

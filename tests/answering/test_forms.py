@@ -70,8 +70,8 @@ def test_an_invalid_classifier_is_an_error_and_another_embedder_s_is_silent(tmp_
     broken.write_bytes(b"no")
     with pytest.raises(ModelError, match="cannot be read"):
         FormClassifier.load(broken)
-    none = np.zeros((len(CLASSES), 8), np.float32)
-    other = FormClassifier(none[:, 1:], none[:, 0])
+    zeros = np.zeros((len(CLASSES), 8), np.float32)
+    other = FormClassifier(zeros[:, 1:], zeros[:, 0])
     vectors = BagOfWordsEmbedder().embed_queries(["Why?"])
     assert other.probabilities(["Why?"], list(vectors)) == [{}]
 
@@ -83,7 +83,7 @@ def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:
 
 
 def test_too_few_questions_are_an_error(tmp_path: Path) -> None:
-    few = tmp_path / "few.jsonl"
-    few.write_text('{"question": "Who?", "form": "span"}\n')
+    path = tmp_path / "few.jsonl"
+    path.write_text('{"question": "Who?", "form": "span"}\n')
     with pytest.raises(InputError, match=r"few.jsonl has 1 questions, at least 5 are needed"):
-        read_labelled(few)
+        read_labelled(path)

@@ -133,8 +133,8 @@ def test_every_feature_is_a_number() -> None:
     rows = Featurizer(reading).matrix(candidates(reading))
     assert rows.shape[1] == len(FEATURES)
     assert np.isfinite(rows).all()
-    bare = reading_of(LEASE, [0.9, 0.2, 0.6])
-    assert np.isfinite(Featurizer(bare).matrix(candidates(bare))).all()
+    without_spans = reading_of(LEASE, [0.9, 0.2, 0.6])
+    assert np.isfinite(Featurizer(without_spans).matrix(candidates(without_spans))).all()
 
 
 def test_search_headings_and_furniture_are_features() -> None:

@@ -69,8 +69,8 @@ def test_the_sentence_that_is_shown_decides(
     tmp_path: Path, learnt: int, verdict: str, lead: str
 ) -> None:
     reading = read(taught(tmp_path, ("Dogs may swim on Sundays.", learnt)), most=1)
-    (only,) = yes_no(reading)
-    assert (only.verdict, only.lead) == (verdict, lead)
+    (candidate,) = yes_no(reading)
+    assert (candidate.verdict, candidate.lead) == (verdict, lead)
     answer = composed(reading, Ruling(Prefers("yes_no"), 0.5, 3))
     assert answer.text == f"{lead} Dogs may swim on Sundays."
     assert answer.to_dict()["verdict"] == answer.verdict == verdict
@@ -84,8 +84,8 @@ def test_no_verdict_stands_beside_sentences_that_say_nothing(tmp_path: Path) -> 
 
 
 def test_a_condition_in_the_next_sentence_joins_the_quote(tmp_path: Path) -> None:
-    alone, both = "Dogs may swim on Sundays.", "Dogs may swim on Sundays. They need a lead then."
-    reader = taught(tmp_path, (alone, YES), (both.replace(". T", ".\nT"), DEPENDS))
+    sentence, both = "Dogs may swim on Sundays.", "Dogs may swim on Sundays. They need a lead then."
+    reader = taught(tmp_path, (sentence, YES), (both.replace(". T", ".\nT"), DEPENDS))
     reading = read(reader, most=2)
     assert [(one.verdict, words(one.places)) for one in yes_no(reading)] == [("condition", both)]
 

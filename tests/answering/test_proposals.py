@@ -62,19 +62,19 @@ def test_no_verdict_is_proposed_without_a_sentence() -> None:
 
 
 def test_a_list_keeps_its_numbers_and_its_lead_in() -> None:
-    (whole,) = proposed_texts(STEPS, [0.1, 0.1, 0.9, 0.1, 0.1], "list")
-    assert whole == ["To reset it:", "1. Hold the button.", "2. Wait.", "3. Let it go."]
+    (lines,) = proposed_texts(STEPS, [0.1, 0.1, 0.9, 0.1, 0.1], "list")
+    assert lines == ["To reset it:", "1. Hold the button.", "2. Wait.", "3. Let it go."]
 
 
 def test_items_that_answer_are_proposed_without_those_that_do_not() -> None:
-    some = proposed_texts(STEPS, [0.1, 0.9, 0.05, 0.8, 0.1], "items")
-    assert ["To reset it:", "1. Hold the button.", "3. Let it go."] in some
+    lists = proposed_texts(STEPS, [0.1, 0.9, 0.05, 0.8, 0.1], "items")
+    assert ["To reset it:", "1. Hold the button.", "3. Let it go."] in lists
 
 
 def test_a_long_list_shows_twenty_items_and_counts_the_others() -> None:
     found = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
-    (whole,) = proposed(reading_of(found, [0.1, 0.9] + [0.1] * 24), "list")
-    assert (len(whole.places), whole.more) == (21, 5)
+    (candidate,) = proposed(reading_of(found, [0.1, 0.9] + [0.1] * 24), "list")
+    assert (len(candidate.places), candidate.more) == (21, 5)
 
 
 @pytest.mark.parametrize(

@@ -50,21 +50,21 @@ def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:
 
 
 def test_a_replay_names_what_changed(engine: Engine) -> None:
-    old = ask(engine)
+    recorded = ask(engine)
     add(
         engine.store,
         dataclasses.replace(document("The US left the deal in 2019.", "deal"), sha256="1" * 64),
         document("New.", "new"),
     )
-    done = replay(engine.ask, old)
+    done = replay(engine.ask, recorded)
     assert not done.same
     assert "document deal: changed since" in done.changed
     assert "document new: read now, not then" in done.changed
     assert any(line.startswith("index: generation") for line in done.changed)
     engine.store.delete("deal")
-    assert "document deal: read then, not now" in replay(engine.ask, old).changed
+    assert "document deal: read then, not now" in replay(engine.ask, recorded).changed
     other = dataclasses.replace(
-        old, reader="f" * 64, settings={**old.settings, "passage_tokens": "90"}
+        recorded, reader="f" * 64, settings={**recorded.settings, "passage_tokens": "90"}
     )
     changed = replay(engine.ask, other).changed
     assert any(line.startswith("reader: ffffffffffff") for line in changed)
@@ -72,10 +72,10 @@ def test_a_replay_names_what_changed(engine: Engine) -> None:
 
 
 def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
-    old = ask(engine)
+    recorded = ask(engine)
     settings = dataclasses.replace(engine.settings, threshold=1.0)
     strict = build.assemble(settings, engine.store, BagOfWordsEmbedder(), NameReader(), SpanJudge())
-    done = replay(strict.ask, old)
+    done = replay(strict.ask, recorded)
     assert (done.same, done.answer.text) == (False, None)
     assert "setting threshold: 0.0 then, 1.0 now" in done.changed
 

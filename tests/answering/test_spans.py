@@ -64,16 +64,16 @@ def test_words_that_do_not_answer_do_not_support() -> None:
     )
     assert found.documents == 2
     assert [s.hit.passage.document_id for s in found.supporting] == ["a", "b"]
-    (alone,) = gather(span("A film of 2015.", "2015", -2.0, "c"))
-    assert alone.documents == 1
+    (group,) = gather(span("A film of 2015.", "2015", -2.0, "c"))
+    assert group.documents == 1
 
 
 def test_each_passage_adds_its_odds_once() -> None:
     (both,) = gather(span("It was 2015.", "2015", 2.0, "a"), span("In 2015.", "2015", 2.0, "b"))
     assert both.score == pytest.approx(2.0 + math.log(2))
     first = span("2015 it was, yes 2015.", "2015", 2.0, "a")
-    (only,) = gather(first, replace(first, start=17, end=21, score=1.5))
-    assert only.score == pytest.approx(2.0)
+    (group,) = gather(first, replace(first, start=17, end=21, score=1.5))
+    assert group.score == pytest.approx(2.0)
 
 
 WORDS = [

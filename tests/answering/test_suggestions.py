@@ -97,18 +97,18 @@ def made(*questions: tuple[str, str]) -> list[Suggestion]:
 
 
 def test_only_sure_answers_from_the_place_itself_count() -> None:
-    several = made(("Who is it?", "a"), ("What is it?", "b"))
-    assert list(answered(several, asker(0.9, lambda _: "b"), 3)) == ["What is it?"]
-    assert list(answered(several, asker(0.5, lambda _: "b"), 3)) == []
+    suggestions = made(("Who is it?", "a"), ("What is it?", "b"))
+    assert list(answered(suggestions, asker(0.9, lambda _: "b"), 3)) == ["What is it?"]
+    assert list(answered(suggestions, asker(0.5, lambda _: "b"), 3)) == []
 
 
 def test_documents_and_beginnings_differ_where_they_can() -> None:
-    several = made(
+    suggestions = made(
         ("Who is a?", "a"), ("Who is b?", "b"), ("When was a?", "a"), ("When is c?", "c")
     )
     ask = asker(0.9, lambda question: question[-2])
-    assert list(answered(several, ask, 2)) == ["Who is a?", "When is c?"]
-    assert list(answered(several, ask, 4)) == [
+    assert list(answered(suggestions, ask, 2)) == ["Who is a?", "When is c?"]
+    assert list(answered(suggestions, ask, 4)) == [
         "Who is a?",
         "When is c?",
         "Who is b?",

@@ -37,9 +37,9 @@ OTHERS = (
 
 
 def span(text: str, name: str = "a.pdf") -> Span:
-    whole = next(whole for whole in (TEXT, *OTHERS) if text in whole)
-    hit = replace(HIT, passage=Passage(name, 0, len(whole), whole, "", ()))
-    return Span(hit, whole.index(text), whole.index(text) + len(text), 1.0)
+    passage_text = next(passage_text for passage_text in (TEXT, *OTHERS) if text in passage_text)
+    hit = replace(HIT, passage=Passage(name, 0, len(passage_text), passage_text, "", ()))
+    return Span(hit, passage_text.index(text), passage_text.index(text) + len(text), 1.0)
 
 
 def table(text: str) -> tuple[str, tuple[Block, ...]]:

@@ -26,8 +26,8 @@ class Greetings(FormClassifier):
     """Takes greetings for talk, and everything else for a span."""
 
     def __init__(self) -> None:
-        none = np.zeros(1, np.float32)
-        super().__init__(none[None], none)
+        zeros = np.zeros(1, np.float32)
+        super().__init__(zeros[None], zeros)
 
     def probabilities(
         self, questions: Sequence[str], vectors: Sequence[NDArray[np.float32]]
@@ -74,10 +74,10 @@ def test_suggested_questions_have_an_answer(engine: Engine) -> None:
 def test_the_reply_is_shown_with_the_questions() -> None:
     made = Answer("hello", None, 0.0, (), (), (), REPLY, {}, form=TALK)
     made = replace(made, suggestions=("Where was the lamp lit?",))
-    for shown in (terminal.answer(made), cited(made).text):
-        assert "not to your documents" in shown
-        assert "Where was the lamp lit?" in shown
-        assert "ot found" not in shown
+    for text in (terminal.answer(made), cited(made).text):
+        assert "not to your documents" in text
+        assert "Where was the lamp lit?" in text
+        assert "ot found" not in text
 
 
 def test_the_shipped_classifier_knows_talk() -> None:

@@ -87,8 +87,8 @@ def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
         assert (citation.document_id, citation.start, citation.end) == ("d", 3, 5)
         assert (citation.quote, citation.sha256, citation.sentence) == ("ab", "", "")
     assert citations({"citations": []}) == []
-    whole = one | {"cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2}
-    (citation,) = citations(whole)
+    with_sentence = one | {"cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2}
+    (citation,) = citations(with_sentence)
     assert (citation.start, citation.sha256, citation.sentence) == (3, "f", "An ab.")
 
 
@@ -132,15 +132,15 @@ def test_an_extended_line_is_no_longer_the_cited_one(before: str, quote: str, no
 
 
 def test_half_of_a_long_sentence_is_verified() -> None:
-    whole = "The tenant pays the rent on the first, and the deposit of 900 euros for the keys."
-    start, quote = whole.index("and the"), whole.index("900")
-    half = replace(cited("900 euros", whole[start:]), sha256=document(whole).sha256)
-    half = replace(half, sentence_start=start, sentence_end=len(whole))
+    sentence = "The tenant pays the rent on the first, and the deposit of 900 euros for the keys."
+    start, quote = sentence.index("and the"), sentence.index("900")
+    half = replace(cited("900 euros", sentence[start:]), sha256=document(sentence).sha256)
+    half = replace(half, sentence_start=start, sentence_end=len(sentence))
     half = replace(half, start=quote, end=quote + 9)
-    assert verify(Shelf(document(whole)), half).status == "ok"
-    assert verify(Shelf(replace(document(whole), sha256="1" * 64)), half).status == "changed"
-    worded = bare("docs/a.txt", quote, quote + 9, "900 euros", half.sha256, whole[start + 1 :])
-    assert verify(Shelf(document(whole)), worded).status == "changed"
+    assert verify(Shelf(document(sentence)), half).status == "ok"
+    assert verify(Shelf(replace(document(sentence), sha256="1" * 64)), half).status == "changed"
+    worded = bare("docs/a.txt", quote, quote + 9, "900 euros", half.sha256, sentence[start + 1 :])
+    assert verify(Shelf(document(sentence)), worded).status == "changed"
 
 
 def often(words: str, count: int) -> Document:
@@ -187,7 +187,7 @@ def test_the_nearest_of_many_places_is_found() -> None:
     text = "".join(f"{'x' * 9000}.\n\nThe fee is 5 euros.\n\n" for _ in range(9))
     quote, sentence = "5 euros", "The fee is 5 euros."
     places = [place for place in range(len(text)) if text.startswith(quote, place)]
-    for old in (0, 1, places[4] - 3000, places[4] + 2999, len(text), 10**9):
-        near = min(places, key=lambda place: abs(place - old))
-        cited = bare("docs/a.txt", old, old + len(quote), quote, "1" * 64, sentence)
-        assert verify(Shelf(document(text)), cited).start == near
+    for offset in (0, 1, places[4] - 3000, places[4] + 2999, len(text), 10**9):
+        expected = min(places, key=lambda place: abs(place - offset))
+        cited = bare("docs/a.txt", offset, offset + len(quote), quote, "1" * 64, sentence)
+        assert verify(Shelf(document(text)), cited).start == expected

@@ -184,8 +184,8 @@ def test_a_sentence_cut_off_by_the_limit_is_left_out(finish: str, text: str, sho
 
 def test_invalid_completions_are_reported() -> None:
     server = ChatServer("http://127.0.0.1:1/v1")
-    empty = b'{"choices": [{"message": {}}]}'
-    for content in (b"", b"[]", b"{}", b'{"choices": []}', b"\xff", empty):
+    without_content = b'{"choices": [{"message": {}}]}'
+    for content in (b"", b"[]", b"{}", b'{"choices": []}', b"\xff", without_content):
         with pytest.raises(WriterError, match="something other than a chat completion"):
             server._text(content)
 

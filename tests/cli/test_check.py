@@ -217,13 +217,13 @@ def test_several_files_are_checked_with_one_result(checked: Path) -> None:
     names = [str(checked / name) for name in ("good.md", "notes.md", "empty.md")]
     done = run(*names, "--allow-empty", "--quiet", "--junit", str(junit))
     assert done.exit_code == 1
-    good, notes, empty = (done.output.index(f"\n{name}\n") for name in names)
-    assert good < notes < done.output.index("500 kilograms") < empty
+    first_file, notes, last_file = (done.output.index(f"\n{name}\n") for name in names)
+    assert first_file < notes < done.output.index("500 kilograms") < last_file
     assert done.output.endswith("no claims and no quotations\n")
     suites = list(ElementTree.parse(junit).getroot())
     assert [suite.get("failures") for suite in suites] == ["0", "1", "0"]
     found = json.loads(run(*names, "--allow-empty", "--json").stdout)
-    assert [(own["file"], own["failed"]) for own in found["files"]] == list(
+    assert [(entry["file"], entry["failed"]) for entry in found["files"]] == list(
         zip(names, (0, 1, 0), strict=True)
     )
     assert found["failed"] == 1

@@ -76,8 +76,8 @@ def test_ask_prints_the_answer_its_source_and_reasons(
     monkeypatch.setenv("RAG_THRESHOLD", "1")
     out = filled.out("ask", "Who hosted the secret talks?", code=1)
     assert out.startswith('not found: best guess "Oman" (')
-    nearest = "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
-    assert f"{nearest}      [[Oman]] hosted the secret talks in Muscat.\n" in out
+    passages = "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
+    assert f"{passages}      [[Oman]] hosted the secret talks in Muscat.\n" in out
 
 
 def test_after_the_first_ingest_one_line_says_what_to_ask(run: Run) -> None:
@@ -133,8 +133,8 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
     assert out.startswith(f"deleted docs/deal.md\n  {parts}\n")
     assert "  4 searches for its passages: 0 still find it\ndeleted docs/oman.txt\n" in out
     assert filled("list")[:2] == (0, "")
-    empty = "rag: the index is empty\n  add documents with: rag ingest PATH\n"
-    assert filled("ask", "When?") == (3, "", empty)
+    message = "rag: the index is empty\n  add documents with: rag ingest PATH\n"
+    assert filled("ask", "When?") == (3, "", message)
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,9 @@ def test_doctor_finds_damage(filled: Run, monkeypatch: pytest.MonkeyPatch) -> No
 def test_citations_are_verified_and_receipts_replayed(filled: Run) -> None:
     Path("answer.json").write_text(filled.out("ask", "--json", "When did the US leave the deal?"))
     ok = 'ok      docs/deal.md  "2018": unchanged at its place\n'
-    same = "same answer\n  nothing that affects it has changed\n"
+    message = "same answer\n  nothing that affects it has changed\n"
     assert filled("verify", "answer.json") == (0, ok, "")
-    assert filled("verify", "--replay", "answer.json") == (0, same, "")
+    assert filled("verify", "--replay", "answer.json") == (0, message, "")
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
     filled("ingest", "docs")
     lines = filled.out("verify", "answer.json", code=1).splitlines()

@@ -76,11 +76,11 @@ def test_documents_show_commands_that_exist() -> None:
     for page, words in _documented():
         group = COMMANDS.get(" ".join(words[:2]))
         command = COMMANDS.get(" ".join(words[:3])) if isinstance(group, click.Group) else group
-        shown = command or group
-        assert shown, (page, words)
+        found_command = command or group
+        assert found_command, (page, words)
         assert command or len(words) == 2, (page, words)
         written = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert written <= _options(shown) | {"--help"}, (page, words)
+        assert written <= _options(found_command) | {"--help"}, (page, words)
 
 
 def test_exit_codes_are_documented() -> None:
@@ -154,8 +154,8 @@ def test_one_field_is_named_before_and_after_what_is_asked(filled: Run) -> None:
     question = "When was the deal signed?"
     for arguments in (("--json", "answer", question), (question, "--json", "answer")):
         assert json.loads(filled.out("ask", *arguments)) == {"answer": "2015"}
-    shown = filled.out("show", "--json", "title", "docs/deal.md")
-    assert json.loads(shown) == {"title": "The deal"}
+    printed = filled.out("show", "--json", "title", "docs/deal.md")
+    assert json.loads(printed) == {"title": "The deal"}
 
 
 def test_completion_suggests_commands_and_options() -> None:
@@ -163,5 +163,5 @@ def test_completion_suggests_commands_and_options() -> None:
         assert "_RAG_COMPLETE" in CliRunner().invoke(cli, ["--completion", shell]).stdout
     for words, suggestion in (("rag index d", "plain,doctor"), ("rag ask --sh", "--show-removed")):
         environment = {"_RAG_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "2"}
-        shown = CliRunner().invoke(cli, prog_name="rag", env=environment)
-        assert suggestion in shown.stdout
+        completed = CliRunner().invoke(cli, prog_name="rag", env=environment)
+        assert suggestion in completed.stdout

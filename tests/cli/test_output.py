@@ -55,8 +55,8 @@ def test_a_pipe_that_closes_ends_it_quietly(
 @has_full
 @pytest.mark.parametrize("command", ["list --json", "list", f"ask {ASKED}", "repl"])
 def test_a_full_disk_is_named(titled: Run, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with FULL.open("w") as full:
-        monkeypatch.setattr("sys.stdout", full)
+    with FULL.open("w") as device:
+        monkeypatch.setattr("sys.stdout", device)
         err = titled.error(*command.split())
     assert err.startswith(FULL_DISK)
     assert err.count("\n") == 2

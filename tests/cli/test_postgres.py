@@ -31,8 +31,8 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     citation = shared.json("ask", "When was the deal signed?")["citations"][0]
     text = shared("show", citation["document_id"])[1]
     highlight = citation["highlight"]
-    shown = text[highlight["start_char_index"] : highlight["end_char_index"]]
-    assert shown == highlight["text"]
+    quote = text[highlight["start_char_index"] : highlight["end_char_index"]]
+    assert quote == highlight["text"]
     (hit,) = shared.json("search", "deal", "--filter", "type=txt")
     assert hit["document_id"] == "docs/oman.txt"
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))

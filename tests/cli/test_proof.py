@@ -67,9 +67,14 @@ def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
     intact = "intact; the documents, the models and the settings are the same today\n"
     assert absent("verify", name) == (0, intact, "")
     content = Path(name).read_text()
-    for old, new in (("Muscat", "x"), ("Where were", "x"), ("99", "98"), ("docs/deal.md", "x")):
-        assert old in content
-        Path(name).write_text(content.replace(old, new, 1))
+    for words, replacement in (
+        ("Muscat", "x"),
+        ("Where were", "x"),
+        ("99", "98"),
+        ("docs/deal.md", "x"),
+    ):
+        assert words in content
+        Path(name).write_text(content.replace(words, replacement, 1))
         assert absent.out("verify", name, code=1).split(":")[0] == "altered"
     Path(name).write_text(content)
     Path("docs/new.txt").write_text("The secret talks began in Salalah.")
@@ -126,8 +131,8 @@ def test_a_certificate_with_a_filter_concerns_only_its_documents(
     page = Path("a.html").read_text()
     assert "only documents with" in page
     assert "1 of 2 in the index" in page
-    same = "same answer\n  nothing that affects it has changed\n"
-    assert absent("verify", "--replay", "a.html")[:2] == (0, same)
+    message = "same answer\n  nothing that affects it has changed\n"
+    assert absent("verify", "--replay", "a.html")[:2] == (0, message)
     Path("docs/deal.md").write_text("Another deal.")
     absent("sync", "docs")
     assert absent("verify", "a.html")[0] == 0
@@ -197,8 +202,8 @@ def test_a_bundle_is_checked_without_rag(unpacked: Path) -> None:
 
 def test_rag_checks_a_bundle_and_its_quotes_in_the_index(filled: Run) -> None:
     bundled(filled)
-    whole = "the bundle is intact; 1 quote, all at their places\n"
-    assert filled("verify", "proof.zip") == (0, whole, "")
+    message = "the bundle is intact; 1 quote, all at their places\n"
+    assert filled("verify", "proof.zip") == (0, message, "")
     assert "leave out --replay" in filled.error("verify", "--replay", "proof.zip")
     Path("docs/oman.txt").write_text("Oman hosted other talks.")
     filled("sync", "docs")
@@ -245,8 +250,10 @@ def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path, is_sealed: b
             answer["answer"] = "Geneva"
         path.write_text(json.dumps(content))
         if is_sealed:
-            old, new = (hashlib.sha256(text).hexdigest() for text in (before, path.read_bytes()))
-            sums.write_text(digests.replace(old, new))
+            digest_before, digest_after = (
+                hashlib.sha256(text).hexdigest() for text in (before, path.read_bytes())
+            )
+            sums.write_text(digests.replace(digest_before, digest_after))
         code, out = _verify(unpacked)
         assert (code, fault in out) == (1, True)
         assert ("missing, changed or added: 'answers.json'" in out) != is_sealed

@@ -29,12 +29,12 @@ def test_a_terminal_shows_the_page_that_is_recognised(tmp_path: Path) -> None:
         text=True,
     )
     os.close(terminal)
-    shown = b""
+    output = b""
     with process, os.fdopen(mine, "rb", buffering=0) as screen:
         with contextlib.suppress(OSError):  # how Linux reports that a terminal has ended
             while part := screen.read(4096):
-                shown += part
+                output += part
         results = process.communicate()[0]
-    assert b"recognising the text of scan.pdf, page 1 of 2" in shown
-    assert b"recognising the text of scan.pdf, page 2 of 2" in shown
+    assert b"recognising the text of scan.pdf, page 1 of 2" in output
+    assert b"recognising the text of scan.pdf, page 2 of 2" in output
     assert len(json.loads(results)["added"]) == 1

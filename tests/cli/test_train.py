@@ -56,8 +56,8 @@ def test_an_embedder_is_tuned_on_a_folder_of_sets(run: Run, tmp_path: Path) -> N
         "train", "embedder", "--data", ".", "--recipe", "my.toml", "--out", "again", "--json"
     )
     assert (code, json.loads(out)) == (0, {"embedder": f"{tmp_path}/again"})
-    made, again = (Path(name, "model.safetensors").read_bytes() for name in ("made", "again"))
-    assert made == again
+    made, repeated = (Path(name, "model.safetensors").read_bytes() for name in ("made", "again"))
+    assert made == repeated
 
 
 def test_an_embedder_is_not_tuned_on_one_file(run: Run) -> None:

@@ -38,8 +38,10 @@ def test_langchain_gets_documents_with_places(source: Any) -> None:
     assert found[0].metadata["document_id"] == "uploads/oman.txt"
     place = found[0].metadata
     assert OMAN[place["start_char_index"] : place["end_char_index"]] == found[0].page_content
-    only = langchain.RagRetriever(source=source, k=2, filters=["type=md"]).invoke("secret talks")
-    assert {one.metadata["document_id"] for one in only} == {"uploads/lease.md"}
+    filtered = langchain.RagRetriever(source=source, k=2, filters=["type=md"]).invoke(
+        "secret talks"
+    )
+    assert {one.metadata["document_id"] for one in filtered} == {"uploads/lease.md"}
     tool = langchain.answer_tool(source)
     arguments = {"question": "Who led the talks?"}
     called = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})

@@ -96,19 +96,25 @@ class _SureOf2030(SpanJudge):
 def test_the_large_reader_reads_what_the_small_one_does_not_decide(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small, large = _Counting(), _Counting()
+    small_reader, large_reader = _Counting(), _Counting()
     monkeypatch.setattr(build, "judge", lambda settings: _SureOf2030())
     settings = Settings(index=tmp_path, embedder="bag-of-words")
     store = new_store(tmp_path)
-    engine = build.assemble(settings, store, BagOfWordsEmbedder(), Cascade(small, large, 3))
+    engine = build.assemble(
+        settings, store, BagOfWordsEmbedder(), Cascade(small_reader, large_reader, 3)
+    )
     columns = [{"name": "End", "question": "When does the lease end?"}]
     add(store, lease(1, 2030), lease(2, 2041))
     grid(engine, columns=columns)
     grid_run.run(engine, "leases")
-    assert (small.questions, large.questions) == (3, 1), "the small one again, in the cascade"
+    assert (small_reader.questions, large_reader.questions) == (3, 1), (
+        "the small one again, in the cascade"
+    )
     grid(engine, columns=columns, rows="folders")
     grid_run.run(engine, "leases")
-    assert (small.questions, large.questions) == (4, 2), "several documents are a question"
+    assert (small_reader.questions, large_reader.questions) == (4, 2), (
+        "several documents are a question"
+    )
     store.close()
 
 
@@ -167,10 +173,10 @@ def test_a_list_of_grids_reads_no_answers(engine: Engine) -> None:
     add(engine.store, lease(2, 2040))
     grid_run.run(engine, "leases")
     engine.store.delete("l/00001.txt")
-    whole, (brief,) = grids.load(engine.store, "leases"), grids.summaries(engine.store)
-    assert (brief.counts, len(brief.rows)) == (whole.counts, len(whole.rows))
-    assert len(brief.changes()) == len(whole.changes()) > 0
-    assert whole.counts["answered"] > 0
+    loaded, (brief,) = grids.load(engine.store, "leases"), grids.summaries(engine.store)
+    assert (brief.counts, len(brief.rows)) == (loaded.counts, len(loaded.rows))
+    assert len(brief.changes()) == len(loaded.changes()) > 0
+    assert loaded.counts["answered"] > 0
 
 
 @pytest.mark.parametrize("record", ["{", "[]", "{}", '{"definition": {"name": "leases"}}'])
@@ -195,11 +201,11 @@ def test_ten_thousand_rows_take_seconds(engine: Engine) -> None:
     blank = grids.Cell("", "End", "absent", "", 0.1, "", grids.now())
     cells = {(row.key, "End"): blank for row in rows}
     started = time.monotonic()
-    whole = grids.Grid(spec, rows, cells)
-    counts = {state: count for state, count in whole.counts.items() if count}
+    large_grid = grids.Grid(spec, rows, cells)
+    counts = {state: count for state, count in large_grid.counts.items() if count}
     assert counts == {"absent": 10_000, "waiting": 10_000}
-    assert len(grid_run.due(whole)) == 20_000
-    assert grid_export.to_csv(whole, {}).count("\n") == 10_001
+    assert len(grid_run.due(large_grid)) == 20_000
+    assert grid_export.to_csv(large_grid, {}).count("\n") == 10_001
     assert time.monotonic() - started < 60
 
 
@@ -209,30 +215,30 @@ def test_no_format_computes_a_documents_words(engine: Engine, tmp_path: Path) ->
     grid(engine, columns=[{**COLUMNS[0], "name": "+End"}])
     grid_run.run(engine, "leases")
     grids.rate(engine.store, "leases", "=cmd.txt", "+End", "corrected", evil)
-    whole = grids.load(engine.store, "leases")
-    rows = list(csv.reader(io.StringIO(grid_export.to_csv(whole, {}))))
+    loaded = grids.load(engine.store, "leases")
+    rows = list(csv.reader(io.StringIO(grid_export.to_csv(loaded, {}))))
     assert rows[1][0] == "'=cmd.txt"
     assert all(not field.startswith(("=", "+", "-", "@")) for row in rows for field in row)
-    book = openpyxl.load_workbook(io.BytesIO(grid_export.to_xlsx(whole, {})))
+    book = openpyxl.load_workbook(io.BytesIO(grid_export.to_xlsx(loaded, {})))
     types = {cell.data_type for sheet in book for row in sheet for cell in row}
     assert types <= {"s", "n", "inlineStr"}
     assert grid_export._defused("a;=cmd()\n@x") == "a;'=cmd()\n'@x"
     assert grid_export._defused("＝cmd()") == "'＝cmd()"
     assert grid_export._defused("a = b; c") == "a = b; c"
-    assert "<script" not in grid_export.to_html(whole, {})
-    assert "<script" not in grid_export.to_markdown(whole, {})
-    assert "\\|" in grid_export.to_markdown(whole, {})
+    assert "<script" not in grid_export.to_html(loaded, {})
+    assert "<script" not in grid_export.to_markdown(loaded, {})
+    assert "\\|" in grid_export.to_markdown(loaded, {})
 
 
 def test_a_full_disk_loses_no_answers(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     add(engine.store, lease(1))
     grid(engine)
-    whole = run(engine)
+    finished = run(engine)
     with pytest.raises(InputError, match="its folder does not exist"):
         grid_export.check_path(Path("/dev/full/x.csv"))
     monkeypatch.setitem(grid_export.WRITERS, "", grid_export.to_csv)
     with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
-        grid_export.write(whole, Path("/dev/full"), {})
+        grid_export.write(finished, Path("/dev/full"), {})
     assert grids.load(engine.store, "leases").counts["answered"] == 2
 
 

@@ -46,8 +46,8 @@ def cell(
         sentence=value,
         page=2,
     )
-    now = "2026-11-01T00:00:00.000Z"
-    return Cell(row, column, state, value, 0.9, "", now, typed, (quote,), (row,))
+    time = "2026-11-01T00:00:00.000Z"
+    return Cell(row, column, state, value, 0.9, "", time, typed, (quote,), (row,))
 
 
 def said(column: str, sentence: str) -> Cell:
@@ -109,16 +109,16 @@ def test_a_guess_is_no_number() -> None:
 
 
 def test_csv_and_json_have_the_parts_of_a_value() -> None:
-    whole = grid([said("amount", "a monthly rent of at least [£550]")], [said("amount", "[-£5]")])
-    rows = list(csv.DictReader(io.StringIO(grid_export.to_csv(whole, {}))))
+    table = grid([said("amount", "a monthly rent of at least [£550]")], [said("amount", "[-£5]")])
+    rows = list(csv.DictReader(io.StringIO(grid_export.to_csv(table, {}))))
     names = ("amount", "amount number", "amount unit", "amount per", "amount qualifier")
     assert [rows[0][name] for name in names] == ["£550", "550", "GBP", "month", "at least"]
     assert rows[1]["amount number"] == "-5", "a number is no formula"
-    lines = [json.loads(line) for line in grid_export.to_jsonl(whole, {}).splitlines()]
+    lines = [json.loads(line) for line in grid_export.to_jsonl(table, {}).splitlines()]
     found = next(line for line in lines if line["column"] == "amount")
     assert (found["typed"]["per"], found["addition"]) == ("month", "at least, per month")
-    assert "£550 (at least, per month)" in grid_export.to_markdown(whole, {})
-    assert "£550 (at least, per month)" in grid_export.to_html(whole, {})
+    assert "£550 (at least, per month)" in grid_export.to_markdown(table, {})
+    assert "£550 (at least, per month)" in grid_export.to_html(table, {})
 
 
 def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
@@ -126,10 +126,10 @@ def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
     assert conditional.typed is not None
     assert (conditional.typed.verdict, conditional.typed.yes) == ("condition", None)
     rated = replace(conditional, rating=Rating("confirmed", conditional.at))
-    whole = grid([rated])
-    assert sheet(whole)["yes_no"][0].value == "on a condition"
-    assert "| on a condition |" in grid_export.to_markdown(whole, {})
-    (row,) = map(json.loads, grid_export.to_gold(whole, {}).splitlines())
+    table = grid([rated])
+    assert sheet(table)["yes_no"][0].value == "on a condition"
+    assert "| on a condition |" in grid_export.to_markdown(table, {})
+    (row,) = map(json.loads, grid_export.to_gold(table, {}).splitlines())
     assert (row["form"], row["verdict"]) == ("yes_no", "condition")
 
 
@@ -137,24 +137,24 @@ def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
     right = said("amount", "[£5]")
     rating = Rating("corrected", right.at, "€7 per week")
     corrected = replace(right, rating=rating)
-    whole = grid([corrected])
-    columns = sheet(whole)
+    table = grid([corrected])
+    columns = sheet(table)
     assert columns["amount"][0].value == 7
     assert columns["amount"][0].number_format == '"€"#,##0" per week"'
     assert columns["amount state"][0].value == "corrected"
-    (row,) = csv.DictReader(io.StringIO(grid_export.to_csv(whole, {})))
+    (row,) = csv.DictReader(io.StringIO(grid_export.to_csv(table, {})))
     assert (row["amount number"], row["amount per"]) == ("7", "week")
-    assert (whole.counts["answered"], whole.counts["corrected"]) == (0, 1)
+    assert (table.counts["answered"], table.counts["corrected"]) == (0, 1)
 
 
 def test_rows_are_chosen_by_state_and_value() -> None:
-    whole = grid([said("amount", "[£5]")], [cell("text", "Ada", None, "unsure")])
-    assert [row.key for row in whole.narrowed(state="unsure").rows] == ["1.md"]
-    assert [row.key for row in whole.narrowed(value="ada").rows] == ["1.md"]
-    assert whole.narrowed(state="answered", value="ada").rows == []
-    assert [row.key for row in whole.narrowed(state="answered").rows] == ["0.md"]
+    table = grid([said("amount", "[£5]")], [cell("text", "Ada", None, "unsure")])
+    assert [row.key for row in table.narrowed(state="unsure").rows] == ["1.md"]
+    assert [row.key for row in table.narrowed(value="ada").rows] == ["1.md"]
+    assert table.narrowed(state="answered", value="ada").rows == []
+    assert [row.key for row in table.narrowed(state="answered").rows] == ["0.md"]
     with pytest.raises(InputError, match="'sure' is no state"):
-        whole.narrowed(state="sure")
+        table.narrowed(state="sure")
 
 
 def test_quotes_are_footnotes_on_a_page_for_paper() -> None:
@@ -187,9 +187,9 @@ ANY_TEXT = st.text(st.characters(), max_size=40)
 @example("_x0041_\r\n", "number", Value("number", "x", number=float("nan")), "\x1b[31m")
 @given(ANY_TEXT, st.sampled_from(TYPES), st.none() | VALUES, ANY_TEXT)
 def test_no_cell_breaks_a_file(text: str, column: str, value: Value | None, source: str) -> None:
-    whole = grid([cell(column, text, value)], [cell(column, text, value, "unsure")])
+    table = grid([cell(column, text, value)], [cell(column, text, value, "unsure")])
     for ending in grid_export.WRITERS:
-        content = grid_export.in_format(whole, ending, {"0.md": f"/{source}", "a.md": source})
+        content = grid_export.in_format(table, ending, {"0.md": f"/{source}", "a.md": source})
         if ending == ".xlsx":
             book = openpyxl.load_workbook(io.BytesIO(content))
             assert book["Grid"].max_row == 3

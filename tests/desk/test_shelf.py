@@ -100,9 +100,9 @@ def test_amounts_are_added_and_the_silent_are_named(engine: Engine) -> None:
     assert (answer.text or "").startswith("£850 per month, the sum of 2 documents\n")
     assert answer.value
     assert (answer.value.kind, answer.value.number) == ("computed", 850)
-    shown = terminal.answer(answer)
-    assert "3 documents asked: 2 counted, 1 silent." in shown
-    assert "Silent: Lease ash." in shown
+    text = terminal.answer(answer)
+    assert "3 documents asked: 2 counted, 1 silent." in text
+    assert "Silent: Lease ash." in text
 
 
 def test_two_named_documents_are_compared(engine: Engine) -> None:
@@ -147,8 +147,8 @@ def test_a_filter_narrows_the_shelf_and_one_document_is_asked_plainly(engine: En
 
     put_leases(engine, **ENDS)
     question = "Which leases end in 2026?"
-    narrow = engine.ask(question, filter=parse(["title=Lease elm"]))
-    assert narrow.grid is None, "one document is no shelf"
+    filtered = engine.ask(question, filter=parse(["title=Lease elm"]))
+    assert filtered.grid is None, "one document is no shelf"
     assert engine.ask(question, filter=parse(["document=l/lease-elm.txt"])).grid is None
 
 

@@ -26,8 +26,8 @@ def rows() -> list[dict[str, Any]]:
 
 def words(text: str) -> str:
     """The words alone: without tags, targets of links, and marks of Markdown."""
-    plain = re.sub(r"<[^>]+>|\]\([^)]*\)", " ", text)
-    return " ".join(re.findall(r"\w+", plain))
+    without_markup = re.sub(r"<[^>]+>|\]\([^)]*\)", " ", text)
+    return " ".join(re.findall(r"\w+", without_markup))
 
 
 def test_every_rule_has_a_verdict_and_a_proof_unless_nothing_is_said() -> None:

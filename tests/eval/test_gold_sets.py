@@ -110,10 +110,10 @@ def test_training_questions_have_a_form_and_a_place_exactly_if_they_are_answered
 def test_answers_of_tables_are_whole_rows_or_whole_cells() -> None:
     for row in training.rows("tables"):
         for form, question, *place in row["questions"]:
-            whole = ("\n", "") if form != "span" else ("\n", "", " ")
+            borders = ("\n", "") if form != "span" else ("\n", "", " ")
             for start, end in zip(place[::2], place[1::2], strict=True):
-                assert row["text"][:start][-1:] in whole, question
-                assert row["text"][end:][:1] in whole, question
+                assert row["text"][:start][-1:] in borders, question
+                assert row["text"][end:][:1] in borders, question
 
 
 def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_pa
 
 def test_documents_are_left_out_if_few_questions_are_unanswerable(engine: Engine) -> None:
     done = calibrate(engine, gold()[:20], 0.6, 0.6)
-    again = "6 were asked again without their documents"
-    assert done.says[0] == f"20 questions, 0 of them unanswerable; {again}"
+    repeats = "6 were asked again without their documents"
+    assert done.says[0] == f"20 questions, 0 of them unanswerable; {repeats}"
     report = done.fitted["report"]
     assert report["after, on questions left out of the fit"]["questions"] == 20
     assert report["with questions asked again without their documents"]["questions"] == 26

@@ -28,8 +28,8 @@ def whole(data: fitting.Judged) -> tuple[float, float]:
 def test_many_questions_give_slope_and_offset_and_few_change_little() -> None:
     assert whole(judged(4000)) == pytest.approx((2.0, -1.0), abs=0.2)
     assert whole(judged(4000, -1.0))[0] > 0
-    few, many = whole(judged(6)), whole(judged(3000))
-    assert abs(few[0] - 1) < abs(many[0] - 1)
+    of_six, of_thousands = whole(judged(6)), whole(judged(3000))
+    assert abs(of_six[0] - 1) < abs(of_thousands[0] - 1)
 
 
 def test_probabilities_held_back_are_calibrated_and_their_effect_is_counted() -> None:
@@ -57,8 +57,8 @@ def true_risk(threshold: float, bend: float) -> float:
     """The share of wrong answers from a threshold on, if confidences are distributed as the square
     root of a uniform number and are right with probability `confidence ** bend`.
     """
-    sure = GRID[threshold <= GRID]
-    return float(np.average(1 - sure**bend, weights=sure))
+    answered = GRID[threshold <= GRID]
+    return float(np.average(1 - answered**bend, weights=answered))
 
 
 def lowest_observed(

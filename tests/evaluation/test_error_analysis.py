@@ -89,8 +89,8 @@ def test_shuffled_faiss_ids_are_the_dense_retrievers_fault(tmp_path: Path) -> No
     rows = examine(asked)
     assert stages(rows) == {"dense": len(FACTS)}
     assert all(row.lexical_rank == 1 and (row.dense_rank or 0) > 1 for row in rows)
-    bare = [replace(question, evidence=(), relevant={}) for question in QUESTIONS]
-    assert stages(examine(asked, bare)) == {"dense": len(FACTS)}
+    without_evidence = [replace(question, evidence=(), relevant={}) for question in QUESTIONS]
+    assert stages(examine(asked, without_evidence)) == {"dense": len(FACTS)}
 
 
 def dropping(document: Document) -> Sequence[Passage]:
@@ -157,8 +157,8 @@ def test_a_reader_that_prefers_the_wrong_passage_has_its_own_stage(tmp_path: Pat
 
 
 def test_a_threshold_of_one_is_the_thresholds_fault(tmp_path: Path) -> None:
-    bare = [replace(question, evidence=(), relevant={}) for question in QUESTIONS]
-    for questions in (QUESTIONS, bare):
+    without_evidence = [replace(question, evidence=(), relevant={}) for question in QUESTIONS]
+    for questions in (QUESTIONS, without_evidence):
         rows = examine(engine(store(tmp_path), threshold=1.0), questions)
         assert stages(rows) == {"threshold": len(FACTS)}
         assert all(row.text is None and row.right and row.f1 == 0 for row in rows)

@@ -89,9 +89,9 @@ def test_forms(tmp_path: Path) -> None:
 def test_the_shipped_set_matches_the_schema() -> None:
     path = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
     assert len(load(path).questions) == 436
-    used = {key for line in path.read_text().splitlines() for key in json.loads(line)}
+    keys = {key for line in path.read_text().splitlines() for key in json.loads(line)}
     schema = QuestionRow.model_json_schema()["properties"]
-    assert used <= set(schema)
+    assert keys <= set(schema)
     assert tuple(schema["form"]["enum"]) == FORMS
 
 
@@ -184,10 +184,10 @@ def test_other_files_are_not_gold_sets(tmp_path: Path) -> None:
 
 def test_a_sample_is_fixed_and_in_order(tmp_path: Path) -> None:
     questions = load(write(tmp_path, *({"question": f"{n}?"} for n in range(100)))).questions
-    some = sample(questions, 10)
-    assert some == sample(questions, 10)
-    assert len(some) == 10
-    assert [int(q.id) for q in some] == sorted(int(q.id) for q in some)
+    sampled = sample(questions, 10)
+    assert sampled == sample(questions, 10)
+    assert len(sampled) == 10
+    assert [int(q.id) for q in sampled] == sorted(int(q.id) for q in sampled)
     assert sample(questions, None) == sample(questions, 1000) == questions
 
 

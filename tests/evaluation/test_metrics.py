@@ -47,30 +47,32 @@ GUESSES = st.lists(st.tuples(st.booleans(), st.sampled_from(CONFIDENCES)), min_s
 
 
 def columns_of(guesses: Guesses) -> dict[str, Any]:
-    return table([row(number, right, sure) for number, (right, sure) in enumerate(guesses)])
+    return table(
+        [row(number, right, confidence) for number, (right, confidence) in enumerate(guesses)]
+    )
 
 
 @settings(max_examples=40)
 @given(GUESSES)
 def test_confidence_against_scikit_learn_and_the_definitions(guesses: Guesses) -> None:
-    right, sure = zip(*guesses, strict=True)
+    right, confidences = zip(*guesses, strict=True)
     columns = columns_of(guesses)
     area = METRICS["auroc"].of(columns)
     if len(set(right)) < 2:
         assert math.isnan(area)
     else:
-        assert area == pytest.approx(roc_auc_score(right, sure))
+        assert area == pytest.approx(roc_auc_score(right, confidences))
     for percent in (80, 90, 95):
-        best = 0.0
-        for threshold in set(sure):
+        coverage = 0.0
+        for threshold in set(confidences):
             answered = [is_right for is_right, confidence in guesses if confidence >= threshold]
             if sum(answered) * 100 >= percent * len(answered):
-                best = max(best, len(answered) / len(guesses))
-        assert METRICS[f"coverage@{percent}"].of(columns) == pytest.approx(best)
+                coverage = max(coverage, len(answered) / len(guesses))
+        assert METRICS[f"coverage@{percent}"].of(columns) == pytest.approx(coverage)
     error = 0.0
     for low in range(10):
-        inside = [(r, s) for r, s in guesses if low < 10 * s <= low + 1 or low == s == 0]
-        error += abs(sum(r - s for r, s in inside)) / len(guesses)
+        in_bin = [(r, s) for r, s in guesses if low < 10 * s <= low + 1 or low == s == 0]
+        error += abs(sum(r - s for r, s in in_bin)) / len(guesses)
     assert METRICS["ece"].of(columns) == pytest.approx(error, abs=1e-6)
 
 
@@ -144,10 +146,10 @@ def test_answerable_and_unanswerable_are_separate() -> None:
 def test_citations_and_evidence_by_hand() -> None:
     cited: dict[str, Any] = {"citations": 2, "cited_document": True, "cited_right": 1}
     cited |= {"cited_evidence": 1, "evidence": 4, "sound": 3, "checked": 4, "rank": 3}
-    good = Row("1", "?", "a", "answerable", text="x", right=True, **cited)
+    proven = Row("1", "?", "a", "answerable", text="x", right=True, **cited)
     refused = Row("2", "?", "a", "answerable", evidence=1, rank=None)
     unknown = Row("3", "?", "a", "answerable", citations=1, rank=1)
-    values = measure(table([good, refused, unknown]))
+    values = measure(table([proven, refused, unknown]))
     assert values["citation_document@1"] == 0.5
     assert values["citation_precision"] == 0.25
     assert values["citation_precision_right"] == 0.5
@@ -164,8 +166,8 @@ def test_samples_are_of_groups_with_all_their_rows() -> None:
         counts = [[groups[i] for i in rows].count(name) for name in "abc"]
         assert counts[0] % 2 == counts[2] % 3 == 0
         assert counts[0] / 2 + counts[1] + counts[2] / 3 == 3
-    again = bootstrap_samples(groups, 50)
-    assert all((one == two).all() for one, two in zip(samples, again, strict=True))
+    repeated = bootstrap_samples(groups, 50)
+    assert all((one == two).all() for one, two in zip(samples, repeated, strict=True))
 
 
 def width(groups: list[str], right: list[bool]) -> float:
@@ -175,10 +177,10 @@ def width(groups: list[str], right: list[bool]) -> float:
 
 def test_intervals_agree_with_theory_and_are_wider_for_few_documents() -> None:
     right = [n % 10 < 6 for n in range(400)]
-    narrow = width([str(n) for n in range(400)], right)
-    assert narrow == pytest.approx(2 * 1.96 * (0.6 * 0.4 / 400) ** 0.5, abs=0.02)
-    together = [str((n % 10 < 6, n // 10 % 2)) for n in range(400)]
-    assert width(together, right) > 2 * narrow
+    one_group_each = width([str(n) for n in range(400)], right)
+    assert one_group_each == pytest.approx(2 * 1.96 * (0.6 * 0.4 / 400) ** 0.5, abs=0.02)
+    grouped_together = [str((n % 10 < 6, n // 10 % 2)) for n in range(400)]
+    assert width(grouped_together, right) > 2 * one_group_each
     assert intervals(table([row(n, True) for n in range(3)]), ["a"] * 3) == {}
 
 

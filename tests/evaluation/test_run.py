@@ -102,8 +102,8 @@ def test_the_answers_hits_are_the_first_ranked_ones(tmp_path: Path) -> None:
 
 
 def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
-    whole = engine(store(tmp_path))
-    examiner = Evaluator(whole.retriever)
+    with_reader = engine(store(tmp_path))
+    examiner = Evaluator(with_reader.retriever)
     rows = [examiner.examine(replace(q, answers=(), evidence=())) for q in QUESTIONS]
     summary = summarise(rows)
     names = ("recall@1", "recall@5", "recall@10", "recall@20", "mrr@10", "ndcg@10")
@@ -121,9 +121,9 @@ def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_pa
         assert row["f1"] == pytest.approx(f1(row["text"], row["answers"]), abs=1e-6)
     mean = sum(row["f1"] for row in rows) / len(rows)
     assert content["metrics"]["f1"] == pytest.approx(mean, abs=1e-6)
-    again = Result.load(json_file)
-    assert again.rows == list(result.rows)
-    assert again.as_dict() == result.as_dict()
+    loaded = Result.load(json_file)
+    assert loaded.rows == list(result.rows)
+    assert loaded.as_dict() == result.as_dict()
     assert json_file.read_text().count("\n[") == len(rows)  # one line per question
     assert "| F1 |" in markdown.read_text()
     assert html.stat().st_size > 10_000
@@ -164,8 +164,8 @@ def test_two_results_are_compared_over_their_common_questions(result: Result) ->
 
 
 def test_bounds(result: Result, tmp_path: Path) -> None:
-    under = ["f1_answerable=100", "abstention_recall=50", "questions_per_second=0.001"]
-    bounds = gates.parse(under, ["ece=0", "p95_ms=1e9"])
+    minimums = ["f1_answerable=100", "abstention_recall=50", "questions_per_second=0.001"]
+    bounds = gates.parse(minimums, ["ece=0", "p95_ms=1e9"])
     verdicts = gates.verdicts(bounds, result.summary)
     assert [verdict.passed for verdict in verdicts] == [True, False, True, False, True]
     assert str(verdicts[1]) == "FAIL  abstention_recall ≥ 50: 0.00"

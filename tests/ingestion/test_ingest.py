@@ -161,14 +161,14 @@ def test_many_files_are_stored_in_batches(
 
 
 def test_another_writer_stops_it_and_its_documents_are_seen(store: LocalStore, docs: Path) -> None:
-    late = Ingest(store, BagOfWordsEmbedder(), 12)
+    second_ingest = Ingest(store, BagOfWordsEmbedder(), 12)
     with Worker(store.folder) as other:
         other.ask("begin")
         with pytest.raises(BusyError, match=str(other.process.pid)):
             ingest(store, docs)
         other.ask("end")
     assert ingest(local(store.folder), docs).added == ALL
-    assert late.run(find([docs])).unchanged == ALL
+    assert second_ingest.run(find([docs])).unchanged == ALL
 
 
 def test_a_concurrent_upload_keeps_its_name(

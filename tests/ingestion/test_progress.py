@@ -21,15 +21,15 @@ def files(tmp_path: Path) -> list[FoundFile]:
 def test_the_estimate_counts_bytes_and_embedded_passages(
     files: list[FoundFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     followed = IngestProgress(files[:2])
     load = followed.loader(lambda tasks: ((task, ParseError("none")) for task in tasks))
     results = load(iter([ParseTask(found) for found in files[:2]]))
     next(results)
-    now[0] = 20.0
+    clock[0] = 20.0
     followed.on_embedded(0, 0)  # the model took 20 s to load
-    now[0] = 25.0
+    clock[0] = 25.0
     followed.on_embedded(64, 128)
     assert followed.describe().startswith("1 of 2 files read, 64 passages embedded, embedding")
     assert followed.seconds_left() == pytest.approx(35)  # an eighth took 5 s
@@ -78,21 +78,21 @@ def scanned(folder: Path, name: str) -> FoundFile:
 
 
 def test_recognised_pages_give_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     followed = IngestProgress([scanned(tmp_path, "scan.pdf")])
-    shown = []
+    descriptions = []
 
     def scan(task: ParseTask) -> None:
         for page in range(1, 13):
             task.on_scan(page, 12, False)
-            shown.append(followed.describe())
-            now[0] += 5
+            descriptions.append(followed.describe())
+            clock[0] += 5
 
     read(followed, [scanned(tmp_path, "scan.pdf")], scan)
-    assert shown[0] == "0 of 1 files read, recognising the text of scan.pdf, page 1 of 12"
-    assert shown[2] == f"{shown[0].replace('page 1', 'page 3')}, about 50 s left"
-    assert shown[10] == f"{shown[0].replace('page 1', 'page 11')}, about 10 s left"
+    assert descriptions[0] == "0 of 1 files read, recognising the text of scan.pdf, page 1 of 12"
+    assert descriptions[2] == f"{descriptions[0].replace('page 1', 'page 3')}, about 50 s left"
+    assert descriptions[10] == f"{descriptions[0].replace('page 1', 'page 11')}, about 10 s left"
 
 
 def test_files_that_are_not_read_yet_have_as_many_scans_as_those_before(tmp_path: Path) -> None:

@@ -93,5 +93,5 @@ def test_a_folders_recurring_blocks_are_removed_in_its_subfolders() -> None:
 
 
 def test_pages_that_are_mostly_alike_stay_whole() -> None:
-    same = [page(n, HEAD, CLAUSE, FOOT, "Signed") for n in range(12)]
-    assert all(document.text.startswith(HEAD) for document in read(same, {}))
+    pages = [page(n, HEAD, CLAUSE, FOOT, "Signed") for n in range(12)]
+    assert all(document.text.startswith(HEAD) for document in read(pages, {}))

@@ -79,10 +79,10 @@ def test_unreadable_files_are_read_once(store: LocalStore, docs: Path, run: Run)
     first, read = run(store, docs)
     assert read == ["a.txt", "bad.txt", "packed.zip"]
     assert first.skipped == skipped(docs)
-    again, read = run(store, docs)
+    second_report, read = run(store, docs)
     assert read == []
-    assert sorted(again.skipped) == skipped(docs)
-    assert again.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
+    assert sorted(second_report.skipped) == skipped(docs)
+    assert second_report.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
     said = Sync(Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1"))).preview(
         docs, find([docs])
     )

@@ -225,12 +225,12 @@ def test_many_missing_files_need_confirmation(store: LocalStore, docs: Path) -> 
 def test_a_clock_change_hides_no_change(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int
 ) -> None:
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
+    clock = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: clock() + 10_000_000_000)
     sync(store, docs)
     sync(store, docs)
     status = (docs / "a.txt").stat()
-    monkeypatch.setattr(time, "time_ns", lambda: now() + jump)
+    monkeypatch.setattr(time, "time_ns", lambda: clock() + jump)
     (docs / "a.txt").write_text("Sardines swam near a.txt.\n")
     os.utime(docs / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert done(sync(store, docs)) == {"updated": ["docs/a.txt"]}
@@ -310,9 +310,9 @@ def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
     (moved / "work" / "a.txt").write_text("Herrings, now.\n")
     store = local(moved / "index")
     assert sources(store) == {
-        f"{name}/{inside}": f"{moved}/{name}/{inside}"
+        f"{name}/{relative}": f"{moved}/{name}/{relative}"
         for name in ("notes", "work")
-        for inside in ("a.txt", "b.md", "sub/c.html")
+        for relative in ("a.txt", "b.md", "sub/c.html")
     }
     EMBEDDER.embedded = 0
     planned, changes = preview(store, moved / "notes"), sync(store, moved / "notes")

@@ -86,11 +86,11 @@ def test_an_unchanged_page_is_skipped(store: LocalStore, site: Site) -> None:
 def test_a_sitemaps_pages_on_its_host_are_read(store: LocalStore, site: Site) -> None:
     places = [f"{site.url}/{path}" for path in ("a", "b?x=1&amp;y=2", "gone")]
     urls = "".join(f"<url><loc>{p}</loc></url>" for p in (*places, "http://other.invalid/c"))
-    inner = f"<sitemap><loc>{site.url}/inner.xml</loc></sitemap>"
+    nested = f"<sitemap><loc>{site.url}/inner.xml</loc></sitemap>"
     site.page("/a", PAGE.format("A"))
     site.page("/b?x=1&y=2", PAGE.format("B"))
     site.page("/inner.xml", f"<urlset>{urls}</urlset>", "text/xml")
-    site.page("/sitemap.xml", f"<sitemapindex>{inner}</sitemapindex>", "text/xml")
+    site.page("/sitemap.xml", f"<sitemapindex>{nested}</sitemapindex>", "text/xml")
     report = take(store, f"{site.url}/sitemap.xml")
     assert [name.partition("/")[2] for name in report.added] == ["a", "b?x=1&y=2"]
     reasons = dict(report.skipped)
@@ -115,8 +115,8 @@ def test_redirects_are_limited_and_stay_on_the_host(store: LocalStore, site: Sit
     site.page("/loop", "", Location="/loop")
     report = take(store, f"{site.url}/old", f"{site.url}/away", f"{site.url}/loop")
     assert len(report.added) == 1
-    away, loop = (reason for _, reason in report.skipped)
-    assert "not on" in away
+    other_host, loop = (reason for _, reason in report.skipped)
+    assert "not on" in other_host
     assert "redirected" in loop
 
 

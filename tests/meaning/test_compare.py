@@ -58,7 +58,7 @@ def test_relations_of_two_answers(relation: Relation, kind: str, pair: str) -> N
     ],
 )
 def test_equal_words_with_different_meanings(kind: str, first: str, second: str) -> None:
-    meanings = [read(words, kind, *around) for words, around in map(_marked, (first, second))]
+    meanings = [read(words, kind, *context) for words, context in map(_marked, (first, second))]
     assert compare(*meanings) is not SAME
     assert meanings[0] != meanings[1]
 

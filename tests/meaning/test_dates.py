@@ -103,7 +103,7 @@ def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
 
 @given(DAYS, DAYS)
 def test_days_agree_with_themselves_their_month_and_year(day: dt.date, other_day: dt.date) -> None:
-    full = only_date(f"{day:%d %B} {day.year:04}")
+    full_date = only_date(f"{day:%d %B} {day.year:04}")
     year, month = day.year == other_day.year, day.month == other_day.month
     for text, is_same in (
         (other_day.isoformat(), day == other_day),
@@ -111,9 +111,9 @@ def test_days_agree_with_themselves_their_month_and_year(day: dt.date, other_day
         (f"{other_day.year:04}", year),
     ):
         second = only_date(text)
-        assert full is not None
+        assert full_date is not None
         assert second is not None
-        assert compare(full, second) is (Relation.SAME if is_same else Relation.CONTRADICTS)
+        assert compare(full_date, second) is (Relation.SAME if is_same else Relation.CONTRADICTS)
 
 
 @pytest.mark.parametrize(

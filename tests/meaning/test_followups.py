@@ -86,14 +86,14 @@ def test_only_what_may_be_incomplete_is_noted(typed: str, is_noted: bool) -> Non
 
 
 def test_what_may_refer_to_the_last_question_but_is_asked_as_typed_is_noted() -> None:
-    shown = [
+    rewrites = [
         rewrite
         for row in map(json.loads, Path("eval/gold/follow-ups.jsonl").read_text().splitlines())
         if (rewrite := understand(row["question"], PreviousTurn(row["last"], row["answer"]))).note
     ]
-    assert shown
-    assert all("asked as typed" in one.note and one.follows < UNSURE for one in shown)
-    assert not any(one.others for one in shown)
+    assert rewrites
+    assert all("asked as typed" in one.note and one.follows < UNSURE for one in rewrites)
+    assert not any(one.others for one in rewrites)
 
 
 def test_a_completed_question_has_other_meanings() -> None:

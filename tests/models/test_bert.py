@@ -44,23 +44,23 @@ def change(path: Path, name: str, value: object) -> None:
 
 def test_bf16_is_close(tmp_path: Path) -> None:
     tiny.bert(tmp_path)
-    for wide, narrow in zip(
+    for in_fp32, in_bf16 in zip(
         Bert(tmp_path).states(IDS, TYPES),
         Bert(tmp_path, arithmetic=Arithmetic(bf16=True)).states(IDS, TYPES),
         strict=True,
     ):
-        assert narrow.dtype == torch.bfloat16
-        assert torch.allclose(narrow.float(), wide, atol=0.1)
+        assert in_bf16.dtype == torch.bfloat16
+        assert torch.allclose(in_bf16.float(), in_fp32, atol=0.1)
 
 
 @pytest.mark.parametrize("make", [tiny.bert, tiny.mpnet])
 def test_int8_is_close_for_all_weights(tmp_path: Path, make: Callable[[Path], Path]) -> None:
-    wide = Bert(make(tmp_path)).states(IDS, TYPES)
-    whole = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
+    in_fp32 = Bert(make(tmp_path)).states(IDS, TYPES)
+    converted = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
     save_weights(load_file(tmp_path / "model.safetensors"), tmp_path / "model.safetensors")
-    small = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
-    for wanted, *narrow in zip(wide, whole, small, strict=True):
-        for states in narrow:
+    stored = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
+    for wanted, *in_int8 in zip(in_fp32, converted, stored, strict=True):
+        for states in in_int8:
             assert states.dtype == torch.float32
             assert not torch.equal(states, wanted)
             assert torch.allclose(states, wanted, atol=0.15)

@@ -24,8 +24,10 @@ def hits(texts: list[str]) -> list[Hit]:
 
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory: pytest.TempPathFactory) -> Readers:
-    small, large = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")
-    return ExtractiveReader(str(tiny.bert(small))), ExtractiveReader(str(tiny.three_heads(large)))
+    small_folder, large_folder = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")
+    return ExtractiveReader(str(tiny.bert(small_folder))), ExtractiveReader(
+        str(tiny.three_heads(large_folder))
+    )
 
 
 def scores(found: ReaderOutput) -> list[float]:
@@ -34,37 +36,41 @@ def scores(found: ReaderOutput) -> list[float]:
 
 
 def test_the_second_reader_reads_what_the_first_chose(readers: Readers) -> None:
-    small, large = readers
-    some = hits(TEXTS)
-    found = Cascade(small, large, 3).read("when?", some)
+    small_reader, large_reader = readers
+    passages = hits(TEXTS)
+    found = Cascade(small_reader, large_reader, 3).read("when?", passages)
     read = [verdict.hit for verdict in found.verdicts]
     assert len(read) == 3
-    assert some[0] in read
-    assert small.read("when?", some).spans[0].hit in read
+    assert passages[0] in read
+    assert small_reader.read("when?", passages).spans[0].hit in read
     assert read == sorted(read, key=lambda hit: -hit.score)
-    assert scores(found) == pytest.approx(scores(large.read("when?", read)), abs=1e-4)
+    assert scores(found) == pytest.approx(scores(large_reader.read("when?", read)), abs=1e-4)
 
 
 def test_the_last_batch_is_not_read_again(
     readers: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small, large = readers
-    fresh = Cascade(small, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])
+    small_reader, large_reader = readers
+    expected = Cascade(small_reader, large_reader, 3).read_many(
+        [("where?", hits(TEXTS)), ("when?", hits(TEXTS))]
+    )
     counts: list[int] = []
-    read_many = small.read_many
+    read_many = small_reader.read_many
 
     def counted(asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         counts.append(len(asked))
         return read_many(asked)
 
-    monkeypatch.setattr(small, "read_many", counted)
-    last = LastReading(small)
+    monkeypatch.setattr(small_reader, "read_many", counted)
+    last = LastReading(small_reader)
     last.read_many([("where?", hits(TEXTS)), ("who?", hits(TEXTS))])
-    again = Cascade(last, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])
+    repeated = Cascade(last, large_reader, 3).read_many(
+        [("where?", hits(TEXTS)), ("when?", hits(TEXTS))]
+    )
     assert counts == [2, 1]
-    assert [len(output.verdicts) for output in again] == [3, 3]
-    assert [[span.start for span in output.spans] for output in again] == [
-        [span.start for span in output.spans] for output in fresh
+    assert [len(output.verdicts) for output in repeated] == [3, 3]
+    assert [[span.start for span in output.spans] for output in repeated] == [
+        [span.start for span in output.spans] for output in expected
     ]
     last.read("where?", hits(TEXTS[:2]))
     assert counts == [2, 1, 1], "other passages"
@@ -73,10 +79,10 @@ def test_the_last_batch_is_not_read_again(
 def test_few_passages_are_all_read_and_none_is_fine(readers: Readers) -> None:
     both = Cascade(*readers, 3)
     asked = [("when?", hits(TEXTS[:2])), ("where?", hits(TEXTS)), ("when?", [])]
-    few, many, none = both.read_many(asked)
-    assert [v.hit.passage.document_id for v in few.verdicts] == ["d0", "d1"]
-    assert len(many.verdicts) == 3
-    assert (none.spans, none.sentences, none.verdicts) == ([], [], [])
+    of_two, of_five, of_none = both.read_many(asked)
+    assert [v.hit.passage.document_id for v in of_two.verdicts] == ["d0", "d1"]
+    assert len(of_five.verdicts) == 3
+    assert (of_none.spans, of_none.sentences, of_none.verdicts) == ([], [], [])
 
 
 def test_a_folder_names_its_first_reader(tmp_path: Path) -> None:
@@ -102,17 +108,17 @@ def test_the_shipped_readers_give_right_verdicts(accurate: Reader) -> None:
     lease = hit(text, title="Lease")
     claims = [*(f"The rent is {n} euros a month." for n in (900, 400)), "The bridge is long."]
     read = accurate.read_many([(claim, [lease]) for claim in claims])
-    same, changed, other = (found.verdicts[0] for found in read)
-    assert same.yes > max(changed.yes, other.yes)
-    assert changed.no > same.no
+    repeated, changed, other = (found.verdicts[0] for found in read)
+    assert repeated.yes > max(changed.yes, other.yes)
+    assert changed.no > repeated.no
     assert len(accurate.read(claims[0], [lease]).sentences) == 3
 
 
 @pytest.mark.slow
 def test_best_reads_all_passages_with_the_same_weights(accurate: Reader) -> None:
-    some = hits(TEXTS)
-    found = accurate.read("When was town 3 built?", some)
-    whole = build.reader(Settings(reader="best")).read("When was town 3 built?", some)
+    passages = hits(TEXTS)
+    found = accurate.read("When was town 3 built?", passages)
+    by_best = build.reader(Settings(reader="best")).read("When was town 3 built?", passages)
     assert len(found.verdicts) == CASCADE_READS
-    assert len(whole.verdicts) == len(some)
-    assert found.spans[0].text == whole.spans[0].text == "1300"
+    assert len(by_best.verdicts) == len(passages)
+    assert found.spans[0].text == by_best.spans[0].text == "1300"

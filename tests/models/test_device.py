@@ -91,8 +91,8 @@ def test_an_accelerator_equals_the_processor() -> None:
     there = Arithmetic(ACCELERATOR)
     folder = Path(embedder_path("minilm")[0])
     texts = ["The accord was signed in 2015.", "Dogs bark."]
-    here, far = (MeanEmbedder("minilm", folder, at) for at in (Arithmetic(), there))
-    assert np.abs(here.embed_passages(texts) - far.embed_passages(texts)).max() < 1e-3
+    here, on_accelerator = (MeanEmbedder("minilm", folder, at) for at in (Arithmetic(), there))
+    assert np.abs(here.embed_passages(texts) - on_accelerator.embed_passages(texts)).max() < 1e-3
     hit = Hit(Passage("a", 0, 30, texts[0], "", ()), 1.0, 1.0, 1.0)
     spans = [
         ExtractiveReader("fast", arithmetic=at).read("When was the accord signed?", [hit]).spans

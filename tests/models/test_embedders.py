@@ -35,12 +35,12 @@ def test_the_current_layout_is_read(folder: Path, tmp_path_factory: pytest.TempP
 
 def test_vectors_have_unit_length_in_any_batch(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
-    together = embedder.embed_passages(TEXTS)
-    assert together.shape == (len(TEXTS), embedder.dim)
-    assert together.dtype == np.float32
-    assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
-    alone = np.concatenate([embedder.embed_queries([text]) for text in TEXTS])
-    assert np.allclose(together, alone, atol=1e-5)
+    batched = embedder.embed_passages(TEXTS)
+    assert batched.shape == (len(TEXTS), embedder.dim)
+    assert batched.dtype == np.float32
+    assert np.linalg.norm(batched, axis=1) == pytest.approx(1, abs=1e-5)
+    one_by_one = np.concatenate([embedder.embed_queries([text]) for text in TEXTS])
+    assert np.allclose(batched, one_by_one, atol=1e-5)
     assert embedder.embed_passages([]).shape == (0, embedder.dim)
 
 
@@ -55,18 +55,18 @@ def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(embedder, "embed_passages", embed_passages)
     first = embedder.embed_queries(["one", "two", "one"])
-    again = embedder.embed_queries(["three", "two", "one"])
+    repeated = embedder.embed_queries(["three", "two", "one"])
     assert sent == ["one", "two", "three"]
-    assert np.array_equal(first[[1, 0]], again[1:])
-    many = embedder.embed_queries([f"question {number}" for number in range(200)])
-    assert many.shape == (200, embedder.dim)
+    assert np.array_equal(first[[1, 0]], repeated[1:])
+    two_hundred = embedder.embed_queries([f"question {number}" for number in range(200)])
+    assert two_hundred.shape == (200, embedder.dim)
     assert embedder.embed_queries([]).shape == (0, embedder.dim)
 
 
 def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
-    many = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
-    first, last = embedder.embed_passages(many)[-1], embedder.embed_passages(many[-1:])[0]
+    texts = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
+    first, last = embedder.embed_passages(texts)[-1], embedder.embed_passages(texts[-1:])[0]
     assert np.allclose(first, last, atol=1e-5)
 
 
@@ -105,8 +105,8 @@ def test_the_shipped_embedder_equals_sentence_transformers(tmp_path: Path) -> No
     for of in ("embed_passages", "embed_queries"):
         cosines = (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1)
         assert cosines == pytest.approx(1, abs=1e-4)
-    narrow = MeanEmbedder("minilm", shipped, arithmetic=Arithmetic(bf16=True))
-    assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
+    in_bf16 = MeanEmbedder("minilm", shipped, arithmetic=Arithmetic(bf16=True))
+    assert (in_bf16.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 
 def test_a_partial_copy_is_no_model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -77,13 +77,16 @@ def test_an_integer_product_is_near_that_of_fp32(
     """Rows of very different sizes, of zeros, and with one number far above the others."""
     if processor != "this one":
         monkeypatch.setattr(device, "int8_steps", lambda: 126)
-    tokens, inside, outside = shape
+    tokens, in_features, out_features = shape
     chance = torch.Generator().manual_seed(tokens)
-    states = torch.randn(tokens, inside, generator=chance) * torch.logspace(-3, 3, tokens)[:, None]
+    states = (
+        torch.randn(tokens, in_features, generator=chance) * torch.logspace(-3, 3, tokens)[:, None]
+    )
     states[-1] = 0
     states[0, 3] = 20 * states[0].abs().max()
     weight, bias = (
-        torch.randn(*size, generator=chance) for size in ((outside, inside), (outside,))
+        torch.randn(*size, generator=chance)
+        for size in ((out_features, in_features), (out_features,))
     )
     product = Int8Linear.of(*quantised(weight), bias)
     wanted = torch.nn.functional.linear(states, product.weight * quantised(weight)[1][:, None])

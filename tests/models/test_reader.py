@@ -47,13 +47,13 @@ def by_place(found: ReaderOutput) -> dict[tuple[str, int, int], float]:
 
 
 def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveReader) -> None:
-    together = by_place(reader.read("when?", hits(TEXTS)))
+    batched = by_place(reader.read("when?", hits(TEXTS)))
     shuffled = hits(random.Random(3).sample(TEXTS, len(TEXTS)))
-    alone: dict[tuple[str, int, int], float] = {}
+    one_by_one: dict[tuple[str, int, int], float] = {}
     for text in TEXTS:
-        alone |= by_place(reader.read("when?", hits([text])))
-    assert together == pytest.approx(by_place(reader.read("when?", shuffled)), abs=1e-4)
-    assert together == pytest.approx(alone, abs=1e-4)
+        one_by_one |= by_place(reader.read("when?", hits([text])))
+    assert batched == pytest.approx(by_place(reader.read("when?", shuffled)), abs=1e-4)
+    assert batched == pytest.approx(one_by_one, abs=1e-4)
 
 
 def test_batches_equal_single_questions(reader: ExtractiveReader) -> None:
@@ -67,21 +67,21 @@ def test_the_best_span_equals_brute_force(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.bert(tmp_path)))
     question, text = "where?", TEXTS[0]
     hit = small_index.hit(text)
-    (best, *_) = reader.read(question, [hit]).spans
+    (winner, *_) = reader.read(question, [hit]).spans
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     model = AutoModelForQuestionAnswering.from_pretrained(tmp_path).eval()
     encoding = tokenizer(question, text, return_tensors="pt", return_offsets_mapping=True)
-    offsets, inside = encoding.pop("offset_mapping")[0], encoding.sequence_ids(0)
+    offsets, sequences = encoding.pop("offset_mapping")[0], encoding.sequence_ids(0)
     with torch.inference_mode():
         output = model(**encoding)
     start, end = output.start_logits[0], output.end_logits[0]
     scores = {
         (int(offsets[i][0]), int(offsets[j][1])): float(start[i] + end[j] - start[0] - end[0])
-        for i in range(len(inside))
-        for j in range(i, min(len(inside), i + 40))
-        if inside[i] == inside[j] == 1
+        for i in range(len(sequences))
+        for j in range(i, min(len(sequences), i + 40))
+        if sequences[i] == sequences[j] == 1
     }
-    assert best.score == pytest.approx(max(scores.values()), abs=1e-4)
+    assert winner.score == pytest.approx(max(scores.values()), abs=1e-4)
 
 
 def test_a_model_without_a_span_head_is_refused(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_missing_model_is_named(setting: str) -> None:
 
 def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
     folder, texts = str(tiny.bert(tmp_path)), hits(TEXTS)
-    full, half = (
+    in_fp32, half = (
         ExtractiveReader(folder, arithmetic=arithmetic).read("where?", texts).spans[0].score
         for arithmetic in (Arithmetic(), Arithmetic(bf16=True))
     )
-    assert half == pytest.approx(full, abs=0.05)
-    assert half != full
+    assert half == pytest.approx(in_fp32, abs=0.05)
+    assert half != in_fp32

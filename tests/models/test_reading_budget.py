@@ -32,11 +32,11 @@ QUESTION = "The talks were led by whom?"
 
 def test_without_a_deadline_everything_is_read_at_once() -> None:
     asked = [(QUESTION, hits(8)), ("who?", hits(3)), ("where?", [])]
-    reader, some = PacedReader(), [ReadState(*one) for one in asked]
-    BudgetedReader(reader).run(some)
+    reader, states = PacedReader(), [ReadState(*one) for one in asked]
+    BudgetedReader(reader).run(states)
     assert reader.rounds == [[8, 3]]
-    assert [one.read for one in some] == [8, 3, 0]
-    assert some[0].output.spans == NameReader().read(QUESTION, hits(8)).spans
+    assert [one.read for one in states] == [8, 3, 0]
+    assert states[0].output.spans == NameReader().read(QUESTION, hits(8)).spans
 
 
 def test_the_best_passage_is_read_after_the_deadline() -> None:
@@ -56,7 +56,7 @@ def test_reading_stops_near_the_deadline() -> None:
 
 def test_a_deadline_does_not_stop_another_question() -> None:
     seen: list[int] = []
-    some = [ReadState(QUESTION, hits(4), time.monotonic() - 1), ReadState(QUESTION, hits(4))]
-    BudgetedReader(PacedReader()).run(some, seen.append)
-    assert [one.read for one in some] == [1, 4]
+    states = [ReadState(QUESTION, hits(4), time.monotonic() - 1), ReadState(QUESTION, hits(4))]
+    BudgetedReader(PacedReader()).run(states, seen.append)
+    assert [one.read for one in states] == [1, 4]
     assert sorted(seen) == [0, 1]

@@ -46,19 +46,19 @@ def test_a_verdict_for_every_passage(reader: ExtractiveReader) -> None:
 
 def test_the_heads_match_their_weights(folder: Path, reader: ExtractiveReader) -> None:
     bert, text = Bert(folder), TEXTS[0]
-    bare = small_index.hit(text)
-    read = reader.read("why?", [bare])
+    hit = small_index.hit(text)
+    read = reader.read("why?", [hit])
     encoding = bert.tokenizer.encode("why?", text)
     (states,) = bert.states([encoding.ids], [encoding.type_ids])
     heads = bert.others
     logits = states @ heads["sentence_outputs.weight"].T[:, 0] + heads["sentence_outputs.bias"]
     for sentence in read.sentences:
-        inside = [
+        tokens = [
             n
             for n, (start, end) in enumerate(encoding.offsets)
             if encoding.sequence_ids[n] == 1 and start < sentence.end and end > sentence.start
         ]
-        wanted = float(torch.sigmoid(logits[inside].mean()))
+        wanted = float(torch.sigmoid(logits[tokens].mean()))
         assert sentence.score == pytest.approx(wanted, abs=1e-5)
     dense = torch.tanh(states[0] @ heads["verdict_dense.weight"].T + heads["verdict_dense.bias"])
     odds = dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"]

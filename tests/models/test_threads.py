@@ -97,16 +97,18 @@ def test_user_variables_are_unchanged(tmp_path: Path) -> None:
 
 def in_a_process(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Python's output in a process without variables of OpenMP, except `environ`."""
-    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, check=True)
+    return subprocess.run(
+        command, env=environment | environ, capture_output=True, text=True, check=True
+    )
 
 
 @pytest.mark.parametrize("module", ["rag.cli.main", "rag.parsing.worker", "rag.build"])
 def test_threads_yield_from_the_first_import(module: str) -> None:
     """This includes parser processes, and must happen before torch reads the variables."""
-    shown = "os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules"
-    code = f"import os, sys, {module}; print({shown})"
+    expression = "os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules"
+    code = f"import os, sys, {module}; print({expression})"
     assert in_a_process(code).stdout == "PASSIVE False\n"
 
 

@@ -32,9 +32,9 @@ def test_a_gz_is_one_document(tmp_path: Path) -> None:
 
 
 def test_a_zip_holds_documents(tmp_path: Path) -> None:
-    inner = zipped({"deep/c.txt": TEXT})
+    nested = zipped({"deep/c.txt": TEXT})
     files: dict[str, str | bytes] = {"a.txt": TEXT, "b/b.md": "# B"}
-    files |= {"inner.zip": inner, "p.gif": b"\x89PNG"}
+    files |= {"inner.zip": nested, "p.gif": b"\x89PNG"}
     content = zipped({**files, ".hidden": TEXT, "d/": ""})
     path = tmp_path / "all.zip"
     loaded = load_file(path, content)
@@ -70,8 +70,8 @@ def test_bombs_are_bounded(tmp_path: Path) -> None:
     assert len(bomb) < 60_000
     with pytest.raises(ParseError, match="unpacks to more than 5 MB"):
         load_file(tmp_path / "bomb.txt.gz", bomb)
-    many = zipped({f"{n}.txt": b"0" * 2_000_000 for n in range(20)})
-    loaded = load_file(tmp_path / "bomb.zip", many)
+    twenty_files = zipped({f"{n}.txt": b"0" * 2_000_000 for n in range(20)})
+    loaded = load_file(tmp_path / "bomb.zip", twenty_files)
     assert len(loaded.documents) == 2
     reason = "unpacks, with the files before it, to more than 1 MB"
     assert {reason for _, reason in loaded.skipped} == {reason}

@@ -79,12 +79,12 @@ def check(document: Document) -> None:
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_every_format_whole_truncated_and_corrupted(kind: str) -> None:
-    whole, name = WHOLE[kind], f"a.{kind}"
-    assert read(name, whole)
+    content, name = WHOLE[kind], f"a.{kind}"
+    assert read(name, content)
     rng = random.Random(kind)
     for tenth in range(10):
-        read(name, whole[: len(whole) * tenth // 10])
-        spoiled = bytearray(whole)
+        read(name, content[: len(content) * tenth // 10])
+        spoiled = bytearray(content)
         for _ in range(1 + tenth * 3):
             spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
         read(name, bytes(spoiled))

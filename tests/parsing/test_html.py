@@ -140,10 +140,10 @@ def test_headers_within_a_table_name_the_rows_below_them(row: str, last: str) ->
 
 
 def test_long_cells_and_headers_occur_once() -> None:
-    long = "word " * 40
-    rows = f"<tr><td rowspan=9>{long}<td>1</tr><tr><td>2</tr><tr><td>3</tr>"
-    lines = text(f"<table><tr><th>{long}<th>b</tr>{rows}</table>").split("\n")
-    assert lines[1:] == [f"{long}| b: 1", "b: 2", "b: 3"]
+    long_words = "word " * 40
+    rows = f"<tr><td rowspan=9>{long_words}<td>1</tr><tr><td>2</tr><tr><td>3</tr>"
+    lines = text(f"<table><tr><th>{long_words}<th>b</tr>{rows}</table>").split("\n")
+    assert lines[1:] == [f"{long_words}| b: 1", "b: 2", "b: 3"]
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,11 @@ LINKS = "<a href='/a'>Home</a> <a href='/b'>Products of ours</a> <a href='/c'>Wh
     ],
 )
 def test_furniture_is_removed_and_text_kept(furniture: str) -> None:
-    page, whole = (parse(f"<body>{furniture}{PROSE}", keep) for keep in (False, True))
+    page, with_furniture = (parse(f"<body>{furniture}{PROSE}", keep) for keep in (False, True))
     assert page.text == TEXT
     assert page.left_out > 0
-    assert TEXT in whole.text
-    assert whole.left_out == 0
+    assert TEXT in with_furniture.text
+    assert with_furniture.left_out == 0
 
 
 def test_navigation_steps_are_removed_everywhere() -> None:

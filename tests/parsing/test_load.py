@@ -96,29 +96,29 @@ def test_a_name_that_is_not_utf8_has_a_valid_id_and_a_reason(tmp_path: Path) -> 
     write(tmp_path / "docs" / "z.md")
     with open(os.path.join(os.fsencode(tmp_path), b"docs", b"caf\xe9.md"), "wb") as file:
         file.write(b"text")
-    odd, fine = find([tmp_path / "docs"])
+    odd, readable = find([tmp_path / "docs"])
     assert odd.document_id == "docs/caf\\xe9.md"
     with pytest.raises(ParseError, match="name"):
         read(odd)
-    assert read(fine).text == "Some text."
+    assert read(readable).text == "Some text."
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
 def test_unreadable_folders_are_reported(tmp_path: Path) -> None:
-    path, closed = write(tmp_path / "a.md"), write(tmp_path / "closed" / "b.md").parent
+    path, closed_folder = write(tmp_path / "a.md"), write(tmp_path / "closed" / "b.md").parent
     path.chmod(0)
-    closed.chmod(0)
+    closed_folder.chmod(0)
     try:
         files = list(find([tmp_path]))
-        assert [file.path for file in files] == [path, closed]
+        assert [file.path for file in files] == [path, closed_folder]
         for file in files:
             with pytest.raises(ParseError, match=r"cannot be"):
                 read(file)
         with pytest.raises(InputError, match="closed"):
-            list(find([closed]))
+            list(find([closed_folder]))
     finally:
         path.chmod(0o600)
-        closed.chmod(0o700)
+        closed_folder.chmod(0o700)
 
 
 def test_a_document_has_its_file_digest_and_metadata(tmp_path: Path) -> None:

@@ -179,15 +179,15 @@ Sales by year
 
 
 def test_a_grid_in_a_cell_and_one_around_the_end_of_lines_leave_the_text() -> None:
-    outer = """
+    table = """
 | cell 0 |                       | end 0 |
 ^|        |                       |       |
 ^|        |                       |       |
 ^|        |                       |       |
 | cell 1 |                       | end 1 |
 """
-    inner = typed("            | a | b | c |\n            | d | e | f |", y=776)
-    assert "cell 0 | a b c d e f | end 0" in parse(pdf([[*typed(outer), *inner]])).text
+    nested = typed("            | a | b | c |\n            | d | e | f |", y=776)
+    assert "cell 0 | a b c d e f | end 0" in parse(pdf([[*typed(table), *nested]])).text
     grid = typed("\n".join([" " * 54 + "|     |     |     |"] * 3), y=702)
     lines = column(["the rent of the house is due and " * 2 + "a b c d e"] * 3, 0, 691, 10)
     assert parse(pdf([[*grid, *lines]])).text.count("a b c d e") == 3

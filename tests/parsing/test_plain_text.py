@@ -91,12 +91,12 @@ def test_overstruck_text_is_read_once() -> None:
 
 
 def test_a_manual_page_names_its_options() -> None:
-    long = "-e PATTERNS, --regexp=PATTERNS"
+    long_option = "-e PATTERNS, --regexp=PATTERNS"
     assert places(parse((SAMPLES / "grep.txt").read_text())) == [
         ("NAME", "NAME"),
         ("OPTIONS", "OPTIONS"),
         ("Matching Control", "OPTIONS > Matching Control"),
-        (long, f"OPTIONS > Matching Control > {long}"),
+        (long_option, f"OPTIONS > Matching Control > {long_option}"),
         ("-i     Ignore case distinctions.", "OPTIONS > Matching Control > -i"),
         ("EXIT STATUS", "EXIT STATUS"),
     ]

@@ -46,9 +46,9 @@ def test_it_reads_what_one_process_reads_in_order(pool: Pool, tmp_path: Path) ->
     files.append(write(tmp_path / "a.pdf", pdf([column(["Sardines swim."], 50)] * 2)))
     files.append(write(tmp_path / "b.txt", b"\0"))
     files.append(write(tmp_path / "c.zip", zipped({"x.txt": "One.", "y.bin": b"\0"})))
-    together, alone = list(pool(jobs(*files))), list(one_by_one(jobs(*files)))
-    assert [job for job, _ in together] == jobs(*files)
-    for (_, ours), (_, theirs) in zip(together, alone, strict=True):
+    by_pool, by_one = list(pool(jobs(*files))), list(one_by_one(jobs(*files)))
+    assert [job for job, _ in by_pool] == jobs(*files)
+    for (_, ours), (_, theirs) in zip(by_pool, by_one, strict=True):
         if isinstance(ours, ParseError):
             assert str(ours) == str(theirs)
         else:
@@ -64,10 +64,10 @@ def test_known_documents_are_not_sent_again(pool: Pool, tmp_path: Path) -> None:
 
 
 def test_a_slow_file_is_abandoned_and_the_rest_continue(pool: Pool, tmp_path: Path) -> None:
-    slow = write(tmp_path / "slow.html", b"<p>x" * 1_200_000)
-    fine = [write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(6)]
+    slow_file = write(tmp_path / "slow.html", b"<p>x" * 1_200_000)
+    readable = [write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(6)]
     begun = time.monotonic()
-    results = [result for _, result in pool(jobs(fine[0], slow, *fine[1:]))]
+    results = [result for _, result in pool(jobs(readable[0], slow_file, *readable[1:]))]
     assert time.monotonic() - begun < 30
     assert str(results[1]) == "takes more than 1 seconds to read"
     assert all(isinstance(result, Loaded) for result in results[:1] + results[2:])
@@ -99,18 +99,18 @@ def test_a_file_that_is_no_longer_wanted_ends_at_once() -> None:
 
 def test_a_file_that_takes_too_much_memory_is_abandoned(tmp_path: Path) -> None:
     with Pool(1, ParseLimits(most_bytes=90_000_000, seconds=60, memory=300)) as pool:
-        large = write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]")
-        assert "needs more than 300 MB" in reason(pool, large)
+        large_file = write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]")
+        assert "needs more than 300 MB" in reason(pool, large_file)
         ((_, result),) = pool(jobs(write(tmp_path / "a.txt", b"Sardines.")))
         assert isinstance(result, Loaded)
 
 
 def test_a_large_process_keeps_its_workers(tmp_path: Path) -> None:
-    large = b"x" * 600_000_000  # like a service with loaded models
+    ballast = b"x" * 600_000_000  # like a service with loaded models
     with Pool(1, SMALL) as pool:
         list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
         assert pool._all[0]._process.poll() is None
-    assert len(large) > 0
+    assert len(ballast) > 0
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:

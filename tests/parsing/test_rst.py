@@ -21,8 +21,8 @@ def test_a_source() -> None:
         "Port | Tons\nPort: Sur | Tons: 12 more", "Catch", "Port | Tons\nPort: Sur | Tons: 12",
         "Ships", "[1] A note.",
     ]  # fmt: skip
-    small = "The sea > Ports > Small"
-    paths = ["The sea", "The sea > Ports", small, f"{small} > Catch", "The sea > Ships"]
+    small_ports = "The sea > Ports > Small"
+    paths = ["The sea", "The sea > Ports", small_ports, f"{small_ports} > Catch", "The sea > Ships"]
     assert headings(parsed) == paths
     assert parsed.metadata == {"author": "Ada Bell", "date": "5 March 2024", "title": "The sea"}
 

@@ -47,10 +47,10 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_answer_begins_with_its_words_and_marks_do_not_stand_alone() -> None:
     text = terminal.answer(answer("sentences", piece(FIRST), piece(SECOND)))
-    shown = click.unstyle(text).splitlines()
-    assert shown[0] == "    The lease ends when the tenant gives"
-    assert not any(line.strip() in ("[1]", "[2]") for line in shown)
-    assert shown[-3:] == ["(confidence 84%)", "", "  [1, 2] lease.md > Lease"]
+    lines = click.unstyle(text).splitlines()
+    assert lines[0] == "    The lease ends when the tenant gives"
+    assert not any(line.strip() in ("[1]", "[2]") for line in lines)
+    assert lines[-3:] == ["(confidence 84%)", "", "  [1, 2] lease.md > Lease"]
 
 
 def test_every_width_keeps_a_mark_beside_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +62,8 @@ def test_every_width_keeps_a_mark_beside_its_word(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_list_keeps_its_lines() -> None:
-    shown = terminal.answer(answer("list", piece(SECOND)))
-    assert shown.startswith("    The landlord confirms it within a week. [1]\n(confidence 84%)\n")
+    printed = terminal.answer(answer("list", piece(SECOND)))
+    assert printed.startswith("    The landlord confirms it within a week. [1]\n(confidence 84%)\n")
 
 
 def test_a_refusal_shows_no_scores() -> None:
@@ -113,8 +113,8 @@ def test_sources_are_lines_of_whole_words(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("COLUMNS", str(width))
         for name in names:
             cited = replace(piece(FIRST).citation, document_id=name, headings=headings)
-            shown = click.unstyle(terminal.answer(answer("sentences", Piece(cited))))
-            source = shown[shown.index("  [1] ") :].splitlines()
+            printed = click.unstyle(terminal.answer(answer("sentences", Piece(cited))))
+            source = printed[printed.index("  [1] ") :].splitlines()
             assert max(map(len, source)) <= width
             words = re.findall(r"[^\s/]+/?", f"[1] {name} > {path_of(headings)}")
             seen = [word for line in source for word in re.findall(r"[^\s/]+/?", line)]
@@ -124,8 +124,8 @@ def test_sources_are_lines_of_whole_words(monkeypatch: pytest.MonkeyPatch) -> No
 def test_another_candidate_that_is_a_list_is_one_short_line() -> None:
     listed = "\n".join(f"Reason: {number} | Days: {number}" for number in range(40))
     other = Alternative(listed, 0.2, (piece(SECOND).citation,))
-    shown = terminal.answer(replace(answer("span", piece(FIRST)), alternatives=(other,)))
-    assert len(click.unstyle(shown).partition("Other candidates")[2]) < 140
+    printed = terminal.answer(replace(answer("span", piece(FIRST)), alternatives=(other,)))
+    assert len(click.unstyle(printed).partition("Other candidates")[2]) < 140
 
 
 def test_conflicts_have_the_days_of_their_documents() -> None:
@@ -133,5 +133,5 @@ def test_conflicts_have_the_days_of_their_documents() -> None:
     earlier = replace(piece(SECOND).citation, date="2024-03-01")
     other = Alternative("a week", 0.6, (earlier,), 1)
     given = answer("span", Piece(later))
-    shown = click.unstyle(terminal.answer(replace(given, conflicts=(other,), documents=1)))
-    assert "in 1 document of 2024-05-02; a week in 1 document of 2024-03-01\n" in shown
+    printed = click.unstyle(terminal.answer(replace(given, conflicts=(other,), documents=1)))
+    assert "in 1 document of 2024-05-02; a week in 1 document of 2024-03-01\n" in printed

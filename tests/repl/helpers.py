@@ -28,9 +28,9 @@ class Talk:
         self, settings: Settings, width: int = 60, in_words: bool = True, agree: bool = True
     ) -> None:
         self._out = io.StringIO()
-        plain: dict[str, Any] = dict.fromkeys(("markup", "emoji", "highlight"), False)
+        print_options: dict[str, Any] = dict.fromkeys(("markup", "emoji", "highlight"), False)
         self.screen = Screen(
-            Console(file=self._out, width=width, color_system=None, **plain), in_words
+            Console(file=self._out, width=width, color_system=None, **print_options), in_words
         )
         self.session = ReplSession(BackgroundIndex(settings))
         show = Plain(self.session.service, self.screen).open

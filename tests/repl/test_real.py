@@ -48,14 +48,18 @@ def test_a_session_and_the_same_answers_in_a_pipe(tmp_path: Path) -> None:
             return terminal.ask(line, *words)
 
         for question, (text, confidence, _) in zip(QUESTIONS, lines, strict=True):
-            shown = say(question, "%", "Not found")
+            printed = say(question, "%", "Not found")
             if text == "not found":
-                sure = float(confidence)
-                why = f"({sure:.0%}, needs " if sure >= LEAST_SHOWN else "no passage answers it"
-                assert why in " ".join(shown.split())
+                probability = float(confidence)
+                why = (
+                    f"({probability:.0%}, needs "
+                    if probability >= LEAST_SHOWN
+                    else "no passage answers it"
+                )
+                assert why in " ".join(printed.split())
             else:
-                assert f"  {text} " in shown
-                assert f"{float(confidence):.0%}" in shown
+                assert f"  {text} " in printed
+                assert f"{float(confidence):.0%}" in printed
 
         say("/info", "documents   2")
         say("/top-k 200", "200 passages")

@@ -23,14 +23,14 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
     """`rag repl` on docs/deal.md and docs/oman.txt."""
 
     def start(*arguments: str, width: int = 60, height: int = 24, **environ: str) -> Terminal:
-        own = {
+        variables = {
             "RAG_INDEX": str(tmp_path / "index"),
             "RAG_CALIBRATION": str(tmp_path / "calibration.json"),
             "PAGER": "less",
             "XDG_STATE_HOME": str(tmp_path),
         }
         command = [sys.executable, "-m", "tests.repl.faked", *arguments]
-        return Terminal(command, own | environ, width, height)
+        return Terminal(command, variables | environ, width, height)
 
     return start
 
@@ -116,10 +116,10 @@ def test_a_dumb_terminal_gets_plain_text(opened: Open) -> None:
         terminal.wait("kept")
         terminal.press("C-d")
         assert terminal.ended() == 0
-        shown = terminal.screen()
-    assert "> When was the deal signed?\n" in shown  # a slow machine says that it searches
-    assert "\nAnswer: 2015. Confidence 77%.\nSource 1: docs/" in shown
-    assert "Also considered: Vienna 77%; 2018 50%\n> /delete Oman, the mediator\n" in shown
+        printed = terminal.screen()
+    assert "> When was the deal signed?\n" in printed  # a slow machine says that it searches
+    assert "\nAnswer: 2015. Confidence 77%.\nSource 1: docs/" in printed
+    assert "Also considered: Vienna 77%; 2018 50%\n> /delete Oman, the mediator\n" in printed
 
 
 def test_the_span_is_marked_without_colour_and_ctrl_c_discards_a_paste(
@@ -135,8 +135,8 @@ def test_the_span_is_marked_without_colour_and_ctrl_c_discards_a_paste(
         terminal.paste(f"Slowly, when?\n{QUESTION}\nWhen?\n", tmp_path / "paste")
         terminal.wait("reading")
         terminal.press("C-c")
-        shown = terminal.wait("stopped", "2 documents")
-        assert "2015" not in shown.partition("stopped")[2]
+        printed = terminal.wait("stopped", "2 documents")
+        assert "2015" not in printed.partition("stopped")[2]
         terminal.press("C-d")
         assert terminal.ended() == 0
 

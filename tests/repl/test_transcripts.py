@@ -60,14 +60,14 @@ def test_not_found_shows_the_reason_and_the_closest_passages(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "0.9")
-    shown = Talk(Settings.load(), in_words=False)("When was the deal signed?")
-    assert shown.startswith(
+    printed = Talk(Settings.load(), in_words=False)("When was the deal signed?")
+    assert printed.startswith(
         "> When was the deal signed?\n\n"
         '  Not found: best guess "2015" (77%, needs 90%)\n\n'
         "  nearest\n"
         "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n"
     )
-    assert "  3  " in shown
+    assert "  3  " in printed
 
 
 def test_an_index_is_created_asked_and_emptied(settings: Settings) -> None:
@@ -147,8 +147,8 @@ def test_search_and_sources_show_places(filled: Settings) -> None:
 
 def test_why_shows_an_explanation_ranks_and_scores(filled: Settings) -> None:
     talk = Talk(filled, width=80, in_words=False)
-    shown = talk("When did the US leave the deal?", "/why")
-    words, _, numbers = shown.partition("/why\n")[2].partition("\n\n")
+    printed = talk("When did the US leave the deal?", "/why")
+    words, _, numbers = printed.partition("/why\n")[2].partition("\n\n")
     assert '"2018": confidence 65%' in words
     lines = numbers.splitlines()
     assert lines[0].split() == ["rank", "score", "meaning", "words", "passage"]
@@ -160,8 +160,8 @@ def test_why_shows_an_explanation_ranks_and_scores(filled: Settings) -> None:
 
 def test_json_equals_that_of_the_command_line(filled: Settings) -> None:
     talk = Talk(filled)
-    shown = talk("/json", "When did the US leave the deal?").split("deal?\n")[1]
-    assert json.loads(shown)["answer"] == "2018"
+    printed = talk("/json", "When did the US leave the deal?").split("deal?\n")[1]
+    assert json.loads(printed)["answer"] == "2018"
     assert talk("/json").endswith("answers as text\n")
 
 
@@ -225,9 +225,9 @@ def test_an_error_does_not_end_the_session(
             raise MemoryError("too little")
 
     monkeypatch.setattr(build, "reader", lambda settings: Broken())
-    shown = Talk(filled)("When?", "/top-k")
-    assert "unexpected error: MemoryError: too little\n" in shown
-    assert shown.endswith("> /top-k\n8 passages are read for a question\n")
+    printed = Talk(filled)("When?", "/top-k")
+    assert "unexpected error: MemoryError: too little\n" in printed
+    assert printed.endswith("> /top-k\n8 passages are read for a question\n")
 
 
 def test_ctrl_c_between_pasted_lines_discards_the_rest(
@@ -249,8 +249,8 @@ def test_changes_by_another_process_are_seen_at_the_next_question(filled: Settin
     talk = Talk(filled)
     assert "1999" not in talk("When was the treaty of Geneva signed?")
     other = build.store(filled)
-    new = document("The treaty of Geneva was signed in 1999.", "docs/new.txt", "New")
-    index([new], other, BagOfWordsEmbedder())
+    added = document("The treaty of Geneva was signed in 1999.", "docs/new.txt", "New")
+    index([added], other, BagOfWordsEmbedder())
     assert "[[1999]]" in talk("When was the treaty of Geneva signed?")
     assert "docs/new.txt" in talk("/list new")
     other.delete("docs/new.txt")

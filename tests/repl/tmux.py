@@ -81,7 +81,9 @@ class Terminal:
     def wait(self, *texts: str, seconds: float = 120) -> str:
         """The screen once it contains all the texts; fails with the screen if it does not."""
         return self._until(
-            lambda shown: shown if all(text in shown for text in texts) else None, texts, seconds
+            lambda screen_text: screen_text if all(text in screen_text for text in texts) else None,
+            texts,
+            seconds,
         )
 
     def ask(self, line: str, *words: str, seconds: float = 180) -> str:
@@ -90,9 +92,9 @@ class Terminal:
         """
 
         def below(screen: str) -> str | None:
-            _, typed, shown = screen.rpartition(f"› {line}\n")
-            there = typed and any(word in shown for word in words) and "\n›" in shown
-            return shown.partition("\n›")[0] if there else None
+            _, typed, answer = screen.rpartition(f"› {line}\n")
+            there = typed and any(word in answer for word in words) and "\n›" in answer
+            return answer.partition("\n›")[0] if there else None
 
         self.enter(line)
         return self._until(below, words, seconds)
@@ -111,11 +113,11 @@ class Terminal:
         """What `look` finds on the screen."""
         until = time.monotonic() + seconds
         while True:
-            shown = self.screen()
-            if (found := look(shown)) is not None:
+            screen_text = self.screen()
+            if (found := look(screen_text)) is not None:
                 return found
             if time.monotonic() > until:
-                raise AssertionError(f"waited for {wanted}, the screen shows:\n{shown}")
+                raise AssertionError(f"waited for {wanted}, the screen shows:\n{screen_text}")
             time.sleep(0.05)
 
 

@@ -62,15 +62,15 @@ def open_engine(
     wait: float = 5.0,
 ) -> Engine:
     """`wait`: for how many seconds a change waits for another process."""
-    used = embedder or BagOfWordsEmbedder()
+    model = embedder or BagOfWordsEmbedder()
     store: Store
     if settings.store == "local":
         tokens = str(settings.passage_tokens)
-        expect = {"embedder": used.name, "dim": str(used.dim), "passage_tokens": tokens}
+        expect = {"embedder": model.name, "dim": str(model.dim), "passage_tokens": tokens}
         store = LocalStore(settings.index, expect, create=True, wait=wait)
     else:
-        store = build.store(settings, used, create=True)
-    return build.assemble(settings, store, used, reader or NameReader(), SpanJudge())
+        store = build.store(settings, model, create=True)
+    return build.assemble(settings, store, model, reader or NameReader(), SpanJudge())
 
 
 @contextmanager

@@ -51,23 +51,25 @@ def test_each_key_has_its_scope(tmp_path: Path) -> None:
     gone, revoked = keys.add("old", "write")
     keys.revoke("old")
     wrong = ("nonsense", revoked, writes[:-1], writes + "x", f"rag_{kept.id}_", "é" * 50, "rag__")
-    with serving(tmp_path, key=writes) as client, with_key(client) as bare:
+    with serving(tmp_path, key=writes) as client, with_key(client) as keyless:
         for token in wrong:
             headers = {b"Authorization": f"Bearer {token}".encode()}
-            assert bare.request(READ[0], READ[1], headers=headers).status_code == 401
-        statuses = [status(bare, asked, token) for asked in (READ, WRITE) for token in (reads, "")]
+            assert keyless.request(READ[0], READ[1], headers=headers).status_code == 401
+        statuses = [
+            status(keyless, asked, token) for asked in (READ, WRITE) for token in (reads, "")
+        ]
         assert statuses == [200, 401, 403, 401]
         assert status(client, WRITE, writes) == 201
         for path in ("/health", "/", "/openapi.json"):
-            assert bare.get(path).status_code == 200
-        assert bare.get("/v1/documents").headers["www-authenticate"] == "Bearer"
+            assert keyless.get(path).status_code == 200
+        assert keyless.get("/v1/documents").headers["www-authenticate"] == "Bearer"
         keys.revoke("w")  # while the service runs
         assert status(client, READ, writes) == 401
         (tmp_path / "keys.json").rename(tmp_path / "moved.json")
         assert status(client, READ, reads) == 503
-        refused = bare.get("/v1/documents")
+        refused = keyless.get("/v1/documents")
         assert (refused.status_code, "are missing" in refused.json()["detail"]) == (503, True)
-        assert bare.get("/health").status_code == 200
+        assert keyless.get("/health").status_code == 200
     assert gone.revoked == ""
     stored = (tmp_path / "moved.json").read_text()
     assert all(token not in stored for token in (reads, writes, revoked))
@@ -93,12 +95,12 @@ def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
     text = (tmp_path / "keys.json").read_text()
     (tmp_path / "keys.json").write_text(text.replace(made.expires, "2020-01-01T00:00:00Z"))
     assert Keys(tmp_path / "keys.json").check(token) is None
-    _, old = keys.add("b", "read", ["y"])
-    new, fresh = keys.rotate("b")
-    assert (keys.check(old), keys.check(fresh)) == (None, new)
-    assert (new.scope, new.collections) == ("read", ("y",))
+    _, token_before = keys.add("b", "read", ["y"])
+    rotated, token_after = keys.rotate("b")
+    assert (keys.check(token_before), keys.check(token_after)) == (None, rotated)
+    assert (rotated.scope, rotated.collections) == ("read", ("y",))
     _, later = keys.rotate("b", hours=1)
-    assert keys.check(fresh)
+    assert keys.check(token_after)
     assert keys.check(later)
     with pytest.raises(InputError, match="has expired"):
         keys.rotate("a", hours=1)
@@ -144,13 +146,13 @@ def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: s
 
 
 def test_without_keys_pages_of_other_sites_are_refused(client: httpx.Client) -> None:
-    own = str(client.base_url).rstrip("/")
+    origin = str(client.base_url).rstrip("/")
     foreign = {"Sec-Fetch-Site": "cross-site"}
     for headers, code in (
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         (foreign, 403),
-        ({"Origin": own}, 200),
+        ({"Origin": origin}, 200),
     ):
         asked = client.post("/v1/ask", json={"question": "Who?"}, headers=headers)
         assert asked.status_code == code, headers
@@ -215,8 +217,8 @@ def test_an_index_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_only_its_own_page_uses_the_cookie(guarded: httpx.Client) -> None:
-    own = {"Origin": str(guarded.base_url).rstrip("/")}
-    assert guarded.post("/v1/session", headers=own).status_code == 401
+    from_page = {"Origin": str(guarded.base_url).rstrip("/")}
+    assert guarded.post("/v1/session", headers=from_page).status_code == 401
     answer = guarded.post("/v1/session", headers={"Authorization": f"Bearer {TOKEN}"})
     assert "HttpOnly" in answer.headers["set-cookie"]
     assert "SameSite=strict" in answer.headers["set-cookie"]
@@ -225,7 +227,7 @@ def test_only_its_own_page_uses_the_cookie(guarded: httpx.Client) -> None:
     assert status(guarded, READ) == 401  # a service at another port receives the cookie too
     assert status(guarded, READ, **page) == 200
     assert status(guarded, WRITE, **page) == 401  # nothing says which page it is from
-    assert status(guarded, WRITE, **page, **own) == 201
+    assert status(guarded, WRITE, **page, **from_page) == 201
     for foreign in (
         {"Origin": "http://127.0.0.1:9"},
         {"Origin": "null"},
@@ -235,9 +237,9 @@ def test_only_its_own_page_uses_the_cookie(guarded: httpx.Client) -> None:
         {"X-Forwarded-For": "192.0.2.7"},
     ):
         for asked in ASKED:
-            assert status(guarded, asked, **{**page, **own, **foreign}) in (401, 403, 421)
+            assert status(guarded, asked, **{**page, **from_page, **foreign}) in (401, 403, 421)
     guarded.cookies.clear()
-    assert status(guarded, READ, **page, **own) == 401
+    assert status(guarded, READ, **page, **from_page) == 401
 
 
 def test_the_page_says_in_words_why_it_cannot_be_opened(guarded: httpx.Client) -> None:
@@ -325,22 +327,23 @@ def test_every_route_asks_for_its_right(tmp_path: Path) -> None:
     """Each route without a key, with a wrong one, one of another collection, a read-only one."""
     reads, writes = add_key(tmp_path), add_key(tmp_path, "write")
     elsewhere = add_key(tmp_path, "write", "another")
-    with serving(tmp_path, key=writes) as client, with_key(client) as bare:
+    with serving(tmp_path, key=writes) as client, with_key(client) as keyless_client:
         declared = client.app_state.rights.declared  # type: ignore[attr-defined]
         assert len(declared) >= 40
         for route, right in declared:
             path = re.sub(r"\{[^}]*\}", "x.txt", route.path)
             for method in sorted((route.methods or {"POST"}) - {"HEAD"}):
                 asked = method, path, BODIES.get(route.path, {})
-                keyless, wrong, read_only, bound, full = (
-                    status(bare, asked, key) for key in ("", writes + "x", reads, elsewhere, writes)
+                keyless, wrong, read_only, bound, may_write = (
+                    status(keyless_client, asked, key)
+                    for key in ("", writes + "x", reads, elsewhere, writes)
                 )
                 is_open = right is Right.OPEN
                 assert ((keyless != 401), (wrong != 401)) == (is_open, is_open), (method, path)
                 assert (read_only == 403) == right.writes, (method, path, read_only)
                 # an endpoint with Right.ANY refuses collections in the body itself
                 assert right in (Right.OPEN, Right.ANY) or bound == 403, (method, path, bound)
-                assert full not in (401, 403), (method, path)
+                assert may_write not in (401, 403), (method, path)
 
 
 def test_an_endpoint_without_a_right_is_an_error() -> None:

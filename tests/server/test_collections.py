@@ -83,9 +83,9 @@ def test_each_collection_answers_only_from_its_documents(client: httpx.Client) -
     foreign = "/v1/collections/contracts/documents/salaries.txt"
     assert client.get(foreign).status_code == 404
     asked = {"question": "Where is the safe for salaries?", "collections": list(CITIES)}
-    several = post(client, "/collections/ask", **asked).json()["answers"]
-    assert {answer["collection"] for answer in several} == set(CITIES)
-    confidences = [one["answer"]["confidence"] for one in several if one["answer"]["answer"]]
+    answers = post(client, "/collections/ask", **asked).json()["answers"]
+    assert {answer["collection"] for answer in answers} == set(CITIES)
+    confidences = [one["answer"]["confidence"] for one in answers if one["answer"]["answer"]]
     assert confidences == sorted(confidences, reverse=True)
     listed = [one["name"] for one in client.get("/v1/collections").json()["collections"]]
     assert listed == list(CITIES)
@@ -122,8 +122,8 @@ def test_an_upload_goes_to_its_collection(
     else:
         assert added.status_code == 202  # it waits for a worker
         with closing(build.collections(settings)) as collections:
-            inside = collections.inside(collections.named("contracts"), settings)
-        with closing(build.queue(inside)) as queue:
+            collection_settings = collections.inside(collections.named("contracts"), settings)
+        with closing(build.queue(collection_settings)) as queue:
             assert [job.name for job in queue.state().jobs] == ["uploads/b.txt"]
 
 
@@ -162,16 +162,16 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
             add_key(tmp_path, "read", own_id),
             add_key(tmp_path, "write", own_id, "default"),
         )
-        ready = httpx.get(f"{client.base_url}/ready", trust_env=False).json()
-        assert set(ready.values()) == {"ready", None}
+        states = httpx.get(f"{client.base_url}/ready", trust_env=False).json()
+        assert set(states.values()) == {"ready", None}
         with with_key(client, reads) as bound, with_key(client, add_key(tmp_path)) as everywhere:
             _sees_only_contracts(bound, everywhere)
         with with_key(client, writes) as bound:
             assert ask(bound, "").json()["answer"] == "Oslo"
-            own = "/v1/collections/contracts/documents/contracts.txt"
-            assert bound.delete(own).status_code == 200
-            inside = "/v1/collections/contracts/collections/salaries"
-            for change in ("/v1/collections/contracts", "/v1/collections/salaries", inside):
+            document_path = "/v1/collections/contracts/documents/contracts.txt"
+            assert bound.delete(document_path).status_code == 200
+            nested_path = "/v1/collections/contracts/collections/salaries"
+            for change in ("/v1/collections/contracts", "/v1/collections/salaries", nested_path):
                 assert bound.delete(change).status_code == 403
             assert ask(bound, "/collections/").status_code == 403
         with with_key(client, add_key(tmp_path, "write")) as admin:

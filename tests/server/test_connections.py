@@ -49,8 +49,12 @@ def test_the_log_names_the_key_of_a_refused_request_but_no_question(
         asked = {"question": "What is the secret?"}
         client.post("/v1/ask", json=asked, headers={"X-Request-ID": "r1"})
         client.delete("/v1/documents/a", headers={"X-Request-ID": "r2"})
-    empty, refused = (line for line in logged() if line["request_id"] in ("r1", "r2"))
-    assert (empty["route"], empty["status"], empty["questions"]) == ("/v1/ask", 409, 1)
+    of_empty_index, refused = (line for line in logged() if line["request_id"] in ("r1", "r2"))
+    assert (of_empty_index["route"], of_empty_index["status"], of_empty_index["questions"]) == (
+        "/v1/ask",
+        409,
+        1,
+    )
     assert "secret" not in caplog.text
     assert (refused["status"], refused["key"]) == (403, token.split("_")[1])
 
@@ -115,16 +119,16 @@ def test_head_equals_get_without_the_body(client: httpx.Client, path: str) -> No
     got, headed = client.get(path), client.head(path)
     assert (headed.status_code, headed.content) == (got.status_code, b"")
     for response in (got, headed):
-        for own in ("x-request-id", "date"):
-            response.headers.pop(own, None)
+        for header in ("x-request-id", "date"):
+            response.headers.pop(header, None)
     assert headed.headers == got.headers
     assert client.head("/v1/ask").status_code == 405
 
 
 def test_missing_headers_end_the_connection(tmp_path: Path) -> None:
-    whole = b"GET /health HTTP/1.1\r\n" + LOCAL + b"\r\n"
+    request = b"GET /health HTTP/1.1\r\n" + LOCAL + b"\r\n"
     with serving(tmp_path, header_seconds=1) as client, ExitStack() as stack:
-        connections = [connect(client, stack, sent) for sent in (b"", HALF, whole + HALF)]
+        connections = [connect(client, stack, sent) for sent in (b"", HALF, request + HALF)]
         begun = time.monotonic()
         for connection in connections:
             while connection.recv(10_000):
@@ -135,18 +139,18 @@ def test_missing_headers_end_the_connection(tmp_path: Path) -> None:
 def test_a_flood_of_half_open_connections_blocks_nobody(tmp_path: Path) -> None:
     with serving(tmp_path, connections=20) as client, ExitStack() as stack:
         held = [connect(client, stack, HALF) for _ in range(60)]
-        with httpx.Client(base_url=client.base_url, trust_env=False) as fresh:
-            assert fresh.get("/health").status_code == 200
-        closed = 0
+        with httpx.Client(base_url=client.base_url, trust_env=False) as another:
+            assert another.get("/health").status_code == 200
+        ended = 0
         for connection in held:
             connection.settimeout(0.05)
             try:
-                closed += connection.recv(1) == b""
+                ended += connection.recv(1) == b""
             except ConnectionResetError:
-                closed += 1
+                ended += 1
             except TimeoutError:
                 pass
-        assert closed >= 35  # the oldest one, closed to make room
+        assert ended >= 35  # the oldest one, closed to make room
 
 
 @pytest.mark.parametrize("files", [64, 256, 1024, 65_536])
@@ -164,8 +168,8 @@ def test_few_file_handles_are_enough_for_many_half_open_connections(tmp_path: Pa
             connect(client, stack, HALF)
         begun = time.monotonic()
         for _ in range(5):
-            fresh = httpx.get(client.base_url.join("/health"), trust_env=False, timeout=20)
-            assert fresh.status_code == 200
+            response = httpx.get(client.base_url.join("/health"), trust_env=False, timeout=20)
+            assert response.status_code == 200
         assert time.monotonic() - begun < 10
     log = server.log.result()
     assert len(log) < 100_000

@@ -25,8 +25,8 @@ def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
     assert client.get(response.headers["location"]).json() == job
     asked = {"question": "What is the cat called?"}
     assert client.post("/v1/ask", json=asked).json()["answer"] == "Minka"
-    again = client.post("/v1/documents", files=files[:1]).json()
-    assert again["files"][0]["outcome"] == "unchanged"
+    repeated = client.post("/v1/documents", files=files[:1]).json()
+    assert repeated["files"][0]["outcome"] == "unchanged"
     deleted = client.delete("/v1/documents/uploads/a.txt").json()
     assert deleted["deleted"] is deleted["complete"] is True
     assert deleted["receipt"]["after"]["passages"] == 0 < deleted["receipt"]["before"]["passages"]
@@ -137,9 +137,9 @@ def test_an_unknown_document_is_not_searched_elsewhere(client: httpx.Client, pat
 
 
 def test_large_bodies_and_other_media_types_are_refused(client: httpx.Client) -> None:
-    large = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
+    oversized = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
     file = client.post("/v1/documents", files={"file": ("big.txt", b"x" * (5 << 20))})
-    assert large.status_code == file.status_code == 413
+    assert oversized.status_code == file.status_code == 413
     assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
     for kind, codes in (("text/plain", (415,)), ("multipart/form-data", (400, 422))):
         refused = client.post("/v1/documents", content=b"hello", headers={"Content-Type": kind})
@@ -202,13 +202,13 @@ def test_finished_uploads_leave_no_bytes_and_the_file_shrinks(tmp_path: Path) ->
         return b"".join(path.read_bytes() for path in tmp_path.glob("uploads.sqlite*"))
 
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
-    empty = len(held())
+    size_before = len(held())
     numbers = [jobs.add([(f"{number}.txt", SECRET.encode() * 30_000)]) for number in range(5)]
     assert jobs.scrub("uploads/3.txt")["waiting"] == 1
     for number in numbers:
         jobs.finish(number, 0, FileSchema(name="a", outcome="rejected"))
     assert not any(jobs.scrub("uploads/3.txt").values())
-    assert len(held()) < empty + 100_000
+    assert len(held()) < size_before + 100_000
     assert b"4711-sesame" not in held()
     jobs.close()
 

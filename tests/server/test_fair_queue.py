@@ -85,8 +85,8 @@ def test_a_call_is_charged_when_its_work_is_known() -> None:
 
 
 def test_the_same_question_is_read_once() -> None:
-    same = [question("a", 60, text="same") for _ in range(5)]
-    queue = filled(*same, question("a", 60, text="other"))
+    equal_questions = [question("a", 60, text="same") for _ in range(5)]
+    queue = filled(*equal_questions, question("a", 60, text="other"))
     assert len(queue.take_readings(100)) == 5
 
 
@@ -120,6 +120,6 @@ def test_floods_are_refused_before_the_queue_is_full() -> None:
     assert queue.make_room("loud", 6, 128) == []
     assert queue.make_room("loud", 7, 128) is None
     assert queue.make_room("quiet", 30, 128) == []
-    alone = filled(question("", 10))
-    assert alone.make_room("", 127, 128) == []  # without keys there is only one caller
+    keyless = filled(question("", 10))
+    assert keyless.make_room("", 127, 128) == []  # without keys there is only one caller
     assert filled().make_room("loud", 128, 128) == []  # a single request

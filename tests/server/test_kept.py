@@ -117,8 +117,8 @@ def test_a_document_is_added_under_a_clients_id(client: httpx.Client) -> None:
     tag = first.headers["etag"]
     assert client.get(path).headers["etag"] == tag
     body |= {"metadata": {"team": "law"}, "title": "Ticket 42"}
-    again = put("If-Match", tag)
-    assert (again.status_code, again.json()["title"]) == (200, "Ticket 42")
+    replaced = put("If-Match", tag)
+    assert (replaced.status_code, replaced.json()["title"]) == (200, "Ticket 42")
     assert put("If-Match", tag).status_code == 412
     answer = client.post("/v1/ask", json={"question": "Who signed the ticket's lease?"}).json()
     assert answer["answer"] == "Ada"
@@ -253,9 +253,9 @@ def test_threads_are_found_by_their_words_and_lose_deleted_documents(tmp_path: P
         assert titles(client) == [WHO, WHERE]
         assert len(titles(client, search="OSLO")) == 2  # in the answers
         assert titles(client, search="oslo FOUNDER") == [WHO]
-        whole = client.get("/v1/threads/a").json()
-        assert set(whole) == {"id", "title", "updated", "questions", "turns"}
-        assert (whole["questions"], whole["turns"][0]["ms"]) == (1, 12.5)
+        thread_a = client.get("/v1/threads/a").json()
+        assert set(thread_a) == {"id", "title", "updated", "questions", "turns"}
+        assert (thread_a["questions"], thread_a["turns"][0]["ms"]) == (1, 12.5)
 
         receipt = client.delete("/v1/documents/uploads/safe.txt").json()["receipt"]
         assert receipt["threads"] == 2
@@ -266,8 +266,8 @@ def test_threads_are_found_by_their_words_and_lose_deleted_documents(tmp_path: P
         client.app_state.service.engine.store.delete("uploads/again.txt")  # type: ignore[attr-defined]
         assert client.get("/v1/threads/c").json()["turns"][0]["answer"] is None
 
-        deep = "[" * 300 + "]" * 300
-        body = f'{{"title": "t", "turns": [{{"question": "q", "answer": {{"a": {deep}}}}}]}}'
+        nested = "[" * 300 + "]" * 300
+        body = f'{{"title": "t", "turns": [{{"question": "q", "answer": {{"a": {nested}}}}}]}}'
         headers = {"Content-Type": "application/json"}
         refused = client.put("/v1/threads/deep", content=body, headers=headers)
         assert refused.status_code == 422
@@ -333,9 +333,9 @@ def test_the_oldest_threads_of_a_key_go_first(
     for number in range(6):
         store.put("key", thread(number, [{"question": "x"}]))
     assert [row.id for row in store.listed("key", "", 9)] == ["5", "4", "3", "2"]
-    large = [{"question": "x" * (MOST_CHARACTERS // 4)}]
+    large_turns = [{"question": "x" * (MOST_CHARACTERS // 4)}]
     for number in range(6):
-        store.put("large", thread(number, large))
-    store.put("huge", thread(7, 5 * large))
+        store.put("large", thread(number, large_turns))
+    store.put("huge", thread(7, 5 * large_turns))
     assert [row.id for row in store.listed("large", "", 9)] == ["5", "4", "3"]
     assert [row.questions for row in store.listed("huge", "", 9)] == [5]

@@ -67,11 +67,11 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
             assert there >= last
             assert there in sent[place, name]
             assert text == story(there)
-            only = [f"document=uploads/{name}"]
-            asked = {"question": "Which code is in the story?", "filters": only}
-            nearest = client.post(f"{place}/ask", json=asked).json()["nearest"]
-            assert nearest
-            assert all(f"Code{there}" in hit["text"] for hit in nearest)
+            filters = [f"document=uploads/{name}"]
+            asked = {"question": "Which code is in the story?", "filters": filters}
+            passages = client.post(f"{place}/ask", json=asked).json()["nearest"]
+            assert passages
+            assert all(f"Code{there}" in hit["text"] for hit in passages)
     assert accepted
 
 
@@ -89,9 +89,9 @@ def test_a_file_that_kills_the_service_twice_is_given_up(tmp_path: Path) -> None
             time.sleep(3)
             server.kill()
     with process(tmp_path) as (_, client):
-        slow, following = finished(client, f"/v1/jobs/{job}")["files"]
-        assert (slow["outcome"], following["outcome"]) == ("rejected", "added")
-        assert "killed twice while it worked on this file" in slow["detail"]
+        deadly, following = finished(client, f"/v1/jobs/{job}")["files"]
+        assert (deadly["outcome"], following["outcome"]) == ("rejected", "added")
+        assert "killed twice while it worked on this file" in deadly["detail"]
 
 
 def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
@@ -162,8 +162,11 @@ def asked_and_read(pool: ThreadPoolExecutor, client: httpx.Client) -> Future[htt
 
 
 def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> None:
-    slow = {"TEST_SLOW": "120", "TEST_STOP": "1,2,3"}
-    with process(tmp_path, True, False, **slow) as (server, client), ThreadPoolExecutor(1) as pool:
+    variables = {"TEST_SLOW": "120", "TEST_STOP": "1,2,3"}
+    with (
+        process(tmp_path, True, False, **variables) as (server, client),
+        ThreadPoolExecutor(1) as pool,
+    ):
         asked_and_read(pool, client)
         server.send_signal(signal.SIGTERM)
         assert server.wait(MOST_SECONDS) == 0

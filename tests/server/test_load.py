@@ -187,15 +187,15 @@ def test_mixed_requests_succeed_and_memory_stays(tmp_path: Path) -> None:
 
 def test_routes_that_are_measured_again_replace_those_in_the_file() -> None:
     row = {"search_p95_ms": 90.0, "uploads": 1.0, "pictures": 1.0, "alone_p95_ms": 20.0}
-    slow = {**row, "search_p95_ms": 101.0}
-    rows = {"GET /a": slow, "GET /b": row}
+    slow_row = {**row, "search_p95_ms": 101.0}
+    rows = {"GET /a": slow_row, "GET /b": row}
     before = {"cpu": "a", "alone": {"search_p95_ms": 15.0}, "routes": rows}
     assert load.beyond(rows, 15.0) == ["GET /a"]
     assert load.beyond(rows, 21.0) == []
-    again = load.measured_again(before, {"cpu": "b", "routes": {"GET /a": row}})
-    assert again["beyond_the_bounds"] == []
-    assert again["measured_again"] == {"GET /a": "b"}
-    assert again["routes"] == {"GET /a": row, "GET /b": row}
+    merged = load.measured_again(before, {"cpu": "b", "routes": {"GET /a": row}})
+    assert merged["beyond_the_bounds"] == []
+    assert merged["measured_again"] == {"GET /a": "b"}
+    assert merged["routes"] == {"GET /a": row, "GET /b": row}
 
 
 @pytest.mark.soak

@@ -64,9 +64,9 @@ def test_http_errors_contain_no_paths(text: str, shown: str) -> None:
 def test_a_full_disk_is_reported() -> None:
     connection = sqlite3.connect(":memory:")
     connection.executescript("PRAGMA max_page_count = 2; CREATE TABLE t (x)")
-    with pytest.raises(sqlite3.OperationalError) as full:
+    with pytest.raises(sqlite3.OperationalError) as raised_by_sqlite:
         connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
-    for cause in (full.value, OSError(errno.ENOSPC, "No space left on device")):
+    for cause in (raised_by_sqlite.value, OSError(errno.ENOSPC, "No space left on device")):
         with pytest.raises(StoreError) as raised:
             raise StoreError("index /x cannot be written") from cause
         assert problem_of(raised.value).status == 507
@@ -86,8 +86,8 @@ def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: 
     names = ("document_id", "title", "source", "headings", "sentence", "sha256")
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
     made = Answer("Q?", answer, 0.9, (cited,), (), (), None, {})
-    (shown,) = made.to_dict()["citations"]
-    assert answer[shown["start"] : shown["end"]] == part
+    (cited_part,) = made.to_dict()["citations"]
+    assert answer[cited_part["start"] : cited_part["end"]] == part
 
 
 def test_the_schema_is_that_of_the_answers_json() -> None:

@@ -62,8 +62,8 @@ class Watched:
         page.on("console", lambda line: self._note(line.type == "error", line.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
         page.on("dialog", self._dialog)
-        own = (self.own, "data:", f"blob:{self.own}")
-        page.on("request", lambda sent: self._note(not sent.url.startswith(own), sent.url))
+        allowed = (self.own, "data:", f"blob:{self.own}")
+        page.on("request", lambda sent: self._note(not sent.url.startswith(allowed), sent.url))
         return page
 
     def _note(self, is_wrong: bool, text: str) -> None:
@@ -373,7 +373,7 @@ def test_counts_follow_a_deletion_in_every_tab(browser: Browser, tmp_path: Path)
 
 def test_only_what_may_pass_can_be_tried_again(browser: Browser, tmp_path: Path) -> None:
     broken = {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 no"}
-    fine = {"name": "fine.txt", "mimeType": "text/plain", "buffer": b"The talks were long."}
+    readable = {"name": "fine.txt", "mimeType": "text/plain", "buffer": b"The talks were long."}
     refused = {"status": 503, "json": {"detail": "too busy", "status": 503}}
     with serving(tmp_path) as client, visit(browser, client, expected="422|503") as watched:
         page = watched.page
@@ -382,7 +382,7 @@ def test_only_what_may_pass_can_be_tried_again(browser: Browser, tmp_path: Path)
         expect(page.locator(".upload.failed")).to_contain_text("broken.pdf")
         expect(page.get_by_role("button", name=re.compile("^Retry"))).to_have_count(0)
         page.route("**/v1/documents", lambda route: route.fulfill(**refused))
-        page.locator("#sources input[type=file]").first.set_input_files([cast(Any, fine)])
+        page.locator("#sources input[type=file]").first.set_input_files([cast(Any, readable)])
         expect(button(page, "Retry fine.txt")).to_be_visible()
         page.unroute("**/v1/documents")
         button(page, "Retry fine.txt").click()
@@ -589,9 +589,9 @@ def test_markup_in_a_text_file_is_shown_as_it_is(watched: Watched, client: httpx
     ask(page, "Who is the villain?")
     expect(page.locator(".words")).to_contain_text("Mallory")
     open_citation(page, "Mallory")
-    shown = " ".join((page.locator(".document").text_content() or "").split())
-    assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in shown
-    assert "\ufffdEvil \ufffdoverride\ufffd javascript:alert(7)" in shown
+    text = " ".join((page.locator(".document").text_content() or "").split())
+    assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in text
+    assert "\ufffdEvil \ufffdoverride\ufffd javascript:alert(7)" in text
     assert page.locator(TAGS).count() == 0
     page.wait_for_timeout(300)
     client.delete("/v1/documents/uploads/raw.txt").raise_for_status()

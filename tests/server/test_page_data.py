@@ -90,9 +90,9 @@ def test_the_structure_of_a_long_document_comes_in_pages(tmp_path: Path) -> None
             blocks += page["blocks"]
             after = page["next"]
         stored = client.app_state.service.existing("uploads/stock.md")
-    plain = WithoutSentences(PackedBlocks.of(stored.blocks))
-    whole = [BlockSchema(**block._asdict()) for block in within(plain, 3, 10**7)]
-    assert [BlockSchema(**block) for block in blocks] == whole
+    without_sentences = WithoutSentences(PackedBlocks.of(stored.blocks))
+    expected = [BlockSchema(**block._asdict()) for block in within(without_sentences, 3, 10**7)]
+    assert [BlockSchema(**block) for block in blocks] == expected
     assert max(sizes) <= 4000
     assert len(sizes) > 2
 
@@ -163,12 +163,14 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert 130 / 595 < first[0] < first[2] < 0.5  # not at "The lease was"
         assert second[0] == pytest.approx(72 / 595, abs=0.01)
         assert first[1] < first[3] <= second[3]
-        whole = page(1, start=start, end=end, sentence_start=0, sentence_end=end + 1)
-        assert whole["boxes"] == found["boxes"]
-        assert whole["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)
-        lines = [line["text"] for line in whole["lines"]]
+        with_sentence = page(1, start=start, end=end, sentence_start=0, sentence_end=end + 1)
+        assert with_sentence["boxes"] == found["boxes"]
+        assert with_sentence["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)
+        lines = [line["text"] for line in with_sentence["lines"]]
         assert lines == ["The lease was signed in Wexcombe", "by William Fairweather."]
-        assert_lies_on([whole["lines"][1]["box"]], by_pdfium(file, "by William Fairweather."))
+        assert_lies_on(
+            [with_sentence["lines"][1]["box"]], by_pdfium(file, "by William Fairweather.")
+        )
         assert page(2, start=start, end=end)["boxes"] == []
         form = {"file": ("plan.pdf", file.read_bytes())}  # an uploaded one has them, too
         client.post("/v1/documents", files=form).raise_for_status()
@@ -243,10 +245,10 @@ def children(module: str) -> list[str]:
 
 def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Settings, "keep_pdf_mb", 1)
-    small = pdf([[Put(72, 700, "The lease was signed.")]])
-    large = small + b"%" * (1 << 20)
+    below_limit = pdf([[Put(72, 700, "The lease was signed.")]])
+    above_limit = below_limit + b"%" * (1 << 20)
     with serving(tmp_path) as client:
-        for content, status in ((large, 404), (small, 200), (large, 404)):
+        for content, status in ((above_limit, 404), (below_limit, 200), (above_limit, 404)):
             client.post("/v1/documents", files={"file": ("plan.pdf", content)}).raise_for_status()
             assert client.get("/v1/pages/picture", params=UPLOADED).status_code == status
 
@@ -264,7 +266,7 @@ def test_an_undrawable_page_is_a_problem(with_pdf: Path) -> None:
 def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
     index = plan_in(tmp_path) / "index"
     loud, calm = add_key(index, "write"), add_key(index, "read")
-    slow = slow_to_draw()
+    slow_page = slow_to_draw()
     with (
         serving(index, key=loud) as client,
         with_key(client, calm) as other,
@@ -272,7 +274,7 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(pdf_pages, "_SECONDS", 6)
-        files = [("file", (f"slow{n}.pdf", slow + b"%" * n)) for n in range(8)]
+        files = [("file", (f"slow{n}.pdf", slow_page + b"%" * n)) for n in range(8)]
         for file in files:
             client.post("/v1/documents", files=[file]).raise_for_status()
         plan: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 2400}
@@ -289,6 +291,6 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
         statuses = [one.result().status_code for one in flood]
         assert statuses.count(503) >= 16
         started = time.monotonic()
-        late = client.get("/v1/pages/picture", params=asked[0])  # it is not tried again
-        assert (late.status_code, "took longer than" in late.text) == (422, True)
+        response = client.get("/v1/pages/picture", params=asked[0])  # it is not tried again
+        assert (response.status_code, "took longer than" in response.text) == (422, True)
         assert time.monotonic() - started < 2

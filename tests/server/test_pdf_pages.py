@@ -65,9 +65,9 @@ def assert_lies_on(boxes: list[Box], rectangles: list[Box]) -> None:
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
 def test_a_box_lies_on_the_words(tmp_path: Path, turned: int, crop: str) -> None:
     file = tmp_path / "a.pdf"
-    plain = pdf([LINES]).decode("cp1252")
+    source = pdf([LINES]).decode("cp1252")
     size = "/MediaBox [0 0 595 842]"
-    file.write_bytes(plain.replace(size, f"{size} /Rotate {turned}{crop}").encode("cp1252"))
+    file.write_bytes(source.replace(size, f"{size} /Rotate {turned}{crop}").encode("cp1252"))
     assert_lies_on(boxes(file, "William Fairweather"), by_pdfium(file, "William Fairweather"))
 
 

@@ -67,8 +67,8 @@ def test_handshakes_that_do_not_end_lock_nobody_out(
     """
     with secure(tmp_path, certificate, 2.0, connections=20) as client, ExitStack() as stack:
         silent = [connect(client, stack) for _ in range(60)]
-        with trusting(client, certificate[0]) as fresh:
-            assert fresh.get("/health").status_code == 200
+        with trusting(client, certificate[0]) as another:
+            assert another.get("/health").status_code == 200
         for one in silent:
             with suppress(ConnectionResetError):
                 assert one.recv(1) == b""
@@ -87,11 +87,11 @@ def test_what_is_no_handshake_gets_no_answer(
 def test_an_expired_certificate_is_refused_by_the_client(
     tmp_path: Path, certificate: tuple[str, str]
 ) -> None:
-    old, key = str(tmp_path / "old.pem"), certificate[1]
-    make(old, "-not_before", "20200101000000Z", "-not_after", "20200102000000Z", "-key", key)
+    expired, key = str(tmp_path / "old.pem"), certificate[1]
+    make(expired, "-not_before", "20200101000000Z", "-not_after", "20200102000000Z", "-key", key)
     with (
-        secure(tmp_path, (old, key)) as any_of,
-        trusting(any_of, old) as client,
+        secure(tmp_path, (expired, key)) as any_of,
+        trusting(any_of, expired) as client,
         pytest.raises(httpx.ConnectError, match="certificate has expired"),
     ):
         client.get("/health")

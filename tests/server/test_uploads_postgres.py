@@ -71,8 +71,8 @@ def test_accepted_uploads_outlive_their_server_and_are_answered_by_all(
 ) -> None:
     one, two, _, dsn = service
     monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
-    with server(dsn, tmp_path) as short:
-        accepted = short.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
+    with server(dsn, tmp_path) as lost_server:
+        accepted = lost_server.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
         assert accepted.status_code == 202
     job = f"/v1/jobs/{accepted.json()['id']}"
     assert one.get(job).json()["state"] == "queued"

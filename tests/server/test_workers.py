@@ -161,10 +161,10 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
 
 def test_a_cancelled_upload_ends_at_once(tmp_path: Path) -> None:
     embedder = Counting()
-    long = "\n\n".join(f"# Heading {number}\n\nText {number}." for number in range(2000))
+    long_text = "\n\n".join(f"# Heading {number}\n\nText {number}." for number in range(2000))
     with service(tmp_path, embedder) as made:
         embedder.go.clear()
-        job = made.jobs.add([("long.md", long.encode())])
+        job = made.jobs.add([("long.md", long_text.encode())])
         until(lambda: embedder.texts, 10)
         made.jobs.cancel(job)
         assert done(made, job, 1).files[0].detail == "cancelled"
@@ -364,11 +364,11 @@ def test_what_is_opened_is_not_collected_again_and_again(tmp_path: Path) -> None
     with closing(open_engine(Settings(index=tmp_path)).store):
         started = time.thread_time()
         gc.collect()
-        whole = time.thread_time() - started
+        full_collection = time.thread_time() - started
         try:
             lasting(open_engine(Settings(index=tmp_path / "other"))).store.close()
             started = time.thread_time()
             gc.collect()
-            assert time.thread_time() - started < whole / 3
+            assert time.thread_time() - started < full_collection / 3
         finally:
             gc.unfreeze()

@@ -96,10 +96,10 @@ def shown(questions: QuestionSet, seed: int = 1, **mix: Any) -> list[Group]:
 def test_negatives_have_no_answer_and_absent_questions_are_null(number: int) -> None:
     questions = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
     for group in shown(questions, negatives=1.0, negatives_per_question=number):
-        own, *negatives = group.passages
-        assert len(set(negatives) - {own}) == number
+        answering, *negatives = group.passages
+        assert len(set(negatives) - {answering}) == number
         for answer in group.answers:
-            assert answer in own.text
+            assert answer in answering.text
             assert not any(answer in negative.text for negative in negatives)
     without = shown(questions, drop_gold=1.0)
     assert all(group.answers == () and len(group.passages) == 1 for group in without)

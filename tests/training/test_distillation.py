@@ -63,8 +63,8 @@ def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path
         for rows in ([0, 1], [2]):
             total = 1 + sum(odds[row].sum() for row in rows)
             for row in rows:
-                own = shares[side][row][encoded.scored[row]]
-                assert own == pytest.approx(odds[row] / total, rel=1e-3)
+                of_row = shares[side][row][encoded.scored[row]]
+                assert of_row == pytest.approx(odds[row] / total, rel=1e-3)
     assert not shares[0][~encoded.scored].any()
 
 
@@ -103,17 +103,19 @@ def test_a_token_with_a_space_means_its_word(folder: Path) -> None:
 def test_the_loss_is_the_cross_entropy_and_minimal_at_the_teacher() -> None:
     scores = torch.tensor([[0.5, 2.0, 1.0], [0.0, 1.0, 9.0]], requires_grad=True)
     scored = torch.tensor([[False, True, True], [False, True, False]])
-    own = torch.tensor([0.0, 1.5, 0.5, 1.0]).softmax(0)
-    shares = torch.tensor([[0.0, own[1], own[2]], [0.0, own[3], 0.0]])
+    of_teacher = torch.tensor([0.0, 1.5, 0.5, 1.0]).softmax(0)
+    shares = torch.tensor([[0.0, of_teacher[1], of_teacher[2]], [0.0, of_teacher[3], 0.0]])
     loss = distillation_loss(scores, scored, shares, torch.tensor([0, 0]))
-    assert float(loss.detach()) == pytest.approx(float(-(own * own.log()).sum()), abs=1e-5)
+    assert float(loss.detach()) == pytest.approx(
+        float(-(of_teacher * of_teacher.log()).sum()), abs=1e-5
+    )
     torch.autograd.backward(loss)
     assert scores.grad is not None
     assert float(scores.grad.abs().max()) < 1e-6
     right = torch.tensor([[False, True, False], [False, False, False]])
     group = torch.tensor([0, 1])
-    sure = distillation_loss(scores, scored, right.float(), group)
-    assert torch.allclose(sure, group_loss(scores, scored, right, group), atol=1e-5)
+    of_labels = distillation_loss(scores, scored, right.float(), group)
+    assert torch.allclose(of_labels, group_loss(scores, scored, right, group), atol=1e-5)
 
 
 def test_sentences_and_verdicts_get_the_teachers_probabilities(
@@ -150,6 +152,6 @@ def test_the_teacher_has_its_share_of_the_losses_of_sentences_and_verdicts() -> 
     assert loss(1.0) == pytest.approx(0.0, abs=1e-5)
     assert loss(0.5) == pytest.approx(loss(0.0) / 2, abs=1e-5)
     scores, taught = torch.tensor([[2.0, 0.0, 0.0, -1.0]]), torch.tensor([[0.0, 0.0, 1.0]])
-    own, other = (float(verdict_loss(scores, torch.tensor([label]))) for label in (0, 2))
+    of_label, other = (float(verdict_loss(scores, torch.tensor([label]))) for label in (0, 2))
     mixed = verdict_loss(scores, torch.tensor([0]), taught, 0.25)
-    assert float(mixed) == pytest.approx(0.75 * own + 0.25 * other, abs=1e-5)
+    assert float(mixed) == pytest.approx(0.75 * of_label + 0.25 * other, abs=1e-5)

@@ -81,13 +81,13 @@ def test_a_killed_run_ends_with_the_same_weights_and_half_of_it_is_the_mean(
         training.tune(recipe(seed=6), data, data / "killed")
     training.tune(recipe(), data, data / "killed")
     assert not (data / "killed.checkpoint.pt").exists()
-    whole, killed, half = (weights(data / name) for name in ("whole", "killed", "half"))
-    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    unbroken, killed, half = (weights(data / name) for name in ("whole", "killed", "half"))
+    assert all(torch.equal(unbroken[name], killed[name]) for name in unbroken)
     start = weights(data / "start")
     changed = []
-    for name in whole:
+    for name in unbroken:
         if "pooler" not in name:
-            before, after = start[f"bert.{name}"].float(), whole[name].float()
+            before, after = start[f"bert.{name}"].float(), unbroken[name].float()
             assert torch.allclose(half[name].float(), (before + after) / 2, atol=2e-3)
             changed += [] if torch.equal(before.half(), after.half()) else [name]
     assert changed

@@ -39,11 +39,11 @@ def test_the_null_shares_the_softmax_with_all_windows_of_the_group() -> None:
     scored = torch.tensor([[False, True, True], [False, True, False]])
     right = torch.tensor([[False, True, False], [False, False, False]])
     everything = math.log(1 + math.exp(2.0) + math.exp(1.0) + math.exp(1.0))
-    together = group_loss(scores, scored, right, torch.tensor([0, 0]))
-    assert float(together) == pytest.approx(everything - 2.0, abs=1e-5)
-    apart = group_loss(scores, scored, right, torch.tensor([0, 1]))
+    one_group = group_loss(scores, scored, right, torch.tensor([0, 0]))
+    assert float(one_group) == pytest.approx(everything - 2.0, abs=1e-5)
+    two_groups = group_loss(scores, scored, right, torch.tensor([0, 1]))
     first = math.log(1 + math.exp(2.0) + math.exp(1.0)) - 2.0
-    assert float(apart) == pytest.approx((first + math.log(1 + math.exp(1.0))) / 2, abs=1e-5)
+    assert float(two_groups) == pytest.approx((first + math.log(1 + math.exp(1.0))) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_a_sentence_with_an_answer_is_right(text: str, answers: list[str], expec
 
 def test_a_verdict_that_may_be_either_is_the_sum_of_both() -> None:
     logits = torch.tensor([[1.0, 0.0, -1.0, -2.0], [0.0, 0.0, 0.0, 0.0]])
-    certain = torch.softmax(logits, -1)[0]
+    shares = torch.softmax(logits, -1)[0]
     labelled = (
-        (0, Label.YES, certain[Label.YES]),
-        (0, Label.DEPENDS, certain[Label.DEPENDS]),
+        (0, Label.YES, shares[Label.YES]),
+        (0, Label.DEPENDS, shares[Label.DEPENDS]),
         (1, Label.NOT_YES, 3 / 4),
     )
     for row, label, share in labelled:

@@ -77,8 +77,8 @@ def test_three_heads_are_trained_saved_and_resumed(data: Path) -> None:
     assert (len(output.sentences), len(output.verdicts)) == (2, 1)
     stage = RECIPE["stage"][1] | {"steps": 1, "from": 0.0}
     training.train(recipe(init="first", stage=[stage]), data, data / "second")
-    again = ExtractiveReader(str(data / "second")).read("was abra built?", [hit])
-    assert again.verdicts[0].yes == pytest.approx(output.verdicts[0].yes, abs=0.02)
+    resumed = ExtractiveReader(str(data / "second")).read("was abra built?", [hit])
+    assert resumed.verdicts[0].yes == pytest.approx(output.verdicts[0].yes, abs=0.02)
 
 
 @pytest.mark.slow
@@ -95,10 +95,10 @@ def test_a_killed_run_gives_the_same_weights(data: Path, monkeypatch: pytest.Mon
             training.train(changed, folder, data / "killed")
     training.train(recipe(), data, data / "killed")
     assert not (data / "killed.checkpoint.pt").exists()
-    whole, killed = (load_weights(data / name / WEIGHTS) for name in ("whole", "killed"))
-    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    unbroken, killed = (load_weights(data / name / WEIGHTS) for name in ("whole", "killed"))
+    assert all(torch.equal(unbroken[name], killed[name]) for name in unbroken)
     start = as_stored(load_weights(data / "start" / WEIGHTS), data)
-    changed_names = [name for name in whole if not torch.equal(whole[name], start[name])]
+    changed_names = [name for name in unbroken if not torch.equal(unbroken[name], start[name])]
     assert changed_names
     assert not any("embeddings" in name for name in changed_names)
     digest = (data / "whole/model.sha256").read_text().strip()
@@ -149,9 +149,9 @@ def headless(folder: Path) -> Path:
 def test_own_questions_train_a_reader(tmp_path: Path, shape: Callable[[Path], Path]) -> None:
     shape(tmp_path / "start")
     (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
-    own = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
+    recipe = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
     out = tmp_path / "new" / "v1.2"
-    before, after = training.fine_tune(own, tmp_path / "mine.json", None, out, ExtractiveReader)
+    before, after = training.fine_tune(recipe, tmp_path / "mine.json", None, out, ExtractiveReader)
     assert (before is None) == (shape is headless)
     assert before is None or (before.answerable, before.unanswerable) == (2, 2)
     assert (after.answerable, after.unanswerable) == (2, 2)

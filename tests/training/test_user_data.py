@@ -80,8 +80,8 @@ def test_at_least_one_document_is_held_out_but_not_all(corpus: Path, hold_out: f
     recipe = load_recipe(OwnRecipe).model_copy(update={"hold_out": hold_out})
     rows = [{"question": "When was it mended?", "answers": ["2015"]}]
     path = gold(corpus, *rows, {"question": "The rent?", "answers": ["900"]})
-    own = own_set(path, corpus, count, recipe)
-    assert len(own.articles) == len(own.held_out) == 1
+    user_set = own_set(path, corpus, count, recipe)
+    assert len(user_set.articles) == len(user_set.held_out) == 1
     with pytest.raises(InputError, match="--corpus"):
         own_set(path, None, count, recipe)
 
@@ -96,8 +96,8 @@ def test_articles_without_questions_or_text_do_not_count(tmp_path: Path) -> None
     ]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"data": articles}))
-    own = own_set(path, None, count, load_recipe(OwnRecipe))
-    assert {article["title"] for article in own.articles + own.held_out} == {"a", "b"}
+    user_set = own_set(path, None, count, load_recipe(OwnRecipe))
+    assert {article["title"] for article in user_set.articles + user_set.held_out} == {"a", "b"}
     path.write_text(json.dumps({"data": articles[1:]}))
     with pytest.raises(InputError, match="asks about 1 documents"):
         own_set(path, None, count, load_recipe(OwnRecipe))

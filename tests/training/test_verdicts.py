@@ -41,9 +41,9 @@ def test_a_fifth_of_the_claims_is_held_out(tmp_path: Path) -> None:
 
 
 def test_another_text_decides_nothing(tmp_path: Path) -> None:
-    own = {row[:2] for row in examples(tmp_path, {"fever": 99})}
+    known_pairs = {row[:2] for row in examples(tmp_path, {"fever": 99})}
     rows = examples(tmp_path, {"fever": 99}, elsewhere=1.0)
-    labels = {label for text, evidence, label in rows if (text, evidence) not in own}
+    labels = {label for text, evidence, label in rows if (text, evidence) not in known_pairs}
     assert labels == {Label.UNSAID}
 
 

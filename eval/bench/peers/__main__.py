@@ -75,8 +75,8 @@ def prepare(work: Path) -> None:
     for path in source.glob("*.json"):
         shutil.copy(path, reader)
     weights = load_weights(source / WEIGHTS)
-    wide = {name: weight.float().contiguous() for name, weight in weights.items()}
-    save_file(wide, reader / WEIGHTS, {"format": "pt"})
+    in_fp32 = {name: weight.float().contiguous() for name, weight in weights.items()}
+    save_file(in_fp32, reader / WEIGHTS, {"format": "pt"})
     count = build.embedder(Settings()).count_tokens
     passages = [passage for _, passages in systems.documents(count) for passage in passages]
     texts = [(f"{p.document_id}#{p.start}", p.document_id, p.in_context) for p in passages]

@@ -116,8 +116,10 @@ def ratios(
         blocks = measured.get(phase, {}).get(group, {})
         seconds = {system: [block[key] for block in each] for system, each in blocks.items()}
         if base in seconds:
-            own = seconds.pop(base)
-            by_measurement[name] = {system: paired(own, each) for system, each in seconds.items()}
+            base_seconds = seconds.pop(base)
+            by_measurement[name] = {
+                system: paired(base_seconds, each) for system, each in seconds.items()
+            }
     return by_measurement
 
 

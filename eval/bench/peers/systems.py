@@ -116,8 +116,8 @@ class Ours(System):
         from rag.evaluation.error_analysis import best_candidate
 
         answer = self._engine.ask(question, READ)
-        likeliest = best_candidate(answer)
-        return answer.text, likeliest.text if likeliest else None
+        candidate = best_candidate(answer)
+        return answer.text, candidate.text if candidate else None
 
 
 class OursFp32(Ours):
@@ -197,13 +197,13 @@ class Plain(System):
         """(score above the null, first token, last token)."""
         import numpy as np
 
-        outside = np.array([0 if sequence == 1 else -np.inf for sequence in sequences])
-        firsts, lasts = (np.argsort(-(side + outside))[: self.best] for side in (start, end))
+        penalty = np.array([0 if sequence == 1 else -np.inf for sequence in sequences])
+        firsts, lasts = (np.argsort(-(side + penalty))[: self.best] for side in (start, end))
         pairs = [
             (float(start[a] + end[b] - start[0] - end[0]), int(a), int(b))
             for a in firsts
             for b in lasts
-            if outside[a] == outside[b] == 0 and 0 <= b - a < self.max_answer_tokens
+            if penalty[a] == penalty[b] == 0 and 0 <= b - a < self.max_answer_tokens
         ]
         return max(pairs, default=(-np.inf, 0, 0))
 
@@ -265,8 +265,8 @@ class Haystack(System):
     def ask(self, question: str) -> Reply:
         output = self._asks.run({"embedder": {"text": question}, "reader": {"query": question}})
         answers = [answer.data for answer in output["reader"]["answers"]]
-        likeliest = next((answer for answer in answers if answer is not None), None)
-        return answers[0] if answers else None, likeliest
+        candidate = next((answer for answer in answers if answer is not None), None)
+        return answers[0] if answers else None, candidate
 
     def _pipeline(self, **components: Any) -> Any:
         pipeline = self._haystack.Pipeline()

@@ -90,7 +90,9 @@ def test_the_reading_tools_are_marked_and_short(client: httpx.Client) -> None:
 
 
 def test_results_are_short(tmp_path: Path) -> None:
-    long = "\n\n".join(f"# Part {n}\n\nThe lease of part {n} ends in May." for n in range(2000))
+    long_text = "\n\n".join(
+        f"# Part {n}\n\nThe lease of part {n} ends in May." for n in range(2000)
+    )
     folder = "a-rather-long-folder-name-and-another-folder"
     texts = {f"{folder}-the-name-of-a-lease-{n}.md": "# Lease\n\nIt ends." for n in range(70)}
     calls: list[tuple[str, dict[str, Any]]] = [
@@ -104,11 +106,11 @@ def test_results_are_short(tmp_path: Path) -> None:
         ("check_claims", {"text": "The lease of part 7 ends in June. " * 60}),
     ]
     with serving(tmp_path) as client:
-        put_texts(client, {**texts, "long.md": long})
+        put_texts(client, {**texts, "long.md": long_text})
         for tool, arguments in calls:
-            shown, structure, is_error = call(client, tool, **arguments)
-            assert not is_error, shown
-            assert tokens(shown) < 3000, tool
+            text, structure, is_error = call(client, tool, **arguments)
+            assert not is_error, text
+            assert tokens(text) < 3000, tool
             assert tokens(structure) < 3000, tool
         outline = {"document_id": "uploads/long.md"}
         after = fields(client, "outline", **outline)["next"]

@@ -60,10 +60,10 @@ def test_the_definitions_with_the_writing_tools_take_less_than_2000_tokens(
     library: LocalLibrary,
 ) -> None:
     tools = talk(library, lambda agent: agent.list_tools(), "auto", writes=True).tools
-    shown = {tool.name: tool.model_dump(by_alias=True, exclude_none=True) for tool in tools}
-    assert {"ask", "run_grid", "ingest", "delete"} <= set(shown)
-    assert len(json.dumps([*shown.values()], ensure_ascii=False)) / 3.5 < 2000
-    turns = shown["ask"]["inputSchema"]["properties"]["conversation"]
+    definitions = {tool.name: tool.model_dump(by_alias=True, exclude_none=True) for tool in tools}
+    assert {"ask", "run_grid", "ingest", "delete"} <= set(definitions)
+    assert len(json.dumps([*definitions.values()], ensure_ascii=False)) / 3.5 < 2000
+    turns = definitions["ask"]["inputSchema"]["properties"]["conversation"]
     assert set(turns["items"]["properties"]) == {"question", "answer", "documents"}
 
 
@@ -150,8 +150,10 @@ def test_a_call_may_name_a_collection(settings: Settings, library: LocalLibrary)
 
     async def use(agent: Any) -> Any:
         question = {"question": "When does the lease of Ada end?"}
-        inside = await agent.call_tool("ask", {**question, "collection": "contracts"})
-        assert inside.structured_content["citations"][0]["document_id"] == "uploads/lease.txt"
+        in_collection = await agent.call_tool("ask", {**question, "collection": "contracts"})
+        assert (
+            in_collection.structured_content["citations"][0]["document_id"] == "uploads/lease.txt"
+        )
         listed = await agent.call_tool("list_documents", {"collection": "default"})
         assert [row["document_id"] for row in listed.structured_content["documents"]] == [
             "uploads/oman.txt"

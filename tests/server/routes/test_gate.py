@@ -125,17 +125,17 @@ def test_what_the_documents_do_not_support_is_marked(api: Any, model: Model) -> 
 
 def test_a_streamed_answer_is_gathered_and_marked(api: Any, model: Model) -> None:
     model.says(f"{TRUE} {FALSE}", "The lease ends in May 2027.")
-    whole = chat(api)
+    completion = chat(api)
     chunks = list(chat(api, stream=True, stream_options={"include_usage": True}))
     assert model.requests[-1]["stream"] is False
     assert "stream_options" not in model.requests[-1]
-    for place, choice in enumerate(whole.choices):
-        own = [one for chunk in chunks for one in chunk.choices if one.index == place]
-        assert "".join(one.delta.content or "" for one in own) == choice.message.content
-        assert [one.finish_reason for one in own if one.finish_reason] == ["stop"]
-        assert own[-1].rag == choice.rag
-    assert MARKED in whole.choices[0].message.content
-    assert whole.choices[1].message.content == "The lease ends in May 2027."
+    for place, choice in enumerate(completion.choices):
+        choice_chunks = [one for chunk in chunks for one in chunk.choices if one.index == place]
+        assert "".join(one.delta.content or "" for one in choice_chunks) == choice.message.content
+        assert [one.finish_reason for one in choice_chunks if one.finish_reason] == ["stop"]
+        assert choice_chunks[-1].rag == choice.rag
+    assert MARKED in completion.choices[0].message.content
+    assert completion.choices[1].message.content == "The lease ends in May 2027."
     assert chunks[-1].usage.total_tokens == 7
 
 
@@ -202,9 +202,9 @@ def test_a_server_that_is_late_or_absent_is_an_error(tmp_path: Path, model: Mode
     asked = {"messages": [{"role": "user", "content": "Why?"}]}
     model.says("Late.")
     model.seconds = 3.0
-    with serving(tmp_path / "late", gate=model.address, gate_seconds=1) as late:
+    with serving(tmp_path / "late", gate=model.address, gate_seconds=1) as impatient:
         started = time.monotonic()
-        answered = late.post("/v1/gate/chat/completions", json=asked)
+        answered = impatient.post("/v1/gate/chat/completions", json=asked)
         assert time.monotonic() - started < 2.5
     assert (answered.status_code, "RAG_GATE_SECONDS" in answered.text) == (504, True)
     with serving(tmp_path / "absent", gate="http://127.0.0.1:9/v1") as absent:

@@ -115,8 +115,10 @@ def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
         after = client.get("/v1/grids/leases").json()
         assert after["counts"]["waiting"] in (0, 2)
         for row, cells in values(after).items():
-            for old, new in zip(values(before).get(row, cells), cells, strict=True):
-                assert old in (new, None)
+            for value_before, value_after in zip(
+                values(before).get(row, cells), cells, strict=True
+            ):
+                assert value_before in (value_after, None)
 
 
 def test_a_cancelled_grid_keeps_what_was_asked(tmp_path: Path) -> None:

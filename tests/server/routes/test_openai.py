@@ -44,8 +44,8 @@ def respond(api: Any, text: Any = QUESTION, **options: Any) -> Any:
 
 
 def test_a_completion_quotes_and_annotates_streamed_or_not(api: Any, client: httpx.Client) -> None:
-    whole = chat(api, temperature=0.7, tools=[], max_tokens=5)
-    (choice,) = whole.choices
+    completion = chat(api, temperature=0.7, tools=[], max_tokens=5)
+    (choice,) = completion.choices
     content = choice.message.content
     assert (choice.finish_reason, choice.message.role) == ("stop", "assistant")
     assert content == f"William Burns [1]\n\n[1] oman (uploads/oman.txt): “{SENTENCE}”"
@@ -65,7 +65,7 @@ def test_a_completion_quotes_and_annotates_streamed_or_not(api: Any, client: htt
     assert streamed == [[annotation.model_dump()]]
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
     assert chunks[-1].usage.total_tokens == 0
-    outcomes = [whole.rag, *(chunk.rag for chunk in chunks if hasattr(chunk, "rag"))]
+    outcomes = [completion.rag, *(chunk.rag for chunk in chunks if hasattr(chunk, "rag"))]
     assert [(outcome["found"], outcome["form"]) for outcome in outcomes] == [(True, "span")] * 2
 
 
@@ -102,25 +102,25 @@ def test_earlier_turns_are_the_context(api: Any) -> None:
 
 
 def test_a_response_has_the_search_and_both_kinds_of_citation(api: Any) -> None:
-    whole = respond(api, metadata={"a": "b"})
-    searched, message = whole.output
+    response = respond(api, metadata={"a": "b"})
+    searched, message = response.output
     assert (searched.type, searched.status) == ("file_search_call", "completed")
-    best = searched.results[0]
-    assert (best.file_id, best.filename) == ("uploads/oman.txt", "oman.txt")
-    start, end = (int(best.attributes[f"{name}_char_index"]) for name in ("start", "end"))
-    assert OMAN[start:end] == best.text
-    assert whole.output_text.startswith("William Burns [1]\n\n[1] ")
+    top_result = searched.results[0]
+    assert (top_result.file_id, top_result.filename) == ("uploads/oman.txt", "oman.txt")
+    start, end = (int(top_result.attributes[f"{name}_char_index"]) for name in ("start", "end"))
+    assert OMAN[start:end] == top_result.text
+    assert response.output_text.startswith("William Burns [1]\n\n[1] ")
     file, link = message.content[0].annotations
     assert (file.type, file.file_id, file.index) == ("file_citation", "uploads/oman.txt", 13)
-    assert whole.output_text[link.start_index : link.end_index] == "William Burns"
-    assert whole.metadata == {"a": "b"}
+    assert response.output_text[link.start_index : link.end_index] == "William Burns"
+    assert response.metadata == {"a": "b"}
 
     with api.responses.stream(model="rag", input=QUESTION) as stream:
         events = [event.type for event in stream]
         final = stream.get_final_response()
     assert (events[0], events[-1]) == ("response.created", "response.completed")
     assert "response.output_text.annotation.added" in events
-    assert final.output_text == whole.output_text
+    assert final.output_text == response.output_text
     assert len(final.output[1].content[0].annotations) == 2
 
 
@@ -138,26 +138,26 @@ def test_a_vector_store_is_searched(api: Any) -> None:
         return list(api.vector_stores.search("default", query=query, **options))
 
     assert api.vector_stores.retrieve("default").file_counts.total == 2
-    (best,) = search("secret talks", max_num_results=1)
-    assert (best.file_id, best.filename) == ("uploads/oman.txt", "oman.txt")
-    start, end = (int(best.attributes[f"{name}_char_index"]) for name in ("start", "end"))
-    assert OMAN[start:end] == best.content[0].text
-    assert best.attributes["type"] == "txt"
-    several = search(["secret talks", "lease"], max_num_results=5)
-    scores = [result.score for result in several]
+    (top_result,) = search("secret talks", max_num_results=1)
+    assert (top_result.file_id, top_result.filename) == ("uploads/oman.txt", "oman.txt")
+    start, end = (int(top_result.attributes[f"{name}_char_index"]) for name in ("start", "end"))
+    assert OMAN[start:end] == top_result.content[0].text
+    assert top_result.attributes["type"] == "txt"
+    results = search(["secret talks", "lease"], max_num_results=5)
+    scores = [result.score for result in results]
     assert scores == sorted(scores, reverse=True)
-    assert {result.file_id for result in several} == {"uploads/oman.txt", "uploads/lease.md"}
+    assert {result.file_id for result in results} == {"uploads/oman.txt", "uploads/lease.md"}
     no_text: Any = {"type": "and", "filters": [{"type": "ne", "key": "type", "value": "txt"}]}
-    (only,) = search("secret talks", filters=no_text)
-    assert only.file_id == "uploads/lease.md"
+    (filtered,) = search("secret talks", filters=no_text)
+    assert filtered.file_id == "uploads/lease.md"
     assert len(search("talks", ranking_options={"score_threshold": 1.0})) <= 1
 
 
 def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> None:
     packed = api.embeddings.create(model="rag", input=["secret talks", "lease"])  # in base64
-    plain = client.post("/v1/embeddings", json={"input": "secret talks"}).json()
+    as_floats = client.post("/v1/embeddings", json={"input": "secret talks"}).json()
     first = np.asarray(packed.data[0].embedding)
-    assert np.allclose(first, plain["data"][0]["embedding"])
+    assert np.allclose(first, as_floats["data"][0]["embedding"])
     assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
     assert [row.index for row in packed.data] == [0, 1]
     query = client.post("/v1/embeddings", json={"input": "secret talks", "input_type": "query"})
@@ -206,7 +206,7 @@ def test_a_collection_is_a_model_and_a_vector_store_for_a_key(tmp_path: Path) ->
         question, below = "When does the lease end?", "/collections/contracts"
         lease = {"name": "lease.md", "text": LEASE}
         client.post(f"/v1{below}/documents", json=lease).raise_for_status()
-        with api_of(client, "", token) as api, api_of(client, below, token) as inner:
+        with api_of(client, "", token) as api, api_of(client, below, token) as of_collection:
             assert [model.id for model in api.models.list()] == ["rag", "rag:contracts"]
             assert api.models.retrieve("rag:contracts").owned_by == "rag"
             assert [store.id for store in api.vector_stores.list()] == ["default", "contracts"]
@@ -216,9 +216,9 @@ def test_a_collection_is_a_model_and_a_vector_store_for_a_key(tmp_path: Path) ->
             assert found.filename == "lease.md"
             with pytest.raises(openai.ConflictError, match="the index is empty"):
                 chat(api, question)
-            assert chat(inner, question).choices[0].message == message
+            assert chat(of_collection, question).choices[0].message == message
             with pytest.raises(openai.NotFoundError, match="no collection gone"):
-                inner.vector_stores.search("gone", query="lease")
+                of_collection.vector_stores.search("gone", query="lease")
 
 
 def test_dify_gets_records(client: httpx.Client) -> None:

@@ -21,13 +21,13 @@ SEARCHED = {"q": "secret talks", "format": "json"}
 
 
 def test_the_text_with_the_answer_is_first(client: httpx.Client) -> None:
-    long = "The weather was fine. " * 1500 + OMAN  # counts by its best passage
-    for best in (OMAN, long):
-        body = {**ASKED, "documents": [LEASE, {"text": best}, " "], "unknown": 1}
+    long_text = "The weather was fine. " * 1500 + OMAN  # counts by its best passage
+    for answering in (OMAN, long_text):
+        body = {**ASKED, "documents": [LEASE, {"text": answering}, " "], "unknown": 1}
         ranked = client.post("/v1/rerank", json=body).json()
         assert ranked["model"] == ASKED["model"]
         assert [row["index"] for row in ranked["results"]] == [1, 0, 2]
-        assert [row["document"]["text"] for row in ranked["results"]] == [best, LEASE, " "]
+        assert [row["document"]["text"] for row in ranked["results"]] == [answering, LEASE, " "]
         first, second, third = (row["relevance_score"] for row in ranked["results"])
         assert first > 0.9 > second > third
         assert third < 0.01
@@ -73,12 +73,18 @@ def test_results_have_the_fields_that_clients_read(client: httpx.Client) -> None
     assert page["query"] == "secret talks"
     assert page["number_of_results"] == len(page["results"]) == 2
     assert page["answers"] == page["suggestions"] == page["unresponsive_engines"] == []
-    best, second = page["results"]
-    assert best["score"] >= second["score"]
-    assert (best["title"], best["engine"], best["publishedDate"]) == ("oman", "rag", None)
-    place = {name: values[0] for name, values in parse_qs(urlsplit(best["url"]).fragment).items()}
+    top_result, second = page["results"]
+    assert top_result["score"] >= second["score"]
+    assert (top_result["title"], top_result["engine"], top_result["publishedDate"]) == (
+        "oman",
+        "rag",
+        None,
+    )
+    place = {
+        name: values[0] for name, values in parse_qs(urlsplit(top_result["url"]).fragment).items()
+    }
     assert place["document"] == "uploads/oman.txt"
-    assert OMAN[int(place["start"]) : int(place["end"])] == best["content"]
+    assert OMAN[int(place["start"]) : int(place["end"])] == top_result["content"]
     for change, count in (({"categories": "general"}, 2), ({"pageno": "2"}, 0)):
         assert len(client.get("/search", params=SEARCHED | change).json()["results"]) == count
     assert client.get("/search", params=SEARCHED | {"categories": "images"}).json()["results"] == []
@@ -91,8 +97,8 @@ def test_a_document_of_the_web_has_its_own_address_and_date(client: httpx.Client
     body = {"text": "Zebras graze in Kenya.", "metadata": metadata}
     client.put("/v1/documents/web/zebras.md", json=body).raise_for_status()
     try:
-        best = client.get("/search", params={**SEARCHED, "q": "zebras"}).json()["results"][0]
-        assert (best["url"], best["publishedDate"]) == (metadata["url"], "2024-05-01")
+        top_result = client.get("/search", params={**SEARCHED, "q": "zebras"}).json()["results"][0]
+        assert (top_result["url"], top_result["publishedDate"]) == (metadata["url"], "2024-05-01")
     finally:
         client.delete("/v1/documents/web/zebras.md")
 
@@ -103,14 +109,14 @@ def basic(password: str) -> str:
 
 def test_the_key_may_come_as_these_clients_send_it(tmp_path: Path) -> None:
     key = add_key(tmp_path, "write")
-    with serving(tmp_path, key=key) as client, with_key(client) as free:
+    with serving(tmp_path, key=key) as client, with_key(client) as keyless:
         client.put("/v1/documents/oman.md", json={"text": OMAN}).raise_for_status()
         for headers in ({"X-API-Key": key}, {"Authorization": basic(key)}):
             for path in ("/search", "/v1/collections/default/search"):
-                assert free.get(path, params=SEARCHED, headers=headers).json()["results"]
-            asked = free.post("/v1/ask", json={"question": "Who?"}, headers=headers)
+                assert keyless.get(path, params=SEARCHED, headers=headers).json()["results"]
+            asked = keyless.post("/v1/ask", json={"question": "Who?"}, headers=headers)
             assert asked.status_code == 401
         for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": basic("wrong")}):
-            assert free.get("/search", params=SEARCHED, headers=headers).status_code == 401
+            assert keyless.get("/search", params=SEARCHED, headers=headers).status_code == 401
         broken = [(b"Authorization", b"Basic \xe9")]
-        assert free.get("/search", params=SEARCHED, headers=broken).status_code == 401
+        assert keyless.get("/search", params=SEARCHED, headers=broken).status_code == 401

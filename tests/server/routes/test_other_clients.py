@@ -19,9 +19,9 @@ def http() -> Iterator[httpx.Client]:
 def test_langchain_reads_both_apis(client: httpx.Client, http: httpx.Client) -> None:
     langchain = pytest.importorskip("langchain_openai")
     options = {"base_url": f"{client.base_url}/v1", "api_key": "none", "model": "rag"}
-    plain = langchain.ChatOpenAI(**options, http_client=http)
-    assert plain.invoke(QUESTION).content.startswith("William Burns [1]\n\n[1] ")
-    streamed = [str(chunk.content) for chunk in plain.stream(QUESTION)]
+    completions = langchain.ChatOpenAI(**options, http_client=http)
+    assert completions.invoke(QUESTION).content.startswith("William Burns [1]\n\n[1] ")
+    streamed = [str(chunk.content) for chunk in completions.stream(QUESTION)]
     assert "".join(streamed).startswith("William Burns [1]")
     rich = langchain.ChatOpenAI(**options, http_client=http, use_responses_api=True)
     (text,) = [block for block in rich.invoke(QUESTION).content if block["type"] == "text"]

@@ -46,8 +46,8 @@ def test_a_refusal_gets_a_certificate_that_can_be_checked(tmp_path: Path) -> Non
             assert (check["kind"], check["holds"], check["faults"]) == ("certificate", True, [])
             (fault,) = checked(client, written.replace(b"Zebra", b"Quagga"))["faults"]
             assert "not as rag wrote it" in fault
-        again = checked(client, data.content, "?replay=true")["replay"]
-        assert (again["same"], again["changed"], again["answer"]["answer"]) == (True, [], None)
+        replay = checked(client, data.content, "?replay=true")["replay"]
+        assert (replay["same"], replay["changed"], replay["answer"]["answer"]) == (True, [], None)
         put_text(client, "zebra.txt", "Zebra crossings are painted in May.")
         check = checked(client, page.content)
         assert (check["holds"], check["added"]) == (False, ["uploads/zebra.txt"])
@@ -122,8 +122,8 @@ def test_what_is_no_proof_is_refused_with_its_reason(client: httpx.Client) -> No
         assert client.post("/v1/proofs/bundle", json=body).status_code == 422
     citation = client.post("/v1/ask", json=BURNS).json()["citations"][0]
     receipt = client.post("/v1/ask", json=BURNS).json()["receipt"]
-    many = {"answer": "x", "citations": [citation], "receipt": {**receipt, "read": 101}}
-    sent = client.post("/v1/proofs/verify?replay=true", files={"file": json.dumps(many)})
+    too_many = {"answer": "x", "citations": [citation], "receipt": {**receipt, "read": 101}}
+    sent = client.post("/v1/proofs/verify?replay=true", files={"file": json.dumps(too_many)})
     assert (sent.status_code, "101 passages" in sent.text) == (422, True)
 
 

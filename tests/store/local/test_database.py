@@ -44,8 +44,10 @@ def broken(path: Path) -> str:
     [0.99, 0.5, 0.02, 0.0005, b"garbage", b"garbage" * 9999, b"SQLite format 3\0\xff" * 999],
 )
 def test_cut_files_and_garbage_are_named_and_left_alone(path: Path, content: float | bytes) -> None:
-    whole = path.read_bytes()
-    path.write_bytes(content if isinstance(content, bytes) else whole[: int(len(whole) * content)])
+    stored = path.read_bytes()
+    path.write_bytes(
+        content if isinstance(content, bytes) else stored[: int(len(stored) * content)]
+    )
     assert f"{path} is not a readable database" in broken(path)
 
 
