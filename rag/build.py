@@ -212,11 +212,11 @@ def reader(settings: Settings) -> Reader:
     from rag.models.reader import ExtractiveReader
 
     main_reader = ExtractiveReader(settings.reader, arithmetic=_arithmetic(settings))
-    first = first_reader(settings.reader)
-    if first is None:
+    first_model = first_reader(settings.reader)
+    if first_model is None:
         return main_reader
-    first_reader_model = ExtractiveReader(first, arithmetic=_arithmetic(settings))
-    return Cascade(LastReading(first_reader_model), main_reader, CASCADE_READS)
+    small = ExtractiveReader(first_model, arithmetic=_arithmetic(settings))
+    return Cascade(LastReading(small), main_reader, CASCADE_READS)
 
 
 def stages(reader: Reader) -> tuple[Reader, Reader]:

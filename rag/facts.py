@@ -190,10 +190,10 @@ class FactTable:
     @property
     def last_group(self) -> str:
         """The label above the last row, under which the next page may go on."""
-        last = self.rows[-1] if self.rows else None
-        if last is None or (last.labels and _ENDS_GROUP.match(last.labels[-1])):
+        row = self.rows[-1] if self.rows else None
+        if row is None or (row.labels and _ENDS_GROUP.match(row.labels[-1])):
             return ""
-        return last.labels[0] if len(last.labels) > 1 or not last.facts else ""
+        return row.labels[0] if len(row.labels) > 1 or not row.facts else ""
 
     def row_at(self, offset: int) -> FactRow | None:
         """The row around an offset, without the labels above it."""

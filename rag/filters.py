@@ -158,9 +158,9 @@ def pages(filter: Filter) -> Pages | None:
     bounds = [(condition.op, int(condition.value)) for condition in filter if condition.key == PAGE]
     if not bounds:
         return None
-    first = [number + (op == ">") for op, number in bounds if ">" in op or op == "="]
-    last = [number - (op == "<") for op, number in bounds if "<" in op or op == "="]
-    return Pages(max([1, *first]), min([_LAST_PAGE, *last]))
+    minimums = [number + (op == ">") for op, number in bounds if ">" in op or op == "="]
+    maximums = [number - (op == "<") for op, number in bounds if "<" in op or op == "="]
+    return Pages(max([1, *minimums]), min([_LAST_PAGE, *maximums]))
 
 
 def of_documents(filter: Filter) -> Filter:

@@ -347,8 +347,8 @@ def _best_of_others(scores: Rows) -> Rows:
     """For each score the highest among the others; 0 for a single one."""
     if len(scores) == 1:
         return np.zeros(1, dtype=np.float32)
-    second, first = np.partition(scores, -2)[-2:]
-    rivals: Scores = np.where(scores == first, second, first)
+    next_highest, highest = np.partition(scores, -2)[-2:]
+    rivals: Scores = np.where(scores == highest, next_highest, highest)
     return rivals
 
 

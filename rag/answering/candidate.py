@@ -43,9 +43,9 @@ def cite(span: Span, document: Document) -> Citation | None:
     offsets = whole(passage, span.start, span.end)
     start, end = (passage.start + offset for offset in offsets)
     sentence = passage_sentence(passage, span.start, span.end)
-    first, last = (passage.start + offset for offset in sentence)
+    sentence_start, sentence_end = (passage.start + offset for offset in sentence)
     return replace(
-        quoted(document, start, end, (first, last)),
+        quoted(document, start, end, (sentence_start, sentence_end)),
         headings=passage.headings,
         copies=tuple(
             Place(p.document_id, p.start + offsets[0], p.start + offsets[1], label=p.title)
@@ -71,7 +71,7 @@ def cite_all(
 
 def quoted(document: Document, start: int, end: int, sentence: Offsets | None = None) -> Citation:
     """`document.text[start:end]` as a citation; its sentence is `sentence`, or the quote itself."""
-    first, last = sentence or (start, end)
+    sentence_start, sentence_end = sentence or (start, end)
     text = document.text
     day = document_date(document.metadata, text)
     return Citation(
@@ -83,9 +83,9 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
         start=start,
         end=end,
         quote=text[start:end],
-        sentence_start=first,
-        sentence_end=last,
-        sentence=text[first:last],
+        sentence_start=sentence_start,
+        sentence_end=sentence_end,
+        sentence=text[sentence_start:sentence_end],
         page=document.page(start),
         date=day.isoformat() if day else "",
     )
@@ -129,29 +129,29 @@ def whole(passage: Passage, start: int, end: int) -> Offsets:
     a number from its unit.
     """
     text = passage.text
-    first, last = passage_sentence(passage, start, end)
-    for token in _TOKEN.finditer(text, first, last):
+    sentence_start, sentence_end = passage_sentence(passage, start, end)
+    for token in _TOKEN.finditer(text, sentence_start, sentence_end):
         if token.start() < end and start < token.end():
             trimmed = token.start() + len(token.group().rstrip(".:-"))
             start, end = min(start, token.start()), max(end, trimmed)
-    start, end = _bracketed(text, start, end, first, last)
-    if text[end - 1].isdigit() and (unit := _UNIT.match(text, end, last)):
+    start, end = _bracketed(text, start, end, sentence_start, sentence_end)
+    if text[end - 1].isdigit() and (unit := _UNIT.match(text, end, sentence_end)):
         end = unit.end()
-    if text[start].isdigit() and (sign := _CURRENCY.search(text, first, start)):
+    if text[start].isdigit() and (sign := _CURRENCY.search(text, sentence_start, start)):
         start = sign.start()
     return start, end
 
 
-def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offsets:
+def _bracketed(text: str, start: int, end: int, least: int, most: int) -> Offsets:
     """The stretch, extended to both brackets of a pair if it contains only one."""
     for opening, closing in _BRACKETS.items():
         words = text[start:end]
         depth = words.count(opening) - words.count(closing)
-        if depth > 0 and (closing_offset := text.find(closing, end, min(last, end + _REACH))) >= 0:
+        if depth > 0 and (closing_offset := text.find(closing, end, min(most, end + _REACH))) >= 0:
             end = closing_offset + 1
         elif (
             depth < 0
-            and (closing_offset := text.rfind(opening, max(first, start - _REACH), start)) >= 0
+            and (closing_offset := text.rfind(opening, max(least, start - _REACH), start)) >= 0
         ):
             start = closing_offset
     return start, end
@@ -185,7 +185,9 @@ class Candidate:
 
     def overlaps(self, other: Candidate) -> bool:
         """Whether both quote the same words somewhere."""
-        return any(first.overlaps(second) for first in self.places for second in other.places)
+        return any(
+            place.overlaps(other_place) for place in self.places for other_place in other.places
+        )
 
     def pieces(self, documents: Mapping[str, Document]) -> tuple[Piece, ...]:
         """The places as quotes; `gap` where text between them in one document is left out."""

@@ -57,19 +57,23 @@ def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:
     if all(number <= 0 for number in numbers):
         numbers = [-number for number in numbers]
     decimals = max(_decimals(fact.text) for fact in facts)
-    first = facts[0]
+    leading = facts[0]
     operands = [_shown(number, _decimals(f.text)) for number, f in zip(numbers, facts, strict=True)]
     if operation in ("difference", "sum"):
         is_sum = operation == "sum"
         result = round(sum(numbers) if is_sum else numbers[0] - numbers[1], decimals)
         line = (" + " if is_sum else " − ").join(operands)
         unit = (
-            "%" if first.unit == "percent" else f" {first.unit}" if first.unit != "number" else ""
+            "%"
+            if leading.unit == "percent"
+            else f" {leading.unit}"
+            if leading.unit != "number"
+            else ""
         )
-        scale = _SCALES.get(first.scale, "")
+        scale = _SCALES.get(leading.scale, "")
         text = f"{line} = {_shown(result, decimals)}{scale}{unit.rstrip()}"
-        number = round(result * first.scale, max(0, decimals))
-        return Computation(operation, text, number, first.unit, len(facts))
+        number = round(result * leading.scale, max(0, decimals))
+        return Computation(operation, text, number, leading.unit, len(facts))
     if len(facts) != 2 or numbers[1] <= 0 or (operation == "share" and numbers[0] < 0):
         return None
     share = operation == "share"

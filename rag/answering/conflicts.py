@@ -39,48 +39,51 @@ def conflicts(analysis: QuestionAnalysis, ranked: Sequence[SpanGroup]) -> list[S
 
 
 def _contradicts(analysis: QuestionAnalysis, best: SpanGroup, rival: SpanGroup) -> bool:
-    first, second = best.best, rival.best
-    if compare(first.meaning, second.meaning) is not Relation.CONTRADICTS or second.span.score <= 0:
+    given, opposed = best.best, rival.best
+    if (
+        compare(given.meaning, opposed.meaning) is not Relation.CONTRADICTS
+        or opposed.span.score <= 0
+    ):
         return False
-    if first.meaning.key == second.meaning.key:  # one affirms it, the other denies it
+    if given.meaning.key == opposed.meaning.key:  # one affirms it, the other denies it
         return True
-    if _is_said_to_differ(first, second):
+    if _is_said_to_differ(given, opposed):
         return True
-    if _is_beside(first, second) or _is_of_other_years(analysis, first, second):
+    if _is_beside(given, opposed) or _is_of_other_years(analysis, given, opposed):
         return False
-    own = content_words(first.sentence_text) - content_words(first.span.text)
-    second_words = content_words(second.sentence_text) - content_words(second.span.text)
-    alike = len(own & second_words) > _MIN_SHARED * min(len(own), len(second_words))
+    own = content_words(given.sentence_text) - content_words(given.span.text)
+    opposed_words = content_words(opposed.sentence_text) - content_words(opposed.span.text)
+    alike = len(own & opposed_words) > _MIN_SHARED * min(len(own), len(opposed_words))
     around = analysis.words & content_words(
-        f"{second.span.hit.passage.context} {second.sentence_text}"
+        f"{opposed.span.hit.passage.context} {opposed.sentence_text}"
     )
     about = analysis.words & own <= around and len(around) >= _MIN_COVERAGE * len(analysis.words)
     return about and alike
 
 
-def _is_said_to_differ(first: Mention, second: Mention) -> bool:
+def _is_said_to_differ(given: Mention, opposed: Mention) -> bool:
     """Whether both are in one passage that says nearby that accounts differ."""
-    passage, start = first.span.hit.passage, min(first.span.start, second.span.start)
-    if passage != second.span.hit.passage:
+    passage, start = given.span.hit.passage, min(given.span.start, opposed.span.start)
+    if passage != opposed.span.hit.passage:
         return False
-    end = max(first.span.end, second.span.end)
+    end = max(given.span.end, opposed.span.end)
     return bool(_DIFFER.search(passage.text[max(0, start - _NEARBY) : end + _NEARBY]))
 
 
-def _is_beside(first: Mention, second: Mention) -> bool:
+def _is_beside(given: Mention, opposed: Mention) -> bool:
     """Whether one sentence contains both answers, which are then about different things."""
-    pairs = ((first, second), (second, first))
+    pairs = ((given, opposed), (opposed, given))
     return any(f" {normalize(a.span.text)} " in f" {normalize(b.sentence_text)} " for a, b in pairs)
 
 
-def _is_of_other_years(analysis: QuestionAnalysis, first: Mention, second: Mention) -> bool:
+def _is_of_other_years(analysis: QuestionAnalysis, given: Mention, opposed: Mention) -> bool:
     """Whether both sentences name years besides the answer, without a year in common or one that
     the question names.
     """
-    if first.meaning.date:
+    if given.meaning.date:
         return False
     years, second_years = (
-        frozenset(YEARS.findall(mention.sentence_text)) for mention in (first, second)
+        frozenset(YEARS.findall(mention.sentence_text)) for mention in (given, opposed)
     )
     return (
         bool(years and second_years)

@@ -159,8 +159,8 @@ class Featurizer:
 
     @cached_property
     def _first(self) -> Featurizer | None:
-        first = self.reading.first
-        return Featurizer(first) if first else None
+        reading = self.reading.first
+        return Featurizer(reading) if reading else None
 
     def _second_opinion(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
         sentences = self._of_sentences(candidate)

@@ -99,8 +99,8 @@ def sides(
     """The best sentence for each side: one that has more of this side's own words than of the
     other's, its title and heading counted.
     """
-    first, second = (singular_words(name) for name in names)
-    distinctive = (first - second or first, second - first or second)
+    words, other_words = (singular_words(name) for name in names)
+    distinctive = (words - other_words or words, other_words - words or other_words)
     chosen: list[Sentence | None] = []
     for mine, theirs in zip(distinctive, distinctive[::-1], strict=True):
         fitting = [

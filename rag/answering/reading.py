@@ -254,10 +254,10 @@ class Reading:
         return ranked(without_headings(self.scored, self.documents), self.hits)
 
     @functools.cached_property
-    def first(self) -> Reading | None:
+    def output(self) -> Reading | None:
         """The reading of the small reader, which chose the passages."""
-        first = self.output.first
-        return replace(self, output=first, proofs=None) if first else None
+        output = self.output.first
+        return replace(self, output=output, proofs=None) if output else None
 
     @functools.cached_property
     def anchors(self) -> list[Sentence]:

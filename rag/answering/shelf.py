@@ -425,16 +425,16 @@ _MODIFIERS = 3
 def _split(rest: str, kinds: Kinds) -> tuple[str, str, str] | None:
     """What is before the kind of documents, the kind, and what is said of it."""
     words = rest.split(" ")
-    first = next((n for n, word in enumerate(words) if kinds.is_kind(word.strip(","))), None)
-    if first is None or first > _MODIFIERS:
+    kind_index = next((n for n, word in enumerate(words) if kinds.is_kind(word.strip(","))), None)
+    if kind_index is None or kind_index > _MODIFIERS:
         return None
-    if any(fold(word) in AUXILIARIES | PREPOSITIONS for word in words[:first]):
+    if any(fold(word) in AUXILIARIES | PREPOSITIONS for word in words[:kind_index]):
         return None
-    end = first + 1
+    end = kind_index + 1
     while end < len(words) and _goes_on(words, end, kinds):
         end += 1
-    kind, predicate = " ".join(words[first:end]), " ".join(words[end:])
-    return (" ".join(words[:first]), kind, predicate) if predicate else None
+    kind, predicate = " ".join(words[kind_index:end]), " ".join(words[end:])
+    return (" ".join(words[:kind_index]), kind, predicate) if predicate else None
 
 
 def _goes_on(words: Sequence[str], place: int, kinds: Kinds) -> bool:
@@ -602,8 +602,8 @@ _LEADS = {"is": "Is", "are": "Is", "was": "Was", "were": "Was", "has been": "Has
 
 def _polar(predicate: str, subject: str) -> ShelfColumn | None:
     """A question with yes or no to each document; None without a verb that it can be made from."""
-    first, _, rest = predicate.partition(" ")
-    word = first.lower()
+    verb, _, rest = predicate.partition(" ")
+    word = verb.lower()
     if not word.isalpha() or word in PREPOSITIONS | {"and", "or", "of", "there"}:
         return None
     if word in _LEADS and rest:
@@ -611,7 +611,7 @@ def _polar(predicate: str, subject: str) -> ShelfColumn | None:
         asked = f"{_LEADS[word]} the {subject} {rest[denied.end() :] if denied else rest}?"
     elif word in ("can", "may", "must", "should", "shall", "will") and rest:
         denied = re.match(r"not\b ?", rest)
-        asked = f"{first.capitalize()} the {subject} {rest[denied.end() :] if denied else rest}?"
+        asked = f"{verb.capitalize()} the {subject} {rest[denied.end() :] if denied else rest}?"
     else:
         denied = None
         asked = f"Does the {subject} {_base_first(predicate)}?"
@@ -619,8 +619,8 @@ def _polar(predicate: str, subject: str) -> ShelfColumn | None:
 
 
 def _base_first(predicate: str) -> str:
-    first, space, rest = predicate.partition(" ")
-    return f"{_base(first)}{space}{rest}"
+    verb, space, rest = predicate.partition(" ")
+    return f"{_base(verb)}{space}{rest}"
 
 
 def _base(verb: str) -> str:

@@ -76,17 +76,17 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
     stated = [one for one in all_dates(words) if one.is_certain and one.iso[0].isdigit()]
     if not stated:
         return ()
-    first = stated[0]
+    date = stated[0]
     if "between" in words.lower() and len(stated) > 1:
-        return ((_first_day(first.iso), _last_day(stated[1].iso)),)
-    if match := _BEFORE.search(words[: first.start]):
+        return ((_first_day(date.iso), _last_day(stated[1].iso)),)
+    if match := _BEFORE.search(words[: date.start]):
         is_strict = match[1].lower() == "before"
-        return (("", _day_before(first.iso) if is_strict else _last_day(first.iso)),)
-    if match := _AFTER.search(words[: first.start]):
+        return (("", _day_before(date.iso) if is_strict else _last_day(date.iso)),)
+    if match := _AFTER.search(words[: date.start]):
         is_strict = match[1].lower() in ("after", "later than")
-        return ((_day_after(first.iso) if is_strict else _first_day(first.iso), ""),)
-    if len(stated) == 2 and _is_interval(first, stated[1], words):
-        return ((_first_day(first.iso), _last_day(stated[1].iso)),)
+        return ((_day_after(date.iso) if is_strict else _first_day(date.iso), ""),)
+    if len(stated) == 2 and _is_interval(date, stated[1], words):
+        return ((_first_day(date.iso), _last_day(stated[1].iso)),)
     return tuple((_first_day(one.iso), _last_day(one.iso)) for one in stated)
 
 
@@ -99,8 +99,8 @@ def _with_years(words: str) -> str:
     return f"{words[: match.start()]}{dated}{words[match.end() :]}"
 
 
-def _is_interval(first: Date, last: Date, words: str) -> bool:
-    between = words[first.end : last.start]
+def _is_interval(start: Date, end: Date, words: str) -> bool:
+    between = words[start.end : end.start]
     return bool(BETWEEN.fullmatch(between)) and not re.search(r"(?i)\b(?:and|or)\b", between)
 
 
@@ -129,11 +129,11 @@ def _is_within(value: Value | None, ranges: Sequence[DateRange]) -> bool | None:
     if value is None or not value.iso or not value.iso[0].isdigit():
         return None
     stated = value.iso.partition("/")[0]
-    first, last = _first_day(stated), _last_day(stated)
-    fits = [(not low or low <= first) and (not high or last <= high) for low, high in ranges]
+    start, end = _first_day(stated), _last_day(stated)
+    fits = [(not low or low <= start) and (not high or end <= high) for low, high in ranges]
     if any(fits):
         return True
-    meets = [(not low or low <= last) and (not high or first <= high) for low, high in ranges]
+    meets = [(not low or low <= end) and (not high or start <= high) for low, high in ranges]
     return None if any(meets) else False
 
 
@@ -198,10 +198,10 @@ def _listed(names: set[str]) -> str:
 
 def total(values: Sequence[Value], sign: int = 1) -> Value:
     """The sum of amounts of one unit and period, or with `sign` -1 the first less the others."""
-    first, *others = values
+    model, *others = values
     numbers = [sign * (value.number or 0.0) for value in others]
-    number = round(sum(numbers, first.number or 0.0), 6)
-    return Value("computed", in_words(number, first), number=number, unit=first.unit, per=first.per)
+    number = round(sum(numbers, model.number or 0.0), 6)
+    return Value("computed", in_words(number, model), number=number, unit=model.unit, per=model.per)
 
 
 _SIGNS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥"}

@@ -183,14 +183,14 @@ def _joint(members: Sequence[_Scored]) -> float:
 
 def _candidate(groups: Sequence[list[_Scored]]) -> SpanGroup:
     """The first group has the best wording and gives the candidate its words."""
-    first, *other_groups = (sorted(group, key=lambda member: -member[0]) for group in groups)
+    best_worded, *other_groups = (sorted(group, key=lambda member: -member[0]) for group in groups)
     members_left = sorted(
         (one for group in other_groups for one in group), key=lambda member: -member[0]
     )
     by_passage: dict[tuple[str, int], Mention] = {}
-    for _, one in [*first, *members_left]:
+    for _, one in [*best_worded, *members_left]:
         by_passage.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
-    return SpanGroup(tuple(by_passage.values()), _joint([*first, *members_left]))
+    return SpanGroup(tuple(by_passage.values()), _joint([*best_worded, *members_left]))
 
 
 _ANCHORED = re.compile(

@@ -179,8 +179,8 @@ def candidates(store: Store) -> Iterator[Suggestion]:
 def _spread(names: Sequence[str]) -> Iterator[str]:
     """All names, in rounds of about `_DOCUMENTS` that are evenly spread."""
     step = max(1, len(names) // _DOCUMENTS)
-    for first in range(step):
-        yield from names[first::step]
+    for offset in range(step):
+        yield from names[offset::step]
 
 
 def _of_document(document: Document) -> list[Suggestion]:

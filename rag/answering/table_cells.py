@@ -93,9 +93,9 @@ def document_quarter(fact: Fact, row: FactRow, passage: Passage) -> Periods:
     quarter: the passage must name no quarter, and the column no day except the last one in the row
     and the same one of other years.
     """
-    last = max((day for one in row.facts for day in one.stated.days), default="")
+    latest_day = max((day for one in row.facts for day in one.stated.days), default="")
     if periods(passage.text).quarters or not all(
-        same_season(day, last) for day in fact.stated.days
+        same_season(day, latest_day) for day in fact.stated.days
     ):
         return Periods()
     name = file_name(passage.document_id)

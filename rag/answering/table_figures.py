@@ -179,9 +179,9 @@ def _targets(question: str) -> tuple[Periods, ...]:
 
 def _is_one_year(question: str, years: frozenset[str]) -> bool:
     """Whether both are one financial year, such as "2023/24"."""
-    first, last = sorted(years)
-    joined = rf"{first}\s?[/\u2013-]\s?(?:20)?{last[2:]}\b"
-    return int(last) == int(first) + 1 and bool(re.search(joined, question))
+    start, end = sorted(years)
+    joined = rf"{start}\s?[/\u2013-]\s?(?:20)?{end[2:]}\b"
+    return int(end) == int(start) + 1 and bool(re.search(joined, question))
 
 
 def _names(question: str) -> frozenset[str]:
@@ -289,8 +289,10 @@ def _is_of_quarter(line: Line, fact: Fact, target: Periods) -> bool:
     document = line.table.document
     text = f"{file_name(document.id)} {document.title} {line.table.headings}"
     stated = periods(text).quarters or frozenset(name[-1] for name in quarters_of_years(text))
-    last = max((day for one in line.facts for day in one.stated.days), default="")
-    is_season = all(same_season(day, last) for day in fact.stated.days) if last else True
+    latest_day = max((day for one in line.facts for day in one.stated.days), default="")
+    is_season = (
+        all(same_season(day, latest_day) for day in fact.stated.days) if latest_day else True
+    )
     return stated == target.quarters and is_season
 
 
@@ -323,8 +325,10 @@ def _pair(line: Line, asked: Asked) -> tuple[Fact, Fact] | None:
 
 def _is_year_before(earlier: Periods, later: Periods) -> bool:
     if earlier.days and later.days:
-        first, last = max(earlier.days), max(later.days)
-        return int(first[:4]) == int(last[:4]) - 1 and same_season(first, last)
+        earlier_day, later_day = max(earlier.days), max(later.days)
+        return int(earlier_day[:4]) == int(later_day[:4]) - 1 and same_season(
+            earlier_day, later_day
+        )
     return {str(int(year) - 1) for year in later.years} == earlier.years
 
 

@@ -118,8 +118,8 @@ def _same_sentence(document: Document, citation: Citation) -> bool:
     # the bytes that were cited: it may be half of a long sentence
     is_unchanged = bool(citation.sha256) and citation.sha256 == document.sha256
     is_whole = _is_of_whole_words if is_unchanged else _is_sentence
-    first = citation.start + len(citation.quote) - len(sentence)
-    places = _places(document.text, sentence, max(0, first), citation.start + len(sentence))
+    earliest = citation.start + len(citation.quote) - len(sentence)
+    places = _places(document.text, sentence, max(0, earliest), citation.start + len(sentence))
     return any(is_whole(document, place, sentence) for place in _timely(places))
 
 
@@ -139,8 +139,8 @@ def _is_sentence(document: Document, start: int, sentence: str) -> bool:
     """Whether the sentence at `start` is not part of a longer one: "Rent: 12000" does not contain
     "Rent: 1200". Very long ones may be cut where their passage ended.
     """
-    first, last = sentence_around(document.blocks, start, start + len(sentence))
-    return len(sentence) >= _CUT or document.text[first:last] == sentence.strip()
+    sentence_start, sentence_end = sentence_around(document.blocks, start, start + len(sentence))
+    return len(sentence) >= _CUT or document.text[sentence_start:sentence_end] == sentence.strip()
 
 
 def _found(document: Document, citation: Citation) -> int | None:
@@ -192,7 +192,9 @@ def _became(document: Document, citation: Citation) -> str | None:
     start = min(citation.start, len(document.text))
     end = start + min(len(citation.quote), _WIDTH)
     sentences = sentences_in(document.blocks, max(0, start - _WIDTH), end + _WIDTH)
-    texts = [document.text[first:last] for first, last in sentences]
+    texts = [
+        document.text[sentence_start:sentence_end] for sentence_start, sentence_end in sentences
+    ]
     cited = citation.sentence or citation.quote
     match = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _NEAR)
     return match[0] if match else None

@@ -59,10 +59,10 @@ class Excerpt:
         """The excerpt, with the whole sentences around it, within the blocks or cells of its
         ends.
         """
-        first, last = sentence_around(self.document.blocks, self.start, self.end)
-        low, _ = block_or_cell(self.document, self.start)
-        _, high = block_or_cell(self.document, self.end - 1)
-        sentence = (max(first, low), min(last, high))
+        sentence_start, sentence_end = sentence_around(self.document.blocks, self.start, self.end)
+        least, _ = block_or_cell(self.document, self.start)
+        _, most = block_or_cell(self.document, self.end - 1)
+        sentence = (max(sentence_start, least), min(sentence_end, most))
         return quoted(self.document, self.start, self.end, sentence)
 
     def matches(self, fragment: Fragment) -> Iterator[Excerpt]:
@@ -171,20 +171,20 @@ def _steps(words: Sequence[Token], document_words: Sequence[Token]) -> list[_Ste
     if similar is None or similar.score == 0:
         return []
 
-    first, last = 0, len(document_coded)
+    document_start, document_end = 0, len(document_coded)
     if len(coded) <= len(document_coded):
         margin = _MARGIN_WORDS + len(coded) // 4
-        first = max(0, similar.dest_start - margin)
-        last = similar.dest_end + margin
+        document_start = max(0, similar.dest_start - margin)
+        document_end = similar.dest_end + margin
     return [
         _Step(
             kind=step.tag,
             start=step.src_start,
             end=step.src_end,
-            document_start=first + step.dest_start,
-            document_end=first + step.dest_end,
+            document_start=document_start + step.dest_start,
+            document_end=document_start + step.dest_end,
         )
-        for step in Levenshtein.opcodes(coded, document_coded[first:last])
+        for step in Levenshtein.opcodes(coded, document_coded[document_start:document_end])
     ]
 
 

@@ -98,7 +98,7 @@ class ChatServer:
         data = json.dumps(body).encode()
         deadline = time.monotonic() + self.seconds
         for attempt in range(_TRIES):
-            last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1
+            is_last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1
             try:
                 status, content = self._post(data, deadline)
             except TimeoutError as error:
@@ -106,13 +106,13 @@ class ChatServer:
                 hint = "raise RAG_WRITER_SECONDS, or ask without --write"
                 raise WriterError(message, hint) from error
             except (OSError, http.client.HTTPException) as error:
-                if last:
+                if is_last:
                     cause = error or type(error).__name__
                     raise self._failed(f"cannot be reached: {cause}") from error
             else:
                 if status == 200:
                     return self._text(content)
-                if last or status not in _AGAIN:
+                if is_last or status not in _AGAIN:
                     start = flat(content[:200].decode("utf-8", "replace"))
                     raise self._failed(f"answered {status}: {start}")
             time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))

@@ -124,9 +124,9 @@ def is_quoted(claim: str, evidence: str) -> bool:
         return False
     for start, end in split_sentences(evidence) or [(0, len(evidence))]:
         theirs = _without_fillers(evidence[start:end])
-        for first in range(len(theirs) - len(ours) + 1):
-            if theirs[first : first + len(ours)] == ours:
-                further_words = {*theirs[:first], *theirs[first + len(ours) :]}
+        for offset in range(len(theirs) - len(ours) + 1):
+            if theirs[offset : offset + len(ours)] == ours:
+                further_words = {*theirs[:offset], *theirs[offset + len(ours) :]}
                 return not further_words & _MODIFIERS
     return False
 

@@ -67,8 +67,8 @@ def cited_numbers(source: str) -> tuple[int, ...]:
     """The numbers in the citation marks, in order, with ranges expanded."""
     numbers: list[int] = []
     for mark in MARK.finditer(source):
-        for first, last in _RANGE.findall(mark[1] or mark[2]):
-            start, end = int(first), int(last or first)
+        for number, final_number in _RANGE.findall(mark[1] or mark[2]):
+            start, end = int(number), int(final_number or number)
             is_range = start <= end < start + _LONGEST_RANGE
             numbers.extend(range(start, end + 1) if is_range else [start])
     return tuple(dict.fromkeys(numbers))

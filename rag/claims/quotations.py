@@ -125,13 +125,13 @@ def _marked(text: str, inline: str) -> Iterator[Quotation]:
     quotes.
     """
     for start, end in _paragraphs(inline):
-        for opening, closing, last in _outermost(inline, start, end):
+        for opening, closing, paragraph_end in _outermost(inline, start, end):
             for words_start, words_end in trim(text, opening + 1, closing):
                 yield Quotation(
                     start=words_start,
                     end=words_end,
                     first=opening,
-                    last=min(closing + 1, last),
+                    last=min(closing + 1, paragraph_end),
                 )
 
 
@@ -232,8 +232,8 @@ def _single(text: str, start: int, end: int, doubles: Sequence[Offsets]) -> Iter
         enclosing = doubles[max(0, bisect_right(starts, opening) - 1) :][:1]
         within = doubles[max(0, bisect_right(starts, closing) - 1) :][:1]
         crosses = any(
-            (first < opening < last) != (first < closing < last)
-            for first, last in (*enclosing, *within)
+            (outer_opening < opening < outer_closing) != (outer_opening < closing < outer_closing)
+            for outer_opening, outer_closing in (*enclosing, *within)
         )
         if not crosses:
             yield opening, closing

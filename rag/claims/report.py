@@ -84,8 +84,8 @@ def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuo
 
 def _unsigned(quotation: CheckedQuotation) -> str:
     """The words of a quotation without the signs of a block quote."""
-    first, *others = quotation.text.split("\n")
-    return "\n".join([first, *(line.lstrip("> \t") for line in others)])
+    line_one, *others = quotation.text.split("\n")
+    return "\n".join([line_one, *(line.lstrip("> \t") for line in others)])
 
 
 def pincite(citation: Citation) -> str:
@@ -281,16 +281,16 @@ def _marked(report: CheckReport, start: int, end: int) -> str:
     parts: list[str] = []
     position = start
     for quotation in report.quotations:
-        first = max(start, quotation.start)
-        last = min(end, quotation.end)
-        if first >= last:
+        mark_start = max(start, quotation.start)
+        mark_end = min(end, quotation.end)
+        if mark_start >= mark_end:
             continue
 
         kind = "fault" if quotation.is_fault else "sound"
-        quoted = html.escape(report.text[first:last])
-        parts.append(html.escape(report.text[position:first]))
+        quoted = html.escape(report.text[mark_start:mark_end])
+        parts.append(html.escape(report.text[position:mark_start]))
         parts.append(f'<q class="{kind}">{quoted}</q>')
-        position = last
+        position = mark_end
     return "".join([*parts, html.escape(report.text[position:end])])
 
 

@@ -48,8 +48,8 @@ def subject(claim: str) -> str:
     match = _COMMON.match(claim) or _NAME.match(claim)
     if not match or _PRONOUN.match(claim):
         return ""
-    first, _, remainder = match[0].strip().partition(" ")
-    opens = first.lower() in _STARTERS and not (remainder and first in ("The", "A", "An"))
+    word, _, remainder = match[0].strip().partition(" ")
+    opens = word.lower() in _STARTERS and not (remainder and word in ("The", "A", "An"))
     return "" if opens else match[0].strip()
 
 
@@ -196,25 +196,30 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
     if kind == "rule":
         return
     if kind:
-        for first, last in trim(text, start, end):
-            yield ClaimSentence(first, last, without_markup(text[first:last]), skipped=kind)
+        for sentence_start, sentence_end in trim(text, start, end):
+            yield ClaimSentence(
+                sentence_start,
+                sentence_end,
+                without_markup(text[sentence_start:sentence_end]),
+                skipped=kind,
+            )
         return
 
     pieces = [
         piece
-        for first, last in split_sentences(masked(text[start:end]))
-        for piece in _short(text, start + first, start + last)
+        for sentence_start, sentence_end in split_sentences(masked(text[start:end]))
+        for piece in _short(text, start + sentence_start, start + sentence_end)
     ]
-    limits = [first for first, _ in pieces[1:]] + [end]
-    for (first, last), limit in zip(pieces, limits, strict=False):
-        last = end_with_marks(text, last, limit)
-        words = without_markup(text[first:last])
+    limits = [sentence_start for sentence_start, _ in pieces[1:]] + [end]
+    for (sentence_start, sentence_end), limit in zip(pieces, limits, strict=False):
+        sentence_end = end_with_marks(text, sentence_end, limit)
+        words = without_markup(text[sentence_start:sentence_end])
         reason = _skip_reason(words)
         yield ClaimSentence(
-            start=first,
-            end=last,
+            start=sentence_start,
+            end=sentence_end,
             text=words,
-            cited=cited_numbers(text[first:last]),
+            cited=cited_numbers(text[sentence_start:sentence_end]),
             parts=() if reason else _parts(words),
             skipped=reason,
         )
@@ -231,18 +236,18 @@ def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
     before a word if there is one.
     """
     words = 0
-    first = last = start
+    piece_start = piece_end = start
     for word in _NO_SPACE.finditer(text, start, end):
         words += 1
-        if words > _MOST_WORDS or word.end() - first > _MOST_CHARACTERS:
-            if word.start() > first:
-                yield first, last
-            first, words = word.start(), 1
-        last = word.end()
-        while last - first > _MOST_CHARACTERS:
-            yield first, first + _MOST_CHARACTERS
-            first += _MOST_CHARACTERS
-    yield first, end
+        if words > _MOST_WORDS or word.end() - piece_start > _MOST_CHARACTERS:
+            if word.start() > piece_start:
+                yield piece_start, piece_end
+            piece_start, words = word.start(), 1
+        piece_end = word.end()
+        while piece_end - piece_start > _MOST_CHARACTERS:
+            yield piece_start, piece_start + _MOST_CHARACTERS
+            piece_start += _MOST_CHARACTERS
+    yield piece_start, end
 
 
 def _skip_reason(text: str) -> str:

@@ -231,8 +231,8 @@ def with_quotations(checked: Checked, quotations: Sequence[CheckedQuotation]) ->
     """The sentence; only partly supported if a quotation in it has a fault."""
     if checked.verdict != "supported":
         return checked
-    first = bisect_left(quotations, checked.start, key=attrgetter("end"))
-    for quotation in quotations[first:]:
+    index = bisect_left(quotations, checked.start, key=attrgetter("end"))
+    for quotation in quotations[index:]:
         if quotation.start >= checked.end:
             break
         if quotation.is_fault:

@@ -310,8 +310,8 @@ def _local(settings: Settings, allow_writes: bool) -> Server:
     if find_spec("mcp") is None:
         raise InputError("rag mcp needs mcp, which is not installed", f"run: {install_line('mcp')}")
     program = shutil.which("rag")
-    start, *first = [program] if program else [sys.executable, "-m", "rag"]
-    args = (*first, "mcp", "--index", str(settings.index.resolve()))
+    start, *program_arguments = [program] if program else [sys.executable, "-m", "rag"]
+    args = (*program_arguments, "mcp", "--index", str(settings.index.resolve()))
     return Server(start, (*args, "--allow-writes") if allow_writes else args)
 
 

@@ -379,9 +379,13 @@ def _marked(document: Document, quotes: Sequence[Citation], file: str) -> str:
     for start, end in pairwise(sorted({0, len(document.text), *document.pages, *ends})):
         if start in document.pages:
             parts.append(f'</div><h2>Page {document.page(start)}</h2><div class="text">')
-        parts += (f'<a id="c{first}-{last}"></a>' for first, last in spans if first == start)
+        parts += (
+            f'<a id="c{mark_start}-{mark_end}"></a>'
+            for mark_start, mark_end in spans
+            if mark_start == start
+        )
         words = html_text(document.text[start:end].replace("\r", ""))
-        is_quoted = any(first <= start and end <= last for first, last in spans)
+        is_quoted = any(mark_start <= start and end <= mark_end for mark_start, mark_end in spans)
         parts.append(f"<mark>{words}</mark>" if is_quoted else words)
     title = document.title or document.id
     links = f'<a href="../index.html">back</a>, {_file_link(file and f"../{file}")}'

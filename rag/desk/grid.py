@@ -311,11 +311,11 @@ class Grid:
 
 def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: str) -> Change:
     """The change between two versions of a cell; one that was deleted is the time of that."""
-    last = before if isinstance(before, Cell) else None
+    cell_before = before if isinstance(before, Cell) else None
     if isinstance(after, str):
         document_id, reason = row.documents[0], "document deleted"
-    elif last:
-        document_id, reason = _cause(last, after), "document changed"
+    elif cell_before:
+        document_id, reason = _cause(cell_before, after), "document changed"
     else:
         causes = [quote.document_id for quote in after.quotes] or list(after.documents)
         document_id = causes[0] if causes else ""
@@ -326,7 +326,7 @@ def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: st
         row=row.row,
         column=row.column,
         at=time,
-        before=None if is_deleted else last,
+        before=None if is_deleted else cell_before,
         after=after if isinstance(after, Cell) else None,
         document_id=document_id,
         reason=reason,
@@ -350,14 +350,14 @@ def _cause(before: Cell, after: Cell) -> str:
 
 def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator[Change]:
     """Without withdrawn versions of cells answered again; one change for each deleted row."""
-    last = {(change.row, change.column): change for change in versions}
+    latest = {(change.row, change.column): change for change in versions}
     removed: set[str] = set()
     for change in versions:
         if change.after is not None:
             yield change
             continue
 
-        is_answered_again = last[change.row, change.column] is not change
+        is_answered_again = latest[change.row, change.column] is not change
         is_row = change.row not in rows
         if is_answered_again or (is_row and change.row in removed):
             continue

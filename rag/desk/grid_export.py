@@ -161,8 +161,8 @@ def _details(cell: Cell | None, kind: str) -> list[object]:
         return ["", state(None), "", "", "", *typed]
     sentence, page = "", ""
     if cell.quotes:
-        first = cell.quotes[0]
-        sentence, page = first.sentence, str(first.page or "")
+        citation = cell.quotes[0]
+        sentence, page = citation.sentence, str(citation.page or "")
     return [cell.shown, state(cell), f"{cell.probability:.2f}", sentence, page, *typed]
 
 
@@ -300,10 +300,11 @@ def _html_cell(cell: Cell | None, kind: str, note: int) -> str:
 
 def _note(cell: Cell, link: str) -> str:
     """The footnote of a cell's first quote."""
-    first = cell.quotes[0]
-    page = f", page {first.page}" if first.page else ""
-    heading = f", {path_of(first.headings)}" if first.headings else ""
-    return f"“{escape(first.sentence)}” {_linked(first.document_id + page, link)}{escape(heading)}"
+    citation = cell.quotes[0]
+    page = f", page {citation.page}" if citation.page else ""
+    heading = f", {path_of(citation.headings)}" if citation.headings else ""
+    document = _linked(citation.document_id + page, link)
+    return f"“{escape(citation.sentence)}” {document}{escape(heading)}"
 
 
 def _linked(text: str, link: str) -> str:

@@ -78,8 +78,8 @@ def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
         start = document.text.find(text)
     if start < 0:
         return Evidence(document.id, text)
-    first, last = enclosing_sentence(document.text, start, start + len(text))
-    return Evidence(document.id, document.text[first:last], first)
+    sentence_start, sentence_end = enclosing_sentence(document.text, start, start + len(text))
+    return Evidence(document.id, document.text[sentence_start:sentence_end], sentence_start)
 
 
 def beir(folder: Path) -> Gold:

@@ -94,18 +94,18 @@ class Partial:
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._path = path
-        first = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
-        self.rows = self._read(first)
+        head = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
+        self.rows = self._read(head)
         with writing_to(path, "name another folder with --out"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("", encoding="utf-8")
-            self._append(first, *map(astuple, self.rows.values()))
+            self._append(head, *map(astuple, self.rows.values()))
 
     def _read(self, expected: Mapping[str, Any]) -> dict[str, Row]:
         try:
             # answers may contain other line ends
-            first, *lines = self._path.read_text(encoding="utf-8").split("\n")
-            if json.loads(first) != expected:
+            head, *lines = self._path.read_text(encoding="utf-8").split("\n")
+            if json.loads(head) != expected:
                 return {}
             rows = [json.loads(line) for line in lines[:-1]]
             return {row.id: row for row in unpack({"columns": COLUMNS, "rows": rows})}

@@ -172,12 +172,12 @@ def compare(before: Result, after: Result) -> Comparison:
         message = f"the results of {names} have no question in common"
         raise InputError(message, "compare results of the same gold set")
     columns = [metrics.table(rows) for rows in zip(*pairs, strict=True)]
-    first, second = map(metrics.measure, columns)
+    values_before, values_after = map(metrics.measure, columns)
     spread = metrics.intervals(columns[1], [row.group for row, _ in pairs], before=columns[0])
     changes = {
-        name: MetricChange(first[name], second[name], spread.get(name))
-        for name in first
-        if name in second
+        name: MetricChange(values_before[name], values_after[name], spread.get(name))
+        for name in values_before
+        if name in values_after
     }
     gained, lost = (
         [pair for pair in pairs if served(pair[0]) != served(pair[1]) == is_gain]

@@ -104,9 +104,9 @@ def embed(embedder: Embedder, splits: Sequence[Split]) -> list[Embedded]:
     count = sum(len(passages) for _, passages in splits)
     vectors = np.empty((count, embedder.dim), dtype=np.float32)
     texts = (passage.in_context for _, passages in splits for passage in passages)
-    for first in range(0, count, BATCH_PASSAGES):
+    for start in range(0, count, BATCH_PASSAGES):
         batch = list(islice(texts, BATCH_PASSAGES))
-        vectors[first : first + len(batch)] = embedder.embed_passages(batch)
+        vectors[start : start + len(batch)] = embedder.embed_passages(batch)
     position, embedded = 0, []
     for document, passages in splits:
         embedded.append(Embedded(document, passages, vectors[position : position + len(passages)]))

@@ -97,10 +97,12 @@ def _without(document: Document, furniture: set[str]) -> Document:
     is_known = [_digest(text) in furniture for text in texts]
     if all(is_known):
         return document
-    first = sum(1 for _ in takewhile(bool, is_known))
-    feet = ({_digest(t), _digest(_but_numbers(t))} & furniture for t in reversed(texts[first:]))
-    last = len(texts) - sum(1 for _ in takewhile(bool, feet))
-    start, end = places[first][0], places[last - 1][1]
+    head_count = sum(1 for _ in takewhile(bool, is_known))
+    feet = (
+        {_digest(t), _digest(_but_numbers(t))} & furniture for t in reversed(texts[head_count:])
+    )
+    foot_start = len(texts) - sum(1 for _ in takewhile(bool, feet))
+    start, end = places[head_count][0], places[foot_start - 1][1]
     if end - start < (1 - _MOST_OF) * len(document.text):
         return document
     blocks = cut(document.blocks, start, end)

@@ -131,8 +131,8 @@ class Sync:
         put = {*changes.added, *changes.updated}
         store = self.ingest.store
         with store.writing():
-            first = set(changes.removed)
-            left = [d.id for d in plan.missing if d.id not in put and d.id not in first]
+            already_removed = set(changes.removed)
+            left = [d.id for d in plan.missing if d.id not in put and d.id not in already_removed]
             remaining = self._remove(left, changes)
             self.ingest.stamps.keep({document.file for document in store.documents()})
         missing = {document.id for document in plan.missing}

@@ -26,7 +26,7 @@ def watch(
     except ImportError as error:
         hint = f"run: {install_line('watch')}"
         raise InputError("--watch needs the package watchfiles", hint) from error
-    first, is_locked = True, False
+    is_first, is_locked = True, False
     # A sync writes to the index folder and would trigger itself.
     watched = watchfiles.DefaultFilter(ignore_paths=[os.path.join(index.resolve(), "")])
     # Watch before the first sync, so that changes during it are not missed.
@@ -37,14 +37,14 @@ def watch(
         yield_on_timeout=True,
         ignore_permission_denied=True,
     ):
-        if not (changes or first or is_locked):
+        if not (changes or is_first or is_locked):
             continue
         try:
             result = sync()
-            if first or result.any or result.skipped:
+            if is_first or result.any or result.skipped:
                 report(result)
             is_locked = False
         except RagError as error:
             is_locked = isinstance(error, BusyError)
             report_error(error)
-        first = False
+        is_first = False

@@ -43,17 +43,17 @@ _POINTING = frozenset("this that these those such some other another".split())
 
 def is_vague(words: str) -> bool:
     """Whether a subject, or a question without its first word, says nothing outside its text."""
-    first, *others = words.lower().split()
-    return first in _POINTING or not _VAGUE.isdisjoint(others or [first])
+    word, *others = words.lower().split()
+    return word in _POINTING or not _VAGUE.isdisjoint(others or [word])
 
 
 def inside(thing: str) -> str:
     """A subject within a question: "The lease" becomes "the lease"; a name stays as it is."""
-    first, _, others = thing.partition(" ")
-    if first in ("Our", "Your"):
-        first = "The"
-    is_name = first not in _ARTICLES and (not others or others[0].isupper())
-    return f"{first if is_name else first.lower()} {others}".strip()
+    word, _, others = thing.partition(" ")
+    if word in ("Our", "Your"):
+        word = "The"
+    is_name = word not in _ARTICLES and (not others or others[0].isupper())
+    return f"{word if is_name else word.lower()} {others}".strip()
 
 
 def as_asked(words: str) -> str:

@@ -126,11 +126,11 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
         middle = match.start(f"{prefix}_joiner")
         yield from _years(parts, start, middle, match.start(f"{prefix}_upto"), end)
     elif "joiner" in parts:
-        first, last = _iso(parts | {"day": parts["first"]}), _iso(parts)
-        if first and last and first < last:
-            yield Date(start, match.start(f"{prefix}_joiner"), first, "day")
-        if last:
-            yield Date(match.end(f"{prefix}_joiner"), end, last, "day")
+        first_iso, last_iso = _iso(parts | {"day": parts["first"]}), _iso(parts)
+        if first_iso and last_iso and first_iso < last_iso:
+            yield Date(start, match.start(f"{prefix}_joiner"), first_iso, "day")
+        if last_iso:
+            yield Date(match.end(f"{prefix}_joiner"), end, last_iso, "day")
     elif "decade" in parts:
         yield Date(start, end, parts["decade"] + "X", "decade")
     elif "either" in parts:
@@ -146,20 +146,22 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
         yield Date(start, end, iso, precision, "", len(parts.get("year", "0000")) > 2)
 
 
-def _years(parts: dict[str, str], start: int, middle: int, second: int, end: int) -> Iterator[Date]:
+def _years(
+    parts: dict[str, str], start: int, middle: int, upto_start: int, end: int
+) -> Iterator[Date]:
     """Both years of "2015-18", "2015–2018" and the season "2009/10"; "2009-07" is a month."""
-    first, upto = int(parts["from"]), parts["upto"]
-    last = int(upto) if len(upto) == 4 else int(parts["from"][:2] + upto)
-    last += 100 * (last == first - 99)
+    from_year, upto = int(parts["from"]), parts["upto"]
+    upto_year = int(upto) if len(upto) == 4 else int(parts["from"][:2] + upto)
+    upto_year += 100 * (upto_year == from_year - 99)
     is_dash = parts["joiner"] == "–" or upto > "12"
-    if last == first + 1 or (last > first and is_dash and parts["joiner"] != "/"):
-        yield Date(start, middle, str(first), "year")
-        yield Date(second, end, str(last), "year")
+    if upto_year == from_year + 1 or (upto_year > from_year and is_dash and parts["joiner"] != "/"):
+        yield Date(start, middle, str(from_year), "year")
+        yield Date(upto_start, end, str(upto_year), "year")
     elif parts["joiner"] == "-" and len(upto) == 2:
         if iso := _iso({"year": parts["from"], "number": upto}):
             yield Date(start, end, iso, "month")
     elif parts["joiner"] == "/":
-        yield Date(start, middle, str(first), "year")
+        yield Date(start, middle, str(from_year), "year")
 
 
 def _iso(parts: dict[str, str]) -> str:
@@ -216,20 +218,20 @@ def only_date(text: str) -> Dated | None:
     text_dates = dates(text) if len(text) <= _LONGEST else []
     if not 1 <= len(text_dates) <= 2:
         return None
-    first, last = text_dates[0], text_dates[-1]
-    if len(text_dates) == 2 and not BETWEEN.fullmatch(text[first.end : last.start]):
+    start, end = text_dates[0], text_dates[-1]
+    if len(text_dates) == 2 and not BETWEEN.fullmatch(text[start.end : end.start]):
         return None
-    context = f"{text[: first.start]} {text[last.end :]}"
+    context = f"{text[: start.start]} {text[end.end :]}"
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(context))
-    if first.iso.startswith("--") and not last.iso.startswith("-"):
-        start_iso = f"{last.iso[:4]}{first.iso[1:]}"
-        if start_iso > last.iso:  # it began in the year before
-            start_iso = f"{int(last.iso[:4]) - 1:04}{first.iso[1:]}"
-        first = replace(first, iso=start_iso)
+    if start.iso.startswith("--") and not end.iso.startswith("-"):
+        start_iso = f"{end.iso[:4]}{start.iso[1:]}"
+        if start_iso > end.iso:  # it began in the year before
+            start_iso = f"{int(end.iso[:4]) - 1:04}{start.iso[1:]}"
+        start = replace(start, iso=start_iso)
     beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", context))
     if any(character.isalnum() or character == "_" for character in beside):
         return None
-    return Dated((first.iso, last.iso)[: len(text_dates)], last.precision, qualifiers)
+    return Dated((start.iso, end.iso)[: len(text_dates)], end.precision, qualifiers)
 
 
 def includes(period: Dated, date: Dated) -> bool:

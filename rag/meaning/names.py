@@ -58,11 +58,11 @@ def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
     """Whether the evidence, which consists of these words, has the name: its last word, an
     inflection such as "Iranian" for "Iran", its initials, or an acronym written out.
     """
-    last = fold(name.split()[-1])
+    surname = fold(name.split()[-1])
     return (
-        last in words
-        or any(last in country and words & country for country in _SAME_COUNTRY)
-        or _has_inflection(last, words)
+        surname in words
+        or any(surname in country and words & country for country in _SAME_COUNTRY)
+        or _has_inflection(surname, words)
         or _has_initials(name, words)
         or _has_written_out(name.replace(".", ""), evidence)
     )

@@ -122,8 +122,13 @@ def same_season(day: str, other: str) -> bool:
     """Whether two ISO dates are at most 20 days apart, ignoring the year: fiscal quarters shift by
     as much.
     """
-    first, second = (date.fromisoformat(iso_day).timetuple().tm_yday for iso_day in (day, other))
-    return min(abs(first - second), 365 - abs(first - second)) <= _SEASON_SHIFT
+    day_of_year, other_day_of_year = (
+        date.fromisoformat(iso_day).timetuple().tm_yday for iso_day in (day, other)
+    )
+    return (
+        min(abs(day_of_year - other_day_of_year), 365 - abs(day_of_year - other_day_of_year))
+        <= _SEASON_SHIFT
+    )
 
 
 def quarters_of_years(text: str) -> frozenset[str]:
@@ -141,9 +146,9 @@ def _years(text: str, stated: Sequence[Date]) -> Iterator[str]:
     for match in _YEARS.finditer(text):
         yield full_year(match["year"] or match["short"])
     for match in _TWO_YEARS.finditer(text):
-        first, last = map(full_year, match.groups())
-        if int(last) == int(first) + 1:
-            yield from (first, last)
+        start, end = map(full_year, match.groups())
+        if int(end) == int(start) + 1:
+            yield from (start, end)
     for stated_date in stated:
         if stated_date.precision in ("day", "month") and stated_date.iso[0] != "-":
             yield stated_date.iso[:4]
