@@ -254,7 +254,7 @@ class Reading:
         return ranked(without_headings(self.scored, self.documents), self.hits)
 
     @functools.cached_property
-    def output(self) -> Reading | None:
+    def first(self) -> Reading | None:
         """The reading of the small reader, which chose the passages."""
         output = self.output.first
         return replace(self, output=output, proofs=None) if output else None
