@@ -37,12 +37,18 @@ _INVISIBLE = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0x
 _LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
 """The dots between a title and its page in a table of contents."""
 _MAX_SHAPES = 20_000
-_OCR_SCALE, _OCR_SIDE = 2.0, 2400
-"""Resolution for OCR in pixels per point, and maximum length of a side in pixels."""
-_LETTER_GAP, _WORD_GAP = 0.05, 0.14
-"""Maximum gap between letters and minimum gap between words, in font heights."""
-_TALL, _MAX_HEIGHT = 20.0, 2.0
-"""Boxes higher than this many points are lowered if above this many font sizes."""
+_OCR_SCALE = 2.0
+"""Resolution for OCR, in pixels per point."""
+_OCR_SIDE = 2400
+"""Maximum length of a side for OCR, in pixels."""
+_LETTER_GAP = 0.05
+"""Maximum gap between letters, in font heights."""
+_WORD_GAP = 0.14
+"""Minimum gap between words, in font heights."""
+_TALL = 20.0
+"""Height in points from which on a character's box may be too high."""
+_MAX_HEIGHT = 2.0
+"""Height in font sizes above which such a box is lowered."""
 
 
 def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], Outline]:
@@ -82,14 +88,18 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     with closing(page), closing(page.get_textpage()) as text:
         sheet = page.get_bbox()
         lines = list(_lines(text, sheet))
-        if not lines and (scanned := _scanned(page, number, len(document))):
+        scanned = None if lines else _scanned(page, number, len(document))
+        if scanned:
             return scanned
         shapes = list(_shapes(page))
+
     lengths = Counter[int]()
     for turn, line in lines:
         lengths[turn] += len(line.text)
     main_turn = lengths.most_common(1)[0][0] if lengths else 0
-    height = sheet[2] - sheet[0] if main_turn % 2 else sheet[3] - sheet[1]
+    left, bottom, right, top = sheet
+    height = right - left if main_turn % 2 else top - bottom
+
     rules = Rules()
     for box, is_outlined, colour in shapes:
         rules.add(_upright(box, sheet, main_turn), is_outlined, colour)
@@ -209,16 +219,18 @@ class _Run:
 
     def put(self, character: str, index: int, box: Box) -> None:
         """Add a character, after a space if a gap is before it that is not of spaced letters."""
-        characters, height = self.characters, box[3] - box[1]
-        gap = box[0] - self.boxes[-1][2] if self.boxes else height
+        left, top, _, bottom = box
+        height = bottom - top
+        gap = left - self.boxes[-1][2] if self.boxes else height
         is_gap = gap > _WORD_GAP * height > 0 and self._gap < _LETTER_GAP * height
-        if is_gap and self.boxes and characters[-1].isalnum() and character.isalnum():
-            characters.append(" ")
-        if not self.boxes or characters[-1].isspace():
+        if is_gap and self.boxes and self.characters[-1].isalnum() and character.isalnum():
+            self.characters.append(" ")
+
+        if not self.boxes or self.characters[-1].isspace():
             self._starts.append(len(self.boxes))
             gap = height
         self._gap = gap
-        characters.append(character)
+        self.characters.append(character)
         self._indexes.append(index)
         self.boxes.append(box)
 
@@ -233,17 +245,28 @@ class _Run:
 
     def _line(self, text: str) -> Line:
         lefts, tops, rights, bottoms = zip(*self.boxes, strict=True)
-        size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
-        bold = all(_is_bold(self._page, self._indexes[end]) for end in (0, -1))
         top, bottom = median_low(tops), median_low(bottoms)
+        bold = _is_bold(self._page, self._indexes[0]) and _is_bold(self._page, self._indexes[-1])
+
         words: list[Word] = []
-        texts, ends = text.split(), [*self._starts[1:], len(self.boxes)]
+        texts = text.split()
+        ends = [*self._starts[1:], len(self.boxes)]
         if len(texts) == len(ends):  # else the boxes do not match the text
             for word, start, end in zip(texts, self._starts, ends, strict=True):
-                left, right = self.boxes[start][0], self.boxes[end - 1][2]
-                words += [Word(word, left, top, right, bottom, bold)] if word.strip(".…") else []
-        cells = _LEADERS.sub(CELL_BREAK, text)
-        return Line(min(lefts), top, max(rights), bottom, cells, size, bold, tuple(words))
+                if word.strip(".…"):
+                    left, right = self.boxes[start][0], self.boxes[end - 1][2]
+                    words.append(Word(word, left, top, right, bottom, bold))
+
+        return Line(
+            left=min(lefts),
+            top=top,
+            right=max(rights),
+            bottom=bottom,
+            text=_LEADERS.sub(CELL_BREAK, text),
+            size=median_low([low - high for high, low in zip(tops, bottoms, strict=True)]),
+            bold=bold,
+            words=tuple(words),
+        )
 
 
 def _is_bold(page: pypdfium2.PdfTextPage, index: int) -> bool:

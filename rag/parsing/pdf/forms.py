@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 
 from rag.parsing.pdf.marks import CELL_BREAK, Line, grouped
 
 _MIN_LABELS = 3
 """Minimum number of labels below each other that have values."""
-_MAX_LABELS, _MAX_LINES = 300, 4000
-"""Maximum number of labels and of lines on a page to search for forms."""
+_MAX_LABELS = 300
+"""Maximum number of labels on a page to search for forms."""
+_MAX_LINES = 4000
+"""Maximum number of lines on such a page."""
 _LABEL = re.compile(r"[^:]{1,60}:\Z")
 _LABEL_AND_VALUE = re.compile(r"[^:]{1,60}: \S")
 _SAME_EDGE = 2.0
@@ -22,8 +25,10 @@ _NEXT_ROW = 2.5
 
 def with_forms(lines: Sequence[Line]) -> list[Line]:
     """The lines, with each row of a form as one, whose cells are "Engines: 1" and "Seats: 4"."""
-    if not _MIN_LABELS <= sum(map(_is_label, lines)) <= _MAX_LABELS or len(lines) > _MAX_LINES:
+    label_count = sum(map(_is_label, lines))
+    if not _MIN_LABELS <= label_count <= _MAX_LABELS or len(lines) > _MAX_LINES:
         return list(lines)
+
     joined = sorted(_with_whole_labels(lines), key=lambda line: line.top)
     entries = _entries(joined)
     if not entries:
@@ -41,11 +46,12 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
 def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
     """The lines, with labels of two lines joined."""
     bold = [line for line in lines if line.bold]
-    second_lines = {
-        id(first): line
-        for line in bold
-        if _is_label(line) and (first := next((b for b in bold if _goes_on(b, line)), None))
-    }
+    second_lines: dict[int, Line] = {}
+    for line in filter(_is_label, bold):
+        above = next((other for other in bold if _goes_on(other, line)), None)
+        if above:
+            second_lines[id(above)] = line
+
     joined = set(map(id, second_lines.values()))
     for line in lines:
         if id(line) not in joined:
@@ -103,13 +109,15 @@ def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
 def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:
     """The other lines of the entry's value; `lines` are sorted by their top."""
     is_label = entry.text.endswith(":")
-    first = _beside(entry, lines) if is_label else None
-    if is_label and (first is None or first in entries):
+    value = _beside(entry, lines) if is_label else None
+    if is_label and (value is None or value in entries):
         return
-    left = first.left if first else entry.left + entry.size
-    below = min((e.top for e in entries if e.left < left and e.top > entry.top + 1), default=1e9)
-    right = min((e.left for e in entries if e.left > left), default=1e9)
-    bottom = entry.top if first else entry.bottom
+
+    left = value.left if value else entry.left + entry.size
+    tops_below = [other.top for other in entries if other.left < left and other.top > entry.top + 1]
+    below = min(tops_below, default=inf)
+    right = min((other.left for other in entries if other.left > left), default=inf)
+    bottom = entry.top if value else entry.bottom
     for line in lines:
         is_inside = left - _SAME_EDGE < line.left < right and not (line.bold or line.grid)
         is_next = -_SAME_ROW < (line.top - bottom) / entry.size < _SAME_ROW
@@ -120,6 +128,11 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
 
 def _joined(lines: Sequence[Line], separator: str) -> Line:
     """Join the lines into one form line on the row of the first."""
-    text, right = separator.join(line.text for line in lines), max(line.right for line in lines)
-    bold = all(line.bold for line in lines)
-    return replace(lines[0], text=text, right=right, words=(), bold=bold, form=True)
+    return replace(
+        lines[0],
+        text=separator.join(line.text for line in lines),
+        right=max(line.right for line in lines),
+        words=(),
+        bold=all(line.bold for line in lines),
+        form=True,
+    )

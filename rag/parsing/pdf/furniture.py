@@ -30,6 +30,8 @@ _MONEY = re.compile(r"[$\u20ac\u00a3\u00a5] ?\d|\d ?[\u20ac\u00a3\u00a5]")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _LONGEST_HEAD = 200
 """Maximum number of characters of a running head with the page's number."""
+_LONGEST_NAME = 100
+"""Characters of a running head that may name the document."""
 _USUAL = 0.6
 """Words of a running head name the document if more than this share of its pages repeat them."""
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
@@ -61,8 +63,12 @@ def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], RunningN
     """
     without_heads = _without_running_heads([_without_hidden(page) for page in pages])
     content = _without_contents(without_heads)
-    before, after = (sum(len(line.text) for p in ps for line in p.lines) for ps in (pages, content))
-    return content, _running_names(pages, without_heads), before - after
+    left_out = _characters(pages) - _characters(content)
+    return content, _running_names(pages, without_heads), left_out
+
+
+def _characters(pages: Sequence[PdfPage]) -> int:
+    return sum(len(line.text) for page in pages for line in page.lines)
 
 
 def _without_hidden(page: PdfPage) -> PdfPage:
@@ -72,22 +78,29 @@ def _without_hidden(page: PdfPage) -> PdfPage:
 
 
 def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -> RunningNames:
-    identifiers, words = Counter[str](), dict[int, Counter[str]]()
+    """The document's names in the running heads of most pages that have one."""
+    identifiers = Counter[str]()
+    words_by_place: dict[int, Counter[str]] = {}
     pages_with_heads = 0
     for page, content in zip(pages, without_heads, strict=True):
         content_lines = set(map(id, content.lines))
         heads = [line for line in page.lines if id(line) not in content_lines]
-        names = _IDENTIFIER.findall(" ".join(line.text for line in heads))
-        identifiers.update([*dict.fromkeys(names)])
-        for line in heads:
-            words.setdefault(_place(line), Counter()).update([*dict.fromkeys(line.text.split())])
         pages_with_heads += bool(heads)
+
+        names = _IDENTIFIER.findall(" ".join(line.text for line in heads))
+        identifiers.update(list(dict.fromkeys(names)))
+        for line in heads:
+            words = words_by_place.setdefault(_place(line), Counter())
+            words.update(list(dict.fromkeys(line.text.split())))
+
     least = _USUAL * pages_with_heads
     usual = [name for name, count in identifiers.most_common(2) if count > least]
-    usual_words = ([w for w, n in counts.items() if n > least] for counts in words.values())
-    texts = (" ".join(usual_of_line).strip(" |") for usual_of_line in usual_words)
-    head = max((text for text in texts if len(text) < 100), key=len, default="")
-    return RunningNames(sorted(usual), head)
+    texts = []
+    for words in words_by_place.values():
+        text = " ".join(word for word, count in words.items() if count > least).strip(" |")
+        if len(text) < _LONGEST_NAME:
+            texts.append(text)
+    return RunningNames(sorted(usual), head=max(texts, key=len, default=""))
 
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:

@@ -42,7 +42,8 @@ _MAX_LINES = 4000
 _LINES_PER_FIGURE = 3
 """A side on which one line in this many is a figure is a part of a table."""
 _SENTENCE_END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
-_LONGEST_HEADING, _LONGEST_BOLD_HEADING = 150, 100
+_LONGEST_HEADING = 150
+_LONGEST_BOLD_HEADING = 100
 _LONGEST_LABEL = 60
 _MAX_LEVELS = 4
 _HYPHENS = "-\u2010"
@@ -53,8 +54,10 @@ _COMPANY = re.compile(
     r"(?:(?i:Inc|Corp|Ltd|Co|S\.A|N\.V)\b\.?|(?i:Corporation|Company|Limited|LLC|PLC|GmbH|AG|SE)\b)"
 )
 _LONGEST_WORD = 100
-_COVER, _MIN_MENTIONS = 3000, 3
-"""Number of leading characters to search for a company, and minimum number of its mentions."""
+_COVER = 3000
+"""Number of leading characters to search for a company."""
+_MIN_MENTIONS = 3
+"""Minimum number of its mentions in the document."""
 _TITLE_WITHIN = 400
 """Maximum offset of the document's title."""
 
@@ -79,22 +82,29 @@ def structured(
     keep_furniture: bool = False,
 ) -> Parsed:
     """Assemble the lines of the pages into a text with headings; `titles` is the file's outline."""
-    names, left_out = RunningNames(), 0
+    names = RunningNames()
+    left_out = 0
     if not keep_furniture:
         content, names, characters = without_furniture(pages)
         if any(page.lines for page in content):
             pages, left_out = content, characters
+
     laid_out = _laid_out(pages)
     paragraphs = list(chain.from_iterable(laid_out))
     lines = (line for paragraph in paragraphs for line in paragraph.lines)
     words = Counter(word for line in lines for word in _HYPHENED_WORD.findall(line)[:-1])
     levels = _Levels(paragraphs)
     parts = [[_part(paragraph, levels, words) for paragraph in page] for page in laid_out]
-    if title := _title(chain.from_iterable(parts)):
+
+    title = _title(chain.from_iterable(parts))
+    if title:
         metadata.setdefault("title", title)
     _complete_title(metadata, names, parts)
-    parts = (titles and apply_outline(parts, titles)) or parts
-    parsed = of_pages(parts, metadata, lambda first, second: _continued(first, second, words))
+
+    with_outline = apply_outline(parts, titles) if titles else None
+    parsed = of_pages(
+        with_outline or parts, metadata, lambda text, more: _continued(text, more, words)
+    )
     return replace(parsed, left_out=left_out)
 
 
@@ -117,12 +127,16 @@ def _complete_title(
     """Add identifiers from running heads to the title, and the company. If the title looks like a
     file name, add a running head instead of the identifiers.
     """
-    title, names = metadata.get("title", ""), list(running.identifiers)
-    if not any(map(str.isspace, title)) and any(map(str.isalpha, running.head)):
-        names = [running.head]
+    title = metadata.get("title", "")
+    is_file_name = not any(map(str.isspace, title))
+    has_head = any(map(str.isalpha, running.head))
+    names = [running.head] if is_file_name and has_head else list(running.identifiers)
+
     company = _company(pages)
-    if company.partition(" ")[0].lower() not in " ".join([title, *names]).lower():
+    company_word = company.partition(" ")[0].lower()
+    if company_word not in " ".join([title, *names]).lower():
         names.append(company)
+
     missing = [name for name in names if name not in title]
     if title and missing:
         metadata["title"] = f"{title} ({', '.join(missing)})"
@@ -185,12 +199,16 @@ def _part(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:
     """Join two lines; a word broken at a hyphen keeps it only if it is spelt so elsewhere."""
-    if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
+    ends_with_hyphen = text[-1] in _HYPHENS and len(text) > 1 and text[-2].isalpha()
+    if not ends_with_hyphen or not line[0].islower():
         return f"{text} {line}"
-    reversed_end, end = _LETTERS.match(text[-2 : -2 - _LONGEST_WORD : -1]), _LETTERS.match(line)
-    begin = reversed_end.group()[::-1] if reversed_end else ""
-    joined, hyphened = (begin + h + (end.group() if end else "") for h in ("", "-"))
-    return text[:-1] + ("-" if words[hyphened] > words[joined] else "") + line
+
+    reversed_beginning = _LETTERS.match(text[-2 : -2 - _LONGEST_WORD : -1])
+    beginning = reversed_beginning[0][::-1] if reversed_beginning else ""
+    letters = _LETTERS.match(line)
+    end = letters[0] if letters else ""
+    hyphen = "-" if words[f"{beginning}-{end}"] > words[f"{beginning}{end}"] else ""
+    return f"{text[:-1]}{hyphen}{line}"
 
 
 def _continued(first: str, second: str, words: Counter[str]) -> str | None:
@@ -250,12 +268,15 @@ def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
     """The lines of a page in reading order, as regions of one column each."""
     if not 1 < len(lines) <= _MAX_LINES or depth > _MAX_CUTS:
         return [list(lines)] if lines else []
-    if sides := _sides(lines):
+
+    sides = _sides(lines)
+    if sides:
         return [region for side in sides for region in regions(side, depth + 1)]
+
     gaps = _gaps((line.top, line.bottom) for line in lines)
     if not gaps:
         return [list(lines)]
-    y = max(gaps, key=lambda gap: gap[1] - gap[0])[1]
+    _, y = max(gaps, key=lambda gap: gap[1] - gap[0])
     above = regions([line for line in lines if line.top < y], depth + 1)
     below = regions([line for line in lines if line.top >= y], depth + 1)
     return [list(lines)] if len(above) == len(below) == 1 else above + below
@@ -360,12 +381,20 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
 
 def _merged(row: list[Line]) -> Line:
     """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
-    (top, bottom), right = height_of(row), max(line.right for line in row)
+    top, bottom = height_of(row)
     is_item = len(row) == 2 and MARKER.fullmatch(row[0].text)
-    text = (" " if is_item else CELL_BREAK).join(line.text for line in row)
-    size = max(row, key=lambda line: line.right - line.left).size
-    bold, form = all(line.bold for line in row), any(line.form for line in row)
-    return Line(row[0].left, top, right, bottom, text, size, bold, form=form)
+    separator = " " if is_item else CELL_BREAK
+    widest = max(row, key=lambda line: line.right - line.left)
+    return Line(
+        left=row[0].left,
+        top=top,
+        right=max(line.right for line in row),
+        bottom=bottom,
+        text=separator.join(line.text for line in row),
+        size=widest.size,
+        bold=all(line.bold for line in row),
+        form=any(line.form for line in row),
+    )
 
 
 def _is_row(line: Line) -> bool:
@@ -389,14 +418,16 @@ def _begins_paragraph(above: Line, line: Line, pitch: float, left: float, right:
 
 
 def _paragraph(lines: Sequence[Line]) -> Paragraph:
-    size, bold = median(line.size for line in lines), all(line.bold for line in lines)
+    size = median(line.size for line in lines)
+    bold = all(line.bold for line in lines)
     if not _is_row(lines[0]):
         return Paragraph(tuple(line.text for line in lines), size, bold)
-    cells = [_labelled(line) for line in lines]
-    labels = list(dict.fromkeys(label for row in cells for label, _ in row if label))
+
+    rows = [_labelled(line) for line in lines]
+    labels = list(dict.fromkeys(label for row in rows for label, _ in row if label))
     text = TableText()
     text.name_columns(labels)
-    for row in cells:
+    for row in rows:
         numbered = [(labels.index(label) if label else -1, cell) for label, cell in row]
         text.row(labelled(numbered, labels))
     return _of_table(Table(text.part()), size, bold)
