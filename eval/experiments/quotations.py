@@ -89,9 +89,9 @@ def letters(text: str) -> str:
     return "".join(sign for sign in text.lower() if sign.isalnum())
 
 
-def corpus(inside: Sequence[Document], outside: Sequence[Document]) -> Corpus:
-    everything = "\n".join(letters(document.text) for document in (*inside, *outside))
-    return Corpus(list(_unique(inside, everything)), list(_unique(outside, everything)))
+def corpus(indexed: Sequence[Document], unindexed: Sequence[Document]) -> Corpus:
+    everything = "\n".join(letters(document.text) for document in (*indexed, *unindexed))
+    return Corpus(list(_unique(indexed, everything)), list(_unique(unindexed, everything)))
 
 
 def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[str, str]]:
@@ -106,10 +106,12 @@ def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[st
 
 
 def quoted(random: random.Random, quote: str, before: str = "It says: ", after: str = "") -> str:
-    bare = _APOSTROPHE.sub("", quote)
-    pair = random.choice([p for p in _PAIRS if p[0] not in bare and p[1] not in bare])
-    inner = f" {quote} " if pair == "«»" and random.random() < 0.7 else quote
-    return f"{before}{pair[0]}{inner}{pair[1]}{after}"
+    without_apostrophes = _APOSTROPHE.sub("", quote)
+    pair = random.choice(
+        [p for p in _PAIRS if p[0] not in without_apostrophes and p[1] not in without_apostrophes]
+    )
+    spaced = f" {quote} " if pair == "«»" and random.random() < 0.7 else quote
+    return f"{before}{pair[0]}{spaced}{pair[1]}{after}"
 
 
 # Makers
@@ -136,17 +138,17 @@ def _wrapped(random: random.Random, text: str) -> str:
 
 
 def _hyphenated(random: random.Random, text: str) -> str:
-    long = list(re.finditer(r"(?<=\s)[a-z]{7,}(?=\s)", text))
-    if not long:
+    long_words = list(re.finditer(r"(?<=\s)[a-z]{7,}(?=\s)", text))
+    if not long_words:
         return text
-    match = random.choice(long)
+    match = random.choice(long_words)
     place = random.randrange(match.start() + 3, match.end() - 2)
     return f"{text[:place]}-\n{text[place:]}"
 
 
 def _ligatures(random: random.Random, text: str) -> str:
-    for plain, sign in _LIGATURES:
-        text = text.replace(plain, sign)
+    for letters_of_sign, sign in _LIGATURES:
+        text = text.replace(letters_of_sign, sign)
     return text
 
 
@@ -193,10 +195,10 @@ def _swapped(pattern: str, *replacements: str) -> Change:
             return ""
         match = random.choice(matches)
         if replacements:
-            new = random.choice(replacements)
+            replacement = random.choice(replacements)
         else:
-            new = str(int(match[0]) + random.randrange(1, 30))
-        return text[: match.start()] + new + text[match.end() :]
+            replacement = str(int(match[0]) + random.randrange(1, 30))
+        return text[: match.start()] + replacement + text[match.end() :]
 
     return change
 

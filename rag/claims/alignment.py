@@ -149,8 +149,8 @@ def _align(fragment: Fragment, excerpt: Excerpt) -> Excerpt | None:
     ]
 
     aligned = document_words[first:last]
-    equal = sum(_weight_in_common(step, words, document_words) for step in steps)
-    likeness = 2 * equal / (_weight(words) + _weight(aligned))
+    equal_weight = sum(_weight_in_common(step, words, document_words) for step in steps)
+    likeness = 2 * equal_weight / (_weight(words) + _weight(aligned))
     return Excerpt(
         document=excerpt.document,
         start=excerpt.start + aligned[0].start,

@@ -122,32 +122,32 @@ class QuotationAudit:
 
     def _judged(self, quotation: Quotation, cited: Sequence[str]) -> CheckedQuotation:
         """The verdict on a quotation that cites the documents with these ids."""
-        whole = Fragment(self.text[quotation.start : quotation.end])
+        fragment = Fragment(self.text[quotation.start : quotation.end])
         checked = CheckedQuotation(
             start=quotation.start,
             end=quotation.end,
-            text=whole.text,
+            text=fragment.text,
             verdict="not_found",
             is_fault=True,
             reason="",
             cited=tuple(cited),
         )
-        if not _stems(whole):
+        if not _stems(fragment):
             reason = "its words are too common to look it up"
             return replace(checked, is_fault=False, reason=reason)
 
         excerpts: list[Excerpt] = []
-        for excerpt in self._excerpts(whole, cited):
+        for excerpt in self._excerpts(fragment, cited):
             excerpts.append(excerpt)
-            place = next(excerpt.matches(whole), None)
+            place = next(excerpt.matches(fragment), None)
             if place:
                 return _exact(checked, place, quotation)
 
-        parts = fragments(whole.text)
+        parts = fragments(fragment.text)
         if len(parts) > 1:
             return self._with_ellipses(checked, parts, excerpts[:_MOST_ALIGNED], quotation)
 
-        compared = whole.part(0, _MOST_WORDS) if len(whole.tokens) > _MOST_WORDS else whole
+        compared = fragment.part(0, _MOST_WORDS) if len(fragment.tokens) > _MOST_WORDS else fragment
         return self._inexact(checked, compared, excerpts[:_MOST_ALIGNED], quotation)
 
     # Where to look
@@ -478,9 +478,9 @@ def _stitched(
 
 
 def _not_found(
-    checked: CheckedQuotation, nearest: Excerpt | None, reason: str = "no document has it"
+    checked: CheckedQuotation, place: Excerpt | None, reason: str = "no document has it"
 ) -> CheckedQuotation:
-    places = [nearest] if nearest and nearest.likeness >= _NEAR else []
+    places = [place] if place and place.likeness >= _NEAR else []
     if _is_title(checked.text):
         return _placed(checked, "not_found", places, f"{reason}; it reads like a title", False)
     return _placed(checked, "not_found", places, reason)
@@ -549,7 +549,7 @@ def _denied_words(place: Excerpt, words: str) -> str:
     if not _DENIED.match(words):
         return ""
     text = " ".join(place.document.text[place.start : place.end].split())
-    shown = text[max(0, text.find(words)) :]
-    if len(shown) > len(words) + _SHOWN:
-        shown = f"{shown[: len(words) + _SHOWN].rsplit(' ', 1)[0]} …"
-    return f": {place.document.id} says “{shown}”"
+    excerpt = text[max(0, text.find(words)) :]
+    if len(excerpt) > len(words) + _SHOWN:
+        excerpt = f"{excerpt[: len(words) + _SHOWN].rsplit(' ', 1)[0]} …"
+    return f": {place.document.id} says “{excerpt}”"

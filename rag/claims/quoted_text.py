@@ -120,9 +120,9 @@ class Fragment:
     def tokens(self) -> list[Token]:
         return tokens(self.text)
 
-    def part(self, first: int, last: int) -> Fragment:
+    def part(self, start: int, end: int) -> Fragment:
         """Its words [first, last)."""
-        words = self.tokens[first:last]
+        words = self.tokens[start:end]
         return Fragment(self.text[words[0].start : words[-1].end] if words else "")
 
     def matches(self, place: CanonicalText) -> Iterator[Match]:
@@ -141,9 +141,9 @@ class Fragment:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         """The literals from the first that is not empty on; groups are what brackets replace."""
-        first, *further = self._literals[self._lead :]
+        opening_literal, *further = self._literals[self._lead :]
         gaps = (rf"(?>(.{{0,{LONGEST_CHANGE}}}?){re.escape(literal)})" for literal in further)
-        opening = f"(?i:{re.escape(first[0])}){re.escape(first[1:])}"
+        opening = f"(?i:{re.escape(opening_literal[0])}){re.escape(opening_literal[1:])}"
         return re.compile("".join([opening, *gaps]), re.DOTALL)
 
     @property
@@ -165,9 +165,13 @@ class Fragment:
         leading_gaps = [(match.start(), match.start())] * self._lead
         gaps = [*leading_gaps, *match.regs[1:]]
         changes = []
-        for editors_words, (first, last) in zip(self._changes, gaps, strict=True):
-            gap_start = place.offsets_of(first - 1, first)[1] if first > match.start() else start
-            gap_end = place.offsets_of(last, last + 1)[0] if last < match.end() else end
+        for editors_words, (gap_first, gap_last) in zip(self._changes, gaps, strict=True):
+            gap_start = (
+                place.offsets_of(gap_first - 1, gap_first)[1]
+                if gap_first > match.start()
+                else start
+            )
+            gap_end = place.offsets_of(gap_last, gap_last + 1)[0] if gap_last < match.end() else end
             replaced = place.text[gap_start:gap_end].strip()
             if _is_change(editors_words, replaced):
                 changes.append((editors_words, replaced))

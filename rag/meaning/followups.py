@@ -135,17 +135,17 @@ class Completion(NamedTuple):
     features: Mapping[str, float] = {}
 
 
-def understand(question: str, last: PreviousTurn | None) -> Rewrite:
+def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
     """The question, completed from the last turn."""
     question = question.strip()
-    if last is None or not question or len(question) + len(last.question) > _LONGEST:
+    if turn is None or not question or len(question) + len(turn.question) > _LONGEST:
         return Rewrite(question)
-    options = completions(question, last)
+    options = completions(question, turn)
     chances = probabilities(options)
-    best, follows = chosen(options, chances), 1 - chances[0]
-    others = _others(options, chances, best) if best else ()
-    if best > 0 or follows < UNCLEAR:
-        return Rewrite(options[best].text, "", follows, others)
+    choice, follows = chosen(options, chances), 1 - chances[0]
+    others = _others(options, chances, choice) if choice else ()
+    if choice > 0 or follows < UNCLEAR:
+        return Rewrite(options[choice].text, "", follows, others)
     if _stands_alone(question):
         return Rewrite(question, "", follows, others)
     quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
@@ -164,13 +164,13 @@ def _stands_alone(question: str) -> bool:
 
 
 def _others(
-    options: Sequence[Completion], chances: Sequence[float], best: int
+    options: Sequence[Completion], chances: Sequence[float], choice: int
 ) -> tuple[tuple[str, float], ...]:
-    rows = [row for row, chance in enumerate(chances) if row != best and chance >= _UNLIKELY]
-    likely = sorted(rows, key=lambda row: -chances[row])[:_OTHERS]
+    rows = [row for row, chance in enumerate(chances) if row != choice and chance >= _UNLIKELY]
+    alternatives = sorted(rows, key=lambda row: -chances[row])[:_OTHERS]
     return tuple(
-        (options[row].text, math.sqrt((chances[row] + _SMOOTH) / (chances[best] + _SMOOTH)))
-        for row in likely
+        (options[row].text, math.sqrt((chances[row] + _SMOOTH) / (chances[choice] + _SMOOTH)))
+        for row in alternatives
     )
 
 
@@ -185,12 +185,12 @@ def words(text: str) -> list[TaggedWord]:
 
 def pointers(text: str) -> list[TaggedWord]:
     """The words that stand for something said before; not "there" in "is there a lift"."""
-    own = words(text)
+    tagged = words(text)
     return [
         word
-        for row, word in enumerate(own)
+        for row, word in enumerate(tagged)
         if word.lower in _POINTERS
-        and not (word.lower == "there" and row and own[row - 1].lower in BE)
+        and not (word.lower == "there" and row and tagged[row - 1].lower in BE)
     ]
 
 
@@ -212,12 +212,12 @@ def names_something(question: str) -> bool:
     return bool(runs(question))
 
 
-def completions(question: str, last: PreviousTurn) -> list[Completion]:
+def completions(question: str, turn: PreviousTurn) -> list[Completion]:
     """The possible meanings of the question, first as typed; each text once."""
-    options = [Completion(question, "typed"), *_completed(question, last)]
+    options = [Completion(question, "typed"), *_completed(question, turn)]
     by_text = {option.text.lower(): option for option in reversed(options)}
     distinct = [option for option in options if by_text[option.text.lower()] is option][:_MOST]
-    typed = _typed_features(question, last)
+    typed = _typed_features(question, turn)
     featured = []
     for text, kind, fit in distinct:
         of_question = {f"{kind} {name}".strip(): value for name, value in typed.items()}
@@ -226,46 +226,46 @@ def completions(question: str, last: PreviousTurn) -> list[Completion]:
     return featured
 
 
-def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
-    base = last.question.strip().rstrip("?.! ")
-    bare = question.rstrip("?.! ")
-    own = words(bare)
-    answer = _short_answer(last.answer)
+def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
+    base = turn.question.strip().rstrip("?.! ")
+    typed = question.rstrip("?.! ")
+    tagged = words(typed)
+    answer = _short_answer(turn.answer)
     parts = list(_parts(base))
-    if pointers(bare):
+    if pointers(typed):
         for part in parts:
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
-            fit = _name_features(name, bare, base) | part.features
-            yield Completion(_sentence(_put(bare, name)), "named", fit)
+            fit = _name_features(name, typed, base) | part.features
+            yield Completion(_sentence(_put(typed, name)), "named", fit)
         if answer:
-            fit = _name_features(answer, bare, base) | {"sole": 1.0}
-            yield Completion(_sentence(_put(bare, answer)), "answered", fit)
-    lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
-    fragment = bare[own[lead].start :] if lead < len(own) else ""
-    is_clause = _is_clause(own)
+            fit = _name_features(answer, typed, base) | {"sole": 1.0}
+            yield Completion(_sentence(_put(typed, answer)), "answered", fit)
+    lead = next((row for row, word in enumerate(tagged) if not word.is_empty), len(tagged))
+    fragment = typed[tagged[lead].start :] if lead < len(tagged) else ""
+    is_clause = _is_clause(tagged)
     if fragment and not is_clause:
-        word_before = _before(own, lead)[1]
+        word_before = _before(tagged, lead)[1]
         for part in parts:
             text = base[: part.start] + fragment + base[part.start + len(part.text) :]
             fit = _replaced_features(part, fragment, word_before) | part.features
             yield Completion(_sentence(text), "replaced", fit)
     if not is_clause:
-        yield from _continued(base, bare, own[: lead + 1], fragment, answer)
-    if own and not fragment and not is_clause:
-        yield from _asked_again(base, bare, own)
+        yield from _continued(base, typed, tagged[: lead + 1], fragment, answer)
+    if tagged and not fragment and not is_clause:
+        yield from _asked_again(base, typed, tagged)
     topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
-    if topic and any(word.lower not in _LINKS for word in own):
+    if topic and any(word.lower not in _LINKS for word in tagged):
         is_sole, count = float(len(runs(base)) == 1), len(topic.split())
         fit = {"sole": is_sole, "words": min(8, count) / 8}
         fit["sole, points"] = is_sole * bool(pointers(question))
-        yield Completion(_sentence(f"{bare} ({topic})"), "topic", fit)
+        yield Completion(_sentence(f"{typed} ({topic})"), "topic", fit)
 
 
-def _is_clause(own: Sequence[TaggedWord]) -> bool:
+def _is_clause(tagged: Sequence[TaggedWord]) -> bool:
     """Whether the words ask by themselves, with a question word and an auxiliary, or an auxiliary
     first.
     """
-    after_links = [word.lower for word in own if word.lower not in _LINKS]
+    after_links = [word.lower for word in tagged if word.lower not in _LINKS]
     if AUXILIARIES.isdisjoint(after_links):
         return False
     return after_links[0] in AUXILIARIES or not QUESTION_WORDS.isdisjoint(after_links)
@@ -278,14 +278,14 @@ def _short_answer(answer: str | None) -> str:
 
 def _parts(base: str) -> Iterator[QuestionPart]:
     """Runs of content words and short parts of them."""
-    own, all_runs = words(base), runs(base)
-    rows = {word.start: row for row, word in enumerate(own)}
+    tagged, all_runs = words(base), runs(base)
+    rows = {word.start: row for row, word in enumerate(tagged)}
     for run in all_runs:
-        _, auxiliary = _before(own, rows[run[0].start])
+        _, auxiliary = _before(tagged, rows[run[0].start])
         for first, last in combinations_with_replacement(range(len(run)), 2):
             if last - first < _LONGEST_PART or last - first == len(run) - 1:
                 start, text = run[first].start, base[run[first].start : run[last].end]
-                article, word_before = _before(own, rows[start])
+                article, word_before = _before(tagged, rows[start])
                 left_after, rivals = len(run) - 1 - last, len(all_runs) - 1
                 features = {
                     "left before": min(3, first) / 3,
@@ -303,18 +303,18 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                 yield QuestionPart(text, start, article + text, word_before, features)
 
 
-def _before(own: Sequence[TaggedWord], row: int) -> tuple[str, str]:
+def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
     """("the " if that is before the word in this row, the word before it)"""
-    before = ["", "", *(word.lower for word in own[:row])]
+    before = ["", "", *(word.lower for word in tagged[:row])]
     return ("the ", before[-2]) if before[-1] == "the" else ("", before[-1])
 
 
 def _continued(
-    base: str, bare: str, lead: Sequence[TaggedWord], fragment: str, answer: str
+    base: str, typed: str, lead: Sequence[TaggedWord], fragment: str, answer: str
 ) -> Iterator[Completion]:
     """The last question continued by the new words, from their first preposition on."""
     start = next((word.start for word in lead if word.lower in PREPOSITIONS), None)
-    added = fragment if start is None else bare[start:]
+    added = fragment if start is None else typed[start:]
     if not added or any(word.lower in QUESTION_WORDS for word in words(added)[:1]):
         return
     yield Completion(_sentence(f"{base} {added}"), "continued")
@@ -322,13 +322,15 @@ def _continued(
         yield Completion(_sentence(f"{base} {_put(added, answer)}"), "continued answer")
 
 
-def _asked_again(base: str, bare: str, own: Sequence[TaggedWord]) -> Iterator[Completion]:
+def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Completion]:
     """ "and where?" asked of the rest of the last question, from its auxiliary on."""
-    start = next((word.start for word in own if word.lower in QUESTION_WORDS | PREPOSITIONS), None)
+    start = next(
+        (word.start for word in tagged if word.lower in QUESTION_WORDS | PREPOSITIONS), None
+    )
     tail_start = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)
     if start is not None and tail_start is not None:
-        again = base[tail_start].lower() + base[tail_start + 1 :]
-        yield Completion(_sentence(f"{bare[start:]} {again}"), "again")
+        tail = base[tail_start].lower() + base[tail_start + 1 :]
+        yield Completion(_sentence(f"{typed[start:]} {tail}"), "again")
 
 
 def _put(text: str, name: str) -> str:
@@ -344,54 +346,58 @@ def _put(text: str, name: str) -> str:
 def _sentence(text: str) -> str:
     """Without a leading "and", with a capital and a question mark."""
     text = " ".join(text.split()).strip(" ?.!,")
-    first = next((word for word in words(text) if word.lower not in _LINKS), None)
-    text = text[first.start :] if first else text
+    opening = next((word for word in words(text) if word.lower not in _LINKS), None)
+    text = text[opening.start :] if opening else text
     return f"{text[:1].upper()}{text[1:]}?"
 
 
 # The model
 
 
-def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
+def _typed_features(question: str, turn: PreviousTurn) -> dict[str, float]:
     """Features of the typed question, the same for all completions."""
-    own, stems = words(question), content_words(question)
+    tagged, stems = words(question), content_words(question)
     return {
         "": 1.0,
-        "content": min(6, sum(not word.is_empty for word in own)) / 6,
+        "content": min(6, sum(not word.is_empty for word in tagged)) / 6,
         "points": float(bool(pointers(question))),
-        "linked": float(bool(own) and own[0].lower in _LINKS),
-        "clause": float(any(word.lower in AUXILIARIES for word in own)),
-        "asks": float(any(word.lower in QUESTION_WORDS for word in own)),
-        "shared": len(stems & content_words(last.question)) / max(1, len(stems)),
+        "linked": float(bool(tagged) and tagged[0].lower in _LINKS),
+        "clause": float(any(word.lower in AUXILIARIES for word in tagged)),
+        "asks": float(any(word.lower in QUESTION_WORDS for word in tagged)),
+        "shared": len(stems & content_words(turn.question)) / max(1, len(stems)),
         "number": float(any(char.isdigit() for char in question)),
-        "name": float(any(question[word.start].isupper() for word in own[1:])),
-        "one word": float(len(own) == 1),
-        "answered": float(bool(_short_answer(last.answer))),
-        "you": float(any(word.lower in ("you", "your") for word in own)),
-        **{f"begins {beginning}": 1.0 for beginning in _beginnings(own)},
+        "name": float(any(question[word.start].isupper() for word in tagged[1:])),
+        "one word": float(len(tagged) == 1),
+        "answered": float(bool(_short_answer(turn.answer))),
+        "you": float(any(word.lower in ("you", "your") for word in tagged)),
+        **{f"begins {beginning}": 1.0 for beginning in _beginnings(tagged)},
         **{f"points {_POINTERS[word.lower]}": 1.0 for word in pointers(question)},
     }
 
 
-def _beginnings(own: Sequence[TaggedWord]) -> list[str]:
+def _beginnings(tagged: Sequence[TaggedWord]) -> list[str]:
     """The first word, and the first two if both are function words."""
-    first = [word.lower for word in own[:2]]
-    both = [" ".join(first)] if len(own) > 1 and own[0].is_empty and own[1].is_empty else []
-    return first[:1] + both
+    beginning = [word.lower for word in tagged[:2]]
+    both = (
+        [" ".join(beginning)]
+        if len(tagged) > 1 and tagged[0].is_empty and tagged[1].is_empty
+        else []
+    )
+    return beginning[:1] + both
 
 
 def _replaced_features(part: QuestionPart, fragment: str, word_before: str) -> dict[str, float]:
     """How a fragment after `word_before` fits the part that it replaces."""
-    old, new = part.text.split(), fragment.split()
-    shape, new_shape = _shape(old[-1]), _shape(new[-1])
+    replaced, replacement = part.text.split(), fragment.split()
+    shape, new_shape = _shape(replaced[-1]), _shape(replacement[-1])
     return {
-        "alike": _likeness(old[-1], new[-1]),
+        "alike": _likeness(replaced[-1], replacement[-1]),
         "same shape": float(shape == new_shape),
-        "same first shape": float(_shape(old[0]) == _shape(new[0])),
+        "same first shape": float(_shape(replaced[0]) == _shape(replacement[0])),
         "both numbers": float(shape == "0" == new_shape),
-        "same length": float(len(old) == len(new)),
+        "same length": float(len(replaced) == len(replacement)),
         "same preposition": float(word_before in PREPOSITIONS and word_before == part.word_before),
-        "named": float(old[0][:1].isupper()),
+        "named": float(replaced[0][:1].isupper()),
     }
 
 
@@ -402,29 +408,31 @@ def _shape(word: str) -> str:
     return "A" if word.isupper() else "Aa" if word[:1].isupper() else "a"
 
 
-def _name_features(name: str, bare: str, base: str) -> dict[str, float]:
+def _name_features(name: str, typed: str, base: str) -> dict[str, float]:
     """Features of a name in the place of the pointers of a question after `base`."""
-    group = _POINTERS[pointers(bare)[0].lower]
-    first = next((word.lower for word in words(base) if word.lower in QUESTION_WORDS), "other")
-    own = name.split()
+    group = _POINTERS[pointers(typed)[0].lower]
+    question_word = next(
+        (word.lower for word in words(base) if word.lower in QUESTION_WORDS), "other"
+    )
+    parts = name.split()
     return {
-        "ends in ed": float(own[-1].endswith("ed")),
+        "ends in ed": float(parts[-1].endswith("ed")),
         group: 1.0,
-        f"{group} after {first}": 1.0,
-        "words": min(5, len(own)) / 5,
-        "plural": float((group == "they") == (own[-1].endswith("s") or "and" in own)),
-        "several": float("and" in own),
-        "named": float(own[0][:1].isupper()),
-        "a name and more": float(own[0][:1].isupper() and own[-1][:1].islower()),
+        f"{group} after {question_word}": 1.0,
+        "words": min(5, len(parts)) / 5,
+        "plural": float((group == "they") == (parts[-1].endswith("s") or "and" in parts)),
+        "several": float("and" in parts),
+        "named": float(parts[0][:1].isupper()),
+        "a name and more": float(parts[0][:1].isupper() and parts[-1][:1].islower()),
         "number": float(any(char.isdigit() for char in name)),
     }
 
 
-def _likeness(word: str, second: str) -> float:
+def _likeness(word: str, replacement: str) -> float:
     """The share of the longer word that two words have in common at both ends, at most 1."""
-    longest = max(len(word), len(second))
-    word, second = word.lower(), second.lower()
-    shared = Prefix.similarity(word, second) + Postfix.similarity(word, second)
+    longest = max(len(word), len(replacement))
+    word, replacement = word.lower(), replacement.lower()
+    shared = Prefix.similarity(word, replacement) + Postfix.similarity(word, replacement)
     return min(1.0, shared / longest)
 
 
@@ -445,7 +453,7 @@ def probabilities(
     """How likely each of the options is meant; they sum to 1."""
     model = _weights() if weights is None else weights
     features = (option.features.items() for option in options)
-    logits = [sum(model.get(name, 0.0) * value for name, value in own) for own in features]
+    logits = [sum(model.get(name, 0.0) * value for name, value in values) for values in features]
     odds = [math.exp(logit - max(logits)) for logit in logits]
     return [value / sum(odds) for value in odds]
 
