@@ -16,8 +16,10 @@ BETWEEN = " | "
 _LONG = 100
 """Maximum length of a header or cell to repeat in every row, so that pages stay small."""
 _LONGEST_NAME = 160
-_LONGEST_HEADER, _ROWS_SEEN = 60, 20
-"""Of a table that marks no headers: characters of a header, and rows that are looked at."""
+_LONGEST_HEADER = 60
+"""Characters of a header, in a table that marks no headers."""
+_ROWS_SEEN = 20
+"""Rows of such a table that are looked at."""
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _NUMBER_PART = re.compile(r"(?:US)?[$\u20ac\u00a3\u00a5]?[-+(\u2013]?\d[\d.,]*\)?|[\u2014\u2013-]")
 """A figure that may lack its sign, or the end of its brackets; or a dash."""
@@ -69,34 +71,43 @@ class TableText:
         """
         if self._has_rows:
             self._end()
+
         start = self._length
-        self._places, placed = [(-1, -1)] * first, list[BlockCell]()
+        self._places = [(-1, -1)] * first
+        placed: list[BlockCell] = []
         for number, text in enumerate(cells):
             end = start + len(text)
-            placed += [BlockCell(len(self._places), start, end)] if text else []
+            if text:
+                placed.append(BlockCell(len(self._places), start, end))
             self._places += [(start, end)] * (spans[number] if spans else 1)
             start = end + len(BETWEEN)
+
         self._line("header", BETWEEN.join(cells), cells=tuple(placed))
         self.names = list(names)
 
     def row(self, cells: Sequence[LabelledCell], name: str = "", longest: int = 0) -> None:
         """Add a row with its own name; texts above `longest`, if not 0, follow as paragraphs."""
-        line, start = _line_of(cells), self._length
-        long_cells = (
-            [cell for cell in cells if len(cell[2]) > longest] if 0 < longest < len(line) else []
-        )
-        if long_cells:
-            cells = [cell for cell in cells if cell not in long_cells]
+        line = _line_of(cells)
+        long_cells: list[LabelledCell] = []
+        if 0 < longest < len(line):
+            long_cells = [cell for cell in cells if len(cell[2]) > longest]
+            cells = [cell for cell in cells if len(cell[2]) <= longest]
             line = _line_of(cells)
+
+        start = self._length
         placed: list[BlockCell] = []
         for column, label, text in cells:
-            start += len(label) + 2 if label else 0
-            placed += [BlockCell(column, start, start + len(text))] if text else []
+            start += len(f"{label}: ") if label else 0
+            if text:
+                placed.append(BlockCell(column, start, start + len(text)))
             start += len(text) + len(BETWEEN)
+
         for column, label, text in long_cells:
-            line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
+            gap = GAP if line else ""
+            line += f"{gap}{label}: {text}" if label else f"{gap}{text}"
             end = self._length + len(line)
             placed.append(BlockCell(column, end - len(text), end))
+
         self._line("row", line, name, tuple(placed))
         self._has_rows = True
 

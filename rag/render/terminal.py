@@ -27,11 +27,14 @@ def answer(answer: Answer) -> str:
     lines = [understood(answer.understood), ""] if answer.understood else []
     if answer.text is None:
         lines += _refusal(answer)
+    elif answer.form == "span":
+        lines += _span(answer)
     else:
-        lines += _span(answer) if answer.form == "span" else _pieces(answer)
+        lines += _pieces(answer)
+
     if answer.truncated:
-        read, count = answer.passages_read, len(answer.hits)
-        lines += ["", f"Only {read} of the {count} passages found were read."]
+        count = len(answer.hits)
+        lines += ["", f"Only {answer.passages_read} of the {count} passages found were read."]
     return "\n".join(lines)
 
 
@@ -43,7 +46,9 @@ def why(answer: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
     rows = [[*row[:-1], flat(row[-1])] for row in ranks(answer)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["  ".join(map(str.ljust, row, [*widths[:-1], 0])) for row in rows]
+    widths[-1] = 0
+    table = ["  ".join(map(str.ljust, row, widths)) for row in rows]
+
     lines = [*map(clean, view.explain(answer)), "", *table, "", timings(answer)]
     indented = [f"  {line}" if line else "" for line in lines]
     return "\n".join(["", "", click.style("Why", bold=True), *indented])
@@ -58,17 +63,20 @@ def ranks(answer: Answer) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("rank", "score", "meaning", "words", "passage")]
     for number, result in enumerate(answer.hits, 1):
         passage = result.passage
-        meaning, words = (
-            f" (#{rank})" if rank else "" for rank in (result.dense_rank, result.lexical_rank)
+        rows.append(
+            (
+                str(number),
+                f"{result.score:.3f}",
+                f"{result.dense:.2f}{_rank(result.dense_rank)}",
+                f"{result.lexical:.1f}{_rank(result.lexical_rank)}",
+                f"{passage.document_id} > {passage.innermost_heading or passage.title}",
+            )
         )
-        scores = (
-            f"{result.score:.3f}",
-            f"{result.dense:.2f}{meaning}",
-            f"{result.lexical:.1f}{words}",
-        )
-        place = f"{passage.document_id} > {passage.innermost_heading or passage.title}"
-        rows.append((str(number), *scores, place))
     return rows
+
+
+def _rank(rank: int | None) -> str:
+    return f" (#{rank})" if rank else ""
 
 
 def _confidence(answer: Answer) -> str:
@@ -76,17 +84,22 @@ def _confidence(answer: Answer) -> str:
 
 
 def _span(answer: Answer) -> list[str]:
-    lines = [f"{click.style(clean(answer.text or ''), bold=True)}  {_confidence(answer)}", ""]
-    lines += _numbered(answer.citations)
-    if typed := view.typed(answer.value):
+    text = click.style(clean(answer.text or ""), bold=True)
+    lines = [f"{text}  {_confidence(answer)}", "", *_numbered(answer.citations)]
+
+    typed = view.typed(answer.value)
+    if typed:
         lines += ["", f"Read as {clean(typed)}"]
     lines += _conflicts(answer)
+
     others = [
         f"{clean(view.shortened(other.text, _LONGEST_OTHER))} "
         f"({other.confidence:.0%}, {flat(other.citations[0].document_id)})"
         for other in view.others(answer)
     ]
-    return [*lines, "", *_wrap(f"Other candidates: {'; '.join(others)}", "")] if others else lines
+    if others:
+        lines += ["", *_wrap(f"Other candidates: {'; '.join(others)}", "")]
+    return lines
 
 
 def _pieces(answer: Answer) -> list[str]:
@@ -101,10 +114,12 @@ def _pieces(answer: Answer) -> list[str]:
             for n, piece in enumerate(answer.pieces, 1)
             for line in _piece(n, piece, answer.form)
         ]
-    lines += [f"    … and {answer.more} more"] if answer.more else []
+    if answer.more:
+        lines.append(f"    … and {answer.more} more")
     lines.append(_confidence(answer))
     if answer.form == "catalogue":
         return lines
+
     lines.append("")
     for citation, numbers in view.sources(answer.pieces):
         lines += _source(", ".join(map(str, numbers)), citation)
@@ -116,7 +131,9 @@ def _grid(answer: Answer) -> list[str]:
     lines = view.grid_lines(answer)
     if answer.grid and not answer.grid.rows:  # a file, whose lines stay as they are
         return ["", *map(clean, lines)]
-    return ["", *(wrapped for line in lines for wrapped in _wrap(clean(line), ""))] if lines else []
+    if not lines:
+        return []
+    return ["", *(wrapped for line in lines for wrapped in _wrap(clean(line), ""))]
 
 
 def _piece(number: int, piece: Piece, form: str) -> list[str]:
@@ -147,8 +164,10 @@ def _conflicts(answer: Answer) -> list[str]:
 
 
 def _refusal(answer: Answer) -> list[str]:
-    if reply := view.reply(answer):
+    reply = view.reply(answer)
+    if reply:
         return [clean(line) for line in reply]
+
     reason = clean(answer.abstention_reason or "")
     lines = [f"{click.style('not found', bold=True)}: {reason}", *_grid(answer)]
     if answer.hits:
@@ -175,14 +194,14 @@ def _numbered(citations: Sequence[Citation]) -> list[str]:
 def _citation(label: int | str, citation: Citation) -> list[str]:
     """The source, the sentence with the quote marked, and other documents that have it too."""
     before, quote, after = map(clean, view.marked(citation))
+    lines = [*_source(label, citation), *_wrap(before + _mark(quote) + after, _INDENT)]
+
     names = list(dict.fromkeys(flat(copy.document_id) for copy in citation.copies))
-    unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
-    copies = f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{unlisted}"
-    return [
-        *_source(label, citation),
-        *_wrap(before + _mark(quote) + after, _INDENT),
-        *([copies] if names else []),
-    ]
+    if names:
+        listed = ", ".join(names[:_MOST_COPIES])
+        unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
+        lines.append(f"{_INDENT}the same in {listed}{unlisted}")
+    return lines
 
 
 def hit(number: int, result: Hit) -> list[str]:

@@ -115,6 +115,7 @@ def ask(
         "nearest": passages,
         "proof": proof,
     }
+
     lines = [text, ""]
     for row in citations:
         lines.append(
@@ -122,9 +123,12 @@ def ask(
         )
     lines += _more(len(quotes) - len(citations))
     lines.append(f"Confidence: {answer.confidence:.0%}. Understood as: {answered.question}")
-    lines += [f"Not resolved: {answered.note}"] if answered.note else []
-    lines += [f"A file that proves it: {proof}"] if proof else []
-    return _in_lines(fields, [*lines, *(f"- {_place(row)}, {row['url']}" for row in passages)])
+    if answered.note:
+        lines.append(f"Not resolved: {answered.note}")
+    if proof:
+        lines.append(f"A file that proves it: {proof}")
+    lines += [f"- {_place(row)}, {row['url']}" for row in passages]
+    return _in_lines(fields, lines)
 
 
 def _grid(answer: Answer, limit: int | None) -> Json | None:
@@ -181,16 +185,20 @@ def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> Call
     quotations = fitting(quoted, limit)
     rows = [_claim(row, library) for row in report.sentences]
     checked = fitting(rows, limit, len(json.dumps(quotations, ensure_ascii=False)))
+
     lines = []
     for row in quotations:
         lines.append(f"quotation {row['verdict']}: “{row['text']}”\n  {row['reason']}")
-        lines += [f"  it goes on: {row['rest']}"] if row["rest"] else []
+        if row["rest"]:
+            lines.append(f"  it goes on: {row['rest']}")
         lines += [f"  - {_source(source)}" for source in row["places"]]
     for row in checked:
         wrong = ", but not by the passage it cites" if row["wrong_citation"] else ""
         lines.append(f"{row['verdict']} ({row['confidence']:.0%}){wrong}: {row['text']}")
-        lines += [f"  {row['reason']}"] if row["reason"] else []
+        if row["reason"]:
+            lines.append(f"  {row['reason']}")
         lines += [f"  - {source['says']}: {_source(source)}" for source in row["evidence"]]
+
     omitted = len(rows) - len(checked) + len(quoted) - len(quotations)
     lines += [*_more(omitted), f"Sentences: {_numbers(report.counts)}"]
     fields = {"claims": checked, "more": omitted, "counts": report.counts}
@@ -232,16 +240,23 @@ def fetched(
     if last > BUDGET:
         first = max(0, min(start, last) - BUDGET // 3)
         last = min(last, first + BUDGET)
-    numbers = {"start": first, "end": last, "characters": len(document.text)}
-    metadata = {**document.metadata, **{name: str(value) for name, value in numbers.items()}}
     fields = {
         "id": place,
         "title": document.title,
         "text": document.text[first:last],
         "url": library.link(document.id, start or first, end or last),
-        "metadata": {**metadata, "source": library.address(document)},
+        "metadata": {
+            **document.metadata,
+            "start": str(first),
+            "end": str(last),
+            "characters": str(len(document.text)),
+            "source": library.address(document),
+        },
+        "found": True,
+        "did_you_mean": [],
+        "notice": NOTICE,
     }
-    return _as_json({**fields, "found": True, "did_you_mean": [], "notice": NOTICE})
+    return _as_json(fields)
 
 
 def line_starts(text: str) -> list[int]:
@@ -296,30 +311,47 @@ def excerpt(
     document: Document, starts: Sequence[int], start: int, end: int, library: IndexAccess
 ) -> CallToolResult:
     """`text[start:end]` of a document."""
-    text, url = document.text[start:end], library.link(document.id, start, end)
-    first, last = bisect_right(starts, start), bisect_right(starts, max(start, end - 1))
-    following = bisect_right(starts, end) if end < len(document.text) else None
-    span = {"text": text, "start": start, "end": end, "first_line": first, "last_line": last}
-    fields = {**_head(document, starts), **span, "next_line": following, "url": url}
-    place = (
-        f"lines {first}-{last} of {len(starts)}, characters {start}-{end} of {len(document.text)}"
+    text = document.text[start:end]
+    url = library.link(document.id, start, end)
+    first_line = bisect_right(starts, start)
+    last_line = bisect_right(starts, max(start, end - 1))
+    next_line = bisect_right(starts, end) if end < len(document.text) else None
+    fields = {
+        **_head(document, starts),
+        "text": text,
+        "start": start,
+        "end": end,
+        "first_line": first_line,
+        "last_line": last_line,
+        "next_line": next_line,
+        "url": url,
+    }
+
+    head = (
+        f"{document.id}: {document.title}; lines {first_line}-{last_line} of {len(starts)}, "
+        f"characters {start}-{end} of {len(document.text)}"
     )
     lines = text.removesuffix("\n").split("\n")
-    numbered = [f"{number:>6}  {line}" for number, line in enumerate(lines, first)]
-    after = f"Continue with start_line={following}." if following else "The document ends here."
-    head = f"{document.id}: {document.title}; {place}"
+    numbered = [f"{number:>6}  {line}" for number, line in enumerate(lines, first_line)]
+    after = f"Continue with start_line={next_line}." if next_line else "The document ends here."
     return _in_lines(fields, [head, url, *numbered, after])
 
 
 def outline(document: Document, after: int, limit: int | None) -> CallToolResult:
     """The headings after the first `after` ones."""
-    starts, parts = line_starts(document.text), sections(document.blocks)
+    starts = line_starts(document.text)
+    parts = sections(document.blocks)
     ends = [*(part.start for part in parts), len(document.text)][1:]
-    rows = []
-    for part, end in zip(parts, ends, strict=True):
-        if part.path:
-            place = {"line": bisect_right(starts, part.start), "start": part.start, "end": end}
-            rows.append({"heading": part.heading, **place})
+    rows = [
+        {
+            "heading": part.heading,
+            "line": bisect_right(starts, part.start),
+            "start": part.start,
+            "end": end,
+        }
+        for part, end in zip(parts, ends, strict=True)
+        if part.path
+    ]
     page, following = _page(rows, after, limit)
     fields = {**_head(document, starts), "sections": page, "next": following}
     size = f"{len(starts)} lines, {len(document.text)} characters"
@@ -333,12 +365,17 @@ def outline(document: Document, after: int, limit: int | None) -> CallToolResult
 
 def documents(page: Sequence[Document], library: IndexAccess, limit: int | None) -> CallToolResult:
     """A page of the list; `page` has one document more than is shown, if there are more."""
-    rows: list[Json] = []
-    for document in page:
-        names = {"document_id": document.id, "title": document.title}
-        metadata = {key: shortened(value, 100) for key, value in document.metadata.items()}
-        rows.append({**names, "source": library.address(document), "metadata": metadata})
-    listed, total = fitting(rows, limit), library.store.stats().documents
+    rows = [
+        {
+            "document_id": document.id,
+            "title": document.title,
+            "source": library.address(document),
+            "metadata": {key: shortened(value, 100) for key, value in document.metadata.items()},
+        }
+        for document in page
+    ]
+    listed = fitting(rows, limit)
+    total = library.store.stats().documents
     following = str(listed[-1]["document_id"]) if len(listed) < len(rows) else None
     lines = [f"{len(listed)} shown, {total} in the index"]
     for row in listed:
@@ -395,14 +432,21 @@ def grid(
     asked = [grid.cells[place] for place in places if place in grid.cells]
     cells = [cell for cell in asked if state in (None, cell.state)]
     rows, following = _page([_cell(cell) for cell in cells], after, limit)
-    fields = {"name": grid.spec.name, "counts": grid.counts, "cells": rows, "next": following}
-    fields["proof"] = f"rag://bundle/{address}"
+    fields = {
+        "name": grid.spec.name,
+        "counts": grid.counts,
+        "cells": rows,
+        "next": following,
+        "proof": f"rag://bundle/{address}",
+    }
+
     lines = [f"{grid.spec.name}: {_numbers(grid.counts) or 'no cells'}"]
     for row in rows:
         value = f"{row['value']} ({row['state']})" if row["value"] else row["state"]
         quote = f": “{row['quote']}”" if row["quote"] else ""
         lines.append(f"- {row['row']}, {row['column']}: {value}{quote}")
-    lines += [f"More: after={following}."] if following is not None else []
+    if following is not None:
+        lines.append(f"More: after={following}.")
     lines.append(f"A file that proves it: {fields['proof']}")
     return result(fields, "\n".join([*lines, NOTICE]))
 
