@@ -26,7 +26,7 @@ _SINGLE = re.compile(r"[‘’‚']")
 _CLOSING_SINGLE = {"‘": "’", "‚": "‘’", "'": "'"}
 """Single marks; what is beside them shows whether they are apostrophes."""
 _ELISION = re.compile(
-    r"['‘](?:\d\ds?\b|(?:tis|twas|em|n|til|cause|round|bout|cos)\b)", re.IGNORECASE
+    r"['‘](?:\d\ds?\b|n(?=['’\s])|(?:tis|twas|em|til|cause|round|bout|cos)\b)", re.IGNORECASE
 )
 """An apostrophe at the start of a word, as in "the '90s"."""
 _SENTENCE_END = re.compile(r"[.!?]\s")
@@ -243,8 +243,10 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
     """The pairs of single marks, by their offsets.
 
     The first mark that can be no apostrophe closes one. After "s", as in "the tenants’ rooms", it
-    may be one: then the last of these in the sentence counts, if no other mark closes it.
+    may be one: then the last of these in the sentence counts, if no other mark closes it. Straight
+    marks are a part of what is between curly ones.
     """
+    last_curly = text.rfind("’", start, end)
     pairs: list[Offsets] = []
     opening: _Mark | None = None
     possessive: int | None = None
@@ -264,7 +266,7 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
             if is_in_sentence:
                 possessive = mark.offset
             has_ended = not is_in_sentence
-        elif _opens_single(text, mark):
+        elif _opens_single(text, mark) and not _is_within(opening, mark, last_curly):
             if opening and possessive is not None:
                 pairs.append((opening.offset, possessive))
             opening, possessive = mark, None
@@ -272,6 +274,12 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
     if opening and possessive is not None:
         pairs.append((opening.offset, possessive))
     return pairs
+
+
+def _is_within(opening: _Mark | None, mark: _Mark, last_curly: int) -> bool:
+    """Whether a straight mark is after an opening curly one and before a closing one."""
+    is_other = opening is not None and opening.sign == "‘" and mark.sign == "'"
+    return is_other and mark.offset < last_curly
 
 
 def _opens_single(text: str, mark: _Mark) -> bool:

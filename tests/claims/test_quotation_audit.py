@@ -207,6 +207,7 @@ def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: 
         "The tenants’ own rooms and the landlords’ four cold rooms.",
         "‘¦he wrote “one two three four” to me¦’",
         "“¦he wrote ‘one two three four’ to me¦”",
+        "‘¦the forms of a '+' and a '-' sign¦’ and '¦N: see the manual of it¦' here.",
         "‚¦der Mieter zahlt die Miete¦‘ und ‹¦der Vermieter zahlt sie nicht¦›",
         "Rock 'n' roll and the lads' own band was what it was.",
     ],
