@@ -1,6 +1,6 @@
 """What the documents of an index are about, in their own words: documents of like meaning are
 grouped, and each group is called by a phrase of its titles and headings that others lack, or else
-by the title of the document in its middle.
+by the title of the document in its middle. A few documents are called by their titles.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
     means = np.stack(rows)
     total = Counter(phrase for counts in phrases for phrase in counts)
     names: dict[str, str] = {}
-    for group in _groups(means, max(1, min(_MOST, len(rows) // _PER_GROUP))):
+    alone = [[row] for row in range(len(rows))]
+    count = min(_MOST, len(rows) // _PER_GROUP)
+    for group in alone if len(rows) <= _MOST else _groups(means, count):
         phrase = _name(group, phrases, total)
         middle = group[int(np.argmax(means[group] @ means[group].mean(axis=0)))]
         name = wording[phrase].most_common(1)[0][0] if phrase else titles[middle]

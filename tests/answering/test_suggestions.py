@@ -144,6 +144,13 @@ def test_subjects_are_shared_phrases_or_titles(engine: Engine) -> None:
     assert len(found) <= 7
 
 
+def test_a_few_documents_are_about_their_titles(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    for title in ("Lease of the shop", "Notes of 11 March", "Suppliers"):
+        add(store, *load_bytes(f"{title}.md", f"# {title}\n\nThe shop is open.\n"))
+    assert set(subjects(store, store.documents())) == {"Lease of the shop", "Notes of 11 March"}
+
+
 def test_an_empty_index_has_no_subjects(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     assert subjects(store, store.documents()) == ()

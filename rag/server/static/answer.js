@@ -85,6 +85,7 @@ function piecesOf(answer) {
 
 const refOf = (piece, open) => piece.citation ? reference(piece.citation, open) : null;
 const NUMBERED = /^\s*\(?\w{1,3}[.)]\s/;
+const SHORT = 12;  // characters of a cell that is kept in one line, such as a date
 const BULLET = /^\s*(?:[-*\u2022\u2013]\s+)/;
 
 const FORMS = {
@@ -93,7 +94,7 @@ const FORMS = {
     const heads = pieces.filter(piece => piece.heading);
     const items = pieces.filter(piece => !piece.heading);
     return [heads.map(piece => el('p', { class: 'piece head' }, piece.text, refOf(piece, open))),
-      el('ul', { class: items.every(piece => NUMBERED.test(piece.text)) ? 'items steps' : 'items' }, items.map(piece => el('li', {}, piece.text.replace(BULLET, ''), refOf(piece, open))))];
+      el('ul', { class: items.filter(piece => NUMBERED.test(piece.text)).length > items.length / 2 ? 'items steps' : 'items' }, items.map(piece => el('li', {}, piece.text.replace(BULLET, ''), refOf(piece, open))))];
   },
   steps(pieces, open) {
     const [heads, list] = FORMS.list(pieces, open);
@@ -129,7 +130,7 @@ async function tabulate(view, pieces, open) {
     const { start_char_index: start, highlight, cited_text: text } = piece.citation;
     const whole = highlight.start_char_index === start && highlight.end_char_index === piece.citation.end_char_index;
     const [from, to, a, b] = [found[1], found[2], highlight.start_char_index, highlight.end_char_index].map(at => units(text, [Math.max(0, at - start)])[0]);
-    return el('td', {}, marked(text, whole ? [] : [[a, b, 'mark']], from, to));
+    return el('td', to - from <= SHORT ? { class: 'short' } : {}, marked(text, whole ? [] : [[a, b, 'mark']], from, to));
   };
   const lines = pieces.map((piece, i) => rows[i].kind === 'header' ? null : el('tr', {}, columns.map((_, column) => cellOf(piece, rows[i], column)), el('td', { class: 'refs' }, piece.ref === false ? null : refOf(piece, open))));
   view.replaceChildren(el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Table' }, el('table', {}, el('thead', {}, el('tr', {}, columns.map(name => el('th', { scope: 'col' }, name)), el('td', { class: 'refs' }))), el('tbody', {}, lines))));

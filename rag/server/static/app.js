@@ -86,7 +86,7 @@ async function ask(turn) {
     turn.error = error.name === 'AbortError' ? null : error;
     say(turn.error ? '' : 'Stopped.', { heard: true });
     if (error.status === 409) {
-      error.hint = me.may_write ? 'Add some, then ask again.' : 'This key is read-only and cannot add documents.';
+      error.hint = me.may_write ? 'Add documents, then ask again.' : 'This key is read-only and cannot add documents.';
       error.remedy = me.may_write ? button('Add documents', event => showSources(event.currentTarget), { class: 'primary small more' }) : null;
     }
   }

@@ -131,17 +131,18 @@ async function showSources(from) {
 
 const KINDS = {
   csv: 'tables (CSV)', docx: 'Word', eml: 'mails', epub: 'e-books', html: 'web pages', htm: 'web pages', json: 'JSON', jsonl: 'JSON', md: 'Markdown',
-  mbox: 'mailboxes', pdf: 'PDF', pptx: 'slides', rst: 'reStructuredText', txt: 'text', xlsx: 'spreadsheets',
+  mbox: 'mailboxes', pdf: 'PDF', pptx: 'presentations', rst: 'reStructuredText', txt: 'text', xlsx: 'spreadsheets',
 };
 const NO_GUIDE = { types: [], first_date: '', last_date: '', subjects: [], questions: [], complete: true };
 const NAMED_KINDS = 5;
+const kindOf = (name, number) => number === 1 ? name.replace(/(?<=x)es$|s(?= \(|$)/, '') : name;  // "1 table (CSV)"
 
 // "28 documents: 14 Markdown, 5 text and 9 others, dated 4 March 2025 to 3 June 2025", without those whose deletion can be undone.
 function inventory({ types, first_date: first, last_date: last }) {
   const gone = [...leaving.values()].map(one => one.type);
   const left = types.map(({ name, count: number }) => [KINDS[name] || name, number - gone.filter(type => type === name).length]).filter(([, number]) => number > 0);
   const unnamed = left.slice(NAMED_KINDS).reduce((sum, [, number]) => sum + number, 0);
-  const kinds = [...left.slice(0, NAMED_KINDS).map(([name, number]) => `${number.toLocaleString('en')} ${name}`), unnamed ? count(unnamed, 'other') : ''].filter(Boolean);
+  const kinds = [...left.slice(0, NAMED_KINDS).map(([name, number]) => `${number.toLocaleString('en')} ${kindOf(name, number)}`), unnamed ? count(unnamed, 'other') : ''].filter(Boolean);
   const on = day => new Date(`${day}T00:00`).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
   const dates = !first ? '' : first === last ? `, dated ${on(first)}` : `, dated ${on(first)} to ${on(last)}`;
   return [el('b', {}, count(known.total - leaving.size, 'document')), kinds.length ? `: ${kinds.join(', ')}${dates}` : dates];
@@ -335,8 +336,9 @@ async function addOne(file, tally) {
     tally ? keepBox(box) : null;
     tally?.('failed');
     box.classList.add('failed');
-    const plain = [`${name}: `, `uploads/${name}: `, `uploads/${name} `].reduce((said, named) => said.replace(named, ''), why);
-    words.textContent = upright(`${name}: ${plain}`);
+    const plain = [`${name}: `, `uploads/${name}: `].reduce((said, named) => said.replace(named, ''), why);
+    const isSentence = plain.startsWith(`uploads/${name} `);
+    words.textContent = upright(isSentence ? plain.replace('uploads/', '') : `${name}: ${plain}`);
     if (mayPass) box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small edged', 'aria-label': `Retry ${name}` }));
   };
   try {
