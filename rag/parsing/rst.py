@@ -35,6 +35,7 @@ _FOOTNOTE = re.compile(r"\.\.\s+(\[[^\]]+\])\s+(.*)\Z")
 _OPTION = re.compile(r":[\w -]+:(?:\s|\Z)")
 _FIELD = re.compile(r":([\w -]+):\s+(.*)\Z")
 _ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+")
+_BULLET = re.compile(r"\A(\s*)(?:[*+\u2022]|#\.)\s+")
 _HEADED = re.compile(r"\s*:header-rows:\s*1\s*\Z")
 _HEADER = re.compile(r"\s*:header:\s*(.+)\Z")
 _DROPPED = frozenset(
@@ -51,8 +52,10 @@ _OBJECTS = frozenset(
 )
 """Directives whose argument names the subject of their body."""
 _IMAGES = frozenset("image figure graphviz kernel-figure kernel-image".split())
+_TABLES = frozenset("list-table flat-table csv-table".split())
 _METADATA = frozenset("author authors date language".split())
 _DEEPEST = 20
+_LONGEST_TERM = 200
 
 
 def parse(source: str) -> Parsed:
@@ -74,30 +77,36 @@ class _Reader:
     def parts(self, lines: Sequence[str], depth: int) -> Iterator[Part]:
         """Parts of unindented lines."""
         index = 0
+
         while index < len(lines):
-            if not lines[index]:
+            line = lines[index]
+
+            if not line:
                 index += 1
+
             elif depth == 0 and (heading := _heading(lines, index)):
-                text, style, after = heading
+                text, style, index = heading
                 yield Part(inline_text(text), self._level(style))
-                index = after
-            elif _EXPLICIT.match(lines[index]):
-                after = _body_end(lines, index + 1)
-                yield from self._explicit(lines[index], lines[index + 1 : after], depth)
-                index = after
+
+            elif _EXPLICIT.match(line):
+                end = _body_end(lines, index + 1)
+                yield from self._explicit(line, lines[index + 1 : end], depth)
+                index = end
+
             elif _is_term(lines, index):
-                after = _body_end(lines, index + 1)
-                term, body = inline_text(lines[index]), _dedent(lines[index + 1 : after])
-                yield from self._defined(term, body, depth)
-                index = after
+                end = _body_end(lines, index + 1)
+                body = _dedent(lines[index + 1 : end])
+                yield from self._defined(inline_text(line), body, depth)
+                index = end
+
             else:
-                after = _paragraph_end(lines, index)
-                yield from self._paragraph(lines[index:after])
-                if lines[after - 1].endswith("::"):
-                    end = _body_end(lines, after)
-                    yield Part("\n".join(_dedent(lines[after:end])), kind="code")
-                    after = end
-                index = after
+                end = _paragraph_end(lines, index)
+                yield from self._paragraph(lines[index:end])
+                index = end
+
+                if lines[end - 1].endswith("::"):
+                    index = _body_end(lines, end)
+                    yield Part("\n".join(_dedent(lines[end:index])), kind="code")
 
     def _level(self, style: str) -> int:
         if style not in self._styles:
@@ -118,25 +127,21 @@ class _Reader:
     ) -> Iterator[Part]:
         if name in _DROPPED:
             return
-        body = _dedent(below)
-        while body and _OPTION.match(body[0] or next(filter(None, body), "")):
-            body = body[1:]
+
+        body = _without_options(_dedent(below))
+
         if name in _LITERAL:
             yield Part("\n".join(body), kind="code")
+
         elif name in _IMAGES:
             yield from self._nested(body, depth)
-        elif name in ("list-table", "flat-table", "csv-table"):
-            caption = (inline_text(argument),) if argument else ()
-            header = [match.group(1) for line in below if (match := _HEADER.match(line))]
-            headed = bool(header) or any(_HEADED.match(line) for line in below)
-            rows = _list_table_rows(body)
-            if name == "csv-table":
-                records = csv_rows([f"{line}\n" for line in [*header, *body]], ",")
-                rows = [[" ".join(cell.split()) for cell in row] for row in records if row]
-            yield Part(inline_text(argument), context=caption, kind="caption")
-            yield _table(rows, headed, caption)
+
+        elif name in _TABLES:
+            yield from _directive_table(name, argument, below, body)
+
         elif name in _OBJECTS and argument:
             yield from self._defined(argument, body, depth)
+
         else:
             separator = [""] if below and not below[0] else []
             yield from self._nested([argument, *separator, *body], depth)
@@ -157,53 +162,98 @@ class _Reader:
         if _GRID.match(lines[0]):
             headed = any(line.startswith("+=") for line in lines)
             yield _table(_grid_rows(lines), headed)
+
         elif _SIMPLE.match(lines[0]):
             rules = sum(1 for line in lines if _SIMPLE.match(line))
             yield _table(_simple_rows(lines), headed=rules == 3)
+
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
-            named = ((field.group(1).lower(), field.group(2)) for field in fields)
-            self.fields |= {name: inline_text(text) for name, text in named if name in _METADATA}
+            for field in fields:
+                name = field.group(1).lower()
+                if name in _METADATA:
+                    self.fields[name] = inline_text(field.group(2))
+
             yield Part("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
+
         elif not _RULE.match(lines[0]) or len(lines) > 1:
             text = "\n".join(_items(lines))
             prose = text[:-1] if text.endswith("::") else text
             yield Part("" if prose == ":" else inline_text(prose))
 
 
+def _without_options(body: list[str]) -> list[str]:
+    """A directive's body after its options, such as ":widths: 20 80"."""
+    while body and _OPTION.match(body[0] or next(filter(None, body), "")):
+        body = body[1:]
+    return body
+
+
+def _directive_table(
+    name: str, argument: str, below: Sequence[str], body: Sequence[str]
+) -> Iterator[Part]:
+    """The caption and the table of a directive whose body lists the rows."""
+    header = [match.group(1) for line in below if (match := _HEADER.match(line))]
+    headed = bool(header) or any(_HEADED.match(line) for line in below)
+
+    if name == "csv-table":
+        records = csv_rows([f"{line}\n" for line in [*header, *body]], ",")
+        rows = [[" ".join(cell.split()) for cell in row] for row in records if row]
+    else:
+        rows = _list_table_rows(body)
+
+    caption = inline_text(argument)
+    context = (caption,) if argument else ()
+
+    yield Part(caption, context=context, kind="caption")
+    yield _table(rows, headed, context)
+
+
 def _heading(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
     """(text, style, next line) of a title with a rule below, or above and below."""
     overline = _RULE.match(lines[index])
-    text, underline = (index + 1, index + 2) if overline else (index, index + 1)
-    if (
-        underline >= len(lines)
-        or not lines[text].strip()
-        or (not overline and lines[text][:1].isspace())
-    ):
+    first = index + 1 if overline else index
+    if first + 1 >= len(lines):
         return None
-    rule = _RULE.match(lines[underline])
-    if (
-        not rule
-        or _RULE.match(lines[text])
-        or len(lines[underline]) < min(len(lines[text].strip()), 4)
-    ):
+
+    line, underline = lines[first], lines[first + 1]
+    title = line.strip()
+    if not title or _RULE.match(line):
         return None
-    if overline and overline.group(1) != rule.group(1):
+
+    if not overline and line[:1].isspace():
         return None
-    return lines[text].strip(), rule.group(1) * (2 if overline else 1), underline + 1
+
+    rule = _RULE.match(underline)
+    if not rule or len(underline) < min(len(title), 4):
+        return None
+
+    mark = rule.group(1)
+    if overline and overline.group(1) != mark:
+        return None
+
+    style = mark * 2 if overline else mark
+    return title, style, first + 2
 
 
 def _is_term(lines: Sequence[str], index: int) -> bool:
     """Whether an unindented line is a term defined by the indented lines below it."""
-    if index + 1 >= len(lines) or lines[index][0].isspace() or not lines[index + 1][:1].isspace():
+    if index + 1 >= len(lines):
         return False
-    line, marks = lines[index], (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
-    return len(line) < 200 and not (line.endswith("::") or any(m.match(line) for m in marks))
+
+    line, below = lines[index], lines[index + 1]
+    if line[0].isspace() or not below[:1].isspace():
+        return False
+
+    if len(line) >= _LONGEST_TERM or line.endswith("::"):
+        return False
+
+    return not any(mark.match(line) for mark in (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE))
 
 
 def _body_end(lines: Sequence[str], index: int) -> int:
     """Index after the indented and empty lines."""
-    after = (n for n in range(index, len(lines)) if lines[n] and lines[n][0] != " ")
-    return next(after, len(lines))
+    unindented = (n for n in range(index, len(lines)) if lines[n] and lines[n][0] != " ")
+    return next(unindented, len(lines))
 
 
 def _paragraph_end(lines: Sequence[str], index: int) -> int:
@@ -225,22 +275,31 @@ def _items(lines: Sequence[str]) -> Iterator[str]:
         if listed and not _ITEM.match(line):
             current += " " + line.strip()
             continue
+
         if current:
             yield current
-        current = re.sub(r"\A(\s*)(?:[*+\u2022]|#\.)\s+", r"\1- ", line) if listed else line.strip()
+
+        current = _BULLET.sub(r"\1- ", line) if listed else line.strip()
+
     if current:
         yield current
 
 
 def _simple_end(lines: Sequence[str], index: int) -> int:
     """Index after the last rule of a simple table, which may contain empty lines."""
-    end, row = index + 1, index + 1
-    while row < len(lines) and (lines[row] or (row + 1 < len(lines) and lines[row + 1])):
-        if _SIMPLE.match(lines[row]) and len(lines[row].split()) == len(lines[index].split()):
+    columns = len(lines[index].split())
+    end = index + 1
+
+    for row in range(index + 1, len(lines)):
+        below = lines[row + 1] if row + 1 < len(lines) else ""
+        if not lines[row] and not below:
+            break
+
+        if _SIMPLE.match(lines[row]) and len(lines[row].split()) == columns:
             end = row + 1
-            if end >= len(lines) or not lines[end]:
+            if not below:
                 break
-        row += 1
+
     return end
 
 
@@ -257,6 +316,7 @@ def _grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
                 yield [" ".join(filter(None, cell)) for cell in cells]
             cells = []
             continue
+
         for number, piece in enumerate(line.strip().strip("|").split("|")):
             cells += [[]] if number == len(cells) else []
             cells[number].append(piece.strip())
@@ -269,13 +329,16 @@ def _simple_rows(lines: Sequence[str]) -> list[list[str]]:
     for line in lines:
         if _SIMPLE.match(line) or re.fullmatch(r"[\s-]*", line):
             continue
+
         extents = zip(starts, [*starts[1:], None], strict=True)
         cells = [line[start:end].strip() for start, end in extents]
+
         if rows and not cells[0]:
             pairs = zip(rows[-1], cells, strict=True)
-            rows[-1] = [f"{before} {cell}".strip() for before, cell in pairs]
+            rows[-1] = [f"{words} {cell}".strip() for words, cell in pairs]
         else:
             rows.append(cells)
+
     return rows
 
 
