@@ -15,6 +15,10 @@ from rag.parsing.base import Outline, Parsed, name_of
 from rag.types import Block, BlockCell
 
 _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
+_TOP = 8
+"""Lines that may hold the title and the fields."""
+_TITLE_AND_FIELDS = 4
+"""As many of them, without the empty ones."""
 _LONGEST_TITLE = 120
 _WRAPPED = 60
 """A longer first line, directly followed by another, starts a wrapped paragraph."""
@@ -33,18 +37,28 @@ _OVERSTRUCK = re.compile(r"[^\n\x08]\x08")
 
 def parse(source: str) -> Parsed:
     """The text; lines such as "Date: 2026-02-10" directly below the title are metadata."""
-    source = _OVERSTRUCK.sub("", source)
-    lines = [line.strip() for line in source.splitlines()[:8]]
+    text = _OVERSTRUCK.sub("", source)
+    metadata = _metadata(text)
+
+    if _has_lines_as_paragraphs(text):
+        text = _LINE_END.sub(lambda end: end.group() + end.group(1), text)
+
+    return Parsed(text, blocks_of(text), metadata)
+
+
+def _metadata(text: str) -> dict[str, str]:
+    """The title and the fields below it."""
+    lines = [line.strip() for line in text.splitlines()[:_TOP]]
     filled = [line for line in lines if line]
-    headers = [match for line in filled[:4] if (match := _HEADER.fullmatch(line))]
-    metadata = {match.group(1).lower().replace(" ", "_"): match.group(2) for match in headers}
-    is_wrapped = len(lines) > 1 and all(lines[:2]) and len(lines[0]) > _WRAPPED and not headers
+
+    fields = [match for line in filled[:_TITLE_AND_FIELDS] if (match := _HEADER.fullmatch(line))]
+    metadata = {field.group(1).lower().replace(" ", "_"): field.group(2) for field in fields}
+
+    is_wrapped = len(lines) > 1 and all(lines[:2]) and len(lines[0]) > _WRAPPED and not fields
     if _is_title(filled[:2]) and not is_wrapped:
         metadata["title"] = filled[0]
-    text = source
-    if _has_lines_as_paragraphs(source):
-        text = _LINE_END.sub(lambda end: end.group() + end.group(1), source)
-    return Parsed(text, blocks_of(text), metadata)
+
+    return metadata
 
 
 def _has_lines_as_paragraphs(source: str) -> bool:
@@ -55,20 +69,26 @@ def _has_lines_as_paragraphs(source: str) -> bool:
     case.
     """
     lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
-    long_lines = [line for line in lines if len(line) > _LONG]
-    if len(lines) < 2 or sum(map(len, long_lines)) < 0.5 * sum(map(len, lines)):
+    length = sum(map(len, lines))
+    length_of_long_lines = sum(len(line) for line in lines if len(line) > _LONG)
+    if len(lines) < 2 or length_of_long_lines < 0.5 * length:
         return False
-    after = [below for line, below in pairwise(lines) if len(line) > _LONG]
-    return len([below for below in after if below[0].islower()]) <= 0.2 * len(after)
+
+    followers = [below for line, below in pairwise(lines) if len(line) > _LONG]
+    continuations = [line for line in followers if line[0].islower()]
+    return len(continuations) <= 0.2 * len(followers)
 
 
 def _is_title(lines: list[str]) -> bool:
     """Whether the first line is a title: no field, and no sentence that ends or goes on below."""
-    if len(lines) < 2 or len(lines[0]) > _LONGEST_TITLE:
+    if len(lines) < 2:
         return False
-    if _HEADER.fullmatch(lines[0]) or _NO_TITLE.match(lines[0]):
+
+    title, below = lines
+    if len(title) > _LONGEST_TITLE or _HEADER.fullmatch(title) or _NO_TITLE.match(title):
         return False
-    return not lines[0].endswith((".", ",", ";", ":")) and not lines[1][0].islower()
+
+    return not title.endswith((".", ",", ";", ":")) and not below[0].islower()
 
 
 # Headings, terms and lists
@@ -100,9 +120,13 @@ class _TextLine(NamedTuple):
     indent: int
 
     @property
+    def end(self) -> int:
+        return self.start + len(self.source)
+
+    @property
     def content(self) -> int:
         """Offset of the first character that is not a space."""
-        return self.start + len(self.source) - len(self.source.lstrip())
+        return self.end - len(self.source.lstrip())
 
 
 _BLANK = _TextLine(0, "", "", 0)
@@ -113,34 +137,41 @@ def blocks_of(text: str) -> tuple[Block, ...]:
     lines = _lines(text)
     headings = _headings(lines)
     terms = _terms(lines, headings)
+
     outline = Outline()
     open_terms: list[tuple[int, str]] = []
     is_rule = False
     below_table = 0
+
     for number, line in enumerate(lines):
         if number < below_table:
             continue
+
         if is_rule or not line.text:
             is_rule = False
             outline.lines(line.start, "")
             continue
+
         if number in headings:
             below = lines[number + 1]  # the last line is never a heading
             is_rule = bool(_RULE.fullmatch(below.source))
-            last = below if is_rule else line
-            end = last.start + len(last.source)
+            end = below.end if is_rule else line.end
+
             outline.heading(line.content, end, headings[number], name_of(line.text))
             open_terms = []
             continue
+
         open_terms = [(indent, term) for indent, term in open_terms if line.indent > indent]
         if number in terms:
             open_terms.append((line.indent, terms[number]))
         outline.enter(line.content, tuple(term for _, term in open_terms))
+
         below_table = _table_end(lines, number)
         if below_table:
             outline.nested(0, _table(lines[number:below_table]))
         else:
             outline.lines(line.start, line.source)
+
     return outline.finished()
 
 
@@ -149,19 +180,24 @@ def _table_end(lines: Sequence[_TextLine], number: int) -> int:
     many bars; 0 without a table.
     """
     bars = len(_BAR.findall(lines[number].text))
-    rows, end = 0, number
+    rows = 0
+    end = number
+
     while bars and end < len(lines):
-        if len(_BAR.findall(lines[end].text)) == bars:
+        text = lines[end].text
+        if len(_BAR.findall(text)) == bars:
             rows += 1
-        elif not lines[end].text or not _RULED.fullmatch(lines[end].text):
+        elif not text or not _RULED.fullmatch(text):
             break
         end += 1
+
     return end if rows > 1 else 0
 
 
 def _table(lines: Sequence[_TextLine]) -> tuple[Block, ...]:
     rows = [_row(line) for line in lines if not _RULED.fullmatch(line.text)]
-    return (Block("table", lines[0].content, lines[-1].start + len(lines[-1].source)), *rows)
+    table = Block("table", lines[0].content, lines[-1].end)
+    return (table, *rows)
 
 
 def _row(line: _TextLine) -> Block:
@@ -172,7 +208,7 @@ def _row(line: _TextLine) -> Block:
         for first, last in pairwise([-1, *bars, len(line.source)])
         for start, stop in trim(line.source, first + 1, last)
     ]
-    return Block("row", line.content, line.start + len(line.source), 0, cells=tuple(cells))
+    return Block("row", line.content, line.end, 0, cells=tuple(cells))
 
 
 def _lines(text: str) -> list[_TextLine]:
@@ -199,14 +235,20 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     capitals = {
         index for index, neighbours in enumerate(_around(lines)) if _is_capital(*neighbours)
     }
+
     for index, (above, line, below) in enumerate(_around(lines)):
         numbered = _NUMBERED.fullmatch(line.text)
         depth = numbered.group(1).count(".") if numbered else 0
         rule = _RULE.fullmatch(below.text)
+
         if rule and _is_underlined(above, line, below):
-            marks += [] if rule.group(1) in marks else [rule.group(1)]
-            depth = depth if numbered else marks.index(rule.group(1))
+            mark = rule.group(1)
+            if mark not in marks:
+                marks.append(mark)
+
+            depth = depth if numbered else marks.index(mark)
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
+
         elif (
             numbered
             and numbered.group(2)[0].isupper()
@@ -216,26 +258,35 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
             and (depth or not _is_item(lines, index))
         ):
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
+
         elif index in capitals and len(capitals) > 1:
             levels[index] = _CAPITAL
+
     return levels
 
 
 def _is_underlined(above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
     """Whether the rule below is about as long as the line, which is apart from text above."""
-    text, length = line.text, len(line.text)
+    text = line.text
+    length = len(text)
     if not any(map(str.isalnum, text)) or length > _LONGEST_UNDERLINED or "  " in text:
         return False
+
     if _BULLET.match(text) and not _NUMBERED.fullmatch(text):
         return False
+
     is_apart = not above.text or bool(_RULE.fullmatch(above.text))
     return is_apart and 0.5 * length <= len(rule.text) <= length + 40
 
 
 def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
-    sides = lines[index + 1 : index + 6], lines[max(index - 5, 0) : index][::-1]
-    neighbours = (next((line.text for line in side if line.text), "") for side in sides)
+    lines_below = lines[index + 1 : index + 6]
+    lines_above = lines[max(index - 5, 0) : index][::-1]
+
+    neighbours = [
+        next((line.text for line in side if line.text), "") for side in (lines_below, lines_above)
+    ]
     return any(map(_NUMBERED.fullmatch, neighbours))
 
 
@@ -248,16 +299,20 @@ def _is_capital(above: _TextLine, line: _TextLine, below: _TextLine) -> bool:
 def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int, str]:
     """Terms by line number, defined by the more deeply indented lines below."""
     terms: dict[int, str] = {}
+
     for index, (above, line, below) in enumerate(_around(lines)):
         text = line.text
         is_above = below.text and line.indent + 2 <= below.indent <= line.indent + 24
         if not text or index in headings or not is_above or line.indent > _DEEPEST:
             continue
+
         is_first = not above.text or index - 1 in headings
         is_name = len(text) <= 80 and text[-1] not in ".,;!?({["
         option = _OPTION.match(text)
+
         if option and (is_first or line.indent > 0):
             terms[index] = name_of(option.group(1))
         elif is_first and is_name and not _BULLET.match(text):
             terms[index] = name_of(text.rstrip(":"))
+
     return terms
