@@ -330,18 +330,22 @@ def _statement(document: Document, index: int) -> tuple[str, FactTable | None]:
     blocks = document.blocks
     captions = [block for block in _below(blocks, index) if block.kind == "caption"]
     parts = [document.text[block.start : block.end] for block in captions]
+
     before = index - 1
     while before >= 0 and blocks[before].kind == "sentence":
         before -= 1
     if before < 0:
         return " ".join(parts), None
+
     line = blocks[before]
+
     if line.kind in ("row", "header") and line.parent >= 0:
         table = line.parent
         names = [column.name for column in blocks[table].columns]
         if any(names) and names == [column.name for column in blocks[index].columns]:
             above = FactTable(document, table)
             return " ".join([*parts, above.statement]), above
+
     is_line = line.kind in ("paragraph", "caption") and line.end - line.start <= _LONGEST_STATEMENT
     if is_line and line.parent == blocks[index].parent:
         parts.append(document.text[line.start : line.end])

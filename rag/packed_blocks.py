@@ -143,6 +143,7 @@ class WithoutSentences(Sequence[Block]):
 def _packed(blocks: Sequence[Block]) -> bytes:
     starts = [block.start for block in blocks]
     cells = [(cell, block.start) for block in blocks for cell in block.cells]
+
     numbers: list[Iterable[int]] = [
         [_CODES[block.kind] for block in blocks],
         [block.level for block in blocks],
@@ -154,11 +155,13 @@ def _packed(blocks: Sequence[Block]) -> bytes:
         [cell.start - start for cell, start in cells],
         [cell.end - cell.start for cell, _ in cells],
     ]
+
     texts = [
         {index: block.name for index, block in enumerate(blocks) if block.name},
         {index: block.marker for index, block in enumerate(blocks) if block.marker},
         {index: block.columns for index, block in enumerate(blocks) if block.columns},
     ]
+
     encoded = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
     return zlib.compress(b"".join([*map(_column, numbers), encoded]), _FAST)
 

@@ -66,15 +66,18 @@ def check(source: str, values: Mapping[str, Any]) -> None:
             f'store = {shown(store)!r} in {source} is neither "local" nor a PostgreSQL address'
         )
         raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+
     for name, example in _ADDRESSES.items():
         if values[name] and not values[name].startswith(("http://", "https://")):
             message = f"{name} = {values[name]!r} in {source} is not an http or https address"
             raise InputError(message, f"write RAG_{name.upper()}={example}")
+
     for name, choices in _CHOICES.items():
         if values[name] not in choices:
             listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
             message = f"{name} = {values[name]!r} in {source} is not {listed}"
             raise InputError(message, f"set RAG_{name.upper()}=auto")
+
     for name, (lowest, highest) in _LIMITS.items():
         if not lowest <= values[name] <= highest:
             message = f"{name} = {values[name]} in {source} is not between {lowest} and {highest}"

@@ -53,34 +53,44 @@ def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:
     """
     if len(facts) < 2 or mismatch(facts):
         return None
+
     numbers = [fact.number or 0.0 for fact in facts]
     if all(number <= 0 for number in numbers):
         numbers = [-number for number in numbers]
+
     decimals = max(_decimals(fact.text) for fact in facts)
     leading = facts[0]
     operands = [_shown(number, _decimals(f.text)) for number, f in zip(numbers, facts, strict=True)]
+
     if operation in ("difference", "sum"):
         is_sum = operation == "sum"
         result = round(sum(numbers) if is_sum else numbers[0] - numbers[1], decimals)
         line = (" + " if is_sum else " − ").join(operands)
-        unit = (
-            "%"
-            if leading.unit == "percent"
-            else f" {leading.unit}"
-            if leading.unit != "number"
-            else ""
-        )
+
         scale = _SCALES.get(leading.scale, "")
-        text = f"{line} = {_shown(result, decimals)}{scale}{unit.rstrip()}"
+        unit = _written_unit(leading.unit)
+        text = f"{line} = {_shown(result, decimals)}{scale}{unit}"
         number = round(result * leading.scale, max(0, decimals))
+
         return Computation(operation, text, number, leading.unit, len(facts))
+
     if len(facts) != 2 or numbers[1] <= 0 or (operation == "share" and numbers[0] < 0):
         return None
+
     share = operation == "share"
     result = round(100 * (numbers[0] if share else numbers[0] - numbers[1]) / numbers[1], 1)
+
     part = operands[0] if share else f"({operands[0]} − {operands[1]})"
     text = f"{part} ÷ {operands[1]} = {_shown(result, 1)}%"
+
     return Computation(operation, text, result, "percent", 2)
+
+
+def _written_unit(unit: str) -> str:
+    """A unit as it follows a number: "%", " kilometre", or nothing."""
+    if unit == "percent":
+        return "%"
+    return f" {unit}".rstrip() if unit != "number" else ""
 
 
 def _decimals(text: str) -> int:

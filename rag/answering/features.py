@@ -260,10 +260,13 @@ class Featurizer:
             if candidate.span is group or _contains(candidate, group) or _agrees(candidate, group)
         ]
         outside = [group for group in groups if group not in inside]
+
         top = max((group.best.span.score for group in groups), default=_NONE)
+
         leader = inside[0] if inside else None
         in_score = leader.best.span.score if leader else _NONE
         out_score = max((group.best.span.score for group in outside), default=_NONE)
+
         return {
             "span_best": _limited(top),
             "span_inside": _limited(in_score),
@@ -286,14 +289,18 @@ class Featurizer:
 
     def _of_verdicts(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
         verdicts = self.reading.output.verdicts
+
         passage = next((v for v in verdicts if hit and v.hit.passage == hit.passage), None)
         proofs = self.reading.proofs or {}
         verdict = proofs.get(candidate.places, passage) if candidate.verdict else passage
         known = FLAT if verdict is None or verdict.depends is None else SAID
+
         side = candidate.verdict
         rivals = proofs.values() or verdicts
         against = [odds(v, says) for v in rivals for says in known if says != side]
+
         depends = passage.depends if passage else None
+
         return {
             "yes": logit(verdict.yes, FLOOR) if verdict else _NONE,
             "no": logit(verdict.no, FLOOR) if verdict else _NONE,

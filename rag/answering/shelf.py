@@ -302,33 +302,42 @@ def _measured(text: str, parts: Mapping[str, str], per: str) -> ShelfColumn | No
 
 def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:
     """ "What is the total of the monthly fees of the suppliers?" """
+
     match = next(filter(None, (one.fullmatch(text) for one in _SUM)), None)
     if match is None:
         return None
+
     parts = {name: (part or "").strip() for name, part in match.groupdict().items()}
     per = " ".join(part for part in (parts.get("per"), parts.get("late")) if part)
+
     if names := parts.get("names"):
         documents = _all_named(names, kinds)
         asked = ShelfQuestion(NAMED, documents, (_amount("price", per),), "sum")
         return asked if len(documents) >= _LEAST else None
     what, place = parts["what"], ""
+
     conditions: tuple[ShelfColumn, ...] = ()
     if owned := _WHOSE.fullmatch(what):
         what = owned["kind"]
         condition = _predicate(owned["predicate"], "contract")
         if condition is None:
             return None
+
         conditions = (condition,)
+
     if at := _AT.fullmatch(what):
         what, place = at["what"], _bare(at["kind"])
+
     if not _MONEY.search(what):
         return None
+
     documents = kinds.of(place) if place else _kind_within(what, kinds)
     documents = documents or _all_named(place, kinds)
     if not documents and not place and _EVERY.search(text):
         documents = tuple(kinds.names)
     if len(documents) < _LEAST:
         return None
+
     columns = (*conditions, _amount(_without(what, kinds) if not place else what, per))
     return ShelfQuestion(place or what, documents, columns, "sum")
 
@@ -555,26 +564,33 @@ def _predicate(predicate: str, subject: str) -> ShelfColumn | None:
     if match := _NOT.fullmatch(predicate):
         asked = f"Does the {subject} {_base_first(match['verb'])}?"
         return ShelfColumn(asked, "yes_no", Test("no"))
+
     if match := _SILENT.fullmatch(predicate):
         return _unsaid(_IN_TEXT.sub("", match["what"]), subject)
+
     if match := _NAMES.fullmatch(predicate):
         what = re.sub(r"^(?:an?|the) ", "", match["what"])
         return ShelfColumn(f"Where does the {subject} name {what}?", "text", Test("names", what))
+
     if (match := _WHEN.fullmatch(predicate)) and (ranges := date_ranges(match["when"])):
         asked = f"When does the {subject} {_base(match['verb'])}?"
         return ShelfColumn(asked, "date", Test("date", match["when"], ranges))
+
     if (match := _NOTICE.fullmatch(predicate)) and quantity(match["amount"]):
         asked = f"How much {match['noun']} does the {subject} need{match['rest'] or ''}?"
         return ShelfColumn(asked, "number", Test("amount", _amount_in(match["amount"])), "duration")
+
     if match := _LIMIT.fullmatch(predicate):
         words = f"{match['bound'] or ''} {match['amount']}".strip()
         if typed_value(match["amount"], "amount"):
             column = _amount("price", period[0] if (period := _PER.search(words)) else "")
             return replace(column, test=Test("amount", words))
+
     if match := _CHARGES.fullmatch(predicate):
         what = re.sub(r"^(?:an?|the) ", "", match["what"])
         if _MONEY.search(what) and _PER.search(what):
             return _amount(what, "")
+
     return _polar(predicate, subject)
 
 

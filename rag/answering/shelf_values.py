@@ -73,20 +73,26 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
     () if they say no date with a year.
     """
     words = _with_years(words)
+
     stated = [one for one in all_dates(words) if one.is_certain and one.iso[0].isdigit()]
     if not stated:
         return ()
+
     date = stated[0]
     if "between" in words.lower() and len(stated) > 1:
         return ((_first_day(date.iso), _last_day(stated[1].iso)),)
+
     if match := _BEFORE.search(words[: date.start]):
         is_strict = match[1].lower() == "before"
         return (("", _day_before(date.iso) if is_strict else _last_day(date.iso)),)
+
     if match := _AFTER.search(words[: date.start]):
         is_strict = match[1].lower() in ("after", "later than")
         return ((_day_after(date.iso) if is_strict else _first_day(date.iso), ""),)
+
     if len(stated) == 2 and _is_interval(date, stated[1], words):
         return ((_first_day(date.iso), _last_day(stated[1].iso)),)
+
     return tuple((_first_day(one.iso), _last_day(one.iso)) for one in stated)
 
 

@@ -44,29 +44,37 @@ _BREAKS = FUNCTION_WORDS | STOP_WORDS | _SAYING_NOTHING | {*MONTHS, *WEEKDAYS}
 def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
     """At most seven subjects of the `listed` documents, the one of most documents first."""
     sample = listed[:: max(1, len(listed) // _DOCUMENTS)][:_DOCUMENTS]
+
     phrases, rows, titles = list[Counter[str]](), list[Vectors](), list[str]()
     wording: dict[str, Counter[str]] = defaultdict(Counter)
+
     for entry in sample:
         document = store.document(entry.id)
         _, vectors = store.embedded(entry.id)
         if document is None or not len(vectors):
             continue
+
         rows.append(_unit(vectors.mean(axis=0)))
         titles.append(shortened(document.title) if " " in document.title.strip() else "")
         phrases.append(_phrases(document, wording))
+
     if not rows:
         return ()
+
     means = np.stack(rows)
     total = Counter(phrase for counts in phrases for phrase in counts)
-    names: dict[str, str] = {}
+
     alone = [[row] for row in range(len(rows))]
     count = min(_MOST, len(rows) // _PER_GROUP)
+
+    names: dict[str, str] = {}
     for group in alone if len(rows) <= _MOST else _groups(means, count):
         phrase = _name(group, phrases, total)
         middle = group[int(np.argmax(means[group] @ means[group].mean(axis=0)))]
         name = wording[phrase].most_common(1)[0][0] if phrase else titles[middle]
         if name:  # a title of one word is mostly the name of a file
             names.setdefault(name.casefold(), name)
+
     return tuple(names.values())
 
 

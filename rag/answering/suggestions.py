@@ -244,18 +244,23 @@ def _rows(document: Document) -> Iterator[Suggestion]:
     for place, table in enumerate(document.blocks):
         if table.kind != "table" or table.start > _MOST_CHARACTERS:
             continue
+
         rows = (document.blocks[i] for i in children(document.blocks, place))
         row = next((row for row in rows if row.kind == "row"), None)
         if row is None or len(row.cells) < 2 or row.cells[0].column != 0:
             continue
+
         label, *cells = ((document.text[c.start : c.end], c.column) for c in row.cells)
+
         for text, column in cells:
             name = table.columns[column].name if 0 <= column < len(table.columns) else ""
+
             is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
             if is_figure and _LABEL.fullmatch(label[0]) and _COLUMN.fullmatch(name):
                 noun = re.split(r" (?:in|of|per|for|at|with)\b", name)[0]
                 are = "are" if re.search(r"[^s]s$", noun) else "is"
                 of = "for" if " of " in name else "of"
+
                 question = f"What {are} the {name.lower()} {of} {label[0]}?"
                 yield Suggestion(question, document.id, row.start, row.end, 2)
                 break

@@ -470,13 +470,17 @@ def _features(
 ) -> dict[str, float]:
     document = line.table.document
     title = frozenset(stem_words(f"{document.title} {file_name(document.id)}"))
+
     label, context = frozenset(stem_words(line.label)), frozenset(stem_words(line.context))
     measure = (words - title - asked.names) | (words & (label | context))
+
     series = frozenset(stem_words(line.series)) - {_TOTAL_STEM}
     known = title | label | context
+
     asked_words = frozenset(stem_words(asked.question))
     label_words = label - {_TOTAL_STEM}
     others = frozenset(stem_words(" ".join(fact.series for fact in line.row.facts))) - series
+
     return {
         "asked_in_label": len(measure & label) / len(measure) if measure else 0.0,
         "asked_in_context": len(measure & (label | context)) / len(measure) if measure else 0.0,
@@ -576,28 +580,35 @@ class Group:
 def groups_of(lines: Sequence[Line], target: Periods) -> list[Group]:
     """The groups of at least two items with a figure of the period, totals left out."""
     by_place: dict[tuple[object, ...], list[tuple[Line, Item | None]]] = {}
+
     for line in lines:
         fact, row = figure_of(line, target), line.row
         if row.label is None:
             continue
+
         table = line.rank, line.table.index
         rows = (*table, "rows", row.labels[:-1], line.series)
         item = Item(line.label, row.label.start, row.label.end, fact) if fact else None
         by_place.setdefault(rows, []).append((line, item))
+
         if line.series and (place := _header(line, fact)):
             item = Item(line.series, *place, fact) if fact else None
             by_place.setdefault((*table, "columns", row.block.start), []).append((line, item))
+
     groups: list[Group] = []
     for key, members in by_place.items():
         is_rows = key[2] == "rows"
         items = _without_totals([item for _, item in members if item], is_rows)
         if len(items) < 2 or mismatch([item.fact for item in items]):
             continue
+
         line = members[0][0]
         stub = line.table.block.columns[0].name
+
         names = (*line.row.labels[:-1], line.series) if is_rows else line.row.labels
         text = " ".join(filter(None, (*names, line.table.name, line.table.statement, stub)))
         groups.append(Group(line, tuple(items), text, all(item for _, item in members)))
+
     return groups
 
 

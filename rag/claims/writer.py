@@ -242,15 +242,19 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     stems = content_words(answer.question)
     cited = {(c.document_id, c.sentence_start) for c in answer.citations}
     ranked: list[tuple[tuple[bool, float], Hit]] = []
+
     for hit in answer.hits_read:
         for start, end in passage_sentences(hit.passage):
             text = hit.passage.text[start:end]
             if len(text.split()) < _SHORTEST or is_instruction(text):
                 continue
+
             place = (hit.passage.document_id, hit.passage.start + start)
             share = len(stems & content_words(text)) / max(1, len(stems))
             ranked.append(((place in cited, share + 0.5 * hit.score), cut(hit, start, end)))
+
     ranked.sort(key=lambda item: item[0], reverse=True)
     distinct = {hit.passage.text: hit for _, hit in reversed(ranked)}
     hits = [hit for _, hit in ranked if distinct.get(hit.passage.text) is hit][:_SENTENCES]
+
     return tuple(WriterSource(number, hit) for number, hit in enumerate(hits, 1))

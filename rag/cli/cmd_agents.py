@@ -145,7 +145,9 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
     except (OSError, UnicodeDecodeError) as error:
         hint = "check the file's owner and permissions"
         raise InputError(f"{path} cannot be read: {error}", hint) from error
+
     key, text, snippet = _AGENTS[client].servers, before or "", ""
+
     if client == "codex":
         kind, parse = "TOML", tomllib.loads
         if new_entry:  # JSON strings and lists are valid TOML
@@ -159,11 +161,14 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
         is_present = name in config.get(key, {})
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise _by_hand(path, kind, snippet) from error
+
     if not is_present and not new_entry:
         hint = "look for its name in the file and pass it as --name"
         raise NotFoundError(f"{path} has no entry {name}", hint)
+
     if client != "codex":
         return ConfigChange(path, before, _with_entry(client, config, name, new_entry))
+
     # the text is edited directly, so that comments and order stay unchanged
     remainder = _without_table(text, key, name) if is_present else text
     parts = [part.rstrip("\n") for part in (remainder, snippet) if part.strip()]
@@ -172,6 +177,7 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
         is_right = tomllib.loads(after).get(key, {}).get(name) == new_entry
     except ValueError:
         is_right = False
+
     if not is_right:
         raise _by_hand(path, "TOML that can be edited safely", snippet)
     return ConfigChange(path, before, after)

@@ -375,7 +375,9 @@ def _marked(document: Document, quotes: Sequence[Citation], file: str) -> str:
     """The document's text with the quotes marked, page by page."""
     spans = sorted({(cited.start, cited.end) for cited in quotes})
     ends = {offset for span in spans for offset in span}
+
     parts: list[str] = []
+
     for start, end in pairwise(sorted({0, len(document.text), *document.pages, *ends})):
         if start in document.pages:
             parts.append(f'</div><h2>Page {document.page(start)}</h2><div class="text">')
@@ -384,12 +386,15 @@ def _marked(document: Document, quotes: Sequence[Citation], file: str) -> str:
             for mark_start, mark_end in spans
             if mark_start == start
         )
+
         words = html_text(document.text[start:end].replace("\r", ""))
         is_quoted = any(mark_start <= start and end <= mark_end for mark_start, mark_end in spans)
         parts.append(f"<mark>{words}</mark>" if is_quoted else words)
+
     title = document.title or document.id
     links = f'<a href="../index.html">back</a>, {_file_link(file and f"../{file}")}'
     text = f'<p>{links}</p><div class="text">{"".join(parts)}</div>'
+
     return html_page(title, text, _STYLE)
 
 

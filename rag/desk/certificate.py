@@ -201,15 +201,20 @@ def check(
     """Compare a certificate with index, models and settings. Raises InputError if damaged."""
     if record.get("seal") != _digest({key: record[key] for key in record if key != "seal"}):
         return CertificateCheck(False)
+
     receipt = receipts.load(record)
     conditions = parse(receipt.filter)
+
     try:
         before, passages = dict(record["documents"]), citations(record["passages"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the certificate lacks a part: {error}", "write a new one") from error
+
     after = _digests(store.documents(), conditions)
     checks = (verify(store, passage) for passage in passages)
+
     threshold = settings.threshold if settings.threshold >= 0 else judge.threshold
+
     embedder, reader = map(receipts.model_digest, (settings.embedder, settings.reader))
     today = replace(receipt, embedder=embedder, reader=reader, calibration=judge.digest)
     settings_today = receipts.answer_settings(replace(settings, threshold=threshold))
@@ -228,6 +233,7 @@ def to_html(record: Mapping[str, Any]) -> str:
     receipt, digests, read = record["receipt"], record["documents"], record["passages"]
     title = f"Not found: {flat(record['question'])}"
     day = record["at"][:16].replace("T", " ")
+
     searched = [
         ("question understood as", html_text(record["understood"] or "")),
         ("only documents with", html_text(", ".join(receipt["filter"]))),
@@ -235,13 +241,17 @@ def to_html(record: Mapping[str, Any]) -> str:
         ("passages", f"{record['passages_in_index']:,} in the index, {len(read):,} of them read"),
         ("digest of the documents", _code(record["documents_digest"])),
     ]
+
     models = [
         (name, f"{html_text(setting)} {_code(receipt[name])}")
         for name, setting in record["models"].items()
     ]
+
     settings = [(name, html_text(value)) for name, value in receipt["settings"].items()]
+
     listed = [(name, _code(digest)) for name, digest in islice(digests.items(), _MOST_LISTED)]
     unlisted, searched_documents = len(digests) - len(listed), plural(len(digests), "document")
+
     body = [
         f'<p class="verdict">On {day} UTC, rag searched {searched_documents} and did '
         f"not find an answer: {html_text(record['reason'])}.</p><p>This is the record of a search; "
@@ -263,23 +273,30 @@ def to_html(record: Mapping[str, Any]) -> str:
         f"<p>and {unlisted:,} more in the data of this file</p>" if unlisted else "",
         "</details>",
     ]
+
     return html_page(title, "".join(body), _STYLE)
 
 
 def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> str:
     scores, place = passage["scores"], passage["highlight"]
+
     ranked = (("meaning", scores["dense_rank"]), ("words", scores["lexical_rank"]))
     ranks = "".join(f"rank {rank} by {way}, " for way, rank in ranked if rank)
+
     page = f", page {passage['page']}" if passage["page"] else ""
     path = path_of(title_and_headings(passage["title"], passage["headings"]))
+
     names = dict.fromkeys((passage["document_id"], path or passage["document_id"]))
+
     why = "None of the likeliest candidates, which rag weighed, is in it."
     if passage["candidate"] is not None:
         words = flat(passage["candidate"])
         words = words if len(words) <= 200 else f"{words[:199]}…"
         why = f"The likeliest answer in it is “{words}”, right with a probability of "
         why += f"{passage['probability']:.1%}. rag needs {threshold:.1%}."
+
     quote = html_text(re.sub(r"\n\s+", "\n", place["text"]))
+
     return (
         f'<div class="passage"><b>{number}. {html_text(" > ".join(names))}{page}</b><br><small>'
         f"{ranks}characters {place['start_char_index']}-{place['end_char_index']}</small>"

@@ -68,35 +68,46 @@ def load(path: Path) -> GridSpec:
 def definition(values: Mapping[str, Any], place: str) -> GridSpec:
     """Check the values of a definition; `place` names where they are from. Raises InputError."""
     _check_keys(values, GridSpec, place)
+
     name = values.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         message = f"{place}: {str(name)[:100]!r} is not a grid's name"
         raise InputError(message, "use up to 100 letters, digits, spaces, and . - _")
+
     columns = values.get("columns")
     if not isinstance(columns, (list, tuple)) or not columns:
         raise InputError(f"{place} has no columns", f"add a table [[columns]]; {_HINT}")
+
     if len(columns) > MOST_COLUMNS:
         message = f"{place} has {len(columns):,} columns, at most {MOST_COLUMNS} are possible"
         raise InputError(message, "divide it into several grids")
+
     conditions = values.get("filter", ())
     conditions = (conditions,) if isinstance(conditions, str) else conditions
     if not isinstance(conditions, (list, tuple)) or not all(isinstance(c, str) for c in conditions):
         raise InputError(f"{place}: filter is not a list of conditions", 'e.g. ["source:leases"]')
+
     parse(conditions)
+
     has_all = values.get("all_documents", False)
     if not isinstance(has_all, bool):
         raise InputError(f"{place}: all_documents is {str(has_all)[:50]!r}", "write true or false")
+
     asked = tuple(_column(column, f"{place}, column {n}") for n, column in enumerate(columns, 1))
+
     rows = values.get("rows", "documents")
     if not isinstance(rows, str) or rows == BY_METADATA or not rows.startswith(BY_METADATA):
         rows = _choice(rows, (*ROWS, f"{BY_METADATA}KEY"), f"{place}: rows")
+
     refresh = _choice(values.get("refresh", ""), REFRESHES, f"{place}: refresh")
     if rows == "none" and not has_all:
         raise InputError(f"{place} has no rows", 'set rows = "documents", or all_documents = true')
+
     names = [column.name.casefold() for column in asked]
     for number, column in enumerate(asked):
         if names[number] in names[:number]:
             raise InputError(f"{place} has two columns called {column.name!r}", "rename one")
+
     return GridSpec(name, asked, tuple(conditions), rows, has_all, refresh)
 
 

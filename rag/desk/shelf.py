@@ -358,18 +358,23 @@ def _summed(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outcom
 def _ordered(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outcome:
     """The greatest, the least, or the difference of two."""
     placed = [(place, row) for row in rows if (v := row.cells[-1].typed) and (place := order(v))]
+
     measures = sorted({place[0] for place, _ in placed})
     if len(measures) > 1:
         named = ", ".join(measure or "a number" for measure in measures)
         return _Outcome(reason=f"no comparison: the values are in different units: {named}")
+
     if len(placed) < 2:
         return _Outcome(reason="no comparison: fewer than two documents state a value")
+
     ranked = sorted(placed, key=lambda one: one[0], reverse=question.operation != "least")
     ordered = tuple(row for _, row in ranked)
+
     if question.operation == "difference":
         values = _values(ordered[:2])
         value = total(values, sign=-1)
         return _Outcome(f"{value.text}, the difference of two documents", ordered[:2], value)
+
     winners = tuple(row for place, row in ranked if place == ranked[0][0])
     lead = " and ".join(row.title for row in winners)
     quoted_rows = ordered if question.kind == NAMED else winners

@@ -119,19 +119,24 @@ def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) 
 def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     """The likeliest answer to each question, and to some without their documents."""
     questions = list(gold)
+
     if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
         absent = [question for question in gold if question.answers and question.relevant]
         for question in absent[: len(gold) // 3]:
             conditions = tuple(Condition("document", "!=", name) for name in question.relevant)
             questions.append(replace(question, answers=(), filter=(*question.filter, *conditions)))
+
     unlimited = copy.copy(engine)
     unlimited.settings = replace(engine.settings, threshold=0.0)
+
     answers: list[Answer] = []
     for start in range(0, len(questions), _BATCH):
         batch = questions[start : start + _BATCH]
         answers += unlimited.ask_many([Query(q.text, None, q.filter or None) for q in batch])
+
     pairs = list(zip(questions, answers, strict=True))
     groups = {text: number for number, text in enumerate({q.text: None for q in questions})}
+
     return Judged(
         np.array([logit(answer.confidence) for answer in answers]),
         np.array([serves(question, shown(answer)) == "useful" for question, answer in pairs]),

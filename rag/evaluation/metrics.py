@@ -29,15 +29,21 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
     """Columns for the metrics, each of shape (n,); NaN where a column does not apply to a row."""
     all_rows = np.ones(len(rows), bool)
     kinds = np.array([row.kind for row in rows])
-    answering, answerable = kinds != "retrieval", kinds == "answerable"
+    answering = kinds != "retrieval"
+    answerable = kinds == "answerable"
     unanswerable = kinds == "unanswerable"
+
     cited = answerable & np.array([row.evidence > 0 for row in rows], bool)
     judged = answering & np.array([bool(row.judgement) for row in rows], bool)
+
     right = np.array([row.right and row.text is not None for row in rows], bool)
-    em, f1 = [row.em for row in rows], [row.f1 for row in rows]
+
+    em = [row.em for row in rows]
+    f1 = [row.f1 for row in rows]
     refused = [row.text is None for row in rows]
     useful = [row.judgement == "useful" for row in rows]
     precision = [row.cited_right / max(row.citations, 1) for row in rows]
+
     values: dict[str, tuple[NDArray[np.bool_], Sequence[float]]] = {
         "em": (answering, em),
         "f1": (answering, f1),
@@ -59,11 +65,14 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "sound": (all_rows, [row.sound for row in rows]),
         "checked": (all_rows, [row.checked for row in rows]),
     }
+
     for k in _DEPTHS:
         values[f"evidence@{k}"] = answerable, [(row.rank or np.inf) <= k for row in rows]
+
     for form in FORMS:
         asked_for = np.array([row.form == form for row in rows], bool)
         values[f"useful_{form}"] = judged & answerable & asked_for, useful
+
     columns = {
         name: np.where(applies, np.array(column, float), np.nan)
         for name, (applies, column) in values.items()

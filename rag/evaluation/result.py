@@ -101,19 +101,21 @@ def rounded(value: Any) -> Any:
 
 def summarise(rows: Sequence[Row]) -> Summary:
     """Compute all figures from the rows."""
-    columns, groups = metrics.table(rows), [row.group for row in rows]
-    kinds, lost = (
-        Counter(str(row.kind) for row in rows),
-        Counter(row.stage for row in rows if row.stage),
-    )
+    columns = metrics.table(rows)
+    groups = [row.group for row in rows]
+    kinds = Counter(str(row.kind) for row in rows)
+    lost = Counter(row.stage for row in rows if row.stage)
+
     times = defaultdict[str, list[float]](list)
     for row in rows:
         for name, ms in row.ms.items():
             times[name].append(ms)
     times["total"] = [sum(row.ms.values()) for row in rows]
     total = sum(times["total"])
+
     risk = np.transpose(metrics.risk_coverage(columns)).tolist()
     places = np.linspace(0, len(risk) - 1, min(len(risk), _POINTS))
+
     return Summary(
         counts={
             "questions": len(rows),
@@ -163,29 +165,29 @@ class Comparison:
 
 def compare(before: Result, after: Result) -> Comparison:
     """Compare two results. Raises InputError if they have no question in common."""
-    rows_before, rows_after = (
-        {(row.id, row.question): row for row in result.rows} for result in (before, after)
-    )
+    rows_before = {(row.id, row.question): row for row in before.rows}
+    rows_after = {(row.id, row.question): row for row in after.rows}
     pairs = [(row, rows_after[key]) for key, row in rows_before.items() if key in rows_after]
     if not pairs:
         names = f"{before.facts['name']} and {after.facts['name']}"
         message = f"the results of {names} have no question in common"
         raise InputError(message, "compare results of the same gold set")
+
     columns = [metrics.table(rows) for rows in zip(*pairs, strict=True)]
     values_before, values_after = map(metrics.measure, columns)
     spread = metrics.intervals(columns[1], [row.group for row, _ in pairs], before=columns[0])
+
     changes = {
         name: MetricChange(values_before[name], values_after[name], spread.get(name))
         for name in values_before
         if name in values_after
     }
-    gained, lost = (
-        [pair for pair in pairs if served(pair[0]) != served(pair[1]) == is_gain]
-        for is_gain in (True, False)
-    )
-    return Comparison(
-        len(pairs), len(rows_before) + len(rows_after) - 2 * len(pairs), changes, gained, lost
-    )
+    flips = [pair for pair in pairs if served(pair[0]) != served(pair[1])]
+    gained = [pair for pair in flips if served(pair[1])]
+    lost = [pair for pair in flips if not served(pair[1])]
+
+    alone = len(rows_before) + len(rows_after) - 2 * len(pairs)
+    return Comparison(len(pairs), alone, changes, gained, lost)
 
 
 def served(row: Row) -> bool:

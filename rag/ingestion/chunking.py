@@ -125,15 +125,20 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
     """Pack units into few passages of about equal size, repeating a short last sentence."""
     total = sum(size for _, _, size in units)
     target = total / max(1, -(-total // limit))
+
     first, tokens = 0, 0
+
     for index, unit in enumerate(units):
         if index > first and (tokens >= target or not _room(units[first], tokens, unit, limit)):
             last = units[index - 1]
             yield units[first][0], last[1]
+
             is_short = index - 1 > first and last[2] <= limit // 3
             repeat = is_short and _room(last, last[2], unit, limit)
             first, tokens = (index - 1, last[2]) if repeat else (index, 0)
+
         tokens += unit[2]
+
     yield units[first][0], units[-1][1]
 
 

@@ -148,23 +148,29 @@ class Ingest:
             self.report.skipped += skipped
             self.stamps.note(file.path, status, [] if loaded.transient else skipped)
             return
+
         unchanged = [self._by_source[source] for source in loaded.same]
         self.report.unchanged += [document.id for document in unchanged]
+
         stale = [d.id for d in unchanged if d.container_sha256 not in ("", loaded.sha256)]
         if stamps := dict.fromkeys(stale, loaded.sha256):
             patiently(functools.partial(self.store.update_digests, stamps))
+
         for document in loaded.documents:
             try:
                 document = self._named(document)
             except ParseError as error:
                 self.report.skipped.append((document.source, str(error)))
                 continue
+
             self._by_source[document.source] = self._by_id[document.id] = _state_of(document)
             yield document
+
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
         read = {*loaded.same, *(d.source for d in loaded.documents)}
         self._delete(file, read.union(source for source, _ in loaded.skipped))
+
         self.stamps.digest(file.path)
         self.stamps.note(file.path, status, loaded.skipped)
 

@@ -57,19 +57,25 @@ def _is_page(document: Document) -> bool:
 def _cleaned(results: Sequence[Result], furniture_of: Known) -> Iterator[Result]:
     if not results:
         return
+
     folder = results[0][0].found.path.parent
     pages = [d for _, loaded in results if isinstance(loaded, Loaded) for d in loaded.documents]
     texts = [_texts(document) for document in pages]
+
     counts = Counter(
         digest
         for blocks in texts
         for digest in {*map(_digest, [*blocks, *map(_but_numbers, blocks)])}
     )
+
     threshold = max(_FEWEST, _SHARE * len(pages))
     repeated = {digest for digest, count in counts.items() if count >= threshold}
+
     if known := repeated.union(furniture_of.get(str(folder), ())):
         furniture_of[str(folder)] = sorted(known)
+
     furniture = known.union(*(furniture_of.get(str(above), ()) for above in folder.parents))
+
     for job, loaded in results:
         if furniture and isinstance(loaded, Loaded):
             documents = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]

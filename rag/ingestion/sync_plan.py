@@ -50,14 +50,18 @@ class Plan:
         for document in self.store.documents():
             by_file.setdefault(document.file, []).append(document)
             self.old_ids.add(document.id)
+
         files_by_path = self._found(files, by_file)
         gone = [file for file in by_file if file not in files_by_path and self._has_left(file)]
+
         missing = {file: by_file[file] for file in gone}
         by_digest = {by_file[file][0].file_sha256: file for file in reversed(gone)}
+
         for path, file in files_by_path.items():
             documents = by_file.get(path, [])
             digest = self.stamps.digest(file.path) if documents or by_digest else ""
             old = "" if documents else by_digest.get(digest, "")
+
             if documents and all(document.file_sha256 == digest for document in documents):
                 self.unchanged += documents
                 self.skipped += self.stamps.skipped(file.path)
@@ -70,12 +74,15 @@ class Plan:
                 self.skipped += skipped
             else:
                 self.to_read.append(file)
+
         # missing folders whose files have moved here under the same names
         roots = {_folder_of(old) for old, new in self.renamed if old.id == new.id}
         moved = [root for root in roots if root and is_gone(str(root))]
+
         ours = [f for f in by_file if self._is_ours(f) or any(is_under(f, old) for old in moved)]
         self.under = sum(len(by_file[file]) for file in ours)
         self.missing = [document for file in ours for document in missing.get(file, ())]
+
         self._check_names(by_file)
         return self
 
@@ -107,15 +114,19 @@ class Plan:
         going = {old.id for old, _ in self.renamed} | {document.id for document in self.missing}
         documents = (document for of_file in by_file.values() for document in of_file)
         owners = {document.id: document for document in documents if document.id not in going}
+
         readable, refused = list[FoundFile](), list[tuple[str, str]]()
+
         for file in self.to_read:
             owner = owners.get(file.document_id)
             if owner is None or owner.file == str(file.path) or self._is_moved(owner, file):
                 readable.append(file)
             else:
                 refused.append((str(file.path), taken(owner)))
+
         self.to_read = readable
         self.skipped += refused
+
         if refused and not (readable or self.renamed or self.unchanged or self.missing):
             path, reason = refused[0]
             message = f"nothing in {self.root} can be ingested: {path}: {reason}"

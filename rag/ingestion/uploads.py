@@ -205,20 +205,26 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
     with store.writing():
         stored = _checked(store, prepared.documents)
         added = put(store, prepared.changed).ids
+
         digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in added}
         before = {d.id: d.container_sha256 for d in stored.values()}
         if changed := {name: digest for name, digest in digests.items() if before[name] != digest}:
             store.update_digests(changed)
+
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
+
         upload = prepared.upload
         of_type = {document.id: document.metadata.get("type") for document in prepared.documents}
         is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"
+
         # an unchanged one is written only if missing, as after a crash
         if is_pdf and len(upload.data) <= keep_pdf and store.original(upload.name) != upload.data:
             store.keep_original(upload.name, upload.data)
+
     outcome = "updated" if removed or stored else "added"
     if not added and not removed:
         outcome = "unchanged"
+
     ids = tuple(document.id for document in prepared.documents)
     return Done(outcome, ids, _detail(prepared.skipped, removed))
 

@@ -283,18 +283,23 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
     if stated.kind == claimed.kind == "number" and _range(stated) == _range(claimed):
         return not _are_opposed({stated.bound}, {claimed.bound}, _DOWN, _UP)
+
     if stated.unit is None or claimed.unit is None:
         if stated.unit != claimed.unit and not stated.kind == claimed.kind == "number":
             return stated.number == claimed.number
     elif stated.per and claimed.per and stated.per != claimed.per:
         return False
+
     ranges = _in_one_unit(stated, claimed)
     if ranges is None:
         return False
+
     (low, _), (claimed_low, _) = ranges
     is_open = claimed.bound in _UP | _DOWN and stated.bound not in _UP | _DOWN
     if is_open and (low > claimed_low if claimed.bound in _UP else low < claimed_low):
         return True
+
     tolerance = _CONVERTED if stated.unit != claimed.unit else 1e-9
     tolerance = _APPROXIMATE if "about" in (stated.bound, claimed.bound) else tolerance
+
     return all(math.isclose(*ends, rel_tol=tolerance) for ends in zip(*ranges, strict=True))

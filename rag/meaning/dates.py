@@ -122,24 +122,32 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
     groups = {name: text for name, text in match.groupdict().items() if text}
     prefix = next(iter(groups)).partition("_")[0]
     parts = {name.partition("_")[2]: text for name, text in groups.items()}
+
     if "upto" in parts:
         middle = match.start(f"{prefix}_joiner")
         yield from _years(parts, start, middle, match.start(f"{prefix}_upto"), end)
+
     elif "joiner" in parts:
         first_iso, last_iso = _iso(parts | {"day": parts["first"]}), _iso(parts)
+
         if first_iso and last_iso and first_iso < last_iso:
             yield Date(start, match.start(f"{prefix}_joiner"), first_iso, "day")
+
         if last_iso:
             yield Date(match.end(f"{prefix}_joiner"), end, last_iso, "day")
+
     elif "decade" in parts:
         yield Date(start, end, parts["decade"] + "X", "decade")
+
     elif "either" in parts:
         swapped = parts | {"number": parts["day"], "day": parts["either"]}
         readings = [_iso(parts | {"number": parts["either"]}), _iso(swapped)]
+
         isos = list(dict.fromkeys(filter(None, readings)))
         if isos:
             is_certain = len(isos) == 1 and len(parts["year"]) > 2
             yield Date(start, end, isos[0], "day", isos[1] if isos[1:] else "", is_certain)
+
     elif iso := _iso(parts):
         precision = "day" if "day" in parts else "month" if len(parts) > 1 else "year"
         precision = "month" if "year" not in parts and "day" not in parts else precision
@@ -218,19 +226,24 @@ def only_date(text: str) -> Dated | None:
     text_dates = dates(text) if len(text) <= _LONGEST else []
     if not 1 <= len(text_dates) <= 2:
         return None
+
     start, end = text_dates[0], text_dates[-1]
     if len(text_dates) == 2 and not BETWEEN.fullmatch(text[start.end : end.start]):
         return None
+
     context = f"{text[: start.start]} {text[end.end :]}"
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(context))
+
     if start.iso.startswith("--") and not end.iso.startswith("-"):
         start_iso = f"{end.iso[:4]}{start.iso[1:]}"
         if start_iso > end.iso:  # it began in the year before
             start_iso = f"{int(end.iso[:4]) - 1:04}{start.iso[1:]}"
         start = replace(start, iso=start_iso)
+
     beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", context))
     if any(character.isalnum() or character == "_" for character in beside):
         return None
+
     return Dated((start.iso, end.iso)[: len(text_dates)], end.precision, qualifiers)
 
 
@@ -321,22 +334,29 @@ def times(text: str) -> list[TimeOfDay]:
 def _minutes(match: re.Match[str]) -> tuple[int, bool] | None:
     """(minutes since midnight, whether the half of the day is known)"""
     parts = {name: text.lower() for name, text in match.groupdict().items() if text}
+
     if "half" in parts:
         hour = int(parts["hour"])
         minutes = (hour % 12 + 12 * (parts["half"] == "p")) * 60 + int(parts.get("minute", 0))
         return (minutes, True) if 1 <= hour <= 12 else None
+
     if "hours" in parts:
         hour = int(parts["hours"])
         return 60 * hour + int(parts["minutes"]), hour > 12 or parts["hours"][0] == "0"
+
     if "digits" in parts:
         return 60 * int(parts["digits"][:2]) + int(parts["digits"][2:]), True
+
     if "noon" in parts:
         return 0 if parts["noon"] == "midnight" else 720, True
+
     if "clock" in parts:
         return 60 * _hour(parts["clock"]), False
+
     passed, hour = _MINUTES[parts.get("part") or parts["quarter"]], _hour(parts["named"])
     if parts["side"] == "to" and "part" in parts and passed <= hour:
         return None
+
     return 60 * hour + (passed if parts["side"] == "past" else -passed), False
 
 

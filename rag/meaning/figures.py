@@ -149,17 +149,23 @@ def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
     for match in _NUMBER.finditer(text):
         after = text[match.end() :]
         amount = quantity(match[0], after)
+
         bound = bound_before(text[: match.start()])
+
         if amount and bound and not amount.bound:
             amount = replace(amount, bound=bound)
+
         if amount and amount.kind == "number" and _NAMED_NUMBER.search(text[: match.start()]):
             amount = None
+
         number = float(match["number"].replace(",", ""))
         if number == 1 and (amount is None or amount.kind == "number"):
             continue  # "one" counts nothing: "one of them", "the one provider"
+
         written, has_unit = match[0], amount and amount.unit and amount.kind != "money"
         if match["number"].isdigit() and len(match["number"]) > 4:  # it may have been words
             written = written.replace(match["number"], f"{number:,.0f}")
+
         unit = _UNIT.match(after) if has_unit else None
         words = f"{written}{unit[0] if unit else ''}"
         yield match.start(), match.end(), Figure(words, None, amount, None, (number,))

@@ -232,27 +232,35 @@ def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
     tagged = words(typed)
     answer = _short_answer(turn.answer)
     parts = list(_parts(base))
+
     if pointers(typed):
         for part in parts:
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
             fit = _name_features(name, typed, base) | part.features
             yield Completion(_sentence(_put(typed, name)), "named", fit)
+
         if answer:
             fit = _name_features(answer, typed, base) | {"sole": 1.0}
             yield Completion(_sentence(_put(typed, answer)), "answered", fit)
+
     lead = next((row for row, word in enumerate(tagged) if not word.is_empty), len(tagged))
     fragment = typed[tagged[lead].start :] if lead < len(tagged) else ""
+
     is_clause = _is_clause(tagged)
+
     if fragment and not is_clause:
         word_before = _before(tagged, lead)[1]
         for part in parts:
             text = base[: part.start] + fragment + base[part.start + len(part.text) :]
             fit = _replaced_features(part, fragment, word_before) | part.features
             yield Completion(_sentence(text), "replaced", fit)
+
     if not is_clause:
         yield from _continued(base, typed, tagged[: lead + 1], fragment, answer)
+
     if tagged and not fragment and not is_clause:
         yield from _asked_again(base, typed, tagged)
+
     topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
     if topic and any(word.lower not in _LINKS for word in tagged):
         is_sole, count = float(len(runs(base)) == 1), len(topic.split())
@@ -280,13 +288,17 @@ def _parts(base: str) -> Iterator[QuestionPart]:
     """Runs of content words and short parts of them."""
     tagged, all_runs = words(base), runs(base)
     rows = {word.start: row for row, word in enumerate(tagged)}
+
     for run in all_runs:
         _, auxiliary = _before(tagged, rows[run[0].start])
+
         for first, last in combinations_with_replacement(range(len(run)), 2):
             if last - first < _LONGEST_PART or last - first == len(run) - 1:
                 start, text = run[first].start, base[run[first].start : run[last].end]
+
                 article, word_before = _before(tagged, rows[start])
                 left_after, rivals = len(run) - 1 - last, len(all_runs) - 1
+
                 features = {
                     "left before": min(3, first) / 3,
                     "left after": min(3, left_after) / 3,
@@ -300,6 +312,7 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                     "sole": float(not rivals),
                     "rivals": min(4, rivals) / 4,
                 }
+
                 yield QuestionPart(text, start, article + text, word_before, features)
 
 

@@ -154,10 +154,12 @@ def _table() -> tuple[dict[str, tuple[str, float]], dict[str, str]]:
     sizes: dict[str, tuple[str, float]] = {}
     names = {"kilo": "kilogram", "kcal": "kilocalorie"}
     names |= dict.fromkeys(("metric ton", "metric tonne"), "metric_ton")
+
     for unit, (dimension, factor, alternatives) in _MEASURES.items():
         called = [unit.replace("_", " "), *alternatives.split()]
         sizes[unit] = dimension, factor
         names |= dict.fromkeys(called, unit)
+
         for prefix, (times, letter) in _PREFIXES.items() if unit in _PREFIXED else ():
             sizes[prefix + unit] = dimension, factor * times
             for name in called:
@@ -165,13 +167,16 @@ def _table() -> tuple[dict[str, tuple[str, float]], dict[str, str]]:
                 symbol = letter + name if is_symbol else prefix + name
                 if (letter or not is_symbol) and symbol not in _NO_SYMBOL:
                     names.setdefault(symbol, prefix + unit)
+
     for unit, power, words in (("square", 2, ("²", "2")), ("cubic", 3, ("³", "3"))):
         for length, letters in _LENGTHS.items():
             base_name = names[length]
             symbol = f"{base_name} ** {power}"
+
             dimension = "area" if power == 2 else "volume"
             sizes[symbol] = dimension, sizes[base_name][1] ** power
             names |= dict.fromkeys([f"{unit} {length}", *(letters + w for w in words)], symbol)
+
     return sizes, names
 
 

@@ -127,15 +127,20 @@ def _is_ahead(before: str, after: str) -> bool:
 
 def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved | None:
     modifier = match["which"]
+
     if match["near"] or match["now"]:
         return _shifted(day, "day", _NEAR.get(match["near"] or "", 0))
+
     if match["count"]:
         count = 1 if match["count"] in ("a", "an") else int(match["count"])
         return _shifted(day, match["passed"], -count) if count <= _MOST_PASSED else None
+
     if match["weekday"]:
         return _weekday(modifier, WEEKDAYS.index(match["weekday"]), day, is_ahead)
+
     if match["unit"] and modifier in _STEPS:
         return _shifted(day, match["unit"], _STEPS[modifier])
+
     if match["month"] and modifier in ("last", "next"):
         number = month_number(match["month"])
         year = day.year - (number >= day.month)

@@ -57,23 +57,30 @@ def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
     """
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
+
     top = list(islice(filled, _ROWS + 1))
+
     widths = (sum(map(bool, cells)) for _, cells in top[:_ROWS])
     titles = next((number for number, width in enumerate(widths) if width > 1), 0)
+
     for number, cells in top[:titles]:  # one cell each above a wider table
         yield Part(" ".join(filter(None, cells)), name=f"row {number}")
     del top[:titles]
+
     headers: Sequence[str] = ()
     if top and are_headers(top[0][1], top[1][1] if top[1:] else ()):
         _, headers = top.pop(0)
+
     table = TableText(between=GAP)
     if headers and not top:
         table.header([*filter(None, headers)], [*filter(None, headers)])
     else:
         table.name_columns(headers)
+
     width = len(headers)
     for number, cells in chain(top, filled):
         names = [*headers, *[""] * (len(cells) - width)]
         columns = [(n, names[n], cell) for n, cell in enumerate(cells) if cell]
         table.row(columns, f"row {number}", _LONG)
+
     yield table.part()

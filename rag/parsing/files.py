@@ -75,13 +75,17 @@ def is_in_index(path: str, root: Path) -> bool:
 def _walk(root: Path, folder_name: str, index_path: str) -> Iterator[FoundFile]:
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(f"folder {root} cannot be read", f"allow access: chmod u+rx {root}")
+
     errors: list[OSError] = []
+
     for folder, folders, names in os.walk(root, onerror=errors.append):
         visible = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(
             n for n in visible if not _is_index(os.path.join(folder, n), index_path)
         )
+
         linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+
         visible = (name for name in names if not name.startswith("."))
         for name in sorted([*visible, *linked]):
             path = Path(folder, name)
@@ -89,6 +93,7 @@ def _walk(root: Path, folder_name: str, index_path: str) -> Iterator[FoundFile]:
             if reason or name not in linked:  # one to a folder inside is found there
                 # special files are reported later
                 yield replace(_found(path, root, folder_name), reason=reason)
+
     for error in errors:  # found as well, so that it is reported instead of ignored
         yield _found(Path(error.filename), root, folder_name)
 

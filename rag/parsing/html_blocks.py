@@ -77,27 +77,34 @@ class PartBuilder:
     def _open(self, name: str, tag: Any) -> None:
         self._in = name if name in ("dt", "caption") else self._in
         self._is_named = self._is_named and name != "dd"
+
         above = tag.getparent()
+
         if name in HEADINGS and not (above is not None and classes(above) & REMARKS):
             self.end_lines()
             self._level = HEADINGS[name]
+
         elif name in _LISTS and not self._tables:
             start = tag.get("start", "1")
             first = int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
             self._numbers.append(first if name == "ol" else -1)
+
         elif name == "li":
             self._marker = "-"
             if self._numbers and self._numbers[-1] >= 0:
                 self._marker = f"{self._numbers[-1]}."
                 self._numbers[-1] += 1
+
         elif _names_its_content(name, tag) and not self._tables:
             self._terms.append("" if name == "dl" else _caption(tag))
+
         elif name in ("table", "tr"):
             self._end_row()
             self._tables += name == "table"
             if name == "table":
                 self._end_piece()
                 self._caption = ""
+
         elif name in ("td", "th") and self._tables:
             self._cells.append(SpanningCell([], name == "th", *_spans(tag)))
 
@@ -125,31 +132,40 @@ class PartBuilder:
         """Make the inline text a paragraph, or a part of the open heading, cell or item."""
         text, is_bold = "".join(self._inline), self._is_bold
         self._inline, self._is_bold = [], True
+
         if not text.strip():
             return
+
         if not self._pre:  # the remaining line breaks come from <br>
             text = "\n".join(filter(None, map(one_line, text.split("\n"))))
+
         if self._level:
             self.parts.append(Part(text, self._level))
             self._level = 0  # the heading may never be closed
+
         elif self._tables and self._in == "caption" and not self._cells:
             self._caption = text
             self._rows.table.caption(one_line(text))
+
         elif self._tables:
             self._caption = text if self._in == "caption" else self._caption
             self._cells = self._cells or [SpanningCell([])]
             self._cells[-1].words.extend(text.split())
+
         elif self._numbers:
             self._items.append((len(self._numbers) - 1, self._marker, text.strip()))
             self._marker = ""
+
         else:
             if self._in == "dt" and self._terms:
                 first = text.rstrip(" :")
                 self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else first
                 self._is_named = True
+
             is_heading = is_bold and not (self._pre or self._marker or self._terms or self._in)
             marked = f"{self._marker} {text}" if self._marker else text
             kind: BlockKind = "code" if self._pre else "paragraph"
+
             self._part(Part(marked, level_of_bold(text) if is_heading else 0, kind=kind))
             self._marker = ""
 

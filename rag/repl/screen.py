@@ -87,15 +87,18 @@ class Screen:
             for row in cells:
                 self.line((", " if len(row) > 2 else ": ").join(cell.plain.strip() for cell in row))
             return
+
         room = max(12, self.width // 2)
         widths = [
             min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)
         ]
         for row in cells:
             line, style = Text("  "), chain(styles, repeat(""))
+
             for cell, width in zip(row[:-1], widths, strict=False):
                 cell.truncate(width, overflow="ellipsis", pad=True)
                 line.append(cell.plain, next(style)).append("  ")
+
             row[-1].truncate(max(8, self.width - line.cell_len), overflow="ellipsis")
             line.append(row[-1].plain, next(style))
             self.line(line)
@@ -153,7 +156,9 @@ class Screen:
         """An answer that is not a span: its numbered pieces, the confidence, then their sources."""
         if lead := view.lead(answer):
             self.line(f"Answer: {lead}" if self.plain else Text("  ").append(clean(lead), "bold"))
+
         running = Text()
+
         for number, piece in enumerate(answer.pieces, 1):
             mark = "" if piece.heading or answer.form == "catalogue" else f"{GLUE}[{number}]"
             if piece.heading:
@@ -164,8 +169,10 @@ class Screen:
             else:
                 gap = " [\u2026] " if piece.gap else " " if running else ""
                 running.append(gap, "dim").append(clean(piece.text)).append(mark, "dim")
+
         if running:
             self.wrapped(running, self._indent)
+
         if answer.more:
             self.aside(f"and {answer.more} more")
         self.gap()
@@ -174,8 +181,10 @@ class Screen:
         else:
             self.wrapped(self._confidence(answer), 2)
         self.gap()
+
         for citation, numbers in view.sources(answer.pieces):
             mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+
             path = clean(view.path_to(citation, self._into))
             document_id = clean(citation.document_id)
             if self.plain:
@@ -183,6 +192,7 @@ class Screen:
             else:
                 source = Text(path, "cyan").append(f"{self._dot}{document_id}", "dim")
                 self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
+
         self._grid(answer)
 
     def _grid(self, answer: Answer) -> None:

@@ -34,9 +34,11 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield from (f"## {_escaped(exchange.asked)}", "")
     if answer.question != exchange.asked:
         yield from (f"Understood as: {_escaped(answer.question)}", "")
+
     if reply := view.reply(answer):
         yield from (*map(_escaped, reply), "")
         return
+
     if answer.text is None:
         yield from (f"**Not found**: {_escaped(answer.abstention_reason or '')}", "")
         yield from (f"{_escaped(line)}  " for line in view.grid_lines(answer))
@@ -44,16 +46,20 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
             if isinstance(place, Citation):
                 yield from ("Nearest:", "", *_citation(1, place))
         return
+
     confidence = f"(confidence {answer.confidence:.0%})"
     if answer.form in view.LINED_FORMS:
         lines = (f"> {_escaped(line)}  " for line in answer.text.splitlines())
         yield from (*lines, "", confidence, "")
     else:
         yield from (f"**{_escaped(answer.text)}** {confidence}", "")
+
     for line in view.grid_lines(answer):
         yield from (_escaped(line), "")
+
     for number, citation in enumerate(answer.citations, 1):
         yield from _citation(number, citation)
+
     for conflict in answer.conflicts:
         yield from (f"But **{_escaped(conflict.text)}** ({conflict.confidence:.0%}):", "")
         yield from _citation(1, conflict.citations[0])

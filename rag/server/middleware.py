@@ -289,28 +289,37 @@ class RequestGate:
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope["state"]
         request_headers: Mapping[str, str] = Headers(scope=scope)
+
         if "content-length" in request_headers and "transfer-encoding" in request_headers:
             message = "Content-Length and Transfer-Encoding exclude each other"
             raise ServiceError(400, "malformed", message, "send one of them")
+
         state["collection"], path = split(scope["path"])
         if path != scope["path"]:
             scope.update(path=path, raw_path=path.encode())
+
         if path in _SEARXNG and scope["method"] == "GET":
             request_headers = _with_bearer(request_headers)
+
         right = self._rights.needed(scope)
         await self._authorize(scope, right, request_headers)
+
         if right in (Right.OPEN, Right.OPERATE):
             await _watched(self._app, scope, receive, send, io.BytesIO())
             return
+
         takes_files = f"{path}/".startswith(("/v1/documents/", "/v1/check/file/"))
         uploads = scope["method"] in ("POST", "PUT") and takes_files
         limit = self._max_upload if uploads else min(_SMALL_BODY, self._max_upload)
+
         size = _announced(request_headers, limit)
+
         body_bytes, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
         async with self._admission.place(key_id, body_bytes) as held, self._opened(state):
             state["held"] = held
             with await _receive_body(receive, limit) as body:
                 await _watched(self._app, scope, receive, send, body)
+
         await self._note_change(scope, right)
 
     async def _authorize(

@@ -29,22 +29,28 @@ def duplicates(
     """
     groups: dict[str, list[int]] = {}
     ids: dict[int, str] = {}
+
     for row, document_id, digest in documents:
         ids[row] = document_id
         groups.setdefault(digest or f"row {row}", []).append(row)
+
     firsts = {rows[0] for rows in groups.values()}
     owner: dict[int, int] = {}
+
     sizes, shared = Counter[int](), Counter[tuple[int, int]]()
+
     for row, text in passages:
         if row in firsts:  # another copy adds no information
             sizes[row] += 1
             if (first := owner.setdefault(text, row)) != row:
                 shared[first, row] += 1
+
     editions = [
         (ids[a], ids[b], count / size)
         for (a, b), count in shared.items()
         if (size := min(sizes[a], sizes[b])) >= _FEWEST and count >= _MOST * size
     ]
+
     copies = [[ids[row] for row in rows] for rows in groups.values() if len(rows) > 1]
     return Duplicates(copies, sorted(editions, key=lambda edition: (-edition[2], edition)))
 

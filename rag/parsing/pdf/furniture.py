@@ -182,21 +182,28 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
     """Remove contents: many rows that end in a page number, with leaders or below a heading."""
     content: list[PdfPage] = []
     continues = False
+
     for number, page in enumerate(pages):
         page_rows = rows_of(page.lines)
         texts = [" ".join(line.text for line in row)[:500].strip() for row in page_rows]
+
         pairs = ((row, _page_number(text, len(pages))) for row, text in enumerate(texts))
         numbers = {row: value for row, value in pairs if value is not None}
+
         dotted = [row for row in numbers if _LEADER.search(texts[row])]
+
         matches = (row for row, text in enumerate(texts) if _CONTENTS.fullmatch(text.strip(" :")))
         heading = next(matches, None)
         first = heading or 0
+
         below = [row for row in numbers if row > first]
         is_list = len(dotted) >= _MIN_ENTRIES and len(dotted) > 0.3 * len(texts)
+
         if not is_list and (heading is not None or continues):
             falls = sum(numbers[low] < numbers[high] for high, low in pairwise(below))
             is_list = len(below) >= _MIN_ENTRIES and falls <= len(below) // 8
             is_list = is_list and len(below) > 0.5 * (len(texts) - first)
+
         if is_list:
             removed = _stretch(dotted if len(dotted) >= _MIN_ENTRIES else below)
             removed |= {first} if heading is not None else set()
@@ -205,7 +212,9 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
             is_dotted = set(dotted).__contains__
             removed = set(takewhile(is_dotted, range(len(texts)))) if continues else set()
             continues = False
+
         content.append(_without(page, {id(line) for row in removed for line in page_rows[row]}))
+
     return content
 
 

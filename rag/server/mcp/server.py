@@ -141,14 +141,18 @@ class RagServer(MCPServer[Any]):
         collection = arguments.get("collection") or ""
         if not isinstance(collection, str) or len(collection) > 100:
             return _error("The argument `collection` is wrong: give the name of a collection.")
+
         tool_arguments = {key: value for key, value in arguments.items() if key != "collection"}
+
         tool = self._tool_manager.get_tool(name)
         if tool is None and name in {writing.__name__ for writing in _WRITING.values()}:
             return _error(_MAY_NOT_WRITE.format(name=name))
+
         parameters = tool.parameters["properties"] if tool else tool_arguments
         if unknown := next((key for key in tool_arguments if key not in parameters), ""):
             names = ", ".join([*parameters, "collection"])
             return _error(f"The argument `{unknown[:100]}` is not known; there are: {names}")
+
         assert context is not None
         try:
             with ExitStack() as stack:

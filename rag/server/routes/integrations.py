@@ -248,7 +248,9 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
     hits: list[Hit] = []
     for start in range(0, len(texts), _READ_TOGETHER):
         hits += run(partial(_passages, texts[start : start + _READ_TOGETHER], start))
+
     small_reader, large_reader = build.stages(service.engine.reader)
+
     spans: dict[int, Span] = {}
     for start in range(0, len(hits), _READ_TOGETHER):
         for span in run(
@@ -256,15 +258,19 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
         ).spans:
             index = int(span.hit.passage.document_id)
             spans[index] = max(span, spans.get(index, span), key=lambda span: span.score)
+
     scores = [spans[index].score if index in spans else _LEAST for index in range(len(texts))]
+
     if large_reader is not small_reader:
         to_read_again = sorted(spans, key=lambda index: -scores[index])[:_READ_AGAIN]
         second = run(
             partial(large_reader.read, query, [spans[index].hit for index in to_read_again])
         ).spans
+
         for index in to_read_again:
             of_text = [span.score for span in second if span.hit.passage.document_id == str(index)]
             scores[index] = (scores[index] + max(of_text, default=_LEAST)) / 2
+
     return scores
 
 

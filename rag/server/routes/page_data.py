@@ -215,15 +215,19 @@ def list_sources(
 ) -> SourcesSchema:
     """Count folders and types, and list the documents of a folder, or with words in title or id."""
     sources, words = sources_of(service.engine.store), name.casefold().split()
+
     start = f"{folder}/" if folder else ""
     in_folder = [source for source in sources if source.id.startswith(start)]
     below = [source.id.removeprefix(start).partition("/") for source in in_folder]
+
     if folder is None:
         texts = [f"{source.title}\n{source.id}".casefold() for source in sources]
         chosen = [all(word in text for word in words) for text in texts]
     else:
         chosen = [not divided for _, divided, _ in below]
+
     matching = list(compress(in_folder, chosen))
+
     return SourcesSchema(
         total=len(sources),
         matching=len(matching),

@@ -162,24 +162,31 @@ class Delta:
         """The `k` best (id, BM25 score) of index and additions without removed ones, best first."""
         if not self._passages:
             return index.search(text, k, allowed, self.deleted)
+
         terms = list(dict.fromkeys(stem_words(text)))
+
         passages, average = index.collection(chain(terms, islice(self._doc_freq, _TRIED)))
         total = passages + len(self)
+
         counts = {term: index.doc_freq(term) for term in terms}
         idfs = {term: idf(total, count + self.doc_freq(term)) for term, count in counts.items()}
         weights = {
             term: idfs[term] / idf(passages, count) for term, count in counts.items() if count
         }
+
         # that of the added passages if no word tells the index's own
         mean = (average * passages + self._words) / total if average else self._words / len(self)
         scores = dict(index.search(text, k, allowed, self.deleted, weights, mean))
+
         among = None if allowed is None else set(allowed)
+
         for passage_id, words in self._passages.items():
             present = [term for term in terms if term in words]
             if present and (among is None or passage_id in among):
                 norm = length_norm(LENGTHS[length_class(words.total())], mean)
                 parts = (idfs[t] * (K1 + 1) * words[t] / (words[t] + norm) for t in present)
                 scores[passage_id] = sum(parts)
+
         return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
 
 

@@ -159,11 +159,13 @@ def _put_rows(
         "text": document.text.encode(),
         "blocks": PackedBlocks.of(document.blocks).data,
     }
+
     columns, slots = ", ".join(values), ", ".join(f"%({name})s" for name in values)
     sql = f'INSERT INTO rag_documents ({columns}) VALUES ({slots}) RETURNING "row"'
     ((row,),) = connection.execute(sql, values).fetchall()
     sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
     ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
+
     types = ["int8", "int8", "int4", "int4", "text", "bytea"]
     texts = (
         (number, row, p.start, p.end, json.dumps(p.headings), p.text.encode())
@@ -171,8 +173,10 @@ def _put_rows(
     )
     columns = "rag_passages (id, document, start, stop, headings, text)"
     _load(connection, columns, types, texts)
+
     rows = ((number, row, vector) for number, vector in zip(ids, vectors, strict=True))
     _load(connection, "rag_vectors (id, document, embedding)", ["int8", "int8", "vector"], rows)
+
     return ids, row
 
 
