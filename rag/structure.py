@@ -385,21 +385,26 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
     """The blocks of `text[start:end]`; what is below a heading that is left out moves up."""
     places: dict[int, int] = {-1: -1}
     blocks_within: list[Block] = []
+
     for index, block in enumerate(blocks):
         parent = places[block.parent]
         if block.end <= start or end <= block.start:
             places[index] = parent
             continue
+
         places[index] = len(blocks_within)
         first, last = max(start, block.start) - start, min(end, block.end) - start
         cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in block.cells)
+
         columns = tuple(
             Column(c.name, c.start - start, c.end - start) if c.start >= start else Column(c.name)
             for c in block.columns
         )
+
         blocks_within.append(
             block._replace(start=first, end=last, parent=parent, cells=cells, columns=columns)
         )
+
     return tuple(blocks_within)
 
 

@@ -103,9 +103,11 @@ def overview(
     """
     if not passages:
         return None
+
     middle = vectors.mean(axis=0)
     parts = _parts(document, passages)
     central = [_central(passages, vectors, rows, middle) for _, rows in parts]
+
     sentences = [
         (place, number)
         for number, passage in enumerate(central)
@@ -113,18 +115,22 @@ def overview(
     ]
     if not sentences:
         return None
+
     embedded = embedder.embed_passages([document.text[start:end] for (start, end), _ in sentences])
     means = np.stack([vectors[rows].mean(axis=0) for _, rows in parts])
+
     pieces: list[Place] = []
     for number, (heading, _) in enumerate(parts):
         rows = [
             row for row, (_, document_number) in enumerate(sentences) if document_number == number
         ]
+
         scores = [float(embedded[row] @ (means[number] + 0.5 * middle)) for row in rows]
         pieces += _heading(document, heading, pieces)
         if rows:
             start, end = sentences[rows[int(np.argmax(scores))]][0]
             pieces.append(Place(document.id, start, end, heading))
+
     return Candidate("overview", "overview", tuple(pieces))
 
 

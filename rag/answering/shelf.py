@@ -390,27 +390,35 @@ def _listed(rest: str, kinds: Kinds) -> ShelfQuestion | None:
     parts = _split(rest, kinds)
     if parts is None:
         return None
+
     before, kind, predicate = parts
+
     documents = kinds.of(kind)
     if not documents:
         return None
+
     subject = singular(WORD.findall(kind)[-1].lower())
     conditions: tuple[ShelfColumn, ...] = ()
+
     if participle := re.fullmatch(r"(?:(\w+ly) )?(\w+ing)", before):
         verb = participle[2][:-3]
         adverb = f" {participle[1]}" if participle[1] else ""
         conditions = (ShelfColumn(f"Does the {subject} {verb}{adverb}?", "yes_no", Test("yes")),)
         before = ""
+
     if ranked := _ranked(before, subject, predicate):
         return ShelfQuestion(kind, documents, (*conditions, ranked[0]), ranked[1])
     if before:
         return None
+
     said = [_predicate(part, subject) for part in _parts(predicate)]
     columns = tuple(column for column in said if column)
     if not columns or len(columns) < len(said):
         return None
+
     if _means_any(kind) and any(column.type in ("yes_no", "text") for column in columns):
         return None  # "Which pages mention X?" is answered from titles and words
+
     return ShelfQuestion(kind, documents, (*conditions, *columns))
 
 

@@ -45,17 +45,21 @@ def _snapped(
     passage = span.hit.passage
     if not any(map(str.isdecimal, span.text)):
         return span
+
     source = document(passage.document_id)
     if source is None or not passage.is_in(source):
         return span
+
     table = FactTable.at(source, passage.start + span.start)
     row = table.row_at(passage.start + span.start) if table else None
     end = passage.start + span.end
     fact = next((fact for fact in row.facts if fact.start < end <= fact.end), None) if row else None
     if row is None or fact is None:
         return span
+
     in_passage = [one for one in row.facts if passage.start <= one.start and one.end <= passage.end]
     snapped = _best(question_periods, fact, in_passage or [fact])
+
     unmatched = question_periods.besides(periods(" | ".join(row.texts)))
     if unmatched.differ(row.stated):
         return None
@@ -63,6 +67,7 @@ def _snapped(
         return None
     if unmatched.quarters and unmatched.differ(document_quarter(snapped, row, passage)):
         return None
+
     return replace(
         span,
         start=snapped.start - passage.start,

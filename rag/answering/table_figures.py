@@ -747,18 +747,22 @@ def _change(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate 
     pair = _pair(meant[0], asked) if meant else None
     if meant is None or pair is None:
         return None
+
     line, probability = meant
     later, earlier = (fact.number or 0.0 for fact in pair)
     if later * earlier < 0 or (later < 0 and _MAY_BE_NEGATIVE.search(line.label)):
         return None
+
     later, earlier = abs(later), abs(earlier)
     if asked.operation in ("up", "down"):
         if later == earlier:
             return None
+
         verdict: YesNo = "yes" if (later > earlier) == (asked.operation == "up") else "no"
         row = line.row.block
         place = Place(line.table.document.id, row.start, row.end)
         return Candidate("yes_no", GENERATOR, (place,), verdict=verdict, probability=probability)
+
     is_larger_first = asked.operation == "growth" or later >= earlier
     facts = pair if is_larger_first else pair[::-1]
     return _computed(asked.operation, line, facts, probability)
@@ -791,15 +795,18 @@ def _of_two(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate 
     """A share or a sum of two rows of one table."""
     if len(asked.targets) != 1:
         return None
+
     with_figures = [line for line in lines if figure_of(line, asked.targets[0])]
     meant = [_meant(asked, phrase, with_figures, matcher) for phrase in asked.measures]
     if meant[0] is None or meant[1] is None:
         return None
+
     (line, probability), (other, other_probability) = meant[0], meant[1]
     facts = [figure_of(one, asked.targets[0]) for one in (line, other)]
     is_one_table = line.table.index == other.table.index and line.rank == other.rank
     if facts[0] is None or facts[1] is None or not is_one_table or facts[0] == facts[1]:
         return None
+
     present = (facts[0], facts[1])
     return _computed(asked.operation, line, present, probability * other_probability)
 
@@ -808,22 +815,27 @@ def _extreme(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate
     """The label of the largest or smallest item of the group that is meant, and its cells."""
     if len(asked.targets) != 1:
         return None
+
     groups = [
         group for group in groups_of(lines, asked.targets[0]) if chosen(group, asked.operation)
     ]
     if not groups:
         return None
+
     rows = matcher.group_features(asked, asked.measures[0], groups)
     probabilities = matcher.groups.probabilities(rows)
     place = max(range(len(groups)), key=probabilities.__getitem__)
+
     group, item = groups[place], chosen(groups[place], asked.operation)
     if item is None or probabilities[place] < _SURE_GROUP or _is_foreign_group(asked, group):
         return None
+
     name = group.line.table.document.id
     others = [one for one in group.items if one is not item][: _MOST_CELLS - 1]
     cells = (item, *sorted(others, key=lambda one: one.fact.start))
     places = [Place(name, item.start, item.end)]
     places += [Place(name, one.fact.start, one.fact.end, label=one.label) for one in cells]
+
     return Candidate(
         "span", GENERATOR, tuple(places), text=item.label, probability=probabilities[place]
     )

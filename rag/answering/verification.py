@@ -285,21 +285,26 @@ def verify_computed(
     if operation not in OPERATIONS or len(citations) > _MOST_OPERANDS:
         message = f"not a computed value: {operation[:40]!r} of {len(citations)} cells"
         raise InputError(message, "give the value and the citations as `ask` returned them")
+
     facts: list[Fact] = []
     for citation, check in zip(citations, checks, strict=True):
         if check.start is None:
             return ComputedCheck("differs", text, f'the cell "{citation.quote}" is {check.status}')
+
         document = store.document(citation.document_id)
         fact = fact_at(document, check.start) if document else None
         if fact is None or fact.text != citation.quote:
             return ComputedCheck("differs", text, f'"{citation.quote}" is not a cell of a table')
         facts.append(fact)
+
     if reason := mismatch(facts):
         return ComputedCheck("differs", text, reason)
+
     result = computation(operation, facts)
     if result is None:
         return ComputedCheck("differs", text, f"the cells give no {operation}")
     if result.text != text or result.number != value.get("number"):
         return ComputedCheck("differs", text, "the cells give another result", result.text)
+
     count = len(facts)
     return ComputedCheck("holds", text, f"computed again from {count} cells", result.text)

@@ -95,10 +95,13 @@ class ChatServer:
         """The text of the answer. Raises WriterError with the cause."""
         body: dict[str, object] = {"messages": list(messages), "max_tokens": _TOKENS}
         body |= {"temperature": 0, "stream": False} | ({"model": self.model} if self.model else {})
+
         data = json.dumps(body).encode()
         deadline = time.monotonic() + self.seconds
+
         for attempt in range(_TRIES):
             is_last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1
+
             try:
                 status, content = self._post(data, deadline)
             except TimeoutError as error:
@@ -115,7 +118,9 @@ class ChatServer:
                 if is_last or status not in _AGAIN:
                     start = flat(content[:200].decode("utf-8", "replace"))
                     raise self._failed(f"answered {status}: {start}")
+
             time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
+
         raise AssertionError("the last attempt returns or raises")
 
     def problem(self) -> str:

@@ -160,6 +160,7 @@ def _lines(report: IngestReport, place: str) -> list[str]:
     counts = {word: len(getattr(report, word, ())) for word in words}
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     state = "" if any(counts[word] for word in words[:4]) else "; the index has not changed"
+
     lines = []
     if isinstance(report, Changes):
         if report.dry_run:
@@ -170,11 +171,14 @@ def _lines(report: IngestReport, place: str) -> list[str]:
                 f"  > {clean(name_before)} -> {clean(name_now)}"
                 for name_before, name_now in report.renamed
             ]
+
         if report.refused:
             lines.append(f"  refused without --allow-mass-delete: {clean(report.refused)}")
+
     if report.quotes:
         quotes = plural(report.quotes, "rating or answer")
         lines.append(f"  {quotes} that quoted removed documents deleted")
+
     return [f"{place}: {listed or 'no documents'}{state}", *lines, *_skipped(report.skipped)]
 
 

@@ -224,16 +224,20 @@ def _quantities(first: Quantity, second: Quantity) -> Relation:
     ranges = _in_one_unit(first, second)
     if ranges is None:
         return Relation.UNRELATED
+
     (low, high), (other_low, other_high) = ranges
+
     if not _is_near(low, other_low, first, second) or not _is_near(high, other_high, first, second):
         overlap = low <= other_high and other_low <= high
         may_both = overlap or _is_bounded(first, low, second, other_low)
         return Relation.COMPATIBLE if may_both else Relation.CONTRADICTS
+
     strict = {first.bound, second.bound} - {"", "about"}
     is_counted = first.kind == second.kind == "number"  # "19,000" and "19,000 centrifuges"
     is_bare = (first.unit is None) != (second.unit is None) and not is_counted
     if (strict and first.bound != second.bound) or is_bare or first.per != second.per:
         return Relation.COMPATIBLE
+
     words = {frozenset(normalize(amount.rest).split()) for amount in (first, second)}
     return Relation.SAME if len(words) == 1 or frozenset() in words else Relation.COMPATIBLE
 

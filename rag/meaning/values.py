@@ -107,21 +107,26 @@ def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
     if text[-1:].isdecimal() and (scale := _SCALE_AFTER.match(surroundings.after)):
         text += scale[0]
         surroundings = replace(surroundings, after=surroundings.after[scale.end() :])
+
     values = [(figure.text, figure.quantity) for figure in figures(text) if figure.quantity]
     amounts = [pair for pair in values if pair[1].kind != "frequency"] or values
     money = [pair for pair in amounts if pair[1].kind == "money"] if kind == "amount" else []
+
     if not amounts:
         return None
+
     words, amount = (money or amounts)[0]
     readings = (
         meaning(text, surroundings.before, surroundings.after, amount=True).quantity,
         quantity(text, surroundings.after),
         _range(text, surroundings.after),
     )
+
     for reading in readings:
         if reading and (reading.kind == amount.kind or amount.kind in ("number", "frequency")):
             words, amount = text, reading
             break
+
     amount = _in_table(words, amount, surroundings)
     return Value(
         amount.kind,

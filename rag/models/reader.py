@@ -61,6 +61,7 @@ class ExtractiveReader:
             outputs = self._head.outputs([window for _, window in batch])
             for (place, window), output in zip(batch, outputs, strict=True):
                 by_place[place].append((window, output))
+
         return [
             _output([(hit, by_place[row, number]) for number, hit in enumerate(hits)])
             for row, (_, hits) in enumerate(questions)

@@ -103,18 +103,23 @@ def of_pages(
     """Join the parts of pages; an empty page starts where the next page with text does."""
     parts: list[Part] = []
     starts: list[tuple[int, int]] = []
+
     for page in pages:
         starts.append((len(parts), 0))
+
         for number, part in enumerate(part for part in page if part.text.strip()):
             last = parts[-1] if parts else Part("", 1)
             is_apart = last.level or part.level or last.context != part.context
             joined = None if is_apart or last.blocks or part.blocks else glue(last.text, part.text)
+
             if joined is None:
                 parts.append(part if part.blocks else replace(part, text=part.text.strip()))
                 continue
+
             parts[-1] = replace(last, text=joined)
             if number == 0:  # after the word that spans both pages
                 starts[-1] = (len(parts) - 1, joined.find(" ", len(last.text)) + 1 or len(joined))
+
     return with_pages(parts, starts, metadata)
 
 

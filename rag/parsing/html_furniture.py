@@ -83,9 +83,11 @@ class Weight(NamedTuple):
 def weights_of(page: Any) -> dict[Any, Weight]:
     """The weight of each element of a page."""
     numbers: dict[Any, list[int]] = {}
+
     for element in reversed([*page.iter()]):
         weight = numbers.setdefault(element, [0] * 5)
         name = element.tag
+
         if name in UNSEEN:
             weight[:] = [0] * 5
         else:
@@ -94,10 +96,12 @@ def weights_of(page: Any) -> dict[Any, Weight]:
                 weight[1:4] = [weight[0], 1, element.get("href").startswith("#")]
             elif name in HEADINGS:
                 weight[4] += weight[0] > 0
+
         if (above := element.getparent()) is not None:
             total = numbers.setdefault(above, [0] * 5)
             total[:] = map(add, total, weight)
             total[0] += len(element.tail.strip()) if element.tail else 0
+
     return {element: Weight(*weight) for element, weight in numbers.items()}
 
 

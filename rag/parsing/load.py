@@ -179,18 +179,23 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
         may_be_scan = kind.name == "pdf" and find_spec("rapidocr") is None
         hint = f"; if it is a scan: {install_line('ocr')}" if may_be_scan else ""
         raise ParseError(f"contains no text{hint}")
+
     if len(text) > _MOST_CHARACTERS:
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
+
     stem = Path(name).stem
     day = max(days(stem.replace("_", "-")), default="")
     dated = {"date": day, "year": day[:4]} if day else {}
     metadata = dated | _metadata(parsed.metadata) | {"type": kind.name}
+
     title = name_of(metadata.pop("title", "") or stem, _LONGEST_NAME)
     if day and day not in days(title.replace(day, "")):
         # Minutes and letters are often told apart, and asked for, by the day in their file names.
         title = f"{title} ({day_in_words(day)})"
+
     if sum(1 for block in parsed.blocks if block.name) > _MOST_NAMES:
         raise ParseError(f"has more than {_MOST_NAMES:,} headings and named rows; split it")
+
     blocks = with_sentences(text, _short_names(parsed.blocks))
     return Document(
         place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive

@@ -33,24 +33,31 @@ class Measured:
 def measure(reader: Reader, questions: QuestionSet) -> Measured:
     """Ask `reader` every question with all passages of its paragraph."""
     rows = []
+
     hits = [Hit(passage, 1.0, 1.0, 1.0) for passage in questions.passages]
     for start in range(0, len(questions.questions), _BATCH):
         batch = questions.questions[start : start + _BATCH]
         outputs = reader.read_many([(q.text, [hits[i] for i in q.passages]) for q in batch])
+
         for question, output in zip(batch, outputs, strict=True):
             text, score = "", -1e9
             if output.spans:
                 text, score = output.spans[0].text, output.spans[0].score
+
             answers = question.answers
             scores = (exact(text, answers), f1(text, answers)) if answers else (0.0, 0.0)
             rows.append((score, *scores, bool(answers)))
+
     score, em, overlap, answerable = np.array(rows, float).T
     has = answerable > 0
+
     order = np.argsort(-score, kind="stable")
     refused_right = (~has).sum() - np.cumsum(~has[order])
     highest = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
+
     area = auroc(score[has], score[~has])
     mean_em, mean_f1 = (float(100 * c[has].mean()) if has.any() else 0.0 for c in (em, overlap))
+
     return Measured(
         answerable=int(has.sum()),
         unanswerable=int((~has).sum()),

@@ -100,19 +100,24 @@ def fine_tune(
 def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
     recipe, out = run.recipe, run.out
     rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate)
+
     parts = [recipe.model_dump_json(), *map(repr, stages)]
     steps = Steps(run.model, recipe.weight_decay, out, parts, rates)
+
     total = sum(stage.steps for stage in stages)
     steps.take(_plan(stages, run, steps.taken), total, lambda batch: _loss(run, batch))
+
     run.model.config.save_pretrained(out)
     weights = {name: value.detach() for name, value in run.model.state_dict().items()}
     save_weights(weights, out / WEIGHTS)
     run.tokenizer.save_pretrained(out)
+
     if recipe.average is not None:
         before, after = load_weights(Path(run.averaged) / WEIGHTS), load_weights(out / WEIGHTS)
         if len(after.get(f"{VERDICT}.bias", ())) == VERDICTS:
             before = with_conditions(before)
         save_weights(mean(before, after, recipe.average), out / WEIGHTS)
+
     steps.finish()
 
 
@@ -142,20 +147,25 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
 
 def _loss(run: Run, batch: Batch) -> Tensor:
     taught = loss.teacher_outputs(run.teacher, [i.window for i in batch]) if run.teacher else []
+
     encoded = encode(run.tokenizer, [item.window for item in batch])
     inputs = {name: torch.as_tensor(value) for name, value in encoded.inputs.items()}
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
         output = run.model.base_model(**inputs)
+
     states: Tensor = output.last_hidden_state.float()
     weight = run.recipe.distillation_weight
+
     items = [item for item in batch if isinstance(item, BatchItem)]
     if not items:
         labels = torch.tensor([item.label for item in batch if isinstance(item, VerdictItem)])
         dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
+
         logits = out(torch.tanh(dense(states[:, 0])))
         shares = loss.verdict_targets(taught) if taught else None
         aims = None if shares is None else torch.from_numpy(shares)
         return loss.verdict_loss(logits, labels, aims, weight)
+
     total = _span_loss(run, encoded, items, states, taught)
     return total + _sentence_loss(run, encoded, items, states, taught)
 

@@ -58,19 +58,19 @@ def test_documents_are_listed_with_their_quotes(engine: Engine) -> None:
 
 def test_the_json_has_the_cells_and_the_counts(engine: Engine) -> None:
     put_leases(engine, **ENDS)
-    told = engine.ask("Which leases end in 2026?").to_dict()
-    counts = told["grid"]["counts"]
+    answer = engine.ask("Which leases end in 2026?").to_dict()
+    counts = answer["grid"]["counts"]
     assert (counts["counted"], counts["other"], counts["silent"]) == (2, 1, 1)
-    cells = {row["title"]: row["cells"][0] for row in told["grid"]["rows"]}
+    cells = {row["title"]: row["cells"][0] for row in answer["grid"]["rows"]}
     assert cells["Lease elm"]["citation"]["cited_text"] == ENDS["elm"]
     assert (cells["Lease ash"]["state"], cells["Lease ash"]["citation"]) == ("absent", None)
-    assert told["grid"]["columns"][0]["question"] == "When does the lease end?"
+    assert answer["grid"]["columns"][0]["question"] == "When does the lease end?"
 
 
 def test_every_quote_can_be_verified(engine: Engine) -> None:
     put_leases(engine, **ENDS)
-    told = engine.ask("Which leases end in 2026?").to_dict()
-    for cited_place in told["citations"]:
+    answer = engine.ask("Which leases end in 2026?").to_dict()
+    for cited_place in answer["citations"]:
         (citation,) = citations(cited_place)
         assert verify(engine.store, citation).status == "ok"
 

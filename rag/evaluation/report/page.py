@@ -137,25 +137,32 @@ def _seconds(milliseconds: float) -> str:
 
 def _charts(result: Result) -> Iterator[Chart]:
     summary = result.summary
+
     if summary.risk:
         rows = [row for row in result.rows if row.kind != "retrieval"]
         answered = [row for row in rows if row.text is not None]
         wrong = sum(not row.right for row in answered) / max(len(answered), 1)
+
         words = f"{summary.risk[-1][1]:.0%} of all best candidates are wrong"
         words += f"; the area is {summary.metrics['aurc']:.3f}"
+
         highest = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
         threshold = Dot(len(answered) / len(rows), wrong, "as it is set")
+
         title = "Wrong answers by the share answered (dot: current threshold)"
         high = max(0.1, highest)
         yield Chart(title, words, "answered", "wrong", high, summary.risk, [threshold])
+
     if summary.reliability:
         title = "Right answers by confidence (ideal: on the line)"
         words = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
         largest = max(count for _, _, count in summary.reliability)
+
         dots = [
             Dot(x, y, f"{count} questions", 3 + 9 * (count / largest) ** 0.5)
             for x, y, count in summary.reliability
         ]
+
         yield Chart(title, words, "confidence", "right", dots=dots)
 
 

@@ -407,11 +407,14 @@ def _begins_paragraph(above: Line, line: Line, pitch: float, left: float, right:
     is_far = line.top - above.bottom > max(pitch, 0.0) + 0.35 * size
     if is_far or abs(above.size - line.size) > 0.12 * size:
         return True
+
     if _is_row(above) or _is_row(line):
         return _is_row(above) != _is_row(line)
+
     ends = bool(_SENTENCE_END.search(above.text))
     if (above.bold != line.bold and (above.bold or ends)) or BULLET.match(line.text):
         return True
+
     is_short = above.right < right - 0.2 * (right - left)
     is_indented = line.left > above.left + 0.8 * size and above.left < left + 0.5 * size
     return ends and (is_short or (is_indented and not BULLET.match(above.text)))

@@ -162,10 +162,12 @@ def search_like_searxng(
     """The passages that best match a query, ten a page, in SearXNG's format: format=json."""
     if format != "json":
         raise InputError(f"format = {format!r} is not supported", "add &format=json")
+
     passages = []
     if any(category.strip() in _TEXT for category in categories.split(",")):
         options, after = Options(top_k=pageno * _ROWS), (pageno - 1) * _ROWS
         passages = passages_of(request, request.state.collection, [q], options, after=after)
+
     results = [_result(*passage) for passage in passages]
     lists = ("answers", "corrections", "infoboxes", "suggestions", "unresponsive_engines")
     blank: dict[str, Any] = {name: [] for name in lists}

@@ -191,20 +191,26 @@ def create_embeddings(body: requests.EmbeddingsRequest, request: Request, servic
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= requests.MOST_TEXTS:
         raise InputError(f"the request has {len(texts)} texts", f"send 1 to {requests.MOST_TEXTS}")
+
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
+
     embedder = ModelThreadEmbedder(service.embedder, service.runner(caller_of(request)))
     if body.model not in (MODEL, embedder.name):
         raise requests.no_model(body.model, f"use {MODEL}")
+
     if body.dimensions not in (None, embedder.dim):
         message = f"dimensions = {body.dimensions} is not supported"
         raise InputError(message, f"vectors here have {embedder.dim}")
+
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
     packed = body.encoding_format == "base64"
+
     data = []
     for number, row in enumerate(embed(texts).astype("<f4")):
         vector = base64.b64encode(row.tobytes()).decode() if packed else row.tolist()
         data.append({"object": "embedding", "index": number, "embedding": vector})
+
     usage = {"prompt_tokens": 0, "total_tokens": 0}
     return {"object": "list", "data": data, "model": embedder.name, "usage": usage}
 
