@@ -376,8 +376,10 @@ def _kinds(question: str, found: Candidates) -> Columns:
 def _question(words: _QuestionWords, found: Candidates, columns: Columns) -> Columns:
     coverage = np.asarray(columns["context_coverage"])
     ranked = np.sort(np.asarray(columns["dense"]))[::-1]
+
     by_meaning = set(np.flatnonzero((found.dense_ranks > 0) & (found.dense_ranks <= 10)).tolist())
     by_words = set(np.flatnonzero((found.lexical_ranks > 0) & (found.lexical_ranks <= 10)).tolist())
+
     return {
         "question_words": len(words.stems) / _WORD_COUNT,
         "question_known": words.known,

@@ -212,13 +212,16 @@ class Featurizer:
             for (name, start), value in scores.items()
             if any(p.document_id == name and p.start <= start < p.end for p in candidate.places)
         ]
+
         if not quoted and candidate.form == "span":
             quoted = [self._sentence_around(candidate.places[0], scores)]
+
         all_odds = self._sorted_odds
         highest = max(quoted, default=_NONE)
         unquoted = _without(all_odds, quoted)
         mass = self._sentence_mass
         quoted_mass = sum(expit(value) for value in quoted if value > _NONE)
+
         lead = candidate.places[0]
         return {
             "sentence_best": highest,
@@ -343,13 +346,17 @@ class Featurizer:
     def _of_words(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
         analysis = self.reading.analysis
         context = hit.passage.context if hit else ""
+
         parts = [self.reading.text(p.document_id, (p.start, p.end)) for p in candidate.places]
         if candidate.span:
             parts.append(candidate.span.best.sentence_text)
+
         quoted_text = " ".join([context, *(p.label for p in candidate.places), *parts])
         passage_text = f"{context} {hit.passage.text}" if hit else quoted_text
+
         heading = hit.passage.innermost_heading if hit else ""
         labels = " ".join([heading, *(place.label for place in candidate.places)])
+
         return {
             "heading": coverage(analysis.words, labels),
             "repeated": math.log1p(self._repeated(candidate.places[0], hit)),

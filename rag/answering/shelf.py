@@ -274,12 +274,15 @@ def _compared(text: str, kinds: Kinds) -> ShelfQuestion | None:
         match = next(filter(None, (one.fullmatch(text) for one in _COMPARED)), None)
         if match is None:
             return None
+
         side = match["side"].lower()
         operation = _SIDES[side] if side in _SIDES else _ENDS[side]
+
     names = [kinds.named(match[side]) for side in ("a", "b")]
     documents = tuple(name for name in dict.fromkeys(names) if name)
     if len(documents) < _LEAST:
         return None
+
     parts = {name: (part or "").strip() for name, part in match.groupdict().items()}
     per = " ".join(part for part in (parts.get("per"), parts.get("late")) if part)
     column = _measured(text, parts, per)

@@ -222,12 +222,15 @@ def _date(mention: Mention, after: str, document: Document) -> Value | None:
     text = mention.span.text
     gap = len(after) - len(after.lstrip(", "))
     year = YEARS.match(after, gap) if gap else None  # the rest of a date that an answer left out
+
     dated = (year and only_date(text + after[: year.end()])) or only_date(text)
     if dated:
         bound = " ".join(sorted(dated.qualifiers))
         return Value("date", text, iso=dated.iso, precision=dated.precision, bound=bound)
+
     before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
     day = document_date(document.metadata, document.text)
+
     is_in_row = _is_in_row(mention, document)
     resolved = resolve(text, before, day, after, is_in_row) if day else None
     if resolved:
@@ -239,9 +242,11 @@ def _date(mention: Mention, after: str, document: Document) -> Value | None:
             bound=resolved.bound,
             resolved=resolved.how,
         )
+
     text_dates = dates(text)
     if len(text_dates) != 1 or text_dates[0].precision == "year":
         return None
+
     (date,) = text_dates
     return Value("date", text[date.start : date.end], iso=date.iso, precision=date.precision)
 

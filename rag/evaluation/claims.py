@@ -85,9 +85,11 @@ def as_dict(rows: Sequence[ClaimRow]) -> dict[str, Any]:
 def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     supported = [row for row in rows if row.gold.verdict == "supported"]
     unsupported = [row for row in rows if row.gold.verdict != "supported"]
+
     passed = _share([row.verdict == "supported" for row in supported])
     removed = _share([row.verdict != "supported" for row in unsupported])
     sides = [side for side in (passed, removed) if side is not None]
+
     return {
         "claims": len(rows),
         "balanced_accuracy": round(sum(sides) / len(sides), 4),

@@ -92,17 +92,21 @@ class Ingest:
 
     def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:
         results = self.loader(self._jobs(files, on_progress))
+
         if not self.keep_furniture:
             results = without_recurring(results, self.stamps.furniture)
+
         read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
         for files_read, batch in batches(read, self.embedder, self.passage_tokens):
             if batch:
                 stored, report = patiently(functools.partial(put, self.store, batch)), self.report
                 for document, why in stored.refused:
                     report.skipped.append((document.source, f"{why.message}; {why.hint}"))
+
                 report.passages += stored.passages
                 report.updated += [name for name in stored.ids if name in self._before]
                 report.added += [name for name in stored.ids if name not in self._before]
+
             for file in files_read:
                 on_progress(file)
 

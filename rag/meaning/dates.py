@@ -161,7 +161,9 @@ def _years(
     from_year, upto = int(parts["from"]), parts["upto"]
     upto_year = int(upto) if len(upto) == 4 else int(parts["from"][:2] + upto)
     upto_year += 100 * (upto_year == from_year - 99)
+
     is_dash = parts["joiner"] == "–" or upto > "12"
+
     if upto_year == from_year + 1 or (upto_year > from_year and is_dash and parts["joiner"] != "/"):
         yield Date(start, middle, str(from_year), "year")
         yield Date(upto_start, end, str(upto_year), "year")

@@ -188,12 +188,15 @@ def _per(text: str, surroundings: Surroundings) -> str:
     """How often an amount of money is paid, if the words beside it say so."""
     beside = f"{text}{surroundings.after}"
     last = [match.end() for match in re.finditer(NUMBER, text)][-1:]
+
     match = _PER_AFTER.match(beside[last[0] :]) if last else None
     match = match or _PER_BEFORE.search(surroundings.before[-BESIDE:])
+
     if match is None and surroundings.label is not None:
         match = _NAMED_PER.search(surroundings.column) or _NAMED_PER.search(surroundings.label)
     if match is None:
         return ""
+
     parts = {name: part.lower() for name, part in match.groupdict().items() if part}
     adverb = parts.get("often") or parts.get("label")
     unit = _OFTEN[adverb] if adverb else parts["unit"]

@@ -166,6 +166,7 @@ def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
     mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
     scored = np.zeros(shape, dtype=np.bool_)
+
     for row, window in enumerate(batch):
         row_tokens = row, slice(window.tokens)
         ids[row_tokens], types[row_tokens], mask[row_tokens] = (
@@ -174,6 +175,7 @@ def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
             1,
         )
         starts[row_tokens], ends[row_tokens], scored[row_tokens] = places(window)
+
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     expected = {name: inputs[name] for name in inputs if name in tokenizer.model_input_names}
     return Encoded(expected, starts, ends, scored)

@@ -156,18 +156,23 @@ def best_spans(
 def distinct(passage: Passage, spans: Iterable[Scored], limit: int) -> list[Scored]:
     """The `limit` best spans without overlaps, best first: whole words of one sentence and cell."""
     text = passage.text
+
     chosen: list[Scored] = []
     sentences = [start for start, _ in passage_sentences(passage)]
     cell_ends = _cell_ends(passage)
+
     for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
         for start, end in _trimmed(text, *_words(text, raw_start, raw_end)):
             is_whole = bisect(sentences, start) == bisect(sentences, end - 1) and not any(
                 start < cell_end < end for cell_end in cell_ends
             )
+
             if is_whole and all(end <= earlier[1] or start >= earlier[2] for earlier in chosen):
                 chosen.append((score, start, end))
+
         if len(chosen) == limit:
             break
+
     return chosen
 
 

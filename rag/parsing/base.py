@@ -219,11 +219,14 @@ class Outline:
         context = context[-MOST_NAMES:]
         if context == self._context:
             return
+
         pairs = zip(context, self._context, strict=False)
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
         self._end_text()
         del self._groups[shared:]
         self._context = context
+
         for term in context[shared:]:
             above = [self._blocks[i].name for i in (*self._headings, *self._groups)]
             name = name_of(term)

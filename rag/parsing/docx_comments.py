@@ -80,12 +80,15 @@ def _cut(body: Any, starts: set[int], ends: set[int]) -> None:
         opening = [offset - begin for offset in starts if 0 < offset - begin < letters]
         closing = [offset - begin for offset in ends if 0 < offset - begin <= letters]
         begin += letters
+
         text = next(run.iterchildren(TEXT), None)
         if text is None or not (opening or closing):
             continue
+
         places = [place for place, letter in enumerate(text.text) if not letter.isspace()]
         cuts = {places[offset] for offset in opening}
         cuts |= {places[offset - 1] + 1 for offset in closing}
+
         _divide(run, text.text, cuts)
 
 

@@ -183,14 +183,17 @@ def _main(page: Any, weights: Mapping[Any, Weight]) -> Any:
         marked = next((element for element in page.iter() if element.get("role") == "main"), None)
     if marked is not None and weights[marked].text:
         return marked
+
     articles = [*page.iter("article")]
     if len(articles) != 1:
         return page
+
     content, walk = weights[page].text, etree.iterwalk(page, events=("start",))
     for _, element in walk:  # without the outermost elements that are boilerplate by type
         if element.tag in _ELEMENTS or element.get("role") in _ROLES or classes(element) & _CLASSES:
             walk.skip_subtree()
             content -= weights[element].text if element.tag not in _PAGE else 0
+
     return articles[0] if 2 * weights[articles[0]].text >= content else page
 
 

@@ -164,19 +164,25 @@ def _plain(text: str) -> str:
 
 def _part(rows: list[tuple[str, list[SpanningCell]]], caption: str) -> Part:
     rules, cells = [rule for rule, _ in rows], _without_covered([row for _, row in rows])
+
     table = SpanningRows()
     names = [caption] if caption else []
+
     while len(cells) > 1 and _is_title(cells[0]):
         names.append(cells[0][0].text)
         rules, cells = rules[1:], cells[1:]
+
     for name in names:
         table.table.caption(name)
+
     headers = next((n for n in range(1, min(4, len(rules))) if rules[n] == "midrule"), 0)
     headers = headers or header_rows(cells)
+
     for number, row in enumerate(cells):
         for cell in row:
             cell.is_header = number < headers
         table.add(row)
+
     return table.table.part(tuple(names))
 
 

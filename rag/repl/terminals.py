@@ -86,14 +86,18 @@ class Full:
     def open(self, document: Document, place: Citation) -> None:
         """The document in $PAGER, by default less, which opens at the place and marks it."""
         text = folded(clean(document.text), shutil.get_terminal_size().columns)
+
         pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
         if Path(pager[0]).name != "less" or not shutil.which(pager[0]):
             click.echo_via_pager(text)
             return
+
         lines = text[place.start : place.end].split("\n")
         marked = "\n".join(f"\x1b[7m{line}\x1b[27m" for line in lines)
+
         first_line = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
         text = f"{text[: place.start]}{marked}{text[place.end :]}"
+
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
         try:
             command = [*pager, "-R", f"+{first_line}"]

@@ -92,11 +92,14 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
         for name, value in config.to_dict().items():  # architectures use several names for it
             if "dropout" in name and isinstance(value, float):
                 setattr(config, name, recipe.dropout)
+
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
         options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": "eager"}
         options |= {"output_loading_info": True, "config": config}
+
         if local and Path(path, WEIGHTS).is_file():  # from_pretrained cannot open 8 bits
             stored = load_weights(Path(path, WEIGHTS))
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
@@ -104,6 +107,7 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
         else:
             options |= {"local_files_only": local, "use_safetensors": True}
             model, report = AutoModelForQuestionAnswering.from_pretrained(path, **options)
+
     _add_heads(model, stored, recipe)
     return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
 

@@ -125,23 +125,27 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
     """(learning rate, batch) of every step, starting at step `begun`."""
     recipe, first = run.recipe, 0
     count = token_counter(run.tokenizer)
+
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
             drawn = batches.examples(
                 stage.sets, count, recipe.max_passage_tokens, rng, retrieved=stage.groups
             )
+
             streams: dict[bool, Iterator[Batch]] = {
                 False: batches.stream(drawn, run.tokenizer, recipe.batch_tokens, rng),
                 True: batches.verdict_stream(
                     stage.statements, run.tokenizer, recipe.batch_tokens, rng
                 ),
             }
+
             for step in range(stage.steps):
                 batch = next(streams[rng.random() < stage.share])
                 if first + step >= begun:
                     rate = stage.recipe.rate(step, stage.steps)
                     yield recipe.warm(first + step) * rate, batch
+
         first += stage.steps
 
 

@@ -33,20 +33,25 @@ class Steps:
         name. Raises InputError for the checkpoint of another run.
         """
         self._model, self._out = model.train(), out
+
         groups: dict[float, list[Tensor]] = {1.0: []}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
+
         by_scale = [{"params": trained, "scale": scale} for scale, trained in groups.items()]
         self._optimizer = torch.optim.AdamW(by_scale, lr=0.0, weight_decay=weight_decay, fused=True)
+
         self._checkpoint = out.with_name(out.name + ".checkpoint.pt")
         self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
         self.taken = 0
         if self._checkpoint.exists():
             state = torch.load(self._checkpoint, weights_only=True)
             if state.get("mark") != self._mark:
                 message = f"{self._checkpoint} is from a run with another recipe or other data"
                 raise InputError(message, "remove it to start over, or choose another --out")
+
             self.taken = state["step"]
             self._model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])

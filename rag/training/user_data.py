@@ -95,10 +95,12 @@ def _places(question: Question, passages: Mapping[str, Sequence[Passage]]) -> li
 
     def best(names: Iterable[str]) -> list[tuple[str, int]]:
         candidates = [(name, n) for name in names for n in range(len(passages.get(name, ())))]
+
         for name, n in candidates:
             text = passages[name][n].text
             if any(proof.document == name and proof.sentence in text for proof in proofs):
                 return [(name, n)]
+
         if question.answers:  # verbatim and as whole words, as training requires
             candidates = [
                 (name, n)
@@ -106,6 +108,7 @@ def _places(question: Question, passages: Mapping[str, Sequence[Passage]]) -> li
                 if (text := passages[name][n].text)
                 and any(a in text and any(answers_in("", text, [a])) for a in question.answers)
             ]
+
         shares = [coverage(words, passages[name][n].text) for name, n in candidates]
         return [candidates[shares.index(max(shares))]] if candidates else []
 

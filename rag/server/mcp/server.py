@@ -198,18 +198,23 @@ def _lean(schema: Any, definitions: Any = None) -> Any:
     """A JSON schema without what an agent does not need; what it refers to is put in its place."""
     if isinstance(schema, list):
         return [_lean(part, definitions) for part in schema]
+
     if not isinstance(schema, dict):
         return schema
+
     definitions = schema.get("$defs", definitions)
     if "$ref" in schema:
         lean = _lean(definitions[schema["$ref"].rpartition("/")[2]], definitions)
         return {key: value for key, value in lean.items() if key != "description"}
+
     kinds = [part for part in schema.get("anyOf", []) if part != {"type": "null"}]
     if len(kinds) == 1:  # an argument that may be left out
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]}
+
     lean = {key: _lean(part, definitions) for key, part in schema.items() if key not in _NOT_SHOWN}
     if properties := schema.get("properties"):  # whose names may be "title"
         lean["properties"] = {name: _lean(part, definitions) for name, part in properties.items()}
+
     return lean
 
 

@@ -320,20 +320,25 @@ def _response_events(complete: Json) -> Iterator[tuple[str, Json]]:
     started = {"response": {**complete, "status": "in_progress", "usage": None, "output": []}}
     yield "created", started
     yield "in_progress", started
+
     search, message = complete["output"]
     yield "output_item.added", _item(0, {**search, "status": "in_progress", "results": None})
     for stage in ("in_progress", "searching", "completed"):
         yield f"file_search_call.{stage}", {"output_index": 0, "item_id": search["id"]}
     yield "output_item.done", _item(0, search)
     yield "output_item.added", _item(1, {**message, "status": "in_progress", "content": []})
+
     (content,) = message["content"]
     place = {"output_index": 1, "item_id": message["id"], "content_index": 0}
     yield "content_part.added", {**place, "part": {**content, "text": "", "annotations": []}}
+
     for piece in PIECE.findall(content["text"]):
         yield "output_text.delta", {**place, "delta": piece, "logprobs": []}
+
     for number, annotation in enumerate(content["annotations"]):
         fields = {"annotation_index": number, "annotation": annotation}
         yield "output_text.annotation.added", {**place, **fields}
+
     yield "output_text.done", {**place, "text": content["text"], "logprobs": []}
     yield "content_part.done", {**place, "part": content}
     yield "output_item.done", _item(1, message)

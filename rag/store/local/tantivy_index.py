@@ -199,16 +199,19 @@ class LexicalIndex:
         self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
     ) -> list[_Hit]:
         ids = set(allowed or ()).difference(without)
+
         if allowed is not None and len(allowed) <= len(self) // _FEW:
             among_ids = tantivy.Query.term_set_query(self._schema, "id", list(ids))
             among = (tantivy.Occur.Must, tantivy.Query.const_score_query(among_ids, 0.0))
             return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
+
         depth = k + min(len(without), k) if allowed is None else 4 * k
         while True:  # instead of looking many ids up, search deeper until enough are allowed
             ranked = self._best(query, depth)
             matching = [
                 hit for hit in ranked if (hit[0] in ids if allowed else hit[0] not in without)
             ]
+
             if len(matching) >= k or len(ranked) < depth:
                 return matching[:k]
             depth *= 4

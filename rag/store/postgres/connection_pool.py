@@ -55,21 +55,27 @@ class Database:
         """Raises InputError for an invalid DSN; does not connect yet. `vectors` needs pgvector."""
         self.place = shown(dsn)
         self._wait = wait
+
         parts = _parts(dsn, self.place)
         schema = _IN_SCHEMA.search(str(parts.get("options", "")))
         self._schema = schema[1] if schema else ""
+
         anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
         primary = conninfo.make_conninfo(anywhere, target_session_attrs="read-write")
         has_several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
+
         minimum = 0 if self._schema else 1
         self._reading = _pool(anywhere, size, minimum, vectors)
         self._changing = _pool(primary, size, minimum, vectors) if has_several else self._reading
+
         self.anywhere = anywhere
         self.primary = primary if has_several else anywhere
+
         options = str(parts.get("options", "")).removesuffix(",public" if schema else "")
         options_of_schema = {"options": options} if schema else {}
         self.own = conninfo.make_conninfo(self.primary, **options_of_schema)
         """like `primary`, with a collection's own schema alone in its search path"""
+
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, task: Work[T], changes: bool = True) -> T:

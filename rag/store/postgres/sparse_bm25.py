@@ -83,11 +83,14 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
         for count in range(1, min(max(w.highest, 1), MOST) + 1)
     ]
     dimensions = [w.number * (MOST + 1) + count for w, count in places]
+
     indices = np.array(dimensions, dtype=">i4").tobytes()
     counts = np.array([count for _, count in places], dtype=np.float64)
+
     idf = {w.number: collection.idf(w) for w in words}
     scale = np.array([idf[w.number] for w, _ in places]) * (K1 + 1)
     scores = (scale * counts / (counts + collection.penalties()[:, None])).astype(">f4")
+
     return [_Packed(indices, row.tobytes()) for row in scores]
 
 
