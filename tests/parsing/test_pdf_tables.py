@@ -223,10 +223,10 @@ def test_no_word_is_lost_and_no_row_is_in_two_tables(places: list[list[tuple[str
     ]
     end = 0
     for table in aligned_tables(rows):
-        assert end <= table.first < table.last <= len(rows)
-        end = table.last
+        assert end <= table.begin < table.end <= len(rows)
+        end = table.end
         written = Counter(table.part.text.replace(" ", ""))
-        text = "".join(c.text for row in rows[table.first : table.last] for c in row.cells)
+        text = "".join(c.text for row in rows[table.begin : table.end] for c in row.cells)
         assert not Counter(text.replace(" ", "")) - written
 
 

@@ -54,18 +54,18 @@ def aligned_tables(
     previous page's last table, which a table without headers at the top continues. `rules` are
     horizontal: a header applies to the columns that its underline spans.
     """
-    end = 0
-    for first, last in _runs(rows):
-        table = _aligned_table(rows, max(first, end), last, end, before, rules)
+    limit = 0
+    for begin, end in _runs(rows):
+        table = _aligned_table(rows, max(begin, limit), end, limit, before, rules)
         if table:
             before = table.columns
-            end = table.last
+            limit = table.end
             yield table
 
 
 def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
-    """Runs of rows with figures, including the few labels between them. Headers in a run begin
-    another, because they name the columns of the rows below them.
+    """Runs `[begin, end)` of rows with figures, including the few labels between them. Headers in a
+    run begin another, because they name the columns of the rows below them.
     """
     body = (number for number, row in enumerate(rows) if is_body(row))
     for run in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
@@ -73,12 +73,12 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
         if with_digits < 2:
             continue
 
-        first = run[0]
+        begin = run[0]
         for above, below in pairwise(run):
             if _begin_table(rows[above + 1 : below], rows[above]):
-                yield first, above + 1
-                first = below
-        yield first, run[-1] + 1
+                yield begin, above + 1
+                begin = below
+        yield begin, run[-1] + 1
 
 
 def _has_digits(row: PdfRow) -> bool:
@@ -93,17 +93,19 @@ def _begin_table(between: Rows, above: PdfRow) -> bool:
     return any(_are_periods(row, above) for row in between)
 
 
-def _continues(rows: Rows, last: int, number: int) -> bool:
-    """Whether the rows of figures `last` and `number` are of one table."""
-    between = rows[last + 1 : number]
-    left = rows[last].figures[0].left
-    are_labels = all(cell.right < left for row in between for cell in row.cells)
+def _continues(rows: Rows, upper: int, lower: int) -> bool:
+    """Whether two rows of figures are of one table."""
+    between = rows[upper + 1 : lower]
+    figures_left = rows[upper].figures[0].left
+    are_labels = all(cell.right < figures_left for row in between for cell in row.cells)
+
     most_between = _MAX_LABELS if are_labels else _MAX_BETWEEN
     if len(between) > most_between or any(map(is_prose, between)):
         return False
+
     return all(
         below.top - above.bottom < ROW_GAP * above.size
-        for above, below in pairwise(rows[last : number + 1])
+        for above, below in pairwise(rows[upper : lower + 1])
     )
 
 
@@ -132,20 +134,22 @@ def _are_names(row: PdfRow, above: PdfRow) -> bool:
 
 def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
     """The row's cells that are over the figures of the row above."""
-    left = above.values[0].left
-    return [cell for cell in row.cells if cell.right > left]
+    figures_left = above.values[0].left
+    return [cell for cell in row.cells if cell.right > figures_left]
 
 
 def _aligned_table(
-    rows: Rows, first: int, last: int, limit: int, before: Columns | None, rules: Extents
+    rows: Rows, first: int, end: int, limit: int, before: Columns | None, rules: Extents
 ) -> Table | None:
-    """The table with its first figures in row `first`; its headers are not above row `limit`."""
-    body = [row for row in rows[first:last] if is_body(row)]
+    """The table whose first figures are in row `first` and whose rows end before row `end`; its
+    headers are not above row `limit`.
+    """
+    body = [row for row in rows[first:end] if is_body(row)]
     spans = united((cell.left, cell.right) for row in body for cell in row.values)
     if not spans or len(spans) > _MAX_COLUMNS:
         return None
     if any(_share_column(row.values, spans) for row in body):
-        return _unclear(rows, first, last)
+        return _unclear(rows, first, end)
 
     top, names = _named_columns(rows, first, limit, spans, rules)
     columns = Columns([(0.0, 0.0), *spans], ["", *names], caption(rows, top, first))
@@ -154,14 +158,15 @@ def _aligned_table(
         columns.names = before.names
         columns.caption = before.caption
     if len(spans) > 1 and not any(columns.names):
-        return _unclear(rows, first, last)
+        return _unclear(rows, first, end)
 
-    begin = _body_start(rows, top, first, spans)
+    body_start = _body_start(rows, top, first, spans)
     text = TableText()
-    for row in rows[top:begin]:
+    for row in rows[top:body_start]:
         write_header(text, _header_cells(row, spans), columns.names)
-    write_body(text, list(_entries(rows[begin:last], spans)), columns.names)
-    return Table(text.part(columns.caption), columns, top, last)
+    write_body(text, list(_entries(rows[body_start:end], spans)), columns.names)
+
+    return Table(text.part(columns.caption), columns, begin=top, end=end)
 
 
 def _share_column(values: Cells, spans: Spans) -> bool:
@@ -180,15 +185,17 @@ def _body_start(rows: Rows, top: int, first: int, spans: Spans) -> int:
     return start
 
 
-def _unclear(rows: Rows, first: int, last: int) -> Table | None:
+def _unclear(rows: Rows, begin: int, end: int) -> Table | None:
     """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
-    if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
+    if sum(len(row.figures) > 1 for row in rows[begin:end]) < 2:
         return None
-    columns = Columns([], caption=(*caption(rows, first, first), _UNCLEAR))
+
+    columns = Columns([], caption=(*caption(rows, begin, begin), _UNCLEAR))
     text = TableText()
-    for row in rows[first:last]:
+    for row in rows[begin:end]:
         text.row([(-1, "", _LOOSE_IN_TEXT.sub("", cell.text)) for cell in row.cells])
-    return Table(text.part(columns.caption), columns, first, last)
+
+    return Table(text.part(columns.caption), columns, begin=begin, end=end)
 
 
 def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
@@ -218,26 +225,28 @@ def _entries(rows: Rows, spans: Spans) -> Iterator[Entry]:
     gaps = [below.top - above.bottom for above, below in pairwise(rows)]
     usual_gap = median(gaps) if gaps else 0.0
     wrapped_gap = usual_gap - _WRAPPED * rows[0].size
+
     label = ""
-    left = 0.0
+    label_left = 0.0
     for row, gap in zip(rows, [inf, *gaps], strict=True):
         figures = _by_column(row, spans)
         text = " ".join(cell.text for cell in row.cells if cell not in figures.values())
         is_wrapped = gap < wrapped_gap
         if label and text and not (text[0].islower() or is_wrapped):
-            yield Entry("group", label, left, {})
+            yield Entry("group", label, label_left, {})
             label = ""
 
         if not label:
-            left = row.cells[0].left
+            label_left = row.cells[0].left
         label = f"{label} {text}".strip()
+
         if figures:
             values = {column: cell.text for column, cell in figures.items()}
-            yield Entry("row", label, left, values)
+            yield Entry("row", label, label_left, values)
             label = ""
 
     if label:
-        yield Entry("group", label, left, {})
+        yield Entry("group", label, label_left, {})
 
 
 def _by_column(row: PdfRow, spans: Spans) -> dict[int, PdfCell]:
@@ -308,8 +317,13 @@ def _cells_over(row: PdfRow, spans: Spans) -> list[PdfCell]:
     are_years = all(YEAR.fullmatch(cell.text) for cell in row.cells)
     if are_years and 1 < len(row.cells) == len(spans):
         return row.cells
-    left = spans[0][0]
-    return [cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left]
+
+    figures_left, _ = spans[0]
+    return [
+        cell
+        for cell in row.cells
+        if cell.center > figures_left - 2 * row.size and cell.right > figures_left
+    ]
 
 
 def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:

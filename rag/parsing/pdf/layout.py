@@ -358,10 +358,10 @@ def _unruled(region: Region, before: Columns | None, rules: Extents) -> Iterator
     region_rows = rows_of(region)
     end = 0
     for table in aligned_tables([row_of(row) for row in region_rows], before, rules):
-        yield from _paragraphs(region_rows[end : table.first], region)
-        lines = chain.from_iterable(region_rows[table.first : table.last])
+        yield from _paragraphs(region_rows[end : table.begin], region)
+        lines = chain.from_iterable(region_rows[table.begin : table.end])
         yield _of_table(table, median(line.size for line in lines))
-        end = table.last
+        end = table.end
     yield from _paragraphs(region_rows[end:], region)
 
 

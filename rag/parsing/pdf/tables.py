@@ -48,14 +48,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as a part of a document, named by its caption; in rows `[first, last)` of the column
+    """A table as a part of a document, named by its caption; in rows `[begin, end)` of the column
     of text if it has no rules. `columns` is None if they were not recognised.
     """
 
     part: Part
     columns: Columns | None = None
-    first: int = 0
-    last: int = 0
+    begin: int = 0
+    end: int = 0
 
 
 @dataclass(slots=True)
