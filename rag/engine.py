@@ -65,7 +65,8 @@ class Found:
     def is_talk(self, query: Query) -> bool:
         """Whether the question is to rag itself."""
         odds = self.form_odds
-        return not query.form and odds.get(TALK, 0.0) >= max(_TALK, *odds.values(), 0.0)
+        by_form = odds.get(TALK, 0.0) >= max(_TALK, *odds.values(), 0.0)
+        return not query.form and (query.is_talk or by_form)
 
 
 class Shelf(Protocol):

@@ -27,6 +27,8 @@ class Query:
     """Document ids that a follow-up prefers: those of the previous answer."""
     others: tuple[tuple[str, float], ...] = ()
     """Other meanings of a follow-up, as in `rag.meaning.followups.Rewrite`."""
+    is_talk: bool = False
+    """Whether a conversation knows that it is no question to the documents."""
     alternatives: int | None = None
     """Number of other candidates in the answer; None uses the engine's."""
 

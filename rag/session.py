@@ -40,13 +40,16 @@ class Turn(Protocol):
 class Understood:
     """A completed question. `note` says if it may refer to the last turn but is asked as typed;
     `preferred` are the documents of the last answer, if it follows up on that; `others` are other
-    meanings, as in `Rewrite`.
+    meanings; `is_talk` says whether it is no question, and `keeps_subject` whether its subject is
+    that of the last question, as in `Rewrite`.
     """
 
     question: str
     note: str = ""
     preferred: tuple[str, ...] = ()
     others: tuple[tuple[str, float], ...] = ()
+    is_talk: bool = False
+    keeps_subject: bool = False
 
     def query(
         self, k: int | None, filter: Filter | None, form: str = "", as_typed: bool = False
@@ -60,6 +63,7 @@ class Understood:
             as_typed=as_typed,
             preferred=self.preferred,
             others=self.others,
+            is_talk=self.is_talk,
         )
 
     def answered(self, answer: Answer) -> Answered:
@@ -84,7 +88,11 @@ class Answered:
 
 
 class Conversation:
-    """Keeps the documents of the last answer, and the last question that names something."""
+    """Keeps the documents of the last answer, and the last question that names something.
+
+    Words do not pile up: talk changes nothing, nor does a follow-up about the same subject that
+    gets no answer.
+    """
 
     def __init__(self) -> None:
         self._documents: tuple[str, ...] = ()
@@ -98,25 +106,38 @@ class Conversation:
         conversation = cls()
         for turn in turns[-_MOST_TURNS:]:
             if turn.question.strip() and len(turn.question) <= Settings.max_question:
-                question = conversation.understand(turn.question).question
-                conversation._add(question, turn.answer, turn.documents)
+                understood = conversation.understand(turn.question)
+                if not understood.is_talk:
+                    question = understood.question
+                    conversation._add(understood, question, turn.answer, turn.documents)
         return conversation
 
     def understand(self, question: str) -> Understood:
         """The question, completed from the turns before."""
         rewrite = understand(question, self._topic)
-        preferred = self._documents if rewrite.is_about_the_last else ()
-        return Understood(rewrite.question, rewrite.note, preferred, rewrite.others)
+        return Understood(
+            question=rewrite.question,
+            note=rewrite.note,
+            preferred=self._documents if rewrite.is_about_the_last else (),
+            others=rewrite.others,
+            is_talk=rewrite.is_talk,
+            keeps_subject=rewrite.keeps_subject,
+        )
 
     def ask(self, engine: Engine, understood: Understood, k: int | None, filter: Filter) -> Answer:
         """Ask a completed question, and remember its answer. Raises as `Engine.ask` does."""
         (answer,) = engine.ask_many([understood.query(k, filter)])
         if answer.form != TALK:  # "thanks" does not change the topic
             cited = [citation.document_id for citation in answer.citations]
-            self._add(understood.question, answer.text, cited)
+            self._add(understood, understood.answered(answer).question, answer.text, cited)
         return answer
 
-    def _add(self, question: str, answer: str | None, documents: Sequence[str]) -> None:
+    def _add(
+        self, understood: Understood, question: str, answer: str | None, documents: Sequence[str]
+    ) -> None:
+        """Remember a question in the meaning that was answered."""
+        if answer is None and understood.keeps_subject and self._topic:
+            return
         self._documents = tuple(documents)
         if names_something(question):
             self._topic = PreviousTurn(question, answer)

@@ -1,6 +1,7 @@
 """Measures follow-up questions on eval/gold/conversations.jsonl, and fits their completion.
 
 python -m eval.experiments.conversations --fit
+python -m eval.experiments.conversations --names
 python -m eval.experiments.conversations --data COLLECTIONS --indexes DIR [--half report]
 [--reader fast | --search] [--into FILE]
 
@@ -13,12 +14,20 @@ completed from the right question and answer before it, and searched. Both say h
 document of the evidence is among the first eight passages: for questions as typed, as completed,
 and as they were meant.
 
---fit fits rag/meaning/followups.json on the half "fit" and on three quarters of the pairs of
-questions about other things, and reports on the other half how close the completions come to what
-was meant. The likelier a completion should be, the more of its words are those of the meaning.
+--fit fits rag/meaning/followups.json on the half "fit", on three quarters of the pairs of
+questions about other things, and on the half "fit" of names.jsonl, and reports on the others how
+close the completions come to what was meant. The likelier a completion should be, the more of its
+words are those of the meaning.
+
+--names completes the pairs of names.jsonl, in which two names are of one kind, and prints the
+shares that blend them, that are completed as expected, that change a complete question or say that
+it is unclear, and of talk that is taken for it.
 """
 
+import functools
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby, pairwise
@@ -47,13 +56,17 @@ from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.types import Answer
 
-GOLD, PAIRS = (ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "follow-ups"))
+GOLD, PAIRS, NAMES = (
+    ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "follow-ups", "names")
+)
 _READ = 8
 _BETA = 1.5
 """Weight of recall."""
 _SHARPNESS = 20.0
 """How much likelier a completion should be that is more like the meaning."""
-_DECAY = 0.003
+_DECAY = 0.0015
+_SUPPORT = 2
+"""Least number of examples that have a feature."""
 _REPORTED = 64
 """Pairs whose digest begins with a smaller byte are for reporting."""
 
@@ -106,13 +119,26 @@ class Example(NamedTuple):
     likeness: NDArray[np.float64]
 
 
-def example(question: str, last: PreviousTurn, standalone: str, follows: bool) -> Example:
-    options = followups.completions(question, last)
+def example(
+    question: str, last: PreviousTurn, standalone: str, follows: bool, is_talk: bool = False
+) -> Example:
+    options = followups.completions(question, last, _talk_words())
+    kept = "talk" if is_talk and any(option.kind == "talk" for option in options) else "typed"
     scores = [
-        likeness(option.text, standalone) if follows else float(option.kind == "typed")
+        float(option.kind == kept)
+        if not follows
+        else likeness(option.text, standalone) * (option.kind != "talk")
         for option in options
     ]
     return Example(follows, options, np.array(scores))
+
+
+@functools.cache
+def _talk_words() -> frozenset[str]:
+    """The words of all talk for fitting."""
+    typed = [row["question"] for row in _pairs("fit") if row.get("talk")]
+    typed += [row["follow_up"] for row in _named("fit") if row["type"] == "talk"]
+    return frozenset(word.lower for text in typed for word in followups.words(text))
 
 
 def examples(half: str) -> list[Example]:
@@ -127,13 +153,42 @@ def examples(half: str) -> list[Example]:
 
 def pairs(half: str) -> list[Example]:
     """Three quarters of the pairs are for fitting, the others for reporting."""
-    examples = []
-    for row in json_lines(PAIRS):
+    return [
+        example(
+            row["question"],
+            PreviousTurn(row["last"], row["answer"]),
+            row["standalone"],
+            follows=row["question"] != row["standalone"],
+            is_talk=row.get("talk", False),
+        )
+        for row in _pairs(half)
+    ]
+
+
+def _pairs(half: str) -> list[Mapping[str, Any]]:
+    def half_of(row: Mapping[str, Any]) -> str:
         digest = sha256(f"{row['last']} {row['question']}".encode()).digest()
-        if (half == "report") == (digest[0] < _REPORTED):
-            last, meant = PreviousTurn(row["last"], row["answer"]), row["standalone"]
-            examples.append(example(row["question"], last, meant, row["question"] != meant))
-    return examples
+        return row.get("half") or ("report" if digest[0] < _REPORTED else "fit")
+
+    return [row for row in json_lines(PAIRS) if half_of(row) == half]
+
+
+def named(half: str) -> list[Example]:
+    """The pairs with two names of one kind."""
+    return [
+        example(
+            row["follow_up"],
+            PreviousTurn(row["first"]),
+            row["expected"],
+            follows=row["type"] == "follow",
+            is_talk=row["type"] == "talk",
+        )
+        for row in _named(half)
+    ]
+
+
+def _named(half: str) -> list[Mapping[str, Any]]:
+    return [row for row in json_lines(NAMES) if row["half"] == half]
 
 
 def previous(turn: Turn) -> PreviousTurn:
@@ -155,7 +210,8 @@ def likeness(text: str, meaning: str) -> float:
 def fit(data: Sequence[Example]) -> dict[str, float]:
     """Weights that maximise the likelihood of the completions that are like the meaning."""
     tables = [[option.features for option in e.options] for e in data]
-    columns = sorted({name for table in tables for row in table for name in row})
+    counts = Counter(name for t in tables for name in {name for row in t for name in row})
+    columns = sorted(n for n, count in counts.items() if count >= _SUPPORT or _is_talk_word(n))
     rows = [np.array([[row.get(name, 0.0) for name in columns] for row in t]) for t in tables]
     targets = [softmax(_SHARPNESS * e.likeness) for e in data]
 
@@ -167,7 +223,16 @@ def fit(data: Sequence[Example]) -> dict[str, float]:
         return value, slope
 
     theta = minimize(loss, np.zeros(len(columns)), jac=True, method="L-BFGS-B").x
-    return {n: round(float(w), 3) for n, w in zip(columns, theta, strict=True) if abs(w) > 0.005}
+    return {
+        name: round(float(weight), 3)
+        for name, weight in zip(columns, theta, strict=True)
+        if abs(weight) > 0.005 or _is_talk_word(name)
+    }
+
+
+def _is_talk_word(name: str) -> bool:
+    """Whether a feature says which words talk has; they count even with no weight."""
+    return name.startswith("talk: says ")
 
 
 def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str, float]:
@@ -177,7 +242,8 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
     picked = []
     for e in data:
         chances = followups.probabilities(e.options, weights)
-        picked.append((e, followups.chosen(e.options, chances)))
+        is_talk = followups.talk_chance(e.options, chances) >= followups.TALK
+        picked.append((e, 0 if is_talk else followups.chosen(e.options, chances)))
     later = [(e.likeness, place) for e, place in picked if e.follows]
     return {
         "typed": share(likeness[0] for likeness, _ in later),
@@ -185,6 +251,50 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
         "best": share(likeness.max() for likeness, _ in later),
         "left as typed": share(place == 0 for _, place in later),
         "changed but complete": share(place != 0 for e, place in picked if not e.follows),
+    }
+
+
+def names_kept(half: str) -> dict[str, Any]:
+    """How follow-ups that name another thing of one kind are completed, and talk after them. A
+    blend has a name that it must not have, in the question or in another meaning that may be
+    asked.
+    """
+    rows = _named(half)
+    made = [(row, understand(row["follow_up"], PreviousTurn(row["first"]))) for row in rows]
+    by_type = {
+        name: [(row, rewrite) for row, rewrite in made if row["type"] == name]
+        for name in ("follow", "complete", "talk")
+    }
+
+    def blends(row: Mapping[str, Any], text: str) -> bool:
+        return any(
+            re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
+            for name in row["must_not_contain"]
+        )
+
+    follow = by_type["follow"]
+    others = [
+        (row, text) for row, rewrite in follow for text, _ in rewrite.others if text != row["first"]
+    ]
+    return {
+        "pairs": len(rows),
+        "blended": share(blends(row, rewrite.question) for row, rewrite in made),
+        "other meanings blended": share(blends(*pair) for pair in others),
+        "as expected": share(
+            normalize(rewrite.question) == normalize(row["expected"]) for row, rewrite in follow
+        ),
+        "left as typed": share(rewrite.question == row["follow_up"] for row, rewrite in follow),
+        "changed but complete": share(
+            rewrite.question != row["follow_up"] for row, rewrite in by_type["complete"]
+        ),
+        "noted but complete": share(bool(rewrite.note) for _, rewrite in by_type["complete"]),
+        "taken for talk": share(rewrite.is_talk for _, rewrite in by_type["talk"]),
+        "talk changed": share(
+            rewrite.question != row["follow_up"] for row, rewrite in by_type["talk"]
+        ),
+        "wrongly taken for talk": share(
+            rewrite.is_talk for row, rewrite in made if row["type"] != "talk"
+        ),
     }
 
 
@@ -274,6 +384,7 @@ def share(values: Iterable[float]) -> float:
 
 @script(__doc__)
 @click.option("--fit", "fits", is_flag=True, help="Fit the completion, and measure nothing else.")
+@click.option("--names", "only_names", is_flag=True, help="Complete the pairs with two names.")
 @click.option("--data", type=PATH, help="Folder of the collections.")
 @click.option("--indexes", type=PATH, help="Folder of their indexes, made if needed.")
 @click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
@@ -283,6 +394,7 @@ def share(values: Iterable[float]) -> float:
 @click.option("--into", type=PATH, help="Write one JSON line a turn.")
 def main(
     fits: bool,
+    only_names: bool,
     data: Path | None,
     indexes: Path | None,
     half: str,
@@ -291,10 +403,19 @@ def main(
     into: Path | None,
 ) -> None:
     if fits:
-        weights = fit([*examples("fit"), *pairs("fit")])
+        weights = fit([*examples("fit"), *pairs("fit"), *named("fit")])
         MODEL.write_text(json.dumps(weights, indent=1) + "\n", encoding="utf-8")
-        reported = {"conversations": examples("report"), "pairs": pairs("report")}
+        reported = {
+            "conversations": examples("report"),
+            "pairs": pairs("report"),
+            "names": named("report"),
+        }
         click.echo(json.dumps({name: closeness(made, weights) for name, made in reported.items()}))
+        return
+    if only_names:
+        chosen_halves = ("fit", "report") if half == "both" else (half,)
+        for name in chosen_halves:
+            click.echo(f"{name}: {json.dumps(names_kept(name))}")
         return
     if data is None or indexes is None:
         raise click.UsageError("give --data and --indexes, or --fit")

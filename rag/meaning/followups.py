@@ -4,7 +4,11 @@
 A follow-up has several possible completions: its pronoun stands for a part of the last question or
 for the last answer, it replaces a part of the last question, it continues it, or the last question
 is only its topic. All are made from the words alone; a fitted model says how likely each is meant,
-and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it).
+how likely the question is complete as typed, and how likely it is no question at all but talk, such
+as "thanks" (`eval/experiments/conversations.py` fits it).
+
+A completion has one subject: a name takes the place of a name, never of a part of one
+(`_cuts_a_name`), and nothing is added to a question with a name of its own (`has_own_subject`).
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -22,6 +26,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import Postfix, Prefix
 
 from rag.meaning.words import (
+    ARTICLES,
     AUXILIARIES,
     BE,
     FUNCTION_WORDS,
@@ -33,15 +38,21 @@ from rag.meaning.words import (
 )
 
 MODEL = Path(__file__).with_name("followups.json")
-UNSURE = 0.65
-"""Probability of referring to the last turn from which on a question is completed."""
-UNCLEAR = 0.4
-"""Probability from which on the answer says that the question may refer to the last turn."""
+UNSURE, UNSURE_FRAGMENT = 0.8, 0.6
+"""Probabilities of referring to the last turn from which on a question, and a fragment of one, is
+completed."""
+TALK = 0.7
+"""Probability of talk from which on no document is asked."""
+LIKELY, UNCLEAR = 0.65, 0.4
+"""Probabilities from which on the last answer's documents are preferred, and a pronoun that is not
+completed is noted."""
 _OTHERS, _UNLIKELY = 2, 0.05
 """Number of other meanings to ask, and the least probability of one."""
 _SMOOTH = 0.02
 _TOPIC = 0.4
 """Weight of a completion with the topic in brackets, when one is chosen."""
+_TOPIC_RUNS = 2
+"""Runs of content words that are a topic; all of them find other passages than the question's."""
 _GROUPS = {
     "it": "it its",
     "she": "he him his she her hers",
@@ -53,18 +64,35 @@ _GROUPS = {
 }
 _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.split()}
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
+_OWNING = frozenset("its his her their theirs hers".split())
+_LINKS = frozenset("and or but so also ok okay well then".split())
+_EMPTY = frozenset("many there us please exactly too instead either".split()).union(
+    STOP_WORDS, AUXILIARIES, FUNCTION_WORDS, QUESTION_WORDS, SPEAKERS, _LINKS
+)
 _BACKWARD = frozenset(
     "another both each either else first last more other otherwise same too".split()
 )
 """Words that compare with something said before."""
-_OWNING = frozenset("its his her their theirs hers".split())
-_LINKS = frozenset("and or but so also ok okay well then".split())
-_EMPTY = frozenset("many there us please exactly".split()).union(
-    STOP_WORDS, AUXILIARIES, FUNCTION_WORDS, QUESTION_WORDS, SPEAKERS, _LINKS
-)
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
+_DO = frozenset({"do", "does", "did"})
+_TRAILING = frozenset("then too also instead either as well".split())
+"""Words at the end of a follow-up that replace nothing."""
+_LEADS = (["what", "about"], ["how", "about"])
+"""Words that lead to a fragment, and ask nothing by themselves."""
+_OPENING = frozenset("same hm hmm oh sorry wait meant mean now instead question".split())
+"""Words before a fragment that do not belong to it."""
+_SAME = re.compile(
+    r"^(?:(?:and|or|but|so) )?(?:(?:is|does|would|will) (?:it|that|this) (?:also |then )?"
+    r"(?:be )?(?:the same|apply|hold|go|true) (?:also )?(?:for|to)\b|what if (?:it is|it's)\b)",
+    re.IGNORECASE,
+)
+"""What asks the last question again of something else, as in "does that also apply to Alder?"."""
+_JOINS = frozenset("when if because while before until".split())
+"""Words that join a clause to the one before."""
+_CONDITIONS = frozenset({"when", "where"})
+"""Question words that also begin a condition, "where it rains"."""
 _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
 _MOST = 60
@@ -86,26 +114,35 @@ class PreviousTurn:
 class Rewrite:
     """The question to ask, and a note if it may refer to the last one but is asked as typed.
     `follows` is the probability that it refers to the last turn. `others` are other meanings, the
-    likeliest first, each with the root of how likely it is compared with `question`.
+    likeliest first, each with the root of how likely it is compared with `question`. `is_talk` says
+    whether what was typed is no question to the documents, such as "thanks". `renames` says whether
+    a name of the last question was replaced: its documents are about that name. `keeps_subject`
+    says whether the subject is that of the last question.
     """
 
     question: str
     note: str = ""
     follows: float = 0.0
     others: tuple[tuple[str, float], ...] = ()
+    is_talk: bool = False
+    renames: bool = False
+    keeps_subject: bool = False
 
     @property
     def is_about_the_last(self) -> bool:
         """Whether the documents of the last answer are preferred."""
-        return self.follows >= UNSURE
+        return self.follows >= LIKELY and not self.renames
 
 
 class TaggedWord(NamedTuple):
-    """A word of a question, `question[start:end]`, and how it is compared."""
+    """A word of a question, `question[start:end]`, and how it is compared. `is_name` says whether
+    it looks like a part of a name, such as "Birch", "B12" or "7", wherever it stands.
+    """
 
     start: int
     end: int
     lower: str
+    is_name: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -114,7 +151,8 @@ class TaggedWord(NamedTuple):
 
 class QuestionPart(NamedTuple):
     """A few content words of the last question, `question[start:start + len(text)]`, in a run of
-    them; "the" before them is part of the `name`. `features` are those of an antecedent.
+    them; "the" before them is part of the `name`. `features` are those of an antecedent. `left` and
+    `right` are the words beside it in its run.
     """
 
     text: str
@@ -122,17 +160,35 @@ class QuestionPart(NamedTuple):
     name: str
     word_before: str
     features: dict[str, float]
+    left: TaggedWord | None
+    right: TaggedWord | None
+
+    @property
+    def has_name(self) -> bool:
+        return any(map(_is_name, self.text.split()))
+
+
+class Fragment(NamedTuple):
+    """Words of a follow-up that may replace a part of the last question, and the word before them,
+    without "the". `features` say where they stand.
+    """
+
+    text: str
+    word_before: str
+    has_article: bool
+    features: dict[str, float]
 
 
 class Completion(NamedTuple):
     """A possible meaning of a follow-up: `text`, made in the way `kind`. `features`, each about 0
     to 1, say by name what the question looks like in itself, and how the added words fit those
-    that they replace.
+    that they replace, which is `replaced_name` if it has a name.
     """
 
     text: str
     kind: str
     features: Mapping[str, float] = {}
+    replaced_name: str = ""
 
 
 def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
@@ -142,16 +198,25 @@ def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
         return Rewrite(question)
     options = completions(question, turn)
     chances = probabilities(options)
-    choice, follows = chosen(options, chances), 1 - chances[0]
-    others = _others(options, chances, choice) if choice else ()
-    if choice > 0 or follows < UNCLEAR:
-        return Rewrite(options[choice].text, "", follows, others)
-    if _stands_alone(question):
-        return Rewrite(question, "", follows, others)
-    quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
-    subject = next(quoted, "the question")
-    note = f"it is not clear whether {subject} refers to the last question; asked as typed"
-    return Rewrite(question, note, follows, others)
+    talk = talk_chance(options, chances)
+    if talk >= TALK:
+        return Rewrite(question, is_talk=True)
+    choice = chosen(options, chances)
+    follows = 1 - chances[0] / (1 - talk)
+    if choice > 0:
+        return Rewrite(
+            options[choice].text,
+            follows=follows,
+            others=_others(options, chances, choice),
+            renames=any(word[0].isupper() for word in options[choice].replaced_name.split()),
+            keeps_subject=options[choice].kind != "replaced",
+        )
+    note = ""
+    if follows >= UNCLEAR and not _stands_alone(question):
+        quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
+        subject = next(quoted, "the question")
+        note = f"it is not clear whether {subject} refers to the last question; asked as typed"
+    return Rewrite(question, note, follows, keeps_subject=not _is_clause(words(question)))
 
 
 def _stands_alone(question: str) -> bool:
@@ -166,7 +231,13 @@ def _stands_alone(question: str) -> bool:
 def _others(
     options: Sequence[Completion], chances: Sequence[float], choice: int
 ) -> tuple[tuple[str, float], ...]:
-    rows = [row for row, chance in enumerate(chances) if row != choice and chance >= _UNLIKELY]
+    rows = [
+        row
+        for row, chance in enumerate(chances)
+        if row not in (0, choice)
+        and chance >= _UNLIKELY
+        and _is_beside(options[row], options[choice])
+    ]
     alternatives = sorted(rows, key=lambda row: -chances[row])[:_OTHERS]
     return tuple(
         (options[row].text, math.sqrt((chances[row] + _SMOOTH) / (chances[choice] + _SMOOTH)))
@@ -174,32 +245,63 @@ def _others(
     )
 
 
+def _is_beside(other: Completion, best: Completion) -> bool:
+    """Whether it may be asked where the best one has no answer: never about a name that the best
+    one replaces.
+    """
+    left = {word.lower for word in words(best.replaced_name)} - {w.lower for w in words(best.text)}
+    return other.kind != "talk" and left.isdisjoint(word.lower for word in words(other.text))
+
+
 def words(text: str) -> list[TaggedWord]:
     tokens = ((match.start(), match[0].rstrip(".")) for match in _TOKEN.finditer(text))
     return [
-        TaggedWord(start, start + len(word), word.lower().replace("\u2019", "'").strip("'`*"))
+        TaggedWord(
+            start=start,
+            end=start + len(word),
+            # the "A" of "Class A" is no article
+            lower="A" if start and word == "A" else _lower(word),
+            is_name=_is_name(word),
+        )
         for start, word in tokens
         if any(map(str.isalnum, word))
     ]
 
 
+def _lower(word: str) -> str:
+    return word.lower().replace("\u2019", "'").strip("'`*")
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word, wherever it stands, begins with a capital or has a digit."""
+    return word[:1].isupper() or any(map(str.isdigit, word))
+
+
+def _names(tagged: Sequence[TaggedWord]) -> frozenset[str]:
+    """The words that look like names, without "I" and other words that say nothing."""
+    return frozenset(word.lower for word in tagged if word.is_name and not word.is_empty)
+
+
 def pointers(text: str) -> list[TaggedWord]:
     """The words that stand for something said before; not "there" in "is there a lift"."""
     tagged = words(text)
-    return [
+    found = [
         word
         for row, word in enumerate(tagged)
         if word.lower in _POINTERS
         and not (word.lower == "there" and row and tagged[row - 1].lower in BE)
     ]
+    things = [word for word in found if word.lower != "then"]  # "when is it deleted then?"
+    opening = [word for word in tagged if word.lower not in _LINKS][:1]
+    return things or [word for word in found if opening and word.start > opening[0].start]
 
 
 def runs(text: str) -> list[list[TaggedWord]]:
-    """Runs of words that are not function words, in order; a bracket ends a run."""
+    """Runs of words that are not function words, in order; a bracket or a comma ends a run."""
     groups: list[list[TaggedWord]] = [[]]
     end = 0
     for word in words(text):
-        if word.is_empty or not {"(", ")"}.isdisjoint(text[end : word.start]):
+        if word.is_empty or not {"(", ")", ","}.isdisjoint(text[end : word.start]):
             groups.append([])
         if not word.is_empty:
             groups[-1].append(word)
@@ -212,29 +314,53 @@ def names_something(question: str) -> bool:
     return bool(runs(question))
 
 
-def completions(question: str, turn: PreviousTurn) -> list[Completion]:
-    """The possible meanings of the question, first as typed; each text once."""
-    options = [Completion(question, "typed"), *_completed(question, turn)]
+def has_own_subject(question: str, turn: PreviousTurn) -> bool:
+    """Whether a question asks by itself, points to nothing, and has a name that the last one has
+    not: nothing is added to it.
+    """
+    tagged = words(question)
+    names = _names(tagged[1:]) - _names(words(turn.question))
+    asks_more = any(not word.is_empty and not word.is_name for word in tagged)
+    return bool(names) and asks_more and _is_clause(tagged) and not pointers(question)
+
+
+def completions(
+    question: str, turn: PreviousTurn, known: Set[str] | None = None
+) -> list[Completion]:
+    """The possible meanings of the question, first as typed; each text once, but talk, too, has
+    that of the question. Talk has no word that is not among `known`, by default those of the model:
+    "thanks" is talk, "heating?" is a topic.
+    """
+    made = [] if has_own_subject(question, turn) else _completed(question, turn)
+    said = {f"says {word.lower}": 1.0 for word in words(question)}
+    repeated = _sentence(turn.question).lower()
+    new = (option for option in made if option.text.lower() != repeated)
+    options = [Completion(question, "typed", said), *new]
     by_text = {option.text.lower(): option for option in reversed(options)}
     distinct = [option for option in options if by_text[option.text.lower()] is option][:_MOST]
+    said_in_talk = _talk_words() if known is None else known
+    if all(word.is_empty or word.lower in said_in_talk for word in words(question)):
+        distinct.insert(1, Completion(question, "talk", said))
     typed = _typed_features(question, turn)
     featured = []
-    for text, kind, fit in distinct:
-        of_question = {f"{kind} {name}".strip(): value for name, value in typed.items()}
-        of_fit = {f"{kind}: {name}": value for name, value in fit.items()}
-        featured.append(Completion(text, kind, of_question | of_fit))
+    for option in distinct:
+        of_question = {f"{option.kind} {name}".strip(): value for name, value in typed.items()}
+        of_fit = {f"{option.kind}: {name}": value for name, value in option.features.items()}
+        featured.append(option._replace(features=of_question | of_fit))
     return featured
 
 
 def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
     base = turn.question.strip().rstrip("?.! ")
-    typed = question.rstrip("?.! ")
+    typed = _SAME.sub("", question.rstrip("?.! ")).strip()
     tagged = words(typed)
     answer = _short_answer(turn.answer)
     parts = list(_parts(base))
 
     if pointers(typed):
         for part in parts:
+            if _ends_in_a_verb(part, base):
+                continue
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
             fit = _name_features(name, typed, base) | part.features
             yield Completion(_sentence(_put(typed, name)), "named", fit)
@@ -243,25 +369,18 @@ def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
             fit = _name_features(answer, typed, base) | {"sole": 1.0}
             yield Completion(_sentence(_put(typed, answer)), "answered", fit)
 
-    lead = next((row for row, word in enumerate(tagged) if not word.is_empty), len(tagged))
-    fragment = typed[tagged[lead].start :] if lead < len(tagged) else ""
+    for replacement in _fragments(typed, tagged):
+        yield from _replaced(base, replacement, parts)
 
+    lead = _lead(tagged)
     is_clause = _is_clause(tagged)
-
-    if fragment and not is_clause:
-        word_before = _before(tagged, lead)[1]
-        for part in parts:
-            text = base[: part.start] + fragment + base[part.start + len(part.text) :]
-            fit = _replaced_features(part, fragment, word_before) | part.features
-            yield Completion(_sentence(text), "replaced", fit)
-
     if not is_clause:
-        yield from _continued(base, typed, tagged[: lead + 1], fragment, answer)
+        fragment = typed[tagged[lead].start :] if lead < len(tagged) else ""
+        yield from _continued(base, typed, tagged[: lead + 1])
+        if tagged and not fragment:
+            yield from _asked_again(base, typed, tagged)
 
-    if tagged and not fragment and not is_clause:
-        yield from _asked_again(base, typed, tagged)
-
-    topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
+    topic = _topic(base, tagged[1:] if is_clause else tagged)
     if topic and any(word.lower not in _LINKS for word in tagged):
         is_sole, count = float(len(runs(base)) == 1), len(topic.split())
         fit = {"sole": is_sole, "words": min(8, count) / 8}
@@ -269,14 +388,137 @@ def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
         yield Completion(_sentence(f"{typed} ({topic})"), "topic", fit)
 
 
-def _is_clause(tagged: Sequence[TaggedWord]) -> bool:
-    """Whether the words ask by themselves, with a question word and an auxiliary, or an auxiliary
-    first.
+def _ends_in_a_verb(part: QuestionPart, base: str) -> bool:
+    """Whether the part is a name and the verb after "did" ("What did Ann Ray lead?"), which is no
+    one's name.
     """
-    after_links = [word.lower for word in tagged if word.lower not in _LINKS]
-    if AUXILIARIES.isdisjoint(after_links):
+    first, last = part.text.split()[0], part.text.split()[-1]
+    is_mixed = _is_name(first) and not _is_name(last)
+    is_last = part.start + len(part.text) == len(base)
+    return is_mixed and is_last and part.word_before in _DO
+
+
+def _lead(tagged: Sequence[TaggedWord]) -> int:
+    """The row of the first content word."""
+    return next((row for row, word in enumerate(tagged) if not word.is_empty), len(tagged))
+
+
+def _fragments(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Fragment]:
+    """What may replace a part of the last question: all from the first content word on, or the last
+    run of content words ("no sorry, Plum Lane"), without "one" at the end. Of a clause only what
+    may be all that follows its auxiliary ("does the Tuna too?").
+    """
+    content = runs(typed)
+    if not content:
+        return
+    if _is_clause(tagged):
+        first = next(word.lower for word in tagged if word.lower not in _LINKS)
+        after = [word.lower for word in tagged if word.start > content[-1][-1].start]
+        is_short = len(content) == 1 and len(content[0]) <= _LONGEST_PART
+        if first not in AUXILIARIES or not is_short or not _TRAILING.issuperset(after):
+            return
+    rows = {word.start: row for row, word in enumerate(tagged)}
+    first_lead = next((w for run in content for w in run if w.lower not in _OPENING), content[0][0])
+    last_lead = content[-1][0]
+    whole_end = max(
+        content[-1][-1].end, *(word.end for word in tagged if word.lower not in _TRAILING)
+    )
+    proposed: dict[str, Fragment] = {}
+    for lead, end, is_tail in (
+        (first_lead, whole_end, False),
+        (last_lead, content[-1][-1].end, True),
+    ):
+        text = typed[lead.start : end]
+        if "," in text or (is_tail and "," not in typed[: lead.start]):
+            continue
+        article, word_before = _before(tagged, rows[lead.start])
+        has_article = bool(article) or word_before in ARTICLES
+        for suffix in ("", " one", " ones"):
+            if text.lower().endswith(suffix):
+                shortened = text[: len(text) - len(suffix)]
+                features = {"tail": float(is_tail), "one": float(bool(suffix))}
+                made = Fragment(shortened, word_before, has_article, features)
+                proposed.setdefault(shortened, made)
+    yield from proposed.values()
+
+
+def _replaced(base: str, fragment: Fragment, parts: Sequence[QuestionPart]) -> Iterator[Completion]:
+    """The last question with a fragment in the place of each part, but never with a name in part,
+    nor with a name beside another, nor with one word twice.
+    """
+    new = fragment.text.lower().split()
+    has_names = bool(_names(words(base)[1:])) and any(map(_is_name, fragment.text.split()))
+    for part in parts:
+        is_doubled = (part.left and part.left.lower == new[0]) or (
+            part.right and part.right.lower == new[-1]
+        )
+        two_names = has_names and not part.has_name
+        if is_doubled or two_names or _cuts_a_name(part, fragment.text):
+            continue
+        text = base[: part.start] + fragment.text + base[part.start + len(part.text) :]
+        fit = _replaced_features(part, fragment)
+        yield Completion(
+            text=_sentence(text),
+            kind="replaced",
+            features=fit | part.features | fragment.features,
+            replaced_name=part.text if part.has_name else "",
+        )
+
+
+def _cuts_a_name(part: QuestionPart, fragment: str) -> bool:
+    """Whether a part of a name would be left beside the fragment, as in "Alder Payroll" for "Alder"
+    after "Brightline Payroll", or a name before another. A number or letter may take the place of
+    another one: "Form B12". Two things of one kind do not share what stands before it: "the Ridge
+    trail" after "the south trail".
+    """
+    replaced, replacement = part.text.split(), fragment.split()
+    if part.left is not None and replaced[-1].lower() == replacement[-1].lower():
+        return True
+    left = part.left is not None and part.left.is_name
+    right = part.right is not None and part.right.is_name
+    if left and _is_code(part.text) and _is_code(fragment):
+        left = False
+    goes_on_left = left and (_is_name(replaced[0]) or _is_name(replacement[0]))
+    goes_on_right = right and (_is_name(replaced[-1]) or _is_name(replacement[-1]))
+    return goes_on_left or goes_on_right
+
+
+def _is_code(text: str) -> bool:
+    """Whether it is one word with a digit, or one letter."""
+    return " " not in text and (len(text) == 1 or any(map(str.isdigit, text)))
+
+
+def _topic(base: str, tagged: Sequence[TaggedWord]) -> str:
+    """The last two runs of content words of the last question, or of the brackets at its end, so
+    that they do not pile up over turns: what a question is about stands at its end. Without its
+    names if the new question has its own.
+    """
+    topic = base[base.rfind("(") + 1 : -1] if base.endswith(")") else base
+    has_name = bool(_names(tagged))
+    kept = [
+        topic[run[0].start : run[-1].end]
+        if not has_name
+        else " ".join(topic[word.start : word.end] for word in run if not word.is_name)
+        for run in runs(topic)[-_TOPIC_RUNS:]
+    ]
+    return " ".join(filter(None, kept))
+
+
+def _is_clause(tagged: Sequence[TaggedWord]) -> bool:
+    """Whether the words ask by themselves: an auxiliary first, or a question word and an auxiliary
+    or a verb ("who decides on it?").
+    """
+    after_links = [word for word in tagged if word.lower not in _LINKS]
+    if not after_links:
         return False
-    return after_links[0] in AUXILIARIES or not QUESTION_WORDS.isdisjoint(after_links)
+    first, *rest = after_links
+    if first.lower in AUXILIARIES:
+        return True
+    asked = {word.lower for word in after_links}
+    if not AUXILIARIES.isdisjoint(asked) and not QUESTION_WORDS.isdisjoint(asked):
+        return True
+    is_lead = [word.lower for word in after_links[:2]] in (*_LEADS, ["what", "if"])
+    return first.lower in QUESTION_WORDS and not is_lead and not all(w.is_empty for w in rest)
 
 
 def _short_answer(answer: str | None) -> str:
@@ -288,7 +530,8 @@ def _parts(base: str) -> Iterator[QuestionPart]:
     """Runs of content words and short parts of them."""
     tagged, all_runs = words(base), runs(base)
     rows = {word.start: row for row, word in enumerate(tagged)}
-
+    by_verb = next((word.lower for word in tagged if word.lower in AUXILIARIES), "none")
+    by_verb = "be" if by_verb in BE else "do" if by_verb in _DO else by_verb
     for run in all_runs:
         _, auxiliary = _before(tagged, rows[run[0].start])
 
@@ -309,11 +552,20 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                     ),
                     "after preposition": float(word_before in PREPOSITIONS),
                     "place": start / len(base),
+                    f"after {word_before}": float(word_before in QUESTION_WORDS | {"many", "much"}),
+                    f"ends, {by_verb}": float(run[last].end == len(base)),
                     "sole": float(not rivals),
                     "rivals": min(4, rivals) / 4,
                 }
-
-                yield QuestionPart(text, start, article + text, word_before, features)
+                yield QuestionPart(
+                    text=text,
+                    start=start,
+                    name=article + text,
+                    word_before=word_before,
+                    features=features,
+                    left=run[first - 1] if first else None,
+                    right=run[last + 1] if left_after else None,
+                )
 
 
 def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
@@ -322,17 +574,25 @@ def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
     return ("the ", before[-2]) if before[-1] == "the" else ("", before[-1])
 
 
-def _continued(
-    base: str, typed: str, lead: Sequence[TaggedWord], fragment: str, answer: str
-) -> Iterator[Completion]:
+def _continued(base: str, typed: str, lead: Sequence[TaggedWord]) -> Iterator[Completion]:
     """The last question continued by the new words, from their first preposition on."""
-    start = next((word.start for word in lead if word.lower in PREPOSITIONS), None)
-    added = fragment if start is None else typed[start:]
-    if not added or any(word.lower in QUESTION_WORDS for word in words(added)[:1]):
+    preposition = next((word for word in lead if word.lower in PREPOSITIONS), None)
+    opening = [word.lower for word in lead if word.lower not in _LINKS][:2]
+    if preposition is None or opening in _LEADS:
         return
-    yield Completion(_sentence(f"{base} {added}"), "continued")
-    if answer and pointers(added):
-        yield Completion(_sentence(f"{base} {_put(added, answer)}"), "continued answer")
+    added = typed[preposition.start :]
+    if any(word.lower in QUESTION_WORDS - _CONDITIONS for word in words(added)[:1]):
+        return
+    names, tagged = _names(words(base)[1:]), _names(words(added))
+    is_again = preposition.lower in {word.lower for word in words(base)}
+    if names and tagged and is_again:  # two names of one kind
+        return
+    fit = {
+        "again": float(is_again),
+        "two names": float(bool(names and tagged)),
+        f"with {preposition.lower}": 1.0,
+    }
+    yield Completion(_sentence(f"{base} {added}"), "continued", fit)
 
 
 def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Completion]:
@@ -349,10 +609,12 @@ def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterato
 def _put(text: str, name: str) -> str:
     """The text with a name for each word that points to something."""
     for word in reversed(pointers(text)):
+        before = next((other for other in reversed(words(text)) if other.end < word.start), None)
+        is_place = word.lower == "there" and (before is None or before.lower not in PREPOSITIONS)
         after = next((other for other in words(text) if other.start > word.start), None)
         owns = word.lower in _OWNING and after is not None and not after.is_empty
         owner = ("'" if name.endswith("s") else "'s") if owns else ""
-        text = text[: word.start] + name + owner + text[word.end :]
+        text = text[: word.start] + "in " * is_place + name + owner + text[word.end :]
     return text
 
 
@@ -383,9 +645,33 @@ def _typed_features(question: str, turn: PreviousTurn) -> dict[str, float]:
         "one word": float(len(tagged) == 1),
         "answered": float(bool(_short_answer(turn.answer))),
         "you": float(any(word.lower in ("you", "your") for word in tagged)),
+        "own name": float(bool(_names(tagged[1:]) - _names(words(turn.question)))),
+        "runs": min(3, len(runs(question))) / 3,
+        "bare": float(_is_bare(tagged)),
+        "bare words": min(6, len(tagged)) / 6 * _is_bare(tagged),
+        "inner": float(_points_inside(question, tagged)),
         **{f"begins {beginning}": 1.0 for beginning in _beginnings(tagged)},
         **{f"points {_POINTERS[word.lower]}": 1.0 for word in pointers(question)},
     }
+
+
+def _is_bare(tagged: Sequence[TaggedWord]) -> bool:
+    """Whether it is no sentence and leads to none: "parking fee", not "and the fee?"."""
+    return (
+        bool(tagged) and not tagged[0].is_empty and AUXILIARIES.isdisjoint(w.lower for w in tagged)
+    )
+
+
+def _points_inside(question: str, tagged: Sequence[TaggedWord]) -> bool:
+    """Whether a thing is named before the first pronoun: "must guests pay when they leave?"."""
+    starts = {word.start for word in pointers(question)}
+    pointer = next((row for row, word in enumerate(tagged) if word.start in starts), 0)
+    if pointer < 2 or tagged[pointer - 1].lower not in _JOINS:
+        return False
+    before = tagged[: pointer - 1]
+    return any(word.lower in AUXILIARIES for word in before) and any(
+        not word.is_empty for word in before
+    )
 
 
 def _beginnings(tagged: Sequence[TaggedWord]) -> list[str]:
@@ -399,9 +685,14 @@ def _beginnings(tagged: Sequence[TaggedWord]) -> list[str]:
     return beginning[:1] + both
 
 
-def _replaced_features(part: QuestionPart, fragment: str, word_before: str) -> dict[str, float]:
-    """How a fragment after `word_before` fits the part that it replaces."""
-    replaced, replacement = part.text.split(), fragment.split()
+def _replaced_features(part: QuestionPart, fragment: Fragment) -> dict[str, float]:
+    """How a fragment fits the part that it replaces."""
+    replaced, replacement, word_before = (
+        part.text.split(),
+        fragment.text.split(),
+        fragment.word_before,
+    )
+    has_name = any(map(_is_name, replacement))
     shape, new_shape = _shape(replaced[-1]), _shape(replacement[-1])
     return {
         "alike": _likeness(replaced[-1], replacement[-1]),
@@ -410,7 +701,10 @@ def _replaced_features(part: QuestionPart, fragment: str, word_before: str) -> d
         "both numbers": float(shape == "0" == new_shape),
         "same length": float(len(replaced) == len(replacement)),
         "same preposition": float(word_before in PREPOSITIONS and word_before == part.word_before),
-        "named": float(replaced[0][:1].isupper()),
+        "named": float(part.has_name),
+        "named, other": float(part.has_name and not has_name and not fragment.has_article),
+        "named, a thing": float(part.has_name and not has_name and fragment.has_article),
+        "a thing": float(not part.has_name and fragment.has_article),
     }
 
 
@@ -450,14 +744,29 @@ def _likeness(word: str, replacement: str) -> float:
 
 
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
-    """The index of the completion to ask: as typed, first of the options, unless the question
-    probably refers to the last turn. One that reads like a question is preferred to one with a
-    topic in brackets.
+    """The index of the completion to ask, if the question is no talk: as typed, first of the
+    options, unless it probably refers to the last turn. A fragment ("and in May?") is completed
+    sooner than what may be a question of its own, and one that reads like a question is preferred
+    to one with a topic in brackets.
     """
-    if chances[0] > 1 - UNSURE or len(options) == 1:
+    limit = _limit(options[0].text)
+    completed = [row for row, option in enumerate(options) if option.kind not in ("typed", "talk")]
+    follows = sum(chances[row] for row in completed)
+    if follows < limit * (follows + chances[0]):
         return 0
     weights = [_TOPIC if option.kind == "topic" else 1.0 for option in options]
-    return max(range(1, len(options)), key=lambda row: weights[row] * chances[row])
+    return max(completed, key=lambda row: weights[row] * chances[row])
+
+
+def _limit(question: str) -> float:
+    tagged = words(question)
+    is_fragment = not _is_clause(tagged) and (len(tagged) == 1 or not _is_bare(tagged))
+    return UNSURE_FRAGMENT if is_fragment else UNSURE
+
+
+def talk_chance(options: Sequence[Completion], chances: Sequence[float]) -> float:
+    """The probability that the question is talk."""
+    return sum(p for option, p in zip(options, chances, strict=True) if option.kind == "talk")
 
 
 def probabilities(
@@ -469,6 +778,13 @@ def probabilities(
     logits = [sum(model.get(name, 0.0) * value for name, value in values) for values in features]
     odds = [math.exp(logit - max(logits)) for logit in logits]
     return [value / sum(odds) for value in odds]
+
+
+@functools.cache
+def _talk_words() -> Set[str]:
+    """The words that the model has seen in talk."""
+    said = "talk: says "
+    return frozenset(name.removeprefix(said) for name in _weights() if name.startswith(said))
 
 
 @functools.cache

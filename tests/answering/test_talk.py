@@ -14,6 +14,7 @@ from rag.answering.suggestions import REPLY
 from rag.engine import Engine
 from rag.render import terminal
 from rag.render.cited import cited
+from rag.session import Conversation
 from rag.settings import Settings
 from rag.types import TALK, Answer, Block, Document
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
@@ -63,6 +64,19 @@ def test_talk_is_never_answered_from_a_document(engine: Engine) -> None:
     assert (answer.citations, answer.hits, answer.alternatives) == ((), (), ())
     assert answer.receipt is not None
     assert engine.ask("Where was the lamp lit?").form != TALK
+
+
+def test_talk_after_a_question_is_not_completed(engine: Engine) -> None:
+    conversation = Conversation()
+
+    def asked(question: str) -> Answer:
+        return conversation.ask(engine, conversation.understand(question), None, ())
+
+    assert asked("Where was the lamp lit?").text == "Vienna"
+    for typed in ("hello again", "ok thanks"):
+        reply = asked(typed)
+        assert (reply.form, reply.question, reply.text) == (TALK, typed, None)
+    assert asked("Where was the pump lit?").form != TALK
 
 
 def test_suggested_questions_have_an_answer(engine: Engine) -> None:

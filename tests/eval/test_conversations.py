@@ -3,7 +3,14 @@
 import json
 from collections import Counter
 
-from eval.experiments.conversations import GOLD, PAIRS, closeness, conversations, pairs
+from eval.experiments.conversations import (
+    GOLD,
+    PAIRS,
+    closeness,
+    conversations,
+    names_kept,
+    pairs,
+)
 from rag.evaluation.set_files import json_lines
 from rag.meaning.followups import MODEL
 
@@ -34,4 +41,14 @@ def test_completions_come_closer_to_the_meaning_than_questions_as_typed() -> Non
     assert not asked & {row["last"] for row in json_lines(PAIRS)}
     figures = closeness(pairs("report"), json.loads(MODEL.read_text(encoding="utf-8")))
     assert figures["completed"] > figures["typed"] + 0.3
-    assert figures["changed but complete"] < 0.15
+    assert figures["changed but complete"] < 0.05
+
+
+def test_two_names_of_one_kind_are_seldom_blended() -> None:
+    figures = names_kept("report")
+    assert figures["blended"] < 0.05
+    assert figures["as expected"] > 0.9
+    assert figures["changed but complete"] == 0
+    assert figures["noted but complete"] == 0
+    assert figures["wrongly taken for talk"] == 0
+    assert figures["taken for talk"] > 0.7

@@ -67,7 +67,7 @@ def test_an_unclear_antecedent_gives_the_whole_topic() -> None:
     "typed",
     [
         "When was the IAEA founded?", "What did the talks of 2013 achieve?",
-        "How much sugar is in the cake?", "Is there a dining car?", "thanks", "Who are you?", "",
+        "How much sugar is in the cake?", "Is there a dining car?", "thanks", "",
     ],
 )  # fmt: skip
 def test_complete_questions_are_unchanged(typed: str) -> None:
@@ -78,7 +78,11 @@ def test_complete_questions_are_unchanged(typed: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "is_noted"),
-    [("Where are the fuses?", False), ("Who empties the bins?", False), ("and the US?", True)],
+    [
+        ("Where are the fuses?", False),
+        ("Who empties the bins?", False),
+        ("Who empties the other bins?", True),
+    ],
 )
 def test_only_what_may_be_incomplete_is_noted(typed: str, is_noted: bool) -> None:
     last = PreviousTurn("When was the pump replaced?", "in May")
@@ -109,7 +113,7 @@ def test_there_after_is_points_to_nothing() -> None:
 
 def test_each_completion_is_proposed_once_and_probabilities_sum_to_one() -> None:
     options = completions("and for the cellar?", PreviousTurn("What is the rent of the flat?"))
-    texts = [one.text for one in options]
+    texts = [one.text for one in options if one.kind != "talk"]
     assert options[0].kind == "typed"
     assert "What is the rent of the flat for the cellar?" in texts
     assert len(set(texts)) == len(texts)
@@ -133,3 +137,87 @@ def test_many_long_turns_take_little_time() -> None:
 def test_only_function_words_name_nothing() -> None:
     assert not names_something("and who?")
     assert names_something("and the deposit?")
+
+
+CONTRACT = PreviousTurn("When does the Brightline Payroll contract end?", "31 March 2026")
+
+
+@pytest.mark.parametrize(
+    ("typed", "complete"),
+    [
+        ("What about Alder?", "When does the Alder contract end?"),
+        ("and Alder Cleaning?", "When does the Alder Cleaning contract end?"),
+    ],
+)
+def test_a_completion_has_one_subject(typed: str, complete: str) -> None:
+    rewrite = understand(typed, CONTRACT)
+    assert rewrite.question == complete
+    assert not any("Brightline" in text or "Payroll" in text for text, _ in rewrite.others)
+    assert rewrite.renames
+    assert not rewrite.is_about_the_last
+
+
+def test_a_number_may_take_the_place_of_a_number_in_a_name() -> None:
+    asked = understand("and C40?", PreviousTurn("How many copies of Form B12 must I send?"))
+    assert asked.question == "How many copies of Form C40 must I send?"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["How much does Alder Cleaning cost?", "Who signed for Alder Cleaning?", "Is Dr Osei in?"],
+)
+def test_nothing_is_added_to_a_question_with_a_subject_of_its_own(typed: str) -> None:
+    rewrite = understand(typed, CONTRACT)
+    assert (rewrite.question, rewrite.note, rewrite.others) == (typed, "", ())
+
+
+def test_a_topic_in_brackets_does_not_grow_over_turns() -> None:
+    last = PreviousTurn("Which one is the default (compression settings server)?", "fast")
+    topics = [one.text for one in completions("which one is better?", last) if one.kind == "topic"]
+    assert topics == ["Which one is better (compression settings server)?"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["thanks a lot", "ok", "great, thanks!", "help", "hello again", "got it", "Who are you?"],
+)
+def test_talk_is_not_completed(typed: str) -> None:
+    rewrite = understand(typed, CONTRACT)
+    assert rewrite.is_talk
+    assert (rewrite.question, rewrite.note, rewrite.others) == (typed, "", ())
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["heating?", "Parking", "insurance", "and when does it start?", "why?", "ok, and Alder?"],
+)
+def test_a_topic_or_a_follow_up_is_no_talk(typed: str) -> None:
+    assert not understand(typed, CONTRACT).is_talk
+
+
+def answered(*turns: tuple[str, str | None]) -> Conversation:
+    return Conversation.of([Turn(question=question, answer=answer) for question, answer in turns])
+
+
+def test_talk_leaves_the_topic() -> None:
+    talk = answered((CONTRACT.question, "31 March 2026"), ("thanks", None), ("ok great", None))
+    assert talk.understand("What about Alder?").question == "When does the Alder contract end?"
+
+
+def test_words_do_not_pile_up_over_turns() -> None:
+    talk = answered(
+        ("Which compression settings does the server have?", "off, fast, best"),
+        ("which one is the default?", "fast"),
+        ("which one is the slowest?", "best"),
+        ("which one is the safest?", None),
+    )
+    asked = talk.understand("which one is the newest?").question
+    assert len(asked.split()) <= 9
+    assert not {"default", "slowest", "safest"} & set(asked.split())
+
+
+def test_a_name_without_an_answer_is_still_the_subject() -> None:
+    talk = answered((CONTRACT.question, "31 March 2026"), ("What about Alder?", None))
+    asked = talk.understand("and when does it start?").question
+    assert "Alder" in asked
+    assert "Brightline" not in asked
