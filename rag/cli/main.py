@@ -7,7 +7,9 @@ import importlib
 import io
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -219,6 +221,24 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _in_lines(message: str) -> str:
+    """The message in lines of whole words, if a person reads it on a terminal."""
+    if not sys.stderr.isatty():
+        return message
+    width = shutil.get_terminal_size().columns
+    lines: list[str] = []
+    for line in message.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [line]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run the command line; an expected error is one message. Without arguments: the prompt."""
     # Titles may have characters that the terminal's encoding lacks.
@@ -228,7 +248,7 @@ def main() -> None:
     try:
         cli.main(arguments, standalone_mode=False)
     except RagError as error:
-        click.echo(f"rag: {error}", err=True)
+        click.echo(_in_lines(f"rag: {error}"), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

@@ -179,7 +179,7 @@ def _refusal(answer: Answer) -> list[str]:
 
 def _near(number: int, place: Citation | Hit) -> list[str]:
     """A passage of a refusal: its source, and two lines of it around the quote."""
-    parts = ("", "", place.passage.text) if isinstance(place, Hit) else view.marked(place)
+    parts = ("", "", view.body(place)) if isinstance(place, Hit) else view.marked(place)
     source = place.passage if isinstance(place, Hit) else place
     room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
     before, quote, after = map(clean, view.excerpt(*parts, room))

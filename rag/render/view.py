@@ -305,6 +305,13 @@ def _is_same_source(left: Citation, right: Citation) -> bool:
     return left.document_id == right.document_id and path_to(left) == path_to(right)
 
 
+def body(hit: Hit) -> str:
+    """The passage's text without the heading that is shown above it."""
+    passage = hit.passage
+    innermost = title_and_headings(passage.title, passage.headings)[-1:]
+    return passage.text.removeprefix("".join(innermost)).strip()
+
+
 def shortened(text: str, limit: int = 600) -> str:
     """Text on one line, cut at `limit` characters."""
     line = " ".join(text.split())

@@ -260,7 +260,7 @@ class Screen:
 
     def _near(self, number: int, place: Citation | Hit) -> None:
         """A passage of a refusal: its source, and two lines of it around the quote."""
-        parts = ("", "", self._body(place)) if isinstance(place, Hit) else view.marked(place)
+        parts = ("", "", view.body(place)) if isinstance(place, Hit) else view.marked(place)
         source = place.passage if isinstance(place, Hit) else place
         room = view.NEAREST_LINES * (self.width - 5) - _SLACK
         before, quote, after = map(clean, view.excerpt(*parts, room))
@@ -323,13 +323,7 @@ class Screen:
             self._hit(number, hit, f"score {hit.score:.3f}")
 
     def _hit(self, number: int, hit: Hit, about: str = "") -> None:
-        self._entry(number, hit.passage, Text(clean(self._body(hit))), about)
-
-    def _body(self, hit: Hit) -> str:
-        """The passage's text without the heading that is shown above it."""
-        passage = hit.passage
-        innermost = title_and_headings(passage.title, passage.headings)[-1:]
-        return passage.text.removeprefix("".join(innermost)).strip()
+        self._entry(number, hit.passage, Text(clean(view.body(hit))), about)
 
 
 def _single(text: Text) -> Text:
