@@ -245,6 +245,37 @@ _WHICH = re.compile(
 )
 
 
+_UNNAMED = re.compile(r"(?:what|where|which ones?) (?P<rest>.+)", re.IGNORECASE)
+_ENDING = re.compile(
+    r"(?:ends?|expires?|finish(?:es)?|stops?|lapses?|runs? out|(?:is|are|'s) (?:up|over))"
+    r" (?P<when>.+)",
+    re.IGNORECASE,
+)
+_LAST_QUARTER = re.compile(r"(?i)\b(?:in )?the last quarter of (?P<year>\d{4})\b")
+_BEYOND = re.compile(r"(?i)\b(?:am i|are we) (?:tied into|bound|committed)\b.* beyond (?P<when>.+)")
+
+
+def _of_agreements(rest: str, kinds: Kinds) -> ShelfQuestion | None:
+    """ "What runs out in 2026?", "where must I give ninety days' warning": no documents are named,
+    but only agreements end on a day or ask for notice.
+    """
+    documents = kinds.of("contracts")
+    if not documents:
+        return None
+    rest = re.sub(r"(?i)\bat new year['’]s eve\b", "on 31 December", rest)
+    rest = _LAST_QUARTER.sub(r"in October, November or December \g<year>", rest)
+    if beyond := _BEYOND.fullmatch(rest):
+        rest = f"ends after {beyond['when']}"
+    column: ShelfColumn | None = None
+    if (match := _ENDING.fullmatch(rest)) and (ranges := date_ranges(match["when"])):
+        column = ShelfColumn(
+            "When does the contract end?", "date", Test("date", match["when"], ranges)
+        )
+    elif (match := _NOTICE.fullmatch(rest)) and quantity(_amount_in(match["amount"])):
+        column = _notice(match, "contract")
+    return ShelfQuestion("contracts", documents, (column,)) if column else None
+
+
 def understand(question: str, kinds: Kinds) -> ShelfQuestion | None:
     """The question as a grid; None if it is not one, or names no documents that are there."""
     text = " ".join(question.split()).rstrip(" ?.!")
@@ -261,8 +292,10 @@ def understand(question: str, kinds: Kinds) -> ShelfQuestion | None:
     if match := _COUNT.fullmatch(text):
         asked = _listed(match["rest"], kinds)
         return replace(asked, operation="count") if asked and asked.operation == "list" else None
-    if match := _WHICH.fullmatch(text):
-        return _listed(match["rest"], kinds)
+    if (match := _WHICH.fullmatch(text)) and (read := _listed(match["rest"], kinds)):
+        return read
+    if match := _UNNAMED.fullmatch(text):
+        return _of_agreements(match["rest"], kinds)
     return None
 
 
@@ -587,9 +620,8 @@ def _predicate(predicate: str, subject: str) -> ShelfColumn | None:
         asked = f"When does the {subject} {_base(match['verb'])}?"
         return ShelfColumn(asked, "date", Test("date", match["when"], ranges))
 
-    if (match := _NOTICE.fullmatch(predicate)) and quantity(match["amount"]):
-        asked = f"How much {match['noun']} does the {subject} need{match['rest'] or ''}?"
-        return ShelfColumn(asked, "number", Test("amount", _amount_in(match["amount"])), "duration")
+    if (match := _NOTICE.fullmatch(predicate)) and quantity(_amount_in(match["amount"])):
+        return _notice(match, subject)
 
     if match := _LIMIT.fullmatch(predicate):
         words = f"{match['bound'] or ''} {match['amount']}".strip()
@@ -605,8 +637,16 @@ def _predicate(predicate: str, subject: str) -> ShelfColumn | None:
     return _polar(predicate, subject)
 
 
+def _notice(match: re.Match[str], subject: str) -> ShelfColumn:
+    """The column of a length of notice."""
+    asked = f"How much notice does the {subject} need{match['rest'] or ''}?"
+    return ShelfColumn(asked, "number", Test("amount", _amount_in(match["amount"])), "duration")
+
+
 def _amount_in(words: str) -> str:
     """The words from the first that is part of an amount on: "90 days" in "for 90 days"."""
+    if one := re.search(r"(?i)\ban? (?P<unit>day|week|month|year)$", words):
+        return f"one {one['unit']}"
     _, _, rest = words.partition(" ")
     return rest if quantity(rest) else words
 

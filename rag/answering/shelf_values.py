@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from calendar import monthrange
 from collections.abc import Sequence
@@ -165,7 +166,7 @@ def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
             return number >= goal
         case "at most":
             return number <= goal
-    return value.number == wanted.number and value.unit == wanted.unit
+    return math.isclose(number, goal)
 
 
 def order(value: Value) -> tuple[str, float | str] | None:

@@ -49,6 +49,20 @@ def asked(question: str) -> tuple[str, int, list[str]]:
             2,
             "What is the fixed fee per month? amount per",
         ),
+        ("what runs out in 2026", "list", 6, "When does the contract end? date date"),
+        ("what am I tied into beyond 2027", "list", 6, "When does the contract end? date date"),
+        (
+            "where must I give ninety days' warning",
+            "list",
+            6,
+            "How much notice does the contract need? number amount",
+        ),
+        (
+            "which deals can I leave with a month's warning",
+            "list",
+            6,
+            "How much notice does the deal need? number amount",
+        ),
         ("Which contracts end in 2026?", "list", 6, "When does the contract end? date date"),
         ("Which lease ends last?", "most", 2, "When does the lease end? date any"),
         (
@@ -181,6 +195,8 @@ def test_a_month_that_a_day_divides_is_unsure() -> None:
     [
         ("90 days", "90 days", True),
         ("90 days", "three months", False),
+        ("12 months", "one year", True),
+        ("14 days", "two weeks", True),
         ("more than £500", "£640", True),
         ("more than £500", "£500", False),
         ("more than £500", "€640", None),
