@@ -4,14 +4,14 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
 ablations and fits take seconds. SET is seeds, forms, technical, household, tables, tables-held-out,
-mixed, reports, squad, own, clapnq, cmu, conditions or a collection; FOLDER is made by `python -m
-eval.gold.collections`; DATA contains squad-dev-36.json.gz, whose held-out articles are used; the
-folder `asked` beside it contains CLAPNQ (Rosenthal et al. 2024: search queries with long answers,
-and the sentences that people marked) and CMU's Question-Answer dataset (Smith, Heilman & Hwa 2008:
-questions about whole articles, half of them yes or no). For own, the held-out questions of our own,
-DATA is what `python -m eval.gold.training` made. For conditions, yes/no questions about rules that
-depend or do not, which are all for fitting, the folders `claims` and `collections` are beside DATA,
-too. Nothing is read twice.
+mixed, reports, figures, figures-held-out, squad, own, clapnq, cmu, conditions or a collection;
+FOLDER is made by `python -m eval.gold.collections`; DATA contains squad-dev-36.json.gz, whose
+held-out articles are used; the folder `asked` beside it contains CLAPNQ (Rosenthal et al. 2024:
+search queries with long answers, and the sentences that people marked) and CMU's Question-Answer
+dataset (Smith, Heilman & Hwa 2008: questions about whole articles, half of them yes or no). For
+own, the held-out questions of our own, DATA is what `python -m eval.gold.training` made. For
+conditions, yes/no questions about rules that depend or do not, which are all for fitting, the
+folders `claims` and `collections` are beside DATA, too. Nothing is read twice.
 """
 
 import functools
@@ -72,17 +72,19 @@ COLLECTIONS = (
     "rivergrove",
 )
 """Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
-_FOLDERS = "household tables tables-held-out mixed reports attributes records".split()
+_FOLDERS = "household tables tables-held-out mixed reports attributes records figures".split()
 """Sets whose documents are in a folder of eval/gold of the same name."""
 _OF_DATA = "squad own clapnq cmu conditions".split()
 """Sets whose documents and questions are made of DATA."""
 SETS: dict[str, int | None] = dict.fromkeys(
-    ("seeds", "forms", "technical", *_FOLDERS, *_OF_DATA, *COLLECTIONS)
-) | {"seeds": 250, "squad": 400, "own": 300}
+    ("seeds", "forms", "technical", *_FOLDERS, "figures-held-out", *_OF_DATA, *COLLECTIONS)
+) | {"seeds": 250, "squad": 400, "own": 300, "figures": 75, "figures-held-out": 100}
 """Number of questions per set; None for all."""
-_CORPORA = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"} | {
-    name: ROOT / "eval/gold" / name for name in _FOLDERS
-}
+_CORPORA = {
+    "seeds": ROOT / "seeds",
+    "forms": ROOT / "eval/gold/office",
+    "figures-held-out": ROOT / "eval/gold/figures",
+} | {name: ROOT / "eval/gold" / name for name in _FOLDERS}
 HALVED = (*COLLECTIONS, "clapnq", "cmu")
 """Sets of which half is for fitting and half for reporting."""
 NAMES = click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
