@@ -1,0 +1,429 @@
+"""Fits the model that matches what a question measures to the rows of tables, and reports it.
+
+python -m eval.experiments.fit_figures [--into FILE] [--measure] [--out FILE]
+
+The questions are those of eval/gold/figures-cells.jsonl on the reports of eval/gold/figures/, in
+both wordings; half of the companies are for fitting, the others for reporting. Each is asked of the
+reports of its company and one of another. Near misses that the company's other report answers are
+left out. Two parts are fitted: a map of low rank on the embedder's vectors, which brings what
+people call a figure near what statements call it, trained contrastively on the questions, with all
+other rows of the reports as negatives, and on the names of eval/gold/training-measures.jsonl; then
+a softmax over the rows, or none of them, for figures and for groups of which one is the largest.
+The report on the fitting half leaves two companies out in turn. No reader takes part: an answer
+here is the figure that the tables propose.
+"""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from eval.scripts import GOLD, OUT, PATH, SEED, finished, script
+from rag import build
+from rag.answering import table_figures as tables
+from rag.answering.candidate import Candidate
+from rag.answering.table_figures import Asked, Line, Matcher, Names, Weights
+from rag.evaluation.set_files import json_lines
+from rag.facts import without_notes
+from rag.parsing.load import load_data
+from rag.settings import Settings
+from rag.types import Document
+
+RANK, STEPS, RATE, DECAY, TEMPERATURE = 48, 100, 4e-3, 3e-2, 0.06
+FOLDS = 3
+BATCH, NAMES_BATCH = 24, 128
+PENALTY = 4e-3
+"""Of squared weights of the softmax, whose features have unit variance."""
+OF_NAMES = 1.0
+"""Weight of the names of measures beside the questions, in training the map."""
+
+Row = dict[str, Any]
+Matrix = NDArray[np.float32]
+Embed = Callable[[Sequence[str]], Matrix]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question in one wording, and the documents that are found for it, best first."""
+
+    row: Row
+    wording: str
+    question: str
+    documents: tuple[Document, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The lines of which a phrase of a question means those at `right`, or none."""
+
+    example: Example
+    asked: Asked
+    phrase: str
+    lines: tuple[Line, ...]
+    right: tuple[int, ...]
+
+
+# Questions
+
+
+def examples() -> list[Example]:
+    """The questions on the reports, each with the reports of its company and one of another."""
+    reports: dict[str, Document] = {}
+    for path in sorted((GOLD / "figures").iterdir()):
+        (document,) = load_data(f"figures/{path.name}", path.read_bytes()).documents
+        reports[path.name] = document
+    made: list[Example] = []
+    for row in json_lines(GOLD / "figures-cells.jsonl"):
+        if not row["document"].endswith(".md") or row.get("elsewhere"):
+            continue
+        wordings = {"question": row.get("question_named") or row["question"]}
+        if plain := row.get("plain"):
+            wordings["plain"] = plain
+        own = company(row["document"])
+        others = [name for name in reports if company(name) != own]
+        names = [name for name in reports if company(name) == own]
+        names.append(random.Random(row["id"]).choice(others))
+        documents = tuple(reports[name] for name in names)
+        made += [Example(row, *wording, documents) for wording in wordings.items()]
+    return made
+
+
+def company(file: str) -> str:
+    """The company's part of a report's file name."""
+    return re.split("-(?:FY|20)", file)[0]
+
+
+def _file(document: Document) -> str:
+    return document.id.rpartition("/")[2]
+
+
+def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
+    """What the question's phrases choose from: one, or two for a share or a sum."""
+    asked = tables.asked(example.question)
+    if asked is None or asked.operation in ("most", "least"):
+        return
+    lines = tables.lines_near(asked, example.documents, matcher)
+    able = [line for line in lines if tables.can_answer(asked, line)]
+    is_figure = example.row["kind"] in ("lookup", "synonym")
+    cells = example.row["cells"] if is_figure == (not asked.operation) else []
+    files = {example.row["document"], *example.row.get("also", [])}
+    for number, phrase in enumerate(asked.measures):
+        if not able:
+            return
+        cell = cells[min(number, len(cells) - 1)] if cells else None
+        keys = {
+            tables.figure_key(line, asked)
+            for line in able
+            if cell and _file(line.document) in files and _states(line, asked, cell)
+        }
+        right = tuple(n for n, line in enumerate(able) if tables.figure_key(line, asked) in keys)
+        yield Choice(example, asked, phrase, tuple(able), right)
+
+
+def _states(line: Line, asked: Asked, cell: Row) -> bool:
+    fact = tables.figure_of(line, asked.targets[0])
+    label = without_notes(cell["row"])
+    return fact is not None and fact.text == cell["value"] and line.label == label
+
+
+# The map of vectors
+
+
+def names() -> list[tuple[list[str], list[str]]]:
+    """What statements call a figure, and what people call it."""
+    rows = json_lines(GOLD / "training-measures.jsonl")
+    return [(row["labels"], row["asked"]) for row in rows]
+
+
+_FRAMES = ("{}", "{}", "how much was {}", "{} of the company", "how much {}", "the company's {}")
+
+
+def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matrix, Matrix]:
+    """(down, up) of the map, trained on questions of which a line is right, and on names."""
+    torch.manual_seed(seed)
+    numbers = random.Random(seed)
+    with_right = [choice for choice in chosen if choice.right]
+    place: dict[str, int] = {}
+
+    def number_of(text: str) -> int:
+        return place.setdefault(text, len(place))
+
+    asked_at = [
+        number_of(tables.Measure.of(choice.asked, choice.phrase, choice.lines).text)
+        for choice in with_right
+    ]
+    lines_at = [
+        (
+            torch.tensor([number_of(line.label) for line in choice.lines]),
+            torch.tensor([number_of(line.path) for line in choice.lines]),
+        )
+        for choice in with_right
+    ]
+    framed: list[tuple[int, int]] = []
+    labelled: list[tuple[int, int]] = []
+    for name, (labels, asked) in enumerate(names()):
+        labelled += [(name, number_of(text)) for text in labels]
+        for text in (*labels, *asked):
+            frame = numbers.choice(_FRAMES)
+            framed.append((name, number_of(frame.format(text.lower()))))
+
+    vectors = torch.from_numpy(matcher.vectors_of(list(place)))
+    dim = vectors.shape[1]
+    down = torch.nn.Parameter(torch.randn(dim, RANK) / dim**0.5)
+    up = torch.nn.Parameter(torch.zeros(RANK, dim))
+    optimizer = torch.optim.AdamW([down, up], lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    label_rows = torch.tensor([row for _, row in labelled])
+    label_names = torch.tensor([name for name, _ in labelled])
+
+    for _ in range(STEPS):
+        moved = torch.nn.functional.normalize(vectors + vectors @ down @ up, dim=-1)
+        loss = torch.zeros(())
+        batch = numbers.sample(range(len(with_right)), min(BATCH, len(with_right)))
+        near = moved[torch.tensor([asked_at[number] for number in batch])] @ moved.T / TEMPERATURE
+        for own, number in zip(near, batch, strict=True):
+            right = list(with_right[number].right)
+            for rows in lines_at[number]:
+                scores = own[rows]
+                loss = loss + (scores.logsumexp(0) - scores[right].logsumexp(0)) / (2 * BATCH)
+        part = numbers.sample(framed, NAMES_BATCH)
+        framed_vectors = moved[torch.tensor([row for _, row in part])]
+        scores = framed_vectors @ moved[label_rows].T / TEMPERATURE
+        same = torch.tensor([name for name, _ in part])[:, None] == label_names[None, :]
+        right_names = scores.masked_fill(~same, -torch.inf).logsumexp(1)
+        loss = loss + OF_NAMES * (scores.logsumexp(1) - right_names).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return down.detach().numpy().copy(), up.detach().numpy().copy()
+
+
+# The softmax
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features of candidates, shape (n, features), and those that are right: none for a refusal."""
+
+    features: Matrix
+    right: tuple[int, ...]
+
+
+def fit_softmax(made: Sequence[Rows]) -> Weights:
+    """Weights by which the right candidates, or none of them, are likeliest."""
+    stacked = np.concatenate([rows.features for rows in made]).astype(np.float64)
+    scale = stacked.std(axis=0)
+    scale[scale < 1e-6] = 1.0
+    features = [torch.from_numpy(rows.features / scale) for rows in made]
+    weights = torch.zeros(stacked.shape[1], dtype=torch.float64, requires_grad=True)
+    null = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    size = max(len(rows) for rows in features)
+    padded = torch.zeros(len(made), size, stacked.shape[1], dtype=torch.float64)
+    absent = torch.ones(len(made), size + 1, dtype=torch.bool)
+    wrong = torch.ones(len(made), size + 1, dtype=torch.bool)
+    for number, (rows, own) in enumerate(zip(made, features, strict=True)):
+        padded[number, : len(own)] = own
+        absent[number, : len(own)] = False
+        absent[number, size] = False
+        wrong[number, list(rows.right) or [size]] = False
+    optimizer = torch.optim.LBFGS([weights, null], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        scores = torch.cat([padded @ weights, null.expand(len(made), 1)], dim=1)
+        scores = scores.masked_fill(absent, -torch.inf)
+        right = scores.masked_fill(wrong, -torch.inf).logsumexp(1)
+        loss = (scores.logsumexp(1) - right).mean() + PENALTY * (weights**2).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    found = (weights.detach().numpy() / scale).astype(np.float32)
+    return Weights(found, float(null.detach()[0]))
+
+
+def group_rows(example: Example, matcher: Matcher) -> Rows | None:
+    """The groups of which a question may mean one, and those whose choice is right."""
+    asked = tables.asked(example.question)
+    if asked is None or asked.operation not in ("most", "least") or len(asked.targets) != 1:
+        return None
+    lines = tables.lines_near(asked, example.documents, matcher)
+    groups = tables.groups_to_choose(asked, lines)
+    if not groups:
+        return None
+    features = matcher.group_features(asked, asked.measures[0], groups)
+    picked = [tables.chosen(group, asked.operation) for group in groups]
+    answers = {without_notes(answer) for answer in example.row["answers"]}
+    right = tuple(n for n, item in enumerate(picked) if item and item.label in answers)
+    return Rows(features, right)
+
+
+def empty(embed: Embed, vectors: dict[str, Matrix]) -> Matcher:
+    """A matcher without weights, which reads tables; `vectors` keeps those of texts."""
+    none = np.zeros((1, 1), dtype=np.float32)
+    weights = Weights(none[0], 0.0)
+    unnamed = Names(none, np.zeros(1, dtype=np.int32), np.ones(1, dtype=bool))
+    return Matcher(weights, weights, embed, none, none, unnamed, vectors)
+
+
+def mapped(matcher: Matcher, down: Matrix, up: Matrix) -> Matcher:
+    """The matcher with a map, and with the names of measures as it moves them."""
+    moving = replace(matcher, down=down, up=up)
+    rows = [
+        (figure, text, text in labels)
+        for figure, (labels, asked) in enumerate(names())
+        for text in (*labels, *asked)
+    ]
+    vectors = moving.moved(matcher.vectors_of([text for _, text, _ in rows]))
+    kept = np.round(vectors * tables.LEVELS) / tables.LEVELS
+    figures = np.array([figure for figure, _, _ in rows], dtype=np.int32)
+    are_labels = np.array([is_label for *_, is_label in rows])
+    return replace(moving, names=Names(kept.astype(np.float32), figures, are_labels))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Questions on some companies, with features by a map that was trained on the others."""
+
+    examples: Sequence[Example]
+    matcher: Matcher
+    rows: Sequence[Rows]
+    groups: Sequence[Rows]
+
+
+def folds(made: Sequence[Example], unfitted: Matcher, seed: int) -> Iterator[Fold]:
+    """The questions in `FOLDS` parts of different companies. A softmax must not learn from features
+    by a map that has seen the same questions.
+    """
+    chosen = [choice for one in tqdm(made, disable=None) for choice in choices(one, unfitted)]
+    companies = sorted({_company(one) for one in made})
+    for number in range(FOLDS):
+        held = companies[number::FOLDS]
+        others = [choice for choice in chosen if _company(choice.example) not in held]
+        own = [choice for choice in chosen if _company(choice.example) in held]
+        examples = [one for one in made if _company(one) in held]
+        matcher = mapped(unfitted, *fit_map(others, unfitted, seed))
+        rows = [
+            Rows(matcher.features(choice.asked, choice.phrase, choice.lines), choice.right)
+            for choice in own
+        ]
+        groups = [group for one in examples if (group := group_rows(one, matcher))]
+        yield Fold(examples, matcher, rows, groups)
+
+
+def _company(example: Example) -> str:
+    return company(example.row["document"])
+
+
+def with_weights(matcher: Matcher, parts: Sequence[Fold]) -> Matcher:
+    """The matcher with a softmax that is fitted to some folds."""
+    rows = fit_softmax([row for part in parts for row in part.rows])
+    groups = fit_softmax([row for part in parts for row in part.groups])
+    return replace(matcher, rows=rows, groups=groups)
+
+
+# The report
+
+
+def judged(example: Example, candidate: Candidate | None) -> str:
+    """ "right", "wrong" or "refused"."""
+    if candidate is None:
+        return "refused"
+    answers = [answer.casefold() for answer in example.row["answers"]]
+    if candidate.verdict:
+        return "right" if candidate.verdict in answers else "wrong"
+    document = next(one for one in example.documents if one.id == candidate.places[0].document_id)
+    if candidate.value is not None:
+        stated = example.row.get("value")
+        number = candidate.value.number or 0.0
+        scales = (1.0, 1e3, 1e6, 1e9)
+        is_right = stated is not None and any(
+            abs(abs(number) / scale - abs(stated)) <= 0.051 + 1e-6 * abs(stated) for scale in scales
+        )
+        return "right" if is_right else "wrong"
+    place = candidate.places[0]
+    text = candidate.text or document.text[place.start : place.end]
+    return "right" if without_notes(text).casefold() in answers or text in answers else "wrong"
+
+
+def asked_of(made: Sequence[Example], matcher: Matcher) -> list[tuple[Example, str, float]]:
+    """The examples with their judgements and the probabilities of what is proposed."""
+    found = []
+    for example in made:
+        proposed = tables.figure_candidates(example.question, example.documents, matcher)
+        candidate = proposed[0] if proposed else None
+        likely = (candidate.probability or 0.0) if candidate else 0.0
+        found.append((example, judged(example, candidate), likely))
+    return found
+
+
+def report(found: Sequence[tuple[Example, str, float]]) -> Row:
+    """Counts by wording, and by kind in each."""
+
+    def counted(key: Callable[[Example], str]) -> Row:
+        counts: dict[str, Counter[str]] = {}
+        for example, judgement, _ in found:
+            counts.setdefault(key(example), Counter())[judgement] += 1
+        return {name: dict(sorted(count.items())) for name, count in sorted(counts.items())}
+
+    def answerable(example: Example) -> str:
+        part = "near miss" if example.row["kind"] == "near_miss" else "answerable"
+        return f"{example.wording}, {part}"
+
+    by_kind = counted(lambda example: f"{example.wording}, {example.row['kind']}")
+    return {"all": counted(answerable), "by kind": by_kind}
+
+
+@script(__doc__)
+@click.option("--into", type=PATH, help="Write the weights to this file.")
+@click.option("--measure", is_flag=True, help="Only measure the shipped weights.")
+@SEED
+@OUT
+def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
+    made = examples()
+    embed = build.embedder(Settings()).embed_passages
+    halves = {half: [one for one in made if one.row["half"] == half] for half in ("fit", "report")}
+    if measure:
+        matcher = Matcher.shipped(embed)
+        finished({half: report(asked_of(part, matcher)) for half, part in halves.items()}, out)
+        return
+    unfitted = empty(embed, {})
+    parts = list(folds(halves["fit"], unfitted, seed))
+    left_out = []
+    for part in parts:
+        others = [one for one in parts if one is not part]
+        left_out += asked_of(part.examples, with_weights(part.matcher, others))
+    chosen = [choice for one in halves["fit"] for choice in choices(one, unfitted)]
+    matcher = with_weights(mapped(unfitted, *fit_map(chosen, unfitted, seed)), parts)
+    if into:
+        tensors: dict[str, NDArray[Any]] = {
+            "rows": np.append(matcher.rows.features, matcher.rows.null).astype(np.float32),
+            "groups": np.append(matcher.groups.features, matcher.groups.null).astype(np.float32),
+            "down": matcher.down.astype(np.float16),
+            "up": matcher.up.astype(np.float16),
+            "names": np.round(matcher.names.vectors * tables.LEVELS).astype(np.int8),
+            "figures": matcher.names.figures.astype(np.int16),
+            "are_labels": matcher.names.are_labels.astype(np.uint8),
+        }
+        save_file(tensors, into)
+    result = {
+        "fit, two companies left out in turn": report(left_out),
+        "report": report(asked_of(halves["report"], matcher)),
+        "weights": dict(zip(tables.FEATURES, matcher.rows.features.round(3).tolist(), strict=True)),
+    }
+    finished(result, out)
+
+
+if __name__ == "__main__":
+    main()
