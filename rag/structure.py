@@ -345,9 +345,9 @@ def with_structure(passage: Passage, document: Document) -> Passage:
 def part_of(passage: Passage, start: int, end: int) -> Passage:
     """The passage with only `[start, end)` of its text."""
     sentences = [
-        (max(start, first) - start, min(end, last) - start)
-        for first, last in passage.sentences or ()
-        if first < end and start < last
+        (max(start, sentence_start) - start, min(end, sentence_end) - start)
+        for sentence_start, sentence_end in passage.sentences or ()
+        if sentence_start < end and start < sentence_end
     ]
     return replace(
         passage,
@@ -393,7 +393,8 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
             continue
 
         places[index] = len(blocks_within)
-        first, last = max(start, block.start) - start, min(end, block.end) - start
+        block_start = max(start, block.start) - start
+        block_end = min(end, block.end) - start
         cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in block.cells)
 
         columns = tuple(
@@ -402,7 +403,9 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
         )
 
         blocks_within.append(
-            block._replace(start=first, end=last, parent=parent, cells=cells, columns=columns)
+            block._replace(
+                start=block_start, end=block_end, parent=parent, cells=cells, columns=columns
+            )
         )
 
     return tuple(blocks_within)

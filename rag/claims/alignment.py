@@ -141,14 +141,14 @@ def _align(fragment: Fragment, excerpt: Excerpt) -> Excerpt | None:
 
     start, end = core[0].start, core[-1].end
     document_start, document_end = core[0].document_start, core[-1].document_end
-    first, last = _widened(core, len(words), excerpt.content)
+    whole_start, whole_end = _widened(core, len(words), excerpt.content)
     steps = [
-        _Step("replace", 0, start, first, document_start),
+        _Step("replace", 0, start, whole_start, document_start),
         *core,
-        _Step("replace", end, len(words), document_end, last),
+        _Step("replace", end, len(words), document_end, whole_end),
     ]
 
-    aligned = document_words[first:last]
+    aligned = document_words[whole_start:whole_end]
     equal_weight = sum(_weight_in_common(step, words, document_words) for step in steps)
     likeness = 2 * equal_weight / (_weight(words) + _weight(aligned))
     return Excerpt(
@@ -206,20 +206,20 @@ def _core(steps: Sequence[_Step]) -> Sequence[_Step]:
 
 
 def _widened(core: Sequence[_Step], size: int, content: CanonicalText) -> Offsets:
-    """The document's words [first, last) for a whole quotation of `size` words: on each side of the
+    """The document's words [start, end) for a whole quotation of `size` words: on each side of the
     core as many as the quotation has there, but not beyond the sentence.
     """
     words = content.tokens
     start, end = core[0].document_start, core[-1].document_end
 
-    first = max(0, start - core[0].start)
-    if SENTENCE_END.search(content.text, words[first].start, words[start].start):
-        first = start
+    whole_start = max(0, start - core[0].start)
+    if SENTENCE_END.search(content.text, words[whole_start].start, words[start].start):
+        whole_start = start
 
-    last = min(len(words), end + size - core[-1].end)
-    if SENTENCE_END.search(content.text, words[end - 1].end - 1, words[last - 1].start):
-        last = end
-    return first, last
+    whole_end = min(len(words), end + size - core[-1].end)
+    if SENTENCE_END.search(content.text, words[end - 1].end - 1, words[whole_end - 1].start):
+        whole_end = end
+    return whole_start, whole_end
 
 
 def _weight_in_common(
@@ -285,18 +285,21 @@ def _is_same(words: str, document_words: str, is_first: bool) -> bool:
 
 
 def _in_one_line(
-    text: str, tokens: Sequence[Token], first: int, last: int, with_signs: bool = False
+    text: str, tokens: Sequence[Token], begin: int, end: int, with_signs: bool = False
 ) -> str:
-    """The words [first, last) of a text in one line; `with_signs`, also what follows up to the next
+    """The words [begin, end) of a text in one line; `with_signs`, also what follows up to the next
     word.
     """
-    if first == last:
+    if begin == end:
         return ""
-    is_followed = with_signs and last < len(tokens)
-    start = tokens[first].start
-    end = tokens[last].start if is_followed else tokens[last - 1].end
-    if text[start - 1 : start] in _OPENING_SIGNS:
-        start -= 1
-    if "[" in text[start:end] and text[end : end + 1] == "]":
-        end += 1
-    return " ".join(text[start:end].split())
+
+    is_followed = with_signs and end < len(tokens)
+    text_start = tokens[begin].start
+    text_end = tokens[end].start if is_followed else tokens[end - 1].end
+
+    if text[text_start - 1 : text_start] in _OPENING_SIGNS:
+        text_start -= 1
+    if "[" in text[text_start:text_end] and text[text_end : text_end + 1] == "]":
+        text_end += 1
+
+    return " ".join(text[text_start:text_end].split())

@@ -55,14 +55,14 @@ class _Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """`text[start:end]`; `[first, last)` includes its marks. `cited` are the numbers in the
-    citation marks that belong to it; `around` are the writer's words in its sentence.
+    """`text[start:end]`; `[outer_start, outer_end)` includes its marks. `cited` are the numbers in
+    the citation marks that belong to it; `around` are the writer's words in its sentence.
     """
 
     start: int
     end: int
-    first: int
-    last: int
+    outer_start: int
+    outer_end: int
     is_block: bool = False
     cited: tuple[int, ...] = ()
     around: str = ""
@@ -93,12 +93,12 @@ def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation
     """The number of words of a sentence outside the quotations."""
     count = 0
     position = sentence.start
-    first = bisect_right(quotations, sentence.start, key=attrgetter("first")) - 1
+    first = bisect_right(quotations, sentence.start, key=attrgetter("outer_start")) - 1
     for quotation in quotations[max(0, first) :]:
-        if quotation.first >= sentence.end:
+        if quotation.outer_start >= sentence.end:
             break
-        count += _word_count(text, position, max(position, quotation.first))
-        position = max(position, quotation.last)
+        count += _word_count(text, position, max(position, quotation.outer_start))
+        position = max(position, quotation.outer_end)
     return count + _word_count(text, position, max(position, sentence.end))
 
 
@@ -130,8 +130,8 @@ def _marked(text: str, inline: str) -> Iterator[Quotation]:
                 yield Quotation(
                     start=words_start,
                     end=words_end,
-                    first=opening,
-                    last=min(closing + 1, paragraph_end),
+                    outer_start=opening,
+                    outer_end=min(closing + 1, paragraph_end),
                 )
 
 
@@ -308,7 +308,7 @@ def _block_quote(text: str, start: int, end: int) -> Quotation:
 
     words_start = stop - len(text[start:stop].lstrip(_QUOTE_SIGNS))
     words_end = words_start + len(text[words_start:stop].rstrip(_QUOTE_SIGNS))
-    return Quotation(words_start, words_end, first=start, last=end, is_block=True)
+    return Quotation(words_start, words_end, outer_start=start, outer_end=end, is_block=True)
 
 
 # What a quotation cites
@@ -321,7 +321,7 @@ def _with_citations(
     of its last line or the line below, else those of the sentence that introduces it.
     """
     starts = [sentence.start for sentence in sentences]
-    next_quotations = [quotation.first for quotation in quotations[1:]] + [len(text)]
+    next_quotations = [quotation.outer_start for quotation in quotations[1:]] + [len(text)]
     for quotation, next_quotation in zip(quotations, next_quotations, strict=False):
         before = _before(text, quotation, starts)
         if quotation.is_block:
@@ -329,8 +329,8 @@ def _with_citations(
             after, rest = _beside(text, quotation), ""
         else:
             end = _sentence_end(text, quotation, starts)
-            after = text[quotation.last : min(end, next_quotation)]
-            rest = text[quotation.last : end]
+            after = text[quotation.outer_end : min(end, next_quotation)]
+            rest = text[quotation.outer_end : end]
 
         yield replace(
             quotation,
@@ -344,25 +344,25 @@ def _before(text: str, quotation: Quotation, starts: Sequence[int]) -> str:
     has the sentence before it.
     """
     bisect = bisect_left if quotation.is_block else bisect_right
-    sentence = bisect(starts, quotation.first) - 1
+    sentence = bisect(starts, quotation.outer_start) - 1
     sentence_start = starts[sentence] if sentence >= 0 else 0
-    start = max(0, quotation.first - _REACH, sentence_start)
-    return text[start : quotation.first]
+    start = max(0, quotation.outer_start - _REACH, sentence_start)
+    return text[start : quotation.outer_start]
 
 
 def _sentence_end(text: str, quotation: Quotation, starts: Sequence[int]) -> int:
     """Where the sentence of a quotation ends."""
-    following = bisect_left(starts, max(quotation.last, quotation.first + 1))
-    return min([*starts[following : following + 1], quotation.last + _REACH, len(text)])
+    following = bisect_left(starts, max(quotation.outer_end, quotation.outer_start + 1))
+    return min([*starts[following : following + 1], quotation.outer_end + _REACH, len(text)])
 
 
 def _beside(text: str, quotation: Quotation) -> str:
     """The last line of a block quote if it names the source, and the line below if that does."""
-    has_source = quotation.end < quotation.last
-    quoted = text[quotation.start : quotation.last] if has_source else ""
-    source = text[quotation.end : quotation.last]
+    has_source = quotation.end < quotation.outer_end
+    quoted = text[quotation.start : quotation.outer_end] if has_source else ""
+    source = text[quotation.end : quotation.outer_end]
     marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
-    below = text[quotation.last : quotation.last + 400].lstrip("\n").partition("\n")[0]
+    below = text[quotation.outer_end : quotation.outer_end + 400].lstrip("\n").partition("\n")[0]
     return " ".join([source, *marks[-1:], below if _BESIDE.match(below) else ""])
 
 

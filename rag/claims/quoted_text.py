@@ -121,7 +121,7 @@ class Fragment:
         return tokens(self.text)
 
     def part(self, start: int, end: int) -> Fragment:
-        """Its words [first, last)."""
+        """Its words [start, end)."""
         words = self.tokens[start:end]
         return Fragment(self.text[words[0].start : words[-1].end] if words else "")
 

@@ -96,10 +96,10 @@ def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -
 def _halve(text: str, start: int, end: int, count: TokenCounter, limit: int) -> Iterator[Unit]:
     middle = _middle(text, start, end)
     units = list(_fit(text, [*trim(text, start, middle), *trim(text, middle, end)], count, limit))
-    for before, (first, last, size) in zip([None, *units], units, strict=False):
+    for before, (unit_start, unit_end, size) in zip([None, *units], units, strict=False):
         # The two halves of a cut word may have more tokens together than apart, so they must not
         # share a passage.
-        yield first, last, limit if before and before[1] == first else size
+        yield unit_start, unit_end, limit if before and before[1] == unit_start else size
 
 
 def _middle(text: str, start: int, end: int) -> int:

@@ -224,8 +224,8 @@ def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
 def test_offsets_hold_for_any_text(text: str) -> None:
     last = 0
     for one in find_quotations(text, split_claims(text).sentences):
-        assert last <= one.first <= one.start < one.end <= one.last <= len(text)
-        last = one.last
+        assert last <= one.outer_start <= one.start < one.end <= one.outer_end <= len(text)
+        last = one.outer_end
     characters, offsets = canonical(text)
     assert len(characters) == len(offsets)
     assert list(offsets) == sorted(offsets)

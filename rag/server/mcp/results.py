@@ -236,19 +236,20 @@ def fetched(
     document: Document, place: str, start: int, end: int, library: IndexAccess
 ) -> CallToolResult:
     """The text, or of a long document the part around [start, end); `place` is the id asked for."""
-    first, last = 0, len(document.text)
-    if last > BUDGET:
-        first = max(0, min(start, last) - BUDGET // 3)
-        last = min(last, first + BUDGET)
+    part_start = 0
+    part_end = len(document.text)
+    if part_end > BUDGET:
+        part_start = max(0, min(start, part_end) - BUDGET // 3)
+        part_end = min(part_end, part_start + BUDGET)
     fields = {
         "id": place,
         "title": document.title,
-        "text": document.text[first:last],
-        "url": library.link(document.id, start or first, end or last),
+        "text": document.text[part_start:part_end],
+        "url": library.link(document.id, start or part_start, end or part_end),
         "metadata": {
             **document.metadata,
-            "start": str(first),
-            "end": str(last),
+            "start": str(part_start),
+            "end": str(part_end),
             "characters": str(len(document.text)),
             "source": library.address(document),
         },
