@@ -8,13 +8,21 @@ Within a time limit, passages are read best first in rounds, until all are read 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from rag.protocols import Reader, ReaderOutput
 from rag.types import Hit
+
+SPAN_WEIGHT = 0.2
+SENTENCE_WEIGHT = 0.5
+"""Weights of the best span's and the best sentence's log-odds beside the logarithm of the passage's
+probability; fitted listwise by `python -m eval.experiments.fit_cascade`."""
+_NO_SPAN = -12.0
+_NO_SENTENCE = 1e-4
+"""What a passage has of which the small reader returned no span, or no sentence."""
 
 
 class Cascade:
@@ -43,11 +51,40 @@ class Cascade:
         return [replace(one, first=two) for one, two in zip(outputs, first, strict=True)]
 
     def _chosen(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
-        """The best by retrieval and by span, in turn; returned in retrieval's order."""
-        by_span = dict.fromkeys([*(span.hit for span in read.spans), *hits])
-        in_turn = dict.fromkeys(chain.from_iterable(zip(hits, by_span, strict=False)))
-        chosen = list(in_turn)[: self._most]
-        return [hit for hit in hits if hit in chosen]
+        """The likeliest by search and the small reader, in the order of search."""
+        odds = log_odds(hits, read)
+        likeliest = sorted(range(len(hits)), key=lambda place: -odds[place])
+        return [hits[place] for place in sorted(likeliest[: self._most])]
+
+
+def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
+    """How likely each passage holds the answer, as log-odds up to a constant: a log-linear model of
+    the search and the small reader's output.
+    """
+    return [
+        hit.log_score + SPAN_WEIGHT * span + SENTENCE_WEIGHT * sentence
+        for hit, (span, sentence) in zip(hits, best_of(hits, read), strict=True)
+    ]
+
+
+def best_of(hits: Sequence[Hit], read: ReaderOutput) -> list[tuple[float, float]]:
+    """The log-odds of the best span and of the best sentence of each passage."""
+    place = {hit: number for number, hit in enumerate(hits)}
+    spans = [_NO_SPAN] * len(hits)
+    sentences = [_NO_SENTENCE] * len(hits)
+
+    for span in read.spans:
+        number = place[span.hit]
+        spans[number] = max(spans[number], span.score)
+
+    for scored in read.sentences:
+        number = place[scored.hit]
+        sentences[number] = max(sentences[number], scored.score)
+
+    limited = [min(score, 1 - _NO_SENTENCE) for score in sentences]
+    return [
+        (span, math.log(score / (1 - score))) for span, score in zip(spans, limited, strict=True)
+    ]
 
 
 class LastReading:

@@ -1,16 +1,24 @@
 import json
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rag import build
-from rag.models.cascade import Cascade, LastReading
+from rag.models.cascade import (
+    SENTENCE_WEIGHT,
+    SPAN_WEIGHT,
+    Cascade,
+    LastReading,
+    log_odds,
+)
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import CASCADE_READS, FIRST_READER, first_reader
-from rag.protocols import Reader, ReaderOutput
+from rag.protocols import Reader, ReaderOutput, SentenceScore
 from rag.settings import Settings
-from rag.types import Hit
+from rag.types import Hit, Span
 from tests import tiny
 from tests.small_index import hit
 
@@ -41,10 +49,33 @@ def test_the_second_reader_reads_what_the_first_chose(readers: Readers) -> None:
     found = Cascade(small_reader, large_reader, 3).read("when?", passages)
     read = [verdict.hit for verdict in found.verdicts]
     assert len(read) == 3
-    assert passages[0] in read
-    assert small_reader.read("when?", passages).spans[0].hit in read
+    likely = log_odds(passages, small_reader.read("when?", passages))
+    best = sorted(passages, key=lambda hit: -likely[passages.index(hit)])
+    assert set(read) == set(best[:3])
     assert read == sorted(read, key=lambda hit: -hit.score)
     assert scores(found) == pytest.approx(scores(large_reader.read("when?", read)), abs=1e-4)
+
+
+def test_a_passage_is_likely_by_search_by_its_span_and_by_its_sentence() -> None:
+    passages = [replace(one, score=0.1) for one in hits(TEXTS[:3])]
+    first, second, third = passages
+    read = ReaderOutput(
+        spans=[Span(second, 0, 4, score=2.0), Span(second, 5, 6, score=1.0)],
+        sentences=[
+            SentenceScore(second, 0, 26, score=0.5),
+            SentenceScore(third, 0, 26, score=0.9),
+            SentenceScore(third, 27, 39, score=0.5),
+        ],
+    )
+
+    likely = log_odds(passages, read)
+
+    assert likely[1] - likely[0] == pytest.approx(
+        SPAN_WEIGHT * 14 + SENTENCE_WEIGHT * 9.21, abs=0.01
+    )
+    assert likely[2] - likely[0] == pytest.approx(SENTENCE_WEIGHT * (2.197 + 9.21), abs=0.01)
+    better = [replace(first, score=0.2), second, third]
+    assert log_odds(better, read)[0] - likely[0] == pytest.approx(math.log(2))
 
 
 def test_the_last_batch_is_not_read_again(
