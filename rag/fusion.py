@@ -414,10 +414,7 @@ class Networks:
     last_bias: Rows
 
     def log_odds(self, rows: Rows) -> Rows:
-        """One value per row of features, shape (n,). Networks fitted before a later feature was
-        added take the rows without it.
-        """
-        rows = rows[:, : len(self.mean)]
+        """One value per row of features, shape (n,)."""
         scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
         activations = np.maximum(
             scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0

@@ -18,7 +18,7 @@ same. "none" has no verdict: a refusal, or sentences alone.
 questions for fitting instead (the other halves of gold/conditions.jsonl and of BoolQ's dev), and
 prints which CONDITION_LEAN and LEAST_SAID of rag/answering/reading.py serve them best: for each
 pair, the mean over open, decided and plain questions of right minus dangerous ones (flat if open,
-reversed if decided), by the likeliest verdict that they leave.
+reversed if decided), by the likeliest verdict that they leave, if the judge gives it.
 """
 
 from __future__ import annotations
@@ -183,14 +183,19 @@ def readings(engine: Engine, asked: Sequence[Asked]) -> Iterator[Reading]:
 
 
 def likeliest(engine: Engine, reading: Reading, left: Mapping[Proof, YesNo]) -> str:
-    """The verdict that the judge prefers, of those that two thresholds leave."""
+    """The verdict that the judge prefers, of those that two thresholds leave; NONE if it is too
+    unlikely to be given.
+    """
     if not left:
         return NONE
     proposed = [
         Candidate("yes_no", "yes_no", places, verdict=says) for places, says in left.items()
     ]
     probabilities = engine.judge.probabilities(proposed, reading)
-    return proposed[int(np.argmax(probabilities))].verdict or NONE
+    best = int(np.argmax(probabilities))
+    if probabilities[best] < engine.judge.threshold:
+        return NONE
+    return proposed[best].verdict or NONE
 
 
 def score(asked: Sequence[Asked], says: Sequence[str]) -> float:

@@ -193,7 +193,6 @@ def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
     weight = np.repeat(shares, counts)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     if start:
-        start = _widened(start, mean, deviation)
         mean, deviation = start["mean"], start["deviation"]
     scaled = np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED)
     tensors = {"mean": mean, "deviation": deviation}
@@ -206,19 +205,6 @@ def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
             stacked = torch.stack([layer[parameter].detach() for layer in layers])
             tensors[name + suffix] = stacked.numpy()
     return tensors
-
-
-def _widened(start: Tensors, mean: Rows, deviation: Rows) -> Tensors:
-    """The tensors of networks that were fitted before the last features: these weigh nothing yet,
-    and are scaled by `mean` and `deviation`.
-    """
-    known = len(start["mean"])
-    missing = ((0, 0), (0, 0), (0, len(mean) - known))
-    return start | {
-        "mean": np.concatenate([start["mean"], mean[known:]]),
-        "deviation": np.concatenate([start["deviation"], deviation[known:]]),
-        "first": np.pad(start["first"], missing),
-    }
 
 
 def _network(
@@ -341,15 +327,22 @@ def reliability(chosen: Sequence[Winner]) -> dict[str, Any]:
 @CACHE
 @READER
 @click.option("--into", type=PATH, help="Folder for the judge's files.")
+@click.option("--threshold", type=float, help="Instead of the one that the fit chooses.")
 @click.option("--start", type=PATH, help="Folder of a judge whose networks are fitted further.")
 @NAMES
 def main(
-    cache: Path, reader: str, into: Path | None, start: Path | None, names: tuple[str, ...]
+    cache: Path,
+    reader: str,
+    into: Path | None,
+    threshold: float | None,
+    start: Path | None,
+    names: tuple[str, ...],
 ) -> None:
     before = load_file(start / "judge.safetensors") if start else None
     made = collect(cache, reader, names)
     chosen, slope, offset = left_out(made, names, before)
-    threshold = threshold_of(chosen)
+    if threshold is None:
+        threshold = threshold_of(chosen)
     by_set = {name: [one for one in chosen if one.set == name] for name in names}
     report = {
         "questions": len(chosen),

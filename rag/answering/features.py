@@ -103,8 +103,6 @@ FEATURES = (
 )
 """Names of the features, in the order of a vector; `Featurizer.vector` says what they are."""
 SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
-LATER = FEATURES[-5:]
-"""The last of the features, which a judge may have been fitted without."""
 
 
 @dataclass(frozen=True)

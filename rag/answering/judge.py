@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from rag.answering.candidate import Candidate
-from rag.answering.features import FEATURES, LATER, Featurizer
+from rag.answering.features import FEATURES, Featurizer
 from rag.answering.reading import Reading, expit
 from rag.errors import ModelError, install_line
 from rag.fusion import Networks
@@ -79,8 +79,7 @@ class Judge:
             tensors = load_tensors(weights)
             numbers = json.loads(content)
             digest = hashlib.sha256(weights).hexdigest()
-            known = len(FEATURES) - len(LATER), len(FEATURES)
-            if tensors["first"].shape[2] not in known:
+            if tensors["first"].shape[2] != len(FEATURES):
                 raise ValueError("it was fitted to other features")
             if numbers["networks"] != digest:
                 raise ValueError("it was made for another judge")

@@ -75,7 +75,8 @@ def verdicts(
     read: Mapping[Proof, Verdict], lean: float = CONDITION_LEAN, least: float = LEAST_SAID
 ) -> dict[Proof, YesNo]:
     """What each proof says, without those that say nothing. A sentence that says yes or no has no
-    verdict where it says with its neighbour that it depends: the condition belongs in the quote.
+    verdict where it says with its neighbour that it depends: the condition belongs in the quote. A
+    neighbour that changes nothing is left out.
     """
     by_proof = {
         proof: says
@@ -83,10 +84,15 @@ def verdicts(
         if (says := said(verdict, lean, least)) is not None
     }
     conditional = [set(proof) for proof, says in by_proof.items() if says == "condition"]
-    return {
+    plain = {
         proof: says
         for proof, says in by_proof.items()
         if says == "condition" or not any(set(proof) < longer for longer in conditional)
+    }
+    return {
+        proof: says
+        for proof, says in plain.items()
+        if not any(set(shorter) < set(proof) and plain[shorter] == says for shorter in plain)
     }
 
 

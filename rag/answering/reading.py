@@ -185,7 +185,7 @@ def probability(verdict: Verdict, says: YesNo) -> float:
 
 LEAST_SAID = 0.5
 """Least probability of all three verdicts together with which one of them is said."""
-CONDITION_LEAN = 2.0
+CONDITION_LEAN = 1.0
 """Log-odds that "on a condition" gains against yes and no. Both are chosen by
 `eval/experiments/conditions.py --fit`.
 """

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from eval.experiments.fit_judge import Example, _widened, fit
+from eval.experiments.fit_judge import Example, fit
 from rag.answering.compose import Ruling, rank
-from rag.answering.features import FEATURES, LATER, Featurizer
+from rag.answering.features import FEATURES, Featurizer
 from rag.answering.judge import Judge
 from rag.answering.proposals import candidates
 from rag.errors import ModelError
@@ -88,20 +88,6 @@ def test_a_broken_calibration_is_named(tmp_path: Path, text: str) -> None:
     calibration.write_text(text)
     with pytest.raises(ModelError, match=r"confidence\.json"):
         Judge.load(networks, calibration)
-
-
-def test_a_judge_fitted_before_the_last_features_ranks_without_them(tmp_path: Path) -> None:
-    judge = Judge.load(*files(tmp_path, features=len(FEATURES) - len(LATER)))
-    rows = np.ones((1, len(FEATURES)), dtype=np.float32)
-    assert judge.networks.log_odds(rows).tolist() == [1.5]
-
-
-def test_a_judge_goes_on_from_one_that_was_fitted_before_the_last_features(tmp_path: Path) -> None:
-    judge = Judge.load(*files(tmp_path, features=len(FEATURES) - len(LATER)))
-    rows = np.random.default_rng(0).normal(size=(8, len(FEATURES))).astype(np.float32)
-    start = {name: getattr(judge.networks, name) for name in Networks.__annotations__}
-    widened = Networks(**_widened(start, rows.mean(axis=0), rows.std(axis=0)))
-    assert widened.log_odds(rows) == pytest.approx(judge.networks.log_odds(rows))
 
 
 def test_networks_of_other_features_are_an_error(tmp_path: Path) -> None:
