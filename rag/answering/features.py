@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +12,21 @@ from numpy.typing import NDArray
 
 from rag.answering.candidate import Candidate
 from rag.answering.forms import FORMS, NEEDS_ALL
-from rag.answering.reading import FLAT, FLOOR, SAID, Reading, Sentence, expit, logit, odds
+from rag.answering.reading import (
+    FLAT,
+    FLOOR,
+    REFERS_BACK,
+    SAID,
+    Reading,
+    Sentence,
+    expit,
+    logit,
+    odds,
+)
 from rag.answering.spans import SpanGroup
 from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
-from rag.meaning.words import OWNERS, SUBJECTS, coverage
+from rag.meaning.words import coverage
 from rag.types import Document, Hit, Place
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
@@ -26,12 +35,6 @@ GENERATED = (
     "span sentence run neighbours paragraph section list items rows table yes_no comparison "
     "overview catalogue"
 ).split()
-_REFERS_BACK = re.compile(
-    r"(?:(?:because of|despite|after|before|for|in|with|by|from) )?"
-    rf"(?:{SUBJECTS}|{OWNERS}|such)\b(?! is why)",
-    re.IGNORECASE,
-)
-"""The beginning of a sentence that is not understood alone."""
 _NONE = -9.0
 """Stands for a log-odds that does not exist."""
 _LIMIT = 10.0
@@ -397,7 +400,7 @@ def refers_back(candidate: Candidate, documents: Mapping[str, Document]) -> bool
     document = documents.get(place.document_id)
     if document is None or candidate.form not in ("sentences", "yes_no"):
         return False
-    return bool(_REFERS_BACK.match(document.text, place.start, place.end))
+    return bool(REFERS_BACK.match(document.text, place.start, place.end))
 
 
 def _odds(sentence: Sentence) -> float:

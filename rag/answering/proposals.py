@@ -10,11 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 
 from rag.answering.candidate import Candidate, whole
 from rag.answering.proofs import verdicts
-from rag.answering.reading import FIRST, SPANS, Reading, Sentence, decisions, is_next
+from rag.answering.reading import (
+    FIRST,
+    REFERS_BACK,
+    SPANS,
+    Reading,
+    Sentence,
+    decisions,
+    is_next,
+)
+from rag.answering.spans import SpanGroup
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, normalize, singular, singular_words
 from rag.structure import (
@@ -22,6 +31,7 @@ from rag.structure import (
     list_at,
     part_at,
     passage_sentences,
+    row_at,
     rows_at,
     sentence_after,
     sentence_before,
@@ -143,6 +153,8 @@ _HEADING_SHARE = 0.5
 """Share of a heading's content words in the question from which on its section is proposed."""
 _PARAGRAPH = 1200
 """Most characters of a paragraph that is proposed whole."""
+_LEADS_FROM = 0.1
+"""Share of a sentence's score from which on the one before it may lead an answer with it."""
 
 
 def candidates(
@@ -183,10 +195,16 @@ def spans(reading: Reading) -> Iterator[Candidate]:
         span = group.best.span
         if span.text.islower() and not content_words(span.text):
             continue
-        passage = span.hit.passage
-        start, end = whole(passage, span.start, span.end)
-        place = Place(passage.document_id, passage.start + start, passage.start + end)
-        yield Candidate("span", "span", (place,), span=group)
+        yield span_candidate(group)
+
+
+def span_candidate(group: SpanGroup) -> Candidate:
+    """A group of equal spans as an answer."""
+    span = group.best.span
+    passage = span.hit.passage
+    start, end = whole(passage, span.start, span.end)
+    place = Place(passage.document_id, passage.start + start, passage.start + end)
+    return Candidate("span", "span", (place,), span=group)
 
 
 def sentence(reading: Reading) -> Iterator[Candidate]:
@@ -213,12 +231,16 @@ def run(reading: Reading) -> Iterator[Candidate]:
 
 
 def neighbours(reading: Reading) -> Iterator[Candidate]:
-    """A sentence with the one before it, which it may refer to, or the one after it."""
+    """A sentence with the one before it, which it may refer to, or the one after it. What comes
+    before it leads the answer, and so has to be needed, or to answer too (`_may_lead`).
+    """
     for anchor in reading.anchors[:_LISTS]:
         document = reading.documents[anchor.document_id]
         previous = sentence_before(document.blocks, anchor.start)
         following = sentence_after(document.blocks, anchor.end)
         offsets = (anchor.start, anchor.end)
+        if previous and not _may_lead(reading, document, previous, offsets):
+            previous = None
         if previous:
             yield _places("neighbours", anchor.document_id, [previous, offsets])
         if following:
@@ -227,13 +249,38 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
             yield _places("neighbours", anchor.document_id, [previous, offsets, following])
 
 
+def _may_lead(reading: Reading, document: Document, first: Offsets, second: Offsets) -> bool:
+    """Whether an answer may begin with the sentence before the `second`: this refers back to it, or
+    the `first` scores at least `_LEADS_FROM` of what the second does.
+    """
+    if REFERS_BACK.match(document.text, *second):
+        return True
+    scores = reading.scores_of(document.id)
+    return scores.get(first[0], 0.0) >= _LEADS_FROM * scores.get(second[0], 1.0)
+
+
+def _led(reading: Reading, document: Document, places: Sequence[Offsets]) -> Sequence[Offsets]:
+    """The sentences without the first ones, as far as they may not lead an answer."""
+    scores = reading.scores_of(document.id)
+    best = max(places, key=lambda place: scores.get(place[0], 0.0))
+    for number, (first, second) in enumerate(pairwise(places)):
+        is_needed = REFERS_BACK.match(document.text, *second)
+        if first[0] >= best[0] or is_needed or _may_lead(reading, document, first, best):
+            return places[number:]
+    return places
+
+
 def paragraph(reading: Reading) -> Iterator[Candidate]:
-    """The paragraph of the best sentence, or of the best span."""
+    """The paragraph of the best sentence, or of the best span, from the first of its sentences that
+    may lead an answer.
+    """
     for anchor in reading.anchors[:2]:
         document = reading.documents[anchor.document_id]
         part = part_at(document.blocks, anchor.start)
         if part and part.end - part.start <= _PARAGRAPH:
-            places = sentences_in(document.blocks, part.start, part.end)
+            places: Sequence[Offsets] = sentences_in(document.blocks, part.start, part.end)
+            if part.kind == "paragraph":
+                places = _led(reading, document, places)
             if len(places) > 1:
                 yield _places("paragraph", anchor.document_id, places)
 
@@ -298,7 +345,7 @@ def rows(reading: Reading) -> Iterator[Candidate]:
         if not offsets or (anchor.document_id, offsets[0]) in tables_done:
             continue
         tables_done.add((anchor.document_id, offsets[0]))
-        matching = _matching_rows(reading.question, document.text, offsets)
+        matching = _matching_rows(reading.question, document, offsets)
         yield _list("rows", anchor.document_id, matching, None)
         if len(matching) < len(offsets):
             yield _list("table", anchor.document_id, offsets, None)
@@ -306,15 +353,30 @@ def rows(reading: Reading) -> Iterator[Candidate]:
             return
 
 
-def _matching_rows(question: str, text: str, rows: Sequence[Offsets]) -> list[Offsets]:
+def _matching_rows(question: str, document: Document, rows: Sequence[Offsets]) -> list[Offsets]:
     """The rows that have the most of the question's words, not counting those that every row has;
-    all rows if none has such a word.
+    all rows if none has such a word. If the question has every word of the label of some of these
+    rows, only they count: "Adults" is asked, "Adults with sauna" is not.
     """
     question_words = content_words(question)
-    shared = [question_words & content_words(text[slice(*row)]) for row in rows]
+    shared = [question_words & content_words(document.text[slice(*row)]) for row in rows]
     everywhere = question_words.intersection(*shared)
     counts = [len(words - everywhere) for words in shared]
-    return [row for row, count in zip(rows, counts, strict=True) if count == max(counts)]
+    matching = [row for row, count in zip(rows, counts, strict=True) if count == max(counts)]
+    labels = [_label(document, row) for row in matching]
+    named = [
+        row
+        for row, label in zip(matching, labels, strict=True)
+        if label and label <= question_words
+    ]
+    return named or matching
+
+
+def _label(document: Document, row: Offsets) -> frozenset[str]:
+    """The content words of a row's first cell."""
+    block = row_at(document.blocks, row[0])
+    cell = block.cells[0] if block and block.cells else None
+    return content_words(document.text[cell.start : cell.end]) if cell else frozenset()
 
 
 def yes_no(reading: Reading) -> Iterator[Candidate]:

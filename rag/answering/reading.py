@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, mention
 from rag.answering.table_cells import in_asked_columns
 from rag.meaning.sentences import Offsets
+from rag.meaning.words import OWNERS, SUBJECTS
 from rag.protocols import ReaderOutput, Verdict
 from rag.structure import block_at, heading_path, passage_sentence
 from rag.types import Document, Hit, Place, Span, YesNo
@@ -34,6 +35,12 @@ def expit(log_odds: float) -> float:
 
 _SENTENCE_RETRIEVAL = 0.4
 """Weight in ranking sentences of the logarithm of their passage's probability."""
+REFERS_BACK = re.compile(
+    r"(?:(?:because of|despite|after|before|for|in|with|by|from) )?"
+    rf"(?:{SUBJECTS}|{OWNERS}|such)\b(?! is why)",
+    re.IGNORECASE,
+)
+"""The beginning of a sentence that is not understood alone."""
 _SHORT_LINE = 60
 _SAYS = re.compile(r"[.!?:;…]|\d.*[^\W\d_]{2}")
 """In a line that is more than a heading: a stop, or a number with its unit."""
@@ -237,21 +244,23 @@ class Reading:
         spans = [
             span
             for span in in_asked_columns(self.question, self.output.spans, self.documents.get)
-            if self._is_current(span.hit)
+            if self.is_current(span.hit)
         ]
         return grouped([mention(self.analysis, span) for span in spans], span_score)
 
     @functools.cached_property
     def scored(self) -> list[Sentence]:
         """Every sentence with a score from the sentence head, best first, headings too."""
-        return [
-            sentence for sentence in sentences_of(self.output) if self._is_current(sentence.hit)
-        ]
+        return [sentence for sentence in sentences_of(self.output) if self.is_current(sentence.hit)]
 
     @functools.cached_property
     def sentences(self) -> list[Sentence]:
         """The scored sentences without headings, ranked by their score and their passage's."""
         return ranked(without_headings(self.scored, self.documents), self.hits)
+
+    def scores_of(self, document_id: str) -> dict[int, float]:
+        """The ranked scores of a document's sentences, by where they start."""
+        return {s.start: s.score for s in self.sentences if s.document_id == document_id}
 
     @functools.cached_property
     def first(self) -> Reading | None:
@@ -295,7 +304,7 @@ class Reading:
         spans = [span for span in self.output.spans if span not in dropped]
         return replace(self, output=replace(self.output, spans=spans))
 
-    def _is_current(self, hit: Hit) -> bool:
+    def is_current(self, hit: Hit) -> bool:
         return hit.passage.is_in(self.documents.get(hit.passage.document_id))
 
 

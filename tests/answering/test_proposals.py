@@ -48,6 +48,35 @@ def test_a_sentence_is_proposed_with_the_one_before_it() -> None:
     assert ["The lease ends in May.", "It can be renewed once."] in pairs
 
 
+def test_a_sentence_that_scores_low_and_is_not_needed_leads_no_answer() -> None:
+    pairs = proposed_texts(LEASE, [0.1, 0.1, 0.05, 0.9, 0.1], "neighbours")
+    firsts = {pair[0] for pair in pairs if "The rent is 900 euros." in pair}
+    assert firsts == {"The rent is 900 euros."}
+    tank = document("Many have one. A tank stores water. It helps. It is round. It lasts.", "t")
+    found = proposed_texts(tank, [0.01, 0.9, 0.1, 0.1, 0.1], "paragraph")
+    assert found == [["A tank stores water.", "It helps.", "It is round.", "It lasts."]]
+
+
+TICKETS = table(
+    [["Ticket", "Price"], ["Adults", "7.20"], ["Adults with sauna", "15.90"], ["Seniors", "5.40"]],
+    "tickets",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "labels"),
+    [
+        ("What does a day ticket for adults cost?", ["Adults"]),
+        ("What do adults with sauna pay?", ["Adults with sauna"]),
+    ],
+)
+def test_a_row_whose_whole_label_is_asked_is_meant(question: str, labels: list[str]) -> None:
+    reading = reading_of(TICKETS, [0.4, 0.9, 0.7, 0.1], question=question)
+    (matching,) = proposed(reading, "rows")
+    firsts = [row.split(" | ")[0] for row in texts(matching, TICKETS)]
+    assert firsts == [f"Ticket: {label}" for label in labels]
+
+
 def test_yes_and_no_are_both_proposed_with_their_sentence() -> None:
     reading = reading_of(LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.9, 0.05, 0.05))
     both = proposed(reading, "yes_no")
