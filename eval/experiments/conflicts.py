@@ -1,6 +1,7 @@
 """Measures which conflicts are announced, on eval/gold/conflicts.jsonl.
 
 python -m eval.experiments.conflicts --cache DIR [--half fit|report|both]
+python -m eval.experiments.conflicts --cache DIR --fit [--others DIR SET...]
 
 Each row has two short documents and a question. In half of the rows the documents contradict each
 other, in the others they only seem to. All are in one index, and each question is asked of its two
@@ -8,6 +9,10 @@ documents. DIR keeps the index and what the reader said, so that it is read once
 announced if an answer is given and the other document's value is shown beside it; precision is the
 share of announced conflicts that are real. Of real ones it also says how often the newer document
 comes first.
+
+`--fit` prints the weights of `rag.answering.conflicts.MODEL`, fitted to the pairs for fitting and
+to the answers of the SETs, which `eval.experiments.kept` has read into the second DIR. There
+nothing contradicts an answer: every value of another document is an example of no conflict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +21,24 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from sklearn.linear_model import LogisticRegression
 
-from eval.experiments.kept import KeptHits, KeptReads
+from eval.experiments.kept import KeptHits, KeptReads, done
+from eval.experiments.kept import opened as opened_set
 from eval.scripts import CACHE, READER, ROOT, by_half, script
 from rag import build
+from rag.answering.compose import rank, value_of
+from rag.answering.conflicts import FEATURES, features, is_alike, rivals
+from rag.answering.judge import Logistic
+from rag.answering.reading import Reading
+from rag.answering.spans import SpanGroup
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.filters import parse
 from rag.ingestion.ingest import Ingest
-from rag.models.cascade import Cascade
+from rag.meaning.words import normalize
+from rag.models.cascade import BudgetedReader, Cascade, ReadState
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
 from rag.protocols import Reader
@@ -102,13 +116,101 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _read(engine: Engine, query: Query) -> tuple[Reading, SpanGroup] | None:
+    """What was read for a question, and the value of its answer; None without one."""
+    (found,) = engine.find_many([query])
+    if found.is_talk(query):
+        return None
+    state = ReadState(question=found.retrieved.question, hits=found.hits)
+    BudgetedReader(engine.reader).run([state])
+    (reading,) = engine.readings([found], [state])
+    ranked = rank(reading, engine.judge, "", found.proposed)
+    if not ranked or ranked[0].probability < engine.threshold:
+        return None
+    given = value_of(ranked[0].candidate, reading)
+    return (reading, given) if given else None
+
+
+def _rows(engine: Engine, query: Query, values: Sequence[str]) -> list[dict[str, float]]:
+    """The features of the values of other documents that may contradict the answer; those with one
+    of `values` are real conflicts.
+    """
+    read = _read(engine, query)
+    if read is None:
+        return []
+    reading, given = read
+    wanted = [normalize(value) for value in values]
+    rows = []
+    for rival, _ in rivals(reading, given):
+        if is_alike(reading, given.best, rival):
+            said = normalize(rival.span.text)
+            is_real = any(said in value or value in said for value in wanted)
+            rows.append(features(reading, given.best, rival) | {"real": float(is_real)})
+    return rows
+
+
+def fitted(rows: Sequence[Mapping[str, float]]) -> Logistic:
+    """The model of the rows, each of which may have a "weight"."""
+    table = np.array([[row[name] for name in FEATURES] for row in rows])
+    scale = table.std(axis=0)
+    weights = [row.get("weight", 1.0) for row in rows]
+    model = LogisticRegression(C=_C, max_iter=1000)
+    model.fit(table / scale, [row["real"] for row in rows], sample_weight=weights)
+    slopes = [round(float(slope), 3) for slope in model.coef_[0] / scale]
+    return Logistic(dict(zip(FEATURES, slopes, strict=True)), round(float(model.intercept_[0]), 3))
+
+
+def _fit(cache: Path, others: Path | None, sets: Sequence[str], reader: str) -> Logistic:
+    engine = opened(cache, reader)
+    rows = []
+    for row in json_lines(GOLD):
+        if row["half"] == "fit":
+            query = Query(row["question"], filter=parse([f"pair={row['id']}"]))
+            rows += _rows(engine, query, row["values"] if row["conflict"] else [])
+    engine.store.close()
+    for name in sets:
+        engine, questions = opened_set(name, others or cache, reader)
+        for question in done(name, others or cache, questions, reader):
+            made = _rows(engine, Query(question.text), [])
+            rows += [one | {"weight": _OTHERS} for one in made]
+        engine.store.close()
+    model = fitted(rows)
+    for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):
+        announced = [row for row in rows if model(row) >= threshold]
+        click.echo(
+            f"{threshold}: {sum(row['real'] for row in announced):.0f} real of"
+            f" {sum(row['real'] for row in rows):.0f},"
+            f" {sum(not row['real'] and 'weight' not in row for row in announced)} seeming,"
+            f" {sum('weight' in row for row in announced)} of other sets"
+        )
+    return model
+
+
+_C, _OTHERS = 1.0, 0.3
+"""Inverse of the ridge, and the weight of a row of other sets."""
+
+
 @script(__doc__)
 @CACHE
 @READER
 @click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
               help="Pairs to ask.")  # fmt: skip
+@click.option("--fit", is_flag=True, help="Fit the model, and print it.")
+@click.option("--others", type=click.Path(path_type=Path), help="Kept readings of the SETs.")
 @click.option("--into", type=click.Path(path_type=Path), help="Write one JSON line a pair.")
-def main(cache: Path, reader: str, half: str, into: Path | None) -> None:
+@click.argument("sets", nargs=-1)
+def main(
+    cache: Path,
+    reader: str,
+    half: str,
+    fit: bool,
+    others: Path | None,
+    into: Path | None,
+    sets: tuple[str, ...],
+) -> None:
+    if fit:
+        click.echo(_fit(cache, others, sets, reader))
+        return
     engine = opened(cache, reader)
     rows = [row for row in json_lines(GOLD) if half in ("both", row["half"])]
     made = [asked(engine, row) | {"half": row["half"]} for row in rows]

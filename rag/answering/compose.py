@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
-from rag.answering.conflicts import conflicts
+from rag.answering.conflicts import LEAST_SHARE, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
-from rag.answering.proposals import candidates
+from rag.answering.proposals import candidates as proposals_of
+from rag.answering.proposals import span_candidate
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
 from rag.answering.spans import SpanGroup
 from rag.filters import shown
+from rag.meaning.relative_dates import document_date
 from rag.meaning.words import FUNCTION_WORDS, normalize
 from rag.types import LEAST_SHOWN, Alternative, Answer
 
@@ -63,7 +65,7 @@ def rank(
     """
     figures = [one for one in proposed if one.probability is not None]
     others = [one for one in proposed if one.probability is None]
-    proposals = candidates(reading, form, others)
+    proposals = proposals_of(reading, form, others)
     probabilities = judge.probabilities(proposals, reading)
     ranked = [Ranked(*pair) for pair in zip(proposals, probabilities, strict=True)]
     for figure in figures:
@@ -95,13 +97,16 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
     reason.
     """
     winner = ranked[0] if ranked else None
+    disputed: list[Ranked] = []
     if winner and winner.probability >= ruling.threshold:
+        disputed = _conflicts(winner, reading, ruling)
+        newest = _newest(winner, disputed, reading, ruling.threshold)
+        disputed = [one for one in (winner, *disputed) if one is not newest] if disputed else []
+        winner = newest
         words, reason = said(winner.candidate, reading.documents), None
-        conflicts = _conflicts(winner.candidate.span, reading, ruling)
         others = _alternatives(ranked[1:], reading, ruling.alternatives, winner.candidate)
     else:
         words, reason = Said(), _why(asked, reading, winner, ruling)
-        conflicts = ()
         others = _alternatives(ranked, reading, ruling.alternatives + 1)
     return Answer(
         question=asked.question,
@@ -113,7 +118,7 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         hits=tuple(reading.hits),
         abstention_reason=reason,
         timings=asked.timings,
-        conflicts=conflicts,
+        conflicts=tuple(_alternative(one, reading) for one in disputed),
         value=words.value,
         receipt=asked.receipt(words.text, words.citations),
         documents=words.documents,
@@ -187,23 +192,52 @@ def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
     )
 
 
-def _conflicts(
-    group: SpanGroup | None, reading: Reading, ruling: Ruling
-) -> tuple[Alternative, ...]:
-    """Values that contradict a span and would be given without it."""
-    if group is None:
-        return ()
-    others = [one for one in reading.spans if one is not group]
-    rivals = conflicts(reading.analysis, [group, *others])
-    if not rivals:
-        return ()
-    ranked = {
-        one.candidate.span.meaning: one
-        for one in rank(reading.without(group), ruling.judge, "span")
-        if one.candidate.span
-    }
-    return tuple(
-        _alternative(one, reading)
-        for rival in rivals
-        if (one := ranked.get(rival.meaning)) and one.probability >= ruling.threshold
-    )
+def _conflicts(best: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]:
+    """Values of other documents that contradict the answer, as candidates, the likeliest first.
+    Each is judged as if the answer's had not been found, and must be half as likely at least.
+    """
+    given = value_of(best.candidate, reading)
+    if given is None:
+        return []
+    found = conflicts(reading, given, best.candidate.form == "span")
+    if not found:
+        return []
+    candidates = [span_candidate(group) for group in found]
+    probabilities = ruling.judge.probabilities(candidates, reading.without(given))
+    least = LEAST_SHARE * best.probability
+    disputed = [Ranked(*pair) for pair in zip(candidates, probabilities, strict=True)]
+    return [one for one in disputed if one.probability >= least]
+
+
+def value_of(candidate: Candidate, reading: Reading) -> SpanGroup | None:
+    """The value of an answer: its span, or the best one in its sentences."""
+    if candidate.span or candidate.form not in ("sentences", "yes_no"):
+        return candidate.span
+    for group in reading.spans:
+        if any(place.overlaps(span_candidate(group).places[0]) for place in candidate.places):
+            return group
+    return None
+
+
+def _newest(best: Ranked, disputed: Sequence[Ranked], reading: Reading, least: float) -> Ranked:
+    """The answer, or what a document of a later day says instead, if that is as likely as an answer
+    has to be, and no fewer documents say it.
+    """
+    if best.candidate.span is None or not _day(best, reading):
+        return best
+    supporting = best.candidate.span.documents
+    later = [
+        one
+        for one in disputed
+        if one.probability >= least
+        and one.candidate.span is not None
+        and one.candidate.span.documents >= supporting
+    ]
+    return max((best, *later), key=lambda one: _day(one, reading))
+
+
+def _day(ranked: Ranked, reading: Reading) -> str:
+    """The day of the document that is quoted, in ISO 8601, or ""."""
+    document = reading.documents[ranked.candidate.places[0].document_id]
+    day = document_date(document.metadata, document.text)
+    return day.isoformat() if day else ""

@@ -1,0 +1,102 @@
+"""Which values of other documents contradict an answer."""
+
+import re
+
+import pytest
+
+from rag.answering.conflicts import value_relation
+from rag.answering.spans import Mention, QuestionAnalysis, mention
+from rag.types import Answer
+from tests.answering.readings import answer_of, span
+from tests.fakes import document
+
+QUESTION = QuestionAnalysis.of("What is it?")
+
+
+def said(marked: str) -> Mention:
+    """The value in brackets, as an answer."""
+    value = re.findall(r"\[(.*)\]", marked)[0]
+    found = document(marked.replace("[", "").replace("]", ""), "d")
+    return mention(QUESTION, span(found, value, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "relation"),
+    [
+        ("It costs [6.80].", "It costs [5.50].", "differ"),
+        ("It needs [Four] members.", "A quorum is [five].", "differ"),
+        ("It leaves at [18:55].", "It leaves at [19:40].", "differ"),
+        ("It begins at [19:30].", "It begins at [half past seven in the evening].", "same"),
+        ("It is open on [Tuesdays].", "It is open on [Fridays].", "differ"),
+        ("It takes [four days].", "It takes between [two and six days].", "overlap"),
+        ("It is kept at [21 degrees].", "Keep it between [18 and 24 degrees].", "overlap"),
+        ("Buy up to [8,000 euros].", "Buy up to [5,000 euros].", "differ"),
+        ("It goes [25 km/h].", "It goes for [90 km].", "unlike"),
+        ("It comes [every two weeks].", "It comes [every four weeks].", "differ"),
+        ("It is led by [Ana Brandt].", "It is led by [Joe Field].", "words"),
+        ("It is in [the cellar].", "It is in [the cellar behind a shelf].", "overlap"),
+        ("It ends on [30 April].", "It ends on [15 May].", "differ"),
+        ("It is [14 days].", "It is [two weeks].", "same"),
+    ],
+)
+def test_how_two_values_relate(one: str, other: str, relation: str) -> None:
+    assert value_relation(said(one), said(other)) == relation
+
+
+def asked(question: str, first: str, second: str, days: tuple[str, str]) -> Answer:
+    """The answer from two documents of these days, each with its value in brackets."""
+    documents, spans = [], []
+    for number, (marked, day) in enumerate(zip((first, second), days, strict=True)):
+        value = re.findall(r"\[(.*)\]", marked)[0]
+        text = marked.replace("[", "").replace("]", "")
+        documents.append(document(text, str(number), date=day))
+        spans.append(span(documents[-1], value, 3.0 - number / 10))
+    return answer_of(question, documents, spans)
+
+
+BINS = "On which day is the paper collected in Cobb Lane?"
+
+
+def test_the_later_document_comes_first() -> None:
+    old = "In Cobb Lane paper is collected on [Tuesdays]."
+    new = "In Cobb Lane the paper will be collected on [Fridays]."
+    later = asked(BINS, old, new, ("2023-01-02", "2023-08-28"))
+    assert (later.text, [side.text for side in later.conflicts]) == ("Fridays", ["Tuesdays"])
+    earlier = asked(BINS, old, new, ("2023-08-28", "2023-01-02"))
+    assert (earlier.text, [side.text for side in earlier.conflicts]) == ("Tuesdays", ["Fridays"])
+
+
+def test_more_documents_outweigh_a_later_day() -> None:
+    texts = ("Paper in Cobb Lane is collected on Tuesdays.", "Cobb Lane: paper goes on Tuesdays.")
+    days = ("2023-01-02", "2023-02-02")
+    agreeing = [document(text, text[:3], date=day) for text, day in zip(texts, days, strict=True)]
+    late = document("Paper in Cobb Lane is collected on Fridays.", "late", date="2023-08-28")
+    spans = [span(one, "Tuesdays", 3.0) for one in agreeing] + [span(late, "Fridays", 2.9)]
+    found = answer_of(BINS, [*agreeing, late], spans)
+    assert (found.text, [side.text for side in found.conflicts]) == ("Tuesdays", ["Fridays"])
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "second"),
+    [
+        (
+            "How wide is the north gate?",
+            "The north gate of the fair is [4.2 metres] wide.",
+            "The south gate of the fair is [3.1 metres] wide.",
+        ),
+        (
+            "When is the desk open?",
+            "From June to August the desk is open from [7 to 15].",
+            "From November to February the desk is open from [16 to 18].",
+        ),
+        (
+            "How long does delivery take?",
+            "Delivery takes [four days].",
+            "Delivery takes between [two and six days].",
+        ),
+    ],
+)
+def test_another_subject_period_or_range_is_no_conflict(
+    question: str, first: str, second: str
+) -> None:
+    assert asked(question, first, second, ("2023-01-02", "2023-08-28")).conflicts == ()
