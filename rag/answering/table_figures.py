@@ -497,11 +497,20 @@ def measure_of(phrase: str) -> str:
 
 _ASKED_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*(?:['’]s\b)?")
 _LEAD = re.compile(r"(?i)^(?:and |so )?(?:(?:what|which)(?:['’]s| is| was| were| are)? )(?:the )?")
-_TAIL = re.compile(
-    r"(?i)(?:[ ,]+(?:in|for|at|on|of|by|as|the|to|from|over|ended?|and|end|start|first|second|third"
-    r"|fourth|last|fiscal|early|late|since|until|before|after|a))+$"
+_TAIL = frozenset(
+    "in for at on of by as the to from over end ended and start first second third fourth last"
+    " fiscal early late since until before after a".split()
 )
+"""Words that are left at the end of a phrase when its period is taken out."""
 _COMPANY = "the company"
+
+
+def _without_tail(phrase: str) -> str:
+    """The phrase up to its last word that says something; at least its first word."""
+    words = phrase.split()
+    while len(words) > 1 and words[-1].strip(",").lower() in _TAIL:
+        words.pop()
+    return " ".join(words).rstrip(" ,")
 
 
 @dataclass(frozen=True)
@@ -528,7 +537,7 @@ class Measure:
         known = frozenset(counts).union(*(line.context_stems for line in lines))
         bare = _without_names(without_periods(phrase), titles, known)
         text = measure_of(bare) if asked.operation else _LEAD.sub("", bare)
-        text = _TAIL.sub("", " ".join(text.split()).strip(" ?,."))
+        text = _without_tail(text.strip(" ?,."))
         stems = frozenset(stem_words(measure_of(bare))) - _GENERIC
         words = dict.fromkeys(
             word.lower().removesuffix("'s").removesuffix("’s") for word in _ASKED_WORD.findall(text)
