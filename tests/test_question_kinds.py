@@ -115,12 +115,14 @@ LOST = {
 """What the reader before its last two runs answered rightly, and what is wrong today."""
 
 
-def parameters() -> Iterator[Any]:
+def parameters() -> list[Any]:
     """Every pattern's questions; a test fails if one of `LOST` is right again."""
+    made = []
     for name, question, expected in ALL:
         reason = LOST.get(question)
         marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        yield pytest.param(name, question, expected, marks=marks)
+        made.append(pytest.param(name, question, expected, marks=marks))
+    return made
 
 
 @pytest.fixture(scope="module")
