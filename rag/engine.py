@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from rag.answering.candidate import Candidate
-from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose, rank
+from rag.answering.compose import MOST_ALTERNATIVES, Ranked, Ruling, compose, rank
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.proofs import PROOFS, with_proofs
@@ -284,6 +284,21 @@ class Engine:
                 )
             ]
         return [self._of_likeliest(query, one) for query, one in zip(queries, answers, strict=True)]
+
+    def rank_many(
+        self, queries: Sequence[Query], found: Sequence[Found]
+    ) -> list[tuple[Reading, list[Ranked]]]:
+        """Read what was found, and rank the candidates of each question, the likeliest first; no
+        answer is composed.
+        """
+        states = [ReadState(one.retrieved.question, one.hits) for one in found]
+        self._rounds.run(states)
+        return [
+            (reading, rank(reading, self.judge, query.form, one.proposed))
+            for query, one, reading in zip(
+                queries, found, self.readings(found, states), strict=True
+            )
+        ]
 
     def readings(self, found: Sequence[Found], states: Sequence[ReadState]) -> list[Reading]:
         """What the reader says about the passages of each question, and then, if it may be a yes/no

@@ -1,19 +1,17 @@
 """Scores the grid of eval/gold/grid.jsonl: 40 documents, 8 questions, a third without an answer.
 
-    python -m eval.experiments.grid FOLDER --index INDEX [--documents N] [--time N] [--fit]
+    python -m eval.experiments.grid FOLDER --index INDEX [--documents N] [--time N]
 
 FOLDER is made by `eval.gold.collections`. The gold file was written from the documents before
 anything was asked. Every second document is for fitting; figures are printed for each half. A cell
 is useful if it is answered with a value that contains an accepted wording. `--time` asks N cells as
 a grid, and again as single questions with the same filter, and compares the processor's seconds.
-`--fit` prints the corrections of `rag.desk.grid_run`, fitted to the half for fitting.
 """
 
 import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,6 @@ from tqdm import tqdm
 
 from eval.scripts import GOLD, OUT, PATH, finished, script
 from rag import build
-from rag.answering.judge import Logistic
-from rag.answering.reading import logit
 from rag.desk import grid as grids
 from rag.desk import grid_run
 from rag.desk.grid import Cell
@@ -34,8 +30,6 @@ from rag.filters import parse
 from rag.settings import Settings
 
 Row = dict[str, Any]
-_PLAIN = Logistic({"log_odds": 1.0}, bias=0.0)
-"""Changes nothing."""
 
 
 def is_useful(row: Row, cell: Cell) -> bool:
@@ -92,38 +86,6 @@ def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
     ]
 
 
-def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Logistic]:
-    """The corrections for the small reader alone and for both. The engine's threshold must be 0, so
-    that every cell has its best guess.
-    """
-    gold_rows = {(row["document"], row["column"]): row for row in rows}
-    cells_to_ask = _due(engine, rows)
-    queries = grid_run.queries(cells_to_ask)
-    results = [grid_run.nearest(result) for result in engine.find_many(queries)]
-    engines = {"SMALL": engine.quick or engine, "LARGE": engine}
-    corrections = {}
-    for name, reading_engine in engines.items():
-        answers = reading_engine.answer_many(queries, results, {})
-        cells = map(grid_run.cell, repeat(engine), cells_to_ask, answers, results, repeat(_PLAIN))
-        corrections[name] = _correction(
-            [(gold_rows[cell.row, cell.column], cell) for cell in cells if cell.value]
-        )
-    return corrections
-
-
-def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Logistic:
-    from sklearn.linear_model import LogisticRegression
-
-    features = [
-        (logit(cell.probability, 1e-4), row["type"] in grid_run.TYPED) for row, cell in pairs
-    ]
-    useful = [bool(row["answers"]) and is_useful(row, cell) for row, cell in pairs]
-    model = LogisticRegression(C=1.0).fit(features, useful)
-    slope, typed = model.coef_[0]
-    weights = {"log_odds": round(float(slope), 2), "typed": round(float(typed), 2)}
-    return Logistic(weights, bias=round(float(model.intercept_[0]), 2))
-
-
 def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     """Processor seconds of the cells as a grid, and as single questions."""
     started = time.process_time()
@@ -140,22 +102,14 @@ def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
 @click.option("--index", type=PATH, required=True, help="Index of the folder.")
 @click.option("--documents", default=40, help="Ask so many documents.")
 @click.option("--time", "timed", default=0, help="Compare the times of so many cells.")
-@click.option("--fit", is_flag=True, help="Only fit and print the corrections.")
 @OUT
-def main(
-    folder: Path, index: Path, documents: int, timed: int, fit: bool, out: Path | None
-) -> None:
+def main(folder: Path, index: Path, documents: int, timed: int, out: Path | None) -> None:
     rows = list(json_lines(GOLD / "grid.jsonl"))
     names = list(dict.fromkeys(row["document"] for row in rows))[:documents]
     rows = [row for row in rows if row["document"] in names]
     for row in rows:
         if hashlib.sha256((folder / row["document"]).read_bytes()).hexdigest() != row["sha256"]:
             raise SystemExit(f"{row['document']} is another version")
-    if fit:
-        engine = build.engine(Settings.load(index=index, threshold=0.0))
-        fit_rows = [row for row in rows if row["document"] in names[::2]]
-        print(*fitted(engine, fit_rows).items(), sep="\n")
-        return
     engine = build.engine(Settings.load(index=index))
     pairs = asked(engine, rows)
     result: dict[str, Any] = {

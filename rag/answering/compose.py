@@ -138,7 +138,7 @@ def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling)
     odds = reading.form_odds
     if odds and max(odds, key=lambda name: odds[name]) == NEEDS_ALL:
         return ALL_NEEDED
-    if refused.probability < LEAST_SHOWN or not _says_something(refused.candidate):
+    if refused.probability < LEAST_SHOWN or not says_something(refused.candidate):
         return "no passage answers it"
     guess = " ".join(refused.candidate.pieces(reading.documents)[0].text.split())
     guess = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
@@ -156,7 +156,7 @@ def _alternatives(
     for candidate in ranked:
         if len(chosen) == count:
             break
-        if not _says_something(candidate.candidate):
+        if not says_something(candidate.candidate):
             continue
         if not any(candidate.candidate.overlaps(shown_before) for shown_before in quoted):
             chosen.append(candidate)
@@ -164,7 +164,7 @@ def _alternatives(
     return tuple(_alternative(candidate, reading) for candidate in chosen)
 
 
-def _says_something(candidate: Candidate) -> bool:
+def says_something(candidate: Candidate) -> bool:
     """Whether a person may take it for an answer: not a span like "until", or the "2.1" of a
     clause.
     """

@@ -6,48 +6,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from rag.answering.compose import Ranked
 from rag.answering.judge import Logistic
-from rag.answering.reading import logit
+from rag.desk import cell_judge
 from rag.desk import grid as grids
-from rag.desk.grid import Cell, Grid, GridRow
+from rag.desk.cell_judge import (
+    CellDocument,
+    CellJudge,
+    CellReading,
+    CellValue,
+    Meanings,
+    surroundings,
+)
+from rag.desk.grid import Cell, Grid, GridRow, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
-from rag.facts import FactTable
-from rag.meaning.values import Surroundings, typed_value
+from rag.meaning.values import typed_value
 from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
-from rag.structure import row_at
-from rag.types import Alternative, Answer, Document, Value, in_a_cell, path_of
+from rag.types import Alternative, Answer, Citation, Document, Value, in_a_cell
 
 if TYPE_CHECKING:
     from rag.engine import Engine, Found
 
 BATCH = 32
-"""Number of cells that are read together; an interruption loses at most as many."""
+"""Cells that are read together; an interruption loses at most as many, or one longer row."""
 MOST_QUOTES = 5
 READS = 4
 """Passages that are read for a cell of one document."""
-ANSWERED = 0.5
-"""Probability from which on such a cell is answered."""
-ABSENT = 0.45
-"""Probability below which the document of such a cell counts as having no answer."""
-UNDECIDED = (0.45, 0.6)
-"""Range of the small reader's probability in which the large one reads, too."""
 UNLIKELY = 0.3
 """Probability below which several documents count as having no answer; they are asked like a single
 question."""
-TYPED = ("date", "amount", "number")
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
 
-SMALL = Logistic({"log_odds": 0.86, "typed": 2.4}, bias=1.04)
-"""Corrects the judge's probability for a cell that the small reader alone answered. The judge knows
-neither that one document is asked, nor that a value of a type is wanted (Platt 1999)."""
-LARGE = Logistic({"log_odds": 0.89, "typed": 2.35}, bias=0.88)
-"""The same for answers by both readers. Fitted, as are the thresholds, to half of the documents of
-eval/gold/grid.jsonl (`python -m eval.experiments.grid --fit`)."""
 OnProgress = Callable[[int, int], object]
 """Called with the number of cells that are done, and that of all cells to ask."""
 
@@ -89,14 +84,30 @@ def run(engine: Engine, name: str, on_progress: OnProgress = lambda *_: None) ->
 def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[int, int, int]]:
     """Run a grid, and yield (cells done, cells to ask, cells read) after each batch."""
     waiting = due(grids.load(engine.store, name))
-    for start in range(0, len(waiting), batch):
-        part = waiting[start : start + batch]
+    finished = 0
+    for part in _batches(waiting, batch):
         cells = ask(engine, part)
         engine.store.put_cells(name, [cell.to_row() for cell in cells])
-        yield start + len(part), len(waiting), len(cells)
+        finished += len(part)
+        yield finished, len(waiting), len(cells)
     grid = grids.load(engine.store, name)
     if not grid.finished and not grid.counts["waiting"]:
         grids.mark(engine.store, name, finished=grids.now())
+
+
+def _batches(waiting: Sequence[Due], most: int) -> Iterator[list[Due]]:
+    """Whole rows, at most so many cells at once, or one longer row: what the other columns of a row
+    ask tells what a value is not about.
+    """
+    batch: list[Due] = []
+    for _, cells in groupby(waiting, key=lambda one: one.row.key):
+        row = list(cells)
+        if batch and len(batch) + len(row) > most:
+            yield batch
+            batch = []
+        batch += row
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,31 +159,92 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
         if target.before is None or target.before.digest != digests[number]
     ]
 
-    def cells(reading: Engine, numbers: Sequence[int], correction: Logistic) -> dict[int, Cell]:
-        """The cells with these numbers, by number, as an engine with this reader answers them."""
-        answers = reading.answer_many(
-            [questions[number] for number in numbers], [results[number] for number in numbers], {}
-        )
-        return {
-            number: cell(engine, part[number], answer, results[number], correction)
-            for number, answer in zip(numbers, answers, strict=True)
-        }
-
-    of_one_document = [number for number in changed if part[number].row.sha256]
-    by_small_reader = cells(engine.quick, of_one_document, SMALL) if engine.quick else {}
-
-    low, high = UNDECIDED
-    decided = {
-        number: answered
-        for number, answered in by_small_reader.items()
-        if not low <= answered.probability < high
+    single = [n for n in changed if part[n].row.sha256]
+    several = [n for n in changed if not part[n].row.sha256]
+    answers = engine.answer_many([questions[n] for n in several], [results[n] for n in several], {})
+    cells = {
+        n: cell(engine, part[n], answer, results[n])
+        for n, answer in zip(several, answers, strict=True)
     }
-    undecided = [number for number in changed if number not in decided]
-    decided |= cells(engine, undecided, LARGE)
-    return [
-        _version(replace(decided[number], digest=digests[number]), part[number])
-        for number in changed
-    ]
+    judged = _judged(engine, part, questions, results, single)
+    cells |= {n: _of_document(engine, part[n], results[n], judged[n]) for n in single}
+    return [_version(replace(cells[n], digest=digests[n]), part[n]) for n in changed]
+
+
+def _judged(
+    engine: Engine,
+    part: Sequence[Due],
+    questions: Sequence[Query],
+    results: Sequence[Found],
+    numbers: Sequence[int],
+) -> dict[int, CellValue | None]:
+    """The likeliest value of each of these cells of one document."""
+    judge = _judge(engine)
+    meanings = Meanings(engine.retriever.embedder.embed_passages)
+    rows = _rows(part, numbers)
+    sources = {
+        part[row[0]].row.key: CellDocument(document, meanings)
+        for row in rows
+        if (document := results[row[0]].retrieved.documents.get(part[row[0]].row.key))
+    }
+    readings: dict[int, CellReading] = {}
+    judged: dict[int, CellValue | None] = dict.fromkeys(numbers)
+    left = [n for n in numbers if part[n].row.key in sources]
+    low, high = judge.undecided
+    for stage in [engine.quick, engine] if engine.quick else [engine]:
+        asked = [(questions[n], results[n], sources[part[n].row.key]) for n in left]
+        readings |= zip(left, read(stage, [part[n].column.type for n in left], asked), strict=True)
+        for row in rows:
+            own = [at for at, n in enumerate(row) if n in left]
+            best = judge.best([readings[n] for n in row if n in readings], own, meanings)
+            judged |= {row[at]: value for at, value in zip(own, best, strict=True)}
+        left = [n for n in left if (value := judged[n]) and low <= value.probability < high]
+    return judged
+
+
+def _judge(engine: Engine) -> CellJudge:
+    """The judge of cells. It was fitted to one embedder; with another, the judge of answers and its
+    threshold decide.
+    """
+    if engine.settings.embedder == "minilm":
+        return cell_judge.shipped()
+    answered_from = engine.threshold
+    unsure_from = min(answered_from, UNLIKELY)
+    same = Logistic({"log_odds": 1.0}, bias=0.0)
+    return CellJudge(same, answered_from, unsure_from, undecided=(unsure_from, answered_from))
+
+
+def read(
+    stage: Engine, kinds: Sequence[str], asked: Sequence[tuple[Query, Found, CellDocument]]
+) -> list[CellReading]:
+    """What a stage of the engine reads for cells with these types, together."""
+    queries = [query for query, _, _ in asked]
+    ranked = stage.rank_many(queries, [found for _, found, _ in asked])
+    readings = []
+    for kind, (_, found, source), (reading, candidates) in zip(kinds, asked, ranked, strict=True):
+        question, vector = found.retrieved.question, found.retrieved.vector
+        own = source.candidates(question, vector, kind)
+        likely = stage.judge.probabilities(own, reading)
+        readings.append(
+            CellReading(
+                question=question,
+                vector=vector,
+                kind=kind,
+                source=source,
+                reading=reading,
+                ranked=[*candidates, *map(Ranked, own, likely)],
+                proposed=own,
+            )
+        )
+    return readings
+
+
+def _rows(part: Sequence[Due], numbers: Sequence[int]) -> list[list[int]]:
+    """The numbers by document."""
+    by_document: dict[str, list[int]] = {}
+    for n in numbers:
+        by_document.setdefault(part[n].row.key, []).append(n)
+    return list(by_document.values())
 
 
 def queries(part: Sequence[Due]) -> list[Query]:
@@ -206,65 +278,58 @@ def _version(answered: Cell, target: Due) -> Cell:
     return replace(answered, at=before.at, rating=before.rating, number=before.number)
 
 
-def corrected(probability: float, kind: str, correction: Logistic) -> float:
-    """The probability, in (0, 1), of a value in a column of this type."""
-    return correction(
-        {"log_odds": logit(probability, 1e-4), "typed": 1.0 if kind in TYPED else 0.0}
-    )
-
-
-def cell(
-    engine: Engine,
-    target: Due,
-    answer: Answer,
-    found: Found,
-    correction: Logistic = LARGE,
-) -> Cell:
-    """The cell of an answer, without its digest."""
-    row, column = target.row, target.column
-    row_document = (row.document_id,) if row.sha256 else ()
-    absent = Cell(
-        row=row.key,
-        column=column.name,
-        state="absent",
-        value="",
-        probability=0.0,
-        digest="",
-        at=grids.now(),
-        documents=row_document,
-    )
-    if row_document and not found.hits:
+def _of_document(engine: Engine, target: Due, found: Found, best: CellValue | None) -> Cell:
+    """The cell of one document, without its digest."""
+    row = target.row
+    blank = _blank(target)
+    if not found.hits:
         document = engine.store.document(row.key)
         is_readable = bool(document and document.text.strip())
-        return absent if is_readable else replace(absent, state="unreadable")
+        return blank if is_readable else replace(blank, state="unreadable")
+    if best is None:
+        return blank
+    judge = _judge(engine)
+    chosen = engine.settings.threshold
+    answered_from = judge.answered_from if chosen < 0 else chosen
+    unsure_from = min(answered_from, judge.unsure_from)
+    if best.probability < unsure_from:
+        return replace(blank, probability=best.probability)
+    state: State = "answered" if best.probability >= answered_from else "unsure"
+    return _filled(blank, state, best.text, best.probability, best.typed, best.citations)
 
-    chosen = _likeliest(answer, column.type, found.retrieved.documents)
-    if chosen is None:
-        return absent
 
-    value, candidate, typed = chosen
+def cell(engine: Engine, target: Due, answer: Answer, found: Found) -> Cell:
+    """The cell of an answer from several documents, without its digest."""
+    blank = _blank(target)
+    best = _likeliest(answer, target.column.type, found.retrieved.documents)
+    if best is None:
+        return blank
+    value, candidate, typed = best
     probability = candidate.confidence
-    answered_from = engine.threshold
-    unsure_from = UNLIKELY
-    if row_document:
-        probability = corrected(probability, column.type, correction)
-        threshold = engine.settings.threshold
-        answered_from = ANSWERED if threshold < 0 else threshold
-        unsure_from = ABSENT
-    if probability < min(answered_from, unsure_from):
-        return replace(absent, probability=probability)
+    if probability < min(engine.threshold, UNLIKELY):
+        return replace(blank, probability=probability)
+    state: State = "answered" if probability >= engine.threshold else "unsure"
+    return _filled(blank, state, value, probability, typed, candidate.citations)
 
-    quotes = candidate.citations[:MOST_QUOTES]
-    documents = [*row_document, *(quote.document_id for quote in quotes)]
-    return replace(
-        absent,
-        state="answered" if probability >= answered_from else "unsure",
-        value=value,
-        probability=probability,
-        typed=typed,
-        quotes=quotes,
-        documents=tuple(dict.fromkeys(documents)),
-    )
+
+def _blank(target: Due) -> Cell:
+    row = target.row
+    own = (row.document_id,) if row.sha256 else ()
+    return Cell(row.key, target.column.name, "absent", "", 0.0, "", grids.now(), documents=own)
+
+
+def _filled(
+    blank: Cell,
+    state: State,
+    value: str,
+    probability: float,
+    typed: Value | None,
+    citations: Sequence[Citation],
+) -> Cell:
+    quotes = tuple(citations[:MOST_QUOTES])
+    documents = tuple(dict.fromkeys([*blank.documents, *(q.document_id for q in quotes)]))
+    answered = replace(blank, state=state, value=value, probability=probability)
+    return replace(answered, typed=typed, quotes=quotes, documents=documents)
 
 
 def _likeliest(
@@ -278,30 +343,10 @@ def _likeliest(
     for candidate in candidates:
         if not candidate.citations:
             continue
-        typed = typed_value(candidate.text, kind, _surroundings(candidate, documents))
+        around = surroundings(candidate.text, candidate.citations[0], documents)
+        typed = typed_value(candidate.text, kind, around)
         if typed is None and kind not in ("text", "list"):
             continue
         value = in_a_cell(typed.verdict) if typed and typed.verdict else candidate.text
         return value, candidate, typed
     return None
-
-
-def _surroundings(candidate: Alternative, documents: Mapping[str, Document]) -> Surroundings:
-    """What is around the candidate's words in its document."""
-    place = candidate.citations[0]
-    document = documents.get(place.document_id)
-    if document is None or candidate.text != place.quote:
-        return Surroundings()
-
-    before = place.sentence[: place.start - place.sentence_start]
-    after = place.sentence[place.end - place.sentence_start :]
-    table = FactTable.at(document, place.start)
-    row = row_at(document.blocks, place.start)
-    if table is None or row is None or len(row.cells) < 2:
-        return Surroundings(before, after)
-
-    label = document.text[row.cells[0].start : row.cells[0].end]
-    cell = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
-    column = table.column_name(cell) if cell else ""
-    headings = f"{path_of(place.headings)} {table.statement}"
-    return Surroundings(before, after, label, column, headings)

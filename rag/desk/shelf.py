@@ -169,7 +169,8 @@ def _row(
             if verdict == "counted" and column.test.kind == "unsaid":
                 cell = _unsaid(document)
             elif verdict == "silent":
-                cell = GridAnswerCell("absent", "", min(asked.probability, grid_run.ABSENT))
+                says_it = asked.probability if asked.state == "absent" else 0.0
+                cell = GridAnswerCell("absent", "", says_it)
         row_cells.append(cell)
         verdicts.append(verdict)
     order_of_outcomes = ("unreadable", "other", "silent", "unsure", "counted")
