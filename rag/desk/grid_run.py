@@ -203,15 +203,14 @@ def _judged(
 
 
 def _judge(engine: Engine) -> CellJudge:
-    """The judge of cells. It was fitted to one embedder; with another, the judge of answers and its
-    threshold decide.
+    """The judge of cells. It was fitted to one embedder; with another, the judge of answers decides,
+    from a lower probability on, since only one document is asked.
     """
     if engine.settings.embedder == "minilm":
         return cell_judge.shipped()
-    answered_from = engine.threshold
-    unsure_from = min(answered_from, UNLIKELY)
+    least = min(engine.threshold, UNLIKELY)
     same = Logistic({"log_odds": 1.0}, bias=0.0)
-    return CellJudge(same, answered_from, unsure_from, undecided=(unsure_from, answered_from))
+    return CellJudge(same, least, least, undecided=(least, engine.threshold))
 
 
 def read(
