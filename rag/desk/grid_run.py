@@ -203,8 +203,8 @@ def _judged(
 
 
 def _judge(engine: Engine) -> CellJudge:
-    """The judge of cells. It was fitted to one embedder; with another, the judge of answers decides,
-    from a lower probability on, since only one document is asked.
+    """The judge of cells. It was fitted to one embedder; with another, the judge of answers
+    decides, from a lower probability on, since only one document is asked.
     """
     if engine.settings.embedder == "minilm":
         return cell_judge.shipped()
