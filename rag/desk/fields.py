@@ -17,8 +17,8 @@ _LONGEST_LABEL, _LONGEST_VALUE = 60, 200
 _MOST = 400
 """Fields of one document that are read."""
 _LINE = re.compile(r"[^\n]+")
-_PART = re.compile(r"(?:(?! \| ).)+")
-"""A cell of a row that is written with bars, or a whole line."""
+_BAR = " | "
+"""Is between the cells of a row."""
 _FIELD = re.compile(
     rf"\s*(?:[-*•>]\s+|\d+[.)]\s+)?[*_]*(?P<label>[^\W\d_][^:|]{{1,{_LONGEST_LABEL}}}?)[*_]*"
     rf"\s*:[*_]*(?=\s|$)\s*(?P<value>.*?)[*_]*\s*"
@@ -58,13 +58,20 @@ def fields(document: Document) -> list[Field]:
 
 def _fields(document: Document) -> Iterator[Field]:
     for line in _LINE.finditer(document.text):
-        for part in _PART.finditer(line[0]):
-            if len(part[0]) > _LONGEST_LABEL + _LONGEST_VALUE:
-                continue
-            match = _FIELD.fullmatch(part[0])
-            if match is None or len(match["label"].split()) > _WORDS:
-                continue
-            base = line.start() + part.start()
-            start, end = base + match.start("value"), base + match.end("value")
-            heading = heading_path(document.blocks, base)[-1:]
-            yield Field(document.id, match["label"].strip(), start, end, "".join(heading))
+        base = line.start()
+        for part in line[0].split(_BAR):
+            if found := _field(document, part, base):
+                yield found
+            base += len(part) + len(_BAR)
+
+
+def _field(document: Document, part: str, base: int) -> Field | None:
+    """The field that a line, or a cell of a row, is; it starts at `base`."""
+    if len(part) > _LONGEST_LABEL + _LONGEST_VALUE:
+        return None
+    match = _FIELD.fullmatch(part)
+    if match is None or len(match["label"].split()) > _WORDS:
+        return None
+    start, end = base + match.start("value"), base + match.end("value")
+    heading = "".join(heading_path(document.blocks, base)[-1:])
+    return Field(document.id, match["label"].strip(), start, end, heading)

@@ -12,7 +12,7 @@ from tests.fakes import document
 
 FORM = """Pilot's name: Ada Lindgren
 - **Licence number:** NL-40812
-Last medical exam:
+Last medical exam: | Seats: 4
 See https://example.org/form: it is long.
 Departure 17:30
 """
@@ -25,6 +25,7 @@ def test_fields_have_their_labels_and_values_also_empty_ones() -> None:
         ("Pilot's name", "Ada Lindgren"),
         ("Licence number", "NL-40812"),
         ("Last medical exam", ""),
+        ("Seats", "4"),
     ]
 
 
