@@ -206,7 +206,7 @@ def _judge(engine: Engine) -> CellJudge:
     """The judge of cells. It was fitted to one embedder; with another, the judge of answers
     decides, from a lower probability on, since only one document is asked.
     """
-    if engine.settings.embedder == "minilm":
+    if engine.retriever.embedder.name == "minilm":
         return cell_judge.shipped()
     least = min(engine.threshold, UNLIKELY)
     same = Logistic({"log_odds": 1.0}, bias=0.0)
