@@ -151,7 +151,7 @@ def examples(
         own = [numbers[one.row.key, one.column.name] for one in part]
         if chosen is not None and chosen.isdisjoint(own):
             continue
-        readings = _readings(engine, part, meanings, [chosen and n in chosen for n in own])
+        readings = _readings(engine, part, meanings, [n in (chosen or ()) for n in own])
         row = JudgedRow(readings, meanings)
         for at, number in enumerate(own):
             if chosen is not None and number not in chosen:
@@ -169,7 +169,7 @@ def _readings(
     engine: Engine,
     part: Sequence[grid_run.Due],
     meanings: Meanings,
-    is_read_by_both: Sequence[bool | None],
+    is_read_by_both: Sequence[bool],
 ) -> list[CellReading]:
     """What is read for the cells of one document."""
     queries = grid_run.queries(part)

@@ -412,7 +412,7 @@ class JudgedRow:
             for column in range(len(self.cells))
             if column != number
         ]
-        absent = [stem for stem in stems if not self._rarities[number][stem].count]
+        absent = [stem for stem in stems if not self._rarities[number][stem].sentences]
         return {
             "words_near": own,
             "words_label": self._share(number, stems, label),
@@ -586,7 +586,7 @@ class Rarity(NamedTuple):
     """The weight of a stem, and the number of sentences that were read with it."""
 
     weight: float
-    count: int
+    sentences: int
 
 
 def _rarity(reading: Reading, stems: frozenset[str]) -> dict[str, Rarity]:
