@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from rag.answering import catalogue, proposals, reading, shelf
+from rag.desk import fields
 from rag.meaning import asking, values, words
 from tests.growth import MEASUREMENTS, MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
@@ -20,6 +21,7 @@ SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
     "rag.answering.proposals._PATTERNS": proposals._LONGEST_QUESTION,
     "rag.answering.shelf": shelf.LONGEST,
+    "rag.desk.fields._FIELD": fields._LONGEST_LABEL + fields._LONGEST_VALUE,
     "rag.meaning.asking.": asking.LONGEST,
     "rag.answering.reading._SAYS": reading._SHORT_LINE,
     "rag.meaning.words._REWRITINGS": words.LONGEST,
