@@ -27,8 +27,16 @@ def put_leases(client: httpx.Client) -> None:
 
 @pytest.fixture
 def leases(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A service of three documents; a guess is one below 75 %."""
-    with serving(tmp_path, threshold=0.75) as client:
+    """A service of three documents; a guess is one below 60 %."""
+    with serving(tmp_path, threshold=0.6) as client:
+        put_leases(client)
+        yield client
+
+
+@pytest.fixture
+def answered_leases(tmp_path: Path) -> Iterator[httpx.Client]:
+    """The same, where the likeliest values are answers."""
+    with serving(tmp_path) as client:
         put_leases(client)
         yield client
 
@@ -111,10 +119,14 @@ def test_a_grid_from_its_questions_to_its_file(browser: Browser, leases: httpx.C
         expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
 
 
-def test_changed_answers_are_announced(browser: Browser, leases: httpx.Client) -> None:
-    make_grid(leases)
-    put_text(leases, "elm.md", "# Elm\n\nAt noon. The lease ends in 2035. The landlord is George.")
-    with visit(browser, leases, path="/#grid=leases") as watched:
+def test_changed_answers_are_announced(browser: Browser, answered_leases: httpx.Client) -> None:
+    make_grid(answered_leases)
+    put_text(
+        answered_leases,
+        "elm.md",
+        "# Elm\n\nAt noon. The lease ends in 2035. The landlord is George.",
+    )
+    with visit(browser, answered_leases, path="/#grid=leases") as watched:
         page = watched.page
         cell(page, "Elm", 0).get_by_role("button").click()
         expect(page.locator("#side")).to_contain_text("has changed since")
@@ -144,7 +156,7 @@ def test_changed_answers_are_announced(browser: Browser, leases: httpx.Client) -
         page.get_by_role("button", name="Mark as seen").click()
         expect(notice).to_be_empty()
         expect(page.get_by_role("button", name="Grids", exact=True)).to_be_visible()
-        assert leases.get("/v1/grids/leases/changes").json() == {"changes": []}
+        assert answered_leases.get("/v1/grids/leases/changes").json() == {"changes": []}
 
 
 @pytest.mark.parametrize("scope", ["write", "read"])
@@ -152,7 +164,7 @@ def test_the_start_page_says_what_changed_until_it_is_marked_as_seen(
     browser: Browser, tmp_path: Path, scope: str
 ) -> None:
     key = add_key(tmp_path, scope)
-    with serving(tmp_path, key=add_key(tmp_path, "write"), threshold=0.75) as client:
+    with serving(tmp_path, key=add_key(tmp_path, "write")) as client:
         put_leases(client)
         make_grid(client)
         put_text(client, "elm.md", "# Elm\n\nThe lease ends in 2035. The landlord is George Boole.")
