@@ -35,7 +35,7 @@ from rag import build
 from rag.answering.judge import Logistic
 from rag.answering.reading import logit
 from rag.desk import grid_run
-from rag.desk.cell_judge import CellDocument, CellReading, JudgedRow, Meanings
+from rag.desk.cell_judge import CellDocument, CellReading, JudgedRow
 from rag.desk.grid import Cell, GridRow
 from rag.desk.grid_file import GridColumn
 from rag.engine import Engine
@@ -43,6 +43,7 @@ from rag.evaluation.set_files import json_lines
 from rag.filters import Condition
 from rag.ingestion.ingest import Ingest
 from rag.meaning.values import typed_value
+from rag.meaning.vectors import TextVectors
 from rag.models.cascade import Cascade
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import FoundFile
@@ -140,7 +141,7 @@ class Example:
 
 
 def examples(
-    engine: Engine, rows: Sequence[Row], meanings: Meanings, chosen: Set[int] | None = None
+    engine: Engine, rows: Sequence[Row], vectors_of: TextVectors, chosen: Set[int] | None = None
 ) -> dict[int, Example]:
     """The examples by the number of their row, as the small reader reads them, or with `chosen`
     those that both read.
@@ -151,8 +152,8 @@ def examples(
         own = [numbers[one.row.key, one.column.name] for one in part]
         if chosen is not None and chosen.isdisjoint(own):
             continue
-        readings = _readings(engine, part, meanings, [n in (chosen or ()) for n in own])
-        row = JudgedRow(readings, meanings)
+        readings = _readings(engine, part, vectors_of, [n in (chosen or ()) for n in own])
+        row = JudgedRow(readings, vectors_of)
         for at, number in enumerate(own):
             if chosen is not None and number not in chosen:
                 continue
@@ -168,7 +169,7 @@ def examples(
 def _readings(
     engine: Engine,
     part: Sequence[grid_run.Due],
-    meanings: Meanings,
+    vectors_of: TextVectors,
     is_read_by_both: Sequence[bool],
 ) -> list[CellReading]:
     """What is read for the cells of one document."""
@@ -176,7 +177,7 @@ def _readings(
     results = [grid_run.nearest(result) for result in engine.find_many(queries)]
     document = engine.store.document(part[0].row.key)
     assert document is not None
-    source = CellDocument(document, meanings)
+    source = CellDocument(document, vectors_of)
     readings = []
     for one, query, result, by_both in zip(part, queries, results, is_read_by_both, strict=True):
         stage = engine if by_both or engine.quick is None else engine.quick
@@ -229,12 +230,12 @@ def left_out(found: Mapping[int, Example], more: Mapping[int, Example]) -> tuple
 
 def fit(engine: Engine, rows: Sequence[Row]) -> dict[str, Any]:
     """The content of the judge's file."""
-    meanings = Meanings(engine.retriever.embedder.embed_passages)
-    small = examples(engine, rows, meanings)
+    vectors_of = TextVectors(engine.retriever.embedder.embed_passages)
+    small = examples(engine, rows, vectors_of)
     alone, _ = left_out(small, {})
     answered_from, _ = thresholds(rows, alone)
     undecided = nearest(alone, answered_from)
-    both = examples(engine, rows, meanings, undecided.keys()) if engine.quick else {}
+    both = examples(engine, rows, vectors_of, undecided.keys()) if engine.quick else {}
     alone, together = left_out(small, both)
     answered_from, unsure_from = thresholds(rows, alone | together)
 

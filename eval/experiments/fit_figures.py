@@ -35,6 +35,7 @@ from rag.answering.candidate import Candidate
 from rag.answering.table_figures import Asked, Line, Matcher, Names, Weights
 from rag.evaluation.set_files import json_lines
 from rag.facts import without_notes
+from rag.meaning.vectors import TextVectors
 from rag.parsing.load import load_data
 from rag.settings import Settings
 from rag.types import Document
@@ -269,12 +270,12 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     return Rows(features, right)
 
 
-def empty(embed: Embed, vectors: dict[str, Matrix]) -> Matcher:
-    """A matcher without weights, which reads tables; `vectors` keeps those of texts."""
+def empty(embed: Embed) -> Matcher:
+    """A matcher without weights, which reads tables."""
     none = np.zeros((1, 1), dtype=np.float32)
     weights = Weights(none[0], 0.0)
     unnamed = Names(none, np.zeros(1, dtype=np.int32), np.ones(1, dtype=bool))
-    return Matcher(weights, weights, embed, none, none, unnamed, vectors)
+    return Matcher(weights, weights, TextVectors(embed), none, none, unnamed)
 
 
 def mapped(matcher: Matcher, down: Matrix, up: Matrix) -> Matcher:
@@ -398,7 +399,7 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
         matcher = Matcher.shipped(embed)
         finished({half: report(asked_of(part, matcher)) for half, part in halves.items()}, out)
         return
-    unfitted = empty(embed, {})
+    unfitted = empty(embed)
     parts = list(folds(halves["fit"], unfitted, seed))
     left_out = []
     for part in parts:

@@ -217,7 +217,7 @@ def _periods(text: str) -> tuple[frozenset[str], ...]:
 
 
 def _undated(context: str) -> str:
-    """Title and headings without days: that of a document is no period that it speaks of."""
+    """Title and headings without days: the day of a letter is not the period it is about."""
     for date in reversed(all_dates(context)):
         if date.precision == "day":
             context = context[: date.start] + context[date.end :]

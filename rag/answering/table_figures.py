@@ -13,7 +13,7 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from rag.meaning.dates import all_dates
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, of_column, periods, quarters_of_years, same_season
 from rag.meaning.stems import stem_words
+from rag.meaning.vectors import TextVectors
 from rag.meaning.words import MONTHS, STOP_WORDS
 from rag.types import Document, Place, YesNo
 
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-    """Unit vectors, one for each text."""
+    from rag.meaning.vectors import Embed
 
 _MOST_DOCUMENTS, _MOST_LINES = 3, 2000
 """Documents, best first, and lines of their tables that are matched."""
@@ -251,9 +251,7 @@ def _names(question: str) -> frozenset[str]:
         if match.start() not in (0, start) and match[0] not in MONTHS
     ]
     named += [text[: start - 2]] if start else []
-    return frozenset(
-        stem_words(" ".join(word.removesuffix("'s").removesuffix("’s") for word in named))
-    )
+    return frozenset(stem_words(" ".join(map(_without_possessive, named))))
 
 
 # Lines of tables
@@ -485,7 +483,7 @@ GROUP_FEATURES = (
 )
 SHIPPED = Path(__file__).with_name("table_figures.safetensors")
 LEVELS = 127.0
-"""Of the components of names' vectors, which are kept in 8 bits."""
+"""The vectors of names are kept in 8 bits: their components times this, rounded."""
 _TOTAL_STEM = "total"
 
 
@@ -503,6 +501,11 @@ _TAIL = frozenset(
 )
 """Words that are left at the end of a phrase when its period is taken out."""
 _COMPANY = "the company"
+
+
+def _without_possessive(word: str) -> str:
+    """The word without "'s" at its end."""
+    return word.removesuffix("'s").removesuffix("’s")
 
 
 def _without_tail(phrase: str) -> str:
@@ -540,7 +543,7 @@ class Measure:
         text = _without_tail(text.strip(" ?,."))
         stems = frozenset(stem_words(measure_of(bare))) - _GENERIC
         words = dict.fromkeys(
-            word.lower().removesuffix("'s").removesuffix("’s") for word in _ASKED_WORD.findall(text)
+            _without_possessive(word.lower()) for word in _ASKED_WORD.findall(text)
         )
         counted = tuple(word for word in words if _counts(word))
         return cls(text, counted, stems, frozenset(stem_words(asked.question)), weights)
@@ -561,13 +564,13 @@ def _counts(word: str) -> bool:
 
 
 def _without_names(phrase: str, titles: frozenset[str], known: frozenset[str]) -> str:
-    """The phrase with "the company" for names of documents. A word in lower case that a table has,
-    too, is no name.
+    """The phrase with "the company" for names of documents. A word in lower case that is also in a
+    table is not a name.
     """
 
     def bare(match: re.Match[str]) -> str:
         word = match[0]
-        stems = frozenset(stem_words(re.sub(r"['’]s$", "", word)))
+        stems = frozenset(stem_words(_without_possessive(word)))
         is_title = bool(stems) and stems <= titles
         return "\0" if is_title and (word[0].isupper() or not stems <= known) else word
 
@@ -624,11 +627,10 @@ class Matcher:
 
     rows: Weights
     groups: Weights
-    embed: Embed
+    vectors_of: TextVectors
     down: NDArray[np.float32]
     up: NDArray[np.float32]
     names: Names
-    vectors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     lines: dict[tuple[str, str], list[Line]] = field(default_factory=dict)
     """by id and digest of the documents that were read last"""
 
@@ -642,7 +644,7 @@ class Matcher:
         return cls(
             Weights(rows[:-1], float(rows[-1])),
             Weights(groups[:-1], float(groups[-1])),
-            embed,
+            TextVectors(embed),
             tensors["down"],
             tensors["up"],
             Names(
@@ -660,18 +662,6 @@ class Matcher:
                 del self.lines[next(iter(self.lines))]
             self.lines[key] = lines_of(document)
         return self.lines[key]
-
-    def vectors_of(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The unit vectors of texts, shape (n, dim)."""
-        import numpy as np
-
-        unknown = [text for text in dict.fromkeys(texts) if text not in self.vectors]
-        if unknown:
-            if len(self.vectors) > _KEPT:
-                self.vectors.clear()
-                unknown = list(dict.fromkeys(texts))
-            self.vectors.update(zip(unknown, self.embed(unknown), strict=True))
-        return np.stack([self.vectors[text] for text in texts])
 
     def moved(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors of texts, where those that are used for each other are near, of length 1."""
@@ -711,8 +701,8 @@ class Matcher:
     def _names(
         self, measure: NDArray[np.float32], labels: NDArray[np.float32], lines: Sequence[Line]
     ) -> dict[str, NDArray[np.float32]]:
-        """Whether the measure and a label are names of one figure, and how far that is behind the
-        figure of which the measure is likest a name.
+        """Whether the measure and a label are names of one figure, and how much more the measure is
+        like a name of another figure.
         """
         import numpy as np
 
@@ -777,8 +767,6 @@ class Matcher:
 
 
 _DOCUMENTS_KEPT = 16
-_KEPT = 20000
-"""Vectors of labels and words that are kept."""
 
 
 @functools.lru_cache(8192)
@@ -947,8 +935,8 @@ _NO_PART = re.compile(
 
 
 def _without_totals(items: Sequence[Item], are_rows: bool) -> list[Item]:
-    """The items but totals: by their label, or as they are the sum of those before them; and
-    without what is no part of a company, as eliminations.
+    """The items without totals (those with such a label, and sums of the items before), and without
+    what is not a part of a company, such as eliminations.
     """
     kept: list[Item] = []
     for item in items:
@@ -1137,7 +1125,7 @@ def _of_two(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate 
 
 
 def groups_to_choose(asked: Asked, lines: Sequence[Line]) -> list[Group]:
-    """The groups of which the largest or smallest item is certain."""
+    """The groups whose largest or smallest item is certain."""
     groups = groups_of(lines, asked.targets[0])
     return [group for group in groups if chosen(group, asked.operation)]
 

@@ -13,7 +13,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -24,6 +24,7 @@ from rag.answering.features import Featurizer
 from rag.answering.judge import Logistic
 from rag.answering.reading import Reading, logit
 from rag.desk.fields import Field, fields
+from rag.desk.grid_file import TYPES
 from rag.errors import ModelError, install_line
 from rag.facts import FactTable
 from rag.meaning.figures import figures
@@ -33,12 +34,7 @@ from rag.structure import row_at
 from rag.types import Citation, Document, Place, Value, YesNo, in_a_cell, path_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
-    Embed = Callable[[Sequence[str]], Vectors]
-    """Unit vectors, shape (n, dim), one for each text."""
+    from rag.meaning.vectors import TextVectors, Vectors
 
 SHIPPED = Path(__file__).with_name("cell_judge.json")
 MOST, _FIELDS = 6, 3
@@ -73,7 +69,6 @@ _MARKS = {
 _SHARPNESS = 12.0
 """Factor of cosines to shapes, so that the likeliest ones count."""
 _AMOUNTS = ("money", "duration", "percentage", "number", "quantity")
-TYPES = ("text", "date", "amount", "number", "yes_no", "list")
 _OF_ANSWERS = (
     "words more sentence_best sentence_share sentence_lead sentence_rank span_best span_inside "
     "span_share span_margin span_own yes no unsaid verdict verdict_against depends rank "
@@ -160,12 +155,12 @@ class CellJudge:
             raise ModelError(f"the judge of cells {path} cannot be read: {error}", again) from error
 
     def best(
-        self, row: Sequence[CellReading], numbers: Sequence[int], meanings: Meanings
+        self, row: Sequence[CellReading], numbers: Sequence[int], vectors_of: TextVectors
     ) -> list[CellValue | None]:
         """The likeliest value of each cell of a document that is among `numbers`, with its
         probability; None for a cell without a value of its type.
         """
-        judged = JudgedRow(row, meanings)
+        judged = JudgedRow(row, vectors_of)
         likeliest: list[CellValue | None] = []
         for number in numbers:
             probable = [
@@ -187,7 +182,7 @@ class CellDocument:
     """The document of a row, with what does not depend on a column."""
 
     document: Document
-    meanings: Meanings
+    vectors_of: TextVectors
 
     @functools.cached_property
     def fields(self) -> list[Field]:
@@ -198,7 +193,7 @@ class CellDocument:
         that the question has, and their cosine.
         """
         shares = [coverage(content_words(field.label), question) for field in self.fields]
-        labels = self.meanings([field.label for field in self.fields])
+        labels = self.vectors_of([field.label for field in self.fields])
         cosines = [float(vector @ label) for label in labels]
         return [(share + cosine) / 2 for share, cosine in zip(shares, cosines, strict=True)]
 
@@ -248,21 +243,6 @@ class CellDocument:
         return [Place(self.document.id, start, start + len(block.name), heading=True)]
 
 
-class Meanings:
-    """Unit vectors of texts, each embedded once."""
-
-    def __init__(self, embed: Embed) -> None:
-        self._embed = embed
-        self._known: dict[str, Vectors] = {}
-
-    def __call__(self, texts: Sequence[str]) -> list[Vectors]:
-        """One vector, shape (dim,), for each text."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if new:
-            self._known |= zip(new, self._embed(new), strict=True)
-        return [self._known[text] for text in texts]
-
-
 def values(cell: CellReading) -> list[CellValue]:
     """The likeliest values of the column's type, each once, with those of fields and headings."""
     found: list[CellValue] = []
@@ -287,11 +267,21 @@ def _value(cell: CellReading, ranked: Ranked, words: Said) -> CellValue | None:
     """None without a value of the column's type."""
     text = words.text or ""
     around = surroundings(text, words.citations[0], cell.reading.documents)
-    typed = typed_value(text, cell.kind, around)
-    if typed is None and cell.kind not in ("text", "list"):
+    meant = in_column(text, cell.kind, around)
+    if meant is None:
         return None
-    shown = in_a_cell(typed.verdict) if typed and typed.verdict else text
+    shown, typed = meant
     return CellValue(shown, typed, words.citations, around, ranked)
+
+
+def in_column(text: str, kind: str, around: Surroundings) -> tuple[str, Value | None] | None:
+    """(what a cell shows of words in a column with this type, their typed value); None for words
+    without a value of the type.
+    """
+    typed = typed_value(text, kind, around)
+    if typed is None and kind not in ("text", "list"):
+        return None
+    return (in_a_cell(typed.verdict) if typed and typed.verdict else text), typed
 
 
 def surroundings(text: str, place: Citation, documents: Mapping[str, Document]) -> Surroundings:
@@ -320,7 +310,7 @@ class JudgedRow:
     """The cells of one document that are asked together."""
 
     cells: Sequence[CellReading]
-    meanings: Meanings
+    vectors_of: TextVectors
 
     @functools.cached_property
     def values(self) -> list[list[CellValue]]:
@@ -490,8 +480,7 @@ class JudgedRow:
 
     def _of_meaning(self, number: int, value: CellValue) -> dict[str, float]:
         """Cosines of the question to what is around the value, and of the other columns'."""
-        place = value.citations[0]
-        heading = place.headings[-1] if place.headings else place.title
+        place, heading = value.citations[0], _heading(value)
         near, sentence = self._vector(_near(value)), self._vector(place.sentence)
         context = self._vector(f"{heading}: {place.sentence}")
         question = self.cells[number].vector
@@ -543,13 +532,12 @@ class JudgedRow:
         texts = dict.fromkeys(_SHAPES.values())
         for found in self.values:
             for value in found:
-                place = value.citations[0]
-                heading = place.headings[-1] if place.headings else place.title
+                sentence, heading = value.citations[0].sentence, _heading(value)
                 beside = (_near(value), _label(value) or heading)
-                texts |= dict.fromkeys((*beside, place.sentence, f"{heading}: {place.sentence}"))
+                texts |= dict.fromkeys((*beside, sentence, f"{heading}: {sentence}"))
         for sentences in self._sentences:
             texts |= dict.fromkeys(sentences)
-        return dict(zip(texts, self.meanings(list(texts)), strict=True))
+        return dict(zip(texts, self.vectors_of(list(texts)), strict=True))
 
 
 def _near(value: CellValue) -> str:
@@ -558,6 +546,12 @@ def _near(value: CellValue) -> str:
     if around.label is not None:
         return f"{around.label} {around.column}: {quote}"
     return f"{_label(value)} {quote} {around.after[:_AFTER]}".strip()
+
+
+def _heading(value: CellValue) -> str:
+    """The innermost heading over the value, or the title of its document."""
+    place = value.citations[0]
+    return place.headings[-1] if place.headings else place.title
 
 
 def _label(value: CellValue) -> str:

@@ -18,17 +18,17 @@ from rag.desk.cell_judge import (
     CellJudge,
     CellReading,
     CellValue,
-    Meanings,
+    in_column,
     surroundings,
 )
 from rag.desk.grid import Cell, Grid, GridRow, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
-from rag.meaning.values import typed_value
+from rag.meaning.vectors import TextVectors
 from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
-from rag.types import Alternative, Answer, Citation, Document, Value, in_a_cell
+from rag.types import Alternative, Answer, Citation, Document, Value
 
 if TYPE_CHECKING:
     from rag.engine import Engine, Found
@@ -180,10 +180,10 @@ def _judged(
 ) -> dict[int, CellValue | None]:
     """The likeliest value of each of these cells of one document."""
     judge = _judge(engine)
-    meanings = Meanings(engine.retriever.embedder.embed_passages)
+    vectors_of = TextVectors(engine.retriever.embedder.embed_passages)
     rows = _rows(part, numbers)
     sources = {
-        part[row[0]].row.key: CellDocument(document, meanings)
+        part[row[0]].row.key: CellDocument(document, vectors_of)
         for row in rows
         if (document := results[row[0]].retrieved.documents.get(part[row[0]].row.key))
     }
@@ -196,7 +196,7 @@ def _judged(
         readings |= zip(left, read(stage, [part[n].column.type for n in left], asked), strict=True)
         for row in rows:
             own = [at for at, n in enumerate(row) if n in left]
-            best = judge.best([readings[n] for n in row if n in readings], own, meanings)
+            best = judge.best([readings[n] for n in row if n in readings], own, vectors_of)
             judged |= {row[at]: value for at, value in zip(own, best, strict=True)}
         left = [n for n in left if (value := judged[n]) and low <= value.probability < high]
     return judged
@@ -343,9 +343,7 @@ def _likeliest(
         if not candidate.citations:
             continue
         around = surroundings(candidate.text, candidate.citations[0], documents)
-        typed = typed_value(candidate.text, kind, around)
-        if typed is None and kind not in ("text", "list"):
-            continue
-        value = in_a_cell(typed.verdict) if typed and typed.verdict else candidate.text
-        return value, candidate, typed
+        if meant := in_column(candidate.text, kind, around):
+            value, typed = meant
+            return value, candidate, typed
     return None
