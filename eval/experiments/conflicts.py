@@ -28,7 +28,7 @@ from eval.experiments.kept import KeptHits, KeptReads, done
 from eval.experiments.kept import opened as opened_set
 from eval.scripts import CACHE, READER, ROOT, by_half, script
 from rag import build
-from rag.answering.compose import rank, value_of
+from rag.answering.compose import value_of
 from rag.answering.conflicts import FEATURES, features, is_alike, rivals
 from rag.answering.judge import Logistic
 from rag.answering.reading import Reading
@@ -38,7 +38,7 @@ from rag.evaluation.set_files import json_lines
 from rag.filters import parse
 from rag.ingestion.ingest import Ingest
 from rag.meaning.words import normalize
-from rag.models.cascade import BudgetedReader, Cascade, ReadState
+from rag.models.cascade import Cascade
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
 from rag.protocols import Reader
@@ -121,10 +121,7 @@ def _read(engine: Engine, query: Query) -> tuple[Reading, SpanGroup] | None:
     (found,) = engine.find_many([query])
     if found.is_talk(query):
         return None
-    state = ReadState(question=found.retrieved.question, hits=found.hits)
-    BudgetedReader(engine.reader).run([state])
-    (reading,) = engine.readings([found], [state])
-    ranked = rank(reading, engine.judge, "", found.proposed)
+    ((reading, ranked),) = engine.rank_many([query], [found])
     if not ranked or ranked[0].probability < engine.threshold:
         return None
     given = value_of(ranked[0].candidate, reading)

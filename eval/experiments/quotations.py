@@ -13,7 +13,6 @@ no document has. The makers know nothing of the judge: they find sentences and c
 patterns of their own.
 """
 
-import json
 import random
 import re
 import sys
@@ -33,6 +32,7 @@ from rag.claims.quotation_check import check_quotations
 from rag.claims.quotations import find_quotations
 from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.claims.split import split_claims
+from rag.evaluation.set_files import json_lines
 from rag.ingestion.pipeline import index
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
@@ -350,11 +350,6 @@ class Judged(NamedTuple):
         return (self.verdict, self.is_fault) == (self.label.verdict, self.label.is_fault)
 
 
-def natural_rows() -> list[dict[str, Any]]:
-    lines = (GOLD / "quotations-natural.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def named_documents(rows: Iterable[dict[str, Any]], data: Path | None) -> Iterator[Document]:
     """The documents that the texts quote, as far as they are here."""
     names = {name for row in rows for name in row["documents"]}
@@ -441,7 +436,7 @@ def indexed(documents: Sequence[Document]) -> Iterator[LocalStore]:
 def main(data: Path | None, show: bool, seed: int, only: str | None) -> None:
     everything = list({document.id: document for document in documents(data)}.values())
     if only != "made":
-        rows = natural_rows()
+        rows = list(json_lines(GOLD / "quotations-natural.jsonl"))
         named = {document.id: document for document in named_documents(rows, data)}
         present = [row for row in rows if named.keys() >= set(row["documents"])]
         with indexed(list(({d.id: d for d in everything} | named).values())) as store:
