@@ -30,9 +30,26 @@ from tqdm import tqdm
 
 from eval.scripts import GOLD, OUT, PATH, SEED, finished, script
 from rag import build
-from rag.answering import table_figures as tables
 from rag.answering.candidate import Candidate
-from rag.answering.table_figures import Asked, Line, Matcher, Names, Weights
+from rag.answering.table_figures import (
+    FEATURES,
+    LEVELS,
+    Matcher,
+    Measure,
+    Names,
+    Weights,
+    figure_candidates,
+    lines_near,
+)
+from rag.answering.table_lines import (
+    Line,
+    can_answer,
+    chosen,
+    figure_key,
+    figure_of,
+    groups_to_choose,
+)
+from rag.answering.table_questions import Asked, table_question
 from rag.evaluation.set_files import json_lines
 from rag.facts import without_notes
 from rag.meaning.vectors import TextVectors
@@ -110,11 +127,11 @@ def _file(document: Document) -> str:
 
 def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
     """What the question's phrases choose from: one, or two for a share or a sum."""
-    asked = tables.asked(example.question)
+    asked = table_question(example.question)
     if asked is None or asked.operation in ("most", "least"):
         return
-    lines = tables.lines_near(asked, example.documents, matcher)
-    able = [line for line in lines if tables.can_answer(asked, line)]
+    lines = lines_near(asked, example.documents, matcher)
+    able = [line for line in lines if can_answer(asked, line)]
     is_figure = example.row["kind"] in ("lookup", "synonym")
     cells = example.row["cells"] if is_figure == (not asked.operation) else []
     files = {example.row["document"], *example.row.get("also", [])}
@@ -123,16 +140,16 @@ def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
             return
         cell = cells[min(number, len(cells) - 1)] if cells else None
         keys = {
-            tables.figure_key(line, asked)
+            figure_key(line, asked)
             for line in able
             if cell and _file(line.document) in files and _states(line, asked, cell)
         }
-        right = tuple(n for n, line in enumerate(able) if tables.figure_key(line, asked) in keys)
+        right = tuple(n for n, line in enumerate(able) if figure_key(line, asked) in keys)
         yield Choice(example, asked, phrase, tuple(able), right)
 
 
 def _states(line: Line, asked: Asked, cell: Row) -> bool:
-    fact = tables.figure_of(line, asked.targets[0])
+    fact = figure_of(line, asked.targets[0])
     label = without_notes(cell["row"])
     return fact is not None and fact.text == cell["value"] and line.label == label
 
@@ -160,7 +177,7 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
         return place.setdefault(text, len(place))
 
     asked_at = [
-        number_of(tables.Measure.of(choice.asked, choice.phrase, choice.lines).text)
+        number_of(Measure.of(choice.asked, choice.phrase, choice.lines).text)
         for choice in with_right
     ]
     lines_at = [
@@ -256,15 +273,15 @@ def fit_softmax(made: Sequence[Rows]) -> Weights:
 
 def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     """The groups of which a question may mean one, and those whose choice is right."""
-    asked = tables.asked(example.question)
+    asked = table_question(example.question)
     if asked is None or asked.operation not in ("most", "least") or len(asked.targets) != 1:
         return None
-    lines = tables.lines_near(asked, example.documents, matcher)
-    groups = tables.groups_to_choose(asked, lines)
+    lines = lines_near(asked, example.documents, matcher)
+    groups = groups_to_choose(asked, lines)
     if not groups:
         return None
     features = matcher.group_features(asked, asked.measures[0], groups)
-    picked = [tables.chosen(group, asked.operation) for group in groups]
+    picked = [chosen(group, asked.operation) for group in groups]
     answers = {without_notes(answer) for answer in example.row["answers"]}
     right = tuple(n for n, item in enumerate(picked) if item and item.label in answers)
     return Rows(features, right)
@@ -287,7 +304,7 @@ def mapped(matcher: Matcher, down: Matrix, up: Matrix) -> Matcher:
         for text in (*labels, *asked)
     ]
     vectors = moving.moved(matcher.vectors_of([text for _, text, _ in rows]))
-    kept = np.round(vectors * tables.LEVELS) / tables.LEVELS
+    kept = np.round(vectors * LEVELS) / LEVELS
     figures = np.array([figure for figure, _, _ in rows], dtype=np.int32)
     are_labels = np.array([is_label for *_, is_label in rows])
     return replace(moving, names=Names(kept.astype(np.float32), figures, are_labels))
@@ -362,7 +379,7 @@ def asked_of(made: Sequence[Example], matcher: Matcher) -> list[tuple[Example, s
     """The examples with their judgements and the probabilities of what is proposed."""
     found = []
     for example in made:
-        proposed = tables.figure_candidates(example.question, example.documents, matcher)
+        proposed = figure_candidates(example.question, example.documents, matcher)
         candidate = proposed[0] if proposed else None
         likely = (candidate.probability or 0.0) if candidate else 0.0
         found.append((example, judged(example, candidate), likely))
@@ -413,7 +430,7 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
             "groups": np.append(matcher.groups.features, matcher.groups.null).astype(np.float32),
             "down": matcher.down.astype(np.float16),
             "up": matcher.up.astype(np.float16),
-            "names": np.round(matcher.names.vectors * tables.LEVELS).astype(np.int8),
+            "names": np.round(matcher.names.vectors * LEVELS).astype(np.int8),
             "figures": matcher.names.figures.astype(np.int16),
             "are_labels": matcher.names.are_labels.astype(np.uint8),
         }
@@ -421,7 +438,7 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
     result = {
         "fit, two companies left out in turn": report(left_out),
         "report": report(asked_of(halves["report"], matcher)),
-        "weights": dict(zip(tables.FEATURES, matcher.rows.features.round(3).tolist(), strict=True)),
+        "weights": dict(zip(FEATURES, matcher.rows.features.round(3).tolist(), strict=True)),
     }
     finished(result, out)
 

@@ -8,7 +8,8 @@ import pytest
 
 from rag import build
 from rag.answering.candidate import Candidate, said
-from rag.answering.table_figures import Matcher, asked, figure_candidates
+from rag.answering.table_figures import Matcher, figure_candidates
+from rag.answering.table_questions import table_question
 from rag.desk.proof import check_answer
 from rag.meaning.periods import periods
 from rag.settings import Settings
@@ -214,16 +215,16 @@ def test_a_computed_value_is_computed_again(report: Document) -> None:
 
 
 def test_a_question_has_an_operation_and_periods() -> None:
-    change = asked("Did rent rise from 2022 to 2023?")
+    change = table_question("Did rent rise from 2022 to 2023?")
     assert change is not None
     assert (change.operation, [sorted(p.years) for p in change.targets]) == (
         "up",
         [["2023"], ["2022"]],
     )
-    season = asked("What was rent in 2023/24?")
+    season = table_question("What was rent in 2023/24?")
     assert season is not None
     assert season.targets == (periods("What was rent in 2023/24?"),)
-    assert asked("What was rent in 2021, 2022 and 2023?") is None
+    assert table_question("What was rent in 2021, 2022 and 2023?") is None
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_a_question_has_an_operation_and_periods() -> None:
 def test_periods_in_everyday_words(
     question: str, days: set[str], quarters: set[str], months: set[str]
 ) -> None:
-    found = asked(question)
+    found = table_question(question)
     assert found is not None
     (target,) = found.targets
     assert [set(kind) for kind in (target.days, target.quarters, target.months)] == [

@@ -1,0 +1,222 @@
+"""What a question asks of tables, read from its words: an operation, the periods, the measure, and
+the names that a table or its document must have.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rag.facts import without_periods
+from rag.meaning.dates import all_dates
+from rag.meaning.periods import Periods, periods
+from rag.meaning.stems import stem_words
+from rag.meaning.words import MONTHS
+
+_MOST = r"(?:highest|largest|biggest|greatest|most|maximum|longest|best[- ]selling)"
+_LEAST_WORD = r"(?:lowest|smallest|least|fewest|minimum|shortest)"
+_SUPERLATIVE = re.compile(
+    r"(?i)^(?:[^:?]{0,60}: ?)?(?:which|what|who|name|where)\b.*\b"
+    rf"(?:(?P<most>{_MOST})|(?P<least>{_LEAST_WORD}))\b"
+)
+_UP = (
+    r"(?:increas(?:e|ed|ing)|r(?:ise|ose|isen)|gr(?:ow|ew|own|owth)|go(?:ne)? up|went up|higher"
+    r"|more|larger|bigger|better|dearer|busier|improved?|widen(?:ed)?|up)"
+)
+_DOWN = (
+    r"(?:decreas(?:e|ed|ing)|declin(?:e|ed|ing)|f(?:all|ell|allen)|drop(?:ped)?|shr(?:ink|ank|unk)"
+    r"|go(?:ne)? down|went down|come down|lower|less|fewer|smaller|cheaper|reduced?"
+    r"|narrow(?:ed)?|down)"
+)
+_CHANGE = re.compile(
+    r"(?i)^(?:[^:?]{0,60}: ?)?(?:did|has|have|had|was|were|is|are|does|do)\b.*?\b"
+    rf"(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b"
+)
+_DIFFERENCE = re.compile(
+    rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference between\b"
+    rf"|\bhow much (?:{_UP}|{_DOWN})\b"
+    rf"|\bhow much did\b.*\b(?:increase|decrease|grow|rise|fall|shrink|drop|decline|change)\b"
+    rf"|\bwhat was the (?:change|increase|decrease|rise|fall|drop|decline) in\b"
+)
+_GROWTH = re.compile(
+    rf"(?i)\b(?:{_UP}|{_DOWN}|change[ds]?|moved?)\b.*\bin per ?cent\b"
+    r"|\bby what (?:per ?cent(?:age)?|rate)\b|\bpercent(?:age)? (?:change"
+    r"|increase|decrease|growth|rise|fall)\b|\bgrowth (?:rate|of|in)\b|\bhow fast\b"
+    r"|\bhow many per ?cent\b"
+)
+_SHARE = re.compile(
+    r"(?i)\b(?:what|which) (?:share|percentage|proportion|fraction|part|per ?cent) of\b"
+    r"|\bas a (?:share|percentage|proportion) of\b"
+)
+_WHICH_PART = re.compile(r"(?i)\bwhich part of\b")
+_SUM = re.compile(
+    r"(?i)\b(?:together|combined|in total|altogether|sum of|added up)\b|\btotal of\b.*\band\b"
+)
+_TWO = re.compile(r"(?i),? (?:and|plus|with) ")
+_OPERATION_WORDS = re.compile(
+    rf"(?i)\b(?:{_MOST}|{_LEAST_WORD}|{_UP}|{_DOWN}|by how much|how (?:much|many|fast)"
+    r"|difference|between|together|combined|per ?cent|percentage|share|proportion|part|came|come"
+    r"|made|earned?|had|have|than|over|from|year|quarter|months?|weeks?|before|earlier|change|company"
+    r"|group|total amount)\b"
+)
+_NOT_MATCHED = re.compile(r"(?i)\b(?:second half|H2|forecast|budgeted for|will be)\b")
+_HALF = re.compile(r"(?i)\b(?:first half|half[- ]year|H1|first six months)\b")
+_INSTANT = re.compile(r"(?i)\b(?:at|as at|as of|on|end of|by the end of)\b")
+"""Words before a day or year that a figure is of, such as cash."""
+_NAME = re.compile(r"(?<![\w.])(?:[A-Z][\w&'’-]*|[A-Z]{2,}[\w-]*)")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question asks of tables.
+
+    `operation` is "" for a figure, "most" or "least", "up" or "down", or one of those that are
+    computed. `measures` are one phrase, or two for a share or a sum. `targets` are the periods, the
+    later one first.
+    """
+
+    question: str
+    operation: str
+    measures: tuple[str, ...]
+    targets: tuple[Periods, ...]
+    names: frozenset[str]
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether the question asks what stood at a day."""
+        days = any(target.days for target in self.targets)
+        return days and bool(_INSTANT.search(self.question)) and not self.targets[0].months
+
+
+def table_question(question: str) -> Asked | None:
+    """None for a question that asks for nothing that a table may say."""
+    operation = _operation(question)
+    body = re.sub(r"^[^:?]{2,60}: ", "", question)
+    measures: tuple[str, ...] = (body,)
+    if operation in ("share", "sum"):
+        measures = _two_measures(body, operation)
+        if not measures:
+            return None
+    targets = _targets(question)
+    if _HALF.search(question):
+        targets = tuple(target._replace(months=frozenset({"6"})) for target in targets)
+    if not targets or _NOT_MATCHED.search(question):
+        return None
+    return Asked(question, operation, measures, targets, _names(question))
+
+
+def _operation(question: str) -> str:
+    extreme = _SUPERLATIVE.search(question)
+    is_part = extreme is not None and _WHICH_PART.search(question)
+    if _SHARE.search(question) and not is_part:
+        return "share"
+    if _GROWTH.search(question):
+        return "growth"
+    if _DIFFERENCE.search(question):
+        return "difference"
+    if match := _CHANGE.search(question):
+        return "up" if match["up"] else "down"
+    if extreme:
+        return "most" if extreme["most"] else "least"
+    return "sum" if _SUM.search(question) else ""
+
+
+def _two_measures(body: str, operation: str) -> tuple[str, ...]:
+    """(part, whole) of a share; the two terms of a sum; () if they are unclear."""
+    if operation == "share":
+        match = re.search(
+            r"(?i)\bof (?P<whole>.+?) (?:came|comes?|was|were|is|are|did|do|does)\b"
+            r"(?: from| in| by)?"
+            r"(?P<part>.+)",
+            body,
+        )
+        return (match["part"], match["whole"]) if match else ()
+    body = re.sub(r"(?i)^.*?\b(?:was|were|is|are|did|of)\b", "", body, count=1)
+    parts = _TWO.split(re.sub(r"(?i)\b(?:together|combined|in total|altogether)\b.*", "", body), 1)
+    return tuple(parts) if len(parts) == 2 and all(map(stem_words, parts)) else ()
+
+
+def _targets(question: str) -> tuple[Periods, ...]:
+    """The periods that a question names, the later one first; () without one, or with more than
+    two.
+    """
+    stated = _with_quarter(question, periods(question))
+    if not stated.days and not stated.quarters:
+        stated = stated._replace(days=_months_of_years(question))
+    if _YEAR_TO.search(question) and not stated.months:
+        stated = stated._replace(months=frozenset({"12"}))
+    for kind, values in (("days", stated.days), ("years", stated.years)):
+        if len(values) == 2 and not (kind == "years" and _is_one_year(question, values)):
+            later, earlier = sorted(values, reverse=True)
+            if kind == "days":
+                return tuple(
+                    stated._replace(days=frozenset({day}), years=frozenset({day[:4]}))
+                    for day in (later, earlier)
+                )
+            if stated.days:
+                continue
+            return tuple(stated._replace(years=frozenset({year})) for year in (later, earlier))
+        if len(values) > 2:
+            return ()
+    return (stated,) if stated.days or stated.years else ()
+
+
+_LAST_QUARTER = re.compile(r"(?i)\b(?:last|final) quarter\b")
+_QUARTERS = ("january to march", "april to june", "july to september", "october to december")
+
+
+def _with_quarter(question: str, stated: Periods) -> Periods:
+    """The periods, with the quarter that "the last quarter" or "from July to September" means."""
+    words = question.lower()
+    named = [number for number, months in enumerate(_QUARTERS, 1) if months in words]
+    named += [4] if _LAST_QUARTER.search(question) else []
+    if stated.quarters or len(named) != 1:
+        return stated
+    quarter = frozenset({str(named[0])})
+    return stated._replace(days=frozenset(), quarters=quarter, months=frozenset({"3"}))
+
+
+_YEAR_TO = re.compile(r"(?i)\byear (?:to|ending|that ended)\b")
+_MIDDLE = re.compile(r"(?i)\b(?:mid(?:dle of)?[- ]?|the middle of )(?P<year>(?:19|20)\d\d)\b")
+
+
+def _months_of_years(question: str) -> frozenset[str]:
+    """The months that a question names with their year, such as "2025-08"; June for the middle of a
+    year.
+    """
+    found = {date.iso for date in all_dates(question) if date.precision == "month"}
+    found |= {f"{match['year']}-06" for match in _MIDDLE.finditer(question)}
+    return frozenset(iso for iso in found if not iso.startswith("-"))
+
+
+def _is_one_year(question: str, years: frozenset[str]) -> bool:
+    """Whether both are one financial year, such as "2023/24"."""
+    start, end = sorted(years)
+    joined = rf"{start}\s?[/\u2013-]\s?(?:20)?{end[2:]}\b"
+    return int(end) == int(start) + 1 and bool(re.search(joined, question))
+
+
+def _names(question: str) -> frozenset[str]:
+    """Stems of the words that are names, in lower case: capitalised, but no first word of the
+    sentence, and no part of a period.
+    """
+    text = without_periods(re.sub(r"\b(?:Q[1-4]|H[12]|FY\d*)\b", " ", question))
+    start = text.find(": ") + 2 if ": " in text[:62] else 0
+    named = [
+        match[0]
+        for match in _NAME.finditer(text)
+        if match.start() not in (0, start) and match[0] not in MONTHS
+    ]
+    named += [text[: start - 2]] if start else []
+    return frozenset(stem_words(" ".join(map(without_possessive, named))))
+
+
+def measure_of(phrase: str) -> str:
+    """A phrase without periods and words of the operation: what is measured."""
+    words = re.sub(r"['’]s\b", "", without_periods(phrase))
+    return " ".join(_OPERATION_WORDS.sub(" ", words).split()).strip(" ?,.")
+
+
+def without_possessive(word: str) -> str:
+    """The word without "'s" at its end."""
+    return word.removesuffix("'s").removesuffix("’s")
