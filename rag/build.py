@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.judge import Judge, Ranks
-from rag.answering.table_figures import Matcher
-from rag.engine import Engine, Shelf
+from rag.engine import Engine, FindFigures, Shelf
 from rag.errors import AbsentError, InputError, needs_extra
 from rag.models.registry import (
     CASCADE_READS,
@@ -27,9 +26,12 @@ from rag.retrieval import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
+    from rag.answering.candidate import Candidate
     from rag.answering.forms import FormClassifier, ShelfClassifier
     from rag.answering.receipts import Asked
     from rag.answering.shelf import ShelfQuestion
+    from rag.answering.table_figures import Matcher
+    from rag.answering.table_questions import TableQuestion
     from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from rag.store.postgres.collection_queues import CollectionQueues
     from rag.store.postgres.queue import PostgresQueue
     from rag.store.postgres.store import PostgresStore
-    from rag.types import Answer
+    from rag.types import Answer, Document
 
 
 OnEmbedded = Callable[[int, int], object]
@@ -308,11 +310,25 @@ def assemble(
     )
 
 
-def figures(settings: Settings, embedder: Embedder) -> Matcher | None:
-    """The model that finds figures of tables; None with another embedder than it was fitted to."""
+def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
+    """Proposes figures of tables, with a model that the first question which asks for one loads;
+    None with another embedder than the model was fitted to.
+    """
     if settings.embedder != "minilm":
         return None
-    return Matcher.shipped(embedder.embed_passages)
+
+    @cache
+    def matcher() -> Matcher:
+        from rag.answering.table_figures import Matcher
+
+        return Matcher.shipped(embedder.embed_passages)
+
+    def find(question: TableQuestion, documents: Sequence[Document]) -> list[Candidate]:
+        from rag.answering.table_figures import figure_candidates
+
+        return figure_candidates(question, documents, matcher())
+
+    return find
 
 
 def shelf(settings: Settings) -> Shelf | None:

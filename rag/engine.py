@@ -16,7 +16,7 @@ from rag.answering.judge import Ranks
 from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
-from rag.answering.table_figures import Matcher, figure_candidates
+from rag.answering.table_questions import TableQuestion, table_question
 from rag.errors import InputError
 from rag.filters import matches, of_documents
 from rag.models.cascade import BudgetedReader, Cascade, ReadState
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
     from rag.answering.suggestions import Suggestions
 
+FindFigures = Callable[[TableQuestion, Sequence[Document]], list[Candidate]]
+"""What the tables of the documents, best first, answer to a question."""
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
@@ -93,11 +95,11 @@ class Engine:
         forms: FormClassifier | None = None,
         quick: Engine | None = None,
         shelf: Shelf | None = None,
-        figures: Matcher | None = None,
+        figures: FindFigures | None = None,
     ) -> None:
         """`forms` says how likely a question wants each form; without it, answers are spans.
         `quick` answers with the small reader of a cascade alone; `shelf` answers questions over
-        the whole shelf; `figures` finds those that tables answer.
+        the whole shelf; `figures` proposes what tables answer.
         """
         self.settings = settings
         self.retriever = retriever
@@ -172,12 +174,14 @@ class Engine:
 
     def _with_figures(self, found: Found) -> Found:
         """Add what the tables of the documents that were found say."""
-        if self.figures is None:
-            return found
         result = found.retrieved
+        question = table_question(result.question)
+        if self.figures is None or question is None:
+            return found
+
         names = dict.fromkeys(hit.passage.document_id for hit in result.hits)
         documents = [result.documents[name] for name in names if name in result.documents]
-        figures = figure_candidates(result.question, documents, self.figures)
+        figures = self.figures(question, documents)
         return replace(found, proposed=(*found.proposed, *figures))
 
     def _form_odds(

@@ -36,20 +36,20 @@ from rag.answering.table_figures import (
     LEVELS,
     Matcher,
     Measure,
-    Names,
-    Weights,
+    MeasureNames,
+    SoftmaxWeights,
     figure_candidates,
     lines_near,
 )
 from rag.answering.table_lines import (
-    Line,
+    TableLine,
     can_answer,
-    chosen,
+    extreme_item,
     figure_key,
     figure_of,
     groups_to_choose,
 )
-from rag.answering.table_questions import Asked, table_question
+from rag.answering.table_questions import TableQuestion, table_question
 from rag.evaluation.set_files import json_lines
 from rag.facts import without_notes
 from rag.meaning.vectors import TextVectors
@@ -82,13 +82,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Choice:
-    """The lines of which a phrase of a question means those at `right`, or none."""
+    """The lines of which a phrase of a question means those at `meant`, or none."""
 
     example: Example
-    asked: Asked
+    question: TableQuestion
     phrase: str
-    lines: tuple[Line, ...]
-    right: tuple[int, ...]
+    lines: tuple[TableLine, ...]
+    meant: tuple[int, ...]
 
 
 # Questions
@@ -104,19 +104,22 @@ def examples() -> list[Example]:
     for row in json_lines(GOLD / "figures-cells.jsonl"):
         if not row["document"].endswith(".md") or row.get("elsewhere"):
             continue
+
+        company = company_of(row["document"])
+        names = [name for name in reports if company_of(name) == company]
+        strangers = [name for name in reports if company_of(name) != company]
+        names.append(random.Random(row["id"]).choice(strangers))
+        documents = tuple(reports[name] for name in names)
+
         wordings = {"question": row.get("question_named") or row["question"]}
         if plain := row.get("plain"):
             wordings["plain"] = plain
-        own = company(row["document"])
-        others = [name for name in reports if company(name) != own]
-        names = [name for name in reports if company(name) == own]
-        names.append(random.Random(row["id"]).choice(others))
-        documents = tuple(reports[name] for name in names)
-        made += [Example(row, *wording, documents) for wording in wordings.items()]
+        for wording, question in wordings.items():
+            made.append(Example(row, wording, question, documents))
     return made
 
 
-def company(file: str) -> str:
+def company_of(file: str) -> str:
     """The company's part of a report's file name."""
     return re.split("-(?:FY|20)", file)[0]
 
@@ -127,29 +130,33 @@ def _file(document: Document) -> str:
 
 def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
     """What the question's phrases choose from: one, or two for a share or a sum."""
-    asked = table_question(example.question)
-    if asked is None or asked.operation in ("most", "least"):
+    question = table_question(example.question)
+    if question is None or question.operation in ("most", "least"):
         return
-    lines = lines_near(asked, example.documents, matcher)
-    able = [line for line in lines if can_answer(asked, line)]
-    is_figure = example.row["kind"] in ("lookup", "synonym")
-    cells = example.row["cells"] if is_figure == (not asked.operation) else []
+
+    lines = lines_near(question, example.documents, matcher)
+    lines = [line for line in lines if can_answer(question, line)]
+    if not lines:
+        return
+
+    is_figure_wanted = example.row["kind"] in ("lookup", "synonym")
+    cells = example.row["cells"] if is_figure_wanted == (not question.operation) else []
     files = {example.row["document"], *example.row.get("also", [])}
-    for number, phrase in enumerate(asked.measures):
-        if not able:
-            return
-        cell = cells[min(number, len(cells) - 1)] if cells else None
-        keys = {
-            figure_key(line, asked)
-            for line in able
-            if cell and _file(line.document) in files and _states(line, asked, cell)
-        }
-        right = tuple(n for n, line in enumerate(able) if figure_key(line, asked) in keys)
-        yield Choice(example, asked, phrase, tuple(able), right)
+    for number, phrase in enumerate(question.measures):
+        keys: set[tuple[object, ...]] = set()
+        if cells:
+            cell = cells[min(number, len(cells) - 1)]
+            keys = {
+                figure_key(line, question)
+                for line in lines
+                if _file(line.document) in files and _states(line, question, cell)
+            }
+        meant = tuple(n for n, line in enumerate(lines) if figure_key(line, question) in keys)
+        yield Choice(example, question, phrase, tuple(lines), meant)
 
 
-def _states(line: Line, asked: Asked, cell: Row) -> bool:
-    fact = figure_of(line, asked.targets[0])
+def _states(line: TableLine, question: TableQuestion, cell: Row) -> bool:
+    fact = figure_of(line, question.targets[0])
     label = without_notes(cell["row"])
     return fact is not None and fact.text == cell["value"] and line.label == label
 
@@ -167,35 +174,35 @@ _FRAMES = ("{}", "{}", "how much was {}", "{} of the company", "how much {}", "t
 
 
 def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matrix, Matrix]:
-    """(down, up) of the map, trained on questions of which a line is right, and on names."""
+    """(down, up) of the map, trained on questions of which a line is meant, and on names."""
     torch.manual_seed(seed)
     numbers = random.Random(seed)
-    with_right = [choice for choice in chosen if choice.right]
-    place: dict[str, int] = {}
+    answered = [choice for choice in chosen if choice.meant]
+    number_by_text: dict[str, int] = {}
 
     def number_of(text: str) -> int:
-        return place.setdefault(text, len(place))
+        return number_by_text.setdefault(text, len(number_by_text))
 
-    asked_at = [
-        number_of(Measure.of(choice.asked, choice.phrase, choice.lines).text)
-        for choice in with_right
+    measure_numbers = [
+        number_of(Measure.of(choice.question, choice.phrase, choice.lines).text)
+        for choice in answered
     ]
-    lines_at = [
+    line_numbers = [
         (
             torch.tensor([number_of(line.label) for line in choice.lines]),
             torch.tensor([number_of(line.path) for line in choice.lines]),
         )
-        for choice in with_right
+        for choice in answered
     ]
     framed: list[tuple[int, int]] = []
     labelled: list[tuple[int, int]] = []
-    for name, (labels, asked) in enumerate(names()):
+    for name, (labels, questions) in enumerate(names()):
         labelled += [(name, number_of(text)) for text in labels]
-        for text in (*labels, *asked):
+        for text in (*labels, *questions):
             frame = numbers.choice(_FRAMES)
             framed.append((name, number_of(frame.format(text.lower()))))
 
-    vectors = torch.from_numpy(matcher.vectors_of(list(place)))
+    vectors = torch.from_numpy(matcher.vectors_of(list(number_by_text)))
     dim = vectors.shape[1]
     down = torch.nn.Parameter(torch.randn(dim, RANK) / dim**0.5)
     up = torch.nn.Parameter(torch.zeros(RANK, dim))
@@ -207,19 +214,23 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
     for _ in range(STEPS):
         moved = torch.nn.functional.normalize(vectors + vectors @ down @ up, dim=-1)
         loss = torch.zeros(())
-        batch = numbers.sample(range(len(with_right)), min(BATCH, len(with_right)))
-        near = moved[torch.tensor([asked_at[number] for number in batch])] @ moved.T / TEMPERATURE
-        for own, number in zip(near, batch, strict=True):
-            right = list(with_right[number].right)
-            for rows in lines_at[number]:
-                scores = own[rows]
-                loss = loss + (scores.logsumexp(0) - scores[right].logsumexp(0)) / (2 * BATCH)
-        part = numbers.sample(framed, NAMES_BATCH)
-        framed_vectors = moved[torch.tensor([row for _, row in part])]
+
+        batch = numbers.sample(range(len(answered)), min(BATCH, len(answered)))
+        measures = moved[torch.tensor([measure_numbers[number] for number in batch])]
+        likeness = measures @ moved.T / TEMPERATURE
+        for by_text, number in zip(likeness, batch, strict=True):
+            meant = list(answered[number].meant)
+            for rows in line_numbers[number]:
+                scores = by_text[rows]
+                loss = loss + (scores.logsumexp(0) - scores[meant].logsumexp(0)) / (2 * BATCH)
+
+        sample = numbers.sample(framed, NAMES_BATCH)
+        framed_vectors = moved[torch.tensor([row for _, row in sample])]
         scores = framed_vectors @ moved[label_rows].T / TEMPERATURE
-        same = torch.tensor([name for name, _ in part])[:, None] == label_names[None, :]
-        right_names = scores.masked_fill(~same, -torch.inf).logsumexp(1)
-        loss = loss + OF_NAMES * (scores.logsumexp(1) - right_names).mean()
+        are_names = torch.tensor([name for name, _ in sample])[:, None] == label_names[None, :]
+        name_scores = scores.masked_fill(~are_names, -torch.inf).logsumexp(1)
+        loss = loss + OF_NAMES * (scores.logsumexp(1) - name_scores).mean()
+
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -232,67 +243,73 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
 
 @dataclass(frozen=True)
 class Rows:
-    """Features of candidates, shape (n, features), and those that are right: none for a refusal."""
+    """Features of candidates, shape (n, features), and those that are meant: none for a refusal."""
 
     features: Matrix
-    right: tuple[int, ...]
+    meant: tuple[int, ...]
 
 
-def fit_softmax(made: Sequence[Rows]) -> Weights:
-    """Weights by which the right candidates, or none of them, are likeliest."""
-    stacked = np.concatenate([rows.features for rows in made]).astype(np.float64)
+def fit_softmax(examples: Sequence[Rows]) -> SoftmaxWeights:
+    """Weights by which the candidates that are meant, or none of them, are likeliest."""
+    stacked = np.concatenate([rows.features for rows in examples]).astype(np.float64)
     scale = stacked.std(axis=0)
     scale[scale < 1e-6] = 1.0
-    features = [torch.from_numpy(rows.features / scale) for rows in made]
+    features = [torch.from_numpy(rows.features / scale) for rows in examples]
     weights = torch.zeros(stacked.shape[1], dtype=torch.float64, requires_grad=True)
     null = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+
+    count = len(examples)
     size = max(len(rows) for rows in features)
-    padded = torch.zeros(len(made), size, stacked.shape[1], dtype=torch.float64)
-    absent = torch.ones(len(made), size + 1, dtype=torch.bool)
-    wrong = torch.ones(len(made), size + 1, dtype=torch.bool)
-    for number, (rows, own) in enumerate(zip(made, features, strict=True)):
-        padded[number, : len(own)] = own
-        absent[number, : len(own)] = False
-        absent[number, size] = False
-        wrong[number, list(rows.right) or [size]] = False
+    padded = torch.zeros(count, size, stacked.shape[1], dtype=torch.float64)
+    is_absent = torch.ones(count, size + 1, dtype=torch.bool)
+    is_wrong = torch.ones(count, size + 1, dtype=torch.bool)
+    for number, (rows, scaled) in enumerate(zip(examples, features, strict=True)):
+        padded[number, : len(scaled)] = scaled
+        is_absent[number, : len(scaled)] = False
+        is_absent[number, size] = False
+        is_wrong[number, list(rows.meant) or [size]] = False
     optimizer = torch.optim.LBFGS([weights, null], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
-        scores = torch.cat([padded @ weights, null.expand(len(made), 1)], dim=1)
-        scores = scores.masked_fill(absent, -torch.inf)
-        right = scores.masked_fill(wrong, -torch.inf).logsumexp(1)
-        loss = (scores.logsumexp(1) - right).mean() + PENALTY * (weights**2).sum()
+        scores = torch.cat([padded @ weights, null.expand(count, 1)], dim=1)
+        scores = scores.masked_fill(is_absent, -torch.inf)
+        meant = scores.masked_fill(is_wrong, -torch.inf).logsumexp(1)
+        loss = (scores.logsumexp(1) - meant).mean() + PENALTY * (weights**2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    found = (weights.detach().numpy() / scale).astype(np.float32)
-    return Weights(found, float(null.detach()[0]))
+    fitted = (weights.detach().numpy() / scale).astype(np.float32)
+    return SoftmaxWeights(fitted, float(null.detach()[0]))
 
 
 def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     """The groups of which a question may mean one, and those whose choice is right."""
-    asked = table_question(example.question)
-    if asked is None or asked.operation not in ("most", "least") or len(asked.targets) != 1:
+    question = table_question(example.question)
+    if question is None or question.operation not in ("most", "least"):
         return None
-    lines = lines_near(asked, example.documents, matcher)
-    groups = groups_to_choose(asked, lines)
+    if len(question.targets) != 1:
+        return None
+
+    lines = lines_near(question, example.documents, matcher)
+    groups = groups_to_choose(question, lines)
     if not groups:
         return None
-    features = matcher.group_features(asked, asked.measures[0], groups)
-    picked = [chosen(group, asked.operation) for group in groups]
+
+    features = matcher.group_features(question, question.measures[0], groups)
+    items = [extreme_item(group, question.operation) for group in groups]
     answers = {without_notes(answer) for answer in example.row["answers"]}
-    right = tuple(n for n, item in enumerate(picked) if item and item.label in answers)
-    return Rows(features, right)
+    meant = tuple(n for n, item in enumerate(items) if item and item.label in answers)
+    return Rows(features, meant)
 
 
 def empty(embed: Embed) -> Matcher:
     """A matcher without weights, which reads tables."""
-    none = np.zeros((1, 1), dtype=np.float32)
-    weights = Weights(none[0], 0.0)
-    unnamed = Names(none, np.zeros(1, dtype=np.int32), np.ones(1, dtype=bool))
-    return Matcher(weights, weights, TextVectors(embed), none, none, unnamed)
+    zero = np.zeros((1, 1), dtype=np.float32)
+    weights = SoftmaxWeights(zero[0], 0.0)
+    unnamed = MeasureNames(zero, np.zeros(1, dtype=np.int32), np.ones(1, dtype=bool))
+    return Matcher(weights, weights, TextVectors(embed), down=zero, up=zero, names=unnamed)
 
 
 def mapped(matcher: Matcher, down: Matrix, up: Matrix) -> Matcher:
@@ -300,14 +317,14 @@ def mapped(matcher: Matcher, down: Matrix, up: Matrix) -> Matcher:
     moving = replace(matcher, down=down, up=up)
     rows = [
         (figure, text, text in labels)
-        for figure, (labels, asked) in enumerate(names())
-        for text in (*labels, *asked)
+        for figure, (labels, questions) in enumerate(names())
+        for text in (*labels, *questions)
     ]
     vectors = moving.moved(matcher.vectors_of([text for _, text, _ in rows]))
-    kept = np.round(vectors * LEVELS) / LEVELS
+    rounded = np.round(vectors * LEVELS) / LEVELS
     figures = np.array([figure for figure, _, _ in rows], dtype=np.int32)
     are_labels = np.array([is_label for *_, is_label in rows])
-    return replace(moving, names=Names(kept.astype(np.float32), figures, are_labels))
+    return replace(moving, names=MeasureNames(rounded.astype(np.float32), figures, are_labels))
 
 
 @dataclass(frozen=True)
@@ -320,28 +337,34 @@ class Fold:
     groups: Sequence[Rows]
 
 
-def folds(made: Sequence[Example], unfitted: Matcher, seed: int) -> Iterator[Fold]:
+def folds(examples: Sequence[Example], unfitted: Matcher, seed: int) -> Iterator[Fold]:
     """The questions in `FOLDS` parts of different companies. A softmax must not learn from features
     by a map that has seen the same questions.
     """
-    chosen = [choice for one in tqdm(made, disable=None) for choice in choices(one, unfitted)]
-    companies = sorted({_company(one) for one in made})
+    chosen = [
+        choice for example in tqdm(examples, disable=None) for choice in choices(example, unfitted)
+    ]
+    companies = sorted({_company(example) for example in examples})
     for number in range(FOLDS):
-        held = companies[number::FOLDS]
-        others = [choice for choice in chosen if _company(choice.example) not in held]
-        own = [choice for choice in chosen if _company(choice.example) in held]
-        examples = [one for one in made if _company(one) in held]
-        matcher = mapped(unfitted, *fit_map(others, unfitted, seed))
+        companies_left_out = companies[number::FOLDS]
+        training: list[Choice] = []
+        held_out: list[Choice] = []
+        for choice in chosen:
+            is_held_out = _company(choice.example) in companies_left_out
+            (held_out if is_held_out else training).append(choice)
+
+        matcher = mapped(unfitted, *fit_map(training, unfitted, seed))
         rows = [
-            Rows(matcher.features(choice.asked, choice.phrase, choice.lines), choice.right)
-            for choice in own
+            Rows(matcher.features(choice.question, choice.phrase, choice.lines), choice.meant)
+            for choice in held_out
         ]
-        groups = [group for one in examples if (group := group_rows(one, matcher))]
-        yield Fold(examples, matcher, rows, groups)
+        fold_examples = [example for example in examples if _company(example) in companies_left_out]
+        groups = [group for example in fold_examples if (group := group_rows(example, matcher))]
+        yield Fold(fold_examples, matcher, rows, groups)
 
 
 def _company(example: Example) -> str:
-    return company(example.row["document"])
+    return company_of(example.row["document"])
 
 
 def with_weights(matcher: Matcher, parts: Sequence[Fold]) -> Matcher:
@@ -358,49 +381,57 @@ def judged(example: Example, candidate: Candidate | None) -> str:
     """ "right", "wrong" or "refused"."""
     if candidate is None:
         return "refused"
+    return "right" if _is_right(example, candidate) else "wrong"
+
+
+_SCALES = (1.0, 1e3, 1e6, 1e9)
+
+
+def _is_right(example: Example, candidate: Candidate) -> bool:
     answers = [answer.casefold() for answer in example.row["answers"]]
     if candidate.verdict:
-        return "right" if candidate.verdict in answers else "wrong"
-    document = next(one for one in example.documents if one.id == candidate.places[0].document_id)
+        return candidate.verdict in answers
+
     if candidate.value is not None:
-        stated = example.row.get("value")
-        number = candidate.value.number or 0.0
-        scales = (1.0, 1e3, 1e6, 1e9)
-        is_right = stated is not None and any(
-            abs(abs(number) / scale - abs(stated)) <= 0.051 + 1e-6 * abs(stated) for scale in scales
+        gold = example.row.get("value")
+        size = abs(candidate.value.number or 0.0)
+        return gold is not None and any(
+            abs(size / scale - abs(gold)) <= 0.051 + 1e-6 * abs(gold) for scale in _SCALES
         )
-        return "right" if is_right else "wrong"
+
     place = candidate.places[0]
+    (document,) = (report for report in example.documents if report.id == place.document_id)
     text = candidate.text or document.text[place.start : place.end]
-    return "right" if without_notes(text).casefold() in answers or text in answers else "wrong"
+    return without_notes(text).casefold() in answers or text in answers
 
 
-def asked_of(made: Sequence[Example], matcher: Matcher) -> list[tuple[Example, str, float]]:
+def asked_of(examples: Sequence[Example], matcher: Matcher) -> list[tuple[Example, str, float]]:
     """The examples with their judgements and the probabilities of what is proposed."""
-    found = []
-    for example in made:
-        proposed = figure_candidates(example.question, example.documents, matcher)
+    judgements = []
+    for example in examples:
+        question = table_question(example.question)
+        proposed = figure_candidates(question, example.documents, matcher) if question else []
         candidate = proposed[0] if proposed else None
-        likely = (candidate.probability or 0.0) if candidate else 0.0
-        found.append((example, judged(example, candidate), likely))
-    return found
+        probability = (candidate.probability or 0.0) if candidate else 0.0
+        judgements.append((example, judged(example, candidate), probability))
+    return judgements
 
 
-def report(found: Sequence[tuple[Example, str, float]]) -> Row:
+def report(judgements: Sequence[tuple[Example, str, float]]) -> Row:
     """Counts by wording, and by kind in each."""
 
-    def counted(key: Callable[[Example], str]) -> Row:
+    def counted(group_of: Callable[[Example], str]) -> Row:
         counts: dict[str, Counter[str]] = {}
-        for example, judgement, _ in found:
-            counts.setdefault(key(example), Counter())[judgement] += 1
+        for example, judgement, _ in judgements:
+            counts.setdefault(group_of(example), Counter())[judgement] += 1
         return {name: dict(sorted(count.items())) for name, count in sorted(counts.items())}
 
-    def answerable(example: Example) -> str:
+    def part_of(example: Example) -> str:
         part = "near miss" if example.row["kind"] == "near_miss" else "answerable"
         return f"{example.wording}, {part}"
 
     by_kind = counted(lambda example: f"{example.wording}, {example.row['kind']}")
-    return {"all": counted(answerable), "by kind": by_kind}
+    return {"all": counted(part_of), "by kind": by_kind}
 
 
 @script(__doc__)
@@ -409,20 +440,23 @@ def report(found: Sequence[tuple[Example, str, float]]) -> Row:
 @SEED
 @OUT
 def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
-    made = examples()
     embed = build.embedder(Settings()).embed_passages
-    halves = {half: [one for one in made if one.row["half"] == half] for half in ("fit", "report")}
+    halves: dict[str, list[Example]] = {"fit": [], "report": []}
+    for example in examples():
+        halves[example.row["half"]].append(example)
     if measure:
         matcher = Matcher.shipped(embed)
         finished({half: report(asked_of(part, matcher)) for half, part in halves.items()}, out)
         return
+
     unfitted = empty(embed)
     parts = list(folds(halves["fit"], unfitted, seed))
     left_out = []
     for part in parts:
-        others = [one for one in parts if one is not part]
-        left_out += asked_of(part.examples, with_weights(part.matcher, others))
-    chosen = [choice for one in halves["fit"] for choice in choices(one, unfitted)]
+        training = [other for other in parts if other is not part]
+        left_out += asked_of(part.examples, with_weights(part.matcher, training))
+
+    chosen = [choice for example in halves["fit"] for choice in choices(example, unfitted)]
     matcher = with_weights(mapped(unfitted, *fit_map(chosen, unfitted, seed)), parts)
     if into:
         tensors: dict[str, NDArray[Any]] = {

@@ -2,7 +2,7 @@
 of the largest or smallest, whether a figure rose or fell, and what is computed from two of them.
 
 A fitted model matches the measure of the question to the lines of the tables in the documents that
-were found. Names that stand neither in the document's title nor in the line make it refuse.
+were found. MeasureNames that stand neither in the document's title nor in the line make it refuse.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from rag.answering.candidate import Candidate
 from rag.answering.table_lines import (
     TOTAL_STEM,
-    Group,
-    Line,
+    ComparedGroup,
+    TableLine,
     can_answer,
-    chosen,
+    extreme_item,
     figure_key,
     figure_of,
     figure_pair,
@@ -32,7 +32,7 @@ from rag.answering.table_lines import (
     lines_of,
     title_stems,
 )
-from rag.answering.table_questions import Asked, measure_of, table_question, without_possessive
+from rag.answering.table_questions import TableQuestion, measure_of, without_possessive
 from rag.facts import Fact, without_periods
 from rag.meaning.stems import stem_words
 from rag.meaning.vectors import TextVectors
@@ -45,12 +45,16 @@ if TYPE_CHECKING:
 
     from rag.meaning.vectors import Embed
 
-
 _MOST_DOCUMENTS = 3
 """Documents, best first, whose tables are matched."""
-_SURE, _SURE_COMPUTED, _SURE_GROUP = 0.65, 0.75, 0.75
+_DOCUMENTS_KEPT = 16
+"""Documents whose lines are kept for the next question."""
+_LEAST_PROBABILITY = 0.65
+_LEAST_OF_OPERAND = 0.75
+_LEAST_OF_GROUP = 0.75
 """Probabilities of a line, of each line of a computed answer, and of a group, from which on their
 figures are proposed."""
+GENERATOR = "figures"
 FEATURES = (
     "asked_in_label",
     "asked_in_path",
@@ -94,22 +98,30 @@ GROUP_FEATURES = (
 SHIPPED = Path(__file__).with_name("table_figures.safetensors")
 LEVELS = 127.0
 """The vectors of names are kept in 8 bits: their components times this, rounded."""
-_ASKED_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*(?:['’]s\b)?")
-_LEAD = re.compile(r"(?i)^(?:and |so )?(?:(?:what|which)(?:['’]s| is| was| were| are)? )(?:the )?")
-_TAIL = frozenset(
+
+
+# The measure of a question
+
+
+_MEASURE_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*(?:['’]s\b)?")
+_BEFORE_MEASURE = re.compile(
+    r"(?i)^(?:and |so )?(?:(?:what|which)(?:['’]s| is| was| were| are)? )(?:the )?"
+)
+_AFTER_MEASURE = frozenset(
     "in for at on of by as the to from over end ended and start first second third fourth last"
     " fiscal early late since until before after a".split()
 )
 """Words that are left at the end of a phrase when its period is taken out."""
 _COMPANY = "the company"
-
-
-def _without_tail(phrase: str) -> str:
-    """The phrase up to its last word that says something; at least its first word."""
-    words = phrase.split()
-    while len(words) > 1 and words[-1].strip(",").lower() in _TAIL:
-        words.pop()
-    return " ".join(words).rstrip(" ,")
+_GENERIC = frozenset(
+    stem
+    for stem in (
+        "total amount figur valu compani group report record stand stood end year amount number sum"
+        " much mani amount all whole overal give show say state net big larg rate go come make earn"
+        " have had hold held book balanc line item account also its own"
+    ).split()
+)
+"""Stems of words that any measure may have."""
 
 
 @dataclass(frozen=True)
@@ -117,65 +129,84 @@ class Measure:
     """What a question asks for, beside the lines of tables that may state it.
 
     `text` is the phrase without periods, with "the company" for names of the documents; `words`
-    are what counts in it; `stems` those of the whole phrase, `asked_stems` those of the question.
-    `weights` say how rare a stem is in the labels.
+    are those of it that say what is measured; `stems` those of the whole phrase, `question_stems`
+    those of the question. `weights` say how rare a stem is in the labels.
     """
 
     text: str
     words: tuple[str, ...]
     stems: frozenset[str]
-    asked_stems: frozenset[str]
+    question_stems: frozenset[str]
     weights: Mapping[str, float]
 
     @classmethod
-    def of(cls, asked: Asked, phrase: str, lines: Sequence[Line]) -> Measure:
+    def of(cls, question: TableQuestion, phrase: str, lines: Sequence[TableLine]) -> Measure:
         labels = {line.label_stems for line in lines}
         counts = Counter(stem for label in labels for stem in label)
         weights = {stem: math.log(1 + len(labels) / count) for stem, count in counts.items()}
-        titles = frozenset[str]().union(*(line.title_stems for line in lines))
-        known = frozenset(counts).union(*(line.context_stems for line in lines))
-        bare = _without_names(without_periods(phrase), titles, known)
-        text = measure_of(bare) if asked.operation else _LEAD.sub("", bare)
-        text = _without_tail(text.strip(" ?,."))
-        stems = frozenset(stem_words(measure_of(bare))) - _GENERIC
-        words = dict.fromkeys(
-            without_possessive(word.lower()) for word in _ASKED_WORD.findall(text)
-        )
-        counted = tuple(word for word in words if _counts(word))
-        return cls(text, counted, stems, frozenset(stem_words(asked.question)), weights)
 
-    def share(self, some: frozenset[str], of: frozenset[str]) -> float:
-        """The share of the stems `of` that are among `some`, rare ones counting more."""
-        whole = sum(map(self._weight, of))
-        return sum(map(self._weight, of & some)) / whole if whole else 0.0
+        titles = frozenset[str]().union(*(line.title_stems for line in lines))
+        table_stems = frozenset(counts).union(*(line.context_stems for line in lines))
+        nameless = _without_names(without_periods(phrase), titles, table_stems)
+        measured = measure_of(nameless)
+        text = measured if question.operation else _BEFORE_MEASURE.sub("", nameless)
+        text = _without_tail(text.strip(" ?,."))
+
+        words = dict.fromkeys(
+            without_possessive(word.lower()) for word in _MEASURE_WORD.findall(text)
+        )
+        return cls(
+            text=text,
+            words=tuple(word for word in words if _is_measured(word)),
+            stems=frozenset(stem_words(measured)) - _GENERIC,
+            question_stems=frozenset(stem_words(question.text)),
+            weights=weights,
+        )
+
+    def share(self, matched: frozenset[str], of: frozenset[str]) -> float:
+        """The share of the stems `of` that are among `matched`, rare ones counting more."""
+        total = sum(map(self._weight, of))
+        return sum(map(self._weight, of & matched)) / total if total else 0.0
 
     def _weight(self, stem: str) -> float:
         return self.weights.get(stem, math.log(1 + len(self.weights)))
 
 
-def _counts(word: str) -> bool:
+def _without_tail(phrase: str) -> str:
+    """The phrase up to its last word that says something; at least its first word."""
+    words = phrase.split()
+    while len(words) > 1 and words[-1].strip(",").lower() in _AFTER_MEASURE:
+        words.pop()
+    return " ".join(words).rstrip(" ,")
+
+
+def _is_measured(word: str) -> bool:
     """Whether a word of a measure says what is measured."""
     stems = frozenset(stem_words(word))
     return bool(stems - _GENERIC) and word not in STOP_WORDS
 
 
-def _without_names(phrase: str, titles: frozenset[str], known: frozenset[str]) -> str:
+def _without_names(phrase: str, titles: frozenset[str], table_stems: frozenset[str]) -> str:
     """The phrase with "the company" for names of documents. A word in lower case that is also in a
     table is not a name.
     """
 
-    def bare(match: re.Match[str]) -> str:
+    def marked(match: re.Match[str]) -> str:
         word = match[0]
         stems = frozenset(stem_words(without_possessive(word)))
-        is_title = bool(stems) and stems <= titles
-        return "\0" if is_title and (word[0].isupper() or not stems <= known) else word
+        is_in_title = bool(stems) and stems <= titles
+        is_name = is_in_title and (word[0].isupper() or not stems <= table_stems)
+        return "\0" if is_name else word
 
-    marked = _ASKED_WORD.sub(bare, phrase)
-    return re.sub(r"(?:the )?\0(?:[\s&,.-]*\0)*", _COMPANY, marked)
+    phrase_marked = _MEASURE_WORD.sub(marked, phrase)
+    return re.sub(r"(?:the )?\0(?:[\s&,.-]*\0)*", _COMPANY, phrase_marked)
+
+
+# The matcher
 
 
 @dataclass(frozen=True)
-class Weights:
+class SoftmaxWeights:
     """Of a softmax over candidates: weights of features, and the score of "none of them"."""
 
     features: NDArray[np.float32]
@@ -184,14 +215,14 @@ class Weights:
     def probabilities(self, rows: NDArray[np.float32]) -> list[float]:
         """One for each row of features; with that of "none" they add up to 1."""
         scores = (rows @ self.features).tolist()
-        top = max([self.null, *scores])
-        odds = [math.exp(score - top) for score in scores]
-        total = sum(odds) + math.exp(self.null - top)
-        return [odd / total for odd in odds]
+        highest = max([self.null, *scores])
+        odds = [math.exp(score - highest) for score in scores]
+        total = sum(odds) + math.exp(self.null - highest)
+        return [candidate_odds / total for candidate_odds in odds]
 
 
 @dataclass(frozen=True)
-class Names:
+class MeasureNames:
     """What statements call a figure and what people call it: `vectors`, shape (names, dim), of
     length 1; names of the same figure, `figures`, shape (names,), are one after the other.
     `are_labels` says which of them statements use.
@@ -207,10 +238,10 @@ class Names:
         """
         import numpy as np
 
-        chosen = self.are_labels if labels else np.ones_like(self.are_labels)
-        _, starts = np.unique(self.figures[chosen], return_index=True)
-        near: NDArray[np.float32] = vectors @ self.vectors[chosen].T
-        return np.maximum.reduceat(near, starts, axis=1)
+        is_compared = self.are_labels if labels else np.ones_like(self.are_labels)
+        _, starts = np.unique(self.figures[is_compared], return_index=True)
+        likeness: NDArray[np.float32] = vectors @ self.vectors[is_compared].T
+        return np.maximum.reduceat(likeness, starts, axis=1)
 
 
 @dataclass
@@ -221,13 +252,13 @@ class Matcher:
     so that those which people use for each other are near.
     """
 
-    rows: Weights
-    groups: Weights
+    rows: SoftmaxWeights
+    groups: SoftmaxWeights
     vectors_of: TextVectors
     down: NDArray[np.float32]
     up: NDArray[np.float32]
-    names: Names
-    lines: dict[tuple[str, str], list[Line]] = field(default_factory=dict)
+    names: MeasureNames
+    lines: dict[tuple[str, str], list[TableLine]] = field(default_factory=dict)
     """by id and digest of the documents that were read last"""
 
     @classmethod
@@ -236,21 +267,22 @@ class Matcher:
         from safetensors.numpy import load_file
 
         tensors = {name: tensor.astype("float32") for name, tensor in load_file(path).items()}
-        rows, groups = tensors["rows"], tensors["groups"]
+        rows = tensors["rows"]
+        groups = tensors["groups"]
         return cls(
-            Weights(rows[:-1], float(rows[-1])),
-            Weights(groups[:-1], float(groups[-1])),
-            TextVectors(embed),
-            tensors["down"],
-            tensors["up"],
-            Names(
-                (tensors["names"] / LEVELS).astype("float32"),
-                tensors["figures"].astype("int32"),
-                tensors["are_labels"].astype(bool),
+            rows=SoftmaxWeights(rows[:-1], float(rows[-1])),
+            groups=SoftmaxWeights(groups[:-1], float(groups[-1])),
+            vectors_of=TextVectors(embed),
+            down=tensors["down"],
+            up=tensors["up"],
+            names=MeasureNames(
+                vectors=(tensors["names"] / LEVELS).astype("float32"),
+                figures=tensors["figures"].astype("int32"),
+                are_labels=tensors["are_labels"].astype(bool),
             ),
         )
 
-    def lines_of(self, document: Document) -> list[Line]:
+    def lines_of(self, document: Document) -> list[TableLine]:
         """The lines of a document's tables, kept for the next question."""
         key = document.id, document.sha256
         if key not in self.lines:
@@ -263,195 +295,206 @@ class Matcher:
         """Vectors of texts, where those that are used for each other are near, of length 1."""
         import numpy as np
 
-        near = vectors + vectors @ self.down @ self.up
-        lengths = np.linalg.norm(near, axis=1, keepdims=True)
-        return np.asarray(near / lengths, dtype=np.float32)
+        shifted = vectors + vectors @ self.down @ self.up
+        lengths = np.linalg.norm(shifted, axis=1, keepdims=True)
+        return np.asarray(shifted / lengths, dtype=np.float32)
 
-    def features(self, asked: Asked, phrase: str, lines: Sequence[Line]) -> NDArray[np.float32]:
+    def features(
+        self, question: TableQuestion, phrase: str, lines: Sequence[TableLine]
+    ) -> NDArray[np.float32]:
         """One row of features for each line, shape (lines, features). The lines are in the order of
         their documents, the likeliest document first.
         """
         import numpy as np
 
-        measure = Measure.of(asked, phrase, lines)
-        texts = [measure.text, *(line.label for line in lines), *(line.path for line in lines)]
-        raw = self.vectors_of(texts)
-        moved = self.moved(raw)
-        likeness = moved[1:] @ moved[0]
-        label_like, path_like = likeness[: len(lines)], likeness[len(lines) :]
-        columns = {
-            "label_like": label_like,
-            "label_lead": _lead(label_like, lines),
-            "path_like": path_like,
-            "path_lead": _lead(path_like, lines),
-            "raw_like": raw[1 : len(lines) + 1] @ raw[0],
-            "rank": np.log1p(np.argsort(np.argsort(-path_like))),
-        }
-        columns |= self._names(moved[:1], moved[1 : len(lines) + 1], lines)
-        columns |= self._words(measure, lines)
-        rank = _ranks(lines)
-        rows = [_features(asked, measure, line, rank[line.document.id]) for line in lines]
-        others = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        return np.stack([(columns | others)[name] for name in FEATURES], axis=1)
+        measure = Measure.of(question, phrase, lines)
+        labels = [line.label for line in lines]
+        paths = [line.path for line in lines]
+        vectors = self.vectors_of([measure.text, *labels, *paths])
+        moved = self.moved(vectors)
 
-    def _names(
-        self, measure: NDArray[np.float32], labels: NDArray[np.float32], lines: Sequence[Line]
+        labels_end = 1 + len(lines)
+        label_likeness = moved[1:labels_end] @ moved[0]
+        path_likeness = moved[labels_end:] @ moved[0]
+        columns = {
+            "label_like": label_likeness,
+            "label_lead": _lead(label_likeness, lines),
+            "path_like": path_likeness,
+            "path_lead": _lead(path_likeness, lines),
+            "raw_like": vectors[1:labels_end] @ vectors[0],
+            "rank": np.log1p(np.argsort(np.argsort(-path_likeness))),
+        }
+        columns |= self._name_features(moved[:1], moved[1:labels_end], lines)
+        columns |= self._word_features(measure, lines)
+
+        ranks = _document_ranks(lines)
+        rows = [_stem_features(question, measure, line) for line in lines]
+        columns |= {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        columns["document_rank"] = np.array([float(ranks[line.document.id]) for line in lines])
+        return np.stack([columns[name] for name in FEATURES], axis=1)
+
+    def _name_features(
+        self, measure: NDArray[np.float32], labels: NDArray[np.float32], lines: Sequence[TableLine]
     ) -> dict[str, NDArray[np.float32]]:
         """Whether the measure and a label are names of one figure, and how much more the measure is
-        like a name of another figure.
+        like a name of another figure. `measure` has the shape (1, dim), `labels` (lines, dim).
         """
         import numpy as np
 
-        asked = self.names.likeness(measure, labels=False)[0]
-        called = np.clip(self.names.likeness(labels, labels=True), 0, 1) ** 2
-        both = called * asked
-        best = both.argmax(axis=1)
-        like = both.max(axis=1)
+        by_measure = self.names.likeness(measure, labels=False)[0]
+        by_label = np.clip(self.names.likeness(labels, labels=True), 0, 1) ** 2
+        by_both = by_label * by_measure
+        likest_figures = by_both.argmax(axis=1)
+        likeness = by_both.max(axis=1)
         return {
-            "names_like": like,
-            "names_lead": _lead(like, lines),
-            "names_behind": asked.max() - asked[best],
-            "name_of_asked": called[:, asked.argmax()],
+            "names_like": likeness,
+            "names_lead": _lead(likeness, lines),
+            "names_behind": by_measure.max() - by_measure[likest_figures],
+            "name_of_asked": by_label[:, by_measure.argmax()],
         }
 
-    def _words(self, measure: Measure, lines: Sequence[Line]) -> dict[str, NDArray[np.float32]]:
+    def _word_features(
+        self, measure: Measure, lines: Sequence[TableLine]
+    ) -> dict[str, NDArray[np.float32]]:
         """How well each word of the measure is said by a word of each line, and the reverse."""
         import numpy as np
 
-        own = [_words_of(line.label) for line in lines]
-        all_words = [
-            (*words, *_words_of(line.context)) for words, line in zip(own, lines, strict=True)
+        words_by_label = [_words_of(line.label) for line in lines]
+        words_by_line = [
+            (*label_words, *_words_of(line.context))
+            for label_words, line in zip(words_by_label, lines, strict=True)
         ]
-        known = list(dict.fromkeys(word for words in all_words for word in words))
-        asked_words = measure.words or (measure.text,)
-        moved = self.moved(self.vectors_of([*asked_words, *known]))
-        likeness = moved[: len(asked_words)] @ moved[len(asked_words) :].T
-        place = {word: number for number, word in enumerate(known)}
-        best, least, label_best = [], [], []
-        for words, label in zip(all_words, own, strict=True):
-            columns = [place[word] for word in words]
-            by_word = likeness[:, columns].max(axis=1) if columns else np.zeros(len(asked_words))
-            best.append(by_word.mean())
-            least.append(by_word.min())
-            of_label = likeness[:, [place[word] for word in label]].max(axis=0) if label else None
-            label_best.append(0.0 if of_label is None else of_label.mean())
+        table_words = list(dict.fromkeys(word for words in words_by_line for word in words))
+        column_of = {word: number for number, word in enumerate(table_words)}
+
+        measure_words = measure.words or (measure.text,)
+        moved = self.moved(self.vectors_of([*measure_words, *table_words]))
+        likeness = moved[: len(measure_words)] @ moved[len(measure_words) :].T
+
+        means: list[float] = []
+        minima: list[float] = []
+        label_means: list[float] = []
+        for line_words, label_words in zip(words_by_line, words_by_label, strict=True):
+            of_measure = np.zeros(len(measure_words))
+            if line_words:
+                of_measure = likeness[:, [column_of[word] for word in line_words]].max(axis=1)
+            means.append(of_measure.mean())
+            minima.append(of_measure.min())
+
+            of_label = np.zeros(1)
+            if label_words:
+                of_label = likeness[:, [column_of[word] for word in label_words]].max(axis=0)
+            label_means.append(of_label.mean())
         return {
-            "words_like": np.array(best),
-            "least_word_like": np.array(least),
-            "label_words_like": np.array(label_best),
+            "words_like": np.array(means),
+            "least_word_like": np.array(minima),
+            "label_words_like": np.array(label_means),
         }
 
     def group_features(
-        self, asked: Asked, phrase: str, groups: Sequence[Group]
+        self, question: TableQuestion, phrase: str, groups: Sequence[ComparedGroup]
     ) -> NDArray[np.float32]:
         """One row of features for each group, shape (groups, features)."""
         import numpy as np
 
         measure = measure_of(phrase)
-        words = frozenset(stem_words(measure))
         vectors = self.moved(self.vectors_of([measure, *(group.text for group in groups)]))
         likeness = (vectors[1:] @ vectors[0]).tolist()
         highest = max(likeness, default=0.0)
-        rank = _ranks([group.line for group in groups])
-        rows = [
-            _group_features(
-                asked, words, group, value, value - highest, rank[group.line.document.id]
-            )
-            for group, value in zip(groups, likeness, strict=True)
-        ]
-        return np.array([[row[name] for name in GROUP_FEATURES] for row in rows], dtype=np.float32)
 
-
-_DOCUMENTS_KEPT = 16
+        measure_stems = frozenset(stem_words(measure))
+        ranks = _document_ranks([group.line for group in groups])
+        rows: list[list[float]] = []
+        for group, group_likeness in zip(groups, likeness, strict=True):
+            by_name = _group_stem_features(question, measure_stems, group)
+            by_name["likeness"] = group_likeness
+            by_name["likeness_lead"] = group_likeness - highest
+            by_name["document_rank"] = float(ranks[group.line.document.id])
+            rows.append([by_name[name] for name in GROUP_FEATURES])
+        return np.array(rows, dtype=np.float32)
 
 
 @functools.lru_cache(8192)
 def _words_of(text: str) -> tuple[str, ...]:
     """The words of a label that say something, in lower case."""
-    words = dict.fromkeys(word.lower() for word in _ASKED_WORD.findall(text))
+    words = dict.fromkeys(word.lower() for word in _MEASURE_WORD.findall(text))
     return tuple(word for word in words if word not in STOP_WORDS and not word.isdecimal())
 
 
-def _ranks(lines: Sequence[Line]) -> dict[str, int]:
+def _document_ranks(lines: Sequence[TableLine]) -> dict[str, int]:
     """The rank of each document, from 0."""
     names = dict.fromkeys(line.document.id for line in lines)
     return {name: rank for rank, name in enumerate(names)}
 
 
-def _lead(likeness: NDArray[np.float32], lines: Sequence[Line]) -> NDArray[np.float32]:
+def _lead(likeness: NDArray[np.float32], lines: Sequence[TableLine]) -> NDArray[np.float32]:
     """How far each line is before the likeliest one with another label, negative if behind."""
     import numpy as np
 
     order = np.argsort(-likeness)
-    first = order[0]
-    others = (n for n in order if lines[n].label != lines[first].label)
-    second = next(others, None)
-    lead = likeness - likeness[first]
-    is_first = np.array([line.label == lines[first].label for line in lines])
-    margin = float(likeness[first] - likeness[second]) if second is not None else 0.0
-    return np.asarray(np.where(is_first, lead + margin, lead), dtype=np.float32)
+    winner = order[0]
+    has_label_of_winner = np.array([line.label == lines[winner].label for line in lines])
+
+    rivals = (number for number in order if not has_label_of_winner[number])
+    rival = next(rivals, None)
+    margin = float(likeness[winner] - likeness[rival]) if rival is not None else 0.0
+
+    behind = likeness - likeness[winner]
+    return np.asarray(np.where(has_label_of_winner, behind + margin, behind), dtype=np.float32)
 
 
-def _features(asked: Asked, measure: Measure, line: Line, rank: int) -> dict[str, float]:
-    """The features of a line that need no vectors."""
-    title, label, context = line.title_stems, line.label_stems, line.context_stems
-    stems = (measure.stems - title - asked.names) | (measure.stems & (label | context))
+def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -> dict[str, float]:
+    """The features of a line that need neither vectors nor other lines."""
+    title = line.title_stems
+    label = line.label_stems
+    context = line.context_stems
     series = line.series_stems
-    known = title | label | context | line.statement_stems
-    own = label - {TOTAL_STEM}
-    is_total_asked = TOTAL_STEM in measure.asked_stems
+    named = title | label | context | line.statement_stems
+    measured = (measure.stems - title - question.names) | (measure.stems & (label | context))
+    label_measured = label - {TOTAL_STEM}
+    is_label = bool(label) and measured - context - {TOTAL_STEM} == label_measured - context
+    is_total_asked = TOTAL_STEM in measure.question_stems
+    is_of_period = bool(line.facts[0].periods.months)
+
+    series_unasked = 0.0
+    if series:
+        series_unasked = 1 - len(series & measure.question_stems) / len(series)
+
     return {
-        "asked_in_label": measure.share(label, stems),
-        "asked_in_path": measure.share(label | context, stems),
-        "label_in_asked": measure.share(measure.asked_stems, own),
-        "context_in_asked": measure.share(measure.asked_stems, context),
-        "is_label": float(bool(label) and stems - context - {TOTAL_STEM} == own - context),
+        "asked_in_label": measure.share(label, measured),
+        "asked_in_path": measure.share(label | context, measured),
+        "label_in_asked": measure.share(measure.question_stems, label_measured),
+        "context_in_asked": measure.share(measure.question_stems, context),
+        "is_label": float(is_label),
         "total_asked": float(is_total_asked and line.row.is_total),
         "total_not_asked": float(not is_total_asked and line.row.is_total),
-        "series_unasked": 1 - len(series & measure.asked_stems) / len(series) if series else 0.0,
-        "is_series_total": float("total" in line.series.lower()),
-        "names_missing": float(len(asked.names - known)),
-        "other_series": float(bool(line.other_series_stems & measure.asked_stems - label - title)),
-        "other_kind": float(asked.is_instant and bool(line.facts[0].periods.months)),
-        "unknown_words": float(len(stems - known)),
-        "document_rank": float(rank),
+        "series_unasked": series_unasked,
+        "is_series_total": float(TOTAL_STEM in line.series.lower()),
+        "names_missing": float(len(question.names - named)),
+        "other_series": float(
+            bool(line.other_series_stems & measure.question_stems - label - title)
+        ),
+        "other_kind": float(question.is_of_a_day and is_of_period),
+        "unknown_words": float(len(measured - named)),
         "words": math.log1p(len(label)),
     }
 
 
-_GENERIC = frozenset(
-    stem
-    for stem in (
-        "total amount figur valu compani group report record stand stood end year amount number sum"
-        " much mani amount all whole overal give show say state net big larg rate go come make earn"
-        " have had hold held book balanc line item account also its own"
-    ).split()
-)
-"""Stems of words that any measure may have."""
-
-
-def _group_features(
-    asked: Asked,
-    words: frozenset[str],
-    group: Group,
-    likeness: float,
-    lead: float,
-    rank: int,
+def _group_stem_features(
+    question: TableQuestion, measure_stems: frozenset[str], group: ComparedGroup
 ) -> dict[str, float]:
+    """The features of a group that need neither vectors nor other groups."""
     title = group.line.title_stems
     text = frozenset(stem_words(group.text))
     labels = frozenset(stem_words(" ".join(item.label for item in group.items)))
-    measure = (words - title - asked.names) | (words & text)
-    asked_words = frozenset(stem_words(asked.question))
+    measured = (measure_stems - title - question.names) | (measure_stems & text)
+    question_stems = frozenset(stem_words(question.text))
     return {
-        "asked": len(measure & text) / len(measure) if measure else 0.0,
-        "likeness": likeness,
-        "likeness_lead": lead,
-        "names_missing": float(len(asked.names - title - text - labels)),
-        "document_rank": float(rank),
+        "asked": len(measured & text) / len(measured) if measured else 0.0,
+        "names_missing": float(len(question.names - title - text - labels)),
         "items": math.log1p(len(group.items)),
-        "group_in_asked": len(text & asked_words) / len(text) if text else 0.0,
-        "asked_missing": float(len(measure - text)),
+        "group_in_asked": len(text & question_stems) / len(text) if text else 0.0,
+        "asked_missing": float(len(measured - text)),
     }
 
 
@@ -459,163 +502,206 @@ def _group_features(
 
 
 def figure_candidates(
-    question: str, documents: Sequence[Document], matcher: Matcher
+    question: TableQuestion, documents: Sequence[Document], matcher: Matcher
 ) -> list[Candidate]:
     """What the tables of the documents, best first, answer, each with its probability: at most one
     candidate.
     """
-    parsed = table_question(question)
-    if parsed is None or not stem_words(measure_of(parsed.measures[0])):
+    if not stem_words(measure_of(question.measures[0])):
         return []
-    lines = lines_near(parsed, documents, matcher)
-    if parsed.operation in ("most", "least"):
-        candidate = _extreme(parsed, lines, matcher)
-    elif parsed.operation in ("share", "sum"):
-        candidate = _of_two(parsed, lines, matcher)
-    elif parsed.operation:
-        candidate = _change(parsed, lines, matcher)
+
+    lines = lines_near(question, documents, matcher)
+    if question.operation in ("most", "least"):
+        candidate = _extreme(question, lines, matcher)
+    elif question.operation in ("share", "sum"):
+        candidate = _of_two_lines(question, lines, matcher)
+    elif question.operation:
+        candidate = _change(question, lines, matcher)
     else:
-        candidate = _figure(parsed, lines, matcher)
+        candidate = _figure(question, lines, matcher)
     return [candidate] if candidate else []
 
 
-def lines_near(asked: Asked, documents: Sequence[Document], matcher: Matcher) -> list[Line]:
-    """The lines of the tables of the nearest documents, by document."""
-    nearest = _named_first(asked, documents)[:_MOST_DOCUMENTS]
-    return [line for document in nearest for line in matcher.lines_of(document)]
+def lines_near(
+    question: TableQuestion, documents: Sequence[Document], matcher: Matcher
+) -> list[TableLine]:
+    """The lines of the tables of the nearest documents, by document: those whose title has the
+    question's names come before better ones.
+    """
 
-
-def _named_first(asked: Asked, documents: Sequence[Document]) -> list[Document]:
-    """The documents with tables; those whose title has the question's names first."""
-
-    def missing(document: Document) -> int:
-        return len(asked.names - title_stems(document.id, document.title))
+    def missing_names(document: Document) -> int:
+        return len(question.names - title_stems(document.id, document.title))
 
     with_tables = [
         document
         for document in documents
         if any(block.kind == "table" for block in document.blocks)
     ]
-    return sorted(with_tables, key=missing)
+    nearest = sorted(with_tables, key=missing_names)[:_MOST_DOCUMENTS]
+    return [line for document in nearest for line in matcher.lines_of(document)]
 
 
-def _meant(
-    asked: Asked, phrase: str, lines: Sequence[Line], matcher: Matcher
-) -> tuple[Line, float] | None:
+def _meant_line(
+    question: TableQuestion, phrase: str, lines: Sequence[TableLine], matcher: Matcher
+) -> tuple[TableLine, float] | None:
     """The likeliest line, and how likely its figure is meant: other lines may say the same."""
     if not lines:
         return None
-    probabilities = matcher.rows.probabilities(matcher.features(asked, phrase, lines))
-    place = max(range(len(lines)), key=probabilities.__getitem__)
-    best, figure = lines[place], figure_key(lines[place], asked)
-    likely = sum(
-        probability
-        for line, probability in zip(lines, probabilities, strict=True)
-        if figure_key(line, asked) == figure
+
+    probabilities = matcher.rows.probabilities(matcher.features(question, phrase, lines))
+    likeliest = lines[max(range(len(lines)), key=probabilities.__getitem__)]
+    key = figure_key(likeliest, question)
+    probability = sum(
+        line_probability
+        for line, line_probability in zip(lines, probabilities, strict=True)
+        if figure_key(line, question) == key
     )
-    least = _SURE_COMPUTED if asked.operation else _SURE
-    return None if likely < least or is_foreign(asked, best) else (best, likely)
+
+    least = _LEAST_OF_OPERAND if question.operation else _LEAST_PROBABILITY
+    if probability < least or is_foreign(question, likeliest):
+        return None
+    return likeliest, probability
 
 
-def _figure(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate | None:
+def _figure(
+    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
+) -> Candidate | None:
     """The figure of the row that is meant."""
-    able = [line for line in lines if can_answer(asked, line)]
-    meant = _meant(asked, asked.measures[0], able, matcher)
-    fact = figure_of(meant[0], asked.targets[0]) if meant else None
-    if meant is None or fact is None:
+    answering = [line for line in lines if can_answer(question, line)]
+    meant = _meant_line(question, question.measures[0], answering, matcher)
+    if meant is None:
         return None
-    return Candidate("span", GENERATOR, (_place(meant[0], fact),), probability=meant[1])
 
-
-def _place(line: Line, fact: Fact) -> Place:
-    return Place(line.table.document.id, fact.start, fact.end, label=" › ".join(fact.labels))
-
-
-def _change(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate | None:
-    """Whether a figure rose or fell, by how much, or by what share."""
-    able = [line for line in lines if can_answer(asked, line)]
-    meant = _meant(asked, asked.measures[0], able, matcher)
-    pair = figure_pair(meant[0], asked) if meant else None
-    if meant is None or pair is None:
-        return None
     line, probability = meant
-    later, earlier = (fact.number or 0.0 for fact in pair)
-    if later * earlier < 0 or (later < 0 and _MAY_BE_NEGATIVE.search(line.label)):
+    fact = figure_of(line, question.targets[0])
+    if fact is None:
         return None
-    later, earlier = abs(later), abs(earlier)
-    if asked.operation in ("up", "down"):
-        if later == earlier:
-            return None
-        verdict: YesNo = "yes" if (later > earlier) == (asked.operation == "up") else "no"
-        row = line.row.block
-        place = Place(line.table.document.id, row.start, row.end)
-        return Candidate("yes_no", GENERATOR, (place,), verdict=verdict, probability=probability)
-    is_larger_first = asked.operation == "growth" or later >= earlier
-    facts = pair if is_larger_first else pair[::-1]
-    return _computed(asked.operation, line, facts, probability)
+    return Candidate("span", GENERATOR, (_place(line, fact),), probability=probability)
+
+
+def _place(line: TableLine, fact: Fact) -> Place:
+    return Place(line.document.id, fact.start, fact.end, label=" › ".join(fact.labels))
 
 
 _MAY_BE_NEGATIVE = re.compile(r"(?i)income|profit|earnings|surplus|cash|result|equity|net\b|change")
 """In a label whose figure in brackets is a loss: it rises where its size falls."""
 
 
+def _change(
+    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
+) -> Candidate | None:
+    """Whether a figure rose or fell, by how much, or by what share."""
+    answering = [line for line in lines if can_answer(question, line)]
+    meant = _meant_line(question, question.measures[0], answering, matcher)
+    if meant is None:
+        return None
+
+    line, probability = meant
+    pair = figure_pair(line, question)
+    if pair is None:
+        return None
+
+    later, earlier = (fact.number or 0.0 for fact in pair)
+    is_loss = later < 0 and _MAY_BE_NEGATIVE.search(line.label)
+    if later * earlier < 0 or is_loss:
+        return None
+
+    if question.operation in ("up", "down"):
+        return _direction(question.operation, line, (abs(later), abs(earlier)), probability)
+
+    has_rise_first = question.operation == "growth" or abs(later) >= abs(earlier)
+    facts = pair if has_rise_first else pair[::-1]
+    return _computed(question.operation, line, facts, probability)
+
+
+def _direction(
+    operation: str, line: TableLine, sizes: tuple[float, float], probability: float
+) -> Candidate | None:
+    """Whether the later size is above ("up") or below the earlier one; None if they are equal."""
+    later, earlier = sizes
+    if later == earlier:
+        return None
+
+    verdict: YesNo = "yes" if (later > earlier) == (operation == "up") else "no"
+    row = line.row.block
+    place = Place(line.document.id, row.start, row.end)
+    return Candidate("yes_no", GENERATOR, (place,), verdict=verdict, probability=probability)
+
+
 def _computed(
-    operation: str, line: Line, facts: Sequence[Fact], probability: float
+    operation: str, line: TableLine, facts: Sequence[Fact], probability: float
 ) -> Candidate | None:
     from rag.answering.computed import computation  # few questions need it
 
     result = computation(operation, facts)
     if result is None:
         return None
-    places = tuple(_place(line, fact) for fact in facts)
     return Candidate(
         "span",
         GENERATOR,
-        places,
+        places=tuple(_place(line, fact) for fact in facts),
         text=result.words,
         value=result.value,
         probability=probability,
     )
 
 
-def _of_two(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate | None:
+def _of_two_lines(
+    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
+) -> Candidate | None:
     """A share or a sum of two rows of one table."""
-    able = [line for line in lines if can_answer(asked, line)]
-    meant = [_meant(asked, phrase, able, matcher) for phrase in asked.measures]
+    answering = [line for line in lines if can_answer(question, line)]
+    meant = [_meant_line(question, phrase, answering, matcher) for phrase in question.measures]
     if meant[0] is None or meant[1] is None:
         return None
-    (line, probability), (other, other_probability) = meant[0], meant[1]
-    facts = [figure_of(one, asked.targets[0]) for one in (line, other)]
-    is_one_table = line.table.index == other.table.index and line.document == other.document
-    if facts[0] is None or facts[1] is None or not is_one_table or facts[0] == facts[1]:
+
+    line, probability = meant[0]
+    other_line, other_probability = meant[1]
+    if line.document != other_line.document or line.table.index != other_line.table.index:
         return None
-    present = (facts[0], facts[1])
-    return _computed(asked.operation, line, present, probability * other_probability)
+
+    fact = figure_of(line, question.targets[0])
+    other_fact = figure_of(other_line, question.targets[0])
+    if fact is None or other_fact is None or fact == other_fact:
+        return None
+    return _computed(question.operation, line, (fact, other_fact), probability * other_probability)
 
 
-def _extreme(asked: Asked, lines: Sequence[Line], matcher: Matcher) -> Candidate | None:
-    """The label of the largest or smallest item of the group that is meant, and its cells."""
-    if len(asked.targets) != 1:
-        return None
-    groups = groups_to_choose(asked, lines)
-    if not groups:
-        return None
-    rows = matcher.group_features(asked, asked.measures[0], groups)
-    probabilities = matcher.groups.probabilities(rows)
-    place = max(range(len(groups)), key=probabilities.__getitem__)
-    group, item = groups[place], chosen(groups[place], asked.operation)
-    if item is None or probabilities[place] < _SURE_GROUP or is_foreign_group(asked, group):
-        return None
-    name = group.line.table.document.id
-    others = [one for one in group.items if one is not item][: _MOST_CELLS - 1]
-    cells = (item, *sorted(others, key=lambda one: one.fact.start))
-    places = [Place(name, item.start, item.end)]
-    places += [Place(name, one.fact.start, one.fact.end, label=one.label) for one in cells]
-    return Candidate(
-        "span", GENERATOR, tuple(places), text=item.label, probability=probabilities[place]
-    )
-
-
-GENERATOR = "figures"
 _MOST_CELLS = 8
 """Cells of a comparison that are quoted."""
+
+
+def _extreme(
+    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
+) -> Candidate | None:
+    """The label of the largest or smallest item of the group that is meant, and its cells."""
+    if len(question.targets) != 1:
+        return None
+    groups = groups_to_choose(question, lines)
+    if not groups:
+        return None
+
+    features = matcher.group_features(question, question.measures[0], groups)
+    probabilities = matcher.groups.probabilities(features)
+    likeliest = max(range(len(groups)), key=probabilities.__getitem__)
+    group = groups[likeliest]
+    probability = probabilities[likeliest]
+    item = extreme_item(group, question.operation)
+    if item is None or probability < _LEAST_OF_GROUP or is_foreign_group(question, group):
+        return None
+
+    document_id = group.line.document.id
+    rivals = [rival for rival in group.items if rival is not item][: _MOST_CELLS - 1]
+    rivals.sort(key=lambda rival: rival.fact.start)
+    label = Place(document_id, item.start, item.end)
+    cells = [
+        Place(document_id, cell.fact.start, cell.fact.end, label=cell.label)
+        for cell in (item, *rivals)
+    ]
+    return Candidate(
+        "span",
+        GENERATOR,
+        places=(label, *cells),
+        text=item.label,
+        probability=probability,
+    )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answering.table_questions import Asked
+from rag.answering.table_questions import TableQuestion
 from rag.facts import Fact, FactRow, FactTable, mismatch, tables
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, of_column, periods, quarters_of_years, same_season
@@ -19,23 +19,13 @@ from rag.types import Document
 
 _MOST_LINES = 2000
 """Lines of a document's tables that are read."""
-_MONTH = len("2025-08")
+_MONTH_LENGTH = len("2025-08")
 TOTAL_STEM = "total"
 _SECOND_HALF = re.compile(r"(?i)\b(?:second half|H2)\b")
 
 
-def _is_on(wanted: str, day: str) -> bool:
-    """Whether a day is the wanted one, or in the wanted month."""
-    return day.startswith(wanted)
-
-
-def _is_season(wanted: str, day: str) -> bool:
-    """Whether a day is at most 20 days from the wanted one in any year, or in the wanted month."""
-    return day[5:7] == wanted[5:] if len(wanted) == _MONTH else same_season(wanted, day)
-
-
 @dataclass(frozen=True)
-class Line:
+class TableLine:
     """The figures of a row that say the same thing for several periods: those of one series."""
 
     table: FactTable
@@ -56,8 +46,9 @@ class Line:
     @functools.cached_property
     def context(self) -> str:
         """What else names the figures: labels above, the series, the table's heading."""
-        above = " ".join(self.row.labels[:-1])
-        return f"{above} {self.series} {self.table.name} {self.table.block.columns[0].name}"
+        labels_above = " ".join(self.row.labels[:-1])
+        label_column = self.table.block.columns[0].name
+        return f"{labels_above} {self.series} {self.table.name} {label_column}"
 
     @functools.cached_property
     def path(self) -> str:
@@ -80,8 +71,8 @@ class Line:
     @functools.cached_property
     def other_series_stems(self) -> frozenset[str]:
         """Stems of the series of the row's other figures."""
-        others = frozenset(stem_words(" ".join(fact.series for fact in self.row.facts)))
-        return others - frozenset(stem_words(self.series))
+        row_series = " ".join(fact.series for fact in self.row.facts)
+        return frozenset(stem_words(row_series)) - frozenset(stem_words(self.series))
 
     @functools.cached_property
     def statement_stems(self) -> frozenset[str]:
@@ -98,125 +89,187 @@ def title_stems(document_id: str, title: str) -> frozenset[str]:
     return frozenset(stem_words(f"{title} {file_name(document_id)}"))
 
 
-def lines_of(document: Document) -> list[Line]:
+def lines_of(document: Document) -> list[TableLine]:
     """The lines of a document's tables."""
-    lines: list[Line] = []
-    columns = (column.name for block in document.blocks for column in block.columns)
-    days = frozenset(day for name in columns for day in of_column(name).days)
+    column_names = (column.name for block in document.blocks for column in block.columns)
+    days = frozenset(day for name in column_names for day in of_column(name).days)
+
+    lines: list[TableLine] = []
     for table in tables(document):
         for row in table.rows:
-            by_series: dict[str, list[Fact]] = {}
+            facts_by_series: dict[str, list[Fact]] = {}
             for fact in row.facts:
-                by_series.setdefault(fact.series, []).append(fact)
-            for series, facts in by_series.items():
-                lines.append(Line(table, row, series, tuple(facts), days))
+                facts_by_series.setdefault(fact.series, []).append(fact)
+
+            for series, facts in facts_by_series.items():
+                lines.append(TableLine(table, row, series, tuple(facts), document_days=days))
     return lines[:_MOST_LINES]
 
 
-def figure_of(line: Line, target: Periods) -> Fact | None:
+# Figures of a period
+
+
+def figure_of(line: TableLine, target: Periods) -> Fact | None:
     """The figure of exactly this period; None if there is none, or more than one fits."""
-    fitting = [fact for fact in line.facts if _fits(line, fact, target)]
-    if len(fitting) > 1 and not (target.months or target.quarters):
-        exact = [
-            fact for fact in fitting if not fact.periods.months or fact.periods.months == {"12"}
+    facts = [fact for fact in line.facts if _is_of_period(line, fact, target)]
+    if len(facts) > 1 and not (target.months or target.quarters):
+        of_year = [
+            fact for fact in facts if not fact.periods.months or fact.periods.months == {"12"}
         ]
-        fitting = exact or fitting
-    return fitting[0] if len(fitting) == 1 and fitting[0].number is not None else None
+        facts = of_year or facts
+
+    if len(facts) != 1 or facts[0].number is None:
+        return None
+    return facts[0]
 
 
-def _fits(line: Line, fact: Fact, target: Periods) -> bool:
+def _is_of_period(line: TableLine, fact: Fact, target: Periods) -> bool:
+    if _SECOND_HALF.search(fact.column):
+        return False
+
     stated = fact.periods
     if not stated.months:
         stated = stated._replace(months=of_column(line.table.statement).months)
+
     if target.days and stated.days:
-        is_day = any(_is_on(wanted, day) for wanted in target.days for day in stated.days)
-        return is_day and not _SECOND_HALF.search(fact.column) and _same_length(target, stated)
-    if not any(stated[:3]) or target.differ(stated) or _SECOND_HALF.search(fact.column):
+        are_same_days = any(_is_on(day, wanted) for wanted in target.days for day in stated.days)
+        return are_same_days and _is_same_length(target, stated)
+
+    if not (stated.days or stated.years or stated.quarters) or target.differ(stated):
         return False
-    if target.days and not stated.days and not _is_end(line, target):
+
+    if target.days and not _ends_on(line, target):
         return False
+
     if not target.years & stated.years:
         return False
+
     if target.quarters and not stated.quarters:
         return stated.months <= {"3"} and _is_of_quarter(line, fact, target)
+
     if stated.quarters and not target.quarters:
         return False
-    return _same_length(target, stated)
+
+    return _is_same_length(target, stated)
 
 
-def _is_end(line: Line, target: Periods) -> bool:
+def _ends_on(line: TableLine, target: Periods) -> bool:
     """Whether a column that names only a year may be of the day: the year that its document is
     about ends on such a day.
     """
-    document = line.table.document
-    ends = periods(f"{document.title} {line.table.headings}").days
-    if any(_is_season(day, end) for day in target.days for end in ends):
+    ends = periods(f"{line.document.title} {line.table.headings}").days
+    if any(_is_season(end, wanted) for wanted in target.days for end in ends):
         return True
-    return any(_is_on(wanted, day) for wanted in target.days for day in line.document_days)
+    return any(_is_on(day, wanted) for wanted in target.days for day in line.document_days)
 
 
-def _same_length(target: Periods, stated: Periods) -> bool:
+def _is_on(day: str, wanted: str) -> bool:
+    """Whether a day is the wanted one, or in the wanted month."""
+    return day.startswith(wanted)
+
+
+def _is_season(day: str, wanted: str) -> bool:
+    """Whether a day is at most 20 days from the wanted one in any year, or in the wanted month."""
+    if len(wanted) == _MONTH_LENGTH:
+        return day[5:7] == wanted[5:]
+    return same_season(wanted, day)
+
+
+def _is_same_length(target: Periods, stated: Periods) -> bool:
     """Whether both are as long, as far as they say so. A year alone is twelve months."""
     if target.months and stated.months:
         return bool(target.months & stated.months)
-    if not target.months and any(len(day) == _MONTH for day in target.days):
+
+    is_month_named = any(len(day) == _MONTH_LENGTH for day in target.days)
+    if not target.months and is_month_named:
         return not stated.months
+
     is_year = not target.months and not target.days and not target.quarters
     return not (is_year and stated.months and "12" not in stated.months)
 
 
-def _is_of_quarter(line: Line, fact: Fact, target: Periods) -> bool:
+def _is_of_quarter(line: TableLine, fact: Fact, target: Periods) -> bool:
     """Whether a column that names no quarter is of the one that its document is about."""
-    document = line.table.document
-    text = f"{file_name(document.id)} {document.title} {line.table.headings}"
-    stated = periods(text).quarters or frozenset(name[-1] for name in quarters_of_years(text))
-    latest_day = max((day for one in line.facts for day in one.stated.days), default="")
-    is_season = (
-        all(same_season(day, latest_day) for day in fact.stated.days) if latest_day else True
-    )
-    return stated == target.quarters and is_season
+    document = line.document
+    names = f"{file_name(document.id)} {document.title} {line.table.headings}"
+    quarters = periods(names).quarters
+    if not quarters:
+        quarters = frozenset(quarter[-1] for quarter in quarters_of_years(names))
+    if quarters != target.quarters:
+        return False
+
+    days = [day for neighbour in line.facts for day in neighbour.stated.days]
+    return not days or all(same_season(day, max(days)) for day in fact.stated.days)
 
 
-def figure_pair(line: Line, asked: Asked) -> tuple[Fact, Fact] | None:
+def figure_pair(line: TableLine, question: TableQuestion) -> tuple[Fact, Fact] | None:
     """The figures of both periods, the later first; with one period that of the year before."""
-    later = figure_of(line, asked.targets[0])
+    later = figure_of(line, question.targets[0])
     if later is None:
         return None
-    if len(asked.targets) == 2:
-        earlier = figure_of(line, asked.targets[1])
+
+    if len(question.targets) == 2:
+        earlier = figure_of(line, question.targets[1])
     else:
-        before = [
-            fact
-            for fact in line.facts
-            if fact is not later
-            and fact.number is not None
-            and fact.periods.months == later.periods.months
-            and fact.periods.quarters == later.periods.quarters
-            and _is_year_before(fact.periods, later.periods)
-        ]
-        earlier = before[0] if len(before) == 1 else None
-    return (later, earlier) if earlier is not None and not mismatch([later, earlier]) else None
+        earlier = _figure_of_year_before(line, later)
+
+    if earlier is None or mismatch([later, earlier]):
+        return None
+    return later, earlier
+
+
+def _figure_of_year_before(line: TableLine, later: Fact) -> Fact | None:
+    """The only figure of a period as long, one year before."""
+    facts = [
+        fact
+        for fact in line.facts
+        if fact is not later
+        and fact.number is not None
+        and fact.periods.months == later.periods.months
+        and fact.periods.quarters == later.periods.quarters
+        and _is_year_before(fact.periods, later.periods)
+    ]
+    return facts[0] if len(facts) == 1 else None
 
 
 def _is_year_before(earlier: Periods, later: Periods) -> bool:
     if earlier.days and later.days:
-        earlier_day, later_day = max(earlier.days), max(later.days)
-        return int(earlier_day[:4]) == int(later_day[:4]) - 1 and same_season(
-            earlier_day, later_day
-        )
+        earlier_day = max(earlier.days)
+        later_day = max(later.days)
+        years_between = int(later_day[:4]) - int(earlier_day[:4])
+        return years_between == 1 and same_season(earlier_day, later_day)
+
     return {str(int(year) - 1) for year in later.years} == earlier.years
 
 
-def is_foreign(asked: Asked, line: Line) -> bool:
+def can_answer(question: TableQuestion, line: TableLine) -> bool:
+    """Whether a line has the figures that a question needs, of exactly its periods."""
+    if question.operation in ("", "share", "sum"):
+        return len(question.targets) == 1 and figure_of(line, question.targets[0]) is not None
+    return figure_pair(line, question) is not None
+
+
+def figure_key(line: TableLine, question: TableQuestion) -> tuple[object, ...]:
+    """What a line says for the question's period: equal for lines that say the same."""
+    fact = figure_of(line, question.targets[0])
+    if fact and fact.number:
+        return (abs(fact.number), fact.scale, fact.unit)
+    return (line.label,)
+
+
+def is_foreign(question: TableQuestion, line: TableLine) -> bool:
     """Whether the question has a name that neither the row nor its table nor the document has: of
     another company, or of a part of the figure.
     """
-    names = line.label_stems | line.context_stems | line.statement_stems
-    return bool(asked.names - line.title_stems - names)
+    line_names = line.label_stems | line.context_stems | line.statement_stems
+    return bool(question.names - line.title_stems - line_names)
+
+
+# Groups to choose from
 
 
 @dataclass(frozen=True)
-class Item:
+class ComparedItem:
     """A row or a column that is compared, its label's place, and its figure."""
 
     label: str
@@ -226,53 +279,77 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Group:
+class ComparedGroup:
     """Rows under one label, or the columns of one row, of one table: what "which" chooses from."""
 
-    line: Line
-    items: tuple[Item, ...]
+    line: TableLine
+    """the line of its first member"""
+    items: tuple[ComparedItem, ...]
     text: str
     """all that names it"""
     is_whole: bool
     """whether each row or column has a figure"""
 
 
-def groups_of(lines: Sequence[Line], target: Periods) -> list[Group]:
+Members = list[tuple[TableLine, ComparedItem | None]]
+"""The lines of a group, each with its item if it has a figure of the period."""
+
+
+def groups_to_choose(question: TableQuestion, lines: Sequence[TableLine]) -> list[ComparedGroup]:
+    """The groups whose largest or smallest item is certain."""
+    groups = groups_of(lines, question.targets[0])
+    return [group for group in groups if extreme_item(group, question.operation)]
+
+
+def groups_of(lines: Sequence[TableLine], target: Periods) -> list[ComparedGroup]:
     """The groups of at least two items with a figure of the period, totals left out."""
-    by_place: dict[tuple[object, ...], list[tuple[Line, Item | None]]] = {}
+    members_by_key: dict[tuple[object, ...], Members] = {}
     for line in lines:
-        fact, row = figure_of(line, target), line.row
-        if row.label is None:
+        label = line.row.label
+        if label is None:
             continue
-        table = line.document.id, line.table.index
-        rows = (*table, "rows", row.labels[:-1], line.series)
-        item = Item(line.label, row.label.start, row.label.end, fact) if fact else None
-        by_place.setdefault(rows, []).append((line, item))
-        if line.series and (place := _header(line, fact)):
-            item = Item(line.series, *place, fact) if fact else None
-            by_place.setdefault((*table, "columns", row.block.start), []).append((line, item))
-    groups: list[Group] = []
-    for key, members in by_place.items():
-        is_rows = key[2] == "rows"
-        items = _without_totals([item for _, item in members if item], is_rows)
-        if len(items) < 2 or mismatch([item.fact for item in items]):
-            continue
-        line = members[0][0]
-        stub = line.table.block.columns[0].name
-        names = (*line.row.labels[:-1], line.series) if is_rows else line.row.labels
-        text = " ".join(filter(None, (*names, line.table.name, line.table.statement, stub)))
-        groups.append(Group(line, tuple(items), text, all(item for _, item in members)))
-    return groups
+
+        fact = figure_of(line, target)
+        table_key = (line.document.id, line.table.index)
+
+        rows_key = (*table_key, "rows", line.row.labels[:-1], line.series)
+        item = ComparedItem(line.label, label.start, label.end, fact) if fact else None
+        members_by_key.setdefault(rows_key, []).append((line, item))
+
+        header = _header(line, fact) if fact and line.series else None
+        if fact and header:
+            columns_key = (*table_key, "columns", line.row.block.start)
+            start, end = header
+            column = ComparedItem(line.series, start, end, fact)
+            members_by_key.setdefault(columns_key, []).append((line, column))
+
+    groups = (_group(members, are_rows=key[2] == "rows") for key, members in members_by_key.items())
+    return [group for group in groups if group]
 
 
-def _header(line: Line, fact: Fact | None) -> tuple[int, int] | None:
-    """The place of the lowest header cell of a figure's column, if it says the series."""
-    if fact is None:
+def _group(members: Members, are_rows: bool) -> ComparedGroup | None:
+    """None if fewer than two items are left, or if their figures are not of one unit and length."""
+    items = _without_totals([item for _, item in members if item], are_rows)
+    if len(items) < 2 or mismatch([item.fact for item in items]):
         return None
-    document = line.table.document
+
+    line, _ = members[0]
+    labels = (*line.row.labels[:-1], line.series) if are_rows else line.row.labels
+    label_column = line.table.block.columns[0].name
+    names = (*labels, line.table.name, line.table.statement, label_column)
+    return ComparedGroup(
+        line=line,
+        items=tuple(items),
+        text=" ".join(filter(None, names)),
+        is_whole=all(item for _, item in members),
+    )
+
+
+def _header(line: TableLine, fact: Fact) -> tuple[int, int] | None:
+    """The place of the lowest header cell of a figure's column, if it says the series."""
     for column in line.table.block.columns:
         if column.name == fact.column and column.start >= 0:
-            text = document.text[column.start : column.end]
+            text = line.document.text[column.start : column.end]
             return (column.start, column.end) if text == line.series else None
     return None
 
@@ -280,61 +357,48 @@ def _header(line: Line, fact: Fact | None) -> tuple[int, int] | None:
 _NO_PART = re.compile(
     r"(?i)\beliminations?\b|\bunallocated\b|\bcentral costs\b|\breconcil|^corporate\b|^group\b"
 )
+_ROUNDING = 0.0005
+"""The share of a total by which it may differ from the sum of its parts."""
 
 
-def _without_totals(items: Sequence[Item], are_rows: bool) -> list[Item]:
+def _without_totals(items: Sequence[ComparedItem], are_rows: bool) -> list[ComparedItem]:
     """The items without totals (those with such a label, and sums of the items before), and without
     what is not a part of a company, such as eliminations.
     """
-    kept: list[Item] = []
+    parts: list[ComparedItem] = []
     for item in items:
         if _NO_PART.search(item.label):
             continue
+
         number = item.fact.number or 0.0
-        before = sum(one.fact.number or 0.0 for one in kept)
-        is_sum = len(kept) > 1 and abs(before - number) <= 0.0005 * abs(number)
-        is_total = is_sum or "total" in item.label.lower()
-        if not is_total:
-            kept.append(item)
-        elif are_rows and is_sum:
+        sum_before = sum(part.fact.number or 0.0 for part in parts)
+        is_sum = len(parts) > 1 and abs(sum_before - number) <= _ROUNDING * abs(number)
+        if is_sum and are_rows:
             break
-    return kept
+
+        if not is_sum and TOTAL_STEM not in item.label.lower():
+            parts.append(item)
+    return parts
 
 
-def is_foreign_group(asked: Asked, group: Group) -> bool:
+def is_foreign_group(question: TableQuestion, group: ComparedGroup) -> bool:
     """As `is_foreign`, of a group: the question may name what its items are."""
     names = frozenset(stem_words(group.text))
-    return bool(asked.names - group.line.title_stems - names)
+    return bool(question.names - group.line.title_stems - names)
 
 
-def chosen(group: Group, operation: str) -> Item | None:
+def extreme_item(group: ComparedGroup, operation: str) -> ComparedItem | None:
     """The largest or the smallest item; None if it is not certain: two are equal, or a row without
     a figure may be the smallest. Where all figures are negative, as costs in brackets, the largest
     is the one farthest from 0.
     """
-    numbers = [item.fact.number or 0.0 for item in group.items]
     if operation == "least" and not group.is_whole:
         return None
+
+    numbers = [item.fact.number or 0.0 for item in group.items]
     are_costs = max(numbers) <= 0
     sizes = [-number for number in numbers] if are_costs else numbers
     extreme = max(sizes) if operation == "most" else min(sizes)
-    return group.items[sizes.index(extreme)] if sizes.count(extreme) == 1 else None
-
-
-def can_answer(asked: Asked, line: Line) -> bool:
-    """Whether a line has the figures that a question needs, of exactly its periods."""
-    if asked.operation in ("", "share", "sum"):
-        return len(asked.targets) == 1 and figure_of(line, asked.targets[0]) is not None
-    return figure_pair(line, asked) is not None
-
-
-def figure_key(line: Line, asked: Asked) -> tuple[object, ...]:
-    """What a line says for the question's period: equal for lines that say the same."""
-    fact = figure_of(line, asked.targets[0])
-    return (abs(fact.number), fact.scale, fact.unit) if fact and fact.number else (line.label,)
-
-
-def groups_to_choose(asked: Asked, lines: Sequence[Line]) -> list[Group]:
-    """The groups whose largest or smallest item is certain."""
-    groups = groups_of(lines, asked.targets[0])
-    return [group for group in groups if chosen(group, asked.operation)]
+    if sizes.count(extreme) > 1:
+        return None
+    return group.items[sizes.index(extreme)]

@@ -13,11 +13,11 @@ from rag.meaning.periods import Periods, periods
 from rag.meaning.stems import stem_words
 from rag.meaning.words import MONTHS
 
-_MOST = r"(?:highest|largest|biggest|greatest|most|maximum|longest|best[- ]selling)"
-_LEAST_WORD = r"(?:lowest|smallest|least|fewest|minimum|shortest)"
+_LARGEST = r"(?:highest|largest|biggest|greatest|most|maximum|longest|best[- ]selling)"
+_SMALLEST = r"(?:lowest|smallest|least|fewest|minimum|shortest)"
 _SUPERLATIVE = re.compile(
     r"(?i)^(?:[^:?]{0,60}: ?)?(?:which|what|who|name|where)\b.*\b"
-    rf"(?:(?P<most>{_MOST})|(?P<least>{_LEAST_WORD}))\b"
+    rf"(?:(?P<most>{_LARGEST})|(?P<least>{_SMALLEST}))\b"
 )
 _UP = (
     r"(?:increas(?:e|ed|ing)|r(?:ise|ose|isen)|gr(?:ow|ew|own|owth)|go(?:ne)? up|went up|higher"
@@ -52,88 +52,113 @@ _WHICH_PART = re.compile(r"(?i)\bwhich part of\b")
 _SUM = re.compile(
     r"(?i)\b(?:together|combined|in total|altogether|sum of|added up)\b|\btotal of\b.*\band\b"
 )
-_TWO = re.compile(r"(?i),? (?:and|plus|with) ")
+_BETWEEN_TERMS = re.compile(r"(?i),? (?:and|plus|with) ")
 _OPERATION_WORDS = re.compile(
-    rf"(?i)\b(?:{_MOST}|{_LEAST_WORD}|{_UP}|{_DOWN}|by how much|how (?:much|many|fast)"
+    rf"(?i)\b(?:{_LARGEST}|{_SMALLEST}|{_UP}|{_DOWN}|by how much|how (?:much|many|fast)"
     r"|difference|between|together|combined|per ?cent|percentage|share|proportion|part|came|come"
     r"|made|earned?|had|have|than|over|from|year|quarter|months?|weeks?|before|earlier|change|company"
     r"|group|total amount)\b"
 )
-_NOT_MATCHED = re.compile(r"(?i)\b(?:second half|H2|forecast|budgeted for|will be)\b")
-_HALF = re.compile(r"(?i)\b(?:first half|half[- ]year|H1|first six months)\b")
-_INSTANT = re.compile(r"(?i)\b(?:at|as at|as of|on|end of|by the end of)\b")
+_UNREADABLE_PERIOD = re.compile(r"(?i)\b(?:second half|H2|forecast|budgeted for|will be)\b")
+_HALF_YEAR = re.compile(r"(?i)\b(?:first half|half[- ]year|H1|first six months)\b")
+_AT_A_DAY = re.compile(r"(?i)\b(?:at|as at|as of|on|end of|by the end of)\b")
 """Words before a day or year that a figure is of, such as cash."""
-_NAME = re.compile(r"(?<![\w.])(?:[A-Z][\w&'’-]*|[A-Z]{2,}[\w-]*)")
+_CAPITALISED = re.compile(r"(?<![\w.])(?:[A-Z][\w&'’-]*|[A-Z]{2,}[\w-]*)")
 
 
 @dataclass(frozen=True)
-class Asked:
+class TableQuestion:
     """What a question asks of tables.
 
     `operation` is "" for a figure, "most" or "least", "up" or "down", or one of those that are
     computed. `measures` are one phrase, or two for a share or a sum. `targets` are the periods, the
-    later one first.
+    later one first. `names` are stems of names that a line or its document must have.
     """
 
-    question: str
+    text: str
     operation: str
     measures: tuple[str, ...]
     targets: tuple[Periods, ...]
     names: frozenset[str]
 
     @property
-    def is_instant(self) -> bool:
-        """Whether the question asks what stood at a day."""
-        days = any(target.days for target in self.targets)
-        return days and bool(_INSTANT.search(self.question)) and not self.targets[0].months
+    def is_of_a_day(self) -> bool:
+        """Whether the question asks what stood at a day, not what came in over a period."""
+        has_days = any(target.days for target in self.targets)
+        return has_days and bool(_AT_A_DAY.search(self.text)) and not self.targets[0].months
 
 
-def table_question(question: str) -> Asked | None:
+def table_question(question: str) -> TableQuestion | None:
     """None for a question that asks for nothing that a table may say."""
     operation = _operation(question)
-    body = re.sub(r"^[^:?]{2,60}: ", "", question)
+    body = _INTRODUCTION.sub("", question)
     measures: tuple[str, ...] = (body,)
-    if operation in ("share", "sum"):
-        measures = _two_measures(body, operation)
-        if not measures:
-            return None
+    if operation == "share":
+        measures = _part_and_whole(body)
+    elif operation == "sum":
+        measures = _terms_of_sum(body)
+
     targets = _targets(question)
-    if _HALF.search(question):
+    if _HALF_YEAR.search(question):
         targets = tuple(target._replace(months=frozenset({"6"})) for target in targets)
-    if not targets or _NOT_MATCHED.search(question):
+
+    if not measures or not targets or _UNREADABLE_PERIOD.search(question):
         return None
-    return Asked(question, operation, measures, targets, _names(question))
+    return TableQuestion(
+        text=question,
+        operation=operation,
+        measures=measures,
+        targets=targets,
+        names=_names(question),
+    )
+
+
+_INTRODUCTION = re.compile(r"^[^:?]{2,60}: ")
 
 
 def _operation(question: str) -> str:
-    extreme = _SUPERLATIVE.search(question)
-    is_part = extreme is not None and _WHICH_PART.search(question)
-    if _SHARE.search(question) and not is_part:
+    superlative = _SUPERLATIVE.search(question)
+    is_part_chosen = superlative is not None and _WHICH_PART.search(question)
+    if _SHARE.search(question) and not is_part_chosen:
         return "share"
+
     if _GROWTH.search(question):
         return "growth"
+
     if _DIFFERENCE.search(question):
         return "difference"
-    if match := _CHANGE.search(question):
-        return "up" if match["up"] else "down"
-    if extreme:
-        return "most" if extreme["most"] else "least"
+
+    if change := _CHANGE.search(question):
+        return "up" if change["up"] else "down"
+
+    if superlative:
+        return "most" if superlative["most"] else "least"
+
     return "sum" if _SUM.search(question) else ""
 
 
-def _two_measures(body: str, operation: str) -> tuple[str, ...]:
-    """(part, whole) of a share; the two terms of a sum; () if they are unclear."""
-    if operation == "share":
-        match = re.search(
-            r"(?i)\bof (?P<whole>.+?) (?:came|comes?|was|were|is|are|did|do|does)\b"
-            r"(?: from| in| by)?"
-            r"(?P<part>.+)",
-            body,
-        )
-        return (match["part"], match["whole"]) if match else ()
-    body = re.sub(r"(?i)^.*?\b(?:was|were|is|are|did|of)\b", "", body, count=1)
-    parts = _TWO.split(re.sub(r"(?i)\b(?:together|combined|in total|altogether)\b.*", "", body), 1)
-    return tuple(parts) if len(parts) == 2 and all(map(stem_words, parts)) else ()
+_PART_OF_WHOLE = re.compile(
+    r"(?i)\bof (?P<whole>.+?) (?:came|comes?|was|were|is|are|did|do|does)\b(?: from| in| by)?"
+    r"(?P<part>.+)"
+)
+
+
+def _part_and_whole(body: str) -> tuple[str, ...]:
+    """(part, whole) of a share; () if they are unclear."""
+    match = _PART_OF_WHOLE.search(body)
+    return (match["part"], match["whole"]) if match else ()
+
+
+_BEFORE_TERMS = re.compile(r"(?i)^.*?\b(?:was|were|is|are|did|of)\b")
+_AFTER_TERMS = re.compile(r"(?i)\b(?:together|combined|in total|altogether)\b.*")
+
+
+def _terms_of_sum(body: str) -> tuple[str, ...]:
+    """The two terms of a sum; () if they are unclear."""
+    phrase = _BEFORE_TERMS.sub("", body, count=1)
+    phrase = _AFTER_TERMS.sub("", phrase)
+    terms = _BETWEEN_TERMS.split(phrase, maxsplit=1)
+    return tuple(terms) if len(terms) == 2 and all(map(stem_words, terms)) else ()
 
 
 def _targets(question: str) -> tuple[Periods, ...]:
@@ -145,35 +170,51 @@ def _targets(question: str) -> tuple[Periods, ...]:
         stated = stated._replace(days=_months_of_years(question))
     if _YEAR_TO.search(question) and not stated.months:
         stated = stated._replace(months=frozenset({"12"}))
-    for kind, values in (("days", stated.days), ("years", stated.years)):
-        if len(values) == 2 and not (kind == "years" and _is_one_year(question, values)):
-            later, earlier = sorted(values, reverse=True)
-            if kind == "days":
-                return tuple(
-                    stated._replace(days=frozenset({day}), years=frozenset({day[:4]}))
-                    for day in (later, earlier)
-                )
-            if stated.days:
-                continue
-            return tuple(stated._replace(years=frozenset({year})) for year in (later, earlier))
-        if len(values) > 2:
-            return ()
+
+    if len(stated.days) > 2:
+        return ()
+    if len(stated.days) == 2:
+        return tuple(
+            stated._replace(days=frozenset({day}), years=frozenset({day[:4]}))
+            for day in sorted(stated.days, reverse=True)
+        )
+
+    if len(stated.years) > 2:
+        return ()
+    are_two_years = len(stated.years) == 2 and not _is_one_year(question, stated.years)
+    if are_two_years and not stated.days:
+        return tuple(
+            stated._replace(years=frozenset({year})) for year in sorted(stated.years, reverse=True)
+        )
+
     return (stated,) if stated.days or stated.years else ()
 
 
 _LAST_QUARTER = re.compile(r"(?i)\b(?:last|final) quarter\b")
-_QUARTERS = ("january to march", "april to june", "july to september", "october to december")
+_MONTHS_OF_QUARTERS = (
+    "january to march",
+    "april to june",
+    "july to september",
+    "october to december",
+)
 
 
 def _with_quarter(question: str, stated: Periods) -> Periods:
     """The periods, with the quarter that "the last quarter" or "from July to September" means."""
-    words = question.lower()
-    named = [number for number, months in enumerate(_QUARTERS, 1) if months in words]
-    named += [4] if _LAST_QUARTER.search(question) else []
-    if stated.quarters or len(named) != 1:
+    lowercase = question.lower()
+    quarters = [
+        quarter for quarter, months in enumerate(_MONTHS_OF_QUARTERS, 1) if months in lowercase
+    ]
+    if _LAST_QUARTER.search(question):
+        quarters.append(4)
+
+    if stated.quarters or len(quarters) != 1:
         return stated
-    quarter = frozenset({str(named[0])})
-    return stated._replace(days=frozenset(), quarters=quarter, months=frozenset({"3"}))
+    return stated._replace(
+        days=frozenset(),
+        quarters=frozenset({str(quarters[0])}),
+        months=frozenset({"3"}),
+    )
 
 
 _YEAR_TO = re.compile(r"(?i)\byear (?:to|ending|that ended)\b")
@@ -184,9 +225,9 @@ def _months_of_years(question: str) -> frozenset[str]:
     """The months that a question names with their year, such as "2025-08"; June for the middle of a
     year.
     """
-    found = {date.iso for date in all_dates(question) if date.precision == "month"}
-    found |= {f"{match['year']}-06" for match in _MIDDLE.finditer(question)}
-    return frozenset(iso for iso in found if not iso.startswith("-"))
+    months = {date.iso for date in all_dates(question) if date.precision == "month"}
+    months |= {f"{match['year']}-06" for match in _MIDDLE.finditer(question)}
+    return frozenset(month for month in months if not month.startswith("-"))
 
 
 def _is_one_year(question: str, years: frozenset[str]) -> bool:
@@ -196,19 +237,27 @@ def _is_one_year(question: str, years: frozenset[str]) -> bool:
     return int(end) == int(start) + 1 and bool(re.search(joined, question))
 
 
+_PERIOD_CODE = re.compile(r"\b(?:Q[1-4]|H[12]|FY\d*)\b")
+_LONGEST_INTRODUCTION = 60
+
+
 def _names(question: str) -> frozenset[str]:
     """Stems of the words that are names, in lower case: capitalised, but no first word of the
-    sentence, and no part of a period.
+    sentence, and no part of a period. All words before a colon are names.
     """
-    text = without_periods(re.sub(r"\b(?:Q[1-4]|H[12]|FY\d*)\b", " ", question))
-    start = text.find(": ") + 2 if ": " in text[:62] else 0
-    named = [
+    text = without_periods(_PERIOD_CODE.sub(" ", question))
+    introduction, colon, _ = text.partition(": ")
+    has_introduction = bool(colon) and len(introduction) <= _LONGEST_INTRODUCTION
+    begin = len(introduction) + len(colon) if has_introduction else 0
+
+    names = [
         match[0]
-        for match in _NAME.finditer(text)
-        if match.start() not in (0, start) and match[0] not in MONTHS
+        for match in _CAPITALISED.finditer(text)
+        if match.start() not in (0, begin) and match[0] not in MONTHS
     ]
-    named += [text[: start - 2]] if start else []
-    return frozenset(stem_words(" ".join(map(without_possessive, named))))
+    if has_introduction:
+        names.append(introduction)
+    return frozenset(stem_words(" ".join(map(without_possessive, names))))
 
 
 def measure_of(phrase: str) -> str:

@@ -59,8 +59,9 @@ def matcher() -> Matcher:
 
 
 def proposed(report: Document, question: str) -> Candidate | None:
-    found = figure_candidates(question, [report], matcher())
-    return found[0] if found else None
+    parsed = table_question(question)
+    candidates = figure_candidates(parsed, [report], matcher()) if parsed else []
+    return candidates[0] if candidates else None
 
 
 def answer(report: Document, question: str) -> Answer:
