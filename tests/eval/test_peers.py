@@ -83,7 +83,7 @@ def test_the_tables_show_the_measurements() -> None:
 def test_unknown_and_missing_systems_are_errors_with_the_next_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    systems.check(["ours", "ours-fp32", "plain"])
+    systems.check(["ours", "ours-fp32", "ours-int8", "plain"])
     with pytest.raises(InputError, match=r"no system 'langchain'(.|\n)*txtai"):
         systems.check(["langchain"])
     for module in ("no_such_library", "no_such_package.inside"):

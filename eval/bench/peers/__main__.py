@@ -50,7 +50,7 @@ class Run:
     threads: int
 
     def index(self, name: str) -> Path:
-        """That of a system; "ours-fp32" uses the index of "ours"."""
+        """That of a system; "ours-fp32" and "ours-int8" use the index of "ours"."""
         return self.work / f"index-{name.partition('-')[0]}"
 
 

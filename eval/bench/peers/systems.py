@@ -124,6 +124,10 @@ class OursFp32(Ours):
     precision = "fp32"
 
 
+class OursInt8(Ours):
+    precision = "int8"
+
+
 class Plain(System):
     """The three libraries of such a service, combined carefully but without a framework.
 
@@ -326,6 +330,7 @@ class Peer:
 PEERS = {
     "ours": Peer(Ours),
     "ours-fp32": Peer(OursFp32),
+    "ours-int8": Peer(OursInt8),
     "plain": Peer(Plain, ("torch", "transformers", "sentence_transformers", "faiss")),
     "haystack": Peer(Haystack, ("haystack", "haystack_integrations")),
     "txtai": Peer(Txtai, ("txtai",)),
