@@ -106,8 +106,8 @@ class Candidates:
 
     `numbers` are the passages' ids. `dense` are cosines, `lexical` BM25 scores (0 if no word
     matched); ranks count from 1 in each retriever's results, 0 for passages that only the other one
-    found. `named` and `dated` are the documents that the question names by an identifier or by a
-    day.
+    found. `named` are the documents that the question names by an identifier, `dated` the ids of
+    passages of a day that it names.
     """
 
     numbers: Sequence[int]
@@ -117,7 +117,7 @@ class Candidates:
     dense_ranks: NDArray[np.int64]
     lexical_ranks: NDArray[np.int64]
     named: frozenset[str] = frozenset()
-    dated: frozenset[str] = frozenset()
+    dated: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +338,7 @@ def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
         "neighbour_dense": beside_dense,
         "neighbour_lexical": beside_lexical,
         "names_document": np.array([name in found.named for name in ids]),
-        "dates_document": np.array([name in found.dated for name in ids]),
+        "dates_document": np.array([number in found.dated for number in found.numbers]),
         "names_other": np.array([bool(found.named) and name not in found.named for name in ids]),
     }
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from rag.errors import EmptyError
-from rag.filters import Condition, check_keys
+from rag.filters import Condition, check_keys, matches, of_documents
 from rag.fusion import Candidates, Fusion, Scores, Vocabulary, shipped
 from rag.meaning import identifiers
-from rag.meaning.dates import days
+from rag.meaning.dates import days, days_as_written, named_days, share_day
+from rag.meaning.relative_dates import document_date
 from rag.meaning.stems import stem_words
 from rag.protocols import Embedder, Filter, Speller, Store, Vectors
 from rag.query import Query, check_question
@@ -40,6 +42,8 @@ _FEW, _SEARCHED = 12, 3
 _OPENING = 2000
 """Opening characters in which a letter, a report or minutes usually state date and number."""
 
+_DAY = len("2024-07-24")
+
 _TELLING = 200
 """Texts of at least this many characters are independent of their heading; shorter ones with equal
 text count as copies only under the same heading.
@@ -60,18 +64,69 @@ class RetrievalResult:
     generation: int
 
 
+Dated = Literal["document", "opening", "section"]
+"""What is of a day: a document, one whose opening has the date, or a section; the first counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamedDocuments:
-    """Ids of the documents that a question names: by an identifier or a quarter, and by a date or
-    a labelled identifier in their opening.
+    """Ids of the documents that a question names: by an identifier or a quarter, also a labelled
+    one in their opening; and by one of its `days`, which have the question's words for them.
+    `by_day` says what is of that day.
     """
 
     by_identifier: frozenset[str] = frozenset()
-    by_day: frozenset[str] = frozenset()
+    by_day: Mapping[str, Dated] = field(default_factory=dict)
+    days: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
-        return sorted(self.by_identifier | self.by_day)
+        return sorted(self.by_identifier | self.by_day.keys())
+
+    def is_of_day(self, passage: Passage) -> bool:
+        """Whether the passage is of a day that the question names: by its nearest heading with a
+        day, its title, or its document.
+        """
+        if passage.document_id not in self.by_day:
+            return False
+        stated = _days_above(passage)
+        is_section = self.by_day[passage.document_id] == "section"
+        return share_day(stated, self.days) if stated else not is_section
+
+    def with_day(self, passage: Passage) -> Passage:
+        """The passage; if its section or document is of a day that the question names, the title
+        gets the question's words for the day, which search and reader look for.
+        """
+        stated = _days_above(passage)
+        is_document = self.by_day.get(passage.document_id) == "document"
+        if not self.is_of_day(passage) or not (stated or is_document):
+            return passage
+        fitting = (
+            word for day, word in self.days.items() if not stated or share_day([day], stated)
+        )
+        written = next(fitting)
+        if written.lower() in passage.context.lower():
+            return passage
+        return replace(passage, title=f"{passage.title} ({written})")
+
+
+def _days_above(passage: Passage) -> frozenset[str]:
+    """The days in the nearest heading that has one, or else in the title."""
+    above = (named_days(name) for name in (*reversed(passage.headings), passage.title))
+    return next(filter(None, above), frozenset())
+
+
+def _dated(passage: Passage, day: str) -> Dated | None:
+    """What is of the day, as far as the passage says: its document by a line of its own, as in a
+    letter, or by another date in the opening; or a section. None if nothing is.
+    """
+    is_opening = passage.start < _OPENING
+    own_day = document_date({}, passage.text) if is_opening else None
+    if own_day and share_day([day], [own_day.isoformat()]):
+        return "document"
+    if is_opening and day in days(passage.text):
+        return "opening"
+    return "section" if share_day([day], _days_above(passage)) else None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -101,6 +156,8 @@ class Retriever:
         self.fusion = fusion or shipped()
         self.candidates = settings.first_stage_k
         """Number of candidates of each search, by meaning and by words."""
+        self._dated: tuple[int, list[Document]] = (-1, [])
+        """A generation, and its documents with a day, without text."""
 
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first.
@@ -216,13 +273,13 @@ class Retriever:
         numbers = [number for number in dense if number in passages]
         return Candidates(
             numbers=numbers,
-            passages=[passages[number] for number in numbers],
+            passages=[named.with_day(passages[number]) for number in numbers],
             dense=np.array([dense[number] for number in numbers], dtype=np.float32),
             lexical=np.array([lexical.get(number, 0) for number in numbers], dtype=np.float32),
             dense_ranks=np.array([dense_ranks.get(number, 0) for number in numbers]),
             lexical_ranks=np.array([lexical_ranks.get(number, 0) for number in numbers]),
             named=named.by_identifier,
-            dated=named.by_day,
+            dated=frozenset(number for number in numbers if named.is_of_day(passages[number])),
         )
 
     def vocabulary(self) -> Vocabulary:
@@ -230,8 +287,8 @@ class Retriever:
 
     def named(self, question: str, filter: Filter | None) -> NamedDocuments:
         """The documents that the question names, none if there are too many to be useful."""
-        question_identifiers, dated = identifiers.identifiers(question), days(question)
-        by_identifier, by_day = set[str](), set[str]()
+        question_identifiers, asked = identifiers.identifiers(question), days_as_written(question)
+        by_identifier = set[str]()
         for words in question_identifiers:
             by_identifier |= {
                 p.document_id
@@ -239,15 +296,33 @@ class Retriever:
                 if question_identifiers & identifiers.called(p.document_id, p.title)
                 or (p.start < _OPENING and words in identifiers.labelled(p.text))
             }
-        for day in dated:
-            by_day |= {
-                p.document_id
-                for p in self._words(identifiers.day_in_words(day), filter)
-                if day in days(p.title) or (p.start < _OPENING and day in days(p.text))
-            }
-        if len(by_identifier | by_day) > _FEW:
+
+        by_day: dict[str, Dated] = {}
+        for day, written in asked.items():
+            words = f"{identifiers.day_in_words(day)} {written}"
+            for p in self._words(words, filter):
+                if what := _dated(p, day):
+                    earlier = by_day.get(p.document_id, what)
+                    by_day[p.document_id] = min(what, earlier)
+        if asked:
+            by_day |= dict.fromkeys(self._by_metadata(asked, filter), "document")
+
+        if len(by_identifier | by_day.keys()) > _FEW:
             return NamedDocuments()
-        return NamedDocuments(frozenset(by_identifier), frozenset(by_day))
+        return NamedDocuments(frozenset(by_identifier), by_day, asked)
+
+    def _by_metadata(self, asked: Collection[str], filter: Filter | None) -> list[str]:
+        """Ids of the documents whose metadata has one of the days."""
+        generation = self.store.stats().generation
+        if self._dated[0] != generation:
+            dated = [d for d in self.store.documents() if len(d.metadata.get("date", "")) == _DAY]
+            self._dated = generation, dated
+        return [
+            document.id
+            for document in self._dated[1]
+            if share_day(asked, [document.metadata["date"]])
+            and matches(of_documents(filter or ()), document)
+        ]
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
         return self.store.passages(

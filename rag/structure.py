@@ -6,6 +6,7 @@ of their number, and the size of what they return.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -183,6 +184,52 @@ def lead_in(document: Document, start: int) -> Offsets | None:
     if above.kind != "paragraph" or above.parent != blocks[index].parent:
         return None
     return sentence.start, sentence.end
+
+
+_SEE = re.compile(
+    r"\b(?:see|refer to|described (?:in|under)|set out in) (?:also )?(?:the )?"
+    r"(?:(?:section|chapter|part|clause|heading) )?[\"“‘']?",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"(?:(\d+(?:\.\d+)*)[.)]?\s+)?(.*)")
+
+
+def pointed_to(document: Document, start: int, end: int) -> list[Offsets]:
+    """The sentences of the first paragraph or list below the heading to which `text[start:end]`
+    points, as in "see Reporting" and "see section 4.2"; [] without one of the document's headings.
+    """
+    pointers = [match.end() for match in _SEE.finditer(document.text, start, end)]
+    if not pointers:
+        return []
+    for index, block in enumerate(document.blocks):
+        if block.kind != "heading" or block.start <= start < block.end:
+            continue
+        names = _NUMBERED.fullmatch(block.name.casefold())
+        named = (name for name in (names.groups() if names else ()) if name)
+        said = [
+            f"{document.text[pointer:end]} ".casefold().startswith(name)
+            and not document.text[pointer + len(name) : pointer + len(name) + 1].isalnum()
+            for name in named
+            for pointer in pointers
+        ]
+        texts = (i for i in children(document.blocks, index))
+        below = next((i for i in texts if document.blocks[i].kind in ("paragraph", "list")), None)
+        if any(said) and below is not None:
+            part = document.blocks[below]
+            return sentences_in(document.blocks, part.start, part.end)
+    return []
+
+
+def list_of(blocks: Sequence[Block], offset: int) -> int | None:
+    """Index of the innermost list that contains the character at `offset`."""
+    return enclosing(blocks, offset, "list")
+
+
+def introduction(document: Document, start: int) -> Offsets | None:
+    """The lead-in with a colon of the list around `start`; None without one."""
+    index = list_of(document.blocks, start)
+    lead = None if index is None else lead_in(document, document.blocks[index].start)
+    return lead if lead and document.text[lead[1] - 1] == ":" else None
 
 
 def _introduced(document: Document, end: int) -> int | None:

@@ -37,7 +37,10 @@ def passages(texts: Sequence[str], document: str = "rules.md") -> list[Passage]:
 
 
 def candidates(
-    texts: Sequence[str], dense: Sequence[float], lexical: Sequence[float], **named: frozenset[str]
+    texts: Sequence[str],
+    dense: Sequence[float],
+    lexical: Sequence[float],
+    named: frozenset[str] = frozenset(),
 ) -> Candidates:
     by_meaning = np.argsort(np.argsort(-np.array(dense))) + 1
     by_words = np.argsort(np.argsort(-np.array(lexical))) + 1
@@ -48,7 +51,7 @@ def candidates(
         lexical=np.array(lexical, dtype=np.float32),
         dense_ranks=by_meaning,
         lexical_ranks=np.where(np.array(lexical) > 0, by_words, 0),
-        **named,
+        named=named,
     )
 
 

@@ -1,13 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rag.filters import Condition
 from rag.query import Query
-from rag.retrieval import Retriever, fold
+from rag.retrieval import NamedDocuments, Retriever, fold
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
-from rag.types import Hit, Passage
+from rag.types import Document, Hit, Passage
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.small_index import add, new_store
 
@@ -121,6 +122,39 @@ def test_a_report_of_the_named_day_comes_first(store: LocalStore) -> None:
     add(store, *reports)
     first = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
     assert "2010" in first[:2]
+
+
+@pytest.mark.parametrize(
+    "asked", ["on 24 July 2024", "on 24 july", "on 2024-07-24", "on 24.7.2024", "on July 24th"]
+)
+@pytest.mark.parametrize("stated", ["metadata", "title", "line", "heading"])
+def test_what_is_of_the_named_day_comes_first(tmp_path: Path, asked: str, stated: str) -> None:
+    """The day is stated in different places; the text of each meeting has the same words."""
+    store = new_store(tmp_path)
+    add(store, *(_minutes(day, stated) for day in (3, 10, 17, 24, 31)))
+    first, second, *_ = hits_of(store, f"What was discussed by the committee {asked}?", 5)
+    assert first.passage.document_id == "24"
+    assert first.score > 2 * second.score
+
+
+def _minutes(day: int, stated: str) -> Document:
+    written, text = f"{day} July 2024", f"The committee discussed the wall of plot {day + 40}."
+    return document(
+        {"line": f"{written}\n\n{text}", "heading": f"{written}\n=====\n\n{text}"}.get(
+            stated, text
+        ),
+        id=str(day),
+        title=f"Minutes, {written}" if stated == "title" else "Minutes",
+        **({"date": f"2024-07-{day:02}"} if stated == "metadata" else {}),
+    )
+
+
+def test_sections_of_other_days_are_not_of_the_named_one() -> None:
+    log = NamedDocuments(by_day={"log": "section"}, days={"2024-05-03": "3 May 2024"})
+    passage = Passage("log", 0, 5, "Fence", "Log", ("Log", "8 March 2024"))
+    assert not log.is_of_day(passage)
+    assert log.is_of_day(replace(passage, headings=("Log", "3 May")))
+    assert not log.is_of_day(replace(passage, headings=("Log",)))
 
 
 def test_a_document_whose_number_the_question_names_comes_first(store: LocalStore) -> None:

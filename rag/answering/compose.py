@@ -13,15 +13,16 @@ from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.conflicts import LEAST_SHARE, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
+from rag.answering.proposals import MOST_POINTED, span_candidate
 from rag.answering.proposals import candidates as proposals_of
-from rag.answering.proposals import span_candidate
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
 from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import FUNCTION_WORDS, normalize
-from rag.types import LEAST_SHOWN, Alternative, Answer
+from rag.structure import pointed_to
+from rag.types import LEAST_SHOWN, Alternative, Answer, Place
 
 MOST_ALTERNATIVES = 3
 _LONGEST_GUESS = 80
@@ -102,7 +103,7 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         disputed = _conflicts(winner, reading, ruling)
         newest = _newest(winner, disputed, reading, ruling.threshold)
         disputed = [one for one in (winner, *disputed) if one is not newest] if disputed else []
-        winner = newest
+        winner = replace(newest, candidate=_led_on(newest.candidate, reading))
         words, reason = said(winner.candidate, reading.documents), None
         others = _alternatives(ranked[1:], reading, ruling.alternatives, winner.candidate)
     else:
@@ -127,6 +128,21 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         pieces=words.pieces,
         more=words.more,
     )
+
+
+def _led_on(candidate: Candidate, reading: Reading) -> Candidate:
+    """An answer in sentences with the beginning of the section that it names ("see Reporting")."""
+    if candidate.form != "sentences":
+        return candidate
+    pointed = [
+        Place(place.document_id, *offsets)
+        for place in candidate.places
+        for offsets in pointed_to(reading.documents[place.document_id], place.start, place.end)[
+            :MOST_POINTED
+        ]
+    ]
+    added = [one for one in pointed if not any(one.overlaps(place) for place in candidate.places)]
+    return replace(candidate, places=(*candidate.places, *dict.fromkeys(added)))
 
 
 def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:

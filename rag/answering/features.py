@@ -26,7 +26,10 @@ from rag.answering.reading import (
 from rag.answering.spans import SpanGroup
 from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
+from rag.meaning.dates import named_days, share_day
+from rag.meaning.relative_dates import document_date
 from rag.meaning.words import coverage
+from rag.structure import heading_path
 from rag.types import Document, Hit, Place
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
@@ -103,6 +106,7 @@ FEATURES = (
     "retrieval_lead",
     "heading",
     "repeated",
+    "day",
 )
 """Names of the features, in the order of a vector; `Featurizer.vector` says what they are."""
 SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
@@ -135,7 +139,9 @@ class Featurizer:
         `retrieval`: the logarithm of its passage's probability; `fused`, `dense`, `lexical` and
         `rank`: the scores behind that. `heading`: the share of the question's words in
         the heading right above and in the labels. `repeated`: the logarithm of the number of other
-        documents that have its beginning, as furniture of a collection is. `coverage*`, `names*`:
+        documents that have its beginning, as furniture of a collection is. `day`: 1 if it is from a
+        section or document of a day that the question names, -1 if a place is of another day, 0 if
+        that is unknown or no day is asked. `coverage*`, `names*`:
         the share of the question's words, and of its names and numbers, in the candidate with its
         heading, and in the whole passage. `fresh`: the share of its own words that are not in the
         question. `agreement`: independent documents; `rivals`: other spans that score close;
@@ -361,11 +367,28 @@ class Featurizer:
         return {
             "heading": coverage(analysis.words, labels),
             "repeated": math.log1p(self._repeated(candidate.places[0], hit)),
+            "day": min(map(self._of_day, candidate.places)),
             "coverage": coverage(analysis.words, quoted_text),
             "coverage_passage": coverage(analysis.words, passage_text),
             "names": coverage(analysis.names, quoted_text, 1.0),
             "names_passage": coverage(analysis.names, passage_text, 1.0),
         }
+
+    def _of_day(self, place: Place) -> float:
+        """1 for a place of a day that the question names, -1 for one of another day, otherwise 0.
+        A section's day counts before the document's.
+        """
+        asked = self.reading.analysis.days
+        document = self.reading.documents.get(place.document_id)
+        if not asked or document is None:
+            return 0.0
+        above = (*reversed(heading_path(document.blocks, place.start)), document.title)
+        stated = next(filter(None, map(named_days, above)), frozenset[str]())
+        if not stated and (day := document_date(document.metadata, document.text)):
+            stated = frozenset({day.isoformat()})
+        if not stated:
+            return 0.0
+        return 1.0 if share_day(asked, stated) else -1.0
 
     def _repeated(self, place: Place, hit: Hit | None) -> int:
         """The number of other documents in which the beginning of the place was found."""

@@ -12,7 +12,7 @@ from pathlib import PurePath
 import numpy as np
 
 from rag.answering.candidate import Candidate
-from rag.meaning.dates import days
+from rag.meaning.dates import named_days, share_day
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
 from rag.structure import heading_path, sentences_in
@@ -40,9 +40,9 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     """
     question_words = content_words(question) - _ABOUT_ANY
     lowered = question.lower()
-    of_days = days(question)
+    asked = named_days(question)
     shares = {
-        d.id: 2.0 if d.metadata.get("date") in of_days else _named(d, question_words, lowered)
+        d.id: 2.0 if asked and _is_of(d, asked) else _named(d, question_words, lowered)
         for d in listed
     }
     named = max(shares, key=lambda name: shares[name], default=None)
@@ -55,6 +55,11 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     if len(listed) == 1:
         return listed[0].id
     return _majority(hits) if question_words else None
+
+
+def _is_of(document: Document, asked: frozenset[str]) -> bool:
+    """Whether one of the days is that of the document, by its metadata or title."""
+    return share_day(asked, named_days(document.title) or {document.metadata.get("date", "")})
 
 
 def _named(document: Document, question_words: frozenset[str], question: str) -> float:

@@ -24,13 +24,17 @@ from rag.answering.reading import (
     is_next,
 )
 from rag.answering.spans import SpanGroup
+from rag.meaning.dates import named_days, share_day
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words, normalize, singular, singular_words
 from rag.structure import (
+    introduction,
     lead_in,
     list_at,
+    list_of,
     part_at,
     passage_sentences,
+    pointed_to,
     row_at,
     rows_at,
     sentence_after,
@@ -153,6 +157,8 @@ _HEADING_SHARE = 0.5
 """Share of a heading's content words in the question from which on its section is proposed."""
 _PARAGRAPH = 1200
 """Most characters of a paragraph that is proposed whole."""
+MOST_POINTED = 3
+"""Most sentences of a section that an answer points to."""
 _LEADS_FROM = 0.1
 """Share of a sentence's score from which on the one before it may lead an answer with it."""
 
@@ -208,13 +214,15 @@ def span_candidate(group: SpanGroup) -> Candidate:
 
 
 def sentence(reading: Reading) -> Iterator[Candidate]:
-    """One sentence: those that score best, and those of the best spans."""
+    """One sentence: the best by score, and those of the best spans; an item with its lead-in."""
     for anchor in reading.anchors:
-        yield _sentences("sentence", [anchor])
+        yield _sentences("sentence", [anchor], reading)
 
 
 def run(reading: Reading) -> Iterator[Candidate]:
-    """Several sentences near each other, from a share of the best one's score on."""
+    """Several sentences near each other, from a share of the best one's score on; items of one list
+    only, with their lead-in.
+    """
     if not reading.sentences:
         return
     anchor = reading.sentences[0]
@@ -226,13 +234,24 @@ def run(reading: Reading) -> Iterator[Candidate]:
             and candidate.score >= share * anchor.score
             and abs(candidate.start - anchor.start) < _REACH
         ]
+        group = _of_one_list(group, reading.documents[anchor.document_id])[:count]
         if len(group) > 1:
-            yield _sentences("run", sorted(group[:count], key=lambda candidate: candidate.start))
+            in_order = sorted(group, key=lambda candidate: candidate.start)
+            yield _sentences("run", in_order, reading)
+
+
+def _of_one_list(sentences: Sequence[Sentence], document: Document) -> list[Sentence]:
+    """The sentences without items of other lists than that of the first item."""
+    lists = [list_of(document.blocks, sentence.start) for sentence in sentences]
+    first = next((index for index in lists if index is not None), None)
+    pairs = zip(sentences, lists, strict=True)
+    return [sentence for sentence, index in pairs if index in (None, first)]
 
 
 def neighbours(reading: Reading) -> Iterator[Candidate]:
-    """A sentence with the one before it, which it may refer to, or the one after it. What comes
-    before it leads the answer, and so has to be needed, or to answer too (`_may_lead`).
+    """A sentence with the one before it, which it may refer to, or the one after it, or the section
+    that it names ("see Reporting"). What comes before it leads the answer, and so has to be needed,
+    or to answer too (`_may_lead`).
     """
     for anchor in reading.anchors[:_LISTS]:
         document = reading.documents[anchor.document_id]
@@ -247,6 +266,8 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
             yield _places("neighbours", anchor.document_id, [offsets, following])
         if previous and following:
             yield _places("neighbours", anchor.document_id, [previous, offsets, following])
+        if pointed := pointed_to(document, *offsets):
+            yield _places("neighbours", anchor.document_id, [offsets, *pointed[:MOST_POINTED]])
 
 
 def _may_lead(reading: Reading, document: Document, first: Offsets, second: Offsets) -> bool:
@@ -286,13 +307,16 @@ def paragraph(reading: Reading) -> Iterator[Candidate]:
 
 
 def section(reading: Reading) -> Iterator[Candidate]:
-    """The text after a heading that has the question's words: its first sentences, or its list."""
-    question_words = reading.analysis.words
+    """The text after a heading that has the question's words, or its day: its first sentences."""
+    question_words, days = reading.analysis.words, reading.analysis.days
     fitting = []
     for hit in reading.hits:
-        words = content_words(hit.passage.innermost_heading)
+        heading = hit.passage.innermost_heading
+        words = content_words(heading)
         if words and question_words and hit.passage.document_id in reading.documents:
-            share = len(words & question_words) / len(words)
+            stated = named_days(heading) if days else frozenset[str]()
+            in_words = len(words & question_words) / len(words)
+            share = float(share_day(days, stated)) if stated else in_words
             if share >= _HEADING_SHARE and hit.passage.is_in(
                 reading.documents[hit.passage.document_id]
             ):
@@ -444,8 +468,15 @@ def _place(sentence: Sentence) -> Place:
     return Place(sentence.document_id, sentence.start, sentence.end)
 
 
-def _sentences(generator: str, sentences: Sequence[Sentence]) -> Candidate:
-    return Candidate("sentences", generator, tuple(_place(sentence) for sentence in sentences))
+def _sentences(generator: str, sentences: Sequence[Sentence], reading: Reading) -> Candidate:
+    """The sentences, the first item of a list with its lead-in."""
+    places: dict[Place, None] = {}
+    for sentence in sentences:
+        document = reading.documents[sentence.document_id]
+        if lead := introduction(document, sentence.start):
+            places.setdefault(Place(document.id, *lead))
+        places.setdefault(_place(sentence))
+    return Candidate("sentences", generator, tuple(places))
 
 
 def _places(generator: str, document_id: str, offsets: Sequence[Offsets]) -> Candidate:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from rag.facts import fact_at
 from rag.meaning.compare import Meaning, Relation, compare, meaning
-from rag.meaning.dates import dates, only_date
+from rag.meaning.dates import dates, named_days, only_date
 from rag.meaning.relative_dates import document_date, is_relative, resolve
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import YEARS, content_words, coverage, named_words
@@ -35,13 +35,14 @@ _DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class QuestionAnalysis:
-    """A question's content words, its names and numbers, and whether it asks for an amount or a
-    date.
+    """A question's content words, its names and numbers, the days that it names, and whether it
+    asks for an amount or a date.
     """
 
     text: str
     words: frozenset[str]
     names: frozenset[str]
+    days: frozenset[str]
     amount: bool
     date: bool
 
@@ -49,7 +50,8 @@ class QuestionAnalysis:
     def of(cls, question: str) -> QuestionAnalysis:
         amount = bool(_AMOUNT.search(question))
         date = not amount and bool(_DATE.search(question))
-        return cls(question, content_words(question), named_words(question), amount, date)
+        names, days = named_words(question), named_days(question)
+        return cls(question, content_words(question), names, days, amount, date)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Questions, answers, column names, metadata and claims all use it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -115,6 +115,37 @@ def full_days(stated: Sequence[Date]) -> frozenset[str]:
     """The days with a year among these dates, in ISO 8601, with all their readings."""
     days = [date for date in stated if date.precision == "day" and date.iso[0] != "-"]
     return frozenset(iso for date in days for iso in (date.iso, date.other) if iso)
+
+
+_LOWER_MONTH = re.compile(
+    rf"\b(?!may\b){MONTH}\b|(?:(?<=\d )|(?<=\d[snrt][tdh] )|(?<=\d[snrt][tdh] of ))may\b"
+)
+"""A month as people type it in questions; "may" only after a day."""
+
+
+def named_days(text: str) -> frozenset[str]:
+    """The days in a question, a title or a heading, in ISO 8601, with both readings of 1/7/2023;
+    "--07-24" without a year. Months may be in lower case.
+    """
+    return frozenset(days_as_written(text))
+
+
+def days_as_written(text: str) -> dict[str, str]:
+    """The `named_days` of a text, each with the words that it has for the day."""
+    capitalised = _LOWER_MONTH.sub(lambda month: month[0].capitalize(), text)
+    found = [date for date in all_dates(capitalised) if date.precision == "day"]
+    return {
+        iso: text[date.start : date.end] for date in found for iso in (date.iso, date.other) if iso
+    }
+
+
+def share_day(some: Collection[str], others: Collection[str]) -> bool:
+    """Whether one of the days is among the others; without a year it is of any year."""
+    return any(
+        day == other or (day[-6:] == other[-6:] and "--" in (day[:2], other[:2]))
+        for day in some
+        for other in others
+    )
 
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:

@@ -63,6 +63,7 @@ def _name(document_id: str, title: str) -> str:
 
 
 def day_in_words(day: str) -> str:
-    """ "1 July 2023" for 2023-07-01."""
-    parsed = date.fromisoformat(day)
-    return f"{parsed.day} {parsed:%B} {parsed.year}"
+    """ "1 July 2023" for 2023-07-01, "1 July" for --07-01."""
+    parsed = date.fromisoformat(day.replace("--", "2000-"))
+    year = "" if day.startswith("--") else f" {parsed.year}"
+    return f"{parsed.day} {parsed:%B}{year}"

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import MAX_CITATIONS, cite
+from rag.answering.compose import Ruling
 from rag.ingestion.chunking import split
 from rag.types import Hit, Place, Span
+from tests.answering.readings import Prefers, composed, reading_of, span
 from tests.answering.readings import answer_of as answer
-from tests.answering.readings import span
 from tests.fakes import BagOfWordsEmbedder, document
 
 A = document("It was signed in 2015. Talks went on.", "a")
@@ -182,3 +183,12 @@ def test_every_citation_is_in_its_document(text: str, at: int, length: int) -> N
         assert found.text[citation.start : citation.end] == citation.quote
         assert passage.text[start:end] in citation.quote
         assert found.text[citation.sentence_start : citation.sentence_end] == citation.sentence
+
+
+def test_an_answer_that_points_to_a_section_leads_on_to_it() -> None:
+    text = "A fall\n======\n\nCall us. Else see Reports.\n\n2 Reports\n=========\n\nWrite by May."
+    falls = document(text, "falls")
+    reading = reading_of(falls, [0.1, 0.9, 0.8], question="What after a fall?")
+    answer = composed(reading, Ruling(Prefers("run"), 0.5, 3))
+    assert answer.text == "Call us. Else see Reports. […] Write by May."
+    assert [piece.citation.headings for piece in answer.pieces][-1] == ("2 Reports",)

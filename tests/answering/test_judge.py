@@ -123,6 +123,16 @@ def test_every_feature_is_a_number() -> None:
     assert np.isfinite(Featurizer(without_spans).matrix(candidates(without_spans))).all()
 
 
+@pytest.mark.parametrize(
+    ("question", "day"), [("on 24 July?", 1), ("on 24.7.2023?", -1), ("in the spring?", 0)]
+)
+def test_the_day_of_the_place_is_a_feature(question: str, day: int) -> None:
+    minutes = document("The gate was painted.", "minutes", title="Minutes (24 July 2024)")
+    reading = reading_of(minutes, [0.9], question=f"What was painted {question}")
+    rows = [Featurizer(reading).vector(one) for one in candidates(reading)]
+    assert {row["day"] for row in rows} == {day}
+
+
 def test_search_headings_and_furniture_are_features() -> None:
     """The footer is also in another document; the heading has a word of the question."""
     footer = "Write to us about this page."

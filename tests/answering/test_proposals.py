@@ -172,6 +172,34 @@ def test_clear_sides_of_a_comparison_are_named_in_time(question: str, names: Seq
     assert time.process_time() - started < 1
 
 
+RULES = document(
+    "Only with a permit:\n\n- tents\n- fires\n\nNever allowed:\n\n- drones\n- motors", "rules"
+)
+
+
+def test_items_of_two_lists_are_never_mixed_and_keep_their_lead_in() -> None:
+    (run,) = proposed_texts(RULES, [0.1, 0.9, 0.8, 0.1, 0.8, 0.8], "run")
+    assert run == ["Only with a permit:", "- tents", "- fires"]
+    (alone, *_) = proposed_texts(RULES, [0.1, 0.1, 0.1, 0.1, 0.9, 0.1], "sentence")
+    assert alone == ["Never allowed:", "- drones"]
+
+
+def test_a_sentence_that_names_a_section_is_proposed_with_it() -> None:
+    text = "A fall\n======\n\nCall us. See also Reports.\n\nReports\n=======\n\nWrite by May."
+    falls = document(text, "falls")
+    pairs = proposed_texts(falls, [0.1, 0.2, 0.9], "neighbours")
+    assert ["See also Reports.", "Write by May."] in pairs
+
+
+def test_the_section_of_the_asked_day_is_proposed() -> None:
+    reading = reading_of(LEASE, [0.1] * 5, question="What was agreed on 3.5.2024?")
+    hit = reading.hits[0]
+    dated = replace(hit, passage=replace(hit.passage, headings=("Log", "3 May 2024")))
+    assert [*section(replace(reading, hits=[dated]))]
+    other = replace(hit, passage=replace(hit.passage, headings=("Log", "4 May 2024")))
+    assert not [*section(replace(reading, hits=[other]))]
+
+
 def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:
     reading = reading_of(LEASE, [0.1] * 5, question="How do I renew the lease?")
     hit = reading.hits[0]

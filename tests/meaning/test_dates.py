@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.meaning.compare import Relation, compare
-from rag.meaning.dates import dates, days, iso_date, only_date, only_year, times
+from rag.meaning.dates import (
+    dates,
+    days,
+    iso_date,
+    named_days,
+    only_date,
+    only_year,
+    share_day,
+    times,
+)
 
 DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
 
@@ -138,6 +147,14 @@ def test_days_however_they_are_written() -> None:
     assert days(text) == {"2023-07-13"}
     assert days("30 February 2020, in July 2023") == frozenset()
     assert days("7/1/2023") == {"2023-07-01", "2023-01-07"}
+
+
+def test_questions_name_days_also_without_a_year_and_in_lower_case() -> None:
+    for asked in ("on 24 July?", "on july 24th", "24 july 2024", "24.7.2024", "at the 24 jul one"):
+        assert share_day(named_days(asked), {"2024-07-24"}), asked
+    assert share_day(named_days("the letter of 8 may"), named_days("8 May 2023"))
+    assert named_days("may 3 people attend a march?") == frozenset()
+    assert not share_day(named_days("24 July 2023"), named_days("24 July 2024"))
 
 
 @pytest.mark.parametrize(
