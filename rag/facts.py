@@ -65,11 +65,16 @@ _SMALL = {"pence": "penny", "cents": "cent", "basis points": "basis_point"}
 _CURRENCY = re.compile(
     rf"{SIGN}(?! ?(?!0{{3}})\d)|\b{CODE}\b|\b(?:U\.?S\.? )?(?:dollars|euros)\b", re.IGNORECASE
 )
+_SCALE_ALONE = re.compile(
+    r"(?i)^[\s(\[*_]*(?:(?:all )?(?:figures|numbers|amounts|values)(?: are)? )?(?:in )?"
+    r"(thousands|millions|billions)\W*$"
+)
+"""A line that states nothing else: "Thousands"."""
 _CODES = frozenset(CURRENCIES.values())
 _COUNTED = re.compile(
     r"(?i)\bnumber of\b|\bshares (?:outstanding|issued|used)|\baverage .*shares|\bdegree days\b"
-    r"|\b(?:employees|headcount|units|customers|rate|ratio|margin|count|tonnes|miles|homes|hours"
-    r"|passengers|trips|vehicles|MWh|GWh)\W*(?:\(.*)?$|(?<!\d)%"
+    r"|\b(?:employees|headcount|units|customers|rate|ratio|(?<!gross )margin|count|tonnes|miles"
+    r"|homes|hours|passengers|trips|vehicles|MWh|GWh)\W*(?:\(.*)?$|(?<!\d)%"
 )
 """In a label or a statement whose figures are no money."""
 _PER_SHARE = re.compile(r"(?i)\bper[- ](?:\w+ )?share\b|\bEPS\b")
@@ -149,9 +154,9 @@ class FactTable:
         self.document = document
         self.index = index
         self.block = document.blocks[index]
-        self.statement, self._above = _statement(document, index)
-        """the line that states the unit, or "", and the table's part on the page before"""
         stub = self.block.columns[0].name if self.block.columns else ""
+        self.statement, self._above = _statement(document, index, stub)
+        """the line that states the unit, or "", and the table's part on the page before"""
         self._stub = f"{stub} " if _ENDED.search(stub) else ""
 
     @classmethod
@@ -181,7 +186,8 @@ class FactTable:
         for number, block in enumerate(blocks):
             row = self._row(block, number, above)
             rows.append(row)
-            if not row.facts and len(row.texts) == 1 and row.label is not None:
+            is_group = not row.facts and len(row.texts) == 1
+            if is_group and row.label is not None and row.label.column < 1:
                 above = row.labels[-1]
             elif row.labels and _ENDS_GROUP.match(row.labels[-1]):
                 above = ""
@@ -210,8 +216,9 @@ class FactTable:
         figures: list[tuple[str, BlockCell]] = []
         texts: list[str] = []
         label: BlockCell | None = None
+        is_alone = len(block.cells) == 1 and block.cells[0].column == 0
         for cell in block.cells:
-            name = self.column_name(cell)
+            name = "" if is_alone else self.column_name(cell)
             value = text[cell.start : cell.end]
             if name and _FIGURE.fullmatch(value) and not _NOTE_COLUMN.fullmatch(name):
                 figures.append((name, cell))
@@ -243,7 +250,7 @@ class FactTable:
             scale=self._scale(text, name, label, unit),
             unit=unit,
             stated=stated,
-            periods=stated if any(stated) else self._periods(labels[-1] if labels else ""),
+            periods=stated if any(stated) else self._periods(labels),
         )
 
     def _scale(self, text: str, column: str, label: str, unit: str) -> int:
@@ -254,10 +261,10 @@ class FactTable:
             stated_units += f" {self.statement} {self.headings}"
         return abs(figure_factor(text, kind, stated_units, label))
 
-    def _periods(self, label: str) -> Periods:
-        """Those of the row's label, or of the table's headings."""
-        stated = of_column(label)
-        return stated if any(stated) else self._of_headings
+    def _periods(self, labels: Sequence[str]) -> Periods:
+        """Those of the row's label, or of the labels above it, or of the table's headings."""
+        stated = filter(any, map(of_column, reversed(labels)))
+        return next(stated, self._of_headings)
 
     @functools.cached_property
     def _of_headings(self) -> Periods:
@@ -286,21 +293,22 @@ class FactTable:
 
 
 def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:
-    """The rows; figures without a unit have the table's currency if there is only one: reports
-    write the sign only in the first row and in totals.
+    """The rows; figures without a unit have the table's currency if there is only one, and if other
+    figures of their column have its sign: reports write it only in the first row and in totals.
     """
     facts = [fact for row in rows for fact in row.facts]
-    found = {fact.unit for fact in facts if _SIGN.search(fact.text)} & _CODES
+    signed = [fact for fact in facts if fact.is_money and _SIGN.search(fact.text)]
+    found = {fact.unit for fact in signed}
     if len(found) != 1:
         return tuple(rows)
     (currency,) = found
-    return tuple(
-        replace(
-            row,
-            facts=tuple(fact if fact.unit else replace(fact, unit=currency) for fact in row.facts),
-        )
-        for row in rows
-    )
+    columns = {fact.column for fact in signed}
+
+    def with_unit(fact: Fact) -> Fact:
+        has_it = bool(fact.unit) or fact.column not in columns
+        return fact if has_it else replace(fact, unit=currency)
+
+    return tuple(replace(row, facts=tuple(map(with_unit, row.facts))) for row in rows)
 
 
 def without_periods(text: str) -> str:
@@ -323,19 +331,30 @@ def number_of(text: str) -> float | None:
     return -number if re.search(r"[-\u2013\u2212(]", text[: text.index(found[0])]) else number
 
 
-def _statement(document: Document, index: int) -> tuple[str, FactTable | None]:
-    """The caption or the short line right above a table; a table on the page before with the same
-    columns lends its own.
+def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTable | None]:
+    """The caption or the short line right above a table, and the name of its first column if that
+    states a unit; a table on the page before with the same columns lends its own.
     """
     blocks = document.blocks
     captions = [block for block in _below(blocks, index) if block.kind == "caption"]
     parts = [document.text[block.start : block.end] for block in captions]
+    states_unit = figure_factor("1", "", stub, "") > 1 or _CURRENCY.search(stub)
+    parts += [stub] if states_unit else []
+    parts, table = _with_line_above(document, index, parts)
+    return " ".join(_SCALE_ALONE.sub(r"(in \1)", part) for part in parts), table
+
+
+def _with_line_above(
+    document: Document, index: int, parts: list[str]
+) -> tuple[list[str], FactTable | None]:
+    """The parts of a statement with what is right above the table."""
+    blocks = document.blocks
 
     before = index - 1
     while before >= 0 and blocks[before].kind == "sentence":
         before -= 1
     if before < 0:
-        return " ".join(parts), None
+        return parts, None
 
     line = blocks[before]
 
@@ -344,12 +363,12 @@ def _statement(document: Document, index: int) -> tuple[str, FactTable | None]:
         names = [column.name for column in blocks[table].columns]
         if any(names) and names == [column.name for column in blocks[index].columns]:
             above = FactTable(document, table)
-            return " ".join([*parts, above.statement]), above
+            return [*parts, above.statement], above
 
     is_line = line.kind in ("paragraph", "caption") and line.end - line.start <= _LONGEST_STATEMENT
     if is_line and line.parent == blocks[index].parent:
         parts.append(document.text[line.start : line.end])
-    return " ".join(parts), None
+    return parts, None
 
 
 def _below(blocks: Sequence[Block], index: int) -> Iterator[Block]:

@@ -1,9 +1,12 @@
 """Facts of tables: labels, columns, periods, units and scales of figures, in several formats."""
 
+import docx
+import openpyxl
 import pytest
 
 from rag.facts import Fact, fact_at, number_of, tables
 from rag.types import Document
+from tests.parsing.archives import saved
 from tests.parsing.reading import load_bytes
 
 INCOME = """# Farley Mills
@@ -53,7 +56,7 @@ Goodwill & 120 & 120 \\
 """
 
 
-def facts(name: str, content: str) -> dict[str, Fact]:
+def facts(name: str, content: str | bytes) -> dict[str, Fact]:
     """The facts of a page by their text."""
     (page,) = load_bytes(name, content)
     return {f.text: f for table in tables(page) for row in table.rows for f in row.facts}
@@ -126,6 +129,156 @@ def test_a_table_that_goes_on_has_the_unit_of_the_page_before() -> None:
     found = facts("pages.md", "\n\n".join((*parts, f"<table>{head}{second}</table>")))
     assert found["71"].labels == ("Assets", "Plant")
     assert (found["71"].scale, found["71"].unit) == (10**6, "EUR")
+
+
+SPACER = "<td>&#160;</td>"
+
+
+def filing_row(label: str, *values: str) -> str:
+    """A row as in companies' filings: a column of space before each figure, and its signs in cells
+    of their own.
+    """
+    cells = [
+        f"{SPACER}<td>{'$' * value.startswith('$')}</td><td>{value.strip('$)')}</td>"
+        f"<td>{')' * value.endswith(')')}</td>"
+        for value in values
+    ]
+    return f"<tr><td>{label}</td>{''.join(cells)}</tr>"
+
+
+FILING = f"""<html><body><h1>Hollin Rope</h1><table>
+<tr>{"<td></td>" * 9}</tr>
+<tr><td>&#160;</td>{SPACER}<td colspan="6">Three Months Ended<br>August 31,</td>{SPACER}</tr>
+<tr><td>(in millions, except per share data)</td>
+{SPACER}<td colspan="2">2024</td>{SPACER}{SPACER}<td colspan="2">2023</td>{SPACER}</tr>
+{filing_row("Revenues:", "", "")}
+{filing_row("Rope", "$10,519", "$9,547")}
+{filing_row("Gross margin", "870", "809")}
+{filing_row("Interest", "(36)", "(41)")}
+</table></body></html>"""
+
+
+def test_a_filing_that_marks_no_headers_has_columns_periods_and_the_unit_of_its_corner() -> None:
+    found = facts("hollin.html", FILING)
+    rope = found["$9,547"]
+    assert rope.labels == ("Revenues", "Rope")
+    assert rope.column == "Three Months Ended August 31, 2023"
+    assert rope.periods.days == {"2023-08-31"}
+    assert rope.periods.months == {"3"}
+    assert (rope.scale, rope.unit) == (10**6, "USD")
+    assert (found["809"].unit, found["(36)"].number) == ("USD", -36)
+
+
+def test_tables_that_lay_out_a_page_have_no_headers() -> None:
+    rows = "<tr><td>Menu</td><td>Boats to hire in the old harbour</td></tr>"
+    assert (
+        facts("a.html", f"<table>{rows}<tr><td>Home</td><td>Ring 12 at the gate</td></tr></table>")
+        == {}
+    )
+
+
+def test_a_row_of_a_year_alone_is_the_label_and_the_period_of_the_rows_below() -> None:
+    head = "<tr><td>(in thousands of euros)</td><td>North</td><td>South</td></tr>"
+    rows = "".join(
+        f"<tr><td>{year}</td><td></td><td></td></tr>"
+        f"<tr><td>Sales</td><td>{n}</td><td>{n + 1}</td></tr>"
+        for year, n in ((2024, 41), (2023, 51))
+    )
+    found = facts("a.html", f"<table>{head}{rows}</table>")
+    assert found["52"].labels == ("2023", "Sales")
+    assert found["52"].periods.years == {"2023"}
+    assert (found["52"].column, found["52"].scale, found["52"].unit) == ("South", 1000, "EUR")
+
+
+def test_a_line_of_a_scale_alone_is_the_scale() -> None:
+    found = facts(
+        "a.md", "Thousands\n\n| Region | 2021 | Change (%) |\n|---|---|---|\n| North | 57 | 1.9 |\n"
+    )
+    assert (found["57"].scale, found["1.9"].scale, found["1.9"].unit) == (1000, 1, "percent")
+
+
+def test_a_currency_is_that_of_the_columns_with_its_sign() -> None:
+    rows = "| Small | 50 | €9 |\n| Large | 250 | 49 |\n"
+    found = facts("a.md", f"| Plan | Disk (GB) | Price |\n|---|---|---|\n{rows}")
+    assert (found["50"].unit, found["49"].unit) == ("", "EUR")
+
+
+def test_a_text_under_a_column_is_no_label_of_the_rows_below() -> None:
+    table = "| Aim | Type | Share |\n|---|---|---|\n| | Target | |\n| Trees | Actual | 12 |\n"
+    assert facts("a.md", table)["12"].labels == ("Trees",)
+
+
+ACCOUNT = (
+    ("", "Three months ended", "", "Year ended", ""),
+    ("", 2025, 2024, 2025, 2024),
+    ("Income", None, None, None, None),
+    ("Fees", 5210, 4980, 21300, 20110),
+    ("Costs", -310, -298, -1206, -1190),
+)
+
+
+def test_merged_headers_of_a_sheet_and_a_document_name_all_their_columns() -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    for title in ("Fell club", "£000", ""):
+        sheet.append([title or None])
+    for row in ACCOUNT:
+        sheet.append([value or None for value in row])
+    sheet.merge_cells("B4:C4")
+    sheet.merge_cells("D4:E4")
+
+    word = docx.Document()
+    word.add_paragraph("£000")
+    table = word.add_table(len(ACCOUNT), 5)
+    for number, row in enumerate(ACCOUNT):
+        for column, value in enumerate(row):
+            table.cell(number, column).text = str(value or "")
+    for first, last in ((1, 2), (3, 4)):
+        table.cell(0, first).merge(table.cell(0, last))
+
+    for name, content in (("a.xlsx", saved(workbook)), ("a.docx", saved(word))):
+        found = facts(name, content)
+        assert found["20110"].labels == ("Income", "Fees")
+        assert found["20110"].column == "Year ended 2024"
+        assert (found["20110"].scale, found["20110"].unit) == (1000, "GBP")
+        assert (found["-298"].column, found["-298"].number) == ("Three months ended 2024", -298)
+
+
+def test_a_cell_of_a_document_that_goes_down_is_a_label_of_each_row() -> None:
+    word = docx.Document()
+    rows = (("Site", "Measure", "2025"), ("Ayr", "Boats", "12"), ("", "Berths", "40"))
+    table = word.add_table(3, 3)
+    for number, row in enumerate(rows):
+        for column, value in enumerate(row):
+            table.cell(number, column).text = value
+    table.cell(1, 0).merge(table.cell(2, 0))
+    assert facts("a.docx", saved(word))["40"].labels == ("Ayr",)
+
+
+def test_numbers_of_a_sheet_have_the_currency_and_the_per_cent_sign_of_their_format() -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(["Plan", "Price", "Discount", "Refund"])
+    sheet.append(["Gold", 9.9, 0.125, -3])
+    for cell, shown in (
+        ("B2", "[$€-407]#,##0.00"),
+        ("C2", "0.0%"),
+        ("D2", '"£"#,##0;[Red]-"£"#,##0'),
+    ):
+        sheet[cell].number_format = shown
+    found = facts("a.xlsx", saved(workbook))
+    assert found["€9.90"].unit == "EUR"
+    assert (found["12.5%"].number, found["12.5%"].unit) == (12.5, "percent")
+    assert (found["-£3"].number, found["-£3"].unit) == (-3, "GBP")
+
+
+def test_below_an_empty_row_headers_begin_another_table_of_a_sheet() -> None:
+    first = "Fees,2025,2024\nGold,40,38\n\nSilver,25,24\n\n"
+    found = facts("a.csv", f"{first}Members\n,Men,Women\nGold,7,9\nSilver,8,6\n")
+    assert (found["24"].label, found["24"].column) == ("Silver", "2024")
+    assert (found["9"].label, found["9"].column) == ("Gold", "Women")
 
 
 def test_counts_and_bands_are_no_money() -> None:

@@ -5,6 +5,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +17,13 @@ from docx.text.paragraph import Paragraph
 
 from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part, with_pages
 from rag.parsing.metadata import core_metadata
-from rag.parsing.tables import are_headers, table_part
+from rag.parsing.tables import (
+    MOST_SPANNED,
+    SpanningCell,
+    SpanningRows,
+    are_headers,
+    header_rows,
+)
 from rag.types import Block, BlockKind
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
@@ -26,6 +33,9 @@ _COMPATIBLE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 LEFT_OUT = qn("w:del"), qn("w:moveFrom"), f"{_COMPATIBLE}Fallback"
 _OUTLINE_LEVEL = f"{qn('w:pPr')}/{qn('w:outlineLvl')}"
 _NUMBERING = f"{qn('w:pPr')}/{qn('w:numPr')}"
+_SPAN = f"{qn('w:tcPr')}/{qn('w:gridSpan')}"
+_DOWN = f"{qn('w:tcPr')}/{qn('w:vMerge')}"
+_REPEATED = f"{qn('w:trPr')}/{qn('w:tblHeader')}"
 _PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
 _CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
 _GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
@@ -87,7 +97,7 @@ def _body(document: Any) -> Iterator[Part]:
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
         element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
         if isinstance(element, Paragraph) and _is_item(element):
-            depth = _number(element, f"{_NUMBERING}/{qn('w:ilvl')}", 0)
+            depth = _value(element._p, f"{_NUMBERING}/{qn('w:ilvl')}", 0)
             items.append((depth, "-", _text(element._p).strip()))
             continue
         if items:
@@ -130,7 +140,7 @@ def _level(paragraph: Paragraph) -> int:
         return 1
     if match := _HEADING.match(name):
         return int(match.group(1)) + 1
-    level = _number(paragraph, _OUTLINE_LEVEL, 9)
+    level = _value(paragraph._p, _OUTLINE_LEVEL, 9)
     return level + 2 if level < 6 else 0
 
 
@@ -140,26 +150,66 @@ def _is_item(paragraph: Paragraph) -> bool:
     return (is_numbered or _style(paragraph).startswith("List ")) and not _level(paragraph)
 
 
-def _number(paragraph: Paragraph, path: str, default: int) -> int:
-    """The value of an element of the paragraph, if it has one."""
-    element = paragraph._p.find(path)
+def _value(node: Any, path: str, default: int) -> int:
+    """The value of an element in the node, if it has one."""
+    element = node.find(path)
     return default if element is None else int(element.get(qn("w:val"), default))
 
 
 def _table(table: Table, context: tuple[str, ...]) -> Part:
-    """One line per row; merged cells occur once. The first row contains the headers if it is marked
-    as repeated or alone is bold, or if it looks like headers in a table of three columns or more;
-    tables of two columns often have a name and a value in each row.
+    """One line per row; merged cells occur once. Header rows are those above figures, or the rows
+    that are marked as repeated, or a first row that alone is bold, or that looks like headers in a
+    table of three columns or more; tables of two columns often have a name and a value in each row.
     """
     elements = list(_children(table._tbl, qn("w:tr")))
-    cells = (_children(row, qn("w:tc")) for row in elements)
-    rows = [[" ".join(_text(cell, " ").split()) for cell in row] for row in cells]
-    headed = len(rows) > 1 and (
-        elements[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
-        or (_is_bold(elements[0]) and not _is_bold(elements[1]))
-        or (len(rows[0]) > 2 and are_headers(rows[0], rows[1]))
-    )
-    return table_part(rows, headed, context)
+    rows = _cells(elements)
+    depth = _header_rows(elements, rows)
+
+    text = SpanningRows()
+    for number, row in enumerate(rows):
+        for cell in row:
+            cell.is_header = number < depth
+        text.add(row)
+    return text.table.part(context)
+
+
+def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
+    """The cells of each row, without those that one above is merged with."""
+    rows: list[list[SpanningCell]] = []
+    above: dict[int, SpanningCell] = {}
+    """by column, the last cell that goes down"""
+    for element in elements:
+        row: list[SpanningCell] = []
+        column = 0
+        for node in _children(element, qn("w:tc")):
+            merge = node.find(_DOWN)
+            cell = SpanningCell(_text(node, " ").split())
+            cell.columns = min(MOST_SPANNED, max(1, _value(node, _SPAN, 1)))
+            is_covered = merge is not None and merge.get(qn("w:val"), "continue") == "continue"
+            if is_covered and column in above:
+                above[column].rows = min(MOST_SPANNED, above[column].rows + 1)
+            else:
+                row.append(cell)
+                above.pop(column, None)
+            if merge is not None and not is_covered:
+                above[column] = cell
+            column += cell.columns
+        rows.append(row)
+    return rows
+
+
+def _header_rows(elements: Sequence[Any], rows: Sequence[Sequence[SpanningCell]]) -> int:
+    """Number of header rows at the top."""
+    if len(rows) < 2:
+        return 0
+    if depth := header_rows(rows, only_over_values=True):
+        return depth
+    marked = takewhile(lambda row: row.find(_REPEATED) is not None, elements[:-1])
+    if depth := sum(1 for _ in marked):
+        return depth
+    first, second = ([cell.text for cell in row] for row in rows[:2])
+    is_bold = _is_bold(elements[0]) and not _is_bold(elements[1])
+    return int(is_bold or (len(first) > 2 and are_headers(first, second)))
 
 
 def _is_bold(element: Any) -> bool:

@@ -49,6 +49,7 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     if page is None:
         return Parsed("")
     metadata = _metadata(page)
+    mark_headers(page, only_over_values=True)
     weights = html_furniture.weights_of(page)
     for all_forms in () if keep_furniture else (False, True):
         drop = html_furniture.Selection(page, weights, all_forms)

@@ -1,6 +1,7 @@
 """Builds parts from the elements of HTML: paragraphs, headings, lists, definitions and tables."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -195,9 +196,10 @@ class PartBuilder:
         self._items, self._rows = [], SpanningRows()
 
 
-def mark_headers(root: Any) -> None:
-    """Make the cells of header rows <th>, and a first row of one cell over all columns a <caption>,
-    in tables that mark neither.
+def mark_headers(root: Any, only_over_values: bool = False) -> None:
+    """Make the cells of header rows <th>, and the first rows of one text a <caption>, in tables
+    that mark neither; with `only_over_values` only in tables of figures and the like, since other
+    tables of a page may be its layout.
     """
     for table in root.iter("table"):
         if table.find(".//table") is not None:
@@ -206,25 +208,37 @@ def mark_headers(root: Any) -> None:
             cell.tag = "th"
         if table.find(".//th") is not None:
             continue
+
         lines = [line for line in table.iter("tr") if line.find("td") is not None]
-        if len(lines) > 1 and _is_title(lines[0]):
-            title = lines.pop(0)
-            title.tag, title.find("td").tag = "caption", "span"
-        rows = [
-            [
-                SpanningCell("".join(cell.itertext()).split(), False, *_spans(cell))
-                for cell in line.iterfind("td")
-            ]
-            for line in lines
-        ]
-        for line in lines[: header_rows(rows)]:
-            for cell in line.iterfind("td"):
+        rows = [[_cell_of(cell) for cell in line.iterfind("td")] for line in lines]
+        filled = [number for number, row in enumerate(rows) if any(cell.words for cell in row)]
+        titles = _titles([rows[number] for number in filled])
+        table_rows = [rows[number] for number in filled[titles:]]
+        depth = header_rows(table_rows, only_over_values)
+        if only_over_values and not depth:
+            continue
+
+        for number in filled[:titles]:
+            lines[number].tag = "caption"
+            for cell in lines[number].iterfind("td"):
+                cell.tag = "span"
+        for number in filled[titles : titles + depth]:
+            for cell in lines[number].iterfind("td"):
                 cell.tag = "th"
 
 
-def _is_title(line: Any) -> bool:
-    cells = line.findall("td")
-    return len(cells) == 1 and _span(cells[0], "colspan") > 1
+def _cell_of(cell: Any) -> SpanningCell:
+    return SpanningCell("".join(cell.itertext()).split(), False, *_spans(cell))
+
+
+def _titles(rows: Sequence[Sequence[SpanningCell]]) -> int:
+    """Number of rows at the top with one text, in the first column; only one if it is all text."""
+    for count, row in enumerate(rows[:-1]):
+        is_title = len(row) == 1 and row[0].columns > 1
+        is_alone = len(row) > 1 and row[0].words and not any(cell.words for cell in row[1:])
+        if not is_title and not is_alone:
+            return count
+    return 0
 
 
 def _names_its_content(name: str, tag: Any) -> bool:

@@ -1,6 +1,8 @@
 """Tables as text: each value after its column's header, so that a row is clear by itself."""
 
 import re
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -30,6 +32,12 @@ UNIT = re.compile(
 )
 """The unit of a table's figures, as in "(in millions, except per share amounts)"."""
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
+_VALUE = re.compile(
+    r"[Xx\u2022\u25cf\u2713\u2714\u221a]|\d{1,2}[:.]\d\d(?: ?[ap]m)?"
+    r"|[<>\u2264\u2265~]? ?[-\u2212+]?\d[\d.,]* ?%?"
+    r"(?: ?[(\[][-\u2212\d.,;%\u2013 to]+[)\]]| ?\u00b1 ?[\d.,]+)?"
+)
+"""What else says that a row has values: a mark, a clock time, a figure with its range."""
 
 LabelledCell = tuple[int, str, str]
 """Column, the column's name if it is written before the text, else "", and text."""
@@ -254,13 +262,16 @@ def _is_one_figure(cell: SpanningCell, following: SpanningCell) -> bool:
     return following.text in _SIGN_AFTER and bool(_NUMBER_PART.fullmatch(cell.text))
 
 
-def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
-    """Number of header rows of a table that marks none: one, or as many as the cells of the first
-    row span; 0 if these are no headers of the row below, or if the table may be a list of labels
-    and values.
+def header_rows(rows: Sequence[Sequence[SpanningCell]], only_over_values: bool = False) -> int:
+    """Number of header rows of a table that marks none: those above figures, or else, unless
+    `only_over_values`, one, or as many as the cells of the first row span; 0 if these are no
+    headers of the row below, or if the table may be a list of labels and values.
     """
     if not rows:
         return 0
+    depth = headers_over_values(_grid(rows[: _DEEPEST_HEADER + _ROWS_SEEN]))
+    if depth or only_over_values:
+        return depth
     depth = max(cell.rows for cell in rows[0])
     if any(cell.columns > 1 for cell in rows[0]):
         depth = max(depth, 2)
@@ -276,6 +287,75 @@ def header_rows(rows: Sequence[Sequence[SpanningCell]]) -> int:
     return depth if len(names) > 2 or _has_figures(rows[depth:]) else 0
 
 
+def _grid(rows: Sequence[Sequence[SpanningCell]]) -> list[list[str]]:
+    """The text of each column by row; a cell that spans has it in its first row and column."""
+    rows_left: dict[int, int] = {}
+    grid: list[list[str]] = []
+    for row in rows:
+        texts: list[str] = []
+        for cell in row:
+            _skip_covered(texts, rows_left)
+            for column in range(len(texts), len(texts) + cell.columns):
+                rows_left[column] = cell.rows - 1
+            texts += [cell.text, *[""] * (cell.columns - 1)]
+        _skip_covered(texts, rows_left)
+        grid.append(texts)
+    return grid
+
+
+def _skip_covered(texts: list[str], rows_left: dict[int, int]) -> None:
+    """Leave the columns empty that a cell of a row above covers."""
+    while rows_left.get(len(texts), 0):
+        rows_left[len(texts)] -= 1
+        texts.append("")
+
+
+def headers_over_values(rows: Sequence[Sequence[str]]) -> int:
+    """Number of header rows at the top of a table that marks none, if most rows below them have
+    figures or other values; else 0.
+
+    Header rows have no values, but years, and name columns. Below the first one, a row is another
+    one if it has no label, or if it divides the columns that a cell above spans; then no row has a
+    label above it. A cell spans the empty columns to its right.
+    """
+    filled = [column for row in rows for column, text in enumerate(row) if text]
+    stub = min(filled, default=0)
+    rows = [row[stub:] for row in rows]
+    depth = 0
+    while depth < min(_DEEPEST_HEADER, len(rows)) and _names_columns(rows, depth):
+        depth += 1
+
+    below = [list(filter(None, row[1:])) for row in rows[depth : depth + _ROWS_SEEN]]
+    below = [texts for texts in below if texts]
+    with_values = sum(any(map(_is_value, texts)) for texts in below)
+    if not depth or 2 * with_values <= len(below):
+        return 0
+    is_list = max(map(len, rows)) < 3
+    return 0 if is_list and (len(below) < 3 or with_values < len(below)) else depth
+
+
+def _names_columns(rows: Sequence[Sequence[str]], number: int) -> bool:
+    """Whether a row below `number` header rows may be another one."""
+    row = rows[number]
+    columns = [column for column, text in enumerate(row) if text and column]
+    texts = [row[column] for column in columns]
+    is_body = any(map(_is_value, texts)) or bool(_NUMBER.fullmatch(row[0]))
+    if not texts or is_body or max(map(len, texts)) > _LONGEST_HEADER:
+        return False
+    if not number or not row[0]:
+        return True
+    if any(above[0] for above in rows[:number] if above):
+        return False
+    named = [column for column, text in enumerate(rows[number - 1]) if text and column]
+    spans = Counter(bisect_right(named, column) for column in columns)
+    return max(spans.values()) > 1
+
+
+def _is_value(text: str) -> bool:
+    """Whether the text is a figure, a mark or a clock time, but no year."""
+    return _is_figure(text) or (bool(_VALUE.fullmatch(text)) and not _YEAR.fullmatch(text))
+
+
 def _has_figures(rows: Sequence[Sequence[SpanningCell]]) -> bool:
     """Whether most of the second cells are figures: else two columns may be labels and values."""
     seconds = [row[1].text for row in rows[:_ROWS_SEEN] if len(row) > 1]
@@ -289,13 +369,10 @@ def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, 
     """
     table = TableText()
     depth = _header_depth(rows) if headed and rows else 0
-    headers: list[str] = []
-    for number, row in enumerate(rows[:depth]):
-        names = _filled(row) if number + 1 < depth else row
-        pairs = zip_longest(headers, names, fillvalue="")
-        headers = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
+    for number, row in enumerate(rows[:depth], 1):
         if any(row):
-            table.header(row, headers)
+            table.header(row, stacked_names(rows[:number], is_whole=number == depth))
+    headers = stacked_names(rows[:depth])
     has_headers, rows = any(headers), rows[depth:]
     for row in rows:
         if has_headers and len(row) == len(headers):
@@ -343,10 +420,25 @@ def _is_figure(text: str) -> bool:
     return bool(is_number) and not _YEAR.fullmatch(text)
 
 
-def _filled(row: Sequence[str]) -> list[str]:
+def stacked_names(rows: Sequence[Sequence[str]], is_whole: bool = True) -> list[str]:
+    """The names of columns by the texts of header rows, from the top. A text of an upper row names
+    also the columns right of it that the row leaves empty; the last one is an upper row, too, if
+    the headers are not `is_whole`.
+    """
+    names: list[str] = []
+    width = max(map(len, rows), default=0)
+    for number, row in enumerate(rows, 1):
+        texts = row if is_whole and number == len(rows) else _filled(row, width)
+        pairs = zip_longest(names, texts, fillvalue="")
+        names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
+    return names
+
+
+def _filled(row: Sequence[str], width: int) -> list[str]:
     """The texts of a header row; one that is empty is that to the left of it."""
     texts: list[str] = []
-    for column, text in enumerate(row):
+    for column in range(width):
+        text = row[column] if column < len(row) else ""
         texts.append(text or (texts[-1] if column > 1 else ""))
     return texts
 

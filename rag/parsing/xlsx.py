@@ -1,6 +1,7 @@
 """XLSX, through openpyxl: a table for each sheet; formulas have their saved values."""
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
@@ -10,6 +11,12 @@ import openpyxl
 from rag.parsing.base import Parsed, Part, join
 from rag.parsing.delimited import table_parts
 from rag.parsing.metadata import core_metadata
+
+_NOT_SHOWN = re.compile(r"\\.|_.|\*.|\[(?:Red|Blue|Green|Black|White|Color ?\d+)\]", re.IGNORECASE)
+"""What a number format escapes, pads with, or colours."""
+_NAMED_SIGN = re.compile(r"\[\$([^\]-]*)[^\]]*\]")
+_SIGN = re.compile(r"[$\u20ac\u00a3\u00a5]")
+_DECIMALS = re.compile(r"\.(0+)")
 
 
 def parse(content: bytes) -> Parsed:
@@ -23,13 +30,26 @@ def _parts(book: Any) -> Iterator[Part]:
         if sheet.sheet_state == "visible":
             sheet.reset_dimensions()  # it may claim to have seventeen billion cells
             yield Part(sheet.title, 1)
-            yield from table_parts(
-                [_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)
-            )
+            yield from table_parts([_cell(cell) for cell in row] for row in sheet.iter_rows())
 
 
-def _cell(value: Any) -> str:
-    """A value as a person would write it: whole numbers without a point, dates without midnight."""
+def _cell(cell: Any) -> str:
+    """A value as a person would write it, with the currency or the per cent sign of its format."""
+    value = cell.value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        shown = _NOT_SHOWN.sub("", cell.number_format.split(";")[0])
+        decimals = len(match[1]) if (match := _DECIMALS.search(shown)) else 0
+        if "%" in shown:
+            return f"{100 * value:.{decimals}f}%"
+        if sign := _SIGN.search(_NAMED_SIGN.sub(r"\1", shown)):
+            is_whole = round(value, decimals) == value
+            amount = f"{abs(value):.{decimals}f}" if is_whole else _plain(abs(value))
+            return f"{'-' if value < 0 else ''}{sign[0]}{amount}"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """A value without its format: whole numbers without a point, dates without midnight."""
     if value is None:
         return ""
     if isinstance(value, datetime):
