@@ -332,16 +332,21 @@ def number_of(text: str) -> float | None:
 
 
 def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTable | None]:
-    """The caption or the short line right above a table, and the name of its first column if that
-    states a unit; a table on the page before with the same columns lends its own.
+    """The caption or the short line right above a table, and the name of its first column or of
+    its group if that states a unit; a table on the page before with the same columns lends its own.
     """
     blocks = document.blocks
     captions = [block for block in _below(blocks, index) if block.kind == "caption"]
     parts = [document.text[block.start : block.end] for block in captions]
-    states_unit = figure_factor("1", "", stub, "") > 1 or _CURRENCY.search(stub)
-    parts += [stub] if states_unit else []
+    group = heading_path(blocks, blocks[index].start)[-1:]
+    parts += filter(_states_unit, (stub, *group))
     parts, table = _with_line_above(document, index, parts)
     return " ".join(_SCALE_ALONE.sub(r"(in \1)", part) for part in parts), table
+
+
+def _states_unit(text: str) -> bool:
+    is_scale = figure_factor("1", "", text, "") > 1 or _SCALE_ALONE.match(text)
+    return bool(is_scale or _CURRENCY.search(text))
 
 
 def _with_line_above(

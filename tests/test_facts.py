@@ -223,8 +223,8 @@ def test_merged_headers_of_a_sheet_and_a_document_name_all_their_columns() -> No
     assert sheet is not None
     for title in ("Fell club", "£000", ""):
         sheet.append([title or None])
-    for row in ACCOUNT:
-        sheet.append([value or None for value in row])
+    for values in ACCOUNT:
+        sheet.append([value or None for value in values])
     sheet.merge_cells("B4:C4")
     sheet.merge_cells("D4:E4")
 

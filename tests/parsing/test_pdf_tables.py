@@ -239,3 +239,40 @@ def test_figures_and_units() -> None:
     assert unit
     assert unit.group() == "(dollars in millions"
     assert not UNIT.search("we begin millions of tests")
+
+
+def columns_of(page: str) -> dict[str, str]:
+    """The name of each value's column."""
+    parsed = read(page)
+    (table,) = (block for block in parsed.blocks if block.kind == "table")
+    cells = (cell for block in parsed.blocks if block.kind == "row" for cell in block.cells)
+    return {
+        parsed.text[cell.start : cell.end]: table.columns[cell.column].name
+        for cell in cells
+        if cell.column > 0
+    }
+
+
+def test_marks_and_figures_with_their_share_are_values() -> None:
+    found = columns_of("""
+               Day 1        Week 4       Week 12
+Consent          X
+Bloods                        X            X
+Vitals           X            X            X
+""")
+    assert found == {"X": "Week 12"}
+    found = columns_of("""
+               Drug         Placebo      P value
+Responders     88 (62.0)    51 (36.7)    <0.001
+Adverse event  40 (28.2)    37 (26.6)    0.77
+""")
+    assert (found["51 (36.7)"], found["<0.001"]) == ("Placebo", "P value")
+
+
+def test_a_grid_of_a_header_and_one_long_row_is_a_table() -> None:
+    long_text = "a report on the trees of the park and on those that were felled in May"
+    parsed = read(f"""
+|{"Result":<{len(long_text)}}|Indicator |For        |
+|{long_text}|one report|the council|
+""")
+    assert f"{long_text} | one report | the council" in parsed.text

@@ -18,6 +18,7 @@ from rag.parsing.pdf.rows import (
     Spans,
     is_body,
     is_figure,
+    is_mark,
     is_period,
     is_prose,
 )
@@ -82,8 +83,10 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
 
 
 def _has_digits(row: PdfRow) -> bool:
-    """Whether one of the first figures is more than a dash."""
-    return any(sign.isdigit() for figure in row.figures[:9] for sign in figure.text)
+    """Whether one of the first figures is more than a dash: it has digits, or is a mark."""
+    return any(
+        sign.isdigit() or is_mark(figure.text) for figure in row.figures[:9] for sign in figure.text
+    )
 
 
 def _begin_table(between: Rows, above: PdfRow) -> bool:
@@ -151,7 +154,8 @@ def _aligned_table(
     if any(_share_column(row.values, spans) for row in body):
         return _unclear(rows, first, end)
 
-    top, names = _named_columns(rows, first, limit, spans, rules)
+    labels_right = max((row.cells[0].right for row in body), default=spans[0][0])
+    top, names = _named_columns(rows, first, limit, spans, rules, labels_right)
     columns = Columns([(0.0, 0.0), *spans], ["", *names], caption(rows, top, first))
     is_near = first - limit <= _MAX_APART and not any(map(is_prose, rows[limit:first]))
     if not any(names) and before and is_near and columns.agree(before):
@@ -276,9 +280,11 @@ _Place = tuple[int, int]
 
 
 def _named_columns(
-    rows: Rows, first: int, limit: int, spans: Spans, rules: Extents
+    rows: Rows, first: int, limit: int, spans: Spans, rules: Extents, labels_right: float
 ) -> tuple[int, list[str]]:
-    """The first header row between `limit` and `first`, and the names of the figures' columns."""
+    """The first header row between `limit` and `first`, and the names of the figures' columns.
+    `labels_right` is where the labels end.
+    """
     headers: list[list[str]] = []
     extents = spans
     bounds = set(range(len(spans) + 1))
@@ -288,9 +294,11 @@ def _named_columns(
         if below.top - row.bottom > ROW_GAP * row.size or is_prose(row):
             break
 
-        headers_over = _cells_over(row, spans)
-        is_label_of_first_row = bool(row.cells) and not headers_over and not headers
-        if is_label_of_first_row:  # on a line of its own
+        headers_over = _cells_over(row, spans, labels_right)
+        is_left = bool(row.cells) and not headers_over
+        is_label_of_first_row = is_left and not headers
+        is_beside_headers = is_left and below.top < row.bottom  # centred in a higher cell
+        if is_label_of_first_row or is_beside_headers:  # on a line of its own
             continue
         if not headers_over or not _are_headers(headers_over, row, spans, rules):
             break
@@ -310,13 +318,18 @@ def _named_columns(
     return top, stacked(headers) if headers else [""] * len(spans)
 
 
-def _cells_over(row: PdfRow, spans: Spans) -> list[PdfCell]:
+def _cells_over(row: PdfRow, spans: Spans, labels_right: float) -> list[PdfCell]:
     """The cells over the columns: all if they are several years, one a column, which may be centred
-    over wider cells than the figures; else those that are not left of the first column.
+    over wider cells than the figures; as many as the columns, if all labels end left of them; else
+    those that are not left of the first column.
     """
     are_years = all(YEAR.fullmatch(cell.text) for cell in row.cells)
     if are_years and 1 < len(row.cells) == len(spans):
         return row.cells
+
+    beyond_labels = [cell for cell in row.cells if cell.left > labels_right]
+    if 1 < len(beyond_labels) == len(spans):
+        return beyond_labels
 
     figures_left, _ = spans[0]
     return [

@@ -18,6 +18,12 @@ _FIGURE = re.compile(
     r"(?:[-\u2212]|\((?!\w\)\Z))*+\s*+(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
     r"(?:\s*+[%)])*+\s*+(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
+_NUMBER = r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?"
+_WITH_RANGE = re.compile(
+    rf"[<>\u2264\u2265] ?{_NUMBER}"
+    rf"|{_NUMBER} ?(?:[(\[][-\u2212\d.,;%\u2013 to]+[)\]]|\u00b1 ?[\d.,]+)"
+)
+"""A figure with its share, range or deviation, or a bound: "88 (62.0)", "<0.001"."""
 YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
@@ -43,6 +49,7 @@ MARKER = re.compile(
 BULLET = re.compile(rf"(?:{MARKER.pattern})\s")
 _MARK = re.compile(r"[Xx\u2022\u25cf\u2713\u2714\u221a]")
 """A mark that says that the row's label applies to the column."""
+_CROSS = re.compile(r"[X\u2713\u2714\u221a]")
 _MAX_ROW_CELLS = 60
 PROSE = 14
 """A line with more words is prose, not a label."""
@@ -128,9 +135,17 @@ def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
 
 
 def is_figure(text: str) -> bool:
-    """Whether the text is a figure with its signs, or what a table has in its place, as "n/a"."""
+    """Whether the text is a figure with its signs, or what a table has in its place, as "n/a" or a
+    mark.
+    """
     has_content = any(sign.isdigit() or sign in "\u2014\u2013-AaMm*" for sign in text)
-    return has_content and _FIGURE.fullmatch(text) is not None
+    is_number = has_content and (_FIGURE.fullmatch(text) or _WITH_RANGE.fullmatch(text))
+    return bool(is_number) or is_mark(text)
+
+
+def is_mark(text: str) -> bool:
+    """Whether the text is a mark that fills a cell."""
+    return _CROSS.fullmatch(text) is not None
 
 
 def is_value(text: str) -> bool:

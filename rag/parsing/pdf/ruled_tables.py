@@ -241,7 +241,8 @@ def _is_table(grid: RuledGrid) -> bool:
 
     lengths = [len(cell.text) for cell in cells]
     longest = max(lengths)
-    share = 0.8 if with_several > 2 and grid.width > 2 else 0.6
+    is_full = all(cell.lines for row in grid.rows for cell in row)
+    share = 0.8 if grid.width > 2 and (with_several > 2 or is_full) else 0.6
     return longest <= _LONGEST_CELL and longest < share * sum(lengths)
 
 
