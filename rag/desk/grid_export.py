@@ -52,6 +52,8 @@ _MOST_LINKS = 60_000
 """Spreadsheets repair a sheet with more links."""
 _LONGEST_LINK = 2_000
 """They repair one with longer links, too."""
+_WIDEST, _PAGE = 40, 180
+"""Characters of a column, and of a line on paper."""
 _FIRST_DAY = date(1900, 3, 1)
 """Spreadsheets disagree about the days before it."""
 _LARGEST = 1e15
@@ -66,6 +68,7 @@ thead th { background: var(--soft); } .unsure { color: light-dark(#8a5a00, #e0a9
 .absent, .waiting, .unreadable { opacity: .75; font-style: italic; } td small { display: block; }
 th small { display: block; font-weight: normal; } .rejected { text-decoration: line-through; }
 .notes { max-width: 60rem; font-size: .9rem; } .notes li { margin: .3rem 0; }
+@media screen { col { width: auto; } }
 @page { size: landscape; margin: 12mm; }
 @media print {
   body { max-width: none; margin: 0; padding: 0; font-size: 9pt; } .scroll { overflow: visible; }
@@ -282,10 +285,21 @@ def html_table(
 
     quotes = "".join(f'<li id="note-{number}">{note}</li>' for number, note in enumerate(notes, 1))
     return (
-        f'<div class="scroll"><table><thead><tr><th></th>{headings}</tr></thead>'
+        f'<div class="scroll"><table>{_widths(grid)}<thead><tr><th></th>{headings}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
         + (f'<h2>Quotes</h2><ol class="notes">{quotes}</ol>' if quotes else "")
     )
+
+
+_SHARES = {"list": 3.0, "text": 1.5}
+"""How wide columns of these types are on paper; the others have 1."""
+
+
+def _widths(grid: Grid) -> str:
+    """The widths of the columns on paper."""
+    shares = [1.2, *(_SHARES.get(column.type, 1.0) for column in grid.spec.columns)]
+    columns = (f'<col width="{share / sum(shares):.1%}">' for share in shares)
+    return f"<colgroup>{''.join(columns)}</colgroup>"
 
 
 def _html_cell(cell: Cell | None, kind: str, note: int) -> str:
@@ -320,18 +334,18 @@ def address(source: str) -> str:
 
 
 def to_xlsx(grid: Grid, sources: Sources) -> bytes:
-    """A workbook: values with their state and the parts of what is typed, which link to their
-    quotes on a second sheet, and these to the documents.
+    """A workbook: values with the parts of what is typed and their states, which link to the quotes
+    on a second sheet, and these to the documents.
+
+    A linked cell is not wrapped by every spreadsheet, so that no value is one.
     """
     openpyxl = _openpyxl()
-    from openpyxl.styles import Alignment
 
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "Grid"
     quotes = book.create_sheet("Quotes")
     links = Counter[str]()
-    wrapped = Alignment(wrap_text=True, vertical="top")
 
     columns = [(column, _parts_in_use(grid, column)) for column in grid.spec.columns]
     names = [
@@ -358,9 +372,8 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
         _link(written[0], address(sources.get(row.document_id, "")), links)
         for cell, position, number_format in zip(cells, positions, formats, strict=True):
             target = written[position]
-            target.alignment = wrapped
             if cell and cell.quotes:
-                _link(target, f"#Quotes!A{quotes.max_row + 1}", links)
+                _link(written[position + 1], f"#Quotes!A{quotes.max_row + 1}", links)
                 _append_quotes(quotes, cell, sources, links)
             if number_format:
                 target.number_format = number_format
@@ -381,12 +394,36 @@ def _append_quotes(sheet: Any, cell: Cell, sources: Sources, links: Counter[str]
 
 
 def _lay_out(sheet: Any) -> None:
-    """Keep the heading in view, and make the columns as wide as their texts, within limits."""
-    sheet.freeze_panes = "A2"
+    """Keep the heading and the first column in view and on each printed page, and make the columns
+    as wide as what they show, within limits.
+    """
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = sheet.dimensions
+    total = 0
     for cells in sheet.columns:
-        longest = max(len(str(cell.value or "")) for cell in cells)
-        sheet.column_dimensions[cells[0].column_letter].width = min(50, 4 + longest)
+        width = min(_WIDEST, 4 + max(map(_shown_length, cells)))
+        total += width
+        sheet.column_dimensions[cells[0].column_letter].width = width
+        cells[0].font = Font(bold=True)
+        for cell in cells:
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+
+    sheet.print_title_rows, sheet.print_title_cols = "1:1", "A:A"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToWidth = math.ceil(total / _PAGE)
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+
+
+def _shown_length(cell: Any) -> int:
+    """The characters of the longest line that a cell shows, with the words of its format."""
+    text = "" if cell.value is None else str(cell.value)
+    if isinstance(cell.value, int | float):
+        text = cell.number_format.replace('"', "") + text
+    return max(map(len, text.split("\n")))
 
 
 def _parts_in_use(grid: Grid, column: GridColumn) -> list[int]:

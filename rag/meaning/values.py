@@ -128,6 +128,9 @@ def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
             break
 
     amount = _in_table(words, amount, surroundings)
+    if amount.unit == "pound" and _is_paid(text, surroundings):
+        amount = replace(amount, kind="money", unit="GBP")
+
     return Value(
         amount.kind,
         words,
@@ -138,6 +141,29 @@ def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
         bound=amount.bound,
         per=amount.per or (_per(text, surroundings) if amount.kind == "money" else ""),
     )
+
+
+_PAID = re.compile(
+    r"(?i)£|\b(?:pay(?:s|able|ments?)?|paid|fees?|rent|rental|prices?|costs?|charges?|charged|deposits?|"
+    r"premiums?|invoices?|bills?|salary|wages?|fines?|vat|budget|sum|excess|refund(?:s|ed)?)\b"
+)
+_WEIGHED = re.compile(
+    r"(?i)\b(?:weigh(?:s|t|ing|ed)?|heavy|heavier|lbs?|ounces?|kg|kilos?|kilograms?|load|luggage)\b"
+)
+
+
+def _is_paid(text: str, surroundings: Surroundings) -> bool:
+    """Whether the words beside "48 pounds" speak of a payment, and of no weight."""
+    beside = " ".join(
+        [
+            surroundings.label or "",
+            surroundings.column,
+            surroundings.before[-BESIDE:],
+            text,
+            surroundings.after[:BESIDE],
+        ]
+    )
+    return bool(_PAID.search(beside)) and not _WEIGHED.search(beside)
 
 
 _RANGE = re.compile(

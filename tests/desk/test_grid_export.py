@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,6 +102,26 @@ def test_a_spreadsheet_shows_a_value_whole() -> None:
     assert parts["amount state"] == ["answered"] * 4
 
 
+def test_a_sheet_can_be_read_and_printed() -> None:
+    items = "1. Clear the plot.\n2. Hand back the key, and tell the secretary of it in writing."
+    rent = said("amount", "at least [£5,000,000] per month")
+    table = grid([rent, said("list", f"[{items}]")])
+    book = openpyxl.load_workbook(io.BytesIO(grid_export.in_format(table, ".xlsx", {})))
+    written = book["Grid"]
+    columns = {column[0].value: column for column in written.columns}
+    heading, value = columns["amount"]
+    assert heading.font.bold
+    wide = written.column_dimensions[value.column_letter].width
+    assert wide > len("at least £5,000,000 per month"), "no number is shown as ###"
+    assert columns["list"][1].alignment.wrap_text
+    assert value.hyperlink is None, "not every spreadsheet wraps a linked cell"
+    assert columns["amount state"][1].hyperlink.target == "#Quotes!A2"
+    assert columns["list state"][1].hyperlink.target == "#Quotes!A3"
+    assert written.auto_filter.ref == written.dimensions
+    assert (written.page_setup.orientation, written.print_title_rows) == ("landscape", "$1:$1")
+    assert written.sheet_properties.pageSetUpPr.fitToPage
+
+
 def test_a_guess_is_no_number() -> None:
     guess = cell("amount", "£5", typed_value("£5", "amount"), "unsure")
     columns = sheet(grid([guess]))
@@ -155,6 +176,14 @@ def test_rows_are_chosen_by_state_and_value() -> None:
     assert [row.key for row in table.narrowed(state="answered").rows] == ["0.md"]
     with pytest.raises(InputError, match="'sure' is no state"):
         table.narrowed(state="sure")
+
+
+def test_columns_of_lists_are_wide_on_paper() -> None:
+    page = grid_export.to_html(grid([said("amount", "[£5]")]), {})
+    widths = [float(width) for width in re.findall(r'<col width="([\d.]+)%">', page)]
+    assert len(widths) == 1 + len(TYPES)
+    assert sum(widths) == pytest.approx(100, abs=1)
+    assert widths[1 + TYPES.index("list")] > 2 * widths[1 + TYPES.index("amount")]
 
 
 def test_quotes_are_footnotes_on_a_page_for_paper() -> None:

@@ -46,6 +46,16 @@ def typed(said: str, kind: str, **table: str) -> Value:
         ("up to £[2,000]", 2000, "GBP", "", "at most"),
         ("[about 20 tonnes]", 20, "metric_ton", "", "about"),
         ("a deposit of [six weeks' rent, or £750]", 750, "GBP", "", ""),
+        ("The rent is [48 pounds] per year.", 48, "GBP", "year", ""),
+        ("Deposit: [100 pounds]", 100, "GBP", "", ""),
+        (
+            "The parcel may weigh at most [48 pounds]; a fee is charged above.",
+            48,
+            "pound",
+            "",
+            "at most",
+        ),
+        ("Add [2 pounds] of flour.", 2, "pound", "", ""),
     ],
 )
 def test_an_amount_keeps_currency_period_and_bound(
