@@ -1,7 +1,7 @@
 """How often a yes/no question gets the right verdict: yes, no, or "on a condition".
 
 RAG_READER=FOLDER python -m eval.experiments.conditions --claims CLAIMS [--collections FOLDER]
-    [--most N] [--others N] [--head] [--fit] [--out FILE]
+    [--most N] [--others N] [--cells] [--head] [--fit] [--out FILE]
 
 CLAIMS has conditions.jsonl.gz (rules of public offices) and yesno.jsonl.gz. Asked are the third of
 the rules that no reader was trained on, the reporting half of gold/conditions.jsonl, and half of
@@ -13,6 +13,9 @@ everywhere, by the reader's judge and its threshold. Rules left open: the share 
 the share with a flat yes or no.
 Those decided, by the rule or by what the asker says: right, and reversed. Plain questions: the
 same. "none" has no verdict: a refusal, or sentences alone.
+
+`--cells` asks each question as a yes/no column of its text, in a grid; the questions to one text
+are the columns of its row. "none" is then a guess or a blank cell.
 
 `--head` asks the verdict head about each text as one passage, without an index. `--fit` asks the
 questions for fitting instead (the other halves of gold/conditions.jsonl and of BoolQ's dev), and
@@ -42,9 +45,13 @@ from rag import build
 from rag.answering.candidate import Candidate
 from rag.answering.proofs import Proof, verdicts
 from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, said
+from rag.desk import grid_run
+from rag.desk.grid import GridRow
+from rag.desk.grid_file import GridColumn
 from rag.engine import Engine
 from rag.evaluation.corpus import fill
 from rag.evaluation.set_files import json_lines
+from rag.filters import Condition
 from rag.models.cascade import Cascade, ReadState
 from rag.parsing.load import load_data
 from rag.protocols import Reader
@@ -164,6 +171,28 @@ def by_answer(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
         yield engine.ask(one.question).verdict or NONE
 
 
+def by_cell(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
+    """The verdict of each question's cell, in a grid whose columns ask for yes or no."""
+    documents = {document.id: document for document in engine.store.documents()}
+    rows = {
+        one.name: GridRow(
+            key=one.name,
+            title=documents[one.name].title,
+            filter=(Condition("document", "=", one.name),),
+            sha256=documents[one.name].sha256,
+        )
+        for one in asked
+    }
+    said: dict[str, str] = {}
+    for name, row in rows.items():
+        questions = [one.question for one in asked if one.name == name]
+        columns = [GridColumn(question, question, "yes_no") for question in questions]
+        for cell in grid_run.ask(engine, [grid_run.Due(row, column, None) for column in columns]):
+            verdict = cell.typed.verdict if cell.typed and cell.state == "answered" else None
+            said[cell.column] = verdict or NONE
+    yield from (said[one.question] for one in asked)
+
+
 def by_head(reader: Reader, asked: Sequence[Asked]) -> Iterator[str]:
     """What the verdict head says of each text as one passage."""
     for one in asked:
@@ -251,6 +280,7 @@ def fitted(engine: Engine, asked: Sequence[Asked]) -> dict[str, Any]:
 @click.option("--reader", envvar="RAG_READER", default="accurate", help="Reader, as in RAG_READER.")
 @click.option("--most", default=100, help="Questions of each part and label.")
 @click.option("--others", default=300, help="Questions whose texts are indexed beside these.")
+@click.option("--cells", is_flag=True, help="Ask as yes/no columns of a grid.")
 @click.option("--head", is_flag=True, help="Ask the verdict head about each whole text.")
 @click.option("--fit", is_flag=True, help="Choose the thresholds on the questions for fitting.")
 @OUT
@@ -260,6 +290,7 @@ def main(
     reader: str,
     most: int,
     others: int,
+    cells: bool,
     head: bool,
     fit: bool,
     out: Path | None,
@@ -283,12 +314,13 @@ def main(
             continue
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings.load(index=Path(folder), reader=reader)
-            engine = engine_of([*asked, *part[:others]], settings)
+            engine = engine_of(asked if cells else [*asked, *part[:others]], settings)
             with closing(engine.store):
                 if fit:
                     result |= fitted(engine, asked)
                 else:
-                    result[name] = figures(asked, list(by_answer(engine, asked)))
+                    says = by_cell if cells else by_answer
+                    result[name] = figures(asked, list(says(engine, asked)))
     finished(result, out)
 
 

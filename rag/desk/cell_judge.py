@@ -111,6 +111,12 @@ class CellValue:
     around: Surroundings
     ranked: Ranked
     probability: float = 0.0
+    against: float = 0.0
+    """The probability of the likeliest other verdict of its cell, in a column of yes and no."""
+
+    @property
+    def verdict(self) -> YesNo | None:
+        return self.typed.verdict if self.typed else None
 
     @functools.cached_property
     def says(self) -> str:
@@ -118,8 +124,8 @@ class CellValue:
         typed = self.typed
         if typed is None:
             return normalize(self.text)
-        if typed.verdict:
-            return typed.verdict
+        if self.verdict:
+            return self.verdict
         if typed.iso or typed.number is not None:
             return f"{typed.iso} {typed.number} {typed.upper} {typed.unit}"
         return normalize(typed.text)
@@ -130,7 +136,9 @@ class CellJudge:
     """A fitted model of whether a value is right, with its thresholds.
 
     A value is given from `answered_from` on, and as a guess from `unsure_from` on. Between both of
-    `undecided` the large reader reads a cell that the small one has read.
+    `undecided` the large reader reads a cell that the small one has read, and also where two
+    verdicts are as likely as that: they exclude each other, and the small reader knows no
+    conditions.
     """
 
     model: Logistic
@@ -155,20 +163,52 @@ class CellJudge:
             raise ModelError(f"the judge of cells {path} cannot be read: {error}", again) from error
 
     def best(
-        self, row: Sequence[CellReading], numbers: Sequence[int], vectors_of: TextVectors
+        self,
+        row: Sequence[CellReading],
+        numbers: Sequence[int],
+        vectors_of: TextVectors,
+        is_lenient: bool = False,
     ) -> list[CellValue | None]:
         """The likeliest value of each cell of a document that is among `numbers`, with its
-        probability; None for a cell without a value of its type.
+        probability; None for a cell without a value of its type. If it `is_lenient`, yes and yes on
+        a condition are one verdict.
         """
         judged = JudgedRow(row, vectors_of)
-        likeliest: list[CellValue | None] = []
+        found: list[CellValue | None] = []
         for number in numbers:
             probable = [
                 replace(value, probability=self.model(judged.features(number, value)))
                 for value in judged.values[number]
             ]
-            likeliest.append(max(probable, key=lambda value: value.probability, default=None))
-        return likeliest
+            found.append(likeliest(probable, is_lenient))
+        return found
+
+    def is_decided(self, value: CellValue) -> bool:
+        """Whether the small reader decides a cell with this value."""
+        low, high = self.undecided
+        return not low <= value.probability < high and value.against < low
+
+
+def likeliest(values: Sequence[CellValue], is_lenient: bool) -> CellValue | None:
+    """The likeliest value, with how likely another verdict is. If it `is_lenient`, the
+    probabilities of yes and of yes on a condition, which exclude each other, are added, and the one
+    with the shorter quote stands for both.
+    """
+    best_of: dict[YesNo | None, CellValue] = {}
+    for value in sorted(values, key=lambda value: value.probability):
+        best_of[value.verdict] = value
+    if is_lenient and "yes" in best_of and "condition" in best_of:
+        agreeing = best_of.pop("yes"), best_of.pop("condition")
+        shorter = min(agreeing, key=lambda value: (len(value.citations), -value.probability))
+        together = min(1.0, sum(value.probability for value in agreeing))
+        best_of[shorter.verdict] = replace(shorter, probability=together)
+
+    ranked = sorted(best_of.values(), key=lambda value: -value.probability)
+    if not ranked:
+        return None
+    best, *others = ranked
+    verdicts = [value.probability for value in others if best.verdict and value.verdict]
+    return replace(best, against=max(verdicts, default=0.0))
 
 
 @functools.lru_cache(1)
@@ -253,6 +293,8 @@ def values(cell: CellReading) -> list[CellValue]:
         if (read == MOST and not is_own) or not says_something(candidate):
             continue
         if cell.kind == "text" and cell.source.is_several(candidate):
+            continue
+        if cell.kind == "list" and candidate.verdict:
             continue
         words = said(candidate, cell.reading.documents)
         value = _value(cell, ranked, words) if words.text and words.citations else None

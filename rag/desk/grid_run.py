@@ -137,12 +137,12 @@ def refresh(
             yield Refreshed(name, 0, error.message)
 
 
-def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
+def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[Cell]:
     """Ask cells together. Those whose evidence is unchanged are left out.
 
     For a cell of one document the small reader reads a few passages, and the large one reads those
-    of the cells that it does not decide. A cell of several documents is asked like a single
-    question.
+    of the cells that it does not decide. If it `is_lenient`, yes and yes on a condition are one
+    verdict. A cell of several documents is asked like a single question.
     """
     questions = queries(part)
     found = engine.find_many(questions)
@@ -166,7 +166,7 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
         n: cell(engine, part[n], answer, results[n])
         for n, answer in zip(several, answers, strict=True)
     }
-    judged = _judged(engine, part, questions, results, single)
+    judged = _judged(engine, part, questions, results, single, is_lenient)
     cells |= {n: _of_document(engine, part[n], results[n], judged[n]) for n in single}
     return [_version(replace(cells[n], digest=digests[n]), part[n]) for n in changed]
 
@@ -177,6 +177,7 @@ def _judged(
     questions: Sequence[Query],
     results: Sequence[Found],
     numbers: Sequence[int],
+    is_lenient: bool,
 ) -> dict[int, CellValue | None]:
     """The likeliest value of each of these cells of one document."""
     judge = _judge(engine)
@@ -190,15 +191,15 @@ def _judged(
     readings: dict[int, CellReading] = {}
     judged: dict[int, CellValue | None] = dict.fromkeys(numbers)
     left = [n for n in numbers if part[n].row.key in sources]
-    low, high = judge.undecided
     for stage in [engine.quick, engine] if engine.quick else [engine]:
         asked = [(questions[n], results[n], sources[part[n].row.key]) for n in left]
         readings |= zip(left, read(stage, [part[n].column.type for n in left], asked), strict=True)
         for row in rows:
             own = [at for at, n in enumerate(row) if n in left]
-            best = judge.best([readings[n] for n in row if n in readings], own, vectors_of)
+            together = [readings[n] for n in row if n in readings]
+            best = judge.best(together, own, vectors_of, is_lenient)
             judged |= {row[at]: value for at, value in zip(own, best, strict=True)}
-        left = [n for n in left if (value := judged[n]) and low <= value.probability < high]
+        left = [n for n in left if (value := judged[n]) and not judge.is_decided(value)]
     return judged
 
 

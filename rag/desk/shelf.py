@@ -145,7 +145,7 @@ def _cells(
         for one in documents
     ]
     cells: dict[str, dict[str, Cell]] = {}
-    for cell in grid_run.ask(engine, to_ask) if to_ask else []:
+    for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else []:
         cells.setdefault(cell.row, {})[cell.column] = cell
     return cells
 
@@ -165,7 +165,7 @@ def _row(
         else:
             asked = cells[str(number)]
             verdict = _verdict(asked, column)
-            cell = _shown(asked, document)
+            cell = _shown(asked, column, document)
             if verdict == "counted" and column.test.kind == "unsaid":
                 cell = _unsaid(document)
             elif verdict == "silent":
@@ -210,9 +210,9 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     """Whether the quoted sentence shares a word with what is asked of each document; one that says
     all of it and denies nothing shows no "no".
     """
-    match = _ASKED.match(column.question)
-    stems = content_words(match["predicate"] if match else column.question)
-    sentence = cell.quotes[0].sentence if cell.quotes else ""
+    stems = _asked_stems(column)
+    quote = _telling(cell, column)
+    sentence = quote.sentence if quote else ""
     share = coverage(stems, sentence, empty=1.0)
     is_no = cell.typed is not None and cell.typed.yes is False
     if is_no and share == 1.0:
@@ -220,16 +220,28 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     return share > 0
 
 
+def _asked_stems(column: ShelfColumn) -> frozenset[str]:
+    """The stems of what is asked of each document, without those that name it."""
+    match = _ASKED.match(column.question)
+    return content_words(match["predicate"] if match else column.question)
+
+
+def _telling(cell: Cell, column: ShelfColumn) -> Citation | None:
+    """The quote with most of the words that are asked for: a verdict may quote a neighbour, too."""
+    stems = _asked_stems(column)
+    return max(cell.quotes, key=lambda quote: coverage(stems, quote.sentence), default=None)
+
+
 def _is_for_each(quote: Citation) -> bool:
     return bool(_EACH.match(quote.sentence[quote.end - quote.sentence_start :]))
 
 
-def _shown(cell: Cell, document: Document) -> GridAnswerCell:
+def _shown(cell: Cell, column: ShelfColumn, document: Document) -> GridAnswerCell:
     citation = None
-    for quote in cell.quotes[:1]:
-        if document.text[quote.start : quote.end] == quote.quote:
-            sentence = (quote.sentence_start, quote.sentence_end)
-            citation = quoted(document, quote.start, quote.end, sentence)
+    quote = _telling(cell, column) if column.type == "yes_no" else next(iter(cell.quotes), None)
+    if quote and document.text[quote.start : quote.end] == quote.quote:
+        sentence = (quote.sentence_start, quote.sentence_end)
+        citation = quoted(document, quote.start, quote.end, sentence)
     return GridAnswerCell(cell.state, cell.value, cell.probability, cell.typed, citation)
 
 

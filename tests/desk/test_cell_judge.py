@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from rag.answering.candidate import Candidate
+from rag.answering.compose import Ranked
+from rag.answering.judge import Logistic
 from rag.desk import cell_judge
-from rag.desk.cell_judge import CellJudge
+from rag.desk.cell_judge import CellJudge, CellValue, likeliest
 from rag.desk.fields import fields
 from rag.errors import ModelError
+from rag.meaning.values import Surroundings, typed_value
+from rag.types import Citation, YesNo, in_a_cell
 from tests.fakes import document
 
 FORM = """Pilot's name: Ada Lindgren
@@ -42,3 +47,39 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(ModelError, match=r"cell_judge\.json"):
         CellJudge.load(path)
+
+
+def verdict(says: YesNo, probability: float, quotes: int = 1) -> CellValue:
+    words = in_a_cell(says)
+    quote = Citation("d", "D", (), "", "0", 0, 4, "Dogs", 0, 4, "Dogs", None)
+    ranked = Ranked(Candidate("yes_no", "yes_no", (), verdict=says), probability)
+    typed = typed_value(words, "yes_no")
+    return CellValue(words, typed, (quote,) * quotes, Surroundings(), ranked, probability)
+
+
+JUDGE = CellJudge(Logistic({}, 0.0), 0.5, 0.4, undecided=(0.3, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("values", "is_decided"),
+    [
+        ([verdict("yes", 0.9), verdict("no", 0.1)], True),
+        ([verdict("yes", 0.9), verdict("no", 0.8)], False),
+        ([verdict("yes", 0.6)], False),
+        ([verdict("yes", 0.2), verdict("no", 0.1)], True),
+    ],
+)
+def test_two_likely_verdicts_are_undecided(values: list[CellValue], is_decided: bool) -> None:
+    best = likeliest(values, is_lenient=False)
+    assert best is not None
+    assert (best.verdict, JUDGE.is_decided(best)) == ("yes", is_decided)
+
+
+def test_yes_and_yes_on_a_condition_add_up_where_both_count() -> None:
+    values = [verdict("yes", 0.3, quotes=2), verdict("condition", 0.25), verdict("no", 0.4)]
+    strict, lenient = likeliest(values, is_lenient=False), likeliest(values, is_lenient=True)
+    assert strict is not None
+    assert lenient is not None
+    assert (strict.verdict, strict.probability) == ("no", 0.4)
+    assert (lenient.verdict, lenient.probability) == ("condition", 0.55), "the shorter quote"
+    assert likeliest([], is_lenient=True) is None

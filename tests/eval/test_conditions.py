@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 
-from eval.experiments.conditions import Asked, by_head, figures, gold, score, some
+from eval.experiments.conditions import Asked, by_cell, by_head, figures, gold, score, some
 from eval.scripts import GOLD
+from rag import build
 from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
+from rag.settings import Settings
 from tests import tiny
+from tests.answering.readings import Prefers
+from tests.fakes import BagOfWordsEmbedder, document
+from tests.small_index import add, new_store
 
 COLLECTIONS = Path(os.environ.get("RAG_COLLECTIONS", "data/collections"))
 LABELS = {"yes", "no", "condition", "not_said"}
@@ -105,6 +110,16 @@ def test_verdicts_are_counted_by_what_they_should_be() -> None:
 def test_the_verdict_head_is_asked_about_a_whole_text(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
     assert list(by_head(reader, [asked("rules", "condition")])) == ["condition"]
+
+
+def test_questions_are_columns_of_a_grid(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "index")
+    add(store, document("Dogs may swim on Sundays. Bring a towel.", "pool.md"))
+    reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
+    settings = Settings(index=tmp_path / "index", embedder="bag-of-words", threshold=0.15)
+    pool = build.assemble(settings, store, BagOfWordsEmbedder(), reader, Prefers("yes_no"))
+    assert list(by_cell(pool, [asked("rules", "condition")])) == ["condition"]
+    store.close()
 
 
 def test_questions_for_fitting_are_none_of_those_for_reporting() -> None:
