@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from rag.answering.candidate import Candidate
-from rag.answering.compose import MOST_ALTERNATIVES, Ranked, Ruling, compose, rank
+from rag.answering.compose import (
+    MOST_ALTERNATIVES,
+    Ranked,
+    Ruling,
+    compose,
+    halves,
+    rank,
+    together,
+    with_candidate,
+)
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.proofs import PROOFS, with_proofs
@@ -24,7 +34,7 @@ from rag.protocols import Filter, Reader, ReaderOutput
 from rag.query import Query
 from rag.retrieval import TRIES, RetrievalResult, Retriever
 from rag.settings import Settings
-from rag.types import TALK, Answer, Document, Hit
+from rag.types import GRID, TALK, Answer, Document, Hit
 
 if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
@@ -287,7 +297,10 @@ class Engine:
                     queries, found, states, readings, shelved, strict=True
                 )
             ]
-        return [self._of_likeliest(query, one) for query, one in zip(queries, answers, strict=True)]
+        return [
+            self._of_halves(query, self._of_likeliest(query, answer))
+            for query, answer in zip(queries, answers, strict=True)
+        ]
 
     def rank_many(
         self, queries: Sequence[Query], found: Sequence[Found]
@@ -335,6 +348,29 @@ class Engine:
             if other.text is not None and other.form != TALK and weighted >= threshold:
                 threshold, chosen = weighted, other
         return chosen
+
+    def _of_halves(self, query: Query, answer: Answer) -> Answer:
+        """The answer; to a question such as "When and where is the fair?" the sentences that answer
+        both, if one document does, and if both probabilities together reach the threshold.
+        """
+        asked = halves(answer.understood or answer.question)
+        in_time = query.deadline is None or time.monotonic() < query.deadline
+        if not asked or query.form or answer.form in (TALK, GRID) or not in_time:
+            return answer
+        parts = self.ask_many([replace(query, question=text, others=()) for text in asked])
+        candidate = together(parts)
+        confidence = math.prod(part.confidence for part in parts)
+        if candidate is None or confidence < self.threshold:
+            return answer
+
+        name = candidate.places[0].document_id
+        document = self.store.document(name)
+        cited = {c.sha256 for part in parts for c in part.citations if c.document_id == name}
+        if document is None or cited != {document.sha256}:
+            return answer  # the document has changed meanwhile
+        disputed = tuple(side for part in parts for side in part.conflicts)
+        in_both = with_candidate(answer, candidate, confidence, {name: document})
+        return replace(in_both, conflicts=disputed)
 
     def _compose(
         self,

@@ -6,23 +6,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.conflicts import LEAST_SHARE, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
-from rag.answering.proposals import MOST_POINTED, span_candidate
+from rag.answering.proposals import MOST_POINTED, compared, span_candidate
 from rag.answering.proposals import candidates as proposals_of
 from rag.answering.reading import Reading
-from rag.answering.receipts import Asked
+from rag.answering.receipts import Asked, answer_digest
 from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
-from rag.meaning.words import FUNCTION_WORDS, normalize
+from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
 from rag.structure import pointed_to
-from rag.types import LEAST_SHOWN, Alternative, Answer, Place
+from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
 MOST_ALTERNATIVES = 3
 _LONGEST_GUESS = 80
@@ -32,6 +32,9 @@ _OF_A_CLAUSE = re.compile(
     re.IGNORECASE,
 )
 """What is before a number that numbers a part of a document: nothing, or the kind of part."""
+_COMPARES = 0.5
+"""Probability of a comparison from which on a side that is missing is named."""
+_IN_SENTENCES = ("span", "sentences")
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
     "only the nearest are read"
@@ -103,7 +106,8 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         disputed = _conflicts(winner, reading, ruling)
         newest = _newest(winner, disputed, reading, ruling.threshold)
         disputed = [one for one in (winner, *disputed) if one is not newest] if disputed else []
-        winner = replace(newest, candidate=_led_on(newest.candidate, reading))
+        completed = _of_one_side(_led_on(newest.candidate, reading), reading)
+        winner = replace(newest, candidate=completed)
         words, reason = said(winner.candidate, reading.documents), None
         others = _alternatives(ranked[1:], reading, ruling.alternatives, winner.candidate)
     else:
@@ -130,6 +134,86 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
     )
 
 
+_ASKS = r"when|where|who|how (?:much|many|long|often)|(?:at )?what time"
+_TWO = re.compile(rf"\W*(?P<one>{_ASKS}),? and (?P<other>{_ASKS}) (?P<rest>.+)", re.I | re.S)
+
+
+def halves(question: str) -> tuple[str, ...]:
+    """The two questions in "When and where is the fair?"; () if it is not such a question."""
+    match = _TWO.fullmatch(question)
+    return tuple(f"{match[word]} {match['rest']}" for word in ("one", "other")) if match else ()
+
+
+def together(answers: Sequence[Answer]) -> Candidate | None:
+    """The sentences of several answers, in the order of the document that has all of them; None
+    without such a document, or if an answer is a longer list, a verdict or an overview.
+    """
+    if not all(
+        answer.text
+        and (answer.form in _IN_SENTENCES or (answer.form == "list" and len(answer.pieces) == 1))
+        for answer in answers
+    ):
+        return None
+    by_answer = [_cited(answer) for answer in answers]
+    named = [{citation.document_id for citation in citations} for citations in by_answer]
+    common = next(
+        (c.document_id for c in by_answer[0] if c.document_id in set.intersection(*named)), ""
+    )
+    places = {
+        Place(common, citation.sentence_start, citation.sentence_end)
+        for citations in by_answer
+        for citation in citations
+        if citation.document_id == common
+    }
+    ordered = sorted(places, key=lambda place: place.start)
+    return Candidate("sentences", "together", tuple(ordered)) if common else None
+
+
+def with_candidate(
+    answer: Answer, candidate: Candidate, confidence: float, documents: Mapping[str, Document]
+) -> Answer:
+    """The answer in the words of another candidate."""
+    words = said(candidate, documents)
+    receipt = answer.receipt
+    if receipt:
+        digests = {name: document.sha256 for name, document in documents.items()}
+        receipt = replace(
+            receipt,
+            answer=answer_digest(words.text, words.citations),
+            documents={**receipt.documents, **digests},
+        )
+    others = [
+        other
+        for other in answer.alternatives
+        if not any(
+            Place(c.document_id, c.start, c.end).overlaps(place)
+            for c in other.citations
+            for place in candidate.places
+        )
+    ]
+    return replace(
+        answer,
+        text=words.text,
+        confidence=confidence,
+        citations=words.citations,
+        alternatives=tuple(others),
+        abstention_reason=None,
+        value=words.value,
+        receipt=receipt,
+        documents=words.documents,
+        form=candidate.form,
+        pieces=words.pieces,
+        more=words.more,
+    )
+
+
+def _cited(answer: Answer) -> Sequence[Citation]:
+    """Where the answer stands: words may stand in several documents."""
+    if answer.form == "span":
+        return answer.citations
+    return [piece.citation for piece in answer.pieces]
+
+
 def _led_on(candidate: Candidate, reading: Reading) -> Candidate:
     """An answer in sentences with the beginning of the section that it names ("see Reporting")."""
     if candidate.form != "sentences":
@@ -145,6 +229,32 @@ def _led_on(candidate: Candidate, reading: Reading) -> Candidate:
     return replace(candidate, places=(*candidate.places, *dict.fromkeys(added)))
 
 
+def _lone_side(reading: Reading) -> tuple[str, str] | None:
+    """Of the two sides that a question compares, the one that passages are about, and the one that
+    none has a word of its own of; None if there are not just these.
+    """
+    if reading.form_odds.get("comparison", 0.0) < _COMPARES:
+        return None
+    names = compared(reading.question)
+    if not names:
+        return None
+    found = " ".join(f"{hit.passage.context} {hit.passage.text}" for hit in reading.hits)
+    words, in_text = [singular_words(name) for name in names], singular_words(found)
+    has_own = [bool((own - other) & in_text) for own, other in zip(words, words[::-1], strict=True)]
+    if has_own == [True, False]:
+        return names[0], names[1]
+    return (names[1], names[0]) if has_own == [False, True] else None
+
+
+def _of_one_side(candidate: Candidate, reading: Reading) -> Candidate:
+    """Sentences that answer half of a comparison, labelled with the side that they are about."""
+    lone = _lone_side(reading) if candidate.form == "sentences" else None
+    if lone is None:
+        return candidate
+    places = tuple(replace(place, label=lone[0]) for place in candidate.places)
+    return replace(candidate, form="comparison", places=places)
+
+
 def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
     """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
     if asked.query.filter and not reading.hits:
@@ -154,6 +264,8 @@ def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling)
     odds = reading.form_odds
     if odds and max(odds, key=lambda name: odds[name]) == NEEDS_ALL:
         return ALL_NEEDED
+    if lone := _lone_side(reading):
+        return f'nothing was found about "{lone[1]}", only about "{lone[0]}"'
     if refused.probability < LEAST_SHOWN or not says_something(refused.candidate):
         return "no passage answers it"
     guess = " ".join(refused.candidate.pieces(reading.documents)[0].text.split())

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import MAX_CITATIONS, cite
-from rag.answering.compose import Ruling
+from rag.answering.compose import Ruling, halves, together
 from rag.ingestion.chunking import split
 from rag.types import Hit, Place, Span
-from tests.answering.readings import Prefers, composed, reading_of, span
+from tests.answering.readings import Prefers, composed, reading_of, span, texts
 from tests.answering.readings import answer_of as answer
 from tests.fakes import BagOfWordsEmbedder, document
 
@@ -192,3 +192,43 @@ def test_an_answer_that_points_to_a_section_leads_on_to_it() -> None:
     answer = composed(reading, Ruling(Prefers("run"), 0.5, 3))
     assert answer.text == "Call us. Else see Reports. […] Write by May."
     assert [piece.citation.headings for piece in answer.pieces][-1] == ("2 Reports",)
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("When and where is it?", ("When is it?", "where is it?")),
+        ("how much and how often do we pay", ("how much do we pay", "how often do we pay")),
+        ("At what time, and where, is it?", ()),
+        ("When is it, and where?", ()),
+        ("Who and what are they?", ()),
+    ],
+)
+def test_a_question_for_two_things_has_two_halves(question: str, parts: tuple[str, ...]) -> None:
+    assert halves(question) == parts
+
+
+def test_answers_from_one_document_are_given_together() -> None:
+    fair = document("The fair is in May. Bring cups. It is in the barn.", "fair")
+    other = document("The fair is in May.", "other")
+    when = answer("When?", [other, fair], [span(fair, "May", 9.0), span(other, "May", 9.0)])
+    where = answer("Where?", [fair], [span(fair, "the barn", 9.0)])
+    both = together([where, when])
+    assert both is not None
+    assert texts(both, fair) == ["The fair is in May.", "It is in the barn."]
+    elsewhere = answer("When?", [other], [span(other, "May", 9.0)])
+    assert together([elsewhere, where]) is None
+    assert together([where, answer("When?", [other], [span(other, "May", -9.0)])]) is None
+
+
+def test_a_comparison_says_which_side_was_not_found() -> None:
+    hire = document("A kayak costs 14 euros an hour. It is red.", "hire")
+    reading = reading_of(hire, [0.9, 0.1], question="What is cheaper, a kayak or a canoe?")
+    reading = replace(reading, form_odds={"comparison": 0.9, "sentences": 0.1})
+    refused = composed(reading, Ruling(Prefers("none"), 0.5, 3))
+    assert refused.abstention_reason == 'nothing was found about "a canoe", only about "a kayak"'
+    half = composed(reading, Ruling(Prefers("sentence"), 0.5, 3))
+    assert (half.text, half.pieces[0].label) == ("A kayak costs 14 euros an hour.", "a kayak")
+    found = replace(reading, question="What is cheaper, a kayak or a red one?")
+    reason = composed(found, Ruling(Prefers("none"), 0.5, 3)).abstention_reason or ""
+    assert "nothing was found" not in reason
