@@ -508,10 +508,11 @@ OUTCOMES = ("counted", "other", "unsure", "silent", "unreadable", "waiting")
 class GridAnswer:
     """The small grid behind an answer over the whole shelf.
 
-    `kind` names its documents, as in "contracts"; `operation` is "list", "count", "sum", "most",
-    "least" or "difference". A column has `question`, `type` and `test`, which a value must pass for
-    its document to be counted. `definition` is that of a grid with the same questions; if there are
-    more documents than are asked at once, no row was asked, and it is the way to ask them.
+    `kind` names its documents, as in "contracts"; `operation` is "list", "count", "all", "any",
+    "sum", "most", "least" or "difference". A column has `question`, `type` and `test`, which a
+    value must pass for its document to be counted. `definition` is that of a grid with the same
+    questions; if there are more documents than are asked at once, no row was asked, and it is the
+    way to ask them.
     """
 
     kind: str

@@ -20,7 +20,7 @@ from rag.meaning.values import typed_value
 from rag.meaning.words import AUXILIARIES, PREPOSITIONS, STOP_WORDS, WORD, fold, singular
 from rag.types import Document
 
-Operation = Literal["list", "count", "sum", "most", "least", "difference"]
+Operation = Literal["list", "count", "all", "any", "sum", "most", "least", "difference"]
 NAMED = "named documents"
 """The kind of documents that are named one by one."""
 LONGEST = 300
@@ -245,6 +245,11 @@ _WHICH = re.compile(
 )
 
 
+_WHETHER = re.compile(
+    r"(?P<lead>do|does|are|is|have|has|can|may|must|should|will) (?P<every>all|every|each|any)"
+    rf"(?: (?:one|single))?(?: of)? {_OF_ALL}(?P<rest>.+)",
+    re.IGNORECASE,
+)
 _UNNAMED = re.compile(r"(?:what|where|which ones?) (?P<rest>.+)", re.IGNORECASE)
 _ENDING = re.compile(
     r"(?:ends?|expires?|finish(?:es)?|stops?|lapses?|runs? out|(?:is|are|'s) (?:up|over))"
@@ -294,9 +299,25 @@ def understand(question: str, kinds: Kinds) -> ShelfQuestion | None:
         return replace(asked, operation="count") if asked and asked.operation == "list" else None
     if (match := _WHICH.fullmatch(text)) and (read := _listed(match["rest"], kinds)):
         return read
+    if match := _WHETHER.fullmatch(text):
+        return _whether(match, kinds)
     if match := _UNNAMED.fullmatch(text):
         return _of_agreements(match["rest"], kinds)
     return None
+
+
+def _whether(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
+    """ "Do all policies cover floods?", "is any lease renewed automatically?" """
+    parts = _split(match["rest"], kinds)
+    if parts is None:
+        return None
+    before, kind, predicate = parts
+    lead = match["lead"].lower()
+    said = predicate if lead in ("do", "does") else f"{lead} {predicate}"
+    asked = _listed(" ".join(filter(None, (before, kind, said))), kinds)
+    if asked is None or asked.operation != "list":
+        return None
+    return replace(asked, operation="any" if match["every"].lower() == "any" else "all")
 
 
 def _compared(text: str, kinds: Kinds) -> ShelfQuestion | None:

@@ -203,11 +203,13 @@ def _verdict(cell: Cell, column: ShelfColumn) -> str:
     return "unsure" if passes is None else "counted" if passes else "other"
 
 
+_SHARED = 0.4
+"""Share of the words asked for that a sentence needs to show a verdict."""
 _ASKED = re.compile(r"^\w+ the \w+ (?P<predicate>.+)\?$")
 
 
 def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
-    """Whether the quoted sentence shares a word with what is asked of each document; one that says
+    """Whether the quoted sentence has enough words of what is asked of each document; one that says
     all of it and denies nothing shows no "no".
     """
     stems = _asked_stems(column)
@@ -217,7 +219,7 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     is_no = cell.typed is not None and cell.typed.yes is False
     if is_no and share == 1.0:
         return not DENIALS.isdisjoint(word_set(sentence)) or "n't" in sentence
-    return share > 0
+    return share >= _SHARED
 
 
 def _asked_stems(column: ShelfColumn) -> frozenset[str]:
@@ -340,10 +342,14 @@ def _confidence(grid: GridAnswer) -> float:
 
 def _outcome(question: ShelfQuestion, grid: GridAnswer) -> _Outcome:
     counted = tuple(row for row in grid.rows if row.outcome == "counted")
+    others = tuple(row for row in grid.rows if row.outcome == "other")
     waiting = grid.counts["waiting"]
     if waiting and question.operation != "list":
         reason = f"{waiting} of {len(grid.rows)} documents were not asked before the deadline"
         return _Outcome(reason=reason)
+    if question.operation == "all" and others:
+        text = f"No. Otherwise in {len(others)} of {len(grid.rows)} documents"
+        return _Outcome(text, others, Value("boolean", text, yes=False))
     if not counted:
         surely = " for sure" if grid.counts["unsure"] else ""
         return _Outcome(reason=f"none of {len(grid.rows)} documents says so{surely}")
@@ -351,6 +357,11 @@ def _outcome(question: ShelfQuestion, grid: GridAnswer) -> _Outcome:
         lead = f"{len(counted)} of {len(grid.rows)} documents"
         number = Value("number", lead, number=float(len(counted)), unit="document")
         return _Outcome(lead, counted, number if question.operation == "count" else None)
+    if question.operation in ("all", "any"):
+        is_sure = question.operation == "any" or len(counted) == len(grid.rows)
+        lead = f"{len(counted)} of {len(grid.rows)} documents"
+        text = f"Yes. {lead}" if is_sure else f"{lead}, and no other says otherwise"
+        return _Outcome(text, counted, Value("boolean", text, yes=True) if is_sure else None)
     return (
         _summed(question, counted) if question.operation == "sum" else _ordered(question, counted)
     )

@@ -234,7 +234,7 @@ class GridAnswerSchema(BaseModel):
     """
 
     kind: str = Field(examples=["contracts"])
-    operation: str = Field(description="list, count, sum, most, least or difference.")
+    operation: str = Field(description="list, count, all, any, sum, most, least or difference.")
     columns: list[GridColumnSchema]
     rows: list[GridAnswerRowSchema]
     counts: dict[str, int] = Field(description="Rows by outcome.")

@@ -56,6 +56,24 @@ def test_documents_are_listed_with_their_quotes(engine: Engine) -> None:
     assert outcomes(engine, "Which leases end in 2026?") == expected
 
 
+def test_all_and_any_are_answered_with_the_documents_that_decide(engine: Engine) -> None:
+    put_leases(engine, **ENDS)
+    answer = engine.ask("Do all leases end in 2026?")
+    assert answer.text == "No. Otherwise in 1 of 4 documents\nLease oak: 2030"
+    assert answer.verdict == "no"
+    answer = engine.ask("Do any leases end in 2026?")
+    assert answer.text == "Yes. 2 of 4 documents\nLease elm: 2026\nLease fir: 2026"
+    assert answer.verdict == "yes"
+    assert engine.ask("Do any leases end in 2031?").text is None
+
+
+def test_all_is_open_while_a_document_is_silent(engine: Engine) -> None:
+    put_leases(engine, elm=ENDS["elm"], fir=ENDS["fir"], ash=ENDS["ash"])
+    answer = engine.ask("Do all leases end in 2026?")
+    assert (answer.text or "").startswith("2 of 3 documents, and no other says otherwise\n")
+    assert answer.verdict is None
+
+
 def test_the_json_has_the_cells_and_the_counts(engine: Engine) -> None:
     put_leases(engine, **ENDS)
     answer = engine.ask("Which leases end in 2026?").to_dict()
