@@ -15,7 +15,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
 from rag.answering.candidate import quoted
-from rag.claims.quoted_text import CanonicalText, Fragment, Token, canonical
+from rag.claims.quoted_text import CanonicalText, QuotedText, Token, canonical
 from rag.meaning.sentences import Offsets
 from rag.meaning.stems import stem_words
 from rag.meaning.words import STOP_WORDS
@@ -65,9 +65,9 @@ class Excerpt:
         sentence = (max(sentence_start, least), min(sentence_end, most))
         return quoted(self.document, self.start, self.end, sentence)
 
-    def matches(self, fragment: Fragment) -> Iterator[Excerpt]:
-        """Where the excerpt has the fragment word for word, in order."""
-        for match in fragment.matches(self.content):
+    def matches(self, quoted: QuotedText) -> Iterator[Excerpt]:
+        """Where the excerpt has the quoted text word for word, in order."""
+        for match in quoted.matches(self.content):
             yield Excerpt(
                 document=self.document,
                 start=self.start + match.start,
@@ -89,30 +89,30 @@ def block_or_cell(document: Document, offset: int) -> Offsets:
     return offset, offset + 1
 
 
-def longest_beginning(fragment: Fragment, excerpt: Excerpt) -> tuple[int, Excerpt | None]:
-    """(number of words, place) of the longest beginning of a fragment that the excerpt has word for
-    word.
+def longest_beginning(quoted: QuotedText, excerpt: Excerpt) -> tuple[int, Excerpt | None]:
+    """(number of words, place) of the longest beginning of a quoted text that the excerpt has word
+    for word.
     """
 
     def place(size: int) -> Excerpt | None:
-        return next(excerpt.matches(fragment.part(0, size)), None)
+        return next(excerpt.matches(quoted.part(0, size)), None)
 
-    sizes = range(1, len(fragment.tokens) + 1)
+    sizes = range(1, len(quoted.tokens) + 1)
     size = bisect_left(sizes, True, key=lambda size: place(size) is None)
     return size, place(size)
 
 
 def closest(
-    fragment: Fragment, excerpts: Sequence[Excerpt], cited: Collection[str]
+    quoted: QuotedText, excerpts: Sequence[Excerpt], cited: Collection[str]
 ) -> Excerpt | None:
-    """The place that is most similar to the fragment; one in a document that is `cited`, by its id,
-    if others are hardly more similar.
+    """The place that is most similar to the quoted text; one in a document that is `cited`, by its
+    id, if others are hardly more similar.
     """
 
     def preference(place: Excerpt) -> float:
         return place.likeness + (_CITED_BONUS if place.document.id in cited else 0.0)
 
-    aligned = (_align(fragment, excerpt) for excerpt in excerpts)
+    aligned = (_align(quoted, excerpt) for excerpt in excerpts)
     return max((place for place in aligned if place), key=preference, default=None)
 
 
@@ -132,9 +132,9 @@ class _Step(NamedTuple):
     document_end: int
 
 
-def _align(fragment: Fragment, excerpt: Excerpt) -> Excerpt | None:
-    """The place in an excerpt that is most similar to the fragment; None if they share no word."""
-    words, document_words = fragment.tokens, excerpt.content.tokens
+def _align(quoted: QuotedText, excerpt: Excerpt) -> Excerpt | None:
+    """The place in an excerpt that is most similar to the quotation; None if they share no word."""
+    words, document_words = quoted.tokens, excerpt.content.tokens
     core = _core(_steps(words, document_words))
     if not core:
         return None
@@ -155,7 +155,7 @@ def _align(fragment: Fragment, excerpt: Excerpt) -> Excerpt | None:
         document=excerpt.document,
         start=excerpt.start + aligned[0].start,
         end=excerpt.start + aligned[-1].end,
-        differs=tuple(_differences(fragment, excerpt.content, steps)),
+        differs=tuple(_differences(quoted, excerpt.content, steps)),
         likeness=min(_MOST_LIKE, likeness),
     )
 
@@ -247,14 +247,14 @@ def _weight(words: Sequence[Token]) -> float:
 
 
 def _differences(
-    fragment: Fragment, content: CanonicalText, steps: Sequence[_Step]
+    quoted: QuotedText, content: CanonicalText, steps: Sequence[_Step]
 ) -> Iterator[tuple[str, str]]:
     """Pairs (the quotation's words, the document's words) that are not the same; equal words may
     have other capitals, or other signs after them.
     """
     for step in steps:
         if step.kind != "equal":
-            words = _in_one_line(fragment.text, fragment.tokens, step.start, step.end)
+            words = _in_one_line(quoted.text, quoted.tokens, step.start, step.end)
             document_words = _in_one_line(
                 content.text, content.tokens, step.document_start, step.document_end
             )
@@ -265,7 +265,7 @@ def _differences(
         for offset in range(step.end - step.start):
             number, document_number = step.start + offset, step.document_start + offset
             is_followed = number + 1 < step.end
-            word = _in_one_line(fragment.text, fragment.tokens, number, number + 1, is_followed)
+            word = _in_one_line(quoted.text, quoted.tokens, number, number + 1, is_followed)
             document_word = _in_one_line(
                 content.text, content.tokens, document_number, document_number + 1, is_followed
             )

@@ -24,9 +24,9 @@ from rag.claims.quotations import FEWEST_WORDS, Quotation
 from rag.claims.quoted_text import (
     ELLIPSIS,
     LONGEST_CHANGE,
-    Fragment,
+    QuotedText,
     canonical,
-    fragments,
+    parts_between_ellipses,
     tokens,
 )
 from rag.claims.results import CheckedQuotation, QuotationVerdict
@@ -122,43 +122,43 @@ class QuotationAudit:
 
     def _judged(self, quotation: Quotation, cited: Sequence[str]) -> CheckedQuotation:
         """The verdict on a quotation that cites the documents with these ids."""
-        fragment = Fragment(self.text[quotation.start : quotation.end])
+        quoted = QuotedText(self.text[quotation.start : quotation.end])
         checked = CheckedQuotation(
             start=quotation.start,
             end=quotation.end,
-            text=fragment.text,
+            text=quoted.text,
             verdict="not_found",
             is_fault=True,
             reason="",
             cited=tuple(cited),
         )
-        if not _stems(fragment):
+        if not _stems(quoted):
             reason = "its words are too common to look it up"
             return replace(checked, is_fault=False, reason=reason)
 
         excerpts: list[Excerpt] = []
-        for excerpt in self._excerpts(fragment, cited):
+        for excerpt in self._excerpts(quoted, cited):
             excerpts.append(excerpt)
-            place = next(excerpt.matches(fragment), None)
+            place = next(excerpt.matches(quoted), None)
             if place:
                 return _exact(checked, place, quotation)
 
-        parts = fragments(fragment.text)
+        parts = parts_between_ellipses(quoted.text)
         if len(parts) > 1:
             return self._with_ellipses(checked, parts, excerpts[:_MOST_ALIGNED], quotation)
 
-        compared = fragment.part(0, _MOST_WORDS) if len(fragment.tokens) > _MOST_WORDS else fragment
+        compared = quoted.part(0, _MOST_WORDS) if len(quoted.tokens) > _MOST_WORDS else quoted
         return self._inexact(checked, compared, excerpts[:_MOST_ALIGNED], quotation)
 
     # Where to look
 
-    def _excerpts(self, fragment: Fragment, cited: Sequence[str]) -> Iterator[Excerpt]:
-        """The text around passages with the fragment's words, cited documents first; none within
+    def _excerpts(self, quoted: QuotedText, cited: Sequence[str]) -> Iterator[Excerpt]:
+        """The text around passages with the quoted text's words, cited documents first; none within
         another.
         """
-        margin = len(fragment.text) + _MARGIN
+        margin = len(quoted.text) + _MARGIN
         excerpts: list[Excerpt] = []
-        for passage in self._passages(fragment, cited):
+        for passage in self._passages(quoted, cited):
             self.proceed()
             document = self._document(passage.document_id)
             if document is None or not passage.is_in(document):
@@ -180,18 +180,18 @@ class QuotationAudit:
             excerpts.append(excerpt)
             yield excerpt
 
-    def _passages(self, fragment: Fragment, cited: Sequence[str]) -> Iterator[Passage]:
+    def _passages(self, quoted: QuotedText, cited: Sequence[str]) -> Iterator[Passage]:
         for document_id in cited:
-            yield from self._search(fragment, _CITED_HITS, document_id)
+            yield from self._search(quoted, _CITED_HITS, document_id)
 
-        yield from self._search(fragment, _HITS)
+        yield from self._search(quoted, _HITS)
 
-        if len(_stems(fragment)) <= _FEW_WORDS:
-            yield from self._search(fragment, _COMMON_HITS)[_HITS:]
+        if len(_stems(quoted)) <= _FEW_WORDS:
+            yield from self._search(quoted, _COMMON_HITS)[_HITS:]
 
-    def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
-        """The `k` passages with the highest BM25 score for the rarest words of a fragment."""
-        stems = _stems(fragment)
+    def _search(self, quoted: QuotedText, k: int, document_id: str = "") -> list[Passage]:
+        """The `k` passages with the highest BM25 score for the rarest words of a quoted text."""
+        stems = _stems(quoted)
         counts = self.store.word_counts(sorted(set(stems.values())))
         indexed = [word for word in stems if stems[word] in counts]
         rare = sorted(indexed, key=lambda word: counts[stems[word]])[:_RARE_WORDS]
@@ -208,28 +208,28 @@ class QuotationAudit:
     def _inexact(
         self,
         checked: CheckedQuotation,
-        fragment: Fragment,
+        quoted: QuotedText,
         excerpts: Sequence[Excerpt],
         quotation: Quotation,
     ) -> CheckedQuotation:
         """The verdict on a quotation without ellipses: altered, stitched or not found."""
-        places = self._stitched(fragment, excerpts, checked.cited)
+        places = self._stitched(quoted, excerpts, checked.cited)
         if not all(_is_omission(*pair) for pair in pairwise(places)):
             return _stitched(checked, places, "without “…” between them", is_fault=True)
 
-        place = closest(fragment, excerpts, checked.cited)
+        place = closest(quoted, excerpts, checked.cited)
         if not place or place.likeness < _SIMILAR:
             return _not_found(checked, place)
         return _altered(checked, [_with_denial(place, quotation)])
 
     def _stitched(
-        self, fragment: Fragment, excerpts: Sequence[Excerpt], cited: Sequence[str]
+        self, quoted: QuotedText, excerpts: Sequence[Excerpt], cited: Sequence[str]
     ) -> list[Excerpt]:
         """The places of the longest parts that documents have word for word, if these make up the
-        whole fragment and come from several places.
+        whole quoted text and come from several places.
         """
         places: list[Excerpt] = []
-        remainder = fragment
+        remainder = quoted
         while remainder.tokens and len(places) < _MOST_PARTS:
             beginnings = [longest_beginning(remainder, excerpt) for excerpt in excerpts]
             size, place = max(beginnings, key=lambda beginning: beginning[0], default=(0, None))
@@ -255,11 +255,11 @@ class QuotationAudit:
         """
         places: list[Excerpt] = []
         for part in parts:
-            fragment = Fragment(part)
+            quoted = QuotedText(part)
             before = places[-1] if places else None
-            place = _following(fragment, before, excerpts)
-            place = place or self._anywhere(fragment, checked.cited)
-            place = place or closest(fragment, excerpts, checked.cited)
+            place = _following(quoted, before, excerpts)
+            place = place or self._anywhere(quoted, checked.cited)
+            place = place or closest(quoted, excerpts, checked.cited)
             if not place or place.likeness < _SIMILAR:
                 words = " ".join(part.split())
                 return _not_found(checked, place, f"no document has “{words}”")
@@ -279,29 +279,29 @@ class QuotationAudit:
         order = ", in another order" if is_reordered else ""
         return _stitched(checked, places, f"joined by “…”{order}", is_fault=not is_one_document)
 
-    def _anywhere(self, fragment: Fragment, cited: Sequence[str]) -> Excerpt | None:
-        """The first place that has the fragment word for word."""
-        if not _stems(fragment):
+    def _anywhere(self, quoted: QuotedText, cited: Sequence[str]) -> Excerpt | None:
+        """The first place that has the quoted text word for word."""
+        if not _stems(quoted):
             return None
-        for excerpt in self._excerpts(fragment, cited):
-            for place in excerpt.matches(fragment):
+        for excerpt in self._excerpts(quoted, cited):
+            for place in excerpt.matches(quoted):
                 return place
         return None
 
 
-def _stems(fragment: Fragment) -> dict[str, str]:
+def _stems(quoted: QuotedText) -> dict[str, str]:
     """The stems of the words that the index has, by word."""
-    words = dict.fromkeys(token.word for token in fragment.tokens[:_MOST_WORDS])
+    words = dict.fromkeys(token.word for token in quoted.tokens[:_MOST_WORDS])
     return {word: stem for word in words for stem in stem_words(word)}
 
 
 def _following(
-    fragment: Fragment, before: Excerpt | None, excerpts: Sequence[Excerpt]
+    quoted: QuotedText, before: Excerpt | None, excerpts: Sequence[Excerpt]
 ) -> Excerpt | None:
-    """The first place that has the fragment word for word; if there is a place `before` it, then in
-    that document, and after that place if possible.
+    """The first place that has the quoted text word for word; if there is a place `before` it, then
+    in that document, and after that place if possible.
     """
-    places = [place for excerpt in excerpts for place in excerpt.matches(fragment)]
+    places = [place for excerpt in excerpts for place in excerpt.matches(quoted)]
     if before is None:
         return places[0] if places else None
 

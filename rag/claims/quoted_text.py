@@ -87,7 +87,7 @@ def _word(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`text[start:end]` matches a fragment; `changes` are pairs (the editor's words in brackets,
+    """`text[start:end]` matches a quoted text; `changes` are pairs (the editor's words in brackets,
     the document's words that they replace).
     """
 
@@ -96,7 +96,7 @@ class Match:
     changes: tuple[tuple[str, str], ...] = ()
 
 
-class Fragment:
+class QuotedText:
     """A quotation, or a part of one between two ellipses: `text`, in the words of the writer.
 
     An editor's [brackets] may replace words of the document. The literals around them are its own.
@@ -120,13 +120,13 @@ class Fragment:
     def tokens(self) -> list[Token]:
         return tokens(self.text)
 
-    def part(self, start: int, end: int) -> Fragment:
+    def part(self, start: int, end: int) -> QuotedText:
         """Its words [start, end)."""
         words = self.tokens[start:end]
-        return Fragment(self.text[words[0].start : words[-1].end] if words else "")
+        return QuotedText(self.text[words[0].start : words[-1].end] if words else "")
 
     def matches(self, place: CanonicalText) -> Iterator[Match]:
-        """Where a text has the fragment word for word, in order."""
+        """Where a text has the quoted text word for word, in order."""
         if not self.plain:
             return
         yield from place.occurrences(self.plain)
@@ -187,7 +187,7 @@ def _is_change(editors_words: str, replaced: str) -> bool:
 
 
 class CanonicalText:
-    """A text with its canonical characters, in which fragments are looked for."""
+    """A text with its canonical characters, in which quoted texts are looked for."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -233,7 +233,7 @@ class CanonicalText:
         return self.text[offset - 1].isalnum() and self.text[offset].isalnum()
 
 
-def fragments(text: str) -> list[str]:
+def parts_between_ellipses(text: str) -> list[str]:
     """The parts of a quotation between ellipses, without empty ones."""
     parts = ELLIPSIS.split(text)
     return [part.strip() for part in parts if WORD.search(part)]

@@ -168,7 +168,7 @@ class QuestionPart(NamedTuple):
         return any(map(_is_name, self.text.split()))
 
 
-class Fragment(NamedTuple):
+class Replacement(NamedTuple):
     """Words of a follow-up that may replace a part of the last question, and the word before them,
     without "the". `features` say where they stand.
     """
@@ -369,7 +369,7 @@ def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
             fit = _name_features(answer, typed, base) | {"sole": 1.0}
             yield Completion(_sentence(_put(typed, answer)), "answered", fit)
 
-    for replacement in _fragments(typed, tagged):
+    for replacement in _replacements(typed, tagged):
         yield from _replaced(base, replacement, parts)
 
     lead = _lead(tagged)
@@ -403,7 +403,7 @@ def _lead(tagged: Sequence[TaggedWord]) -> int:
     return next((row for row, word in enumerate(tagged) if not word.is_empty), len(tagged))
 
 
-def _fragments(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Fragment]:
+def _replacements(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Replacement]:
     """What may replace a part of the last question: all from the first content word on, or the last
     run of content words ("no sorry, Plum Lane"), without "one" at the end. Of a clause only what
     may be all that follows its auxiliary ("does the Tuna too?").
@@ -411,75 +411,86 @@ def _fragments(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Fragment]:
     content = runs(typed)
     if not content:
         return
+
+    content_end = content[-1][-1]
     if _is_clause(tagged):
-        first = next(word.lower for word in tagged if word.lower not in _LINKS)
-        after = [word.lower for word in tagged if word.start > content[-1][-1].start]
-        is_short = len(content) == 1 and len(content[0]) <= _LONGEST_PART
-        if first not in AUXILIARIES or not is_short or not _TRAILING.issuperset(after):
+        opening = next(word.lower for word in tagged if word.lower not in _LINKS)
+        following = [word.lower for word in tagged if word.start > content_end.start]
+        is_one_part = len(content) == 1 and len(content[0]) <= _LONGEST_PART
+        if opening not in AUXILIARIES or not is_one_part or not _TRAILING.issuperset(following):
             return
+
+    content_words = [word for run in content for word in run]
+    begin = next((word for word in content_words if word.lower not in _OPENING), content_words[0])
+    ends = [word.end for word in tagged if word.lower not in _TRAILING]
+    stretches = [
+        (begin, max([content_end.end, *ends]), False),
+        (content[-1][0], content_end.end, True),
+    ]
+
     rows = {word.start: row for row, word in enumerate(tagged)}
-    first_lead = next((w for run in content for w in run if w.lower not in _OPENING), content[0][0])
-    last_lead = content[-1][0]
-    whole_end = max(
-        content[-1][-1].end, *(word.end for word in tagged if word.lower not in _TRAILING)
-    )
-    proposed: dict[str, Fragment] = {}
-    for lead, end, is_tail in (
-        (first_lead, whole_end, False),
-        (last_lead, content[-1][-1].end, True),
-    ):
-        text = typed[lead.start : end]
-        if "," in text or (is_tail and "," not in typed[: lead.start]):
+    proposed: dict[str, Replacement] = {}
+    for begin, end, is_tail in stretches:
+        text = typed[begin.start : end]
+        if "," in text or (is_tail and "," not in typed[: begin.start]):
             continue
-        article, word_before = _before(tagged, rows[lead.start])
+
+        article, word_before = _before(tagged, rows[begin.start])
         has_article = bool(article) or word_before in ARTICLES
         for suffix in ("", " one", " ones"):
             if text.lower().endswith(suffix):
                 shortened = text[: len(text) - len(suffix)]
                 features = {"tail": float(is_tail), "one": float(bool(suffix))}
-                made = Fragment(shortened, word_before, has_article, features)
-                proposed.setdefault(shortened, made)
+                replacement = Replacement(shortened, word_before, has_article, features)
+                proposed.setdefault(shortened, replacement)
     yield from proposed.values()
 
 
-def _replaced(base: str, fragment: Fragment, parts: Sequence[QuestionPart]) -> Iterator[Completion]:
-    """The last question with a fragment in the place of each part, but never with a name in part,
-    nor with a name beside another, nor with one word twice.
+def _replaced(
+    base: str, replacement: Replacement, parts: Sequence[QuestionPart]
+) -> Iterator[Completion]:
+    """The last question with a replacement in the place of each part, but never with a name in
+    part, nor with a name beside another, nor with one word twice.
     """
-    new = fragment.text.lower().split()
-    has_names = bool(_names(words(base)[1:])) and any(map(_is_name, fragment.text.split()))
+    new_words = replacement.text.lower().split()
+    has_names = bool(_names(words(base)[1:])) and any(map(_is_name, replacement.text.split()))
     for part in parts:
-        is_doubled = (part.left and part.left.lower == new[0]) or (
-            part.right and part.right.lower == new[-1]
-        )
-        two_names = has_names and not part.has_name
-        if is_doubled or two_names or _cuts_a_name(part, fragment.text):
+        is_doubled_left = part.left and part.left.lower == new_words[0]
+        is_doubled_right = part.right and part.right.lower == new_words[-1]
+        if is_doubled_left or is_doubled_right:
             continue
-        text = base[: part.start] + fragment.text + base[part.start + len(part.text) :]
-        fit = _replaced_features(part, fragment)
+
+        has_two_names = has_names and not part.has_name
+        if has_two_names or _cuts_a_name(part, replacement.text):
+            continue
+
+        text = base[: part.start] + replacement.text + base[part.start + len(part.text) :]
         yield Completion(
             text=_sentence(text),
             kind="replaced",
-            features=fit | part.features | fragment.features,
+            features=_replaced_features(part, replacement) | part.features | replacement.features,
             replaced_name=part.text if part.has_name else "",
         )
 
 
-def _cuts_a_name(part: QuestionPart, fragment: str) -> bool:
-    """Whether a part of a name would be left beside the fragment, as in "Alder Payroll" for "Alder"
-    after "Brightline Payroll", or a name before another. A number or letter may take the place of
-    another one: "Form B12". Two things of one kind do not share what stands before it: "the Ridge
-    trail" after "the south trail".
+def _cuts_a_name(part: QuestionPart, replacement: str) -> bool:
+    """Whether a part of a name would be left beside the replacement, as in "Alder Payroll" for
+    "Alder" after "Brightline Payroll", or a name before another. A number or letter may take the
+    place of another one: "Form B12". Two things of one kind do not share what stands before it:
+    "the Ridge trail" after "the south trail".
     """
-    replaced, replacement = part.text.split(), fragment.split()
-    if part.left is not None and replaced[-1].lower() == replacement[-1].lower():
+    old_words = part.text.split()
+    new_words = replacement.split()
+    if part.left is not None and old_words[-1].lower() == new_words[-1].lower():
         return True
-    left = part.left is not None and part.left.is_name
-    right = part.right is not None and part.right.is_name
-    if left and _is_code(part.text) and _is_code(fragment):
-        left = False
-    goes_on_left = left and (_is_name(replaced[0]) or _is_name(replacement[0]))
-    goes_on_right = right and (_is_name(replaced[-1]) or _is_name(replacement[-1]))
+
+    has_name_left = part.left is not None and part.left.is_name
+    has_name_right = part.right is not None and part.right.is_name
+    if _is_code(part.text) and _is_code(replacement):
+        has_name_left = False
+
+    goes_on_left = has_name_left and (_is_name(old_words[0]) or _is_name(new_words[0]))
+    goes_on_right = has_name_right and (_is_name(old_words[-1]) or _is_name(new_words[-1]))
     return goes_on_left or goes_on_right
 
 
@@ -685,26 +696,28 @@ def _beginnings(tagged: Sequence[TaggedWord]) -> list[str]:
     return beginning[:1] + both
 
 
-def _replaced_features(part: QuestionPart, fragment: Fragment) -> dict[str, float]:
-    """How a fragment fits the part that it replaces."""
-    replaced, replacement, word_before = (
-        part.text.split(),
-        fragment.text.split(),
-        fragment.word_before,
-    )
-    has_name = any(map(_is_name, replacement))
-    shape, new_shape = _shape(replaced[-1]), _shape(replacement[-1])
+def _replaced_features(part: QuestionPart, replacement: Replacement) -> dict[str, float]:
+    """How a replacement fits the part that it replaces."""
+    old_words = part.text.split()
+    new_words = replacement.text.split()
+    old_shape = _shape(old_words[-1])
+    new_shape = _shape(new_words[-1])
+
+    has_name = any(map(_is_name, new_words))
+    is_unnamed = part.has_name and not has_name
+    word_before = replacement.word_before
+    is_same_preposition = word_before in PREPOSITIONS and word_before == part.word_before
     return {
-        "alike": _likeness(replaced[-1], replacement[-1]),
-        "same shape": float(shape == new_shape),
-        "same first shape": float(_shape(replaced[0]) == _shape(replacement[0])),
-        "both numbers": float(shape == "0" == new_shape),
-        "same length": float(len(replaced) == len(replacement)),
-        "same preposition": float(word_before in PREPOSITIONS and word_before == part.word_before),
+        "alike": _likeness(old_words[-1], new_words[-1]),
+        "same shape": float(old_shape == new_shape),
+        "same first shape": float(_shape(old_words[0]) == _shape(new_words[0])),
+        "both numbers": float(old_shape == "0" == new_shape),
+        "same length": float(len(old_words) == len(new_words)),
+        "same preposition": float(is_same_preposition),
         "named": float(part.has_name),
-        "named, other": float(part.has_name and not has_name and not fragment.has_article),
-        "named, a thing": float(part.has_name and not has_name and fragment.has_article),
-        "a thing": float(not part.has_name and fragment.has_article),
+        "named, other": float(is_unnamed and not replacement.has_article),
+        "named, a thing": float(is_unnamed and replacement.has_article),
+        "a thing": float(not part.has_name and replacement.has_article),
     }
 
 

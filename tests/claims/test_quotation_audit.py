@@ -13,7 +13,7 @@ from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import QuotationAudit
 from rag.claims.quotation_check import check_quotations
 from rag.claims.quotations import find_quotations
-from rag.claims.quoted_text import CanonicalText, Fragment, canonical
+from rag.claims.quoted_text import CanonicalText, QuotedText, canonical
 from rag.claims.results import CheckedQuotation
 from rag.claims.split import split_claims
 from rag.protocols import Store
@@ -241,7 +241,7 @@ def test_what_is_cut_from_a_text_is_found_in_it(data: st.DataObject, text: str) 
     first = data.draw(st.integers(0, len(words) - 2))
     last = data.draw(st.integers(first + 1, len(words) - 1))
     quote = text[words[first].start : words[last].end]
-    matches = list(Fragment(quote).matches(CanonicalText(text)))
+    matches = list(QuotedText(quote).matches(CanonicalText(text)))
     if canonical(quote)[0] == canonical(quote)[0].strip(".,"):
         assert any(match.start <= words[first].start < match.end for match in matches)
 
@@ -270,7 +270,7 @@ def test_finding_quotations_takes_linear_time(kind: str) -> None:
     def find(size: int) -> None:
         text = HOSTILE[kind](size)
         for one in find_quotations(text, ())[:2]:
-            list(Fragment(text[one.start : one.end]).matches(CanonicalText(text)))
+            list(QuotedText(text[one.start : one.end]).matches(CanonicalText(text)))
 
     assert growth(find, 30_000) <= MOST_GROWTH
 
