@@ -320,10 +320,10 @@ def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
         share[rows] = len(rows) / count
         best_dense[rows] = _best_of_others(dense[rows])
         best_lexical[rows] = _best_of_others(lexical[rows])
-        for before, after in pairwise(rows):
-            if starts[after] - found.passages[before].end > _BESIDE:
+        for previous, following in pairwise(rows):
+            if starts[following] - found.passages[previous].end > _BESIDE:
                 continue
-            for row, other in ((before, after), (after, before)):
+            for row, other in ((previous, following), (following, previous)):
                 beside_dense[row] = max(beside_dense[row], dense[other])
                 beside_lexical[row] = max(beside_lexical[row], lexical[other])
 

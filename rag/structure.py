@@ -53,18 +53,18 @@ def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
     """Where the heading path of a document changes, and each of its headings."""
     paths: list[tuple[str, ...]] = []
     result: list[Section] = []
-    before: tuple[str, ...] = ()
+    previous_path: tuple[str, ...] = ()
     for block in blocks:
         path = paths[block.parent] if block.parent >= 0 else ()
         path = (*path, block.name) if block.name else path
         paths.append(path)
         if block.kind == "sentence":
             continue
-        if path != before or block.name:
+        if path != previous_path or block.name:
             if result and result[-1].start == block.start:
                 result.pop()
             result.append(Section(block.start, path))
-        before = path
+        previous_path = path
     return tuple(result)
 
 
@@ -92,18 +92,18 @@ def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
 
 def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
     """Indices of the blocks whose parent is `index`, in order."""
-    below = index + 1
-    while below < len(blocks) and blocks[below].parent >= index:
-        if blocks[below].parent == index:
-            yield below
-        below += 1
+    child = index + 1
+    while child < len(blocks) and blocks[child].parent >= index:
+        if blocks[child].parent == index:
+            yield child
+        child += 1
 
 
 def next_block(blocks: Sequence[Block], index: int) -> int | None:
     """Index of the first block after the one at `index`, with all that it contains."""
     end = blocks[index].end
-    after = bisect_left(blocks, end, key=_START)
-    return after if after < len(blocks) else None
+    following = bisect_left(blocks, end, key=_START)
+    return following if following < len(blocks) else None
 
 
 def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
@@ -116,17 +116,17 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
     index = enclosing(blocks, offset, "table")
     if index is None:
         return None
-    last = min(bisect_right(blocks, offset + reach, key=_START), len(blocks))
-    first = max(bisect_right(blocks, offset - reach, key=_START) - 1, index + 1)
-    nearby_blocks = (blocks[i] for i in range(first, last))
+    end = min(bisect_right(blocks, offset + reach, key=_START), len(blocks))
+    begin = max(bisect_right(blocks, offset - reach, key=_START) - 1, index + 1)
+    nearby_blocks = (blocks[i] for i in range(begin, end))
     rows = tuple(block for block in nearby_blocks if block.kind == "row" and block.parent == index)
     return TableRows(blocks[index], _header(blocks, index), rows)
 
 
 def rows_of(blocks: Sequence[Block], index: int, most: int) -> Iterator[Block]:
     """The first `most` rows of the table at `index`, in order."""
-    for below in islice((i for i in children(blocks, index) if blocks[i].kind == "row"), most):
-        yield blocks[below]
+    for child in islice((i for i in children(blocks, index) if blocks[i].kind == "row"), most):
+        yield blocks[child]
 
 
 def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
@@ -158,12 +158,12 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     number = next((n for n, row in enumerate(table.rows) if row.start <= start < row.end), None)
     if number is None or not _is_named(table, table.rows[number]):
         return []
-    first, last = number, number
-    while first > 0 and _is_named(table, table.rows[first - 1]):
-        first -= 1
-    while last + 1 < len(table.rows) and _is_named(table, table.rows[last + 1]):
-        last += 1
-    rows = [(row.start, row.end) for row in table.rows[first : last + 1]]
+    first_row, last_row = number, number
+    while first_row > 0 and _is_named(table, table.rows[first_row - 1]):
+        first_row -= 1
+    while last_row + 1 < len(table.rows) and _is_named(table, table.rows[last_row + 1]):
+        last_row += 1
+    rows = [(row.start, row.end) for row in table.rows[first_row : last_row + 1]]
     return rows if len(rows) > 1 else []
 
 
@@ -180,8 +180,8 @@ def lead_in(document: Document, start: int) -> Offsets | None:
     if not index or blocks[index - 1].kind != "sentence" or blocks[index - 1].parent < 0:
         return None
     sentence = blocks[index - 1]
-    above = blocks[sentence.parent]
-    if above.kind != "paragraph" or above.parent != blocks[index].parent:
+    paragraph = blocks[sentence.parent]
+    if paragraph.kind != "paragraph" or paragraph.parent != blocks[index].parent:
         return None
     return sentence.start, sentence.end
 
@@ -234,11 +234,13 @@ def introduction(document: Document, start: int) -> Offsets | None:
 
 def _introduced(document: Document, end: int) -> int | None:
     """Index of the list after the paragraph with a sentence up to `end`, if a colon is between."""
-    above = enclosing(document.blocks, end - 1, "paragraph")
-    if above is None or document.text[document.blocks[above].end - 1] != ":":
+    paragraph = enclosing(document.blocks, end - 1, "paragraph")
+    if paragraph is None or document.text[document.blocks[paragraph].end - 1] != ":":
         return None
-    below = next_block(document.blocks, above)
-    return below if below is not None and document.blocks[below].kind == "list" else None
+    following = next_block(document.blocks, paragraph)
+    return (
+        following if following is not None and document.blocks[following].kind == "list" else None
+    )
 
 
 def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
@@ -251,15 +253,15 @@ def iterate_within(
 ) -> Iterator[Block]:
     """The blocks of `within` but the first `after` ones, one by one."""
     enclosing_blocks = [*_around(blocks, start)][::-1]
-    first = bisect_right(blocks, start, key=_START)
+    begin = bisect_right(blocks, start, key=_START)
     places = {-1: -1} | {index: place for place, index in enumerate(enclosing_blocks)}
-    following = range(first, max(first, bisect_left(blocks, end, key=_START)))
+    following = range(begin, max(begin, bisect_left(blocks, end, key=_START)))
     for index in chain(
         enclosing_blocks[after:], following[max(0, after - len(enclosing_blocks)) :]
     ):
         block = blocks[index]
         parent = block.parent
-        place = parent - first + len(enclosing_blocks) if parent >= first else places[parent]
+        place = parent - begin + len(enclosing_blocks) if parent >= begin else places[parent]
         yield block._replace(parent=place)
 
 
@@ -269,11 +271,11 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
     """
     rows: list[Block] = []
     for row in within(blocks, start, end):
-        first = max(start, row.start, start + rows[-1].end if rows else 0)
-        if row.kind in ("row", "header") and first < min(row.end, end):
+        row_start = max(start, row.start, start + rows[-1].end if rows else 0)
+        if row.kind in ("row", "header") and row_start < min(row.end, end):
             cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in row.cells)
             rows.append(
-                row._replace(start=first - start, end=min(row.end, end) - start, cells=cells)
+                row._replace(start=row_start - start, end=min(row.end, end) - start, cells=cells)
             )
     return tuple(rows)
 
@@ -423,8 +425,8 @@ def passage_sentence(passage: Passage, start: int, end: int) -> Offsets:
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:
     """The outermost blocks with text of their own: headings, and what they and groups contain."""
     for block in blocks:
-        above = blocks[block.parent].kind if block.parent >= 0 else "group"
-        if block.kind not in ("group", "sentence") and above in ("heading", "group"):
+        parent_kind = blocks[block.parent].kind if block.parent >= 0 else "group"
+        if block.kind not in ("group", "sentence") and parent_kind in ("heading", "group"):
             yield block
 
 

@@ -83,12 +83,14 @@ def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
     """The best value of each other document, if it differs, and how: "differ" for typed values,
     "words" for others, "denied" for the same one denied.
     """
-    own = {span.hit.passage.document_id for span in given.spans}
-    found = [
-        mention(reading.analysis, span) for span in _spans(reading) if _is_of_others(span, own)
+    supporting_documents = {span.hit.passage.document_id for span in given.spans}
+    mentions = [
+        mention(reading.analysis, span)
+        for span in _spans(reading)
+        if _is_of_others(span, supporting_documents)
     ]
     by_document: dict[str, list[tuple[float, Mention, str]]] = {}
-    for rival in found:
+    for rival in mentions:
         relation = value_relation(given.best, rival)
         is_comparable = relation in ("differ", "words", "denied", "same")
         score = rival.span.score + _SAYS_SO * is_comparable
@@ -106,9 +108,9 @@ def _spans(reading: Reading) -> Sequence[Span]:
     return [span for span in source.output.spans if reading.is_current(span.hit)]
 
 
-def _is_of_others(span: Span, own: Set[str]) -> bool:
+def _is_of_others(span: Span, document_ids: Set[str]) -> bool:
     passages = (span.hit.passage, *span.hit.copies)
-    return not any(passage.document_id in own for passage in passages)
+    return not any(passage.document_id in document_ids for passage in passages)
 
 
 def is_alike(reading: Reading, given: Mention, rival: Mention) -> bool:
@@ -168,22 +170,22 @@ def _masked(one: Mention) -> str:
     return f"{text[start : one.span.start]} {text[one.span.end : end]}"
 
 
-def _is_swapped(question: str, first: str, second: str) -> bool:
+def _is_swapped(question: str, sentence: str, rival_sentence: str) -> bool:
     """Whether in two sentences that are half alike a word stands where the other has another one: a
     word of the question, or one word for one word.
     """
-    asked = content_words(question)
-    words, second_words = _content(first), _content(second)
-    matcher = difflib.SequenceMatcher(None, words, second_words, autojunk=False)
+    question_words = content_words(question)
+    words, rival_words = _content(sentence), _content(rival_sentence)
+    matcher = difflib.SequenceMatcher(None, words, rival_words, autojunk=False)
     if matcher.ratio() < _SWAPPED_FROM:
         return False
-    for kind, start, end, second_start, second_end in matcher.get_opcodes():
-        lengths = end - start, second_end - second_start
+    for kind, start, end, rival_start, rival_end in matcher.get_opcodes():
+        lengths = end - start, rival_end - rival_start
         if kind != "replace" or max(lengths) > _LONGEST_SWAP:
             continue
-        replaced = {word[:5] for word in words[start:end]}
-        by_words = {word[:5] for word in second_words[second_start:second_end]}
-        if lengths == (1, 1) or (replaced & asked and by_words - asked):
+        old_words = {word[:5] for word in words[start:end]}
+        new_words = {word[:5] for word in rival_words[rival_start:rival_end]}
+        if lengths == (1, 1) or (old_words & question_words and new_words - question_words):
             return True
     return False
 
@@ -201,9 +203,9 @@ _PART = re.compile(
 """A part of a year or of a series, such as "week 20" and "second half"."""
 
 
-def _are_other_periods(first: str, second: str) -> bool:
+def _are_other_periods(text: str, rival_text: str) -> bool:
     """Whether both texts name periods of one kind, but none in common."""
-    pairs = zip(_periods(first), _periods(second), strict=True)
+    pairs = zip(_periods(text), _periods(rival_text), strict=True)
     return any(named and others and not named & others for named, others in pairs)
 
 
@@ -240,23 +242,23 @@ def value_relation(given: Mention, rival: Mention) -> str:
     """How two values relate: "same", "denied", "differ", "overlap" if both may be true, "words" for
     other words without a value, and "unlike" for values of different kinds.
     """
-    (text, own), (rival_text, other) = _value(given), _value(rival)
-    if own.key == other.key:
-        return "same" if own.negated == other.negated else "denied"
+    (text, stated_meaning), (rival_text, rival_meaning) = _value(given), _value(rival)
+    if stated_meaning.key == rival_meaning.key:
+        return "same" if stated_meaning.negated == rival_meaning.negated else "denied"
     days, rival_days = _weekdays(text), _weekdays(rival_text)
-    both_dated = own.date is not None and other.date is not None
+    both_dated = stated_meaning.date is not None and rival_meaning.date is not None
     if days and rival_days and not days & rival_days and not both_dated:
         return "differ"
     if both_dated:
-        return _NAMES[compare(own, other)]
+        return _NAMES[compare(stated_meaning, rival_meaning)]
     stated, rival_stated = figures(text), figures(rival_text)
     times, rival_times = ([f.time for f in side if f.time] for side in (stated, rival_stated))
     if len(times) == len(rival_times) == 1:
         return _NAMES[compare(times[0], rival_times[0])]
-    amount, rival_amount = _amount(own, stated), _amount(other, rival_stated)
-    if amount and rival_amount and not (own.date or other.date):
+    amount, rival_amount = _amount(stated_meaning, stated), _amount(rival_meaning, rival_stated)
+    if amount and rival_amount and not (stated_meaning.date or rival_meaning.date):
         return _amounts(amount, rival_amount)
-    if amount or rival_amount or own.date or other.date or times or rival_times:
+    if amount or rival_amount or stated_meaning.date or rival_meaning.date or times or rival_times:
         return "unlike"
     words, rival_words = normalize(text), normalize(rival_text)
     is_part = f" {words} " in f" {rival_words} " or f" {rival_words} " in f" {words} "
@@ -277,14 +279,16 @@ def _value(one: Mention) -> tuple[str, Meaning]:
     """
     start, end = one.sentence
     passage = one.span.hit.passage.text
-    before, after = passage[start : one.span.start], passage[one.span.end : end]
-    bound = _BOUND.search(before)
+    text_before, text_after = passage[start : one.span.start], passage[one.span.end : end]
+    bound = _BOUND.search(text_before)
     text = f"{bound[0] if bound else ''}{one.span.text}"
-    if _RANGE.match(text) and (upper := _UPPER.match(after)):
-        text += upper[0]
-    before = before[: bound.start()] if bound else before
+    if _RANGE.match(text) and (range_end := _UPPER.match(text_after)):
+        text += range_end[0]
+    text_before = text_before[: bound.start()] if bound else text_before
     is_amount = one.meaning.quantity is not None
-    return text, replace(meaning(text, before, after, is_amount), anchor=one.meaning.anchor)
+    return text, replace(
+        meaning(text, text_before, text_after, is_amount), anchor=one.meaning.anchor
+    )
 
 
 def _weekdays(text: str) -> frozenset[str]:
@@ -292,39 +296,41 @@ def _weekdays(text: str) -> frozenset[str]:
     return frozenset(words.intersection(WEEKDAYS))
 
 
-def _amount(own: Meaning, stated: Sequence[Figure]) -> Quantity | None:
+def _amount(stated_meaning: Meaning, stated_figures: Sequence[Figure]) -> Quantity | None:
     """The quantity that the words are, or else the first one in them."""
-    return own.quantity or next((figure.quantity for figure in stated if figure.quantity), None)
+    return stated_meaning.quantity or next(
+        (figure.quantity for figure in stated_figures if figure.quantity), None
+    )
 
 
-def _amounts(first: Quantity, second: Quantity) -> str:
-    if first.bound == second.bound:  # "up to 8,000" and "up to 5,000" are two limits
-        first, second = replace(first, bound=""), replace(second, bound="")
-    if "frequency" in (first.kind, second.kind):
-        if first.kind != second.kind:
+def _amounts(stated: Quantity, rival: Quantity) -> str:
+    if stated.bound == rival.bound:  # "up to 8,000" and "up to 5,000" are two limits
+        stated, rival = replace(stated, bound=""), replace(rival, bound="")
+    if "frequency" in (stated.kind, rival.kind):
+        if stated.kind != rival.kind:
             return "unlike"
-        is_same = (first.unit, first.number) == (second.unit, second.number)
+        is_same = (stated.unit, stated.number) == (rival.unit, rival.number)
         return "same" if is_same else "differ"
-    is_rate, is_second_rate = bool(first.per), bool(second.per)
-    is_money = first.kind == second.kind == "money"
-    if is_rate and is_second_rate and first.per != second.per:
+    is_rate, is_rival_rate = bool(stated.per), bool(rival.per)
+    is_money = stated.kind == rival.kind == "money"
+    if is_rate and is_rival_rate and stated.per != rival.per:
         return "unlike"
-    if is_rate != is_second_rate and first.unit and second.unit and not is_money:
+    if is_rate != is_rival_rate and stated.unit and rival.unit and not is_money:
         return "unlike"
-    if first.kind == second.kind == "number":  # what is counted may be named in one only
-        first, second = replace(first, unit=None), replace(second, unit=None)
-    return _NAMES[compare(first, second)]
+    if stated.kind == rival.kind == "number":  # what is counted may be named in one only
+        stated, rival = replace(stated, unit=None), replace(rival, unit=None)
+    return _NAMES[compare(stated, rival)]
 
 
 # Within one document
 
 
-def _is_disputed(first: Mention, second: Mention) -> bool:
+def _is_disputed(stated: Mention, rival: Mention) -> bool:
     """Whether both are in one passage that says nearby that accounts differ."""
-    passage, start = first.span.hit.passage, min(first.span.start, second.span.start)
-    if passage != second.span.hit.passage or second.span.score <= 0:
+    passage, start = stated.span.hit.passage, min(stated.span.start, rival.span.start)
+    if passage != rival.span.hit.passage or rival.span.score <= 0:
         return False
-    if compare(first.meaning, second.meaning) is not Relation.CONTRADICTS:
+    if compare(stated.meaning, rival.meaning) is not Relation.CONTRADICTS:
         return False
-    end = max(first.span.end, second.span.end)
+    end = max(stated.span.end, rival.span.end)
     return bool(_DIFFER.search(passage.text[max(0, start - _NEARBY) : end + _NEARBY]))

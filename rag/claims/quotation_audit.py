@@ -256,8 +256,8 @@ class QuotationAudit:
         places: list[Excerpt] = []
         for part in parts:
             quoted = QuotedText(part)
-            before = places[-1] if places else None
-            place = _following(quoted, before, excerpts)
+            previous_place = places[-1] if places else None
+            place = _following(quoted, previous_place, excerpts)
             place = place or self._anywhere(quoted, checked.cited)
             place = place or closest(quoted, excerpts, checked.cited)
             if not place or place.likeness < _SIMILAR:
@@ -296,17 +296,19 @@ def _stems(quoted: QuotedText) -> dict[str, str]:
 
 
 def _following(
-    quoted: QuotedText, before: Excerpt | None, excerpts: Sequence[Excerpt]
+    quoted: QuotedText, previous_place: Excerpt | None, excerpts: Sequence[Excerpt]
 ) -> Excerpt | None:
-    """The first place that has the quoted text word for word; if there is a place `before` it, then
+    """The first place that has the quoted text word for word; if a part before it has a place, then
     in that document, and after that place if possible.
     """
     places = [place for excerpt in excerpts for place in excerpt.matches(quoted)]
-    if before is None:
+    if previous_place is None:
         return places[0] if places else None
 
-    in_document = [place for place in places if place.document.id == before.document.id]
-    return min(in_document, key=lambda place: (place.start < before.end, place.start), default=None)
+    in_document = [place for place in places if place.document.id == previous_place.document.id]
+    return min(
+        in_document, key=lambda place: (place.start < previous_place.end, place.start), default=None
+    )
 
 
 def _is_omission(place: Excerpt, following: Excerpt) -> bool:
@@ -332,8 +334,11 @@ def _with_denial(place: Excerpt, quotation: Quotation) -> Excerpt:
 def _with_denials(places: Sequence[Excerpt], quotation: Quotation) -> list[Excerpt]:
     """The places, each with the words before it that deny it, if an ellipsis leaves these out."""
     denied = [_with_denial(place, quotation) for place in places]
-    for number, (before, place) in enumerate(pairwise(places), 1):
-        is_quoted = place.document.id == before.document.id and denied[number].start < before.end
+    for number, (previous_place, place) in enumerate(pairwise(places), 1):
+        is_quoted = (
+            place.document.id == previous_place.document.id
+            and denied[number].start < previous_place.end
+        )
         if is_quoted:
             denied[number] = place
     return denied
@@ -403,8 +408,10 @@ def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> C
     if not rest or ELLIPSIS.search(checked.text[-6:]):
         return exact
 
-    before = citation.sentence[: citation.start - citation.sentence_start]
-    begins_sentence = checked.text[:1].isupper() and not any(sign.isalpha() for sign in before)
+    sentence_before = citation.sentence[: citation.start - citation.sentence_start]
+    begins_sentence = checked.text[:1].isupper() and not any(
+        sign.isalpha() for sign in sentence_before
+    )
     is_sentence = quotation.is_block or begins_sentence or checked.text[-1:] in ".!?"
     reason = f"the sentence in {place.document.id} goes on"
     is_fault = is_sentence and not _is_title(checked.text)
@@ -439,8 +446,8 @@ def _is_other_meaning(editor: str, replaced: str) -> bool:
 def _is_title(text: str) -> bool:
     """Whether the words have capitals as those of a title, as in "The Merchant of Venice"."""
     words = re.findall(r"[^\W\d_][\w'’-]*", text)
-    small = [word for word in words[1:-1] if len(word) <= _SMALL_WORD and word in STOP_WORDS]
-    has_capitals = all(word[0].isupper() or word in small for word in words)
+    minor_words = [word for word in words[1:-1] if len(word) <= _SMALL_WORD and word in STOP_WORDS]
+    has_capitals = all(word[0].isupper() or word in minor_words for word in words)
     return has_capitals and not text.isupper() and text[-1:] not in ".!?…"
 
 

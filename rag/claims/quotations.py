@@ -93,8 +93,8 @@ def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation
     """The number of words of a sentence outside the quotations."""
     count = 0
     position = sentence.start
-    first = bisect_right(quotations, sentence.start, key=attrgetter("outer_start")) - 1
-    for quotation in quotations[max(0, first) :]:
+    number = bisect_right(quotations, sentence.start, key=attrgetter("outer_start")) - 1
+    for quotation in quotations[max(0, number) :]:
         if quotation.outer_start >= sentence.end:
             break
         count += _word_count(text, position, max(position, quotation.outer_start))
@@ -212,9 +212,11 @@ def _closed(open_marks: list[_Mark], sign: str) -> int | None:
 
 def _opens(text: str, offset: int) -> bool:
     """Whether a mark that may open or close a quotation opens one."""
-    before = text[offset - 1 : offset]
-    after = text[offset + 1 : offset + 2]
-    return (not before or before.isspace() or before in _BEFORE_OPENING) and bool(after.strip())
+    sign_before = text[offset - 1 : offset]
+    sign_after = text[offset + 1 : offset + 2]
+    return (not sign_before or sign_before.isspace() or sign_before in _BEFORE_OPENING) and bool(
+        sign_after.strip()
+    )
 
 
 def _closes(text: str, offset: int) -> bool:
@@ -292,8 +294,12 @@ def _opens_single(text: str, mark: _Mark) -> bool:
 
 def _is_possessive(text: str, offset: int) -> bool:
     """Whether the mark may be the apostrophe of a plural: after "s" and before another word."""
-    after = text[offset + 1 : offset + 3]
-    return text[offset - 1 : offset] in ("s", "S") and after[:1].isspace() and after[1:].isalpha()
+    signs_after = text[offset + 1 : offset + 3]
+    return (
+        text[offset - 1 : offset] in ("s", "S")
+        and signs_after[:1].isspace()
+        and signs_after[1:].isalpha()
+    )
 
 
 # In block quotes
@@ -323,19 +329,21 @@ def _with_citations(
     starts = [sentence.start for sentence in sentences]
     next_quotations = [quotation.outer_start for quotation in quotations[1:]] + [len(text)]
     for quotation, next_quotation in zip(quotations, next_quotations, strict=False):
-        before = _before(text, quotation, starts)
+        text_before = _before(text, quotation, starts)
         if quotation.is_block:
-            before = before if before.rstrip().endswith(":") else ""
-            after, rest = _beside(text, quotation), ""
+            text_before = text_before if text_before.rstrip().endswith(":") else ""
+            text_after, sentence_rest = _beside(text, quotation), ""
         else:
             end = _sentence_end(text, quotation, starts)
-            after = text[quotation.outer_end : min(end, next_quotation)]
-            rest = text[quotation.outer_end : end]
+            text_after = text[quotation.outer_end : min(end, next_quotation)]
+            sentence_rest = text[quotation.outer_end : end]
 
         yield replace(
             quotation,
-            cited=cited_numbers(after) or cited_numbers(before) or cited_numbers(rest),
-            around=f"{_unquoted(before)} \n {_unquoted(after)}",
+            cited=cited_numbers(text_after)
+            or cited_numbers(text_before)
+            or cited_numbers(sentence_rest),
+            around=f"{_unquoted(text_before)} \n {_unquoted(text_after)}",
         )
 
 
@@ -362,8 +370,10 @@ def _beside(text: str, quotation: Quotation) -> str:
     quoted = text[quotation.start : quotation.outer_end] if has_source else ""
     source = text[quotation.end : quotation.outer_end]
     marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
-    below = text[quotation.outer_end : quotation.outer_end + 400].lstrip("\n").partition("\n")[0]
-    return " ".join([source, *marks[-1:], below if _BESIDE.match(below) else ""])
+    line_below = (
+        text[quotation.outer_end : quotation.outer_end + 400].lstrip("\n").partition("\n")[0]
+    )
+    return " ".join([source, *marks[-1:], line_below if _BESIDE.match(line_below) else ""])
 
 
 def _unquoted(words: str) -> str:

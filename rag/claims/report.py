@@ -262,14 +262,14 @@ def page(report: CheckReport, name: str) -> str:
     rows = ""
     end = 0
     for sentence, quotations in _with_quotations(report):
-        before = _marked(report, end, sentence.start).strip()
+        text_before = _marked(report, end, sentence.start).strip()
         text = _marked(report, sentence.start, sentence.end)
-        rows += _row(before, text, sentence, quotations)
+        rows += _row(text_before, text, sentence, quotations)
         end = sentence.end
 
-    rest = _marked(report, end, len(report.text)).strip()
-    if rest:
-        rows += f"<div><pre>{rest}</pre></div><div></div>"
+    text_after = _marked(report, end, len(report.text)).strip()
+    if text_after:
+        rows += f"<div><pre>{text_after}</pre></div><div></div>"
 
     counts = f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
     body = f'{counts}<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
@@ -294,15 +294,18 @@ def _marked(report: CheckReport, start: int, end: int) -> str:
     return "".join([*parts, html.escape(report.text[position:end])])
 
 
-def _row(before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]) -> str:
+def _row(
+    text_before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]
+) -> str:
     kind = "wrong" if sentence.wrong_citation else sentence.verdict
-    left = f'<pre>{before}<mark class="{kind}">{text}</mark></pre>'
+    text_cell = f'<pre>{text_before}<mark class="{kind}">{text}</mark></pre>'
     if sentence.verdict == "not_a_claim":
-        right = "" if quotations else f"<small>{html.escape(_why_not(sentence))}</small>"
+        document_cell = "" if quotations else f"<small>{html.escape(_why_not(sentence))}</small>"
     else:
         verdict = _verdict(_heading(sentence), f": {sentence.reason}")
-        right = verdict + "".join(map(_evidence, sentence.evidence))
-    return f"<div>{left}</div><div>{right}{''.join(map(_quotation_row, quotations))}</div>"
+        document_cell = verdict + "".join(map(_evidence, sentence.evidence))
+    rows = "".join(map(_quotation_row, quotations))
+    return f"<div>{text_cell}</div><div>{document_cell}{rows}</div>"
 
 
 def _evidence(evidence: FoundEvidence) -> str:

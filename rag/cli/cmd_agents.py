@@ -86,9 +86,9 @@ class ConfigChange(NamedTuple):
 
     @property
     def diff(self) -> str:
-        before = (self.before or "").splitlines(keepends=True)
-        after, name = self.after.splitlines(keepends=True), str(self.path)
-        return "".join(difflib.unified_diff(before, after, name, name))
+        lines_before = (self.before or "").splitlines(keepends=True)
+        lines_after, name = self.after.splitlines(keepends=True), str(self.path)
+        return "".join(difflib.unified_diff(lines_before, lines_after, name, name))
 
 
 def config_path(client: str, project: bool, environ: Mapping[str, str] | None = None) -> Path:
@@ -141,12 +141,12 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is not a valid server name", "use letters, digits, - and _")
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else None
+        old_text = path.read_text(encoding="utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
         hint = "check the file's owner and permissions"
         raise InputError(f"{path} cannot be read: {error}", hint) from error
 
-    key, text, snippet = _AGENTS[client].servers, before or "", ""
+    key, text, snippet = _AGENTS[client].servers, old_text or "", ""
 
     if client == "codex":
         kind, parse = "TOML", tomllib.loads
@@ -167,20 +167,20 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
         raise NotFoundError(f"{path} has no entry {name}", hint)
 
     if client != "codex":
-        return ConfigChange(path, before, _with_entry(client, config, name, new_entry))
+        return ConfigChange(path, old_text, _with_entry(client, config, name, new_entry))
 
     # the text is edited directly, so that comments and order stay unchanged
     remainder = _without_table(text, key, name) if is_present else text
     parts = [part.rstrip("\n") for part in (remainder, snippet) if part.strip()]
-    after = "\n\n".join(parts) + ("\n" if parts else "")
+    new_text = "\n\n".join(parts) + ("\n" if parts else "")
     try:
-        is_right = tomllib.loads(after).get(key, {}).get(name) == new_entry
+        is_right = tomllib.loads(new_text).get(key, {}).get(name) == new_entry
     except ValueError:
         is_right = False
 
     if not is_right:
         raise _by_hand(path, "TOML that can be edited safely", snippet)
-    return ConfigChange(path, before, after)
+    return ConfigChange(path, old_text, new_text)
 
 
 def _with_entry(client: str, config: Entry, name: str, new_entry: Entry | None) -> str:

@@ -85,13 +85,13 @@ def run_command(
         questions = dataclasses.replace(
             questions, questions=asked_plainly(gold, questions.questions)
         )
-    before = Result.load(baseline) if baseline else None
+    baseline_result = Result.load(baseline) if baseline else None
     with (
         tempfile.TemporaryDirectory(prefix="rag-eval-") as unkept,
         opened(build, Settings.load(index=index), questions, corpus, index) as asked,
     ):
         result = run(questions, asked, out or Path(unkept), limit)
-    comparison = compare(before, result) if before else None
+    comparison = compare(baseline_result, result) if baseline_result else None
     verdicts = gates.verdicts(bounds, result.summary)
     written = page.write(result, comparison, verdicts, out) if out else []
     if junit:
@@ -139,9 +139,9 @@ def compare_command(
     from rag.evaluation.report import summary as words
     from rag.evaluation.result import Result, compare
 
-    before, after = Result.load(first), Result.load(second)
-    comparison = compare(before, after)
-    text = clean(words.comparison_text(before, after, comparison))
+    result, rival = Result.load(first), Result.load(second)
+    comparison = compare(result, rival)
+    text = clean(words.comparison_text(result, rival, comparison))
     show(words.comparison_dict(comparison), text)
 
 

@@ -67,23 +67,23 @@ def calibrate(
     certified: list[str] = []
     threshold = fitting.choose_threshold(confidence, data.answerable)
     if risk is not None:
-        found = _certificate(confidence[: len(gold)], once_each, risk, certainty)
-        threshold = found.threshold
+        certificate = _certificate(confidence[: len(gold)], once_each, risk, certainty)
+        threshold = certificate.threshold
         report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
-        report["certificate"] = asdict(found)
+        report["certificate"] = asdict(certificate)
         certified.append(
             f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
             f"{certainty:.1%} confidence. The bound is over the {len(gold)} given questions, each "
-            f"counted once and left out of its fit: {found.answered} are answered at this "
-            f"threshold, {found.wrong} of these wrong, upper bound {found.bound:.1%}; "
-            f"{found.tested} thresholds tested in a fixed order"
+            f"counted once and left out of its fit: {certificate.answered} are answered at this "
+            f"threshold, {certificate.wrong} of these wrong, upper bound {certificate.bound:.1%}; "
+            f"{certificate.tested} thresholds tested in a fixed order"
         )
-    before = fitting.bought(
+    uncalibrated = fitting.bought(
         fitting.predict(1.0, 0.0, once_each.log_odds), once_each, engine.threshold
     )
-    after = fitting.bought(confidence[: len(gold)], once_each, threshold)
+    calibrated = fitting.bought(confidence[: len(gold)], once_each, threshold)
     over_all = fitting.bought(confidence, data, threshold)
-    report |= {"before": before, "after, on questions left out of the fit": after}
+    report |= {"before": uncalibrated, "after, on questions left out of the fit": calibrated}
     if len(data.right) > len(gold):
         report["with questions asked again without their documents"] = over_all
     report["risk by coverage"] = fitting.risk_at_coverage(confidence[: len(gold)], once_each)
@@ -92,10 +92,12 @@ def calibrate(
         slope=slope * judge.slope,
         offset=slope * judge.offset + offset,
         threshold=threshold,
-        risk=after["wrong, of answered"],
+        risk=calibrated["wrong, of answered"],
         report=report,
     )
-    return Calibrated(content, (*_says(before, after, over_all, once_each, threshold), *certified))
+    return Calibrated(
+        content, (*_says(uncalibrated, calibrated, over_all, once_each, threshold), *certified)
+    )
 
 
 def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
@@ -146,26 +148,26 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
 
 
 def _says(
-    before: dict[str, Any],
-    after: dict[str, Any],
+    uncalibrated: dict[str, Any],
+    calibrated: dict[str, Any],
     over_all: dict[str, Any],
     once_each: Judged,
     threshold: float,
 ) -> list[str]:
     """The improvement over the given questions, each once; refusals over all questions asked."""
-    low, high = after["wrong, of answered, interval"]
-    repeats = over_all["questions"] - after["questions"]
+    least, greatest = calibrated["wrong, of answered, interval"]
+    repeats = over_all["questions"] - calibrated["questions"]
     asked_again = f"; {repeats} were asked again without their documents" if repeats else ""
     counted = f" (these and the {repeats} asked again)" if repeats else ""
     unanswerable = int((~once_each.answerable).sum())
     return [
         f"{len(once_each.right)} questions, {unanswerable} of them unanswerable{asked_again}",
-        f"before: {before['answered']:.0%} of the questions are answered, "
-        f"{before['wrong, of answered']:.0%} of the answers are wrong",
-        f"calibrated: {after['answered']:.0%} of the questions are answered, "
-        f"{after['wrong, of answered']:.0%} of the answers are wrong "
-        f"(95 % interval {low:.0%} to {high:.0%}), with a threshold of {threshold:.2f}",
+        f"before: {uncalibrated['answered']:.0%} of the questions are answered, "
+        f"{uncalibrated['wrong, of answered']:.0%} of the answers are wrong",
+        f"calibrated: {calibrated['answered']:.0%} of the questions are answered, "
+        f"{calibrated['wrong, of answered']:.0%} of the answers are wrong "
+        f"(95 % interval {least:.0%} to {greatest:.0%}), with a threshold of {threshold:.2f}",
         f"refusals{counted}: {over_all['refusal precision']:.0%} are right, since the question "
         f"has no answer; {over_all['refusal recall']:.0%} of the unanswerable are refused; "
-        f"calibration error {after['ece']:.2f} (was {before['ece']:.2f})",
+        f"calibration error {calibrated['ece']:.2f} (was {uncalibrated['ece']:.2f})",
     ]

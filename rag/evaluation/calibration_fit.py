@@ -55,11 +55,11 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     (Platt 1999), drawn to 1 and 0, which change nothing. By Newton's method.
     """
     inputs = np.stack([data.log_odds[chosen], np.ones(int(chosen.sum()))])
-    right = data.right[chosen].astype(float)
+    served = data.right[chosen].astype(float)
     prior = values = np.array([1.0, 0.0])
     for _ in range(_ITERATIONS):
         share = expit(values @ inputs)
-        gradient = inputs @ (share - right) + _PRIOR * (values - prior)
+        gradient = inputs @ (share - served) + _PRIOR * (values - prior)
         curvature = (inputs * share * (1 - share)) @ inputs.T + _PRIOR * np.eye(2)
         values = values - np.linalg.solve(curvature, gradient)
     return max(0.05, float(values[0])), float(values[1])
@@ -90,9 +90,9 @@ def choose_threshold(confidence: Rows, answerable: Mask) -> float:
 
 def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
     """The effect of a threshold, as shares, with Wilson's 95 % interval for wrong answers."""
-    answered, right, answerable = confidence >= threshold, data.right, data.answerable
-    wrong = _mean(~right, answered)
-    area = auroc(confidence[right], confidence[~right])
+    answered, are_right, answerable = confidence >= threshold, data.right, data.answerable
+    wrong = _mean(~are_right, answered)
+    area = auroc(confidence[are_right], confidence[~are_right])
     return {
         "questions": len(confidence),
         "answered": _mean(answered, np.ones_like(answered)),
@@ -102,8 +102,8 @@ def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
         "refused, of answerable": _mean(~answered, answerable),
         "refusal precision": _mean(~answerable, ~answered),
         "refusal recall": _mean(~answered, ~answerable),
-        "best candidate right, of answerable": _mean(right, answerable),
-        "ece": adaptive_ece(confidence, right),
+        "best candidate right, of answerable": _mean(are_right, answerable),
+        "ece": adaptive_ece(confidence, are_right),
         "auroc of right": None if area is None else round(area, 4),
     }
 
@@ -186,10 +186,10 @@ def questions_needed(
     return min((number for number in needed if number <= _MOST_QUESTIONS), default=None)
 
 
-def _counts(confidence: Rows, right: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counts(confidence: Rows, are_right: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number of answered questions, and of wrong answers, at each of THRESHOLDS."""
     answered = confidence >= THRESHOLDS[:, None]
-    return answered.sum(axis=1), (answered & ~right).sum(axis=1)
+    return answered.sum(axis=1), (answered & ~are_right).sum(axis=1)
 
 
 def _most_wrong(answered: NDArray[np.int64], risk: float, certainty: float) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
     cited = answerable & np.array([row.evidence > 0 for row in rows], bool)
     judged = answering & np.array([bool(row.judgement) for row in rows], bool)
 
-    right = np.array([row.right and row.text is not None for row in rows], bool)
+    are_right = np.array([row.right and row.text is not None for row in rows], bool)
 
     em = [row.em for row in rows]
     f1 = [row.f1 for row in rows]
@@ -57,7 +57,7 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "answerable": (answering, [row.kind == "answerable" for row in rows]),
         "citation_document@1": (cited, [row.cited_document for row in rows]),
         "citation_precision": (cited, precision),
-        "citation_precision_right": (cited & right, precision),
+        "citation_precision_right": (cited & are_right, precision),
         "citation_recall": (cited, [row.cited_evidence / max(row.evidence, 1) for row in rows]),
         "useful": (judged & answerable, useful),
         "wrong": (judged, [row.judgement == "wrong" for row in rows]),
@@ -149,8 +149,8 @@ def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
 
 
 def _confidence_auroc(table: Table) -> float:
-    right, confidence = _guesses(table)
-    area = auroc(confidence[right], confidence[~right])
+    are_right, confidence = _guesses(table)
+    area = auroc(confidence[are_right], confidence[~are_right])
     return NAN if area is None else area
 
 
@@ -158,30 +158,30 @@ def risk_coverage(table: Table) -> tuple[Column, Column]:
     """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
     confident best candidates; equal confidences count as drawn at random.
     """
-    right, confidence = _guesses(table)
+    are_right, confidence = _guesses(table)
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
-    wrong = np.bincount(place, ~right, len(values)) / count
+    wrong = np.bincount(place, ~are_right, len(values)) / count
     counts = np.arange(1, len(confidence) + 1)
     return counts / max(len(confidence), 1), np.cumsum(np.repeat(wrong, count)) / counts
 
 
 def _coverage_at(precision: float, table: Table) -> float:
-    right, confidence = _guesses(table)
+    are_right, confidence = _guesses(table)
     if not len(confidence):
         return NAN
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
     answered = np.cumsum(count)
-    hits = np.cumsum(np.bincount(place, right, len(values)))
+    hits = np.cumsum(np.bincount(place, are_right, len(values)))
     precise = answered[hits >= precision * answered - 1e-12]
     return float(max(precise, default=0) / len(confidence))
 
 
 def reliability(table: Table) -> list[tuple[float, float, int]]:
     """Mean confidence, accuracy and number of best candidates in each bin (0, .1], … (.9, 1]."""
-    right, confidence = _guesses(table)
+    are_right, confidence = _guesses(table)
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     bins = [place == number for number in np.unique(place)]
-    return [(float(confidence[b].mean()), float(right[b].mean()), int(b.sum())) for b in bins]
+    return [(float(confidence[b].mean()), float(are_right[b].mean()), int(b.sum())) for b in bins]
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +343,7 @@ def intervals(
         for name, value in values.items():
             samples[name].append(value)
     bounds = {name: np.percentile(drawn, [2.5, 97.5]) for name, drawn in samples.items()}
-    return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
+    return {name: (float(least), float(greatest)) for name, (least, greatest) in bounds.items()}
 
 
 def _measured(columns: Table, rows: NDArray[np.intp]) -> dict[str, float]:

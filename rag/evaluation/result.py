@@ -186,8 +186,8 @@ def compare(before: Result, after: Result) -> Comparison:
     gained = [pair for pair in flips if served(pair[1])]
     lost = [pair for pair in flips if not served(pair[1])]
 
-    alone = len(rows_before) + len(rows_after) - 2 * len(pairs)
-    return Comparison(len(pairs), alone, changes, gained, lost)
+    unpaired = len(rows_before) + len(rows_after) - 2 * len(pairs)
+    return Comparison(len(pairs), unpaired, changes, gained, lost)
 
 
 def served(row: Row) -> bool:

@@ -17,8 +17,8 @@ def auroc(high: Rows, low: Rows) -> float | None:
     if not len(high) or not len(low):
         return None
     ordered = np.sort(low)
-    above = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
-    return float(above.mean() / 2 / len(low))
+    wins = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
+    return float(wins.mean() / 2 / len(low))
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
@@ -36,7 +36,7 @@ def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     count), weighted by count (Naeini et al. 2015; Guo et al. 2017).
     """
     total = sum(count for _, _, count in bins)
-    gaps = (abs(confidence - right) * count for confidence, right, count in bins)
+    gaps = (abs(confidence - accuracy) * count for confidence, accuracy, count in bins)
     return sum(gaps) / total if total else float("nan")
 
 

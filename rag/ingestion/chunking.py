@@ -52,12 +52,12 @@ def _sections(document: Document) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     text = document.text
     bounds = [Section(0, ()), *sections(document.blocks), Section(len(text), ())]
     pending = 0
-    for section, after in pairwise(bounds):
-        words = " ".join(text[section.start : after.start].split())
+    for section, following in pairwise(bounds):
+        words = " ".join(text[section.start : following.start].split())
         is_only_heading = words in ("", *section.path[-1:])
-        if after.start == len(text) or not is_only_heading:
-            yield pending, after.start, tuple(_innermost(section.path))
-            pending = after.start
+        if following.start == len(text) or not is_only_heading:
+            yield pending, following.start, tuple(_innermost(section.path))
+            pending = following.start
 
 
 def _innermost(path: Sequence[str]) -> Sequence[str]:
@@ -79,7 +79,7 @@ def _split_section(
 def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
     """One unit per sentence; sentences above the limit are halved until they fit."""
     longest = limit * _CHARACTERS_PER_TOKEN  # longer text has too many tokens anyway
-    batches = (spans[first : first + _COUNTED] for first in range(0, len(spans), _COUNTED))
+    batches = (spans[row : row + _COUNTED] for row in range(0, len(spans), _COUNTED))
     counts = (
         size
         for batch in batches
@@ -96,21 +96,21 @@ def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -
 def _halve(text: str, start: int, end: int, count: TokenCounter, limit: int) -> Iterator[Unit]:
     middle = _middle(text, start, end)
     units = list(_fit(text, [*trim(text, start, middle), *trim(text, middle, end)], count, limit))
-    for before, (unit_start, unit_end, size) in zip([None, *units], units, strict=False):
+    for previous, (unit_start, unit_end, size) in zip([None, *units], units, strict=False):
         # The two halves of a cut word may have more tokens together than apart, so they must not
         # share a passage.
-        yield unit_start, unit_end, limit if before and before[1] == unit_start else size
+        yield unit_start, unit_end, limit if previous and previous[1] == unit_start else size
 
 
 def _middle(text: str, start: int, end: int) -> int:
     """Where to cut: at the space nearest to the middle, or at least not before a combining mark."""
     middle, reach = (start + end) // 2, (end - start) // 4
-    after = _SPACE.search(text, middle, middle + reach)
-    before = _SPACE.search(text[middle - reach : middle][::-1])
-    if after and not (before and before.start() < after.start() - middle):
-        return after.start()
-    if before:
-        return middle - 1 - before.start()
+    space_after = _SPACE.search(text, middle, middle + reach)
+    space_before = _SPACE.search(text[middle - reach : middle][::-1])
+    if space_after and not (space_before and space_before.start() < space_after.start() - middle):
+        return space_after.start()
+    if space_before:
+        return middle - 1 - space_before.start()
     offsets = range(middle, min(end, middle + _LONGEST_CLUSTER))
     return next((offset for offset in offsets if not _inside_cluster(text, offset)), middle)
 
@@ -126,22 +126,22 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
     total = sum(size for _, _, size in units)
     target = total / max(1, -(-total // limit))
 
-    first, tokens = 0, 0
+    begin, tokens = 0, 0
 
     for index, unit in enumerate(units):
-        if index > first and (tokens >= target or not _room(units[first], tokens, unit, limit)):
-            last = units[index - 1]
-            yield units[first][0], last[1]
+        if index > begin and (tokens >= target or not _room(units[begin], tokens, unit, limit)):
+            last_unit = units[index - 1]
+            yield units[begin][0], last_unit[1]
 
-            is_short = index - 1 > first and last[2] <= limit // 3
-            repeat = is_short and _room(last, last[2], unit, limit)
-            first, tokens = (index - 1, last[2]) if repeat else (index, 0)
+            is_short = index - 1 > begin and last_unit[2] <= limit // 3
+            repeat = is_short and _room(last_unit, last_unit[2], unit, limit)
+            begin, tokens = (index - 1, last_unit[2]) if repeat else (index, 0)
 
         tokens += unit[2]
 
-    yield units[first][0], units[-1][1]
+    yield units[begin][0], units[-1][1]
 
 
-def _room(first: Unit, tokens: int, unit: Unit, limit: int) -> bool:
-    """Whether `unit`, with the space before it, fits after so many tokens that begin at `first`."""
-    return tokens + unit[2] <= limit and unit[1] - first[0] <= limit * _CHARACTERS_PER_TOKEN
+def _room(first_unit: Unit, tokens: int, unit: Unit, limit: int) -> bool:
+    """Whether `unit`, with the space before it, fits after so many tokens from `first_unit` on."""
+    return tokens + unit[2] <= limit and unit[1] - first_unit[0] <= limit * _CHARACTERS_PER_TOKEN

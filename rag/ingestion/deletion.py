@@ -65,8 +65,10 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
             probes = [_probe(store, document) for document in documents]
             deleted = [probe for probe in probes if store.delete(probe[0].id)]
             if archives := {gone.file for gone, *_ in deleted if gone.container_sha256}:
-                left = [document.id for document in store.documents() if document.file in archives]
-                store.update_digests(dict.fromkeys(left, _READ_AGAIN))
+                remaining = [
+                    document.id for document in store.documents() if document.file in archives
+                ]
+                store.update_digests(dict.fromkeys(remaining, _READ_AGAIN))
         store.vacuum()
         if stamps:
             stamps.forget([gone.source for gone, *_ in deleted])
@@ -85,18 +87,18 @@ def _probe(store: Store, document: Document) -> tuple[Document, Footprint, Pairs
     return replace(document, text="", blocks=()), store.trace(document.id), pairs
 
 
-def _receipt(store: Store, gone: Document, before: Footprint, pairs: Pairs) -> DeletionReceipt:
-    after = store.trace(gone.id, before.numbers)
+def _receipt(store: Store, gone: Document, footprint: Footprint, pairs: Pairs) -> DeletionReceipt:
+    footprint_after = store.trace(gone.id, footprint.numbers)
     return DeletionReceipt(
         document=gone.id,
         source=gone.source,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         generation=store.stats().generation,
-        before=before,
-        after=after,
+        before=footprint,
+        after=footprint_after,
         searches=2 * len(pairs),
         found=sum(_finds(store, gone.id, passage, vector) for passage, vector in pairs),
-        snapshots=after.snapshots,
+        snapshots=footprint_after.snapshots,
     )
 
 

@@ -85,7 +85,7 @@ class Sync:
         return Changes(
             added=[name for name in read if name not in plan.old_ids],
             updated=[name for name in read if name in plan.old_ids],
-            renamed=[(before.id, after.id) for before, after in plan.renamed],
+            renamed=[(missing.id, found.id) for missing, found in plan.renamed],
             removed=[document.id for document in plan.missing if document.id not in read],
             unchanged=[document.id for document in plan.unchanged],
             skipped=list(plan.skipped),
@@ -110,9 +110,9 @@ class Sync:
         changes = Changes(
             unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped)
         )
-        for before, after in plan.renamed:
-            self._rename(before, after)
-            changes.renamed.append((before.id, after.id))
+        for missing, found in plan.renamed:
+            self._rename(missing, found)
+            changes.renamed.append((missing.id, found.id))
         new_ids = {file.document_id for file in plan.to_read}
         for document in plan.missing:
             if not is_gone(document.file) or document.id in new_ids:
@@ -132,8 +132,10 @@ class Sync:
         store = self.ingest.store
         with store.writing():
             already_removed = set(changes.removed)
-            left = [d.id for d in plan.missing if d.id not in put and d.id not in already_removed]
-            remaining = self._remove(left, changes)
+            to_remove = [
+                d.id for d in plan.missing if d.id not in put and d.id not in already_removed
+            ]
+            remaining = self._remove(to_remove, changes)
             self.ingest.stamps.keep({document.file for document in store.documents()})
         missing = {document.id for document in plan.missing}
         reported = [name for name in changes.removed if name not in put or name not in missing]
@@ -142,8 +144,8 @@ class Sync:
     def _rename(self, missing: Document, found: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
         store = self.ingest.store
-        if before := store.document(missing.id):
-            document = replace(found, text=before.text, blocks=before.blocks)
+        if stored := store.document(missing.id):
+            document = replace(found, text=stored.text, blocks=stored.blocks)
             passages, vectors = store.embedded(missing.id)
             renamed = [replace(p, document_id=found.id, title=found.title) for p in passages]
             store.put(document, renamed, vectors, instead_of=missing.id)

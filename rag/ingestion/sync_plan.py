@@ -111,7 +111,9 @@ class Plan:
 
     def _check_names(self, by_file: Mapping[str, Sequence[Document]]) -> None:
         """Skip files whose ids remaining documents have. Raises InputError if nothing is left."""
-        going = {old.id for old, _ in self.renamed} | {document.id for document in self.missing}
+        going = {renamed.id for renamed, _ in self.renamed} | {
+            document.id for document in self.missing
+        }
         documents = (document for of_file in by_file.values() for document in of_file)
         owners = {document.id: document for document in documents if document.id not in going}
 
@@ -160,14 +162,24 @@ class Plan:
         read = [loaded[document.sha256] for document in missing if document.sha256 in loaded]
         if len({document.id for document in read}) != len(missing):
             return []
-        for a, b in zip(missing, read, strict=True):
-            before = self.store.document(a.id)
-            if before is None or (before.text, before.blocks) != (b.text, b.blocks):
+        for gone_document, read_document in zip(missing, read, strict=True):
+            stored = self.store.document(gone_document.id)
+            if stored is None or (stored.text, stored.blocks) != (
+                read_document.text,
+                read_document.blocks,
+            ):
                 return []
-            owner = self.store.document(b.id) if b.id != a.id else None
+            owner = (
+                self.store.document(read_document.id)
+                if read_document.id != gone_document.id
+                else None
+            )
             if owner and not is_gone(owner.file):
                 return []
-        return [(a, replace(b, text="", blocks=())) for a, b in zip(missing, read, strict=True)]
+        return [
+            (gone_document, replace(read_document, text="", blocks=()))
+            for gone_document, read_document in zip(missing, read, strict=True)
+        ]
 
 
 def _unsupported(path: Path) -> str:

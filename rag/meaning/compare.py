@@ -41,10 +41,10 @@ _CLAUSE = re.compile(r"[,;:()]\s|\s(?:but|so|because|although|though|while|where
 _NO_DENIAL = re.compile(r"\bno (?:more|less|fewer|later|earlier) than\b|\bnot (?:only|until)\b")
 
 
-def is_denied_around(text: str, before: str, after: str) -> bool:
-    """Whether the clause of some words, between `before` and `after`, denies them."""
-    clause = _BREAK.split(before)[-1]
-    return bool(_NEGATION.search(f"{clause} {text}".lower()) or _DENIED_AFTER.match(after))
+def is_denied_around(text: str, text_before: str, text_after: str) -> bool:
+    """Whether the clause of some words, between `text_before` and `text_after`, denies them."""
+    clause = _BREAK.split(text_before)[-1]
+    return bool(_NEGATION.search(f"{clause} {text}".lower()) or _DENIED_AFTER.match(text_after))
 
 
 def is_denied(claim: str, evidence: str, is_alike: bool) -> bool:
@@ -118,13 +118,13 @@ def _key(text: str) -> str:
     return normalize(_SYMBOLED.sub(lambda match: " sharp" if match[0] == "#" else " plus", text))
 
 
-def _amount(text: str, before: str, after: str) -> Quantity | None:
+def _amount(text: str, text_before: str, text_after: str) -> Quantity | None:
     """The quantity with a currency sign or a bound right before it."""
-    sign = _MONEY_SIGN.search(before)
-    stated = quantity(f"{sign[0].strip()}{text}" if sign else text, after)
+    sign = _MONEY_SIGN.search(text_before)
+    stated = quantity(f"{sign[0].strip()}{text}" if sign else text, text_after)
     if stated is None or stated.bound:
         return stated
-    return replace(stated, bound=bound_before(before[: sign.start()] if sign else before))
+    return replace(stated, bound=bound_before(text_before[: sign.start()] if sign else text_before))
 
 
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
@@ -149,16 +149,16 @@ class Relation(enum.Enum):
 Comparable = Meaning | Dated | Quantity | TimeOfDay
 
 
-def compare(first: Comparable, second: Comparable) -> Relation:
+def compare(stated: Comparable, rival: Comparable) -> Relation:
     """The relation between two meanings; those of different kinds are unrelated."""
-    if isinstance(first, Meaning) and isinstance(second, Meaning):
-        return _answers(first, second)
-    if isinstance(first, Dated) and isinstance(second, Dated):
-        return _dates(first, second)
-    if isinstance(first, Quantity) and isinstance(second, Quantity):
-        return _quantities(first, second)
-    if isinstance(first, TimeOfDay) and isinstance(second, TimeOfDay):
-        return Relation.SAME if first.is_same(second) else Relation.CONTRADICTS
+    if isinstance(stated, Meaning) and isinstance(rival, Meaning):
+        return _answers(stated, rival)
+    if isinstance(stated, Dated) and isinstance(rival, Dated):
+        return _dates(stated, rival)
+    if isinstance(stated, Quantity) and isinstance(rival, Quantity):
+        return _quantities(stated, rival)
+    if isinstance(stated, TimeOfDay) and isinstance(rival, TimeOfDay):
+        return Relation.SAME if stated.is_same(rival) else Relation.CONTRADICTS
     return Relation.UNRELATED
 
 
@@ -181,105 +181,114 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
 # Answers
 
 
-def _answers(first: Meaning, second: Meaning) -> Relation:
-    if first.negated != second.negated:
-        return Relation.CONTRADICTS if first.key == second.key else Relation.UNRELATED
-    if first.anchor and second.anchor and first.anchor != second.anchor:
+def _answers(stated: Meaning, rival: Meaning) -> Relation:
+    if stated.negated != rival.negated:
+        return Relation.CONTRADICTS if stated.key == rival.key else Relation.UNRELATED
+    if stated.anchor and rival.anchor and stated.anchor != rival.anchor:
         return Relation.COMPATIBLE
-    if first.date and second.date:
-        return _dates(first.date, second.date)
-    if first.quantity and second.quantity:
-        return _quantities(first.quantity, second.quantity)
-    is_plain = not (first.date or second.date or first.quantity or second.quantity)
-    if is_plain and first.key == second.key:
+    if stated.date and rival.date:
+        return _dates(stated.date, rival.date)
+    if stated.quantity and rival.quantity:
+        return _quantities(stated.quantity, rival.quantity)
+    is_plain = not (stated.date or rival.date or stated.quantity or rival.quantity)
+    if is_plain and stated.key == rival.key:
         return Relation.SAME
-    return Relation.COMPATIBLE if compatible(first.key, second.key) else Relation.UNRELATED
+    return Relation.COMPATIBLE if compatible(stated.key, rival.key) else Relation.UNRELATED
 
 
 # Dates
 
 
-def _dates(first: Dated, second: Dated) -> Relation:
-    is_equal = (first.isos, first.qualifiers) == (second.isos, second.qualifiers)
-    if is_equal or includes(first, second) or includes(second, first):
+def _dates(stated: Dated, rival: Dated) -> Relation:
+    is_equal = (stated.isos, stated.qualifiers) == (rival.isos, rival.qualifiers)
+    if is_equal or includes(stated, rival) or includes(rival, stated):
         return Relation.SAME
-    if len(first.isos) != 1 or len(second.isos) != 1 or first.bounds or second.bounds:
+    if len(stated.isos) != 1 or len(rival.isos) != 1 or stated.bounds or rival.bounds:
         return Relation.COMPATIBLE
-    lacks_year = first.iso.startswith("--") != second.iso.startswith("--")
-    if lacks_year and {first.precision, second.precision} & {"year", "decade"}:
+    lacks_year = stated.iso.startswith("--") != rival.iso.startswith("--")
+    if lacks_year and {stated.precision, rival.precision} & {"year", "decade"}:
         return Relation.COMPATIBLE  # "1955" and "October"
-    first, second = first.plain, second.plain
-    overlap = includes(first, second) or includes(second, first)
+    stated, rival = stated.plain, rival.plain
+    overlap = includes(stated, rival) or includes(rival, stated)
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
 
 
-def _are_opposed(first: Set[str], second: Set[str], lowering: Set[str], raising: Set[str]) -> bool:
-    return bool((first & lowering and second & raising) or (first & raising and second & lowering))
+def _are_opposed(
+    bounds: Set[str], rival_bounds: Set[str], lowering: Set[str], raising: Set[str]
+) -> bool:
+    return bool(
+        (bounds & lowering and rival_bounds & raising)
+        or (bounds & raising and rival_bounds & lowering)
+    )
 
 
 # Quantities
 
 
-def _quantities(first: Quantity, second: Quantity) -> Relation:
-    ranges = _in_one_unit(first, second)
+def _quantities(stated: Quantity, rival: Quantity) -> Relation:
+    ranges = _in_one_unit(stated, rival)
     if ranges is None:
         return Relation.UNRELATED
 
-    (low, high), (other_low, other_high) = ranges
+    (least, greatest), (rival_least, rival_greatest) = ranges
 
-    if not _is_near(low, other_low, first, second) or not _is_near(high, other_high, first, second):
-        overlap = low <= other_high and other_low <= high
-        may_both = overlap or _is_bounded(first, low, second, other_low)
+    if not _is_near(least, rival_least, stated, rival) or not _is_near(
+        greatest, rival_greatest, stated, rival
+    ):
+        overlap = least <= rival_greatest and rival_least <= greatest
+        may_both = overlap or _is_bounded(stated, least, rival, rival_least)
         return Relation.COMPATIBLE if may_both else Relation.CONTRADICTS
 
-    strict = {first.bound, second.bound} - {"", "about"}
-    is_counted = first.kind == second.kind == "number"  # "19,000" and "19,000 centrifuges"
-    is_bare = (first.unit is None) != (second.unit is None) and not is_counted
-    if (strict and first.bound != second.bound) or is_bare or first.per != second.per:
+    strict = {stated.bound, rival.bound} - {"", "about"}
+    is_counted = stated.kind == rival.kind == "number"  # "19,000" and "19,000 centrifuges"
+    is_bare = (stated.unit is None) != (rival.unit is None) and not is_counted
+    if (strict and stated.bound != rival.bound) or is_bare or stated.per != rival.per:
         return Relation.COMPATIBLE
 
-    words = {frozenset(normalize(amount.rest).split()) for amount in (first, second)}
+    words = {frozenset(normalize(amount.rest).split()) for amount in (stated, rival)}
     return Relation.SAME if len(words) == 1 or frozenset() in words else Relation.COMPATIBLE
 
 
 _Range = tuple[float, float]
 
 
-def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | None:
+def _in_one_unit(stated: Quantity, rival: Quantity) -> tuple[_Range, _Range] | None:
     """Both as (least, greatest): in the base unit of their dimension if both have a unit; None if
     their units measure different things.
     """
-    if first.unit is None or second.unit is None or {first.unit, second.unit} == {"GBP", "pound"}:
-        return _range(first), _range(second)
-    (low, unit), (other_low, other_unit) = (base(a.number, a.unit, a.kind) for a in (first, second))
+    if stated.unit is None or rival.unit is None or {stated.unit, rival.unit} == {"GBP", "pound"}:
+        return _range(stated), _range(rival)
+    (least, unit), (rival_least, other_unit) = (
+        base(a.number, a.unit, a.kind) for a in (stated, rival)
+    )
     # one may be more specific: "member", "permanent member"
     if not (f" {unit}".endswith(f" {other_unit}") or f" {other_unit}".endswith(f" {unit}")):
         return None
-    high, other_high = (base(_range(a)[1], a.unit, a.kind)[0] for a in (first, second))
-    return (low, high), (other_low, other_high)
+    greatest, rival_greatest = (base(_range(a)[1], a.unit, a.kind)[0] for a in (stated, rival))
+    return (least, greatest), (rival_least, rival_greatest)
 
 
 def _range(amount: Quantity) -> _Range:
     return amount.number, amount.number if amount.upper is None else amount.upper
 
 
-def _is_near(amount: float, other_amount: float, first: Quantity, second: Quantity) -> bool:
+def _is_near(amount: float, other_amount: float, stated: Quantity, rival: Quantity) -> bool:
     """Equal, or nearly so if the units were converted."""
     if math.isclose(amount, other_amount, rel_tol=1e-12):
         return True
-    if first.kind not in ("quantity", "duration") or first.unit == second.unit:
+    if stated.kind not in ("quantity", "duration") or stated.unit == rival.unit:
         return False
-    if "degree_" in f"{first.unit} {second.unit}":
+    if "degree_" in f"{stated.unit} {rival.unit}":
         return math.isclose(amount, other_amount, abs_tol=_DEGREES)
     return math.isclose(amount, other_amount, rel_tol=_CONVERTED)
 
 
-def _is_bounded(first: Quantity, low: float, second: Quantity, other_low: float) -> bool:
+def _is_bounded(stated: Quantity, least: float, rival: Quantity, rival_least: float) -> bool:
     """Whether values such as "more than 100" and "150" can both be true."""
     return any(
         (a.bound in _UP and (x <= y or b.bound in _UP))
         or (a.bound in _DOWN and (x >= y or b.bound in _DOWN))
-        for a, x, b, y in ((first, low, second, other_low), (second, other_low, first, low))
+        for a, x, b, y in ((stated, least, rival, rival_least), (rival, rival_least, stated, least))
     )
 
 
@@ -298,9 +307,11 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     if ranges is None:
         return False
 
-    (low, _), (claimed_low, _) = ranges
+    (stated_least, _), (claimed_least, _) = ranges
     is_open = claimed.bound in _UP | _DOWN and stated.bound not in _UP | _DOWN
-    if is_open and (low > claimed_low if claimed.bound in _UP else low < claimed_low):
+    if is_open and (
+        stated_least > claimed_least if claimed.bound in _UP else stated_least < claimed_least
+    ):
         return True
 
     tolerance = _CONVERTED if stated.unit != claimed.unit else 1e-9

@@ -223,9 +223,9 @@ def _stands_alone(question: str) -> bool:
     """Whether a question begins like a whole one, and no word of it stands for something said
     before, or compares with it.
     """
-    lower = [word.lower for word in words(question)]
-    is_whole = lower[:1] and lower[0] in QUESTION_WORDS | AUXILIARIES
-    return bool(is_whole) and not pointers(question) and _BACKWARD.isdisjoint(lower)
+    lowercase = [word.lower for word in words(question)]
+    is_whole = lowercase[:1] and lowercase[0] in QUESTION_WORDS | AUXILIARIES
+    return bool(is_whole) and not pointers(question) and _BACKWARD.isdisjoint(lowercase)
 
 
 def _others(
@@ -245,12 +245,14 @@ def _others(
     )
 
 
-def _is_beside(other: Completion, best: Completion) -> bool:
+def _is_beside(other: Completion, likeliest_meaning: Completion) -> bool:
     """Whether it may be asked where the best one has no answer: never about a name that the best
     one replaces.
     """
-    left = {word.lower for word in words(best.replaced_name)} - {w.lower for w in words(best.text)}
-    return other.kind != "talk" and left.isdisjoint(word.lower for word in words(other.text))
+    words_left = {word.lower for word in words(likeliest_meaning.replaced_name)} - {
+        w.lower for w in words(likeliest_meaning.text)
+    }
+    return other.kind != "talk" and words_left.isdisjoint(word.lower for word in words(other.text))
 
 
 def words(text: str) -> list[TaggedWord]:
@@ -331,11 +333,11 @@ def completions(
     that of the question. Talk has no word that is not among `known`, by default those of the model:
     "thanks" is talk, "heating?" is a topic.
     """
-    made = [] if has_own_subject(question, turn) else _completed(question, turn)
+    completed = [] if has_own_subject(question, turn) else _completed(question, turn)
     said = {f"says {word.lower}": 1.0 for word in words(question)}
     repeated = _sentence(turn.question).lower()
-    new = (option for option in made if option.text.lower() != repeated)
-    options = [Completion(question, "typed", said), *new]
+    different_options = (option for option in completed if option.text.lower() != repeated)
+    options = [Completion(question, "typed", said), *different_options]
     by_text = {option.text.lower(): option for option in reversed(options)}
     distinct = [option for option in options if by_text[option.text.lower()] is option][:_MOST]
     said_in_talk = _talk_words() if known is None else known
@@ -392,8 +394,8 @@ def _ends_in_a_verb(part: QuestionPart, base: str) -> bool:
     """Whether the part is a name and the verb after "did" ("What did Ann Ray lead?"), which is no
     one's name.
     """
-    first, last = part.text.split()[0], part.text.split()[-1]
-    is_mixed = _is_name(first) and not _is_name(last)
+    first_word, last_word = part.text.split()[0], part.text.split()[-1]
+    is_mixed = _is_name(first_word) and not _is_name(last_word)
     is_last = part.start + len(part.text) == len(base)
     return is_mixed and is_last and part.word_before in _DO
 
@@ -522,14 +524,16 @@ def _is_clause(tagged: Sequence[TaggedWord]) -> bool:
     after_links = [word for word in tagged if word.lower not in _LINKS]
     if not after_links:
         return False
-    first, *rest = after_links
-    if first.lower in AUXILIARIES:
+    opening, *following = after_links
+    if opening.lower in AUXILIARIES:
         return True
-    asked = {word.lower for word in after_links}
-    if not AUXILIARIES.isdisjoint(asked) and not QUESTION_WORDS.isdisjoint(asked):
+    lowercase = {word.lower for word in after_links}
+    if not AUXILIARIES.isdisjoint(lowercase) and not QUESTION_WORDS.isdisjoint(lowercase):
         return True
     is_lead = [word.lower for word in after_links[:2]] in (*_LEADS, ["what", "if"])
-    return first.lower in QUESTION_WORDS and not is_lead and not all(w.is_empty for w in rest)
+    return (
+        opening.lower in QUESTION_WORDS and not is_lead and not all(w.is_empty for w in following)
+    )
 
 
 def _short_answer(answer: str | None) -> str:
@@ -546,25 +550,28 @@ def _parts(base: str) -> Iterator[QuestionPart]:
     for run in all_runs:
         _, auxiliary = _before(tagged, rows[run[0].start])
 
-        for first, last in combinations_with_replacement(range(len(run)), 2):
-            if last - first < _LONGEST_PART or last - first == len(run) - 1:
-                start, text = run[first].start, base[run[first].start : run[last].end]
+        for first_word, last_word in combinations_with_replacement(range(len(run)), 2):
+            if last_word - first_word < _LONGEST_PART or last_word - first_word == len(run) - 1:
+                start, text = (
+                    run[first_word].start,
+                    base[run[first_word].start : run[last_word].end],
+                )
 
                 article, word_before = _before(tagged, rows[start])
-                left_after, rivals = len(run) - 1 - last, len(all_runs) - 1
+                words_after, rivals = len(run) - 1 - last_word, len(all_runs) - 1
 
                 features = {
-                    "left before": min(3, first) / 3,
-                    "left after": min(3, left_after) / 3,
-                    "whole": float(not first and not left_after),
-                    "all after auxiliary": float(auxiliary in AUXILIARIES and not left_after),
+                    "left before": min(3, first_word) / 3,
+                    "left after": min(3, words_after) / 3,
+                    "whole": float(not first_word and not words_after),
+                    "all after auxiliary": float(auxiliary in AUXILIARIES and not words_after),
                     "before one word after auxiliary": float(
-                        auxiliary in AUXILIARIES and not first and left_after == 1
+                        auxiliary in AUXILIARIES and not first_word and words_after == 1
                     ),
                     "after preposition": float(word_before in PREPOSITIONS),
                     "place": start / len(base),
                     f"after {word_before}": float(word_before in QUESTION_WORDS | {"many", "much"}),
-                    f"ends, {by_verb}": float(run[last].end == len(base)),
+                    f"ends, {by_verb}": float(run[last_word].end == len(base)),
                     "sole": float(not rivals),
                     "rivals": min(4, rivals) / 4,
                 }
@@ -574,15 +581,15 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                     name=article + text,
                     word_before=word_before,
                     features=features,
-                    left=run[first - 1] if first else None,
-                    right=run[last + 1] if left_after else None,
+                    left=run[first_word - 1] if first_word else None,
+                    right=run[last_word + 1] if words_after else None,
                 )
 
 
 def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
     """("the " if that is before the word in this row, the word before it)"""
-    before = ["", "", *(word.lower for word in tagged[:row])]
-    return ("the ", before[-2]) if before[-1] == "the" else ("", before[-1])
+    words_before = ["", "", *(word.lower for word in tagged[:row])]
+    return ("the ", words_before[-2]) if words_before[-1] == "the" else ("", words_before[-1])
 
 
 def _continued(base: str, typed: str, lead: Sequence[TaggedWord]) -> Iterator[Completion]:
@@ -620,10 +627,14 @@ def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterato
 def _put(text: str, name: str) -> str:
     """The text with a name for each word that points to something."""
     for word in reversed(pointers(text)):
-        before = next((other for other in reversed(words(text)) if other.end < word.start), None)
-        is_place = word.lower == "there" and (before is None or before.lower not in PREPOSITIONS)
-        after = next((other for other in words(text) if other.start > word.start), None)
-        owns = word.lower in _OWNING and after is not None and not after.is_empty
+        previous_word = next(
+            (other for other in reversed(words(text)) if other.end < word.start), None
+        )
+        is_place = word.lower == "there" and (
+            previous_word is None or previous_word.lower not in PREPOSITIONS
+        )
+        next_word = next((other for other in words(text) if other.start > word.start), None)
+        owns = word.lower in _OWNING and next_word is not None and not next_word.is_empty
         owner = ("'" if name.endswith("s") else "'s") if owns else ""
         text = text[: word.start] + "in " * is_place + name + owner + text[word.end :]
     return text
@@ -679,9 +690,9 @@ def _points_inside(question: str, tagged: Sequence[TaggedWord]) -> bool:
     pointer = next((row for row, word in enumerate(tagged) if word.start in starts), 0)
     if pointer < 2 or tagged[pointer - 1].lower not in _JOINS:
         return False
-    before = tagged[: pointer - 1]
-    return any(word.lower in AUXILIARIES for word in before) and any(
-        not word.is_empty for word in before
+    words_before = tagged[: pointer - 1]
+    return any(word.lower in AUXILIARIES for word in words_before) and any(
+        not word.is_empty for word in words_before
     )
 
 

@@ -326,24 +326,26 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     ends = _ends(text)
     if ends is None:
         return None
-    first, last = ends
-    tail = text[last.end() :]
+    lower_end, upper_end = ends
+    tail = text[upper_end.end() :]
     has_tail = bool(tail.strip())
     follows = f"{tail}{digits(after)}"
     millions = _MILLIONS.match(follows)
     unclear = _PART.match(follows) or (millions and millions["noun"] not in _STOP)
-    unit = None if unclear else _unit(first["sign"], tail if has_tail else follows)
+    unit = None if unclear else _unit(lower_end["sign"], tail if has_tail else follows)
     if unit is None:
         return None
     kind, name, length = unit
-    before = _BOUND.search(text, 0, first.start())
-    head = text[: before.start() if before else first.start()]
-    has_leading_zero = first["number"][0] == "0" and first["number"][1:2].isdecimal()
+    bound_before = _BOUND.search(text, 0, lower_end.start())
+    head = text[: bound_before.start() if bound_before else lower_end.start()]
+    has_leading_zero = lower_end["number"][0] == "0" and lower_end["number"][1:2].isdecimal()
     is_longer = follows[:1] in (" ", ",") and follows[1:2].isdecimal()
-    if has_leading_zero or is_longer or (name is None and not before and _LABEL.search(head)):
+    if has_leading_zero or is_longer or (name is None and not bound_before and _LABEL.search(head)):
         return None
-    number, upper = _value(first), None if last is first else _value(last)
-    if (upper is not None and upper < number) or max(abs(number), abs(upper or 0)) > _LARGEST:
+    number, upper_value = _value(lower_end), None if upper_end is lower_end else _value(upper_end)
+    if (upper_value is not None and upper_value < number) or max(
+        abs(number), abs(upper_value or 0)
+    ) > _LARGEST:
         return None
     later = _BOUND_AFTER.match(follows, length)
     end = later.end() if later else length
@@ -351,8 +353,8 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     per = _per(rate) if rate else ""
     head_words = [word for word in head.split() if word.lower() != "between"]
     other_words = f"{' '.join(head_words)} {tail[end:] if has_tail else ''}".strip()
-    bound = _bound_name(before) or _bound_name(later)
-    return Quantity(kind, number, upper, name, bound, other_words, per)
+    bound = _bound_name(bound_before) or _bound_name(later)
+    return Quantity(kind, number, upper_value, name, bound, other_words, per)
 
 
 def _per(rate: re.Match[str]) -> str:
@@ -368,9 +370,9 @@ def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:
     matches = list(_ONE.finditer(text))
     if not matches or len(matches) > 2:
         return None
-    first, last = matches[0], matches[-1]
-    is_range = first is last or _TO.fullmatch(text[first.end() : last.start()])
-    return (first, last) if is_range else None
+    lower_end, upper_end = matches[0], matches[-1]
+    is_range = lower_end is upper_end or _TO.fullmatch(text[lower_end.end() : upper_end.start()])
+    return (lower_end, upper_end) if is_range else None
 
 
 def _value(match: re.Match[str]) -> float:

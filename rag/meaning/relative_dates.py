@@ -116,12 +116,12 @@ def resolve(
     return resolved and Resolved(*resolved, explanation, word)
 
 
-def _is_ahead(before: str, after: str) -> bool:
+def _is_ahead(text_before: str, text_after: str) -> bool:
     """Whether the clause of the expression is about the future. The words after it count only if it
     begins its clause.
     """
-    clause = _CLAUSE.split(before)[-1]
-    follows = "" if clause.strip() else _CLAUSE.split(after.lstrip(" ,"))[0]
+    clause = _CLAUSE.split(text_before)[-1]
+    follows = "" if clause.strip() else _CLAUSE.split(text_after.lstrip(" ,"))[0]
     return bool(_AHEAD.search(f"{clause} {follows}"))
 
 
@@ -151,12 +151,20 @@ def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved |
 
 def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
     days_back = (day.weekday() - number) % 7
-    ahead, before = 7 - days_back, -(days_back or 7)
-    if modifier == "next" and ahead <= 2:  # some mean the one after
+    days_to_next, days_to_last = 7 - days_back, -(days_back or 7)
+    if modifier == "next" and days_to_next <= 2:  # some mean the one after
         return None
-    steps = {"next": ahead, "coming": ahead, "this": -days_back % 7, "last": before, "past": before}
+    steps = {
+        "next": days_to_next,
+        "coming": days_to_next,
+        "this": -days_back % 7,
+        "last": days_to_last,
+        "past": days_to_last,
+    }
     return _shifted(
-        day, "day", steps.get(modifier or "", ahead if is_ahead and days_back else -days_back)
+        day,
+        "day",
+        steps.get(modifier or "", days_to_next if is_ahead and days_back else -days_back),
     )
 
 

@@ -66,14 +66,14 @@ def _date(text: str, surroundings: Surroundings) -> Value | None:
     ]
     if not stated:
         return None
-    first = stated[0]
-    words = sentence[first.start : first.end]
-    if not first.is_certain:
-        return Value("date", words, precision=first.precision)
-    dated = _period(first, stated, sentence) or only_date(words)
+    opening_date = stated[0]
+    words = sentence[opening_date.start : opening_date.end]
+    if not opening_date.is_certain:
+        return Value("date", words, precision=opening_date.precision)
+    dated = _period(opening_date, stated, sentence) or only_date(words)
     if dated is None:
-        return Value("date", words, first.iso, first.precision)
-    if bound := DATE_BOUND.search(sentence[: first.start]):
+        return Value("date", words, opening_date.iso, opening_date.precision)
+    if bound := DATE_BOUND.search(sentence[: opening_date.start]):
         dated = dated.qualified(bound[1])
     return Value(
         "date", words, dated.iso, dated.precision, bound=" ".join(sorted(dated.qualifiers))
@@ -88,12 +88,12 @@ def _is_other(date: Date, sentence: str) -> bool:
     return bool(amount and amount.unit)
 
 
-def _period(first: Date, stated: list[Date], sentence: str) -> Dated | None:
-    """The two ends of a period that begins with the `first` date."""
-    following = stated[stated.index(first) + 1 :][:1]
-    if not following or not BETWEEN.fullmatch(sentence[first.end : following[0].start]):
+def _period(opening_date: Date, stated: list[Date], sentence: str) -> Dated | None:
+    """The two ends of a period that begins with the `opening_date` date."""
+    following = stated[stated.index(opening_date) + 1 :][:1]
+    if not following or not BETWEEN.fullmatch(sentence[opening_date.end : following[0].start]):
         return None
-    return only_date(sentence[first.start : following[0].end])
+    return only_date(sentence[opening_date.start : following[0].end])
 
 
 # Amounts
@@ -172,10 +172,10 @@ _RANGE = re.compile(
 )
 
 
-def _range(text: str, after: str) -> Quantity | None:
+def _range(text: str, text_after: str) -> Quantity | None:
     """The first range in a longer text."""
     match = _RANGE.search(text) if len(text) <= LONGEST else None
-    return quantity(match[0], f"{text[match.end() :]}{after}") if match else None
+    return quantity(match[0], f"{text[match.end() :]}{text_after}") if match else None
 
 
 _OFTEN = {
@@ -213,9 +213,9 @@ _NAMED_PER = re.compile(
 def _per(text: str, surroundings: Surroundings) -> str:
     """How often an amount of money is paid, if the words beside it say so."""
     beside = f"{text}{surroundings.after}"
-    last = [match.end() for match in re.finditer(NUMBER, text)][-1:]
+    number_ends = [match.end() for match in re.finditer(NUMBER, text)][-1:]
 
-    match = _PER_AFTER.match(beside[last[0] :]) if last else None
+    match = _PER_AFTER.match(beside[number_ends[0] :]) if number_ends else None
     match = match or _PER_BEFORE.search(surroundings.before[-BESIDE:])
 
     if match is None and surroundings.label is not None:
@@ -249,8 +249,8 @@ def _in_table(text: str, amount: Quantity, surroundings: Surroundings) -> Quanti
     stated = (surroundings.column, surroundings.label, surroundings.headings)
     factor = figure_factor(text, amount.kind, " ".join(stated), surroundings.label)
     number = abs(amount.number) if factor < 0 else amount.number
-    upper = None if amount.upper is None else factor * amount.upper
-    amount = replace(amount, number=factor * number, upper=upper)
+    upper_number = None if amount.upper is None else factor * amount.upper
+    amount = replace(amount, number=factor * number, upper=upper_number)
     currency = _currency(surroundings) if amount.kind == "number" and amount.unit is None else ""
     return replace(amount, kind="money", unit=currency) if currency else amount
 

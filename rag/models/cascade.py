@@ -42,19 +42,19 @@ class Cascade:
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches in each model."""
-        first = self.first.read_many(questions)
+        first_outputs = self.first.read_many(questions)
         chosen = [
             (question, self._chosen(hits, output) if len(hits) > self._most else hits)
-            for (question, hits), output in zip(questions, first, strict=True)
+            for (question, hits), output in zip(questions, first_outputs, strict=True)
         ]
         outputs = self.reader.read_many(chosen)
-        return [replace(one, first=two) for one, two in zip(outputs, first, strict=True)]
+        return [replace(one, first=two) for one, two in zip(outputs, first_outputs, strict=True)]
 
     def _chosen(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
         """The likeliest by search and the small reader, in the order of search."""
         odds = log_odds(hits, read)
-        likeliest = sorted(range(len(hits)), key=lambda place: -odds[place])
-        return [hits[place] for place in sorted(likeliest[: self._most])]
+        by_odds = sorted(range(len(hits)), key=lambda place: -odds[place])
+        return [hits[place] for place in sorted(by_odds[: self._most])]
 
 
 def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
@@ -102,9 +102,9 @@ class LastReading:
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, without those of the last batch."""
         keys = [(question, tuple(hits)) for question, hits in questions]
-        last = self._last
-        unread = [key for key in dict.fromkeys(keys) if key not in last]
-        outputs = last | dict(zip(unread, self._reader.read_many(unread), strict=True))
+        kept = self._last
+        unread = [key for key in dict.fromkeys(keys) if key not in kept]
+        outputs = kept | dict(zip(unread, self._reader.read_many(unread), strict=True))
         self._last = {key: outputs[key] for key in keys}
         return [outputs[key] for key in keys]
 
@@ -175,12 +175,12 @@ class BudgetedReader:
 
 def joined(first_output: ReaderOutput, second_output: ReaderOutput) -> ReaderOutput:
     """The output for the passages of both."""
-    first = first_output.first or second_output.first
+    small_output = first_output.first or second_output.first
     if first_output.first and second_output.first:
-        first = joined(first_output.first, second_output.first)
+        small_output = joined(first_output.first, second_output.first)
     return ReaderOutput(
         sorted([*first_output.spans, *second_output.spans], key=lambda span: -span.score),
         [*first_output.sentences, *second_output.sentences],
         [*first_output.verdicts, *second_output.verdicts],
-        first,
+        small_output,
     )

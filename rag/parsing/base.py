@@ -108,17 +108,24 @@ def of_pages(
         starts.append((len(parts), 0))
 
         for number, part in enumerate(part for part in page if part.text.strip()):
-            last = parts[-1] if parts else Part("", 1)
-            is_apart = last.level or part.level or last.context != part.context
-            joined = None if is_apart or last.blocks or part.blocks else glue(last.text, part.text)
+            previous = parts[-1] if parts else Part("", 1)
+            is_apart = previous.level or part.level or previous.context != part.context
+            joined = (
+                None
+                if is_apart or previous.blocks or part.blocks
+                else glue(previous.text, part.text)
+            )
 
             if joined is None:
                 parts.append(part if part.blocks else replace(part, text=part.text.strip()))
                 continue
 
-            parts[-1] = replace(last, text=joined)
+            parts[-1] = replace(previous, text=joined)
             if number == 0:  # after the word that spans both pages
-                starts[-1] = (len(parts) - 1, joined.find(" ", len(last.text)) + 1 or len(joined))
+                starts[-1] = (
+                    len(parts) - 1,
+                    joined.find(" ", len(previous.text)) + 1 or len(joined),
+                )
 
     return with_pages(parts, starts, metadata)
 
@@ -228,9 +235,11 @@ class Outline:
         self._context = context
 
         for term in context[shared:]:
-            above = [self._blocks[i].name for i in (*self._headings, *self._groups)]
+            outer_names = [self._blocks[i].name for i in (*self._headings, *self._groups)]
             name = name_of(term)
-            is_named = name in above or (" " in name and any(name in text for text in above))
+            is_named = name in outer_names or (
+                " " in name and any(name in text for text in outer_names)
+            )
             self.add(Block("group", start, start, name="" if is_named else name))
             self._groups.append(len(self._blocks) - 1)
 
@@ -241,9 +250,11 @@ class Outline:
     def nested(self, offset: int, blocks: Sequence[Block]) -> None:
         """Add blocks with their own nesting, as in `Part`, moved by `offset` characters."""
         self._end_text()
-        first = len(self._blocks)
+        offset_of_blocks = len(self._blocks)
         parent = (self._groups or self._headings or (-1,))[-1]
-        parents = (first + block.parent if block.parent >= 0 else parent for block in blocks)
+        parents = (
+            offset_of_blocks + block.parent if block.parent >= 0 else parent for block in blocks
+        )
         self._blocks += map(_moved, blocks, repeat(offset), parents)
 
     def lines(self, start: int, text: str) -> None:
@@ -288,19 +299,25 @@ def level_of_bold(text: str) -> int:
 def _headed(parts: Sequence[Part]) -> list[Part]:
     """Make bold paragraphs without text directly below into text."""
     return [
-        replace(part, level=0) if part.level == BOLD and (after is None or after.level) else part
-        for part, after in zip_longest(parts, parts[1:])
+        replace(part, level=0)
+        if part.level == BOLD and (following is None or following.level)
+        else part
+        for part, following in zip_longest(parts, parts[1:])
     ]
 
 
 def _led_in(parts: Sequence[Part]) -> Iterator[Part]:
     """Join a short line such as "Parameters:" to the part it introduces."""
-    for part, after in zip_longest(parts, parts[1:]):
+    for part, following in zip_longest(parts, parts[1:]):
         is_short = len(part.text) <= _LEADING and part.text.strip()[-1] not in ".!?"
-        if after and is_short and not (part.level or after.level or part.name or after.name):
+        if (
+            following
+            and is_short
+            and not (part.level or following.level or part.name or following.name)
+        ):
             depth = len(part.context)
-            if len(after.context) > depth and after.context[:depth] == part.context:
-                part = replace(part, context=after.context)
+            if len(following.context) > depth and following.context[:depth] == part.context:
+                part = replace(part, context=following.context)
         yield part
 
 

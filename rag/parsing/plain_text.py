@@ -74,7 +74,7 @@ def _has_lines_as_paragraphs(source: str) -> bool:
     if len(lines) < 2 or length_of_long_lines < 0.5 * length:
         return False
 
-    followers = [below for line, below in pairwise(lines) if len(line) > _LONG]
+    followers = [next_line for line, next_line in pairwise(lines) if len(line) > _LONG]
     continuations = [line for line in followers if line[0].islower()]
     return len(continuations) <= 0.2 * len(followers)
 
@@ -84,11 +84,11 @@ def _is_title(lines: list[str]) -> bool:
     if len(lines) < 2:
         return False
 
-    title, below = lines
+    title, next_line = lines
     if len(title) > _LONGEST_TITLE or _HEADER.fullmatch(title) or _NO_TITLE.match(title):
         return False
 
-    return not title.endswith((".", ",", ";", ":")) and not below[0].islower()
+    return not title.endswith((".", ",", ";", ":")) and not next_line[0].islower()
 
 
 # Headings, terms and lists
@@ -153,9 +153,9 @@ def blocks_of(text: str) -> tuple[Block, ...]:
             continue
 
         if number in headings:
-            below = lines[number + 1]  # the last line is never a heading
-            is_rule = bool(_RULE.fullmatch(below.source))
-            end = below.end if is_rule else line.end
+            rule_line = lines[number + 1]  # the last line is never a heading
+            is_rule = bool(_RULE.fullmatch(rule_line.source))
+            end = rule_line.end if is_rule else line.end
 
             outline.heading(line.content, end, headings[number], name_of(line.text))
             open_terms = []
@@ -205,8 +205,8 @@ def _row(line: _TextLine) -> Block:
     bars = [bar.start() for bar in _BAR.finditer(line.source)]
     cells = [
         BlockCell(-1, line.start + start, line.start + stop)
-        for first, last in pairwise([-1, *bars, len(line.source)])
-        for start, stop in trim(line.source, first + 1, last)
+        for first, next_bar in pairwise([-1, *bars, len(line.source)])
+        for start, stop in trim(line.source, first + 1, next_bar)
     ]
     return Block("row", line.content, line.end, 0, cells=tuple(cells))
 
@@ -236,12 +236,12 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
         index for index, neighbours in enumerate(_around(lines)) if _is_capital(*neighbours)
     }
 
-    for index, (above, line, below) in enumerate(_around(lines)):
+    for index, (line_above, line, line_below) in enumerate(_around(lines)):
         numbered = _NUMBERED.fullmatch(line.text)
         depth = numbered.group(1).count(".") if numbered else 0
-        rule = _RULE.fullmatch(below.text)
+        rule = _RULE.fullmatch(line_below.text)
 
-        if rule and _is_underlined(above, line, below):
+        if rule and _is_underlined(line_above, line, line_below):
             mark = rule.group(1)
             if mark not in marks:
                 marks.append(mark)
@@ -254,7 +254,7 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
             and numbered.group(2)[0].isupper()
             and line.text[-1] not in ".,;:"
             and line.indent < 8
-            and not (above.text or below.text)
+            and not (line_above.text or line_below.text)
             and (depth or not _is_item(lines, index))
         ):
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
@@ -265,7 +265,7 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     return levels
 
 
-def _is_underlined(above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
+def _is_underlined(line_above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
     """Whether the rule below is about as long as the line, which is apart from text above."""
     text = line.text
     length = len(text)
@@ -275,7 +275,7 @@ def _is_underlined(above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
     if _BULLET.match(text) and not _NUMBERED.fullmatch(text):
         return False
 
-    is_apart = not above.text or bool(_RULE.fullmatch(above.text))
+    is_apart = not line_above.text or bool(_RULE.fullmatch(line_above.text))
     return is_apart and 0.5 * length <= len(rule.text) <= length + 40
 
 
@@ -290,23 +290,25 @@ def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     return any(map(_NUMBERED.fullmatch, neighbours))
 
 
-def _is_capital(above: _TextLine, line: _TextLine, below: _TextLine) -> bool:
+def _is_capital(line_above: _TextLine, line: _TextLine, line_below: _TextLine) -> bool:
     """A line in capitals as in manual pages: alone, or above indented text."""
-    is_above = not below.text or below.indent > 1
-    return is_above and not (above.text or line.indent) and bool(_CAPITALS.fullmatch(line.text))
+    is_above = not line_below.text or line_below.indent > 1
+    return (
+        is_above and not (line_above.text or line.indent) and bool(_CAPITALS.fullmatch(line.text))
+    )
 
 
 def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int, str]:
     """Terms by line number, defined by the more deeply indented lines below."""
     terms: dict[int, str] = {}
 
-    for index, (above, line, below) in enumerate(_around(lines)):
+    for index, (line_above, line, line_below) in enumerate(_around(lines)):
         text = line.text
-        is_above = below.text and line.indent + 2 <= below.indent <= line.indent + 24
+        is_above = line_below.text and line.indent + 2 <= line_below.indent <= line.indent + 24
         if not text or index in headings or not is_above or line.indent > _DEEPEST:
             continue
 
-        is_first = not above.text or index - 1 in headings
+        is_first = not line_above.text or index - 1 in headings
         is_name = len(text) <= 80 and text[-1] not in ".,;!?({["
         option = _OPTION.match(text)
 

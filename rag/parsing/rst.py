@@ -113,22 +113,22 @@ class _Reader:
             self._styles.append(style)
         return min(self._styles.index(style) + 1, 6)
 
-    def _explicit(self, first: str, below: Sequence[str], depth: int) -> Iterator[Part]:
+    def _explicit(self, text: str, lines: Sequence[str], depth: int) -> Iterator[Part]:
         """Content after "..": a directive, a footnote, or something invisible."""
-        if note := _FOOTNOTE.match(first):
-            words = [note.group(1), note.group(2), *map(str.strip, _dedent(below))]
+        if note := _FOOTNOTE.match(text):
+            words = [note.group(1), note.group(2), *map(str.strip, _dedent(lines))]
             yield Part(inline_text(" ".join(words)))
-        if directive := _DIRECTIVE.match(first):
+        if directive := _DIRECTIVE.match(text):
             name = directive.group(1).lower().rsplit(":", 1)[-1]
-            yield from self._directive(name, directive.group(2), below, depth)
+            yield from self._directive(name, directive.group(2), lines, depth)
 
     def _directive(
-        self, name: str, argument: str, below: Sequence[str], depth: int
+        self, name: str, argument: str, lines: Sequence[str], depth: int
     ) -> Iterator[Part]:
         if name in _DROPPED:
             return
 
-        body = _without_options(_dedent(below))
+        body = _without_options(_dedent(lines))
 
         if name in _LITERAL:
             yield Part("\n".join(body), kind="code")
@@ -137,13 +137,13 @@ class _Reader:
             yield from self._nested(body, depth)
 
         elif name in _TABLES:
-            yield from _directive_table(name, argument, below, body)
+            yield from _directive_table(name, argument, lines, body)
 
         elif name in _OBJECTS and argument:
             yield from self._defined(argument, body, depth)
 
         else:
-            separator = [""] if below and not below[0] else []
+            separator = [""] if lines and not lines[0] else []
             yield from self._nested([argument, *separator, *body], depth)
 
     def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Part]:
@@ -189,11 +189,11 @@ def _without_options(body: list[str]) -> list[str]:
 
 
 def _directive_table(
-    name: str, argument: str, below: Sequence[str], body: Sequence[str]
+    name: str, argument: str, lines: Sequence[str], body: Sequence[str]
 ) -> Iterator[Part]:
     """The caption and the table of a directive whose body lists the rows."""
-    header = [match.group(1) for line in below if (match := _HEADER.match(line))]
-    headed = bool(header) or any(_HEADED.match(line) for line in below)
+    header = [match.group(1) for line in lines if (match := _HEADER.match(line))]
+    headed = bool(header) or any(_HEADED.match(line) for line in lines)
 
     if name == "csv-table":
         records = csv_rows([f"{line}\n" for line in [*header, *body]], ",")
@@ -211,11 +211,11 @@ def _directive_table(
 def _heading(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
     """(text, style, next line) of a title with a rule below, or above and below."""
     overline = _RULE.match(lines[index])
-    first = index + 1 if overline else index
-    if first + 1 >= len(lines):
+    title_line = index + 1 if overline else index
+    if title_line + 1 >= len(lines):
         return None
 
-    line, underline = lines[first], lines[first + 1]
+    line, underline = lines[title_line], lines[title_line + 1]
     title = line.strip()
     if not title or _RULE.match(line):
         return None
@@ -232,7 +232,7 @@ def _heading(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
         return None
 
     style = mark * 2 if overline else mark
-    return title, style, first + 2
+    return title, style, title_line + 2
 
 
 def _is_term(lines: Sequence[str], index: int) -> bool:
@@ -240,8 +240,8 @@ def _is_term(lines: Sequence[str], index: int) -> bool:
     if index + 1 >= len(lines):
         return False
 
-    line, below = lines[index], lines[index + 1]
-    if line[0].isspace() or not below[:1].isspace():
+    line, next_line = lines[index], lines[index + 1]
+    if line[0].isspace() or not next_line[:1].isspace():
         return False
 
     if len(line) >= _LONGEST_TERM or line.endswith("::"):
@@ -291,13 +291,13 @@ def _simple_end(lines: Sequence[str], index: int) -> int:
     end = index + 1
 
     for row in range(index + 1, len(lines)):
-        below = lines[row + 1] if row + 1 < len(lines) else ""
-        if not lines[row] and not below:
+        next_line = lines[row + 1] if row + 1 < len(lines) else ""
+        if not lines[row] and not next_line:
             break
 
         if _SIMPLE.match(lines[row]) and len(lines[row].split()) == columns:
             end = row + 1
-            if not below:
+            if not next_line:
                 break
 
     return end

@@ -182,8 +182,8 @@ def _near(number: int, place: Citation | Hit) -> list[str]:
     parts = ("", "", view.body(place)) if isinstance(place, Hit) else view.marked(place)
     source = place.passage if isinstance(place, Hit) else place
     room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
-    before, quote, after = map(clean, view.excerpt(*parts, room))
-    text = before + (_mark(quote) if quote else "") + after
+    text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
+    text = text_before + (_mark(quote) if quote else "") + text_after
     return [*_source(number, source), *_wrap(text.strip(), _INDENT)]
 
 
@@ -193,8 +193,8 @@ def _numbered(citations: Sequence[Citation]) -> list[str]:
 
 def _citation(label: int | str, citation: Citation) -> list[str]:
     """The source, the sentence with the quote marked, and other documents that have it too."""
-    before, quote, after = map(clean, view.marked(citation))
-    lines = [*_source(label, citation), *_wrap(before + _mark(quote) + after, _INDENT)]
+    text_before, quote, text_after = map(clean, view.marked(citation))
+    lines = [*_source(label, citation), *_wrap(text_before + _mark(quote) + text_after, _INDENT)]
 
     names = list(dict.fromkeys(flat(copy.document_id) for copy in citation.copies))
     if names:
@@ -218,13 +218,13 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
     path = flat(view.path_to(cited))
     words = f"{name}{f' > {path}' if path else ''}{f' {about}' if about else ''}"
     mark = f"  [{flat(str(label))}] "
-    first, *others = _wrap(words, " " * len(mark))
-    lines = [mark + first.strip(), *others]
+    opening, *continuation = _wrap(words, " " * len(mark))
+    lines = [mark + opening.strip(), *continuation]
 
-    start, left = len(mark), len(name.replace(" ", ""))
+    start, unstyled = len(mark), len(name.replace(" ", ""))
     for number, line in enumerate(lines):
-        end = _end_of(line, start, left)
-        left -= len(line[start:end].replace(" ", ""))
+        end = _end_of(line, start, unstyled)
+        unstyled -= len(line[start:end].replace(" ", ""))
         styled = line[:start] + (click.style(line[start:end], fg="cyan") if end > start else "")
         lines[number] = styled + line[end:]
     if about and lines[-1].endswith(about):

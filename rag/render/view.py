@@ -66,17 +66,17 @@ def _outcome(answer: Answer) -> Iterator[str]:
 def _evidence(answer: Answer) -> Iterator[str]:
     """Where the answer, or the best guess, is, and how search ranked its passage."""
     if answer.citations:
-        first, subject = answer.citations[0], "It is"
+        place, subject = answer.citations[0], "It is"
     elif answer.alternatives and answer.confidence >= LEAST_SHOWN:
         guess = answer.alternatives[0]
-        first, subject = guess.citations[0], f'"{guess.text}" is'
+        place, subject = guess.citations[0], f'"{guess.text}" is'
     else:
         return
-    where = f"{subject} in {first.document_id}"
+    where = f"{subject} in {place.document_id}"
     for number, hit in enumerate(answer.hits, 1):
         passage, ranks = hit.passage, {"meaning": hit.dense_rank, "words": hit.lexical_rank}
-        is_same = passage.document_id == first.document_id
-        if is_same and passage.start <= first.start and first.end <= passage.end:
+        is_same = passage.document_id == place.document_id
+        if is_same and passage.start <= place.start and place.end <= passage.end:
             found = [f"{_nth(rank)} by {retriever}" for retriever, rank in ranks.items() if rank]
             by_retrievers = f" ({', '.join(found)})" if found else ""
             yield f"{where}, the {_nth(number)} closest passage{by_retrievers}."
@@ -166,22 +166,24 @@ def marked(citation: Citation) -> tuple[str, str, str]:
     return citation.sentence[:start], citation.sentence[start:end], citation.sentence[end:]
 
 
-def excerpt(before: str, quote: str, after: str, room: int) -> tuple[str, str, str]:
+def excerpt(text_before: str, quote: str, text_after: str, room: int) -> tuple[str, str, str]:
     """What is around a quote, on one line of about `room` characters, cut at words. An ellipsis
     stands for what is left out.
     """
-    before, quote, after = (re.sub(r"\s+", " ", part) for part in (before, quote, after))
+    text_before, quote, text_after = (
+        re.sub(r"\s+", " ", part) for part in (text_before, quote, text_after)
+    )
     if len(quote) > room:
-        return "… " if before.strip() else "", _first_words(quote, room), ""
+        return "… " if text_before.strip() else "", _first_words(quote, room), ""
 
     available = room - len(quote)
-    left = min(len(before), max(available // 2, available - len(after)))
-    right = available - left
-    if left < len(before):
-        before = "… " + before[len(before) - left :].partition(" ")[2]
-    if right < len(after):
-        after = _first_words(after, right)
-    return before, quote, after
+    room_before = min(len(text_before), max(available // 2, available - len(text_after)))
+    room_after = available - room_before
+    if room_before < len(text_before):
+        text_before = "… " + text_before[len(text_before) - room_before :].partition(" ")[2]
+    if room_after < len(text_after):
+        text_after = _first_words(text_after, room_after)
+    return text_before, quote, text_after
 
 
 def _first_words(text: str, room: int) -> str:
@@ -301,8 +303,10 @@ def sources(pieces: Sequence[Piece]) -> list[tuple[Citation, list[int]]]:
     return shared
 
 
-def _is_same_source(left: Citation, right: Citation) -> bool:
-    return left.document_id == right.document_id and path_to(left) == path_to(right)
+def _is_same_source(citation: Citation, other_citation: Citation) -> bool:
+    return citation.document_id == other_citation.document_id and path_to(citation) == path_to(
+        other_citation
+    )
 
 
 def body(hit: Hit) -> str:

@@ -111,12 +111,12 @@ class Screen:
 
     def wrapped(self, text: Text, indent: int, lead: Text | None = None) -> None:
         """Wrap text at words, by display width; `lead` starts the first line."""
-        before = lead or Text(" " * indent)
+        line_start = lead or Text(" " * indent)
         for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
             line.rstrip()
             line.plain = line.plain.replace(GLUE, " ")
-            self.console.print(before + line, soft_wrap=True)
-            before = Text(" " * indent)
+            self.console.print(line_start + line, soft_wrap=True)
+            line_start = Text(" " * indent)
 
     def label(self, word: str) -> None:
         """The title of the list that follows."""
@@ -210,8 +210,8 @@ class Screen:
     def _piece(self, piece: Piece, form: str, mark: str) -> None:
         if piece.label and form in ("comparison", "catalogue", "grid"):
             self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), self._indent)
-        *lines, last = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
-        for line, end in (*((line, "") for line in lines), (last, mark)):
+        *lines, last_line = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
+        for line, end in (*((line, "") for line in lines), (last_line, mark)):
             deeper = min(len(line) - len(line.lstrip()), 12)
             self.wrapped(Text(clean(line)).append(end, "dim"), self._indent + 2 + deeper)
 
@@ -263,8 +263,8 @@ class Screen:
         parts = ("", "", view.body(place)) if isinstance(place, Hit) else view.marked(place)
         source = place.passage if isinstance(place, Hit) else place
         room = view.NEAREST_LINES * (self.width - 5) - _SLACK
-        before, quote, after = map(clean, view.excerpt(*parts, room))
-        body = self._marked(before, quote, after) if quote else Text(after.strip())
+        text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
+        body = self._marked(text_before, quote, text_after) if quote else Text(text_after.strip())
         self._entry(number, source, body)
 
     def _conflicts(self, conflicts: Sequence[Alternative], cited: int) -> None:
@@ -282,13 +282,13 @@ class Screen:
         body = self._marked(*map(clean, view.marked(citation)))
         self._entry(number, citation, body, title=title)
 
-    def _marked(self, before: str, quote: str, after: str) -> Text:
+    def _marked(self, text_before: str, quote: str, text_after: str) -> Text:
         marked = f"[[{quote}]]" if self.plain else quote
-        return Text(before).append(marked, self._span).append(after)
+        return Text(text_before).append(marked, self._span).append(text_after)
 
-    def paragraph(self, before: str, quote: str, after: str) -> None:
+    def paragraph(self, text_before: str, quote: str, text_after: str) -> None:
         """Text with a highlighted quote."""
-        self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
+        self.wrapped(self._marked(clean(text_before), clean(quote), clean(text_after)), 2)
 
     def _entry(
         self,
@@ -302,9 +302,9 @@ class Screen:
         path = clean(view.path_to(cited, self._into))
         foot = clean(cited.document_id)
         if self.plain:
-            before = f"{title}. " if title else ""
-            after = f" {about}." if about else ""
-            self.line(f"Source {number}: {before}{foot}, {path}.{after}")
+            title_part = f"{title}. " if title else ""
+            remark = f" {about}." if about else ""
+            self.line(f"Source {number}: {title_part}{foot}, {path}.{remark}")
             self.wrapped(body, 2)
             return
         if about:

@@ -151,8 +151,8 @@ class Access:
         """Check the token, or the page's session. It is needed because requests through a local
         proxy that sends no forwarding headers look like this machine's own.
         """
-        right = _same(token, self._token) if token else self._in_session(headers, method)
-        if right or not self._token:
+        is_authentic = _same(token, self._token) if token else self._in_session(headers, method)
+        if is_authentic or not self._token:
             return
         message = "this browser has not been signed in yet"
         if token:

@@ -87,12 +87,15 @@ def layout(
     not on it has none; of several matches, that whose context agrees most. A scanned page has no
     lines. Raises as `picture` does.
     """
-    contexts = [(words, before[-_CONTEXT:], after[:_CONTEXT]) for words, before, after in quotes]
+    contexts = [
+        (words, text_before[-_CONTEXT:], text_after[:_CONTEXT])
+        for words, text_before, text_after in quotes
+    ]
     boxes, lines = json.loads(_run(pdf, f"{json.dumps(contexts)}\n".encode(), str(page)))
     return boxes, lines
 
 
-def _run(pdf: bytes, before: bytes, *arguments: str) -> bytes:
+def _run(pdf: bytes, first_line: bytes, *arguments: str) -> bytes:
     """The output for a page; one that took too long is not tried again."""
     name = hashlib.sha256(pdf).hexdigest(), *arguments[:1]
     if message := _late.get(name):
@@ -100,7 +103,7 @@ def _run(pdf: bytes, before: bytes, *arguments: str) -> bytes:
     try:
         with waiting():
             ran = child_process.run(
-                __name__, *arguments, data=before + pdf, memory=_MEMORY_MB, seconds=_SECONDS
+                __name__, *arguments, data=first_line + pdf, memory=_MEMORY_MB, seconds=_SECONDS
             )
     except subprocess.TimeoutExpired as error:
         message = f"page {arguments[0]} took longer than {_SECONDS} seconds to draw"
@@ -174,11 +177,13 @@ def _union(one: Box, two: Box) -> Box:
     return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
 
 
-def _find_in_picture(page: Any, words: str, before: str, after: str) -> Iterator[Box]:
+def _find_in_picture(
+    page: Any, words: str, letters_before: str, letters_after: str
+) -> Iterator[Box]:
     """Boxes of the lines of a scanned page that contain the words; none without the extra `ocr`."""
     picture, lines = _read_picture(page)
     width, height = picture.size
-    for number in _best_place([line.text for line in lines], words, before, after):
+    for number in _best_place([line.text for line in lines], words, letters_before, letters_after):
         line = lines[number]
         yield line.left / width, line.top / height, line.right / width, line.bottom / height
 
@@ -198,15 +203,17 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
 
 
-def _best_place(texts: Sequence[str], words: str, before: str, after: str) -> list[int]:
+def _best_place(
+    texts: Sequence[str], words: str, letters_before: str, letters_after: str
+) -> list[int]:
     """Which of the texts have the words, at the occurrence whose context agrees most."""
     letters = [(number, letter) for number, text in enumerate(texts) for letter in _letters(text)]
     on_page = "".join(letter for _, letter in letters)
     starts = [match.start() for match in re.finditer(f"(?={re.escape(words)})", on_page)]
 
     def agreement(start: int) -> int:
-        earlier = _shared(on_page[:start][::-1], before[::-1])
-        return earlier + _shared(on_page[start + len(words) :], after)
+        earlier = _shared(on_page[:start][::-1], letters_before[::-1])
+        return earlier + _shared(on_page[start + len(words) :], letters_after)
 
     if not words or not starts:
         return []
@@ -214,10 +221,10 @@ def _best_place(texts: Sequence[str], words: str, before: str, after: str) -> li
     return list(dict.fromkeys(number for number, _ in letters[start : start + len(words)]))
 
 
-def _shared(first: str, second: str) -> int:
+def _shared(letters: str, other_letters: str) -> int:
     """Length of the common prefix."""
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((n for n, (a, b) in pairs if a != b), min(len(first), len(second)))
+    pairs = enumerate(zip(letters, other_letters, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(letters), len(other_letters)))
 
 
 def _as_shares(page: Any, box: Box) -> Box:

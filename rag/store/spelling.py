@@ -101,17 +101,17 @@ def _edits(word: str) -> dict[str, float]:
     replaced: it is rarely mistyped (Pollock & Zamora 1984), and prefixes differ by one letter.
     """
     parts = [(word[:index], word[index:]) for index in range(len(word) + 1)]
-    deleted = {left + right[1:]: _EXTRA for left, right in parts if right}
+    deleted = {head + tail[1:]: _EXTRA for head, tail in parts if tail}
     replaced = {
-        left + letter + right[1:]: _OTHER
-        for left, right in parts
-        if left and right
+        head + letter + tail[1:]: _OTHER
+        for head, tail in parts
+        if head and tail
         for letter in _LETTERS
     }
     swapped = {
-        left + right[1] + right[0] + right[2:]: _SWAPPED for left, right in parts if len(right) > 1
+        head + tail[1] + tail[0] + tail[2:]: _SWAPPED for head, tail in parts if len(tail) > 1
     }
-    missing = {left + letter + right: _MISSING for left, right in parts for letter in _LETTERS}
+    missing = {head + letter + tail: _MISSING for head, tail in parts for letter in _LETTERS}
     edits = deleted | replaced | swapped | missing
     edits.pop(word, None)
     return edits

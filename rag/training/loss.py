@@ -40,26 +40,26 @@ def targets(
     encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
 ) -> tuple[Mask, Mask]:
     """Two (n, t) masks: tokens that start, and that end, an answer in their passage."""
-    first, last = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
+    is_start, is_end = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
         scored, starts, ends = encoded.scored[row], encoded.starts[row], encoded.ends[row]
         for start, end in _occurrences(text, accepted):
             opens = scored & (starts <= start) & (ends > start)
             closes = scored & (starts < end) & (ends >= end)
             if opens.any() and closes.any():
-                first[row, opens.argmax()] = last[row, closes.argmax()] = True
-    return first, last
+                is_start[row, opens.argmax()] = is_end[row, closes.argmax()] = True
+    return is_start, is_end
 
 
 def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[Offsets]:
     """Places of the answers as whole words, at most `limit` for each on average."""
     occurrences: list[Offsets] = []
     for answer in answers:
-        before = r"(?<![^\W_])" if answer[:1].isalnum() else ""
-        after = r"(?![^\W_])" if answer[-1:].isalnum() else ""
-        matches = re.finditer(f"(?=({before}{re.escape(answer)}{after}))", text)
-        left = limit * len(answers) - len(occurrences)
-        occurrences += [match.span(1) for match in islice(matches, left)]
+        word_start = r"(?<![^\W_])" if answer[:1].isalnum() else ""
+        word_end = r"(?![^\W_])" if answer[-1:].isalnum() else ""
+        matches = re.finditer(f"(?=({word_start}{re.escape(answer)}{word_end}))", text)
+        remaining = limit * len(answers) - len(occurrences)
+        occurrences += [match.span(1) for match in islice(matches, remaining)]
     return occurrences
 
 
@@ -89,8 +89,8 @@ def sentence_loss(
         sentence_logits = torch.stack(
             [logits[row][torch.from_numpy(mask)].mean() for mask in masks.values()]
         )
-        right, weight = _right_sentences(sentence_logits, list(masks), text, accepted)
-        loss = entropy(sentence_logits, right, weight)
+        aim, weight = _right_sentences(sentence_logits, list(masks), text, accepted)
+        loss = entropy(sentence_logits, aim, weight)
         if taught is not None:
             shares = [taught(row, place) for place in masks]
             aims = torch.tensor([probability or 0.0 for probability in shares])
@@ -115,7 +115,7 @@ def sentence_group_loss(
     question; other arguments as in `sentence_loss`.
     """
     scores: dict[int, list[Tensor]] = {group: [] for group in groups}
-    right: dict[int, list[Tensor]] = {group: [] for group in groups}
+    answer_scores: dict[int, list[Tensor]] = {group: [] for group in groups}
 
     for row, (text, accepted, group) in enumerate(zip(texts, answers, groups, strict=True)):
         answering = _occurrences(text, accepted)
@@ -123,14 +123,16 @@ def sentence_group_loss(
         for (start, end), mask in _sentence_masks(encoded, row, text).items():
             score = logits[row][torch.from_numpy(mask)].mean()
             scores[group].append(score)
-            if any(start < last and end > first for first, last in answering):
-                right[group].append(score)
+            if any(
+                start < answer_end and end > answer_start for answer_start, answer_end in answering
+            ):
+                answer_scores[group].append(score)
 
     losses = []
     for group, group_scores in scores.items():
         null = logits.new_zeros(())
         everything = torch.stack([null, *group_scores]).logsumexp(0)
-        answer = torch.stack(right[group]).logsumexp(0) if right[group] else null
+        answer = torch.stack(answer_scores[group]).logsumexp(0) if answer_scores[group] else null
         losses.append(everything - answer)
     return torch.stack(losses).mean()
 
@@ -149,7 +151,7 @@ def _right_sentences(
     logits: Tensor, sentences: Sequence[Offsets], text: str, answers: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
     """(targets, weights) of the sentences, shape (s,)."""
-    right, weight = torch.zeros_like(logits), torch.ones_like(logits)
+    aims, weights = torch.zeros_like(logits), torch.ones_like(logits)
     by_answer = []
     for answer in answers:
         places = [
@@ -158,11 +160,11 @@ def _right_sentences(
         ]
         by_answer.append([place for place in places if place])
         for place in by_answer[-1]:
-            weight[place] = 0
+            weights[place] = 0
     for places in filter(None, by_answer):
         likeliest_place = max(places, key=lambda place: float(logits[place].detach().mean()))
-        right[likeliest_place] = weight[likeliest_place] = 1
-    return right, weight
+        aims[likeliest_place] = weights[likeliest_place] = 1
+    return aims, weights
 
 
 def verdict_loss(
@@ -183,14 +185,14 @@ def verdict_loss(
     return (1 - share) * loss - share * (taught * known).sum(-1).mean()
 
 
-def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:
+def group_loss(scores: Tensor, scored: Tensor, is_answer: Tensor, group: Tensor) -> Tensor:
     """Mean over groups of -log P(right), or of -log P(null) for a group without an answer.
 
-    `scores`, `scored`, `right`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
+    `scores`, `scored`, `is_answer`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
     """
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
-        hits = relative[right[rows]]
+        hits = relative[is_answer[rows]]
         losses.append(everything - hits.logsumexp(0) if hits.numel() else everything)
     return torch.stack(losses).mean()
 
@@ -250,7 +252,7 @@ def span_targets(
     probability as first goes to the first token that ends after its start, as last to the last one
     that starts before its end.
     """
-    first, last = np.zeros((2, *encoded.scored.shape), np.float32)
+    start_shares, end_shares = np.zeros((2, *encoded.scored.shape), np.float32)
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
         group_outputs = [outputs[row] for row in rows]
@@ -261,9 +263,9 @@ def span_targets(
             if len(tokens):
                 begin = np.searchsorted(encoded.ends[row, tokens], output.starts[scored], "right")
                 end = np.searchsorted(encoded.starts[row, tokens], output.ends[scored], "left") - 1
-                np.add.at(first[row], tokens[begin.clip(max=len(tokens) - 1)], opening)
-                np.add.at(last[row], tokens[end.clip(0)], closing)
-    return first, last
+                np.add.at(start_shares[row], tokens[begin.clip(max=len(tokens) - 1)], opening)
+                np.add.at(end_shares[row], tokens[end.clip(0)], closing)
+    return start_shares, end_shares
 
 
 def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:

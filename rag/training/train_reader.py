@@ -89,12 +89,12 @@ def fine_tune(
     stage = recipe.stage[0]
     user_set = own_set(questions, corpus, count, recipe)
     held_out = question_set(user_set.held_out, count, recipe.max_passage_tokens)
-    before = None if run.new_head else measure(reader(run.start), held_out)
+    initial_scores = None if run.new_head else measure(reader(run.start), held_out)
     rng = random.Random(recipe.seed)
     drawn = batches.examples([user_set], count, recipe.max_passage_tokens, rng)
     steps = stage.passes * sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
     _train(run, [TrainingStage(stage, [user_set], steps)])
-    return before, measure(reader(str(run.out)), held_out)
+    return initial_scores, measure(reader(str(run.out)), held_out)
 
 
 def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
@@ -113,21 +113,21 @@ def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
     run.tokenizer.save_pretrained(out)
 
     if recipe.average is not None:
-        before, after = load_weights(Path(run.averaged) / WEIGHTS), load_weights(out / WEIGHTS)
-        if len(after.get(f"{VERDICT}.bias", ())) == VERDICTS:
-            before = with_conditions(before)
-        save_weights(mean(before, after, recipe.average), out / WEIGHTS)
+        averaged, trained = load_weights(Path(run.averaged) / WEIGHTS), load_weights(out / WEIGHTS)
+        if len(trained.get(f"{VERDICT}.bias", ())) == VERDICTS:
+            averaged = with_conditions(averaged)
+        save_weights(mean(averaged, trained, recipe.average), out / WEIGHTS)
 
     steps.finish()
 
 
 def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
     """(learning rate, batch) of every step, starting at step `begun`."""
-    recipe, first = run.recipe, 0
+    recipe, stage_begin = run.recipe, 0
     count = token_counter(run.tokenizer)
 
     for number, stage in enumerate(stages):
-        if begun < first + stage.steps:
+        if begun < stage_begin + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
             drawn = batches.examples(
                 stage.sets, count, recipe.max_passage_tokens, rng, retrieved=stage.groups
@@ -142,11 +142,11 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
 
             for step in range(stage.steps):
                 batch = next(streams[rng.random() < stage.share])
-                if first + step >= begun:
+                if stage_begin + step >= begun:
                     rate = stage.recipe.rate(step, stage.steps)
-                    yield recipe.warm(first + step) * rate, batch
+                    yield recipe.warm(stage_begin + step) * rate, batch
 
-        first += stage.steps
+        stage_begin += stage.steps
 
 
 def _loss(run: Run, batch: Batch) -> Tensor:
@@ -230,8 +230,10 @@ def _span_loss(
         pairs = zip(sides, targets, strict=True)
         return torch.stack([of(x, scored, torch.from_numpy(y), group) for x, y in pairs]).sum()
 
-    right = loss.targets(span_rows, [item.text for item in spans], [item.answers for item in spans])
-    total = both(loss.group_loss, right)
+    answer_masks = loss.targets(
+        span_rows, [item.text for item in spans], [item.answers for item in spans]
+    )
+    total = both(loss.group_loss, answer_masks)
     if taught:
         shares = loss.span_targets([taught[row] for row in rows], span_rows, groups)
         weight = run.recipe.distillation_weight

@@ -105,8 +105,8 @@ def _value(summary: Summary, name: str) -> str:
     if name not in summary.intervals:
         return value
 
-    low, high = summary.intervals[name]
-    return f"{value}  [{100 * low:.1f}, {100 * high:.1f}]"
+    least, greatest = summary.intervals[name]
+    return f"{value}  [{100 * least:.1f}, {100 * greatest:.1f}]"
 
 
 def _change(change: MetricChange) -> str:
@@ -114,14 +114,14 @@ def _change(change: MetricChange) -> str:
     if change.interval is None:
         return difference
 
-    low, high = change.interval
+    least, greatest = change.interval
     star = " *" if change.sure else ""
-    return f"{difference} [{100 * low:+.1f}, {100 * high:+.1f}]{star}"
+    return f"{difference} [{100 * least:+.1f}, {100 * greatest:+.1f}]{star}"
 
 
-def comparison_text(before: Result, after: Result, comparison: Comparison) -> str:
+def comparison_text(previous: Result, current: Result, comparison: Comparison) -> str:
     """The comparison for a terminal; * marks significant differences."""
-    names = [f"{result.facts['name']} {result.facts['commit']}" for result in (before, after)]
+    names = [f"{result.facts['name']} {result.facts['commit']}" for result in (previous, current)]
     lines = [f"{' -> '.join(names)}: {comparison.questions:,} questions in common"]
     if comparison.alone:
         lines.append(f"{comparison.alone:,} questions that occur in only one result are left out")
@@ -144,8 +144,8 @@ def _flips(title: str, pairs: Sequence[tuple[Row, Row]]) -> Iterator[str]:
     yield ""
     yield f"{len(pairs)} {title}"
 
-    for before, after in pairs[:_SHOWN]:
-        yield f"  {before.id}  {before.question}  {_quoted(before)} -> {_quoted(after)}"
+    for previous, current in pairs[:_SHOWN]:
+        yield f"  {previous.id}  {previous.question}  {_quoted(previous)} -> {_quoted(current)}"
 
     if len(pairs) > _SHOWN:
         yield f"  and {len(pairs) - _SHOWN} more; --json lists all"
@@ -171,11 +171,11 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _flip_dict(before: Row, after: Row) -> dict[str, Any]:
+def _flip_dict(previous: Row, current: Row) -> dict[str, Any]:
     return {
-        "id": before.id,
-        "question": before.question,
-        "before": before.text,
-        "after": after.text,
-        "stage": after.stage,
+        "id": previous.id,
+        "question": previous.question,
+        "before": previous.text,
+        "after": current.text,
+        "stage": current.stage,
     }

@@ -334,8 +334,8 @@ def excerpt(
     )
     lines = text.removesuffix("\n").split("\n")
     numbered = [f"{number:>6}  {line}" for number, line in enumerate(lines, first_line)]
-    after = f"Continue with start_line={next_line}." if next_line else "The document ends here."
-    return _in_lines(fields, [head, url, *numbered, after])
+    closing = f"Continue with start_line={next_line}." if next_line else "The document ends here."
+    return _in_lines(fields, [head, url, *numbered, closing])
 
 
 def outline(document: Document, after: int, limit: int | None) -> CallToolResult:
@@ -393,8 +393,12 @@ def _page(rows: Sequence[Json], after: int, limit: int | None) -> tuple[list[Jso
     return page, after + len(page) if after + len(page) < len(rows) else None
 
 
-def _next(after: str | int | None) -> list[str]:
-    return [] if after is None else [f"Next page: after={json.dumps(after, ensure_ascii=False)}"]
+def _next(next_page: str | int | None) -> list[str]:
+    return (
+        []
+        if next_page is None
+        else [f"Next page: after={json.dumps(next_page, ensure_ascii=False)}"]
+    )
 
 
 def proof(check: ProofCheck) -> CallToolResult:
@@ -455,12 +459,12 @@ def grid(
 def _cell(cell: Cell) -> Json:
     quote: Json = {"quote": "", "document_id": "", "start": None, "end": None}
     if cell.quotes:
-        first = cell.quotes[0]
+        best_quote = cell.quotes[0]
         quote = {
-            "document_id": first.document_id,
-            "start": first.start,
-            "end": first.end,
-            "quote": shortened(first.sentence),
+            "document_id": best_quote.document_id,
+            "start": best_quote.start,
+            "end": best_quote.end,
+            "quote": shortened(best_quote.sentence),
         }
     return {
         "row": cell.row,

@@ -218,20 +218,20 @@ def list_sources(
 
     start = f"{folder}/" if folder else ""
     in_folder = [source for source in sources if source.id.startswith(start)]
-    below = [source.id.removeprefix(start).partition("/") for source in in_folder]
+    paths = [source.id.removeprefix(start).partition("/") for source in in_folder]
 
     if folder is None:
         texts = [f"{source.title}\n{source.id}".casefold() for source in sources]
         chosen = [all(word in text for word in words) for text in texts]
     else:
-        chosen = [not divided for _, divided, _ in below]
+        chosen = [not divided for _, divided, _ in paths]
 
     matching = list(compress(in_folder, chosen))
 
     return SourcesSchema(
         total=len(sources),
         matching=len(matching),
-        folders=_counts(first for first, divided, _ in below if divided),
+        folders=_counts(name_inside for name_inside, divided, _ in paths if divided),
         types=_counts(source.type for source in sources if source.type),
         documents=matching[offset : offset + limit],
     )
@@ -338,13 +338,13 @@ def get_page(
     """
     with pdf_pages.place(caller_of(request)):
         stored, pdf = _pdf(service, document, page)
-        text, first = stored.text, stored.pages[page - 1]
-        last = [*stored.pages, len(text)][page]
+        text, page_start = stored.text, stored.pages[page - 1]
+        page_end = [*stored.pages, len(text)][page]
         quotes = []
         for span in ((start, end), (sentence_start, sentence_end)):
-            here = slice(max(span[0], first), min(span[1], last))
-            before, after = text[first : here.start], text[here.stop : last]
-            quotes.append((text[here], before, after))
+            place = slice(max(span[0], page_start), min(span[1], page_end))
+            text_before, text_after = text[page_start : place.start], text[place.stop : page_end]
+            quotes.append((text[place], text_before, text_after))
         (boxes, sentence), rows = pdf_pages.layout(pdf, page, quotes)
     lines = [LineSchema(text=row, box=box) for row, box in rows]
     sizes = {"page": page, "pages": len(stored.pages)}
@@ -395,16 +395,16 @@ def _pieces(file: IO[bytes], sha256: str) -> Iterator[bytes]:
     """The bytes of a file. If it was changed after it had been compared with the digest, the last
     piece is not sent, which breaks the connection off.
     """
-    digest, before = hashlib.sha256(), b""
+    digest, pending_piece = hashlib.sha256(), b""
     with file:
         while piece := file.read(_PIECE):
             digest.update(piece)
-            if before:
-                yield before
-            before = piece
+            if pending_piece:
+                yield pending_piece
+            pending_piece = piece
     if digest.hexdigest() != sha256:
         raise StoreError("a file has changed while it was sent", "send the request again")
-    yield before
+    yield pending_piece
 
 
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:

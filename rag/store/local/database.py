@@ -161,44 +161,44 @@ def metadata_keys(connection: sqlite3.Connection) -> frozenset[str]:
 
 
 def changed(
-    connection: sqlite3.Connection, since: int, last: int, limit: int = -1
+    connection: sqlite3.Connection, since: int, last_id: int, limit: int = -1
 ) -> tuple[list[int], list[int]] | None:
     """(removed, added) ids, ascending, up to `limit` of each, since a generation whose highest id
-    was `last`; None if the changelog does not reach back that far.
+    was `last_id`; None if the changelog does not reach back that far.
     """
     meta = read_meta(connection)
     if not int(meta.get("journal", since + 1)) <= since <= int(meta["generation"]):
         return None
     sql = "SELECT id FROM removed WHERE generation > ? AND id <= ? ORDER BY id LIMIT ?"
-    removed = connection.execute(sql, (since, last, limit)).fetchall()
+    removed = connection.execute(sql, (since, last_id, limit)).fetchall()
     sql = "SELECT id FROM passages WHERE id > ? ORDER BY id LIMIT ?"
-    added = connection.execute(sql, (last, limit)).fetchall()
+    added = connection.execute(sql, (last_id, limit)).fetchall()
     return [number for (number,) in removed], [number for (number,) in added]
 
 
 def outdated(
-    connection: sqlite3.Connection, since: str, last: int, ids: Callable[[], NDArray[np.int64]]
+    connection: sqlite3.Connection, since: str, last_id: int, ids: Callable[[], NDArray[np.int64]]
 ) -> tuple[list[int], list[int], int]:
     """(surplus ids, missing ids, highest id afterwards) of an index that holds `ids`, shows the
-    generation `since` and no id above `last`.
+    generation `since` and no id above `last_id`.
     """
-    if since and (changes_since := changed(connection, int(since), last)):
-        return *changes_since, max([last, *changes_since[1][-1:]])
+    if since and (changes_since := changed(connection, int(since), last_id)):
+        return *changes_since, max([last_id, *changes_since[1][-1:]])
     present = passage_ids(connection)
     return *difference(ids(), present), max(present, default=0)
 
 
 def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list[int], list[int]]:
     """(surplus, missing) ids of an index that contains `indexed` and should contain `present`."""
-    right = np.asarray(present, dtype=np.int64)
-    surplus: list[int] = np.setdiff1d(indexed, right).tolist()
-    missing: list[int] = np.setdiff1d(right, indexed).tolist()
+    wanted_ids = np.asarray(present, dtype=np.int64)
+    surplus: list[int] = np.setdiff1d(indexed, wanted_ids).tolist()
+    missing: list[int] = np.setdiff1d(wanted_ids, indexed).tolist()
     return surplus, missing
 
 
-def have_changed(connection: sqlite3.Connection, count: int, since: int, last: int) -> bool:
+def have_changed(connection: sqlite3.Connection, count: int, since: int, last_id: int) -> bool:
     """Whether `changed` has at least `count` ids, or the changelog does not reach back that far."""
-    ids = changed(connection, since, last, count)
+    ids = changed(connection, since, last_id, count)
     return ids is None or sum(map(len, ids)) >= count
 
 

@@ -76,8 +76,8 @@ def read_manifest(folder: Path, store: str) -> Manifest:
         if record["store"] != store or record["format"] != str(_FORMAT):
             return Manifest()
         files = {str(name): str(digest) for name, digest in record["files"].items()}
-        last, behind = int(record["last"]), int(record["behind"])
-        return Manifest(str(record["generation"]), last, str(record["vectors"]), behind, files)
+        last_id, behind = int(record["last"]), int(record["behind"])
+        return Manifest(str(record["generation"]), last_id, str(record["vectors"]), behind, files)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Manifest()
 
@@ -243,8 +243,8 @@ class TextView:
         if self.index.in_memory:
             self.update(connection, generation)
             return
-        since, last = self.delta_shows, self._delta_last
-        changed = database.changed(connection, int(since), last) if since else None
+        since, last_id = self.delta_shows, self._delta_last
+        changed = database.changed(connection, int(since), last_id) if since else None
         if changed is None:
             self._start_delta()
             changed = database.outdated(connection, self.shows, self.last, self.index.ids)[:2]
@@ -256,7 +256,7 @@ class TextView:
 
     def update(self, connection: sqlite3.Connection, generation: str) -> int:
         """Update the index itself. Returns the number of changed passages."""
-        surplus, missing, last = database.outdated(
+        surplus, missing, last_id = database.outdated(
             connection, self.shows, self.last, self.index.ids
         )
         is_lost = self.index.in_memory and missing and not len(self.index)
@@ -265,7 +265,7 @@ class TextView:
             _log.warning(message, self._folder)
         if surplus or missing:
             self.index.update(surplus, _texts(connection, missing))
-        self.shows, self.last = generation, last
+        self.shows, self.last = generation, last_id
         self._start_delta()
         return len(surplus) + len(missing)
 
@@ -314,7 +314,7 @@ class DenseView:
         self, connection: sqlite3.Connection, generation: str, reshape: bool = False
     ) -> None:
         """Bring the index to the generation; `reshape` allows another type if size demands it."""
-        surplus, missing, last = database.outdated(
+        surplus, missing, last_id = database.outdated(
             connection, self.shows, self._last, self.index.ids
         )
         kind = self.index.wanted(len(self.index) + len(missing) - len(surplus))
@@ -327,4 +327,4 @@ class DenseView:
             self.index.remove(surplus)
         for batch in database.batches(missing):
             self.index.add(*database.vectors(connection, batch, self.dim))
-        self.shows, self._last = generation, last
+        self.shows, self._last = generation, last_id

@@ -134,16 +134,18 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
         values = (list(range(len(vectors))), vectors, *([numbers] if numbers else []))
         return connection.execute(sql, (*values, *within.values, k)).fetchall()
 
-    first = words
+    selective_words = words
     if within.few is None and sum(word.passages for word in words) > _MANY:
         rarest = sorted(words, key=lambda word: word.passages)
         totals = accumulate(word.passages for word in rarest)
-        first = [word for word, total in zip(rarest, totals, strict=True) if total <= _FIRST]
-        first = first or rarest[:1]
-    scores = best(first)
+        selective_words = [
+            word for word, total in zip(rarest, totals, strict=True) if total <= _FIRST
+        ]
+        selective_words = selective_words or rarest[:1]
+    scores = best(selective_words)
     # passages with only common words are scored if one could be better
     needed = essential(words, collection, scores[-1][1]) if len(scores) == k else words
-    return scores if set(needed) <= set(first) else best(needed)
+    return scores if set(needed) <= set(selective_words) else best(needed)
 
 
 _CHURN = 0.05
