@@ -118,9 +118,9 @@ def _patterns_in(
 
 def _pattern_and_flags(call: ast.Call, names: dict[str, Any]) -> tuple[Any, int]:
     flags = [keyword.value for keyword in call.keywords if keyword.arg == "flags"]
-    last = call.args[-1]
-    if not flags and len(call.args) > 1 and ast.unparse(last).startswith("re."):
-        flags = [last]
+    last_argument = call.args[-1]
+    if not flags and len(call.args) > 1 and ast.unparse(last_argument).startswith("re."):
+        flags = [last_argument]
     pattern: Any = ast.fix_missing_locations(_WithoutLocals(names).visit(call.args[0]))
     value, flag = (
         eval(compile(ast.Expression(node), "<test>", "eval"), names)

@@ -132,17 +132,17 @@ def test_the_package_is_installed_from_an_index_and_answers(
     requires of others is linked from this environment, since PyTorch alone takes minutes to
     download.
     """
-    clean = tmp_path / "environment"
-    venv.create(clean, with_pip=True)
-    (packages,) = clean.glob("lib/python*/site-packages")
-    for old in packages.glob("setuptools*"):
-        shutil.rmtree(old)  # Python 3.11's own is older than PyTorch requires
+    environment_folder = tmp_path / "environment"
+    venv.create(environment_folder, with_pip=True)
+    (packages,) = environment_folder.glob("lib/python*/site-packages")
+    for package in packages.glob("setuptools*"):
+        shutil.rmtree(package)  # Python 3.11's own is older than PyTorch requires
     names = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS")
     environment = {name: os.environ[name] for name in names if name in os.environ}
 
     def run(name: str, *arguments: str, code: int = 0, **variables: str) -> str:
         done = subprocess.run(
-            [str(clean / "bin" / name), *arguments],
+            [str(environment_folder / "bin" / name), *arguments],
             cwd=tmp_path,
             env={**environment, **variables},
             capture_output=True,

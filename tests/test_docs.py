@@ -74,12 +74,12 @@ takes ten minutes from a folder to a checked text.
 WIDTH = 100
 
 
-def commands(group: click.Group, above: click.Context) -> Iterator[tuple[str, str]]:
+def commands(group: click.Group, parent: click.Context) -> Iterator[tuple[str, str]]:
     """The commands of a group and of the groups in it, with what their --help prints."""
-    for name in group.list_commands(above):
-        command = group.get_command(above, name)
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
         assert command is not None
-        context = click.Context(command, above, name, terminal_width=WIDTH)
+        context = click.Context(command, parent, name, terminal_width=WIDTH)
         yield context.command_path, command.get_help(context)
         if isinstance(command, click.Group):
             yield from commands(command, context)

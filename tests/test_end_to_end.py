@@ -105,8 +105,8 @@ def test_a_users_own_article(tmp_path: Path) -> None:
         check_citations(engine, answer)
         if answer.text == expected[question]:
             assert expected[question] in answer.citations[0].sentence
-    right = [question for question, wanted in expected.items() if found[question].text == wanted]
-    assert len(right) >= 5, {question: answer.text for question, answer in found.items()}
+    answered = [question for question, wanted in expected.items() if found[question].text == wanted]
+    assert len(answered) >= 5, {question: answer.text for question, answer in found.items()}
     signed = engine.ask(ASKED)
     assert signed.text == "2015"
     assert all(other.confidence < signed.confidence for other in signed.alternatives)

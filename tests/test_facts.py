@@ -123,10 +123,10 @@ def test_a_sheet_and_a_page_have_the_same_facts() -> None:
 
 def test_a_table_that_goes_on_has_the_unit_of_the_page_before() -> None:
     head = "<tr><th></th><th>2024</th><th>2023</th></tr>"
-    first = "<tr><td>Assets:</td><td></td><td></td></tr><tr><td>Cash</td><td>5</td><td>6</td></tr>"
-    second = "<tr><td>Plant</td><td>71</td><td>62</td></tr>"
-    parts = ("(in millions of euros)", f"<table>{head}{first}</table>")
-    found = facts("pages.md", "\n\n".join((*parts, f"<table>{head}{second}</table>")))
+    rows = "<tr><td>Assets:</td><td></td><td></td></tr><tr><td>Cash</td><td>5</td><td>6</td></tr>"
+    next_rows = "<tr><td>Plant</td><td>71</td><td>62</td></tr>"
+    parts = ("(in millions of euros)", f"<table>{head}{rows}</table>")
+    found = facts("pages.md", "\n\n".join((*parts, f"<table>{head}{next_rows}</table>")))
     assert found["71"].labels == ("Assets", "Plant")
     assert (found["71"].scale, found["71"].unit) == (10**6, "EUR")
 

@@ -131,9 +131,9 @@ def test_the_order_of_candidates_changes_nothing() -> None:
         dense_ranks=found.dense_ranks[::-1],
         lexical_ranks=found.lexical_ranks[::-1],
     )
-    first = shipped().probabilities("cats at the counter", found, vocabulary())
-    second = shipped().probabilities("cats at the counter", turned, vocabulary())
-    assert first == pytest.approx(second[::-1], abs=1e-5)
+    expected = shipped().probabilities("cats at the counter", found, vocabulary())
+    turned_around = shipped().probabilities("cats at the counter", turned, vocabulary())
+    assert expected == pytest.approx(turned_around[::-1], abs=1e-5)
 
 
 def test_a_file_of_other_features_is_refused(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> No
     ]
     add(store, *reports)
     for asked in ("in Q2 2017", "in the second quarter of 2017"):
-        first, *_ = found(store, f"What were the net sales of services {asked}?")
-        assert first == "reports/2017 Q2 ACME.pdf"
+        hit, *_ = found(store, f"What were the net sales of services {asked}?")
+        assert hit == "reports/2017 Q2 ACME.pdf"
 
 
 def test_a_report_of_the_named_day_comes_first(store: LocalStore) -> None:
@@ -120,8 +120,8 @@ def test_a_report_of_the_named_day_comes_first(store: LocalStore) -> None:
         for year in range(2001, 2020)
     ]
     add(store, *reports)
-    first = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
-    assert "2010" in first[:2]
+    hits = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
+    assert "2010" in hits[:2]
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_other_documents_come_after_all_that_is_near_in_a_named_one(store: Local
         document(text.format(n, 1800 + n, n), f"report {n}", f"Report {n}") for n in range(100, 130)
     ]
     add(store, *reports, tokens=10)
-    first = found(store, "Who made the engines of N112ED?", 8)
-    assert first[:3] == ["report 112"] * 3
+    hits = found(store, "Who made the engines of N112ED?", 8)
+    assert hits[:3] == ["report 112"] * 3
 
 
 def passage(text: str, document: str, *headings: str) -> Passage:

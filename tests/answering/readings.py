@@ -32,8 +32,8 @@ class Prefers:
         self.generator = generator
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
-        first = next((c for c in candidates if c.generator == self.generator), None)
-        return [0.9 if one is first else 0.05 for one in candidates]
+        preferred = next((c for c in candidates if c.generator == self.generator), None)
+        return [0.9 if one is preferred else 0.05 for one in candidates]
 
 
 def hit_of(document: Document, score: float = 1.0) -> Hit:
@@ -45,8 +45,8 @@ def hit_of(document: Document, score: float = 1.0) -> Hit:
 def span(document: Document, quote: str, score: float, start: int = 0) -> Span:
     """The first occurrence of a quote from `start` on."""
     hit = hit_of(document)
-    first = hit.passage.text.index(quote, start)
-    return Span(hit, first, first + len(quote), score)
+    quote_start = hit.passage.text.index(quote, start)
+    return Span(hit, quote_start, quote_start + len(quote), score)
 
 
 def reading_of(

@@ -27,8 +27,8 @@ def passage(text: str) -> Passage:
 )
 def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, wanted: str) -> None:
     start = text.index(cut)
-    first, last = whole(passage(text), start, start + len(cut))
-    assert text[first:last] == wanted
+    whole_start, whole_end = whole(passage(text), start, start + len(cut))
+    assert text[whole_start:whole_end] == wanted
 
 
 def test_a_quote_has_its_place_its_heading_and_its_page() -> None:

@@ -43,10 +43,10 @@ def test_how_two_values_relate(one: str, other: str, relation: str) -> None:
     assert value_relation(said(one), said(other)) == relation
 
 
-def asked(question: str, first: str, second: str, days: tuple[str, str]) -> Answer:
+def asked(question: str, sentence: str, rival: str, days: tuple[str, str]) -> Answer:
     """The answer from two documents of these days, each with its value in brackets."""
     documents, spans = [], []
-    for number, (marked, day) in enumerate(zip((first, second), days, strict=True)):
+    for number, (marked, day) in enumerate(zip((sentence, rival), days, strict=True)):
         value = re.findall(r"\[(.*)\]", marked)[0]
         text = marked.replace("[", "").replace("]", "")
         documents.append(document(text, str(number), date=day))
@@ -58,11 +58,11 @@ BINS = "On which day is the paper collected in Cobb Lane?"
 
 
 def test_the_later_document_comes_first() -> None:
-    old = "In Cobb Lane paper is collected on [Tuesdays]."
-    new = "In Cobb Lane the paper will be collected on [Fridays]."
-    later = asked(BINS, old, new, ("2023-01-02", "2023-08-28"))
+    earlier_rule = "In Cobb Lane paper is collected on [Tuesdays]."
+    later_rule = "In Cobb Lane the paper will be collected on [Fridays]."
+    later = asked(BINS, earlier_rule, later_rule, ("2023-01-02", "2023-08-28"))
     assert (later.text, [side.text for side in later.conflicts]) == ("Fridays", ["Tuesdays"])
-    earlier = asked(BINS, old, new, ("2023-08-28", "2023-01-02"))
+    earlier = asked(BINS, earlier_rule, later_rule, ("2023-08-28", "2023-01-02"))
     assert (earlier.text, [side.text for side in earlier.conflicts]) == ("Tuesdays", ["Fridays"])
 
 
@@ -70,9 +70,13 @@ def test_more_documents_outweigh_a_later_day() -> None:
     texts = ("Paper in Cobb Lane is collected on Tuesdays.", "Cobb Lane: paper goes on Tuesdays.")
     days = ("2023-01-02", "2023-02-02")
     agreeing = [document(text, text[:3], date=day) for text, day in zip(texts, days, strict=True)]
-    late = document("Paper in Cobb Lane is collected on Fridays.", "late", date="2023-08-28")
-    spans = [span(one, "Tuesdays", 3.0) for one in agreeing] + [span(late, "Fridays", 2.9)]
-    found = answer_of(BINS, [*agreeing, late], spans)
+    later_document = document(
+        "Paper in Cobb Lane is collected on Fridays.", "late", date="2023-08-28"
+    )
+    spans = [span(one, "Tuesdays", 3.0) for one in agreeing] + [
+        span(later_document, "Fridays", 2.9)
+    ]
+    found = answer_of(BINS, [*agreeing, later_document], spans)
     assert (found.text, [side.text for side in found.conflicts]) == ("Tuesdays", ["Fridays"])
 
 

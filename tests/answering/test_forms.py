@@ -77,9 +77,9 @@ def test_an_invalid_classifier_is_an_error_and_another_embedder_s_is_silent(tmp_
 
 
 def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:
-    first, last = cues("Why so?"), cues("So that is the reason why?")
-    assert first.sum() == 2
-    assert 0 < last.sum() <= 6
+    opening_cues, all_cues = cues("Why so?"), cues("So that is the reason why?")
+    assert opening_cues.sum() == 2
+    assert 0 < all_cues.sum() <= 6
 
 
 def test_too_few_questions_are_an_error(tmp_path: Path) -> None:

@@ -29,13 +29,13 @@ LEASE = document("The lease ends in May. It can be renewed once. The rent is 900
 
 def files(folder: Path, features: int = len(FEATURES), **changed: Any) -> tuple[Path, Path]:
     """Two networks of one unit each that return the first feature, and twice the first."""
-    first = np.zeros((2, 1, features), np.float32)
-    first[0, 0, 0], first[1, 0, 0] = 1, 2
+    weights = np.zeros((2, 1, features), np.float32)
+    weights[0, 0, 0], weights[1, 0, 0] = 1, 2
     ones, zeros = np.ones((2, 1, 1), np.float32), np.zeros((2, 1), np.float32)
     tensors = {
         "mean": np.zeros(features, np.float32),
         "deviation": np.ones(features, np.float32),
-        "first": first,
+        "first": weights,
         "first_bias": zeros,
         "second": ones,
         "second_bias": zeros,

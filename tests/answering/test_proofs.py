@@ -107,12 +107,12 @@ def test_the_verdict_of_the_proof_is_weighed_not_that_of_the_passage(tmp_path: P
 
 
 def test_a_reader_of_three_verdicts_reads_no_proofs(tmp_path: Path) -> None:
-    before = reading_of(POOL, SCORES, (0.9, 0.06, 0.04), ASKED)
+    reading = reading_of(POOL, SCORES, (0.9, 0.06, 0.04), ASKED)
     reader = ExtractiveReader(str(tiny.three_heads(tmp_path)))
-    (after,) = with_proofs([before], reader, [PROOFS])
-    assert after is before
-    assert {one.verdict for one in yes_no(after)} == {"yes", "no"}
-    row = Featurizer(after).vector(yes_no(after)[0])
+    (with_verdicts,) = with_proofs([reading], reader, [PROOFS])
+    assert with_verdicts is reading
+    assert {one.verdict for one in yes_no(with_verdicts)} == {"yes", "no"}
+    row = Featurizer(with_verdicts).vector(yes_no(with_verdicts)[0])
     assert row["verdict"] == row["yes"] == pytest.approx(2.197, abs=0.01)
     assert row["depends"] == -9
 
@@ -121,9 +121,9 @@ def test_a_question_that_wants_no_verdict_has_no_proofs(tmp_path: Path) -> None:
     reading = reading_of(POOL, SCORES, PASSAGE_SAYS_YES, "When does it open?")
     spans = UNSURE | {"yes_no": 0.01}
     asked = Reading(reading.question, reading.hits, reading.output, reading.documents, spans)
-    (after,) = with_proofs([asked], says_always(tmp_path, YES), [PROOFS])
-    assert after.proofs == {}
-    assert yes_no(after) == []
+    (with_verdicts,) = with_proofs([asked], says_always(tmp_path, YES), [PROOFS])
+    assert with_verdicts.proofs == {}
+    assert yes_no(with_verdicts) == []
 
 
 def first_proof(source: Document, scores: Sequence[float]) -> str:
@@ -148,8 +148,8 @@ def test_a_proof_is_read_under_title_and_heading(tmp_path: Path) -> None:
     reading = reading_of(hall, scores, PASSAGE_SAYS_YES, ASKED)
     text = "Open fires of any kind in the hall."
     reader = taught(tmp_path, (text, NO), title="Hall > Prohibited")
-    (after,) = with_proofs([reading], reader, [1])
-    ((proof, verdict),) = (after.proofs or {}).items()
+    (with_verdicts,) = with_proofs([reading], reader, [1])
+    ((proof, verdict),) = (with_verdicts.proofs or {}).items()
     assert words(proof, hall) == text
     assert (said(verdict), verdict.no > 0.99) == ("no", True)
 
@@ -159,8 +159,8 @@ def test_a_long_path_keeps_its_innermost_heading(tmp_path: Path) -> None:
     (hall,) = load_data("hall.md", content.encode()).documents
     reading = reading_of(hall, [0.1, 0.1, 0.9], PASSAGE_SAYS_YES, ASKED)
     reader = taught(tmp_path, ("Open fires of any kind in the hall.", NO), title="Prohibited")
-    (after,) = with_proofs([reading], reader, [1])
-    assert [said(verdict) for verdict in (after.proofs or {}).values()] == ["no"]
+    (with_verdicts,) = with_proofs([reading], reader, [1])
+    assert [said(verdict) for verdict in (with_verdicts.proofs or {}).values()] == ["no"]
 
 
 def test_what_is_asked_is_read_before_a_long_story() -> None:

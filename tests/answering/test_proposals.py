@@ -204,8 +204,8 @@ def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:
     reading = reading_of(LEASE, [0.1] * 5, question="How do I renew the lease?")
     hit = reading.hits[0]
     titled = replace(hit, passage=replace(hit.passage, headings=("FAQ", "Renew the lease")))
-    first, *_ = section(replace(reading, hits=[titled]))
-    assert texts(first, LEASE) == ["The lease ends in May."]
+    candidate, *_ = section(replace(reading, hits=[titled]))
+    assert texts(candidate, LEASE) == ["The lease ends in May."]
 
 
 def test_a_form_that_a_person_chose_leaves_the_others_out() -> None:

@@ -45,10 +45,10 @@ def test_questions_for_a_date(question: str, date: bool) -> None:
 )
 def test_a_row_is_worse_the_more_of_its_label_is_not_asked_for(question: str, best: str) -> None:
     text = "Net income | 2023: 71 | 2022: 65\nNet interest income | 2023: 94 | 2022: 88"
-    likeliest, *_ = ranked(
+    winner, *_ = ranked(
         question, text, ("71", 4.0, "Net income"), ("94", 5.0, "Net interest income")
     )
-    assert likeliest == best
+    assert winner == best
 
 
 def test_when_prefers_dates() -> None:

@@ -82,10 +82,10 @@ def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
 
 def test_a_models_digest_changes_with_its_files(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"one")
-    before = model_digest(str(tmp_path))
+    digest = model_digest(str(tmp_path))
     model_digest.cache_clear()
     (tmp_path / "model.safetensors").write_bytes(b"two")
-    assert model_digest(str(tmp_path)) != before
+    assert model_digest(str(tmp_path)) != digest
     assert model_digest("some/model") != model_digest("another/model")
     assert len(model_digest("accurate")) == 64
 

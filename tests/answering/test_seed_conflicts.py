@@ -24,9 +24,9 @@ def documents() -> dict[str, Document]:
 def span(said: str, score: float) -> Span:
     """What a document says: its name, words of a sentence, and the answer in brackets."""
     name, _, sentence = said.partition(": ")
-    before, _, words = sentence.rstrip("]").partition("[")
+    text_before, _, words = sentence.rstrip("]").partition("[")
     found = next(document for key, document in documents().items() if Path(key).stem == name)
-    at = found.text.index(before + words) + len(before)
+    at = found.text.index(text_before + words) + len(text_before)
     passages = split(found, BagOfWordsEmbedder().count_tokens)
     passage = next(p for p in passages if p.start <= at < p.end)
     start = at - passage.start

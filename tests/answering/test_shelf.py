@@ -205,10 +205,10 @@ def test_words_for_days(words: str, ranges: tuple[tuple[str, str], ...]) -> None
 
 
 def test_a_month_that_a_day_divides_is_unsure() -> None:
-    before = Test("date", ranges=date_ranges("before 15 June 2026"))
-    assert before.passes(typed_value("June 2026", "date")) is None
-    assert before.passes(typed_value("May 2026", "date")) is True
-    assert before.passes(typed_value("July 2026", "date")) is False
+    up_to_mid_june = Test("date", ranges=date_ranges("before 15 June 2026"))
+    assert up_to_mid_june.passes(typed_value("June 2026", "date")) is None
+    assert up_to_mid_june.passes(typed_value("May 2026", "date")) is True
+    assert up_to_mid_june.passes(typed_value("July 2026", "date")) is False
 
 
 @pytest.mark.parametrize(

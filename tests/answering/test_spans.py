@@ -71,8 +71,8 @@ def test_words_that_do_not_answer_do_not_support() -> None:
 def test_each_passage_adds_its_odds_once() -> None:
     (both,) = gather(span("It was 2015.", "2015", 2.0, "a"), span("In 2015.", "2015", 2.0, "b"))
     assert both.score == pytest.approx(2.0 + math.log(2))
-    first = span("2015 it was, yes 2015.", "2015", 2.0, "a")
-    (group,) = gather(first, replace(first, start=17, end=21, score=1.5))
+    repeated_span = span("2015 it was, yes 2015.", "2015", 2.0, "a")
+    (group,) = gather(repeated_span, replace(repeated_span, start=17, end=21, score=1.5))
     assert group.score == pytest.approx(2.0)
 
 

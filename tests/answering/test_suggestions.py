@@ -124,10 +124,10 @@ def test_questions_are_looked_for_once_for_each_state_of_the_index(engine: Engin
         return engine.ask(question)
 
     suggestions = Suggestions()
-    first = suggestions.questions(engine.store, ask)
-    assert 0 < len(first) <= SUGGESTED
+    questions = suggestions.questions(engine.store, ask)
+    assert 0 < len(questions) <= SUGGESTED
     asked = len(tried)
-    assert suggestions.questions(engine.store, ask) == first
+    assert suggestions.questions(engine.store, ask) == questions
     assert len(tried) == asked
     add(engine.store, *load_bytes("new.md", "# New\n\nThe new rent is £900.\n"))
     assert suggestions.known(engine.store.stats().generation) is None

@@ -137,6 +137,6 @@ def test_a_period_of_the_row_or_document_is_no_other(question: str, read: str, n
 
 
 def test_spans_of_one_cell_are_one_with_the_best_score() -> None:
-    low = Span(HIT, span("$65,276").start, span("$65,276").end, 0.5)
-    (found,) = in_columns("Product sales in 2023?", low, span("59,939"))
+    weak_span = Span(HIT, span("$65,276").start, span("$65,276").end, 0.5)
+    (found,) = in_columns("Product sales in 2023?", weak_span, span("59,939"))
     assert (found.text, found.score) == ("$65,276", 1.0)

@@ -198,8 +198,8 @@ class Shelf:
         return self._documents.get(document_id)
 
 
-def edited(report: Document, old: str, new: str) -> Document:
-    (page,) = load_bytes("tolland.md", REPORT.replace(old, new))
+def edited(report: Document, text: str, replacement: str) -> Document:
+    (page,) = load_bytes("tolland.md", REPORT.replace(text, replacement))
     return replace(page, id=report.id)
 
 

@@ -53,8 +53,8 @@ def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
         document = checker._engine.store.document(citation.document_id)
         assert document is not None
         assert document.text[citation.start : citation.end] == citation.quote
-        whole = document.text[citation.sentence_start : citation.sentence_end]
-        assert whole == citation.sentence
+        sentence_text = document.text[citation.sentence_start : citation.sentence_end]
+        assert sentence_text == citation.sentence
 
 
 LIKENESS = Logistic({"likeness": 4.0}, 0.0)

@@ -222,10 +222,10 @@ def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
 @example("“a b c d\n\n“e f g h")
 @settings(max_examples=300)
 def test_offsets_hold_for_any_text(text: str) -> None:
-    last = 0
+    end = 0
     for one in find_quotations(text, split_claims(text).sentences):
-        assert last <= one.outer_start <= one.start < one.end <= one.outer_end <= len(text)
-        last = one.outer_end
+        assert end <= one.outer_start <= one.start < one.end <= one.outer_end <= len(text)
+        end = one.outer_end
     characters, offsets = canonical(text)
     assert len(characters) == len(offsets)
     assert list(offsets) == sorted(offsets)
@@ -238,12 +238,12 @@ def test_what_is_cut_from_a_text_is_found_in_it(data: st.DataObject, text: str) 
     words = CanonicalText(text).tokens
     if len(words) < 2:
         return
-    first = data.draw(st.integers(0, len(words) - 2))
-    last = data.draw(st.integers(first + 1, len(words) - 1))
-    quote = text[words[first].start : words[last].end]
+    first_word = data.draw(st.integers(0, len(words) - 2))
+    last_word = data.draw(st.integers(first_word + 1, len(words) - 1))
+    quote = text[words[first_word].start : words[last_word].end]
     matches = list(QuotedText(quote).matches(CanonicalText(text)))
     if canonical(quote)[0] == canonical(quote)[0].strip(".,"):
-        assert any(match.start <= words[first].start < match.end for match in matches)
+        assert any(match.start <= words[first_word].start < match.end for match in matches)
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {

@@ -162,14 +162,14 @@ def test_a_docx_file_gets_comments_at_its_faults(checked: Path) -> None:
     comments = anchored(checked / "b.docx")
     stockpile = 'contradicted: says "500 kilograms", limits.md says "300 kilograms"'
     assert comments[stockpile] == "The stockpile of uranium is capped at 500 kilograms."
-    left = 'contradicted: says "9 May 2018", exit.md says "8 May 2018"'
-    assert comments[left] == "The United States left the agreement on 9 May 2018."
+    comment = 'contradicted: says "9 May 2018", exit.md says "8 May 2018"'
+    assert comments[comment] == "The United States left the agreement on 9 May 2018."
     quotation = "altered quotation: says “6,060”, limits.md says “5,060”"
     assert comments[quotation] == "Natanz keeps 6,060 centrifuges for ten years."
-    before, after = (docx.Document(str(checked / name)) for name in ("a.docx", "b.docx"))
-    assert [p.text for p in after.paragraphs] == [p.text for p in before.paragraphs]
-    assert [run.bold for run in after.paragraphs[1].runs if run.text == "of uranium"] == [True]
-    (said,) = (one for one in after.comments if one.text.startswith(stockpile))
+    original, commented = (docx.Document(str(checked / name)) for name in ("a.docx", "b.docx"))
+    assert [p.text for p in commented.paragraphs] == [p.text for p in original.paragraphs]
+    assert [run.bold for run in commented.paragraphs[1].runs if run.text == "of uranium"] == [True]
+    (said,) = (one for one in commented.comments if one.text.startswith(stockpile))
     assert "limits.md:" in said.text
     assert said.author == "rag"
 

@@ -48,14 +48,14 @@ def found(client: str, path: Path, name: str = "rag") -> Any:
 
 def test_a_toml_file_keeps_its_comments_and_its_other_tables(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    before = (
+    original = (
         '# mine\nmodel = "x"\n\n[mcp_servers.rag] # old\ncommand = '
         '"a"\n[mcp_servers.rag.env]\nA = "b"\n\n[tools]\nx = 1\n'
     )
-    path.write_text(before)
-    after = connected("codex", path, STARTED).after
-    assert after.startswith('# mine\nmodel = "x"\n')
-    assert tomllib.loads(after) == {
+    path.write_text(original)
+    connected_text = connected("codex", path, STARTED).after
+    assert connected_text.startswith('# mine\nmodel = "x"\n')
+    assert tomllib.loads(connected_text) == {
         "model": "x",
         "tools": {"x": 1},
         "mcp_servers": {"rag": {"command": "/bin/rag", "args": list(STARTED.args)}},

@@ -133,9 +133,9 @@ def test_it_runs(command: str, home: Path, tmp_path: Path, monkeypatch: pytest.M
     shutil.copytree(home, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for start, before in PREPARED.items():
+    for start, prepared in PREPARED.items():
         if command.startswith(start):
-            for preparation in before.split("; "):
+            for preparation in prepared.split("; "):
                 assert run(preparation)[0] == 0
     code, text = run(command)
     refused = "--risk" in command and "cannot certify" in text

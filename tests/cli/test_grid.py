@@ -82,13 +82,13 @@ def test_ctrl_c_keeps_what_was_asked(run: Run, monkeypatch: pytest.MonkeyPatch) 
         Path(f"docs/{number}.md").write_text(f"The US left deal {number} in 20{number + 10}.")
     run("sync", "docs")
     Path("deal.toml").write_text(GRID)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
             patch.setattr(build, "reader", lambda settings: _Stopped())
             code, out, err = run("grid", "run", "deal.toml")
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)
     assert (code, out) == (130, "")
     assert "rag: stopped; 32 cells of 46 are kept; run it again to continue\n" in err
     assert "14 not asked yet" in run("grid", "list")[1]
@@ -170,9 +170,9 @@ def test_new_and_removed_documents_are_changes(synced: Run) -> None:
 def test_a_deletion_counts_the_cells_that_quoted_the_document(synced: Run) -> None:
     synced("grid", "run", "deal.toml")
     out = synced.out("delete", "docs/oman.txt")
-    (before,) = [word for word in out.split(", ") if "grid cells" in word]
-    assert before.split(";")[0].endswith("-> 0")
-    assert not before.startswith("grid cells 0")
+    (counted,) = [word for word in out.split(", ") if "grid cells" in word]
+    assert counted.split(";")[0].endswith("-> 0")
+    assert not counted.startswith("grid cells 0")
     assert "document deleted" in synced("grid", "changes", "deal")[1]
 
 

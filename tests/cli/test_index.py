@@ -66,9 +66,9 @@ def test_a_snapshot_is_restored(filled: Run) -> None:
 
 
 def test_only_snapshots_are_written_over_and_restored(filled: Run) -> None:
-    before = Path("docs/deal.md").read_text()
+    text = Path("docs/deal.md").read_text()
     err = filled.error("index", "snapshot", "docs/deal.md")
-    assert Path("docs/deal.md").read_text() == before
+    assert Path("docs/deal.md").read_text() == text
     reason = "docs/deal.md exists and is not a snapshot; it was not overwritten"
     assert err.startswith(f"rag: {reason}\n  choose another file")
     assert filled("index", "snapshot", "index/rag.sqlite")[0] == 2

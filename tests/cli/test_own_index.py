@@ -60,8 +60,8 @@ def test_an_indexs_own_files_are_removed_by_the_next_sync(run: Run) -> None:
     Path("docs/old/rag.sqlite").rename("docs/old/away")  # no index yet
     assert run("ingest", "docs")[0] == 0
     Path("docs/old/away").rename("docs/old/rag.sqlite")
-    before = listed(run)
-    assert [name for name in before if "/" not in name] == ["deal.md", "oman.txt"]
-    assert "old/derived.json" in before
+    listing = listed(run)
+    assert [name for name in listing if "/" not in name] == ["deal.md", "oman.txt"]
+    assert "old/derived.json" in listing
     run("sync", "docs", "--allow-mass-delete")
     assert listed(run) == ["deal.md", "oman.txt"]

@@ -49,9 +49,9 @@ def test_a_worker_ingests_the_queue(shared: Run) -> None:
     Path("docs/picture.gif").write_bytes(b"\x89PNG")
     Path("docs/broken.pdf").write_bytes(b"%PDF-1.7 and no more")
     out = shared.out("ingest", "--enqueue", "docs")
-    first, second = out.splitlines()
-    assert first == f"{place}: 3 queued; ingest them with: rag worker"
-    assert second.endswith("docs/picture.gif: unsupported format .gif")
+    ingested_line, summary_line = out.splitlines()
+    assert ingested_line == f"{place}: 3 queued; ingest them with: rag worker"
+    assert summary_line.endswith("docs/picture.gif: unsupported format .gif")
     assert shared("worker", "--status")[:2] == (0, "3 waiting\n")
     code, out, err = shared("worker", "--once")
     assert (code, out.splitlines()[0]) == (1, "1 failed")

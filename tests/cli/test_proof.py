@@ -238,9 +238,9 @@ OTHER_DIGEST = "no file has the digest of the original: 'docs/oman.txt'"
 def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path, is_sealed: bool) -> None:
     """Also if a careful forger writes the new digest."""
     path, sums = unpacked / "answers.json", unpacked / "SHA256SUMS"
-    before, digests = path.read_bytes(), sums.read_text()
+    written, digests = path.read_bytes(), sums.read_text()
     for fault in ("not at ", "changed answer 1: 'Geneva'", OTHER_DIGEST):
-        content = json.loads(before)
+        content = json.loads(written)
         answer = content["answers"][0]
         if fault == "not at ":
             answer["citations"][0]["highlight"]["start_char_index"] += 1
@@ -251,7 +251,7 @@ def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path, is_sealed: b
         path.write_text(json.dumps(content))
         if is_sealed:
             digest_before, digest_after = (
-                hashlib.sha256(text).hexdigest() for text in (before, path.read_bytes())
+                hashlib.sha256(text).hexdigest() for text in (written, path.read_bytes())
             )
             sums.write_text(digests.replace(digest_before, digest_after))
         code, out = _verify(unpacked)

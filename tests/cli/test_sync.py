@@ -70,9 +70,9 @@ def test_watch_follows_what_changes_but_not_its_own_index(tmp_path: Path) -> Non
             (docs / "b.txt").rename(docs / "c.txt")
             assert lines.readline().endswith("index: 1 renamed, 1 unchanged\n")
             time.sleep(1)  # events of the sync's own writes have arrived
-            before = (index / "writer").stat().st_mtime_ns
+            writer_time = (index / "writer").stat().st_mtime_ns
             time.sleep(2)
-            assert (index / "writer").stat().st_mtime_ns == before
+            assert (index / "writer").stat().st_mtime_ns == writer_time
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) == 130
         finally:

@@ -147,6 +147,6 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_a_text_is_checked_against_the_index(filled: rag.Index) -> None:
     text = "The mill in Leiden was built by Anna Visser. It was built by Jan Steen."
-    right, wrong = filled.check(text).sentences
-    assert right.verdict == "supported"
-    assert wrong.verdict != "supported"
+    supported, contradicted = filled.check(text).sentences
+    assert supported.verdict == "supported"
+    assert contradicted.verdict != "supported"

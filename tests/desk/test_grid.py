@@ -125,10 +125,10 @@ def test_documents_change_and_vanish_while_a_grid_runs(engine: Engine) -> None:
     engine.store.delete("l/00001.txt")
     add(engine.store, lease(2, 2050))
     assert sum(count for _, _, count in batches) == 6
-    after = grids.load(engine.store, "leases")
-    assert [row.key for row in after.rows] == ["l/00000.txt", "l/00002.txt", "l/00003.txt"]
-    assert after.counts["waiting"] == 0
-    cell = after.cell("l/00002.txt", "End")
+    finished_grid = grids.load(engine.store, "leases")
+    assert [row.key for row in finished_grid.rows] == ["l/00000.txt", "l/00002.txt", "l/00003.txt"]
+    assert finished_grid.counts["waiting"] == 0
+    cell = finished_grid.cell("l/00002.txt", "End")
     stored = engine.store.document("l/00002.txt")
     assert stored
     assert (cell.value, cell.quotes[0].sha256) == ("2050", stored.sha256)

@@ -53,9 +53,9 @@ def cell(
 
 def said(column: str, sentence: str) -> Cell:
     """The cell of the words in [brackets]."""
-    before, _, rest = sentence.partition("[")
-    words, _, after = rest.partition("]")
-    return cell(column, words, typed_value(words, column, Surroundings(before, after)))
+    text_before, _, rest = sentence.partition("[")
+    words, _, text_after = rest.partition("]")
+    return cell(column, words, typed_value(words, column, Surroundings(text_before, text_after)))
 
 
 def grid(*rows: Sequence[Cell]) -> Grid:
@@ -65,9 +65,9 @@ def grid(*rows: Sequence[Cell]) -> Grid:
     return Grid(SPEC, [GridRow(name, name, (), "0") for name in names], cells)
 
 
-def sheet(whole: Grid) -> dict[str, list[Any]]:
+def sheet(grid: Grid) -> dict[str, list[Any]]:
     """The cells below each heading of the sheet, read again."""
-    book = openpyxl.load_workbook(io.BytesIO(grid_export.in_format(whole, ".xlsx", {})))
+    book = openpyxl.load_workbook(io.BytesIO(grid_export.in_format(grid, ".xlsx", {})))
     return {column[0].value: list(column[1:]) for column in book["Grid"].columns}
 
 
@@ -155,9 +155,9 @@ def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
 
 
 def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
-    right = said("amount", "[£5]")
-    rating = Rating("corrected", right.at, "€7 per week")
-    corrected = replace(right, rating=rating)
+    correction = said("amount", "[£5]")
+    rating = Rating("corrected", correction.at, "€7 per week")
+    corrected = replace(correction, rating=rating)
     table = grid([corrected])
     columns = sheet(table)
     assert columns["amount"][0].value == 7

@@ -95,10 +95,10 @@ def test_every_quote_can_be_verified(engine: Engine) -> None:
 
 def test_the_last_and_the_count(engine: Engine) -> None:
     put_leases(engine, **ENDS)
-    last = engine.ask("Which lease ends last?")
-    assert last.text == "Lease oak\nLease oak: 2030"
-    assert last.value
-    assert last.value.iso == "2030"
+    last_lease = engine.ask("Which lease ends last?")
+    assert last_lease.text == "Lease oak\nLease oak: 2030"
+    assert last_lease.value
+    assert last_lease.value.iso == "2030"
     count = engine.ask("How many leases end in 2026?")
     assert count.value
     assert count.value.number == 2

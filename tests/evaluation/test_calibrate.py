@@ -49,13 +49,13 @@ def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_pa
     path.write_text(json.dumps(done.fitted))
     model = Judge.load(judge_path("accurate"), path)
     assert model.threshold == done.fitted["threshold"]
-    after = done.fitted["report"]["after, on questions left out of the fit"]
-    assert after["wrong, of answered"] <= 0.4
+    effect = done.fitted["report"]["after, on questions left out of the fit"]
+    assert effect["wrong, of answered"] <= 0.4
     certificate = done.fitted["report"]["certificate"]
     assert certificate["bound"] <= 0.4
     assert certificate["threshold"] == model.threshold
     assert done.says[-1].startswith("certified: at most 40.0% of the answers")
-    assert model.risk == after["wrong, of answered"]
+    assert model.risk == effect["wrong, of answered"]
 
 
 def test_documents_are_left_out_if_few_questions_are_unanswerable(engine: Engine) -> None:

@@ -15,9 +15,9 @@ def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> fitting.Judg
     """Answers whose true log-odds are slope * log_odds + offset."""
     random = np.random.default_rng(0)
     log_odds = random.normal(scale=1.5, size=count)
-    right = random.random(count) < fitting.predict(slope, offset, log_odds)
+    served = random.random(count) < fitting.predict(slope, offset, log_odds)
     return fitting.Judged(
-        log_odds, right, right | (random.random(count) < 0.5), np.arange(count) % 20
+        log_odds, served, served | (random.random(count) < 0.5), np.arange(count) % 20
     )
 
 
@@ -49,8 +49,8 @@ def test_probabilities_held_back_are_calibrated_and_their_effect_is_counted() ->
 
 def test_wilson_contains_the_share() -> None:
     for wrong, count in ((0, 9), (3, 9), (9, 9), (40, 900)):
-        low, high = wilson(wrong / count, count)
-        assert 0 <= low <= wrong / count <= high <= 1
+        least, greatest = wilson(wrong / count, count)
+        assert 0 <= least <= wrong / count <= greatest <= 1
 
 
 def true_risk(threshold: float, bend: float) -> float:
@@ -62,13 +62,13 @@ def true_risk(threshold: float, bend: float) -> float:
 
 
 def lowest_observed(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_], risk: float
+    confidence: NDArray[np.float64], served: NDArray[np.bool_], risk: float
 ) -> float | None:
     """The lowest threshold whose observed share of wrong answers is at most the risk."""
     passing = [
         float(threshold)
         for threshold in fitting.THRESHOLDS
-        if (answered := confidence >= threshold).any() and (~right[answered]).mean() <= risk
+        if (answered := confidence >= threshold).any() and (~served[answered]).mean() <= risk
     ]
     return min(passing, default=None)
 
@@ -79,11 +79,11 @@ def test_the_certified_risk_is_broken_in_at_most_five_percent_of_the_sets() -> N
     broken = observed_broken = certified = 0
     for count, risk, bend in sets:
         confidence = np.sqrt(random.random(count))
-        right = random.random(count) < confidence**bend
-        certificate = fitting.certify(confidence, right, risk)
+        served = random.random(count) < confidence**bend
+        certificate = fitting.certify(confidence, served, risk)
         certified += certificate is not None
         broken += certificate is not None and true_risk(certificate.threshold, bend) > risk
-        observed = lowest_observed(confidence, right, risk)
+        observed = lowest_observed(confidence, served, risk)
         observed_broken += observed is not None and true_risk(observed, bend) > risk
     assert broken / DRAWS <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert certified > 0.5 * DRAWS
@@ -92,8 +92,8 @@ def test_the_certified_risk_is_broken_in_at_most_five_percent_of_the_sets() -> N
 
 def test_the_certificate_states_what_was_counted() -> None:
     confidence = np.concatenate([np.full(200, 0.95), np.full(100, 0.3)])
-    right = np.concatenate([np.ones(198, bool), np.zeros(102, bool)])
-    certificate = fitting.certify(confidence, right, 0.05)
+    served = np.concatenate([np.ones(198, bool), np.zeros(102, bool)])
+    certificate = fitting.certify(confidence, served, 0.05)
     assert certificate is not None
     assert 0.3 < certificate.threshold <= 0.95
     assert (certificate.answered, certificate.wrong) == (200, 2)
@@ -113,9 +113,9 @@ def test_upper_bounds_are_clopper_and_pearsons(
 
 
 def test_too_few_questions_certify_nothing_and_name_how_many_would() -> None:
-    confidence, right = np.full(40, 0.9), np.ones(40, bool)
-    assert fitting.certify(confidence, right, 0.05) is None
-    needed = fitting.questions_needed(confidence, right, 0.05)
+    confidence, served = np.full(40, 0.9), np.ones(40, bool)
+    assert fitting.certify(confidence, served, 0.05) is None
+    needed = fitting.questions_needed(confidence, served, 0.05)
     assert needed is not None
     assert 59 <= needed <= 150
     assert fitting.certify(np.full(needed, 0.9), np.ones(needed, bool), 0.05) is not None

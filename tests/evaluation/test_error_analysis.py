@@ -56,13 +56,13 @@ def test_evidence_that_a_text_file_wraps_is_found(tmp_path: Path) -> None:
 
 def by_meaning() -> Fusion:
     """A fusion that orders by cosine alone."""
-    first = np.zeros((1, 1, len(FEATURES)), dtype=np.float32)
-    first[0, 0, FEATURES.index("dense")] = 1
+    weights = np.zeros((1, 1, len(FEATURES)), dtype=np.float32)
+    weights[0, 0, FEATURES.index("dense")] = 1
     one, zero = np.ones((1, 1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
     networks = Networks(
         mean=np.zeros(len(FEATURES), dtype=np.float32),
         deviation=np.ones(len(FEATURES), dtype=np.float32),
-        first=first,
+        first=weights,
         first_bias=zero + CLIPPED,  # so that no score is cut off
         second=one,
         second_bias=zero,
@@ -100,8 +100,8 @@ def dropping(document: Document) -> Sequence[Passage]:
 
 def halving(document: Document) -> Sequence[Passage]:
     (p,) = whole(document)
-    first, second = replace(p, end=p.start + 20, text=p.text[:20]), p.text[20:]
-    return [first, replace(p, start=p.start + 20, text=second)]
+    head, tail = replace(p, end=p.start + 20, text=p.text[:20]), p.text[20:]
+    return [head, replace(p, start=p.start + 20, text=tail)]
 
 
 def without_the_fact(document: Document) -> Sequence[Passage]:

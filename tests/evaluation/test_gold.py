@@ -30,12 +30,17 @@ def write(folder: Path, *rows: object) -> Path:
 def test_our_own_format(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
     gold = load(path)
-    first, second, third = gold.questions
+    answerable, unanswerable, with_form = gold.questions
     assert (gold.name, gold.documents, gold.retrieval_only) == ("mine", (), False)
-    assert first.evidence == (Evidence("d", "In 2015."),)
-    assert (first.relevant, first.group) == ({"d": 1}, "d")
-    assert (second.id, second.text, second.answers, second.group) == ("3", "Who?", (), "3")
-    assert third.group == "d"
+    assert answerable.evidence == (Evidence("d", "In 2015."),)
+    assert (answerable.relevant, answerable.group) == ({"d": 1}, "d")
+    assert (unanswerable.id, unanswerable.text, unanswerable.answers, unanswerable.group) == (
+        "3",
+        "Who?",
+        (),
+        "3",
+    )
+    assert with_form.group == "d"
 
 
 @pytest.mark.parametrize(

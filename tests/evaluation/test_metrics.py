@@ -30,13 +30,13 @@ Guesses = list[tuple[bool, float]]
 """Whether the best candidate of a question is right, and its confidence."""
 
 
-def row(number: int, right: bool, confidence: float = 0.5, **of: Any) -> Row:
+def row(number: int, served: bool, confidence: float = 0.5, **of: Any) -> Row:
     """An answer in group "a" to an answerable question, unless `of` says otherwise."""
     answered, answerable = of.get("answered", True), of.get("answerable", True)
-    score = float(right and answered) if answerable else float(not answered)
+    score = float(served and answered) if answerable else float(not answered)
     said = "yes" if answered else None
     figures: dict[str, Any] = {"confidence": confidence, "em": score, "f1": score}
-    figures["right"] = right and answerable
+    figures["right"] = served and answerable
     kind: Kind = "answerable" if answerable else "unanswerable"
     answers = ("yes",) if answerable else ()
     return Row(str(number), "?", "a", kind, answers, said, guess="yes", **figures)
@@ -48,20 +48,20 @@ GUESSES = st.lists(st.tuples(st.booleans(), st.sampled_from(CONFIDENCES)), min_s
 
 def columns_of(guesses: Guesses) -> dict[str, Any]:
     return table(
-        [row(number, right, confidence) for number, (right, confidence) in enumerate(guesses)]
+        [row(number, served, confidence) for number, (served, confidence) in enumerate(guesses)]
     )
 
 
 @settings(max_examples=40)
 @given(GUESSES)
 def test_confidence_against_scikit_learn_and_the_definitions(guesses: Guesses) -> None:
-    right, confidences = zip(*guesses, strict=True)
+    served, confidences = zip(*guesses, strict=True)
     columns = columns_of(guesses)
     area = METRICS["auroc"].of(columns)
-    if len(set(right)) < 2:
+    if len(set(served)) < 2:
         assert math.isnan(area)
     else:
-        assert area == pytest.approx(roc_auc_score(right, confidences))
+        assert area == pytest.approx(roc_auc_score(served, confidences))
     for percent in (80, 90, 95):
         coverage = 0.0
         for threshold in set(confidences):
@@ -70,8 +70,8 @@ def test_confidence_against_scikit_learn_and_the_definitions(guesses: Guesses) -
                 coverage = max(coverage, len(answered) / len(guesses))
         assert METRICS[f"coverage@{percent}"].of(columns) == pytest.approx(coverage)
     error = 0.0
-    for low in range(10):
-        in_bin = [(r, s) for r, s in guesses if low < 10 * s <= low + 1 or low == s == 0]
+    for tenth in range(10):
+        in_bin = [(r, s) for r, s in guesses if tenth < 10 * s <= tenth + 1 or tenth == s == 0]
         error += abs(sum(r - s for r, s in in_bin)) / len(guesses)
     assert METRICS["ece"].of(columns) == pytest.approx(error, abs=1e-6)
 
@@ -84,7 +84,7 @@ def test_risk_and_coverage_against_every_order(guesses: Guesses) -> None:
     sizes = range(1, len(guesses) + 1)
     for shuffled in itertools.permutations(guesses):
         order = sorted(shuffled, key=lambda guess: -guess[1])
-        risks.append([sum(not right for right, _ in order[:k]) / k for k in sizes])
+        risks.append([sum(not served for served, _ in order[:k]) / k for k in sizes])
     coverage, risk = risk_coverage(columns_of(guesses))
     assert coverage.tolist() == pytest.approx([k / len(guesses) for k in sizes])
     assert risk.tolist() == pytest.approx(np.mean(risks, axis=0).tolist())
@@ -170,26 +170,28 @@ def test_samples_are_of_groups_with_all_their_rows() -> None:
     assert all((one == two).all() for one, two in zip(samples, repeated, strict=True))
 
 
-def width(groups: list[str], right: list[bool]) -> float:
-    low, high = intervals(table([row(n, ok) for n, ok in enumerate(right)]), groups, 200)["f1"]
-    return high - low
+def width(groups: list[str], served: list[bool]) -> float:
+    least, greatest = intervals(table([row(n, ok) for n, ok in enumerate(served)]), groups, 200)[
+        "f1"
+    ]
+    return greatest - least
 
 
 def test_intervals_agree_with_theory_and_are_wider_for_few_documents() -> None:
-    right = [n % 10 < 6 for n in range(400)]
-    one_group_each = width([str(n) for n in range(400)], right)
+    served = [n % 10 < 6 for n in range(400)]
+    one_group_each = width([str(n) for n in range(400)], served)
     assert one_group_each == pytest.approx(2 * 1.96 * (0.6 * 0.4 / 400) ** 0.5, abs=0.02)
     grouped_together = [str((n % 10 < 6, n // 10 % 2)) for n in range(400)]
-    assert width(grouped_together, right) > 2 * one_group_each
+    assert width(grouped_together, served) > 2 * one_group_each
     assert intervals(table([row(n, True) for n in range(3)]), ["a"] * 3) == {}
 
 
 def test_a_paired_difference_has_a_narrower_interval() -> None:
-    before = table([row(n, n % 2 == 0) for n in range(200)])
-    after = table([row(n, n % 2 == 0 or n % 20 == 1) for n in range(200)])
+    baseline = table([row(n, n % 2 == 0) for n in range(200)])
+    improved = table([row(n, n % 2 == 0 or n % 20 == 1) for n in range(200)])
     groups = [str(n) for n in range(200)]
-    low, high = intervals(after, groups, 200, before)["f1"]
-    assert 0 < low < 0.05 < high < 0.1
-    single = [intervals(columns, groups, 200)["f1"] for columns in (before, after)]
+    least, greatest = intervals(improved, groups, 200, baseline)["f1"]
+    assert 0 < least < 0.05 < greatest < 0.1
+    single = [intervals(columns, groups, 200)["f1"] for columns in (baseline, improved)]
     assert single[0][1] > single[1][0]
-    assert intervals(before, groups, 20, before)["f1"] == (0.0, 0.0)
+    assert intervals(baseline, groups, 20, baseline)["f1"] == (0.0, 0.0)

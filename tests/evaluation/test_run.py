@@ -68,13 +68,13 @@ def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
 
 def test_a_stopped_run_resumes_with_its_own_rows_only(tmp_path: Path) -> None:
     opened = store(tmp_path / "index")
-    for left, changes in ((5, {}), (8, {"top_k": 3}), (5, {})):  # each starts anew
+    for rows_left, changes in ((5, {}), (8, {"top_k": 3}), (5, {})):  # each starts anew
         with pytest.raises(KeyboardInterrupt):
-            run(GOLD, engine(opened, Stopping(left), **changes), tmp_path)
+            run(GOLD, engine(opened, Stopping(rows_left), **changes), tmp_path)
     (partial,) = tmp_path.glob("town-*.partial.jsonl")
-    first, *rows = partial.read_text().split("\n")
+    header, *rows = partial.read_text().split("\n")
     # a line end for splitlines, but not in JSON
-    text = "\n".join([first, *(row.replace("?", "\u2028?", 1) for row in rows)])
+    text = "\n".join([header, *(row.replace("?", "\u2028?", 1) for row in rows)])
     assert "\u2028" in text
     partial.write_text(text + '["cut off')
     resumed = Stopping(4)

@@ -24,16 +24,16 @@ def count_pieces(texts: Sequence[str]) -> list[int]:
 
 
 def check(found: Document, passages: Sequence[Passage], limit: int) -> None:
-    at, before = 0, (-1, -1)
+    at, previous = 0, (-1, -1)
     for passage in passages:
         assert found.text[passage.start : passage.end] == passage.text
         assert passage.text == passage.text.strip() != ""
         assert (passage.document_id, passage.title) == (found.id, found.title)
-        assert passage.start > before[0]
-        assert passage.end > before[1]
+        assert passage.start > previous[0]
+        assert passage.end > previous[1]
         assert not found.text[at : passage.start].strip(), "text between two passages"
         assert len(passage.text) <= 10 * limit
-        at, before = passage.end, (passage.start, passage.end)
+        at, previous = passage.end, (passage.start, passage.end)
     assert not found.text[at:].strip(), "text after the last passage"
 
 
@@ -84,10 +84,10 @@ def test_a_passage_crosses_a_section_only_for_a_bare_heading(found: Document, li
     headings = {section.path for section in bounds}
     for passage in split(found, count, limit):
         assert passage.headings in headings
-        for here, after in pairwise(bounds):
-            if passage.start < after.start < passage.end:
-                words = " ".join(found.text[here.start : after.start].split())
-                assert words in ("", *here.path[-1:])
+        for bound, following in pairwise(bounds):
+            if passage.start < following.start < passage.end:
+                words = " ".join(found.text[bound.start : following.start].split())
+                assert words in ("", *bound.path[-1:])
 
 
 def test_a_row_whose_words_end_its_name_is_no_bare_heading() -> None:
@@ -106,17 +106,17 @@ def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
     found = document(numbered(60))
     passages = split(found, count, 40)
     assert len(passages) > 5
-    for before, after in pairwise(passages):
-        shared = found.text[after.start : before.end]
+    for passage, following in pairwise(passages):
+        shared = found.text[following.start : passage.end]
         assert [shared[a:b] for a, b in split_sentences(shared)] == [shared] != [""]
-        assert before.text.endswith(shared)
-        assert after.text.startswith(shared)
+        assert passage.text.endswith(shared)
+        assert following.text.startswith(shared)
 
 
 def test_a_last_sentence_longer_than_a_third_is_not_repeated() -> None:
     passages = split(document(numbered(9, words=15)), count, 40)
     assert [p.text.count(".") for p in passages] == [2, 2, 2, 2, 1]
-    assert all(before.end < after.start for before, after in pairwise(passages))
+    assert all(passage.end < following.start for passage, following in pairwise(passages))
 
 
 def test_a_text_that_fits_is_one_passage_without_the_space_around_it() -> None:

@@ -22,11 +22,16 @@ def test_a_receipt_counts_before_and_after(store: LocalStore) -> None:
     size = len(store.embedded("a")[0])
     assert size > 3
     (receipt,) = delete(store, ["a"])
-    before, after = receipt.before, receipt.after
-    counts = (before.documents, before.passages, before.vectors, before.words)
+    footprint, footprint_after = receipt.before, receipt.after
+    counts = (footprint.documents, footprint.passages, footprint.vectors, footprint.words)
     assert counts == (1, size, size, size)
-    assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
-    assert (after.log_bytes, after.unmerged) == (0, 0)
+    assert (
+        footprint_after.documents,
+        footprint_after.passages,
+        footprint_after.vectors,
+        footprint_after.words,
+    ) == (0, 0, 0, 0)
+    assert (footprint_after.log_bytes, footprint_after.unmerged) == (0, 0)
     assert (receipt.searches, receipt.found, receipt.complete) == (2 * size, 0, True)
     assert receipt.generation == store.stats().generation
     assert both(store, "quetzalcoatlus")[1] == set()

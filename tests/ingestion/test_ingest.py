@@ -31,11 +31,11 @@ def test_files_become_documents_and_only_changes_are_read(store: LocalStore, doc
     assert report.passages == store.stats().passages == 3
     assert sources(store) == {id: f"{docs.parent}/{id}" for id in ALL}
     assert both(store, "sardines") == [set(ALL), set(ALL)]
-    before = store.stats().generation
+    generation = store.stats().generation
     os.utime(docs / "a.txt", (1, 1))
     report = ingest(store, docs)
     assert (report.added, report.updated, report.unchanged, report.passages) == ([], [], ALL, 0)
-    assert store.stats().generation == before
+    assert store.stats().generation == generation
     (docs / "a.txt").write_text("Trees grow.")
     report = ingest(store, docs)
     assert (report.added, report.updated, report.unchanged) == ([], ALL[:1], ALL[1:])
@@ -48,7 +48,7 @@ def test_another_path_to_the_same_files_is_the_same(
     store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(store, docs)
-    before = (store.stats(), sources(store))
+    state = (store.stats(), sources(store))
     (tmp_path / "link").symlink_to(docs, target_is_directory=True)
     (tmp_path / "link.txt").symlink_to(docs / "a.txt")
     monkeypatch.chdir(docs / "sub")
@@ -59,7 +59,7 @@ def test_another_path_to_the_same_files_is_the_same(
         assert report.unchanged
         assert not report.added + report.updated
     ingest(store, docs, name="another")
-    assert (store.stats(), sources(store)) == before
+    assert (store.stats(), sources(store)) == state
 
 
 def test_files_named_twice_in_one_run_are_one(store: LocalStore, docs: Path) -> None:
@@ -71,21 +71,21 @@ def test_files_named_twice_in_one_run_are_one(store: LocalStore, docs: Path) -> 
 
 
 def test_a_file_in_a_folder_of_a_taken_name_is_skipped(store: LocalStore, tmp_path: Path) -> None:
-    first = fill(tmp_path / "a" / "docs", "a.txt")
-    second = fill(tmp_path / "b" / "docs", "a.txt", "z.txt")
-    ingest(store, first)
-    report = ingest(store, second)
+    folder = fill(tmp_path / "a" / "docs", "a.txt")
+    rival_folder = fill(tmp_path / "b" / "docs", "a.txt", "z.txt")
+    ingest(store, folder)
+    report = ingest(store, rival_folder)
     assert report.added == ["docs/z.txt"]
     hint = "give the folder another name with --name"
-    reason = f"its name docs/a.txt is taken by {first}/a.txt; {hint}"
-    assert report.skipped == [(f"{second}/a.txt", reason)]
-    assert ingest(store, second, name="b").added == ["b/a.txt"]
+    reason = f"its name docs/a.txt is taken by {folder}/a.txt; {hint}"
+    assert report.skipped == [(f"{rival_folder}/a.txt", reason)]
+    assert ingest(store, rival_folder, name="b").added == ["b/a.txt"]
     assert sources(store) == {
-        "docs/a.txt": f"{first}/a.txt",
-        "docs/z.txt": f"{second}/z.txt",
-        "b/a.txt": f"{second}/a.txt",
+        "docs/a.txt": f"{folder}/a.txt",
+        "docs/z.txt": f"{rival_folder}/z.txt",
+        "b/a.txt": f"{rival_folder}/a.txt",
     }
-    assert not ingest(store, first, second).skipped
+    assert not ingest(store, folder, rival_folder).skipped
 
 
 def test_a_moved_folder_takes_its_documents(store: LocalStore, docs: Path, tmp_path: Path) -> None:
@@ -99,13 +99,13 @@ def test_a_moved_folder_takes_its_documents(store: LocalStore, docs: Path, tmp_p
 
 
 def test_another_text_replaces_no_absent_one(store: LocalStore, docs: Path, tmp_path: Path) -> None:
-    first, second = (fill(tmp_path / name / "notes", "a.txt") for name in "ab")
-    (second / "a.txt").write_text("Another text.")
-    ingest(store, first)
-    (first / "a.txt").unlink()
-    report = ingest(store, second, docs)
+    folder, rival_folder = (fill(tmp_path / name / "notes", "a.txt") for name in "ab")
+    (rival_folder / "a.txt").write_text("Another text.")
+    ingest(store, folder)
+    (folder / "a.txt").unlink()
+    report = ingest(store, rival_folder, docs)
     assert "which no longer exists" in report.skipped[0][1]
-    assert sources(store)["notes/a.txt"] == f"{first}/a.txt"
+    assert sources(store)["notes/a.txt"] == f"{folder}/a.txt"
 
 
 def test_unreadable_files_are_skipped(store: LocalStore, docs: Path) -> None:
@@ -234,12 +234,12 @@ def test_members_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: P
 
 
 def test_a_member_does_not_replace_a_missing_file(store: LocalStore, tmp_path: Path) -> None:
-    first, second = tmp_path / "x" / "docs", tmp_path / "y" / "docs"
-    for folder in (first, second):
+    folder_x, folder_y = tmp_path / "x" / "docs", tmp_path / "y" / "docs"
+    for folder in (folder_x, folder_y):
         folder.mkdir(parents=True)
         (folder / "all.zip").write_bytes(zipped({"a.txt": f"Sardines of {folder}."}))
-    ingest(store, first)
-    assert "is taken by" in ingest(store, second, first).skipped[0][1]
+    ingest(store, folder_x)
+    assert "is taken by" in ingest(store, folder_y, folder_x).skipped[0][1]
 
 
 def test_an_unchanged_folder_costs_one_stat_per_file(

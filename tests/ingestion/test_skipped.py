@@ -76,9 +76,9 @@ Run = Callable[[LocalStore, Path], tuple[Changes | IngestReport, list[str]]]
 
 @pytest.mark.parametrize("run", [sync, ingest])
 def test_unreadable_files_are_read_once(store: LocalStore, docs: Path, run: Run) -> None:
-    first, read = run(store, docs)
+    report, read = run(store, docs)
     assert read == ["a.txt", "bad.txt", "packed.zip"]
-    assert first.skipped == skipped(docs)
+    assert report.skipped == skipped(docs)
     second_report, read = run(store, docs)
     assert read == []
     assert sorted(second_report.skipped) == skipped(docs)

@@ -85,14 +85,14 @@ def test_the_index_becomes_equal_to_the_folder(store: LocalStore, docs: Path) ->
 
 def test_a_preview_reports_the_same_and_changes_nothing(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
-    before = (store.stats(), state(store))
+    unchanged_state = (store.stats(), state(store))
     (docs / "a.txt").rename(docs / "z.txt")
     (docs / "b.md").write_text("Trees grow.")
     (docs / "sub" / "c.html").unlink()
     fill(docs, "new.txt")
     said = preview(store, docs)
     assert said.dry_run
-    assert (store.stats(), state(store)) == before
+    assert (store.stats(), state(store)) == unchanged_state
     assert done(sync(store, docs)) == done(said)
     assert said.renamed == [("docs/a.txt", "docs/z.txt")]
 
@@ -153,7 +153,7 @@ def test_losing_all_documents_needs_confirmation(
 ) -> None:
     docs = fill(tmp_path / "docs", *names)
     sync(store, docs)
-    before = state(store)
+    unchanged_state = state(store)
     for name in names:
         (docs / name).unlink()
     if stray:
@@ -162,7 +162,7 @@ def test_losing_all_documents_needs_confirmation(
     with pytest.raises(InputError, match=message) as caught:
         sync(store, docs)
     assert "--allow-mass-delete" in caught.value.hint
-    assert state(store) == before
+    assert state(store) == unchanged_state
     removed = [f"docs/{name}" for name in names]
     assert preview(store, docs).removed == sync(store, docs, many=True).removed == removed
 
@@ -325,10 +325,10 @@ def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
 def test_a_copy_of_index_and_folder_is_independent(home: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(home, tmp_path / "copy"))
     (copy / "notes" / "a.txt").unlink()
-    store, first = local(copy / "index"), local(home / "index")
+    store, original = local(copy / "index"), local(home / "index")
     assert done(sync(store, copy / "notes")) == {"removed": ["notes/a.txt"]}
-    assert done(sync(first, home / "notes")) == {}
-    assert sources(first)["notes/a.txt"] == f"{home}/notes/a.txt"
+    assert done(sync(original, home / "notes")) == {}
+    assert sources(original)["notes/a.txt"] == f"{home}/notes/a.txt"
 
 
 def test_an_index_moved_alone_keeps_its_sources(home: Path, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ RELATIONS = [
 ]
 
 
-def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
-    return meaning(text, before, after, kind == "amount")
+def read(text: str, kind: str, text_before: str = "", text_after: str = "") -> Meaning:
+    return meaning(text, text_before, text_after, kind == "amount")
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
     [(*row, pair) for *row, pairs in RELATIONS for pair in pairs.split("; ")],
 )
 def test_relations_of_two_answers(relation: Relation, kind: str, pair: str) -> None:
-    first, second = (read(text, kind) for text in pair.split(" = "))
-    assert compare(first, second) is relation
-    assert compare(second, first) is relation
+    stated, rival = (read(text, kind) for text in pair.split(" = "))
+    assert compare(stated, rival) is relation
+    assert compare(rival, stated) is relation
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_equal_words_with_different_meanings(kind: str, first: str, second: str)
 
 
 def _marked(sentence: str) -> tuple[str, tuple[str, str]]:
-    before, words, after = sentence.split("|")
-    return words, (before, after)
+    text_before, words, text_after = sentence.split("|")
+    return words, (text_before, text_after)
 
 
 @pytest.mark.parametrize(

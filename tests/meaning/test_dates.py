@@ -119,10 +119,12 @@ def test_days_agree_with_themselves_their_month_and_year(day: dt.date, other_day
         (f"{other_day:%B} {other_day.year:04}", year and month),
         (f"{other_day.year:04}", year),
     ):
-        second = only_date(text)
+        date_again = only_date(text)
         assert full_date is not None
-        assert second is not None
-        assert compare(full_date, second) is (Relation.SAME if is_same else Relation.CONTRADICTS)
+        assert date_again is not None
+        assert compare(full_date, date_again) is (
+            Relation.SAME if is_same else Relation.CONTRADICTS
+        )
 
 
 @pytest.mark.parametrize(
@@ -135,11 +137,11 @@ def test_days_agree_with_themselves_their_month_and_year(day: dt.date, other_day
 )
 def test_qualifiers_are_part_of_a_date(pairs: str, is_same: bool) -> None:
     for pair in pairs.split("; "):
-        first, second = map(only_date, pair.split(" = "))
-        assert first is not None
-        assert second is not None
-        assert (compare(first, second) is Relation.SAME) is is_same
-        assert (compare(second, first) is Relation.SAME) is is_same
+        date, rival = map(only_date, pair.split(" = "))
+        assert date is not None
+        assert rival is not None
+        assert (compare(date, rival) is Relation.SAME) is is_same
+        assert (compare(rival, date) is Relation.SAME) is is_same
 
 
 def test_days_however_they_are_written() -> None:

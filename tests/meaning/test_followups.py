@@ -58,8 +58,8 @@ def test_follow_ups_are_completed(last: PreviousTurn, typed: str, complete: str 
 
 
 def test_an_unclear_antecedent_gives_the_whole_topic() -> None:
-    last = PreviousTurn("Which compression settings does the server have?", "off, fast, best")
-    rewrite = understand("which one is the default?", last)
+    turn = PreviousTurn("Which compression settings does the server have?", "off, fast, best")
+    rewrite = understand("which one is the default?", turn)
     assert rewrite.question == "Which one is the default (compression settings server)?"
 
 
@@ -85,8 +85,8 @@ def test_complete_questions_are_unchanged(typed: str) -> None:
     ],
 )
 def test_only_what_may_be_incomplete_is_noted(typed: str, is_noted: bool) -> None:
-    last = PreviousTurn("When was the pump replaced?", "in May")
-    assert bool(understand(typed, last).note) == is_noted
+    turn = PreviousTurn("When was the pump replaced?", "in May")
+    assert bool(understand(typed, turn).note) == is_noted
 
 
 def test_what_may_refer_to_the_last_question_but_is_asked_as_typed_is_noted() -> None:
@@ -172,8 +172,8 @@ def test_nothing_is_added_to_a_question_with_a_subject_of_its_own(typed: str) ->
 
 
 def test_a_topic_in_brackets_does_not_grow_over_turns() -> None:
-    last = PreviousTurn("Which one is the default (compression settings server)?", "fast")
-    topics = [one.text for one in completions("which one is better?", last) if one.kind == "topic"]
+    turn = PreviousTurn("Which one is the default (compression settings server)?", "fast")
+    topics = [one.text for one in completions("which one is better?", turn) if one.kind == "topic"]
     assert topics == ["Which one is better (compression settings server)?"]
 
 

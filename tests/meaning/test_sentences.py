@@ -65,8 +65,8 @@ def test_text_cut_at_sentence_boundaries_splits_into_the_same_sentences(
     if data and len(pairs) > 20:
         pairs = data.draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=20))
     for i, j in pairs:
-        first, last = spans[i][0], spans[j][1]
-        cut = [(first + a, first + b) for a, b in split_sentences(text[first:last])]
+        start, end = spans[i][0], spans[j][1]
+        cut = [(start + a, start + b) for a, b in split_sentences(text[start:end])]
         assert cut == spans[i : j + 1]
 
 
@@ -77,8 +77,8 @@ def test_any_three_sentences_of_a_seed_split_as_they_do_in_it(path: Path) -> Non
     check(text, spans)
     assert len(spans) > 10
     for window in (spans[i : i + 3] for i in range(len(spans) - 2)):
-        first, last = window[0][0], window[-1][1]
-        assert [(first + a, first + b) for a, b in split_sentences(text[first:last])] == window
+        start, end = window[0][0], window[-1][1]
+        assert [(start + a, start + b) for a, b in split_sentences(text[start:end])] == window
 
 
 # A bar before each further sentence; what separates them is in the text.
@@ -174,8 +174,8 @@ def test_a_long_run_is_one_sentence(unit: str) -> None:
 def test_enclosing_sentence(quote: str, sentence: str) -> None:
     text = " It is one. It is two.  And three "
     start = text.index(quote)
-    first, last = enclosing_sentence(text, start, start + len(quote))
-    assert text[first:last] == sentence
+    sentence_start, sentence_end = enclosing_sentence(text, start, start + len(quote))
+    assert text[sentence_start:sentence_end] == sentence
 
 
 @settings(max_examples=80)
@@ -183,9 +183,9 @@ def test_enclosing_sentence(quote: str, sentence: str) -> None:
 def test_the_enclosing_sentence_encloses(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
-    first, last = enclosing_sentence(text, start, end)
+    sentence_start, sentence_end = enclosing_sentence(text, start, end)
     for a, b in trim(text, start, end):
-        assert first <= a < b <= last
+        assert sentence_start <= a < b <= sentence_end
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from rag.types import Value
 
 def typed(said: str, kind: str, **table: str) -> Value:
     """The value of the words in [brackets], in their sentence."""
-    before, _, rest = said.partition("[")
-    words, _, after = rest.partition("]")
-    value = typed_value(words, kind, Surroundings(before, after, **table))
+    text_before, _, rest = said.partition("[")
+    words, _, text_after = rest.partition("]")
+    value = typed_value(words, kind, Surroundings(text_before, text_after, **table))
     assert value is not None
     return value
 

@@ -49,33 +49,31 @@ def test_the_second_reader_reads_what_the_first_chose(readers: Readers) -> None:
     found = Cascade(small_reader, large_reader, 3).read("when?", passages)
     read = [verdict.hit for verdict in found.verdicts]
     assert len(read) == 3
-    likely = log_odds(passages, small_reader.read("when?", passages))
-    best = sorted(passages, key=lambda hit: -likely[passages.index(hit)])
-    assert set(read) == set(best[:3])
+    odds = log_odds(passages, small_reader.read("when?", passages))
+    by_odds = sorted(passages, key=lambda hit: -odds[passages.index(hit)])
+    assert set(read) == set(by_odds[:3])
     assert read == sorted(read, key=lambda hit: -hit.score)
     assert scores(found) == pytest.approx(scores(large_reader.read("when?", read)), abs=1e-4)
 
 
 def test_a_passage_is_likely_by_search_by_its_span_and_by_its_sentence() -> None:
     passages = [replace(one, score=0.1) for one in hits(TEXTS[:3])]
-    first, second, third = passages
+    unread, with_spans, with_sentences = passages
     read = ReaderOutput(
-        spans=[Span(second, 0, 4, score=2.0), Span(second, 5, 6, score=1.0)],
+        spans=[Span(with_spans, 0, 4, score=2.0), Span(with_spans, 5, 6, score=1.0)],
         sentences=[
-            SentenceScore(second, 0, 26, score=0.5),
-            SentenceScore(third, 0, 26, score=0.9),
-            SentenceScore(third, 27, 39, score=0.5),
+            SentenceScore(with_spans, 0, 26, score=0.5),
+            SentenceScore(with_sentences, 0, 26, score=0.9),
+            SentenceScore(with_sentences, 27, 39, score=0.5),
         ],
     )
 
-    likely = log_odds(passages, read)
+    odds = log_odds(passages, read)
 
-    assert likely[1] - likely[0] == pytest.approx(
-        SPAN_WEIGHT * 14 + SENTENCE_WEIGHT * 9.21, abs=0.01
-    )
-    assert likely[2] - likely[0] == pytest.approx(SENTENCE_WEIGHT * (2.197 + 9.21), abs=0.01)
-    better = [replace(first, score=0.2), second, third]
-    assert log_odds(better, read)[0] - likely[0] == pytest.approx(math.log(2))
+    assert odds[1] - odds[0] == pytest.approx(SPAN_WEIGHT * 14 + SENTENCE_WEIGHT * 9.21, abs=0.01)
+    assert odds[2] - odds[0] == pytest.approx(SENTENCE_WEIGHT * (2.197 + 9.21), abs=0.01)
+    likelier_by_search = [replace(unread, score=0.2), with_spans, with_sentences]
+    assert log_odds(likelier_by_search, read)[0] - odds[0] == pytest.approx(math.log(2))
 
 
 def test_the_last_batch_is_not_read_again(
@@ -93,9 +91,9 @@ def test_the_last_batch_is_not_read_again(
         return read_many(asked)
 
     monkeypatch.setattr(small_reader, "read_many", counted)
-    last = LastReading(small_reader)
-    last.read_many([("where?", hits(TEXTS)), ("who?", hits(TEXTS))])
-    repeated = Cascade(last, large_reader, 3).read_many(
+    remembering_reader = LastReading(small_reader)
+    remembering_reader.read_many([("where?", hits(TEXTS)), ("who?", hits(TEXTS))])
+    repeated = Cascade(remembering_reader, large_reader, 3).read_many(
         [("where?", hits(TEXTS)), ("when?", hits(TEXTS))]
     )
     assert counts == [2, 1]
@@ -103,7 +101,7 @@ def test_the_last_batch_is_not_read_again(
     assert [[span.start for span in output.spans] for output in repeated] == [
         [span.start for span in output.spans] for output in expected
     ]
-    last.read("where?", hits(TEXTS[:2]))
+    remembering_reader.read("where?", hits(TEXTS[:2]))
     assert counts == [2, 1, 1], "other passages"
 
 

@@ -29,8 +29,10 @@ def test_the_current_layout_is_read(folder: Path, tmp_path_factory: pytest.TempP
     theirs.save_pretrained(str(written), create_model_card=False)
     assert "max_seq_length" not in json.loads((written / "sentence_bert_config.json").read_text())
     assert is_mean(written)
-    before, after = (MeanEmbedder("tiny", path).embed_passages(TEXTS) for path in (folder, written))
-    assert np.allclose(before, after, atol=1e-6)
+    vectors, rewritten_vectors = (
+        MeanEmbedder("tiny", path).embed_passages(TEXTS) for path in (folder, written)
+    )
+    assert np.allclose(vectors, rewritten_vectors, atol=1e-6)
 
 
 def test_vectors_have_unit_length_in_any_batch(folder: Path) -> None:
@@ -54,10 +56,10 @@ def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPat
         return embed(texts)
 
     monkeypatch.setattr(embedder, "embed_passages", embed_passages)
-    first = embedder.embed_queries(["one", "two", "one"])
+    vectors = embedder.embed_queries(["one", "two", "one"])
     repeated = embedder.embed_queries(["three", "two", "one"])
     assert sent == ["one", "two", "three"]
-    assert np.array_equal(first[[1, 0]], repeated[1:])
+    assert np.array_equal(vectors[[1, 0]], repeated[1:])
     two_hundred = embedder.embed_queries([f"question {number}" for number in range(200)])
     assert two_hundred.shape == (200, embedder.dim)
     assert embedder.embed_queries([]).shape == (0, embedder.dim)
@@ -66,8 +68,8 @@ def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
     texts = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
-    first, last = embedder.embed_passages(texts)[-1], embedder.embed_passages(texts[-1:])[0]
-    assert np.allclose(first, last, atol=1e-5)
+    in_batch, alone = embedder.embed_passages(texts)[-1], embedder.embed_passages(texts[-1:])[0]
+    assert np.allclose(in_batch, alone, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,16 @@ def reference(
 ) -> list[tuple[float, int, int]]:
     """All allowed spans, by brute force."""
     found = []
-    for first in range(len(start)):
-        for last in range(first, min(len(end), first + longest)):
-            if scored[first] and scored[last]:
-                found.append((float(start[first] + end[last] - start[0] - end[0]), first, last))
+    for start_token in range(len(start)):
+        for end_token in range(start_token, min(len(end), start_token + longest)):
+            if scored[start_token] and scored[end_token]:
+                found.append(
+                    (
+                        float(start[start_token] + end[end_token] - start[0] - end[0]),
+                        start_token,
+                        end_token,
+                    )
+                )
     return sorted(found, key=lambda span: -span[0])
 
 

@@ -89,11 +89,13 @@ def typed(picture: str, y: float = 780, size: float = 8) -> list[Put | DrawnLine
     """
     drawn: list[Put | DrawnLine | Shade] = []
     width = 0.6 * size
-    for above, line in pairwise(["", *picture.strip("\n").splitlines(), ""]):
+    for previous_line, line in pairwise(["", *picture.strip("\n").splitlines(), ""]):
         bars = [
-            40 + width * n for n, c in enumerate(line.lstrip("^") or above.lstrip("^")) if c == "|"
+            40 + width * n
+            for n, c in enumerate(line.lstrip("^") or previous_line.lstrip("^"))
+            if c == "|"
         ]
-        if bars and not (line.startswith("^") or _is_rule(line) or _is_rule(above)):
+        if bars and not (line.startswith("^") or _is_rule(line) or _is_rule(previous_line)):
             drawn.append(DrawnLine(bars[0], y, bars[-1], y))
         height = (0.5 if _is_rule(line) else 0.85 if line.startswith("^") else 1.6) * size
         y -= height

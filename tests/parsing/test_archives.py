@@ -50,11 +50,13 @@ def test_a_zip_holds_documents(tmp_path: Path) -> None:
 
 def test_known_members_are_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "all.zip"
-    first = load_file(path, zipped({"a.txt": TEXT, "b.txt": "Old."}))
+    all_members = load_file(path, zipped({"a.txt": TEXT, "b.txt": "Old."}))
     path.write_bytes(zipped({"a.txt": TEXT, "b.txt": "New."}))
-    second = load(FoundFile(path, "all.zip"), {d.source: d.sha256 for d in first.documents})
-    assert second.same == [f"{path}//a.txt"]
-    assert [d.text for d in second.documents] == ["New."]
+    unknown_members = load(
+        FoundFile(path, "all.zip"), {d.source: d.sha256 for d in all_members.documents}
+    )
+    assert unknown_members.same == [f"{path}//a.txt"]
+    assert [d.text for d in unknown_members.documents] == ["New."]
 
 
 def test_names_stay_inside_and_have_no_line_breaks_or_signs_of_direction() -> None:

@@ -116,8 +116,8 @@ def test_office_documents(kind: str) -> None:
             office.active.append(row)
     (document,) = load_bytes(f"a.{kind}", saved(office))
     check(document)
-    first = next(block for block in document.blocks if block.kind == "row" and block.cells)
-    assert document.text[first.cells[0].start : first.cells[0].end] == "Oil"
-    assert document.blocks[first.parent].columns[0].name == "Item"
+    table_row = next(block for block in document.blocks if block.kind == "row" and block.cells)
+    assert document.text[table_row.cells[0].start : table_row.cells[0].end] == "Oil"
+    assert document.blocks[table_row.parent].columns[0].name == "Item"
     lists = [block for block in document.blocks if block.kind == "list"]
     assert len(lists) == (2 if kind == "docx" else 0)

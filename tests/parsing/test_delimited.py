@@ -86,8 +86,8 @@ def book() -> bytes:
 
 def test_a_workbook() -> None:
     (document,) = load_bytes("fish.xlsx", book())
-    first, second = "Port: Muscat | Tons: 12 | Day: 2024-03-05", "Port: Sur | Tons: 2.5 | Day: "
-    rows = [first, f"{second}2024-03-05 10:30", "Tons: True"]
+    muscat, sur = "Port: Muscat | Tons: 12 | Day: 2024-03-05", "Port: Sur | Tons: 2.5 | Day: "
+    rows = [muscat, f"{sur}2024-03-05 10:30", "Tons: True"]
     assert document.text == "\n\n".join(["Catch", *rows, "Empty"])
     paths = ["Catch", *(f"Catch > row {n}" for n in (2, 3, 4)), "Empty"]
     assert headings(document) == paths

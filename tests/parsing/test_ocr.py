@@ -33,10 +33,10 @@ def drawn(lines: Sequence[str]) -> object:
 
 
 def saved(kind: str, *pages: Sequence[str]) -> bytes:
-    first, *following = map(drawn, pages)
+    page, *following = map(drawn, pages)
     file = BytesIO()
     options = {"save_all": True, "append_images": following} if following else {}
-    first.save(file, kind, **options)  # type: ignore[attr-defined]
+    page.save(file, kind, **options)  # type: ignore[attr-defined]
     return file.getvalue()
 
 

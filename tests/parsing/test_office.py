@@ -23,10 +23,10 @@ def letter(pages: bool = False) -> bytes:
     word.add_paragraph("One ton", "List Bullet")
     word.add_paragraph("Two tons", "List Bullet")
     add_table(word, "Port | Tons", "Sur | 12")
-    last = word.add_paragraph("The end goes on")
+    paragraph = word.add_paragraph("The end goes on")
     if pages:
-        last.add_run()._r.append(OxmlElement("w:lastRenderedPageBreak"))
-        last.add_run(" page two.")
+        paragraph.add_run()._r.append(OxmlElement("w:lastRenderedPageBreak"))
+        paragraph.add_run(" page two.")
     return saved(word)
 
 
@@ -74,23 +74,25 @@ def test_deleted_text_in_docx_is_left_out() -> None:
 def show() -> bytes:
     slides = pptx.Presentation()
     slides.core_properties.title = "Fish"
-    first, second = (slides.slides.add_slide(slides.slide_layouts[n]) for n in (1, 5))
-    first.shapes.title.text = "Sardines"
-    first.placeholders[1].text = "They swim\nThey sleep"
-    first.notes_slide.notes_text_frame.text = "Say it slowly."
-    second.shapes.title.text = "Catch"
-    left, upper, lower, width = map(Inches, (1, 2, 3, 4))
-    table = second.shapes.add_table(1, 2, left, lower, width, left).table
+    text_slide, table_slide = (slides.slides.add_slide(slides.slide_layouts[n]) for n in (1, 5))
+    text_slide.shapes.title.text = "Sardines"
+    text_slide.placeholders[1].text = "They swim\nThey sleep"
+    text_slide.notes_slide.notes_text_frame.text = "Say it slowly."
+    table_slide.shapes.title.text = "Catch"
+    inch, two_inches, three_inches, width = map(Inches, (1, 2, 3, 4))
+    table = table_slide.shapes.add_table(1, 2, inch, three_inches, width, inch).table
     table.cell(0, 0).text, table.cell(0, 1).text = "Sur", "12 tons"
-    second.shapes.add_textbox(left, upper, width, left).text_frame.text = "Above the table."
+    table_slide.shapes.add_textbox(
+        inch, two_inches, width, inch
+    ).text_frame.text = "Above the table."
     return saved(slides)
 
 
 def test_slides_are_pages() -> None:
     (document,) = load_bytes("fish.pptx", show())
-    first = ["Sardines", "- They swim\n- They sleep", "Notes: Say it slowly."]
-    second = ["Catch", "Above the table.", "Sur | 12 tons"]
-    assert document.text.split("\n\n") == [*first, *second]
+    text_slide = ["Sardines", "- They swim\n- They sleep", "Notes: Say it slowly."]
+    table_slide = ["Catch", "Above the table.", "Sur | 12 tons"]
+    assert document.text.split("\n\n") == [*text_slide, *table_slide]
     assert headings(document) == ["Sardines", "Catch"]
     assert [document.text[page:].split("\n")[0] for page in document.pages] == ["Sardines", "Catch"]
     assert document.title == "Fish"

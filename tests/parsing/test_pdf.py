@@ -52,8 +52,11 @@ def test_broken_words_are_joined_and_hyphens_kept() -> None:
 
 
 def test_a_sentence_continues_on_the_next_page() -> None:
-    first, second = "The deal was signed in Vienna by the repre-", "sentatives of seven. It held."
-    parsed = parse(pdf([column([first], 50), [], column([second], 50)]))
+    page_end, page_start = (
+        "The deal was signed in Vienna by the repre-",
+        "sentatives of seven. It held.",
+    )
+    parsed = parse(pdf([column([page_end], 50), [], column([page_start], 50)]))
     assert parsed.text == "The deal was signed in Vienna by the representatives of seven. It held."
     assert parsed.pages == (0, parsed.text.index("of seven"), parsed.text.index("of seven"))
     ends = parse(pdf([column(["It ends here."], 50), [], column(["another begins"], 50)]))

@@ -56,10 +56,10 @@ def deflated_zeros(megabytes: int) -> bytes:
 def forms(depth: int, times: int) -> list[bytes]:
     """Forms that each draw the next one so many times."""
     entries = "/Type /XObject /Subtype /Form /BBox [0 0 600 900]"
-    last = 5 + depth
+    last_object = 5 + depth
     return [
         stream(f"{entries} /Resources << /XObject << /X {n + 1} 0 R >> >>", b"/X Do " * times)
-        for n in range(5, last)
+        for n in range(5, last_object)
     ] + [stream(entries, b"0 0 1 1 re f")]
 
 

@@ -27,8 +27,12 @@ def test_contents_are_left_out_unless_requested() -> None:
     assert parsed.text == "The rent is 900 euros a month."
     assert parsed.left_out > 200
     assert "Chapter 3" in parse(pdf(pages), keep_furniture=True).text
-    last = column(["Annex on ships ................... 4"], 50)  # goes on on the next page
-    pages = [contents, [*last, Put(50, 500, "The rent is 900.")], [Put(50, 700, "Nothing else.")]]
+    last_entry = column(["Annex on ships ................... 4"], 50)  # goes on on the next page
+    pages = [
+        contents,
+        [*last_entry, Put(50, 500, "The rent is 900.")],
+        [Put(50, 700, "Nothing else.")],
+    ]
     assert parse(pdf(pages)).text == "The rent is 900.\n\nNothing else."
 
 
@@ -42,8 +46,8 @@ def test_a_list_that_ends_in_numbers_is_not_contents() -> None:
 def test_a_list_whose_numbers_are_no_pages_is_not_contents(pages: int) -> None:
     players = ["Adams 18", "Baker 19", "Clark 21", "Davis 22", "Evans 24"]
     page = [Put(50, 760, "List of players", 14), *column(players, 50)]
-    after = [[Put(50, 700, "The rent is 900.")]] * (pages - 1)
-    assert "Adams 18 Baker 19" in parse(pdf([page, *after])).text
+    further_pages = [[Put(50, 700, "The rent is 900.")]] * (pages - 1)
+    assert "Adams 18 Baker 19" in parse(pdf([page, *further_pages])).text
 
 
 @pytest.mark.parametrize(

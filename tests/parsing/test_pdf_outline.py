@@ -12,8 +12,8 @@ TEXT = "The herring swims in the cold sea, and many a ship follows it from port 
 
 def page(*lines: Put, foot: str = "") -> list[Put]:
     """A page with `lines`, each followed by text of the usual size."""
-    below = [Put(60, put.y - 20 - 12 * n, TEXT) for put in lines for n in range(3)]
-    return [*lines, *below, *([Put(60, 40, foot, 10, bold=True)] if foot else [])]
+    paragraphs = [Put(60, put.y - 20 - 12 * n, TEXT) for put in lines for n in range(3)]
+    return [*lines, *paragraphs, *([Put(60, 40, foot, 10, bold=True)] if foot else [])]
 
 
 PAGES = [

@@ -62,8 +62,8 @@ def test_verdicts_and_sides_are_shown() -> None:
 
 
 def test_a_catalogue_cites_after_its_titles() -> None:
-    first, second = citation("Oman hosted talks."), citation("2. Wait.", "", "b.md")
-    pieces = [Piece(first, label="A"), Piece(second, label="B")]
+    oman, numbered = citation("Oman hosted talks."), citation("2. Wait.", "", "b.md")
+    pieces = [Piece(oman, label="A"), Piece(numbered, label="B")]
     made = cited(answer("A\nB", pieces, "catalogue"))
     assert made.text[: made.body] == "A [1]\nB [2]"
 

@@ -42,6 +42,6 @@ class Talk:
                 self._out.write(f"> {line}\n")
                 yield [line]
 
-        before = len(self._out.getvalue())
+        printed = len(self._out.getvalue())
         converse(self.desk, echoed())
-        return self._out.getvalue()[before:]
+        return self._out.getvalue()[printed:]

@@ -44,8 +44,8 @@ def test_one_answer_per_line(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
         ("When was the deal signed?", "2015"),
         ("When did the US leave the deal?", "2018"),
     ]
-    _, (_, second) = ask(QUESTIONS, "--json", "--no-follow-ups")
-    assert json.loads(second)["question"] == "and when did the US leave it?"
+    _, (_, second_answer) = ask(QUESTIONS, "--json", "--no-follow-ups")
+    assert json.loads(second_answer)["question"] == "and when did the US leave it?"
     _, (answered,) = ask(
         b"Who hosted the talks?\n", "--json", "--top-k", "1", "--filter", "type=md"
     )

@@ -8,9 +8,9 @@ from rag.repl.terminals import history
 def test_any_line_is_restored(tmp_path: Path) -> None:
     lines = ["When?", "two\nlines", "C:\\new\\\\n", "\u00fcber \u202e"]
     state = {"XDG_STATE_HOME": str(tmp_path)}
-    first = history(state)
+    written = history(state)
     for line in [*lines, "bad \udcff byte"]:
-        first.store_string(line)
+        written.store_string(line)
     kept = list(history(state).load_history_strings())
     assert [line for line in kept if not line.startswith("bad")] == lines[::-1]
     assert (tmp_path / "rag" / "history").stat().st_mode & 0o777 == 0o600

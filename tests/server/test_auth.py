@@ -301,9 +301,9 @@ def test_a_key_pays_for_what_it_computes(tmp_path: Path) -> None:
     with serving(tmp_path, Working(0.0), key=token, rate=100) as client:
 
         def cost(path: str, **body: object) -> float:
-            started, before = time.monotonic(), left(client.get("/v1/documents"))
-            after = left(client.post(path, json=body))
-            return before - after + (time.monotonic() - started) * 100 / 60
+            started, tokens_before = time.monotonic(), left(client.get("/v1/documents"))
+            tokens_after = left(client.post(path, json=body))
+            return tokens_before - tokens_after + (time.monotonic() - started) * 100 / 60
 
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         questions = [f"Who led the talks {number}?" for number in range(20)]

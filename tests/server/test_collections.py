@@ -197,8 +197,8 @@ def _sees_only_contracts(bound: httpx.Client, everywhere: httpx.Client) -> None:
     listed = bound.get("/v1/collections").json()["collections"]
     assert [one["name"] for one in listed] == ["contracts"]
     for names, status in ((["contracts", "salaries"], 403), (["contracts"], 200)):
-        several = post(bound, "/collections/ask", question="Where?", collections=names)
-        assert several.status_code == status
+        response = post(bound, "/collections/ask", question="Where?", collections=names)
+        assert response.status_code == status
     assert post(bound, "/collections", name="mine").status_code == 403
     added = post(bound, "/collections/contracts/documents", name="a", text="b")
     assert added.status_code == 403
@@ -217,8 +217,8 @@ def _sees_only_contracts(bound: httpx.Client, everywhere: httpx.Client) -> None:
     assert [(one["id"], "file_counts" in one) for one in stores] == [("contracts", False)]
     assert bound.get("/v1/me").json()["may_write"] is False
     assert post(bound, "/embeddings", model="rag", input="x").status_code == 403
-    inside = bound.get("/v1/collections/contracts/vector_stores").json()["data"]
-    assert [one["id"] for one in inside] == ["default"]
+    vector_stores = bound.get("/v1/collections/contracts/vector_stores").json()["data"]
+    assert [one["id"] for one in vector_stores] == ["default"]
 
 
 def _dify(client: httpx.Client, name: str) -> httpx.Response:

@@ -69,12 +69,12 @@ def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
 def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
-        first = client.post("/v1/ask", json={"question": TURNS[0]}).json()
-        cited = [citation["document_id"] for citation in first["citations"]]
-        before = [{"question": TURNS[0], "answer": first["answer"], "documents": cited}]
+        answered = client.post("/v1/ask", json={"question": TURNS[0]}).json()
+        cited = [citation["document_id"] for citation in answered["citations"]]
+        earlier_turns = [{"question": TURNS[0], "answer": answered["answer"], "documents": cited}]
         for typed, turns, question in (
-            (TURNS[1], before, "Which city did William Burns visit?"),
-            (TURNS[3], before, TURNS[3]),
+            (TURNS[1], earlier_turns, "Which city did William Burns visit?"),
+            (TURNS[3], earlier_turns, TURNS[3]),
             (TURNS[1], [], TURNS[1]),
         ):
             body = {"question": typed, "conversation": turns}
@@ -106,11 +106,11 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
 def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
-        before = Turn(question="Which reports did the office write on zebras?")
+        turn = Turn(question="Which reports did the office write on zebras?")
         typed = "who led them?"
-        understood = Conversation.of([before]).understand(typed)
+        understood = Conversation.of([turn]).understand(typed)
         meanings = [understood.question, *(text for text, _ in understood.others)]
-        body = {"question": typed, "conversation": [before.model_dump()]}
+        body = {"question": typed, "conversation": [turn.model_dump()]}
         answer = client.post("/v1/ask", json=body).json()
         assert len(meanings) == 3
         assert answer["asked"] == typed
@@ -119,5 +119,5 @@ def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
     other = engine.ask(TURNS[0])
     chosen = replace(understood, others=((TURNS[0], 0.5),)).answered(other)
     assert (chosen.question, chosen.note) == (TURNS[0], "")
-    first = replace(understood, note="unclear").answered(replace(other, question=typed))
-    assert (first.question, first.note) == (understood.question, "unclear")
+    resolved = replace(understood, note="unclear").answered(replace(other, question=typed))
+    assert (resolved.question, resolved.note) == (understood.question, "unclear")

@@ -30,20 +30,20 @@ def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
     deleted = client.delete("/v1/documents/uploads/a.txt").json()
     assert deleted["deleted"] is deleted["complete"] is True
     assert deleted["receipt"]["after"]["passages"] == 0 < deleted["receipt"]["before"]["passages"]
-    after = client.post("/v1/ask", json=asked).json()
-    assert after["answer"] != "Minka"
-    assert after["generation"] >= deleted["generation"]
+    refused = client.post("/v1/ask", json=asked).json()
+    assert refused["answer"] != "Minka"
+    assert refused["generation"] >= deleted["generation"]
     assert client.delete("/v1/documents/uploads/a.txt").status_code == 404
 
 
 def test_documents_are_paged(client: httpx.Client) -> None:
     ids: list[str] = []
-    after: str | None = ""
-    while after is not None:
-        params: dict[str, str | int] = {"limit": 1, "after": after}
+    page_start: str | None = ""
+    while page_start is not None:
+        params: dict[str, str | int] = {"limit": 1, "after": page_start}
         page = client.get("/v1/documents", params=params).json()
         ids += [row["id"] for row in page["documents"]]
-        after = page["next"]
+        page_start = page["next"]
     assert (ids, page["total"]) == (["uploads/lease.md", "uploads/oman.txt"], 2)
     detail = client.get("/v1/documents/uploads/lease.md").json()
     assert detail["title"] == "Lease"

@@ -107,14 +107,14 @@ def test_a_document_is_added_under_a_clients_id(client: httpx.Client) -> None:
     def put(condition: str, tag: str) -> httpx.Response:
         return client.put(path, json=body, headers={condition: tag})
 
-    first = put("If-None-Match", "*")
-    assert (first.status_code, first.json()["metadata"]["team"]) == (201, "sales")
+    response = put("If-None-Match", "*")
+    assert (response.status_code, response.json()["metadata"]["team"]) == (201, "sales")
     assert put("If-None-Match", "*").status_code == 412
     for filters, found in ((["team=sales"], ["crm/tickets/42.md"]), (["type=md", "team=law"], [])):
         listed = client.get("/v1/documents", params={"filter": filters}).json()
         assert ([row["id"] for row in listed["documents"]], listed["total"]) == (found, len(found))
     assert client.get("/v1/documents", params={"filter": "nonsense"}).status_code == 422
-    tag = first.headers["etag"]
+    tag = response.headers["etag"]
     assert client.get(path).headers["etag"] == tag
     body |= {"metadata": {"team": "law"}, "title": "Ticket 42"}
     replaced = put("If-Match", tag)
@@ -134,13 +134,13 @@ def test_invalid_ids_are_refused(client: httpx.Client, name: str) -> None:
 
 def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
-    first, second = jobs.add([("a.txt", b"a"), ("b.txt", b"b")]), jobs.add([("c.txt", b"c")])
-    assert [one.id for one in jobs.last(10)] == [second, first]
-    jobs.cancel(first)
-    assert [one.id for one in jobs.last(10, "queued")] == [second]
+    upload, rival_upload = jobs.add([("a.txt", b"a"), ("b.txt", b"b")]), jobs.add([("c.txt", b"c")])
+    assert [one.id for one in jobs.last(10)] == [rival_upload, upload]
+    jobs.cancel(upload)
+    assert [one.id for one in jobs.last(10, "queued")] == [rival_upload]
     (done,) = jobs.last(10, "done")
     assert {file.detail for file in done.files} == {"cancelled"}
-    assert jobs.last(1)[0].id == second
+    assert jobs.last(1)[0].id == rival_upload
     jobs.close()
 
 
@@ -158,8 +158,8 @@ def test_ratings_that_repeat_a_deleted_document_are_deleted_and_counted(tmp_path
         rate(client, "kept, too", "right", "Oslo", evidence=[talks])
         deleted = client.delete("/v1/documents/uploads/gone.txt").json()
         assert (deleted["complete"], deleted["receipt"]["ratings"]) == (True, 5)
-    left = (tmp_path / "index" / "feedback.jsonl").read_text()
-    assert [json.loads(line)["question"] for line in left.splitlines()] == ["kept", "kept, too"]
+    ratings = (tmp_path / "index" / "feedback.jsonl").read_text()
+    assert [json.loads(line)["question"] for line in ratings.splitlines()] == ["kept", "kept, too"]
 
 
 def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_path: Path) -> None:

@@ -61,10 +61,10 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
     with process(tmp_path) as (_, client):
         for job in jobs:
             finished(client, job)
-        for (place, name), last in accepted.items():
+        for (place, name), version in accepted.items():
             text = client.get(f"{place}/documents/uploads/{name}/text").text
             (there,) = {int(n) for n in re.findall(r"Code(\d+)", text)}
-            assert there >= last
+            assert there >= version
             assert there in sent[place, name]
             assert text == story(there)
             filters = [f"document=uploads/{name}"]

@@ -82,21 +82,23 @@ def test_links_into_the_default_collection_have_no_name(client: httpx.Client) ->
 
 @pytest.mark.slow
 def test_the_page_opens_a_link_into_a_collection(browser: Browser, client: httpx.Client) -> None:
-    (own,) = links(post(client, "/v1/chat/completions", openai_bodies("rag")["chat/completions"]))
+    (only_link,) = links(
+        post(client, "/v1/chat/completions", openai_bodies("rag")["chat/completions"])
+    )
     body = openai_bodies("rag:contracts")["chat/completions"]
     (link,) = links(post(client, "/v1/chat/completions", body))
     context = browser.new_context()
     try:
         page = context.new_page()
-        shown = page.get_by_role("region", name="Text of uploads/contracts.txt").locator("mark")
+        marked = page.get_by_role("region", name="Text of uploads/contracts.txt").locator("mark")
         page.goto(link)
-        expect(shown).to_have_text("Lisbon")
+        expect(marked).to_have_text("Lisbon")
         expect(page.locator("#collection")).to_have_value("contracts")
-        page.goto(own)
-        expect(shown).to_have_text("Oslo")
+        page.goto(only_link)
+        expect(marked).to_have_text("Oslo")
         expect(page.locator("#collection")).to_have_value("")
         page.go_back()
-        expect(shown).to_have_text("Lisbon")
+        expect(marked).to_have_text("Lisbon")
         page.locator("#question").fill(QUESTION)
         page.keyboard.press("Enter")
         expect(page.locator(".words")).to_contain_text("Lisbon")

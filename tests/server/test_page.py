@@ -103,10 +103,10 @@ def visit(
 
 @pytest.fixture
 def watched(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
-    before = documents(client)
+    listed = documents(client)
     with visit(browser, client, expected="422") as opened:
         yield opened
-    assert documents(client) == before, "the next test finds other documents"
+    assert documents(client) == listed, "the next test finds other documents"
 
 
 def documents(client: httpx.Client) -> set[str]:
@@ -161,12 +161,12 @@ def test_an_answer_leads_to_exactly_what_it_cites(watched: Watched, client: http
     citation = client.post("/v1/ask", json={"question": BURNS}).json()["citations"][0]
     assert "".join(document.locator(".sentence").all_text_contents()) == citation["cited_text"]
     assert document.locator(".document").text_content() == OMAN
-    before = document.locator(".document").evaluate(
+    scroll = document.locator(".document").evaluate(
         "view => { const range = document.createRange(); range.selectNodeContents(view);"
         " range.setEndBefore(view.querySelector('mark')); return "
         "Array.from(range.toString()).length; }"
     )
-    assert before == citation["highlight"]["start_char_index"]
+    assert scroll == citation["highlight"]["start_char_index"]
     expect(document.locator("mark")).to_be_in_viewport()
     watched.audit("document")
     page.keyboard.press("Escape")
@@ -525,9 +525,9 @@ ARCHITECT = "Who was the architect of the pavilion?"
 @pytest.fixture(scope="module")
 def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of docs/plan.pdf, whose second page has the answer to ARCHITECT."""
-    first = column(["The lease was signed in Wexcombe.", "Nothing else happened."], 72, 700)
-    second = column(["The architect of the pavilion was", "William Fairweather."], 72, 600)
-    content = pdf([first, second], Title="The plan")
+    lease_page = column(["The lease was signed in Wexcombe.", "Nothing else happened."], 72, 700)
+    architect_page = column(["The architect of the pavilion was", "William Fairweather."], 72, 600)
+    content = pdf([lease_page, architect_page], Title="The plan")
     return index_of(tmp_path_factory.mktemp("pdf"), "plan.pdf", content)
 
 

@@ -83,12 +83,12 @@ def test_the_structure_of_a_long_document_comes_in_pages(tmp_path: Path) -> None
     with serving(tmp_path) as client:
         put_text(client, "stock.md", text)
         asked: dict[str, Any] = {"document": "uploads/stock.md", "start": 3, "end": 10**7}
-        blocks, sizes, after = list[Any](), list[int](), 0
-        while after is not None:
-            page = client.get("/v1/blocks", params={**asked, "after": after}).json()
+        blocks, sizes, page_start = list[Any](), list[int](), 0
+        while page_start is not None:
+            page = client.get("/v1/blocks", params={**asked, "after": page_start}).json()
             sizes.append(len(page["blocks"]))
             blocks += page["blocks"]
-            after = page["next"]
+            page_start = page["next"]
         stored = client.app_state.service.existing("uploads/stock.md")
     without_sentences = WithoutSentences(PackedBlocks.of(stored.blocks))
     expected = [BlockSchema(**block._asdict()) for block in within(without_sentences, 3, 10**7)]
@@ -107,9 +107,9 @@ def test_large_responses_wait_for_a_share_of_the_memory(tmp_path: Path) -> None:
         assert client.get(path).content == content
         head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {keys[0]}\r\n\r\n"
         readers = [connect(client, stack, head.encode()) for _ in range(12)]
-        first = [reader.recv(12) for reader in readers]
-        assert first.count(b"HTTP/1.1 200") == 1
-        assert first.count(b"HTTP/1.1 503") == 11
+        beginnings = [reader.recv(12) for reader in readers]
+        assert beginnings.count(b"HTTP/1.1 200") == 1
+        assert beginnings.count(b"HTTP/1.1 503") == 11
         other = stack.enter_context(with_key(client, keys[1]))
         assert other.get(path).status_code == 200  # nobody takes more than half
 
@@ -121,11 +121,11 @@ def test_files_that_are_sent_piece_by_piece_count_too(tmp_path: Path) -> None:
     with serving(index, key=keys[0], max_upload_mb=4) as client, ExitStack() as stack:
         path = "/v1/original?document=docs/a.pdf"
         head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {keys[0]}\r\n\r\n"
-        with ExitStack() as slow:
-            readers = [connect(client, slow, head.encode()) for _ in range(8)]
-            first = [reader.recv(12) for reader in readers]
-            assert first.count(b"HTTP/1.1 200") == 2  # of 4 MB
-            assert first.count(b"HTTP/1.1 503") == 6
+        with ExitStack() as connections:
+            readers = [connect(client, connections, head.encode()) for _ in range(8)]
+            beginnings = [reader.recv(12) for reader in readers]
+            assert beginnings.count(b"HTTP/1.1 200") == 2  # of 4 MB
+            assert beginnings.count(b"HTTP/1.1 503") == 6
             other = stack.enter_context(with_key(client, keys[1]))
             assert other.get(path).content == content
         until(lambda: client.get(path).status_code == 200, 20)
@@ -158,11 +158,11 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert client.get("/v1/documents/docs/plan.pdf").json()["uri"] == "docs/plan.pdf"
         start, end = text.index("signed"), text.index("Fairweather") + len("Fairweather")
         found = page(1, start=start, end=end)
-        first, second = found["boxes"]
+        upper_box, lower_box = found["boxes"]
         assert (found["pages"], found["sentence"]) == (2, [])  # none was named
-        assert 130 / 595 < first[0] < first[2] < 0.5  # not at "The lease was"
-        assert second[0] == pytest.approx(72 / 595, abs=0.01)
-        assert first[1] < first[3] <= second[3]
+        assert 130 / 595 < upper_box[0] < upper_box[2] < 0.5  # not at "The lease was"
+        assert lower_box[0] == pytest.approx(72 / 595, abs=0.01)
+        assert upper_box[1] < upper_box[3] <= lower_box[3]
         with_sentence = page(1, start=start, end=end, sentence_start=0, sentence_end=end + 1)
         assert with_sentence["boxes"] == found["boxes"]
         assert with_sentence["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)

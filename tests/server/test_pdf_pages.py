@@ -56,9 +56,9 @@ def assert_lies_on(boxes: list[Box], rectangles: list[Box]) -> None:
     """Each box contains PDFium's rectangle, and is at most a line's leading larger."""
     assert len(boxes) == len(rectangles)
     for box, rectangle in zip(boxes, rectangles, strict=True):
-        for low in (0, 1):
-            assert box[low] - 0.008 <= rectangle[low] <= box[low] + 0.02
-            assert box[low + 2] - 0.02 <= rectangle[low + 2] <= box[low + 2] + 0.008
+        for axis in (0, 1):
+            assert box[axis] - 0.008 <= rectangle[axis] <= box[axis] + 0.02
+            assert box[axis + 2] - 0.02 <= rectangle[axis + 2] <= box[axis + 2] + 0.008
 
 
 @pytest.mark.parametrize("crop", ["", " /CropBox [50 600 450 800]"])
@@ -74,8 +74,11 @@ def test_a_box_lies_on_the_words(tmp_path: Path, turned: int, crop: str) -> None
 def test_words_on_two_lines_have_two_boxes(tmp_path: Path) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(pdf([LINES]))
-    first, second = by_pdfium(file, "by its architect,"), by_pdfium(file, "William Fairweather")
-    assert_lies_on(boxes(file, "by its architect, William Fairweather"), first + second)
+    line_end, line_start = (
+        by_pdfium(file, "by its architect,"),
+        by_pdfium(file, "William Fairweather"),
+    )
+    assert_lies_on(boxes(file, "by its architect, William Fairweather"), line_end + line_start)
 
 
 @pytest.mark.parametrize(

@@ -251,12 +251,12 @@ def test_disconnected_clients_are_not_read_for(tmp_path: Path) -> None:
     reader = SlowReader(1.0)
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(8) as pool:
         put_text(client, "oman.txt", TALKS)
-        first = pool.submit(client.post, "/v1/ask", json=BURNS)
+        answered = pool.submit(client.post, "/v1/ask", json=BURNS)
         until(lambda: reader.batches)
         for _ in range(4):  # they wait behind the first one and give up
             with pytest.raises(httpx.ReadTimeout):
                 client.post("/v1/ask", json=BURNS, timeout=0.05)
-        assert first.result().status_code == 200
+        assert answered.result().status_code == 200
         assert client.post("/v1/ask", json=BURNS).status_code == 200
         assert reader.batches == [1, 1]
 
@@ -299,7 +299,7 @@ def test_quotations_have_verdicts_and_places(client: httpx.Client) -> None:
 
 
 def test_a_file_is_checked_and_comes_back_marked(client: httpx.Client) -> None:
-    before = client.get("/v1/documents").json()["total"]
+    document_count = client.get("/v1/documents").json()["total"]
     content = "<main><p>It says ‘The lease ends in June 2027.’</p><p>Talks were led.</p></main>"
     files = {"file": ("brief.html", content.encode(), "text/html")}
     query = {"quotations_only": True}
@@ -313,7 +313,7 @@ def test_a_file_is_checked_and_comes_back_marked(client: httpx.Client) -> None:
     assert "Talks were led." in marked.text
     broken = client.post("/v1/check/file", files={"file": ("a.docx", b"PK broken")})
     assert (broken.status_code, "a.docx" in broken.json()["detail"]) == (422, True)
-    assert client.get("/v1/documents").json()["total"] == before, "the file is not kept"
+    assert client.get("/v1/documents").json()["total"] == document_count, "the file is not kept"
 
 
 @pytest.mark.parametrize(

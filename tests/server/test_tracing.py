@@ -50,7 +50,7 @@ def test_stages_are_children_of_the_clients_span(
     ]
     (request,) = [span for span in spans if span.name == "POST /v1/ask"]
     assert request.parent_span_id.hex() == "00f067aa0ba902b7"
-    below = [span for span in spans if span.parent_span_id == request.span_id]
-    assert [span.name for span in below] == ["retrieve", "read", "compose"]
+    children = [span for span in spans if span.parent_span_id == request.span_id]
+    assert [span.name for span in children] == ["retrieve", "read", "compose"]
     assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in spans)
     assert not any(b"secret" in body or b"Burns" in body for body in came)

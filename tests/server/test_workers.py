@@ -249,13 +249,13 @@ def test_files_of_a_key_and_of_a_name_are_taken_in_order(tmp_path: Path) -> None
     with closing(LocalUploadQueue(tmp_path / "uploads.sqlite", 100, 1 << 20)) as queue:
         queue.add([("a1.txt", TEXT), ("a2.txt", TEXT)], "a")
         queue.add([("a1.txt", b"another"), ("b.txt", TEXT)], "b")
-        with queue.next(0) as first, queue.next(0) as second, queue.next(0) as third:
-            assert first
-            assert second
-            assert [first.upload[0], second.upload[0], third] == ["a1.txt", "b.txt", None]
-            assert (first.key_id, second.key_id) == ("a", "b")
+        with queue.next(0) as job, queue.next(0) as next_job, queue.next(0) as last_job:
+            assert job
+            assert next_job
+            assert [job.upload[0], next_job.upload[0], last_job] == ["a1.txt", "b.txt", None]
+            assert (job.key_id, next_job.key_id) == ("a", "b")
             time.sleep(0.05)
-            queue.finish(first.job, first.number, FileSchema(name="a1.txt", outcome="added"))
+            queue.finish(job.job, job.number, FileSchema(name="a1.txt", outcome="added"))
         with queue.next(0) as fourth, queue.next(0) as fifth:
             assert fourth
             assert fifth

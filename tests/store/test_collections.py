@@ -52,8 +52,8 @@ def there(place: Settings) -> Iterator[Collections]:
 
 def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
     """The collection's index with a document `a.txt`."""
-    inside = there.inside(there.named(name), place)
-    store = build.store(expecting(inside), EMBEDDER, create=True)
+    stored = there.inside(there.named(name), place)
+    store = build.store(expecting(stored), EMBEDDER, create=True)
     put(store, "a.txt", text)
     return store
 
@@ -72,11 +72,11 @@ def test_a_collection_is_created_renamed_and_deleted(there: Collections, place: 
     assert [one.name for one in there.all()] == ["archive-2024", "contracts"]
     renamed = there.rename("contracts", "leases")
     assert (renamed.id, there.get("contracts")) == (made.id, None)
-    inside = there.inside(renamed, place)
-    with closing(build.store(expecting(inside))) as store:
+    stored = there.inside(renamed, place)
+    with closing(build.store(expecting(stored))) as store:
         assert [document.id for document in store.documents()] == ["a.txt"]
     assert there.delete("leases").id == made.id
-    assert not inside.index.exists()
+    assert not stored.index.exists()
     assert there.create("leases").id != made.id
 
 
@@ -130,8 +130,8 @@ def test_settings_lead_to_the_collection_or_raise(there: Collections, place: Set
 
 def test_concurrent_changes_lose_nothing(place: Settings, there: Collections) -> None:
     def change(what: str, *names: str) -> None:
-        with closing(build.collections(place)) as own:
-            getattr(own, what)(*names)
+        with closing(build.collections(place)) as collections:
+            getattr(collections, what)(*names)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: change("create", f"c{number}"), range(24)))
@@ -149,9 +149,9 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
     put(default, "home.txt", "The safe is in Oslo.")
     with closing(build.collections(place)) as there:
         contracts = there.create("contracts")
-        inside = expecting(there.inside(contracts, place))
+        stored = expecting(there.inside(contracts, place))
         store = filled(place, there, "contracts", "The safe is in Lisbon.")
-        queue, upload = build.queue(inside), [Upload("b.txt", "upload:b.txt", b"text")]
+        queue, upload = build.queue(stored), [Upload("b.txt", "upload:b.txt", b"text")]
         queue.enqueue(upload)
         there.delete("contracts")
         for work in (
@@ -164,8 +164,8 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
             store.vacuum,
             queue.state,
             lambda: queue.enqueue(upload),
-            lambda: build.store(inside, EMBEDDER, create=True),
-            lambda: build.queue(inside),
+            lambda: build.store(stored, EMBEDDER, create=True),
+            lambda: build.queue(stored),
         ):
             with pytest.raises(AbsentError):
                 work()
@@ -181,21 +181,21 @@ def test_a_collection_moves_between_stores(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    first, second = Settings(index=tmp_path / "one"), Settings(index=tmp_path / "two")
+    old_place, new_place = Settings(index=tmp_path / "one"), Settings(index=tmp_path / "two")
     address = schema_dsn(cluster, tmp_path)
-    with closing(build.collections(first)) as there:
+    with closing(build.collections(old_place)) as there:
         there.create("contracts")
-        filled(first, there, "contracts", "The safe is in Lisbon.").close()
+        filled(old_place, there, "contracts", "The safe is in Lisbon.").close()
     digests = set()
-    for source, target in ((str(first.index), address), (address, str(second.index))):
+    for source, target in ((str(old_place.index), address), (address, str(new_place.index))):
         moved = migrate(*open_both(source, target, "contracts"))
         assert (moved.documents, moved.copied) == (1, 1)
         digests.add(moved.digest)
     assert len(digests) == 1
-    with closing(build.collections(second)) as there:
-        inside = there.inside(there.named("contracts"), second)
-    assert texts(build.store(expecting(inside))) == ["The safe is in Lisbon."]
-    for default in (Settings(index=tmp_path, store=address), second):
+    with closing(build.collections(new_place)) as there:
+        store = there.inside(there.named("contracts"), new_place)
+    assert texts(build.store(expecting(store))) == ["The safe is in Lisbon."]
+    for default in (Settings(index=tmp_path, store=address), new_place):
         with pytest.raises(AbsentError):
             build.store(default)
     with pytest.raises(NotFoundError):
@@ -205,11 +205,11 @@ def test_a_collection_moves_between_stores(
 def test_uploads_are_ingested_by_the_collections_worker(cluster: Cluster, tmp_path: Path) -> None:
     place = database(cluster, tmp_path)
     with closing(build.collections(place)) as there:
-        inside = [there.inside(there.create(name), place) for name in ("one", "two")]
-    one, two = map(build.queue, inside)
+        stores = [there.inside(there.create(name), place) for name in ("one", "two")]
+    one, two = map(build.queue, stores)
     one.enqueue([Upload("one.txt", "upload:one.txt", b"text")], "batch")
     two.enqueue([Upload("two.txt", "upload:two.txt", b"text")])
-    work(inside[0].store, lambda upload: Done("added", (upload.name,)))
+    work(stores[0].store, lambda upload: Done("added", (upload.name,)))
     assert one.results("batch") == [("one.txt", Done("added", ("one.txt",)))]
     assert one.state().jobs == ()
     assert [job.name for job in two.state().jobs] == ["two.txt"]

@@ -165,13 +165,13 @@ def test_a_replaced_document_leaves_nothing_of_the_old(store: Store) -> None:
 
 
 def test_ids_are_never_used_again(store: Store) -> None:
-    used: set[int] = set()
+    used_ids: set[int] = set()
     for _ in range(4):
         put(store, "a", "Sardines swim. " * 9)
         ids = {id for id, _ in store.dense(unit(1)[0], 99)}
         assert min(ids) > 0
-        assert not ids & used
-        used |= ids
+        assert not ids & used_ids
+        used_ids |= ids
         store.delete("a")
 
 
@@ -217,8 +217,8 @@ def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> N
     """The matching passages are the worst, so that filtering after the search would miss them."""
     question = unit(1, seed=3)[0]
     vectors = sorted(unit(300, seed=4), key=lambda row: float(row @ question))
-    far = ["fish " + "and other words " * 9] * rare
-    put_vectors(store, "far", far, np.stack(vectors[:rare]), topic="far")
+    far_texts = ["fish " + "and other words " * 9] * rare
+    put_vectors(store, "far", far_texts, np.stack(vectors[:rare]), topic="far")
     put_vectors(store, "near", ["fish fish"] * (300 - rare), np.stack(vectors[rare:]), topic="near")
     for filter in map(parse, (["topic=far"], ["document=far"], ["document=far", "topic=far"])):
         for found in (store.dense(question, 10, filter), store.lexical("fish", 10, filter)):
@@ -300,10 +300,10 @@ def test_a_page_filter_selects_passages_with_text_on_it(store: Store) -> None:
 
 def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
     put(store, "a", "Sardines swim.")
-    before, generation = store.document("a"), store.stats().generation
-    assert before is not None
+    document, generation = store.document("a"), store.stats().generation
+    assert document is not None
     store.update_digests({"a": "7:8", "none": "9"})
-    assert store.document("a") == replace(before, container_sha256="7:8")
+    assert store.document("a") == replace(document, container_sha256="7:8")
     assert store.documents()[0].container_sha256 == "7:8"
     assert store.stats().generation == generation
 
@@ -389,13 +389,13 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
     """All passages of a document belong to one version, whoever replaces it meanwhile."""
     writer, reader = (factory(tmp_path / "index", wait=30) for _ in range(2))
     texts = {number: f"version{number} herring. " * 20 for number in range(10, 13)}
-    whole, stop, wrong = len(put(writer, "a", texts[10])), threading.Event(), list[str]()
+    passage_count, stop, wrong = len(put(writer, "a", texts[10])), threading.Event(), list[str]()
 
     def read() -> None:
         while not stop.wait(0.01):
             passages, vectors = reader.embedded("a")
             versions = {word for p in passages for word in p.text.split() if word[0] == "v"}
-            if not len(passages) == len(vectors) == whole or len(versions) != 1:
+            if not len(passages) == len(vectors) == passage_count or len(versions) != 1:
                 wrong.append(f"{len(passages)} passages of {versions}")
             hits = [*reader.lexical("herring", 99), *reader.dense(unit(1)[0], 99)]
             for passage in reader.passages([number for number, _ in hits]).values():
@@ -421,19 +421,19 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
     assert wrong == []
     assert both(reader, "herring") == [{"a", "b"}, {"a", "b"}]
     assert reader.stats().documents == 2
-    assert reader.stats().passages == 2 * whole
+    assert reader.stats().passages == 2 * passage_count
 
 
 def test_copies_and_editions_are_seen(store: Store, server: Cluster | None, tmp_path: Path) -> None:
     folder = tmp_path / "index"
     place = Settings(index=folder, store=schema_dsn(server, folder) if server else "local")
     texts = [f"Paragraph {n} speaks of the coast and of sardine {n}." for n in range(6)]
-    whole = "\n\n".join(texts)
-    put(store, "a", whole)
+    text = "\n\n".join(texts)
+    put(store, "a", text)
     put(store, "x", "Herring.")
     assert {finding.name: finding.detail for finding in examine(place)}["copies"] == "none"
-    put(store, "b", whole)
-    put(store, "c", f"{whole}\n\nNew.")
+    put(store, "b", text)
+    put(store, "c", f"{text}\n\nNew.")
     detail = {finding.name: finding.detail for finding in examine(place)}["copies"]
     assert detail.startswith("equal documents: a = b; editions of one document: a ~ c (")
     assert "x" not in detail
@@ -493,8 +493,8 @@ class Changes(RuleBasedStateMachine):
 
 def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
     machine = type("Machine", (Changes,), {"make": staticmethod(factory)})
-    few = settings(max_examples=8, stateful_step_count=12, suppress_health_check=SLOW)
-    run_state_machine_as_test(machine, settings=few)
+    few_examples = settings(max_examples=8, stateful_step_count=12, suppress_health_check=SLOW)
+    run_state_machine_as_test(machine, settings=few_examples)
 
 
 def test_passages_are_returned_in_order_with_vectors(store: Store) -> None:
@@ -518,9 +518,14 @@ def test_a_trace_counts_a_document_in_each_part(store: Store) -> None:
     assert len(trace.numbers) == 3
     store.delete("a")
     store.vacuum()
-    after = store.trace("a", trace.numbers)
-    assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
-    assert after.numbers == trace.numbers
+    trace_after = store.trace("a", trace.numbers)
+    assert (
+        trace_after.documents,
+        trace_after.passages,
+        trace_after.vectors,
+        trace_after.words,
+    ) == (0, 0, 0, 0)
+    assert trace_after.numbers == trace.numbers
     assert store.trace("never").passages == 0
     assert both(store, "fish") == [{"b"}, {"b"}]
 
@@ -539,12 +544,12 @@ def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) 
     put(store, "b", "Herrings swim.")
     assert store.original("a") is None
     assert store.trace("a").originals == 0
-    before = store.stats().generation
+    generation = store.stats().generation
     store.keep_original("a", b"%PDF \x00 one")
     store.keep_original("b", b"%PDF b")
     store.keep_original("a", b"%PDF two")
     store.keep_original("nobody's", b"%PDF")
-    assert store.stats().generation == before
+    assert store.stats().generation == generation
     assert (store.original("a"), store.original("b")) == (b"%PDF two", b"%PDF b")
     assert store.original("nobody's") is None
     assert store.trace("a").originals == 1

@@ -76,15 +76,17 @@ WORDS = tiny.word_tokenizer(pre_tokenizers.WhitespaceSplit())
 def test_a_word_gets_its_letters_probability(letters: Head, text: str) -> None:
     batch = windows(WORDS, "when?", "b", text)
     encoded = encode(WORDS, batch)
-    own = [again(letters.tokenizer, window) for window in batch]
-    starts, ends, scored = places(own[0])
-    fine = spans_of(letters, encode(letters.tokenizer, own), own, [0] * len(batch))
+    own_windows = [again(letters.tokenizer, window) for window in batch]
+    starts, ends, scored = places(own_windows[0])
+    letter_shares = spans_of(
+        letters, encode(letters.tokenizer, own_windows), own_windows, [0] * len(batch)
+    )
     coarse = spans_of(letters, encoded, batch, [0] * len(batch))
-    for shares, finest in zip(coarse, fine, strict=True):
+    for shares, finest in zip(coarse, letter_shares, strict=True):
         assert not shares[~encoded.scored].any()
         for at in np.flatnonzero(encoded.scored[0]):
-            inside = scored & (starts >= encoded.starts[0, at]) & (ends <= encoded.ends[0, at])
-            total = finest[0, : len(inside)][inside].sum()
+            is_inside = scored & (starts >= encoded.starts[0, at]) & (ends <= encoded.ends[0, at])
+            total = finest[0, : len(is_inside)][is_inside].sum()
             assert shares[0, at] == pytest.approx(total, rel=1e-4)
 
 
@@ -95,9 +97,9 @@ def test_a_token_with_a_space_means_its_word(folder: Path) -> None:
     tokens = [TEXT[a:b] for a, b in zip(starts[scored], ends[scored], strict=True)]
     assert tokens[:3] == ["it", " was", " signed"]
     encoded = encode(TOKENIZER, batch)
-    first, _ = spans_of(head, encoded, batch, [0])
+    start_shares, _ = spans_of(head, encoded, batch, [0])
     words = [match.start() for match in re.finditer(r"\S+", TEXT)]
-    assert sorted(encoded.starts[0][np.flatnonzero(first[0])]) == words
+    assert sorted(encoded.starts[0][np.flatnonzero(start_shares[0])]) == words
 
 
 def test_the_loss_is_the_cross_entropy_and_minimal_at_the_teacher() -> None:
@@ -112,10 +114,10 @@ def test_the_loss_is_the_cross_entropy_and_minimal_at_the_teacher() -> None:
     torch.autograd.backward(loss)
     assert scores.grad is not None
     assert float(scores.grad.abs().max()) < 1e-6
-    right = torch.tensor([[False, True, False], [False, False, False]])
+    answers = torch.tensor([[False, True, False], [False, False, False]])
     group = torch.tensor([0, 1])
-    of_labels = distillation_loss(scores, scored, right.float(), group)
-    assert torch.allclose(of_labels, group_loss(scores, scored, right, group), atol=1e-5)
+    of_labels = distillation_loss(scores, scored, answers.float(), group)
+    assert torch.allclose(of_labels, group_loss(scores, scored, answers, group), atol=1e-5)
 
 
 def test_sentences_and_verdicts_get_the_teachers_probabilities(

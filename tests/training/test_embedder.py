@@ -87,9 +87,9 @@ def test_a_killed_run_ends_with_the_same_weights_and_half_of_it_is_the_mean(
     changed = []
     for name in unbroken:
         if "pooler" not in name:
-            before, after = start[f"bert.{name}"].float(), unbroken[name].float()
-            assert torch.allclose(half[name].float(), (before + after) / 2, atol=2e-3)
-            changed += [] if torch.equal(before.half(), after.half()) else [name]
+            start_weight, end_weight = start[f"bert.{name}"].float(), unbroken[name].float()
+            assert torch.allclose(half[name].float(), (start_weight + end_weight) / 2, atol=2e-3)
+            changed += [] if torch.equal(start_weight.half(), end_weight.half()) else [name]
     assert changed
     assert not any("embeddings" in name for name in changed)
 

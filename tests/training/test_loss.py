@@ -37,13 +37,15 @@ def test_every_whole_occurrence_in_the_passage_is_right_and_none_in_the_context(
 def test_the_null_shares_the_softmax_with_all_windows_of_the_group() -> None:
     scores = torch.tensor([[1.0, 3.0, 2.0], [0.0, 1.0, 5.0]])
     scored = torch.tensor([[False, True, True], [False, True, False]])
-    right = torch.tensor([[False, True, False], [False, False, False]])
+    answers = torch.tensor([[False, True, False], [False, False, False]])
     everything = math.log(1 + math.exp(2.0) + math.exp(1.0) + math.exp(1.0))
-    one_group = group_loss(scores, scored, right, torch.tensor([0, 0]))
+    one_group = group_loss(scores, scored, answers, torch.tensor([0, 0]))
     assert float(one_group) == pytest.approx(everything - 2.0, abs=1e-5)
-    two_groups = group_loss(scores, scored, right, torch.tensor([0, 1]))
-    first = math.log(1 + math.exp(2.0) + math.exp(1.0)) - 2.0
-    assert float(two_groups) == pytest.approx((first + math.log(1 + math.exp(1.0))) / 2, abs=1e-5)
+    two_groups = group_loss(scores, scored, answers, torch.tensor([0, 1]))
+    expected = math.log(1 + math.exp(2.0) + math.exp(1.0)) - 2.0
+    assert float(two_groups) == pytest.approx(
+        (expected + math.log(1 + math.exp(1.0))) / 2, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,8 +62,8 @@ def test_the_null_shares_the_softmax_with_all_windows_of_the_group() -> None:
 def test_a_sentence_with_an_answer_is_right(text: str, answers: list[str], expected: float) -> None:
     """Every token of the first sentence has the logit 2, and all others 0."""
     encoded = encode(TOKENIZER, windows(TOKENIZER, "why?", "", text))
-    first = encoded.scored[0] & (encoded.starts[0] < text.index(".") + 1)
-    logits = torch.from_numpy(first * 2.0)[None].float()
+    first_sentence = encoded.scored[0] & (encoded.starts[0] < text.index(".") + 1)
+    logits = torch.from_numpy(first_sentence * 2.0)[None].float()
     loss = sentence_loss(logits, encoded, [text], [tuple(answers)])
     assert float(loss) == pytest.approx(expected, abs=1e-5)
 

@@ -60,10 +60,15 @@ def as_stored(weights: dict[str, torch.Tensor], folder: Path) -> dict[str, torch
 @pytest.mark.slow
 def test_frozen_layers_stay_and_the_heads_learn(data: Path) -> None:
     training.train(recipe(freeze_layers=1), data, data / "out")
-    before, after = load_file(data / "start" / WEIGHTS), load_weights(data / "out" / WEIGHTS)
+    start_weights, end_weights = (
+        load_file(data / "start" / WEIGHTS),
+        load_weights(data / "out" / WEIGHTS),
+    )
     name = "bert.encoder.layer.0.output.dense.weight"
-    assert torch.equal(after[name], as_stored({name: before[name].half()}, data)[name])
-    assert not torch.allclose(after["qa_outputs.weight"].float(), before["qa_outputs.weight"])
+    assert torch.equal(end_weights[name], as_stored({name: start_weights[name].half()}, data)[name])
+    assert not torch.allclose(
+        end_weights["qa_outputs.weight"].float(), start_weights["qa_outputs.weight"]
+    )
 
 
 @pytest.mark.slow
@@ -151,10 +156,15 @@ def test_own_questions_train_a_reader(tmp_path: Path, shape: Callable[[Path], Pa
     (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
     recipe = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
     out = tmp_path / "new" / "v1.2"
-    before, after = training.fine_tune(recipe, tmp_path / "mine.json", None, out, ExtractiveReader)
-    assert (before is None) == (shape is headless)
-    assert before is None or (before.answerable, before.unanswerable) == (2, 2)
-    assert (after.answerable, after.unanswerable) == (2, 2)
+    initial_scores, final_scores = training.fine_tune(
+        recipe, tmp_path / "mine.json", None, out, ExtractiveReader
+    )
+    assert (initial_scores is None) == (shape is headless)
+    assert initial_scores is None or (initial_scores.answerable, initial_scores.unanswerable) == (
+        2,
+        2,
+    )
+    assert (final_scores.answerable, final_scores.unanswerable) == (2, 2)
     assert ExtractiveReader(str(out)).read("when?", []).spans == []
 
 

@@ -113,9 +113,9 @@ def test_results_are_short(tmp_path: Path) -> None:
             assert tokens(text) < 3000, tool
             assert tokens(structure) < 3000, tool
         outline = {"document_id": "uploads/long.md"}
-        after = fields(client, "outline", **outline)["next"]
-        rows = fields(client, "outline", **outline, after=after, limit=2)["sections"]
-        assert (len(rows), rows[0]["heading"]) == (2, f"Part {after}")
+        next_page = fields(client, "outline", **outline)["next"]
+        rows = fields(client, "outline", **outline, after=next_page, limit=2)["sections"]
+        assert (len(rows), rows[0]["heading"]) == (2, f"Part {next_page}")
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -145,8 +145,8 @@ def test_an_answer_is_complete_in_text_and_fields(client: httpx.Client, mode: st
 
 
 def test_a_follow_up_is_understood(client: httpx.Client) -> None:
-    before = [{"question": "What did William Burns lead?", "answer": "The talks"}]
-    answer = fields(client, "ask", question="Which city did he visit?", conversation=before)
+    turns = [{"question": "What did William Burns lead?", "answer": "The talks"}]
+    answer = fields(client, "ask", question="Which city did he visit?", conversation=turns)
     assert answer["question"] == "Which city did William Burns visit?"
 
 

@@ -74,9 +74,9 @@ def test_the_first_document_makes_the_index_and_is_read(
     led = {"question": "Who led the talks?"}
 
     async def use(agent: Any) -> Any:
-        before = await agent.call_tool("ask", led)
-        assert before.is_error
-        assert "no index" in before.content[0].text
+        refused = await agent.call_tool("ask", led)
+        assert refused.is_error
+        assert "no index" in refused.content[0].text
         put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
         assert not put.is_error, put.content[0].text
         answer = (await agent.call_tool("ask", led)).structured_content

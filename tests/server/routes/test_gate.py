@@ -224,11 +224,11 @@ def test_a_server_that_is_late_or_absent_is_an_error(tmp_path: Path, model: Mode
 def test_requests_that_cannot_be_checked_are_refused(
     client: httpx.Client, model: Model, fields: dict[str, Any], words: str
 ) -> None:
-    before = len(model.requests)
+    request_count = len(model.requests)
     asked = {"messages": [{"role": "user", "content": "Why?"}], **fields}
     answered = client.post("/v1/gate/chat/completions", json=asked)
     assert (answered.status_code, words in answered.text) == (400, True), answered.text
-    assert len(model.requests) == before
+    assert len(model.requests) == request_count
 
 
 def test_the_gate_needs_a_key_and_obeys_its_rate(tmp_path: Path, model: Model) -> None:
@@ -237,17 +237,17 @@ def test_the_gate_needs_a_key_and_obeys_its_rate(tmp_path: Path, model: Model) -
     reads, writes = add_key(tmp_path), add_key(tmp_path, "write")
     with serving(tmp_path, key=writes, gate=model.address, rate=1) as client:
         put_text(client, "lease.md", LEASE)
-        before = len(model.requests)
+        request_count = len(model.requests)
         with with_key(client) as stranger:
             assert stranger.post("/v1/gate/chat/completions", json=asked).status_code == 401
-        assert len(model.requests) == before
+        assert len(model.requests) == request_count
         statuses: list[int] = []
         with with_key(client, reads) as reader:
             while statuses[-1:] != [429] and len(statuses) < 60:
                 answered = reader.post("/v1/gate/chat/completions", json=asked)
                 statuses.append(answered.status_code)
         assert set(statuses) == {200, 429}
-        assert len(model.requests) == before + statuses.count(200)
+        assert len(model.requests) == request_count + statuses.count(200)
         assert model.keys[-1] == "", "the client's key stays here"
 
 

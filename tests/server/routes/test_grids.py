@@ -108,15 +108,15 @@ def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
         until(lambda: 0 < client.get("/v1/grids/leases").json()["counts"]["waiting"] < 60)
         server.kill()
     with process(tmp_path, TEST_SLOW="0.2") as (_, client):
-        before = client.get("/v1/grids/leases").json()
-        assert 60 - before["counts"]["waiting"] >= 8, "at most the batch in work is lost"
+        interrupted = client.get("/v1/grids/leases").json()
+        assert 60 - interrupted["counts"]["waiting"] >= 8, "at most the batch in work is lost"
         put_text(client, "late.md", "The lease of house 99 ends in May 2099.")
         wait(client, job)
-        after = client.get("/v1/grids/leases").json()
-        assert after["counts"]["waiting"] in (0, 2)
-        for row, cells in values(after).items():
+        continued = client.get("/v1/grids/leases").json()
+        assert continued["counts"]["waiting"] in (0, 2)
+        for row, cells in values(continued).items():
             for value_before, value_after in zip(
-                values(before).get(row, cells), cells, strict=True
+                values(interrupted).get(row, cells), cells, strict=True
             ):
                 assert value_before in (value_after, None)
 

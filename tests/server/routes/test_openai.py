@@ -156,9 +156,9 @@ def test_a_vector_store_is_searched(api: Any) -> None:
 def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> None:
     packed = api.embeddings.create(model="rag", input=["secret talks", "lease"])  # in base64
     as_floats = client.post("/v1/embeddings", json={"input": "secret talks"}).json()
-    first = np.asarray(packed.data[0].embedding)
-    assert np.allclose(first, as_floats["data"][0]["embedding"])
-    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
+    vector = np.asarray(packed.data[0].embedding)
+    assert np.allclose(vector, as_floats["data"][0]["embedding"])
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
     assert [row.index for row in packed.data] == [0, 1]
     query = client.post("/v1/embeddings", json={"input": "secret talks", "input_type": "query"})
     assert query.json()["model"] == "bag-of-words"

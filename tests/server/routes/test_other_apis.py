@@ -28,9 +28,9 @@ def test_the_text_with_the_answer_is_first(client: httpx.Client) -> None:
         assert ranked["model"] == ASKED["model"]
         assert [row["index"] for row in ranked["results"]] == [1, 0, 2]
         assert [row["document"]["text"] for row in ranked["results"]] == [answering, LEASE, " "]
-        first, second, third = (row["relevance_score"] for row in ranked["results"])
-        assert first > 0.9 > second > third
-        assert third < 0.01
+        best_score, next_score, worst_score = (row["relevance_score"] for row in ranked["results"])
+        assert best_score > 0.9 > next_score > worst_score
+        assert worst_score < 0.01
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_any_key_may_rerank_and_pays_for_it(tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(), key=key, rate=6) as client, with_key(client) as stranger:
         body = {**ASKED, "documents": [LEASE, OMAN], "top_n": 1, "return_documents": False}
         for path in ("/v1/rerank", "/v2/rerank"):
-            before = int(client.get("/v1/models").headers["X-RateLimit-Remaining"])
+            requests_left = int(client.get("/v1/models").headers["X-RateLimit-Remaining"])
             (row,) = client.post(path, json=body).json()["results"]
             assert (row["index"], "document" in row) == (1, False)
-            assert int(client.get("/v1/models").headers["X-RateLimit-Remaining"]) < before
+            assert int(client.get("/v1/models").headers["X-RateLimit-Remaining"]) < requests_left
             assert stranger.post(path, json=body).status_code == 401
 
 
@@ -73,8 +73,8 @@ def test_results_have_the_fields_that_clients_read(client: httpx.Client) -> None
     assert page["query"] == "secret talks"
     assert page["number_of_results"] == len(page["results"]) == 2
     assert page["answers"] == page["suggestions"] == page["unresponsive_engines"] == []
-    top_result, second = page["results"]
-    assert top_result["score"] >= second["score"]
+    top_result, next_result = page["results"]
+    assert top_result["score"] >= next_result["score"]
     assert (top_result["title"], top_result["engine"], top_result["publishedDate"]) == (
         "oman",
         "rag",

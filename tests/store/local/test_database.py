@@ -29,12 +29,12 @@ def path(tmp_path: Path) -> Path:
 
 def broken(path: Path) -> str:
     """The message for opening and for creating, neither of which changes the file."""
-    before = path.read_bytes()
+    content = path.read_bytes()
     with pytest.raises(StoreError) as opening:
         sqlite_file.connect(path)
     with pytest.raises(StoreError) as creating:
         sqlite_file.connect(path, META)
-    assert path.read_bytes() == before
+    assert path.read_bytes() == content
     assert opening.value.message == creating.value.message
     return opening.value.message
 

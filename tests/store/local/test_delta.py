@@ -37,17 +37,17 @@ def test_with_an_index_it_scores_like_one_index(
 ) -> None:
     """Texts of both parts have any length; one word is in all of them."""
     texts = {i: f"{text} whelk" for i, text in enumerate([*old, *new], 1)}
-    whole, index, tail = (
+    joint_index, index, tail = (
         index_of(texts),
         index_of({i: texts[i] for i in range(1, len(old) + 1)}),
         Delta(),
     )
     tail.update([], [(i, texts[i]) for i in range(len(old) + 1, len(texts) + 1)])
     for allowed in (None, sorted(chosen)):
-        expected = dict(whole.search(question, 99, allowed))
+        expected = dict(joint_index.search(question, 99, allowed))
         assert dict(tail.search(index, question, 99, allowed)) == pytest.approx(expected, rel=1e-4)
-        best = [score for _, score in tail.search(index, question, k, allowed)]
-        assert best == pytest.approx(sorted(expected.values(), reverse=True)[:k], rel=1e-4)
+        scores = [score for _, score in tail.search(index, question, k, allowed)]
+        assert scores == pytest.approx(sorted(expected.values(), reverse=True)[:k], rel=1e-4)
 
 
 @settings(max_examples=20)
@@ -56,13 +56,13 @@ def test_removed_passages_are_not_found(
     texts: list[str], changes: list[tuple[set[int], list[str]]]
 ) -> None:
     index, tail, there = index_of(dict(enumerate(texts, 1))), Delta(), dict(enumerate(texts, 1))
-    last = len(texts)
+    last_id = len(texts)
     for removed, added in changes:
         removed &= there.keys()
-        new = dict(enumerate(added, last + 1))
-        tail.update(removed, new.items())
-        there = {i: text for i, text in there.items() if i not in removed} | new
-        last += len(added)
+        added_texts = dict(enumerate(added, last_id + 1))
+        tail.update(removed, added_texts.items())
+        there = {i: text for i, text in there.items() if i not in removed} | added_texts
+        last_id += len(added)
         for word in WORDS:
             for k in (1, 99):
                 doc_freq = {

@@ -47,9 +47,9 @@ def test_an_unwritable_snapshot_is_an_os_error(tmp_path: Path) -> None:
 
 
 def test_other_threads_settings_are_unchanged() -> None:
-    before = faiss.omp_get_max_threads()
+    thread_count = faiss.omp_get_max_threads()
     filled(3).search(unit(1)[0], 1)
-    assert faiss.omp_get_max_threads() == before
+    assert faiss.omp_get_max_threads() == thread_count
 
 
 # Compressed
@@ -66,8 +66,8 @@ def test_the_type_depends_on_size_with_hysteresis() -> None:
     assert (index.index_type, index.exact, index.wanted(300)) == ("flat", True, "flat")
     kind = index.wanted(301)
     assert kind == "ivf-64-sq8"
-    large = DenseIndex.trained(64, kind, unit(400))
-    assert (large.index_type, large.exact, large.new) == (kind, False, True)
-    assert [large.wanted(count) for count in (151, 300, 1000, 2000)] == [kind] * 4
-    assert large.wanted(150) == "flat"
-    assert large.wanted(9000) == "ivf-512-sq8"
+    large_index = DenseIndex.trained(64, kind, unit(400))
+    assert (large_index.index_type, large_index.exact, large_index.new) == (kind, False, True)
+    assert [large_index.wanted(count) for count in (151, 300, 1000, 2000)] == [kind] * 4
+    assert large_index.wanted(150) == "flat"
+    assert large_index.wanted(9000) == "ivf-512-sq8"

@@ -114,10 +114,10 @@ def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left
 
 
 def refused(folder: Path, path: Path, reason: str = "") -> None:
-    before = (folder / "rag.sqlite").read_bytes()
+    database = (folder / "rag.sqlite").read_bytes()
     with pytest.raises(StoreError, match=f"{path}.*{reason}"):
         snapshots.restore(folder, path, replace=True, wait=0)
-    assert (folder / "rag.sqlite").read_bytes() == before
+    assert (folder / "rag.sqlite").read_bytes() == database
     assert not list(folder.glob(".restore*"))
     assert both(local(folder), "sardines") == [ALL, ALL]
 
@@ -169,11 +169,11 @@ def test_a_restored_source_elsewhere_is_only_a_name(tmp_path: Path) -> None:
     secret, read = tmp_path / "secret.txt", tmp_path / "read.txt"
     secret.write_text("The key is Wexcombe.")
     read.write_text("Sardines swim.")
-    below = tmp_path / "home/docs/c.txt"
+    inner_file = tmp_path / "home/docs/c.txt"
     sources = {
         "a": (f"{secret}", "1" * 64, f"{secret.name}"),
         "b": (f"{read}", sha256_file(read), f"{read}"),
-        "c": (f"{below}", "1" * 64, f"{below}"),
+        "c": (f"{inner_file}", "1" * 64, f"{inner_file}"),
     }
     filled(index, ALL)
 
@@ -194,9 +194,9 @@ def test_a_restored_source_elsewhere_is_only_a_name(tmp_path: Path) -> None:
 def test_a_file_below_the_root_is_found_by_no_way_around(tmp_path: Path) -> None:
     index = tmp_path / "home/index"
     filled(index, ALL)
-    around = f"{tmp_path}/home/../secret.txt"
+    path_around = f"{tmp_path}/home/../secret.txt"
     (tmp_path / "secret.txt").write_text("The key is Wexcombe.")
-    path = forged(index, tmp_path / "forged.ragsnap", documents("source = ?", around))
+    path = forged(index, tmp_path / "forged.ragsnap", documents("source = ?", path_around))
     snapshots.restore(tmp_path / "home/restored", path, replace=False, wait=0)
     store = local(tmp_path / "home/restored", create=False)
     assert {document.source for document in store.documents()} == {"secret.txt"}

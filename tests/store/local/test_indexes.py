@@ -140,11 +140,11 @@ def test_mere_reopening_writes_nothing(folder: Path, caplog: pytest.LogCaptureFi
     def written() -> dict[Path, tuple[int, int]]:
         return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)}
 
-    before = written()
+    files = written()
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
     store.close()
-    assert written() == before
+    assert written() == files
     assert not caplog.records
 
 
@@ -253,7 +253,7 @@ def test_no_old_segment_files_remain(folder: Path) -> None:
 @pytest.mark.parametrize("case", ["nothing but the truth", "no vectors", "a bit of .idx"])
 def test_broken_read_only_files_are_replaced_in_memory(folder: Path, case: str) -> None:
     DAMAGES[case](folder)
-    before = {path: path.read_bytes() for path in derived(folder)}
+    contents = {path: path.read_bytes() for path in derived(folder)}
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [sorted(ALL)] * 2
-    assert {path: path.read_bytes() for path in derived(folder)} == before
+    assert {path: path.read_bytes() for path in derived(folder)} == contents

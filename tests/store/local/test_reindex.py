@@ -64,9 +64,9 @@ def opened(folder: Path) -> LocalStore:
 
 
 def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: Path) -> None:
-    old = local(folder)
-    before, texts = old.stats(), stored(old)
-    old.close()
+    original = local(folder)
+    original_stats, texts = original.stats(), stored(original)
+    original.close()
     made = rebuild(folder)
     assert (made.documents, made.resumed) == (40, 0)
     assert (made.embedder, made.passage_tokens) == ("other", 30)
@@ -74,8 +74,8 @@ def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: P
     stats = store.stats()
     assert (stats.documents, stats.passages) == (40, made.passages)
     assert (stats.dim, stats.embedder) == (32, "other")
-    assert stats.passages < before.passages
-    assert stats.generation > before.generation
+    assert stats.passages < original_stats.passages
+    assert stats.generation > original_stats.generation
     assert stored(store) == texts
     vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number d07"])[0]
     assert len(store.dense(vector, 1000)) == made.passages
@@ -207,7 +207,7 @@ rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30, on_progress=
 
 def test_a_killed_run_changes_nothing_and_is_resumed(folder: Path) -> None:
     store = local(folder)
-    before = (store.stats(), both(store, "sardine"))
+    unchanged_state = (store.stats(), both(store, "sardine"))
     command = [sys.executable, "-c", KILLED, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for _ in range(4):
@@ -215,7 +215,7 @@ def test_a_killed_run_changes_nothing_and_is_resumed(folder: Path) -> None:
         process.kill()
         assert process.wait() == -signal.SIGKILL
     for held in (store, local(folder)):
-        assert (held.stats(), both(held, "sardine")) == before
+        assert (held.stats(), both(held, "sardine")) == unchanged_state
     assert sound(folder)
     assert any("a rebuild" in finding.detail for finding in examine(folder))
     embedder = StoppingEmbedder(99)

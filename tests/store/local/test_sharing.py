@@ -74,10 +74,10 @@ def test_two_processes_that_write_in_turn_lose_nothing(tmp_path: Path) -> None:
             other.ask("end")
             if n:
                 store.delete(f"other-{n - 1}")
-        left = {"mine-3", "other-3"}
-        assert both(store, "sardines") == [left, left]
-        assert other.ask("both", "sardines") == [sorted(left)] * 2
-    assert both(local(tmp_path), "sardines") == [left, left]
+        remaining = {"mine-3", "other-3"}
+        assert both(store, "sardines") == [remaining, remaining]
+        assert other.ask("both", "sardines") == [sorted(remaining)] * 2
+    assert both(local(tmp_path), "sardines") == [remaining, remaining]
 
 
 def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -
                 assert len(found) <= 5
             asked += 1
         assert writer.answer() is None
-        last = {"stays", "cycle-5", "cycle-6", "cycle-7"}
-        assert both(store, "herring") == [last, last]
-        assert writer.ask("both", "mackerel")[1] == sorted(last - {"stays"})
+        final_ids = {"stays", "cycle-5", "cycle-6", "cycle-7"}
+        assert both(store, "herring") == [final_ids, final_ids]
+        assert writer.ask("both", "mackerel")[1] == sorted(final_ids - {"stays"})
     assert asked > 1
 
 

@@ -38,36 +38,39 @@ def test_a_snapshot_restores_the_same_index_elsewhere(
     assert (
         snapshots.restore(tmp_path / "other", tmp_path / "a.ragsnap", replace=False, wait=0) == made
     )
-    store, old = local(tmp_path / "other", create=False), local(folder)
-    assert stored(store) == with_names(stored(old))
+    store, original = local(tmp_path / "other", create=False), local(folder)
+    assert stored(store) == with_names(stored(original))
     assert both(store, "sardines") == [ALL, ALL]
     assert caplog.text == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index", "other"]
     put(store, "d", "Sardines sleep.")
     assert both(store, "sardines") == [ALL | {"d"}] * 2
-    assert both(old, "sardines") == [ALL, ALL]
+    assert both(original, "sardines") == [ALL, ALL]
 
 
 def test_the_same_rows_have_the_same_digest(folder: Path, tmp_path: Path) -> None:
-    first = snapshots.take(folder, tmp_path / "a")
-    assert snapshots.take(folder, tmp_path / "b").digest == first.digest
+    snapshot = snapshots.take(folder, tmp_path / "a")
+    assert snapshots.take(folder, tmp_path / "b").digest == snapshot.digest
     store = local(folder)
     put(store, "d", "Sardines sleep.")
     store.close()
-    assert snapshots.take(folder, tmp_path / "c").digest != first.digest
+    assert snapshots.take(folder, tmp_path / "c").digest != snapshot.digest
 
 
 def test_the_newest_snapshot_of_a_folder_is_used(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
     with pytest.raises(NotFoundError, match="no snapshot in"):
         snapshots.check(tmp_path / "backups")
-    first = snapshots.take(folder, tmp_path / "backups")
-    second = snapshots.take(folder, tmp_path / "backups")
-    assert first.path != second.path
-    assert snapshots.check(tmp_path / "backups") == second
-    assert [str(path) for path in snapshots.taken(folder)] == [first.path, second.path]
-    os.unlink(first.path)
-    assert [str(path) for path in snapshots.taken(folder)] == [second.path]
+    older_snapshot = snapshots.take(folder, tmp_path / "backups")
+    newer_snapshot = snapshots.take(folder, tmp_path / "backups")
+    assert older_snapshot.path != newer_snapshot.path
+    assert snapshots.check(tmp_path / "backups") == newer_snapshot
+    assert [str(path) for path in snapshots.taken(folder)] == [
+        older_snapshot.path,
+        newer_snapshot.path,
+    ]
+    os.unlink(older_snapshot.path)
+    assert [str(path) for path in snapshots.taken(folder)] == [newer_snapshot.path]
 
 
 def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) -> None:
@@ -78,10 +81,10 @@ def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) 
         snapshots.restore(folder, tmp_path / "a", replace=False, wait=0)
     assert "--replace" in caught.value.hint
     assert set(stored(store)) == ALL | {"d"}
-    before = store.stats().generation
+    generation = store.stats().generation
     snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
     assert both(store, "sardines") == [ALL, ALL]  # it was open during the restore
-    assert store.stats().generation > before
+    assert store.stats().generation > generation
 
 
 def test_open_processes_switch_to_the_restored_data(folder: Path, tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_a_broken_index_is_replaced(
 @pytest.mark.slow
 def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
-    before, found = stored(store), 0
+    documents, found = stored(store), 0
     for seed in range(25):
         (tmp_path / "a").unlink(missing_ok=True)  # the mark of a snapshot may itself be damaged
         path = Path(snapshots.take(folder, tmp_path / "a").path)
@@ -150,7 +153,9 @@ def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> 
         except StoreError:
             found += 1
         else:
-            assert stored(local(tmp_path / "other")) == with_names(before)  # it was in unused space
+            assert stored(local(tmp_path / "other")) == with_names(
+                documents
+            )  # it was in unused space
     assert found
 
 
@@ -190,10 +195,10 @@ def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> Non
 )
 def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(folder)
-    before = sorted(folder.rglob("*"))
+    paths = sorted(folder.rglob("*"))
     with pytest.raises(InputError, match="is in the index folder itself"):
         snapshots.take(folder, folder / name)
-    assert sorted(folder.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == paths
     assert both(local(folder), "sardines") == [ALL, ALL]
 
 

@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_read_only_folder_answers_unchanged(folder: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [["a"], ["a"]]
         for command in (("put", "b", "Sardines."), ("delete", "a"), ("begin",)):
@@ -79,7 +79,7 @@ def test_a_read_only_folder_answers_unchanged(folder: Path) -> None:
             assert name == "StoreError"
             assert f"index {folder} cannot be written" in message
         assert reader.end() == ""  # the saved indexes were used
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
 
 
 def test_a_read_only_reader_follows_a_writer(folder: Path) -> None:
@@ -121,10 +121,13 @@ def test_a_crashed_wal_is_read_in_a_read_only_folder(tmp_path: Path) -> None:
 
 
 def test_unreadable_commits_and_no_index_are_errors_in_a_read_only_folder(tmp_path: Path) -> None:
-    folder, empty = crashed(tmp_path), tmp_path / "empty"
+    folder, empty_folder = crashed(tmp_path), tmp_path / "empty"
     (folder / "rag.sqlite-shm").unlink()
-    empty.mkdir()
-    for place, said in ((folder, str(folder)), (empty, f"index {empty} cannot be written")):
+    empty_folder.mkdir()
+    for place, said in (
+        (folder, str(folder)),
+        (empty_folder, f"index {empty_folder} cannot be written"),
+    ):
         with Worker(place, *read_only(place)) as reader:
             name, message = reader.opened
         assert name == "StoreError"
@@ -195,8 +198,8 @@ def test_a_large_index_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyP
             store.delete(f"d{start:04}")
     store = local(tmp_path)
     assert store.stats().dense == "flat"
-    left = [name for name in best(600, 3, 600) if 50 <= int(name.split()[1]) < 100]
-    assert found(store, 3, 5) == left[:5]
+    remaining = [name for name in best(600, 3, 600) if 50 <= int(name.split()[1]) < 100]
+    assert found(store, 3, 5) == remaining[:5]
 
 
 def test_an_outdated_vector_file_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,19 +207,19 @@ def test_an_outdated_vector_file_is_exact(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
     store, path = local(tmp_path), tmp_path / "vectors.faiss"
     many(store, 200)
-    before = path.stat().st_mtime_ns
+    saved_at = path.stat().st_mtime_ns
     for n in range(5):
         with store.writing():
             put_vectors(store, f"new{n}", [f"new {n}"], unit(1, seed=100 + n))
             store.delete(f"new{n - 1}")
-    assert path.stat().st_mtime_ns == before
+    assert path.stat().st_mtime_ns == saved_at
     for held in (store, local(tmp_path)):
         assert found(held, 104, 1) == ["new 4"]
         assert "new 3" not in found(held, 103, 300)
         assert len(found(held, 1, 300)) == 201
     with store.writing():
         store.delete("d0000")
-    assert path.stat().st_mtime_ns > before
+    assert path.stat().st_mtime_ns > saved_at
     assert len(found(local(tmp_path), 1, 300)) == 151
 
 
@@ -251,13 +254,13 @@ def files(folder: Path) -> dict[Path, int]:
 def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
     store = local(tmp_path)
     many(store, 600)
-    before = files(tmp_path)
+    saved_files = files(tmp_path)
     for n in range(4):
         with store.writing():
             put(store, f"new{n}", f"Sardines number {n} swim. " * 9)
             store.delete(f"new{n - 2}")
             store.delete(f"d{50 * n:04}")
-    assert files(tmp_path) == before
+    assert files(tmp_path) == saved_files
     for held in (store, local(tmp_path)):
         assert set(by_lexical(held, "sardines")) == {"new2", "new3"}
         assert set(by_lexical(held, "passage")) == {f"d{start:04}" for start in range(200, 600, 50)}

@@ -59,10 +59,10 @@ def test_the_score_is_bm25(index: LexicalIndex) -> None:
 
 def test_scores_with_and_without_a_filter_are_the_same(index: LexicalIndex) -> None:
     index.update([], ((n, "other words") for n in range(100, 200)))
-    free = dict(index.search("talks oman", 9))
+    unfiltered = dict(index.search("talks oman", 9))
     for allowed in ([1, 2], list(range(200))):
         assert dict(index.search("talks oman", 9, allowed)) == {
-            i: free[i] for i in free if i in allowed
+            i: unfiltered[i] for i in unfiltered if i in allowed
         }
 
 
@@ -80,9 +80,9 @@ def test_an_update_that_fails_changes_nothing(index: LexicalIndex) -> None:
 
 
 def test_no_python_thread_is_left(index: LexicalIndex) -> None:
-    before = threading.active_count()  # other tests' progress bars leave a thread
+    thread_count = threading.active_count()  # other tests' progress bars leave a thread
     index.update([1], [])
-    assert threading.active_count() == before
+    assert threading.active_count() == thread_count
 
 
 def test_a_folder_deleted_while_opening_is_not_partly_read(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def test_names_filters_and_questions_are_data(store: PostgresStore, text: str) -
     put(store, text, f"Herring {text} swims.", root=text, **{"key": text, text: text})
     vector = EMBEDDER.embed_queries(["herring"])[0]
     for key in ("document", "key", text):
-        equal = (Condition(key, "=", text),)
-        for found in (store.lexical("herring", 9, equal), store.dense(vector, 9, equal)):
+        condition = (Condition(key, "=", text),)
+        for found in (store.lexical("herring", 9, condition), store.dense(vector, 9, condition)):
             assert {passage.document_id for passage in passages_of(store, found)} == {text}, key
         for op in ("!=", "<", ">="):
             store.lexical("herring", 9, (Condition(key, op, text),))
@@ -148,7 +148,7 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
     connection is terminated there, twice; then it is made again as a whole.
     """
     put(store, "a", "Herring swims.")
-    before = store.stats()
+    stats_before = store.stats()
 
     def work() -> None:
         if change == "delete":
@@ -161,15 +161,15 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
         working = threads.submit(work)
         for _ in range(2):
             _terminate(cluster, "UPDATE rag_statistics")
-            assert store.stats() == before
+            assert store.stats() == stats_before
             assert texts(store) == {"a": "Herring swims."}
         other.rollback()
         working.result(60)
     sardines = "Sardines swim. " * 30
-    whole = {"put": {"a": "Herring swims.", "b": sardines}, "replace": {"a": sardines}}
-    assert texts(store) == whole.get(change, {})
+    outcomes = {"put": {"a": "Herring swims.", "b": sardines}, "replace": {"a": sardines}}
+    assert texts(store) == outcomes.get(change, {})
     stats = store.stats()
-    assert (stats.documents, stats.generation) == (len(texts(store)), before.generation + 1)
+    assert (stats.documents, stats.generation) == (len(texts(store)), stats_before.generation + 1)
     assert stats.passages == sum(len(store.embedded(name)[0]) for name in texts(store))
 
 
@@ -190,15 +190,15 @@ def test_a_connection_lost_while_queueing_queues_all_or_none(cluster: Cluster, d
 @pytest.mark.slow
 def test_calls_succeed_soon_after_a_long_outage(cluster: Cluster, tmp_path: Path) -> None:
     """Pauses between attempts to connect grow; they must not outlast the outage."""
-    own = Cluster(cluster.programs).start()
+    own_cluster = Cluster(cluster.programs).start()
     try:
-        store = PostgresStore(own.dsn(), EXPECT, create=True, wait=1)
-        own.stop()
+        store = PostgresStore(own_cluster.dsn(), EXPECT, create=True, wait=1)
+        own_cluster.stop()
         for _ in range(20):
             with pytest.raises(StoreError, match="does not answer"):
                 store.stats()
             time.sleep(1)
-        own.start()
+        own_cluster.start()
         began = time.monotonic()
         while True:
             try:
@@ -208,4 +208,4 @@ def test_calls_succeed_soon_after_a_long_outage(cluster: Cluster, tmp_path: Path
                 assert time.monotonic() - began < 12
         store.close()
     finally:
-        own.remove()
+        own_cluster.remove()

@@ -62,12 +62,12 @@ class Traffic:
             self.acknowledged.append(f"d{number:04}")
 
     def read(self) -> None:
-        whole = 0
+        passage_count = 0
         while not self.stop.is_set():
             for document in self.store.documents()[-3:]:
                 passages, vectors = self.store.embedded(document.id)
-                whole = whole or len(passages)
-                if len(passages) != whole or len(vectors) != whole:
+                passage_count = passage_count or len(passages)
+                if len(passages) != passage_count or len(vectors) != passage_count:
                     self.torn.append(document.id)
             self.reads += 1
 
@@ -79,10 +79,10 @@ def test_a_promoted_replica_is_followed(pair: tuple[Cluster, Cluster], attribute
     traffic = Traffic(store)
     assert eventually(lambda: len(traffic.acknowledged) > 20)
     primary.kill()
-    before, reads = len(traffic.acknowledged), traffic.reads
+    acknowledged_count, reads = len(traffic.acknowledged), traffic.reads
     time.sleep(0.5)
     replica.promote()
-    assert eventually(lambda: len(traffic.acknowledged) > before + 20)
+    assert eventually(lambda: len(traffic.acknowledged) > acknowledged_count + 20)
     assert traffic.reads > reads
     traffic.end()
     assert traffic.torn == []

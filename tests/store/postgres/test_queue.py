@@ -168,12 +168,12 @@ def test_the_document_of_an_ended_worker_is_ingested_by_another(
     texts = {f"docs/{n}.txt": f"Sardines swim in sea {n}. " * 9 for n in range(6)}
     queue.enqueue([upload(n, text) for n, text in enumerate(texts.values())])
     for ending, code in ((signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)):
-        first = worker(dsn, 300)
-        assert first.stdout is not None
-        assert first.stdout.readline() == "embedding\n"
-        first.send_signal(ending)  # in the middle of a document
-        first.communicate(timeout=30)
-        assert first.returncode == code
+        ended_worker = worker(dsn, 300)
+        assert ended_worker.stdout is not None
+        assert ended_worker.stdout.readline() == "embedding\n"
+        ended_worker.send_signal(ending)  # in the middle of a document
+        ended_worker.communicate(timeout=30)
+        assert ended_worker.returncode == code
         assert stored(store) == {}
     others = [worker(dsn, 0.05) for _ in range(2)]
     try:

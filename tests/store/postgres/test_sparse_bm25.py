@@ -67,10 +67,10 @@ def test_a_word_that_fills_a_passage_scores_nearly_alike(cluster: Cluster, tmp_p
 def test_scoring_order_changes_nothing(both: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
     source = random.Random(4)
     questions = [text(source, 8) for _ in range(60)]
-    whole = [both[1].lexical(question, 10) for question in questions]
+    expected = [both[1].lexical(question, 10) for question in questions]
     monkeypatch.setattr("rag.store.postgres.search._MANY", 20)
     monkeypatch.setattr("rag.store.postgres.search._FIRST", 10)
-    assert [both[1].lexical(question, 10) for question in questions] == whole
+    assert [both[1].lexical(question, 10) for question in questions] == expected
 
 
 def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
@@ -85,14 +85,16 @@ def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
 def test_deletion_restores_the_statistics(cluster: Cluster, tmp_path: Path) -> None:
     """Deleted and replaced passages count in no score, as in an index that never contained them."""
     made = postgres(cluster)
-    changed, fresh = made(tmp_path / "changed"), made(tmp_path / "fresh")
+    changed, unchanged = made(tmp_path / "changed"), made(tmp_path / "fresh")
     put_vectors(changed, "gone", ["fish and more fish", "trees"], unit(2))
     put_vectors(changed, "kept", ["an older text of fish"], unit(1))
-    for store in (changed, fresh):
+    for store in (changed, unchanged):
         put_vectors(store, "kept", ["fish swim in the sea", "a boat"], unit(2))
         put_vectors(store, "other", ["herring are fish"], unit(1))
     changed.delete("gone")
-    ours, theirs = (list(found.values()) for found in scores([changed, fresh], "fish trees sea"))
+    ours, theirs = (
+        list(found.values()) for found in scores([changed, unchanged], "fish trees sea")
+    )
     assert ours == theirs != []
     changed.close()
-    fresh.close()
+    unchanged.close()

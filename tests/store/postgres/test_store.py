@@ -106,11 +106,11 @@ def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn:
     """Few pages are listed, many are given by a condition."""
     for n in range(6):
         put_vectors(store, f"d{n}", ["Herring."] * 8, unit(8), pages=(0, 20, 40))
-    many = PostgresStore(dsn, {}, exact=4)
+    scanning_store = PostgresStore(dsn, {}, exact=4)
     for text in ("page=2", "page>=2 document!=d3", "page<3", "page=4", "page=1 document=d1"):
         filter = parse(text.split())
         found = dict(store.lexical("herring", 99, filter))
-        assert dict(many.lexical("herring", 99, filter)) == found
-        assert dict(many.dense(unit(1)[0], 99, filter)).keys() == found.keys()
+        assert dict(scanning_store.lexical("herring", 99, filter)) == found
+        assert dict(scanning_store.dense(unit(1)[0], 99, filter)).keys() == found.keys()
         assert bool(found) == (text != "page=4")
-    many.close()
+    scanning_store.close()

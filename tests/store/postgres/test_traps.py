@@ -153,8 +153,8 @@ def test_an_index_whose_builder_was_killed_is_built_again(cluster: Cluster, tmp_
         connection.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rag_vectors_hnsw'::regclass"
         )
-    best = rows(store, store.dense(QUESTION, 200))[:5]
-    assert rows(store, store.dense(QUESTION, 5)) == best
+    expected = rows(store, store.dense(QUESTION, 200))[:5]
+    assert rows(store, store.dense(QUESTION, 5)) == expected
     with store.writing():
         pass
     assert index_is_valid(dsn)
