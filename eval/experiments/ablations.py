@@ -1,81 +1,338 @@
-"""The value of each generator and each group of features, on sets left out in turn.
+"""The value of each part of an answer: what changes without it.
 
-python -m eval.experiments.ablations --cache DIR [--out FILE] SET...
+python -m eval.experiments.ablations --cache DIR [--out FILE] [--part PART] SET...
 
-For each row the judge is fitted again without a generator's candidates, or without a group of
-features, to all sets but one, and asked about that one. Writes eval/results/ablations.json.
+Two parts. `judge`: the judge is fitted again without a generator's candidates, or without a group
+of features, to all sets but one, and asked about that one; of the collections only the half for
+fitting is used. `rules`: each rule that decides before or beside the judge is switched off, and
+the questions for reporting are asked again, with the judge as it is; passages of which there is no
+kept reading are read. Without `--part` both. Writes eval/results/ablations.json.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from tqdm import tqdm
 
 from eval.experiments import fit_judge
-from eval.experiments.fit_judge import Example
+from eval.experiments.fit_judge import Example, in_half, judgement_counts
 from eval.experiments.kept import NAMES
 from eval.scripts import CACHE, OUT, READER, ROOT, finished, script
+from rag import engine as engines
+from rag import retrieval
+from rag.answering import (
+    catalogue,
+    compose,
+    overview,
+    proposals,
+    reading,
+    table_cells,
+    table_figures,
+)
 from rag.answering.features import FEATURES, GENERATED
+from rag.engine import Engine, Found
+from rag.evaluation.gold import Question
+from rag.evaluation.usefulness import serves, shown
+from rag.meaning.periods import Periods
+from rag.query import Query
+from rag.retrieval import RetrievalResult, Retriever
+from rag.types import Answer, Passage
 
 _NETWORKS = 2
 """Fewer than the shipped judge has, to save time."""
-GROUPS = {
+FEATURE_GROUPS = {
     "form classifier": ("asks_",),
     "length": ("words", "places", "more"),
     "sentence head": ("sentence_", "lead"),
     "spans": ("span_", "fresh", "agreement", "rivals"),
-    "verdict head": ("yes", "no", "unsaid", "verdict"),
-    "retrieval": ("fused", "dense", "lexical", "rank", "is_read"),
-    "words of the question": ("coverage", "names", "question_words"),
+    "verdict head": ("yes", "no", "unsaid", "verdict", "depends"),
+    "retrieval": ("fused", "dense", "lexical", "rank", "is_read", "retrieval"),
+    "words of the question": ("coverage", "names", "question_words", "heading"),
+    "found in other documents": ("repeated",),
     "second opinion of the small reader": ("first_",),
     "refers back": ("refers_back",),
 }
 """Beginnings of the names of features, by group."""
 
 
-def without_generator(made: Sequence[Example], name: str) -> list[Example]:
+@dataclass(frozen=True)
+class Rule:
+    """A rule, and how it is switched off: `owner.attribute` becomes `replacement`. `stage` says
+    from where on a question is asked again: "retrieval", "proposals" of whole documents, or
+    "answer".
+    """
+
+    name: str
+    owner: object
+    attribute: str
+    replacement: object
+    stage: str = "answer"
+
+    @contextmanager
+    def switched_off(self) -> Iterator[None]:
+        shipped = getattr(self.owner, self.attribute)
+        setattr(self.owner, self.attribute, self.replacement)
+        try:
+            yield
+        finally:
+            setattr(self.owner, self.attribute, shipped)
+
+
+def _no(*_: object, **__: object) -> bool:
+    return False
+
+
+def _yes(*_: object, **__: object) -> bool:
+    return True
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return None
+
+
+def _the_first(first: Any, *_: object) -> Any:
+    """The first argument as it is: for rules that choose among or reorder it."""
+    return first
+
+
+RULES = (
+    Rule("talk is answered without documents", engines, "_TALK", 2.0),
+    Rule("overviews are proposed", overview, "overview", _nothing, "proposals"),
+    Rule("catalogues are proposed", catalogue, "catalogue", _nothing, "proposals"),
+    Rule("both only from a probability of the form", engines, "_PROPOSED", 0.0, "proposals"),
+    Rule(
+        "the shelf is asked cell by cell",
+        Engine,
+        "_with_plan",
+        lambda _, __, found: found,
+        "proposals",
+    ),
+    Rule("figures of tables", Engine, "_with_figures", lambda _, found: found, "proposals"),
+    Rule(
+        "figures: a line's least probability", table_figures, "_LEAST_PROBABILITY", 0.0, "proposals"
+    ),
+    Rule(
+        "figures: an operand's least probability",
+        table_figures,
+        "_LEAST_OF_OPERAND",
+        0.0,
+        "proposals",
+    ),
+    Rule(
+        "figures: a group's least probability", table_figures, "_LEAST_OF_GROUP", 0.0, "proposals"
+    ),
+    Rule("figures: foreign names refuse", table_figures, "is_foreign", _no, "proposals"),
+    Rule(
+        "figures: titles with the names first",
+        table_figures,
+        "title_stems",
+        lambda *_: set(),
+        "proposals",
+    ),
+    Rule("conflicts", compose, "_conflicts", lambda *_: []),
+    Rule("conflicts: the newest document wins", compose, "_newest", _the_first),
+    Rule("passages rank sentences", reading, "_SENTENCE_RETRIEVAL", 0.0),
+    Rule("passages rank spans", reading, "_SPAN_RETRIEVAL", 0.0),
+    Rule("a date or amount that is asked", reading, "_TYPE", 0.0),
+    Rule("a label that is not asked", reading, "_LABEL", 0.0),
+    Rule("headings are no sentences", reading, "is_heading", _no),
+    Rule("cells of the asked period", reading, "in_asked_columns", lambda _, spans, __: spans),
+    Rule("cells move to the column", table_cells, "_best", lambda _, fact, __: fact),
+    Rule("the document's quarter", table_cells, "document_quarter", lambda *_: Periods()),
+    Rule("a sentence before leads if needed", proposals, "_may_lead", _yes),
+    Rule("a paragraph begins where it answers", proposals, "_led", lambda *given: given[2]),
+    Rule("lead-ins of lists", proposals, "lead_in", _nothing),
+    Rule("runs: sentences near the best score", proposals, "_RUNS", ((0.0, 4), (0.0, 6))),
+    Rule("headings with the question's words", proposals, "_HEADING_SHARE", 0.0),
+    Rule("rows with the question's words", proposals, "_matching_rows", lambda *given: given[2]),
+    Rule("whole words, brackets and units", proposals, "whole", lambda _, *offsets: offsets),
+    Rule("the small reader's spans and sentences", reading, "FIRST", 0),
+    Rule(
+        "documents that are named",
+        retrieval.Retriever,
+        "named",
+        lambda *_: retrieval.NamedDocuments(),
+        stage="retrieval",
+    ),
+    Rule(
+        "copies are one passage",
+        retrieval,
+        "fold",
+        lambda order, _: [[row] for row in order],
+        stage="retrieval",
+    ),
+)
+
+
+# Parts of the judge
+
+
+def without_generator(examples: Sequence[Example], name: str) -> list[Example]:
     """The examples without a generator's candidates; those that have no other are left out."""
-    left = []
-    for one in made:
-        places = [n for n, generator in enumerate(one.generators) if generator != name]
-        lists: dict[str, Any] = {
-            field: tuple(getattr(one, field)[n] for n in places)
-            for field in ("forms", "generators", "judgements")
-        }
-        if places:
-            left.append(replace(one, rows=one.rows[places], serves=one.serves[places], **lists))
-    return left
+    remaining: list[Example] = []
+    for example in examples:
+        places = [n for n, generator in enumerate(example.generators) if generator != name]
+        if not places:
+            continue
+        remaining.append(
+            replace(
+                example,
+                forms=tuple(example.forms[place] for place in places),
+                generators=tuple(example.generators[place] for place in places),
+                judgements=tuple(example.judgements[place] for place in places),
+                rows=example.rows[places],
+                serves=example.serves[places],
+            )
+        )
+    return remaining
 
 
-def without_features(made: Sequence[Example], beginnings: Sequence[str]) -> list[Example]:
+def without_features(examples: Sequence[Example], beginnings: Sequence[str]) -> list[Example]:
     """The examples with a group of features set to 0."""
-    others = np.array([not name.startswith(tuple(beginnings)) for name in FEATURES])
-    return [replace(one, rows=np.where(others, one.rows, 0)) for one in made]
+    is_kept = np.array([not name.startswith(tuple(beginnings)) for name in FEATURES])
+    return [replace(example, rows=np.where(is_kept, example.rows, 0)) for example in examples]
+
+
+def of_judge(cache: Path, reader: str, names: Sequence[str]) -> dict[str, Any]:
+    """Counts without each generator and each group of features, on sets left out in turn."""
+    fit_judge.NETWORKS = _NETWORKS
+    examples = fit_judge.collect(cache, reader, names)
+    variants = {"nothing": examples}
+    for name in GENERATED:
+        variants[f"generator {name}"] = without_generator(examples, name)
+    for name, beginnings in FEATURE_GROUPS.items():
+        variants[f"features: {name}"] = without_features(examples, beginnings)
+
+    threshold = fit_judge.threshold_of(fit_judge.left_out(examples, names)[0])
+    counts = {
+        name: fit_judge.counts(fit_judge.left_out(variant, names)[0], threshold)
+        for name, variant in tqdm(variants.items(), disable=None)
+    }
+    return {"threshold": threshold, "without": counts}
+
+
+# Rules
+
+
+Judged = tuple[str, str]
+"""The words of an answer, "" if it is refused, and whether they serve."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question of a set, what was found for it, and the answer with all rules."""
+
+    engine: Engine
+    question: Question
+    query: Query
+    found: Found
+    judged: Judged
+
+
+def cases(engine: Engine, questions: Sequence[Question]) -> Iterator[Case]:
+    for question in questions:
+        query = Query(question.text)
+        (found,) = engine.find_many([query])
+        (answer,) = engine.answer_many([query], [found], {})
+        yield Case(engine, question, query, found, _judged(question, answer))
+
+
+def _judged(question: Question, answer: Answer) -> Judged:
+    return answer.text or "", serves(question, shown(answer))
+
+
+def without_rule(case: Case, rule: Rule) -> Judged:
+    """The answer if a rule is switched off."""
+    engine = case.engine
+    with rule.switched_off():
+        if rule.stage == "answer":
+            found = case.found
+        elif rule.stage == "proposals":
+            (found,) = engine.find_many([case.query])
+        else:
+            retrieved = _retrieved_anew(engine, case.query)
+            if _passages(retrieved) == _passages(case.found.retrieved):
+                return case.judged
+            found = replace(case.found, retrieved=retrieved)
+        (answer,) = engine.answer_many([case.query], [found], {})
+    return _judged(case.question, answer)
+
+
+def _retrieved_anew(engine: Engine, query: Query) -> RetrievalResult:
+    """What is retrieved now, not what is kept."""
+    retriever = engine.retriever
+    fresh = Retriever(retriever.settings, retriever.store, retriever.embedder, retriever.speller)
+    (result,) = fresh.find_many([query])
+    return result
+
+
+def _passages(result: RetrievalResult) -> list[tuple[Passage, ...]]:
+    return [(hit.passage, *hit.copies) for hit in result.hits]
+
+
+def of_rules(cache: Path, reader: str, names: Sequence[str], most: int | None) -> dict[str, Any]:
+    """Counts without each rule, and which answers change, on the questions for reporting."""
+    with_all: list[tuple[bool, str]] = []
+    without: dict[str, list[tuple[bool, str]]] = {rule.name: [] for rule in RULES}
+    changes: dict[str, Counter[str]] = {rule.name: Counter() for rule in RULES}
+    for name in tqdm(names, disable=None):
+        engine, questions = in_half(name, cache, reader, reporting=True)
+        with closing(engine.store):
+            for case in cases(engine, questions[:most]):
+                is_answerable = bool(case.question.answers)
+                text, judgement = case.judged
+                with_all.append((is_answerable, judgement))
+                for rule in RULES:
+                    text_without, judgement_without = without_rule(case, rule)
+                    without[rule.name].append((is_answerable, judgement_without))
+                    if text_without == text:
+                        continue
+                    changes[rule.name]["changed"] += 1
+                    if judgement_without != judgement:
+                        part = "" if is_answerable else "unanswerable, "
+                        changes[rule.name][f"{part}{judgement} to {judgement_without}"] += 1
+    return {
+        "with all": judgement_counts(with_all),
+        "without": {
+            name: judgement_counts(rows) | {"changes": dict(sorted(changes[name].items()))}
+            for name, rows in without.items()
+        },
+    }
 
 
 @script(__doc__)
 @CACHE
 @READER
 @OUT
+@click.option("--part", type=click.Choice(["judge", "rules"]), help="Only one of both.")
+@click.option("--most", type=int, help="Questions of each set that are asked without the rules.")
 @NAMES
-def main(cache: Path, reader: str, out: Path | None, names: tuple[str, ...]) -> None:
-    fit_judge.NETWORKS = _NETWORKS
-    made = fit_judge.collect(cache, reader, names)
-    variants = {"nothing": made}
-    variants |= {f"generator {name}": without_generator(made, name) for name in GENERATED}
-    variants |= {
-        f"features: {name}": without_features(made, names) for name, names in GROUPS.items()
-    }
-    threshold = fit_judge.threshold_of(fit_judge.left_out(made, names)[0])
-    table = {}
-    for name, examples in tqdm(variants.items(), disable=None):
-        table[name] = fit_judge.counts(fit_judge.left_out(examples, names)[0], threshold)
-    command = f"python -m eval.experiments.ablations --cache DIR {' '.join(names)}"
-    content = {"command": command, "threshold": threshold, "without": table}
-    finished(content, out or ROOT / "eval/results/ablations.json")
+def main(
+    cache: Path,
+    reader: str,
+    out: Path | None,
+    part: str | None,
+    most: int | None,
+    names: tuple[str, ...],
+) -> None:
+    path = out or ROOT / "eval/results/ablations.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if part and path.is_file() else {}
+    command = f"python -m eval.experiments.ablations --cache DIR --part PART {' '.join(names)}"
+    content["command"] = command
+    if part != "rules":
+        content["judge"] = of_judge(cache, reader, names)
+    if part != "judge":
+        content["rules"] = of_rules(cache, reader, names, most)
+    finished(content, path)
 
 
 if __name__ == "__main__":

@@ -64,10 +64,10 @@ def read(
 def same(reference: Sequence[Best], answers: Sequence[Best]) -> dict[str, float]:
     """Shares of questions with the same answer, and the largest change of a probability."""
     pairs = list(zip(reference, answers, strict=True))
-    verdicts = [(first[2], second[2]) for first, second in pairs]
+    verdicts = [(expected[2], computed[2]) for expected, computed in pairs]
     shares = {
-        "same span": [first[0] == second[0] for first, second in pairs],
-        "same sentence": [first[1] == second[1] for first, second in pairs],
+        "same span": [expected[0] == computed[0] for expected, computed in pairs],
+        "same sentence": [expected[1] == computed[1] for expected, computed in pairs],
         "same verdict": [x.index(max(x)) == y.index(max(y)) for x, y in verdicts],
     }
     moves = (abs(p - q) for x, y in verdicts for p, q in zip(x, y, strict=True))

@@ -120,12 +120,18 @@ class Example(NamedTuple):
 
 
 def example(
-    question: str, last: PreviousTurn, standalone: str, follows: bool, is_talk: bool = False
+    question: str,
+    previous_turn: PreviousTurn,
+    standalone: str,
+    follows: bool,
+    is_talk: bool = False,
 ) -> Example:
-    options = followups.completions(question, last, _talk_words())
-    kept = "talk" if is_talk and any(option.kind == "talk" for option in options) else "typed"
+    options = followups.completions(question, previous_turn, _talk_words())
+    wanted_kind = (
+        "talk" if is_talk and any(option.kind == "talk" for option in options) else "typed"
+    )
     scores = [
-        float(option.kind == kept)
+        float(option.kind == wanted_kind)
         if not follows
         else likeness(option.text, standalone) * (option.kind != "talk")
         for option in options
@@ -144,10 +150,10 @@ def _talk_words() -> frozenset[str]:
 def examples(half: str) -> list[Example]:
     """Each turn of a half after the right question and answer."""
     return [
-        example(turn.question, previous(before), turn.standalone, turn.follows)
+        example(turn.question, previous(previous_turn), turn.standalone, turn.follows)
         for conversation in conversations()
         if conversation.half == half
-        for before, turn in pairwise(conversation.turns)
+        for previous_turn, turn in pairwise(conversation.turns)
     ]
 
 
@@ -200,10 +206,14 @@ def likeness(text: str, meaning: str) -> float:
     """Half of it the F-score of the content words, mostly their recall; half the share of all words
     that both have in the same order.
     """
-    stems, meant = content_words(text), content_words(meaning)
-    content = (1 + _BETA**2) * len(stems & meant) / max(1, _BETA**2 * len(meant) + len(stems))
-    first, second = normalize(text).split(), normalize(meaning).split()
-    in_order = 2 * LCSseq.similarity(first, second) / max(1, len(first) + len(second))
+    stems, meaning_stems = content_words(text), content_words(meaning)
+    content = (
+        (1 + _BETA**2)
+        * len(stems & meaning_stems)
+        / max(1, _BETA**2 * len(meaning_stems) + len(stems))
+    )
+    words, meaning_words = normalize(text).split(), normalize(meaning).split()
+    in_order = 2 * LCSseq.similarity(words, meaning_words) / max(1, len(words) + len(meaning_words))
     return (content + in_order) / 2
 
 
@@ -260,9 +270,9 @@ def names_kept(half: str) -> dict[str, Any]:
     asked.
     """
     rows = _named(half)
-    made = [(row, understand(row["follow_up"], PreviousTurn(row["first"]))) for row in rows]
+    understood = [(row, understand(row["follow_up"], PreviousTurn(row["first"]))) for row in rows]
     by_type = {
-        name: [(row, rewrite) for row, rewrite in made if row["type"] == name]
+        name: [(row, rewrite) for row, rewrite in understood if row["type"] == name]
         for name in ("follow", "complete", "talk")
     }
 
@@ -273,13 +283,13 @@ def names_kept(half: str) -> dict[str, Any]:
         )
 
     follow = by_type["follow"]
-    others = [
+    other_meanings = [
         (row, text) for row, rewrite in follow for text, _ in rewrite.others if text != row["first"]
     ]
     return {
         "pairs": len(rows),
-        "blended": share(blends(row, rewrite.question) for row, rewrite in made),
-        "other meanings blended": share(blends(*pair) for pair in others),
+        "blended": share(blends(row, rewrite.question) for row, rewrite in understood),
+        "other meanings blended": share(blends(*pair) for pair in other_meanings),
         "as expected": share(
             normalize(rewrite.question) == normalize(row["expected"]) for row, rewrite in follow
         ),
@@ -293,7 +303,7 @@ def names_kept(half: str) -> dict[str, Any]:
             rewrite.question != row["follow_up"] for row, rewrite in by_type["talk"]
         ),
         "wrongly taken for talk": share(
-            rewrite.is_talk for row, rewrite in made if row["type"] != "talk"
+            rewrite.is_talk for row, rewrite in understood if row["type"] != "talk"
         ),
     }
 
@@ -317,12 +327,12 @@ def judged(turn: Turn, answer: Answer) -> str:
         return "other"
     visible = shown(answer)
     wordings = [wording for wording in turn.answers if normalize(wording) not in ("yes", "no")]
-    right = (
+    serves = (
         visible.verdict in turn.answers
         or names(visible.whole, wordings)
         or any(held(sentence, visible.quotes) for _, sentence in turn.evidence)
     )
-    return "useful" if right else "wrong"
+    return "useful" if serves else "wrong"
 
 
 def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]]:
@@ -342,35 +352,35 @@ def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]
 
 def searched(retriever: Retriever, conversation: Conversation) -> Iterator[dict[str, Any]]:
     """One row a turn, after the right question and answer."""
-    for before, turn in pairwise(conversation.turns):
-        rewrite = understand(turn.question, previous(before))
+    for previous_turn, turn in pairwise(conversation.turns):
+        rewrite = understand(turn.question, previous(previous_turn))
         yield _row(retriever, conversation, turn, rewrite.question, rewrite.note)
 
 
 def _row(
     retriever: Retriever, conversation: Conversation, turn: Turn, question: str, note: str | None
 ) -> dict[str, Any]:
-    """`found` says whether a question finds the document of the evidence."""
+    """`is_found_by_variant` says whether a question finds the document of the evidence."""
     variants = {"typed": turn.question, "asked": question, "meant": turn.standalone}
     queries = [Query(text, _READ) for text in variants.values()]
     results = retriever.find_many(queries) if turn.evidence else []
     is_found = [any(h.passage.document_id in turn.documents for h in r.hits) for r in results]
-    found = dict(zip(variants, is_found, strict=False))
+    is_found_by_variant = dict(zip(variants, is_found, strict=False))
     about = {"id": conversation.id, "half": conversation.half, "judged": ""}
-    return about | variants | {"note": note, "follows": turn.follows, "found": found}
+    return about | variants | {"note": note, "follows": turn.follows, "found": is_found_by_variant}
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Shares of all turns; those of completion are of the turns that need it."""
     later = [row for row in rows if row["follows"]]
-    found = [row["found"] for row in later if row["found"]]
+    is_found = [row["found"] for row in later if row["found"]]
     return {
         "turns": len(rows),
         **{name: share(row["judged"] == name for row in rows) for name in JUDGED},
         "useful follow-ups": share(row["judged"] == "useful" for row in later),
         "not completed": share(row["asked"] == row["typed"] for row in later),
         "changed but complete": share(r["asked"] != r["typed"] for r in rows if not r["follows"]),
-        **{f"found as {name}": share(row[name] for row in found) for name in found[0]},
+        **{f"found as {name}": share(row[name] for row in is_found) for name in is_found[0]},
     }
 
 

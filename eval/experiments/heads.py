@@ -75,10 +75,12 @@ def _held_out(name: str, data: Path) -> list[Article]:
 
 
 def spans(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
-    plain = reader.tokenizer  # type: ignore[attr-defined]
+    tokenizer = reader.tokenizer  # type: ignore[attr-defined]
 
     def count_tokens(texts: Sequence[str]) -> list[int]:
-        return [len(encoding) for encoding in plain.encode_batch(texts, add_special_tokens=False)]
+        return [
+            len(encoding) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)
+        ]
 
     questions = question_set(articles, count_tokens)
     random.Random(SEED).shuffle(questions.questions)
@@ -91,8 +93,8 @@ def boolq(reader: Reader, data: Path, count: int) -> float:
     rows = []
     for row in json_lines(data / "claims/yesno.jsonl.gz"):
         if row["set"] == "boolq-dev":
-            asked = f"{row['question'][:1].upper()}{row['question'][1:].rstrip('?')}?"
-            rows.append(row | {"question": asked, "title": ""})
+            question = f"{row['question'][:1].upper()}{row['question'][1:].rstrip('?')}?"
+            rows.append(row | {"question": question, "title": ""})
     return verdicts(reader, rows, count)["yes or no"]
 
 
@@ -133,13 +135,16 @@ def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
 
 def pairs(reader: Reader, rows: Sequence[training.Row]) -> float:
     """The share of pairs with two right answers, at the best threshold of the log-odds."""
-    asked = [(question, row) for row in rows for question in row["questions"]]
-    read = _read(reader, [(question[1], row["text"]) for question, row in asked])
-    scored = [_scored(*pair, output) for pair, output in zip(asked, read, strict=True)]
+    questions = [(question, row) for row in rows for question in row["questions"]]
+    read = _read(reader, [(question[1], row["text"]) for question, row in questions])
+    scored = [_scored(*pair, output) for pair, output in zip(questions, read, strict=True)]
 
     def both_right(threshold: float) -> int:
-        right = [given if score >= threshold else refused for score, given, refused in scored]
-        return sum(one and other for one, other in zip(right[::2], right[1::2], strict=True))
+        are_right = [given if score >= threshold else refused for score, given, refused in scored]
+        return sum(
+            is_right and is_pair_right
+            for is_right, is_pair_right in zip(are_right[::2], are_right[1::2], strict=True)
+        )
 
     return max(both_right(threshold) for threshold, _, _ in scored) / len(rows)
 
@@ -154,18 +159,18 @@ def _scored(
     form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
     if forms & {"yes", "no", "maybe"}:
         chances = _verdict(output)
-        right = max(chances, key=chances.__getitem__) == ("maybe" if form == "none" else form)
-        return float("inf"), right, right
+        is_right = max(chances, key=chances.__getitem__) == ("maybe" if form == "none" else form)
+        return float("inf"), is_right, is_right
     if "sentences" in forms:
         likeliest_sentence = max(output.sentences, key=lambda sentence: sentence.score)
         is_shown = likeliest_sentence.score >= 0.5
-        right = is_shown and (
+        is_right = is_shown and (
             likeliest_sentence.text in answer or answer in likeliest_sentence.text
         )
-        return float("inf"), right if form == "sentences" else not is_shown, right
+        return float("inf"), is_right if form == "sentences" else not is_shown, is_right
     best_span = output.spans[0]
-    right = form == "span" and f1(best_span.text, [answer]) >= 0.5
-    return best_span.score, right, form == "none"
+    is_right = form == "span" and f1(best_span.text, [answer]) >= 0.5
+    return best_span.score, is_right, form == "none"
 
 
 def _verdict(output: ReaderOutput) -> dict[str, float]:
@@ -177,19 +182,19 @@ def _verdict(output: ReaderOutput) -> dict[str, float]:
 def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str, float]:
     random.Random(SEED).shuffle(rows)
     rows = rows[:count]
-    read = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
-    decided, right, denied = [], [], []
-    for row, output in zip(rows, read, strict=True):
+    outputs = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
+    decided, are_right, denied = [], [], []
+    for row, output in zip(rows, outputs, strict=True):
         chances = _verdict(output)
         verdict = max(chances, key=chances.__getitem__)
-        right.append(verdict == row["label"])
+        are_right.append(verdict == row["label"])
         if row["label"] == "yes":
             denied.append(verdict == "no")
         if row["label"] != "maybe":
             decided.append(max("yes", "no", key=chances.__getitem__) == row["label"])
     return {
         "yes or no": sum(decided) / len(decided),
-        "all three": sum(right) / len(right),
+        "all three": sum(are_right) / len(are_right),
         "true called no": sum(denied) / max(1, len(denied)),
     }
 
@@ -203,18 +208,21 @@ def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[s
     ]
     random.Random(SEED).shuffle(rows)
     rows = rows[:count]
-    hits = chosen = expected = first = 0
-    read = _read(reader, [row[:3] for row in rows])
-    for (*_, answer_rows), output in zip(rows, read, strict=True):
+    hits = chosen = expected = right_winners = 0
+    outputs = _read(reader, [row[:3] for row in rows])
+    for (*_, answer_rows), output in zip(rows, outputs, strict=True):
         answers = [answer["text"] for answer in answer_rows]
-        right = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
+        has_answer = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
         is_chosen = [s.score >= 0.5 for s in output.sentences]
-        hits += sum(r and g for r, g in zip(right, is_chosen, strict=True))
-        chosen, expected = chosen + sum(is_chosen), expected + sum(right)
+        hits += sum(r and g for r, g in zip(has_answer, is_chosen, strict=True))
+        chosen, expected = chosen + sum(is_chosen), expected + sum(has_answer)
         scores = [s.score for s in output.sentences]
-        first += right[scores.index(max(scores))]
+        right_winners += has_answer[scores.index(max(scores))]
     answered = sum(bool(answers) for *_, answers in rows)
-    return {"f1": 2 * hits / max(1, chosen + expected), "first right": first / max(1, answered)}
+    return {
+        "f1": 2 * hits / max(1, chosen + expected),
+        "first right": right_winners / max(1, answered),
+    }
 
 
 def _read(reader: Reader, inputs: Sequence[tuple[str, ...]]) -> Iterator[ReaderOutput]:

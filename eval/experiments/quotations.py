@@ -99,9 +99,13 @@ def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[st
         for paragraph in re.split(r"\n\s*\n", document.text):
             for match in _SENTENCE.finditer(paragraph.strip()):
                 sentence = match[0]
-                last = re.findall(r"\w+", sentence)[-1]
+                last_word = re.findall(r"\w+", sentence)[-1]
                 words = len(sentence.split())
-                if 10 <= words <= 50 and len(last) > 3 and everything.count(letters(sentence)) == 1:
+                if (
+                    10 <= words <= 50
+                    and len(last_word) > 3
+                    and everything.count(letters(sentence)) == 1
+                ):
                     yield document.id, sentence
 
 
@@ -226,13 +230,15 @@ _HARMFUL: dict[str, Change] = {
 
 def stitched(random: random.Random, corpus: Corpus) -> Made:
     while True:
-        (name, first), (other_name, second) = random.sample(list(corpus.inside), 2)
+        (name, sentence), (other_name, other_sentence) = random.sample(list(corpus.inside), 2)
         if random.random() < 0.6:
-            other_name, second = random.choice([pair for pair in corpus.inside if pair[0] == name])
-        head, tail = first.split(), second.split()
+            other_name, other_sentence = random.choice(
+                [pair for pair in corpus.inside if pair[0] == name]
+            )
+        head, tail = sentence.split(), other_sentence.split()
         head = head[: random.randrange(6, len(head) - 1)]
         tail = tail[random.randrange(1, max(2, len(tail) - 7)) :]
-        if letters(first) == letters(second) or len(tail) < 6:
+        if letters(sentence) == letters(other_sentence) or len(tail) < 6:
             continue
         has_gap = random.random() < 0.5
         joint = random.choice([" … ", " ... ", " […] ", " . . . "]) if has_gap else " "
@@ -264,11 +270,11 @@ def misattributed(random: random.Random, corpus: Corpus) -> Made:
             sentence = _HARMFUL["number"](random, sentence) or _denial(random, sentence)
             variant = "changed"
         way = random.choice(["mark", "file", "list"])
-        before = f"According to {wrong_name}, " if way == "file" else "It says: "
+        text_before = f"According to {wrong_name}, " if way == "file" else "It says: "
         listed = f" [2].\n\n[1] {name}\n[2] {wrong_name}\n"
-        after = {"mark": " [1].", "file": "", "list": listed}[way]
+        text_after = {"mark": " [1].", "file": "", "list": listed}[way]
         sources = {1: wrong_name} if way == "mark" else {}
-        return Made(quoted(random, sentence, before, after), sources, f"{way}, {variant}")
+        return Made(quoted(random, sentence, text_before, text_after), sources, f"{way}, {variant}")
 
 
 def not_found(random: random.Random, corpus: Corpus) -> Made:
@@ -296,13 +302,13 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
     random_numbers = random.Random(seed)
     lines = ["| kind | right | faulted | verdicts |", "|---|--:|--:|---|"]
     for maker in MAKERS:
-        kind, verdicts, right, faults = maker.__name__, Counter[str](), 0, 0
+        kind, verdicts, right_verdicts, faults = maker.__name__, Counter[str](), 0, 0
         for _ in range(_OF_EACH):
             example = maker(random_numbers, corpus)
             checked = judged(store, example)
             verdict = checked[0].verdict if len(checked) == 1 else f"{len(checked)} quotations"
             verdicts[verdict] += 1
-            right += verdict == kind
+            right_verdicts += verdict == kind
             faults += any(quotation.is_fault for quotation in checked)
             if show and verdict != kind:
                 print(f"\n--- {kind} ({example.variant}): {verdict}")
@@ -311,7 +317,7 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
                     places = [(p.document_id, p.quote) for p in quotation.places]
                     print(quotation.reason, quotation.differs, quotation.rest, places, sep="\n  ")
         counted = ", ".join(f"{name} {count}" for name, count in verdicts.most_common())
-        lines.append(f"| {kind} | {right} | {faults} | {counted} |")
+        lines.append(f"| {kind} | {right_verdicts} | {faults} | {counted} |")
     return lines
 
 
@@ -370,14 +376,14 @@ def labels(row: dict[str, Any]) -> Iterator[Label]:
 
 def judged_row(store: LocalStore, row: dict[str, Any]) -> Iterator[Judged]:
     """Each label with what the check found there, then what it found where no label is."""
-    text, found = row["text"], check_quotations(store, row["text"]).quotations
-    seen = set[int]()
+    text, quotations = row["text"], check_quotations(store, row["text"]).quotations
+    labelled_starts = set[int]()
     for label in labels(row):
-        here = [q for q in found if label.start <= q.start < label.end]
-        seen |= {quotation.start for quotation in here}
-        yield Judged(text[label.start : label.end], label, here)
-    for quotation in found:
-        if quotation.start not in seen:
+        labelled = [q for q in quotations if label.start <= q.start < label.end]
+        labelled_starts |= {quotation.start for quotation in labelled}
+        yield Judged(text[label.start : label.end], label, labelled)
+    for quotation in quotations:
+        if quotation.start not in labelled_starts:
             label = Label(quotation.start, quotation.end, "none", is_fault=False)
             yield Judged(quotation.text, label, [quotation])
 
@@ -393,17 +399,17 @@ def natural_table(judged: Sequence[Judged]) -> list[str]:
 
 def _row(name: str, pairs: Sequence[tuple[bool, bool]]) -> str:
     """A row of the table, from pairs (whether the check says so, whether the editor does)."""
-    given, wanted = (sum(side) for side in zip(*pairs, strict=True))
-    both = pairs.count((True, True))
-    return f"| {name} | {wanted} | {both} of {given} | {both} of {wanted} |"
+    by_check, by_editor = (sum(side) for side in zip(*pairs, strict=True))
+    agreed = pairs.count((True, True))
+    return f"| {name} | {by_editor} | {agreed} of {by_check} | {agreed} of {by_editor} |"
 
 
 def natural(store: LocalStore, rows: Sequence[dict[str, Any]], show: bool) -> None:
     """Prints the table of each half."""
     for half in ("mend", "report"):
         judged = [item for row in rows if row["half"] == half for item in judged_row(store, row)]
-        right = sum(item.is_right for item in judged)
-        print(f"\n{half}: {right} of {len(judged)} verdicts right")
+        right_verdicts = sum(item.is_right for item in judged)
+        print(f"\n{half}: {right_verdicts} of {len(judged)} verdicts right")
         print("\n".join(natural_table(judged)))
         for item in judged if show else ():
             if not item.is_right:
@@ -437,14 +443,14 @@ def main(data: Path | None, show: bool, seed: int, only: str | None) -> None:
     everything = list({document.id: document for document in documents(data)}.values())
     if only != "made":
         rows = list(json_lines(GOLD / "quotations-natural.jsonl"))
-        named = {document.id: document for document in named_documents(rows, data)}
-        present = [row for row in rows if named.keys() >= set(row["documents"])]
-        with indexed(list(({d.id: d for d in everything} | named).values())) as store:
+        by_id = {document.id: document for document in named_documents(rows, data)}
+        present = [row for row in rows if by_id.keys() >= set(row["documents"])]
+        with indexed(list(({d.id: d for d in everything} | by_id).values())) as store:
             natural(store, present, show)
     if only != "natural":
-        inside = [document for number, document in enumerate(everything) if number % 5]
-        sentences = corpus(inside, everything[::5])
-        with indexed(inside) as store:
+        indexed_documents = [document for number, document in enumerate(everything) if number % 5]
+        sentences = corpus(indexed_documents, everything[::5])
+        with indexed(indexed_documents) as store:
             print(f"{len(sentences.inside)} sentences")
             print("\n".join(measure(store, sentences, show, seed)))
 
