@@ -151,3 +151,46 @@ def test_a_pattern_is_mended(
     assert [expected.conflict] == disputed or not expected.conflict
     if "disagree" in pattern:
         assert not disputed
+
+
+CLUB = {
+    "pottery.md": (
+        "# Pottery course\n\nThe pottery course starts on 12 October at 9:30.\n\n"
+        "It meets in the old dairy, Dyke Road 7. For accidents see Reporting.\n\n"
+        "## Reporting\n\nWrite to the wardens within two days.\n"
+    ),
+    "2024-07-24 club.md": "# The club\n\nThe club discussed the broken kiln. It is old.\n",
+    "september.md": (
+        "---\ndate: 2024-09-11\n---\n\n# The club\n\nThe club discussed the harvest fair.\n"
+    ),
+    "log.md": (
+        "# Log of the board\n\n## 8 March 2024\n\nThe board discussed the tariff for water.\n\n"
+        "## 2 February 2024\n\nThe board discussed the accounts of 2023.\n"
+    ),
+}
+ASKED = [
+    ("When and where does the pottery course start?", ("12 October", "the old dairy")),
+    ("what was discussed on 24 july?", ("the broken kiln",)),
+    ("What did the club discuss on July 24th, 2024?", ("the broken kiln",)),
+    ("What did the club discuss on 11 September?", ("the harvest fair",)),
+    ("What did the board discuss on 2024-02-02?", ("the accounts",)),
+    ("What did the board discuss on 8.3.2024?", ("the tariff",)),
+]
+
+
+@pytest.fixture(scope="module")
+def club(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The answers of the club's documents, by question."""
+    folder = tmp_path_factory.mktemp("club")
+    for name, text in CLUB.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with rag.open(tmp_path_factory.mktemp("clubs") / "index") as index:
+        index.ingest(folder)
+        yield {question: index.engine.ask(question).text or "" for question, _ in ASKED}
+
+
+@pytest.mark.parametrize(("question", "has"), ASKED)
+def test_days_and_places_are_found(
+    club: dict[str, str], question: str, has: tuple[str, ...]
+) -> None:
+    assert all(words in club[question] for words in has), club[question]
