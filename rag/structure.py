@@ -101,8 +101,7 @@ def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
 
 def next_block(blocks: Sequence[Block], index: int) -> int | None:
     """Index of the first block after the one at `index`, with all that it contains."""
-    end = blocks[index].end
-    following = bisect_left(blocks, end, key=_START)
+    following = bisect_left(blocks, blocks[index].end, key=_START)
     return following if following < len(blocks) else None
 
 
@@ -116,17 +115,18 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
     index = enclosing(blocks, offset, "table")
     if index is None:
         return None
-    end = min(bisect_right(blocks, offset + reach, key=_START), len(blocks))
-    begin = max(bisect_right(blocks, offset - reach, key=_START) - 1, index + 1)
-    nearby_blocks = (blocks[i] for i in range(begin, end))
-    rows = tuple(block for block in nearby_blocks if block.kind == "row" and block.parent == index)
+
+    begin = bisect_right(blocks, offset - reach, key=_START) - 1
+    end = bisect_right(blocks, offset + reach, key=_START)
+    nearby = (blocks[i] for i in range(max(begin, index + 1), min(end, len(blocks))))
+    rows = tuple(block for block in nearby if block.kind == "row" and block.parent == index)
     return TableRows(blocks[index], _header(blocks, index), rows)
 
 
 def rows_of(blocks: Sequence[Block], index: int, most: int) -> Iterator[Block]:
     """The first `most` rows of the table at `index`, in order."""
-    for child in islice((i for i in children(blocks, index) if blocks[i].kind == "row"), most):
-        yield blocks[child]
+    rows = (blocks[child] for child in children(blocks, index) if blocks[child].kind == "row")
+    yield from islice(rows, most)
 
 
 def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
@@ -144,6 +144,7 @@ def list_at(document: Document, start: int, end: int) -> list[Offsets]:
     index = _introduced(document, end) if item is None else document.blocks[item].parent
     if index is None:
         return []
+
     offsets = [(item.start, item.end) for item in items(document.blocks, index)]
     return offsets if len(offsets) > 1 else []
 
@@ -158,11 +159,15 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     number = next((n for n, row in enumerate(table.rows) if row.start <= start < row.end), None)
     if number is None or not _is_named(table, table.rows[number]):
         return []
-    first_row, last_row = number, number
+
+    first_row = number
     while first_row > 0 and _is_named(table, table.rows[first_row - 1]):
         first_row -= 1
+
+    last_row = number
     while last_row + 1 < len(table.rows) and _is_named(table, table.rows[last_row + 1]):
         last_row += 1
+
     rows = [(row.start, row.end) for row in table.rows[first_row : last_row + 1]]
     return rows if len(rows) > 1 else []
 
@@ -176,10 +181,15 @@ def lead_in(document: Document, start: int) -> Offsets | None:
     """The last sentence of the paragraph right above the list that begins at `start`; None if
     something else is above it.
     """
-    blocks, index = document.blocks, enclosing(document.blocks, start, "list")
-    if not index or blocks[index - 1].kind != "sentence" or blocks[index - 1].parent < 0:
+    blocks = document.blocks
+    index = enclosing(blocks, start, "list")
+    if not index:
         return None
+
     sentence = blocks[index - 1]
+    if sentence.kind != "sentence" or sentence.parent < 0:
+        return None
+
     paragraph = blocks[sentence.parent]
     if paragraph.kind != "paragraph" or paragraph.parent != blocks[index].parent:
         return None
@@ -237,10 +247,11 @@ def _introduced(document: Document, end: int) -> int | None:
     paragraph = enclosing(document.blocks, end - 1, "paragraph")
     if paragraph is None or document.text[document.blocks[paragraph].end - 1] != ":":
         return None
+
     following = next_block(document.blocks, paragraph)
-    return (
-        following if following is not None and document.blocks[following].kind == "list" else None
-    )
+    if following is None or document.blocks[following].kind != "list":
+        return None
+    return following
 
 
 def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
@@ -253,16 +264,16 @@ def iterate_within(
 ) -> Iterator[Block]:
     """The blocks of `within` but the first `after` ones, one by one."""
     enclosing_blocks = [*_around(blocks, start)][::-1]
-    begin = bisect_right(blocks, start, key=_START)
     places = {-1: -1} | {index: place for place, index in enumerate(enclosing_blocks)}
+
+    begin = bisect_right(blocks, start, key=_START)
     following = range(begin, max(begin, bisect_left(blocks, end, key=_START)))
-    for index in chain(
-        enclosing_blocks[after:], following[max(0, after - len(enclosing_blocks)) :]
-    ):
+    rest = following[max(0, after - len(enclosing_blocks)) :]
+    for index in chain(enclosing_blocks[after:], rest):
         block = blocks[index]
-        parent = block.parent
-        place = parent - begin + len(enclosing_blocks) if parent >= begin else places[parent]
-        yield block._replace(parent=place)
+        is_parent_inside = block.parent >= begin
+        inner_place = block.parent - begin + len(enclosing_blocks)
+        yield block._replace(parent=inner_place if is_parent_inside else places[block.parent])
 
 
 def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
@@ -271,12 +282,14 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
     """
     rows: list[Block] = []
     for row in within(blocks, start, end):
-        row_start = max(start, row.start, start + rows[-1].end if rows else 0)
-        if row.kind in ("row", "header") and row_start < min(row.end, end):
-            cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in row.cells)
-            rows.append(
-                row._replace(start=row_start - start, end=min(row.end, end) - start, cells=cells)
-            )
+        reached = start + rows[-1].end if rows else 0
+        row_start = max(start, row.start, reached)
+        row_end = min(row.end, end)
+        if row.kind not in ("row", "header") or row_start >= row_end:
+            continue
+
+        cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in row.cells)
+        rows.append(row._replace(start=row_start - start, end=row_end - start, cells=cells))
     return tuple(rows)
 
 

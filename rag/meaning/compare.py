@@ -102,14 +102,20 @@ def meaning(text: str, before: str = "", after: str = "", amount: bool = False) 
     """The meaning of words, given the text `before` and `after` them in their sentence. If the
     question asks for an `amount`, a number is not read as a date.
     """
-    words = _LEAD.sub("", text)
-    is_dated = not amount and not after.lstrip().startswith(_ERA)
-    date = only_date(text) if is_dated else None
-    if date and (bound := _DATE_BOUND.search(before)):
+    may_be_date = not amount and not after.lstrip().startswith(_ERA)
+    date = only_date(text) if may_be_date else None
+    bound = _DATE_BOUND.search(before)
+    if date and bound:
         date = date.qualified(bound[1])
-    stated = None if date else _amount(text, before, after)
-    is_denied = is_denied_around(text, before, after)
-    return Meaning(words, _key(words) or text, is_denied, date, stated)
+
+    words = _LEAD.sub("", text)
+    return Meaning(
+        words,
+        key=_key(words) or text,
+        negated=is_denied_around(text, before, after),
+        date=date,
+        quantity=None if date else _amount(text, before, after),
+    )
 
 
 def _key(text: str) -> str:
@@ -121,10 +127,14 @@ def _key(text: str) -> str:
 def _amount(text: str, text_before: str, text_after: str) -> Quantity | None:
     """The quantity with a currency sign or a bound right before it."""
     sign = _MONEY_SIGN.search(text_before)
-    stated = quantity(f"{sign[0].strip()}{text}" if sign else text, text_after)
+    if sign:
+        text = f"{sign[0].strip()}{text}"
+        text_before = text_before[: sign.start()]
+
+    stated = quantity(text, text_after)
     if stated is None or stated.bound:
         return stated
-    return replace(stated, bound=bound_before(text_before[: sign.start()] if sign else text_before))
+    return replace(stated, bound=bound_before(text_before))
 
 
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
@@ -167,15 +177,22 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
     July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20".
     """
     if isinstance(stated, Dated) and isinstance(claimed, Dated):
-        if _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER):
-            return False
-        day, other = stated.plain, claimed.plain
-        if "--" in (day.iso[:2], other.iso[:2]):  # without a year, it is that day of any year
-            return _dates(day, other) is Relation.SAME
-        return day.isos == other.isos or includes(other, day)
+        return _entails_date(stated, claimed)
     if isinstance(stated, Quantity) and isinstance(claimed, Quantity):
         return _is_amount(stated, claimed)
     return compare(stated, claimed) is Relation.SAME
+
+
+def _entails_date(stated: Dated, claimed: Dated) -> bool:
+    if _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER):
+        return False
+
+    day = stated.plain
+    claimed_day = claimed.plain
+    has_no_year = "--" in (day.iso[:2], claimed_day.iso[:2])
+    if has_no_year:  # it is that day of any year
+        return _dates(day, claimed_day) is Relation.SAME
+    return day.isos == claimed_day.isos or includes(claimed_day, day)
 
 
 # Answers
@@ -184,14 +201,17 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
 def _answers(stated: Meaning, rival: Meaning) -> Relation:
     if stated.negated != rival.negated:
         return Relation.CONTRADICTS if stated.key == rival.key else Relation.UNRELATED
+
     if stated.anchor and rival.anchor and stated.anchor != rival.anchor:
         return Relation.COMPATIBLE
+
     if stated.date and rival.date:
         return _dates(stated.date, rival.date)
     if stated.quantity and rival.quantity:
         return _quantities(stated.quantity, rival.quantity)
-    is_plain = not (stated.date or rival.date or stated.quantity or rival.quantity)
-    if is_plain and stated.key == rival.key:
+
+    has_value = stated.date or rival.date or stated.quantity or rival.quantity
+    if not has_value and stated.key == rival.key:
         return Relation.SAME
     return Relation.COMPATIBLE if compatible(stated.key, rival.key) else Relation.UNRELATED
 
@@ -200,26 +220,33 @@ def _answers(stated: Meaning, rival: Meaning) -> Relation:
 
 
 def _dates(stated: Dated, rival: Dated) -> Relation:
-    is_equal = (stated.isos, stated.qualifiers) == (rival.isos, rival.qualifiers)
-    if is_equal or includes(stated, rival) or includes(rival, stated):
+    is_equal = stated.isos == rival.isos and stated.qualifiers == rival.qualifiers
+    if is_equal or _do_overlap(stated, rival):
         return Relation.SAME
-    if len(stated.isos) != 1 or len(rival.isos) != 1 or stated.bounds or rival.bounds:
+
+    are_single = len(stated.isos) == len(rival.isos) == 1
+    if not are_single or stated.bounds or rival.bounds:
         return Relation.COMPATIBLE
-    lacks_year = stated.iso.startswith("--") != rival.iso.startswith("--")
-    if lacks_year and {stated.precision, rival.precision} & {"year", "decade"}:
+
+    does_one_lack_year = stated.iso.startswith("--") != rival.iso.startswith("--")
+    if does_one_lack_year and {stated.precision, rival.precision} & {"year", "decade"}:
         return Relation.COMPATIBLE  # "1955" and "October"
-    stated, rival = stated.plain, rival.plain
-    overlap = includes(stated, rival) or includes(rival, stated)
-    return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
+
+    if _do_overlap(stated.plain, rival.plain):
+        return Relation.COMPATIBLE
+    return Relation.CONTRADICTS
+
+
+def _do_overlap(stated: Dated, rival: Dated) -> bool:
+    return includes(stated, rival) or includes(rival, stated)
 
 
 def _are_opposed(
     bounds: Set[str], rival_bounds: Set[str], lowering: Set[str], raising: Set[str]
 ) -> bool:
-    return bool(
-        (bounds & lowering and rival_bounds & raising)
-        or (bounds & raising and rival_bounds & lowering)
-    )
+    is_lower = bounds & lowering and rival_bounds & raising
+    is_higher = bounds & raising and rival_bounds & lowering
+    return bool(is_lower or is_higher)
 
 
 # Quantities
@@ -231,22 +258,27 @@ def _quantities(stated: Quantity, rival: Quantity) -> Relation:
         return Relation.UNRELATED
 
     (least, greatest), (rival_least, rival_greatest) = ranges
+    is_near_below = _is_near(least, rival_least, stated, rival)
+    is_near_above = _is_near(greatest, rival_greatest, stated, rival)
+    if not is_near_below or not is_near_above:
+        do_overlap = least <= rival_greatest and rival_least <= greatest
+        if do_overlap or _is_bounded(stated, least, rival, rival_least):
+            return Relation.COMPATIBLE
+        return Relation.CONTRADICTS
 
-    if not _is_near(least, rival_least, stated, rival) or not _is_near(
-        greatest, rival_greatest, stated, rival
-    ):
-        overlap = least <= rival_greatest and rival_least <= greatest
-        may_both = overlap or _is_bounded(stated, least, rival, rival_least)
-        return Relation.COMPATIBLE if may_both else Relation.CONTRADICTS
-
-    strict = {stated.bound, rival.bound} - {"", "about"}
-    is_counted = stated.kind == rival.kind == "number"  # "19,000" and "19,000 centrifuges"
-    is_bare = (stated.unit is None) != (rival.unit is None) and not is_counted
-    if (strict and stated.bound != rival.bound) or is_bare or stated.per != rival.per:
+    has_strict_bound = bool({stated.bound, rival.bound} - {"", "about"})
+    if has_strict_bound and stated.bound != rival.bound:
         return Relation.COMPATIBLE
 
-    words = {frozenset(normalize(amount.rest).split()) for amount in (stated, rival)}
-    return Relation.SAME if len(words) == 1 or frozenset() in words else Relation.COMPATIBLE
+    are_counts = stated.kind == rival.kind == "number"  # "19,000" and "19,000 centrifuges"
+    does_one_lack_unit = (stated.unit is None) != (rival.unit is None)
+    if (does_one_lack_unit and not are_counts) or stated.per != rival.per:
+        return Relation.COMPATIBLE
+
+    words = frozenset(normalize(stated.rest).split())
+    rival_words = frozenset(normalize(rival.rest).split())
+    is_same_thing = words == rival_words or not words or not rival_words
+    return Relation.SAME if is_same_thing else Relation.COMPATIBLE
 
 
 _Range = tuple[float, float]
@@ -256,20 +288,33 @@ def _in_one_unit(stated: Quantity, rival: Quantity) -> tuple[_Range, _Range] | N
     """Both as (least, greatest): in the base unit of their dimension if both have a unit; None if
     their units measure different things.
     """
-    if stated.unit is None or rival.unit is None or {stated.unit, rival.unit} == {"GBP", "pound"}:
+    has_unit = stated.unit is not None and rival.unit is not None
+    are_pounds = {stated.unit, rival.unit} == {"GBP", "pound"}
+    if not has_unit or are_pounds:
         return _range(stated), _range(rival)
-    (least, unit), (rival_least, other_unit) = (
-        base(a.number, a.unit, a.kind) for a in (stated, rival)
-    )
+
+    converted, unit = _converted(stated)
+    rival_converted, rival_unit = _converted(rival)
     # one may be more specific: "member", "permanent member"
-    if not (f" {unit}".endswith(f" {other_unit}") or f" {other_unit}".endswith(f" {unit}")):
+    is_specific = f" {unit}".endswith(f" {rival_unit}")
+    is_rival_specific = f" {rival_unit}".endswith(f" {unit}")
+    if not is_specific and not is_rival_specific:
         return None
-    greatest, rival_greatest = (base(_range(a)[1], a.unit, a.kind)[0] for a in (stated, rival))
-    return (least, greatest), (rival_least, rival_greatest)
+    return converted, rival_converted
+
+
+def _converted(amount: Quantity) -> tuple[_Range, str | None]:
+    """The range in the base unit of its dimension, and the name of that unit."""
+    least, greatest = _range(amount)
+    converted, unit = base(least, amount.unit, amount.kind)
+    converted_greatest, _ = base(greatest, amount.unit, amount.kind)
+    return (converted, converted_greatest), unit
 
 
 def _range(amount: Quantity) -> _Range:
-    return amount.number, amount.number if amount.upper is None else amount.upper
+    """(least, greatest)"""
+    greatest = amount.number if amount.upper is None else amount.upper
+    return amount.number, greatest
 
 
 def _is_near(amount: float, other_amount: float, stated: Quantity, rival: Quantity) -> bool:
@@ -285,11 +330,16 @@ def _is_near(amount: float, other_amount: float, stated: Quantity, rival: Quanti
 
 def _is_bounded(stated: Quantity, least: float, rival: Quantity, rival_least: float) -> bool:
     """Whether values such as "more than 100" and "150" can both be true."""
-    return any(
-        (a.bound in _UP and (x <= y or b.bound in _UP))
-        or (a.bound in _DOWN and (x >= y or b.bound in _DOWN))
-        for a, x, b, y in ((stated, least, rival, rival_least), (rival, rival_least, stated, least))
-    )
+    if stated.bound in _UP:
+        may_reach = least <= rival_least or rival.bound in _UP
+    else:
+        may_reach = stated.bound in _DOWN and (least >= rival_least or rival.bound in _DOWN)
+
+    if rival.bound in _UP:
+        may_be_reached = rival_least <= least or stated.bound in _UP
+    else:
+        may_be_reached = rival.bound in _DOWN and (rival_least >= least or stated.bound in _DOWN)
+    return may_reach or may_be_reached
 
 
 def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
@@ -307,14 +357,17 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     if ranges is None:
         return False
 
-    (stated_least, _), (claimed_least, _) = ranges
-    is_open = claimed.bound in _UP | _DOWN and stated.bound not in _UP | _DOWN
-    if is_open and (
-        stated_least > claimed_least if claimed.bound in _UP else stated_least < claimed_least
-    ):
+    (least, greatest), (claimed_least, claimed_greatest) = ranges
+    is_exact = stated.bound not in _UP | _DOWN
+    if is_exact and claimed.bound in _UP and least > claimed_least:
+        return True
+    if is_exact and claimed.bound in _DOWN and least < claimed_least:
         return True
 
-    tolerance = _CONVERTED if stated.unit != claimed.unit else 1e-9
-    tolerance = _APPROXIMATE if "about" in (stated.bound, claimed.bound) else tolerance
-
-    return all(math.isclose(*ends, rel_tol=tolerance) for ends in zip(*ranges, strict=True))
+    tolerance = 1e-9
+    if "about" in (stated.bound, claimed.bound):
+        tolerance = _APPROXIMATE
+    elif stated.unit != claimed.unit:
+        tolerance = _CONVERTED
+    is_least_near = math.isclose(least, claimed_least, rel_tol=tolerance)
+    return is_least_near and math.isclose(greatest, claimed_greatest, rel_tol=tolerance)
