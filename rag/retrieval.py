@@ -307,6 +307,8 @@ class Retriever:
         if asked:
             by_day |= dict.fromkeys(self._by_metadata(asked, filter), "document")
 
+        if len(by_day) > _FEW:
+            by_day = {}
         if len(by_identifier | by_day.keys()) > _FEW:
             return NamedDocuments()
         return NamedDocuments(frozenset(by_identifier), by_day, asked)

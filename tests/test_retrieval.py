@@ -149,6 +149,15 @@ def _minutes(day: int, stated: str) -> Document:
     )
 
 
+def test_a_day_of_many_documents_names_none_of_them(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    add(store, *(document("Text.", f"RFC 9{n:03}.txt", date="2024-07-24") for n in range(20)))
+    retriever = Retriever(Settings(), store, BagOfWordsEmbedder())
+    named = retriever.named("What did RFC 9007 say on 24 July 2024?", None)
+    assert named.ids == ["RFC 9007.txt"]
+    assert not retriever.named("What was said on 24 July 2024?", None).ids
+
+
 def test_sections_of_other_days_are_not_of_the_named_one() -> None:
     log = NamedDocuments(by_day={"log": "section"}, days={"2024-05-03": "3 May 2024"})
     passage = Passage("log", 0, 5, "Fence", "Log", ("Log", "8 March 2024"))
