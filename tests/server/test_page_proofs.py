@@ -95,15 +95,17 @@ def test_an_answer_of_an_earlier_visit_is_proved_if_it_is_the_same(
             assert "receipt" not in json.dumps(thread), "it names documents that may be deleted"
 
 
+@pytest.mark.parametrize("width", [1280, 390])
 def test_a_grid_is_saved_with_its_proof_and_its_quotes_are_checked(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, width: int
 ) -> None:
     with serving(tmp_path / "index") as client:
         put_text(client, "oak.md", "# Oak\n\nThe lease ends in 2027. The tenant is Ada Lovelace.")
         wait(client, client.post("/v1/grids", json=GRID))
-        with visit(browser, client, path="/#grid=leases") as watched:
+        with visit(browser, client, width, path="/#grid=leases") as watched:
             page = watched.page
             page.get_by_text("Save as", exact=True).click()
+            expect(button(page, "Bundle with its proof")).to_be_in_viewport(ratio=1)
             with page.expect_download() as saved:
                 button(page, "Bundle with its proof").click()
             assert saved.value.suggested_filename == "leases.zip"

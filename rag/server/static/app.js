@@ -445,6 +445,12 @@ $('recent-search').addEventListener('input', () => later(async () => { await loa
 addEventListener('hashchange', follow);
 addEventListener('keydown', press);
 addEventListener('click', event => closeMenu(event.target));
+addEventListener('toggle', ({ target }) => {  // a menu opens to the left, where there is room
+  if (!target.matches?.('.menu[open]')) return;
+  const items = target.querySelector('.menu-items');
+  items.classList.remove('rightward');
+  items.classList.toggle('rightward', items.getBoundingClientRect().left < 0);
+}, true);
 watchDrops();
 $('question').focus({ preventScroll: true });
 const askingHint = $('asking-hint').textContent;
