@@ -29,9 +29,9 @@ def acquire_lock(lock: BaseFileLock, timeout: float) -> None:
     """
     path = Path(lock.lock_file)
     folder = path.parent
-    before = folder.stat()
+    folder_state = folder.stat()
     lock.acquire(timeout=timeout)
-    if os.path.samestat(before, folder.stat()):
+    if os.path.samestat(folder_state, folder.stat()):
         return
     lock.release()
     path.unlink(missing_ok=True)

@@ -147,7 +147,7 @@ def _packed(blocks: Sequence[Block]) -> bytes:
     numbers: list[Iterable[int]] = [
         [_CODES[block.kind] for block in blocks],
         [block.level for block in blocks],
-        [start - before for before, start in pairwise([0, *starts])],
+        [start - previous for previous, start in pairwise([0, *starts])],
         [block.end - block.start for block in blocks],
         [index - block.parent for index, block in enumerate(blocks)],
         [len(block.cells) for block in blocks],
@@ -169,7 +169,7 @@ def _packed(blocks: Sequence[Block]) -> bytes:
 def _column(numbers: Iterable[int]) -> bytes:
     """The numbers after the code of their width and their count."""
     values = array("I", numbers)
-    code = next(code for code, above in _WIDTHS if not values or max(values) < above)
+    code = next(code for code, limit in _WIDTHS if not values or max(values) < limit)
     return code.encode() + array("I", [len(values)]).tobytes() + array(code, values).tobytes()
 
 

@@ -112,8 +112,8 @@ class NamedDocuments:
 
 def _days_above(passage: Passage) -> frozenset[str]:
     """The days in the nearest heading that has one, or else in the title."""
-    above = (named_days(name) for name in (*reversed(passage.headings), passage.title))
-    return next(filter(None, above), frozenset())
+    days_by_heading = (named_days(name) for name in (*reversed(passage.headings), passage.title))
+    return next(filter(None, days_by_heading), frozenset())
 
 
 def _dated(passage: Passage, day: str) -> Dated | None:
@@ -202,12 +202,12 @@ class Retriever:
         """One attempt to retrieve. Returns [] if the index changed meanwhile; with `changing`,
         returns the passages that are still valid instead.
         """
-        before = self.store.stats().generation
+        generation_before = self.store.stats().generation
         hits = [self._preferred_hits(query, vector) for query, vector in embedded]
         ids = {hit.passage.document_id for query_hits in hits for hit in query_hits}
         documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
         generation = self.store.stats().generation
-        changed = generation != before
+        changed = generation != generation_before
         if changed and not changing:
             return []
         return [

@@ -199,24 +199,24 @@ def _pieces(
 ) -> list[Piece]:
     """The places as quotes, within their sentences if they `are_inside` of these."""
     pieces: list[Piece] = []
-    before: Place | None = None
+    previous: Place | None = None
     for place in places:
         document = documents[place.document_id]
         adjacent = (
-            before is not None
-            and before.document_id == place.document_id
-            and not document.text[before.end : place.start].strip()
+            previous is not None
+            and previous.document_id == place.document_id
+            and not document.text[previous.end : place.start].strip()
         )
         sentence = sentence_around(document.blocks, place.start, place.end) if are_inside else None
         pieces.append(
             Piece(
                 quoted(document, place.start, place.end, sentence),
-                gap=before is not None and not adjacent,
+                gap=previous is not None and not adjacent,
                 heading=place.heading,
                 label=place.label,
             )
         )
-        before = place
+        previous = place
     return pieces
 
 

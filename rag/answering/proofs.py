@@ -136,8 +136,8 @@ def _completed(document: Document, sentence: Offsets) -> Proof:
     start, _ = sentence
     items = list_at(document, *sentence)
     lead = lead_in(document, items[0][0]) if items and items[0][0] <= start else None
-    before = [lead] if lead else _question_before(document, start)
-    return tuple(Place(document.id, *place) for place in (*before, sentence))
+    introduction = [lead] if lead else _question_before(document, start)
+    return tuple(Place(document.id, *place) for place in (*introduction, sentence))
 
 
 def _question_before(document: Document, start: int) -> list[Offsets]:

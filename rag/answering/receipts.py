@@ -150,9 +150,9 @@ def replay(ask: Callable[..., Answer], recorded: Receipt) -> Replay:
 def changes(recorded: Receipt, today: Receipt) -> Iterable[str]:
     """The differences between two receipts that affect an answer, in words."""
     for name in ("embedder", "reader", "calibration"):
-        before, after = getattr(recorded, name), getattr(today, name)
-        if before != after:
-            yield f"{name}: {before[:12]}… then, {after[:12]}… now"
+        recorded_value, current_value = getattr(recorded, name), getattr(today, name)
+        if recorded_value != current_value:
+            yield f"{name}: {recorded_value[:12]}… then, {current_value[:12]}… now"
     for name in sorted(recorded.settings.keys() | today.settings.keys()):
         if recorded.settings.get(name) != today.settings.get(name):
             yield (

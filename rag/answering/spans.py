@@ -208,10 +208,10 @@ def value(mention: Mention, document: Document) -> Value | None:
     relative dates.
     """
     text = mention.span.text
-    after = mention.sentence_text[mention.span.end - mention.sentence[0] :]
-    if _ANCHORED.search(f"{text} {after[:12]}"):
-        return None if dates(text) else _date(mention, after, document)
-    return _number(mention, document) or _date(mention, after, document)
+    text_after = mention.sentence_text[mention.span.end - mention.sentence[0] :]
+    if _ANCHORED.search(f"{text} {text_after[:12]}"):
+        return None if dates(text) else _date(mention, text_after, document)
+    return _number(mention, document) or _date(mention, text_after, document)
 
 
 def _is_in_row(mention: Mention, document: Document) -> bool:
@@ -220,21 +220,23 @@ def _is_in_row(mention: Mention, document: Document) -> bool:
     return row is not None and len(row.cells) > 1
 
 
-def _date(mention: Mention, after: str, document: Document) -> Value | None:
+def _date(mention: Mention, text_after: str, document: Document) -> Value | None:
     text = mention.span.text
-    gap = len(after) - len(after.lstrip(", "))
-    year = YEARS.match(after, gap) if gap else None  # the rest of a date that an answer left out
+    gap = len(text_after) - len(text_after.lstrip(", "))
+    year = (
+        YEARS.match(text_after, gap) if gap else None
+    )  # the rest of a date that an answer left out
 
-    dated = (year and only_date(text + after[: year.end()])) or only_date(text)
+    dated = (year and only_date(text + text_after[: year.end()])) or only_date(text)
     if dated:
         bound = " ".join(sorted(dated.qualifiers))
         return Value("date", text, iso=dated.iso, precision=dated.precision, bound=bound)
 
-    before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
+    text_before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
     day = document_date(document.metadata, document.text)
 
     is_in_row = _is_in_row(mention, document)
-    resolved = resolve(text, before, day, after, is_in_row) if day else None
+    resolved = resolve(text, text_before, day, text_after, is_in_row) if day else None
     if resolved:
         return Value(
             "date",

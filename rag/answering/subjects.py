@@ -64,11 +64,11 @@ def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
     means = np.stack(rows)
     total = Counter(phrase for counts in phrases for phrase in counts)
 
-    alone = [[row] for row in range(len(rows))]
+    single_rows = [[row] for row in range(len(rows))]
     count = min(_MOST, len(rows) // _PER_GROUP)
 
     names: dict[str, str] = {}
-    for group in alone if len(rows) <= _MOST else _groups(means, count):
+    for group in single_rows if len(rows) <= _MOST else _groups(means, count):
         phrase = _name(group, phrases, total)
         middle = group[int(np.argmax(means[group] @ means[group].mean(axis=0)))]
         name = wording[phrase].most_common(1)[0][0] if phrase else titles[middle]

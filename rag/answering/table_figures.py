@@ -537,8 +537,8 @@ def lines_near(
         for document in documents
         if any(block.kind == "table" for block in document.blocks)
     ]
-    nearest = sorted(with_tables, key=missing_names)[:_MOST_DOCUMENTS]
-    return [line for document in nearest for line in matcher.lines_of(document)]
+    best_documents = sorted(with_tables, key=missing_names)[:_MOST_DOCUMENTS]
+    return [line for document in best_documents for line in matcher.lines_of(document)]
 
 
 def _meant_line(
@@ -549,8 +549,8 @@ def _meant_line(
         return None
 
     probabilities = matcher.rows.probabilities(matcher.features(question, phrase, lines))
-    likeliest = lines[max(range(len(lines)), key=probabilities.__getitem__)]
-    key = figure_key(likeliest, question)
+    winner = lines[max(range(len(lines)), key=probabilities.__getitem__)]
+    key = figure_key(winner, question)
     probability = sum(
         line_probability
         for line, line_probability in zip(lines, probabilities, strict=True)
@@ -558,9 +558,9 @@ def _meant_line(
     )
 
     least = _LEAST_OF_OPERAND if question.operation else _LEAST_PROBABILITY
-    if probability < least or is_foreign(question, likeliest):
+    if probability < least or is_foreign(question, winner):
         return None
-    return likeliest, probability
+    return winner, probability
 
 
 def _figure(
@@ -683,9 +683,9 @@ def _extreme(
 
     features = matcher.group_features(question, question.measures[0], groups)
     probabilities = matcher.groups.probabilities(features)
-    likeliest = max(range(len(groups)), key=probabilities.__getitem__)
-    group = groups[likeliest]
-    probability = probabilities[likeliest]
+    winner = max(range(len(groups)), key=probabilities.__getitem__)
+    group = groups[winner]
+    probability = probabilities[winner]
     item = extreme_item(group, question.operation)
     if item is None or probability < _LEAST_OF_GROUP or is_foreign_group(question, group):
         return None

@@ -191,7 +191,7 @@ def _steps(words: Sequence[Token], document_words: Sequence[Token]) -> list[_Ste
 def _core(steps: Sequence[_Step]) -> Sequence[_Step]:
     """The run of steps with the most equal words, less half of the words that it leaves out."""
     run, most = slice(0, 0), 0.0
-    first, total = 0, 0.0
+    begin, total = 0, 0.0
     for number, step in enumerate(steps):
         if step.kind == "equal":
             total += step.end - step.start
@@ -199,9 +199,9 @@ def _core(steps: Sequence[_Step]) -> Sequence[_Step]:
             total -= 0.5 * (step.document_end - step.document_start)
 
         if total <= 0:
-            first, total = number + 1, 0.0
+            begin, total = number + 1, 0.0
         elif total > most:
-            run, most = slice(first, number + 1), total
+            run, most = slice(begin, number + 1), total
     return steps[run]
 
 
@@ -228,13 +228,15 @@ def _weight_in_common(
     """The weight of the quotation's words that a step leaves as they are, or of which it changes
     only the ending.
     """
-    own = words[step.start : step.end]
+    quoted_words = words[step.start : step.end]
     theirs = document_words[step.document_start : step.document_end]
     if step.kind == "equal":
-        return _weight(own)
-    if len(own) != len(theirs):
+        return _weight(quoted_words)
+    if len(quoted_words) != len(theirs):
         return 0.0
-    return _weight([word for word, other in zip(own, theirs, strict=True) if _alike(word, other)])
+    return _weight(
+        [word for word, other in zip(quoted_words, theirs, strict=True) if _alike(word, other)]
+    )
 
 
 def _alike(word: Token, other: Token) -> bool:

@@ -40,8 +40,8 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _label_in_place(match: re.Match[str]) -> str:
-    before = " " * (match.start(1) - match.start())
-    return f"{before}{match[1]}".ljust(len(match[0]))
+    padding = " " * (match.start(1) - match.start())
+    return f"{padding}{match[1]}".ljust(len(match[0]))
 
 
 def end_with_marks(text: str, end: int, limit: int) -> int:

@@ -91,9 +91,13 @@ def _goes_on(text: str, quotation: CheckedQuotation, following: CheckedQuotation
     has_ended = quotation.text[-1:] in ".!?" or _SENTENCE_END.search(between)
     if has_ended or not quotation.rest or following.verdict not in ("exact", "cut"):
         return False
-    place, after = quotation.places[0], following.places[0]
-    skipped = place.sentence[place.end - place.sentence_start : after.start - place.sentence_start]
-    is_next = place.document_id == after.document_id and 0 <= after.start - place.end <= _APART
+    place, next_place = quotation.places[0], following.places[0]
+    skipped = place.sentence[
+        place.end - place.sentence_start : next_place.start - place.sentence_start
+    ]
+    is_next = (
+        place.document_id == next_place.document_id and 0 <= next_place.start - place.end <= _APART
+    )
     return is_next and not WORD.search(skipped)
 
 

@@ -153,8 +153,8 @@ def judge(
     supports = [(item, "supports") for item in supporting]
     contradicts = [(item, "contradicts") for item in contradicting]
     contradicts_first = verdict == "contradicted"
-    shown = [*contradicts, *supports] if contradicts_first else [*supports, *contradicts]
-    shown = shown[:_SHOWN] or [(supporter, "near")]
+    ordered = [*contradicts, *supports] if contradicts_first else [*supports, *contradicts]
+    ordered = ordered[:_SHOWN] or [(supporter, "near")]
 
     is_by_cited = any(item.document_id in cited for item in supporting)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
@@ -164,7 +164,7 @@ def judge(
         confidence=confidence,
         supported=supporter.supported,
         contradicted=max(item.contradicted for item in scored),
-        evidence=tuple(_evidence(item, says, documents) for item, says in shown),
+        evidence=tuple(_evidence(item, says, documents) for item, says in ordered),
         wrong_citation=is_wrong,
         is_conditional=verdict == "partly" and supporter.is_conditional,
     )

@@ -364,17 +364,17 @@ def delete_command(settings: Settings, documents: tuple[str, ...]) -> None:
 
 
 def _proof(receipt: DeletionReceipt, quotes: Mapping[str, int]) -> Iterator[str]:
-    before, after = receipt.before, receipt.after
+    footprint, footprint_after = receipt.before, receipt.after
     counts = [
-        f"{words} {getattr(before, name)} -> {getattr(after, name)}"
+        f"{words} {getattr(footprint, name)} -> {getattr(footprint_after, name)}"
         for name, words in _PARTS.items()
-        if getattr(before, name) or name not in ("originals", "cells")
+        if getattr(footprint, name) or name not in ("originals", "cells")
     ]
     yield f"deleted {clean(receipt.document)}"
-    yield f"  {', '.join(counts)}; log {after.log_bytes} bytes"
+    yield f"  {', '.join(counts)}; log {footprint_after.log_bytes} bytes"
     yield f"  {receipt.searches} searches for its passages: {receipt.found} still find it"
-    if after.unmerged:
-        words = f"words of {after.unmerged} deleted passages"
+    if footprint_after.unmerged:
+        words = f"words of {footprint_after.unmerged} deleted passages"
         yield f"  {words} remain in full-text files until the next merges"
     if ratings := quotes.get("ratings"):
         yield f"  {ratings} ratings that quoted it are deleted"

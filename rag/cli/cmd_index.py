@@ -107,20 +107,22 @@ def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
 
 def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
     try:
-        before = examine(settings)
-        if any(finding.derived and not finding.ok for finding in before):
+        findings = examine(settings)
+        if any(finding.derived and not finding.ok for finding in findings):
             build.store(settings, any_embedder=True).close()
-        documents = sorted({document_id for finding in before for document_id in finding.documents})
+        documents = sorted(
+            {document_id for finding in findings for document_id in finding.documents}
+        )
         if repair and documents:
             _repair(settings, documents)
-        after = before if all(finding.ok for finding in before) else examine(settings)
+        findings_after = findings if all(finding.ok for finding in findings) else examine(settings)
     except AbsentError:  # reported by the check "index opens"
         return []
     except RagError as error:
         return [DoctorCheck("index", False, error.message, error.hint)]
-    was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
+    was_wrong = {finding.name: finding.detail for finding in findings if not finding.ok}
     checks = []
-    for finding in after:
+    for finding in findings_after:
         mended = finding.ok and finding.name in was_wrong
         detail = f"repaired; before: {was_wrong[finding.name]}" if mended else finding.detail
         fix = "" if finding.ok else finding.fix

@@ -60,14 +60,18 @@ def reader_command(
         train(_recipe(SetsRecipe, recipe, init), data, out)
     else:
         user_recipe = _recipe(OwnRecipe, recipe, init)
-        before, after = fine_tune(
+        initial_scores, final_scores = fine_tune(
             user_recipe,
             data,
             corpus,
             out,
             lambda name: build.reader(replace(settings, reader=name)),
         )
-        scores = {"before": before, "after": after} if before else {"after": after}
+        scores = (
+            {"before": initial_scores, "after": final_scores}
+            if initial_scores
+            else {"after": final_scores}
+        )
     lines = [
         f"{name:7} EM {measured.em:5.1f}  F1 {measured.f1:5.1f}  F1 at the best refusal threshold "
         f"{measured.best_f1:5.1f}  "

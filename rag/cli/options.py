@@ -161,19 +161,19 @@ def with_json_fields(
     if "--json" not in arguments[:end]:
         return arguments
     place = arguments.index("--json")
-    before, after = arguments[:place], arguments[place + 2 :]
+    arguments_before, arguments_after = arguments[:place], arguments[place + 2 :]
     word = arguments[place + 1] if place + 1 < end else ""
-    without_fields = [*before, "--json=", *arguments[place + 1 :]]
+    without_fields = [*arguments_before, "--json=", *arguments[place + 1 :]]
     if not _FIELDS.fullmatch(word):
         return without_fields
-    others = values([*before, *after])
+    others = values([*arguments_before, *arguments_after])
     is_field = (
         "," in word
         or (takes is not None and len(others) >= takes)
-        or bool(values(before))
+        or bool(values(arguments_before))
         or any(" " in other for other in others)
     )
-    return [*before, f"--json={word}", *after] if is_field else without_fields
+    return [*arguments_before, f"--json={word}", *arguments_after] if is_field else without_fields
 
 
 class _Command(click.Command):

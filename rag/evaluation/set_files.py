@@ -86,13 +86,13 @@ def _row(place: str, line: str, kind: type[Row], hint: str) -> Row:
 
 def _in_words(error: Any, kind: type[BaseModel]) -> str:
     """The first problem of a row."""
-    *above, key = error["loc"] or (None,)
+    *outer_keys, key = error["loc"] or (None,)
     problem = error["type"]
     if problem == "missing":
-        return f"{_name(above)} has no {key!r}"
+        return f"{_name(outer_keys)} has no {key!r}"
     if problem == "extra_forbidden":
-        known_fields = "" if above else f" (known: {', '.join(kind.model_fields)})"
-        return f"{_name(above)} has an unknown field {key!r}{known_fields}"
+        known_fields = "" if outer_keys else f" (known: {', '.join(kind.model_fields)})"
+        return f"{_name(outer_keys)} has an unknown field {key!r}{known_fields}"
     name = _name(error["loc"])
     if problem == "literal_error":
         expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
@@ -107,5 +107,5 @@ def _name(place: Any) -> str:
     """Name of a place: 'form', item 2 of 'items', item 1 of item 2 of 'items', or "it"."""
     if not place:
         return "it"
-    *above, key = place
-    return f"item {key + 1} of {_name(above)}" if isinstance(key, int) else repr(key)
+    *outer_keys, key = place
+    return f"item {key + 1} of {_name(outer_keys)}" if isinstance(key, int) else repr(key)

@@ -52,9 +52,9 @@ class DeletionReceipt:
     @property
     def complete(self) -> bool:
         """Whether no part of the index holds the document and no search finds it."""
-        after = self.after
-        remaining = (after.documents, after.passages, after.vectors, after.words)
-        return not (any(remaining) or after.originals or after.cells or self.found)
+        footprint = self.after
+        remaining = (footprint.documents, footprint.passages, footprint.vectors, footprint.words)
+        return not (any(remaining) or footprint.originals or footprint.cells or self.found)
 
 
 def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> list[DeletionReceipt]:

@@ -68,13 +68,13 @@ class Stamps:
     def digest(self, path: Path) -> str:
         """SHA-256 of the file in hex, computed only if its status has changed; "" if unreadable."""
         try:
-            before = stamp(path)
+            stamp_before = stamp(path)
             saved = self._digests.get(str(path))
-            if before and saved and saved[0] == before:
+            if stamp_before and saved and saved[0] == stamp_before:
                 return saved[1]
             digest = sha256_file(path)
-            if before and stamp(path) == before:
-                self._digests[str(path)] = (before, digest)
+            if stamp_before and stamp(path) == stamp_before:
+                self._digests[str(path)] = (stamp_before, digest)
                 self._changed = True
         except OSError:
             return ""

@@ -187,8 +187,10 @@ class IngestProgress:
         if passages := self._passages + self._embedded:
             parts.append(f"{passages:,} passages embedded")
         parts.append(self._stage())
-        left = self.seconds_left()
-        return ", ".join([*parts, f"about {_rounded(left)} left"] if left is not None else parts)
+        seconds_left = self.seconds_left()
+        return ", ".join(
+            [*parts, f"about {_rounded(seconds_left)} left"] if seconds_left is not None else parts
+        )
 
     def _stage(self) -> str:
         if self._to_embed:

@@ -74,7 +74,9 @@ def _cleaned(results: Sequence[Result], furniture_of: Known) -> Iterator[Result]
     if known := repeated.union(furniture_of.get(str(folder), ())):
         furniture_of[str(folder)] = sorted(known)
 
-    furniture = known.union(*(furniture_of.get(str(above), ()) for above in folder.parents))
+    furniture = known.union(
+        *(furniture_of.get(str(folder_above), ()) for folder_above in folder.parents)
+    )
 
     for job, loaded in results:
         if furniture and isinstance(loaded, Loaded):

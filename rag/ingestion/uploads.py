@@ -207,8 +207,10 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         added = put(store, prepared.changed).ids
 
         digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in added}
-        before = {d.id: d.container_sha256 for d in stored.values()}
-        if changed := {name: digest for name, digest in digests.items() if before[name] != digest}:
+        digests_before = {d.id: d.container_sha256 for d in stored.values()}
+        if changed := {
+            name: digest for name, digest in digests.items() if digests_before[name] != digest
+        }:
             store.update_digests(changed)
 
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
@@ -244,10 +246,10 @@ def _removed(store: Store, prepared: Prepared) -> list[str]:
     sources |= {f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped}
     as_document = store.document(upload.name)
     parts = [as_document] if as_document and as_document.source == upload.source else []
-    after = prefix = f"{upload.name}/"
-    while page := [d for d in store.documents(after, _PAGE) if d.id.startswith(prefix)]:
+    last_id = prefix = f"{upload.name}/"
+    while page := [d for d in store.documents(last_id, _PAGE) if d.id.startswith(prefix)]:
         parts += [d for d in page if d.source.startswith(upload.source + MEMBER_SEPARATOR)]
-        after = page[-1].id
+        last_id = page[-1].id
     return [document.id for document in parts if document.source not in sources]
 
 

@@ -94,9 +94,11 @@ class WebIngest:
         return replace(page, url=url)
 
     def _take(self, page: WebPage, stored: dict[str, Document]) -> None:
-        before = stored.get(page.url)
-        if before and (not page.changed or before.sha256 == hashlib.sha256(page.body).hexdigest()):
-            self.report.unchanged.append(before.id)
+        stored_page = stored.get(page.url)
+        if stored_page and (
+            not page.changed or stored_page.sha256 == hashlib.sha256(page.body).hexdigest()
+        ):
+            self.report.unchanged.append(stored_page.id)
             return
         try:
             document = self._document(page)
@@ -106,7 +108,7 @@ class WebIngest:
         report = index([document], self.store, self.embedder, self.passage_tokens)
         self.report.skipped += [(page.url, str(error)) for _, error in report.refused]
         self.report.passages += report.passages
-        (self.report.updated if before else self.report.added).extend(report.ids)
+        (self.report.updated if stored_page else self.report.added).extend(report.ids)
 
     def _document(self, page: WebPage) -> Document:
         loaded = self.read(_name(page), page.body)

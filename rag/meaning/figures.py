@@ -135,8 +135,8 @@ def _dates(text: str) -> Iterator[tuple[int, int, Figure]]:
         dated = only_date(words)
         if dated is None or precision == "decade":
             continue
-        after = text[end : end + _UNIT_WITHIN]
-        amount = quantity(words, after) if precision == "year" else None
+        text_after = text[end : end + _UNIT_WITHIN]
+        amount = quantity(words, text_after) if precision == "year" else None
         if bound := DATE_BOUND.search(text[:start]):
             dated, words = dated.qualified(bound[1]), text[bound.start() : end]
         in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
@@ -147,8 +147,8 @@ def _dates(text: str) -> Iterator[tuple[int, int, Figure]]:
 
 def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
     for match in _NUMBER.finditer(text):
-        after = text[match.end() :]
-        amount = quantity(match[0], after)
+        text_after = text[match.end() :]
+        amount = quantity(match[0], text_after)
 
         bound = bound_before(text[: match.start()])
 
@@ -166,7 +166,7 @@ def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
         if match["number"].isdigit() and len(match["number"]) > 4:  # it may have been words
             written = written.replace(match["number"], f"{number:,.0f}")
 
-        unit = _UNIT.match(after) if has_unit else None
+        unit = _UNIT.match(text_after) if has_unit else None
         words = f"{written}{unit[0] if unit else ''}"
         yield match.start(), match.end(), Figure(words, None, amount, None, (number,))
 

@@ -139,20 +139,20 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
         return True
     if _ITEM_NUMBER.match(text, start, match.start()):
         return False
-    before = _LAST_WORD.search(text, max(start, match.start() - 24), match.start())
-    return not before or _can_end(before.group(), next_word)
+    previous_word = _LAST_WORD.search(text, max(start, match.start() - 24), match.start())
+    return not previous_word or _can_end(previous_word.group(), next_word)
 
 
 def _can_end(word: str, next_word: str) -> bool:
     """Whether a full stop after `word` may end a sentence: not after "Dr", after "U.S" only before
     "The".
     """
-    lower = word.lower()
-    if lower in _TITLES:
+    lowercase = word.lower()
+    if lowercase in _TITLES:
         return False
-    if lower in _BEFORE_A_NUMBER and word != "P":  # an initial
+    if lowercase in _BEFORE_A_NUMBER and word != "P":  # an initial
         return not next_word[:1].isdigit()
     is_initials = all(len(part) == 1 and part.isalpha() for part in word.split("."))
-    if is_initials or lower in _SOMETIMES_LAST or word in _DATES:
+    if is_initials or lowercase in _SOMETIMES_LAST or word in _DATES:
         return next_word.lower() in _STARTERS
     return True

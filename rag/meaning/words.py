@@ -101,8 +101,8 @@ def _spelled(text: str) -> str:
 
 def _in_full(match: re.Match[str]) -> str:
     """ "100 to 150 billion" without its scale."""
-    first, joiner, last, scale = match.groups()
-    numbers = (float(number.replace(",", "")) for number in (first, last) if number)
+    tens, joiner, ones, scale = match.groups()
+    numbers = (float(number.replace(",", "")) for number in (tens, ones) if number)
     return (joiner or "").join(f"{number * _SCALES[scale.lower()]:.0f}" for number in numbers)
 
 

@@ -135,9 +135,9 @@ class Int8Linear(NamedTuple):
         return cls(weight, scale, bias, weight.sum(1, dtype=torch.int32) * scale)
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        low = states.amin(1, keepdim=True)
-        step = ((states.amax(1, keepdim=True) - low) / int8_steps()).clamp_(min=1e-12)
-        middle = low + _LEVELS * step
+        least = states.amin(1, keepdim=True)
+        step = ((states.amax(1, keepdim=True) - least) / int8_steps()).clamp_(min=1e-12)
+        middle = least + _LEVELS * step
         codes = ((states - middle) * step.reciprocal()).round_().to(torch.int8)
         product = torch._int_mm(codes, self.weight.T).float().mul_(self.scale)
         return torch.addcmul(self.bias, middle, self.sums).addcmul_(product, step)

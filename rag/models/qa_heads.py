@@ -239,12 +239,12 @@ class BertHead:
             return [self._output(states.float()) for states in found]
 
     def _output(self, states: torch.Tensor) -> HeadOutput:
-        first, last = self._span(states).T.cpu().numpy()
+        start_logits, end_logits = self._span(states).T.cpu().numpy()
         sentence = self._sentence(states)[:, 0].cpu().numpy() if self._sentence else None
         verdict = None
         if self._dense and self._verdict:
             verdict = self._verdict(torch.tanh(self._dense(states[:1])))[0].cpu().numpy()
-        return HeadOutput(first, last, sentence, verdict)
+        return HeadOutput(start_logits, end_logits, sentence, verdict)
 
 
 class TransformersHead:

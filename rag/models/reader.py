@@ -88,8 +88,8 @@ def _scored(windows: Sequence[Read]) -> Iterator[Scored]:
             scored=scored,
             max_tokens=_MAX_ANSWER_TOKENS,
         )
-        for score, first, last in spans:
-            yield score, int(starts[first]), int(ends[last])
+        for score, start_token, end_token in spans:
+            yield score, int(starts[start_token]), int(ends[end_token])
 
 
 def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:

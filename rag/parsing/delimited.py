@@ -119,9 +119,9 @@ def _title_rows(rows: Sequence[Sequence[str]]) -> int:
     """Number of rows at the top with one text, in the first column that has any; 0 without others
     below.
     """
-    first = min((n for row in rows for n, cell in enumerate(row) if cell), default=0)
+    begin = min((n for row in rows for n, cell in enumerate(row) if cell), default=0)
     for number, row in enumerate(rows):
-        if any(row[:first]) or any(row[first + 1 :]) or not row[first]:
+        if any(row[:begin]) or any(row[begin + 1 :]) or not row[begin]:
             return number
     return 0
 

@@ -176,7 +176,7 @@ def _table(table: Table, context: tuple[str, ...]) -> Part:
 def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
     """The cells of each row, without those that one above is merged with."""
     rows: list[list[SpanningCell]] = []
-    above: dict[int, SpanningCell] = {}
+    spanning: dict[int, SpanningCell] = {}
     """by column, the last cell that goes down"""
     for element in elements:
         row: list[SpanningCell] = []
@@ -186,13 +186,13 @@ def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
             cell = SpanningCell(_text(node, " ").split())
             cell.columns = min(MOST_SPANNED, max(1, _value(node, _SPAN, 1)))
             is_covered = merge is not None and merge.get(qn("w:val"), "continue") == "continue"
-            if is_covered and column in above:
-                above[column].rows = min(MOST_SPANNED, above[column].rows + 1)
+            if is_covered and column in spanning:
+                spanning[column].rows = min(MOST_SPANNED, spanning[column].rows + 1)
             else:
                 row.append(cell)
-                above.pop(column, None)
+                spanning.pop(column, None)
             if merge is not None and not is_covered:
-                above[column] = cell
+                spanning[column] = cell
             column += cell.columns
         rows.append(row)
     return rows
@@ -207,9 +207,9 @@ def _header_rows(elements: Sequence[Any], rows: Sequence[Sequence[SpanningCell]]
     marked = takewhile(lambda row: row.find(_REPEATED) is not None, elements[:-1])
     if depth := sum(1 for _ in marked):
         return depth
-    first, second = ([cell.text for cell in row] for row in rows[:2])
+    header, next_row = ([cell.text for cell in row] for row in rows[:2])
     is_bold = _is_bold(elements[0]) and not _is_bold(elements[1])
-    return int(is_bold or (len(first) > 2 and are_headers(first, second)))
+    return int(is_bold or (len(header) > 2 and are_headers(header, next_row)))
 
 
 def _is_bold(element: Any) -> bool:

@@ -44,8 +44,10 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     runs = list(_runs(body))
     ends = list(accumulate(len(_letters(run)) for run in runs))
     for start, end, comment in found:
-        first, last = runs[bisect_right(ends, start)], runs[bisect_left(ends, end)]
-        document.add_comment([Run(first, document), Run(last, document)], comment, _AUTHOR, _AUTHOR)
+        first_run, last_run = runs[bisect_right(ends, start)], runs[bisect_left(ends, end)]
+        document.add_comment(
+            [Run(first_run, document), Run(last_run, document)], comment, _AUTHOR, _AUTHOR
+        )
     written = io.BytesIO()
     document.save(written)
     return written.getvalue()
@@ -54,7 +56,7 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
 def _runs(body: Any) -> Iterator[Any]:
     """The runs of text as they are read, without tracked deletions."""
     for run in body.iter(_RUN):
-        if not any(above.tag in LEFT_OUT for above in run.iterancestors()):
+        if not any(ancestor.tag in LEFT_OUT for ancestor in run.iterancestors()):
             yield run
 
 

@@ -68,8 +68,8 @@ def _is_index(folder: str | Path, index_path: str) -> bool:
 
 def is_in_index(path: str, root: Path) -> bool:
     """Whether the path is in an index folder somewhere below `root`."""
-    above = Path(path).parents
-    return any(root in folder.parents and is_index(folder) for folder in above)
+    parents = Path(path).parents
+    return any(root in folder.parents and is_index(folder) for folder in parents)
 
 
 def _walk(root: Path, folder_name: str, index_path: str) -> Iterator[FoundFile]:

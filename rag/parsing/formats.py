@@ -71,8 +71,8 @@ def format_of(name: str, content: bytes) -> Format:
     """The format by unmistakable content, else by the name's suffix; a name without one is text.
     Raises ParseError for unsupported formats.
     """
-    last = name.rsplit("/", 1)[-1]
-    suffix = last.rsplit(".", 1)[-1].lower() if "." in last.lstrip(".") else ""
+    file_name = name.rsplit("/", 1)[-1]
+    suffix = file_name.rsplit(".", 1)[-1].lower() if "." in file_name.lstrip(".") else ""
     extension = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         extension = "rst"

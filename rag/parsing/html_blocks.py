@@ -79,16 +79,16 @@ class PartBuilder:
         self._in = name if name in ("dt", "caption") else self._in
         self._is_named = self._is_named and name != "dd"
 
-        above = tag.getparent()
+        parent = tag.getparent()
 
-        if name in HEADINGS and not (above is not None and classes(above) & REMARKS):
+        if name in HEADINGS and not (parent is not None and classes(parent) & REMARKS):
             self.end_lines()
             self._level = HEADINGS[name]
 
         elif name in _LISTS and not self._tables:
             start = tag.get("start", "1")
-            first = int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
-            self._numbers.append(first if name == "ol" else -1)
+            first_number = int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
+            self._numbers.append(first_number if name == "ol" else -1)
 
         elif name == "li":
             self._marker = "-"
@@ -159,8 +159,8 @@ class PartBuilder:
 
         else:
             if self._in == "dt" and self._terms:
-                first = text.rstrip(" :")
-                self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else first
+                term = text.rstrip(" :")
+                self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else term
                 self._is_named = True
 
             is_heading = is_bold and not (self._pre or self._marker or self._terms or self._in)

@@ -97,8 +97,8 @@ def weights_of(page: Any) -> dict[Any, Weight]:
             elif name in HEADINGS:
                 weight[4] += weight[0] > 0
 
-        if (above := element.getparent()) is not None:
-            total = numbers.setdefault(above, [0] * 5)
+        if (parent := element.getparent()) is not None:
+            total = numbers.setdefault(parent, [0] * 5)
             total[:] = map(add, total, weight)
             total[0] += len(element.tail.strip()) if element.tail else 0
 
@@ -148,11 +148,11 @@ class Selection:
 
     def _belongs(self, element: Any, of_classes: frozenset[str]) -> bool:
         """Whether a header, form or aside is nevertheless part of the text."""
-        name, weight, above = element.tag, self._weights[element], element.getparent()
+        name, weight, parent = element.tag, self._weights[element], element.getparent()
         if name == "aside":
             return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
         if name == "footer":
-            return above is not None and above.tag in ("blockquote", "figure")
+            return parent is not None and parent.tag in ("blockquote", "figure")
         if name == "form" and (self._all_forms or 2 * weight.text > self._weights[self.root].text):
             return True  # some pages consist of one form
         return name in ("header", "form") and weight.headings > 0

@@ -188,14 +188,14 @@ def _part(rows: list[tuple[str, list[SpanningCell]]], caption: str) -> Part:
 
 def _without_covered(rows: list[list[SpanningCell]]) -> list[list[SpanningCell]]:
     """The rows without the empty cells below one that spans rows, which LaTeX needs."""
-    left: dict[int, int] = {}
+    rows_left: dict[int, int] = {}
     kept: list[list[SpanningCell]] = []
     for row in rows:
         column, cells = 0, list[SpanningCell]()
         for cell in row:
-            is_covered = left.get(column, 0) > 0 and not cell.words
+            is_covered = rows_left.get(column, 0) > 0 and not cell.words
             for covered in range(column, column + cell.columns):
-                left[covered] = left.get(covered, 0) - 1 if is_covered else cell.rows - 1
+                rows_left[covered] = rows_left.get(covered, 0) - 1 if is_covered else cell.rows - 1
             cells += [] if is_covered else [cell]
             column += cell.columns
         kept.append(cells)

@@ -59,7 +59,7 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
     """The paragraphs and lists of plain text, from its (offset, line) in order."""
     lists = Lists()
     in_paragraph = is_after_gap = False
-    for (start, line), (_, below) in zip_longest(lines, lines[1:], fillvalue=(0, "")):
+    for (start, line), (_, next_line) in zip_longest(lines, lines[1:], fillvalue=(0, "")):
         text, expanded = line.strip(), line.expandtabs(_TAB)
         begin, indent = (
             start + len(line) - len(line.lstrip()),
@@ -69,7 +69,7 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
         marked = _MARKED.match(line)
         if not text:
             in_paragraph = False
-        elif marked and not _RULE.fullmatch(below):
+        elif marked and not _RULE.fullmatch(next_line):
             lists.item(begin, end, indent, marked.group(1))
             in_paragraph = False
         else:

@@ -142,14 +142,14 @@ class _LoadRun:
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
         loaded, names = self.loaded, Counter[str]()
-        before = len(loaded.documents) + len(loaded.same)
+        count_before = len(loaded.documents) + len(loaded.same)
         with _translated(kind):
             for member in kind.load().parts(content):
                 names[member.name] += 1
                 path, number = PurePosixPath(member.name), names[member.name]
                 name = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
                 self._member(place.inside(member.name if number == 1 else name, digest), member)
-        if before == len(loaded.documents) + len(loaded.same) and not loaded.skipped:
+        if count_before == len(loaded.documents) + len(loaded.same) and not loaded.skipped:
             raise ParseError("contains no text")
 
     def _member(self, place: _Place, member: Member) -> None:

@@ -46,17 +46,17 @@ def parse(source: str) -> Parsed:
     parts = [part for node in SyntaxTreeNode(tokens).children for part in _parts(node)]
     parts = list(_captioned(parts))
     headings = (part.text for part in parts if 0 < part.level < BOLD and part.text.strip())
-    first = next(headings, None)
-    if first and "title" not in metadata:
-        metadata["title"] = " ".join(first.split())
+    first_heading = next(headings, None)
+    if first_heading and "title" not in metadata:
+        metadata["title"] = " ".join(first_heading.split())
     return Parsed(*join(parts), metadata)
 
 
 def _captioned(parts: Sequence[Part]) -> Iterator[Part]:
     """Name a table by the short paragraph above it, if that states the unit of its figures."""
-    for above, part in pairwise([Part(""), *parts]):
-        text = above.text.strip()
-        is_caption = not above.blocks and len(text) <= _LONGEST_CAPTION and UNIT.search(text)
+    for previous, part in pairwise([Part(""), *parts]):
+        text = previous.text.strip()
+        is_caption = not previous.blocks and len(text) <= _LONGEST_CAPTION and UNIT.search(text)
         is_table = bool(part.blocks) and part.blocks[0].kind == "table"
         yield (
             replace(part, context=(one_line(text), *part.context))
@@ -124,8 +124,8 @@ def _is_bold(node: SyntaxTreeNode) -> bool:
 
 def _items(node: SyntaxTreeNode, depth: int) -> Iterator[tuple[int, str, str]]:
     """The lines of a list as (depth, marker or "", text)."""
-    first = int(node.attrs.get("start", 1))
-    for number, item in enumerate(node.children, first):
+    first_number = int(node.attrs.get("start", 1))
+    for number, item in enumerate(node.children, first_number):
         marker = f"{number}." if node.type == "ordered_list" else "-"
         for index, child in enumerate(item.children):
             if child.type in ("bullet_list", "ordered_list"):

@@ -125,25 +125,25 @@ def _lines_with_table(state: StateBlock, start: int, end: int, silent: bool) -> 
     if number == len(places) or places[number].start >= state.eMarks[start]:
         return False
 
-    before = state.src[begin : places[number].start]
-    is_code = before.count("`") % 2 or "<!--" in before or state.is_code_block(start)
-    if is_code or before.startswith("#") or (before.lstrip().startswith("|")):
+    text_before = state.src[begin : places[number].start]
+    is_code = text_before.count("`") % 2 or "<!--" in text_before or state.is_code_block(start)
+    if is_code or text_before.startswith("#") or (text_before.lstrip().startswith("|")):
         return False
 
-    last = _last_line(state, start, begin, end)
-    if last is None or not _is_inside(state, start, last):
+    last_line = _last_line(state, start, begin, end)
+    if last_line is None or not _is_inside(state, start, last_line):
         return False
 
     if silent:
         return True
 
-    content = state.getLines(start, last + 1, state.blkIndent, False)
-    state.line, place = last + 1, 0
+    content = state.getLines(start, last_line + 1, state.blkIndent, False)
+    state.line, place = last_line + 1, 0
 
     for table in tables(content):
         _text(state, content[place : table.start], start)
         token = state.push(LATEX_TABLE if table.is_latex else "html_block", "", 0)
-        token.map, token.content = [start, last + 1], content[table.start : table.end]
+        token.map, token.content = [start, last_line + 1], content[table.start : table.end]
         place = table.end
 
     _text(state, content[place:], start)

@@ -205,8 +205,8 @@ def _row(line: _TextLine) -> Block:
     bars = [bar.start() for bar in _BAR.finditer(line.source)]
     cells = [
         BlockCell(-1, line.start + start, line.start + stop)
-        for first, next_bar in pairwise([-1, *bars, len(line.source)])
-        for start, stop in trim(line.source, first + 1, next_bar)
+        for previous_bar, next_bar in pairwise([-1, *bars, len(line.source)])
+        for start, stop in trim(line.source, previous_bar + 1, next_bar)
     ]
     return Block("row", line.content, line.end, 0, cells=tuple(cells))
 

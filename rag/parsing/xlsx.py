@@ -37,11 +37,11 @@ def _cell(cell: Any) -> str:
     """A value as a person would write it, with the currency or the per cent sign of its format."""
     value = cell.value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        shown = _NOT_SHOWN.sub("", cell.number_format.split(";")[0])
-        decimals = len(match[1]) if (match := _DECIMALS.search(shown)) else 0
-        if "%" in shown:
+        number_format = _NOT_SHOWN.sub("", cell.number_format.split(";")[0])
+        decimals = len(match[1]) if (match := _DECIMALS.search(number_format)) else 0
+        if "%" in number_format:
             return f"{100 * value:.{decimals}f}%"
-        if sign := _SIGN.search(_NAMED_SIGN.sub(r"\1", shown)):
+        if sign := _SIGN.search(_NAMED_SIGN.sub(r"\1", number_format)):
             is_whole = round(value, decimals) == value
             amount = f"{abs(value):.{decimals}f}" if is_whole else _plain(abs(value))
             return f"{'-' if value < 0 else ''}{sign[0]}{amount}"

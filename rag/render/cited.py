@@ -52,21 +52,21 @@ class _Writer:
     def answer(self, answer: Answer) -> None:
         """Write the text with an [n] after each piece; pieces not found in it are appended."""
         text, position = answer.text or "", 0
-        left: list[Citation] = []
+        unwritten: list[Citation] = []
         for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
             words = piece.label if answer.form == "catalogue" and piece.label else piece.text
             start = text.find(words, position) if words else -1
             if piece.heading:
                 continue
             if start < 0:
-                left.append(piece.citation)
+                unwritten.append(piece.citation)
                 continue
             side = f"{piece.label}: " if piece.label and answer.form == "comparison" else ""
             self.text += text[position:start] + side
             self.quote(words, piece.citation)
             position = start + len(words)
         self.text += text[position:]
-        for citation in left:
+        for citation in unwritten:
             self.quote("", citation)
         if answer.more:
             self.text += f"\n… and {answer.more} more"

@@ -46,8 +46,8 @@ def _starting_with(start: str) -> list[Command]:
 
 def _titles(line: str, documents: Sequence[Document]) -> Iterator[Completion]:
     """Titles that match the last words, longest match first; a match may start inside a title."""
-    before, *last = line.rsplit(maxsplit=_LAST_WORDS) or [""]
-    words = line[len(before) :].lstrip() if len(last) == _LAST_WORDS else line
+    line_start, *last_words = line.rsplit(maxsplit=_LAST_WORDS) or [""]
+    words = line[len(line_start) :].lstrip() if len(last_words) == _LAST_WORDS else line
     words = words if words[-1:].strip() else ""
     while len(words) > 1:
         start = f" {words}".casefold()

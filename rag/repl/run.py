@@ -69,8 +69,8 @@ def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
         return code, {**answer.to_dict(), "asked": question}
     if answer.text is None:
         return code, f"not found\t{confidence}\t{flat(answer.abstention_reason or '')}"
-    first = answer.citations[0]
-    source = f"{flat(first.document_id)}:{first.start}-{first.end}"
+    citation = answer.citations[0]
+    source = f"{flat(citation.document_id)}:{citation.start}-{citation.end}"
     return code, f"{flat(answer.text)}\t{confidence}\t{source}"
 
 

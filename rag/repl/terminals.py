@@ -98,12 +98,12 @@ class Full:
         first_line = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
         text = f"{text[: place.start]}{marked}{text[place.end :]}"
 
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
         try:
             command = [*pager, "-R", f"+{first_line}"]
             subprocess.run(command, input=text.encode("utf-8", "replace"), check=False)
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, handler)
 
 
 def folded(text: str, width: int) -> str:
@@ -146,16 +146,16 @@ def quiet() -> Iterator[None]:
     try:
         import termios
 
-        before = termios.tcgetattr(sys.stdin)
+        attributes = termios.tcgetattr(sys.stdin)
     except (ImportError, OSError, ValueError):
         yield
         return
-    hushed = [*before[:3], before[3] & ~(termios.ECHO | termios.ICANON), *before[4:]]
+    hushed = [*attributes[:3], attributes[3] & ~(termios.ECHO | termios.ICANON), *attributes[4:]]
     termios.tcsetattr(sys.stdin, termios.TCSANOW, hushed)
     try:
         yield
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, attributes)
 
 
 class Plain:
@@ -209,10 +209,10 @@ class Plain:
     def open(self, document: Document, place: Citation) -> None:
         """Show the quote with its surroundings."""
         text, start, end = document.text, place.start, place.end
-        before = f"{'...' if start > AROUND else ''}{text[max(0, start - AROUND) : start]}"
-        after = f"{text[end : end + AROUND]}{'...' if end + AROUND < len(text) else ''}"
+        text_before = f"{'...' if start > AROUND else ''}{text[max(0, start - AROUND) : start]}"
+        text_after = f"{text[end : end + AROUND]}{'...' if end + AROUND < len(text) else ''}"
         self._screen.line(f"{document.id}, characters {start} to {end} of {len(text)}:")
-        self._screen.paragraph(before, place.quote, after)
+        self._screen.paragraph(text_before, place.quote, text_after)
 
 
 class _FileHistory(FileHistory):

@@ -66,12 +66,12 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
 
 
 def _citation(number: int, citation: Citation) -> list[str]:
-    before, quote, after = map(_escaped, view.marked(citation))
+    text_before, quote, text_after = map(_escaped, view.marked(citation))
     page = f", page {citation.page}" if citation.page else ""
     place = f"`{clean(citation.document_id)}`, characters {citation.start} to {citation.end}{page}"
     heading = f"{_escaped(path_of(citation.headings) or citation.title)}: "
     source = f"{number}. {heading}{place}, sha256 `{citation.sha256[:12]}`"
-    return [source, "", f"   > {before}**{quote}**{after}", ""]
+    return [source, "", f"   > {text_before}**{quote}**{text_after}", ""]
 
 
 def _escaped(text: str) -> str:

@@ -70,9 +70,9 @@ class CollectionHost:
         if self._thread.ident:
             self._thread.join()
         with self._changed:
-            left = list(self._open.values())
+            still_open = list(self._open.values())
             self._open.clear()
-        for entry in left:
+        for entry in still_open:
             entry.close()
         self.registry.close()
 

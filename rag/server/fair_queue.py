@@ -60,8 +60,8 @@ class FairQueue:
         """Passages read before an item added now: its key's, and at most as many of each other."""
         sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
         of_key = sums.pop(key_id, 0)
-        first = max((item.cost for item in self.readings), default=0)
-        return of_key + sum(min(passages, max(of_key, first)) for passages in sums.values())
+        longest_cost = max((item.cost for item in self.readings), default=0)
+        return of_key + sum(min(passages, max(of_key, longest_cost)) for passages in sums.values())
 
     @property
     def passages(self) -> int:

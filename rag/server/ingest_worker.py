@@ -238,11 +238,16 @@ def check_names(store: Store, uploads: Sequence[Upload]) -> None:
 
 def safe_name(name: str) -> str:
     """Last part of a client's file name, for ids, never as a path. Raises InputError."""
-    last = PurePosixPath(name.replace("\\", "/")).name.strip()
-    if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
+    file_name = PurePosixPath(name.replace("\\", "/")).name.strip()
+    if (
+        not file_name
+        or file_name in (".", "..")
+        or len(file_name) > _LONGEST_NAME
+        or not file_name.isprintable()
+    ):
         message = f"invalid file name {name[:80]!r}"
         raise InputError(message, f"send one of at most {_LONGEST_NAME} printable characters")
-    return last
+    return file_name
 
 
 def safe_folder(folder: str) -> str:

@@ -135,17 +135,19 @@ class ModelThread:
         if not costs:
             return
         first = questions[0]
-        left = max(question.deadline for question in questions) - time.monotonic()
+        seconds_left = max(question.deadline for question in questions) - time.monotonic()
         seconds = self._seconds_per_passage * sum(costs.values())
-        if len(costs) > 1 and not first.client_deadline and seconds > left:
+        if len(costs) > 1 and not first.client_deadline and seconds > seconds_left:
             message = (
                 f"{len(costs)} questions of {first.cost} passages take about {seconds:.0f} s, "
-                f"longer than the deadline of {left:.0f} s"
+                f"longer than the deadline of {seconds_left:.0f} s"
             )
             raise InputError(message, "send fewer questions at a time, or use a smaller k")
         ahead = self._running + self._queue.ahead(first.caller.key_id)
         excess = (
-            self._seconds_per_passage * ahead - left + (0 if first.client_deadline else seconds)
+            self._seconds_per_passage * ahead
+            - seconds_left
+            + (0 if first.client_deadline else seconds)
         )
         if ahead and excess > 0:
             raise problems.overloaded(excess)
@@ -250,8 +252,10 @@ class ModelThread:
 
     def _learn(self, passages: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
-        measured, before = seconds / passages, self._seconds_per_passage
-        self._seconds_per_passage = 0.8 * before + 0.2 * measured if before else measured
+        measured, seconds_before = seconds / passages, self._seconds_per_passage
+        self._seconds_per_passage = (
+            0.8 * seconds_before + 0.2 * measured if seconds_before else measured
+        )
         if seconds > _BATCH_SECONDS:
             self._batch_passages = max(1, int(passages * _BATCH_SECONDS / seconds))
         else:
@@ -262,14 +266,14 @@ class ModelThread:
         try:
             _answer(batch, engine, self.metrics)
         except Exception as error:
-            left = [question for question in batch if not question.answer.done()]
+            unanswered = [question for question in batch if not question.answer.done()]
             if len(batch) == 1 or isinstance(error, RagError):
                 if not isinstance(error, RagError):
                     _log.exception("a question could not be answered")
-                for question in left:
+                for question in unanswered:
                     question.fail(error)
             else:
-                for question in left:
+                for question in unanswered:
                     self._answer([question], engine)
 
 

@@ -126,12 +126,12 @@ class JournalFile:
         if not self._path.exists():
             return 0
         with locked(self._path):
-            before = list(self.lines())
-            after = [line for line in before if condition(line)]
-            if len(after) < len(before):
-                lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in after)
+            lines_before = list(self.lines())
+            lines_after = [line for line in lines_before if condition(line)]
+            if len(lines_after) < len(lines_before):
+                lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in lines_after)
                 replace_file(self._path, "".join(lines))
-        return len(before) - len(after)
+        return len(lines_before) - len(lines_after)
 
 
 class Audit:

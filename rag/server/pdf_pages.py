@@ -132,13 +132,13 @@ def _draw(page: Any, width: int) -> bytes:
     return png
 
 
-def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iterator[Box]:
+def find_words(page: Any, words: str, text_before: str = "", text_after: str = "") -> Iterator[Box]:
     """Boxes of the words. Only letters and digits are compared, since the document's text differs
     from the page's in spaces, line ends, hyphens and ligatures.
     """
     quote = _letters(words)
-    letters_before = _letters(before)
-    letters_after = _letters(after)
+    letters_before = _letters(text_before)
+    letters_after = _letters(text_after)
     with closing(page.get_textpage()) as text:
         content = text.get_text_range(0, text.count_chars())
         if not _letters(content):

@@ -275,8 +275,8 @@ class _Beginning(reprlib.Repr):
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
         """The first fields only; `reprlib` sorts all of them before it shows a few."""
-        first = dict(islice(x.items(), self.maxdict))
-        return super().repr_dict(first, level)
+        beginning = dict(islice(x.items(), self.maxdict))
+        return super().repr_dict(beginning, level)
 
 
 _BEGINNING = _Beginning()

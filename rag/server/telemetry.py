@@ -96,14 +96,16 @@ class Spans:
         end = time.time_ns()
         started = end - int(seconds * 1e9)
         name = f"{facts['http.request.method']} {facts['http.route']}"
-        above = self._parent.extract(headers)
-        span = self._tracer.start_span(name, above, self._server, dict(facts), start_time=started)
-        below = self._below(span)
+        parent_context = self._parent.extract(headers)
+        span = self._tracer.start_span(
+            name, parent_context, self._server, dict(facts), start_time=started
+        )
+        child_context = self._below(span)
         for timings in stages:
             start = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)
             for stage in STAGES:
                 until = start + int(timings.get(stage, 0.0) * 1e9)
-                self._tracer.start_span(stage, below, start_time=start).end(until)
+                self._tracer.start_span(stage, child_context, start_time=start).end(until)
                 start = until
         span.end(end)
 

@@ -63,8 +63,8 @@ def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The latest rating of each question; a read-only key replaces only its own."""
     latest: dict[str, Mapping[str, Any]] = {}
     for line in lines:
-        before = latest.get(str(line.get("question")))
-        is_of_key = before is None or before.get("key") == line.get("key")
+        earlier_line = latest.get(str(line.get("question")))
+        is_of_key = earlier_line is None or earlier_line.get("key") == line.get("key")
         if "question" in line and (is_of_key or line.get("may_write", True)):
             latest[str(line["question"])] = line
     return latest

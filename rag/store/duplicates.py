@@ -42,8 +42,8 @@ def duplicates(
     for row, text in passages:
         if row in firsts:  # another copy adds no information
             sizes[row] += 1
-            if (first := owner.setdefault(text, row)) != row:
-                shared[first, row] += 1
+            if (first_row := owner.setdefault(text, row)) != row:
+                shared[first_row, row] += 1
 
     editions = [
         (ids[a], ids[b], count / size)

@@ -59,9 +59,9 @@ class Chart:
     def place(self, x: float, y: float) -> str:
         """A point in the coordinates of the drawing, inside the axes."""
         x, y = (min(1.0, max(0.0, share)) for share in (x, y / self.marks(self.high)[-1]))
-        left = _LEFT + x * (_WIDTH - _LEFT - _RIGHT)
+        x_position = _LEFT + x * (_WIDTH - _LEFT - _RIGHT)
         top = _HEIGHT - _BOTTOM - y * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{left:.1f} {top:.1f}"
+        return f"{x_position:.1f} {top:.1f}"
 
     @property
     def path(self) -> str:
@@ -150,8 +150,8 @@ def _charts(result: Result) -> Iterator[Chart]:
         threshold = Dot(len(answered) / len(rows), wrong, "as it is set")
 
         title = "Wrong answers by the share answered (dot: current threshold)"
-        high = max(0.1, highest)
-        yield Chart(title, words, "answered", "wrong", high, summary.risk, [threshold])
+        axis_top = max(0.1, highest)
+        yield Chart(title, words, "answered", "wrong", axis_top, summary.risk, [threshold])
 
     if summary.reliability:
         title = "Right answers by confidence (ideal: on the line)"

@@ -299,8 +299,8 @@ def section_span(document: Document, title: str) -> tuple[int, int]:
         message = f"{document.id} has no section {title[:100]!r}"
         raise InputError(message, "see its sections with the tool outline")
     start, path = outline[matching[0]]
-    after = (s.start for s in outline[matching[0] + 1 :] if s.path[: len(path)] != path)
-    return start, next(after, len(document.text))
+    section_starts = (s.start for s in outline[matching[0] + 1 :] if s.path[: len(path)] != path)
+    return start, next(section_starts, len(document.text))
 
 
 def _head(document: Document, starts: Sequence[int]) -> Json:

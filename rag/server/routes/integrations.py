@@ -265,12 +265,14 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
 
     if large_reader is not small_reader:
         to_read_again = sorted(spans, key=lambda index: -scores[index])[:_READ_AGAIN]
-        second = run(
+        second_scores = run(
             partial(large_reader.read, query, [spans[index].hit for index in to_read_again])
         ).spans
 
         for index in to_read_again:
-            of_text = [span.score for span in second if span.hit.passage.document_id == str(index)]
+            of_text = [
+                span.score for span in second_scores if span.hit.passage.document_id == str(index)
+            ]
             scores[index] = (scores[index] + max(of_text, default=_LEAST)) / 2
 
     return scores

@@ -126,10 +126,10 @@ class McpEndpoint:
         key: Key | None = request.state.key
         # without keys nobody may write: agents should not by default
         manager = await self._manager(key is not None and key.scope == WRITE)
-        left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
-            return left.pop() if left else await receive()
+            return messages.pop() if messages else await receive()
 
         await manager.handle_request(scope, replay, send)
 

@@ -144,8 +144,14 @@ def list_vector_stores(request: Request, service: Shared) -> Json:
     """List the collections as vector stores, without file counts."""
     names = _names(request)
     data = [_vector_store(name, service if name == DEFAULT else None) for name in names]
-    first, last = (names[0], names[-1]) if names else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": False}
+    first_name, last_name = (names[0], names[-1]) if names else (None, None)
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": first_name,
+        "last_id": last_name,
+        "has_more": False,
+    }
 
 
 @router.get("/vector_stores/{vector_store}")

@@ -88,9 +88,9 @@ def _rows(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findin
 
     def of_passages(name: str, ids: Sequence[str], intact: str) -> Finding:
         """They can be made again, unless the text was altered, which that would hide."""
-        again = tuple(document_id for document_id in ids if document_id not in altered)
-        fix = "rebuild them from the text: rag index doctor --repair" if again else "see texts"
-        return finding(name, ids, intact, fix, again)
+        reread_ids = tuple(document_id for document_id in ids if document_id not in altered)
+        fix = "rebuild them from the text: rag index doctor --repair" if reread_ids else "see texts"
+        return finding(name, ids, intact, fix, reread_ids)
 
     again = "delete them and ingest them again: rag delete"
     ingest = f"{again} ID, rag ingest {named(list(altered.values()))}"
