@@ -276,3 +276,29 @@ def test_a_grid_of_a_header_and_one_long_row_is_a_table() -> None:
 |{long_text}|one report|the council|
 """)
     assert f"{long_text} | one report | the council" in parsed.text
+
+
+def test_words_between_three_rules_are_a_table_in_the_columns_that_gaps_separate() -> None:
+    rows = (
+        (740, ("", "Stage at", "", "Treatment")),
+        (728, ("Patient", "the start", "Site", "before")),
+        (708, ("P01", "IV", "Back and", "Surgery")),
+        (696, ("", "", "arms", "")),
+        (684, ("P02", "III", "", "None")),
+        (672, ("P03", "IV", "Scalp", "Surgery")),
+    )
+    places = (50, 130, 220, 330)
+    words = [
+        Put(x, y, text) for y, texts in rows for x, text in zip(places, texts, strict=True) if text
+    ]
+    rules = [DrawnLine(48, y, 400, y) for y in (754, 721, 664)]
+    text = parse(pdf([[*words, *rules]])).text
+    assert text.split("\n")[-3:] == [
+        "Patient: P01 | Stage at the start: IV | Site: Back and arms | Treatment before: Surgery",
+        "Patient: P02 | Stage at the start: III | Treatment before: None",
+        "Patient: P03 | Stage at the start: IV | Site: Scalp | Treatment before: Surgery",
+    ]
+
+    sentence = "The council met at seven and talked about the trees of the park."
+    prose = [Put(50, y, sentence) for y in range(740, 670, -12)]
+    assert "|" not in parse(pdf([[*prose, *rules]])).text

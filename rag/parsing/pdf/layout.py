@@ -32,7 +32,7 @@ from rag.parsing.pdf.marks import (
 )
 from rag.parsing.pdf.outline import Outline, apply_outline
 from rag.parsing.pdf.rows import BULLET, MARKER, PROSE, Extents, is_figure, row_of
-from rag.parsing.pdf.ruled_tables import grids, ruled_table
+from rag.parsing.pdf.ruled_tables import grids, open_grids, ruled_table
 from rag.parsing.pdf.tables import Columns, Table
 from rag.parsing.tables import TableText, labelled
 
@@ -240,9 +240,10 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
 def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     """The lines, with one line in place of each ruled table."""
     remaining = list(lines)
-    if not rules.down or len(lines) > _MAX_LINES:
+    if not rules.across or len(lines) > _MAX_LINES:
         return remaining
-    for grid in grids(rules, [word for line in lines for word in line.known_words]):
+    words = [word for line in lines for word in line.known_words]
+    for grid in (*grids(rules, words), *open_grids(rules, words)):
         in_grid = [line for line in remaining if _is_inside(line, grid)]
         if in_grid and not any(line.grid for line in in_grid):
             placeholder = Line(

@@ -18,6 +18,7 @@ from rag.parsing.pdf.marks import (
     Word,
     grouped,
     rows_of,
+    united,
 )
 from rag.parsing.pdf.rows import (
     BULLET,
@@ -41,6 +42,11 @@ from rag.parsing.pdf.tables import (
 )
 from rag.parsing.tables import UNIT, TableText
 
+_SAME_END = 4.0
+"""Tolerance for the ends of rules of one width, in points."""
+_WORD_GAP = 0.5
+"""Maximum gap between words of a column without rules, in font heights."""
+_LEAST_OPEN_COLUMNS = 3
 _NEAR = 2.5
 """Maximum gap in points between a rule's end and the rule it meets."""
 _MAX_CELLS = 4000
@@ -74,6 +80,95 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
         if _is_table(grid):
             _mark_shaded_headers(grid, rules.shades)
             yield grid
+
+
+def open_grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
+    """The tables of words of a page between three rules of one width, above and below the headers
+    and at the end. Their columns are separated by gaps that go through all rows; a row begins where
+    the first column has text. Tables of figures are read by their alignment.
+    """
+    for same in _of_one_width(rules.across):
+        number = 0
+        while number + 2 < len(same):
+            grid = _open_grid(same[number : number + 3], words)
+            number += 3 if grid else 1
+            if grid:
+                yield grid
+
+
+def _of_one_width(rules: Extents) -> list[list[Extent]]:
+    """The rules in groups that begin and end at the same places, from the top."""
+    groups: list[list[Extent]] = []
+    for rule in sorted(rules):
+        same = next((group for group in groups if _end_together(group[0], rule)), None)
+        if same is None:
+            groups.append([rule])
+        else:
+            same.append(rule)
+    return groups
+
+
+def _end_together(rule: Extent, other: Extent) -> bool:
+    return abs(rule[1] - other[1]) < _SAME_END and abs(rule[2] - other[2]) < _SAME_END
+
+
+def _open_grid(rules: Extents, words: Sequence[Word]) -> RuledGrid | None:
+    """The table between three rules; None if there may be none."""
+    (top, left, right), (middle, _, _), (bottom, _, _) = rules
+    inside = [
+        word
+        for word in words
+        if left - _NEAR < word.left and word.right < right + _NEAR
+        if top < (word.top + word.bottom) / 2 < bottom
+    ]
+    if not inside:
+        return None
+    gap = _WORD_GAP * median(word.bottom - word.top for word in inside)
+    spans = united(((word.left, word.right) for word in inside), gap)
+    edges = [left, *(start - 1.0 for start, _ in spans[1:]), right]
+    if not _LEAST_OPEN_COLUMNS <= len(spans) <= _MAX_COLUMNS:
+        return None
+
+    body = rows_of(word for word in inside if (word.top + word.bottom) / 2 > middle)
+    starts = [min(word.top for word in line) for line in body if _begins_row(line, edges[1])]
+    heights = [top, middle, *starts[1:], bottom]
+    if len(starts) < 2 or len(edges) * len(heights) > _MAX_CELLS:
+        return None
+
+    cells = [
+        PdfCell("", 0.0, 0.0, row=row, column=column)
+        for row in range(len(heights) - 1)
+        for column in range(len(spans))
+    ]
+    rows = [cells[start : start + len(spans)] for start in range(0, len(cells), len(spans))]
+    grid = RuledGrid(edges, heights, rows)
+    _fill(grid, cells, inside)
+    for cell in cells:
+        cell.bold = cell.row == 0
+    return grid if _is_table_of_words(grid) else None
+
+
+def _begins_row(line: Sequence[Word], first_column_end: float) -> bool:
+    """Whether a line of words begins a row: its first column has text, which is no more of the
+    text above.
+    """
+    if line[0].left >= first_column_end:
+        return False
+    return line[-1].left >= first_column_end or not line[0].text[0].islower()
+
+
+def _is_table_of_words(grid: RuledGrid) -> bool:
+    """Whether most headers are named, most rows have several cells, and most of their values are
+    short texts, but no figures.
+    """
+    head, body = grid.rows[0], grid.rows[1:]
+    values = [cell for row in body for cell in row if cell.column and cell.lines]
+    if not values or 2 * sum(bool(cell.lines) for cell in head) <= len(head):
+        return False
+    with_several = sum(sum(bool(cell.lines) for cell in row) > 1 for row in body)
+    figures = sum(is_figure(cell.text) for cell in values)
+    longest = max(len(cell.text) for cell in values)
+    return 2 * with_several > len(body) and 2 * figures < len(values) and longest <= _LONGEST_LABEL
 
 
 def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) -> None:
