@@ -14,7 +14,7 @@ from rag.parsing.metadata import core_metadata
 
 _NOT_SHOWN = re.compile(r"\\.|_.|\*.|\[(?:Red|Blue|Green|Black|White|Color ?\d+)\]", re.IGNORECASE)
 """What a number format escapes, pads with, or colours."""
-_NAMED_SIGN = re.compile(r"\[\$([^\]-]*)[^\]]*\]")
+_NAMED_SIGN = re.compile(r"\[\$([^\[\]-]*+)[^\[\]]*+\]")
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5]")
 _DECIMALS = re.compile(r"\.(0+)")
 
