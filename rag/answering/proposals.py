@@ -153,8 +153,6 @@ _RUNS = ((0.5, 4), (0.2, 6))
 """Share of the best sentence's score from which on sentences join it, and the most of them."""
 _REACH = 1500
 """Characters between the sentences of one run."""
-_HEADING_SHARE = 0.5
-"""Share of a heading's content words in the question from which on its section is proposed."""
 _PARAGRAPH = 1200
 """Most characters of a paragraph that is proposed whole."""
 MOST_POINTED = 3
@@ -317,9 +315,7 @@ def section(reading: Reading) -> Iterator[Candidate]:
             stated = named_days(heading) if days else frozenset[str]()
             in_words = len(words & question_words) / len(words)
             share = float(share_day(days, stated)) if stated else in_words
-            if share >= _HEADING_SHARE and hit.passage.is_in(
-                reading.documents[hit.passage.document_id]
-            ):
+            if share > 0 and hit.passage.is_in(reading.documents[hit.passage.document_id]):
                 fitting.append((share + len(words & question_words) / len(question_words), hit))
     fitting.sort(key=lambda pair: (-pair[0], -pair[1].score))
     for _, hit in fitting[:_HEADINGS]:

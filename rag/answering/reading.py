@@ -209,13 +209,6 @@ SPANS, _SENTENCES = 4, 5
 """Groups of spans, and sentences, from which candidates are made."""
 FIRST = 3
 """The same of the small reader, which read more passages."""
-_SPAN_RETRIEVAL = 1.0
-"""Weight in ranking spans of the logarithm of their passage's probability."""
-_TYPE = 6.0
-"""Log-odds that a date or an amount gains if the question asks for one."""
-_LABEL = 4.0
-"""Log-odds that a figure of a table loses if the question has no word of its row's label, so that
-"net income" is not answered from the row "Net interest income"."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +302,7 @@ class Reading:
 
 
 def span_score(mention: Mention) -> float:
-    """The log-odds that rank spans: the reader's, retrieval's, and whether the type fits."""
-    evidence = _SPAN_RETRIEVAL * mention.span.hit.log_score + _TYPE * mention.typed
-    return mention.span.score + evidence - _LABEL * mention.unasked
+    """The log-odds that rank spans: the reader's, and the logarithm of its passage's probability.
+    What else speaks for a span, such as its type, the judge weighs.
+    """
+    return mention.span.score + mention.span.hit.log_score
