@@ -195,8 +195,8 @@ def likeliest(values: Sequence[CellValue], is_lenient: bool) -> CellValue | None
     with the shorter quote stands for both.
     """
     best_of: dict[YesNo | None, CellValue] = {}
-    for value in sorted(values, key=lambda value: value.probability):
-        best_of[value.verdict] = value
+    for value in sorted(values, key=lambda value: -value.probability):
+        best_of.setdefault(value.verdict, value)
     if is_lenient and "yes" in best_of and "condition" in best_of:
         agreeing = best_of.pop("yes"), best_of.pop("condition")
         shorter = min(agreeing, key=lambda value: (len(value.citations), -value.probability))
