@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 Q ?= When was the JCPOA signed?
 ASKED := 250
 # Bounds for the questions on seeds/, in per cent: slightly below the measured values.
-GATES := useful=79 f1_answerable=73 citation_document@1=87 abstention_recall=84 citation_precision_right=93 evidence@10=97 offset_integrity=100
+GATES := useful=79 f1_answerable=73 citation_document@1=87 abstention_recall=80 citation_precision_right=94 evidence@10=97 offset_integrity=100
 
 .PHONY: ask check soak coverage gate fast clean
 .DEFAULT_GOAL := ask
