@@ -65,14 +65,14 @@ def load() -> float:
 def mib(process: int | str, row: str = "VmRSS") -> float:
     """Memory of a process, as its status in /proc says; 0 after its end."""
     status = Path(f"/proc/{process}/status").read_text()
-    found = re.search(rf"{row}:\s+(\d+) kB", status)
-    return int(found.group(1)) / 1024 if found else 0.0
+    match = re.search(rf"{row}:\s+(\d+) kB", status)
+    return int(match.group(1)) / 1024 if match else 0.0
 
 
 def machine() -> str:
     """The machine's processor, cores and memory, and the version of Python."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    processor = found.group(1) if found else platform.machine()
+    match = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    processor = match.group(1) if match else platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = f"{len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
     return f"{processor}, {cores}, Python {platform.python_version()}"

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str]) -> None:
-    what = arguments[0]
-    if what == "environment":
+    task = arguments[0]
+    if task == "environment":
         print(json.dumps(dict(os.environ)))
-    elif what == "connect":
+    elif task == "connect":
         with socket.create_connection(("127.0.0.1", int(arguments[1])), timeout=5):
             print("connected")
-    elif what == "memory":
+    elif task == "memory":
         print(len(bytearray(int(arguments[1]) << 20)))
-    elif what == "spin":
+    elif task == "spin":
         while True:
             pass

@@ -22,29 +22,29 @@ QUIET = (
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield made
-        made.close()
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A running PostgreSQL with pgvector; skips the test without one."""
-    with running(debian()) as made:
-        yield made
+    with running(debian()) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def newer_cluster() -> Iterator[Cluster]:
     """Like `cluster`, with a newer PostgreSQL and pgvector."""
-    with running(wheel()) as made:
-        yield made
+    with running(wheel()) as started:
+        yield started
 
 
 @contextmanager
 def running(programs: Path) -> Iterator[Cluster]:
-    made = Cluster(programs)
+    cluster = Cluster(programs)
     try:
-        yield made.start()
+        yield cluster.start()
     finally:
-        made.remove()
+        cluster.remove()

@@ -79,15 +79,15 @@ class NameReader:
         return [self.read(question, hits) for question, hits in questions]
 
     def _spans(self, question: str, hit: Hit) -> list[Span]:
-        asked = set(_WORD.findall(question.lower()))
+        question_words = set(_WORD.findall(question.lower()))
         text = hit.passage.text
-        found = []
+        spans = []
         for start, end in split_sentences(text):
-            shared = len(asked & set(_WORD.findall(text[start:end].lower())))
+            shared = len(question_words & set(_WORD.findall(text[start:end].lower())))
             for match in _NAMES_AND_NUMBERS.finditer(text, start, end):
-                if not asked & set(_WORD.findall(match.group().lower())):
-                    found.append(Span(hit, match.start(), match.end(), 3.0 * shared - 6.0))
-        return found
+                if not question_words & set(_WORD.findall(match.group().lower())):
+                    spans.append(Span(hit, match.start(), match.end(), 3.0 * shared - 6.0))
+        return spans
 
 
 def groups(text: str, *starts: tuple[int, str]) -> tuple[Block, ...]:
@@ -120,8 +120,10 @@ class SpanJudge:
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         return [
-            _likely(one.span.spans) + 1e-12 * one.span.best.typed if one.span else 0.01
-            for one in candidates
+            _likely(candidate.span.spans) + 1e-12 * candidate.span.best.typed
+            if candidate.span
+            else 0.01
+            for candidate in candidates
         ]
 
 

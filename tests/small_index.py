@@ -38,7 +38,7 @@ def hits(texts: Sequence[str], title: str = "", headings: tuple[str, ...] = ()) 
 
 def in_threads(works: Iterable[Callable[[], object]]) -> None:
     """Run each in its own thread, all at once, and wait for all."""
-    threads = [threading.Thread(target=work) for work in works]
+    threads = [threading.Thread(target=task) for task in works]
     for thread in threads:
         thread.start()
     for thread in threads:

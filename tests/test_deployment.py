@@ -32,18 +32,18 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 def dockerfile() -> dict[str, list[str]]:
     """The instructions of the image, with their arguments."""
     text = (DEPLOYMENT / "Dockerfile").read_text().replace("\\\n", " ")
-    found: dict[str, list[str]] = {}
-    for word, rest in re.findall(r"^([A-Z]+) +(.+)$", text, re.MULTILINE):
-        found.setdefault(word, []).append(" ".join(rest.split()))
-    return found
+    instructions: dict[str, list[str]] = {}
+    for word, arguments in re.findall(r"^([A-Z]+) +(.+)$", text, re.MULTILINE):
+        instructions.setdefault(word, []).append(" ".join(arguments.split()))
+    return instructions
 
 
 def test_the_image_runs_as_nobody_special_and_looks_after_its_health() -> None:
     image = dockerfile()
     assert image["USER"] == ["10001"]
     paths = {getattr(route, "path", "") for route in operations.router.routes}
-    (asked,) = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", image["HEALTHCHECK"][0])
-    assert asked in paths
+    (probed_path,) = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", image["HEALTHCHECK"][0])
+    assert probed_path in paths
     assert image["ENTRYPOINT"] == ['["rag"]']
     assert re.findall(r'"(\w+)"', image["CMD"][0])[0] in COMMANDS
     for line in image["COPY"]:
@@ -67,21 +67,21 @@ def workflow(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_run_what_exists_with_few_rights(path: Path) -> None:
-    found = workflow(path)
-    assert found["permissions"] == {"contents": "read"}
+    content = workflow(path)
+    assert content["permissions"] == {"contents": "read"}
     text = path.read_text()
-    for named in re.findall(r"(?:^|[ :])(\.ci/\w+|docs/[\w./-]+|rag/[\w./-]+\.py)", text):
-        assert (ROOT / named).exists(), named
-    for job in found["jobs"].values():
-        assert set(job.get("needs", "").split()) <= set(found["jobs"])
+    for named_file in re.findall(r"(?:^|[ :])(\.ci/\w+|docs/[\w./-]+|rag/[\w./-]+\.py)", text):
+        assert (ROOT / named_file).exists(), named_file
+    for job in content["jobs"].values():
+        assert set(job.get("needs", "").split()) <= set(content["jobs"])
 
 
 def test_workflows_pass_actionlint() -> None:
     program = shutil.which(os.environ.get("ACTIONLINT", "actionlint"))
     if program is None:
         pytest.skip("actionlint is not installed; ACTIONLINT may name it")
-    done = subprocess.run([program, *map(str, WORKFLOWS)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run([program, *map(str, WORKFLOWS)], capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout
 
 
 WEIGHTS = ROOT / "rag/models/accurate"
@@ -141,7 +141,7 @@ def test_the_package_is_installed_from_an_index_and_answers(
     environment = {name: os.environ[name] for name in names if name in os.environ}
 
     def run(name: str, *arguments: str, code: int = 0, **variables: str) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             [str(environment_folder / "bin" / name), *arguments],
             cwd=tmp_path,
             env={**environment, **variables},
@@ -149,8 +149,8 @@ def test_the_package_is_installed_from_an_index_and_answers(
             text=True,
             timeout=300,
         )
-        assert done.returncode == code, done.stderr
-        return done.stderr if code else done.stdout
+        assert process.returncode == code, process.stderr
+        return process.stderr if code else process.stdout
 
     linked = tmp_path / "required"
     linked.mkdir()

@@ -33,13 +33,13 @@ is set.
 
 def explained() -> dict[str, str]:
     """The docstring below each field."""
-    (made,) = [
+    (settings_class,) = [
         n
         for n in ast.parse(Path(settings.__file__).read_text()).body
         if isinstance(n, ast.ClassDef) and n.name == "Settings"
     ]
     texts, name = {}, ""
-    for node in made.body:
+    for node in settings_class.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             name = node.target.id
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
@@ -94,11 +94,11 @@ def reference() -> str:
 
 
 def test_the_reference_says_what_the_commands_say() -> None:
-    made = reference()
-    assert made.count("\n## ") > 45
+    generated = reference()
+    assert generated.count("\n## ") > 45
     if os.environ.get("ACCEPT_DOCS"):
-        REFERENCE.write_text(made, encoding="utf-8")
-    assert REFERENCE.read_text(encoding="utf-8") == made
+        REFERENCE.write_text(generated, encoding="utf-8")
+    assert REFERENCE.read_text(encoding="utf-8") == generated
 
 
 def test_files_named_in_the_documentation_exist() -> None:
@@ -106,8 +106,8 @@ def test_files_named_in_the_documentation_exist() -> None:
         text = path.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (path.parent / target).exists(), (path.name, target)
-        for named in re.findall(r"`((?:rag|eval|docs|tests)/[\w./-]+\.\w+)`", text):
-            assert (ROOT / named).exists(), (path.name, named)
+        for named_file in re.findall(r"`((?:rag|eval|docs|tests)/[\w./-]+\.\w+)`", text):
+            assert (ROOT / named_file).exists(), (path.name, named_file)
 
 
 def test_links_to_sections_lead_to_a_heading() -> None:
@@ -116,8 +116,10 @@ def test_links_to_sections_lead_to_a_heading() -> None:
         for target, section in links:
             page = path.parent / target if target else path
             headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-            named = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
-            assert section in named, (path.name, target, section)
+            anchors = {
+                re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+            }
+            assert section in anchors, (path.name, target, section)
 
 
 def test_the_readme_is_short() -> None:

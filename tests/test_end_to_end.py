@@ -40,9 +40,9 @@ def rag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of seeds/, made on the command line."""
     folder = tmp_path_factory.mktemp("seeds") / "index"
-    done = rag("ingest", "seeds", "--index", str(folder))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{folder}: 60 added\n"
+    process = rag("ingest", "seeds", "--index", str(folder))
+    assert process.returncode == 0, process.stderr
+    assert process.stdout == f"{folder}: 60 added\n"
     return folder
 
 
@@ -57,8 +57,10 @@ def gold() -> Iterator[dict[str, Any]]:
 
 def check_citations(engine: Engine, answer: Any) -> None:
     assert (answer.text is None) == (not answer.citations) == (answer.abstention_reason is not None)
-    others = (citation for other in answer.alternatives for citation in other.citations)
-    for citation in (*answer.citations, *others):
+    of_alternatives = (
+        citation for alternative in answer.alternatives for citation in alternative.citations
+    )
+    for citation in (*answer.citations, *of_alternatives):
         document = engine.store.document(citation.document_id)
         assert document is not None
         assert document.sha256 == citation.sha256
@@ -69,22 +71,22 @@ def check_citations(engine: Engine, answer: Any) -> None:
 
 def test_ingesting_again_changes_nothing(index: Path, engine: Engine) -> None:
     generation = engine.store.stats().generation
-    done = rag("ingest", "seeds", "--index", str(index))
-    assert done.stdout == f"{index}: 60 unchanged; the index has not changed\n"
+    process = rag("ingest", "seeds", "--index", str(index))
+    assert process.stdout == f"{index}: 60 unchanged; the index has not changed\n"
     assert engine.store.stats().generation == generation
 
 
 def test_every_citation_is_exact(engine: Engine) -> None:
     """One gold question in sixteen; `make gate` checks the citations of 250."""
     answered = {True: 0, False: 0}
-    asked = {True: 0, False: 0}
+    questions = {True: 0, False: 0}
     for question in itertools.islice(gold(), 0, None, 16):
         answer = engine.ask(question["question"])
         check_citations(engine, answer)
-        asked[bool(question["answers"])] += 1
+        questions[bool(question["answers"])] += 1
         answered[bool(question["answers"])] += answer.text is not None
-    assert answered[True] / asked[True] > 0.6
-    assert answered[False] / asked[False] < 0.5
+    assert answered[True] / questions[True] > 0.6
+    assert answered[False] / questions[False] < 0.5
 
 
 def test_a_users_own_article(tmp_path: Path) -> None:
@@ -100,16 +102,20 @@ def test_a_users_own_article(tmp_path: Path) -> None:
         "Which agency reported the visit?": "IRNA",
         "How long did the war last?": "12-day",
     }
-    found = {question: engine.ask(question) for question in expected}
-    for question, answer in found.items():
+    answers = {question: engine.ask(question) for question in expected}
+    for question, answer in answers.items():
         check_citations(engine, answer)
         if answer.text == expected[question]:
             assert expected[question] in answer.citations[0].sentence
-    answered = [question for question, wanted in expected.items() if found[question].text == wanted]
-    assert len(answered) >= 5, {question: answer.text for question, answer in found.items()}
+    answered = [
+        question
+        for question, expected_text in expected.items()
+        if answers[question].text == expected_text
+    ]
+    assert len(answered) >= 5, {question: answer.text for question, answer in answers.items()}
     signed = engine.ask(ASKED)
     assert signed.text == "2015"
-    assert all(other.confidence < signed.confidence for other in signed.alternatives)
+    assert all(alternative.confidence < signed.confidence for alternative in signed.alternatives)
     assert engine.ask("What does JCPOA stand for?").text == "Joint Comprehensive Plan of Action"
     for question in (
         "Who won the 12-day war?",
@@ -140,10 +146,10 @@ main()
 
 def test_a_question_is_answered_without_a_connection(index: Path) -> None:
     command = [sys.executable, "-c", NO_SOCKETS, "ask", ASKED, "--index", str(index)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "2015" in done.stdout.splitlines()[0]
-    assert done.stdout.splitlines()[2].startswith("  [1] seeds/")
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "2015" in process.stdout.splitlines()[0]
+    assert process.stdout.splitlines()[2].startswith("  [1] seeds/")
 
 
 def test_no_socket_is_created_after_startup(engine: Engine) -> None:
@@ -163,15 +169,15 @@ def test_it_runs_with_the_network_cut_off(index: Path) -> None:
     if unshare is None or subprocess.run(probe, capture_output=True).returncode:
         pytest.skip("this system lets no one cut off the network")
     command = [unshare, "-rn", sys.executable, "-m", "rag", "ask", ASKED, "--index", str(index)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "2015" in done.stdout.splitlines()[0]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "2015" in process.stdout.splitlines()[0]
 
 
 def test_doctor_finds_nothing_wrong(index: Path) -> None:
-    done = rag("index", "doctor", "--index", str(index))
-    assert done.returncode == 0, done.stdout
-    assert all(line.startswith("ok ") for line in done.stdout.splitlines())
+    process = rag("index", "doctor", "--index", str(index))
+    assert process.returncode == 0, process.stdout
+    assert all(line.startswith("ok ") for line in process.stdout.splitlines())
 
 
 def test_concurrent_ingests_leave_a_consistent_index(tmp_path: Path) -> None:
@@ -180,13 +186,13 @@ def test_concurrent_ingests_leave_a_consistent_index(tmp_path: Path) -> None:
     for path in sorted((ROOT / "seeds").iterdir())[:12]:
         shutil.copy(path, seeds)
     command = [sys.executable, "-m", "rag", "ingest", str(seeds), "--index", folder]
-    both = [
+    processes = [
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
-    results = [(process.communicate(timeout=600), process.returncode) for process in both]
+    results = [(process.communicate(timeout=600), process.returncode) for process in processes]
     codes = sorted(code for _, code in results)
     assert codes in ([0, 0], [0, 5])
     for (_, err), code in results:

@@ -25,7 +25,7 @@ TEXTS = {
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Engine:
+def empty_engine(tmp_path: Path) -> Engine:
     settings = Settings(index=tmp_path, threshold=0.0)
     return build.assemble(
         settings, new_store(tmp_path), BagOfWordsEmbedder(), NameReader(), SpanJudge()
@@ -33,18 +33,18 @@ def empty(tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-def engine(empty: Engine) -> Engine:
-    add(empty.store, *(document(text, key, key, topic=key) for key, text in TEXTS.items()))
-    return empty
+def engine(empty_engine: Engine) -> Engine:
+    add(empty_engine.store, *(document(text, key, key, topic=key) for key, text in TEXTS.items()))
+    return empty_engine
 
 
 def test_the_answer_is_in_the_document(engine: Engine) -> None:
     answer = engine.ask("When did the US leave the deal?")
     assert answer.text == engine.ask(f"  {answer.question}\n").text == "2018"
     (citation,) = answer.citations
-    found = engine.store.document(citation.document_id)
-    assert found is not None
-    assert found.text[citation.start : citation.end] == "2018"
+    cited_document = engine.store.document(citation.document_id)
+    assert cited_document is not None
+    assert cited_document.text[citation.start : citation.end] == "2018"
     assert citation.sentence == "The US left the deal in 2018."
     assert set(answer.timings) == {"retrieve", "read", "compose"}
 
@@ -56,21 +56,21 @@ def test_invalid_questions_are_errors(engine: Engine, question: str) -> None:
     assert error.value.hint
 
 
-def test_an_empty_index_says_what_to_run(empty: Engine) -> None:
+def test_an_empty_index_says_what_to_run(empty_engine: Engine) -> None:
     with pytest.raises(StoreError, match="rag ingest"):
-        empty.ask("When?")
+        empty_engine.ask("When?")
 
 
 def test_batches_equal_single_questions(engine: Engine) -> None:
-    asked = [
+    queries = [
         Query("When did the US leave the deal?"),
         Query("Who led the talks?", 1),
         Query("Who led the talks?", filter=parse(["topic=oman"])),
         Query("Who led the talks?", 1),
     ]
-    batched = engine.ask_many(asked)
-    for one, answer in zip(asked, batched, strict=True):
-        single = engine.ask(one.question, one.k, one.filter)
+    batched = engine.ask_many(queries)
+    for query, answer in zip(queries, batched, strict=True):
+        single = engine.ask(query.question, query.k, query.filter)
         for name in ("text", "citations", "hits"):
             assert getattr(answer, name) == getattr(single, name)
     assert len(batched[1].hits) == 1
@@ -90,11 +90,11 @@ class CountingEmbedder(BagOfWordsEmbedder):
 def test_each_question_is_embedded_once(tmp_path: Path) -> None:
     """Also for the form, and again in a follow-up with preferred documents."""
     settings, embedder = Settings(index=tmp_path, threshold=0.0), CountingEmbedder()
-    made = build.assemble(settings, new_store(tmp_path), embedder, NameReader(), SpanJudge())
-    made.forms = FormClassifier.load()
-    add(made.store, *(document(text, key, key) for key, text in TEXTS.items()))
+    assembled = build.assemble(settings, new_store(tmp_path), embedder, NameReader(), SpanJudge())
+    assembled.forms = FormClassifier.load()
+    add(assembled.store, *(document(text, key, key) for key, text in TEXTS.items()))
     questions = ["Who led the talks?", "When did the US leave the deal?"]
-    made.ask_many([Query(questions[0]), Query(questions[1], k=1, preferred=("oman",))])
+    assembled.ask_many([Query(questions[0]), Query(questions[1], k=1, preferred=("oman",))])
     assert embedder.embedded == questions
 
 
@@ -142,26 +142,26 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
     def count_up() -> None:
         for number in range(1000, 9999):
             for name in TEXTS:
-                one = document(f"The US left the deal in {number}.", name)
-                index([one], engine.store, embedder)
+                version = document(f"The US left the deal in {number}.", name)
+                index([version], engine.store, embedder)
                 if stop.wait(0.003):
                     return
 
     writer = threading.Thread(target=count_up)
     writer.start()
-    seen: set[int] = set()
+    numbers_seen: set[int] = set()
     until = time.monotonic() + 20
     try:
-        while len(seen) < 5 and time.monotonic() < until:
+        while len(numbers_seen) < 5 and time.monotonic() < until:
             hits = engine.ask("When did the US leave the deal?").hits
             texts = [hit.passage.text for hit in hits if "deal in 1" in hit.passage.text]
             numbers = [int(text[-5:-1]) for text in texts]
             assert max(numbers, default=0) - min(numbers, default=0) <= 1
-            seen |= set(numbers)
+            numbers_seen |= set(numbers)
     finally:
         stop.set()
         writer.join()
-    assert len(seen) >= 5
+    assert len(numbers_seen) >= 5
 
 
 def test_a_filter_without_matches_is_reported(engine: Engine) -> None:

@@ -63,8 +63,8 @@ def facts(name: str, content: str | bytes) -> dict[str, Fact]:
 
 
 def test_a_figure_of_a_statement_has_its_labels_column_period_scale_and_currency() -> None:
-    found = facts("farley.md", INCOME)
-    bran = found["702"]
+    by_text = facts("farley.md", INCOME)
+    bran = by_text["702"]
     assert bran.labels == ("Revenue", "Bran")
     assert bran.column == "Year Ended May 31, 2023"
     assert bran.periods.days == {"2023-05-31"}
@@ -72,36 +72,40 @@ def test_a_figure_of_a_statement_has_its_labels_column_period_scale_and_currency
 
 
 def test_signs_in_cells_of_their_own_belong_to_their_figures() -> None:
-    found = facts("farley.md", INCOME)
-    assert found["$4,210"].label == "Flour"
-    assert (found["(36)"].number, found["(36)"].unit) == (-36, "USD")
-    assert (found["12.5%"].scale, found["12.5%"].unit) == (1, "percent")
-    assert (found["$0.31"].number, found["$0.31"].scale) == (0.31, 1)
+    by_text = facts("farley.md", INCOME)
+    assert by_text["$4,210"].label == "Flour"
+    assert (by_text["(36)"].number, by_text["(36)"].unit) == (-36, "USD")
+    assert (by_text["12.5%"].scale, by_text["12.5%"].unit) == (1, "percent")
+    assert (by_text["$0.31"].number, by_text["$0.31"].scale) == (0.31, 1)
 
 
 def test_a_total_ends_the_labels_above_it() -> None:
-    found = facts("farley.md", INCOME)
-    assert found["4,821"].labels == ("Revenue", "Total revenue")
-    assert found["(36)"].labels == ("Interest",)
+    by_text = facts("farley.md", INCOME)
+    assert by_text["4,821"].labels == ("Revenue", "Total revenue")
+    assert by_text["(36)"].labels == ("Interest",)
 
 
 def test_header_rows_of_a_pipe_table_are_stacked() -> None:
-    found = facts("oldbury.md", STACKED)
-    assert found["1,310"].column == "2023/24 Outturn"
-    assert found["1,310"].series == "Outturn"
-    assert found["1,310"].periods.years == {"2023", "2024"}
-    assert (found["(12)"].number, found["(12)"].scale, found["(12)"].unit) == (-12, 1000, "GBP")
-    assert found["4,020"].column == "2022/23 Outturn"
+    by_text = facts("oldbury.md", STACKED)
+    assert by_text["1,310"].column == "2023/24 Outturn"
+    assert by_text["1,310"].series == "Outturn"
+    assert by_text["1,310"].periods.years == {"2023", "2024"}
+    assert (by_text["(12)"].number, by_text["(12)"].scale, by_text["(12)"].unit) == (
+        -12,
+        1000,
+        "GBP",
+    )
+    assert by_text["4,020"].column == "2022/23 Outturn"
 
 
 def test_sections_and_years_of_latex_are_headings_and_columns() -> None:
     (page,) = load_bytes("sheet.md", LATEX)
     (table,) = tables(page)
     assert table.headings == "Balance sheet"
-    found = facts("sheet.md", LATEX)
-    assert found["74"].labels == ("Current assets", "Inventories")
-    assert found["120"].labels == ("Goodwill",)
-    assert (found["74"].column, found["74"].scale, found["74"].unit) == ("2025", 10**6, "EUR")
+    by_text = facts("sheet.md", LATEX)
+    assert by_text["74"].labels == ("Current assets", "Inventories")
+    assert by_text["120"].labels == ("Goodwill",)
+    assert (by_text["74"].column, by_text["74"].scale, by_text["74"].unit) == ("2025", 10**6, "EUR")
 
 
 def test_a_sheet_and_a_page_have_the_same_facts() -> None:
@@ -112,13 +116,13 @@ def test_a_sheet_and_a_page_have_the_same_facts() -> None:
     )
     head = "<tr><th>Plan</th><th>Fee (EUR)</th><th>Members</th></tr>"
     page = facts("fees.html", f"<html><body><table>{head}{rows}</table></body></html>")
-    for found in (sheet, page):
-        assert (found["25"].label, found["25"].column, found["25"].unit) == (
+    for by_text in (sheet, page):
+        assert (by_text["25"].label, by_text["25"].column, by_text["25"].unit) == (
             "Silver",
             "Fee (EUR)",
             "EUR",
         )
-        assert found["31"].unit == ""
+        assert by_text["31"].unit == ""
 
 
 def test_a_table_that_goes_on_has_the_unit_of_the_page_before() -> None:
@@ -126,9 +130,9 @@ def test_a_table_that_goes_on_has_the_unit_of_the_page_before() -> None:
     rows = "<tr><td>Assets:</td><td></td><td></td></tr><tr><td>Cash</td><td>5</td><td>6</td></tr>"
     next_rows = "<tr><td>Plant</td><td>71</td><td>62</td></tr>"
     parts = ("(in millions of euros)", f"<table>{head}{rows}</table>")
-    found = facts("pages.md", "\n\n".join((*parts, f"<table>{head}{next_rows}</table>")))
-    assert found["71"].labels == ("Assets", "Plant")
-    assert (found["71"].scale, found["71"].unit) == (10**6, "EUR")
+    by_text = facts("pages.md", "\n\n".join((*parts, f"<table>{head}{next_rows}</table>")))
+    assert by_text["71"].labels == ("Assets", "Plant")
+    assert (by_text["71"].scale, by_text["71"].unit) == (10**6, "EUR")
 
 
 SPACER = "<td>&#160;</td>"
@@ -159,14 +163,14 @@ FILING = f"""<html><body><h1>Hollin Rope</h1><table>
 
 
 def test_a_filing_that_marks_no_headers_has_columns_periods_and_the_unit_of_its_corner() -> None:
-    found = facts("hollin.html", FILING)
-    rope = found["$9,547"]
+    by_text = facts("hollin.html", FILING)
+    rope = by_text["$9,547"]
     assert rope.labels == ("Revenues", "Rope")
     assert rope.column == "Three Months Ended August 31, 2023"
     assert rope.periods.days == {"2023-08-31"}
     assert rope.periods.months == {"3"}
     assert (rope.scale, rope.unit) == (10**6, "USD")
-    assert (found["809"].unit, found["(36)"].number) == ("USD", -36)
+    assert (by_text["809"].unit, by_text["(36)"].number) == ("USD", -36)
 
 
 def test_tables_that_lay_out_a_page_have_no_headers() -> None:
@@ -184,23 +188,23 @@ def test_a_row_of_a_year_alone_is_the_label_and_the_period_of_the_rows_below() -
         f"<tr><td>Sales</td><td>{n}</td><td>{n + 1}</td></tr>"
         for year, n in ((2024, 41), (2023, 51))
     )
-    found = facts("a.html", f"<table>{head}{rows}</table>")
-    assert found["52"].labels == ("2023", "Sales")
-    assert found["52"].periods.years == {"2023"}
-    assert (found["52"].column, found["52"].scale, found["52"].unit) == ("South", 1000, "EUR")
+    by_text = facts("a.html", f"<table>{head}{rows}</table>")
+    assert by_text["52"].labels == ("2023", "Sales")
+    assert by_text["52"].periods.years == {"2023"}
+    assert (by_text["52"].column, by_text["52"].scale, by_text["52"].unit) == ("South", 1000, "EUR")
 
 
 def test_a_line_of_a_scale_alone_is_the_scale() -> None:
-    found = facts(
+    by_text = facts(
         "a.md", "Thousands\n\n| Region | 2021 | Change (%) |\n|---|---|---|\n| North | 57 | 1.9 |\n"
     )
-    assert (found["57"].scale, found["1.9"].scale, found["1.9"].unit) == (1000, 1, "percent")
+    assert (by_text["57"].scale, by_text["1.9"].scale, by_text["1.9"].unit) == (1000, 1, "percent")
 
 
 def test_a_currency_is_that_of_the_columns_with_its_sign() -> None:
     rows = "| Small | 50 | €9 |\n| Large | 250 | 49 |\n"
-    found = facts("a.md", f"| Plan | Disk (GB) | Price |\n|---|---|---|\n{rows}")
-    assert (found["50"].unit, found["49"].unit) == ("", "EUR")
+    by_text = facts("a.md", f"| Plan | Disk (GB) | Price |\n|---|---|---|\n{rows}")
+    assert (by_text["50"].unit, by_text["49"].unit) == ("", "EUR")
 
 
 def test_a_text_under_a_column_is_no_label_of_the_rows_below() -> None:
@@ -234,15 +238,15 @@ def test_merged_headers_of_a_sheet_and_a_document_name_all_their_columns() -> No
     for number, row in enumerate(ACCOUNT):
         for column, value in enumerate(row):
             table.cell(number, column).text = str(value or "")
-    for first, last in ((1, 2), (3, 4)):
-        table.cell(0, first).merge(table.cell(0, last))
+    for left_column, right_column in ((1, 2), (3, 4)):
+        table.cell(0, left_column).merge(table.cell(0, right_column))
 
     for name, content in (("a.xlsx", saved(workbook)), ("a.docx", saved(word))):
-        found = facts(name, content)
-        assert found["20110"].labels == ("Income", "Fees")
-        assert found["20110"].column == "Year ended 2024"
-        assert (found["20110"].scale, found["20110"].unit) == (1000, "GBP")
-        assert (found["-298"].column, found["-298"].number) == ("Three months ended 2024", -298)
+        by_text = facts(name, content)
+        assert by_text["20110"].labels == ("Income", "Fees")
+        assert by_text["20110"].column == "Year ended 2024"
+        assert (by_text["20110"].scale, by_text["20110"].unit) == (1000, "GBP")
+        assert (by_text["-298"].column, by_text["-298"].number) == ("Three months ended 2024", -298)
 
 
 def test_a_cell_of_a_document_that_goes_down_is_a_label_of_each_row() -> None:
@@ -262,32 +266,32 @@ def test_numbers_of_a_sheet_have_the_currency_and_the_per_cent_sign_of_their_for
     assert sheet is not None
     sheet.append(["Plan", "Price", "Discount", "Refund"])
     sheet.append(["Gold", 9.9, 0.125, -3])
-    for cell, shown in (
+    for cell, number_format in (
         ("B2", "[$€-407]#,##0.00"),
         ("C2", "0.0%"),
         ("D2", '"£"#,##0;[Red]-"£"#,##0'),
     ):
-        sheet[cell].number_format = shown
-    found = facts("a.xlsx", saved(workbook))
-    assert found["€9.90"].unit == "EUR"
-    assert (found["12.5%"].number, found["12.5%"].unit) == (12.5, "percent")
-    assert (found["-£3"].number, found["-£3"].unit) == (-3, "GBP")
+        sheet[cell].number_format = number_format
+    by_text = facts("a.xlsx", saved(workbook))
+    assert by_text["€9.90"].unit == "EUR"
+    assert (by_text["12.5%"].number, by_text["12.5%"].unit) == (12.5, "percent")
+    assert (by_text["-£3"].number, by_text["-£3"].unit) == (-3, "GBP")
 
 
 def test_below_an_empty_row_headers_begin_another_table_of_a_sheet() -> None:
-    first = "Fees,2025,2024\nGold,40,38\n\nSilver,25,24\n\n"
-    found = facts("a.csv", f"{first}Members\n,Men,Women\nGold,7,9\nSilver,8,6\n")
-    assert (found["24"].label, found["24"].column) == ("Silver", "2024")
-    assert (found["9"].label, found["9"].column) == ("Gold", "Women")
+    upper_table = "Fees,2025,2024\nGold,40,38\n\nSilver,25,24\n\n"
+    by_text = facts("a.csv", f"{upper_table}Members\n,Men,Women\nGold,7,9\nSilver,8,6\n")
+    assert (by_text["24"].label, by_text["24"].column) == ("Silver", "2024")
+    assert (by_text["9"].label, by_text["9"].column) == ("Gold", "Women")
 
 
 def test_counts_and_bands_are_no_money() -> None:
-    found = facts(
+    by_text = facts(
         "staff.md",
         "(£ thousands)\n\n| | 2024 |\n|---|---|\n| Rent | 12 |\n| Number of staff | 140 |\n",
     )
-    assert (found["12"].unit, found["12"].scale) == ("GBP", 1000)
-    assert (found["140"].unit, found["140"].scale) == ("number", 1)
+    assert (by_text["12"].unit, by_text["12"].scale) == ("GBP", 1000)
+    assert (by_text["140"].unit, by_text["140"].scale) == ("number", 1)
     bands = facts("bands.md", "| Band | 2024 |\n|---|---|\n| £50,000–£54,999 | 7 |\n")
     assert bands["7"].unit == ""
 

@@ -13,10 +13,10 @@ from rag.files import acquire_lock
 class MovedMeanwhile(FileLock):
     """Its folder is moved between the look at the folder and the lock."""
 
-    def acquire(self, *arguments: Any, **named: Any) -> Any:
+    def acquire(self, *arguments: Any, **options: Any) -> Any:
         folder = Path(self.lock_file).parent
         shutil.move(folder, folder.with_name("moved"))
-        return super().acquire(*arguments, **named)
+        return super().acquire(*arguments, **options)
 
 
 def test_a_lock_is_acquired_in_a_folder_that_exists(tmp_path: Path) -> None:

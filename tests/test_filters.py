@@ -68,9 +68,9 @@ def test_an_unknown_operator_is_refused() -> None:
     ],
 )
 def test_the_meaning_of_conditions(text: str, holds: bool) -> None:
-    known = document("Sardines.", year="2024", date="2024-03-15", author="Ada, Bo")
-    assert matches(parse([text]), known) is holds
-    assert matches(parse(["year=2024", text]), known) is holds
+    dated_document = document("Sardines.", year="2024", date="2024-03-15", author="Ada, Bo")
+    assert matches(parse([text]), dated_document) is holds
+    assert matches(parse(["year=2024", text]), dated_document) is holds
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_invalid_pages_are_errors(text: str) -> None:
 
 
 def test_a_document_has_a_page_or_not() -> None:
-    known = replace(document("One two three."), pages=(0, 4, 8))
+    paged_document = replace(document("One two three."), pages=(0, 4, 8))
     texts = ("page=3", "page>=3", "page<2", "page=4", "page>3", "page<1")
-    found = [matches(parse([text]), known) for text in texts]
-    assert found == [*[True] * 3, *[False] * 3]
+    matching = [matches(parse([text]), paged_document) for text in texts]
+    assert matching == [*[True] * 3, *[False] * 3]
     assert not matches(parse(["page=1"]), document("It has no pages."))
 
 

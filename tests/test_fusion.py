@@ -40,7 +40,7 @@ def candidates(
     texts: Sequence[str],
     dense: Sequence[float],
     lexical: Sequence[float],
-    named: frozenset[str] = frozenset(),
+    named_documents: frozenset[str] = frozenset(),
 ) -> Candidates:
     by_meaning = np.argsort(np.argsort(-np.array(dense))) + 1
     by_words = np.argsort(np.argsort(-np.array(lexical))) + 1
@@ -51,7 +51,7 @@ def candidates(
         lexical=np.array(lexical, dtype=np.float32),
         dense_ranks=by_meaning,
         lexical_ranks=np.where(np.array(lexical) > 0, by_words, 0),
-        named=named,
+        named=named_documents,
     )
 
 
@@ -59,14 +59,14 @@ def vocabulary(texts: Sequence[str] = TEXTS) -> Vocabulary:
     stems = [set(stem_words(text)) for text in texts]
 
     def doc_freq(words: Sequence[str]) -> dict[str, int]:
-        counts = {word: sum(word in one for one in stems) for word in words}
+        counts = {word: sum(word in stems_of_text for stems_of_text in stems) for word in words}
         return {word: count for word, count in counts.items() if count}
 
     return Vocabulary(stem_words, doc_freq, len(texts))
 
 
-def column(question: str, found: Candidates, name: str) -> list[float]:
-    rows = features(question, found, vocabulary())
+def column(question: str, searched: Candidates, name: str) -> list[float]:
+    rows = features(question, searched, vocabulary())
     values: list[float] = rows[:, FEATURES.index(name)].round(3).tolist()
     return values
 
@@ -90,18 +90,20 @@ def test_close_cosines_are_spread() -> None:
 
 
 def test_words_codes_and_numbers_are_found_where_they_stand() -> None:
-    found = candidates(TEXTS, [0.5, 0.4, 0.3], [0.0, 1.0, 2.0])
+    searched = candidates(TEXTS, [0.5, 0.4, 0.3], [0.0, 1.0, 2.0])
     question = "does backup --keep take 7 cats"
-    assert column(question, found, "codes_present") == [0, 0, 1]
-    assert column(question, found, "numbers_present") == [0, 0, 1]
-    in_text = column(question, found, "text_coverage")
+    assert column(question, searched, "codes_present") == [0, 0, 1]
+    assert column(question, searched, "numbers_present") == [0, 0, 1]
+    in_text = column(question, searched, "text_coverage")
     assert in_text[0] == 0 < in_text[1] < in_text[2]
 
 
 def test_named_documents_are_told_apart() -> None:
-    found = candidates(TEXTS, [0.5, 0.4, 0.3], [0, 1, 2], named=frozenset({"other.md"}))
-    assert column("cats", found, "names_other") == [1, 1, 1]
-    assert column("cats", found, "names_document") == [0, 0, 0]
+    searched = candidates(
+        TEXTS, [0.5, 0.4, 0.3], [0, 1, 2], named_documents=frozenset({"other.md"})
+    )
+    assert column("cats", searched, "names_other") == [1, 1, 1]
+    assert column("cats", searched, "names_document") == [0, 0, 0]
 
 
 @given(
@@ -112,26 +114,26 @@ def test_any_question_gives_finite_features_and_probabilities(
     rows: list[tuple[str, float, float]], question: str
 ) -> None:
     texts, dense, lexical = zip(*rows, strict=True)
-    found = candidates(texts, dense, lexical)
-    table = features(question, found, vocabulary())
+    searched = candidates(texts, dense, lexical)
+    table = features(question, searched, vocabulary())
     assert table.shape == (len(texts), len(FEATURES))
     assert np.isfinite(table).all()
-    probabilities = shipped().probabilities(question, found, vocabulary())
+    probabilities = shipped().probabilities(question, searched, vocabulary())
     assert probabilities.sum() == pytest.approx(1, abs=1e-4)
     assert (probabilities >= 0).all()
 
 
 def test_the_order_of_candidates_changes_nothing() -> None:
-    found = candidates(TEXTS, [0.5, 0.4, 0.3], [0.5, 1.0, 2.0])
+    searched = candidates(TEXTS, [0.5, 0.4, 0.3], [0.5, 1.0, 2.0])
     turned = Candidates(
-        numbers=found.numbers[::-1],
-        passages=found.passages[::-1],
-        dense=found.dense[::-1],
-        lexical=found.lexical[::-1],
-        dense_ranks=found.dense_ranks[::-1],
-        lexical_ranks=found.lexical_ranks[::-1],
+        numbers=searched.numbers[::-1],
+        passages=searched.passages[::-1],
+        dense=searched.dense[::-1],
+        lexical=searched.lexical[::-1],
+        dense_ranks=searched.dense_ranks[::-1],
+        lexical_ranks=searched.lexical_ranks[::-1],
     )
-    expected = shipped().probabilities("cats at the counter", found, vocabulary())
+    expected = shipped().probabilities("cats at the counter", searched, vocabulary())
     turned_around = shipped().probabilities("cats at the counter", turned, vocabulary())
     assert expected == pytest.approx(turned_around[::-1], abs=1e-5)
 

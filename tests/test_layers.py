@@ -39,13 +39,13 @@ CONCRETE = {
 
 
 def imports(path: Path) -> set[str]:
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
 MODULES = {
@@ -82,16 +82,16 @@ def test_every_package_has_its_place_in_the_order() -> None:
 @pytest.mark.parametrize("package", sorted(RANK))
 def test_a_package_imports_only_what_is_below_it(package: str) -> None:
     imported = {
-        (name, found.split(".")[1])
+        (name, module.split(".")[1])
         for name, all_found in MODULES.items()
         if top(name) == package
-        for found in all_found
-        if found.startswith("rag.") and found.split(".")[1] in RANK
+        for module in all_found
+        if module.startswith("rag.") and module.split(".")[1] in RANK
     }
     upward = {
-        (name, other)
-        for name, other in imported
-        if other != package and RANK[other] >= RANK[package]
+        (name, imported_package)
+        for name, imported_package in imported
+        if imported_package != package and RANK[imported_package] >= RANK[package]
     }
     assert not upward
 
@@ -99,16 +99,20 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
 def test_no_files_import_each_other_in_a_circle() -> None:
     files = {dotted(name): name for name in MODULES}
     graph = {
-        name: {files[found] for found in all_found if found in files}
+        name: {files[module] for module in all_found if module in files}
         for name, all_found in MODULES.items()
     }
-    while leaves := {name for name, others in graph.items() if not others & graph.keys()}:
-        graph = {name: others for name, others in graph.items() if name not in leaves}
+    while leaves := {
+        name for name, imported_files in graph.items() if not imported_files & graph.keys()
+    }:
+        graph = {
+            name: imported_files for name, imported_files in graph.items() if name not in leaves
+        }
     assert not graph
 
 
 def test_only_the_composition_root_names_the_concrete_classes() -> None:
-    users = {name for name, found in MODULES.items() if found & CONCRETE}
+    users = {name for name, imported in MODULES.items() if imported & CONCRETE}
     # the queues of all collections are made of the queue and the collections of the same store
     assert users == {"build.py", "store/postgres/collection_queues.py"}
 
@@ -140,8 +144,8 @@ SHIPPED = "from rag.cli.main import main\nmain()"
 def printed(code: str) -> str:
     """The last line that Python prints in a process of its own."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout.strip().splitlines()[-1]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    return process.stdout.strip().splitlines()[-1]
 
 
 def test_help_is_light() -> None:
@@ -192,10 +196,10 @@ def test_no_command_imports_an_unneeded_extra(tmp_path: Path) -> None:
         ["ingest", str(tmp_path / "oman.txt")],
         ["ask", "Who led the talks?"],
     ):
-        done = subprocess.run(
+        process = subprocess.run(
             [*run, *arguments], capture_output=True, text=True, env=environment, check=True
         )
-        assert done.stderr.splitlines()[-1] == "[]"
+        assert process.stderr.splitlines()[-1] == "[]"
     environment["RAG_PORT"] = "0"
     with subprocess.Popen(
         [*run, "serve", "--no-key"], stderr=subprocess.PIPE, text=True, env=environment

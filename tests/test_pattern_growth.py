@@ -40,16 +40,16 @@ def patterns() -> dict[str, Used]:
 
 def limit(place: str) -> int:
     """The longest text that reaches a pattern; 0 if it may have any length."""
-    return next((most for start, most in SHORT.items() if place.startswith(start)), 0)
+    return next((longest for start, longest in SHORT.items() if place.startswith(start)), 0)
 
 
-def slow(used: Used, measurements: Sequence[int] = MEASUREMENTS) -> Iterator[str]:
+def slow(pattern: Used, measurements: Sequence[int] = MEASUREMENTS) -> Iterator[str]:
     """Texts that take more than in proportion to their length."""
     for size in SIZES:
-        pairs = zip(texts(used.pattern, size), texts(used.pattern, 2 * size), strict=True)
-        for short, long in pairs:
-            for run in used.runs():
-                by_size = {size: short, 2 * size: long}
+        pairs = zip(texts(pattern.pattern, size), texts(pattern.pattern, 2 * size), strict=True)
+        for text, longer_text in pairs:
+            for run in pattern.runs():
+                by_size = {size: text, 2 * size: longer_text}
                 factor = growth(
                     lambda size: run(by_size[size]),  # noqa: B023
                     size,
@@ -57,13 +57,15 @@ def slow(used: Used, measurements: Sequence[int] = MEASUREMENTS) -> Iterator[str
                     measurements,
                 )
                 if factor > MOST_GROWTH:
-                    yield f"{used.place}: {long[:40]!r}… takes {factor:.1f} times as long"
+                    yield f"{pattern.place}: {longer_text[:40]!r}… takes {factor:.1f} times as long"
 
 
 def test_every_pattern_takes_time_in_proportion_to_its_text() -> None:
     assert len(patterns()) > 250
-    found = [next(slow(pattern), "") for place, pattern in patterns().items() if not limit(place)]
-    assert list(filter(None, found)) == []
+    slow_texts = [
+        next(slow(pattern), "") for place, pattern in patterns().items() if not limit(place)
+    ]
+    assert list(filter(None, slow_texts)) == []
 
 
 def test_the_others_are_fast_for_the_longest_text_that_reaches_them() -> None:

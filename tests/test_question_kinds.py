@@ -106,7 +106,7 @@ PATTERNS: dict[str, list[tuple[str, Expected]]] = {
         ("Who is the trainer of the women?", REFUSED),
     ],
 }
-ALL = [(name, *one) for name, cases in PATTERNS.items() for one in cases]
+ALL = [(name, *case) for name, cases in PATTERNS.items() for case in cases]
 LOST = {
     "How hot must the oven be at the start?": "the temperature after it was lowered is given",
     "What can I not rent?": "the list of what to bring is given",
@@ -117,12 +117,12 @@ LOST = {
 
 def parameters() -> list[Any]:
     """Every pattern's questions; a test fails if one of `LOST` is right again."""
-    made = []
+    cases = []
     for name, question, expected in ALL:
         reason = LOST.get(question)
         marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        made.append(pytest.param(name, question, expected, marks=marks))
-    return made
+        cases.append(pytest.param(name, question, expected, marks=marks))
+    return cases
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +143,10 @@ def test_a_pattern_is_mended(
     assert all(words in text for words in expected.has), (pattern, text)
     assert not any(words in text for words in expected.lacks), (pattern, text)
     assert expected.form in ("", answer.form)
-    named = [citation.document_id for citation in answer.citations]
+    cited = [citation.document_id for citation in answer.citations]
     if expected.documents:
-        assert len(named) == len(expected.documents)
-    assert all(any(one in name for name in named) for one in expected.documents)
+        assert len(cited) == len(expected.documents)
+    assert all(any(expected_part in name for name in cited) for expected_part in expected.documents)
     disputed = [side.text for side in answer.conflicts]
     assert [expected.conflict] == disputed or not expected.conflict
     if "disagree" in pattern:

@@ -49,7 +49,7 @@ def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> Non
     questions = ["where was the deal signed", "sardines", "who hosted talks in Muscat"]
     queries = [Query(question, 1) for question in questions]
     answers = Retriever(Settings(), store, BagOfWordsEmbedder()).find_many(queries)
-    assert [found.hits[0].passage.document_id for found in answers] == ["deal", "fish", "oman"]
+    assert [answer.hits[0].passage.document_id for answer in answers] == ["deal", "fish", "oman"]
 
 
 def test_scores_descend_and_are_in_range(store: LocalStore) -> None:
@@ -105,8 +105,8 @@ def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> No
         for n, (year, quarter) in enumerate(days)
     ]
     add(store, *reports)
-    for asked in ("in Q2 2017", "in the second quarter of 2017"):
-        hit, *_ = found(store, f"What were the net sales of services {asked}?")
+    for quarter_words in ("in Q2 2017", "in the second quarter of 2017"):
+        hit, *_ = found(store, f"What were the net sales of services {quarter_words}?")
         assert hit == "reports/2017 Q2 ACME.pdf"
 
 
@@ -125,16 +125,16 @@ def test_a_report_of_the_named_day_comes_first(store: LocalStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", ["on 24 July 2024", "on 24 july", "on 2024-07-24", "on 24.7.2024", "on July 24th"]
+    "day_words", ["on 24 July 2024", "on 24 july", "on 2024-07-24", "on 24.7.2024", "on July 24th"]
 )
 @pytest.mark.parametrize("stated", ["metadata", "title", "line", "heading"])
-def test_what_is_of_the_named_day_comes_first(tmp_path: Path, asked: str, stated: str) -> None:
+def test_what_is_of_the_named_day_comes_first(tmp_path: Path, day_words: str, stated: str) -> None:
     """The day is stated in different places; the text of each meeting has the same words."""
     store = new_store(tmp_path)
     add(store, *(_minutes(day, stated) for day in (3, 10, 17, 24, 31)))
-    first, second, *_ = hits_of(store, f"What was discussed by the committee {asked}?", 5)
-    assert first.passage.document_id == "24"
-    assert first.score > 2 * second.score
+    best_hit, next_hit, *_ = hits_of(store, f"What was discussed by the committee {day_words}?", 5)
+    assert best_hit.passage.document_id == "24"
+    assert best_hit.score > 2 * next_hit.score
 
 
 def _minutes(day: int, stated: str) -> Document:
@@ -153,8 +153,8 @@ def test_a_day_of_many_documents_names_none_of_them(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     add(store, *(document("Text.", f"RFC 9{n:03}.txt", date="2024-07-24") for n in range(20)))
     retriever = Retriever(Settings(), store, BagOfWordsEmbedder())
-    named = retriever.named("What did RFC 9007 say on 24 July 2024?", None)
-    assert named.ids == ["RFC 9007.txt"]
+    named_documents = retriever.named("What did RFC 9007 say on 24 July 2024?", None)
+    assert named_documents.ids == ["RFC 9007.txt"]
     assert not retriever.named("What was said on 24 July 2024?", None).ids
 
 
@@ -176,8 +176,8 @@ def test_a_document_whose_number_the_question_names_comes_first(store: LocalStor
         for n in range(100, 130)
     ]
     add(store, *reports, tokens=12)
-    asked = "Who made the engines of N112ED?"
-    assert "report 112" in found(store, asked, 4)[:2]
+    question = "Who made the engines of N112ED?"
+    assert "report 112" in found(store, question, 4)[:2]
 
 
 def test_other_documents_come_after_all_that_is_near_in_a_named_one(store: LocalStore) -> None:

@@ -41,28 +41,30 @@ FILES = [
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_named_setting_and_command_exists(path: Path) -> None:
     text = path.read_text()
-    known = {field.name for field in dataclasses.fields(Settings)}
-    assert {name.lower() for name in re.findall(r"\bRAG_([A-Z_]+)\b", text)} <= known
+    settings = {field.name for field in dataclasses.fields(Settings)}
+    assert {name.lower() for name in re.findall(r"\bRAG_([A-Z_]+)\b", text)} <= settings
     assert set(re.findall(r"(?:^    |`)rag (\w+)", text, re.MULTILINE)) <= set(COMMANDS)
 
 
 def test_containers_run_existing_commands() -> None:
     compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
     run = [compose["services"][name]["command"] for name in ("server", "worker")]
-    for found in kubernetes("Deployment"):
-        run.append(found["spec"]["template"]["spec"]["containers"][0]["args"])
+    for resource in kubernetes("Deployment"):
+        run.append(resource["spec"]["template"]["spec"]["containers"][0]["args"])
     assert {name for name, *_ in run} == {"serve", "worker"}
     for name, *options in run:
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
-        assert set(options) <= {option for one in command.params for option in one.opts}
+        assert set(options) <= {option for parameter in command.params for option in parameter.opts}
 
 
 def test_the_probes_are_paths_of_the_service() -> None:
     from rag.server.routes import operations
 
     paths = {getattr(route, "path", "") for route in operations.router.routes}
-    deployed = {found["metadata"]["name"]: found["spec"] for found in kubernetes("Deployment")}
+    deployed = {
+        resource["metadata"]["name"]: resource["spec"] for resource in kubernetes("Deployment")
+    }
     container = deployed["rag-server"]["template"]["spec"]["containers"][0]
     probes = (container[f"{name}Probe"] for name in ("startup", "liveness", "readiness"))
     assert {probe["httpGet"]["path"] for probe in probes} <= paths
@@ -71,7 +73,7 @@ def test_the_probes_are_paths_of_the_service() -> None:
 def kubernetes(kind: str = "") -> list[dict[str, Any]]:
     """The resources of this kind, or all."""
     resources = yaml.safe_load_all((DOCS / "scale-out/kubernetes.yaml").read_text())
-    return [found for found in resources if kind in ("", found["kind"])]
+    return [resource for resource in resources if kind in ("", resource["kind"])]
 
 
 def test_the_compose_file_is_consistent() -> None:
@@ -84,12 +86,12 @@ def test_the_compose_file_is_consistent() -> None:
 
 
 def test_the_manifest_is_consistent() -> None:
-    assert all(found["apiVersion"] and found["metadata"]["name"] for found in kubernetes())
+    assert all(resource["apiVersion"] and resource["metadata"]["name"] for resource in kubernetes())
     labels = []
-    for found in kubernetes("Deployment"):
-        template = found["spec"]["template"]
+    for resource in kubernetes("Deployment"):
+        template = resource["spec"]["template"]
         labels.append(template["metadata"]["labels"])
-        assert found["spec"]["selector"]["matchLabels"] == labels[-1]
+        assert resource["spec"]["selector"]["matchLabels"] == labels[-1]
         mounted = {mount["name"] for mount in template["spec"]["containers"][0]["volumeMounts"]}
         assert mounted == {volume["name"] for volume in template["spec"]["volumes"]}
     (service,) = kubernetes("Service")
@@ -98,11 +100,11 @@ def test_the_manifest_is_consistent() -> None:
 
 def test_pods_have_least_privilege() -> None:
     policies = {
-        tuple(found["spec"]["podSelector"]["matchLabels"].items())
-        for found in kubernetes("NetworkPolicy")
+        tuple(resource["spec"]["podSelector"]["matchLabels"].items())
+        for resource in kubernetes("NetworkPolicy")
     }
-    for found in kubernetes("Deployment"):
-        pod = found["spec"]["template"]["spec"]
+    for resource in kubernetes("Deployment"):
+        pod = resource["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -113,7 +115,7 @@ def test_pods_have_least_privilege() -> None:
         assert context["capabilities"] == {"drop": ["ALL"]}
         assert "@sha256:" in container["image"]
         assert set(container["resources"]["limits"]) == {"cpu", "memory"}
-        assert tuple(found["spec"]["template"]["metadata"]["labels"].items()) in policies
+        assert tuple(resource["spec"]["template"]["metadata"]["labels"].items()) in policies
         # a subPath mount is never updated, so a revoked key would work until a restart
         assert not any("subPath" in mount for mount in container["volumeMounts"])
 
@@ -165,9 +167,9 @@ def needed(*programs: str) -> None:
 
 
 def make_certificate(folder: Path) -> None:
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=rag.example.org"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=rag.example.org"
     files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
-    subprocess.run([*made.split(), *files], check=True, capture_output=True)
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
 
 
 @contextmanager
@@ -200,8 +202,8 @@ def stands_behind(through: httpx.Client, index: Path) -> None:
     through.headers["Authorization"] = f"Bearer {key}"
     text = {"text": "The talks were led by William Burns."}
     assert through.put("/v1/documents/talks.txt", json=text).status_code == 201
-    asked = {"question": "Who led the talks?", "stream": True}
-    with through.stream("POST", "/v1/ask", json=asked) as answered:
+    body = {"question": "Who led the talks?", "stream": True}
+    with through.stream("POST", "/v1/ask", json=body) as answered:
         events = [line for line in answered.iter_lines() if line.startswith("event: ")]
     assert (events[0], events[-1]) == ("event: search_results", "event: done")
 
@@ -238,8 +240,8 @@ def test_what_the_compose_file_runs_works_together(cluster: Cluster, tmp_path: P
     rag = {"RAG_INDEX": str(tmp_path), "RAG_EMBEDDER": "bag-of-words", "RAG_THRESHOLD": "0.15"}
     rag |= services["server"]["environment"] | {"RAG_HOST": "127.0.0.1"}
     rag["RAG_STORE"] = rag["RAG_STORE"].replace("@database:5432/rag", database)
-    with small_rag(["keys", "add", "me", "--write", "--json"], **rag) as made:
-        key = json.loads(made.communicate()[0])["key"]
+    with small_rag(["keys", "add", "me", "--write", "--json"], **rag) as key_process:
+        key = json.loads(key_process.communicate()[0])["key"]
     front, *ports = (free_port() for _ in range(1 + services["server"]["deploy"]["replicas"]))
     # what `caddy reverse-proxy` does, which would listen on every address of this machine
     assert services["balancer"]["command"][1:] == (
@@ -293,8 +295,8 @@ def small_rag(arguments: list[str], **environment: str) -> Iterator[subprocess.P
 
 
 def is_answered(through: httpx.Client, place: str) -> bool:
-    asked = through.post(f"{place}/ask", json={"question": "Who led the talks?"})
-    return bool(asked.json().get("answer") == "William Burns")
+    response = through.post(f"{place}/ask", json={"question": "Who led the talks?"})
+    return bool(response.json().get("answer") == "William Burns")
 
 
 def test_the_lock_has_all_requirements_with_hashes() -> None:

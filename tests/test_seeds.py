@@ -16,9 +16,7 @@ ROOT = Path(__file__).parent.parent
 GOLD: list[dict[str, Any]] = [
     json.loads(line) for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()
 ]
-DOCUMENTS: dict[str, Document] = {
-    found.document_id: read(found) for found in find([ROOT / "seeds"])
-}
+DOCUMENTS: dict[str, Document] = {file.document_id: read(file) for file in find([ROOT / "seeds"])}
 ANSWERABLE = [question for question in GOLD if question["answers"]]
 
 

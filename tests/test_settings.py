@@ -20,7 +20,7 @@ def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"RAG_TOP_H": "3"}, "unknown setting 'top_h' in the environment\n  did you mean top_k?"),
         ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not a valid int"),
@@ -32,10 +32,10 @@ def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"RAG_CONFIG": "/no/such.toml"}, "settings file /no/such.toml: No such file"),
     ],
 )
-def test_wrong_values_are_named_with_their_place(environment: dict[str, str], said: str) -> None:
+def test_wrong_values_are_named_with_their_place(environment: dict[str, str], message: str) -> None:
     with pytest.raises(InputError) as error:
         Settings.load(environment)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
     assert error.value.hint
 
 
@@ -55,7 +55,7 @@ def test_an_explicit_folder_overrides_a_database() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("index = 5", "index = 5"),
         ("top_k = inf", "top_k = inf"),
@@ -65,12 +65,14 @@ def test_an_explicit_folder_overrides_a_database() -> None:
         (f"threshold = 1{'0' * 400}", "threshold = 1000"),
     ],
 )
-def test_invalid_values_are_named_and_not_rounded(tmp_path: Path, content: str, said: str) -> None:
+def test_invalid_values_are_named_and_not_rounded(
+    tmp_path: Path, content: str, message: str
+) -> None:
     file = tmp_path / "rag.toml"
     file.write_text(content)
     with pytest.raises(InputError, match="is not a valid") as error:
         Settings.load({"RAG_CONFIG": str(file)})
-    assert error.value.message.startswith(said)
+    assert error.value.message.startswith(message)
 
 
 @pytest.mark.parametrize(

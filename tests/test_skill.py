@@ -39,9 +39,9 @@ def test_it_names_existing_tools() -> None:
 
     tools = {tool.name for tool in anyio.run(make_server(lambda *_: None, True).list_tools)}  # type: ignore[arg-type]
     fields = "found conversation url highlight cited_text section start_line filters contradicted"
-    named = set(re.findall(r"`([a-z_]+)`", (SKILL / "SKILL.md").read_text()))
-    assert {"ask", "search", "check_claims", "verify"} <= named & tools
-    assert named <= tools | {*fields.split()} | {"rag", "not_in_documents"}
+    quoted_words = set(re.findall(r"`([a-z_]+)`", (SKILL / "SKILL.md").read_text()))
+    assert {"ask", "search", "check_claims", "verify"} <= quoted_words & tools
+    assert quoted_words <= tools | {*fields.split()} | {"rag", "not_in_documents"}
 
 
 def test_the_registrys_entry_names_the_package_that_is_built() -> None:

@@ -63,11 +63,11 @@ def test_a_writer_whose_headers_drip_is_abandoned(dripping: int) -> None:
 
 
 def test_a_socket_in_time_stays_open() -> None:
-    one, other = socket.socketpair()
-    with one, other:
-        with shut_at(one, time.monotonic() + 60):
-            one.sendall(b"x")
-        assert other.recv(1) == b"x"
+    socket_in_time, far_end = socket.socketpair()
+    with socket_in_time, far_end:
+        with shut_at(socket_in_time, time.monotonic() + 60):
+            socket_in_time.sendall(b"x")
+        assert far_end.recv(1) == b"x"
 
 
 @pytest.mark.parametrize("location", ["http://[x", "http://a:99999999/", "//[::1"])

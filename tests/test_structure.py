@@ -21,10 +21,12 @@ Summary
 Dear."""
 
 
-def _block(kind: BlockKind, first: str, last: str = "", parent: int = -1, **fields: Any) -> Block:
-    """The block from the first occurrence of `first` to the end of `last`."""
-    start = TEXT.index(first)
-    end = TEXT.index(last or first, start) + len(last or first)
+def _block(
+    kind: BlockKind, beginning: str, ending: str = "", parent: int = -1, **fields: Any
+) -> Block:
+    """The block from the first occurrence of `beginning` to the end of `ending`."""
+    start = TEXT.index(beginning)
+    end = TEXT.index(ending or beginning, start) + len(ending or beginning)
     return Block(kind, start, end, parent, **fields)
 
 

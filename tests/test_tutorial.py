@@ -19,10 +19,10 @@ STATUS = re.compile(r"  # exit status (\d)$", re.MULTILINE)
 def test_every_command_of_the_tutorial_says_what_the_page_shows(tmp_path: Path) -> None:
     environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(PAGE.parents[1])}
     command = f'rag() {{ "{sys.executable}" -m rag "$@"; }}\n'
-    ran, said = 0, ""
+    ran, printed = 0, ""
     for kind, block in BLOCKS.findall(PAGE.read_text(encoding="utf-8")):
         if kind == "sh":
-            done = subprocess.run(
+            process = subprocess.run(
                 ["bash", "-c", command + block],
                 cwd=tmp_path,
                 env=environment,
@@ -31,14 +31,14 @@ def test_every_command_of_the_tutorial_says_what_the_page_shows(tmp_path: Path) 
                 check=False,
                 timeout=300,
             )
-            wanted = STATUS.search(block)
-            assert done.returncode == int(wanted[1] if wanted else 0), (block, done.stderr)
-            said = done.stdout + done.stderr
+            status = STATUS.search(block)
+            assert process.returncode == int(status[1] if status else 0), (block, process.stderr)
+            printed = process.stdout + process.stderr
             ran += 1
             continue
         place = 0
         for line in block.splitlines():
-            assert line in said[place:], (line, said)
-            place = said.index(line, place)
+            assert line in printed[place:], (line, printed)
+            place = printed.index(line, place)
     assert ran >= 8
     assert (tmp_path / "proof.zip").stat().st_size > 1000

@@ -30,8 +30,8 @@ def test_a_found_settings_file_cannot_set_locations(
     (tmp_path / "rag.toml").write_text(f"{line}\n")
     with pytest.raises(InputError, match="RAG_CONFIG"):
         Settings.load({})
-    named = Settings.load({"RAG_CONFIG": "rag.toml"})
-    assert getattr(named, line.split()[0]) == line.split('"')[1]
+    settings = Settings.load({"RAG_CONFIG": "rag.toml"})
+    assert getattr(settings, line.split()[0]) == line.split('"')[1]
 
 
 def test_a_found_settings_file_is_logged(

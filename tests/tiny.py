@@ -47,8 +47,8 @@ def embedder(folder: Path) -> Path:
     bert(folder, head=False)
     parts = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
     modules = [
-        {"idx": n, "name": f"{n}", "path": at, "type": f"sentence_transformers.models.{t}"}
-        for n, (t, at) in enumerate(parts)
+        {"idx": n, "name": f"{n}", "path": folder_name, "type": f"sentence_transformers.models.{t}"}
+        for n, (t, folder_name) in enumerate(parts)
     ]
     written = {
         "modules.json": modules,
@@ -56,8 +56,8 @@ def embedder(folder: Path) -> Path:
         "sentence_bert_config.json": {"max_seq_length": 64},
         "1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True},
     }
-    for _, at in parts:
-        (folder / at).mkdir(exist_ok=True)
+    for _, folder_name in parts:
+        (folder / folder_name).mkdir(exist_ok=True)
     for name, content in written.items():
         (folder / name).write_text(json.dumps(content))
     return folder
@@ -176,8 +176,8 @@ def four_verdicts(folder: Path, lessons: Sequence[Lesson] = (), otherwise: int =
         rows.append(torch.tanh(dense))
         answers[number, verdict] = LEARNT
 
-    wanted = torch.cat([torch.zeros(1, 4), answers - bias])
-    solved = torch.linalg.pinv(torch.stack(rows).double()) @ wanted.double()
+    targets = torch.cat([torch.zeros(1, 4), answers - bias])
+    solved = torch.linalg.pinv(torch.stack(rows).double()) @ targets.double()
     weights["verdict_outputs.weight"] = solved.T.float().contiguous()
     weights["verdict_outputs.bias"] = bias
     save_file(weights, path, {"format": "pt"})

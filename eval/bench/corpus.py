@@ -74,13 +74,13 @@ class Corpus:
             count -= len(passages)
 
     def _real(self) -> Iterator[Item]:
-        for text, first in zip(self.texts, self._starts, strict=False):
+        for text, start in zip(self.texts, self._starts, strict=False):
             passages = [
                 Passage(text.id, a, b, text.text[a:b], text.title, tuple(headings))
                 for a, b, headings in text.passages
             ]
             document = Document(text.id, text.text, text.title, text.id, "0" * 64)
-            yield document, passages, self.vectors[first : first + len(passages)]
+            yield document, passages, self.vectors[start : start + len(passages)]
 
     def _copies(self, seed: int) -> Iterator[Item]:
         """Endless copies of random documents, several joined into one."""

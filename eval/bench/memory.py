@@ -74,20 +74,23 @@ def measure(profile: str, index: Path, questions: tuple[str, ...]) -> dict[str, 
                 log.seek(0)
                 raise click.ClickException(f"the service did not start: {log.read().decode()}")
             time.sleep(_IDLE_SECONDS)
-            idle, seconds, processor_seconds = _memory(process.pid), [], []
+            idle_mib = _memory(process.pid)
+            seconds = []
+            processor_seconds = []
             for number, question in enumerate((questions[0], *questions * _ROUNDS)):
-                started, before = time.perf_counter(), _processor(process.pid)
+                started = time.perf_counter()
+                seconds_before = _processor(process.pid)
                 client.post("/v1/ask", json={"question": question}).raise_for_status()
                 if number:  # the first one warms it up
                     seconds.append(time.perf_counter() - started)
-                    processor_seconds.append(_processor(process.pid) - before)
-            asked = _memory(process.pid)
+                    processor_seconds.append(_processor(process.pid) - seconds_before)
+            asked_mib = _memory(process.pid)
         finally:
             process.terminate()
     return {
         "profile": profile,
-        "idle_mib": idle,
-        "asked_mib": asked,
+        "idle_mib": idle_mib,
+        "asked_mib": asked_mib,
         "median_s": round(median(seconds), 2),
         "median_processor_s": round(median(processor_seconds), 2),
         "cold_ask_processor_s": _cold(environment, questions[0]),
@@ -102,12 +105,14 @@ def _processor(process: int) -> float:
 
 def _cold(environment: dict[str, str], question: str) -> float:
     """Processor seconds of `rag ask` in a process of its own."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage_before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-m", "rag", "ask", question], env=environment, capture_output=True
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2)
+    usage_after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user = usage_after.ru_utime - usage_before.ru_utime
+    system = usage_after.ru_stime - usage_before.ru_stime
+    return round(user + system, 2)
 
 
 @script(__doc__)

@@ -57,17 +57,17 @@ def characters(spans: Iterable[Span]) -> set[int]:
     return {place for start, end in spans for place in range(start, end)}
 
 
-def overlap(found: Iterable[Span], excerpts: Iterable[Span]) -> Overlap:
+def overlap(spans: Iterable[Span], excerpts: Iterable[Span]) -> Overlap:
     """`precision` is None if nothing was found. Excerpts are never empty."""
-    mine, gold = characters(found), characters(excerpts)
-    both = len(mine & gold)
-    precision = both / len(mine) if mine else None
-    return Overlap(both / len(gold), precision, both / len(mine | gold))
+    mine, gold = characters(spans), characters(excerpts)
+    shared_count = len(mine & gold)
+    precision = shared_count / len(mine) if mine else None
+    return Overlap(shared_count / len(gold), precision, shared_count / len(mine | gold))
 
 
 def mean(overlaps: Sequence[Overlap]) -> dict[str, Any]:
     """Means over the questions, in per cent; of precision over those that found anything."""
-    rows = [asdict(one) for one in overlaps]
+    rows = [asdict(question_overlap) for question_overlap in overlaps]
     values = {name: [row[name] for row in rows if row[name] is not None] for name in rows[0]}
     shares = {
         name: round(100 * float(np.mean(shares_of_name or [0])), 1)
@@ -93,7 +93,8 @@ def read_excerpts(folder: Path) -> tuple[Gold, dict[str, list[Span]]]:
                 documents[name] = _document(folder / _CORPORA, name)
             text = documents[name].text
             references = [
-                (one["start_index"], one["end_index"]) for one in json.loads(row["references"])
+                (reference["start_index"], reference["end_index"])
+                for reference in json.loads(row["references"])
             ]
             if not references or any(
                 not 0 <= start < end <= len(text) for start, end in references
@@ -112,7 +113,7 @@ def _document(folder: Path, name: str) -> Document:
     plain text.
     """
     paths = [folder / f"{name}{ending}" for ending in (".md", ".txt")]
-    path = next((one for one in paths if one.exists()), paths[0])
+    path = next((candidate for candidate in paths if candidate.exists()), paths[0])
     text = path.read_bytes().decode("utf-8")
     for ending in (path.suffix, ".txt"):
         for document in load_some(f"{name}{ending}", text.encode()).documents:
@@ -128,24 +129,24 @@ def excerpts(folder: Path, k: int, limit: int | None) -> dict[str, Any]:
     passages, quotes = list[Overlap](), list[Overlap]()
     with opened(build, Settings.load(), gold, None, None) as engine:
         assert isinstance(engine, Engine)
-        asked = sample(gold.questions, limit)
-        for question in asked:
+        asked_questions = sample(gold.questions, limit)
+        for question in asked_questions:
             (corpus,) = question.relevant
-            found = [
+            found_spans = [
                 (hit.passage.start, hit.passage.end)
                 for hit in engine.search(question.text, k)
                 if hit.passage.document_id == corpus
             ]
             quoted = [
-                (one.sentence_start, one.sentence_end)
-                for one in engine.ask(question.text).citations
-                if one.document_id == corpus
+                (citation.sentence_start, citation.sentence_end)
+                for citation in engine.ask(question.text).citations
+                if citation.document_id == corpus
             ]
-            passages.append(overlap(found, spans[question.id]))
+            passages.append(overlap(found_spans, spans[question.id]))
             quotes.append(overlap(quoted, spans[question.id]))
         stats = engine.store.stats()
     return {
-        "questions": len(asked),
+        "questions": len(asked_questions),
         "passages": stats.passages,
         f"first {k} passages": mean(passages),
         "quotes": mean(quotes),
@@ -157,9 +158,9 @@ def answers(path: Path, limit: int | None) -> dict[str, Any]:
     gold = load(path)
     with (
         tempfile.TemporaryDirectory(prefix="rag-public-") as unkept,
-        opened(build, Settings.load(), gold, None, None) as asked,
+        opened(build, Settings.load(), gold, None, None) as engine,
     ):
-        result = run(gold, asked, Path(unkept), limit)
+        result = run(gold, engine, Path(unkept), limit)
     summary = result.summary
     return {"questions": dict(summary.counts), "metrics": dict(summary.metrics)}
 
@@ -171,8 +172,8 @@ def answers(path: Path, limit: int | None) -> dict[str, Any]:
 @click.option("--limit", type=int, help="Ask only this many questions, the same in each run.")
 @OUT
 def main(shape: str, path: Path, k: int, limit: int | None, out: Path | None) -> None:
-    found = excerpts(path, k, limit) if shape == "excerpts" else answers(path, limit)
-    finished({"set": path.name, "shape": shape, "machine": machine(), **found}, out)
+    figures = excerpts(path, k, limit) if shape == "excerpts" else answers(path, limit)
+    finished({"set": path.name, "shape": shape, "machine": machine(), **figures}, out)
 
 
 if __name__ == "__main__":

@@ -44,13 +44,13 @@ def fill(root: Path, cache: Path, count: int) -> None:
     """Fill index/, rows.npy (all vectors, by passage id) and filled.json (the time) in `root`."""
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
-    corpus, begun, first = Corpus(cache), time.perf_counter(), 0
+    corpus, begun, row = Corpus(cache), time.perf_counter(), 0
     store = LocalStore(root / "index", MANIFEST, create=True)
     with store.writing(), tqdm(total=count, unit="passage", disable=None) as progress:
         for document, passages, vectors in corpus.documents(count):
             store.put(document, passages, vectors)
-            rows[first : first + len(passages)] = vectors
-            first += len(passages)
+            rows[row : row + len(passages)] = vectors
+            row += len(passages)
             progress.update(len(passages))
         put = time.perf_counter() - begun
     store.close()
@@ -105,8 +105,8 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     def shown(number: int) -> tuple[bool, bool]:
         document, _, rows = items[number]
         legs = store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)
-        found = [store.passages([i for i, _ in leg]).values() for leg in legs]
-        dense, lexical = ({passage.document_id for passage in leg} for leg in found)
+        passages_of_legs = [store.passages([i for i, _ in leg]).values() for leg in legs]
+        dense, lexical = ({passage.document_id for passage in leg} for leg in passages_of_legs)
         return document.id in dense, document.id in lexical
 
     def add(number: int) -> None:
@@ -129,8 +129,8 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     opened = time.perf_counter() - begun
     corpus = Corpus(cache)
     texts, questions = corpus.questions[:_QUESTIONS], corpus.question_vectors[:_QUESTIONS]
-    known = Known(corpus.questions, corpus.question_vectors)
-    retriever = Retriever(Settings(), store, known)
+    embedder = Known(corpus.questions, corpus.question_vectors)
+    retriever = Retriever(Settings(), store, embedder)
     retriever.candidates = _DEPTH
     facts: dict[str, object] = {
         "passages": count,
@@ -141,15 +141,15 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
         "load": load(),
         "bytes": sizes(root / "index"),
     }
-    before = memory()
+    memory_before = memory()
     facts["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), list(questions))
     facts["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
     facts["retrieval_ms"] = timed(lambda t: retriever.search(t, _SHOWN), texts)
-    facts["resident_mib"] = {"opened": before, "searched": memory()}
+    facts["resident_mib"] = {"opened": memory_before, "searched": memory()}
     neighbours = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
-    right = exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
-    common = sum(len(a & b) for a, b in zip(neighbours, right, strict=True))
-    facts["recall@10"] = round(common / sum(map(len, right)), 4)
+    exact_neighbours = exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
+    common = sum(len(a & b) for a, b in zip(neighbours, exact_neighbours, strict=True))
+    facts["recall@10"] = round(common / sum(map(len, exact_neighbours)), 4)
     facts |= change(store, corpus)
     return facts
 

@@ -47,14 +47,14 @@ _CODE = re.compile(r"Sentence (\d+) of story (\d+) names Code(\d+)\.")
 
 def story(number: int) -> str:
     """One number in every sentence, over several passages, so that mixed documents show."""
-    said = f"of story {number} names Code{number}."
-    return " ".join(f"Sentence {i} {said}" for i in range(_SENTENCES))
+    ending = f"of story {number} names Code{number}."
+    return " ".join(f"Sentence {i} {ending}" for i in range(_SENTENCES))
 
 
 def number_of(text: str) -> int:
     """The version of a complete story, or -1."""
-    found = _CODE.search(text)
-    number = int(found.group(2)) if found else -1
+    match = _CODE.search(text)
+    number = int(match.group(2)) if match else -1
     return number if text.strip() == story(number) else -1
 
 
@@ -92,10 +92,10 @@ class Traffic:
         except BaseException as error:
             self.wrong.append(f"{run.__name__}: {error!r}")
 
-    def _send(self, at: int, method: str, path: str, **body: Any) -> httpx.Response:
+    def _send(self, turn: int, method: str, path: str, **body: Any) -> httpx.Response:
         """Send to this server, or the next one that answers."""
         while True:
-            place = at % len(self.servers)
+            place = turn % len(self.servers)
             self.asking[place] += path == "/v1/ask"
             url = self.servers[place].url + path
             try:
@@ -109,7 +109,7 @@ class Traffic:
                 self.counts["cut off"] += 1
             finally:
                 self.asking[place] -= path == "/v1/ask"
-            at += 1
+            turn += 1
             time.sleep(0.1)
 
     def _write(self, writer: int) -> None:
@@ -132,19 +132,19 @@ class Traffic:
                 self.wrong.append(f"upload of {numbers}: {response.text[:200]}")
 
     def _ask(self, asker: int) -> None:
-        at, last = asker, time.monotonic()
+        turn, last_answer = asker, time.monotonic()
         while not self._stop.is_set():
-            at += 1
+            turn += 1
             name = random.choice(sorted(self.acknowledged) or [""])
             body = {"question": QUESTION, "filters": [f"document=uploads/{name}"]}
-            response = self._send(at, "POST", "/v1/ask", json=body)
+            response = self._send(turn, "POST", "/v1/ask", json=body)
             if response.status_code == 409 and not self.acknowledged:
                 continue  # the index is empty yet
             if response.status_code != 200:
                 self.wrong.append(f"asking: {response.text[:200]}")
                 continue
             asked_at = time.monotonic()
-            self.silence, last = max(self.silence, asked_at - last), asked_at
+            self.silence, last_answer = max(self.silence, asked_at - last_answer), asked_at
             self.counts["answers"] += 1
             self._check_answer(name, response.json())
 
@@ -169,9 +169,10 @@ class Traffic:
         passages, vectors = self._store.embedded(f"uploads/{name}")
         trace = self._store.trace(f"uploads/{name}")
         self.counts["polls"] += 1
-        found = [place for passage in passages for place in _CODE.findall(passage.text)]
-        numbers = {n for _, _, n in found}
-        is_whole = len(numbers) == 1 and {int(i) for i, _, _ in found} == set(range(_SENTENCES))
+        code_places = [place for passage in passages for place in _CODE.findall(passage.text)]
+        numbers = {n for _, _, n in code_places}
+        sentences = {int(i) for i, _, _ in code_places}
+        is_whole = len(numbers) == 1 and sentences == set(range(_SENTENCES))
         if document and number_of(document.text) not in self.sent[name]:
             self.wrong.append(f"{name} is {document.text[:80]}…")
         if passages and not (is_whole and len(vectors) == len(passages)):
@@ -230,19 +231,20 @@ def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
     def get(server: Program, path: str) -> httpx.Response:
         return httpx.get(f"{server.url}/v1/{path}", trust_env=False, timeout=120)
 
-    for name, last in traffic.acknowledged.items():
+    for name, newest in traffic.acknowledged.items():
         texts = [get(server, f"documents/uploads/{name}/text").text for server in traffic.servers]
         numbers = {number_of(text) for text in texts}
-        if len(numbers) != 1 or not numbers <= {n for n in traffic.sent[name] if n >= last}:
-            yield f"{name} should be story {last} and is {sorted(numbers)}"
+        if len(numbers) != 1 or not numbers <= {n for n in traffic.sent[name] if n >= newest}:
+            yield f"{name} should be story {newest} and is {sorted(numbers)}"
     for job in traffic.jobs:
-        found = get(traffic.servers[0], f"jobs/{job}").json()
-        if found["state"] != "done" or "rejected" in [one["outcome"] for one in found["files"]]:
-            yield f"job {found}"
+        job_state = get(traffic.servers[0], f"jobs/{job}").json()
+        outcomes = [file["outcome"] for file in job_state["files"]]
+        if job_state["state"] != "done" or "rejected" in outcomes:
+            yield f"job {job_state}"
     with psycopg.connect(dsn) as connection:
-        for name, noted, there in connection.execute(COUNTS):
-            if int(noted) != int(there):
-                yield f"{noted} {name} are noted, and {there} there"
+        for name, noted, present in connection.execute(COUNTS):
+            if int(noted) != int(present):
+                yield f"{noted} {name} are noted, and {present} there"
 
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:

@@ -54,11 +54,11 @@ def work(settings: Settings, worker: str, state: State, seed: int, say: Say) -> 
         while True:
             change = next_change(chance, worker, state)
             say("begin", change)
-            kind, name, *rest = change
+            kind, name, *details = change
             if kind == "create":
                 collections.create(name)
             elif kind == "rename":
-                collections.rename(name, rest[0])
+                collections.rename(name, details[0])
             elif kind == "drop":
                 collections.delete(name)
             else:
@@ -67,9 +67,9 @@ def work(settings: Settings, worker: str, state: State, seed: int, say: Say) -> 
                     build.store(settings_inside, BagOfWordsEmbedder(), create=True)
                 ) as store:
                     if kind == "put":
-                        put(store, rest[0], rest[1])
+                        put(store, details[0], details[1])
                     else:
-                        store.delete(rest[0])
+                        store.delete(details[0])
             say("done", change)
             state = changed(state, change)
 
@@ -93,28 +93,28 @@ def next_change(chance: random.Random, worker: str, state: State) -> list[str]:
 
 
 def changed(state: State, change: list[str]) -> State:
-    kind, name, *rest = change
-    after = {one: dict(documents) for one, documents in state.items()}
+    kind, name, *details = change
+    next_state = {collection: dict(documents) for collection, documents in state.items()}
     if kind == "create":
-        after[name] = {}
+        next_state[name] = {}
     elif kind == "rename":
-        after[rest[0]] = after.pop(name)
+        next_state[details[0]] = next_state.pop(name)
     elif kind == "drop":
-        del after[name]
+        del next_state[name]
     elif kind == "put":
-        after[name][rest[0]] = rest[1]
+        next_state[name][details[0]] = details[1]
     else:
-        del after[name][rest[0]]
-    return after
+        del next_state[name][details[0]]
+    return next_state
 
 
 def examine(settings: Settings, say: Say) -> None:
     """Reports the state of the index, and its defects."""
     state, broken = State(), list[str]()
     with closing(build.collections(settings)) as collections:
-        for one in collections.all():
-            settings_inside = collections.inside(one, settings)
-            texts = state[one.name] = {}
+        for collection in collections.all():
+            settings_inside = collections.inside(collection, settings)
+            texts = state[collection.name] = {}
             try:
                 store = build.store(settings_inside)
             except AbsentError:
@@ -127,11 +127,13 @@ def examine(settings: Settings, say: Say) -> None:
                     texts[document.id] = stored.text
                     covered = all(p.text == stored.text[p.start : p.end] for p in passages)
                     if not covered or len(passages) != len(vectors) or not passages:
-                        broken.append(f"{one.name}/{document.id} is not whole")
+                        broken.append(f"{collection.name}/{document.id} is not whole")
                 if store.stats().documents != len(texts):
-                    broken.append(f"{one.name}: statistics say otherwise")
+                    broken.append(f"{collection.name}: statistics say otherwise")
             if settings.store == "local":
-                broken += [f"{one.name}: {defect}" for defect in defects(settings_inside.index)]
+                broken += [
+                    f"{collection.name}: {defect}" for defect in defects(settings_inside.index)
+                ]
     if settings.store == "local" and (settings.index / "collections").exists():
         folder = settings.index / "collections"
         listed = {e.name for e in os.scandir(folder) if not e.name.startswith(".")}
@@ -145,10 +147,10 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
     tokens = int(EXPECT["passage_tokens"])
     settings = replace(settings, embedder=EXPECT["embedder"], passage_tokens=tokens)
     chance, state = random.Random(seed), State()
-    interrupted, changes, begun, done = Counter[str](), Counter[str](), time.monotonic(), 0
-    while done < kills:
+    interrupted, changes, begun, killed = Counter[str](), Counter[str](), time.monotonic(), 0
+    while killed < kills:
         workers = [
-            forked(partial(work, settings, worker, state, 1000 * seed + 10 * done + number))
+            forked(partial(work, settings, worker, state, 1000 * seed + 10 * killed + number))
             for number, worker in enumerate(_WORKERS)
         ]
         for _, reading in workers:  # on a busy machine a worker begins late
@@ -157,13 +159,13 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         for child, _ in workers:
             os.kill(child, signal.SIGKILL)
         if not all(os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child, _ in workers):
-            raise SystemExit(f"a worker ended by itself after {done} kills")
-        done += len(workers)
+            raise SystemExit(f"a worker ended by itself after {killed} kills")
+        killed += len(workers)
         unfinished = []
         for _, reading in workers:
             lines = reports(reading)
             if any(word == "error" for word, _ in lines):
-                raise SystemExit(f"a worker failed after {done} kills: {lines[-1]}")
+                raise SystemExit(f"a worker failed after {killed} kills: {lines[-1]}")
             finished_changes = [change for word, change in lines if word == "done"]
             changes.update(change[0] for change in finished_changes)
             state = reduce(changed, finished_changes, state)
@@ -174,14 +176,14 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         os.waitpid(child, 0)
         allowed = [state]  # with each unfinished change applied or not
         for change in unfinished:
-            allowed += [changed(one, change) for one in allowed]
+            allowed += [changed(allowed_state, change) for allowed_state in allowed]
         if broken or examined not in allowed:
-            there = f"found: {examined}\nexpected: {state}\nunfinished: {unfinished}"
-            raise SystemExit(f"after {done} kills: {broken}\n{there}")
+            difference = f"found: {examined}\nexpected: {state}\nunfinished: {unfinished}"
+            raise SystemExit(f"after {killed} kills: {broken}\n{difference}")
         state = examined
     return {
         "store": "folders" if settings.store == "local" else "PostgreSQL",
-        "kills": done,
+        "kills": killed,
         "changes_done": dict(sorted(changes.items())),
         "changes_interrupted": dict(sorted(interrupted.items())),
         "lost": 0,

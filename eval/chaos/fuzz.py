@@ -254,11 +254,11 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
     posts: list[Wild] = []
     with contextlib.closing(Connection(url)) as connection:
 
-        def note(status: int, path: str, what: Callable[[], str]) -> None:
+        def note(status: int, path: str, description: Callable[[], str]) -> None:
             outcomes[str(status)] += 1
             entered = locked and status < 400 and path.partition("?")[0] not in OPEN
             if entered or (status >= 500 and status != 503):
-                outcomes[f"BROKEN {status} {what()[:300]}"] += 1
+                outcomes[f"BROKEN {status} {description()[:300]}"] += 1
 
         def send(request: Wild) -> None:
             reply = connection.send(request)
@@ -274,7 +274,7 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
         schema = schemathesis.openapi.from_dict(described)
         results = schema.get_all_operations()
         operations = [result.ok() for result in results if isinstance(result, Ok)]
-        each = max(1, number // (2 + 2 * _MUTATIONS) // len(operations))
+        share = max(1, number // (2 + 2 * _MUTATIONS) // len(operations))
 
         def allowed(case: Any) -> None:
             status = case.call(base_url=url, timeout=60).status_code
@@ -294,7 +294,7 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
             change(request)
 
         for place, operation in enumerate(operations):
-            _many(operation.as_strategy(), each, seed * 1_000_003 + place, allowed)
+            _many(operation.as_strategy(), share, seed * 1_000_003 + place, allowed)
         _many(_wild(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_003, wild)
         _many(_mcp(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_007, wild)
         while _sent(outcomes) < number:
@@ -304,7 +304,7 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
 
 
 def _sent(outcomes: Counter[str]) -> int:
-    return sum(times for what, times in outcomes.items() if not what.startswith("BROKEN"))
+    return sum(times for outcome, times in outcomes.items() if not outcome.startswith("BROKEN"))
 
 
 def _well(service: Program, key: str) -> dict[str, Any]:
@@ -336,23 +336,25 @@ def main(requests: int, processes: int, locked: bool, seed: int, out: Path | Non
         index = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         key = keys_of(Settings(index=index)).add("fuzz", WRITE)[1] if locked else ""
         service = stack.enter_context(served(index, True, RAG_MAX_UPLOAD_MB="1"))
-        before, seeds = _well(service, key), range(seed, seed + processes)
-        work = [(service.url, requests // processes, own_seed, locked) for own_seed in seeds]
+        state_before, seeds = _well(service, key), range(seed, seed + processes)
+        arguments = [(service.url, requests // processes, own_seed, locked) for own_seed in seeds]
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            outcomes = sum(pool.starmap(fuzz, work), Counter[str]())
-        after = _well(service, key)
-    broken = {what: times for what, times in outcomes.items() if what.startswith("BROKEN")}
+            outcomes = sum(pool.starmap(fuzz, arguments), Counter[str]())
+        state_after = _well(service, key)
+    broken = {outcome: times for outcome, times in outcomes.items() if outcome.startswith("BROKEN")}
     result = {
         "models": "fakes",
         "locked": locked,
         "requests": _sent(outcomes),
         "seconds": round(time.monotonic() - begun),
-        "outcomes": {what: times for what, times in sorted(outcomes.items()) if what not in broken},
+        "outcomes": {
+            outcome: times for outcome, times in sorted(outcomes.items()) if outcome not in broken
+        },
         "broken": broken,
-        "before": before,
-        "after": after,
+        "before": state_before,
+        "after": state_after,
     }
-    finished(result, out, broken or after["answer"] != before["answer"])
+    finished(result, out, broken or state_after["answer"] != state_before["answer"])
 
 
 if __name__ == "__main__":

@@ -110,8 +110,8 @@ def operate(name: str, root: Path, chance: random.Random, say: Say) -> None:
             delete(store, chance.sample(ids, min(len(ids), chance.randint(1, 4))))
 
 
-def forked(work: Callable[[Say], object]) -> tuple[int, int]:
-    """(process, its pipe) of a child that runs `work`, which reports JSON lines through the pipe; a
+def forked(task: Callable[[Say], object]) -> tuple[int, int]:
+    """(process, its pipe) of a child that runs `task`, which reports JSON lines through the pipe; a
     failure is the line ["error", text]. Forked rather than started, which saves a second of imports
     per kill.
     """
@@ -126,7 +126,7 @@ def forked(work: Callable[[Say], object]) -> tuple[int, int]:
     code = 1
     try:
         os.close(read)
-        work(say)
+        task(say)
         code = 0
     except BaseException as error:
         say("error", str(error) if isinstance(error, RagError) else repr(error))
@@ -156,8 +156,8 @@ def _look(root: Path, say: Say) -> None:
     state = {document.id: text_digest(document.text) for document in documents if document}
     vector = EMBEDDER.embed_queries(["herring"])[0]
     legs = [store.dense(vector, 10_000), store.lexical("herring", 10_000)]
-    found = [store.passages([i for i, _ in leg]).values() for leg in legs]
-    searched = [sorted({passage.document_id for passage in leg}) for leg in found]
+    passages_of_legs = [store.passages([i for i, _ in leg]).values() for leg in legs]
+    searched = [sorted({passage.document_id for passage in leg}) for leg in passages_of_legs]
     store.close()
     if snapshot.exists():
         snapshots.check(snapshot)
@@ -218,9 +218,9 @@ class Run:
             return [*wrong, f"after {name} it does not open: {state_lines}"]
         state, searched, findings = state_lines[0]
         wrong += [f"doctor after {name}: {finding}" for finding in findings]
-        there = f"the database holds {sorted(state)}"
+        held_documents = f"the database holds {sorted(state)}"
         legs = [leg for leg in searched if leg != sorted(state)]
-        wrong += [f"after {name} a leg finds {leg}, {there}" for leg in legs]
+        wrong += [f"after {name} a leg finds {leg}, {held_documents}" for leg in legs]
         wrong += self._compare(name, lines, state)
         self._remember(name, lines, state)
         return wrong

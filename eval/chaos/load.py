@@ -71,8 +71,8 @@ def memory(index: Path, fake: bool, requests: int, mixed: bool = False) -> dict[
     ):
         _fill(client)
         for step in range(10):
-            each = range(requests // 10)
-            questions = [f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in each]
+            numbers = range(requests // 10)
+            questions = [f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in numbers]
             sent = [
                 ordinary(question, number if mixed else 0)
                 for number, question in enumerate(questions)
@@ -119,21 +119,21 @@ class Request:
     def send(self, client: httpx.Client, number: int) -> int:
         method, _, path = self.route.partition(" ")
         address = (self.path or path.partition(" ")[0]).replace("{0}", str(number))
-        given: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         if self.json is not None:
-            given = {"json": self.json}
+            arguments = {"json": self.json}
         elif self.content is not None:
-            given = {"content": self.content, "headers": {"Content-Type": "application/json"}}
+            arguments = {"content": self.content, "headers": {"Content-Type": "application/json"}}
         elif self.file:
             name, content = self.file
-            given = {"files": [("file", (name.replace("{0}", str(number)), content))]}
-        return client.request(method, address, **given).status_code
+            arguments = {"files": [("file", (name.replace("{0}", str(number)), content))]}
+        return client.request(method, address, **arguments).status_code
 
 
 def ordinary(question: str, number: int) -> Request:
     """A request as people and agents send it, of the kind with this number; 0 is a question."""
     claims = "The talks number 1 were led by Ada Brandt in 2015. " * 10
-    asked = {"role": "user", "content": question}
+    message = {"role": "user", "content": question}
     turns = [{"question": question, "answer": {"answer": claims}}]
     rating = {"question": question, "verdict": "right", "answer": "2015"}
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
@@ -143,7 +143,7 @@ def ordinary(question: str, number: int) -> Request:
         Request("POST /v1/check", json={"text": claims}),
         Request("POST /v1/documents", json={"name": f"{number % 97}.md", "text": question * 40}),
         Request("GET /v1/documents", "/v1/documents?limit=100"),
-        Request("POST /v1/chat/completions", json={"messages": [asked]}),
+        Request("POST /v1/chat/completions", json={"messages": [message]}),
         Request("POST /v1/embeddings", json={"input": [question] * 20}),
         Request("PUT /v1/threads", f"/v1/threads/{number % 50}", {"title": "a", "turns": turns}),
         Request("GET /v1/threads", "/v1/threads?search=talks"),
@@ -283,9 +283,9 @@ def worst() -> list[Request]:
         Request("DELETE /v1/grids/{name}", "/v1/grids/none"),
         *(
             Request(
-                f"POST /mcp {name}", json={**call, "params": {"name": name, "arguments": given}}
+                f"POST /mcp {name}", json={**call, "params": {"name": name, "arguments": arguments}}
             )
-            for name, given in tools.items()
+            for name, arguments in tools.items()
         ),
         Request("POST /mcp fields", content=fields),
     ]
@@ -293,9 +293,9 @@ def worst() -> list[Request]:
 
 def unlisted(paths: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]) -> list[str]:
     """Routes of the API's description that no request asks."""
-    known = {" ".join(request.route.split(" ")[:2]) for request in requests}
+    requested = {" ".join(request.route.split(" ")[:2]) for request in requests}
     routes = (f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
-    return [route for route in routes if route not in known]
+    return [route for route in routes if route not in requested]
 
 
 def quiet(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
@@ -305,9 +305,9 @@ def quiet(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {"searches": [], "uploads": [], "pictures": []}
     picture = "/v1/pages/picture?document=uploads/plan.pdf&page=1&width=800"
 
-    def timed(kind: str, method: str, path: str, **given: Any) -> None:
+    def timed(kind: str, method: str, path: str, **options: Any) -> None:
         begun = time.perf_counter()
-        response = client.request(method, path, **given)
+        response = client.request(method, path, **options)
         took = time.perf_counter() - begun
         times[kind].append(took if response.status_code in (200, 201) else math.inf)
 
@@ -371,9 +371,9 @@ def _in_short(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {"search_p50_ms": searches["p50"], "search_p95_ms": searches["p95"], **longest}
 
 
-def fairness(index: Path, fake: bool, seconds: float, only: Sequence[str] = ()) -> dict[str, Any]:
+def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()) -> dict[str, Any]:
     """The quiet key's times alone, and beside a flood of the worst request of each route, or of
-    each of `only`.
+    each of `routes`.
     """
     keys = keys_of(Settings(index=index))
     calm, loud = keys.add("quiet", "write")[1], keys.add("loud", "write")[1]
@@ -389,18 +389,18 @@ def fairness(index: Path, fake: bool, seconds: float, only: Sequence[str] = ()) 
             _prepared(client)
         rows = dict[str, dict[str, Any]]()
         times = [dict[str, list[float]](), dict[str, list[float]]()]
-        before = service.resident_mib
+        mib_before = service.resident_mib
         for request in requests:
-            if only and request.route not in only:
+            if routes and request.route not in routes:
                 continue
             # alone, again and again: other work of the machine slows both alike
             by_itself = pool.submit(quiet, quiet_service, calm, seconds / 2).result()
             with flood(service, loud, request) as statuses:
                 time.sleep(0.5)
                 beside = pool.submit(quiet, quiet_service, calm, seconds).result()
-            for known, measured in zip(times, (by_itself, beside), strict=True):
+            for times_by_kind, measured in zip(times, (by_itself, beside), strict=True):
                 for kind, part in measured.items():
-                    known.setdefault(kind, []).extend(part)
+                    times_by_kind.setdefault(kind, []).extend(part)
             row = {**_in_short(beside), "alone_p95_ms": _in_short(by_itself)["search_p95_ms"]}
             rows[request.route] = {**row, "statuses": dict(sorted(statuses.items()))}
             print(request.route, rows[request.route], round(service.resident_mib), flush=True)
@@ -409,7 +409,7 @@ def fairness(index: Path, fake: bool, seconds: float, only: Sequence[str] = ()) 
                     client.delete(f"/v1/jobs/{job['id']}")
                 for job in client.get("/v1/jobs?state=running").json().get("jobs", []):
                     client.delete(f"/v1/jobs/{job['id']}")
-        resident = [round(size, 1) for size in (before, service.resident_mib)]
+        resident = [round(size, 1) for size in (mib_before, service.resident_mib)]
         peak = round(service.peak_mib, 1)
     quiet_times, beside_all = map(_in_short, times)
     return {
@@ -440,16 +440,16 @@ def beyond(rows: Mapping[str, Mapping[str, float]], alone_p95_ms: float) -> list
     )
 
 
-def measured_again(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+def measured_again(earlier: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     """An earlier result with the routes of a later one, and what machine these were measured on."""
-    rows = {**before["routes"], **result["routes"]}
+    rows = {**earlier["routes"], **result["routes"]}
     machines = {
-        **before.get("measured_again", {}),
+        **earlier.get("measured_again", {}),
         **dict.fromkeys(result["routes"], result["cpu"]),
     }
     return {
-        **before,
-        "beyond_the_bounds": beyond(rows, before["alone"]["search_p95_ms"]),
+        **earlier,
+        "beyond_the_bounds": beyond(rows, earlier["alone"]["search_p95_ms"]),
         "measured_again": machines,
         "routes": rows,
     }
@@ -459,7 +459,9 @@ def measured_again(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict
 @click.argument("index", type=PATH, required=False)
 @click.option("--requests", default=10_000, help="Number of questions, to measure memory.")
 @click.option("--fair", default=0.0, help="Measure fairness, for so many seconds a route.")
-@click.option("--only", multiple=True, help="Measure only this route, as the file names it.")
+@click.option(
+    "--only", "routes", multiple=True, help="Measure only this route, as the file names it."
+)
 @click.option("--mixed", is_flag=True, help="Measure memory with requests of many kinds.")
 @FAKE
 @OUT
@@ -467,15 +469,17 @@ def main(
     index: Path | None,
     requests: int,
     fair: float,
-    only: tuple[str, ...],
+    routes: tuple[str, ...],
     mixed: bool,
     fake: bool,
     out: Path | None,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = index or Path(folder)
-        result = fairness(place, fake, fair, only) if fair else memory(place, fake, requests, mixed)
-    if only and out and out.exists():
+        result = (
+            fairness(place, fake, fair, routes) if fair else memory(place, fake, requests, mixed)
+        )
+    if routes and out and out.exists():
         result = measured_again(json.loads(out.read_text()), result)
     finished(result, out, bool(result.get("beyond_the_bounds")))
 

@@ -53,8 +53,10 @@ _PAUSE = 0.02
 
 def text_of(name: str, version: int) -> str:
     """Each sentence names file and version; how many there are depends on the version."""
-    seen = (f"Herring {n} of {name} was seen near Oslo in version {version}." for n in range(99))
-    return " ".join(islice(seen, 1 + version % 13)) + "\n"
+    sentences = (
+        f"Herring {n} of {name} was seen near Oslo in version {version}." for n in range(99)
+    )
+    return " ".join(islice(sentences, 1 + version % 13)) + "\n"
 
 
 # Writers
@@ -112,15 +114,18 @@ def _ask(engine: Engine, chance: random.Random, counts: Counter[str]) -> None:
     except EmptyError:
         return
     counts["asked"] += 1
-    citations = [*answer.citations, *(c for other in answer.alternatives for c in other.citations)]
+    citations = [
+        *answer.citations,
+        *(c for alternative in answer.alternatives for c in alternative.citations),
+    ]
     counts["citations"] += len(citations)
     counts["wrong"] += sum(not _is_verbatim(citation) for citation in citations)
 
 
 def _is_verbatim(citation: Citation) -> bool:
     name = Path(citation.document_id).stem
-    found = _VERSION.search(citation.sentence)
-    version = int(found.group(1)) if found else -1
+    match = _VERSION.search(citation.sentence)
+    version = int(match.group(1)) if match else -1
     text = text_of(name, version)
     quoted = text[citation.start : citation.end] == citation.quote
     sentence = text[citation.sentence_start : citation.sentence_end] == citation.sentence

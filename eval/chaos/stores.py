@@ -35,15 +35,18 @@ _AT_ONCE = 8
 @contextmanager
 def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
     """Over seeds/ in `folder`, and over that index moved to the database; with the same models."""
-    here, there = Settings.load(index=folder), Settings.load(store=dsn)
-    embedder, reader = build.embedder(here), build.reader(here)
-    local, shared = (build.store(settings, embedder, create=True) for settings in (here, there))
-    Ingest(local, embedder, here.passage_tokens).run(find([ROOT / "seeds"]))
+    local_settings, shared_settings = Settings.load(index=folder), Settings.load(store=dsn)
+    embedder, reader = build.embedder(local_settings), build.reader(local_settings)
+    local, shared = (
+        build.store(settings, embedder, create=True)
+        for settings in (local_settings, shared_settings)
+    )
+    Ingest(local, embedder, local_settings.passage_tokens).run(find([ROOT / "seeds"]))
     migrate(local, shared)
     try:
         yield (
-            build.assemble(here, local, embedder, reader),
-            build.assemble(there, shared, embedder, reader),
+            build.assemble(local_settings, local, embedder, reader),
+            build.assemble(shared_settings, shared, embedder, reader),
         )
     finally:
         shared.close()
@@ -62,7 +65,9 @@ def parts(answer: Answer) -> dict[str, object]:
         "passages": [hit.passage for hit in answer.hits],
         "answer": answer.text,
         "citations": answer.citations,
-        "alternatives": [(other.text, other.citations) for other in answer.alternatives],
+        "alternatives": [
+            (alternative.text, alternative.citations) for alternative in answer.alternatives
+        ],
         "abstention_reason": answer.abstention_reason,
     }
 
@@ -74,26 +79,28 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
     for question, ours, theirs in zip(
         questions, *(answers(engine, questions) for engine in pair), strict=True
     ):
-        one, other = parts(ours), parts(theirs)
-        equal_counts.update({name: int(value == other[name]) for name, value in one.items()})
-        equal_counts["everything"] += one == other
+        our_parts, their_parts = parts(ours), parts(theirs)
+        equal_counts.update(
+            {name: int(value == their_parts[name]) for name, value in our_parts.items()}
+        )
+        equal_counts["everything"] += our_parts == their_parts
         answered += ours.text is not None
-        differing += [] if one == other else [question]
+        differing += [] if our_parts == their_parts else [question]
         furthest = max(furthest, abs(ours.confidence - theirs.confidence))
-    asked = {"reader": pair[0].reader.name, "questions": len(questions), "answered": answered}
+    facts = {"reader": pair[0].reader.name, "questions": len(questions), "answered": answered}
     difference = {"largest_difference_of_confidence": round(furthest, 6), "different": differing}
-    return {**asked, "same": equal_counts, **difference}
+    return {**facts, "same": equal_counts, **difference}
 
 
 @script(__doc__)
 @click.argument("dsn")
-@click.option("--every", default=1, help="Ask one in so many questions.")
+@click.option("--every", "step", default=1, help="Ask one in so many questions.")
 @OUT
-def main(dsn: str, every: int, out: Path | None) -> None:
+def main(dsn: str, step: int, out: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder, engines(Path(folder), dsn) as pair:
         stats = pair[1].store.stats()
         counts = {"documents": stats.documents, "passages": stats.passages}
-        result = counts | compare(pair, QUESTIONS[::every])
+        result = counts | compare(pair, QUESTIONS[::step])
     finished(result, out, result["same"]["everything"] < LEAST * result["questions"])
 
 

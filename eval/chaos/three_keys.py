@@ -75,28 +75,28 @@ class Found:
         self.statuses, self.broken = Counter[str](), list[str]()
 
 
-def body_of(chance: random.Random, key_name: str, other: str, path: str) -> dict[str, Any]:
+def body_of(chance: random.Random, key_name: str, other_key: str, path: str) -> dict[str, Any]:
     """A body that fits the path in four of five cases, otherwise one for another path."""
     message_of_user = {"role": "user", "content": QUESTION}
-    tool = {"type": "file_search", "vector_store_ids": [other]}
+    tool = {"type": "file_search", "vector_store_ids": [other_key]}
     columns = [{"name": "Vault", "question": QUESTION}]
     bodies: dict[str, dict[str, Any]] = {
         "ask": {"question": QUESTION, "top_k": 4},
-        "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other}"]])},
-        "batch": {"questions": [QUESTION, f"What of {other}?"]},
-        "collections": {"question": QUESTION, "collections": [other, "default", key_name]},
+        "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other_key}"]])},
+        "batch": {"questions": [QUESTION, f"What of {other_key}?"]},
+        "collections": {"question": QUESTION, "collections": [other_key, "default", key_name]},
         "documents": {"name": f"{chance.randrange(20)}.txt", "text": text(key_name, chance)},
-        "vault.md": {"text": text(key_name, chance), "metadata": {"collection": other}},
+        "vault.md": {"text": text(key_name, chance), "metadata": {"collection": other_key}},
         "feedback": {"question": QUESTION, "verdict": "right", "answer": f"mark {key_name}"},
-        "check": {"text": f"The vault of {other} has no password."},
-        "completions": {"model": f"rag:{other}", "messages": [message_of_user]},
+        "check": {"text": f"The vault of {other_key} has no password."},
+        "completions": {"model": f"rag:{other_key}", "messages": [message_of_user]},
         "responses": {"model": "rag", "input": QUESTION, "tools": [tool]},
         "embeddings": {"model": "rag", "input": QUESTION},
-        "retrieval": {"knowledge_id": other, "query": QUESTION},
+        "retrieval": {"knowledge_id": other_key, "query": QUESTION},
         "rerank": {"query": QUESTION, "documents": [QUESTION, text(key_name, chance)]},
-        "grids": {"name": chance.choice([key_name, other]), "columns": columns},
+        "grids": {"name": chance.choice([key_name, other_key]), "columns": columns},
         "ratings": {"row": "vault.md", "column": "Vault", "verdict": "confirmed"},
-        "name": {"name": chance.choice([other, key_name, f"new-{chance.randrange(9)}"])},
+        "name": {"name": chance.choice([other_key, key_name, f"new-{chance.randrange(9)}"])},
     }
     if "vector_stores" in path:
         return {"query": QUESTION}
@@ -112,46 +112,52 @@ def text(key_name: str, chance: random.Random) -> str:
 
 
 def request_of(chance: random.Random, key_name: str, operations: list[tuple[str, str]]) -> Wild:
-    other = chance.choice([name for name in ALL if name != key_name])
+    other_key = chance.choice([name for name in ALL if name != key_name])
     if chance.random() < OPERATION:
         method, path = chance.choice(operations)
         values = [
             "vault.md",
             f"uploads/{key_name}.txt",
-            f"uploads/{other}.txt",
+            f"uploads/{other_key}.txt",
             key_name,
-            other,
+            other_key,
             "default",
         ]
         path = re.sub(r"\{\w+\}", lambda _: chance.choice(values), path)
-        name = chance.choice([key_name, key_name, key_name, other])
+        name = chance.choice([key_name, key_name, key_name, other_key])
         path = path.replace("/v1/", f"/v1/collections/{name}/") if chance.random() < 0.8 else path
-        query = f"?q=vault&name={other}&document=vault.md&page=1" if method == "GET" else ""
+        query = f"?q=vault&name={other_key}&document=vault.md&page=1" if method == "GET" else ""
         body = (
-            b"" if method == "GET" else json.dumps(body_of(chance, key_name, other, path)).encode()
+            b""
+            if method == "GET"
+            else json.dumps(body_of(chance, key_name, other_key, path)).encode()
         )
         return method, path + query, "application/json", {}, body
-    path = chance.choice(SHAPES).format(n=key_name, m=other, a=chance.choice(ENDS).format(m=other))
+    path = chance.choice(SHAPES).format(
+        n=key_name, m=other_key, a=chance.choice(ENDS).format(m=other_key)
+    )
     if path.endswith("/mcp"):
         method, tool = chance.choice(MCP_METHODS), chance.choice(TOOLS)
         arguments = dict.fromkeys(("question", "query"), QUESTION)
         arguments |= {"id": "vault.md", "name": "vault.md", "text": text(key_name, chance)}
-        arguments["document_id"] = chance.choice(["vault.md", f"uploads/{other}.txt"])
-        wanted = {"ingest": ("name", "text"), "search": ("query",), "fetch": ("id",)}
-        names = wanted.get(tool, ("question",) if tool in ("ask", "why") else ("document_id",))
+        arguments["document_id"] = chance.choice(["vault.md", f"uploads/{other_key}.txt"])
+        arguments_of_tool = {"ingest": ("name", "text"), "search": ("query",), "fetch": ("id",)}
+        names = arguments_of_tool.get(
+            tool, ("question",) if tool in ("ask", "why") else ("document_id",)
+        )
         chosen = {name: arguments[name] for name in names}
         version = chance.choice(["2026-07-28", "2025-11-25"])
-        made = message(method, tool, chosen, chance.randrange(100), version)
-        return (made[0], path, *made[2:])
+        tool_request = message(method, tool, chosen, chance.randrange(100), version)
+        return (tool_request[0], path, *tool_request[2:])
     reads = ["GET"] * 5 + ["HEAD"]
     writes = ["POST"] * 12 + ["PUT"] * 2 + ["DELETE", "PATCH"]
-    known = any(part in path for part in ("documents/", "jobs", "models", "me", "sources"))
-    method = chance.choice(reads if known and chance.random() < 0.5 else writes)
+    is_readable = any(part in path for part in ("documents/", "jobs", "models", "me", "sources"))
+    method = chance.choice(reads if is_readable and chance.random() < 0.5 else writes)
     if chance.random() < 0.05:
         method = chance.choice(METHODS)
     if method in ("GET", "HEAD"):
         return method, path, "application/json", {}, b""
-    body = json.dumps(body_of(chance, key_name, other, path.partition("?")[0])).encode()
+    body = json.dumps(body_of(chance, key_name, other_key, path.partition("?")[0])).encode()
     return method, path, "application/json", {}, body
 
 
@@ -161,7 +167,7 @@ def run_thread(
     operations: list[tuple[str, str]],
     number: int,
     chance: random.Random,
-    found: Found,
+    findings: Found,
 ) -> None:
     """Send requests with the key of this collection, and look for words of the others."""
     with contextlib.closing(connection):
@@ -171,14 +177,14 @@ def run_thread(
                 request = (*request[:4], mutated(request[4], chance))
             reply = connection.send(request)
             if isinstance(reply, str):
-                found.statuses[reply] += 1
+                findings.statuses[reply] += 1
                 continue
             status, answer = reply
-            found.statuses[str(status)] += 1
+            findings.statuses[str(status)] += 1
             leaked = [name for name in ALL if name != key_name and secret(name).encode() in answer]
             if leaked or (status >= 500 and status != 503):
                 sent = f"{request[0]} {request[1]} {request[4][:300]!r}"
-                found.broken.append(f"{key_name}: {status} {leaked} {sent}: {answer[:300]!r}")
+                findings.broken.append(f"{key_name}: {status} {leaked} {sent}: {answer[:300]!r}")
 
 
 def fill(client: httpx.Client) -> None:
@@ -186,9 +192,9 @@ def fill(client: httpx.Client) -> None:
     for name, place in PLACES.items():
         for document in ("vault.md", f"uploads/{name}.txt"):
             if client.get(f"{place}/documents/{document}").status_code == 404:
-                said = f"# {secret(name)}\n\nThe password of the vault is {secret(name)}."
+                vault_text = f"# {secret(name)}\n\nThe password of the vault is {secret(name)}."
                 title = f"Vault of {secret(name)}"
-                body = {"text": said, "title": title, "metadata": {"owner": secret(name)}}
+                body = {"text": vault_text, "title": title, "metadata": {"owner": secret(name)}}
                 client.put(f"{place}/documents/{document}", json=body).raise_for_status()
         thumb = {"question": f"{QUESTION} {secret(name)}", "verdict": "wrong"}
         client.post(f"{place}/feedback", json=thumb).raise_for_status()
@@ -196,32 +202,37 @@ def fill(client: httpx.Client) -> None:
 
 def strangers(client: httpx.Client) -> list[str]:
     """Text that another collection's key wrote, and collections that are missing or new."""
-    found = []
-    listed = {one["name"] for one in client.get("/v1/collections").json()["collections"]}
+    findings = []
+    collections = client.get("/v1/collections").json()["collections"]
+    listed = {collection["name"] for collection in collections}
     if listed != set(ALL):
-        found.append(f"collections are {sorted(listed)}")
+        findings.append(f"collections are {sorted(listed)}")
     for name, place in PLACES.items():
-        held = client.get(f"{place}/feedback").text
-        for one in client.get(f"{place}/documents?limit=1000").json()["documents"]:
-            held += client.get(f"{place}/documents/{one['id']}/text").text
-        others = [other for other in ALL if other != name]
-        found += [f"{name} holds {o}" for o in others if secret(o) in held or f"mark {o}" in held]
-    return found
+        content = client.get(f"{place}/feedback").text
+        for document in client.get(f"{place}/documents?limit=1000").json()["documents"]:
+            content += client.get(f"{place}/documents/{document['id']}/text").text
+        other_names = [other_name for other_name in ALL if other_name != name]
+        findings += [
+            f"{name} holds {o}"
+            for o in other_names
+            if secret(o) in content or f"mark {o}" in content
+        ]
+    return findings
 
 
 def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
     """Stop after this many seconds, even if `requests` are not done."""
-    begun, found = time.monotonic(), Found()
+    begun, findings = time.monotonic(), Found()
     with served(folder, True, RAG_RATE="0") as service:
         tokens = prepare(service, folder)
         with service.client(tokens[""]) as admin:
             paths = admin.get("/openapi.json").json()["paths"]
             operations = [(method.upper(), path) for path in paths for method in paths[path]]
-            left, turn = requests, 0
-            while left > 0 and time.monotonic() - begun < seconds:
+            remaining, turn = requests, 0
+            while remaining > 0 and time.monotonic() - begun < seconds:
                 fill(admin)
-                size = min(left, 1200)
-                each = -(-size // len(NAMES))
+                size = min(remaining, 1200)
+                share = -(-size // len(NAMES))
                 chances = [random.Random(f"{seed} {turn} {name}") for name in NAMES]
                 connections = [Connection(service.url, tokens[name]) for name in NAMES]
                 with ThreadPoolExecutor(len(NAMES)) as pool:
@@ -230,20 +241,20 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                         connections,
                         NAMES,
                         repeat(operations),
-                        repeat(each),
+                        repeat(share),
                         chances,
-                        repeat(found),
+                        repeat(findings),
                     )
                     list(runs)  # raises what they raise
-                found.broken += strangers(admin)
-                left, turn = left - size, turn + 1
-                print(f"{requests - left:,} sent", *found.broken[:9], flush=True)
+                findings.broken += strangers(admin)
+                remaining, turn = remaining - size, turn + 1
+                print(f"{requests - remaining:,} sent", *findings.broken[:9], flush=True)
         return {
-            "requests": sum(found.statuses.values()),
+            "requests": sum(findings.statuses.values()),
             "seconds": round(time.monotonic() - begun, 1),
             "load": load(),
-            "statuses": dict(sorted(found.statuses.items())),
-            "broken": found.broken[:50],
+            "statuses": dict(sorted(findings.statuses.items())),
+            "broken": findings.broken[:50],
             "resident_mib": round(service.resident_mib, 1),
         }
 
@@ -253,10 +264,10 @@ def prepare(service: Program, folder: Path) -> dict[str, str]:
     with service.client() as client:
         for name in NAMES:
             client.post("/v1/collections", json={"name": name}).raise_for_status()
-    ids = {one.name: one.id for one in LocalCollections(folder).all()}
+    ids = {collection.name: collection.id for collection in LocalCollections(folder).all()}
     keys = keys_of(Settings(index=folder))
-    made = {name: keys.add(name, "write", [ids[name]])[1] for name in NAMES}
-    return made | {"": keys.add("all", "write")[1]}
+    tokens = {name: keys.add(name, "write", [ids[name]])[1] for name in NAMES}
+    return tokens | {"": keys.add("all", "write")[1]}
 
 
 @script(__doc__)

@@ -99,9 +99,9 @@ def _nothing(*_: object, **__: object) -> None:
     return None
 
 
-def _the_first(first: Any, *_: object) -> Any:
+def _the_first(argument: Any, *_: object) -> Any:
     """The first argument as it is: for rules that choose among or reorder it."""
-    return first
+    return argument
 
 
 RULES = (
@@ -113,10 +113,10 @@ RULES = (
         "the shelf is asked cell by cell",
         Engine,
         "_with_plan",
-        lambda _, __, found: found,
+        lambda _, __, proposed: proposed,
         "proposals",
     ),
-    Rule("figures of tables", Engine, "_with_figures", lambda _, found: found, "proposals"),
+    Rule("figures of tables", Engine, "_with_figures", lambda _, proposed: proposed, "proposals"),
     Rule(
         "figures: a line's least probability", table_figures, "_LEAST_PROBABILITY", 0.0, "proposals"
     ),
@@ -147,10 +147,15 @@ RULES = (
     Rule("cells move to the column", table_cells, "_best", lambda _, fact, __: fact),
     Rule("the document's quarter", table_cells, "document_quarter", lambda *_: Periods()),
     Rule("a sentence before leads if needed", proposals, "_may_lead", _yes),
-    Rule("a paragraph begins where it answers", proposals, "_led", lambda *given: given[2]),
+    Rule("a paragraph begins where it answers", proposals, "_led", lambda *arguments: arguments[2]),
     Rule("lead-ins of lists", proposals, "lead_in", _nothing),
     Rule("runs: sentences near the best score", proposals, "_RUNS", ((0.0, 4), (0.0, 6))),
-    Rule("rows with the question's words", proposals, "_matching_rows", lambda *given: given[2]),
+    Rule(
+        "rows with the question's words",
+        proposals,
+        "_matching_rows",
+        lambda *arguments: arguments[2],
+    ),
     Rule("whole words, brackets and units", proposals, "whole", lambda _, *offsets: offsets),
     Rule("the small reader's spans and sentences", reading, "FIRST", 0),
     Rule(
@@ -231,16 +236,16 @@ class Case:
     engine: Engine
     question: Question
     query: Query
-    found: Found
+    search_result: Found
     judged: Judged
 
 
 def cases(engine: Engine, questions: Sequence[Question]) -> Iterator[Case]:
     for question in questions:
         query = Query(question.text)
-        (found,) = engine.find_many([query])
-        (answer,) = engine.answer_many([query], [found], {})
-        yield Case(engine, question, query, found, _judged(question, answer))
+        (search_result,) = engine.find_many([query])
+        (answer,) = engine.answer_many([query], [search_result], {})
+        yield Case(engine, question, query, search_result, _judged(question, answer))
 
 
 def _judged(question: Question, answer: Answer) -> Judged:
@@ -252,23 +257,25 @@ def without_rule(case: Case, rule: Rule) -> Judged:
     engine = case.engine
     with rule.switched_off():
         if rule.stage == "answer":
-            found = case.found
+            search_result = case.search_result
         elif rule.stage == "proposals":
-            (found,) = engine.find_many([case.query])
+            (search_result,) = engine.find_many([case.query])
         else:
             retrieved = _retrieved_anew(engine, case.query)
-            if _passages(retrieved) == _passages(case.found.retrieved):
+            if _passages(retrieved) == _passages(case.search_result.retrieved):
                 return case.judged
-            found = replace(case.found, retrieved=retrieved)
-        (answer,) = engine.answer_many([case.query], [found], {})
+            search_result = replace(case.search_result, retrieved=retrieved)
+        (answer,) = engine.answer_many([case.query], [search_result], {})
     return _judged(case.question, answer)
 
 
 def _retrieved_anew(engine: Engine, query: Query) -> RetrievalResult:
     """What is retrieved now, not what is kept."""
     retriever = engine.retriever
-    fresh = Retriever(retriever.settings, retriever.store, retriever.embedder, retriever.speller)
-    (result,) = fresh.find_many([query])
+    retriever_without_cache = Retriever(
+        retriever.settings, retriever.store, retriever.embedder, retriever.speller
+    )
+    (result,) = retriever_without_cache.find_many([query])
     return result
 
 
@@ -276,7 +283,7 @@ def _passages(result: RetrievalResult) -> list[tuple[Passage, ...]]:
     return [(hit.passage, *hit.copies) for hit in result.hits]
 
 
-def of_rules(cache: Path, reader: str, names: Sequence[str], most: int | None) -> dict[str, Any]:
+def of_rules(cache: Path, reader: str, names: Sequence[str], limit: int | None) -> dict[str, Any]:
     """Counts without each rule, and which answers change, on the questions for reporting."""
     with_all: list[tuple[bool, str]] = []
     without: dict[str, list[tuple[bool, str]]] = {rule.name: [] for rule in RULES}
@@ -284,7 +291,7 @@ def of_rules(cache: Path, reader: str, names: Sequence[str], most: int | None) -
     for name in tqdm(names, disable=None):
         engine, questions = in_half(name, cache, reader, reporting=True)
         with closing(engine.store):
-            for case in cases(engine, questions[:most]):
+            for case in cases(engine, questions[:limit]):
                 is_answerable = bool(case.question.answers)
                 text, judgement = case.judged
                 with_all.append((is_answerable, judgement))
@@ -311,14 +318,16 @@ def of_rules(cache: Path, reader: str, names: Sequence[str], most: int | None) -
 @READER
 @OUT
 @click.option("--part", type=click.Choice(["judge", "rules"]), help="Only one of both.")
-@click.option("--most", type=int, help="Questions of each set that are asked without the rules.")
+@click.option(
+    "--most", "limit", type=int, help="Questions of each set that are asked without the rules."
+)
 @NAMES
 def main(
     cache: Path,
     reader: str,
     out: Path | None,
     part: str | None,
-    most: int | None,
+    limit: int | None,
     names: tuple[str, ...],
 ) -> None:
     path = out or ROOT / "eval/results/ablations.json"
@@ -328,7 +337,7 @@ def main(
     if part != "rules":
         content["judge"] = of_judge(cache, reader, names)
     if part != "judge":
-        content["rules"] = of_rules(cache, reader, names, most)
+        content["rules"] = of_rules(cache, reader, names, limit)
     finished(content, path)
 
 

@@ -34,18 +34,19 @@ class Recording(ExtractiveReader):
     """Keeps the best span, sentence and verdict of every question and the processor's seconds."""
 
     seconds = 0.0
-    best: Sequence[Best] = ()
+    best_results: Sequence[Best] = ()
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         started = time.process_time()
         outputs = super().read_many(questions)
         self.seconds += time.process_time() - started
-        self.best = [*self.best, *map(_best, outputs)]
+        self.best_results = [*self.best_results, *map(_best, outputs)]
         return outputs
 
 
 def _best(output: ReaderOutput) -> Best:
-    span, verdict = output.spans[0], output.verdicts[0]
+    span = output.spans[0]
+    verdict = output.verdicts[0]
     sentence = max(output.sentences, key=lambda sentence: sentence.score)
     probabilities = (verdict.yes, verdict.no, verdict.unsaid)
     return (span.start, span.end), (sentence.start, sentence.end), probabilities
@@ -57,22 +58,30 @@ def read(
     """Figures of a precision, and the best span, sentence and verdict of every question."""
     reader = Recording(setting, arithmetic=arithmetic("cpu", precision))
     figures = heads.squad(reader, data, count)
-    figures["ms"] = 1000 * reader.seconds / len(reader.best)
-    return figures | {"MiB": mib("self", "VmHWM")}, reader.best
+    figures["ms"] = 1000 * reader.seconds / len(reader.best_results)
+    return figures | {"MiB": mib("self", "VmHWM")}, reader.best_results
 
 
 def same(reference: Sequence[Best], answers: Sequence[Best]) -> dict[str, float]:
     """Shares of questions with the same answer, and the largest change of a probability."""
-    pairs = list(zip(reference, answers, strict=True))
-    verdicts = [(expected[2], computed[2]) for expected, computed in pairs]
-    shares = {
-        "same span": [expected[0] == computed[0] for expected, computed in pairs],
-        "same sentence": [expected[1] == computed[1] for expected, computed in pairs],
-        "same verdict": [x.index(max(x)) == y.index(max(y)) for x, y in verdicts],
-    }
-    moves = (abs(p - q) for x, y in verdicts for p, q in zip(x, y, strict=True))
-    figures = {name: sum(flags) / len(pairs) for name, flags in shares.items()}
-    return figures | {"verdict moves": max(moves)}
+    counts = dict.fromkeys(("same span", "same sentence", "same verdict"), 0)
+    moves = []
+    for expected, computed in zip(reference, answers, strict=True):
+        span, sentence, probabilities = expected
+        computed_span, computed_sentence, computed_probabilities = computed
+        counts["same span"] += span == computed_span
+        counts["same sentence"] += sentence == computed_sentence
+        counts["same verdict"] += likeliest(probabilities) == likeliest(computed_probabilities)
+        for before, after in zip(probabilities, computed_probabilities, strict=True):
+            moves.append(abs(before - after))
+
+    shares = {name: count / len(reference) for name, count in counts.items()}
+    return shares | {"verdict moves": max(moves)}
+
+
+def likeliest(probabilities: Sequence[float]) -> int:
+    """The place of the highest probability."""
+    return probabilities.index(max(probabilities))
 
 
 @script(__doc__)

@@ -114,23 +114,25 @@ def plain(claims: Path, fitting: bool) -> Iterator[Asked]:
             yield Asked("plain", question, row["label"], f"plain/{number:08x}.md", text)
 
 
-def some(asked: Sequence[Asked], most: int) -> list[Asked]:
+def some(questions: Sequence[Asked], limit: int) -> list[Asked]:
     """At most so many of each part and label, by a checksum of the question."""
     chosen: list[Asked] = []
-    taken = Counter[tuple[str, str]]()
-    for one in sorted(asked, key=lambda one: zlib.crc32(one.question.encode())):
-        taken[one.part, one.label] += 1
-        if taken[one.part, one.label] <= most:
-            chosen.append(one)
+    counts = Counter[tuple[str, str]]()
+    for question in sorted(questions, key=lambda question: zlib.crc32(question.question.encode())):
+        counts[question.part, question.label] += 1
+        if counts[question.part, question.label] <= limit:
+            chosen.append(question)
     return chosen
 
 
-def figures(asked: Sequence[Asked], says: Sequence[str]) -> dict[str, Any]:
+def figures(questions: Sequence[Asked], says: Sequence[str]) -> dict[str, Any]:
     """Counts and shares of each kind of question, from what was said: a verdict or NONE."""
     table = {}
     for kind in ("open", "decided", "plain", "not said"):
         of_kind = [
-            (one.label, word) for one, word in zip(asked, says, strict=True) if one.kind == kind
+            (question.label, word)
+            for question, word in zip(questions, says, strict=True)
+            if question.kind == kind
         ]
         counted = Counter(map(_outcome, of_kind))
         if of_kind:
@@ -149,11 +151,11 @@ def _outcome(pair: tuple[str, str]) -> str:
     return "depends" if word == "condition" else "flat"
 
 
-def engine_of(asked: Sequence[Asked], settings: Settings) -> Engine:
+def engine_of(questions: Sequence[Asked], settings: Settings) -> Engine:
     """An engine over the texts."""
     embedder = build.embedder(settings)
     store = build.store(settings, embedder, create=True)
-    texts = {one.name: one.text for one in asked}
+    texts = {question.name: question.text for question in questions}
     documents = [document(*pair) for pair in texts.items()]
     fill(documents, store, embedder, settings.passage_tokens)
     return build.assemble(settings, store, embedder, build.reader(settings))
@@ -161,78 +163,78 @@ def engine_of(asked: Sequence[Asked], settings: Settings) -> Engine:
 
 def document(name: str, text: str) -> Document:
     """A text as the document of a file."""
-    (made,) = load_data(name, text.encode()).documents
-    return made
+    (parsed,) = load_data(name, text.encode()).documents
+    return parsed
 
 
-def by_answer(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
+def by_answer(engine: Engine, questions: Sequence[Asked]) -> Iterator[str]:
     """The verdict of each answer, as everybody gets it."""
-    for one in asked:
-        yield engine.ask(one.question).verdict or NONE
+    for question in questions:
+        yield engine.ask(question.question).verdict or NONE
 
 
-def by_cell(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
+def by_cell(engine: Engine, cases: Sequence[Asked]) -> Iterator[str]:
     """The verdict of each question's cell, in a grid whose columns ask for yes or no."""
     documents = {document.id: document for document in engine.store.documents()}
     rows = {
-        one.name: GridRow(
-            key=one.name,
-            title=documents[one.name].title,
-            filter=(Condition("document", "=", one.name),),
-            sha256=documents[one.name].sha256,
+        case.name: GridRow(
+            key=case.name,
+            title=documents[case.name].title,
+            filter=(Condition("document", "=", case.name),),
+            sha256=documents[case.name].sha256,
         )
-        for one in asked
+        for case in cases
     }
-    said: dict[str, str] = {}
+    verdict_by_question: dict[str, str] = {}
     for name, row in rows.items():
-        questions = [one.question for one in asked if one.name == name]
+        questions = [case.question for case in cases if case.name == name]
         columns = [GridColumn(question, question, "yes_no") for question in questions]
         for cell in grid_run.ask(engine, [grid_run.Due(row, column, None) for column in columns]):
             verdict = cell.typed.verdict if cell.typed and cell.state == "answered" else None
-            said[cell.column] = verdict or NONE
-    yield from (said[one.question] for one in asked)
+            verdict_by_question[cell.column] = verdict or NONE
+    yield from (verdict_by_question[case.question] for case in cases)
 
 
-def by_head(reader: Reader, asked: Sequence[Asked]) -> Iterator[str]:
+def by_head(reader: Reader, questions: Sequence[Asked]) -> Iterator[str]:
     """What the verdict head says of each text as one passage."""
-    for one in asked:
-        made = document(one.name, one.text)
-        passage = Passage(made.id, 0, len(made.text), made.text, made.title, ())
-        (found,) = reader.read(one.question, [Hit(passage, 1.0, 0.0, 0.0)]).verdicts
-        yield said(found) or NONE
+    for question in questions:
+        parsed = document(question.name, question.text)
+        passage = Passage(parsed.id, 0, len(parsed.text), parsed.text, parsed.title, ())
+        (verdict,) = reader.read(question.question, [Hit(passage, 1.0, 0.0, 0.0)]).verdicts
+        yield said(verdict) or NONE
 
 
-def readings(engine: Engine, asked: Sequence[Asked]) -> Iterator[Reading]:
+def readings(engine: Engine, questions: Sequence[Asked]) -> Iterator[Reading]:
     """What the reader says about each question, with the proofs."""
-    for one in asked:
-        (found,) = engine.find_many([Query(one.question)])
-        output = engine.reader.read(found.retrieved.question, found.hits)
-        state = ReadState(found.retrieved.question, found.hits, output=output)
-        yield from engine.readings([found], [state])
+    for question in questions:
+        (search_result,) = engine.find_many([Query(question.question)])
+        output = engine.reader.read(search_result.retrieved.question, search_result.hits)
+        state = ReadState(search_result.retrieved.question, search_result.hits, output=output)
+        yield from engine.readings([search_result], [state])
 
 
-def likeliest(engine: Engine, reading: Reading, left: Mapping[Proof, YesNo]) -> str:
+def likeliest(engine: Engine, reading: Reading, proposals: Mapping[Proof, YesNo]) -> str:
     """The verdict that the judge prefers, of those that two thresholds leave; NONE if it is too
     unlikely to be given.
     """
-    if not left:
+    if not proposals:
         return NONE
     proposed = [
-        Candidate("yes_no", "yes_no", places, verdict=says) for places, says in left.items()
+        Candidate("yes_no", "yes_no", places, verdict=says) for places, says in proposals.items()
     ]
     probabilities = engine.judge.probabilities(proposed, reading)
-    best = int(np.argmax(probabilities))
-    if probabilities[best] < engine.judge.threshold:
+    highest = int(np.argmax(probabilities))
+    if probabilities[highest] < engine.judge.threshold:
         return NONE
-    return proposed[best].verdict or NONE
+    return proposed[highest].verdict or NONE
 
 
-def score(asked: Sequence[Asked], says: Sequence[str]) -> float:
+def score(questions: Sequence[Asked], says: Sequence[str]) -> float:
     """Right minus dangerous ones, the mean over the kinds of questions."""
-    table = figures(asked, says)
+    table = figures(questions, says)
     parts = [
-        table[kind].get(right, 0.0) - table[kind].get(dangerous, 0.0)
-        for kind, right, dangerous in (
+        table[kind].get(correct, 0.0) - table[kind].get(dangerous, 0.0)
+        for kind, correct, dangerous in (
             ("open", "depends", "flat"),
             ("decided", "right", "reversed"),
             ("plain", "right", "reversed"),
@@ -242,35 +244,35 @@ def score(asked: Sequence[Asked], says: Sequence[str]) -> float:
     return float(np.mean(parts))
 
 
-def fitted(engine: Engine, asked: Sequence[Asked]) -> dict[str, Any]:
+def fitted(engine: Engine, questions: Sequence[Asked]) -> dict[str, Any]:
     """The pair of thresholds with the highest score, those of today, and the figures of both."""
-    read = list(readings(engine, asked))
+    read = list(readings(engine, questions))
     if all(reading.proofs is None for reading in read):
         raise click.UsageError("this reader's verdict head has no fourth output to fit")
-    known: list[dict[tuple[object, ...], str]] = [{} for _ in read]
+    memories: list[dict[tuple[object, ...], str]] = [{} for _ in read]
 
-    def says(lean: float, least: float) -> list[str]:
+    def says(lean: float, least_said: float) -> list[str]:
         words = []
-        for reading, memory in zip(read, known, strict=True):
-            left = verdicts(reading.proofs or {}, lean, least)
-            key = tuple(left.items())
+        for reading, memory in zip(read, memories, strict=True):
+            proposals = verdicts(reading.proofs or {}, lean, least_said)
+            key = tuple(proposals.items())
             if key not in memory:
-                memory[key] = likeliest(engine, reading, left)
+                memory[key] = likeliest(engine, reading, proposals)
             words.append(memory[key])
         return words
 
-    def shown(lean: float, least: float) -> dict[str, Any]:
-        words = says(lean, least)
+    def shown(lean: float, least_said: float) -> dict[str, Any]:
+        words = says(lean, least_said)
         return {
             "CONDITION_LEAN": round(lean, 2),
-            "LEAST_SAID": round(least, 2),
-            "score": round(score(asked, words), 3),
-            **figures(asked, words),
+            "LEAST_SAID": round(least_said, 2),
+            "score": round(score(questions, words), 3),
+            **figures(questions, words),
         }
 
     pairs = [(CONDITION_LEAN, LEAST_SAID)]
-    pairs += [(float(lean), float(least)) for lean, least in product(LEANS, LEASTS)]
-    chosen = max(pairs, key=lambda pair: score(asked, says(*pair)))
+    pairs += [(float(lean), float(least_said)) for lean, least_said in product(LEANS, LEASTS)]
+    chosen = max(pairs, key=lambda pair: score(questions, says(*pair)))
     return {"best": shown(*chosen), "today": shown(CONDITION_LEAN, LEAST_SAID)}
 
 
@@ -278,8 +280,10 @@ def fitted(engine: Engine, asked: Sequence[Asked]) -> dict[str, Any]:
 @click.option("--claims", type=PATH, required=True, help="Folder of the public questions.")
 @click.option("--collections", type=PATH, envvar="RAG_COLLECTIONS", help="Folder of documents.")
 @click.option("--reader", envvar="RAG_READER", default="accurate", help="Reader, as in RAG_READER.")
-@click.option("--most", default=100, help="Questions of each part and label.")
-@click.option("--others", default=300, help="Questions whose texts are indexed beside these.")
+@click.option("--most", "limit", default=100, help="Questions of each part and label.")
+@click.option(
+    "--others", "text_count", default=300, help="Questions whose texts are indexed beside these."
+)
 @click.option("--cells", is_flag=True, help="Ask as yes/no columns of a grid.")
 @click.option("--head", is_flag=True, help="Ask the verdict head about each whole text.")
 @click.option("--fit", is_flag=True, help="Choose the thresholds on the questions for fitting.")
@@ -288,8 +292,8 @@ def main(
     claims: Path,
     collections: Path | None,
     reader: str,
-    most: int,
-    others: int,
+    limit: int,
+    text_count: int,
     cells: bool,
     head: bool,
     fit: bool,
@@ -305,22 +309,22 @@ def main(
         ]
     result: dict[str, Any] = {"reader": reader}
     for part in parts:
-        asked = some(part, most)
-        name = asked[0].part
+        questions = some(part, limit)
+        name = questions[0].part
         if head:
             model = build.reader(Settings.load(reader=reader))
             large_reader = model.reader if isinstance(model, Cascade) else model
-            result[name] = figures(asked, list(by_head(large_reader, asked)))
+            result[name] = figures(questions, list(by_head(large_reader, questions)))
             continue
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings.load(index=Path(folder), reader=reader)
-            engine = engine_of(asked if cells else [*asked, *part[:others]], settings)
+            engine = engine_of(questions if cells else [*questions, *part[:text_count]], settings)
             with closing(engine.store):
                 if fit:
-                    result |= fitted(engine, asked)
+                    result |= fitted(engine, questions)
                 else:
                     says = by_cell if cells else by_answer
-                    result[name] = figures(asked, list(says(engine, asked)))
+                    result[name] = figures(questions, list(says(engine, questions)))
     finished(result, out)
 
 

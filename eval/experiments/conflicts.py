@@ -63,10 +63,10 @@ def opened(cache: Path, reader: str) -> Engine:
         with closing(build.store(settings, embedder, create=True)) as store:
             Ingest(store, embedder, settings.passage_tokens).run(list(find([documents])))
         (cache / "made").touch()
-    kept: Reader = KeptReads(reader, cache)
-    if first := first_reader(reader):
-        kept = Cascade(KeptReads(first, cache), kept, CASCADE_READS)
-    engine = build.assemble(settings, build.store(settings, embedder), embedder, kept)
+    kept_reader: Reader = KeptReads(reader, cache)
+    if small_reader := first_reader(reader):
+        kept_reader = Cascade(KeptReads(small_reader, cache), kept_reader, CASCADE_READS)
+    engine = build.assemble(settings, build.store(settings, embedder), embedder, kept_reader)
     engine.retriever = KeptHits(engine.retriever, cache / "hits.jsonl")
     return engine
 
@@ -102,30 +102,30 @@ def _side(answer: Answer) -> str:
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     real = [row for row in rows if row["conflict"]]
     announced = [row for row in rows if row["announced"]]
-    right = [row for row in announced if row["conflict"]]
-    newest = [row for row in right if row["first"] == row["newest"]]
+    announced_conflicts = [row for row in announced if row["conflict"]]
+    newest = [row for row in announced_conflicts if row["first"] == row["newest"]]
     return {
         "pairs": len(rows),
         "real": len(real),
         "answered": sum(row["answered"] for row in rows),
-        "real announced": len(right),
-        "seeming announced": len(announced) - len(right),
-        "recall": round(len(right) / max(1, len(real)), 3),
-        "precision": round(len(right) / max(1, len(announced)), 3),
-        "newest first": round(len(newest) / max(1, len(right)), 3),
+        "real announced": len(announced_conflicts),
+        "seeming announced": len(announced) - len(announced_conflicts),
+        "recall": round(len(announced_conflicts) / max(1, len(real)), 3),
+        "precision": round(len(announced_conflicts) / max(1, len(announced)), 3),
+        "newest first": round(len(newest) / max(1, len(announced_conflicts)), 3),
     }
 
 
 def _read(engine: Engine, query: Query) -> tuple[Reading, SpanGroup] | None:
     """What was read for a question, and the value of its answer; None without one."""
-    (found,) = engine.find_many([query])
-    if found.is_talk(query):
+    (search_result,) = engine.find_many([query])
+    if search_result.is_talk(query):
         return None
-    ((reading, ranked),) = engine.rank_many([query], [found])
+    ((reading, ranked),) = engine.rank_many([query], [search_result])
     if not ranked or ranked[0].probability < engine.threshold:
         return None
-    given = value_of(ranked[0].candidate, reading)
-    return (reading, given) if given else None
+    answer_value = value_of(ranked[0].candidate, reading)
+    return (reading, answer_value) if answer_value else None
 
 
 def _rows(engine: Engine, query: Query, values: Sequence[str]) -> list[dict[str, float]]:
@@ -135,14 +135,16 @@ def _rows(engine: Engine, query: Query, values: Sequence[str]) -> list[dict[str,
     read = _read(engine, query)
     if read is None:
         return []
-    reading, given = read
-    wanted = [normalize(value) for value in values]
+    reading, answer_value = read
+    conflicting_wordings = [normalize(value) for value in values]
     rows = []
-    for rival, _ in rivals(reading, given):
-        if is_alike(reading, given.best, rival):
-            said = normalize(rival.span.text)
-            is_real = any(said in value or value in said for value in wanted)
-            rows.append(features(reading, given.best, rival) | {"real": float(is_real)})
+    for rival, _ in rivals(reading, answer_value):
+        if is_alike(reading, answer_value.best, rival):
+            rival_wording = normalize(rival.span.text)
+            is_real = any(
+                rival_wording in value or value in rival_wording for value in conflicting_wordings
+            )
+            rows.append(features(reading, answer_value.best, rival) | {"real": float(is_real)})
     return rows
 
 
@@ -157,7 +159,7 @@ def fitted(rows: Sequence[Mapping[str, float]]) -> Logistic:
     return Logistic(dict(zip(FEATURES, slopes, strict=True)), round(float(model.intercept_[0]), 3))
 
 
-def _fit(cache: Path, others: Path | None, sets: Sequence[str], reader: str) -> Logistic:
+def _fit(cache: Path, other_cache: Path | None, sets: Sequence[str], reader: str) -> Logistic:
     engine = opened(cache, reader)
     rows = []
     for row in json_lines(GOLD):
@@ -166,10 +168,10 @@ def _fit(cache: Path, others: Path | None, sets: Sequence[str], reader: str) -> 
             rows += _rows(engine, query, row["values"] if row["conflict"] else [])
     engine.store.close()
     for name in sets:
-        engine, questions = opened_set(name, others or cache, reader)
-        for question in done(name, others or cache, questions, reader):
-            made = _rows(engine, Query(question.text), [])
-            rows += [one | {"weight": _OTHERS} for one in made]
+        engine, questions = opened_set(name, other_cache or cache, reader)
+        for question in done(name, other_cache or cache, questions, reader):
+            examples = _rows(engine, Query(question.text), [])
+            rows += [example | {"weight": _OTHERS} for example in examples]
         engine.store.close()
     model = fitted(rows)
     for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):
@@ -193,7 +195,9 @@ _C, _OTHERS = 1.0, 0.3
 @click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
               help="Pairs to ask.")  # fmt: skip
 @click.option("--fit", is_flag=True, help="Fit the model, and print it.")
-@click.option("--others", type=click.Path(path_type=Path), help="Kept readings of the SETs.")
+@click.option(
+    "--others", "other_cache", type=click.Path(path_type=Path), help="Kept readings of the SETs."
+)
 @click.option("--into", type=click.Path(path_type=Path), help="Write one JSON line a pair.")
 @click.argument("sets", nargs=-1)
 def main(
@@ -201,18 +205,18 @@ def main(
     reader: str,
     half: str,
     fit: bool,
-    others: Path | None,
+    other_cache: Path | None,
     into: Path | None,
     sets: tuple[str, ...],
 ) -> None:
     if fit:
-        click.echo(_fit(cache, others, sets, reader))
+        click.echo(_fit(cache, other_cache, sets, reader))
         return
     engine = opened(cache, reader)
     rows = [row for row in json_lines(GOLD) if half in ("both", row["half"])]
-    made = [asked(engine, row) | {"half": row["half"]} for row in rows]
+    results = [asked(engine, row) | {"half": row["half"]} for row in rows]
     engine.store.close()
-    by_half(made, summary, into)
+    by_half(results, summary, into)
 
 
 if __name__ == "__main__":

@@ -420,7 +420,9 @@ def main(
             "pairs": pairs("report"),
             "names": named("report"),
         }
-        click.echo(json.dumps({name: closeness(made, weights) for name, made in reported.items()}))
+        click.echo(
+            json.dumps({name: closeness(turns, weights) for name, turns in reported.items()})
+        )
         return
     if only_names:
         chosen_halves = ("fit", "report") if half == "both" else (half,)
@@ -430,16 +432,18 @@ def main(
     if data is None or indexes is None:
         raise click.UsageError("give --data and --indexes, or --fit")
     rows: list[dict[str, Any]] = []
-    for collection, group in groupby(conversations(), key=lambda one: one.collection):
+    for collection, group in groupby(
+        conversations(), key=lambda conversation: conversation.collection
+    ):
         settings = Settings(index=indexes / collection, reader=reader)
         settings = opened(settings, data / collection)
-        chosen = [one for one in group if half in ("both", one.half)]
+        chosen = [conversation for conversation in group if half in ("both", conversation.half)]
         if search:
             retriever = build.retriever(settings)
-            rows += [row for one in chosen for row in searched(retriever, one)]
+            rows += [row for conversation in chosen for row in searched(retriever, conversation)]
         else:
             engine = build.engine(settings)
-            rows += [row for one in chosen for row in asked(engine, one)]
+            rows += [row for conversation in chosen for row in asked(engine, conversation)]
     by_half(rows, summary, into)
 
 

@@ -42,33 +42,33 @@ class Example:
     set: str
     in_other_words: bool
     features: Rows
-    right: NDArray[np.bool_]
+    is_evidence: NDArray[np.bool_]
     shipped: Rows
 
 
 def examples(name: str, cache: Path) -> list[Example]:
     """The questions of a set whose evidence is in one of the passages that search returned."""
     engine, questions = in_half(name, cache, "fast", reporting=False)
-    small = KeptReads("fast", cache / name)
-    made = []
+    small_reader = KeptReads("fast", cache / name)
+    collected = []
     for question in questions:
-        (found,) = engine.find_many([Query(question.text)])
-        right = [has_evidence(question, hit) for hit in found.hits]
-        if any(right):
-            read = small.read(found.retrieved.question, found.hits)
-            scores = [hit.log_score for hit in found.hits]
-            features = np.column_stack([scores, np.array(best_of(found.hits, read))])
-            made.append(
+        (search_result,) = engine.find_many([Query(question.text)])
+        has_evidence_flags = [has_evidence(question, hit) for hit in search_result.hits]
+        if any(has_evidence_flags):
+            read = small_reader.read(search_result.retrieved.question, search_result.hits)
+            scores = [hit.log_score for hit in search_result.hits]
+            features = np.column_stack([scores, np.array(best_of(search_result.hits, read))])
+            collected.append(
                 Example(
                     set=name,
                     in_other_words=question.id.endswith("+plain"),
                     features=features,
-                    right=np.array(right),
-                    shipped=np.array(log_odds(found.hits, read)),
+                    is_evidence=np.array(has_evidence_flags),
+                    shipped=np.array(log_odds(search_result.hits, read)),
                 )
             )
     engine.store.close()
-    return made
+    return collected
 
 
 def has_evidence(question: Question, hit: Hit) -> bool:
@@ -80,31 +80,31 @@ def has_evidence(question: Question, hit: Hit) -> bool:
     )
 
 
-def fitted(made: Sequence[Example]) -> Rows:
+def fitted(examples_to_fit: Sequence[Example]) -> Rows:
     """The weights of the features, shape (3,)."""
 
     def loss(weights: Rows) -> float:
         """Mean of -log P(a passage with the evidence), and a little decay."""
         losses = []
-        for one in made:
-            odds = one.features @ weights
-            losses.append(logsumexp(odds) - logsumexp(odds[one.right]))
+        for example in examples_to_fit:
+            odds = example.features @ weights
+            losses.append(logsumexp(odds) - logsumexp(odds[example.is_evidence]))
         return float(np.mean(losses) + _DECAY * weights @ weights)
 
-    found: Rows = minimize(loss, np.zeros(3), method="BFGS").x
-    return found
+    weights: Rows = minimize(loss, np.zeros(3), method="BFGS").x
+    return weights
 
 
-def share_read(made: Sequence[Example], odds: Sequence[Rows]) -> dict[str, float]:
+def share_read(examples_read: Sequence[Example], odds: Sequence[Rows]) -> dict[str, float]:
     """Per cent of the questions of each wording whose evidence is among the passages read."""
     shares = {}
     for name, wording in (("as written", False), ("in other words", True)):
-        found = [
-            bool(one.right[np.argsort(-row, kind="stable")[:CASCADE_READS]].any())
-            for one, row in zip(made, odds, strict=True)
-            if one.in_other_words == wording
+        is_read = [
+            bool(example.is_evidence[np.argsort(-row, kind="stable")[:CASCADE_READS]].any())
+            for example, row in zip(examples_read, odds, strict=True)
+            if example.in_other_words == wording
         ]
-        shares[name] = round(100 * float(np.mean(found)), 1)
+        shares[name] = round(100 * float(np.mean(is_read)), 1)
     return shares
 
 
@@ -112,22 +112,22 @@ def share_read(made: Sequence[Example], odds: Sequence[Rows]) -> dict[str, float
 @CACHE
 @NAMES
 def main(cache: Path, names: tuple[str, ...]) -> None:
-    made = [one for name in names for one in examples(name, cache)]
+    collected = [example for name in names for example in examples(name, cache)]
     left_out: dict[str, Rows] = {}
     for fold in range(FOLDS):
-        own = names[fold::FOLDS]
-        weights = fitted([one for one in made if one.set not in own])
-        left_out |= dict.fromkeys(own, weights)
+        fold_names = names[fold::FOLDS]
+        weights = fitted([example for example in collected if example.set not in fold_names])
+        left_out |= dict.fromkeys(fold_names, weights)
 
-    weights = fitted(made)
+    weights = fitted(collected)
     report = {
-        "questions": len(made),
+        "questions": len(collected),
         "weights, relative to search's": (weights / weights[0]).round(2).tolist(),
-        "search alone": share_read(made, [one.features[:, 0] for one in made]),
+        "search alone": share_read(collected, [example.features[:, 0] for example in collected]),
         "fitted, sets left out": share_read(
-            made, [one.features @ left_out[one.set] for one in made]
+            collected, [example.features @ left_out[example.set] for example in collected]
         ),
-        "shipped": share_read(made, [one.shipped for one in made]),
+        "shipped": share_read(collected, [example.shipped for example in collected]),
     }
     finished(report)
 

@@ -76,19 +76,19 @@ def opened(cache: Path, data: Path, rows: Sequence[Row], reader: str) -> Engine:
         with closing(build.store(settings, embedder, create=True)) as store:
             Ingest(store, embedder, settings.passage_tokens).run(files)
         (cache / "made").touch()
-    kept = _kept(reader, cache)
-    if first := first_reader(reader):
-        kept = Cascade(_kept(first, cache), kept, CASCADE_READS)
-    return build.assemble(settings, build.store(settings, embedder), embedder, kept)
+    kept_reader = _kept(reader, cache)
+    if small_reader := first_reader(reader):
+        kept_reader = Cascade(_kept(small_reader, cache), kept_reader, CASCADE_READS)
+    return build.assemble(settings, build.store(settings, embedder), embedder, kept_reader)
 
 
 def _path(name: str, data: Path) -> Path:
     """The file of a document."""
     folders = (data / "collections", GOLD, data)
-    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if found is None:
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if path is None:
         raise click.UsageError(f"{name} is not in {', '.join(map(str, folders))}")
-    return found
+    return path
 
 
 def _kept(model: str, cache: Path) -> Reader:
@@ -103,13 +103,15 @@ def due(engine: Engine, rows: Sequence[Row]) -> Iterator[list[grid_run.Due]]:
     by_document: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_document[row["document"]].append(row)
-    for name, own in by_document.items():
+    for name, rows_of_document in by_document.items():
         document = engine.store.document(name)
         if document is None:
             raise click.UsageError(f"{name} is not in the index; remove it, and start again")
         filter = (Condition("document", "=", name),)
         grid_row = GridRow(name, document.title, filter, document.sha256)
-        columns = [GridColumn(row["column"], row["question"], row["type"]) for row in own]
+        columns = [
+            GridColumn(row["column"], row["question"], row["type"]) for row in rows_of_document
+        ]
         yield [grid_run.Due(grid_row, column, None) for column in columns]
 
 
@@ -147,23 +149,25 @@ def examples(
     those that both read.
     """
     numbers = {(row["document"], row["column"]): number for number, row in enumerate(rows)}
-    found: dict[int, Example] = {}
+    collected: dict[int, Example] = {}
     for part in tqdm(list(due(engine, rows)), unit="document", disable=None):
-        own = [numbers[one.row.key, one.column.name] for one in part]
-        if chosen is not None and chosen.isdisjoint(own):
+        numbers_of_part = [numbers[cell.row.key, cell.column.name] for cell in part]
+        if chosen is not None and chosen.isdisjoint(numbers_of_part):
             continue
-        readings = _readings(engine, part, vectors_of, [n in (chosen or ()) for n in own])
+        readings = _readings(
+            engine, part, vectors_of, [n in (chosen or ()) for n in numbers_of_part]
+        )
         row = JudgedRow(readings, vectors_of)
-        for at, number in enumerate(own):
+        for place, number in enumerate(numbers_of_part):
             if chosen is not None and number not in chosen:
                 continue
-            values = row.values[at]
-            found[number] = Example(
+            values = row.values[place]
+            collected[number] = Example(
                 row=rows[number],
-                features=[row.features(at, value) for value in values],
+                features=[row.features(place, value) for value in values],
                 accepted=[is_accepted(rows[number], v.text, v.typed) for v in values],
             )
-    return found
+    return collected
 
 
 def _readings(
@@ -179,107 +183,125 @@ def _readings(
     assert document is not None
     source = CellDocument(document, vectors_of)
     readings = []
-    for one, query, result, by_both in zip(part, queries, results, is_read_by_both, strict=True):
+    for cell, query, result, by_both in zip(part, queries, results, is_read_by_both, strict=True):
         stage = engine if by_both or engine.quick is None else engine.quick
-        readings += grid_run.read(stage, [one.column.type], [(query, result, source)])
+        readings += grid_run.read(stage, [cell.column.type], [(query, result, source)])
     return readings
 
 
-def fitted(found: Sequence[Example]) -> Logistic:
+def fitted(examples_to_fit: Sequence[Example]) -> Logistic:
     """A logistic model of whether a value is accepted; those of one cell weigh less each."""
-    names = list(dict.fromkeys(name for one in found for row in one.features for name in row))
-    rows = np.array([[row.get(n, 0.0) for n in names] for one in found for row in one.features])
-    accepted = np.array([is_right for one in found for is_right in one.accepted])
-    weights = [len(one.features) ** -0.5 for one in found for _ in one.features]
+    features: list[Mapping[str, float]] = []
+    accepted: list[bool] = []
+    weights: list[float] = []
+    for example in examples_to_fit:
+        count = len(example.features)
+        features += example.features
+        accepted += example.accepted
+        weights += [count**-0.5] * count
+
+    names = list(dict.fromkeys(name for row in features for name in row))
+    rows = np.array([[row.get(name, 0.0) for name in names] for row in features])
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     model = LogisticRegression(C=RIDGE, max_iter=3000)
-    model.fit((rows - mean) / deviation, accepted, sample_weight=weights)
+    model.fit((rows - mean) / deviation, np.array(accepted), sample_weight=weights)
     slopes = model.coef_[0] / deviation
     bias = float(model.intercept_[0] - slopes @ mean)
-    return Logistic({n: round(float(s), 4) for n, s in zip(names, slopes, strict=True)}, bias)
+    by_name = {name: round(float(slope), 4) for name, slope in zip(names, slopes, strict=True)}
+    return Logistic(by_name, bias)
 
 
 Judged = dict[int, tuple[float, bool]]
 """By the number of a cell, the probability of its likeliest value, and whether it is accepted."""
 
 
-def judged(model: Logistic, found: Mapping[int, Example]) -> Judged:
+def judged(model: Logistic, examples_by_number: Mapping[int, Example]) -> Judged:
     """The likeliest value of each cell."""
-    return {
-        number: max(
-            ((model(row), right) for row, right in zip(one.features, one.accepted, strict=True)),
-            default=(0.0, False),
-        )
-        for number, one in found.items()
-    }
+    best_values: Judged = {}
+    for number, example in examples_by_number.items():
+        probabilities = map(model, example.features)
+        values = zip(probabilities, example.accepted, strict=True)
+        best_values[number] = max(values, default=(0.0, False))
+    return best_values
 
 
-def left_out(found: Mapping[int, Example], more: Mapping[int, Example]) -> tuple[Judged, Judged]:
-    """The cells of `found`, and of `more`, by models that were fitted to other documents."""
-    documents = sorted({one.document for one in found.values()})
-    first: Judged = {}
-    second: Judged = {}
+def left_out(
+    read_quickly: Mapping[int, Example], read_by_both: Mapping[int, Example]
+) -> tuple[Judged, Judged]:
+    """The cells of both, by models that were fitted to other documents."""
+    documents = sorted({example.document for example in read_quickly.values()})
+    judged_quickly: Judged = {}
+    judged_by_both: Judged = {}
     for fold in range(FOLDS):
-        held = set(documents[fold::FOLDS])
-        others = [one for one in (*found.values(), *more.values()) if one.document not in held]
-        model = fitted(others)
-        first |= judged(model, {n: one for n, one in found.items() if one.document in held})
-        second |= judged(model, {n: one for n, one in more.items() if one.document in held})
-    return first, second
+        fold_documents = set(documents[fold::FOLDS])
+        everything = (*read_quickly.values(), *read_by_both.values())
+        model = fitted([e for e in everything if e.document not in fold_documents])
+        judged_quickly |= judged(model, _of_documents(read_quickly, fold_documents))
+        judged_by_both |= judged(model, _of_documents(read_by_both, fold_documents))
+    return judged_quickly, judged_by_both
+
+
+def _of_documents(read: Mapping[int, Example], documents: Set[str]) -> dict[int, Example]:
+    return {number: example for number, example in read.items() if example.document in documents}
 
 
 def fit(engine: Engine, rows: Sequence[Row]) -> dict[str, Any]:
     """The content of the judge's file."""
     vectors_of = TextVectors(engine.retriever.embedder.embed_passages)
-    small = examples(engine, rows, vectors_of)
-    alone, _ = left_out(small, {})
-    answered_from, _ = thresholds(rows, alone)
-    undecided = nearest(alone, answered_from)
-    both = examples(engine, rows, vectors_of, undecided.keys()) if engine.quick else {}
-    alone, together = left_out(small, both)
-    answered_from, unsure_from = thresholds(rows, alone | together)
+    small_examples = examples(engine, rows, vectors_of)
+    judged_quickly, _ = left_out(small_examples, {})
+    answered_from, _ = thresholds(rows, judged_quickly)
+    undecided = nearest(judged_quickly, answered_from)
+    examples_of_both = examples(engine, rows, vectors_of, undecided.keys()) if engine.quick else {}
+    judged_quickly, judged_by_both = left_out(small_examples, examples_of_both)
+    answered_from, unsure_from = thresholds(rows, judged_quickly | judged_by_both)
 
-    probabilities = [probability for probability, _ in nearest(alone, answered_from).values()]
+    undecided = nearest(judged_quickly, answered_from)
+    probabilities = [probability for probability, _ in undecided.values()]
     return {
         "answered_from": answered_from,
         "unsure_from": unsure_from,
         "undecided": [round(min(probabilities), 3), round(max(probabilities), 3)],
-        **asdict(fitted([*small.values(), *both.values()])),
+        **asdict(fitted([*small_examples.values(), *examples_of_both.values()])),
     }
 
 
-def nearest(alone: Judged, threshold: float) -> Judged:
+def nearest(judged_cells: Judged, threshold: float) -> Judged:
     """The part of the cells whose probability is nearest to a threshold."""
-    count = round(UNDECIDED * len(alone))
-    order = sorted(alone, key=lambda n: abs(logit(alone[n][0]) - logit(threshold)))
-    return {number: alone[number] for number in order[:count]}
+    count = round(UNDECIDED * len(judged_cells))
+    order = sorted(judged_cells, key=lambda n: abs(logit(judged_cells[n][0]) - logit(threshold)))
+    return {number: judged_cells[number] for number in order[:count]}
 
 
-def thresholds(rows: Sequence[Row], found: Judged) -> tuple[float, float]:
+def thresholds(rows: Sequence[Row], judged_cells: Judged) -> tuple[float, float]:
     """The lowest probabilities from which on so few cells are wrong, and so few blanks filled."""
     blanks = sum(not row["answers"] for row in rows)
 
-    def wrong(least: float) -> float:
-        return sum(p >= least and not right for p, right in found.values()) / len(rows)
+    def wrong(threshold: float) -> float:
+        return sum(p >= threshold and not is_right for p, is_right in judged_cells.values()) / len(
+            rows
+        )
 
-    def filled(least: float) -> float:
-        filled_blanks = [p >= least for n, (p, _) in found.items() if not rows[n]["answers"]]
+    def filled(threshold: float) -> float:
+        filled_blanks = [
+            p >= threshold for n, (p, _) in judged_cells.items() if not rows[n]["answers"]
+        ]
         return sum(filled_blanks) / max(1, blanks)
 
     steps = [round(float(step), 2) for step in np.arange(0.1, 0.96, 0.01)]
-    unsure_from = next((one for one in steps if filled(one) <= MOST_FILLED), steps[-1])
-    answered_from = next((one for one in steps if wrong(one) <= MOST_WRONG), steps[-1])
+    unsure_from = next((step for step in steps if filled(step) <= MOST_FILLED), steps[-1])
+    answered_from = next((step for step in steps if wrong(step) <= MOST_WRONG), steps[-1])
     return max(answered_from, unsure_from), unsure_from
 
 
 # Scores
 
 
-def is_accepted(row: Row, shown: str, typed: Value | None) -> bool:
+def is_accepted(row: Row, value_text: str, typed: Value | None) -> bool:
     """Whether a value says an accepted one: its words contain the wording, or it means the same."""
     if row["type"] == "yes_no":
         return bool(typed and typed.verdict in row["answers"])
-    words = " ".join(shown.split()).casefold()
+    words = " ".join(value_text.split()).casefold()
     return any(
         _contains(words, " ".join(answer.split()).casefold())
         or _is_same(row["type"], answer, typed)
@@ -295,13 +317,13 @@ def _contains(words: str, answer: str) -> bool:
 
 
 def _is_same(kind: str, answer: str, typed: Value | None) -> bool:
-    meant = typed_value(answer, kind)
-    if typed is None or meant is None:
+    accepted = typed_value(answer, kind)
+    if typed is None or accepted is None:
         return False
     if kind == "date":
-        return bool(meant.iso) and meant.iso == typed.iso
-    units = {meant.unit, typed.unit} - {None}
-    return (meant.number, meant.upper) == (typed.number, typed.upper) and len(units) <= 1
+        return bool(accepted.iso) and accepted.iso == typed.iso
+    units = {accepted.unit, typed.unit} - {None}
+    return (accepted.number, accepted.upper) == (typed.number, typed.upper) and len(units) <= 1
 
 
 def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, Any]:
@@ -336,7 +358,7 @@ def report(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, Any]:
     """The scores of each half, and for reporting by type."""
     halves = {half: [p for p in pairs if p[0]["half"] == half] for half in ("fit", "report")}
     kinds = dict.fromkeys(row["type"] for row, _ in pairs)
-    return {half: scores(own) for half, own in halves.items()} | {
+    return {half: scores(pairs_of_half) for half, pairs_of_half in halves.items()} | {
         f"report, {kind}": scores([p for p in halves["report"] if p[0]["type"] == kind])
         for kind in kinds
     }

@@ -61,7 +61,9 @@ class Example:
 @click.option("--index", type=PATH, default="index", help="Index of the gold questions' documents.")
 @click.option("--collections-index", type=PATH, default="collections", help="That of collections.")
 @click.option("--per-set", default=160, help="Number of claims of each public set.")
-@click.option("--made", default=500, help="Number of claims made from gold questions.")
+@click.option(
+    "--made", "made_count", default=500, help="Number of claims made from gold questions."
+)
 @click.option("--rows", type=PATH, default="claims-rows.jsonl", help="Keeps the reader's output.")
 @click.option("--report", type=PATH, default=ROOT / "eval/results/claims.json", help="The figures.")
 @click.option("--measure", is_flag=True, help="Fit nothing, and measure what is shipped.")
@@ -91,31 +93,33 @@ def main(rows: Path, report: Path, measure: bool, out: Path, **sources: Any) -> 
 
 
 def _observed(
-    data: Path, index: Path, collections_index: Path, per_set: int, made: int
+    data: Path, index: Path, collections_index: Path, per_set: int, made_count: int
 ) -> Iterator[dict[str, Any]]:
     settings = Settings.load(index=index)
     embedder = build.embedder(settings)
     reader = build.reader(settings)
 
     def checker(index: Path) -> Checker:
-        own = Settings.load(index=index)
-        return Checker(build.assemble(own, build.store(own, embedder), embedder, reader))
+        own_settings = Settings.load(index=index)
+        return Checker(
+            build.assemble(own_settings, build.store(own_settings, embedder), embedder, reader)
+        )
 
     seeds = checker(index)
     rows = held_out(data / "claims" / "support.jsonl.gz", per_set)
     yield from _public(rows + unrelated(rows), seeds, embedder)
     claims_made = made_claims(read_jsonl(GOLD / "seeds.jsonl"))
     claims_made.sort(key=lambda claim: _crc(claim.claim))
-    for claim, candidates in _read(seeds, claims_made[:made], lambda claim: claim.claim):
+    for claim, candidates in _read(seeds, claims_made[:made_count], lambda claim: claim.claim):
         against = None if claim.kind == "name" else not claim.supported
         labels = (_crc(claim.source) % 2 == 1, claim.supported, against)
         yield _row(claim.kind, claim.kind, labels, claim.claim, candidates)
     if collections_index.exists():
         claims = list(json_lines(GOLD / "claims-collections.jsonl"))
-        for row, found in _read(checker(collections_index), claims, lambda row: row["claim"]):
+        for row, candidates in _read(checker(collections_index), claims, lambda row: row["claim"]):
             is_true = row["label"] == "true"
             labels = (row["half"] == "report", is_true, not is_true)
-            yield _row("collections", row["kind"], labels, row["claim"], found)
+            yield _row("collections", row["kind"], labels, row["claim"], candidates)
 
 
 def _read(
@@ -153,20 +157,21 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row["set"], row["label"]].append(row)
-    labels = Counter(name for name, _ in groups)
-    shares = (
-        (rows_of_set, per_set // labels[name]) for (name, _), rows_of_set in sorted(groups.items())
-    )
-    return [row for rows_of_set, share in shares for row in rows_of_set[:share]]
+    label_counts = Counter(name for name, _ in groups)
+    chosen = []
+    for (name, _), rows_of_label in sorted(groups.items()):
+        share = per_set // label_counts[name]
+        chosen += rows_of_label[:share]
+    return chosen
 
 
 def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every fourth claim with another claim's evidence, which says nothing about it."""
-    pairs = [
-        {**row, "evidence": later["evidence"], "label": "not_enough", "set": "unrelated"}
-        for row, later in zip(rows, rows[3:], strict=False)
-        if row["set"] == later["set"] and row["evidence"] != later["evidence"]
-    ]
+    pairs = []
+    for row, later in zip(rows, rows[3:], strict=False):
+        if row["set"] == later["set"] and row["evidence"] != later["evidence"]:
+            labels = {"label": "not_enough", "set": "unrelated"}
+            pairs.append({**row, "evidence": later["evidence"], **labels})
     return pairs[::4]
 
 
@@ -187,24 +192,31 @@ def _row(
     """A row of the cache, from which features can be computed again."""
     passages = []
     for candidate in candidates:
-        hit, verdict = candidate.sentence.hit, candidate.verdict
-        read = {"document": candidate.document_id, "text": hit.passage.text}
-        place = {"title": hit.passage.title, "headings": hit.passage.headings, "dense": hit.dense}
-        probabilities = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
-        passages.append({**read, **place, "verdict": probabilities})
-    named = dict(zip(("test", "supported", "contradicted"), labels, strict=True))
-    return {"set": name, "kind": kind, **named, "claim": claim, "passages": passages}
+        hit = candidate.sentence.hit
+        verdict = candidate.verdict
+        passages.append(
+            {
+                "document": candidate.document_id,
+                "text": hit.passage.text,
+                "title": hit.passage.title,
+                "headings": hit.passage.headings,
+                "dense": hit.dense,
+                "verdict": [verdict.yes, verdict.no, verdict.unsaid] if verdict else None,
+            }
+        )
+    labels_by_name = dict(zip(("test", "supported", "contradicted"), labels, strict=True))
+    return {"set": name, "kind": kind, **labels_by_name, "claim": claim, "passages": passages}
 
 
 def _loaded(row: Mapping[str, Any]) -> Example:
     candidates = tuple(_candidate(row["claim"], passage) for passage in row["passages"])
     return Example(
-        row["set"],
-        row["kind"],
-        row["test"],
-        row["supported"],
-        row["contradicted"],
-        candidates,
+        set=row["set"],
+        kind=row["kind"],
+        test=row["test"],
+        supported=row["supported"],
+        contradicted=row["contradicted"],
+        candidates=candidates,
     )
 
 
@@ -223,18 +235,21 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     """Both models, fitted on the first half, with thresholds that keep the allowed shares."""
     part = [claim for claim in examples if not claim.test and claim.candidates]
     # a quotation supports without a model
-    open_ones = [claim for claim in part if not any(c.comparison.quoted for c in claim.candidates)]
-    rows = [_rows(claim.candidates, names) for claim in open_ones]
-    support = _logistic(rows, [claim.supported for claim in open_ones], _weights(open_ones), names)
-    opposed = [
-        (claim, _rows(candidates, names))
-        for claim in open_ones
-        if claim.contradicted is not None
-        and (candidates := [c for c in claim.candidates if c.comparison.is_opposed])
-    ]
-    claims, tables = zip(*opposed, strict=True)
-    refuted = [bool(claim.contradicted) for claim in claims]
-    against = _logistic(tables, refuted, _weights(claims), names)
+    unquoted = [claim for claim in part if not _is_quoted(claim)]
+    rows = [_rows(claim.candidates, names) for claim in unquoted]
+    supported = [claim.supported for claim in unquoted]
+    support = _logistic(rows, supported, _weights(unquoted), names)
+
+    opposed_claims = []
+    opposed_rows = []
+    for claim in unquoted:
+        candidates = [c for c in claim.candidates if c.comparison.is_opposed]
+        if candidates and claim.contradicted is not None:
+            opposed_claims.append(claim)
+            opposed_rows.append(_rows(candidates, names))
+    refuted = [bool(claim.contradicted) for claim in opposed_claims]
+    against = _logistic(opposed_rows, refuted, _weights(opposed_claims), names)
+
     of_collections = [claim for claim in part if claim.set == "collections"]
     grid = [round(float(threshold), 2) for threshold in np.arange(0.3, 0.96, 0.01)]
     support_from = _support_from(part, Scorer(support, against, 0.5, 0.5), grid)
@@ -246,8 +261,12 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     return Scorer(support, against, support_from, grid[-1])
 
 
+def _is_quoted(claim: Example) -> bool:
+    return any(candidate.comparison.quoted for candidate in claim.candidates)
+
+
 def _rows(candidates: Sequence[ClaimEvidence], names: Sequence[str]) -> Any:
-    rows = [features(one.comparison, one.verdict) for one in candidates]
+    rows = [features(candidate.comparison, candidate.verdict) for candidate in candidates]
     return np.array([[row.get(name, 0.0) for name in names] for row in rows])
 
 
@@ -263,12 +282,14 @@ def _weights(part: Sequence[Example]) -> Any:
     return weights * len(weights) / weights.sum()
 
 
-def _logistic(rows: Sequence[Any], right: Sequence[bool], weights: Any, names: Any) -> Logistic:
+def _logistic(
+    rows: Sequence[Any], is_supported: Sequence[bool], weights: Any, names: Any
+) -> Logistic:
     """A ridge regression on the candidate of each claim that the model itself rates highest."""
     everything = np.concatenate(rows)
     mean, scale = everything.mean(axis=0), everything.std(axis=0) + 1e-6
     scaled = [(matrix - mean) / scale for matrix in rows]
-    label = np.where(np.array(right), 1.0, -1.0)
+    label = np.where(np.array(is_supported), 1.0, -1.0)
     theta = np.zeros(len(names) + 1)
     for _ in range(8):
         chosen = np.array([matrix[(matrix @ theta[:-1]).argmax()] for matrix in scaled])
@@ -300,13 +321,13 @@ def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]
         if passed <= _FALSE_SUPPORTED:
             means = [row["balanced accuracy"] for row in figures.values()]
             values[threshold] = float(np.mean(means))
-    least = max(values.values()) - 0.005
-    acceptable = [threshold for threshold, value in values.items() if value >= least]
+    lowest_accuracy = max(values.values()) - 0.005
+    acceptable = [threshold for threshold, value in values.items() if value >= lowest_accuracy]
     return acceptable[len(acceptable) // 2]
 
 
 def _verdict(example: Example, scorer: Scorer) -> str:
-    return decide([score(one, scorer) for one in example.candidates], scorer)[0]
+    return decide([score(candidate, scorer) for candidate in example.candidates], scorer)[0]
 
 
 # Report
@@ -323,8 +344,8 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
         for name in {example.set, _group(example), kind} - {""}:
             sets[name].append(example)
     figures = {name: _figures(claims, scorer) for name, claims in sorted(sets.items())}
-    others = (*_MADE, "made")
-    public = [name for name in figures if name not in others and "collections" not in name]
+    sets_made_here = (*_MADE, "made")
+    public = [name for name in figures if name not in sets_made_here and "collections" not in name]
     shares = [figures[name]["balanced accuracy"] for name in public]
     mean = float(np.mean(shares)) if shares else 0.0
     return {
@@ -339,15 +360,16 @@ def _figures(claims: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     verdicts = np.array([_verdict(example, scorer) for example in claims])
     passed = np.isin(verdicts, ("supported", "partly"))
     against = verdicts == "contradicted"
-    right = np.array([example.supported for example in claims])
+    is_supported = np.array([example.supported for example in claims])
     refuted = np.array([bool(example.contradicted) for example in claims])
-    sides = [(passed == right)[right == side].mean() for side in set(right.tolist())]
+    is_right = passed == is_supported
+    sides = [is_right[is_supported == side].mean() for side in set(is_supported.tolist())]
     row = {
         "claims": len(claims),
         "balanced accuracy": round(float(np.mean(sides)), 4),
-        "supported struck": _share(~passed, right),
-        "supported called contradicted": _share(against, right),
-        "unsupported passed": _share(passed, ~right),
+        "supported struck": _share(~passed, is_supported),
+        "supported called contradicted": _share(against, is_supported),
+        "unsupported passed": _share(passed, ~is_supported),
         "contradicted found": _share(against, refuted),
     }
     return {name: value for name, value in row.items() if value is not None}
@@ -358,9 +380,11 @@ def _share(chosen: Any, among: Any) -> float | None:
 
 
 def _table(name: str, report: Mapping[str, Any]) -> str:
-    lines = [f"\n{name}: " + ", ".join(f"{k} {v}" for k, v in report.items() if k != "sets")]
+    totals = [f"{key} {value}" for key, value in report.items() if key != "sets"]
+    lines = [f"\n{name}: " + ", ".join(totals)]
     for label, row in report["sets"].items():
-        lines.append(f"  {label:24}" + "  ".join(f"{k} {v}" for k, v in row.items()))
+        cells = [f"{key} {value}" for key, value in row.items()]
+        lines.append(f"  {label:24}" + "  ".join(cells))
     return "\n".join(lines)
 
 

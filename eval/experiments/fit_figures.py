@@ -82,13 +82,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Choice:
-    """The lines of which a phrase of a question means those at `meant`, or none."""
+    """The lines of which a phrase of a question means those at `meant_places`, or none."""
 
     example: Example
     question: TableQuestion
     phrase: str
     lines: tuple[TableLine, ...]
-    meant: tuple[int, ...]
+    meant_places: tuple[int, ...]
 
 
 # Questions
@@ -100,7 +100,7 @@ def examples() -> list[Example]:
     for path in sorted((GOLD / "figures").iterdir()):
         (document,) = load_data(f"figures/{path.name}", path.read_bytes()).documents
         reports[path.name] = document
-    made: list[Example] = []
+    collected: list[Example] = []
     for row in json_lines(GOLD / "figures-cells.jsonl"):
         if not row["document"].endswith(".md") or row.get("elsewhere"):
             continue
@@ -112,11 +112,11 @@ def examples() -> list[Example]:
         documents = tuple(reports[name] for name in names)
 
         wordings = {"question": row.get("question_named") or row["question"]}
-        if plain := row.get("plain"):
-            wordings["plain"] = plain
+        if plain_question := row.get("plain"):
+            wordings["plain"] = plain_question
         for wording, question in wordings.items():
-            made.append(Example(row, wording, question, documents))
-    return made
+            collected.append(Example(row, wording, question, documents))
+    return collected
 
 
 def company_of(file: str) -> str:
@@ -151,8 +151,10 @@ def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
                 for line in lines
                 if _file(line.document) in files and _states(line, question, cell)
             }
-        meant = tuple(n for n, line in enumerate(lines) if figure_key(line, question) in keys)
-        yield Choice(example, question, phrase, tuple(lines), meant)
+        meant_places = tuple(
+            n for n, line in enumerate(lines) if figure_key(line, question) in keys
+        )
+        yield Choice(example, question, phrase, tuple(lines), meant_places)
 
 
 def _states(line: TableLine, question: TableQuestion, cell: Row) -> bool:
@@ -177,7 +179,7 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
     """(down, up) of the map, trained on questions of which a line is meant, and on names."""
     torch.manual_seed(seed)
     numbers = random.Random(seed)
-    answered = [choice for choice in chosen if choice.meant]
+    answered = [choice for choice in chosen if choice.meant_places]
     number_by_text: dict[str, int] = {}
 
     def number_of(text: str) -> int:
@@ -204,25 +206,25 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
 
     vectors = torch.from_numpy(matcher.vectors_of(list(number_by_text)))
     dim = vectors.shape[1]
-    down = torch.nn.Parameter(torch.randn(dim, RANK) / dim**0.5)
-    up = torch.nn.Parameter(torch.zeros(RANK, dim))
-    optimizer = torch.optim.AdamW([down, up], lr=RATE, weight_decay=DECAY)
+    projection = torch.nn.Parameter(torch.randn(dim, RANK) / dim**0.5)
+    expansion = torch.nn.Parameter(torch.zeros(RANK, dim))
+    optimizer = torch.optim.AdamW([projection, expansion], lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
     label_rows = torch.tensor([row for _, row in labelled])
     label_names = torch.tensor([name for name, _ in labelled])
 
     for _ in range(STEPS):
-        moved = torch.nn.functional.normalize(vectors + vectors @ down @ up, dim=-1)
+        moved = torch.nn.functional.normalize(vectors + vectors @ projection @ expansion, dim=-1)
         loss = torch.zeros(())
 
         batch = numbers.sample(range(len(answered)), min(BATCH, len(answered)))
         measures = moved[torch.tensor([measure_numbers[number] for number in batch])]
         likeness = measures @ moved.T / TEMPERATURE
         for by_text, number in zip(likeness, batch, strict=True):
-            meant = list(answered[number].meant)
+            meant_rows = list(answered[number].meant_places)
             for rows in line_numbers[number]:
                 scores = by_text[rows]
-                loss = loss + (scores.logsumexp(0) - scores[meant].logsumexp(0)) / (2 * BATCH)
+                loss = loss + (scores.logsumexp(0) - scores[meant_rows].logsumexp(0)) / (2 * BATCH)
 
         sample = numbers.sample(framed, NAMES_BATCH)
         framed_vectors = moved[torch.tensor([row for _, row in sample])]
@@ -235,7 +237,7 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-    return down.detach().numpy().copy(), up.detach().numpy().copy()
+    return projection.detach().numpy().copy(), expansion.detach().numpy().copy()
 
 
 # The softmax
@@ -246,7 +248,7 @@ class Rows:
     """Features of candidates, shape (n, features), and those that are meant: none for a refusal."""
 
     features: Matrix
-    meant: tuple[int, ...]
+    meant_places: tuple[int, ...]
 
 
 def fit_softmax(examples: Sequence[Rows]) -> SoftmaxWeights:
@@ -267,15 +269,15 @@ def fit_softmax(examples: Sequence[Rows]) -> SoftmaxWeights:
         padded[number, : len(scaled)] = scaled
         is_absent[number, : len(scaled)] = False
         is_absent[number, size] = False
-        is_wrong[number, list(rows.meant) or [size]] = False
+        is_wrong[number, list(rows.meant_places) or [size]] = False
     optimizer = torch.optim.LBFGS([weights, null], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
         scores = torch.cat([padded @ weights, null.expand(count, 1)], dim=1)
         scores = scores.masked_fill(is_absent, -torch.inf)
-        meant = scores.masked_fill(is_wrong, -torch.inf).logsumexp(1)
-        loss = (scores.logsumexp(1) - meant).mean() + PENALTY * (weights**2).sum()
+        meant_scores = scores.masked_fill(is_wrong, -torch.inf).logsumexp(1)
+        loss = (scores.logsumexp(1) - meant_scores).mean() + PENALTY * (weights**2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
@@ -300,8 +302,8 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     features = matcher.group_features(question, question.measures[0], groups)
     items = [extreme_item(group, question.operation) for group in groups]
     answers = {without_notes(answer) for answer in example.row["answers"]}
-    meant = tuple(n for n, item in enumerate(items) if item and item.label in answers)
-    return Rows(features, meant)
+    meant_places = tuple(n for n, item in enumerate(items) if item and item.label in answers)
+    return Rows(features, meant_places)
 
 
 def empty(embed: Embed) -> Matcher:
@@ -312,9 +314,9 @@ def empty(embed: Embed) -> Matcher:
     return Matcher(weights, weights, TextVectors(embed), down=zero, up=zero, names=unnamed)
 
 
-def mapped(matcher: Matcher, down: Matrix, up: Matrix) -> Matcher:
+def mapped(matcher: Matcher, projection: Matrix, expansion: Matrix) -> Matcher:
     """The matcher with a map, and with the names of measures as it moves them."""
-    moving = replace(matcher, down=down, up=up)
+    moving = replace(matcher, down=projection, up=expansion)
     rows = [
         (figure, text, text in labels)
         for figure, (labels, questions) in enumerate(names())
@@ -341,9 +343,9 @@ def folds(examples: Sequence[Example], unfitted: Matcher, seed: int) -> Iterator
     """The questions in `FOLDS` parts of different companies. A softmax must not learn from features
     by a map that has seen the same questions.
     """
-    chosen = [
-        choice for example in tqdm(examples, disable=None) for choice in choices(example, unfitted)
-    ]
+    chosen: list[Choice] = []
+    for example in tqdm(examples, disable=None):
+        chosen += choices(example, unfitted)
     companies = sorted({_company(example) for example in examples})
     for number in range(FOLDS):
         companies_left_out = companies[number::FOLDS]
@@ -354,13 +356,14 @@ def folds(examples: Sequence[Example], unfitted: Matcher, seed: int) -> Iterator
             (held_out if is_held_out else training).append(choice)
 
         matcher = mapped(unfitted, *fit_map(training, unfitted, seed))
-        rows = [
-            Rows(matcher.features(choice.question, choice.phrase, choice.lines), choice.meant)
-            for choice in held_out
-        ]
+        rows = []
+        for choice in held_out:
+            features = matcher.features(choice.question, choice.phrase, choice.lines)
+            rows.append(Rows(features, choice.meant_places))
+
         fold_examples = [example for example in examples if _company(example) in companies_left_out]
-        groups = [group for example in fold_examples if (group := group_rows(example, matcher))]
-        yield Fold(fold_examples, matcher, rows, groups)
+        groups = [group_rows(example, matcher) for example in fold_examples]
+        yield Fold(fold_examples, matcher, rows, [group for group in groups if group])
 
 
 def _company(example: Example) -> str:
@@ -394,10 +397,12 @@ def _is_right(example: Example, candidate: Candidate) -> bool:
 
     if candidate.value is not None:
         gold = example.row.get("value")
+        if gold is None:
+            return False
         size = abs(candidate.value.number or 0.0)
-        return gold is not None and any(
-            abs(size / scale - abs(gold)) <= 0.051 + 1e-6 * abs(gold) for scale in _SCALES
-        )
+        tolerance = 0.051 + 1e-6 * abs(gold)
+        distances = [abs(size / scale - abs(gold)) for scale in _SCALES]
+        return min(distances) <= tolerance
 
     place = candidate.places[0]
     (document,) = (report for report in example.documents if report.id == place.document_id)
@@ -453,7 +458,7 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
     parts = list(folds(halves["fit"], unfitted, seed))
     left_out = []
     for part in parts:
-        training = [other for other in parts if other is not part]
+        training = [training_part for training_part in parts if training_part is not part]
         left_out += asked_of(part.examples, with_weights(part.matcher, training))
 
     chosen = [choice for example in halves["fit"] for choice in choices(example, unfitted)]

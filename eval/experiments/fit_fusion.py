@@ -77,23 +77,23 @@ class Ranking:
 def collect(name: str, cache: Path) -> list[Ranking]:
     """The rankings of a set's answerable questions; searched once, then read from `cache`."""
     engine, questions = opened(name, cache, "fast")
-    kept = cache / name / "fusion.npz"
-    if not kept.exists():
-        made = list(_searched(name, engine.retriever, questions))
+    cache_file = cache / name / "fusion.npz"
+    if not cache_file.exists():
+        rankings = list(_searched(name, engine.retriever, questions))
         np.savez_compressed(
-            kept,
-            rows=np.vstack([one.rows for one in made]).astype(np.float16),
-            relevance=np.concatenate([one.relevance for one in made]),
-            texts=np.array([text for one in made for text in one.texts]),
-            counts=np.array([len(one.rows) for one in made]),
-            questions=np.array([one.question for one in made]),
+            cache_file,
+            rows=np.vstack([ranking.rows for ranking in rankings]).astype(np.float16),
+            relevance=np.concatenate([ranking.relevance for ranking in rankings]),
+            texts=np.array([text for ranking in rankings for text in ranking.texts]),
+            counts=np.array([len(ranking.rows) for ranking in rankings]),
+            questions=np.array([ranking.question for ranking in rankings]),
         )
     engine.store.close()
-    return list(_loaded(name, kept, {question.id: question for question in questions}))
+    return list(_loaded(name, cache_file, {question.id: question for question in questions}))
 
 
-def _loaded(name: str, kept: Path, questions: dict[str, Question]) -> Iterator[Ranking]:
-    table = np.load(kept)
+def _loaded(name: str, cache_file: Path, questions: dict[str, Question]) -> Iterator[Ranking]:
+    table = np.load(cache_file)
     ends = np.cumsum(table["counts"])
     parts = [np.split(table[key], ends[:-1]) for key in ("rows", "relevance", "texts")]
     for number, rows, relevance, texts in zip(table["questions"].tolist(), *parts, strict=True):
@@ -114,39 +114,40 @@ def _searched(name: str, retriever: Retriever, questions: Sequence[Question]) ->
     vocabulary = retriever.vocabulary()
     for question in questions:
         (vector,) = retriever.embedder.embed_queries([question.text])
-        named = retriever.named(question.text, None)
+        named_documents = retriever.named(question.text, None)
         depth = retriever.candidates
-        found = retriever.candidates_of(question.text, vector, depth, depth, None, named)
-        texts = [hashlib.md5(passage.text.encode()).hexdigest()[:8] for passage in found.passages]
-        rows = features(question.text, found, vocabulary)
+        candidates = retriever.candidates_of(
+            question.text, vector, depth, depth, None, named_documents
+        )
         yield Ranking(
-            name,
-            question.id,
-            question.group,
-            question.id.endswith(PLAIN),
-            rows,
-            relevance(question, found),
-            tuple(texts),
+            set=name,
+            question=question.id,
+            group=question.group,
+            is_plain=question.id.endswith(PLAIN),
+            rows=features(question.text, candidates, vocabulary),
+            relevance=relevance(question, candidates),
+            texts=tuple(_short_digest(passage.text) for passage in candidates.passages),
         )
 
 
-def relevance(question: Question, found: Candidates) -> NDArray[np.float32]:
+def _short_digest(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()[:8]
+
+
+def relevance(question: Question, candidates: Candidates) -> NDArray[np.float32]:
     """The number of evidence sentences in each passage; a half for a part of one that no passage
     has whole. Without evidence, 1 for an accepted answer in a relevant document.
     """
-    flat = [" ".join(passage.text.split()) for passage in found.passages]
+    flat = [" ".join(passage.text.split()) for passage in candidates.passages]
     counts = np.zeros(len(flat), dtype=np.float32)
-    documents = [passage.document_id for passage in found.passages]
+    documents = [passage.document_id for passage in candidates.passages]
     for proof in question.evidence:
         sentence = " ".join(proof.sentence.split())
         size = max(_PART, len(sentence) // 2)
+        halves = (sentence[:size], sentence[-size:])
         of_document = [row for row, name in enumerate(documents) if name == proof.document]
         complete = [row for row in of_document if sentence in flat[row]]
-        part = [
-            row
-            for row in of_document
-            if sentence[:size] in flat[row] or sentence[-size:] in flat[row]
-        ]
+        part = [row for row in of_document if any(half in flat[row] for half in halves)]
         counts[complete or part] += 1.0 if complete else 0.5
     if not question.evidence:
         for row, text in enumerate(flat):
@@ -157,24 +158,26 @@ def relevance(question: Question, found: Candidates) -> NDArray[np.float32]:
 
 def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, Any]:
     """The networks' tensors; the features of `without` are constant."""
-    learned = [one for one in rankings if one.relevance.any()]
+    learned = [ranking for ranking in rankings if ranking.relevance.any()]
     chosen = np.random.default_rng(0).random(len(learned)) < _NAMING
     learned += [
-        as_if_named(one) for one, is_chosen in zip(learned, chosen, strict=True) if is_chosen
+        as_if_named(ranking)
+        for ranking, is_chosen in zip(learned, chosen, strict=True)
+        if is_chosen
     ]
-    rows = np.vstack([one.rows for one in learned])
+    rows = np.vstack([ranking.rows for ranking in learned])
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     deviation[[FEATURES.index(name) for name in without]] = 1e9
-    longest = max(len(one.rows) for one in learned)
+    longest = max(len(ranking.rows) for ranking in learned)
     inputs = torch.zeros(len(learned), longest, len(FEATURES))
     absent = torch.zeros(len(learned), longest, dtype=torch.bool)
     target = torch.zeros(len(learned), longest)
-    for place, one in enumerate(learned):
-        count = len(one.rows)
-        scaled = np.clip((one.rows - mean) / deviation, -CLIPPED, CLIPPED)
+    for place, ranking in enumerate(learned):
+        count = len(ranking.rows)
+        scaled = np.clip((ranking.rows - mean) / deviation, -CLIPPED, CLIPPED)
         inputs[place, :count] = torch.from_numpy(scaled)
         absent[place, count:] = True
-        shares = np.minimum(one.relevance, 1)
+        shares = np.minimum(ranking.relevance, 1)
         target[place, :count] = torch.from_numpy(shares / shares.sum())
     networks = [_network(inputs, absent, target, seed) for seed in range(NETWORKS)]
     tensors = {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
@@ -186,21 +189,21 @@ def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, A
     return tensors
 
 
-def as_if_named(one: Ranking) -> Ranking:
+def as_if_named(ranking: Ranking) -> Ranking:
     """The same ranking as if the question named a document by an identifier: that of the evidence,
     or sometimes another one, as questions do that only mention it.
     """
-    seed = int(hashlib.md5(one.question.encode()).hexdigest()[:8], 16)
+    seed = int(hashlib.md5(ranking.question.encode()).hexdigest()[:8], 16)
     generator = np.random.default_rng(seed)
-    documents = one.rows[:, FEATURES.index("document_rank")]  # differs between documents
+    documents = ranking.rows[:, FEATURES.index("document_rank")]  # differs between documents
     if generator.random() < _RIGHTLY:
-        named = documents[int(np.argmax(one.relevance))]
+        named_rank = documents[int(np.argmax(ranking.relevance))]
     else:
-        named = generator.choice(documents)
-    rows = one.rows.copy()
-    rows[:, FEATURES.index("names_document")] = documents == named
-    rows[:, FEATURES.index("names_other")] = documents != named
-    return replace(one, rows=rows)
+        named_rank = generator.choice(documents)
+    rows = ranking.rows.copy()
+    rows[:, FEATURES.index("names_document")] = documents == named_rank
+    rows[:, FEATURES.index("names_other")] = documents != named_rank
+    return replace(ranking, rows=rows)
 
 
 def _network(inputs: Tensor, absent: Tensor, target: Tensor, seed: int) -> torch.nn.Sequential:
@@ -227,24 +230,29 @@ def _network(inputs: Tensor, absent: Tensor, target: Tensor, seed: int) -> torch
     return network.eval()
 
 
-def first_place(one: Ranking, scores: NDArray[np.float32]) -> int:
+def first_place(ranking: Ranking, scores: NDArray[np.float32]) -> int:
     """The place of the first text with a whole evidence sentence, from 1; 999 for none."""
-    texts = list(dict.fromkeys(one.texts[row] for row in np.argsort(-scores, kind="stable")))
-    having = {one.texts[row] for row in np.flatnonzero(one.relevance >= 1)}
+    order = np.argsort(-scores, kind="stable")
+    texts = list(dict.fromkeys(ranking.texts[row] for row in order))
+    having = {ranking.texts[row] for row in np.flatnonzero(ranking.relevance >= 1)}
     return min((texts.index(text) + 1 for text in having), default=999)
 
 
 def shares(rankings: Sequence[Ranking], scorers: Sequence[Scorer]) -> dict[str, Any]:
     """For each wording the per cent of questions whose evidence is among the first, by depth."""
     places = {False: list[int](), True: list[int]()}
-    for one, scorer in zip(rankings, scorers, strict=True):
-        places[one.is_plain].append(first_place(one, scorer(one.rows)))
-    return {
-        name: {"questions": len(found)}
-        | {str(depth): round(100 * float(np.mean(np.array(found) <= depth)), 1) for depth in DEPTHS}
-        for name, found in (("as written", places[False]), ("in other words", places[True]))
-        if found
-    }
+    for ranking, scorer in zip(rankings, scorers, strict=True):
+        places[ranking.is_plain].append(first_place(ranking, scorer(ranking.rows)))
+
+    by_wording: dict[str, Any] = {}
+    for name, is_plain in (("as written", False), ("in other words", True)):
+        of_wording = np.array(places[is_plain])
+        if len(of_wording):
+            row: dict[str, float] = {"questions": len(of_wording)}
+            for depth in DEPTHS:
+                row[str(depth)] = round(100 * float(np.mean(of_wording <= depth)), 1)
+            by_wording[name] = row
+    return by_wording
 
 
 def left_out(rankings: Sequence[Ranking], sets: Sequence[str], without: Sequence[str] = ()) -> Any:
@@ -252,14 +260,16 @@ def left_out(rankings: Sequence[Ranking], sets: Sequence[str], without: Sequence
     scorers: dict[str, Scorer] = {}
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
-        others = [one for one in rankings if one.set not in names and _is_for_fitting(one)]
-        networks = Networks(**fit(others, without))
+        rankings_to_fit = [
+            ranking for ranking in rankings if ranking.set not in names and _is_for_fitting(ranking)
+        ]
+        networks = Networks(**fit(rankings_to_fit, without))
         scorers |= dict.fromkeys(names, networks.log_odds)
-    return [scorers[one.set] for one in rankings]
+    return [scorers[ranking.set] for ranking in rankings]
 
 
-def _is_for_fitting(one: Ranking) -> bool:
-    return is_for_fitting(one.set, Question(one.question, "", group=one.group))
+def _is_for_fitting(ranking: Ranking) -> bool:
+    return is_for_fitting(ranking.set, Question(ranking.question, "", group=ranking.group))
 
 
 def by_convex_sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -273,28 +283,23 @@ def by_convex_sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 @click.option("--ablations", is_flag=True, help="Also leave out each group of features.")
 @NAMES
 def main(cache: Path, into: Path | None, ablations: bool, names: tuple[str, ...]) -> None:
-    rankings = [one for name in names for one in collect(name, cache)]
+    rankings = [ranking for name in names for ranking in collect(name, cache)]
     if into:
-        learned = [one for one in rankings if _is_for_fitting(one)]
+        learned = [ranking for ranking in rankings if _is_for_fitting(ranking)]
         save_file(fit(learned), into, {"features": json.dumps(FEATURES), "sets": " ".join(names)})
     scorers = left_out(rankings, names)
     report: dict[str, Any] = {
         "convex sum": shares(rankings, [by_convex_sum] * len(rankings)),
         "fusion, sets left out in turn": shares(rankings, scorers),
     }
-    report["by set"] = {
-        name: {
-            "convex sum": shares(
-                [one for one in rankings if one.set == name],
-                [by_convex_sum] * sum(one.set == name for one in rankings),
-            ),
-            "fusion": shares(
-                [one for one in rankings if one.set == name],
-                [scorer for one, scorer in zip(rankings, scorers, strict=True) if one.set == name],
-            ),
+    report["by set"] = {}
+    for name in names:
+        numbers = [number for number, ranking in enumerate(rankings) if ranking.set == name]
+        of_set = [rankings[number] for number in numbers]
+        report["by set"][name] = {
+            "convex sum": shares(of_set, [by_convex_sum] * len(of_set)),
+            "fusion": shares(of_set, [scorers[number] for number in numbers]),
         }
-        for name in names
-    }
     if ablations:
         report["without"] = {
             group: shares(rankings, left_out(rankings, names, columns))

@@ -114,12 +114,12 @@ def shown(candidate: Candidate, reading: Reading) -> Shown:
 
 def collect(cache: Path, reader: str, names: Sequence[str]) -> list[Example]:
     """The examples of the sets; of collections, those for fitting."""
-    made: list[Example] = []
+    collected: list[Example] = []
     for name in names:
         engine, questions = in_half(name, cache, reader, reporting=False)
-        made += examples(name, engine, questions)
+        collected += examples(name, engine, questions)
         engine.store.close()
-    return made
+    return collected
 
 
 def in_half(
@@ -129,24 +129,24 @@ def in_half(
     `reporting`, or `everything`.
     """
     engine, questions = opened(name, cache, reader)
-    kept = done(name, cache, questions, reader)
+    kept_questions = done(name, cache, questions, reader)
     takes_all = everything or name not in HALVED
-    return engine, [q for q in kept if takes_all or is_for_fitting(name, q) != reporting]
+    return engine, [q for q in kept_questions if takes_all or is_for_fitting(name, q) != reporting]
 
 
 def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator[Example]:
     """Questions without candidates are left out."""
     for question in questions:
-        (found,) = engine.find_many([Query(question.text)])
-        output = engine.reader.read(found.retrieved.question, found.hits)
-        state = ReadState(found.retrieved.question, found.hits, output=output)
-        (reading,) = engine.readings([found], [state])
-        yield from _example(name, question, reading, found.proposed)
+        (search_result,) = engine.find_many([Query(question.text)])
+        output = engine.reader.read(search_result.retrieved.question, search_result.hits)
+        state = ReadState(search_result.retrieved.question, search_result.hits, output=output)
+        (reading,) = engine.readings([search_result], [state])
+        yield from _example(name, question, reading, search_result.proposed)
         number = hashlib.sha256(question.id.encode()).digest()[0]
         if number % 100 < _LESS:
             without_first_reader = replace(reading, output=replace(output, first=None))
             yield from _example(
-                f"{name}, one reader", question, without_first_reader, found.proposed
+                f"{name}, one reader", question, without_first_reader, search_result.proposed
             )
         elif number % 100 < 2 * _LESS:
             spans = replace(reading, output=ReaderOutput(output.spans))
@@ -156,14 +156,18 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterat
 def _example(
     name: str, question: Question, reading: Reading, proposed: Sequence[Candidate]
 ) -> Iterator[Example]:
-    found = candidates(reading, "", proposed)
-    if not found:
+    offered = candidates(reading, "", proposed)
+    if not offered:
         return
-    forms, generators = (tuple(getattr(one, n) for one in found) for n in ("form", "generator"))
-    judgements = tuple(serves(question, shown(one, reading)) for one in found)
+    forms, generators = (
+        tuple(getattr(candidate, n) for candidate in offered) for n in ("form", "generator")
+    )
+    judgements = tuple(serves(question, shown(candidate, reading)) for candidate in offered)
     shares = [_share(question, *pair) for pair in zip(forms, judgements, strict=True)]
-    penalties = [_REFERS_BACK if refers_back(one, reading.documents) else 1.0 for one in found]
-    rows, share = Featurizer(reading).matrix(found), np.array(shares) * penalties
+    penalties = [
+        _REFERS_BACK if refers_back(candidate, reading.documents) else 1.0 for candidate in offered
+    ]
+    rows, share = Featurizer(reading).matrix(offered), np.array(shares) * penalties
     yield Example(name, question, forms, generators, rows, judgements, share)
 
 
@@ -172,23 +176,26 @@ def _share(question: Question, form: str, judgement: Judgement) -> float:
         return 0.0
     if judgement == "partial" or (form == "yes_no" and question.form != "yes_no"):
         return _PARTLY
-    wanted = "list" if question.form == "steps" else question.form
-    return 1.0 if form == wanted else _OTHER_FORM.get(question.form, 0.7)
+    wanted_form = "list" if question.form == "steps" else question.form
+    return 1.0 if form == wanted_form else _OTHER_FORM.get(question.form, 0.7)
 
 
 Tensors = dict[str, Rows]
 
 
-def fit(made: Sequence[Example], start: Tensors | None = None) -> Tensors:
+def fit(examples_to_fit: Sequence[Example], start: Tensors | None = None) -> Tensors:
     """The networks' tensors, from random weights, or going on from those of `start`, which have
     learned from other questions. A question weighs as the root of the number of its candidates, and
     those of rare forms more, so that a catalogue is learned from few questions.
     """
-    rows = np.vstack([one.rows for one in made])
-    target = np.concatenate([one.serves for one in made]).astype(np.float32)
-    forms = Counter(one.question.form for one in made)
-    most, counts = max(forms.values()), [len(one.rows) for one in made]
-    rarity = [min(MOST_WEIGHT, (most / forms[one.question.form]) ** 0.5) for one in made]
+    rows = np.vstack([example.rows for example in examples_to_fit])
+    target = np.concatenate([example.serves for example in examples_to_fit]).astype(np.float32)
+    forms = Counter(example.question.form for example in examples_to_fit)
+    largest, counts = max(forms.values()), [len(example.rows) for example in examples_to_fit]
+    rarity = [
+        min(MOST_WEIGHT, (largest / forms[example.question.form]) ** 0.5)
+        for example in examples_to_fit
+    ]
     shares = [rare * count**-0.5 for rare, count in zip(rarity, counts, strict=True)]
     weight = np.repeat(shares, counts)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
@@ -230,7 +237,9 @@ def _network(
     if start:
         for name, place in _LAYERS:
             layer = {"weight": start[name][seed], "bias": start[f"{name}_bias"][seed]}
-            network[place].load_state_dict({key: torch.tensor(one) for key, one in layer.items()})
+            network[place].load_state_dict(
+                {key: torch.tensor(values) for key, values in layer.items()}
+            )
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=DECAY)
     questions = torch.split(torch.arange(len(rows)), list(counts))
     steps = epochs * -(-len(questions) // BATCH)
@@ -238,8 +247,10 @@ def _network(
     loss_of = torch.nn.functional.binary_cross_entropy_with_logits
     for _ in range(epochs):
         order = torch.randperm(len(questions)).tolist()
-        for first in range(0, len(order), BATCH):
-            batch = torch.cat([questions[number] for number in order[first : first + BATCH]])
+        for batch_start in range(0, len(order), BATCH):
+            batch = torch.cat(
+                [questions[number] for number in order[batch_start : batch_start + BATCH]]
+            )
             loss = loss_of(network(rows[batch])[:, 0], labels[batch], weight=weights[batch])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
@@ -249,7 +260,7 @@ def _network(
 
 
 def left_out(
-    made: Sequence[Example], sets: Sequence[str], start: Tensors | None = None
+    all_examples: Sequence[Example], sets: Sequence[str], start: Tensors | None = None
 ) -> tuple[list[Winner], float, float]:
     """The likeliest candidate of each question by networks that were fitted to other sets; slope
     and offset of the logistic function from log-odds to the share that serves.
@@ -257,28 +268,39 @@ def left_out(
     chosen: list[Winner] = []
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
-        others = [one for one in made if one.set.partition(",")[0] not in names]
-        networks = Networks(**fit(others, start))
-        for one in made:
-            if one.set in names:
-                odds = networks.log_odds(one.rows)
-                winner = int(np.argmax(odds))
-                judged = one.judgements[winner] if one.question.answers else "wrong"
-                form = one.forms[winner]
-                chosen.append(Winner(one.set, one.question, form, float(odds[winner]), judged))
-    table = np.array([[one.log_odds] for one in chosen])
-    right = np.array([one.judgement == "useful" for one in chosen])
-    model = LogisticRegression(C=1e6).fit(table, right)
+        examples_to_fit = [
+            example for example in all_examples if example.set.partition(",")[0] not in names
+        ]
+        networks = Networks(**fit(examples_to_fit, start))
+        for example in all_examples:
+            if example.set in names:
+                odds = networks.log_odds(example.rows)
+                place = int(np.argmax(odds))
+                judged = example.judgements[place] if example.question.answers else "wrong"
+                winner = Winner(
+                    set=example.set,
+                    question=example.question,
+                    form=example.forms[place],
+                    log_odds=float(odds[place]),
+                    judgement=judged,
+                )
+                chosen.append(winner)
+
+    table = np.array([[winner.log_odds] for winner in chosen])
+    is_useful = np.array([winner.judgement == "useful" for winner in chosen])
+    model = LogisticRegression(C=1e6).fit(table, is_useful)
     slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
-    shares = [float(1 / (1 + np.exp(-(slope * one.log_odds + offset)))) for one in chosen]
-    winners = [replace(one, probability=p) for one, p in zip(chosen, shares, strict=True)]
+    shares = [float(1 / (1 + np.exp(-(slope * winner.log_odds + offset)))) for winner in chosen]
+    winners = [replace(winner, probability=p) for winner, p in zip(chosen, shares, strict=True)]
     return winners, slope, offset
 
 
 def counts(chosen: Sequence[Winner], threshold: float) -> dict[str, int]:
     """Useful, partly, wrong and refused answers at a threshold."""
-    judged = [one.judgement if one.probability >= threshold else "refused" for one in chosen]
-    flags = [bool(one.question.answers) for one in chosen]
+    judged = [
+        winner.judgement if winner.probability >= threshold else "refused" for winner in chosen
+    ]
+    flags = [bool(winner.question.answers) for winner in chosen]
     return judgement_counts(list(zip(flags, judged, strict=True)))
 
 
@@ -301,8 +323,8 @@ def threshold_of(chosen: Sequence[Winner]) -> float:
     what is refused cannot.
     """
     gain = {"useful": 1, "wrong": -1}
-    values = np.array([one.probability for one in chosen])
-    gains = np.array([gain.get(one.judgement, 0) for one in chosen])
+    values = np.array([winner.probability for winner in chosen])
+    gains = np.array([gain.get(winner.judgement, 0) for winner in chosen])
     steps = np.arange(5, 100) / 100
     totals = np.array([gains[values >= step].sum() for step in steps])
     return float(steps[totals >= _NEARLY * totals.max()][0])
@@ -311,15 +333,15 @@ def threshold_of(chosen: Sequence[Winner]) -> float:
 def reliability(chosen: Sequence[Winner]) -> dict[str, Any]:
     """By form, and of all: how many are shown at 70 % or more, and the share of them that serve."""
     table: dict[str, Any] = {}
-    confidence = np.array([one.probability for one in chosen])
-    right = np.array([one.judgement == "useful" for one in chosen])
-    forms = np.array([one.form for one in chosen])
+    confidence = np.array([winner.probability for winner in chosen])
+    is_useful = np.array([winner.judgement == "useful" for winner in chosen])
+    forms = np.array([winner.form for winner in chosen])
     for name in ("all", *sorted(set(forms))):
-        of = confidence >= 0.7 if name == "all" else (confidence >= 0.7) & (forms == name)
-        if of.any():
-            useful = round(float(right[of].mean()), 3)
-            table[name] = {"at 70 % or more": int(of.sum()), "useful": useful}
-    table["calibration error"] = adaptive_ece(confidence, right)
+        is_confident = confidence >= 0.7 if name == "all" else (confidence >= 0.7) & (forms == name)
+        if is_confident.any():
+            useful = round(float(is_useful[is_confident].mean()), 3)
+            table[name] = {"at 70 % or more": int(is_confident.sum()), "useful": useful}
+    table["calibration error"] = adaptive_ece(confidence, is_useful)
     return table
 
 
@@ -338,12 +360,12 @@ def main(
     start: Path | None,
     names: tuple[str, ...],
 ) -> None:
-    before = load_file(start / "judge.safetensors") if start else None
-    made = collect(cache, reader, names)
-    chosen, slope, offset = left_out(made, names, before)
+    start_networks = load_file(start / "judge.safetensors") if start else None
+    collected = collect(cache, reader, names)
+    chosen, slope, offset = left_out(collected, names, start_networks)
     if threshold is None:
         threshold = threshold_of(chosen)
-    by_set = {name: [one for one in chosen if one.set == name] for name in names}
+    by_set = {name: [winner for winner in chosen if winner.set == name] for name in names}
     report = {
         "questions": len(chosen),
         "left out in turn": {name: counts(of_set, threshold) for name, of_set in by_set.items()},
@@ -352,16 +374,16 @@ def main(
     }
     finished(report)
     if into:
-        networks = save(fit(made, before), metadata={"sets": " ".join(names)})
+        networks = save(fit(collected, start_networks), metadata={"sets": " ".join(names)})
         (into / "judge.safetensors").write_bytes(networks)
-        given = [one for one in chosen if one.probability >= threshold]
-        wrong = sum(one.judgement != "useful" for one in given)
+        answered = [winner for winner in chosen if winner.probability >= threshold]
+        wrong = sum(winner.judgement != "useful" for winner in answered)
         content = {
             "networks": hashlib.sha256(networks).hexdigest(),
             "slope": round(slope, 4),
             "offset": round(offset, 4),
             "threshold": threshold,
-            "risk": round(wrong / max(1, len(given)), 4),
+            "risk": round(wrong / max(1, len(answered)), 4),
             "report": report,
         }
         text = json.dumps(content, indent=2) + "\n"

@@ -117,21 +117,21 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
             )
         )
     for kind, value in drawn(random_numbers, _KINDS, _VALUES):
-        one = kind.removesuffix("s")
+        singular = kind.removesuffix("s")
         extreme = random_numbers.choice(("highest", "lowest", "longest", "shortest", "latest"))
         yield random_numbers.choice(
             (
-                f"Which {one} has the {extreme} {value}?",
+                f"Which {singular} has the {extreme} {value}?",
                 f"Which of the {kind} has the {extreme} {value}?",
-                f"Which {one} {value} is the {extreme}?",
-                f"which {one} ends last",
-                f"Which {one} ends first?",
+                f"Which {singular} {value} is the {extreme}?",
+                f"which {singular} ends last",
+                f"Which {singular} ends first?",
                 f"which of my {kind} costs the most",
-                f"Which {one} is the cheapest?",
+                f"Which {singular} is the cheapest?",
             )
         )
     for pair, value in itertools.product(_PAIRS, _VALUES):
-        first, _, second = pair.partition(" or ")
+        first_of_pair, _, second_of_pair = pair.partition(" or ")
         yield random_numbers.choice(
             (
                 f"Which is cheaper, {pair}?",
@@ -139,8 +139,8 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
                 f"{pair}, which is cheaper?",
                 f"Which {value} is higher, {pair}?",
                 f"Which ends first, {pair}?",
-                f"How much more does {first} cost than {second}?",
-                f"What do {first} and {second} cost together per month?",
+                f"How much more does {first_of_pair} cost than {second_of_pair}?",
+                f"What do {first_of_pair} and {second_of_pair} cost together per month?",
                 f"does {pair} cost less",
             )
         )
@@ -148,12 +148,12 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
 
 def _questions(row: dict[str, object]) -> Iterator[str]:
     for name in ("question", "plain"):
-        if isinstance(found := row.get(name), str):
-            yield found
+        if isinstance(wording := row.get(name), str):
+            yield wording
     nested = row.get("questions")
-    for one in nested if isinstance(nested, list) else ():
-        if isinstance(one, dict):
-            yield from _questions(one)
+    for nested_row in nested if isinstance(nested, list) else ():
+        if isinstance(nested_row, dict):
+            yield from _questions(nested_row)
 
 
 def negatives() -> list[str]:
@@ -196,24 +196,26 @@ def measured(classifier: ShelfClassifier) -> dict[str, object]:
     }
     for name, questions in groups.items():
         vectors = embedder.embed_queries(questions)
-        taken = [
+        taken_questions = [
             question
             for question, vector in zip(questions, vectors, strict=True)
             if classifier.probability(question, vector) >= 0.5
         ]
         readable = {question for question in questions if understand(question, kinds)}
-        both = [question for question in taken if question in readable]
+        taken_and_readable = [question for question in taken_questions if question in readable]
         sets[name] = {
             "questions": len(questions),
-            "taken": len(taken),
+            "taken": len(taken_questions),
             "readable": sum(question in readable for question in questions),
-            "both": len(both),
+            "both": len(taken_and_readable),
         }
-        examples += [] if name.startswith("shelf") else both
-    others = [figures for name, figures in sets.items() if not name.startswith("shelf")]
+        examples += [] if name.startswith("shelf") else taken_and_readable
+    figures_elsewhere = [figures for name, figures in sets.items() if not name.startswith("shelf")]
     names = ("questions", "taken", "readable", "both")
     return {
-        "others": {key: sum(one[key] for one in others) for key in names},
+        "others": {
+            key: sum(set_figures[key] for set_figures in figures_elsewhere) for key in names
+        },
         "sets": sets,
         "examples": examples,
     }
@@ -225,14 +227,20 @@ def fit(seed: int, out: Path) -> dict[str, float]:
     from sklearn.model_selection import cross_val_predict
 
     random_numbers = random.Random(seed)
-    wanted, others = list(dict.fromkeys(positives(random_numbers))), negatives()
+    shelf_questions, ordinary_questions = (
+        list(dict.fromkeys(positives(random_numbers))),
+        negatives(),
+    )
     embedder = build.embedder(Settings())
     features = np.vstack(
-        [_features(embedder.embed_queries(part), part) for part in (wanted, others)]
+        [
+            _features(embedder.embed_queries(part), part)
+            for part in (shelf_questions, ordinary_questions)
+        ]
     )
-    labels = np.array([1] * len(wanted) + [0] * len(others))
+    labels = np.array([1] * len(shelf_questions) + [0] * len(ordinary_questions))
     model = LogisticRegression(C=0.3, max_iter=2000)
-    found = cross_val_predict(model, features, labels, cv=5)
+    predicted = cross_val_predict(model, features, labels, cv=5)
     model.fit(features, labels)
     weights = {
         "weights": model.coef_[0].astype(np.float16),
@@ -240,10 +248,10 @@ def fit(seed: int, out: Path) -> dict[str, float]:
     }
     save_file(weights, out)
     return {
-        "over the shelf": len(wanted),
-        "others": len(others),
-        "recognised": round(float(found[labels == 1].mean()), 4),
-        "others taken for one": round(float(found[labels == 0].mean()), 4),
+        "over the shelf": len(shelf_questions),
+        "others": len(ordinary_questions),
+        "recognised": round(float(predicted[labels == 1].mean()), 4),
+        "others taken for one": round(float(predicted[labels == 0].mean()), 4),
     }
 
 

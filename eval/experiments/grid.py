@@ -42,19 +42,26 @@ def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
     """Shares of the cells: useful and wrong of those with an answer, also with guesses, and the
     precision and recall of "not in the document".
     """
-    counts = Counter((bool(r["answers"]), str(c.state), is_useful(r, c)) for r, c in pairs)
+    counts = Counter[tuple[bool, str, bool]]()
+    for row, cell in pairs:
+        counts[bool(row["answers"]), str(cell.state), is_useful(row, cell)] += 1
 
     def count(answerable: bool, state: str, *useful: bool) -> int:
         return sum([counts[answerable, state, flag] for flag in useful or (True, False)])
 
     answerable = sum(bool(row["answers"]) for row, _ in pairs)
-    absent, refused = len(pairs) - answerable, count(False, "absent")
+    absent = len(pairs) - answerable
+    refused = count(False, "absent")
+
+    def of_answerable(state: str, useful: bool) -> float:
+        return count(True, state, useful) / max(1, answerable)
+
     return {
         "cells": len(pairs),
         "answerable": answerable,
-        "useful": count(True, "answered", True) / max(1, answerable),
-        "wrong": count(True, "answered", False) / max(1, answerable),
-        "useful_guesses": count(True, "unsure", True) / max(1, answerable),
+        "useful": of_answerable("answered", True),
+        "wrong": of_answerable("answered", False),
+        "useful_guesses": of_answerable("unsure", True),
         "absent_precision": refused / max(1, refused + count(True, "absent")),
         "absent_recall": refused / max(1, absent),
         "answered_without_answer": count(False, "answered") / max(1, absent),
@@ -73,10 +80,10 @@ def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
 
 def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
     names = {row["document"] for row in rows}
-    columns = [
-        {"name": name, "question": row["question"], "type": row["type"]}
-        for name, row in {row["column"]: row for row in rows}.items()
-    ]
+    row_of_column = {row["column"]: row for row in rows}
+    columns = []
+    for name, row in row_of_column.items():
+        columns.append({"name": name, "question": row["question"], "type": row["type"]})
     spec = definition({"name": "gold", "columns": columns}, str(GOLD / "grid.jsonl"))
     return [
         grid_run.Due(grid_row, column, None)
@@ -93,7 +100,8 @@ def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     middle = time.process_time()
     for row in rows:
         engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
-    grid_time, single = middle - started, time.process_time() - middle
+    grid_time = middle - started
+    single = time.process_time() - middle
     return {"grid": grid_time, "single": single, "share": grid_time / single}
 
 
@@ -108,14 +116,15 @@ def main(folder: Path, index: Path, documents: int, timed: int, out: Path | None
     names = list(dict.fromkeys(row["document"] for row in rows))[:documents]
     rows = [row for row in rows if row["document"] in names]
     for row in rows:
-        if hashlib.sha256((folder / row["document"]).read_bytes()).hexdigest() != row["sha256"]:
+        content = (folder / row["document"]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != row["sha256"]:
             raise SystemExit(f"{row['document']} is another version")
     engine = build.engine(Settings.load(index=index))
     pairs = asked(engine, rows)
-    result: dict[str, Any] = {
-        half: scores([pair for pair in pairs if pair[0]["document"] in chosen])
-        for half, chosen in (("fit", names[::2]), ("report", names[1::2]))
-    }
+    result: dict[str, Any] = {}
+    for half, chosen in (("fit", names[::2]), ("report", names[1::2])):
+        of_half = [(row, cell) for row, cell in pairs if row["document"] in chosen]
+        result[half] = scores(of_half)
     if timed:
         result["seconds"] = compare_times(engine, rows[:timed])
     finished(result, out)

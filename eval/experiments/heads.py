@@ -136,15 +136,20 @@ def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
 def pairs(reader: Reader, rows: Sequence[training.Row]) -> float:
     """The share of pairs with two right answers, at the best threshold of the log-odds."""
     questions = [(question, row) for row in rows for question in row["questions"]]
-    read = _read(reader, [(question[1], row["text"]) for question, row in questions])
-    scored = [_scored(*pair, output) for pair, output in zip(questions, read, strict=True)]
+    inputs = [(question[1], row["text"]) for question, row in questions]
+
+    scored = []
+    for (question, row), output in zip(questions, _read(reader, inputs), strict=True):
+        scored.append(_scored(question, row, output))
 
     def both_right(threshold: float) -> int:
-        are_right = [given if score >= threshold else refused for score, given, refused in scored]
-        return sum(
-            is_right and is_pair_right
-            for is_right, is_pair_right in zip(are_right[::2], are_right[1::2], strict=True)
-        )
+        are_right = []
+        for score, is_right_if_given, is_right_if_refused in scored:
+            is_given = score >= threshold
+            are_right.append(is_right_if_given if is_given else is_right_if_refused)
+
+        of_pairs = zip(are_right[::2], are_right[1::2], strict=True)
+        return sum(all(pair) for pair in of_pairs)
 
     return max(both_right(threshold) for threshold, _, _ in scored) / len(rows)
 
@@ -155,19 +160,25 @@ def _scored(
     """The best span's log-odds, or infinity where no span is asked for; whether the answer is right
     if it is given, and if it is not.
     """
-    text, forms = row["text"], {form for form, *_ in row["questions"]}
-    form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
+    form = question[0]
+    forms = {form for form, *_ in row["questions"]}
+    has_answer = len(question) > 2
+    answer = row["text"][slice(*question[2:4])] if has_answer else ""
+
     if forms & {"yes", "no", "maybe"}:
         chances = _verdict(output)
-        is_right = max(chances, key=chances.__getitem__) == ("maybe" if form == "none" else form)
+        likeliest_verdict = max(chances, key=chances.__getitem__)
+        is_right = likeliest_verdict == ("maybe" if form == "none" else form)
         return float("inf"), is_right, is_right
+
     if "sentences" in forms:
         likeliest_sentence = max(output.sentences, key=lambda sentence: sentence.score)
         is_shown = likeliest_sentence.score >= 0.5
-        is_right = is_shown and (
-            likeliest_sentence.text in answer or answer in likeliest_sentence.text
-        )
-        return float("inf"), is_right if form == "sentences" else not is_shown, is_right
+        is_in_answer = likeliest_sentence.text in answer or answer in likeliest_sentence.text
+        is_right = is_shown and is_in_answer
+        is_right_if_given = is_right if form == "sentences" else not is_shown
+        return float("inf"), is_right_if_given, is_right
+
     best_span = output.spans[0]
     is_right = form == "span" and f1(best_span.text, [answer]) >= 0.5
     return best_span.score, is_right, form == "none"
@@ -183,7 +194,9 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
     random.Random(SEED).shuffle(rows)
     rows = rows[:count]
     outputs = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
-    decided, are_right, denied = [], [], []
+    decided = []
+    are_right = []
+    denied = []
     for row, output in zip(rows, outputs, strict=True):
         chances = _verdict(output)
         verdict = max(chances, key=chances.__getitem__)
@@ -191,7 +204,8 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
         if row["label"] == "yes":
             denied.append(verdict == "no")
         if row["label"] != "maybe":
-            decided.append(max("yes", "no", key=chances.__getitem__) == row["label"])
+            likelier = max("yes", "no", key=chances.__getitem__)
+            decided.append(likelier == row["label"])
     return {
         "yes or no": sum(decided) / len(decided),
         "all three": sum(are_right) / len(are_right),
@@ -212,11 +226,16 @@ def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[s
     outputs = _read(reader, [row[:3] for row in rows])
     for (*_, answer_rows), output in zip(rows, outputs, strict=True):
         answers = [answer["text"] for answer in answer_rows]
-        has_answer = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
-        is_chosen = [s.score >= 0.5 for s in output.sentences]
-        hits += sum(r and g for r, g in zip(has_answer, is_chosen, strict=True))
-        chosen, expected = chosen + sum(is_chosen), expected + sum(has_answer)
-        scores = [s.score for s in output.sentences]
+        scores = [sentence.score for sentence in output.sentences]
+        is_chosen = [score >= 0.5 for score in scores]
+        has_answer = []
+        for sentence in output.sentences:
+            overlaps = (answer in sentence.text or sentence.text in answer for answer in answers)
+            has_answer.append(any(overlaps))
+
+        chosen += sum(is_chosen)
+        expected += sum(has_answer)
+        hits += sum(map(all, zip(has_answer, is_chosen, strict=True)))
         right_winners += has_answer[scores.index(max(scores))]
     answered = sum(bool(answers) for *_, answers in rows)
     return {

@@ -76,9 +76,9 @@ _FOLDERS = "household tables tables-held-out mixed reports attributes records fi
 """Sets whose documents are in a folder of eval/gold of the same name."""
 _OF_DATA = "squad own clapnq cmu conditions".split()
 """Sets whose documents and questions are made of DATA."""
-SETS: dict[str, int | None] = dict.fromkeys(
-    ("seeds", "forms", "technical", *_FOLDERS, "figures-held-out", *_OF_DATA, *COLLECTIONS)
-) | {"seeds": 250, "squad": 400, "own": 300, "figures": 75, "figures-held-out": 100}
+_SET_NAMES = ("seeds", "forms", "technical", *_FOLDERS, "figures-held-out", *_OF_DATA, *COLLECTIONS)
+_SAMPLES = {"seeds": 250, "squad": 400, "own": 300, "figures": 75, "figures-held-out": 100}
+SETS: dict[str, int | None] = dict.fromkeys(_SET_NAMES) | _SAMPLES
 """Number of questions per set; None for all."""
 _CORPORA = {
     "seeds": ROOT / "seeds",
@@ -141,7 +141,8 @@ class KeptReads:
 
     def __init__(self, model: str, folder: Path) -> None:
         self.name = "kept"
-        self._model, self._digest = model, model_digest(model)
+        self._model = model
+        self._digest = model_digest(model)
         self._file = _File(folder / f"reads-{Path(model).name}.jsonl")
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
@@ -152,10 +153,11 @@ class KeptReads:
 
     def _one(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         places = [(hit.passage.in_context, hit.passage.document_id) for hit in hits]
-        said = json.dumps([self._digest, question, places])
-        key = hashlib.sha256(said.encode()).hexdigest()[:24]
+        inputs = json.dumps([self._digest, question, places])
+        key = hashlib.sha256(inputs.encode()).hexdigest()[:24]
         if key not in self._file.rows:
-            self._file.add(key, _packed(_model(self._model).read(question, hits), hits))
+            output = _model(self._model).read(question, hits)
+            self._file.add(key, _packed(output, hits))
         return _unpacked(self._file.rows[key], hits)
 
 
@@ -165,21 +167,25 @@ def _packed(output: ReaderOutput, hits: Sequence[Hit]) -> dict[str, Any]:
     def row(hit: Hit, *numbers: float, digits: int = 5) -> list[float]:
         return [place[id(hit)], *(round(number, digits) for number in numbers)]
 
+    verdicts = []
+    for verdict in output.verdicts:
+        shares = [verdict.yes, verdict.no, verdict.unsaid]
+        if verdict.depends is not None:
+            shares.append(verdict.depends)
+        verdicts.append(row(verdict.hit, *shares))
+
     return {
         "spans": [row(s.hit, s.start, s.end, s.score, digits=4) for s in output.spans],
         "sentences": [row(s.hit, s.start, s.end, s.score) for s in output.sentences],
-        "verdicts": [
-            row(v.hit, v.yes, v.no, v.unsaid, *([] if v.depends is None else [v.depends]))
-            for v in output.verdicts
-        ],
+        "verdicts": verdicts,
     }
 
 
 def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
     return ReaderOutput(
-        [Span(hits[at], start, end, score) for at, start, end, score in row["spans"]],
-        [SentenceScore(hits[at], start, end, score) for at, start, end, score in row["sentences"]],
-        [Verdict(hits[at], *shares) for at, *shares in row["verdicts"]],
+        spans=[Span(hits[place], *numbers) for place, *numbers in row["spans"]],
+        sentences=[SentenceScore(hits[place], *numbers) for place, *numbers in row["sentences"]],
+        verdicts=[Verdict(hits[place], *shares) for place, *shares in row["verdicts"]],
     )
 
 
@@ -197,10 +203,10 @@ def opened(
         _make(name, settings, embedder, sources)
         (folder / "made").touch()
     store = build.store(settings, embedder)
-    kept: Reader = KeptReads(reader, folder)
-    if first := first_reader(reader):
-        kept = Cascade(KeptReads(first, folder), kept, CASCADE_READS)
-    engine = build.assemble(settings, store, embedder, kept)
+    kept_reader: Reader = KeptReads(reader, folder)
+    if small_reader := first_reader(reader):
+        kept_reader = Cascade(KeptReads(small_reader, folder), kept_reader, CASCADE_READS)
+    engine = build.assemble(settings, store, embedder, kept_reader)
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
     name_of_set = f"collections/{name}" if name in COLLECTIONS else name
     gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{name_of_set}.jsonl"
@@ -242,15 +248,21 @@ def _make(
 
 def _squad(data: Path) -> tuple[list[Document], list[Row]]:
     """The held-out articles and some others, and the questions on the former."""
-    others, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
-    articles = held_out + random.Random(0).sample(others, _DISTRACTORS)
-    documents, rows = [_document(article) for article in articles], []
+    other_articles, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
+    articles = held_out + random.Random(0).sample(other_articles, _DISTRACTORS)
+    documents = [_document(article) for article in articles]
+    rows: list[Row] = []
     for article, document in zip(held_out, documents, strict=False):
-        for qa in (qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]):
-            answers = [] if qa.get("is_impossible") else [a["text"] for a in qa["answers"]]
-            row = {"id": qa["id"], "question": qa["question"].strip(), "answers": answers}
-            rows.append(row | {"group": document.id})
+        for paragraph in article["paragraphs"]:
+            rows += [_squad_row(qa, document.id) for qa in paragraph["qas"]]
     return documents, rows
+
+
+def _squad_row(qa: Mapping[str, Any], group: str) -> Row:
+    """A question in the format of gold files."""
+    answers = [] if qa.get("is_impossible") else [answer["text"] for answer in qa["answers"]]
+    question = qa["question"].strip()
+    return {"id": qa["id"], "question": question, "answers": answers, "group": group}
 
 
 def _own(data: Path) -> tuple[list[Document], list[Row]]:
@@ -278,8 +290,8 @@ def _own_question(
         return row | {"answers": []}
     evidence = [{"document": document, "sentence": text[start:end]}]
     if form == "span":
-        first, last = enclosing_sentence(text, start, end)
-        evidence = [{"document": document, "sentence": text[first:last]}]
+        sentence_start, sentence_end = enclosing_sentence(text, start, end)
+        evidence = [{"document": document, "sentence": text[sentence_start:sentence_end]}]
         return row | {"form": "span", "answers": [text[start:end]], "evidence": evidence}
     if form in ("yes", "no"):
         return row | {"form": "yes_no", "verdict": form, "evidence": evidence}
@@ -309,19 +321,21 @@ def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
 def cmu(data: Path) -> tuple[list[Document], list[Row]]:
     """Questions without pronouns, on whole articles; those with both verdicts are left out."""
     documents = {
-        one["id"]: _text(f"cmu/{one['id']}", one["text"].split("\n")[0], one["text"])
-        for one in json_lines(data.parent / "asked/cmu-documents.jsonl.gz")
+        article["id"]: _text(
+            f"cmu/{article['id']}", article["text"].split("\n")[0], article["text"]
+        )
+        for article in json_lines(data.parent / "asked/cmu-documents.jsonl.gz")
     }
     rows = []
-    for asked in json_lines(data.parent / "asked/cmu.jsonl.gz"):
-        verdicts = {answer.strip(" .").lower() for answer in asked["answers"]}
-        if _PRONOUN.search(asked["question"]) or verdicts >= {"yes", "no"}:
+    for question_row in json_lines(data.parent / "asked/cmu.jsonl.gz"):
+        verdicts = {answer.strip(" .").lower() for answer in question_row["answers"]}
+        if _PRONOUN.search(question_row["question"]) or verdicts >= {"yes", "no"}:
             continue
-        row: Row = {"id": asked["id"], "question": asked["question"]}
-        row["group"] = documents[asked["document"]].id
+        row: Row = {"id": question_row["id"], "question": question_row["question"]}
+        row["group"] = documents[question_row["document"]].id
         polar = verdicts <= {"yes", "no"}
         form = {"form": "yes_no", "verdict": min(verdicts)} if polar else {"form": "span"}
-        rows.append(row | form | ({} if polar else {"answers": asked["answers"]}))
+        rows.append(row | form | ({} if polar else {"answers": question_row["answers"]}))
     return list(documents.values()), rows
 
 
@@ -338,21 +352,21 @@ def conditions(data: Path) -> tuple[list[Document], list[Row]]:
         text = row.get("text") or (path.read_text("utf-8") if path.is_file() else "")
         if row["half"] == "fit" and text and collection not in _WITHOUT_LICENCE:
             suffix = "" if path.is_file() else ".md"
-            (made,) = load_data(f"{row['document']}{suffix}", text.encode()).documents
-            documents[made.id] = made
-            rows.append(_rule(row["id"], row["question"], row["verdict"], made, row["evidence"]))
+            (parsed,) = load_data(f"{row['document']}{suffix}", text.encode()).documents
+            documents[parsed.id] = parsed
+            rows.append(_rule(row["id"], row["question"], row["verdict"], parsed, row["evidence"]))
             rows[-1]["plain"] = row["plain"]
 
-    taken = Counter[str]()
+    counts = Counter[str]()
     for number, row in enumerate(json_lines(data.parent / "claims/conditions.jsonl.gz")):
-        taken[row["label"]] += not is_reported(row["tree"])
-        if is_reported(row["tree"]) or taken[row["label"]] > _OF_A_LABEL:
+        counts[row["label"]] += not is_reported(row["tree"])
+        if is_reported(row["tree"]) or counts[row["label"]] > _OF_A_LABEL:
             continue
         name = f"rules/{hashlib.sha256(row['context'].encode()).hexdigest()[:12]}.md"
-        (made,) = load_data(name, row["context"].encode()).documents
-        documents[made.id] = made
+        (parsed,) = load_data(name, row["context"].encode()).documents
+        documents[parsed.id] = parsed
         question = " ".join(filter(None, [row["situation"].strip(), row["question"]]))
-        rows.append(_rule(f"rule-{number}", question, row["label"], made, []))
+        rows.append(_rule(f"rule-{number}", question, row["label"], parsed, []))
     return list(documents.values()), rows
 
 
@@ -386,15 +400,15 @@ def _done(name: str, cache: Path, reader: str) -> _File:
 
 def done(name: str, cache: Path, questions: Sequence[Question], reader: str) -> list[Question]:
     """The cached questions of `reader`."""
-    known = _done(name, cache, reader).rows
-    return [question for question in questions if question.id in known]
+    rows_done = _done(name, cache, reader).rows
+    return [question for question in questions if question.id in rows_done]
 
 
 def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator[str]:
     """Read the remaining questions in random order, since there may be time for only some."""
-    left = [question for question in questions if question.id not in file.rows]
-    random.Random(0).shuffle(left)
-    for question in left:
+    unread = [question for question in questions if question.id not in file.rows]
+    random.Random(0).shuffle(unread)
+    for question in unread:
         (answer,) = engine.ask_many([Query(question.text)])
         file.add(question.id, answer.form)
         yield question.id
@@ -412,14 +426,14 @@ def main(
     cache: Path, minutes: float, reader: str, names: tuple[str, ...], **sources: Path | None
 ) -> None:
     until = time.monotonic() + 60 * minutes
-    live = []
+    unfinished = []
     for name in names or tuple(SETS):
         engine, questions = opened(name, cache, reader, sources)
-        live.append(read(engine, _done(name, cache, reader), questions))
+        unfinished.append(read(engine, _done(name, cache, reader), questions))
     with tqdm(unit="question", disable=None) as progress:
-        while live and time.monotonic() < until:
-            live = [one for one in live if next(one, None)]
-            progress.update(len(live))
+        while unfinished and time.monotonic() < until:
+            unfinished = [reading for reading in unfinished if next(reading, None)]
+            progress.update(len(unfinished))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Planted:
     """The writer's answer: a quotation with its source, and a sentence with an error."""
 
     kind: str
-    right: str
+    quotation: str
     wrong: str
 
 
@@ -70,21 +70,26 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
     checker = Checker(engine)
     rows: list[tuple[Planted, Written]] = []
     for answer, planted in tqdm(_planted(engine, questions, answers), total=answers, disable=None):
-        written = f"{planted.right} {planted.wrong}"
+        written = f"{planted.quotation} {planted.wrong}"
         with writing(lambda sentences, question, written=written: written) as served:  # type: ignore[misc]
             rows.append((planted, Writer(ChatServer(served.address), checker).write(answer)))
     struck = [(planted, _sentence(w, planted.wrong).struck != "") for planted, w in rows]
     caught = {kind: [flag for planted, flag in struck if planted.kind == kind] for kind in KINDS}
-    shown = [one for _, written in rows for one in written.sentences if not one.struck]
+    kept_sentences = [
+        written_sentence
+        for _, written in rows
+        for written_sentence in written.sentences
+        if not written_sentence.struck
+    ]
     return {
         "reader": engine.reader.name,
         "answers": len(rows),
         "caught": sum(map(sum, caught.values())),
         "caught by kind": {kind: f"{sum(flags)} of {len(flags)}" for kind, flags in caught.items()},
-        "quotations kept": sum(not _sentence(w, p.right).struck for p, w in rows),
-        "without a quote": sum(not has_quote(sentence, engine) for sentence in shown),
+        "quotations kept": sum(not _sentence(w, p.quotation).struck for p, w in rows),
+        "without a quote": sum(not has_quote(sentence, engine) for sentence in kept_sentences),
         "passed": [{"kind": p.kind, "written": p.wrong} for p, flag in struck if not flag],
-        "quotations struck": [p.right for p, w in rows if _sentence(w, p.right).struck],
+        "quotations struck": [p.quotation for p, w in rows if _sentence(w, p.quotation).struck],
     }
 
 
@@ -123,32 +128,34 @@ def _planted(
                 wrong := _wrong(kind, source, sources, known_names, rng)
             ):
                 counts[kind] += 1
-                right = f"{source.text[:-1]} [{source.number}]."
-                yield answer, Planted(kind, right, wrong)
+                quotation = f"{source.text[:-1]} [{source.number}]."
+                yield answer, Planted(kind, quotation, wrong)
                 break
 
 
 def _wrong(
     kind: str,
-    right: WriterSource,
+    source: WriterSource,
     sources: Sequence[WriterSource],
     known_names: Sequence[str],
     rng: random.Random,
 ) -> str | None:
     """A sentence with an error of this kind; None if the source does not allow one."""
-    number = right.number
+    number = source.number
     if kind == "citation":
-        words = content_words(right.text)
+        words = content_words(source.text)
         shared = {s.number: len(words & content_words(s.text)) for s in sources}
-        dissimilar = [source for source, count in shared.items() if count < 0.5 * len(words)]
-        return f"{right.text[:-1]} [{rng.choice(dissimilar)}]." if dissimilar else None
+        dissimilar = [
+            cited_number for cited_number, count in shared.items() if count < 0.5 * len(words)
+        ]
+        return f"{source.text[:-1]} [{rng.choice(dissimilar)}]." if dissimilar else None
     if kind == "invented":
-        name = rng.choice(names(right.text))
+        name = rng.choice(names(source.text))
         return f"{rng.choice(_INVENTED).format(name)} [{number}]."
     if kind == "value":
-        changed = swap_value(right.text, rng)
+        changed = swap_value(source.text, rng)
     else:
-        changed = swap_name(right.text, known_names, rng)
+        changed = swap_name(source.text, known_names, rng)
     return f"{changed[:-1]} [{number}]." if changed else None
 
 

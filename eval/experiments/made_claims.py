@@ -51,7 +51,11 @@ def made_claims(questions: Sequence[Question], seed: int = 7) -> list[Made]:
 
 def all_names(questions: Sequence[Question]) -> list[str]:
     """In the evidence of the questions."""
-    return sorted({name for q in questions for e in q.evidence for name in names(e.sentence)})
+    found_names: set[str] = set()
+    for question in questions:
+        for evidence in question.evidence:
+            found_names.update(names(evidence.sentence))
+    return sorted(found_names)
 
 
 def _of(
@@ -95,10 +99,11 @@ def swap_value(sentence: str, rng: random.Random) -> str | None:
         other_value = value * rng.choice([2, 3, 5]) + rng.choice([1, 3])
         written = f"{other_value:,.0f}" if value.is_integer() else f"{other_value:.2f}"
         return _put(sentence, number, written)
-    months = [m for m in re.finditer(r"\b[A-Z][a-z]+\b", sentence) if m[0] in _MONTHS]
-    if months:
+    capitalized = re.finditer(r"\b[A-Z][a-z]+\b", sentence)
+    if months := [match for match in capitalized if match[0] in _MONTHS]:
         month = rng.choice(months)
-        return _put(sentence, month, rng.choice([m for m in _MONTHS if m not in sentence]))
+        absent_months = [name for name in _MONTHS if name not in sentence]
+        return _put(sentence, month, rng.choice(absent_months))
     return None
 
 
@@ -109,8 +114,8 @@ def swap_name(sentence: str, known_names: Sequence[str], rng: random.Random) -> 
         return None
     name = rng.choice(mine)
     words = len(name.split())
-    others = [other for other in known_names if other not in sentence and len(other) > 3]
-    candidates = [other for other in others if len(other.split()) == words]
+    absent_names = [known for known in known_names if known not in sentence and len(known) > 3]
+    candidates = [absent for absent in absent_names if len(absent.split()) == words]
     return sentence.replace(name, rng.choice(candidates), 1) if candidates else None
 
 

@@ -46,31 +46,31 @@ def ask(name: str, cache: Path, reader: str = "accurate", everything: bool = Fal
     ]
 
 
-def table(asked: Sequence[Asked]) -> dict[str, int]:
-    return judgement_counts([(bool(row.question.answers), row.judgement) for row in asked])
+def table(rows: Sequence[Asked]) -> dict[str, int]:
+    return judgement_counts([(bool(row.question.answers), row.judgement) for row in rows])
 
 
-def useful(asked: Sequence[Asked]) -> dict[str, Any]:
+def useful(rows: Sequence[Asked]) -> dict[str, Any]:
     """Number of answers, and the share of them that is useful."""
-    share = sum(row.judgement == "useful" for row in asked) / max(1, len(asked))
-    return {"shown": len(asked), "useful": round(share, 3)}
+    share = sum(row.judgement == "useful" for row in rows) / max(1, len(rows))
+    return {"shown": len(rows), "useful": round(share, 3)}
 
 
 def by(
-    asked: Sequence[Asked], key: Callable[[Asked], str], figures: Callable[[Sequence[Asked]], Any]
+    rows: Sequence[Asked], key: Callable[[Asked], str], figures: Callable[[Sequence[Asked]], Any]
 ) -> dict[str, Any]:
     """Figures of each group; rows with the key "" are left out."""
-    names = sorted({*map(key, asked)} - {""})
-    return {name: figures([row for row in asked if key(row) == name]) for name in names}
+    names = sorted({*map(key, rows)} - {""})
+    return {name: figures([row for row in rows if key(row) == name]) for name in names}
 
 
-def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
+def long_answers(rows: Sequence[Asked]) -> dict[str, Any]:
     """For questions that want sentences: the words that the given answer, or else the best
     candidate, shares with the evidence, as F1.
     """
     scores = [
         f1(_best_guess(row.answer), ["\n".join(proof.sentence for proof in row.question.evidence)])
-        for row in asked
+        for row in rows
         if row.question.form == "sentences" and row.question.evidence
     ]
     return {"questions": len(scores), "word F1": round(float(np.mean(scores or [0])), 3)}
@@ -82,48 +82,52 @@ def _best_guess(answer: Answer) -> str:
     return answer.text or (answer.alternatives[0].text if answer.alternatives else "")
 
 
-def _sure(asked: Sequence[Asked]) -> list[Asked]:
+def _sure(rows: Sequence[Asked]) -> list[Asked]:
     """Those answered at 70 % or more."""
-    return [row for row in asked if row.answer.text is not None and row.answer.confidence >= 0.7]
+    return [row for row in rows if row.answer.text is not None and row.answer.confidence >= 0.7]
 
 
-def kept_useful(written: Sequence[Asked], plain: Sequence[Asked]) -> dict[str, Any]:
+def kept_useful(written: Sequence[Asked], in_other_words: Sequence[Asked]) -> dict[str, Any]:
     """Of the questions in both wordings with a useful answer as written, the share that also have
     one in other words.
     """
-    in_plain = {(row.set, row.question.id.removesuffix(PLAIN)): row.judgement for row in plain}
-    both = [
+    in_plain = {
+        (row.set, row.question.id.removesuffix(PLAIN)): row.judgement for row in in_other_words
+    }
+    plain_judgements = [
         in_plain[row.set, row.question.id]
         for row in written
         if row.judgement == "useful" and (row.set, row.question.id) in in_plain
     ]
-    share = sum(judgement == "useful" for judgement in both) / max(1, len(both))
-    return {"questions": len(both), "useful": round(share, 3)}
+    share = sum(judgement == "useful" for judgement in plain_judgements) / max(
+        1, len(plain_judgements)
+    )
+    return {"questions": len(plain_judgements), "useful": round(share, 3)}
 
 
-def report(asked: Sequence[Asked]) -> dict[str, Any]:
+def report(rows: Sequence[Asked]) -> dict[str, Any]:
     """By set, by form of the question, by kind, and reliability."""
-    answered = [row for row in asked if row.answer.text is not None]
+    answered = [row for row in rows if row.answer.text is not None]
     confidence = np.array([row.answer.confidence for row in answered])
-    right = np.array([row.judgement == "useful" for row in answered])
-    confident = _sure(asked)
-    compose = [row.answer.timings["compose"] for row in asked]
-    written = [row for row in asked if not row.question.id.endswith(PLAIN)]
-    in_other_words = [row for row in asked if row.question.id.endswith(PLAIN)]
+    is_useful = np.array([row.judgement == "useful" for row in answered])
+    confident = _sure(rows)
+    compose = [row.answer.timings["compose"] for row in rows]
+    written = [row for row in rows if not row.question.id.endswith(PLAIN)]
+    in_other_words = [row for row in rows if row.question.id.endswith(PLAIN)]
     return {
         "as written": table(written),
         "in other words": table(in_other_words),
         "useful ones that stay useful": kept_useful(written, in_other_words),
         "at 70 % or more, as written": useful(_sure(written)),
         "at 70 % or more, in other words": useful(_sure(in_other_words)),
-        "all": table(asked),
-        "by set": by(asked, lambda row: row.set, table),
-        "by form of the question": by(asked, lambda row: row.question.form, table),
-        "by kind": by(asked, lambda row: row.question.kind, table),
+        "all": table(rows),
+        "by set": by(rows, lambda row: row.set, table),
+        "by form of the question": by(rows, lambda row: row.question.form, table),
+        "by kind": by(rows, lambda row: row.question.kind, table),
         "at 70 % or more": {"all": useful(confident)}
         | by(confident, lambda row: row.answer.form, useful),
-        "long answers": long_answers(asked),
-        "calibration error": adaptive_ece(confidence, right),
+        "long answers": long_answers(rows),
+        "calibration error": adaptive_ece(confidence, is_useful),
         "milliseconds of composing, p95": round(1000 * float(np.quantile(compose, 0.95)), 1),
     }
 

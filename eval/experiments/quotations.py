@@ -66,8 +66,8 @@ class Made(NamedTuple):
 class Corpus(NamedTuple):
     """(document id, sentence) pairs that occur once, indexed and not."""
 
-    inside: Sequence[tuple[str, str]]
-    outside: Sequence[tuple[str, str]]
+    indexed: Sequence[tuple[str, str]]
+    unindexed: Sequence[tuple[str, str]]
 
 
 def documents(data: Path | None) -> Iterator[Document]:
@@ -100,22 +100,19 @@ def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[st
             for match in _SENTENCE.finditer(paragraph.strip()):
                 sentence = match[0]
                 last_word = re.findall(r"\w+", sentence)[-1]
-                words = len(sentence.split())
-                if (
-                    10 <= words <= 50
-                    and len(last_word) > 3
-                    and everything.count(letters(sentence)) == 1
-                ):
+                has_length = 10 <= len(sentence.split()) <= 50 and len(last_word) > 3
+                if has_length and everything.count(letters(sentence)) == 1:
                     yield document.id, sentence
 
 
-def quoted(random: random.Random, quote: str, before: str = "It says: ", after: str = "") -> str:
+def quoted(
+    random: random.Random, quote: str, lead_in: str = "It says: ", continuation: str = ""
+) -> str:
     without_apostrophes = _APOSTROPHE.sub("", quote)
-    pair = random.choice(
-        [p for p in _PAIRS if p[0] not in without_apostrophes and p[1] not in without_apostrophes]
-    )
+    unused = [pair for pair in _PAIRS if not set(pair) & set(without_apostrophes)]
+    pair = random.choice(unused)
     spaced = f" {quote} " if pair == "«»" and random.random() < 0.7 else quote
-    return f"{before}{pair[0]}{spaced}{pair[1]}{after}"
+    return f"{lead_in}{pair[0]}{spaced}{pair[1]}{continuation}"
 
 
 # Makers
@@ -123,7 +120,7 @@ def quoted(random: random.Random, quote: str, before: str = "It says: ", after: 
 
 def exact(random: random.Random, corpus: Corpus) -> Made:
     """As written, but for two of the changes that a quotation may have."""
-    name, sentence = random.choice(corpus.inside)
+    name, sentence = random.choice(corpus.indexed)
     changes = random.sample(list(_HARMLESS), 2)
     for change in changes:
         sentence = _HARMLESS[change](random, sentence)
@@ -131,7 +128,7 @@ def exact(random: random.Random, corpus: Corpus) -> Made:
     if random.random() < 0.15:
         lines = "\n".join(f"> {line}" for line in sentence.split("\n"))
         return Made(f"The text reads [1]:\n\n{lines}\n\nSo it is.", {1: name}, variant + "+block")
-    return Made(quoted(random, sentence, after=" [1]."), {1: name}, variant)
+    return Made(quoted(random, sentence, continuation=" [1]."), {1: name}, variant)
 
 
 def _wrapped(random: random.Random, text: str) -> str:
@@ -183,11 +180,11 @@ _HARMLESS: dict[str, Change] = {
 
 def altered(random: random.Random, corpus: Corpus) -> Made:
     while True:
-        name, sentence = random.choice(corpus.inside)
+        name, sentence = random.choice(corpus.indexed)
         change = random.choice(list(_HARMFUL))
         changed = _HARMFUL[change](random, sentence)
         if changed and letters(changed) != letters(sentence):
-            return Made(quoted(random, changed, after=" [1]."), {1: name}, change)
+            return Made(quoted(random, changed, continuation=" [1]."), {1: name}, change)
 
 
 def _swapped(pattern: str, *replacements: str) -> Change:
@@ -230,39 +227,43 @@ _HARMFUL: dict[str, Change] = {
 
 def stitched(random: random.Random, corpus: Corpus) -> Made:
     while True:
-        (name, sentence), (other_name, other_sentence) = random.sample(list(corpus.inside), 2)
+        (name, sentence), (other_name, other_sentence) = random.sample(list(corpus.indexed), 2)
         if random.random() < 0.6:
-            other_name, other_sentence = random.choice(
-                [pair for pair in corpus.inside if pair[0] == name]
-            )
-        head, tail = sentence.split(), other_sentence.split()
+            same_document = [pair for pair in corpus.indexed if pair[0] == name]
+            other_name, other_sentence = random.choice(same_document)
+        head = sentence.split()
         head = head[: random.randrange(6, len(head) - 1)]
+        tail = other_sentence.split()
         tail = tail[random.randrange(1, max(2, len(tail) - 7)) :]
+
         if letters(sentence) == letters(other_sentence) or len(tail) < 6:
             continue
         has_gap = random.random() < 0.5
         joint = random.choice([" … ", " ... ", " […] ", " . . . "]) if has_gap else " "
-        variant = f"{'with' if has_gap else 'without'}{'' if name == other_name else ', two'}"
-        text = quoted(random, " ".join(head) + joint + " ".join(tail), after=" [1].")
+        variant = "with" if has_gap else "without"
+        if name != other_name:
+            variant += ", two"
+        quote = " ".join(head) + joint + " ".join(tail)
+        text = quoted(random, quote, continuation=" [1].")
         return Made(text, {1: name}, variant)
 
 
 def cut(random: random.Random, corpus: Corpus) -> Made:
     while True:
-        name, sentence = random.choice(corpus.inside)
+        name, sentence = random.choice(corpus.indexed)
         words = sentence.split()
         commas = [n for n in range(5, len(words) - 2) if words[n - 1][-1] in ",;:"]
         place = random.choice(commas or [random.randrange(6, len(words) - 3)])
         if len(words) - place >= 3:
             quote = " ".join(words[:place]).rstrip(",;:") + random.choice(["", ".", ","])
             variant = "comma" if commas else "anywhere"
-            return Made(quoted(random, quote, after=" [1]."), {1: name}, variant)
+            return Made(quoted(random, quote, continuation=" [1]."), {1: name}, variant)
 
 
 def misattributed(random: random.Random, corpus: Corpus) -> Made:
     while True:
-        name, sentence = random.choice(corpus.inside)
-        wrong_name, _ = random.choice(corpus.inside)
+        name, sentence = random.choice(corpus.indexed)
+        wrong_name, _ = random.choice(corpus.indexed)
         if wrong_name == name:
             continue
         variant = "exact"
@@ -278,10 +279,10 @@ def misattributed(random: random.Random, corpus: Corpus) -> Made:
 
 
 def not_found(random: random.Random, corpus: Corpus) -> Made:
-    _, sentence = random.choice(corpus.outside)
-    cited, _ = random.choice(corpus.inside)
+    _, sentence = random.choice(corpus.unindexed)
+    cited, _ = random.choice(corpus.indexed)
     if random.random() < 0.5:
-        return Made(quoted(random, sentence, after=" [1]."), {1: cited}, "cites")
+        return Made(quoted(random, sentence, continuation=" [1]."), {1: cited}, "cites")
     return Made(quoted(random, sentence), {}, "cites nothing")
 
 
@@ -302,7 +303,9 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
     random_numbers = random.Random(seed)
     lines = ["| kind | right | faulted | verdicts |", "|---|--:|--:|---|"]
     for maker in MAKERS:
-        kind, verdicts, right_verdicts, faults = maker.__name__, Counter[str](), 0, 0
+        kind = maker.__name__
+        verdicts = Counter[str]()
+        right_verdicts = faults = 0
         for _ in range(_OF_EACH):
             example = maker(random_numbers, corpus)
             checked = judged(store, example)
@@ -345,7 +348,9 @@ class Judged(NamedTuple):
     @property
     def verdict(self) -> str:
         verdicts = {quotation.verdict for quotation in self.checked}
-        return "none" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "several"
+        if not verdicts:
+            return "none"
+        return verdicts.pop() if len(verdicts) == 1 else "several"
 
     @property
     def is_fault(self) -> bool:
@@ -438,20 +443,21 @@ def indexed(documents: Sequence[Document]) -> Iterator[LocalStore]:
 @click.option("--data", type=PATH, help="Folder with collections/ and pdf/.")
 @click.option("--show", is_flag=True, help="Print each wrong verdict.")
 @click.option("--seed", default=7, help="Seed of the random numbers.")
-@click.option("--only", type=click.Choice(["natural", "made"]), help="Measure only these.")
-def main(data: Path | None, show: bool, seed: int, only: str | None) -> None:
+@click.option("--only", "kind", type=click.Choice(["natural", "made"]), help="Measure only these.")
+def main(data: Path | None, show: bool, seed: int, kind: str | None) -> None:
     everything = list({document.id: document for document in documents(data)}.values())
-    if only != "made":
+    if kind != "made":
         rows = list(json_lines(GOLD / "quotations-natural.jsonl"))
         by_id = {document.id: document for document in named_documents(rows, data)}
         present = [row for row in rows if by_id.keys() >= set(row["documents"])]
-        with indexed(list(({d.id: d for d in everything} | by_id).values())) as store:
+        indexed_by_id = {document.id: document for document in everything} | by_id
+        with indexed(list(indexed_by_id.values())) as store:
             natural(store, present, show)
-    if only != "natural":
+    if kind != "natural":
         indexed_documents = [document for number, document in enumerate(everything) if number % 5]
         sentences = corpus(indexed_documents, everything[::5])
         with indexed(indexed_documents) as store:
-            print(f"{len(sentences.inside)} sentences")
+            print(f"{len(sentences.indexed)} sentences")
             print("\n".join(measure(store, sentences, show, seed)))
 
 

@@ -70,9 +70,9 @@ def asked(name: str, cache: Path, reader: str) -> Iterator[Row]:
     with closing(_Search(cache / name)) as search:
         for question in tqdm([q for q in fitted if q.id not in judged], desc=name):
             hits = [p for p in search(question.text) if p.document_id not in reported]
-            found = asked_row(question, hits)
-            if found and len(found["passages"]) > 1:
-                yield found
+            group_row = asked_row(question, hits)
+            if group_row and len(group_row["passages"]) > 1:
+                yield group_row
 
 
 class _Search:
@@ -91,9 +91,9 @@ class _Search:
         self.store.close()
 
 
-def asked_row(question: Question, found: Sequence[Passage]) -> Row | None:
+def asked_row(question: Question, passages: Sequence[Passage]) -> Row | None:
     """The group of a question; None if no passage that was found has its evidence."""
-    places = [(passage, proofs(question, passage)) for passage in found]
+    places = [(passage, proofs(question, passage)) for passage in passages]
     answering = [(passage, texts) for passage, texts in places if texts][:2]
     rivals = [passage for passage, texts in places if not texts]
 
@@ -150,21 +150,26 @@ def headings(name: str, cache: Path, rng: random.Random) -> list[Row]:
             for passage in passages:
                 by_heading[passage.innermost_heading].append(passage)
             for heading, passages_below in by_heading.items():
-                rivals = [p for other in by_heading if other != heading for p in by_heading[other]]
+                rivals = [
+                    p
+                    for other_heading in by_heading
+                    if other_heading != heading
+                    for p in by_heading[other_heading]
+                ]
                 if (
                     len(passages_below) == 1
                     and len(heading.split()) > 1
                     and len(rivals) >= PASSAGES - 1
                 ):
                     rows.append(_heading_row(passages_below[0], rng.sample(rivals, PASSAGES - 1)))
-    return [found for found in rows if len(found["answers"][0].split()) in _WORDS]
+    return [group_row for group_row in rows if len(group_row["answers"][0].split()) in _WORDS]
 
 
 def _heading_row(passage: Passage, rivals: Sequence[Passage]) -> Row:
-    above = path_of([passage.title, *passage.headings[:-1]])
-    found = row(passage.innermost_heading, [passage.text], [passage, *rivals], spans=False)
-    found["passages"][0][0] = above
-    return found | {"whole": True}
+    path = path_of([passage.title, *passage.headings[:-1]])
+    group_row = row(passage.innermost_heading, [passage.text], [passage, *rivals], spans=False)
+    group_row["passages"][0][0] = path
+    return group_row | {"whole": True}
 
 
 def aspects(path: Path, rng: random.Random) -> list[Row]:
@@ -192,12 +197,12 @@ def aspects(path: Path, rng: random.Random) -> list[Row]:
 
 def _beginning(text: str) -> str:
     """Whole paragraphs from the beginning, as many as a passage holds."""
-    kept: list[str] = []
+    paragraphs: list[str] = []
     for paragraph in text.split("\n\n"):
-        if kept and len(" ".join([*kept, paragraph]).split()) >= _WORDS.stop:
+        if paragraphs and len(" ".join([*paragraphs, paragraph]).split()) >= _WORDS.stop:
             break
-        kept.append(paragraph)
-    return "\n\n".join(kept)
+        paragraphs.append(paragraph)
+    return "\n\n".join(paragraphs)
 
 
 @script(__doc__)
@@ -208,20 +213,20 @@ def _beginning(text: str) -> str:
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
 def main(cache: Path, out: Path, medquad: Path | None, reader: str, names: tuple[str, ...]) -> None:
     rng = random.Random(0)
-    made = {
-        "asked": [found for name in names for found in asked(name, cache, reader)],
-        "headings": [found for name in names for found in headings(name, cache, rng)],
+    groups = {
+        "asked": [group_row for name in names for group_row in asked(name, cache, reader)],
+        "headings": [group_row for name in names for group_row in headings(name, cache, rng)],
     }
-    made["headings"] = rng.sample(made["headings"], min(_HEADINGS, len(made["headings"])))
+    groups["headings"] = rng.sample(groups["headings"], min(_HEADINGS, len(groups["headings"])))
     if medquad:
-        made["aspects"] = aspects(medquad, rng)
-        made["aspects"] = rng.sample(made["aspects"], min(_PAGES, len(made["aspects"])))
+        groups["aspects"] = aspects(medquad, rng)
+        groups["aspects"] = rng.sample(groups["aspects"], min(_PAGES, len(groups["aspects"])))
 
-    for kind, rows in made.items():
+    for kind, rows in groups.items():
         rng.shuffle(rows)
         with gzip.open(out / f"qa/{kind}-groups.jsonl.gz", "wt", encoding="utf-8") as file:
-            file.writelines(json.dumps(found) + "\n" for found in rows)
-    finished({kind: len(rows) for kind, rows in made.items()})
+            file.writelines(json.dumps(group_row) + "\n" for group_row in rows)
+    finished({kind: len(rows) for kind, rows in groups.items()})
 
 
 if __name__ == "__main__":

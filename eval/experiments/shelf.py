@@ -32,8 +32,10 @@ def is_exact(row: Row, answer: Answer) -> bool:
     """Whether an answer names all and only the right documents, and says the right value."""
     text = answer.text or ""
     if "answer" in row and row["answer"].endswith(".md"):
-        first = answer.citations[:1]
-        return bool(answer.grid and first) and first[0].document_id.endswith(row["answer"])
+        first_citation = answer.citations[:1]
+        return bool(answer.grid and first_citation) and first_citation[0].document_id.endswith(
+            row["answer"]
+        )
     if "answer" in row:
         return row["answer"].casefold() in text.casefold()
     if named_documents(answer) != set(row["documents"]):
@@ -45,15 +47,15 @@ def is_exact(row: Row, answer: Answer) -> bool:
 
 def judged(row: Row, answer: Answer) -> Row:
     """What the answer got right."""
-    right, found = set(row["documents"]), named_documents(answer)
+    expected, answered_documents = set(row["documents"]), named_documents(answer)
     grid = answer.grid
     return {
         "id": row["id"],
         "exact": is_exact(row, answer),
         "grid": grid is not None,
         "answered": answer.text is not None,
-        "missed": sorted(right - found),
-        "wrong": sorted(found - right),
+        "missed": sorted(expected - answered_documents),
+        "wrong": sorted(answered_documents - expected),
         "counts": grid.counts if grid else {},
         "said": (answer.text or answer.abstention_reason or "").split("\n")[0][:120],
         "outcomes": {} if grid is None else _outcomes(grid.to_dict()),
@@ -72,15 +74,19 @@ def _outcomes(grid: Mapping[str, Any]) -> Row:
 
 def summary(results: list[Row]) -> Row:
     """Shares and counts over the questions."""
-    grids = [one for one in results if one["grid"]]
+    grids = [result for result in results if result["grid"]]
     return {
         "questions": len(results),
-        "exact": sum(one["exact"] for one in results),
+        "exact": sum(result["exact"] for result in results),
         "asked as a grid": len(grids),
-        "exact of these": sum(one["exact"] for one in grids),
-        "answered but not exact": sum(one["answered"] and not one["exact"] for one in results),
-        "documents missed": sum(len(one["missed"]) for one in grids),
-        "documents wrongly named": sum(len(one["wrong"]) for one in grids if one["answered"]),
+        "exact of these": sum(result["exact"] for result in grids),
+        "answered but not exact": sum(
+            result["answered"] and not result["exact"] for result in results
+        ),
+        "documents missed": sum(len(result["missed"]) for result in grids),
+        "documents wrongly named": sum(
+            len(result["wrong"]) for result in grids if result["answered"]
+        ),
     }
 
 

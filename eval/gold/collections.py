@@ -72,8 +72,8 @@ for _name in "bash fail2ban gnuplot mosquitto mutt nano postfix privoxy taskwarr
 
 def digests() -> dict[str, str]:
     """The sha256 of each document, by id."""
-    found: dict[str, str] = json.loads(DIGESTS.read_text(encoding="utf-8"))
-    return found
+    by_id: dict[str, str] = json.loads(DIGESTS.read_text(encoding="utf-8"))
+    return by_id
 
 
 def unpack(package: Path, folder: Path) -> None:
@@ -97,7 +97,10 @@ def link(folder: Path, data: Path) -> None:
 def copy_packaged(root: Path, folder: Path) -> None:
     """Copy Debian's documents out of the unpacked packages in `root`, as far as they are there."""
     for name in digests():
-        beginning = next((one for one in _PLACES if name.startswith(f"{one}/")), None)
+        beginning = next(
+            (package_prefix for package_prefix in _PLACES if name.startswith(f"{package_prefix}/")),
+            None,
+        )
         if beginning is None or not (root / _PLACES[beginning]).is_dir():
             continue
         place, file = root / _PLACES[beginning], name.removeprefix(f"{beginning}/")

@@ -108,7 +108,9 @@ def with_texts(selected: Sequence[Row], data: Path, packages: Path) -> Iterator[
 def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
     """The passages of a file by the beginning of their SHA-256; {} if it cannot be read."""
     try:
-        documents = [document for found in find([file]) for document in load(found).documents]
+        documents = [
+            document for file_found in find([file]) for document in load(file_found).documents
+        ]
     except ParseError:
         return {}
     passages = [passage.text for document in documents for passage in split(document, count)]
@@ -146,7 +148,13 @@ def squad_articles(rows_used: Sequence[Row], forms: Sequence[str]) -> list[Artic
     return [
         {"title": row.get("context", ""), "paragraphs": [{"context": row["text"], "qas": qas}]}
         for row in rows_used
-        if (qas := [_squad(row["text"], *one) for one in row["questions"] if one[0] in forms])
+        if (
+            qas := [
+                _squad(row["text"], *question)
+                for question in row["questions"]
+                if question[0] in forms
+            ]
+        )
     ]
 
 
@@ -171,16 +179,16 @@ def conditions(data: Path) -> Iterator[Row]:
     third of its texts, which is for reporting, and our own. What the asker says of themselves comes
     before the question or after it.
     """
-    for asked in json_lines(data / "claims/conditions.jsonl.gz"):
-        if is_reported(asked["tree"]):
+    for rule in json_lines(data / "claims/conditions.jsonl.gz"):
+        if is_reported(rule["tree"]):
             continue
-        situation = asked["situation"].strip()
+        situation = rule["situation"].strip()
         told_first = len(situation.split()) % 2 == 0
-        parts = [situation, asked["question"]] if told_first else [asked["question"], situation]
+        parts = [situation, rule["question"]] if told_first else [rule["question"], situation]
         question = " ".join(filter(None, parts))
         if len(question.split()) <= _QUESTION_WORDS:
-            label = "maybe" if asked["label"] == "not_said" else asked["label"]
-            about = {"context": asked["context"], "title": ""}
+            label = "maybe" if rule["label"] == "not_said" else rule["label"]
+            about = {"context": rule["context"], "title": ""}
             yield {"question": question, "label": label, "set": "rules", **about}
 
     for row in json_lines(GOLD / "training-verdicts.jsonl"):
@@ -231,8 +239,8 @@ def main(places: tuple[Path, ...], packages: bool, forms: Path | None) -> None:
         for package in debs:
             unpacked = Path(folder, package.name.split("_")[0])
             unpack(package, unpacked)
-        texts = {name: with_texts(some, data, Path(folder)) for name, some in sets.items()}
-        complete = {name: list(some) for name, some in texts.items()}
+        texts = {name: with_texts(set_rows, data, Path(folder)) for name, set_rows in sets.items()}
+        complete = {name: list(set_rows) for name, set_rows in texts.items()}
     write(complete, data, out)
     counts = Counter[str]()
     for row in chain.from_iterable(complete.values()):

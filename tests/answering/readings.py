@@ -33,7 +33,7 @@ class Prefers:
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         preferred = next((c for c in candidates if c.generator == self.generator), None)
-        return [0.9 if one is preferred else 0.05 for one in candidates]
+        return [0.9 if candidate is preferred else 0.05 for candidate in candidates]
 
 
 def hit_of(document: Document, score: float = 1.0) -> Hit:
@@ -73,8 +73,8 @@ def answer_of(
     question: str, documents: Sequence[Document], spans: Sequence[Span], threshold: float = 0.5
 ) -> Answer:
     """The answer from spans alone."""
-    hits = list(dict.fromkeys(one.hit for one in spans))
-    output = ReaderOutput(sorted(spans, key=lambda one: -one.score))
+    hits = list(dict.fromkeys(span.hit for span in spans))
+    output = ReaderOutput(sorted(spans, key=lambda span: -span.score))
     reading = Reading(question, hits, output, {document.id: document for document in documents})
     return composed(reading, Ruling(SpanJudge(), threshold, 3))
 
@@ -88,7 +88,7 @@ def composed(reading: Reading, ruling: Ruling) -> Answer:
         documents=reading.documents,
         generation=1,
     )
-    asked = Asked(
+    retrieved_question = Asked(
         query=Query(reading.question),
         retrieved=retrieved,
         read=len(reading.hits),
@@ -96,7 +96,7 @@ def composed(reading: Reading, ruling: Ruling) -> Answer:
         calibration="",
         timings={},
     )
-    return compose(asked, reading, rank(reading, ruling.judge), ruling)
+    return compose(retrieved_question, reading, rank(reading, ruling.judge), ruling)
 
 
 def texts(candidate: Candidate, document: Document) -> list[str]:

@@ -11,7 +11,7 @@ def passage(text: str) -> Passage:
 
 
 @pytest.mark.parametrize(
-    ("text", "cut", "wanted"),
+    ("text", "cut", "quote"),
     [
         ("Write to ann.lee@mail.example.org today.", "lee@mail", "ann.lee@mail.example.org"),
         ("See https://example.org/a?b=1 for it.", "example.org", "https://example.org/a?b=1"),
@@ -25,30 +25,30 @@ def passage(text: str) -> Passage:
         ("Use max-width here.", "max", "max-width"),
     ],
 )
-def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, wanted: str) -> None:
+def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, quote: str) -> None:
     start = text.index(cut)
     whole_start, whole_end = whole(passage(text), start, start + len(cut))
-    assert text[whole_start:whole_end] == wanted
+    assert text[whole_start:whole_end] == quote
 
 
 def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
-    found = Document(
+    document = Document(
         "d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, groups("One", (0, "One")), (0, 5)
     )
-    citation = quoted(found, 5, 17)
+    citation = quoted(document, 5, 17)
     assert (citation.quote, citation.headings, citation.page) == ("All is said.", ("One",), 2)
-    assert found.text[citation.start : citation.end] == citation.quote == citation.sentence
+    assert document.text[citation.start : citation.end] == citation.quote == citation.sentence
     assert quoted(document("x"), 0, 1).headings == ()
 
 
 def test_the_text_consists_of_the_pieces() -> None:
-    found = document("A is. B is. C is.")
-    one, two = (
-        Piece(quoted(found, start, start + 5), gap) for start, gap in ((0, False), (12, True))
+    source = document("A is. B is. C is.")
+    opening, ending = (
+        Piece(quoted(source, start, start + 5), gap) for start, gap in ((0, False), (12, True))
     )
-    assert joined("sentences", [one, two]) == "A is. […] C is."
-    assert joined("yes_no", [one], "Yes.") == "Yes. A is."
-    assert joined("list", [one, two]) == "A is.\nC is."
+    assert joined("sentences", [opening, ending]) == "A is. […] C is."
+    assert joined("yes_no", [opening], "Yes.") == "Yes. A is."
+    assert joined("list", [opening, ending]) == "A is.\nC is."
 
 
 @pytest.mark.parametrize(

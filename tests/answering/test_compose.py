@@ -19,43 +19,45 @@ C = document("The exit was in 2018.", "c")
 
 
 def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() -> None:
-    said = [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)]
-    found = answer("when?", [A, B, C], said)
-    assert found.text == "2015"
-    assert [c.document_id for c in found.citations] == ["a", "b"]
+    spans = [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)]
+    composed_answer = answer("when?", [A, B, C], spans)
+    assert composed_answer.text == "2015"
+    assert [c.document_id for c in composed_answer.citations] == ["a", "b"]
     sentences = ["It was signed in 2015.", "The deal of the year 2015 held."]
-    assert [c.sentence for c in found.citations] == sentences
-    assert [other.text for other in found.alternatives] == ["2018"]
-    assert found.abstention_reason is None
+    assert [c.sentence for c in composed_answer.citations] == sentences
+    assert [alternative.text for alternative in composed_answer.alternatives] == ["2018"]
+    assert composed_answer.abstention_reason is None
 
 
 def test_copies_and_equal_sentences_are_one_source() -> None:
     copy = replace(A, id="copy")
     quoted = document("It was signed in 2015. We heard that later.", "quoted")
     documents = [A, copy, quoted, B]
-    found = answer("when?", documents, [span(d, "2015", 2.0) for d in documents])
-    assert {c.document_id for c in found.citations} == {"a", "copy", "quoted", "b"}
-    assert found.documents == 2
+    composed_answer = answer("when?", documents, [span(d, "2015", 2.0) for d in documents])
+    assert {c.document_id for c in composed_answer.citations} == {"a", "copy", "quoted", "b"}
+    assert composed_answer.documents == 2
 
 
 def test_copies_are_cited_too() -> None:
     (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
     start, end = passage.start + 7, passage.end + 7
     copy = replace(passage, document_id="copy", title="Copy", start=start, end=end)
-    here = span(A, "2015", 2.0)
-    found = answer("when?", [A], [replace(here, hit=replace(here.hit, copies=(copy,)))])
-    (citation,) = found.citations
+    original = span(A, "2015", 2.0)
+    composed_answer = answer(
+        "when?", [A], [replace(original, hit=replace(original.hit, copies=(copy,)))]
+    )
+    (citation,) = composed_answer.citations
     assert citation.copies == (Place("copy", citation.start + 7, citation.end + 7, "Copy"),)
-    assert found.documents == 1
+    assert composed_answer.documents == 1
 
 
 def test_below_the_threshold_the_reason_names_the_best_guess() -> None:
-    found = answer("when?", [A], [span(A, "2015", -2.0)])
-    assert found.text is None
-    assert found.citations == ()
-    assert '"2015"' in (found.abstention_reason or "")
-    assert "(12%, needs 50%)" in (found.abstention_reason or "")
-    assert found.alternatives[0].citations[0].quote == "2015"
+    refusal = answer("when?", [A], [span(A, "2015", -2.0)])
+    assert refusal.text is None
+    assert refusal.citations == ()
+    assert '"2015"' in (refusal.abstention_reason or "")
+    assert "(12%, needs 50%)" in (refusal.abstention_reason or "")
+    assert refusal.alternatives[0].citations[0].quote == "2015"
 
 
 CLAUSES = document("2.1 Rent is paid until the last day. It rose to 2.1 in clause 2.2 of May.", "r")
@@ -63,64 +65,66 @@ CLAUSES = document("2.1 Rent is paid until the last day. It rose to 2.1 in claus
 
 @pytest.mark.parametrize("quote", ["2.1", "until", "2.2"])
 def test_pieces_of_a_sentence_are_no_candidates_for_people(quote: str) -> None:
-    found = answer("when?", [CLAUSES], [span(CLAUSES, quote, -1.0), span(CLAUSES, "May", -2.0)])
-    assert found.text is None
-    assert found.abstention_reason == "no passage answers it"
-    assert [other.text for other in found.alternatives] == ["May"]
+    refusal = answer("when?", [CLAUSES], [span(CLAUSES, quote, -1.0), span(CLAUSES, "May", -2.0)])
+    assert refusal.text is None
+    assert refusal.abstention_reason == "no passage answers it"
+    assert [alternative.text for alternative in refusal.alternatives] == ["May"]
 
 
 def test_a_figure_that_numbers_nothing_is_a_candidate() -> None:
-    second = CLAUSES.text.index("2.1", 5)
-    found = answer("how much?", [CLAUSES], [span(CLAUSES, "2.1", -1.0, second)])
-    assert [other.text for other in found.alternatives] == ["2.1"]
+    start = CLAUSES.text.index("2.1", 5)
+    refusal = answer("how much?", [CLAUSES], [span(CLAUSES, "2.1", -1.0, start)])
+    assert [alternative.text for alternative in refusal.alternatives] == ["2.1"]
 
 
 def test_without_spans_there_is_a_reason_too() -> None:
-    found = answer("when?", [], [])
-    assert (found.text, found.confidence) == (None, 0.0)
-    assert found.abstention_reason
+    refusal = answer("when?", [], [])
+    assert (refusal.text, refusal.confidence) == (None, 0.0)
+    assert refusal.abstention_reason
 
 
 def test_deleted_and_changed_documents_are_not_cited() -> None:
     for documents in ([], [document("Another text, 2015.", "a")]):
         assert answer("when?", documents, [span(A, "2015", 5.0)]).text is None
     assert cite(span(A, "2015", 1.0), document("Another text, 2015.", "a")) is None
-    kept = answer("when?", [B], [span(A, "2015", 5.0), span(B, "2015", 1.0)])
-    assert [c.document_id for c in kept.citations] == ["b"]
+    with_present_document = answer("when?", [B], [span(A, "2015", 5.0), span(B, "2015", 1.0)])
+    assert [c.document_id for c in with_present_document.citations] == ["b"]
 
 
 def test_a_place_in_two_passages_is_cited_once_and_citations_are_few() -> None:
-    one = span(A, "2015", 3.0)
+    repeated = span(A, "2015", 3.0)
     spans = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
     documents = [A, *(document("In 2015.", str(i)) for i in range(9))]
-    found = answer("when?", documents, [one, one, *spans])
-    assert len(found.citations) == MAX_CITATIONS
-    assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
+    composed_answer = answer("when?", documents, [repeated, repeated, *spans])
+    assert len(composed_answer.citations) == MAX_CITATIONS
+    assert len({(c.document_id, c.start) for c in composed_answer.citations}) == MAX_CITATIONS
 
 
 D = document("The exit was in 2016.", "d")
 
 
 def test_conflicts_have_sides_and_counts() -> None:
-    said = [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)]
-    found = answer("When was the exit?", [A, B, C, D], said)
-    assert (found.text, found.documents) == ("2018", 1)
-    (side,) = found.conflicts
+    spans = [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)]
+    composed_answer = answer("When was the exit?", [A, B, C, D], spans)
+    assert (composed_answer.text, composed_answer.documents) == ("2018", 1)
+    (side,) = composed_answer.conflicts
     assert (side.text, side.documents, side.citations[0].document_id) == ("2016", 1, "d")
     full_date = document("On 8 May 2018 the exit was made.", "f")
-    said = [span(C, "2018", 3.0), span(full_date, "8 May 2018", 2.9), span(D, "2016", 2.8)]
-    reversed_answer = answer("When was the exit?", [C, D, full_date], said)
+    spans = [span(C, "2018", 3.0), span(full_date, "8 May 2018", 2.9), span(D, "2016", 2.8)]
+    reversed_answer = answer("When was the exit?", [C, D, full_date], spans)
     assert (reversed_answer.text, reversed_answer.documents) == ("2018", 2)
     assert [(side.text, side.documents) for side in reversed_answer.conflicts] == [("2016", 1)]
 
 
 def test_another_things_date_is_not_a_conflict() -> None:
-    found = answer("When was the exit?", [A, C], [span(C, "2018", 3.0), span(A, "2015", 2.9)])
-    assert (found.text, found.conflicts) == ("2018", ())
+    composed_answer = answer(
+        "When was the exit?", [A, C], [span(C, "2018", 3.0), span(A, "2015", 2.9)]
+    )
+    assert (composed_answer.text, composed_answer.conflicts) == ("2018", ())
 
 
 @pytest.mark.parametrize(
-    ("question", "one", "other"),
+    ("question", "answering", "rival"),
     [
         ("How many ships came?", "In 2013 [19] ships came.", "In 2016 [50] ships came."),
         ("Who was the chair?", "In 2010 the chair was [Obama].", "In 2004 the chair was [Bush]."),
@@ -128,61 +132,69 @@ def test_another_things_date_is_not_a_conflict() -> None:
         ("Who is the king?", "The king of Spain is [Felipe].", "The king of Norway is [Harald]."),
     ],
 )
-def test_another_year_or_thing_is_not_a_conflict(question: str, one: str, other: str) -> None:
+def test_another_year_or_thing_is_not_a_conflict(question: str, answering: str, rival: str) -> None:
     documents, spans = [], []
-    for number, marked in enumerate((one, other)):
+    for number, marked in enumerate((answering, rival)):
         documents.append(document(marked.replace("[", "").replace("]", ""), str(number)))
         spans.append(span(documents[-1], re.findall(r"\[(.*)\]", marked)[0], 3.0 - number / 5))
-    found = answer(question, documents, spans)
-    assert (found.text, found.conflicts) == (spans[0].text, ())
+    composed_answer = answer(question, documents, spans)
+    assert (composed_answer.text, composed_answer.conflicts) == (spans[0].text, ())
 
 
 def test_a_denial_is_a_conflict() -> None:
     denied = document("The exit was not in 2018.", "n")
     spans = [span(C, "2018", 3.0), span(denied, "2018", 2.0)]
-    found = answer("When was the exit?", [C, denied], spans)
-    assert found.documents == 1
-    (side,) = found.conflicts
+    composed_answer = answer("When was the exit?", [C, denied], spans)
+    assert composed_answer.documents == 1
+    (side,) = composed_answer.conflicts
     assert (side.text, side.citations[0].document_id) == ("2018", "n")
 
 
 def test_more_exact_or_other_values_are_not_conflicts() -> None:
     full_date = document("On 14 July 2015 in Vienna.", "f")
-    said = [
+    spans = [
         span(A, "2015", 3.0),
         span(full_date, "14 July 2015", 2.5),
         span(full_date, "Vienna", 2.0),
     ]
-    found = answer("When was it?", [A, full_date], said)
-    assert (found.text, found.documents, found.conflicts) == ("2015", 2, ())
-    assert found.value is not None
-    assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")
+    composed_answer = answer("When was it?", [A, full_date], spans)
+    assert (composed_answer.text, composed_answer.documents, composed_answer.conflicts) == (
+        "2015",
+        2,
+        (),
+    )
+    assert composed_answer.value is not None
+    assert (
+        composed_answer.value.kind,
+        composed_answer.value.iso,
+        composed_answer.value.precision,
+    ) == ("date", "2015", "year")
 
 
 def test_a_relative_date_counts_from_its_documents_day() -> None:
     dated = document("He arrived in Oman on Tuesday.", "n", date="2026-02-10")
-    found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
-    assert found.text == "on Tuesday"
-    assert found.value is not None
-    assert found.value.iso == "2026-02-10"
-    assert found.value.resolved == '"on Tuesday" in a document of 2026-02-10'
+    composed_answer = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
+    assert composed_answer.text == "on Tuesday"
+    assert composed_answer.value is not None
+    assert composed_answer.value.iso == "2026-02-10"
+    assert composed_answer.value.resolved == '"on Tuesday" in a document of 2026-02-10'
     undated = document("He arrived in Oman on Tuesday.", "n")
-    found = answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)])
-    assert found.value is None
+    composed_answer = answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)])
+    assert composed_answer.value is None
 
 
 @settings(max_examples=120)
 @given(st.text(min_size=1, max_size=400), st.integers(0, 400), st.integers(1, 40))
-def test_every_citation_is_in_its_document(text: str, at: int, length: int) -> None:
-    found = document(text)
-    for passage in split(found, BagOfWordsEmbedder().count_tokens, 16):
-        start = min(at, len(passage.text) - 1)
+def test_every_citation_is_in_its_document(text: str, offset: int, length: int) -> None:
+    source = document(text)
+    for passage in split(source, BagOfWordsEmbedder().count_tokens, 16):
+        start = min(offset, len(passage.text) - 1)
         end = min(start + length, len(passage.text))
-        citation = cite(Span(Hit(passage, 1.0, 1.0, 1.0), start, end, 1.0), found)
+        citation = cite(Span(Hit(passage, 1.0, 1.0, 1.0), start, end, 1.0), source)
         assert citation is not None
-        assert found.text[citation.start : citation.end] == citation.quote
+        assert source.text[citation.start : citation.end] == citation.quote
         assert passage.text[start:end] in citation.quote
-        assert found.text[citation.sentence_start : citation.sentence_end] == citation.sentence
+        assert source.text[citation.sentence_start : citation.sentence_end] == citation.sentence
 
 
 def test_an_answer_that_points_to_a_section_leads_on_to_it() -> None:
@@ -210,15 +222,15 @@ def test_a_question_for_two_things_has_two_halves(question: str, parts: tuple[st
 
 def test_answers_from_one_document_are_given_together() -> None:
     fair = document("The fair is in May. Bring cups. It is in the barn.", "fair")
-    other = document("The fair is in May.", "other")
-    when = answer("When?", [other, fair], [span(fair, "May", 9.0), span(other, "May", 9.0)])
+    notice = document("The fair is in May.", "other")
+    when = answer("When?", [notice, fair], [span(fair, "May", 9.0), span(notice, "May", 9.0)])
     where = answer("Where?", [fair], [span(fair, "the barn", 9.0)])
-    both = together([where, when])
-    assert both is not None
-    assert texts(both, fair) == ["The fair is in May.", "It is in the barn."]
-    elsewhere = answer("When?", [other], [span(other, "May", 9.0)])
+    joint_answer = together([where, when])
+    assert joint_answer is not None
+    assert texts(joint_answer, fair) == ["The fair is in May.", "It is in the barn."]
+    elsewhere = answer("When?", [notice], [span(notice, "May", 9.0)])
     assert together([elsewhere, where]) is None
-    assert together([where, answer("When?", [other], [span(other, "May", -9.0)])]) is None
+    assert together([where, answer("When?", [notice], [span(notice, "May", -9.0)])]) is None
 
 
 def test_a_comparison_says_which_side_was_not_found() -> None:
@@ -229,6 +241,6 @@ def test_a_comparison_says_which_side_was_not_found() -> None:
     assert refused.abstention_reason == 'nothing was found about "a canoe", only about "a kayak"'
     half = composed(reading, Ruling(Prefers("sentence"), 0.5, 3))
     assert (half.text, half.pieces[0].label) == ("A kayak costs 14 euros an hour.", "a kayak")
-    found = replace(reading, question="What is cheaper, a kayak or a red one?")
-    reason = composed(found, Ruling(Prefers("none"), 0.5, 3)).abstention_reason or ""
+    with_both_sides = replace(reading, question="What is cheaper, a kayak or a red one?")
+    reason = composed(with_both_sides, Ruling(Prefers("none"), 0.5, 3)).abstention_reason or ""
     assert "nothing was found" not in reason

@@ -16,12 +16,12 @@ QUESTION = QuestionAnalysis.of("What is it?")
 def said(marked: str) -> Mention:
     """The value in brackets, as an answer."""
     value = re.findall(r"\[(.*)\]", marked)[0]
-    found = document(marked.replace("[", "").replace("]", ""), "d")
-    return mention(QUESTION, span(found, value, 3.0))
+    source = document(marked.replace("[", "").replace("]", ""), "d")
+    return mention(QUESTION, span(source, value, 3.0))
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "relation"),
+    ("answer", "rival", "relation"),
     [
         ("It costs [6.80].", "It costs [5.50].", "differ"),
         ("It needs [Four] members.", "A quorum is [five].", "differ"),
@@ -39,8 +39,8 @@ def said(marked: str) -> Mention:
         ("It is [14 days].", "It is [two weeks].", "same"),
     ],
 )
-def test_how_two_values_relate(one: str, other: str, relation: str) -> None:
-    assert value_relation(said(one), said(other)) == relation
+def test_how_two_values_relate(answer: str, rival: str, relation: str) -> None:
+    assert value_relation(said(answer), said(rival)) == relation
 
 
 def asked(question: str, sentence: str, rival: str, days: tuple[str, str]) -> Answer:
@@ -73,15 +73,15 @@ def test_more_documents_outweigh_a_later_day() -> None:
     later_document = document(
         "Paper in Cobb Lane is collected on Fridays.", "late", date="2023-08-28"
     )
-    spans = [span(one, "Tuesdays", 3.0) for one in agreeing] + [
+    spans = [span(notice, "Tuesdays", 3.0) for notice in agreeing] + [
         span(later_document, "Fridays", 2.9)
     ]
-    found = answer_of(BINS, [*agreeing, later_document], spans)
-    assert (found.text, [side.text for side in found.conflicts]) == ("Tuesdays", ["Fridays"])
+    answer = answer_of(BINS, [*agreeing, later_document], spans)
+    assert (answer.text, [side.text for side in answer.conflicts]) == ("Tuesdays", ["Fridays"])
 
 
 @pytest.mark.parametrize(
-    ("question", "first", "second"),
+    ("question", "earlier", "later"),
     [
         (
             "How wide is the north gate?",
@@ -101,6 +101,6 @@ def test_more_documents_outweigh_a_later_day() -> None:
     ],
 )
 def test_another_subject_period_or_range_is_no_conflict(
-    question: str, first: str, second: str
+    question: str, earlier: str, later: str
 ) -> None:
-    assert asked(question, first, second, ("2023-01-02", "2023-08-28")).conflicts == ()
+    assert asked(question, earlier, later, ("2023-01-02", "2023-08-28")).conflicts == ()

@@ -34,18 +34,21 @@ CLUB = (
 )
 def test_the_longest_name_that_a_question_has_is_meant(question: str, name: str) -> None:
     names = ("notes.txt", "pump-maintenance.md", "guide.md", "user-guide.md")
-    listed = [document("Text.", one, title=f"Title {at}") for at, one in enumerate(names)]
+    listed = [
+        document("Text.", file_name, title=f"Title {number}")
+        for number, file_name in enumerate(names)
+    ]
     assert meant(question, listed, []) == name
 
 
 def found(
-    folder: Path, question: str, documents: tuple[Document, ...], alone: bool = False
+    folder: Path, question: str, documents: tuple[Document, ...], is_only_document: bool = False
 ) -> str | None:
     store = new_store(folder)
     add(store, *documents)
-    made = catalogue(question, store, store.documents(), [], alone)
+    answer = catalogue(question, store, store.documents(), [], is_only_document)
     store.close()
-    return made.text if made else None
+    return answer.text if answer else None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_documents_are_listed_and_counted(
 
 
 @pytest.mark.parametrize(
-    ("question", "alone", "text"),
+    ("question", "is_only_document", "text"),
     [
         ("Where are changes to this document posted?", False, "A"),
         ("Where are changes to this document posted?", True, None),
@@ -83,6 +86,6 @@ def test_documents_are_listed_and_counted(
     ],
 )
 def test_one_document_is_not_listed(
-    tmp_path: Path, question: str, alone: bool, text: str | None
+    tmp_path: Path, question: str, is_only_document: bool, text: str | None
 ) -> None:
-    assert found(tmp_path, question, REPORT, alone) == text
+    assert found(tmp_path, question, REPORT, is_only_document) == text

@@ -30,8 +30,8 @@ def test_an_answer_is_explained_in_plain_words() -> None:
 
 def test_a_refusal_is_explained_too() -> None:
     guesses = (Alternative("2018", 0.2, (CITATION,), 1),)
-    asked, why = "When did the US leave the deal in Luxembourg?", "it reaches 0.20, below 0.31"
-    refused = replace(ANSWER, question=asked, abstention_reason=why, alternatives=guesses)
+    question, why = "When did the US leave the deal in Luxembourg?", "it reaches 0.20, below 0.31"
+    refused = replace(ANSWER, question=question, abstention_reason=why, alternatives=guesses)
     refused = replace(refused, text=None, citations=(), documents=0)
     lines = explain(refused)
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
@@ -45,9 +45,9 @@ def test_a_refusal_is_explained_too() -> None:
 
 
 def test_values_in_words() -> None:
-    how = '"on Tuesday" in a document of 2026-02-10'
-    day = Value("date", "on Tuesday", iso="2026-02-10", precision="day", resolved=how)
-    assert in_words(day) == f"date 2026-02-10: {how}"
+    explanation = '"on Tuesday" in a document of 2026-02-10'
+    day = Value("date", "on Tuesday", iso="2026-02-10", precision="day", resolved=explanation)
+    assert in_words(day) == f"date 2026-02-10: {explanation}"
     weight = Value("quantity", "x", number=11000.0, unit="kilogram", bound="more than")
     assert in_words(weight) == "quantity more than 11,000 kilogram"
     months = Value("duration", "x", number=2.0, upper=3.0, unit="month")

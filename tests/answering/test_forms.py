@@ -16,8 +16,8 @@ QUESTIONS = Path("eval/gold/questions-forms.jsonl")
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
     out = tmp_path_factory.mktemp("forms") / "forms.safetensors"
-    done = train(read_labelled(QUESTIONS), BagOfWordsEmbedder(), out)
-    assert done.accuracy > 0.6
+    training = train(read_labelled(QUESTIONS), BagOfWordsEmbedder(), out)
+    assert training.accuracy > 0.6
     return FormClassifier.load(out)
 
 
@@ -40,16 +40,16 @@ def test_question_words_give_the_form(classifier: FormClassifier, question: str,
 
 
 def test_every_form_has_labelled_questions_of_its_own() -> None:
-    labels = [one.form for one in read_labelled(QUESTIONS)]
+    labels = [question.form for question in read_labelled(QUESTIONS)]
     assert all(labels.count(form) >= 40 for form in CLASSES)
 
 
 def test_labelled_questions_are_not_those_of_the_gold_sets() -> None:
-    asked = {str(row["question"]) for row in labelled_forms()}
+    labelled = {str(row["question"]) for row in labelled_forms()}
     sets = "forms technical seeds household tables tables-held-out mixed reports"
     for name in sets.split():
         rows = Path(f"eval/gold/{name}.jsonl").read_text(encoding="utf-8").splitlines()
-        assert not asked & {json.loads(row)["question"] for row in rows}
+        assert not labelled & {json.loads(row)["question"] for row in rows}
 
 
 def test_a_wrong_label_and_a_broken_line_are_named(tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def test_an_invalid_classifier_is_an_error_and_another_embedder_s_is_silent(tmp_
     with pytest.raises(ModelError, match="cannot be read"):
         FormClassifier.load(broken)
     zeros = np.zeros((len(CLASSES), 8), np.float32)
-    other = FormClassifier(zeros[:, 1:], zeros[:, 0])
+    of_another_embedder = FormClassifier(zeros[:, 1:], zeros[:, 0])
     vectors = BagOfWordsEmbedder().embed_queries(["Why?"])
-    assert other.probabilities(["Why?"], list(vectors)) == [{}]
+    assert of_another_embedder.probabilities(["Why?"], list(vectors)) == [{}]
 
 
 def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:

@@ -25,9 +25,9 @@ def held(index: rag.Index, answer: Answer) -> bool:
     """Whether every piece occurs verbatim in its document."""
     texts = {p.citation.document_id: index.document(p.citation.document_id) for p in answer.pieces}
     return all(
-        found is not None and found.text[p.citation.start : p.citation.end] == p.text
+        document is not None and document.text[p.citation.start : p.citation.end] == p.text
         for p in answer.pieces
-        for found in [texts[p.citation.document_id]]
+        for document in [texts[p.citation.document_id]]
     )
 
 

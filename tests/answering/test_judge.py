@@ -31,15 +31,15 @@ def files(folder: Path, features: int = len(FEATURES), **changed: Any) -> tuple[
     """Two networks of one unit each that return the first feature, and twice the first."""
     weights = np.zeros((2, 1, features), np.float32)
     weights[0, 0, 0], weights[1, 0, 0] = 1, 2
-    ones, zeros = np.ones((2, 1, 1), np.float32), np.zeros((2, 1), np.float32)
+    unit_weights, zeros = np.ones((2, 1, 1), np.float32), np.zeros((2, 1), np.float32)
     tensors = {
         "mean": np.zeros(features, np.float32),
         "deviation": np.ones(features, np.float32),
         "first": weights,
         "first_bias": zeros,
-        "second": ones,
+        "second": unit_weights,
         "second_bias": zeros,
-        "last": ones,
+        "last": unit_weights,
         "last_bias": zeros,
     }
     networks, calibration = folder / "judge.safetensors", folder / "confidence.json"
@@ -61,14 +61,18 @@ def test_log_odds_are_the_mean_of_the_networks(tmp_path: Path) -> None:
 def test_networks_are_those_that_were_trained() -> None:
     rng = np.random.default_rng(0)
     question = Question("1", "why?", ("so",), (), {}, "d", "sentences", "", None, (), 0, ())
-    made = []
+    examples = []
     for _ in range(400):
         rows = rng.normal(size=(8, len(FEATURES))).astype(np.float32)
         serves = (rows[:, 3] > 0).astype(float)
-        judgements: tuple[Judgement, ...] = tuple("useful" if one else "wrong" for one in serves)
-        made.append(Example("s", question, ("span",) * 8, ("span",) * 8, rows, judgements, serves))
-    networks = Networks(**fit(made))
-    rows = np.vstack([one.rows for one in made])
+        judgements: tuple[Judgement, ...] = tuple(
+            "useful" if is_served else "wrong" for is_served in serves
+        )
+        examples.append(
+            Example("s", question, ("span",) * 8, ("span",) * 8, rows, judgements, serves)
+        )
+    networks = Networks(**fit(examples))
+    rows = np.vstack([is_served.rows for is_served in examples])
     assert ((networks.log_odds(rows) > 0) == (rows[:, 3] > 0)).mean() > 0.8
 
 
@@ -79,7 +83,7 @@ def test_the_shipped_judge_knows_every_feature(reader: str) -> None:
     assert len(judge.digest) == 64
     reading = reading_of(LEASE, [0.9, 0.2, 0.1], (0.5, 0.2, 0.3), quotes=["May"])
     probabilities = judge.probabilities(candidates(reading), reading)
-    assert all(0 < one < 1 for one in probabilities)
+    assert all(0 < probability < 1 for probability in probabilities)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "not json", '{"networks": "another"}'])
@@ -102,7 +106,7 @@ def test_the_likeliest_candidate_is_the_answer(generator: str) -> None:
     ranked = rank(reading, Prefers(generator))
     assert answer.confidence == ranked[0].probability == 0.9
     assert ranked[0].candidate.generator == generator
-    assert all(other.confidence <= answer.confidence for other in answer.alternatives)
+    assert all(alternative.confidence <= answer.confidence for alternative in answer.alternatives)
     for piece in answer.pieces:
         assert LEASE.text[piece.citation.start : piece.citation.end] == piece.text
 
@@ -129,7 +133,7 @@ def test_every_feature_is_a_number() -> None:
 def test_the_day_of_the_place_is_a_feature(question: str, day: int) -> None:
     minutes = document("The gate was painted.", "minutes", title="Minutes (24 July 2024)")
     reading = reading_of(minutes, [0.9], question=f"What was painted {question}")
-    rows = [Featurizer(reading).vector(one) for one in candidates(reading)]
+    rows = [Featurizer(reading).vector(candidate) for candidate in candidates(reading)]
     assert {row["day"] for row in rows} == {day}
 
 
@@ -138,17 +142,19 @@ def test_search_headings_and_furniture_are_features() -> None:
     footer = "Write to us about this page."
     page = document(f"Ending a lease. It ends in May. {footer}", "page")
     reading = reading_of(page, [0.5, 0.9, 0.6], question="How is a lease ended?")
-    other = hit_of(document(f"The rent is due. {footer}", "other"), score=0.01)
+    hit_elsewhere = hit_of(document(f"The rent is due. {footer}", "other"), score=0.01)
     (hit,) = reading.hits
     headed = replace(hit, passage=replace(hit.passage, headings=("Your lease",)), score=0.1)
-    sentences = [replace(one, hit=headed) for one in reading.output.sentences]
+    sentences = [replace(candidate, hit=headed) for candidate in reading.output.sentences]
     output = replace(reading.output, sentences=sentences)
-    reading = replace(reading, hits=[headed, other], output=output)
+    reading = replace(reading, hits=[headed, hit_elsewhere], output=output)
 
     rows = {
-        page.text[one.places[0].start : one.places[0].end]: Featurizer(reading).vector(one)
-        for one in candidates(reading)
-        if one.generator == "sentence"
+        page.text[candidate.places[0].start : candidate.places[0].end]: Featurizer(reading).vector(
+            candidate
+        )
+        for candidate in candidates(reading)
+        if candidate.generator == "sentence"
     }
 
     assert rows["It ends in May."]["retrieval"] == pytest.approx(math.log(0.1))

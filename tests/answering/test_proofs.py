@@ -48,13 +48,13 @@ def says_always(folder: Path, verdict: int) -> ExtractiveReader:
     return ExtractiveReader(str(tiny.four_verdicts(folder, otherwise=verdict)))
 
 
-def read(reader: ExtractiveReader, most: int = PROOFS) -> Reading:
-    (reading,) = with_proofs([reading_of(POOL, SCORES, PASSAGE_SAYS_YES, ASKED)], reader, [most])
+def read(reader: ExtractiveReader, limit: int = PROOFS) -> Reading:
+    (reading,) = with_proofs([reading_of(POOL, SCORES, PASSAGE_SAYS_YES, ASKED)], reader, [limit])
     return reading
 
 
 def yes_no(reading: Reading) -> list[Candidate]:
-    return [one for one in candidates(reading) if one.form == "yes_no"]
+    return [candidate for candidate in candidates(reading) if candidate.form == "yes_no"]
 
 
 def words(places: Proof, source: Document = POOL) -> str:
@@ -84,16 +84,21 @@ def test_no_verdict_stands_beside_sentences_that_say_nothing(tmp_path: Path) -> 
 
 
 def test_a_condition_in_the_next_sentence_joins_the_quote(tmp_path: Path) -> None:
-    sentence, both = "Dogs may swim on Sundays.", "Dogs may swim on Sundays. They need a lead then."
-    reader = taught(tmp_path, (sentence, YES), (both.replace(". T", ".\nT"), DEPENDS))
-    reading = read(reader, most=2)
-    assert [(one.verdict, words(one.places)) for one in yes_no(reading)] == [("condition", both)]
+    sentence, sentences = (
+        "Dogs may swim on Sundays.",
+        "Dogs may swim on Sundays. They need a lead then.",
+    )
+    reader = taught(tmp_path, (sentence, YES), (sentences.replace(". T", ".\nT"), DEPENDS))
+    reading = read(reader, limit=2)
+    assert [(candidate.verdict, words(candidate.places)) for candidate in yes_no(reading)] == [
+        ("condition", sentences)
+    ]
 
 
 def test_a_longer_proof_that_says_the_same_leaves_the_shorter(tmp_path: Path) -> None:
-    found = yes_no(read(says_always(tmp_path, DEPENDS)))
-    assert words(found[0].places) == "Dogs may swim on Sundays."
-    assert {one.verdict for one in found} == {"condition"}
+    answers = yes_no(read(says_always(tmp_path, DEPENDS)))
+    assert words(answers[0].places) == "Dogs may swim on Sundays."
+    assert {answer.verdict for answer in answers} == {"condition"}
 
 
 def test_the_verdict_of_the_proof_is_weighed_not_that_of_the_passage(tmp_path: Path) -> None:
@@ -102,7 +107,9 @@ def test_the_verdict_of_the_proof_is_weighed_not_that_of_the_passage(tmp_path: P
     assert row["no"] > 5 > row["yes"]
     assert row["verdict"] == row["no"]
     assert row["depends"] == pytest.approx(-3.476, abs=0.01)  # the passage's
-    (sentence, *_) = (one for one in candidates(reading) if one.generator == "sentence")
+    (sentence, *_) = (
+        candidate for candidate in candidates(reading) if candidate.generator == "sentence"
+    )
     assert Featurizer(reading).vector(sentence)["yes"] == pytest.approx(2.197, abs=0.01)
 
 
@@ -111,7 +118,7 @@ def test_a_reader_of_three_verdicts_reads_no_proofs(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.three_heads(tmp_path)))
     (with_verdicts,) = with_proofs([reading], reader, [PROOFS])
     assert with_verdicts is reading
-    assert {one.verdict for one in yes_no(with_verdicts)} == {"yes", "no"}
+    assert {candidate.verdict for candidate in yes_no(with_verdicts)} == {"yes", "no"}
     row = Featurizer(with_verdicts).vector(yes_no(with_verdicts)[0])
     assert row["verdict"] == row["yes"] == pytest.approx(2.197, abs=0.01)
     assert row["depends"] == -9
@@ -120,8 +127,10 @@ def test_a_reader_of_three_verdicts_reads_no_proofs(tmp_path: Path) -> None:
 def test_a_question_that_wants_no_verdict_has_no_proofs(tmp_path: Path) -> None:
     reading = reading_of(POOL, SCORES, PASSAGE_SAYS_YES, "When does it open?")
     spans = UNSURE | {"yes_no": 0.01}
-    asked = Reading(reading.question, reading.hits, reading.output, reading.documents, spans)
-    (with_verdicts,) = with_proofs([asked], says_always(tmp_path, YES), [PROOFS])
+    open_question = Reading(
+        reading.question, reading.hits, reading.output, reading.documents, spans
+    )
+    (with_verdicts,) = with_proofs([open_question], says_always(tmp_path, YES), [PROOFS])
     assert with_verdicts.proofs == {}
     assert yes_no(with_verdicts) == []
 
@@ -137,8 +146,8 @@ def test_an_item_is_read_with_its_lead_in() -> None:
 
 def test_a_reply_is_read_with_its_question() -> None:
     faq = document("Is it contagious? No. It cannot be passed on. Rest a day.")
-    found = first_proof(faq, [0.2, 0.1, 0.9, 0.1])
-    assert found == "Is it contagious? No. It cannot be passed on."
+    proof = first_proof(faq, [0.2, 0.1, 0.9, 0.1])
+    assert proof == "Is it contagious? No. It cannot be passed on."
 
 
 def test_a_proof_is_read_under_title_and_heading(tmp_path: Path) -> None:
@@ -177,8 +186,8 @@ def test_the_likeliest_is_said_if_anything_is() -> None:
         (0.1, 0.4, 0.2, 0.3),
         (0.2, 0.1, 0.6, 0.1),
     ]
-    found = [said(Verdict(hit, *one), lean=0.0) for one in shares]
-    assert found == ["condition", "yes", "no", None]
+    words = [said(Verdict(hit, *probabilities), lean=0.0) for probabilities in shares]
+    assert words == ["condition", "yes", "no", None]
     leaning = Verdict(hit, 0.5, 0.1, 0.2, 0.2)
     assert said(leaning, lean=2.0) == "condition"
     assert verdicts({}) == {}
@@ -198,14 +207,14 @@ def test_an_engine_says_on_a_condition(engine: Engine) -> None:
     assert answer.verdict == "condition"
     assert answer.text is not None
     assert answer.text.startswith("On a condition. ")
-    assert {one.verdict for one in answer.alternatives} == {"condition"}
+    assert {alternative.verdict for alternative in answer.alternatives} == {"condition"}
     for piece in answer.pieces:
         assert POOL.text[piece.citation.start : piece.citation.end] == piece.text
 
 
 def test_after_the_deadline_one_proof_is_read(engine: Engine) -> None:
     query = Query(ASKED, form="yes_no", deadline=time.monotonic())
-    (found,) = engine.find_many([query])
-    (answer,) = engine.answer_many([query], [found], {})
+    (search_result,) = engine.find_many([query])
+    (answer,) = engine.answer_many([query], [search_result], {})
     assert answer.verdict == "condition"
     assert answer.alternatives == ()

@@ -31,11 +31,13 @@ CODES = table(
 
 
 def proposed(reading: Reading, generator: str) -> list[Candidate]:
-    return [one for one in candidates(reading) if one.generator == generator]
+    return [candidate for candidate in candidates(reading) if candidate.generator == generator]
 
 
-def proposed_texts(found: Document, scores: Sequence[float], generator: str) -> list[list[str]]:
-    return [texts(one, found) for one in proposed(reading_of(found, scores), generator)]
+def proposed_texts(source: Document, scores: Sequence[float], generator: str) -> list[list[str]]:
+    return [
+        texts(candidate, source) for candidate in proposed(reading_of(source, scores), generator)
+    ]
 
 
 def test_a_run_has_the_sentences_that_score_nearly_as_well_in_order() -> None:
@@ -53,8 +55,8 @@ def test_a_sentence_that_scores_low_and_is_not_needed_leads_no_answer() -> None:
     firsts = {pair[0] for pair in pairs if "The rent is 900 euros." in pair}
     assert firsts == {"The rent is 900 euros."}
     tank = document("Many have one. A tank stores water. It helps. It is round. It lasts.", "t")
-    found = proposed_texts(tank, [0.01, 0.9, 0.1, 0.1, 0.1], "paragraph")
-    assert found == [["A tank stores water.", "It helps.", "It is round.", "It lasts."]]
+    paragraphs = proposed_texts(tank, [0.01, 0.9, 0.1, 0.1, 0.1], "paragraph")
+    assert paragraphs == [["A tank stores water.", "It helps.", "It is round.", "It lasts."]]
 
 
 TICKETS = table(
@@ -79,10 +81,10 @@ def test_a_row_whose_whole_label_is_asked_is_meant(question: str, labels: list[s
 
 def test_yes_and_no_are_both_proposed_with_their_sentence() -> None:
     reading = reading_of(LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.9, 0.05, 0.05))
-    both = proposed(reading, "yes_no")
-    proofs = {one.verdict: texts(one, LEASE)[0] for one in reversed(both)}
+    verdicts = proposed(reading, "yes_no")
+    proofs = {candidate.verdict: texts(candidate, LEASE)[0] for candidate in reversed(verdicts)}
     assert proofs == dict.fromkeys(("yes", "no"), "Dogs are allowed, unless they bark.")
-    assert {one.lead for one in both} == {"Yes.", "No."}
+    assert {candidate.lead for candidate in verdicts} == {"Yes.", "No."}
 
 
 def test_no_verdict_is_proposed_without_a_sentence() -> None:
@@ -101,8 +103,8 @@ def test_items_that_answer_are_proposed_without_those_that_do_not() -> None:
 
 
 def test_a_long_list_shows_twenty_items_and_counts_the_others() -> None:
-    found = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
-    (candidate,) = proposed(reading_of(found, [0.1, 0.9] + [0.1] * 24), "list")
+    source = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
+    (candidate,) = proposed(reading_of(source, [0.1, 0.9] + [0.1] * 24), "list")
     assert (len(candidate.places), candidate.more) == (21, 5)
 
 
@@ -137,9 +139,9 @@ def test_a_comparison_has_a_place_for_each_side() -> None:
 
 
 def test_one_sentence_about_both_sides_is_one_place() -> None:
-    found = document("Hartwell asks 1,420 and Nord 2,260. Both were asked in May.", "offers")
+    offers = document("Hartwell asks 1,420 and Nord 2,260. Both were asked in May.", "offers")
     question = "What is the difference between Hartwell and Nord?"
-    reading = reading_of(found, [0.9, 0.2], question=question)
+    reading = reading_of(offers, [0.9, 0.2], question=question)
     (sides,) = proposed(reading, "comparison")
     assert [place.label for place in sides.places] == ["Hartwell, Nord"]
 
@@ -180,8 +182,8 @@ RULES = document(
 def test_items_of_two_lists_are_never_mixed_and_keep_their_lead_in() -> None:
     (run,) = proposed_texts(RULES, [0.1, 0.9, 0.8, 0.1, 0.8, 0.8], "run")
     assert run == ["Only with a permit:", "- tents", "- fires"]
-    (alone, *_) = proposed_texts(RULES, [0.1, 0.1, 0.1, 0.1, 0.9, 0.1], "sentence")
-    assert alone == ["Never allowed:", "- drones"]
+    (sentence_texts, *_) = proposed_texts(RULES, [0.1, 0.1, 0.1, 0.1, 0.9, 0.1], "sentence")
+    assert sentence_texts == ["Never allowed:", "- drones"]
 
 
 def test_a_sentence_that_names_a_section_is_proposed_with_it() -> None:
@@ -196,8 +198,8 @@ def test_the_section_of_the_asked_day_is_proposed() -> None:
     hit = reading.hits[0]
     dated = replace(hit, passage=replace(hit.passage, headings=("Log", "3 May 2024")))
     assert [*section(replace(reading, hits=[dated]))]
-    other = replace(hit, passage=replace(hit.passage, headings=("Log", "4 May 2024")))
-    assert not [*section(replace(reading, hits=[other]))]
+    of_next_day = replace(hit, passage=replace(hit.passage, headings=("Log", "4 May 2024")))
+    assert not [*section(replace(reading, hits=[of_next_day]))]
 
 
 def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:
@@ -210,9 +212,12 @@ def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:
 
 def test_a_form_that_a_person_chose_leaves_the_others_out() -> None:
     reading = reading_of(LEASE, [0.9] * 5, (0.9, 0.05, 0.05), quotes=["May"])
-    assert {one.form for one in candidates(reading, "yes_no")} == {"yes_no"}
-    assert {one.form for one in candidates(reading, "span")} == {"span"}
-    assert {one.form for one in candidates(reading, "overview")} >= {"span", "sentences"}
+    assert {candidate.form for candidate in candidates(reading, "yes_no")} == {"yes_no"}
+    assert {candidate.form for candidate in candidates(reading, "span")} == {"span"}
+    assert {candidate.form for candidate in candidates(reading, "overview")} >= {
+        "span",
+        "sentences",
+    }
 
 
 @settings(max_examples=60)
@@ -222,16 +227,16 @@ def test_a_form_that_a_person_chose_leaves_the_others_out() -> None:
     st.sampled_from(["Why?", "a or b?", "Which a are b?"]),
 )
 def test_every_place_lies_in_its_document(text: str, score: float, question: str) -> None:
-    found = document(text, "any")
+    source = document(text, "any")
     if not text.strip():
         return
-    passage = hit_of(found).passage
+    passage = hit_of(source).passage
     scores = [score] * len(split_sentences(passage.text))
-    reading = reading_of(found, scores, (0.5, 0.3, 0.2), question)
-    for one in candidates(reading):
-        assert one.places
-        for place in one.places:
+    reading = reading_of(source, scores, (0.5, 0.3, 0.2), question)
+    for candidate in candidates(reading):
+        assert candidate.places
+        for place in candidate.places:
             assert 0 <= place.start < place.end <= len(text)
             assert text[place.start : place.end].strip()
-        for piece in one.pieces(reading.documents):
+        for piece in candidate.pieces(reading.documents):
             assert text[piece.citation.start : piece.citation.end] == piece.text

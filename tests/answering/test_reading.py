@@ -36,13 +36,13 @@ def test_questions_for_a_date(question: str, date: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "asked"),
+    ("question", "figure"),
     [("What was net income in 2023?", "71"), ("What was net interest income in 2023?", "94")],
 )
-def test_a_row_says_how_much_of_its_label_is_not_asked_for(question: str, asked: str) -> None:
+def test_a_row_says_how_much_of_its_label_is_not_asked_for(question: str, figure: str) -> None:
     text = "Net income | 2023: 71 | 2022: 65\nNet interest income | 2023: 94 | 2022: 88"
     spans = by_text(question, text, ("71", 4.0, "Net income"), ("94", 5.0, "Net interest income"))
-    assert spans[asked].unasked == 0
+    assert spans[figure].unasked == 0
     assert spans["94"].unasked <= 1 / 3
 
 

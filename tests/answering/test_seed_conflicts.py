@@ -18,28 +18,28 @@ SEEDS = Path(__file__).parent.parent.parent / "seeds"
 
 @functools.cache
 def documents() -> dict[str, Document]:
-    return {found.document_id: read(found) for found in find([SEEDS])}
+    return {file.document_id: read(file) for file in find([SEEDS])}
 
 
-def span(said: str, score: float) -> Span:
+def span(marked: str, score: float) -> Span:
     """What a document says: its name, words of a sentence, and the answer in brackets."""
-    name, _, sentence = said.partition(": ")
+    name, _, sentence = marked.partition(": ")
     text_before, _, words = sentence.rstrip("]").partition("[")
-    found = next(document for key, document in documents().items() if Path(key).stem == name)
-    at = found.text.index(text_before + words) + len(text_before)
-    passages = split(found, BagOfWordsEmbedder().count_tokens)
-    passage = next(p for p in passages if p.start <= at < p.end)
-    start = at - passage.start
+    source = next(document for key, document in documents().items() if Path(key).stem == name)
+    place = source.text.index(text_before + words) + len(text_before)
+    passages = split(source, BagOfWordsEmbedder().count_tokens)
+    passage = next(p for p in passages if p.start <= place < p.end)
+    start = place - passage.start
     return Span(Hit(passage, 1.0, 0.8, 5.0), start, start + len(words), score)
 
 
-def answer(question: str, said: Sequence[str]) -> Answer:
-    spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
+def answer(question: str, marked_sentences: Sequence[str]) -> Answer:
+    spans = [span(marked, 4.0 - number / 10) for number, marked in enumerate(marked_sentences)]
     return answer_of(question, list(documents().values()), spans)
 
 
 @pytest.mark.parametrize(
-    ("question", "said", "given", "sides"),
+    ("question", "marked_sentences", "expected", "sides"),
     [
         (
             "How many centrifuges did Iran have installed before the 2015 deal?",
@@ -108,15 +108,15 @@ def answer(question: str, said: Sequence[str]) -> Answer:
     ],
 )
 def test_deliberate_disagreements(
-    question: str, said: Sequence[str], given: tuple[str, int], sides: dict[str, int]
+    question: str, marked_sentences: Sequence[str], expected: tuple[str, int], sides: dict[str, int]
 ) -> None:
-    found = answer(question, said)
-    assert (found.text, found.documents) == given
-    assert {side.text: side.documents for side in found.conflicts} == sides
+    composed = answer(question, marked_sentences)
+    assert (composed.text, composed.documents) == expected
+    assert {side.text: side.documents for side in composed.conflicts} == sides
 
 
 @pytest.mark.parametrize(
-    ("question", "one", "other"),
+    ("question", "answering", "unrelated"),
     [
         (
             "When was the JCPOA signed?",
@@ -140,7 +140,9 @@ def test_deliberate_disagreements(
         ),
     ],
 )
-def test_statements_about_other_things_do_not_conflict(question: str, one: str, other: str) -> None:
-    found = answer(question, (one, other))
-    assert found.text == one.partition("[")[2].rstrip("]")
-    assert found.conflicts == ()
+def test_statements_about_other_things_do_not_conflict(
+    question: str, answering: str, unrelated: str
+) -> None:
+    composed = answer(question, (answering, unrelated))
+    assert composed.text == answering.partition("[")[2].rstrip("]")
+    assert composed.conflicts == ()

@@ -212,7 +212,7 @@ def test_a_month_that_a_day_divides_is_unsure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "stated", "passes"),
+    ("condition", "stated", "passes"),
     [
         ("90 days", "90 days", True),
         ("90 days", "three months", False),
@@ -223,8 +223,8 @@ def test_a_month_that_a_day_divides_is_unsure() -> None:
         ("more than £500", "€640", None),
     ],
 )
-def test_amounts_pass_or_not(wanted: str, stated: str, passes: bool | None) -> None:
-    assert Test("amount", wanted).passes(typed_value(stated, "amount")) is passes
+def test_amounts_pass_or_not(condition: str, stated: str, passes: bool | None) -> None:
+    assert Test("amount", condition).passes(typed_value(stated, "amount")) is passes
 
 
 def amounts(*texts: str) -> list[Value]:

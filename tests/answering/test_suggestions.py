@@ -32,18 +32,18 @@ ASKED = (
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     settings, models = Settings(index=tmp_path, threshold=0.0), (NameReader(), SpanJudge())
-    made = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), *models)
+    assembled = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), *models)
     for name, text in FILES.items():
-        add(made.store, *load_bytes(name, text))
-    return made
+        add(assembled.store, *load_bytes(name, text))
+    return assembled
 
 
 def test_headings_sentences_and_tables_become_questions(engine: Engine) -> None:
-    found = list(candidates(engine.store))
-    assert tuple(one.question for one in found) == ASKED
+    suggested = list(candidates(engine.store))
+    assert tuple(suggestion.question for suggestion in suggested) == ASKED
     lease = engine.store.document("lease.md")
     assert lease is not None
-    place = next(one for one in found if one.document_id == "lease.md")
+    place = next(suggestion for suggestion in suggested if suggestion.document_id == "lease.md")
     assert lease.text[place.start : place.end] == "The lease ends on 31 March 2028."
 
 
@@ -66,7 +66,9 @@ def test_what_a_document_asks_its_reader_is_not_suggested(tmp_path: Path) -> Non
     headings = ("Does your team use the form?", "How to notify us of a leak", "The appeals process")
     text = "\n\n".join(f"## {heading}\n\nSee below." for heading in headings)
     add(store, *load_bytes("forms.md", text))
-    assert [one.question for one in candidates(store)] == ["What is the appeals process?"]
+    assert [suggestion.question for suggestion in candidates(store)] == [
+        "What is the appeals process?"
+    ]
 
 
 def test_three_documents_in_many_are_asked_about(engine: Engine) -> None:
@@ -76,7 +78,7 @@ def test_three_documents_in_many_are_asked_about(engine: Engine) -> None:
     for number in range(9):
         text = f"# Rules {number}\n\nThe fee was high. The hall opens at {number} am.\n"
         add(engine.store, *load_bytes(f"rules/{number}.md", text))
-    names = {one.document_id.partition("/")[0] for one in candidates(engine.store)}
+    names = {suggestion.document_id.partition("/")[0] for suggestion in candidates(engine.store)}
     assert "rules" in names
 
 
@@ -126,9 +128,9 @@ def test_questions_are_looked_for_once_for_each_state_of_the_index(engine: Engin
     suggestions = Suggestions()
     questions = suggestions.questions(engine.store, ask)
     assert 0 < len(questions) <= SUGGESTED
-    asked = len(tried)
+    count = len(tried)
     assert suggestions.questions(engine.store, ask) == questions
-    assert len(tried) == asked
+    assert len(tried) == count
     add(engine.store, *load_bytes("new.md", "# New\n\nThe new rent is £900.\n"))
     assert suggestions.known(engine.store.stats().generation) is None
     suggestions.questions(engine.store, ask)
@@ -139,9 +141,9 @@ def test_subjects_are_shared_phrases_or_titles(engine: Engine) -> None:
     for number in range(8):
         add(engine.store, *load_bytes(f"a{number}.md", f"# Sick leave {number}\n\nSick leave.\n"))
         add(engine.store, *load_bytes(f"b{number}.md", f"# Car parks {number}\n\nCar parks.\n"))
-    found = subjects(engine.store, engine.store.documents())
-    assert {"Sick leave", "Car parks"} <= set(found)
-    assert len(found) <= 7
+    phrases = subjects(engine.store, engine.store.documents())
+    assert {"Sick leave", "Car parks"} <= set(phrases)
+    assert len(phrases) <= 7
 
 
 def test_a_few_documents_are_about_their_titles(tmp_path: Path) -> None:

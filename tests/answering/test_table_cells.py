@@ -89,8 +89,8 @@ def in_columns(question: str, *spans: Span) -> list[Span]:
     ],
 )
 def test_a_figure_is_the_cell_of_the_period(question: str, read: str, cell: str) -> None:
-    (found,) = in_columns(question, span(read))
-    assert found.text == cell
+    (moved,) = in_columns(question, span(read))
+    assert moved.text == cell
 
 
 @pytest.mark.parametrize(
@@ -138,5 +138,5 @@ def test_a_period_of_the_row_or_document_is_no_other(question: str, read: str, n
 
 def test_spans_of_one_cell_are_one_with_the_best_score() -> None:
     weak_span = Span(HIT, span("$65,276").start, span("$65,276").end, 0.5)
-    (found,) = in_columns("Product sales in 2023?", weak_span, span("59,939"))
-    assert (found.text, found.score) == ("$65,276", 1.0)
+    (merged,) = in_columns("Product sales in 2023?", weak_span, span("59,939"))
+    assert (merged.text, merged.score) == ("$65,276", 1.0)

@@ -122,11 +122,11 @@ def test_another_figure_is_never_given(report: Document, question: str) -> None:
 
 @pytest.mark.slow
 def test_the_largest_is_a_label_that_quotes_the_cells(report: Document) -> None:
-    given = answer(report, "Which segment had the lowest sales in 2024?")
-    assert given.text == "Biscuits"
-    quotes = [citation.quote for citation in given.citations]
+    largest = answer(report, "Which segment had the lowest sales in 2024?")
+    assert largest.text == "Biscuits"
+    quotes = [citation.quote for citation in largest.citations]
     assert quotes == ["Biscuits", "616", "3,020", "1,830"]
-    assert given.citations[1].sentence == "Biscuits | 2024: 616 | 2023: 497"
+    assert largest.citations[1].sentence == "Biscuits | 2024: 616 | 2023: 497"
     assert answer(report, "Which segment had the highest sales in 2023?").text == "Bread"
 
 
@@ -178,14 +178,14 @@ def test_what_does_not_compare_is_refused(report: Document, question: str) -> No
 def test_what_is_computed_says_so_and_cites_each_cell(
     report: Document, question: str, text: str, number: float, unit: str
 ) -> None:
-    given = answer(report, question)
-    assert given.text == f"{text}, computed from two cells"
-    assert given.value is not None
-    assert (given.value.kind, given.value.text) == ("computed", text)
-    assert (given.value.number, given.value.unit) == (number, unit)
-    for citation in given.citations:
+    computed = answer(report, question)
+    assert computed.text == f"{text}, computed from two cells"
+    assert computed.value is not None
+    assert (computed.value.kind, computed.value.text) == ("computed", text)
+    assert (computed.value.number, computed.value.unit) == (number, unit)
+    for citation in computed.citations:
         assert report.text[citation.start : citation.end] == citation.quote
-    assert len(given.citations) == len(given.pieces) == 2
+    assert len(computed.citations) == len(computed.pieces) == 2
 
 
 class Shelf:
@@ -205,14 +205,14 @@ def edited(report: Document, text: str, replacement: str) -> Document:
 
 @pytest.mark.slow
 def test_a_computed_value_is_computed_again(report: Document) -> None:
-    given = answer(report, "By how much did Tolland's revenue increase in 2024?").to_dict()
-    assert check_answer(given, Shelf(report)).holds
-    forged: dict[str, Any] = {**given, "value": {**given["value"], "number": 880e6}}
+    computed = answer(report, "By how much did Tolland's revenue increase in 2024?").to_dict()
+    assert check_answer(computed, Shelf(report)).holds
+    forged: dict[str, Any] = {**computed, "value": {**computed["value"], "number": 880e6}}
     check = check_answer(forged, Shelf(report))
     assert not check.holds
     assert "879" in check.faults[0]
     scaled = edited(report, "(in millions of euros)", "(in thousands of euros)")
-    assert not check_answer(given, Shelf(scaled)).holds
+    assert not check_answer(computed, Shelf(scaled)).holds
 
 
 def test_a_question_has_an_operation_and_periods() -> None:
@@ -241,9 +241,9 @@ def test_a_question_has_an_operation_and_periods() -> None:
 def test_periods_in_everyday_words(
     question: str, days: set[str], quarters: set[str], months: set[str]
 ) -> None:
-    found = table_question(question)
-    assert found is not None
-    (target,) = found.targets
+    understood = table_question(question)
+    assert understood is not None
+    (target,) = understood.targets
     assert [set(kind) for kind in (target.days, target.quarters, target.months)] == [
         days,
         quarters,

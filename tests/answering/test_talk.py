@@ -33,7 +33,7 @@ class Greetings(FormClassifier):
     def probabilities(
         self, questions: Sequence[str], vectors: Sequence[NDArray[np.float32]]
     ) -> list[Mapping[str, float]]:
-        return [{TALK if one in GREETINGS else "span": 1.0} for one in questions]
+        return [{TALK if question in GREETINGS else "span": 1.0} for question in questions]
 
 
 def likeliest(odds: Mapping[str, float]) -> str:
@@ -52,10 +52,10 @@ def guide(name: str, *headings: str) -> Document:
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     settings, models = Settings(index=tmp_path, threshold=0.0), (NameReader(), SpanJudge())
-    made = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), *models)
-    made.forms = Greetings()
-    add(made.store, guide("lamp", "Where was the lamp lit?", "Oil"), guide("pump", "Pumps"))
-    return made
+    assembled = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), *models)
+    assembled.forms = Greetings()
+    add(assembled.store, guide("lamp", "Where was the lamp lit?", "Oil"), guide("pump", "Pumps"))
+    return assembled
 
 
 def test_talk_is_never_answered_from_a_document(engine: Engine) -> None:
@@ -80,15 +80,15 @@ def test_talk_after_a_question_is_not_completed(engine: Engine) -> None:
 
 
 def test_suggested_questions_have_an_answer(engine: Engine) -> None:
-    asked = engine.ask("Who are you?").suggestions
-    assert asked == ("Where was the lamp lit?",)
-    assert engine.ask(*asked).text == "Vienna"
+    suggestions = engine.ask("Who are you?").suggestions
+    assert suggestions == ("Where was the lamp lit?",)
+    assert engine.ask(*suggestions).text == "Vienna"
 
 
 def test_the_reply_is_shown_with_the_questions() -> None:
-    made = Answer("hello", None, 0.0, (), (), (), REPLY, {}, form=TALK)
-    made = replace(made, suggestions=("Where was the lamp lit?",))
-    for text in (terminal.answer(made), cited(made).text):
+    reply = Answer("hello", None, 0.0, (), (), (), REPLY, {}, form=TALK)
+    reply = replace(reply, suggestions=("Where was the lamp lit?",))
+    for text in (terminal.answer(reply), cited(reply).text):
         assert "not to your documents" in text
         assert "Where was the lamp lit?" in text
         assert "ot found" not in text

@@ -14,7 +14,7 @@ def typed(question: str, source: Document, words: str, *headings: str) -> Value 
 
 
 @pytest.mark.parametrize(
-    ("question", "said", "wanted"),
+    ("question", "marked", "expected"),
     [
         ("when?", "It was signed on [14 July 2015].", ("date", "2015-07-14", None, None)),
         ("when?", "Signed in [Vienna on 14 July 2015].", ("date", "2015-07-14", None, None)),
@@ -31,12 +31,12 @@ def typed(question: str, source: Document, words: str, *headings: str) -> Value 
     ],
 )
 def test_values_by_kind(
-    question: str, said: str, wanted: tuple[str, str | None, float | None, str | None]
+    question: str, marked: str, expected: tuple[str, str | None, float | None, str | None]
 ) -> None:
-    words = said[said.index("[") + 1 : said.index("]")]
-    found = typed(question, document(said.replace("[", "").replace("]", "")), words)
-    assert found is not None
-    assert (found.kind, found.iso, found.number, found.unit) == wanted
+    words = marked[marked.index("[") + 1 : marked.index("]")]
+    value = typed(question, document(marked.replace("[", "").replace("]", "")), words)
+    assert value is not None
+    assert (value.kind, value.iso, value.number, value.unit) == expected
 
 
 @pytest.mark.parametrize(

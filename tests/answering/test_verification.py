@@ -19,17 +19,17 @@ TEXT = (
 
 class Shelf:
     def __init__(self, *documents: Document) -> None:
-        self._documents = {found.id: found for found in documents}
+        self._documents = {document.id: document for document in documents}
 
     def document(self, document_id: str) -> Document | None:
         return self._documents.get(document_id)
 
 
 def cited(quote: str, text: str = TEXT) -> Citation:
-    found = document(text)
+    source = document(text)
     start = text.index(quote)
-    hit = Hit(Passage(found.id, 0, len(text), text, "A", ()), 1, 1, 1)
-    citation = cite(Span(hit, start, start + len(quote), 1.0), found)
+    hit = Hit(Passage(source.id, 0, len(text), text, "A", ()), 1, 1, 1)
+    citation = cite(Span(hit, start, start + len(quote), 1.0), source)
     assert citation is not None
     return citation
 
@@ -47,7 +47,7 @@ LEFT = "The US left the deal in "
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "edited", "now"),
+    ("text", "status", "edited", "present_text"),
     [
         (TEXT, "ok", False, None),
         (f"{TEXT} More.", "ok", True, None),
@@ -58,9 +58,11 @@ LEFT = "The US left the deal in "
         ("Nothing of it.", "changed", True, None),
     ],
 )
-def test_a_sentence_finds_its_quote(text: str, status: str, edited: bool, now: str | None) -> None:
+def test_a_sentence_finds_its_quote(
+    text: str, status: str, edited: bool, present_text: str | None
+) -> None:
     verdict = verify(Shelf(document(text)), cited("2018"))
-    assert (verdict.status, verdict.edited, verdict.now) == (status, edited, now)
+    assert (verdict.status, verdict.edited, verdict.now) == (status, edited, present_text)
     assert (verdict.start is None) == (status == "changed")
     if verdict.start is not None:
         assert text[verdict.start : verdict.end] == "2018"
@@ -81,13 +83,13 @@ def test_without_a_sentence_only_long_quotes_are_searched() -> None:
 
 
 def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
-    one = {"document_id": "d", "highlight": highlight(3, 5, "ab")}
-    for found in ({"citations": [one], "answer": "ab"}, [one], one):
-        (citation,) = citations(found)
+    entry = {"document_id": "d", "highlight": highlight(3, 5, "ab")}
+    for content in ({"citations": [entry], "answer": "ab"}, [entry], entry):
+        (citation,) = citations(content)
         assert (citation.document_id, citation.start, citation.end) == ("d", 3, 5)
         assert (citation.quote, citation.sha256, citation.sentence) == ("ab", "", "")
     assert citations({"citations": []}) == []
-    with_sentence = one | {"cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2}
+    with_sentence = entry | {"cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2}
     (citation,) = citations(with_sentence)
     assert (citation.start, citation.sha256, citation.sentence) == (3, "f", "An ab.")
 
@@ -97,7 +99,7 @@ def highlight(start: int, end: int, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "found",
+    "content",
     [
         {},
         [1],
@@ -109,13 +111,13 @@ def highlight(start: int, end: int, text: str) -> dict[str, Any]:
         {"document_id": "d", "highlight": highlight(2, 1, "50 euros")},
     ],
 )
-def test_other_input_is_not_a_citation(found: Any) -> None:
+def test_other_input_is_not_a_citation(content: Any) -> None:
     with pytest.raises(InputError, match="not a citation"):
-        citations(found)
+        citations(content)
 
 
 @pytest.mark.parametrize(
-    ("before", "quote", "now"),
+    ("line", "quote", "extended_line"),
     [
         ("- Rent: 1200\n- Pets: allowed\n", "1200", "- Rent: 12000\n- Pets: allowed\n"),
         ("- Rent: 1,200\n", "1,200", "- Rent: 1,200.50\n"),
@@ -123,12 +125,14 @@ def test_other_input_is_not_a_citation(found: Any) -> None:
         ("Term: 5 years", "5 years", "Term: 5 years from renewal"),
     ],
 )
-def test_an_extended_line_is_no_longer_the_cited_one(before: str, quote: str, now: str) -> None:
-    verdict = verify(Shelf(replace(document(now), sha256="1" * 64)), cited(quote, before))
+def test_an_extended_line_is_no_longer_the_cited_one(
+    line: str, quote: str, extended_line: str
+) -> None:
+    verdict = verify(Shelf(replace(document(extended_line), sha256="1" * 64)), cited(quote, line))
     assert verdict.status == "changed"
     assert verdict.now is not None
-    assert verdict.now in now
-    assert verify(Shelf(document(before)), cited(quote, before)).status == "ok"
+    assert verdict.now in extended_line
+    assert verify(Shelf(document(line)), cited(quote, line)).status == "ok"
 
 
 def test_half_of_a_long_sentence_is_verified() -> None:

@@ -51,12 +51,14 @@ class WordReader:
         return [self.read(question, hits) for question, hits in questions]
 
     def _verdict(self, claim: str, hit: Hit) -> Verdict:
-        found = compare(claim, hit.passage.text, hit.passage.context)
-        if found.coverage < 0.6 or found.likeness < 0.5:
+        comparison = compare(claim, hit.passage.text, hit.passage.context)
+        if comparison.coverage < 0.6 or comparison.likeness < 0.5:
             return Verdict(hit, 0.02, 0.03, 0.95)
-        if found.differs or found.missing or found.denied:
+        if comparison.differs or comparison.missing or comparison.denied:
             return Verdict(hit, 0.05, 0.9, 0.05)
-        return Verdict(hit, 0.03, 0.02, 0.95) if found.unnamed else Verdict(hit, 0.95, 0.02, 0.03)
+        return (
+            Verdict(hit, 0.03, 0.02, 0.95) if comparison.unnamed else Verdict(hit, 0.95, 0.02, 0.03)
+        )
 
 
 def engine(folder: Path, texts: dict[str, str] = TEXTS, reader: WordReader | None = None) -> Engine:
@@ -65,8 +67,10 @@ def engine(folder: Path, texts: dict[str, str] = TEXTS, reader: WordReader | Non
     expect = {"embedder": embedder.name, "passage_tokens": "60", "dim": "256"}
     store = LocalStore(folder, expect, create=True)
     for name, text in texts.items():
-        made = document(text, name, name.removesuffix(".md"))
-        passages = split(made, embedder.count_tokens, 60)
-        store.put(made, passages, embedder.embed_passages([one.in_context for one in passages]))
+        source = document(text, name, name.removesuffix(".md"))
+        passages = split(source, embedder.count_tokens, 60)
+        store.put(
+            source, passages, embedder.embed_passages([passage.in_context for passage in passages])
+        )
     settings = Settings(index=folder, embedder=embedder.name, passage_tokens=60)
     return assemble(settings, store, embedder, reader or WordReader())

@@ -28,8 +28,8 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
 
 
 def only(report: CheckReport) -> Checked:
-    (found,) = report.sentences
-    return found
+    (sentence,) = report.sentences
+    return sentence
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,9 @@ def test_the_likeliest_contradiction_is_the_reason(tmp_path: Path, supported: Lo
     sentence = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
     assert (sentence.verdict, sentence.evidence[0].says) == ("contradicted", "contradicts")
     assert sentence.reason == 'says "14 July 2018", near.md says "14 July 2015"'
-    probabilities = [one.probability for one in sentence.evidence if one.says == "contradicts"]
+    probabilities = [
+        evidence.probability for evidence in sentence.evidence if evidence.says == "contradicts"
+    ]
     assert probabilities == sorted(probabilities, reverse=True)
 
 
@@ -82,10 +84,10 @@ def test_clauses_are_judged_separately(checker: Checker) -> None:
     text = (
         "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
     )
-    found = only(checker.check(text))
-    assert found.verdict == "partly"
-    assert [part.verdict for part in found.parts] == ["supported", "not_in_documents"]
-    assert found.reason == 'no document says "The moon is made of green cheese."'
+    sentence = only(checker.check(text))
+    assert sentence.verdict == "partly"
+    assert [part.verdict for part in sentence.parts] == ["supported", "not_in_documents"]
+    assert sentence.reason == 'no document says "The moon is made of green cheese."'
 
 
 @pytest.mark.parametrize(("number", "wrong"), [(1, False), (2, True)])
@@ -103,10 +105,10 @@ def test_a_right_claim_may_cite_wrongly(checker: Checker, number: int, wrong: bo
 def timed(seconds: list[float]) -> Callable[[Callable[[], Any]], Any]:
     """Runs work, and adds the CPU seconds that it took."""
 
-    def run(work: Callable[[], Any]) -> Any:
+    def run(task: Callable[[], Any]) -> Any:
         start = time.process_time()
         try:
-            return work()
+            return task()
         finally:
             seconds.append(time.process_time() - start)
 
@@ -166,6 +168,6 @@ def test_what_holds_only_on_a_condition_is_partly_supported(tmp_path: Path) -> N
         tmp_path / "index", {"pool.md": "Dogs may swim in the pool if they have a lead."}
     )
     index.reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
-    found = only(Checker(index, MODELS).check("Dogs may swim in the pool."))
-    assert (found.verdict, found.reason) == ("partly", "pool.md says so only on a condition")
-    assert [evidence.says for evidence in found.evidence] == ["supports"]
+    sentence = only(Checker(index, MODELS).check("Dogs may swim in the pool."))
+    assert (sentence.verdict, sentence.reason) == ("partly", "pool.md says so only on a condition")
+    assert [evidence.says for evidence in sentence.evidence] == ["supports"]

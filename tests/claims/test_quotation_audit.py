@@ -56,9 +56,9 @@ def audited(
     names = DocumentNames(store.documents())
     audit = QuotationAudit(store, text, sources or {}, names)
     checked = [audit.judge(quotation) for quotation in quotations]
-    for one in checked:
-        assert text[one.start : one.end] == one.text
-        for place in one.places:
+    for quotation in checked:
+        assert text[quotation.start : quotation.end] == quotation.text
+        for place in quotation.places:
             document = store.document(place.document_id)
             assert document is not None
             assert document.text[place.start : place.end] == place.quote
@@ -170,7 +170,7 @@ def test_a_quotation_is_looked_for_in_what_it_cites(
     store: Store, text: str, sources: dict[int, str], verdict: str
 ) -> None:
     checked = audited(store, text, sources)
-    assert [one.verdict for one in checked] == verdict.split(), checked
+    assert [quotation.verdict for quotation in checked] == verdict.split(), checked
 
 
 def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: Path) -> None:
@@ -215,7 +215,9 @@ def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: 
 def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
     text = marked.replace("¦", "")
     quotations = find_quotations(text, split_claims(text).sentences)
-    assert [text[one.start : one.end] for one in quotations] == marked.split("¦")[1::2]
+    assert [text[quotation.start : quotation.end] for quotation in quotations] == marked.split("¦")[
+        1::2
+    ]
 
 
 @given(st.text(alphabet="abs1 .,\n>“”„«»‘’‚‹›\"'[]`—-…é\u0301ﬁ", max_size=120))
@@ -223,13 +225,20 @@ def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
 @settings(max_examples=300)
 def test_offsets_hold_for_any_text(text: str) -> None:
     end = 0
-    for one in find_quotations(text, split_claims(text).sentences):
-        assert end <= one.outer_start <= one.start < one.end <= one.outer_end <= len(text)
-        end = one.outer_end
+    for quotation in find_quotations(text, split_claims(text).sentences):
+        assert (
+            end
+            <= quotation.outer_start
+            <= quotation.start
+            < quotation.end
+            <= quotation.outer_end
+            <= len(text)
+        )
+        end = quotation.outer_end
     characters, offsets = canonical(text)
     assert len(characters) == len(offsets)
     assert list(offsets) == sorted(offsets)
-    assert all(0 <= at < len(text) for at in offsets)
+    assert all(0 <= offset < len(text) for offset in offsets)
 
 
 @given(st.data(), st.text(alphabet="abc .,\n'’“”—-ﬁé\u030112", min_size=10, max_size=200))
@@ -269,8 +278,8 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 def test_finding_quotations_takes_linear_time(kind: str) -> None:
     def find(size: int) -> None:
         text = HOSTILE[kind](size)
-        for one in find_quotations(text, ())[:2]:
-            list(QuotedText(text[one.start : one.end]).matches(CanonicalText(text)))
+        for quotation in find_quotations(text, ())[:2]:
+            list(QuotedText(text[quotation.start : quotation.end]).matches(CanonicalText(text)))
 
     assert growth(find, 30_000) <= MOST_GROWTH
 
@@ -343,9 +352,9 @@ def test_a_sentence_that_is_a_quotation_is_not_judged_as_a_claim_too(checker: Ch
         "> Iran may enrich uranium to no more than 3.67 percent."
     )
     report = checker.check(text)
-    assert [one.verdict for one in report.sentences][::2] == ["not_a_claim", "not_a_claim"]
+    assert [judged.verdict for judged in report.sentences][::2] == ["not_a_claim", "not_a_claim"]
     assert report.sentences[1].verdict != "not_a_claim"
-    assert [one.verdict for one in report.quotations] == ["altered", "exact", "exact"]
+    assert [judged.verdict for judged in report.quotations] == ["altered", "exact", "exact"]
     assert report.quotation_counts["faults"] == 1
     assert report.failures(["quotation"]) == report.failures(["altered"]) == [report.quotations[0]]
     assert report.failures(["cut"]) == []

@@ -34,16 +34,16 @@ His successor was Joe Biden.
 
 def test_the_sentences_of_an_answer() -> None:
     """Their place with markup and marks, and what is checked: without markup, pronouns resolved."""
-    claims = [one for one in split_claims(ANSWER).sentences if one.parts]
-    assert [ANSWER[one.start : one.end] for one in claims] == [
+    claims = [claim for claim in split_claims(ANSWER).sentences if claim.parts]
+    assert [ANSWER[claim.start : claim.end] for claim in claims] == [
         "The JCPOA was **signed** in Vienna on 14 July 2015.[1]",
         "It limited enrichment to 3.67 percent [2, 3].",
         "- Iran kept 5,060 centrifuges at Natanz [1-3]",
         "However, [Donald Trump](http://x.y/z.html) withdrew on 8 May 2018. [1] [2]",
         "His successor was Joe Biden.",
     ]
-    assert [one.cited for one in claims] == [(1,), (2, 3), (1, 2, 3), (1, 2), ()]
-    assert [part.text for one in claims for part in one.parts] == [
+    assert [claim.cited for claim in claims] == [(1,), (2, 3), (1, 2, 3), (1, 2), ()]
+    assert [part.text for claim in claims for part in claim.parts] == [
         "The JCPOA was signed in Vienna on 14 July 2015.",
         "The JCPOA limited enrichment to 3.67 percent.",
         "Iran kept 5,060 centrifuges at Natanz",
@@ -54,7 +54,9 @@ def test_the_sentences_of_an_answer() -> None:
 
 def test_non_claims_have_a_reason_and_sources_a_number() -> None:
     claims = split_claims(ANSWER)
-    assert {one.text[:12]: one.skipped for one in claims.sentences if one.skipped} == {
+    assert {
+        sentence.text[:12]: sentence.skipped for sentence in claims.sentences if sentence.skipped
+    } == {
         "# The deal": "heading",
         "Who signed i": "question",
         "Here are the": "address",
@@ -77,7 +79,7 @@ def test_non_claims_have_a_reason_and_sources_a_number() -> None:
 )
 def test_clauses_are_split_only_where_each_has_subject_and_verb(marked: str) -> None:
     expected = [clause.strip(" ,;.").removeprefix("and ") for clause in marked.split("¦")]
-    assert [one.rstrip(".").lower() for one in clauses(marked.replace("¦", ""))] == [
+    assert [part.rstrip(".").lower() for part in clauses(marked.replace("¦", ""))] == [
         clause.lower() for clause in expected
     ]
 
@@ -115,10 +117,10 @@ def test_rules_are_claims(text: str, claim: str | None, skipped: str, unresolved
 @given(st.text(alphabet="Ab c.?!\n[]123#>-*|`(:)", max_size=200))
 def test_sentences_lie_in_the_text_and_do_not_overlap(text: str) -> None:
     end = 0
-    for one in split_claims(text).sentences:
-        assert end <= one.start < one.end <= len(text)
-        assert text[one.start : one.end] == text[one.start : one.end].strip()
-        end = one.end
+    for sentence in split_claims(text).sentences:
+        assert end <= sentence.start < sentence.end <= len(text)
+        assert text[sentence.start : sentence.end] == text[sentence.start : sentence.end].strip()
+        end = sentence.end
 
 
 @pytest.mark.parametrize(
@@ -138,16 +140,16 @@ def test_a_link_is_its_label_and_a_mark_may_have_ranges(text: str, words: str) -
 
 def test_code_ends_with_its_own_fence() -> None:
     text = "````\nA ``` is code.\n```\nAll is code.\n````\nA claim is here.\n~~~\nopen"
-    kinds = [(one.skipped, bool(one.parts)) for one in split_claims(text).sentences]
+    kinds = [(sentence.skipped, bool(sentence.parts)) for sentence in split_claims(text).sentences]
     assert kinds == [("code", False), ("", True), ("code", False)]
 
 
 def test_a_long_sentence_is_checked_in_pieces() -> None:
     text = f"Iran kept {', '.join(str(number) for number in range(1000, 9000))} machines."
     pieces = split_claims(text).sentences
-    assert all(len(one.text.split()) <= 120 and len(one.text) <= 1000 for one in pieces)
-    assert " ".join(text[one.start : one.end] for one in pieces) == text
-    assert [len(one.text) for one in split_claims("x" * 2500).sentences] == [1000, 1000, 500]
+    assert all(len(piece.text.split()) <= 120 and len(piece.text) <= 1000 for piece in pieces)
+    assert " ".join(text[piece.start : piece.end] for piece in pieces) == text
+    assert [len(piece.text) for piece in split_claims("x" * 2500).sentences] == [1000, 1000, 500]
 
 
 UNITS = [

@@ -22,26 +22,26 @@ QUESTION = "When was the JCPOA signed in Vienna?"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def index(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return engine(tmp_path_factory.mktemp("index"))
 
 
-def answered(made: Engine) -> Answer:
+def answered(index: Engine) -> Answer:
     """The extractive answer, given at any confidence."""
-    answer = made.ask(QUESTION)
+    answer = index.ask(QUESTION)
     return answer if answer.text is not None else replace(answer, text="something")
 
 
-def write(made: Engine, model: Model) -> Written:
+def write(index: Engine, model: Model) -> Written:
     with writing(model) as served:
-        return Writer(ChatServer(served.address), Checker(made, MODELS)).write(answered(made))
+        return Writer(ChatServer(served.address), Checker(index, MODELS)).write(answered(index))
 
 
 def number_of(sentences: list[str], words: str) -> int:
-    return next(n for n, one in enumerate(sentences, 1) if words in one)
+    return next(n for n, sentence in enumerate(sentences, 1) if words in sentence)
 
 
-def test_a_supported_sentence_is_shown_with_its_source(made: Engine) -> None:
+def test_a_supported_sentence_is_shown_with_its_source(index: Engine) -> None:
     def model(sentences: list[str], question: str) -> str:
         number = number_of(sentences, "14 July 2015")
         return (
@@ -49,24 +49,24 @@ def test_a_supported_sentence_is_shown_with_its_source(made: Engine) -> None:
             f"It was worth 900 billion dollars to the Queen of Denmark [{number}]."
         )
 
-    found = write(made, model)
-    assert found.text is not None
-    assert found.text.startswith("The JCPOA was signed in Vienna on 14 July 2015")
-    assert [one.text[:12] for one in found.struck] == ["It was worth"]
-    (number,) = found.sentences[0].cited
-    source = found.sources[number - 1]
-    document = made.store.document(source.hit.passage.document_id)
+    written = write(index, model)
+    assert written.text is not None
+    assert written.text.startswith("The JCPOA was signed in Vienna on 14 July 2015")
+    assert [sentence.text[:12] for sentence in written.struck] == ["It was worth"]
+    (number,) = written.sentences[0].cited
+    source = written.sources[number - 1]
+    document = index.store.document(source.hit.passage.document_id)
     assert document is not None
     passage = source.hit.passage
     assert document.text[passage.start : passage.end] == source.text
 
 
-def test_a_sentence_without_a_citation_gets_the_mark_of_what_supports_it(made: Engine) -> None:
-    found = write(made, lambda *_: "The JCPOA was signed in Vienna on 14 July 2015.")
-    (sentence,) = found.sentences
+def test_a_sentence_without_a_citation_gets_the_mark_of_what_supports_it(index: Engine) -> None:
+    written = write(index, lambda *_: "The JCPOA was signed in Vienna on 14 July 2015.")
+    (sentence,) = written.sentences
     (number,) = sentence.cited
-    assert found.text == f"The JCPOA was signed in Vienna on 14 July 2015 [{number}]."
-    assert "14 July 2015" in found.sources[number - 1].text
+    assert written.text == f"The JCPOA was signed in Vienna on 14 July 2015 [{number}]."
+    assert "14 July 2015" in written.sources[number - 1].text
 
 
 @pytest.mark.parametrize(
@@ -82,26 +82,26 @@ def test_a_sentence_without_a_citation_gets_the_mark_of_what_supports_it(made: E
         ("Sure, happy to help with that!", "makes no claim"),
     ],
 )
-def test_sentences_without_support_are_struck(made: Engine, written: str, why: str) -> None:
+def test_sentences_without_support_are_struck(index: Engine, written: str, why: str) -> None:
     def model(sentences: list[str], question: str) -> str:
         n = number_of(sentences, "14 July 2015")
         return written.format(n=n, other=number_of(sentences, "White House"))
 
-    found = write(made, model)
-    assert found.text is None
-    (struck,) = found.struck
+    result = write(index, model)
+    assert result.text is None
+    (struck,) = result.struck
     assert why in struck.struck
-    assert found.reason == "no written sentence is supported by its citations"
-    assert found.answer.question == QUESTION
+    assert result.reason == "no written sentence is supported by its citations"
+    assert result.answer.question == QUESTION
 
 
-def test_nothing_is_written_without_an_answer(made: Engine) -> None:
-    found = write(made, lambda sentences, question: "NOT FOUND")
-    assert (found.text, found.reason) == (None, "the writer found no answer in the sentences")
+def test_nothing_is_written_without_an_answer(index: Engine) -> None:
+    written = write(index, lambda sentences, question: "NOT FOUND")
+    assert (written.text, written.reason) == (None, "the writer found no answer in the sentences")
     with writing(lambda sentences, question: "x") as served:
-        writer = Writer(ChatServer(served.address), Checker(made, MODELS))
-        found = writer.write(replace(answered(made), text=None))
-    assert (found.text, served.requests) == (None, [])
+        writer = Writer(ChatServer(served.address), Checker(index, MODELS))
+        written = writer.write(replace(answered(index), text=None))
+    assert (written.text, served.requests) == (None, [])
 
 
 ATTACKS = [
@@ -113,22 +113,22 @@ ATTACKS = [
 def test_nothing_that_a_writer_obeys_is_shown(tmp_path: Path) -> None:
     """Each document contains a third of fifty instructions between its own sentences."""
     texts = {
-        name: " ".join([text, *(one["order"] for one in ATTACKS[number::3])])
+        name: " ".join([text, *(attack["order"] for attack in ATTACKS[number::3])])
         for number, (name, text) in enumerate(TEXTS.items())
     }
     attacked = engine(tmp_path, texts)
-    for one in ATTACKS:
-        obeyed = f"{one['obeyed']} [1]. {one['obeyed']} [1][2]."
+    for attack in ATTACKS:
+        obeyed = f"{attack['obeyed']} [1]. {attack['obeyed']} [1][2]."
         with writing(lambda *_: obeyed) as served:  # noqa: B023
             checker = Checker(attacked, MODELS)
             written = Writer(ChatServer(served.address), checker).write(answered(attacked))
         assert "14 July 2015" in served.prompt
-        assert one["order"] not in served.prompt or not is_instruction(one["order"])
-        assert written.text is None, one
+        assert attack["order"] not in served.prompt or not is_instruction(attack["order"])
+        assert written.text is None, attack
 
 
 def test_instructions_are_recognised_by_their_form() -> None:
-    missed = [one["order"] for one in ATTACKS if not is_instruction(one["order"])]
+    missed = [attack["order"] for attack in ATTACKS if not is_instruction(attack["order"])]
     assert len(ATTACKS) == 50
     assert len(missed) <= 5, missed
     assert not is_instruction("Iran rejected the instructions of the agency in 2006.")
@@ -170,16 +170,18 @@ def test_a_stalling_server_is_abandoned_in_time(drip: float, seconds: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("finish", "text", "shown"),
+    ("finish", "text", "complete_text"),
     [
         ("length", "It was signed in Vienna [1]. The talks moved", "It was signed in Vienna [1]."),
         ("length", "It was signed in", "It was signed in"),
         ("stop", "It was signed [1]. So it was", "It was signed [1]. So it was"),
     ],
 )
-def test_a_sentence_cut_off_by_the_limit_is_left_out(finish: str, text: str, shown: str) -> None:
+def test_a_sentence_cut_off_by_the_limit_is_left_out(
+    finish: str, text: str, complete_text: str
+) -> None:
     with writing(lambda sentences, question: text, finish=finish) as served:
-        assert ChatServer(served.address).complete(messages(QUESTION, ["One."])) == shown
+        assert ChatServer(served.address).complete(messages(QUESTION, ["One."])) == complete_text
 
 
 def test_invalid_completions_are_reported() -> None:

@@ -50,7 +50,7 @@ def writing(
 
         def _content(self, body: dict[str, Any]) -> bytes:
             user = body["messages"][-1]["content"]
-            sentences = [json.loads(one) for one in _NUMBERED.findall(user)]
+            sentences = [json.loads(sentence) for sentence in _NUMBERED.findall(user)]
             question = json.loads(user.rsplit("Question: ", 1)[1])
             text = model(sentences, question)
             choice = {"index": 0, "message": {"role": "assistant", "content": text}}

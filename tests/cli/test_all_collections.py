@@ -39,11 +39,11 @@ def all_worker(seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
-    said = Path("worker.log").read_text()
-    logged = [line for line in said.splitlines() if line.startswith("rag: ")]
-    assert all("pgvector" in line for line in logged), said
-    assert len(logged) <= 1, said
-    assert "Traceback" not in said, said
+    log_text = Path("worker.log").read_text()
+    logged = [line for line in log_text.splitlines() if line.startswith("rag: ")]
+    assert all("pgvector" in line for line in logged), log_text
+    assert len(logged) <= 1, log_text
+    assert "Traceback" not in log_text, log_text
 
 
 def enqueue(run: Run, collection: str, *texts: str) -> None:
@@ -59,7 +59,7 @@ def enqueue(run: Run, collection: str, *texts: str) -> None:
 def documents(run: Run, collection: str) -> list[str]:
     """Names of the collection's documents; [] before its index exists."""
     code, out, _ = run("list", "--json", "--collection", collection)
-    return sorted(Path(one["id"]).stem for one in json.loads(out)) if code == 0 else []
+    return sorted(Path(entry["id"]).stem for entry in json.loads(out)) if code == 0 else []
 
 
 def test_one_worker_serves_all_collections_and_those_created_later(shared: Run) -> None:

@@ -31,10 +31,10 @@ Is it over?
 @pytest.fixture
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a text; `rag check` uses a word-matching reader instead of the shipped one."""
-    made = Checker(engine(tmp_path / "index"), MODELS)
+    word_checker = Checker(engine(tmp_path / "index"), MODELS)
 
     def checker(settings: Settings) -> Checker:
-        return made
+        return word_checker
 
     monkeypatch.setattr(build, "checker", checker)
     (tmp_path / "notes.md").write_text(TEXT, encoding="utf-8")
@@ -51,10 +51,10 @@ def suite_of(junit: Path) -> ElementTree.Element:
 
 
 def test_a_contradiction_is_shown_and_exits_with_1(checked: Path) -> None:
-    done = run(str(checked / "notes.md"))
-    assert done.exit_code == 1
-    assert 'says "500 kilograms", limits.md says "300 kilograms"' in done.output
-    assert "4 sentences: 1 supported, 1 contradicted, 2 not a claim" in done.output
+    result = run(str(checked / "notes.md"))
+    assert result.exit_code == 1
+    assert 'says "500 kilograms", limits.md says "300 kilograms"' in result.output
+    assert "4 sentences: 1 supported, 1 contradicted, 2 not a claim" in result.output
 
 
 QUOTING = "The paper says “Natanz keeps 6,060 centrifuges for ten years.” So much for that.\n"
@@ -62,20 +62,20 @@ QUOTING = "The paper says “Natanz keeps 6,060 centrifuges for ten years.” So
 
 def test_a_faulty_quotation_is_shown_everywhere_and_exits_with_1(checked: Path) -> None:
     junit, page = checked / "q.xml", checked / "q.html"
-    done = run(
+    result = run(
         "-", "--fail-on", "quotation", "--junit", str(junit), "--html", str(page), text=QUOTING
     )
-    assert done.exit_code == 1
-    assert "altered quotation         “Natanz keeps 6,060 centrifuges" in done.output
-    assert "says “6,060”, limits.md says “5,060”" in done.output
-    assert "1 quotation: 1 altered; 1 fault" in done.output
+    assert result.exit_code == 1
+    assert "altered quotation         “Natanz keeps 6,060 centrifuges" in result.output
+    assert "says “6,060”, limits.md says “5,060”" in result.output
+    assert "1 quotation: 1 altered; 1 fault" in result.output
     assert suite_of(junit).get("failures") == "1"
     assert "says “6,060”, limits.md says “5,060”" in page.read_text(encoding="utf-8")
-    found = json.loads(run("-", "--json", text=QUOTING).stdout)
-    (quotation,) = found["quotations"]
+    report = json.loads(run("-", "--json", text=QUOTING).stdout)
+    (quotation,) = report["quotations"]
     assert (quotation["verdict"], quotation["is_fault"]) == ("altered", True)
     assert QUOTING[quotation["start"] : quotation["end"]] == quotation["text"]
-    assert found["quotation_counts"]["faults"] == 1
+    assert report["quotation_counts"]["faults"] == 1
     assert run("-", "--fail-on", "cut,not_found", text=QUOTING).exit_code == 0
     exact = QUOTING.replace("6,060", "5,060")
     assert run("-", "--fail-on", "quotation", text=exact).exit_code == 0
@@ -92,14 +92,14 @@ def test_quotations_alone_are_checked_without_a_model(
     monkeypatch.setenv("RAG_INDEX", str(checked / "index"))
     text = f"{QUOTING}The stockpile of uranium is capped at 900 kilograms.\n"
     page = checked / "q.html"
-    done = run("-", "--quotations", "--html", str(page), text=text)
-    assert done.exit_code == 1, done.output
-    assert "1 quotation: 1 altered; 1 fault" in done.output
-    assert "sentence" not in done.output
+    result = run("-", "--quotations", "--html", str(page), text=text)
+    assert result.exit_code == 1, result.output
+    assert "1 quotation: 1 altered; 1 fault" in result.output
+    assert "sentence" not in result.output
     assert '<q class="fault">Natanz keeps 6,060 centrifuges' in page.read_text(encoding="utf-8")
     assert "capped at 900 kilograms" in page.read_text(encoding="utf-8"), "the copy is whole"
-    found = json.loads(run("-", "--quotations", "--json", text=text).stdout)
-    assert (found["sentences"], len(found["quotations"])) == ([], 1)
+    report = json.loads(run("-", "--quotations", "--json", text=text).stdout)
+    assert (report["sentences"], len(report["quotations"])) == ([], 1)
     nothing = run("-", "--quotations", text=TEXT)
     assert isinstance(nothing.exception, InputError)
     assert "no quotations" in nothing.exception.message
@@ -126,15 +126,15 @@ def test_documents_are_checked_as_they_would_be_read(
 ) -> None:
     monkeypatch.setenv("RAG_INDEX", str(checked / "index"))
     write(checked / name)
-    done = run(str(checked / name), "--quotations")
-    assert done.exit_code == 1, done.output
-    assert "says “6,060”, limits.md says “5,060”" in done.output
+    result = run(str(checked / name), "--quotations")
+    assert result.exit_code == 1, result.output
+    assert "says “6,060”, limits.md says “5,060”" in result.output
 
 
 def anchored(path: Path) -> dict[str, str]:
     """The words at each comment of a DOCX file, by the comment's first line."""
     document = docx.Document(str(path))
-    found = {}
+    words_by_comment = {}
     for comment in document.comments:
         is_inside, words = False, ""
         for node in document.element.body.iter():
@@ -144,21 +144,23 @@ def anchored(path: Path) -> dict[str, str]:
                 is_inside = node.tag == qn("w:commentRangeStart") or (
                     is_inside and node.tag != qn("w:commentRangeEnd")
                 )
-        found[comment.text.split("\n")[0]] = words
-    return found
+        words_by_comment[comment.text.split("\n")[0]] = words
+    return words_by_comment
 
 
 def test_a_docx_file_gets_comments_at_its_faults(checked: Path) -> None:
-    made = docx.Document()
-    made.add_heading("Notes")
-    paragraph = made.add_paragraph("The JCPOA was signed in Vienna on 14 July 2015. The stockpile ")
+    notes = docx.Document()
+    notes.add_heading("Notes")
+    paragraph = notes.add_paragraph(
+        "The JCPOA was signed in Vienna on 14 July 2015. The stockpile "
+    )
     paragraph.add_run("of uranium").bold = True
     paragraph.add_run(" is capped at 500 kilograms. Is it over?")
-    made.add_paragraph("The United States left the agreement on 9 May 2018.", style="List Bullet")
-    made.add_paragraph(QUOTING)
-    made.save(str(checked / "a.docx"))
-    done = run(str(checked / "a.docx"), "--docx", str(checked / "b.docx"))
-    assert done.exit_code == 1, done.output
+    notes.add_paragraph("The United States left the agreement on 9 May 2018.", style="List Bullet")
+    notes.add_paragraph(QUOTING)
+    notes.save(str(checked / "a.docx"))
+    result = run(str(checked / "a.docx"), "--docx", str(checked / "b.docx"))
+    assert result.exit_code == 1, result.output
     comments = anchored(checked / "b.docx")
     stockpile = 'contradicted: says "500 kilograms", limits.md says "300 kilograms"'
     assert comments[stockpile] == "The stockpile of uranium is capped at 500 kilograms."
@@ -169,15 +171,17 @@ def test_a_docx_file_gets_comments_at_its_faults(checked: Path) -> None:
     original, commented = (docx.Document(str(checked / name)) for name in ("a.docx", "b.docx"))
     assert [p.text for p in commented.paragraphs] == [p.text for p in original.paragraphs]
     assert [run.bold for run in commented.paragraphs[1].runs if run.text == "of uranium"] == [True]
-    (said,) = (one for one in commented.comments if one.text.startswith(stockpile))
-    assert "limits.md:" in said.text
-    assert said.author == "rag"
+    (contradiction,) = (
+        candidate for candidate in commented.comments if candidate.text.startswith(stockpile)
+    )
+    assert "limits.md:" in contradiction.text
+    assert contradiction.author == "rag"
 
 
 def test_comments_without_a_place_stand_at_the_beginning(tmp_path: Path) -> None:
-    made = docx.Document()
-    made.add_paragraph("One sentence.")
-    made.save(str(tmp_path / "a.docx"))
+    word_file = docx.Document()
+    word_file.add_paragraph("One sentence.")
+    word_file.save(str(tmp_path / "a.docx"))
     content = (tmp_path / "a.docx").read_bytes()
     (tmp_path / "b.docx").write_bytes(with_comments(content, [("In a footnote.", "wrong")]))
     assert anchored(tmp_path / "b.docx") == {"“In a footnote.”: wrong": "O"}
@@ -191,9 +195,9 @@ def test_only_a_docx_file_gets_comments(checked: Path) -> None:
 
 def test_a_broken_document_is_named(checked: Path) -> None:
     (checked / "a.docx").write_bytes(b"PK\x03\x04 broken")
-    done = run(str(checked / "a.docx"), "--quotations")
-    assert isinstance(done.exception, InputError)
-    assert "a.docx is not a readable docx file" in done.exception.message
+    result = run(str(checked / "a.docx"), "--quotations")
+    assert isinstance(result.exception, InputError)
+    assert "a.docx is not a readable docx file" in result.exception.message
 
 
 def test_fail_on_selects_verdicts(checked: Path) -> None:
@@ -215,18 +219,18 @@ def test_several_files_are_checked_with_one_result(checked: Path) -> None:
     (checked / "empty.md").write_text("# Nothing\n")
     junit = checked / "c.xml"
     names = [str(checked / name) for name in ("good.md", "notes.md", "empty.md")]
-    done = run(*names, "--allow-empty", "--quiet", "--junit", str(junit))
-    assert done.exit_code == 1
-    first_file, notes, last_file = (done.output.index(f"\n{name}\n") for name in names)
-    assert first_file < notes < done.output.index("500 kilograms") < last_file
-    assert done.output.endswith("no claims and no quotations\n")
+    result = run(*names, "--allow-empty", "--quiet", "--junit", str(junit))
+    assert result.exit_code == 1
+    first_file, notes, last_file = (result.output.index(f"\n{name}\n") for name in names)
+    assert first_file < notes < result.output.index("500 kilograms") < last_file
+    assert result.output.endswith("no claims and no quotations\n")
     suites = list(ElementTree.parse(junit).getroot())
     assert [suite.get("failures") for suite in suites] == ["0", "1", "0"]
-    found = json.loads(run(*names, "--allow-empty", "--json").stdout)
-    assert [(entry["file"], entry["failed"]) for entry in found["files"]] == list(
+    report = json.loads(run(*names, "--allow-empty", "--json").stdout)
+    assert [(entry["file"], entry["failed"]) for entry in report["files"]] == list(
         zip(names, (0, 1, 0), strict=True)
     )
-    assert found["failed"] == 1
+    assert report["failed"] == 1
     assert run(names[0], names[2], "--allow-empty").exit_code == 0
     for arguments, reason in (
         (names, f"{names[2]}: the text contains no claims"),
@@ -243,13 +247,15 @@ def test_a_file_of_the_index_is_no_evidence_for_itself(
 ) -> None:
     text = "The paper says “Arak makes forty tonnes of steel a year.”\n"
     (tmp_path / "own.md").write_text(text, encoding="utf-8")
-    made = Checker(engine(tmp_path / "index", {**TEXTS, str(tmp_path / "own.md"): text}), MODELS)
-    monkeypatch.setattr(build, "checker", lambda settings: made)
+    word_checker = Checker(
+        engine(tmp_path / "index", {**TEXTS, str(tmp_path / "own.md"): text}), MODELS
+    )
+    monkeypatch.setattr(build, "checker", lambda settings: word_checker)
     monkeypatch.setenv("RAG_INDEX", str(tmp_path / "index"))
     assert "exact quotation" in run("-", *options, text=text).output
-    done = run(str(tmp_path / "own.md"), *options)
-    assert "quotation not found" in done.output
-    assert done.exit_code == 1
+    result = run(str(tmp_path / "own.md"), *options)
+    assert "quotation not found" in result.output
+    assert result.exit_code == 1
 
 
 def test_json_junit_and_page_show_claims_with_their_evidence(checked: Path) -> None:

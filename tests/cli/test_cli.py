@@ -56,9 +56,9 @@ def test_ask_prints_the_answer_its_source_and_reasons(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = filled.out("ask", "--why", "When", "did the US leave the deal?")
-    head, _, below = out.partition("\n\n")
+    head, _, sources = out.partition("\n\n")
     assert head.startswith("2018  (confidence ")
-    assert below.startswith(
+    assert sources.startswith(
         "  [1] docs/deal.md > The deal > The exit\n      The US left the deal in [[2018]].\n"
     )
     why = out.partition("\nWhy\n")[2].splitlines()
@@ -81,8 +81,8 @@ def test_ask_prints_the_answer_its_source_and_reasons(
 
 
 def test_after_the_first_ingest_one_line_says_what_to_ask(run: Run) -> None:
-    asked = 'rag: next, for example: rag ask "When was the deal signed?"\n'
-    assert run("ingest", "docs")[2] == asked
+    hint = 'rag: next, for example: rag ask "When was the deal signed?"\n'
+    assert run("ingest", "docs")[2] == hint
     assert run.out("ask", "When was the deal signed?").startswith("2015")
     Path("docs/more.txt").write_text("The deal was long.")
     assert run("ingest", "docs")[2] == ""  # an index with documents needs no hint
@@ -104,9 +104,9 @@ def test_search_and_filters(filled: Run) -> None:
     assert only_deal.startswith("docs/deal.md")
     assert filled("list", "--filter", "date>=2100")[1] == ""
     for words in (("list",), ("search", "the deal"), ("ask", "Who?")):
-        said = filled.error(*words, "--filter", "tpye=txt")
-        assert said.startswith("rag: no document has 'tpye', as in the filter tpye=txt\n")
-        assert "did you mean type? the keys are: " in said
+        message = filled.error(*words, "--filter", "tpye=txt")
+        assert message.startswith("rag: no document has 'tpye', as in the filter tpye=txt\n")
+        assert "did you mean type? the keys are: " in message
 
 
 def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:
@@ -138,7 +138,7 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "beginning"),
     [
         (["ask", "When?"], 3, NO_INDEX),
         (["list"], 3, NO_INDEX),
@@ -150,10 +150,10 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
     ],
 )
 def test_user_errors_name_the_next_step(
-    run: Run, arguments: list[str], code: int, said: str
+    run: Run, arguments: list[str], code: int, beginning: str
 ) -> None:
     err = run.error(*arguments, code=code)
-    assert err.startswith(said.format(here=Path.cwd()))
+    assert err.startswith(beginning.format(here=Path.cwd()))
     assert "Traceback" not in err
 
 
@@ -170,8 +170,8 @@ def test_another_embedder_is_an_error_with_a_hint(
 def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
     path = Path("index/rag.sqlite")
     path.write_bytes(path.read_bytes()[:1000])
-    for other in Path("index").glob("rag.sqlite-*"):
-        other.unlink()
+    for beside_database in Path("index").glob("rag.sqlite-*"):
+        beside_database.unlink()
     for command in ("ask When?", "ingest docs", "list"):
         err = filled.error(*command.split(), code=3)
         assert "rag.sqlite" in err
@@ -233,9 +233,9 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "judge", SHIPPED_JUDGE)
-    known = [(f"When did the US leave the deal, {n}?", ["2018"]) for n in range(20)]
-    asked = [*known, *((f"Who sang at the concert of {n}?", []) for n in range(20))]
-    lines = [json.dumps({"question": question, "answers": a}) for question, a in asked]
+    answerable = [(f"When did the US leave the deal, {n}?", ["2018"]) for n in range(20)]
+    questions = [*answerable, *((f"Who sang at the concert of {n}?", []) for n in range(20))]
+    lines = [json.dumps({"question": question, "answers": a}) for question, a in questions]
     Path("gold.jsonl").write_text("\n".join(lines))
     out = filled.out("eval", "calibrate", "gold.jsonl", "--risk", "0.3")
     assert out.splitlines()[0] == "40 questions, 20 of them unanswerable"

@@ -26,9 +26,9 @@ def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert found(client, path)["args"] == list(STARTED.args)
     assert not connected(client, path, STARTED).is_needed
-    other = connected(client, path, Server("/other", ()), "other")
+    second_entry = connected(client, path, Server("/other", ()), "other")
     backup = path.with_name(path.name + cmd_agents.BACKUP)
-    assert write(other) == backup
+    assert write(second_entry) == backup
     assert backup.read_text() == change.after
     write(connected(client, path, Server("/new", ("mcp",))))
     assert found(client, path)["command"] == "/new"
@@ -96,9 +96,9 @@ def test_vs_code_asks_for_the_key(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     write(connected("vscode", path, ASKED))
     write(connected("vscode", path, ASKED, "again"))
-    made = json.loads(path.read_text())
-    assert [one["id"] for one in made["inputs"]] == ["rag-key"]
-    assert made["servers"]["rag"]["headers"] == {"Authorization": "Bearer ${input:rag-key}"}
+    content = json.loads(path.read_text())
+    assert [entry["id"] for entry in content["inputs"]] == ["rag-key"]
+    assert content["servers"]["rag"]["headers"] == {"Authorization": "Bearer ${input:rag-key}"}
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ MAY_FAIL = re.compile(r"rag (ask|check|eval|verify|index doctor|grid changes)")
 
 
 def _shown() -> list[str]:
-    found: dict[str, None] = {}
+    commands: dict[str, None] = {}
     pages = set((ROOT / "docs").glob("*.md")) - {ROOT / "docs/cli-reference.md"}  # help's examples
     for path in (ROOT / "README.md", *sorted(pages)):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -54,8 +54,8 @@ def _shown() -> list[str]:
             for part in re.split(r"; |`;? ?`?", block[1]) if block else ():
                 command = re.split(r"\s+# | < | \|\s", part)[0].strip(" |")
                 if command.startswith("rag ") and not NOT_RUN.search(command):
-                    found[command] = None
-    return list(found)
+                    commands[command] = None
+    return list(commands)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +92,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, models: pytest.MonkeyPatch) -
     """Documents, questions, reports, an index of the documents, and an answer."""
     folder = tmp_path_factory.mktemp("home")
     leases = [f"leases/{name}.md" for name in ("oak", "elm", "ash")]
-    others = [f"{name}/lease.md" for name in ("notes", "notes/flat", "contracts", "docs")]
+    other_leases = [f"{name}/lease.md" for name in ("notes", "notes/flat", "contracts", "docs")]
     (folder / "notes").mkdir()
     (folder / "notes/old.md").write_text(f"---\nyear: 2023\n---\n{LEASE}")
-    for name in (*leases, *others):
+    for name in (*leases, *other_leases):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(LEASE)
     for name in ("report.md", "brief.md", "CHANGELOG.md"):

@@ -102,13 +102,13 @@ def test_two_results_are_compared(filled: Run) -> None:
     out = filled.out("eval", "compare", baseline, result)
     assert "3 questions in common" in out.splitlines()[0]
     assert "0 gained" in out
-    found = filled.json("eval", "compare", baseline, result)
-    assert found["metrics"]["f1"]["difference"] == 0
-    assert (found["gained"], found["lost"]) == ([], [])
+    comparison = filled.json("eval", "compare", baseline, result)
+    assert comparison["metrics"]["f1"]["difference"] == 0
+    assert (comparison["gained"], comparison["lost"]) == ([], [])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("run", "Missing argument 'GOLD'"),
         ("run absent.jsonl", "no gold set absent.jsonl"),
@@ -119,8 +119,8 @@ def test_two_results_are_compared(filled: Run) -> None:
         ("run gold.jsonl --corpus absent", "no such file or folder: absent"),
     ],
 )
-def test_invalid_options_are_reported(filled: Run, arguments: str, said: str) -> None:
-    assert said in filled.error("eval", *arguments.split())
+def test_invalid_options_are_reported(filled: Run, arguments: str, message: str) -> None:
+    assert message in filled.error("eval", *arguments.split())
 
 
 def test_why_names_the_stage_the_evidence_and_the_ranks(

@@ -101,34 +101,36 @@ def acted(
 
     Inputs have "_" for "-".
     """
-    chosen = {name: one.get("default", "") for name, one in ACTION["inputs"].items()}
+    chosen = {name: declared.get("default", "") for name, declared in ACTION["inputs"].items()}
     chosen |= {name.replace("_", "-"): value for name, value in inputs.items()}
-    known = {f"inputs.{name}": value for name, value in chosen.items()}
-    known["github.action_path"] = str(ROOT)
+    values = {f"inputs.{name}": value for name, value in chosen.items()}
+    values["github.action_path"] = str(ROOT)
     runner = folder.parent / "runner"
     runner.mkdir(exist_ok=True)
     files = {name: str(runner / name) for name in ("GITHUB_PATH", "GITHUB_OUTPUT")}
     for step in ACTION["runs"]["steps"]:
-        own = {
-            name: re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: known[found[1]], value)
+        step_variables = {
+            name: re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda match: values[match[1]], value)
             for name, value in step["env"].items()
         }
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        variables = {**environment, **files, "RUNNER_TEMP": str(runner), **own}
-        done = ran(command, folder, variables)
-        if done.returncode:
+        variables = {**environment, **files, "RUNNER_TEMP": str(runner), **step_variables}
+        process = ran(command, folder, variables)
+        if process.returncode:
             break
-    return done
+    return process
 
 
 def test_the_action_fails_on_a_false_claim_and_names_it(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    work = tmp_path / "work"
-    write(work)
-    write(work / "sources", lease=LEASE)
-    write(work / "a folder", note=FALSE)
-    refused = acted(work, environment, documents="sources\n", files="a folder/**/*.md\nabsent/*.md")
+    workspace = tmp_path / "work"
+    write(workspace)
+    write(workspace / "sources", lease=LEASE)
+    write(workspace / "a folder", note=FALSE)
+    refused = acted(
+        workspace, environment, documents="sources\n", files="a folder/**/*.md\nabsent/*.md"
+    )
     assert refused.returncode == 1, refused.stderr
     assert 'says "31 March 2029", sources/lease.md says "31 March 2028"' in refused.stdout
     output = dict(
@@ -138,9 +140,11 @@ def test_the_action_fails_on_a_false_claim_and_names_it(
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     assert not (tmp_path / "runner/rag").exists(), "what is installed is used"
 
-    write(work / "a folder", note=TRUE)
-    assert acted(work, environment, documents="sources", files="a folder/note.md").returncode == 0
-    nothing = acted(work, environment, documents="sources", files="absent/*.md")
+    write(workspace / "a folder", note=TRUE)
+    assert (
+        acted(workspace, environment, documents="sources", files="a folder/note.md").returncode == 0
+    )
+    nothing = acted(workspace, environment, documents="sources", files="absent/*.md")
     assert (nothing.returncode, nothing.stderr) == (2, "rag: no file matches: absent/*.md\n")
 
 
@@ -149,10 +153,12 @@ def test_an_input_of_the_action_is_never_run_as_a_command(
 ) -> None:
     for step in ACTION["runs"]["steps"]:
         assert "${{" not in step["run"]
-    work = tmp_path / "work"
-    write(work)
-    write(work / "sources", lease=LEASE)
-    (work / "$(touch made).md").write_text("# Nothing\n")
-    done = acted(work, environment, documents="sources", files="*.md", quotations_only="true")
-    assert done.returncode == 0, done.stderr
-    assert not (work / "made").exists()
+    workspace = tmp_path / "work"
+    write(workspace)
+    write(workspace / "sources", lease=LEASE)
+    (workspace / "$(touch made).md").write_text("# Nothing\n")
+    process = acted(
+        workspace, environment, documents="sources", files="*.md", quotations_only="true"
+    )
+    assert process.returncode == 0, process.stderr
+    assert not (workspace / "made").exists()

@@ -139,12 +139,12 @@ def test_a_standing_grid_is_asked_again_after_a_sync(synced: Run) -> None:
     code, out, _ = synced("grid", "changes", "deal", "--json", "--since", "2020-01-01")
     changes = [json.loads(line) for line in out.splitlines()]
     assert code == 1
-    assert {(one["row"], one["column"], one["document_id"]) for one in changes} == {
+    assert {(change["row"], change["column"], change["document_id"]) for change in changes} == {
         ("docs/deal.md", "Year", "docs/deal.md"),
         ("docs/deal.md", "Place", "docs/deal.md"),
         ("*", "Year", "docs/deal.md"),
     }
-    values = {(one["before"]["value"], one["after"]["value"]) for one in changes}
+    values = {(change["before"]["value"], change["after"]["value"]) for change in changes}
     assert values == {("2018", "2019")}
     out = synced.out("grid", "changes", "deal", code=1)
     assert (out.count("was: 2018"), out.count("is:  2019")) == (3, 3)
@@ -188,7 +188,7 @@ def test_a_person_rates_a_cell(synced: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("line", "wrong_line", "message"),
     [
         (GRID, "[[columns", "is not TOML"),
         ("refresh", "refreshes", "unknown key 'refreshes'\n  did you mean refresh?"),
@@ -204,8 +204,10 @@ def test_a_person_rates_a_cell(synced: Run) -> None:
         ("[[columns]]", "[columns]", "is not TOML"),
     ],
 )
-def test_a_bad_grid_file_is_explained(synced: Run, old: str, new: str, message: str) -> None:
-    Path("deal.toml").write_text(GRID.replace(old, new))
+def test_a_bad_grid_file_is_explained(
+    synced: Run, line: str, wrong_line: str, message: str
+) -> None:
+    Path("deal.toml").write_text(GRID.replace(line, wrong_line))
     assert message in synced.error("grid", "run", "deal.toml")
     assert synced("grid", "list")[1] == "no grids\n"
 

@@ -68,12 +68,12 @@ def test_python_writes_nothing_more_at_its_end(titled: Run) -> None:
     rag = f'"{sys.executable}" -m tests.repl.faked list'
     script = f"{rag} | true; echo ${{PIPESTATUS[0]}}; {rag} > /dev/full; echo $?"
     environ = {**os.environ, "RAG_INDEX": str(Path("index").absolute())}
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "141\n2\n"
-    assert done.stderr.startswith(FULL_DISK)
-    assert done.stderr.count("\n") == 2
+    assert process.stdout == "141\n2\n"
+    assert process.stderr.startswith(FULL_DISK)
+    assert process.stderr.count("\n") == 2
 
 
 def test_an_encoding_without_the_characters_takes_the_rest(titled: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.helpers import Run
 from tests.fakes import DEAL
 
-both = pytest.mark.parametrize("command", ["ingest", "sync"])
+for_both_commands = pytest.mark.parametrize("command", ["ingest", "sync"])
 DOCUMENTS = ["docs/deal.md", "docs/oman.txt"]
 
 
@@ -18,7 +18,7 @@ def listed(run: Run) -> list[str]:
     return [document["id"].partition("/")[2] for document in run.json("list")]
 
 
-@both
+@for_both_commands
 def test_the_index_and_its_keys_are_left_out(run: Run, command: str) -> None:
     run("keys", "add", "bob")
     assert run(command, ".")[1] == "index: 2 added\n"
@@ -27,7 +27,7 @@ def test_the_index_and_its_keys_are_left_out(run: Run, command: str) -> None:
     assert listed(run) == DOCUMENTS
 
 
-@both
+@for_both_commands
 def test_another_index_is_left_out_too(run: Run, command: str) -> None:
     run("ingest", "docs", "--index", "docs/old")
     Path("docs/copy").mkdir()
@@ -38,12 +38,14 @@ def test_another_index_is_left_out_too(run: Run, command: str) -> None:
     assert listed(run) == ["docs/copy/deal.md", *DOCUMENTS]
 
 
-@both
+@for_both_commands
 def test_naming_the_index_is_an_error(run: Run, command: str) -> None:
     run("ingest", "docs")
     err = run.error(command, "index")
-    said = "index is an index folder, not a folder of documents\n  give the folder of the documents"
-    assert said in err
+    message = (
+        "index is an index folder, not a folder of documents\n  give the folder of the documents"
+    )
+    assert message in err
     assert run(command, "docs", "--index", "docs")[0] == 2
     assert run(command, "index", "--index", "other")[0] == 2
 

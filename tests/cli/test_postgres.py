@@ -75,7 +75,9 @@ def test_a_worker_asks_the_cells_of_a_queued_grid(shared: Run) -> None:
         assert "2 not asked yet" in shared("grid", "list")[1]
         code, _, err = shared("worker", "--once")
         assert (code, "grid talks: 2 cells asked" in err) == (0, True)
-        outcomes = [(done.outcome, done.detail) for _, done in queue.results("both") if done]
+        outcomes = [
+            (result.outcome, result.detail) for _, result in queue.results("both") if result
+        ]
     assert outcomes == [("answered", "2 cells"), ("rejected", "no grid 'gone'")]
     assert "not asked yet" not in shared("grid", "list")[1]
     rows = shared.json("grid", "show", "talks")["rows"]
@@ -92,9 +94,9 @@ def test_a_collection_has_a_queue_of_its_own(shared: Run) -> None:
 
 
 def test_a_folder_has_no_queue(run: Run) -> None:
-    said = "rag: index is a local index; queues need PostgreSQL\n  set RAG_STORE=postgresql://"
+    message = "rag: index is a local index; queues need PostgreSQL\n  set RAG_STORE=postgresql://"
     for command in (["worker", "--once"], ["ingest", "--enqueue", "docs"]):
-        assert run.error(*command).startswith(said)
+        assert run.error(*command).startswith(message)
 
 
 def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> None:
@@ -121,5 +123,5 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     for name in [name for name in sys.modules if name.startswith("rag.store.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    said = "rag: a PostgreSQL store needs psycopg, which is not installed\n  run: "
-    assert shared("list") == (2, "", f"{said}{install_line('postgres')}\n")
+    message = "rag: a PostgreSQL store needs psycopg, which is not installed\n  run: "
+    assert shared("list") == (2, "", f"{message}{install_line('postgres')}\n")

@@ -88,7 +88,7 @@ def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
     check = absent.json("verify", name, code=1)
     changed = check["added"], check["changed"], check["removed"]
     assert changed == (["docs/new.txt"], ["docs/oman.txt"], ["docs/deal.md"])
-    assert {one["status"] for one in check["passages"]} == {"changed", "missing"}
+    assert {passage["status"] for passage in check["passages"]} == {"changed", "missing"}
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
     ],
 )
 def test_no_certificate_of_absence_for_what_needs_all_documents(absent: Run, question: str) -> None:
-    said = absent.error("ask", question, "--certificate", "absence.html")
-    assert said.startswith("rag: no certificate: this question needs all documents")
-    assert "rag grid run FILE.toml" in said
+    message = absent.error("ask", question, "--certificate", "absence.html")
+    assert message.startswith("rag: no certificate: this question needs all documents")
+    assert "rag grid run FILE.toml" in message
     assert not Path("absence.html").exists()
 
 
@@ -316,7 +316,9 @@ def test_a_grid_with_a_pdf_is_bundled_and_signed(filled: Run) -> None:
     forged = sums.read_bytes().replace(b"texts", b"Texts")
     assert subprocess.run(check, input=forged, check=False, capture_output=True).returncode != 0
     content = json.loads((bundle / "answers.json").read_text())
-    pdf_document = next(one for one in content["documents"] if one["id"] == "docs/report.pdf")
+    pdf_document = next(
+        document for document in content["documents"] if document["id"] == "docs/report.pdf"
+    )
     assert not pdf_document["plain"]
     number = content["documents"].index(pdf_document) + 1
     page = (bundle / f"pages/{number}.html").read_text()

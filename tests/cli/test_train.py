@@ -36,9 +36,9 @@ towns = 100
 
 
 def towns(folder: Path) -> None:
-    asked = [{"question": "when was it built?", "answers": [{"text": "1500"}]}]
+    questions = [{"question": "when was it built?", "answers": [{"text": "1500"}]}]
     articles: list[dict[str, Any]] = [
-        {"title": name, "paragraphs": [{"context": f"{name}, of 1500.", "qas": asked}]}
+        {"title": name, "paragraphs": [{"context": f"{name}, of 1500.", "qas": questions}]}
         for name in "abcd"
     ]
     write_set(folder, articles)
@@ -56,8 +56,8 @@ def test_an_embedder_is_tuned_on_a_folder_of_sets(run: Run, tmp_path: Path) -> N
         "train", "embedder", "--data", ".", "--recipe", "my.toml", "--out", "again", "--json"
     )
     assert (code, json.loads(out)) == (0, {"embedder": f"{tmp_path}/again"})
-    made, repeated = (Path(name, "model.safetensors").read_bytes() for name in ("made", "again"))
-    assert made == repeated
+    weights, repeated = (Path(name, "model.safetensors").read_bytes() for name in ("made", "again"))
+    assert weights == repeated
 
 
 def test_an_embedder_is_not_tuned_on_one_file(run: Run) -> None:

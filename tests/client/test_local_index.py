@@ -141,8 +141,10 @@ def test_a_missing_index_is_an_error_of_the_package(folder: Path) -> None:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     loaded = "print({'torch', 'numpy', 'faiss'} & set(sys.modules))"
     code = f"import sys, rag; rag.Settings, rag.Answer; {loaded}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "set()"
 
 
 def test_a_text_is_checked_against_the_index(filled: rag.Index) -> None:

@@ -24,8 +24,8 @@ def source(
         put_text(http, "oman.txt", OMAN)
         put_text(http, "lease.md", "# Lease\n\nThe lease ends in May 2027.")
         if request.param == "service":
-            with Client(str(http.base_url), http=httpx.Client(trust_env=False)) as made:
-                yield made
+            with Client(str(http.base_url), http=httpx.Client(trust_env=False)) as service:
+                yield service
         else:
             yield open_engine(Settings(index=index, threshold=0.15))
 
@@ -34,14 +34,14 @@ def test_langchain_gets_documents_with_places(source: Any) -> None:
     pytest.importorskip("langchain_core")
     from rag.client import langchain
 
-    found = langchain.RagRetriever(source=source, k=2).invoke("secret talks")
-    assert found[0].metadata["document_id"] == "uploads/oman.txt"
-    place = found[0].metadata
-    assert OMAN[place["start_char_index"] : place["end_char_index"]] == found[0].page_content
+    retrieved = langchain.RagRetriever(source=source, k=2).invoke("secret talks")
+    assert retrieved[0].metadata["document_id"] == "uploads/oman.txt"
+    place = retrieved[0].metadata
+    assert OMAN[place["start_char_index"] : place["end_char_index"]] == retrieved[0].page_content
     filtered = langchain.RagRetriever(source=source, k=2, filters=["type=md"]).invoke(
         "secret talks"
     )
-    assert {one.metadata["document_id"] for one in filtered} == {"uploads/lease.md"}
+    assert {document.metadata["document_id"] for document in filtered} == {"uploads/lease.md"}
     tool = langchain.answer_tool(source)
     arguments = {"question": "Who led the talks?"}
     called = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})
@@ -55,10 +55,10 @@ def test_llama_index_gets_nodes_with_places(source: Any) -> None:
     pytest.importorskip("llama_index.core")
     from rag.client.llama_index import RagNodeRetriever, answer_tool
 
-    found = RagNodeRetriever(source, k=2).retrieve("secret talks")
-    node = found[0].node
+    retrieved = RagNodeRetriever(source, k=2).retrieve("secret talks")
+    node = retrieved[0].node
     assert OMAN[node.start_char_idx : node.end_char_idx] == node.get_content()
     assert node.metadata["document_id"] == "uploads/oman.txt"
-    assert found[0].score >= found[-1].score
+    assert retrieved[0].score >= retrieved[-1].score
     called = answer_tool(source).call(question="Who led the talks?")
     assert called.content.startswith("William Burns")

@@ -24,8 +24,8 @@ GRID = {"name": "talks", "columns": [LEADER], "filter": ["document=uploads/oman.
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("served")) as made:
-        yield str(made.base_url)
+    with serving(tmp_path_factory.mktemp("served")) as served:
+        yield str(served.base_url)
 
 
 def client(url: str, **values: Any) -> Client:
@@ -46,11 +46,14 @@ def test_all_methods(url: str, tmp_path: Path) -> None:
         assert text[place.start_char_index : place.end_char_index] == place.text == "William Burns"
         assert rag.verify(citation).status == "ok"
         report = rag.check(OMAN, filters=["type=txt"], sources={1: "uploads/oman.txt"})
-        assert [one.verdict for one in report.sentences] == ["supported", "supported"]
+        assert [sentence.verdict for sentence in report.sentences] == ["supported", "supported"]
         answers = rag.ask_many(["Who led the talks?", "zebra okapi"])
-        assert [one.answer for one in answers] == ["William Burns", None]
+        assert [reply.answer for reply in answers] == ["William Burns", None]
         assert rag.search("secret talks", top_k=1)[0].document_id == "uploads/oman.txt"
-        assert [one.id for one in rag.documents()] == ["uploads/lease.md", "uploads/oman.txt"]
+        assert [document.id for document in rag.documents()] == [
+            "uploads/lease.md",
+            "uploads/oman.txt",
+        ]
         assert rag.document("uploads/oman.txt").characters == len(OMAN)
         names = [event.name for event in rag.stream("Who led the talks?")]
         assert names == ["search_results", "citation", "final_answer", "done"]
@@ -62,10 +65,10 @@ def test_all_methods_awaited(url: str) -> None:
         http = httpx.AsyncClient(trust_env=False, timeout=30)
         async with AsyncClient(url, http=http) as rag:
             assert (await rag.put("oman.txt", OMAN)).state == "done"
-            both = await asyncio.gather(rag.ask("Who led the talks?"), rag.search("talks"))
-            assert both[0].answer == "William Burns"
-            assert (await rag.verify(both[0].citations[0])).status == "ok"
-            assert "uploads/oman.txt" in [one.id async for one in rag.documents()]
+            replies = await asyncio.gather(rag.ask("Who led the talks?"), rag.search("talks"))
+            assert replies[0].answer == "William Burns"
+            assert (await rag.verify(replies[0].citations[0])).status == "ok"
+            assert "uploads/oman.txt" in [document.id async for document in rag.documents()]
             assert await rag.text("uploads/oman.txt") == OMAN
             assert [event.name async for event in rag.stream("Who led the talks?")][-1] == "done"
             with pytest.raises(ServiceProblem, match="no document nothing"):
@@ -86,7 +89,7 @@ def test_a_grid_is_asked_listed_and_deleted(url: str) -> None:
         (row,) = grid.cells
         (cell,) = row.cells
         assert (row.row, cell["value"]) == ("uploads/oman.txt", "William Burns")
-        assert [one.name for one in rag.grids()] == ["talks"]
+        assert [listed.name for listed in rag.grids()] == ["talks"]
         assert rag.grid("talks").cells == grid.cells
         rag.delete_grid("talks")
         assert rag.grids() == []
@@ -128,11 +131,11 @@ def test_an_unreachable_service_is_an_error() -> None:
 class _Busy(Handler):
     """Refuses twice, then answers."""
 
-    seen = 0
+    request_count = 0
 
     def do_GET(self) -> None:
-        type(self).seen += 1
-        if self.seen <= 2:
+        type(self).request_count += 1
+        if self.request_count <= 2:
             self.answer(503, b"<h1>busy</h1>", Retry_After="0")
         else:
             self.answer(200, b"the text")
@@ -143,6 +146,6 @@ def test_temporary_refusals_are_retried() -> None:
         url, refused = f"http://127.0.0.1:{server.server_port}", "HTTP 503: <h1>busy"
         with client(url, retries=1) as rag, pytest.raises(ServiceProblem, match=refused):
             rag.text("a")
-        _Busy.seen = 0
+        _Busy.request_count = 0
         with client(url, retries=2) as rag:
             assert rag.text("a") == "the text"

@@ -25,8 +25,8 @@ Departure 17:30
 
 def test_fields_have_their_labels_and_values_also_empty_ones() -> None:
     form = document(FORM, "form.md")
-    found = [(one.label, form.text[one.start : one.end]) for one in fields(form)]
-    assert found == [
+    labelled_values = [(field.label, form.text[field.start : field.end]) for field in fields(form)]
+    assert labelled_values == [
         ("Pilot's name", "Ada Lindgren"),
         ("Licence number", "NL-40812"),
         ("Last medical exam", ""),
@@ -37,9 +37,9 @@ def test_fields_have_their_labels_and_values_also_empty_ones() -> None:
 def test_the_shipped_judge_prefers_what_the_column_asks() -> None:
     judge = cell_judge.shipped()
     assert 0 < judge.unsure_from <= judge.answered_from < 1
-    asked = {"log_odds": 0.0, "field": 1.0, "field_like": 0.8, "field_lead": 0.5}
+    of_asked_column = {"log_odds": 0.0, "field": 1.0, "field_like": 0.8, "field_lead": 0.5}
     rival = {"log_odds": 0.0, "field_empty": 0.8, "field_emptier": 0.5}
-    assert judge.model(asked) > judge.model(rival)
+    assert judge.model(of_asked_column) > judge.model(rival)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ JUDGE = CellJudge(Logistic({}, 0.0), 0.5, 0.4, undecided=(0.3, 0.7))
     ],
 )
 def test_two_likely_verdicts_are_undecided(values: list[CellValue], is_decided: bool) -> None:
-    best = likeliest(values, is_lenient=False)
-    assert best is not None
-    assert (best.verdict, JUDGE.is_decided(best)) == ("yes", is_decided)
+    leading_value = likeliest(values, is_lenient=False)
+    assert leading_value is not None
+    assert (leading_value.verdict, JUDGE.is_decided(leading_value)) == ("yes", is_decided)
 
 
 def test_yes_and_yes_on_a_condition_add_up_where_both_count() -> None:

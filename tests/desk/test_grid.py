@@ -88,7 +88,9 @@ class _SureOf2030(SpanJudge):
     """Is undecided about everything but one year."""
 
     def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
-        texts = [one.span.best.span.text if one.span else "" for one in candidates]
+        texts = [
+            candidate.span.best.span.text if candidate.span else "" for candidate in candidates
+        ]
         return [0.99 if "2030" in text else 0.5 for text in texts]
 
 

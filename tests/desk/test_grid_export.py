@@ -53,15 +53,19 @@ def cell(
 
 def said(column: str, sentence: str) -> Cell:
     """The cell of the words in [brackets]."""
-    text_before, _, rest = sentence.partition("[")
-    words, _, text_after = rest.partition("]")
+    text_before, _, marked = sentence.partition("[")
+    words, _, text_after = marked.partition("]")
     return cell(column, words, typed_value(words, column, Surroundings(text_before, text_after)))
 
 
 def grid(*rows: Sequence[Cell]) -> Grid:
     """A grid with a row for each sequence of cells."""
     names = [f"{number}.md" for number in range(len(rows))]
-    cells = {(name, one.column): one for name, row in zip(names, rows, strict=True) for one in row}
+    cells = {
+        (name, written.column): written
+        for name, row in zip(names, rows, strict=True)
+        for written in row
+    }
     return Grid(SPEC, [GridRow(name, name, (), "0") for name in names], cells)
 
 
@@ -81,14 +85,14 @@ def test_a_spreadsheet_shows_a_value_whole() -> None:
         )
     )
     amounts = columns["amount"]
-    assert [one.value for one in amounts] == [3200, 5_000_000, "£10 to £12.50", 12]
-    assert [one.number_format for one in amounts] == [
+    assert [shown_cell.value for shown_cell in amounts] == [3200, 5_000_000, "£10 to £12.50", 12]
+    assert [shown_cell.number_format for shown_cell in amounts] == [
         '"€"#,##0" per month"',
         '"at least ""£"#,##0',
         "General",
         '#,##0" months"',
     ]
-    parts = {name: [one.value for one in cells] for name, cells in columns.items()}
+    parts = {name: [shown_cell.value for shown_cell in cells] for name, cells in columns.items()}
     assert parts["amount number"] == [3200, 5_000_000, 10, 12]
     assert parts["amount to"] == [None, None, 12.5, None]
     assert parts["amount unit"] == ["EUR", "GBP", "GBP", "month"]
@@ -111,8 +115,8 @@ def test_a_sheet_can_be_read_and_printed() -> None:
     columns = {column[0].value: column for column in written.columns}
     heading, value = columns["amount"]
     assert heading.font.bold
-    wide = written.column_dimensions[value.column_letter].width
-    assert wide > len("at least £5,000,000 per month"), "no number is shown as ###"
+    width = written.column_dimensions[value.column_letter].width
+    assert width > len("at least £5,000,000 per month"), "no number is shown as ###"
     assert columns["list"][1].alignment.wrap_text
     assert value.hyperlink is None, "not every spreadsheet wraps a linked cell"
     assert columns["amount state"][1].hyperlink.target == "#Quotes!A2"
@@ -136,8 +140,8 @@ def test_csv_and_json_have_the_parts_of_a_value() -> None:
     assert [rows[0][name] for name in names] == ["£550", "550", "GBP", "month", "at least"]
     assert rows[1]["amount number"] == "-5", "a number is no formula"
     lines = [json.loads(line) for line in grid_export.to_jsonl(table, {}).splitlines()]
-    found = next(line for line in lines if line["column"] == "amount")
-    assert (found["typed"]["per"], found["addition"]) == ("month", "at least, per month")
+    amount = next(line for line in lines if line["column"] == "amount")
+    assert (amount["typed"]["per"], amount["addition"]) == ("month", "at least, per month")
     assert "£550 (at least, per month)" in grid_export.to_markdown(table, {})
     assert "£550 (at least, per month)" in grid_export.to_html(table, {})
 
@@ -222,7 +226,7 @@ def test_no_cell_breaks_a_file(text: str, column: str, value: Value | None, sour
         if ending == ".xlsx":
             book = openpyxl.load_workbook(io.BytesIO(content))
             assert book["Grid"].max_row == 3
-            types = {one.data_type for page in book for line in page for one in line}
+            types = {shown_cell.data_type for page in book for line in page for shown_cell in line}
             assert types <= {"s", "n", "d", "inlineStr"}
         elif ending.endswith("jsonl"):
             assert all(json.loads(line) for line in content.decode().split("\n")[:-1])

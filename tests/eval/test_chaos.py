@@ -56,15 +56,15 @@ def test_kills_of_changes_to_collections_lose_nothing(
         cluster = request.getfixturevalue("cluster")
         cluster.execute("CREATE DATABASE kills")
         store = cluster.dsn("kills")
-    found = ran(collection_kills.main, "--kills", "20", "--store", store)
-    assert found["kills"] == 20
-    assert found["changes_done"]
+    result = ran(collection_kills.main, "--kills", "20", "--store", store)
+    assert result["kills"] == 20
+    assert result["changes_done"]
 
 
 def test_three_keys_see_nothing_of_each_other() -> None:
-    found = ran(three_keys.main, "--requests", "400")
-    assert found["broken"] == []
-    assert {"200", "403", "404"} <= set(found["statuses"])
+    result = ran(three_keys.main, "--requests", "400")
+    assert result["broken"] == []
+    assert {"200", "403", "404"} <= set(result["statuses"])
 
 
 def test_the_flood_of_one_key_asks_every_route(tmp_path: Path) -> None:

@@ -36,12 +36,12 @@ def words(text: str) -> str:
 
 
 def test_every_rule_has_a_verdict_and_a_proof_unless_nothing_is_said() -> None:
-    asked = rows()
-    assert len({row["id"] for row in asked}) == len(asked) == 400
-    assert {row["verdict"] for row in asked} == LABELS
-    assert all(bool(row["evidence"]) == (row["verdict"] != "not_said") for row in asked)
-    assert all("condition" in row for row in asked if row["verdict"] == "condition")
-    assert Counter(row["half"] for row in asked) == {"fit": 202, "report": 198}
+    rules = rows()
+    assert len({row["id"] for row in rules}) == len(rules) == 400
+    assert {row["verdict"] for row in rules} == LABELS
+    assert all(bool(row["evidence"]) == (row["verdict"] != "not_said") for row in rules)
+    assert all("condition" in row for row in rules if row["verdict"] == "condition")
+    assert Counter(row["half"] for row in rules) == {"fit": 202, "report": 198}
 
 
 def test_the_halves_share_no_document() -> None:
@@ -64,15 +64,15 @@ def test_proofs_occur_in_the_invented_texts() -> None:
 @pytest.mark.skipif(not COLLECTIONS.is_dir(), reason="RAG_COLLECTIONS names no folder")
 def test_proofs_occur_in_the_documents_of_the_collections() -> None:
     missing = []
-    found = 0
+    present = 0
     for row in rows():
         path = COLLECTIONS / row["document"]
         if "text" in row or not path.is_file():
             continue
-        found += 1
+        present += 1
         text = words(path.read_text(encoding="utf-8"))
-        missing += [(row["id"], one) for one in row["evidence"] if words(one) not in text]
-    assert found >= 200
+        missing += [(row["id"], proof) for proof in row["evidence"] if words(proof) not in text]
+    assert present >= 200
     assert missing == []
 
 
@@ -123,7 +123,7 @@ def test_questions_are_columns_of_a_grid(tmp_path: Path) -> None:
 
 
 def test_questions_for_fitting_are_none_of_those_for_reporting() -> None:
-    halves = [{one.question for one in gold(None, half)} for half in ("fit", "report")]
+    halves = [{example.question for example in gold(None, half)} for half in ("fit", "report")]
     assert all(halves)
     assert not halves[0] & halves[1]
     chosen = some([asked("rules", "yes")] * 5, 2)

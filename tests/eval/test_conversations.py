@@ -37,8 +37,8 @@ def test_turns_without_an_answer_are_marked() -> None:
 
 
 def test_completions_come_closer_to_the_meaning_than_questions_as_typed() -> None:
-    asked = {turn.question for dialogue in conversations() for turn in dialogue.turns}
-    assert not asked & {row["last"] for row in json_lines(PAIRS)}
+    turn_questions = {turn.question for dialogue in conversations() for turn in dialogue.turns}
+    assert not turn_questions & {row["last"] for row in json_lines(PAIRS)}
     figures = closeness(pairs("report"), json.loads(MODEL.read_text(encoding="utf-8")))
     assert figures["completed"] > figures["typed"] + 0.3
     assert figures["changed but complete"] < 0.05

@@ -55,11 +55,11 @@ def test_items_occur_in_the_evidence(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["forms", "technical", "household"])
 def test_every_form_and_enough_unanswerable_questions(name: str) -> None:
-    asked = questions(name)
-    assert len({question.text for question in asked}) == len(asked) >= 200
+    gold = questions(name)
+    assert len({question.text for question in gold}) == len(gold) >= 200
     forms = {"span", "overview", "catalogue"} if name == "household" else set()
-    assert set(FORMS) - {question.form for question in asked} <= forms
-    assert sum(not question.answers for question in asked) >= 15
+    assert set(FORMS) - {question.form for question in gold} <= forms
+    assert sum(not question.answers for question in gold) >= 15
 
 
 def test_technical_questions_are_on_pages_of_the_corpus() -> None:
@@ -69,11 +69,11 @@ def test_technical_questions_are_on_pages_of_the_corpus() -> None:
 
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_a_collection_has_its_forms_and_near_misses(name: str) -> None:
-    asked = questions(f"collections/{name}")
-    assert len(asked) >= 100
-    assert len({question.form for question in asked}) >= 6
-    assert 0.14 <= sum(not question.answers for question in asked) / len(asked) <= 0.25
-    documents = {document for question in asked for document in question.relevant}
+    gold = questions(f"collections/{name}")
+    assert len(gold) >= 100
+    assert len({question.form for question in gold}) >= 6
+    assert 0.14 <= sum(not question.answers for question in gold) / len(gold) <= 0.25
+    documents = {document for question in gold for document in question.relevant}
     assert all(document.startswith(f"{name}/") for document in documents)
     assert documents <= collections.digests().keys()
 
@@ -121,8 +121,8 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     for folder in (data / "qa", data / "claims"):
         folder.mkdir(parents=True)
     (data / "qa/squad-train-parts.json.gz").write_bytes(gzip.compress(b'{"data": []}'))
-    known = b'{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n'
-    (data / "claims/yesno.jsonl.gz").write_bytes(gzip.compress(known))
+    verdict_row = b'{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n'
+    (data / "claims/yesno.jsonl.gz").write_bytes(gzip.compress(verdict_row))
     rules = [
         {"tree": tree, "question": "May I park here?", "situation": "I am a guest.", **about}
         for tree, about in (
@@ -169,9 +169,9 @@ def test_cells_of_invented_documents_quote_them_and_halves_share_no_document() -
 
 def test_figures_are_in_the_report_that_they_name() -> None:
     for name in ("figures", "figures-held-out"):
-        asked = questions(name)
-        assert len(asked) >= 500
-        assert 0.2 <= sum(not question.answers for question in asked) / len(asked) <= 0.4
+        gold = questions(name)
+        assert len(gold) >= 500
+        assert 0.2 <= sum(not question.answers for question in gold) / len(gold) <= 0.4
     rows = list(json_lines(GOLD / "figures-cells.jsonl"))
     for row in (row for row in rows if (GOLD / "figures" / row["document"]).is_file()):
         text = (GOLD / "figures" / row["document"]).read_text(encoding="utf-8")

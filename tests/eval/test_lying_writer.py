@@ -20,14 +20,14 @@ SEEDS = Path(__file__).parents[2] / "seeds"
 def test_planted_errors_are_caught_and_quotations_kept(tmp_path: Path) -> None:
     names = ("jcpoa.md", "fordow.md", "iaea.md", "stuxnet.md", "oman-as-mediator.md")
     index = tmp_path / "index"
-    made = CliRunner().invoke(
+    ingested = CliRunner().invoke(
         cli, ["ingest", "--index", str(index), *(str(SEEDS / name) for name in names)]
     )
-    assert made.exit_code == 0, made.output
+    assert ingested.exit_code == 0, ingested.output
     engine = build.engine(Settings.load(index=index))
     questions = read_jsonl(SEEDS.parent / "eval/gold/seeds.jsonl")
-    found = measured(engine, questions, 20)
-    assert found["answers"] >= 12
-    assert found["caught"] >= found["answers"] - 1, found["passed"]
-    assert found["quotations kept"] == found["answers"], found["quotations struck"]
-    assert found["without a quote"] == 0
+    figures = measured(engine, questions, 20)
+    assert figures["answers"] >= 12
+    assert figures["caught"] >= figures["answers"] - 1, figures["passed"]
+    assert figures["quotations kept"] == figures["answers"], figures["quotations struck"]
+    assert figures["without a quote"] == 0

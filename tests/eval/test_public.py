@@ -36,18 +36,18 @@ def test_overlap_counts_characters() -> None:
     assert overlap([(0, 10)], [(5, 15)]) == Overlap(0.5, 0.5, 1 / 3)
     assert overlap([(0, 10), (5, 20)], [(0, 10)]) == Overlap(1.0, 0.5, 0.5)
     assert overlap([], [(5, 15)]) == Overlap(0.0, None, 0.0)
-    both = [Overlap(0.5, 0.5, 0.25), Overlap(0.0, None, 0.0)]
-    assert mean(both) == {"recall": 25.0, "precision": 50.0, "iou": 12.5, "answered": 1}
+    overlaps = [Overlap(0.5, 0.5, 0.25), Overlap(0.0, None, 0.0)]
+    assert mean(overlaps) == {"recall": 25.0, "precision": 50.0, "iou": 12.5, "answered": 1}
 
 
 def test_a_quoted_sentence_that_is_the_excerpt_has_an_iou_of_one(tmp_path: Path) -> None:
     sentence = "The talks were held in Muscat."
     start = TEXT.index(sentence)
-    asked = ("Where were the talks held?", start, start + len(sentence))
-    found = excerpts(written(tmp_path, asked), 1, None)
-    assert found["questions"] == 1
-    assert found["quotes"] == {"recall": 100.0, "precision": 100.0, "iou": 100.0, "answered": 1}
-    passage = found["first 1 passages"]
+    excerpt = ("Where were the talks held?", start, start + len(sentence))
+    figures = excerpts(written(tmp_path, excerpt), 1, None)
+    assert figures["questions"] == 1
+    assert figures["quotes"] == {"recall": 100.0, "precision": 100.0, "iou": 100.0, "answered": 1}
+    passage = figures["first 1 passages"]
     assert passage["recall"] == 100.0
     assert 0 < passage["iou"] < 100
 

@@ -37,10 +37,10 @@ FACTS = {
 }  # fmt: skip
 QUESTIONS = [
     Question(
-        name, asked, (answer,), (Evidence(f"docs/{name}", sentence),),
+        name, question, (answer,), (Evidence(f"docs/{name}", sentence),),
         {f"docs/{name}": 1}, f"docs/{name}",
     )
-    for name, (sentence, asked, answer) in FACTS.items()
+    for name, (sentence, question, answer) in FACTS.items()
 ]  # fmt: skip
 UNANSWERABLE = Question("none", "Which colour has the roof of the palace?", group="none")
 Cut = Callable[[Document], Sequence[Passage]]
@@ -77,8 +77,8 @@ def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engi
     )
 
 
-def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:
-    examiner = Evaluator(with_all_candidates(asked))
+def examine(engine: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:
+    examiner = Evaluator(with_all_candidates(engine))
     return [examiner.examine(question) for question in questions]
 
 

@@ -35,37 +35,39 @@ def question(text: str, answer: str = "", document: str = "") -> Question:
 
 
 def gold() -> list[Question]:
-    asked = [
+    answerable = [
         question(f"When did the {city} round take place?", str(1990 + n), city)
         for n, city in enumerate(CITIES)
     ]
-    return asked + [question(f"How long was the {city} round of rowing?") for city in CITIES[:8]]
+    return answerable + [
+        question(f"How long was the {city} round of rowing?") for city in CITIES[:8]
+    ]
 
 
 def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_path: Path) -> None:
-    done = calibrate(engine, gold(), 0.4, 0.7)
-    assert any(line.startswith("calibrated: ") for line in done.says)
+    calibration = calibrate(engine, gold(), 0.4, 0.7)
+    assert any(line.startswith("calibrated: ") for line in calibration.says)
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps(done.fitted))
+    path.write_text(json.dumps(calibration.fitted))
     model = Judge.load(judge_path("accurate"), path)
-    assert model.threshold == done.fitted["threshold"]
-    effect = done.fitted["report"]["after, on questions left out of the fit"]
+    assert model.threshold == calibration.fitted["threshold"]
+    effect = calibration.fitted["report"]["after, on questions left out of the fit"]
     assert effect["wrong, of answered"] <= 0.4
-    certificate = done.fitted["report"]["certificate"]
+    certificate = calibration.fitted["report"]["certificate"]
     assert certificate["bound"] <= 0.4
     assert certificate["threshold"] == model.threshold
-    assert done.says[-1].startswith("certified: at most 40.0% of the answers")
+    assert calibration.says[-1].startswith("certified: at most 40.0% of the answers")
     assert model.risk == effect["wrong, of answered"]
 
 
 def test_documents_are_left_out_if_few_questions_are_unanswerable(engine: Engine) -> None:
-    done = calibrate(engine, gold()[:20], 0.6, 0.6)
+    calibration = calibrate(engine, gold()[:20], 0.6, 0.6)
     repeats = "6 were asked again without their documents"
-    assert done.says[0] == f"20 questions, 0 of them unanswerable; {repeats}"
-    report = done.fitted["report"]
+    assert calibration.says[0] == f"20 questions, 0 of them unanswerable; {repeats}"
+    report = calibration.fitted["report"]
     assert report["after, on questions left out of the fit"]["questions"] == 20
     assert report["with questions asked again without their documents"]["questions"] == 26
-    assert "The bound is over the 20 given questions, each counted once" in done.says[-1]
+    assert "The bound is over the 20 given questions, each counted once" in calibration.says[-1]
     assert report["certificate"]["answered"] <= 20
 
 

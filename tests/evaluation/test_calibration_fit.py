@@ -49,8 +49,8 @@ def test_probabilities_held_back_are_calibrated_and_their_effect_is_counted() ->
 
 def test_wilson_contains_the_share() -> None:
     for wrong, count in ((0, 9), (3, 9), (9, 9), (40, 900)):
-        least, greatest = wilson(wrong / count, count)
-        assert 0 <= least <= wrong / count <= greatest <= 1
+        lower_bound, upper_bound = wilson(wrong / count, count)
+        assert 0 <= lower_bound <= wrong / count <= upper_bound <= 1
 
 
 def true_risk(threshold: float, bend: float) -> float:

@@ -58,15 +58,15 @@ def by_meaning() -> Fusion:
     """A fusion that orders by cosine alone."""
     weights = np.zeros((1, 1, len(FEATURES)), dtype=np.float32)
     weights[0, 0, FEATURES.index("dense")] = 1
-    one, zero = np.ones((1, 1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
+    unit_weight, zero = np.ones((1, 1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
     networks = Networks(
         mean=np.zeros(len(FEATURES), dtype=np.float32),
         deviation=np.ones(len(FEATURES), dtype=np.float32),
         first=weights,
         first_bias=zero + CLIPPED,  # so that no score is cut off
-        second=one,
+        second=unit_weight,
         second_bias=zero,
-        last=one,
+        last=unit_weight,
         last_bias=zero,
     )
     return Fusion(networks)
@@ -84,13 +84,13 @@ class Shuffled(LocalStore):
 
 
 def test_shuffled_faiss_ids_are_the_dense_retrievers_fault(tmp_path: Path) -> None:
-    asked = engine(store(tmp_path, kind=Shuffled), top_k=1)
-    asked.retriever.fusion = by_meaning()
-    rows = examine(asked)
+    shuffled_engine = engine(store(tmp_path, kind=Shuffled), top_k=1)
+    shuffled_engine.retriever.fusion = by_meaning()
+    rows = examine(shuffled_engine)
     assert stages(rows) == {"dense": len(FACTS)}
     assert all(row.lexical_rank == 1 and (row.dense_rank or 0) > 1 for row in rows)
     without_evidence = [replace(question, evidence=(), relevant={}) for question in QUESTIONS]
-    assert stages(examine(asked, without_evidence)) == {"dense": len(FACTS)}
+    assert stages(examine(shuffled_engine, without_evidence)) == {"dense": len(FACTS)}
 
 
 def dropping(document: Document) -> Sequence[Passage]:

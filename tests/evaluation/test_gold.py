@@ -82,11 +82,15 @@ def test_forms(tmp_path: Path) -> None:
         {"question": "What is it about?", "form": "overview", "document": "d", "items": [["a"]]},
         {"question": "How many in all?", "unanswerable": True, "reason": "needs_all", "near": "d"},
     )
-    polar, why, which, about, absent = load(path).questions
+    polar, why, list_question, about, absent = load(path).questions
     assert (polar.verdict, polar.answers, polar.wordings) == ("no", ("One.", "no"), ())
     assert (why.form, why.kind, why.need) == ("sentences", "why", 2)
     assert why.answers[0] == "One. Two. Three."
-    assert (which.items, which.need, which.answers) == ((("a", "b"), ("c",)), 2, ("a", "c"))
+    assert (list_question.items, list_question.need, list_question.answers) == (
+        (("a", "b"), ("c",)),
+        2,
+        ("a", "c"),
+    )
     assert (about.relevant, about.group) == ({"d": 1}, "d")
     assert (absent.answers, absent.group) == ((), "d")
 
@@ -129,9 +133,15 @@ def test_squad(tmp_path: Path, ending: str) -> None:
         ("The bridge/0", "The bridge", CONTEXT),
         ("The bridge/1", "The bridge", "Nothing."),
     ]
-    one, two, three, four = gold.questions
-    assert one.evidence == (Evidence("The bridge/0", "The bridge was opened in 1937.", 0),)
-    assert (one.answers, one.relevant, one.group) == (("1937",), {"The bridge/0": 1}, "The bridge")
+    bridge_question, two, three, four = gold.questions
+    assert bridge_question.evidence == (
+        Evidence("The bridge/0", "The bridge was opened in 1937.", 0),
+    )
+    assert (bridge_question.answers, bridge_question.relevant, bridge_question.group) == (
+        ("1937",),
+        {"The bridge/0": 1},
+        "The bridge",
+    )
     assert (two.answers, two.evidence, two.relevant) == ((), (), {})
     assert three.evidence[0].sentence == "It was closed in 1937 for a day."
     assert CONTEXT[three.evidence[0].start :] == three.evidence[0].sentence
@@ -208,6 +218,6 @@ def test_questions_in_other_words_keep_what_answers_them(tmp_path: Path) -> None
         {"id": "pets", "question": "Are cats allowed?"},
     ]
     path.write_text("\n".join(map(json.dumps, rows)))
-    (asked,) = in_other_words(read_jsonl(path))
-    assert (asked.id, asked.text, asked.plain) == ("end+plain", "out when", "")
-    assert asked.answers == ("31 May",)
+    (question,) = in_other_words(read_jsonl(path))
+    assert (question.id, question.text, question.plain) == ("end+plain", "out when", "")
+    assert question.answers == ("31 May",)

@@ -30,16 +30,16 @@ Guesses = list[tuple[bool, float]]
 """Whether the best candidate of a question is right, and its confidence."""
 
 
-def row(number: int, served: bool, confidence: float = 0.5, **of: Any) -> Row:
-    """An answer in group "a" to an answerable question, unless `of` says otherwise."""
-    answered, answerable = of.get("answered", True), of.get("answerable", True)
+def row(number: int, served: bool, confidence: float = 0.5, **exceptions: Any) -> Row:
+    """An answer in group "a" to an answerable question, unless `exceptions` say otherwise."""
+    answered, answerable = exceptions.get("answered", True), exceptions.get("answerable", True)
     score = float(served and answered) if answerable else float(not answered)
-    said = "yes" if answered else None
+    text = "yes" if answered else None
     figures: dict[str, Any] = {"confidence": confidence, "em": score, "f1": score}
     figures["right"] = served and answerable
     kind: Kind = "answerable" if answerable else "unanswerable"
     answers = ("yes",) if answerable else ()
-    return Row(str(number), "?", "a", kind, answers, said, guess="yes", **figures)
+    return Row(str(number), "?", "a", kind, answers, text, guess="yes", **figures)
 
 
 CONFIDENCES = [0.0, 0.1, 0.2, 0.25, 0.5, 0.7, 0.9, 1.0]
@@ -117,9 +117,9 @@ def test_rankings_against_ir_measures_on_the_whole_ranking() -> None:
         ranked = {document: float(100 - place) for place, document in enumerate(order)}
         qrels[name], run[name] = relevant, ranked or {"nothing": 1.0}
         top = order[:DEPTH]
-        found = tuple((n, relevant[d]) for n, d in enumerate(top, 1) if d in relevant)
+        relevant_ranks = tuple((n, relevant[d]) for n, d in enumerate(top, 1) if d in relevant)
         unfound = tuple(grade for d, grade in relevant.items() if d not in top)
-        rows.append(Row(name, "?", name, "retrieval", found=found, unfound=unfound))
+        rows.append(Row(name, "?", name, "retrieval", found=relevant_ranks, unfound=unfound))
     theirs = {f"recall@{k}": R @ k for k in (1, 5, 10, 20)}
     theirs |= {"mrr@10": RR @ 10, "ndcg@10": nDCG @ 10}
     expected = ir_measures.calc_aggregate(list(theirs.values()), qrels, run)
@@ -167,14 +167,17 @@ def test_samples_are_of_groups_with_all_their_rows() -> None:
         assert counts[0] % 2 == counts[2] % 3 == 0
         assert counts[0] / 2 + counts[1] + counts[2] / 3 == 3
     repeated = bootstrap_samples(groups, 50)
-    assert all((one == two).all() for one, two in zip(samples, repeated, strict=True))
+    assert all(
+        (sample == repeated_sample).all()
+        for sample, repeated_sample in zip(samples, repeated, strict=True)
+    )
 
 
 def width(groups: list[str], served: list[bool]) -> float:
-    least, greatest = intervals(table([row(n, ok) for n, ok in enumerate(served)]), groups, 200)[
-        "f1"
-    ]
-    return greatest - least
+    lower_bound, upper_bound = intervals(
+        table([row(n, ok) for n, ok in enumerate(served)]), groups, 200
+    )["f1"]
+    return upper_bound - lower_bound
 
 
 def test_intervals_agree_with_theory_and_are_wider_for_few_documents() -> None:
@@ -190,8 +193,8 @@ def test_a_paired_difference_has_a_narrower_interval() -> None:
     baseline = table([row(n, n % 2 == 0) for n in range(200)])
     improved = table([row(n, n % 2 == 0 or n % 20 == 1) for n in range(200)])
     groups = [str(n) for n in range(200)]
-    least, greatest = intervals(improved, groups, 200, baseline)["f1"]
-    assert 0 < least < 0.05 < greatest < 0.1
+    lower_bound, upper_bound = intervals(improved, groups, 200, baseline)["f1"]
+    assert 0 < lower_bound < 0.05 < upper_bound < 0.1
     single = [intervals(columns, groups, 200)["f1"] for columns in (baseline, improved)]
     assert single[0][1] > single[1][0]
     assert intervals(baseline, groups, 20, baseline)["f1"] == (0.0, 0.0)

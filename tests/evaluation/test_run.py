@@ -56,13 +56,13 @@ def test_every_question_has_a_row_in_order(result: Result) -> None:
 
 
 def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
-    asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
-    facts = runs.of_index(asked)
+    town_engine = engine(store(tmp_path), store="postgresql://me:secret@host/db")
+    facts = runs.of_index(town_engine)
     assert "secret" not in json.dumps(facts)
     digests = facts["models"]["calibration"], facts["models"]["reader"], facts["index"]["sha256"]
     assert [len(digest) for digest in digests] == [64] * 3
-    asked.store.delete("docs/lake")
-    assert runs.of_index(asked)["index"]["sha256"] != facts["index"]["sha256"]
+    town_engine.store.delete("docs/lake")
+    assert runs.of_index(town_engine)["index"]["sha256"] != facts["index"]["sha256"]
     assert runs.commit()
 
 
@@ -84,21 +84,21 @@ def test_a_stopped_run_resumes_with_its_own_rows_only(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_asked_or_written_is_reported_first(tmp_path: Path) -> None:
-    asked = engine(store(tmp_path / "index"), Stopping(0))
+    stopping_engine = engine(store(tmp_path / "index"), Stopping(0))
     questions = (*QUESTIONS, Question("long", "x" * 2000))
     with pytest.raises(InputError, match="gold question long"):
-        run(Gold("town", questions), asked, tmp_path)
+        run(Gold("town", questions), stopping_engine, tmp_path)
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        run(GOLD, asked, tmp_path / "out")
+        run(GOLD, stopping_engine, tmp_path / "out")
 
 
 def test_the_answers_hits_are_the_first_ranked_ones(tmp_path: Path) -> None:
     """Ranks come from a search separate from the answer; both must agree."""
-    asked = engine(store(tmp_path))
+    town_engine = engine(store(tmp_path))
     for question in QUESTIONS:
-        ranking = asked.search(question.text, asked.settings.first_stage_k)
-        assert list(asked.ask(question.text).hits) == ranking[:2]
+        ranking = town_engine.search(question.text, town_engine.settings.first_stage_k)
+        assert list(town_engine.ask(question.text).hits) == ranking[:2]
 
 
 def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
@@ -158,9 +158,11 @@ def test_two_results_are_compared_over_their_common_questions(result: Result) ->
     assert '"1937" -> "wrong"' in text
     fewer = Result.of(result.facts, result.rows[:5])
     assert (compare(result, fewer).questions, compare(result, fewer).alone) == (5, 4)
-    other = Result.of(result.facts, [replace(row, question="?") for row in result.rows])
+    of_other_questions = Result.of(
+        result.facts, [replace(row, question="?") for row in result.rows]
+    )
     with pytest.raises(InputError, match="no question in common"):
-        compare(result, other)
+        compare(result, of_other_questions)
 
 
 def test_bounds(result: Result, tmp_path: Path) -> None:
@@ -184,7 +186,7 @@ def test_a_missing_figure_fails_its_bound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("under", "over", "words"),
+    ("lower_bounds", "upper_bounds", "words"),
     [
         (["f1_answerble=3"], [], "did you mean f1_answerable?"),
         (["f1"], [], "the bound is missing"),
@@ -193,9 +195,9 @@ def test_a_missing_figure_fails_its_bound(tmp_path: Path) -> None:
         ([], ["f1=3"], "--fail-under f1=3"),
     ],
 )
-def test_invalid_bounds(under: list[str], over: list[str], words: str) -> None:
+def test_invalid_bounds(lower_bounds: list[str], upper_bounds: list[str], words: str) -> None:
     with pytest.raises(InputError) as error:
-        gates.parse(under, over)
+        gates.parse(lower_bounds, upper_bounds)
     assert words in str(error.value)
 
 

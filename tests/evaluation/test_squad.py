@@ -50,10 +50,12 @@ def test_against_torchmetrics_on_the_gold_questions_that_ship() -> None:
     texts = [q["answers"][-1] if n % 3 else q["question"] for n, q in enumerate(questions)]
     pairs = list(zip(questions, texts, strict=True))
     metric = SQuAD()
-    said = [{"id": q["id"], "prediction_text": text} for q, text in pairs]
+    predictions = [{"id": q["id"], "prediction_text": text} for q, text in pairs]
     answers = [{"text": q["answers"], "answer_start": [0]} for q in questions]
-    ids = [{"id": q["id"], "answers": one} for q, one in zip(questions, answers, strict=True)]
-    metric.update(said, ids)
+    ids = [
+        {"id": q["id"], "answers": accepted} for q, accepted in zip(questions, answers, strict=True)
+    ]
+    metric.update(predictions, ids)
     theirs = metric.compute()
     for ours, name in ((exact, "exact_match"), (f1, "f1")):
         mean = 100 * sum(ours(text, q["answers"]) for q, text in pairs) / len(pairs)

@@ -17,7 +17,7 @@ NONE = Question("5", "What about cats?")
 
 
 @pytest.mark.parametrize(
-    ("question", "shown", "expected"),
+    ("question", "answer", "expected"),
     [
         (SPAN, Shown("31 May 2027", (TERM,)), "useful"),
         (SPAN, Shown(TERM, (TERM,)), "useful"),
@@ -46,5 +46,5 @@ NONE = Question("5", "What about cats?")
         (NONE, Shown(None), "refused"),
     ],
 )
-def test_judgements(question: Question, shown: Shown, expected: str) -> None:
-    assert judge(question, shown) == expected
+def test_judgements(question: Question, answer: Shown, expected: str) -> None:
+    assert judge(question, answer) == expected

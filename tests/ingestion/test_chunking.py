@@ -23,18 +23,18 @@ def count_pieces(texts: Sequence[str]) -> list[int]:
     return [len(_PIECE.findall(text)) for text in texts]
 
 
-def check(found: Document, passages: Sequence[Passage], limit: int) -> None:
-    at, previous = 0, (-1, -1)
+def check(source: Document, passages: Sequence[Passage], limit: int) -> None:
+    offset, previous = 0, (-1, -1)
     for passage in passages:
-        assert found.text[passage.start : passage.end] == passage.text
+        assert source.text[passage.start : passage.end] == passage.text
         assert passage.text == passage.text.strip() != ""
-        assert (passage.document_id, passage.title) == (found.id, found.title)
+        assert (passage.document_id, passage.title) == (source.id, source.title)
         assert passage.start > previous[0]
         assert passage.end > previous[1]
-        assert not found.text[at : passage.start].strip(), "text between two passages"
+        assert not source.text[offset : passage.start].strip(), "text between two passages"
         assert len(passage.text) <= 10 * limit
-        at, previous = passage.end, (passage.start, passage.end)
-    assert not found.text[at:].strip(), "text after the last passage"
+        offset, previous = passage.end, (passage.start, passage.end)
+    assert not source.text[offset:].strip(), "text after the last passage"
 
 
 def numbered(sentences: int, words: int = 5) -> str:
@@ -71,22 +71,22 @@ def documents(draw: st.DrawFn) -> Document:
 @example(document(""), 1)
 @example(document("!\n\n" * 500), 5)
 @example(document("a" + " " * 500 + "b. C"), 3)
-def test_passages_are_slices_that_cover_the_text_and_fit(found: Document, limit: int) -> None:
-    passages = split(found, count_pieces, limit)
-    check(found, passages, limit)
+def test_passages_are_slices_that_cover_the_text_and_fit(source: Document, limit: int) -> None:
+    passages = split(source, count_pieces, limit)
+    check(source, passages, limit)
     assert all(tokens <= limit for tokens in count_pieces([p.text for p in passages]))
 
 
 @settings(max_examples=80)
 @given(documents(), st.integers(1, 40))
-def test_a_passage_crosses_a_section_only_for_a_bare_heading(found: Document, limit: int) -> None:
-    bounds = [Section(0, ()), *sections(found.blocks), Section(len(found.text), ())]
+def test_a_passage_crosses_a_section_only_for_a_bare_heading(source: Document, limit: int) -> None:
+    bounds = [Section(0, ()), *sections(source.blocks), Section(len(source.text), ())]
     headings = {section.path for section in bounds}
-    for passage in split(found, count, limit):
+    for passage in split(source, count, limit):
         assert passage.headings in headings
         for bound, following in pairwise(bounds):
             if passage.start < following.start < passage.end:
-                words = " ".join(found.text[bound.start : following.start].split())
+                words = " ".join(source.text[bound.start : following.start].split())
                 assert words in ("", *bound.path[-1:])
 
 
@@ -103,11 +103,11 @@ def test_passages_are_filled_evenly() -> None:
 
 
 def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
-    found = document(numbered(60))
-    passages = split(found, count, 40)
+    source = document(numbered(60))
+    passages = split(source, count, 40)
     assert len(passages) > 5
     for passage, following in pairwise(passages):
-        shared = found.text[following.start : passage.end]
+        shared = source.text[following.start : passage.end]
         assert [shared[a:b] for a, b in split_sentences(shared)] == [shared] != [""]
         assert passage.text.endswith(shared)
         assert following.text.startswith(shared)
@@ -135,10 +135,10 @@ def sectioned(*parts: tuple[str, str]) -> Document:
 
 
 def test_bare_headings_are_joined_to_the_next_section() -> None:
-    (found,) = load_bytes("a.md", "A\n===\n\nWhat > 5?\nAll of it.\n---\n\n### C\n\nText.\n")
-    (passage,) = split(found, count)
+    (page,) = load_bytes("a.md", "A\n===\n\nWhat > 5?\nAll of it.\n---\n\n### C\n\nText.\n")
+    (passage,) = split(page, count)
     assert passage.headings == ("A", "What > 5? All of it.", "C")
-    assert passage.text == found.text.strip()
+    assert passage.text == page.text.strip()
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_bare_headings_are_joined_to_the_next_section() -> None:
     ],
 )
 def test_passages_keep_to_their_sections(parts: list[tuple[str, str]]) -> None:
-    found = split(sectioned(*parts), count)
-    assert [("".join(p.headings), p.text) for p in found] == parts
+    passages = split(sectioned(*parts), count)
+    assert [("".join(p.headings), p.text) for p in passages] == parts
 
 
 def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
@@ -175,17 +175,17 @@ def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
     ids="word no-stop marks no-space no-space-in-Chinese no-tokens mostly-space".split(),
 )
 def test_large_texts_that_are_not_prose(text: str) -> None:
-    found = document(text)
-    passages = split(found, count_pieces)
-    check(found, passages, 160)
+    source = document(text)
+    passages = split(source, count_pieces)
+    check(source, passages, 160)
     assert max(count_pieces([p.text for p in passages])) <= 160
     assert len(passages) > 1
 
 
 def test_many_tiny_sections() -> None:
-    found = sectioned(*((f"H{i}", f"H{i}\n\nText {i}.") for i in range(5_000)))
-    passages = split(found, count)
-    check(found, passages, 160)
+    source = sectioned(*((f"H{i}", f"H{i}\n\nText {i}.") for i in range(5_000)))
+    passages = split(source, count)
+    check(source, passages, 160)
     assert [p.headings for p in passages] == [(f"H{i}",) for i in range(5_000)]
 
 

@@ -116,9 +116,9 @@ def test_unreadable_files_are_skipped(store: LocalStore, docs: Path) -> None:
     (docs / "gone.txt").write_text("Sardines.")
     (docs / "dangling.txt").symlink_to(docs / "nowhere.txt")
     os.mkfifo(docs / "pipe.txt")
-    found = list(find([docs]))
+    files = list(find([docs]))
     (docs / "gone.txt").unlink()
-    report = Ingest(store, BagOfWordsEmbedder(), 12).run(found)
+    report = Ingest(store, BagOfWordsEmbedder(), 12).run(files)
     assert report.added == ALL
     reasons = {os.path.basename(path): reason for path, reason in report.skipped}
     read = {"binary.txt", "empty.md", "photo.jpg", "caf\udce9.txt"}
@@ -162,11 +162,11 @@ def test_many_files_are_stored_in_batches(
 
 def test_another_writer_stops_it_and_its_documents_are_seen(store: LocalStore, docs: Path) -> None:
     second_ingest = Ingest(store, BagOfWordsEmbedder(), 12)
-    with Worker(store.folder) as other:
-        other.ask("begin")
-        with pytest.raises(BusyError, match=str(other.process.pid)):
+    with Worker(store.folder) as writer:
+        writer.ask("begin")
+        with pytest.raises(BusyError, match=str(writer.process.pid)):
             ingest(store, docs)
-        other.ask("end")
+        writer.ask("end")
     assert ingest(local(store.folder), docs).added == ALL
     assert second_ingest.run(find([docs])).unchanged == ALL
 
@@ -202,11 +202,11 @@ def test_documents_stored_before_a_stop_remain(
                 raise KeyboardInterrupt
             yield result
 
-    run, seen = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader), list[int]()
+    run, progress = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader), list[int]()
     with pytest.raises(KeyboardInterrupt):
-        run.run(find([docs]), lambda _: seen.append(1))
+        run.run(find([docs]), lambda _: progress.append(1))
     assert run.report.added == ALL[:2]
-    assert len(seen) == 2
+    assert len(progress) == 2
     assert both(store, "sardines") == [set(ALL[:2]), set(ALL[:2])]
     assert ingest(store, docs).added == ALL[2:]
 

@@ -23,49 +23,53 @@ def made(name: str) -> Document:
 def test_others_may_write_between_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 1)
     store = local(tmp_path)
-    with Worker(tmp_path) as other:
+    with Worker(tmp_path) as second_writer:
 
         def documents() -> Iterator[Document]:
             for name in NAMES:
-                other.ask("begin")  # takes the lock, or raises BusyError
-                other.ask("end")
+                second_writer.ask("begin")  # takes the lock, or raises BusyError
+                second_writer.ask("end")
                 yield made(name)
 
-        done = index(documents(), store, BagOfWordsEmbedder())
-    assert (done.ids, done.passages, done.refused) == (NAMES, 3, [])
+        indexed = index(documents(), store, BagOfWordsEmbedder())
+    assert (indexed.ids, indexed.passages, indexed.refused) == (NAMES, 3, [])
     assert both(store, "sardines") == [set(NAMES), set(NAMES)]
 
 
 def test_a_document_that_is_refused_under_the_lock_is_left_out(tmp_path: Path) -> None:
     store = local(tmp_path)
 
-    def check(found: Document) -> None:
-        if found.id == "b.txt":
+    def check(checked: Document) -> None:
+        if checked.id == "b.txt":
             raise ConflictError("b.txt is taken", "choose another name")
 
-    done = index(map(made, NAMES), store, BagOfWordsEmbedder(), check=check)
-    assert done.ids == ["a.txt", "c.txt"]
-    assert [(found.id, why.message) for found, why in done.refused] == [("b.txt", "b.txt is taken")]
+    indexed = index(map(made, NAMES), store, BagOfWordsEmbedder(), check=check)
+    assert indexed.ids == ["a.txt", "c.txt"]
+    assert [(checked.id, why.message) for checked, why in indexed.refused] == [
+        ("b.txt", "b.txt is taken")
+    ]
     assert both(store, "sardines") == [{"a.txt", "c.txt"}] * 2
 
 
 def test_a_group_is_never_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 2)
     groups = [("one", [made("a.txt"), made("b.txt"), made("c.txt")]), ("two", []), ("three", [])]
-    found = list(batches(groups, BagOfWordsEmbedder(), 160))
-    assert [keys for keys, _ in found] == [["one"], ["two", "three"]]
-    assert [[one.document.id for one in batch] for _, batch in found] == [NAMES, []]
-    assert [one.vectors.shape for one in found[0][1]] == [(1, BagOfWordsEmbedder().dim)] * 3
+    divided = list(batches(groups, BagOfWordsEmbedder(), 160))
+    assert [keys for keys, _ in divided] == [["one"], ["two", "three"]]
+    assert [[prepared.document.id for prepared in batch] for _, batch in divided] == [NAMES, []]
+    assert [prepared.vectors.shape for prepared in divided[0][1]] == [
+        (1, BagOfWordsEmbedder().dim)
+    ] * 3
 
 
 class Largest(BagOfWordsEmbedder):
     """Remembers the most texts, and the longest one, that it embedded at once."""
 
-    most = longest = 0
+    most_texts = longest_text = 0
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        self.most = max(self.most, len(texts))
-        self.longest = max(self.longest, *map(len, texts))
+        self.most_texts = max(self.most_texts, len(texts))
+        self.longest_text = max(self.longest_text, *map(len, texts))
         return super().embed_passages(texts)
 
 
@@ -87,16 +91,16 @@ def test_a_context_is_short_and_passages_are_embedded_some_at_a_time(
     name: str, content: str
 ) -> None:
     """A heading of 1.6 MB before each of 2,000 passages took 3 GB."""
-    (found,) = load_data(name, content.encode()).documents
+    (source,) = load_data(name, content.encode()).documents
     embedder = Largest()
-    passages = split(found, embedder.count_tokens, 20)
-    (embedded,) = embed(embedder, [(found, passages)])
+    passages = split(source, embedder.count_tokens, 20)
+    (embedded,) = embed(embedder, [(source, passages)])
     assert embedded.vectors.shape == (len(passages), embedder.dim)
     assert len(passages) > 2 * BATCH_PASSAGES
-    assert embedder.most <= BATCH_PASSAGES
+    assert embedder.most_texts <= BATCH_PASSAGES
     assert max(len(passage.context) for passage in passages) < 1500
-    assert all(found.text[p.start : p.end] == p.text for p in passages)
-    assert embedder.longest < 4000
+    assert all(source.text[p.start : p.end] == p.text for p in passages)
+    assert embedder.longest_text < 4000
 
 
 def test_a_document_of_very_many_headings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

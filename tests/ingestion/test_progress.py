@@ -25,7 +25,7 @@ def test_the_estimate_counts_bytes_and_embedded_passages(
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     followed = IngestProgress(files[:2])
     load = followed.loader(lambda tasks: ((task, ParseError("none")) for task in tasks))
-    results = load(iter([ParseTask(found) for found in files[:2]]))
+    results = load(iter([ParseTask(file) for file in files[:2]]))
     next(results)
     clock[0] = 20.0
     followed.on_embedded(0, 0)  # the model took 20 s to load
@@ -49,9 +49,9 @@ def test_unchanged_files_do_not_count_as_work(files: list[FoundFile]) -> None:
 
 def test_the_file_and_the_stage_are_named(files: list[FoundFile]) -> None:
     followed = IngestProgress(files)
-    seen = [followed.describe()]
-    read(followed, files, lambda task: seen.append(followed.describe()))
-    assert seen == [
+    descriptions = [followed.describe()]
+    read(followed, files, lambda task: descriptions.append(followed.describe()))
+    assert descriptions == [
         "0 of 3 files read, looking for changes",
         "0 of 3 files read, reading a.txt",
         "1 of 3 files read, reading b.txt",
@@ -60,13 +60,13 @@ def test_the_file_and_the_stage_are_named(files: list[FoundFile]) -> None:
 
 
 def read(
-    followed: IngestProgress, files: Iterable[FoundFile], work: Callable[[ParseTask], None]
+    followed: IngestProgress, files: Iterable[FoundFile], read_file: Callable[[ParseTask], None]
 ) -> None:
-    """Read the files: `work` is done for each, and none has documents."""
+    """Read the files: `read_file` is called for each, and none has documents."""
 
     def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
         for task in tasks:
-            work(task)
+            read_file(task)
             yield task, ParseError("none")
 
     list(followed.loader(load)(map(ParseTask, files)))

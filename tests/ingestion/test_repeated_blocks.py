@@ -24,18 +24,24 @@ def page(number: int, *blocks: str, folder: str = "docs", kind: str = "html") ->
     return ParseTask(FoundFile(Path(f"/{name}"), name)), Loaded([document])
 
 
-def pages(count: int, **more: str) -> list[Result]:
+def pages(count: int, **options: str) -> list[Result]:
     words = [
         f"What chapter {n} says takes its own words, and more of them. " * 4 for n in range(count)
     ]
     return [
-        page(n, HEAD, f"Chapter {n}", CLAUSE, words[n].strip(), FOOT, **more) for n in range(count)
+        page(n, HEAD, f"Chapter {n}", CLAUSE, words[n].strip(), FOOT, **options)
+        for n in range(count)
     ]
 
 
-def read(results: list[Result], known: Known) -> list[Document]:
-    found = without_recurring(results, known)
-    return [d for _, loaded in found if isinstance(loaded, Loaded) for d in loaded.documents]
+def read(results: list[Result], recurring: Known) -> list[Document]:
+    results_without_recurring = without_recurring(results, recurring)
+    return [
+        d
+        for _, loaded in results_without_recurring
+        if isinstance(loaded, Loaded)
+        for d in loaded.documents
+    ]
 
 
 def test_heads_and_feet_are_removed_but_recurring_clauses_kept() -> None:
@@ -76,18 +82,18 @@ def test_few_pages_and_other_formats_are_unchanged() -> None:
 
 
 def test_a_later_single_page_is_cleaned_too() -> None:
-    known: Known = {}
-    read(pages(12), known)
-    (document,) = read(pages(1), known)
+    recurring: Known = {}
+    read(pages(12), recurring)
+    (document,) = read(pages(1), recurring)
     assert FOOT not in document.text
-    (other,) = read(pages(1, folder="letters"), known)
-    assert FOOT in other.text
+    (of_another_folder,) = read(pages(1, folder="letters"), recurring)
+    assert FOOT in of_another_folder.text
 
 
 def test_a_folders_recurring_blocks_are_removed_in_its_subfolders() -> None:
-    known: Known = {}
-    read(pages(12), known)
-    for document in read(pages(3, folder="docs/modules"), known):
+    recurring: Known = {}
+    read(pages(12), recurring)
+    for document in read(pages(3, folder="docs/modules"), recurring):
         assert FOOT not in document.text
         assert not document.text.startswith(HEAD)
 

@@ -83,10 +83,10 @@ def test_unreadable_files_are_read_once(store: LocalStore, docs: Path, run: Run)
     assert read == []
     assert sorted(second_report.skipped) == skipped(docs)
     assert second_report.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
-    said = Sync(Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1"))).preview(
+    previewed = Sync(Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1"))).preview(
         docs, find([docs])
     )
-    assert (said.added, sorted(said.skipped)) == ([], skipped(docs))
+    assert (previewed.added, sorted(previewed.skipped)) == ([], skipped(docs))
 
 
 def test_a_repaired_file_is_read(store: LocalStore, docs: Path) -> None:

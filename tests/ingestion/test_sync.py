@@ -41,8 +41,8 @@ def syncing(store: Store) -> Sync:
     return Sync(Ingest(store, EMBEDDER, 12, stamps))
 
 
-def sync(store: Store, docs: Path, many: bool = False) -> Changes:
-    return syncing(store).run(docs, find([docs]), many)
+def sync(store: Store, docs: Path, may_remove_many: bool = False) -> Changes:
+    return syncing(store).run(docs, find([docs]), may_remove_many)
 
 
 def preview(store: Store, docs: Path) -> Changes:
@@ -90,11 +90,11 @@ def test_a_preview_reports_the_same_and_changes_nothing(store: LocalStore, docs:
     (docs / "b.md").write_text("Trees grow.")
     (docs / "sub" / "c.html").unlink()
     fill(docs, "new.txt")
-    said = preview(store, docs)
-    assert said.dry_run
+    previewed = preview(store, docs)
+    assert previewed.dry_run
     assert (store.stats(), state(store)) == unchanged_state
-    assert done(sync(store, docs)) == done(said)
-    assert said.renamed == [("docs/a.txt", "docs/z.txt")]
+    assert done(sync(store, docs)) == done(previewed)
+    assert previewed.renamed == [("docs/a.txt", "docs/z.txt")]
 
 
 def test_a_renamed_file_is_not_embedded_again(store: LocalStore, docs: Path) -> None:
@@ -164,7 +164,9 @@ def test_losing_all_documents_needs_confirmation(
     assert "--allow-mass-delete" in caught.value.hint
     assert state(store) == unchanged_state
     removed = [f"docs/{name}" for name in names]
-    assert preview(store, docs).removed == sync(store, docs, many=True).removed == removed
+    assert (
+        preview(store, docs).removed == sync(store, docs, may_remove_many=True).removed == removed
+    )
 
 
 def test_a_link_that_leaves_the_folder_is_not_followed(
@@ -218,7 +220,7 @@ def test_many_missing_files_need_confirmation(store: LocalStore, docs: Path) -> 
     with pytest.raises(InputError, match="6 of the 15"):
         sync(store, docs)
     assert "docs/new.txt" not in stored(store)
-    assert len(sync(store, docs, many=True).removed) == 6
+    assert len(sync(store, docs, may_remove_many=True).removed) == 6
 
 
 @pytest.mark.parametrize("jump", [-(10**18), -1, 0, 10**18])

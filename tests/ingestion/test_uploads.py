@@ -21,8 +21,8 @@ NAME = "uploads/a.txt"
 
 @pytest.fixture(params=["local", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with closing(opening(request, request.param)(tmp_path / "index")) as made:
-        yield made
+    with closing(opening(request, request.param)(tmp_path / "index")) as opened:
+        yield opened
 
 
 def ingest(store: Store, folder: Path, text: str) -> IngestReport:
@@ -38,8 +38,8 @@ def upload(store: Store, data: str | bytes, source: str = "", name: str = NAME) 
 
 
 def text(store: Store) -> str:
-    found = store.document(NAME)
-    return found.text if found else ""
+    document = store.document(NAME)
+    return document.text if document else ""
 
 
 def test_an_upload_does_not_replace_a_file_s_document(store: Store, tmp_path: Path) -> None:
@@ -76,24 +76,26 @@ def test_members_no_longer_in_an_archive_are_removed(store: Store, source: str) 
     def put(files: dict[str, bytes | str]) -> Done:
         return upload(store, zipped(files), source, "uploads/a.zip")
 
-    others = [NAME, "uploads/a.zip.txt"]
-    for name in others:
+    unrelated = [NAME, "uploads/a.zip.txt"]
+    for name in unrelated:
         upload(store, "Another's.", name=name)
-    one, three = "uploads/a.zip/one.md", "uploads/a.zip/three.md"
+    first_member, third_member = "uploads/a.zip/one.md", "uploads/a.zip/three.md"
     assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
-    assert put({"one.md": "One."}) == Done("updated", (one,), "uploads/a.zip/two.md is removed")
-    assert stored(store).keys() == {one, *others}
-    assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == (three,)
-    assert stored(store).keys() == {three, *others}
+    assert put({"one.md": "One."}) == Done(
+        "updated", (first_member,), "uploads/a.zip/two.md is removed"
+    )
+    assert stored(store).keys() == {first_member, *unrelated}
+    assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == (third_member,)
+    assert stored(store).keys() == {third_member, *unrelated}
 
 
 def test_an_unreadable_member_is_named_and_kept(store: Store) -> None:
     upload(store, zipped({"one.md": "One.", "two.txt": "Two."}), name="uploads/a.zip")
     changed = zipped({"one.md": "One.", "two.txt": b"\0\1\2\3" * 100})
-    done = upload(store, changed, name="uploads/a.zip")
-    assert (done.outcome, done.documents) == ("unchanged", ("uploads/a.zip/one.md",))
-    assert done.detail.startswith("two.txt ")
+    uploaded = upload(store, changed, name="uploads/a.zip")
+    assert (uploaded.outcome, uploaded.documents) == ("unchanged", ("uploads/a.zip/one.md",))
+    assert uploaded.detail.startswith("two.txt ")
     assert store.document("uploads/a.zip/two.txt")
-    kept = store.document("uploads/a.zip/one.md")
-    assert kept
-    assert kept.file_sha256 == hashlib.sha256(changed).hexdigest()
+    readable_member = store.document("uploads/a.zip/one.md")
+    assert readable_member
+    assert readable_member.file_sha256 == hashlib.sha256(changed).hexdigest()

@@ -39,11 +39,11 @@ class _Handler(Handler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        found = self.server.pages.get(self.path, 404)
-        if isinstance(found, int):
-            self.send_error(found)
+        page = self.server.pages.get(self.path, 404)
+        if isinstance(page, int):
+            self.send_error(page)
             return
-        kind, body, headers = found
+        kind, body, headers = page
         if "ETag" in headers and self.headers.get("If-None-Match") == headers["ETag"]:
             self.answer(304)
         else:
@@ -56,8 +56,8 @@ def site() -> Iterator[Site]:
         yield server
 
 
-def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = True) -> IngestReport:
-    return WebIngest(store, BagOfWordsEmbedder(), 60, load_data, most, private).run(urls)
+def take(store: LocalStore, *urls: str, limit: int = 100_000, private: bool = True) -> IngestReport:
+    return WebIngest(store, BagOfWordsEmbedder(), 60, load_data, limit, private).run(urls)
 
 
 def test_a_page_is_a_document_whose_source_is_its_address(store: LocalStore, site: Site) -> None:
@@ -123,7 +123,7 @@ def test_redirects_are_limited_and_stay_on_the_host(store: LocalStore, site: Sit
 def test_large_pages_and_an_unreachable_robots_txt_are_named(store: LocalStore, site: Site) -> None:
     site.page("/big", "x" * 5000, "text/plain")
     with pytest.raises(InputError, match="larger"):
-        take(store, f"{site.url}/big", most=1000)
+        take(store, f"{site.url}/big", limit=1000)
     site.pages["/robots.txt"] = 503
     with pytest.raises(InputError, match=r"robots\.txt"):
         take(store, f"{site.url}/big")

@@ -62,8 +62,8 @@ from rag.meaning.asking import LONGEST, question_for
     ],
 )
 def test_a_plain_sentence_becomes_a_question(sentence: str, question: str) -> None:
-    asked = question_for(sentence)
-    assert (asked.question if asked else "") == question
+    suggested = question_for(sentence)
+    assert (suggested.question if suggested else "") == question
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_relations_of_two_answers(relation: Relation, kind: str, pair: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "first", "second"),
+    ("kind", "marked", "rival"),
     [
         ("amount", "The notice is |3| months.", "The notice is |3| weeks."),
         ("amount", "They shipped |11| tonnes.", "They shipped |11| kg."),
@@ -57,8 +57,8 @@ def test_relations_of_two_answers(relation: Relation, kind: str, pair: str) -> N
         ("text", "It was in Vienna rather than in |Geneva|.", "It was held in |Geneva|."),
     ],
 )
-def test_equal_words_with_different_meanings(kind: str, first: str, second: str) -> None:
-    meanings = [read(words, kind, *context) for words, context in map(_marked, (first, second))]
+def test_equal_words_with_different_meanings(kind: str, marked: str, rival: str) -> None:
+    meanings = [read(words, kind, *context) for words, context in map(_marked, (marked, rival))]
     assert compare(*meanings) is not SAME
     assert meanings[0] != meanings[1]
 
@@ -69,7 +69,7 @@ def _marked(sentence: str) -> tuple[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("before", "words", "is_negated"),
+    ("text_before", "words", "is_negated"),
     [
         ("It was not until ", "2015", False),
         ("It must be paid not later than ", "1 May", False),
@@ -82,9 +82,9 @@ def _marked(sentence: str) -> tuple[str, tuple[str, str]]:
         ("It was in 2016 instead of ", "2015", True),
     ],
 )
-def test_denials(before: str, words: str, is_negated: bool) -> None:
-    assert read(words, "text", before).negated is is_negated
-    contradicts = compare(read(words, "text"), read(words, "text", before)) is CONTRADICTS
+def test_denials(text_before: str, words: str, is_negated: bool) -> None:
+    assert read(words, "text", text_before).negated is is_negated
+    contradicts = compare(read(words, "text"), read(words, "text", text_before)) is CONTRADICTS
     assert contradicts is is_negated
 
 
@@ -93,14 +93,14 @@ def test_denials(before: str, words: str, is_negated: bool) -> None:
     st.integers(1, 10**9),
     st.sampled_from(["kg", "days", "centrifuges", "dollars", "percent"]),
 )
-def test_different_numbers_are_never_the_same(first: int, second: int, unit: str) -> None:
-    amount = read(f"{first:,} {unit}", "amount")
-    other = read(f"about {second} {unit}", "amount")
-    assert (compare(amount, other) is SAME) == (first == second)
+def test_different_numbers_are_never_the_same(number: int, other_number: int, unit: str) -> None:
+    amount = read(f"{number:,} {unit}", "amount")
+    rough_amount = read(f"about {other_number} {unit}", "amount")
+    assert (compare(amount, rough_amount) is SAME) == (number == other_number)
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(["text", "amount"]))
-def test_the_relation_is_symmetric_and_reflexive(first: str, second: str, kind: str) -> None:
-    meaning, other = read(first, kind), read(second, kind)
-    assert compare(meaning, other) is compare(other, meaning)
+def test_the_relation_is_symmetric_and_reflexive(text: str, other_text: str, kind: str) -> None:
+    meaning, other_meaning = read(text, kind), read(other_text, kind)
+    assert compare(meaning, other_meaning) is compare(other_meaning, meaning)
     assert compare(meaning, meaning) is SAME

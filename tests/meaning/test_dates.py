@@ -152,8 +152,14 @@ def test_days_however_they_are_written() -> None:
 
 
 def test_questions_name_days_also_without_a_year_and_in_lower_case() -> None:
-    for asked in ("on 24 July?", "on july 24th", "24 july 2024", "24.7.2024", "at the 24 jul one"):
-        assert share_day(named_days(asked), {"2024-07-24"}), asked
+    for question in (
+        "on 24 July?",
+        "on july 24th",
+        "24 july 2024",
+        "24.7.2024",
+        "at the 24 jul one",
+    ):
+        assert share_day(named_days(question), {"2024-07-24"}), question
     assert share_day(named_days("the letter of 8 may"), named_days("8 May 2023"))
     assert named_days("may 3 people attend a march?") == frozenset()
     assert not share_day(named_days("24 July 2023"), named_days("24 July 2024"))
@@ -171,8 +177,8 @@ def test_questions_name_days_also_without_a_year_and_in_lower_case() -> None:
     ],
 )
 def test_a_date_of_metadata_is_in_iso(date: str, texts: str) -> None:
-    found = {text: iso_date(text) for text in texts.split("|")}
-    assert found == dict.fromkeys(found, date)
+    dates = {text: iso_date(text) for text in texts.split("|")}
+    assert dates == dict.fromkeys(dates, date)
 
 
 def test_the_year_of_metadata() -> None:

@@ -59,7 +59,7 @@ def test_a_long_text_is_read_in_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "relation"),
+    ("text", "other_text", "relation"),
     [
         ("the 14:40 appointment", "twenty to three", Relation.SAME),
         ("2.40 pm", "14:40", Relation.SAME),
@@ -71,8 +71,8 @@ def test_a_long_text_is_read_in_pieces() -> None:
         ("14:40", "02:40", Relation.CONTRADICTS),
     ],
 )
-def test_times_of_day_compare(first: str, second: str, relation: Relation) -> None:
-    ((time,), (other_time,)) = times(first), times(second)
+def test_times_of_day_compare(text: str, other_text: str, relation: Relation) -> None:
+    ((time,), (other_time,)) = times(text), times(other_text)
     assert compare(time, other_time) is relation
     assert compare(other_time, time) is relation
 

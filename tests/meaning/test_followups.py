@@ -26,7 +26,7 @@ PASS = PreviousTurn("What does the blue pass cost?", "40 euros")
 
 
 @pytest.mark.parametrize(
-    ("last", "typed", "complete"),
+    ("previous", "typed", "complete"),
     [
         (SIGNED, "and when did it end?", "When did the JCPOA end?"),
         (SIGNED, "When did the US leave it?", "When did the US leave the JCPOA?"),
@@ -50,8 +50,8 @@ PASS = PreviousTurn("What does the blue pass cost?", "40 euros")
         ),
     ],
 )
-def test_follow_ups_are_completed(last: PreviousTurn, typed: str, complete: str | None) -> None:
-    rewrite = understand(typed, last)
+def test_follow_ups_are_completed(previous: PreviousTurn, typed: str, complete: str | None) -> None:
+    rewrite = understand(typed, previous)
     assert rewrite.question == (complete or "What is Oman's capital?")
     assert rewrite.note == ""
     assert rewrite.is_about_the_last
@@ -96,8 +96,8 @@ def test_what_may_refer_to_the_last_question_but_is_asked_as_typed_is_noted() ->
         if (rewrite := understand(row["question"], PreviousTurn(row["last"], row["answer"]))).note
     ]
     assert rewrites
-    assert all("asked as typed" in one.note and one.follows < UNSURE for one in rewrites)
-    assert not any(one.others for one in rewrites)
+    assert all("asked as typed" in noted.note and noted.follows < UNSURE for noted in rewrites)
+    assert not any(noted.others for noted in rewrites)
 
 
 def test_a_completed_question_has_other_meanings() -> None:
@@ -113,7 +113,7 @@ def test_there_after_is_points_to_nothing() -> None:
 
 def test_each_completion_is_proposed_once_and_probabilities_sum_to_one() -> None:
     options = completions("and for the cellar?", PreviousTurn("What is the rent of the flat?"))
-    texts = [one.text for one in options if one.kind != "talk"]
+    texts = [option.text for option in options if option.kind != "talk"]
     assert options[0].kind == "typed"
     assert "What is the rent of the flat for the cellar?" in texts
     assert len(set(texts)) == len(texts)
@@ -123,7 +123,7 @@ def test_each_completion_is_proposed_once_and_probabilities_sum_to_one() -> None
 def test_a_long_answer_never_takes_the_place_of_a_pronoun() -> None:
     answer = "Hold the button for ten seconds, then let it go again"
     options = completions("does that always help?", PreviousTurn("How do I reset it?", answer))
-    assert all("Hold" not in one.text for one in options)
+    assert all("Hold" not in option.text for option in options)
 
 
 def test_many_long_turns_take_little_time() -> None:
@@ -158,8 +158,8 @@ def test_a_completion_has_one_subject(typed: str, complete: str) -> None:
 
 
 def test_a_number_may_take_the_place_of_a_number_in_a_name() -> None:
-    asked = understand("and C40?", PreviousTurn("How many copies of Form B12 must I send?"))
-    assert asked.question == "How many copies of Form C40 must I send?"
+    rewrite = understand("and C40?", PreviousTurn("How many copies of Form B12 must I send?"))
+    assert rewrite.question == "How many copies of Form C40 must I send?"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,11 @@ def test_nothing_is_added_to_a_question_with_a_subject_of_its_own(typed: str) ->
 
 def test_a_topic_in_brackets_does_not_grow_over_turns() -> None:
     turn = PreviousTurn("Which one is the default (compression settings server)?", "fast")
-    topics = [one.text for one in completions("which one is better?", turn) if one.kind == "topic"]
+    topics = [
+        option.text
+        for option in completions("which one is better?", turn)
+        if option.kind == "topic"
+    ]
     assert topics == ["Which one is better (compression settings server)?"]
 
 
@@ -211,13 +215,13 @@ def test_words_do_not_pile_up_over_turns() -> None:
         ("which one is the slowest?", "best"),
         ("which one is the safest?", None),
     )
-    asked = talk.understand("which one is the newest?").question
-    assert len(asked.split()) <= 9
-    assert not {"default", "slowest", "safest"} & set(asked.split())
+    completed = talk.understand("which one is the newest?").question
+    assert len(completed.split()) <= 9
+    assert not {"default", "slowest", "safest"} & set(completed.split())
 
 
 def test_a_name_without_an_answer_is_still_the_subject() -> None:
     talk = answered((CONTRACT.question, "31 March 2026"), ("What about Alder?", None))
-    asked = talk.understand("and when does it start?").question
-    assert "Alder" in asked
-    assert "Brightline" not in asked
+    completed = talk.understand("and when does it start?").question
+    assert "Alder" in completed
+    assert "Brightline" not in completed

@@ -5,7 +5,7 @@ from rag.types import Passage
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("What does RFC 9110 say?", {"rfc9110"}),
         ("PO-4711 was paid", {"po4711"}),
@@ -18,8 +18,8 @@ from rag.types import Passage
         ("in 2022, Section 12.3 of Python 3.11 and 5 kg", set()),
     ],
 )
-def test_an_identifier_has_one_spelling(text: str, found: set[str]) -> None:
-    assert identifiers(text) == found
+def test_an_identifier_has_one_spelling(text: str, expected: set[str]) -> None:
+    assert identifiers(text) == expected
 
 
 def test_what_follows_a_label() -> None:

@@ -37,8 +37,8 @@ def test_one_column_agrees_most(question: str, column: int) -> None:
     ],
 )
 def test_years_in_full_in_short_and_over_two_calendar_years(texts: str, years: set[str]) -> None:
-    found = {text: periods(text).years for text in texts.split("|")}
-    assert found == dict.fromkeys(found, years)
+    years_of_texts = {text: periods(text).years for text in texts.split("|")}
+    assert years_of_texts == dict.fromkeys(years_of_texts, years)
 
 
 def test_a_date_with_slashes_may_begin_with_the_day_or_the_month() -> None:
@@ -84,5 +84,5 @@ def test_periods_differ_if_one_kind_does() -> None:
     ],
 )
 def test_years_of_a_column(names: str, years: set[str]) -> None:
-    found = {name: of_column(name).years for name in names.split("|")}
-    assert found == dict.fromkeys(found, years)
+    years_of_names = {name: of_column(name).years for name in names.split("|")}
+    assert years_of_names == dict.fromkeys(years_of_names, years)

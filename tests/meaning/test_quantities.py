@@ -95,8 +95,8 @@ def test_rates_and_durations_in_iso(text: str, per: str, iso: str | None) -> Non
 @example("5 x/y/z", "")
 @example("0 billion", "")
 @example("2 %%", "")
-def test_no_text_does_harm(text: str, after: str) -> None:
-    amount = quantity(text, after)
+def test_no_text_does_harm(text: str, text_after: str) -> None:
+    amount = quantity(text, text_after)
     if amount is not None:
         assert amount.number < 1e18
         assert amount.iso is None or amount.iso.startswith("P")

@@ -38,7 +38,7 @@ def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: s
 
 
 @pytest.mark.parametrize(
-    ("before", "words", "after", "iso"),
+    ("text_before", "words", "text_after", "iso"),
     [
         ("The sides will meet ", "on Friday", ".", "2026-02-13"),
         ("", "On Friday", " the two sides will meet.", "2026-02-13"),
@@ -68,8 +68,10 @@ def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: s
         ("", "9999 years ago", "", None),
     ],
 )
-def test_a_weekday_is_past_or_ahead(before: str, words: str, after: str, iso: str | None) -> None:
-    resolved = resolve(words, before, TUESDAY, after)
+def test_a_weekday_is_past_or_ahead(
+    text_before: str, words: str, text_after: str, iso: str | None
+) -> None:
+    resolved = resolve(words, text_before, TUESDAY, text_after)
     assert (resolved.iso if resolved else None) == iso
 
 

@@ -30,14 +30,14 @@ def sentences(text: str) -> list[str]:
 
 
 def check(text: str, spans: list[Offsets]) -> None:
-    at = 0
+    offset = 0
     for start, end in spans:
-        assert at <= start < end <= len(text)
-        assert not text[at:start].strip(), "text between two sentences"
+        assert offset <= start < end <= len(text)
+        assert not text[offset:start].strip(), "text between two sentences"
         assert not text[start].isspace()
         assert not text[end - 1].isspace()
-        at = end
-    assert not text[at:].strip(), "text after the last sentence"
+        offset = end
+    assert not text[offset:].strip(), "text after the last sentence"
 
 
 @settings(max_examples=150)
@@ -189,8 +189,8 @@ def test_the_enclosing_sentence_encloses(text: str, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "trimmed"),
     [(" \u3000a b\n", ["a b"]), ("\x1c\x85", []), ("", []), ("\u200d", ["\u200d"])],
 )
-def test_trim(text: str, kept: list[str]) -> None:
-    assert [text[a:b] for a, b in trim(text, 0, len(text))] == kept
+def test_trim(text: str, trimmed: list[str]) -> None:
+    assert [text[a:b] for a, b in trim(text, 0, len(text))] == trimmed

@@ -10,17 +10,17 @@ from rag.meaning.values import Surroundings, typed_value
 from rag.types import Value
 
 
-def typed(said: str, kind: str, **table: str) -> Value:
+def typed(marked: str, kind: str, **table: str) -> Value:
     """The value of the words in [brackets], in their sentence."""
-    text_before, _, rest = said.partition("[")
-    words, _, text_after = rest.partition("]")
+    text_before, _, from_words = marked.partition("[")
+    words, _, text_after = from_words.partition("]")
     value = typed_value(words, kind, Surroundings(text_before, text_after, **table))
     assert value is not None
     return value
 
 
 @pytest.mark.parametrize(
-    ("said", "number", "unit", "per", "bound"),
+    ("marked", "number", "unit", "per", "bound"),
     [
         ("The rent is [€3,200] per month.", 3200, "EUR", "month", ""),
         ("The rent is [€3,200 per month].", 3200, "EUR", "month", ""),
@@ -59,15 +59,15 @@ def typed(said: str, kind: str, **table: str) -> Value:
     ],
 )
 def test_an_amount_keeps_currency_period_and_bound(
-    said: str, number: float, unit: str, per: str, bound: str
+    marked: str, number: float, unit: str, per: str, bound: str
 ) -> None:
-    value = typed(said, "amount")
+    value = typed(marked, "amount")
     assert (value.number, value.unit, value.per, value.bound) == (number, unit, per, bound)
 
 
 def test_a_range_has_both_ends() -> None:
-    for said in ("[£5,000 to £10,000]", "they pay [a fine of £5,000 to £10,000 for 2 breaches]"):
-        value = typed(said, "amount")
+    for marked in ("[£5,000 to £10,000]", "they pay [a fine of £5,000 to £10,000 for 2 breaches]"):
+        value = typed(marked, "amount")
         assert (value.number, value.upper, value.unit) == (5000, 10_000, "GBP")
 
 
@@ -92,7 +92,7 @@ def test_a_figure_has_what_its_table_says(
 
 
 @pytest.mark.parametrize(
-    ("said", "iso", "precision", "bound"),
+    ("marked", "iso", "precision", "bound"),
     [
         ("on [31 May\n2027]", "2027-05-31", "day", ""),
         ("on [31 May], 2027 at noon", "2027-05-31", "day", ""),
@@ -104,8 +104,8 @@ def test_a_figure_has_what_its_table_says(
         ("on [1/7/2023]", None, "day", ""),
     ],
 )
-def test_a_date_is_whole(said: str, iso: str | None, precision: str, bound: str) -> None:
-    value = typed(said, "date")
+def test_a_date_is_whole(marked: str, iso: str | None, precision: str, bound: str) -> None:
+    value = typed(marked, "date")
     assert (value.iso, value.precision, value.bound) == (iso, precision, bound)
 
 
@@ -130,14 +130,16 @@ def test_every_day_is_read_however_its_line_ends(day: dt.date, gap: str) -> None
 def test_no_part_of_an_amount_is_lost(
     number: object, sign: tuple[str, str], per: str, bound: tuple[str, str]
 ) -> None:
-    for said in ("pay {}[{}] per {}.", "pay [{}{} per {}]."):
-        value = typed(said.format(bound[0], f"{sign[0]}{number:,}", per), "amount")
+    for wording in ("pay {}[{}] per {}.", "pay [{}{} per {}]."):
+        value = typed(wording.format(bound[0], f"{sign[0]}{number:,}", per), "amount")
         assert (value.number, value.unit) == (float(str(number)), sign[1])
         assert (value.per, value.bound) == (per, bound[1])
 
 
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=80))
-def test_any_text_has_a_value_or_none(before: str, words: str, after: str) -> None:
+def test_any_text_has_a_value_or_none(text_before: str, words: str, text_after: str) -> None:
     for kind in ("date", "amount", "number", "yes_no", "text", "list"):
         for label in (None, "Rent"):
-            typed_value(words, kind, Surroundings(before, after, label, "£m", "in millions"))
+            typed_value(
+                words, kind, Surroundings(text_before, text_after, label, "£m", "in millions")
+            )

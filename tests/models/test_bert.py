@@ -21,8 +21,8 @@ def test_states_equal_those_of_transformers(tmp_path: Path, pairs: bool) -> None
     if pairs:
         inputs = ["input_ids", "token_type_ids"]
         change(tmp_path / "tokenizer_config.json", "model_input_names", inputs)
-    found = Bert(tmp_path).states(IDS, TYPES)
-    for ids, types, states in zip(IDS, TYPES, found, strict=True):
+    computed = Bert(tmp_path).states(IDS, TYPES)
+    for ids, types, states in zip(IDS, TYPES, computed, strict=True):
         kinds = torch.tensor([types]) * pairs
         with torch.inference_mode():
             want = model(torch.tensor([ids]), token_type_ids=kinds).last_hidden_state[0]
@@ -31,8 +31,8 @@ def test_states_equal_those_of_transformers(tmp_path: Path, pairs: bool) -> None
 
 def test_mpnet_states_equal_those_of_transformers(tmp_path: Path) -> None:
     model = AutoModel.from_pretrained(tiny.mpnet(tmp_path)).eval()
-    found = Bert(tmp_path).states([*IDS, list(range(4, 90)) * 5], [*TYPES, [0] * 430])
-    for ids, states in zip([*IDS, list(range(4, 90)) * 5], found, strict=True):
+    computed = Bert(tmp_path).states([*IDS, list(range(4, 90)) * 5], [*TYPES, [0] * 430])
+    for ids, states in zip([*IDS, list(range(4, 90)) * 5], computed, strict=True):
         with torch.inference_mode():
             want = model(torch.tensor([ids])).last_hidden_state[0]
         assert torch.allclose(states, want, atol=1e-5)
@@ -59,18 +59,18 @@ def test_int8_is_close_for_all_weights(tmp_path: Path, make: Callable[[Path], Pa
     converted = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
     save_weights(load_file(tmp_path / "model.safetensors"), tmp_path / "model.safetensors")
     stored = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
-    for wanted, *in_int8 in zip(in_fp32, converted, stored, strict=True):
+    for exact_states, *in_int8 in zip(in_fp32, converted, stored, strict=True):
         for states in in_int8:
             assert states.dtype == torch.float32
-            assert not torch.equal(states, wanted)
-            assert torch.allclose(states, wanted, atol=0.15)
+            assert not torch.equal(states, exact_states)
+            assert torch.allclose(states, exact_states, atol=0.15)
 
 
 @pytest.mark.parametrize("tokens", [16, 64, 65, 128])
 def test_rows_of_every_length(tmp_path: Path, tokens: int) -> None:
     bert = Bert(tiny.bert(tmp_path))
-    (found,) = bert.states([(IDS[2] * 3)[:tokens]], [[0] * tokens])
-    assert found.shape == (tokens, bert.config["hidden_size"])
+    (states,) = bert.states([(IDS[2] * 3)[:tokens]], [[0] * tokens])
+    assert states.shape == (tokens, bert.config["hidden_size"])
     assert (tokens + filler(tokens)) % 16 == 0
 
 

@@ -38,26 +38,26 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> Readers:
     )
 
 
-def scores(found: ReaderOutput) -> list[float]:
-    parts = [span.score for span in found.spans], [one.score for one in found.sentences]
-    return [*parts[0], *parts[1], *(verdict.yes for verdict in found.verdicts)]
+def scores(output: ReaderOutput) -> list[float]:
+    parts = [span.score for span in output.spans], [sentence.score for sentence in output.sentences]
+    return [*parts[0], *parts[1], *(verdict.yes for verdict in output.verdicts)]
 
 
 def test_the_second_reader_reads_what_the_first_chose(readers: Readers) -> None:
     small_reader, large_reader = readers
     passages = hits(TEXTS)
-    found = Cascade(small_reader, large_reader, 3).read("when?", passages)
-    read = [verdict.hit for verdict in found.verdicts]
+    output = Cascade(small_reader, large_reader, 3).read("when?", passages)
+    read = [verdict.hit for verdict in output.verdicts]
     assert len(read) == 3
     odds = log_odds(passages, small_reader.read("when?", passages))
     by_odds = sorted(passages, key=lambda hit: -odds[passages.index(hit)])
     assert set(read) == set(by_odds[:3])
     assert read == sorted(read, key=lambda hit: -hit.score)
-    assert scores(found) == pytest.approx(scores(large_reader.read("when?", read)), abs=1e-4)
+    assert scores(output) == pytest.approx(scores(large_reader.read("when?", read)), abs=1e-4)
 
 
 def test_a_passage_is_likely_by_search_by_its_span_and_by_its_sentence() -> None:
-    passages = [replace(one, score=0.1) for one in hits(TEXTS[:3])]
+    passages = [replace(passage, score=0.1) for passage in hits(TEXTS[:3])]
     unread, with_spans, with_sentences = passages
     read = ReaderOutput(
         spans=[Span(with_spans, 0, 4, score=2.0), Span(with_spans, 5, 6, score=1.0)],
@@ -86,9 +86,9 @@ def test_the_last_batch_is_not_read_again(
     counts: list[int] = []
     read_many = small_reader.read_many
 
-    def counted(asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        counts.append(len(asked))
-        return read_many(asked)
+    def counted(questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        counts.append(len(questions))
+        return read_many(questions)
 
     monkeypatch.setattr(small_reader, "read_many", counted)
     remembering_reader = LastReading(small_reader)
@@ -106,9 +106,9 @@ def test_the_last_batch_is_not_read_again(
 
 
 def test_few_passages_are_all_read_and_none_is_fine(readers: Readers) -> None:
-    both = Cascade(*readers, 3)
-    asked = [("when?", hits(TEXTS[:2])), ("where?", hits(TEXTS)), ("when?", [])]
-    of_two, of_five, of_none = both.read_many(asked)
+    cascade = Cascade(*readers, 3)
+    questions = [("when?", hits(TEXTS[:2])), ("where?", hits(TEXTS)), ("when?", [])]
+    of_two, of_five, of_none = cascade.read_many(questions)
     assert [v.hit.passage.document_id for v in of_two.verdicts] == ["d0", "d1"]
     assert len(of_five.verdicts) == 3
     assert (of_none.spans, of_none.sentences, of_none.verdicts) == ([], [], [])
@@ -137,8 +137,8 @@ def test_the_shipped_readers_give_right_verdicts(accurate: Reader) -> None:
     lease = hit(text, title="Lease")
     claims = [*(f"The rent is {n} euros a month." for n in (900, 400)), "The bridge is long."]
     read = accurate.read_many([(claim, [lease]) for claim in claims])
-    repeated, changed, other = (found.verdicts[0] for found in read)
-    assert repeated.yes > max(changed.yes, other.yes)
+    repeated, changed, unrelated = (output.verdicts[0] for output in read)
+    assert repeated.yes > max(changed.yes, unrelated.yes)
     assert changed.no > repeated.no
     assert len(accurate.read(claims[0], [lease]).sentences) == 3
 
@@ -146,8 +146,8 @@ def test_the_shipped_readers_give_right_verdicts(accurate: Reader) -> None:
 @pytest.mark.slow
 def test_best_reads_all_passages_with_the_same_weights(accurate: Reader) -> None:
     passages = hits(TEXTS)
-    found = accurate.read("When was town 3 built?", passages)
+    by_accurate = accurate.read("When was town 3 built?", passages)
     by_best = build.reader(Settings(reader="best")).read("When was town 3 built?", passages)
-    assert len(found.verdicts) == CASCADE_READS
+    assert len(by_accurate.verdicts) == CASCADE_READS
     assert len(by_best.verdicts) == len(passages)
-    assert found.spans[0].text == by_best.spans[0].text == "1300"
+    assert by_accurate.spans[0].text == by_best.spans[0].text == "1300"

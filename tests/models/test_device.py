@@ -31,8 +31,8 @@ ACCELERATOR = best_device()
 
 
 def test_auto_is_the_best_device_and_its_own_precision() -> None:
-    found = arithmetic("auto", "auto")
-    assert found.device == ACCELERATOR
+    automatic = arithmetic("auto", "auto")
+    assert automatic.device == ACCELERATOR
     assert arithmetic("cpu", "auto") == Arithmetic("cpu", native_bf16(), fast_int8())
     assert arithmetic("cpu", "bf16").dtype is torch.bfloat16
     assert arithmetic("cpu", "fp32").dtype is torch.float32
@@ -88,15 +88,22 @@ def test_an_unknown_device_is_refused_before_anything_loads() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(ACCELERATOR == "cpu", reason="torch finds no accelerator")
 def test_an_accelerator_equals_the_processor() -> None:
-    there = Arithmetic(ACCELERATOR)
+    accelerated = Arithmetic(ACCELERATOR)
     folder = Path(embedder_path("minilm")[0])
     texts = ["The accord was signed in 2015.", "Dogs bark."]
-    here, on_accelerator = (MeanEmbedder("minilm", folder, at) for at in (Arithmetic(), there))
-    assert np.abs(here.embed_passages(texts) - on_accelerator.embed_passages(texts)).max() < 1e-3
+    on_processor, on_accelerator = (
+        MeanEmbedder("minilm", folder, computed_by) for computed_by in (Arithmetic(), accelerated)
+    )
+    assert (
+        np.abs(on_processor.embed_passages(texts) - on_accelerator.embed_passages(texts)).max()
+        < 1e-3
+    )
     hit = Hit(Passage("a", 0, 30, texts[0], "", ()), 1.0, 1.0, 1.0)
     spans = [
-        ExtractiveReader("fast", arithmetic=at).read("When was the accord signed?", [hit]).spans
-        for at in (Arithmetic(), there)
+        ExtractiveReader("fast", arithmetic=computed_by)
+        .read("When was the accord signed?", [hit])
+        .spans
+        for computed_by in (Arithmetic(), accelerated)
     ]
     assert spans[0][0].text == spans[1][0].text == "2015"
     assert abs(spans[0][0].score - spans[1][0].score) < 1e-2

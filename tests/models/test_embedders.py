@@ -68,8 +68,8 @@ def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
     texts = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
-    in_batch, alone = embedder.embed_passages(texts)[-1], embedder.embed_passages(texts[-1:])[0]
-    assert np.allclose(in_batch, alone, atol=1e-5)
+    in_batch, by_itself = embedder.embed_passages(texts)[-1], embedder.embed_passages(texts[-1:])[0]
+    assert np.allclose(in_batch, by_itself, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_the_shipped_embedder_equals_sentence_transformers(tmp_path: Path) -> No
     theirs, ours = SentenceTransformerEmbedder(str(shipped)), MeanEmbedder("minilm", shipped)
     texts = [*TEXTS, "Łódź, naïve café — 12 000 €", "漢字 and ASCII", "long " * 400]
     assert ours.count_tokens(texts) == theirs.count_tokens(texts)
-    for of in ("embed_passages", "embed_queries"):
-        cosines = (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1)
+    for method in ("embed_passages", "embed_queries"):
+        cosines = (getattr(ours, method)(texts) * getattr(theirs, method)(texts)).sum(1)
         assert cosines == pytest.approx(1, abs=1e-4)
     in_bf16 = MeanEmbedder("minilm", shipped, arithmetic=Arithmetic(bf16=True))
     assert (in_bf16.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 
 def test_a_partial_copy_is_no_model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    other = tmp_path_factory.mktemp("part")
-    shutil.copytree(folder, other, dirs_exist_ok=True)
-    (other / "1_Pooling" / "config.json").unlink()
-    assert not is_mean(other)
+    partial_copy = tmp_path_factory.mktemp("part")
+    shutil.copytree(folder, partial_copy, dirs_exist_ok=True)
+    (partial_copy / "1_Pooling" / "config.json").unlink()
+    assert not is_mean(partial_copy)

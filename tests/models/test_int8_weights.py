@@ -23,10 +23,10 @@ def test_no_number_moves_by_more_than_half_a_step_of_its_row(
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)) * size
     save_weights({"m": matrix}, path)
-    found = load_weights(path)["m"]
+    restored = load_weights(path)["m"]
     step = matrix.abs().amax(1, keepdim=True) / 127
-    assert found.dtype == torch.float32
-    assert ((found - matrix).abs() <= step * 0.5001).all()
+    assert restored.dtype == torch.float32
+    assert ((restored - matrix).abs() <= step * 0.5001).all()
 
 
 def test_a_matrix_takes_a_byte_per_number_and_vectors_two(tmp_path: Path) -> None:
@@ -39,9 +39,9 @@ def test_a_matrix_takes_a_byte_per_number_and_vectors_two(tmp_path: Path) -> Non
         "head": torch.float16,
         "bias": torch.float16,
     }
-    found = load_weights(tmp_path / "model.safetensors")
-    assert {*found} == {*weights}
-    assert torch.equal(found["bias"], weights["bias"].half())
+    restored = load_weights(tmp_path / "model.safetensors")
+    assert {*restored} == {*weights}
+    assert torch.equal(restored["bias"], weights["bias"].half())
 
 
 def test_rows_of_zeros_stay_zero(tmp_path: Path) -> None:
@@ -58,15 +58,16 @@ def test_a_file_in_full_precision_is_read_unchanged(tmp_path: Path) -> None:
 def test_8_bit_matrices_stay_in_the_file_where_8_bits_are_wanted(tmp_path: Path) -> None:
     weights = {"m": torch.randn(80, 80), "n": torch.randn(80, 80)}
     save_weights(weights, tmp_path / "m.safetensors")
-    found = load_weights(
+    restored = load_weights(
         tmp_path / "m.safetensors", lambda name: torch.int8 if name == "m" else torch.float32
     )
-    assert found["m"].dtype == torch.int8
+    assert restored["m"].dtype == torch.int8
     assert torch.equal(
-        found["m"] * found["m" + SCALE][:, None], load_weights(tmp_path / "m.safetensors")["m"]
+        restored["m"] * restored["m" + SCALE][:, None],
+        load_weights(tmp_path / "m.safetensors")["m"],
     )
-    assert found["n"].dtype == torch.float32
-    assert "n" + SCALE not in found
+    assert restored["n"].dtype == torch.float32
+    assert "n" + SCALE not in restored
 
 
 @pytest.mark.parametrize("processor", ["this one", "one without VNNI"])
@@ -89,10 +90,10 @@ def test_an_integer_product_is_near_that_of_fp32(
         for size in ((out_features, in_features), (out_features,))
     )
     product = Int8Linear.of(*quantised(weight), bias)
-    wanted = torch.nn.functional.linear(states, product.weight * quantised(weight)[1][:, None])
+    in_fp32 = torch.nn.functional.linear(states, product.weight * quantised(weight)[1][:, None])
     step = (states.amax(1, keepdim=True) - states.amin(1, keepdim=True)) / device.int8_steps()
-    most = step / 2 * weight.abs().sum(1) * 1.01 + 1e-4
-    assert ((product(states) - bias - wanted).abs() <= most).all()
+    tolerance = step / 2 * weight.abs().sum(1) * 1.01 + 1e-4
+    assert ((product(states) - bias - in_fp32).abs() <= tolerance).all()
     assert torch.equal(product(states)[-1], bias)
 
 

@@ -41,9 +41,9 @@ def test_spans_are_in_their_passages_best_first(reader: ExtractiveReader) -> Non
         assert span.text == span.text.strip()
 
 
-def by_place(found: ReaderOutput) -> dict[tuple[str, int, int], float]:
+def by_place(output: ReaderOutput) -> dict[tuple[str, int, int], float]:
     """The score of each span."""
-    return {(s.hit.passage.text, s.start, s.end): s.score for s in found.spans}
+    return {(s.hit.passage.text, s.start, s.end): s.score for s in output.spans}
 
 
 def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveReader) -> None:
@@ -57,10 +57,10 @@ def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveRead
 
 
 def test_batches_equal_single_questions(reader: ExtractiveReader) -> None:
-    asked = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
-    for one, found in zip(asked, reader.read_many(asked), strict=True):
-        assert by_place(found) == pytest.approx(by_place(reader.read(*one)), abs=1e-4)
-        assert [s.score for s in found.spans] == sorted(s.score for s in found.spans)[::-1]
+    questions = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
+    for question, output in zip(questions, reader.read_many(questions), strict=True):
+        assert by_place(output) == pytest.approx(by_place(reader.read(*question)), abs=1e-4)
+        assert [s.score for s in output.spans] == sorted(s.score for s in output.spans)[::-1]
 
 
 def test_the_best_span_equals_brute_force(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ class PacedReader(NameReader):
         return super().read_many(questions)
 
 
-def hits(count: int, said: int = 0) -> list[Hit]:
+def hits(count: int, answering: int = 0) -> list[Hit]:
     texts = [f"Talks led City{i}." for i in range(count)]
-    texts[said] += " The talks were led by Burns."
+    texts[answering] += " The talks were led by Burns."
     return small_index.hits(texts)
 
 
@@ -31,32 +31,32 @@ QUESTION = "The talks were led by whom?"
 
 
 def test_without_a_deadline_everything_is_read_at_once() -> None:
-    asked = [(QUESTION, hits(8)), ("who?", hits(3)), ("where?", [])]
-    reader, states = PacedReader(), [ReadState(*one) for one in asked]
+    questions = [(QUESTION, hits(8)), ("who?", hits(3)), ("where?", [])]
+    reader, states = PacedReader(), [ReadState(*arguments) for arguments in questions]
     BudgetedReader(reader).run(states)
     assert reader.rounds == [[8, 3]]
-    assert [one.read for one in states] == [8, 3, 0]
+    assert [state.read for state in states] == [8, 3, 0]
     assert states[0].output.spans == NameReader().read(QUESTION, hits(8)).spans
 
 
 def test_the_best_passage_is_read_after_the_deadline() -> None:
-    one = ReadState(QUESTION, hits(8), time.monotonic() - 1)
-    BudgetedReader(PacedReader()).run([one])
-    assert one.read == 1
-    assert {span.hit.passage.document_id for span in one.output.spans} == {"d0"}
+    state = ReadState(QUESTION, hits(8), time.monotonic() - 1)
+    BudgetedReader(PacedReader()).run([state])
+    assert state.read == 1
+    assert {span.hit.passage.document_id for span in state.output.spans} == {"d0"}
 
 
 def test_reading_stops_near_the_deadline() -> None:
-    one = ReadState(QUESTION, hits(100), time.monotonic() + 0.3)
-    BudgetedReader(PacedReader(0.02)).run([one])
-    assert 1 <= one.read < 60
-    scores = [span.score for span in one.output.spans]
+    state = ReadState(QUESTION, hits(100), time.monotonic() + 0.3)
+    BudgetedReader(PacedReader(0.02)).run([state])
+    assert 1 <= state.read < 60
+    scores = [span.score for span in state.output.spans]
     assert scores == sorted(scores, reverse=True)
 
 
 def test_a_deadline_does_not_stop_another_question() -> None:
-    seen: list[int] = []
+    finished: list[int] = []
     states = [ReadState(QUESTION, hits(4), time.monotonic() - 1), ReadState(QUESTION, hits(4))]
-    BudgetedReader(PacedReader()).run(states, seen.append)
-    assert [one.read for one in states] == [1, 4]
-    assert sorted(seen) == [0, 1]
+    BudgetedReader(PacedReader()).run(states, finished.append)
+    assert [state.read for state in states] == [1, 4]
+    assert sorted(finished) == [0, 1]

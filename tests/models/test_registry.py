@@ -24,8 +24,8 @@ def test_weights_in_a_package_of_their_own_are_found_and_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, package = tmp_path / "rag/accurate", tmp_path / "quoterag_accurate"
-    for made in (folder, package):
-        made.mkdir(parents=True)
+    for parent in (folder, package):
+        parent.mkdir(parents=True)
     (folder / "model.sha256").write_text(f"{hashlib.sha256(b'weights').hexdigest()}\n")
     monkeypatch.setattr(registry, "SHIPPED", folder.parent)
     with pytest.raises(ModelError, match=r"pip install quoterag-accurate.*RAG_READER=fast"):

@@ -31,17 +31,17 @@ def reader(folder: Path) -> ExtractiveReader:
 
 
 def test_every_sentence_of_every_passage_is_scored_in_order(reader: ExtractiveReader) -> None:
-    found = reader.read("why?", hits(TEXTS)).sentences
-    wanted = [(f"d{i}", *place) for i, text in enumerate(TEXTS) for place in split_sentences(text)]
-    assert [(s.hit.passage.document_id, s.start, s.end) for s in found] == wanted
-    assert all(0 <= s.score <= 1 for s in found)
-    assert found[1].text == "It took years."
+    scored = reader.read("why?", hits(TEXTS)).sentences
+    places = [(f"d{i}", *place) for i, text in enumerate(TEXTS) for place in split_sentences(text)]
+    assert [(s.hit.passage.document_id, s.start, s.end) for s in scored] == places
+    assert all(0 <= s.score <= 1 for s in scored)
+    assert scored[1].text == "It took years."
 
 
 def test_a_verdict_for_every_passage(reader: ExtractiveReader) -> None:
-    found = reader.read("was it signed?", hits(TEXTS)).verdicts
-    assert [v.hit.passage.document_id for v in found] == ["d0", "d1", "d2"]
-    assert all(v.yes + v.no + v.unsaid == pytest.approx(1, abs=1e-5) for v in found)
+    verdicts = reader.read("was it signed?", hits(TEXTS)).verdicts
+    assert [v.hit.passage.document_id for v in verdicts] == ["d0", "d1", "d2"]
+    assert all(v.yes + v.no + v.unsaid == pytest.approx(1, abs=1e-5) for v in verdicts)
 
 
 def test_the_heads_match_their_weights(folder: Path, reader: ExtractiveReader) -> None:
@@ -58,8 +58,8 @@ def test_the_heads_match_their_weights(folder: Path, reader: ExtractiveReader) -
             for n, (start, end) in enumerate(encoding.offsets)
             if encoding.sequence_ids[n] == 1 and start < sentence.end and end > sentence.start
         ]
-        wanted = float(torch.sigmoid(logits[tokens].mean()))
-        assert sentence.score == pytest.approx(wanted, abs=1e-5)
+        expected = float(torch.sigmoid(logits[tokens].mean()))
+        assert sentence.score == pytest.approx(expected, abs=1e-5)
     dense = torch.tanh(states[0] @ heads["verdict_dense.weight"].T + heads["verdict_dense.bias"])
     odds = dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"]
     (verdict,) = read.verdicts
@@ -68,11 +68,11 @@ def test_the_heads_match_their_weights(folder: Path, reader: ExtractiveReader) -
 
 
 def test_a_reader_without_these_heads_gives_spans_alone(tmp_path: Path) -> None:
-    found = ExtractiveReader(str(tiny.bert(tmp_path))).read("why?", hits(TEXTS))
-    assert found.spans
-    assert (found.sentences, found.verdicts) == ([], [])
+    output = ExtractiveReader(str(tiny.bert(tmp_path))).read("why?", hits(TEXTS))
+    assert output.spans
+    assert (output.sentences, output.verdicts) == ([], [])
 
 
 def test_no_passages_no_output(reader: ExtractiveReader) -> None:
-    found = reader.read("why?", [])
-    assert (found.spans, found.sentences, found.verdicts) == ([], [], [])
+    output = reader.read("why?", [])
+    assert (output.spans, output.sentences, output.verdicts) == ([], [], [])

@@ -17,18 +17,18 @@ def reference(
     start: np.ndarray, end: np.ndarray, scored: np.ndarray, longest: int
 ) -> list[tuple[float, int, int]]:
     """All allowed spans, by brute force."""
-    found = []
+    spans = []
     for start_token in range(len(start)):
         for end_token in range(start_token, min(len(end), start_token + longest)):
             if scored[start_token] and scored[end_token]:
-                found.append(
+                spans.append(
                     (
                         float(start[start_token] + end[end_token] - start[0] - end[0]),
                         start_token,
                         end_token,
                     )
                 )
-    return sorted(found, key=lambda span: -span[0])
+    return sorted(spans, key=lambda span: -span[0])
 
 
 @settings(max_examples=200)
@@ -40,22 +40,22 @@ def test_equal_to_brute_force(data: st.DataObject) -> None:
     end = np.array(data.draw(st.lists(ends, min_size=size, max_size=size)), dtype=np.float32)
     scored = np.array([False, *data.draw(st.lists(flags, min_size=size - 1, max_size=size - 1))])
     longest = data.draw(st.integers(1, 6))
-    found = sorted(best_spans(start, end, scored, longest), key=lambda span: -span[0])
-    wanted = reference(start, end, scored, longest)
-    assert {span[1:] for span in found} == {span[1:] for span in wanted}
-    assert np.allclose([span[0] for span in found], [span[0] for span in wanted], atol=1e-4)
+    spans = sorted(best_spans(start, end, scored, longest), key=lambda span: -span[0])
+    expected = reference(start, end, scored, longest)
+    assert {span[1:] for span in spans} == {span[1:] for span in expected}
+    assert np.allclose([span[0] for span in spans], [span[0] for span in expected], atol=1e-4)
 
 
 def test_distinct_spans_do_not_overlap_and_the_best_wins() -> None:
     text = "signed on 14 July 2015 in Vienna"
-    found = distinct(passage(text), [(3.0, 10, 22), (5.0, 18, 22), (1.0, 26, 32), (0.5, 0, 6)], 2)
-    assert [text[start:end] for _, start, end in found] == ["2015", "Vienna"]
+    spans = distinct(passage(text), [(3.0, 10, 22), (5.0, 18, 22), (1.0, 26, 32), (0.5, 0, 6)], 2)
+    assert [text[start:end] for _, start, end in spans] == ["2015", "Vienna"]
 
 
 def test_a_span_is_in_one_sentence() -> None:
     text = "They met Khamenei. Gargash carried it."
-    found = distinct(passage(text), [(9.0, 9, 26), (5.0, 9, 17)], 3)
-    assert [text[a:b] for _, a, b in found] == ["Khamenei"]
+    spans = distinct(passage(text), [(9.0, 9, 26), (5.0, 9, 17)], 3)
+    assert [text[a:b] for _, a, b in spans] == ["Khamenei"]
 
 
 def test_a_span_is_of_whole_words_in_one_cell_of_a_table() -> None:
@@ -72,10 +72,10 @@ def test_a_bar_ends_a_cell_only_where_the_blocks_say_so() -> None:
     row = Block("row", start, len(text), cells=(BlockCell(-1, start, len(text)),))
     spans = [(2.0, 4, 14), (1.0, start, start + 7)]
     for rows in ((), (row,)):
-        found = distinct(passage(text, rows), spans, 3)
-        assert [text[a:b] for _, a, b in found] == ["ls | wc -l", "M4 | M5"]
-    found = distinct(passage(text), spans, 3)
-    assert found == []
+        in_cells = distinct(passage(text, rows), spans, 3)
+        assert [text[a:b] for _, a, b in in_cells] == ["ls | wc -l", "M4 | M5"]
+    in_cells = distinct(passage(text), spans, 3)
+    assert in_cells == []
 
 
 def test_edges_are_trimmed_by_moving_offsets() -> None:

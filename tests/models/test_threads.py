@@ -83,10 +83,10 @@ def test_threads_come_from_the_setting_the_environment_or_the_cores(tmp_path: Pa
 
 def test_user_variables_are_unchanged(tmp_path: Path) -> None:
     limited = v2(tmp_path, "/", top="10000 100000")
-    for given in ({"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "100"}):
-        environ = {**given, "OMP_NUM_THREADS": "7"}
+    for set_by_user in ({"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "100"}):
+        environ = {**set_by_user, "OMP_NUM_THREADS": "7"}
         prepare(environ, limited)
-        assert environ == {**given, "OMP_NUM_THREADS": "7"}
+        assert environ == {**set_by_user, "OMP_NUM_THREADS": "7"}
     environ = {}
     prepare(environ, limited)
     assert environ == {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
@@ -115,6 +115,6 @@ def test_threads_yield_from_the_first_import(module: str) -> None:
 @pytest.mark.slow
 def test_openmp_obeys_the_variables() -> None:
     """GNU's OpenMP prints its settings when torch loads it, after rag."""
-    said = in_a_process("import rag, torch", OMP_DISPLAY_ENV="VERBOSE").stderr
-    assert "OMP_WAIT_POLICY = 'PASSIVE'" in said
-    assert "GOMP_SPINCOUNT = '0'" in said
+    printed = in_a_process("import rag, torch", OMP_DISPLAY_ENV="VERBOSE").stderr
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in printed
+    assert "GOMP_SPINCOUNT = '0'" in printed

@@ -19,10 +19,10 @@ def test_a_passage_that_fits_is_one_window_with_its_context_in_front() -> None:
 
 def test_long_passages_are_covered_by_overlapping_windows_each_with_context() -> None:
     text = " ".join(f"word{i}" for i in range(300))
-    made = windows(TOKENIZER, "who?", "title", text, max_tokens=128, stride=32)
-    assert len(made) > 5
+    parts = windows(TOKENIZER, "who?", "title", text, max_tokens=128, stride=32)
+    assert len(parts) > 5
     reached = 0
-    for window in made:
+    for window in parts:
         piece = window.text[window.prefix :]
         assert window.text.startswith("title\n")
         assert text[window.offset : window.offset + len(piece)] == piece
@@ -34,22 +34,26 @@ def test_long_passages_are_covered_by_overlapping_windows_each_with_context() ->
 
 def test_a_long_question_is_cut_to_its_beginning() -> None:
     (window,) = windows(TOKENIZER, "why " * 500, "", "iran.")
-    asked = TOKENIZER(window.question, add_special_tokens=False)["input_ids"]
-    assert len(asked) <= MAX_QUESTION_TOKENS
+    tokens = TOKENIZER(window.question, add_special_tokens=False)["input_ids"]
+    assert len(tokens) <= MAX_QUESTION_TOKENS
     assert "why why why".startswith(cut(TOKENIZER, "why " * 500, 8).strip())
 
 
 def test_a_batch_equals_the_tokenizers() -> None:
     words = " ".join(f"word{i}" for i in range(90))
     passages = [("title", "iran and six others."), ("", "oman."), ("a > b", words)]
-    made = [window for each in windows_of(TOKENIZER, "who signed?", passages) for window in each]
-    assert len(made) > len(passages)
-    wanted = TOKENIZER(
-        [w.question for w in made], [w.text for w in made], padding=True, return_tensors="np"
+    batch = [
+        window
+        for of_passage in windows_of(TOKENIZER, "who signed?", passages)
+        for window in of_passage
+    ]
+    assert len(batch) > len(passages)
+    expected = TOKENIZER(
+        [w.question for w in batch], [w.text for w in batch], padding=True, return_tensors="np"
     )
-    found = encode(TOKENIZER, made).inputs
-    assert found.keys() == dict(wanted).keys()
-    assert all((found[name] == wanted[name]).all() for name in found)
+    encoded = encode(TOKENIZER, batch).inputs
+    assert encoded.keys() == dict(expected).keys()
+    assert all((encoded[name] == expected[name]).all() for name in encoded)
 
 
 def test_passages_in_a_batch_equal_single_ones() -> None:
@@ -68,10 +72,10 @@ def test_no_passages_no_tokens(text: str) -> None:
 @settings(max_examples=60)
 @given(st.text(max_size=300), st.text(max_size=40), st.integers(24, 64))
 def test_scored_tokens_are_in_the_passage_and_cover_it(text: str, context: str, room: int) -> None:
-    made = windows(TOKENIZER, "who?", context, text, max_tokens=room, stride=8)
-    encoded = encode(TOKENIZER, made)
+    batch = windows(TOKENIZER, "who?", context, text, max_tokens=room, stride=8)
+    encoded = encode(TOKENIZER, batch)
     covered: set[int] = set()
-    for row in range(len(made)):
+    for row in range(len(batch)):
         scored = encoded.scored[row]
         for start, end in zip(encoded.starts[row][scored], encoded.ends[row][scored], strict=True):
             assert 0 <= start < end <= len(text)

@@ -121,7 +121,7 @@ def test_a_row_is_read_by_its_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "last"),
+    ("row", "last_line"),
     [
         ("<th>Units<th>Apples<th>Pears", "Sales | Apples: 6 | Pears: 5"),
         ("<th><th>2021<th>2020", "Sales | 2021: 6 | 2020: 5"),
@@ -132,11 +132,11 @@ def test_a_row_is_read_by_its_headers() -> None:
         ("<th colspan=3>Europe", "Sales | 2023: 6 | 2022: 5"),
     ],
 )
-def test_headers_within_a_table_name_the_rows_below_them(row: str, last: str) -> None:
+def test_headers_within_a_table_name_the_rows_below_them(row: str, last_line: str) -> None:
     head = "<tr><th><th>2023<th>2022</tr><tr><td>Rent<td>9<td>8</tr>"
     lines = text(f"<table>{head}<tr>{row}</tr><tr><td>Sales<td>6<td>5</table>").split("\n")
     assert lines[1] == "Rent | 2023: 9 | 2022: 8"
-    assert lines[-1].removeprefix("Units: ") == last
+    assert lines[-1].removeprefix("Units: ") == last_line
 
 
 def test_long_cells_and_headers_occur_once() -> None:

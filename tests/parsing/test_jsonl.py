@@ -12,7 +12,7 @@ from tests.parsing.reading import headings, load_bytes, places
 LONG = "Sardines swim near the coast of Oman. " * 6
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
     max_leaves=12,
 )
 

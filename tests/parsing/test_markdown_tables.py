@@ -15,17 +15,17 @@ Rows = list[dict[str, str]]
 
 def rows(parsed: Parsed) -> Rows:
     """Each row of the tables as its texts by the names of the columns, read at their offsets."""
-    found = []
+    texts_by_column = []
     for block in parsed.blocks:
         if block.kind == "row":
             columns = parsed.blocks[block.parent].columns
-            found.append(
+            texts_by_column.append(
                 {
                     columns[cell.column].name: parsed.text[cell.start : cell.end]
                     for cell in block.cells
                 }
             )
-    return found
+    return texts_by_column
 
 
 SALES = [{"Item": "Sales", "2023": "$1,234", "2022": "(56)"}]
@@ -53,10 +53,10 @@ SALES = [{"Item": "Sales", "2023": "$1,234", "2022": "(56)"}]
     ],
 )
 def test_a_table_has_columns_and_rows(source: str) -> None:
-    found = [
+    normalized = [
         {name: text.replace("$ ", "$") for name, text in row.items()} for row in rows(parse(source))
     ]
-    assert found == SALES
+    assert normalized == SALES
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_what_is_no_table_stays_as_it_is(source: str) -> None:
 def test_text_beside_tables_is_kept_in_order() -> None:
     table = "<table><tr><td>a</td><td>b</td></tr><tr><td>1</td><td>2</td></tr></table>"
     text = parse(f"- one {table} two {table} three\n- four\n\n## Five\n\nsix {table}").text
-    found = [text.find(word) for word in ("one", "two", "three", "four", "Five", "six")]
-    assert -1 not in found
-    assert found == sorted(found)
+    places = [text.find(word) for word in ("one", "two", "three", "four", "Five", "six")]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 def test_a_table_of_labels_and_values_has_no_header() -> None:

@@ -52,9 +52,11 @@ def test_a_scan_is_read_by_page_with_boxes() -> None:
     (document,) = load_bytes("scan.pdf", content)
     assert document.page(document.text.index("Ada Brandt")) == 2
     with closing(PdfDocument(content)) as pdf:
-        ((left, top, right, bottom),) = find_words(pdf[0], "serviced in October")
-    assert 0.08 < left < right < 0.8
-    assert 0.2 < top < bottom < 0.32
+        ((left_edge, top_edge, right_edge, bottom_edge),) = find_words(
+            pdf[0], "serviced in October"
+        )
+    assert 0.08 < left_edge < right_edge < 0.8
+    assert 0.2 < top_edge < bottom_edge < 0.32
 
 
 def test_each_picture_of_a_file_is_a_page() -> None:

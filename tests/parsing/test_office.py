@@ -123,7 +123,7 @@ def test_a_bold_docx_paragraph_is_a_heading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "mark", "second"),
+    ("rows", "mark", "second_line"),
     [
         (["Club | Day | Place", "Chess | Monday | Library"], "", "Club: Chess | Day: Monday"),
         (["2023 | 2024 | 2025", "5 | 6 | 7"], "", "5 | 6 | 7"),
@@ -132,14 +132,16 @@ def test_a_bold_docx_paragraph_is_a_heading() -> None:
         (["Item | Price", "Rent | 900 euros"], "repeated", "Item: Rent | Price: 900 euros"),
     ],
 )
-def test_a_docx_row_like_headers_names_the_columns(rows: list[str], mark: str, second: str) -> None:
+def test_a_docx_row_like_headers_names_the_columns(
+    rows: list[str], mark: str, second_line: str
+) -> None:
     word = docx.Document()
     head = add_table(word, *rows).rows[0]
     for cell in head.cells if mark == "bold" else ():
         cell.paragraphs[0].runs[0].bold = True
     if mark == "repeated":
         head._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
-    assert text_of(word).split("\n")[1].startswith(second)
+    assert text_of(word).split("\n")[1].startswith(second_line)
 
 
 def test_docx_content_controls_are_read_but_no_table_of_contents() -> None:

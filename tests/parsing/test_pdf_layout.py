@@ -18,8 +18,8 @@ def test_narrow_cells_are_not_columns() -> None:
 
 def test_headers_of_several_lines_are_not_columns_of_prose() -> None:
     lines = [
-        Line(left + 4 * n, 12 * n, left + 90 - 4 * n, 12 * n + 10, text, bold=True)
-        for left in (50, 200, 350)
+        Line(column_start + 4 * n, 12 * n, column_start + 90 - 4 * n, 12 * n + 10, text, bold=True)
+        for column_start in (50, 200, 350)
         for n, text in enumerate(("Number of shares", "sold to the", "public"))
     ]
     assert len(regions(lines)) == 1

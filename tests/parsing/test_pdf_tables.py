@@ -254,19 +254,19 @@ def columns_of(page: str) -> dict[str, str]:
 
 
 def test_marks_and_figures_with_their_share_are_values() -> None:
-    found = columns_of("""
+    column_by_value = columns_of("""
                Day 1        Week 4       Week 12
 Consent          X
 Bloods                        X            X
 Vitals           X            X            X
 """)
-    assert found == {"X": "Week 12"}
-    found = columns_of("""
+    assert column_by_value == {"X": "Week 12"}
+    column_by_value = columns_of("""
                Drug         Placebo      P value
 Responders     88 (62.0)    51 (36.7)    <0.001
 Adverse event  40 (28.2)    37 (26.6)    0.77
 """)
-    assert (found["51 (36.7)"], found["<0.001"]) == ("Placebo", "P value")
+    assert (column_by_value["51 (36.7)"], column_by_value["<0.001"]) == ("Placebo", "P value")
 
 
 def test_a_grid_of_a_header_and_one_long_row_is_a_table() -> None:

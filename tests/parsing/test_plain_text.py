@@ -131,11 +131,11 @@ Bolt. Steel. | 7
 
 Use ls | wc -l to count files. It prints a number.
 """
-    found = parse(source)
-    rows = [block for block in found.blocks if block.kind == "row"]
-    cells = [[found.text[cell.start : cell.end] for cell in row.cells] for row in rows]
+    parsed = parse(source)
+    rows = [block for block in parsed.blocks if block.kind == "row"]
+    cells = [[parsed.text[cell.start : cell.end] for cell in row.cells] for row in rows]
     assert cells == [["Item", "Price"], ["Bolt. Steel.", "7"]]
-    blocks = with_sentences(found.text, found.blocks)
+    blocks = with_sentences(parsed.text, parsed.blocks)
     sentences = [source[a:b] for a, b in sentences_in(blocks, 0, len(source))]
     assert sentences == [
         "Prices of the workshop",

@@ -85,13 +85,13 @@ def test_a_small_file_has_less_time_than_a_large_one(monkeypatch: pytest.MonkeyP
 
 
 def test_a_file_that_is_no_longer_wanted_ends_at_once() -> None:
-    wanted = threading.Event()
-    wanted.set()
+    is_needed = threading.Event()
+    is_needed.set()
     with Pool(1, replace(SMALL, seconds=60)) as pool:
-        threading.Timer(1.0, wanted.clear).start()
+        threading.Timer(1.0, is_needed.clear).start()
         started = time.monotonic()
         with pytest.raises(ParseError, match="was cancelled"):
-            pool.load_data("slow.html", b"<p>x" * 1_200_000, wanted.is_set)
+            pool.load_data("slow.html", b"<p>x" * 1_200_000, is_needed.is_set)
         assert time.monotonic() - started < 10
         assert all(worker._process.poll() is not None for worker in pool._all)
         assert pool.load_data("a.md", b"# Fish").documents

@@ -52,11 +52,12 @@ def test_marks(source: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "first"), [(":header: Port, Tons", ""), (":header-rows: 1", "   Port, Tons\n")]
+    ("options", "header_line"),
+    [(":header: Port, Tons", ""), (":header-rows: 1", "   Port, Tons\n")],
 )
-def test_a_csv_table_names_its_columns(options: str, first: str) -> None:
+def test_a_csv_table_names_its_columns(options: str, header_line: str) -> None:
     rows = '   Sur, "12, more"\n   :ref:`Masqat <m>`,3\n'
-    parsed = parse(f".. csv-table:: Catch\n   {options}\n   :widths: 1, 2\n\n{first}{rows}")
+    parsed = parse(f".. csv-table:: Catch\n   {options}\n   :widths: 1, 2\n\n{header_line}{rows}")
     lines = ["Port | Tons", "Port: Sur | Tons: 12, more", "Port: Masqat | Tons: 3"]
     assert parsed.text.split("\n") == ["Catch", "", *lines]
     assert [len(block.cells) for block in parsed.blocks if block.kind == "row"] == [2, 2]

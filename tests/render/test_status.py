@@ -25,9 +25,9 @@ def test_a_terminal_shows_the_current_text_and_is_clean_afterwards(
 ) -> None:
     monkeypatch.setattr(status, "PATIENCE", 0.01)
     monkeypatch.setattr("sys.stderr", terminal)
-    with Status("loading the models") as shown:
+    with Status("loading the models") as status_line:
         time.sleep(0.15)
-        shown.show("reading\nthe passages")
+        status_line.show("reading\nthe passages")
         time.sleep(0.25)
     assert "loading the models" in terminal.getvalue()
     assert "reading the passages" in terminal.getvalue()

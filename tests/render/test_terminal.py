@@ -35,8 +35,8 @@ def piece(quote: str, **values: Any) -> Piece:
 
 
 def answer(form: str, *pieces: Piece) -> Answer:
-    text = " ".join(one.text for one in pieces)
-    citations = tuple(one.citation for one in pieces)
+    text = " ".join(piece.text for piece in pieces)
+    citations = tuple(piece.citation for piece in pieces)
     return Answer("?", text, 0.84, citations, (), (), None, {}, form=form, pieces=pieces)
 
 
@@ -67,8 +67,8 @@ def test_a_list_keeps_its_lines() -> None:
 
 
 def test_a_refusal_shows_no_scores() -> None:
-    given = answer("span", piece(FIRST))
-    refused = replace(given, text=None, citations=(), abstention_reason="nothing fits")
+    answered = answer("span", piece(FIRST))
+    refused = replace(answered, text=None, citations=(), abstention_reason="nothing fits")
     assert click.unstyle(terminal.answer(refused)) == "not found: nothing fits"
 
 
@@ -117,21 +117,21 @@ def test_sources_are_lines_of_whole_words(monkeypatch: pytest.MonkeyPatch) -> No
             source = printed[printed.index("  [1] ") :].splitlines()
             assert max(map(len, source)) <= width
             words = re.findall(r"[^\s/]+/?", f"[1] {name} > {path_of(headings)}")
-            seen = [word for line in source for word in re.findall(r"[^\s/]+/?", line)]
-            assert [word for word in seen if word not in words] == []
+            printed_words = [word for line in source for word in re.findall(r"[^\s/]+/?", line)]
+            assert [word for word in printed_words if word not in words] == []
 
 
 def test_another_candidate_that_is_a_list_is_one_short_line() -> None:
     listed = "\n".join(f"Reason: {number} | Days: {number}" for number in range(40))
-    other = Alternative(listed, 0.2, (piece(SECOND).citation,))
-    printed = terminal.answer(replace(answer("span", piece(FIRST)), alternatives=(other,)))
+    candidate = Alternative(listed, 0.2, (piece(SECOND).citation,))
+    printed = terminal.answer(replace(answer("span", piece(FIRST)), alternatives=(candidate,)))
     assert len(click.unstyle(printed).partition("Other candidates")[2]) < 140
 
 
 def test_conflicts_have_the_days_of_their_documents() -> None:
     later = replace(piece(FIRST).citation, date="2024-05-02")
     earlier = replace(piece(SECOND).citation, date="2024-03-01")
-    other = Alternative("a week", 0.6, (earlier,), 1)
-    given = answer("span", Piece(later))
-    printed = click.unstyle(terminal.answer(replace(given, conflicts=(other,), documents=1)))
+    rival = Alternative("a week", 0.6, (earlier,), 1)
+    answered = answer("span", Piece(later))
+    printed = click.unstyle(terminal.answer(replace(answered, conflicts=(rival,), documents=1)))
     assert "in 1 document of 2024-05-02; a week in 1 document of 2024-03-01\n" in printed

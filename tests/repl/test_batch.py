@@ -79,15 +79,15 @@ def test_each_answer_precedes_the_next_question(filled: Settings) -> None:
     command = [sys.executable, "-m", "tests.repl.faked", "repl", "--index", index]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as asked:
-        assert asked.stdin
-        assert asked.stdout
+    ) as process:
+        assert process.stdin
+        assert process.stdout
         for question, answer in (
             ("When did the US leave the deal?", "2018"),
             ("When was the deal signed?", "2015"),
         ):
-            asked.stdin.write(f"{question}\n")
-            asked.stdin.flush()
-            assert asked.stdout.readline().startswith(f"{answer}\t")
-        asked.stdin.close()
-        assert asked.wait() == 0
+            process.stdin.write(f"{question}\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(f"{answer}\t")
+        process.stdin.close()
+        assert process.wait() == 0

@@ -19,7 +19,7 @@ def after(line: str, documents: list[Document] = DOCUMENTS) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("line", "taken"),
+    ("line", "expected"),
     [
         ("/sea", ["/search"]),
         ("/s", ["/search", "/sources", "/save"]),
@@ -40,8 +40,8 @@ def after(line: str, documents: list[Document] = DOCUMENTS) -> list[str]:
         ("", []),
     ],
 )
-def test_suggestions(line: str, taken: list[str]) -> None:
-    assert after(line) == taken
+def test_suggestions(line: str, expected: list[str]) -> None:
+    assert after(line) == expected
 
 
 def test_titles_cannot_control_the_terminal() -> None:

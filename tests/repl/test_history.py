@@ -11,16 +11,16 @@ def test_any_line_is_restored(tmp_path: Path) -> None:
     written = history(state)
     for line in [*lines, "bad \udcff byte"]:
         written.store_string(line)
-    kept = list(history(state).load_history_strings())
-    assert [line for line in kept if not line.startswith("bad")] == lines[::-1]
+    restored = list(history(state).load_history_strings())
+    assert [line for line in restored if not line.startswith("bad")] == lines[::-1]
     assert (tmp_path / "rag" / "history").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_unwritable_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    kept = history({"XDG_STATE_HOME": str(tmp_path / "file")})
-    kept.append_string("When?")
-    assert kept.get_strings() == ["When?"]
+    unwritable = history({"XDG_STATE_HOME": str(tmp_path / "file")})
+    unwritable.append_string("When?")
+    assert unwritable.get_strings() == ["When?"]
 
 
 def test_the_place_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,18 +89,18 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
 def test_a_source_breaks_lines_between_words() -> None:
     address = "https://example.org/" + "x" * 40
     text = f"The rent is due on the first day of each month.\n\nSee {address} for more."
-    shown = folded(text, 20)
-    assert len(shown) == len(text)
-    assert shown.split() == text.split()
-    assert all(len(line) <= 20 or line == address for line in shown.split("\n"))
+    wrapped = folded(text, 20)
+    assert len(wrapped) == len(text)
+    assert wrapped.split() == text.split()
+    assert all(len(line) <= 20 or line == address for line in wrapped.split("\n"))
 
 
 def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path) -> None:
-    asked = "".join(f"When was deal {number} signed?\n" for number in range(200))
+    questions = "".join(f"When was deal {number} signed?\n" for number in range(200))
     with opened("repl", "--json", height=30) as terminal:
         terminal.wait("2 documents")
         for count, bracketed in ((200, True), (400, False)):
-            terminal.paste(asked, tmp_path / "paste", bracketed)
+            terminal.paste(questions, tmp_path / "paste", bracketed)
             terminal.enter("/info")
             terminal.wait(f"asked       {count}, answered {count}")
 
@@ -142,7 +142,7 @@ def test_the_span_is_marked_without_colour_and_ctrl_c_discards_a_paste(
 
 
 @pytest.mark.parametrize(
-    ("typed", "asked"),
+    ("typed", "expected"),
     [
         ("When?", ["When?"]),
         ("When was the\nJCPOA signed?", ["When was the JCPOA signed?"]),
@@ -151,5 +151,5 @@ def test_the_span_is_marked_without_colour_and_ctrl_c_discards_a_paste(
         (" \n", []),
     ],
 )
-def test_pasted_lines_are_one_question_or_several(typed: str, asked: list[str]) -> None:
-    assert questions(typed) == asked
+def test_pasted_lines_are_one_question_or_several(typed: str, expected: list[str]) -> None:
+    assert questions(typed) == expected

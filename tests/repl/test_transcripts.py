@@ -72,8 +72,8 @@ def test_not_found_shows_the_reason_and_the_closest_passages(
 
 def test_an_index_is_created_asked_and_emptied(settings: Settings) -> None:
     talk = Talk(settings, width=90)
-    said = "".join(talk("When was the deal signed?").split())  # the path is wrapped
-    assert f"noindexin{Path('index').absolute()}createonewith:/ingestPATH" in said
+    printed = "".join(talk("When was the deal signed?").split())  # the path is wrapped
+    assert f"noindexin{Path('index').absolute()}createonewith:/ingestPATH" in printed
     assert talk("/ingest docs", "/list") == (
         "> /ingest docs\n2 added\n> /list\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the "
         "mediator\n"
@@ -248,10 +248,10 @@ def test_ctrl_c_between_pasted_lines_discards_the_rest(
 def test_changes_by_another_process_are_seen_at_the_next_question(filled: Settings) -> None:
     talk = Talk(filled)
     assert "1999" not in talk("When was the treaty of Geneva signed?")
-    other = build.store(filled)
+    second_store = build.store(filled)
     added = document("The treaty of Geneva was signed in 1999.", "docs/new.txt", "New")
-    index([added], other, BagOfWordsEmbedder())
+    index([added], second_store, BagOfWordsEmbedder())
     assert "[[1999]]" in talk("When was the treaty of Geneva signed?")
     assert "docs/new.txt" in talk("/list new")
-    other.delete("docs/new.txt")
+    second_store.delete("docs/new.txt")
     assert "1999" not in talk("When was the treaty of Geneva signed?")

@@ -43,10 +43,10 @@ class Terminal:
         self._tmux("kill-server")
 
     def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             ["tmux", "-L", self._server, *arguments], capture_output=True, text=True, check=True
         )
-        return done.stdout
+        return process.stdout
 
     def screen(self, styled: bool = False, unbroken: bool = False) -> str:
         """The screen's text without empty lines at the end; `unbroken` joins lines that the
@@ -93,8 +93,8 @@ class Terminal:
 
         def below(screen: str) -> str | None:
             _, typed, answer = screen.rpartition(f"› {line}\n")
-            there = typed and any(word in answer for word in words) and "\n›" in answer
-            return answer.partition("\n›")[0] if there else None
+            is_complete = typed and any(word in answer for word in words) and "\n›" in answer
+            return answer.partition("\n›")[0] if is_complete else None
 
         self.enter(line)
         return self._until(below, words, seconds)
@@ -109,15 +109,15 @@ class Terminal:
 
         return self._until(status, ("its end",), seconds)
 
-    def _until(self, look: Callable[[str], T | None], wanted: Sequence[str], seconds: float) -> T:
+    def _until(self, look: Callable[[str], T | None], words: Sequence[str], seconds: float) -> T:
         """What `look` finds on the screen."""
         until = time.monotonic() + seconds
         while True:
             screen_text = self.screen()
-            if (found := look(screen_text)) is not None:
-                return found
+            if (result := look(screen_text)) is not None:
+                return result
             if time.monotonic() > until:
-                raise AssertionError(f"waited for {wanted}, the screen shows:\n{screen_text}")
+                raise AssertionError(f"waited for {words}, the screen shows:\n{screen_text}")
             time.sleep(0.05)
 
 

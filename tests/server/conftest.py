@@ -19,10 +19,10 @@ def client(
     """A service with two documents; tests that change it clean up after themselves. The lease is
     the module's own, if it has one.
     """
-    with serving(tmp_path_factory.mktemp("served"), max_upload_mb=4) as made:
-        put_text(made, "lease.md", getattr(request.module, "LEASE", LEASE))
-        put_text(made, "oman.txt", OMAN)
-        yield made
+    with serving(tmp_path_factory.mktemp("served"), max_upload_mb=4) as served:
+        put_text(served, "lease.md", getattr(request.module, "LEASE", LEASE))
+        put_text(served, "oman.txt", OMAN)
+        yield served
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]
     caplog.set_level(logging.INFO, "rag.requests")
 
     def lines() -> list[dict[str, Any]]:
-        found = [record for record in caplog.records if record.name == "rag.requests"]
-        return [json.loads(record.getMessage()) for record in found]
+        records = [record for record in caplog.records if record.name == "rag.requests"]
+        return [json.loads(record.getMessage()) for record in records]
 
     return lines

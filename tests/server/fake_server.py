@@ -131,9 +131,9 @@ def process(
     )
     lines = cast(IO[str], started.stderr)
     try:
-        found = re.search(r"http://[^\s\"]+", lines.readline())
-        assert found
-        address, _, token = found.group().partition("#token=")
+        address_match = re.search(r"http://[^\s\"]+", lines.readline())
+        assert address_match
+        address, _, token = address_match.group().partition("#token=")
         with ThreadPoolExecutor(1) as pool, client_of(address, token) as client:
             started.log = pool.submit(lines.read)
             try:
@@ -208,9 +208,9 @@ def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
 def connect(client: httpx.Client, stack: ExitStack, sent: bytes = b"") -> socket.socket:
     """Another connection to the service, over which these bytes went."""
     address = client.base_url.host, client.base_url.port or 80
-    made = stack.enter_context(socket.create_connection(address, timeout=20))
-    made.sendall(sent)
-    return made
+    connection = stack.enter_context(socket.create_connection(address, timeout=20))
+    connection.sendall(sent)
+    return connection
 
 
 def call_tool(client: httpx.Client, tool: str, place: str = "", **arguments: str) -> str:
@@ -253,7 +253,7 @@ def finished(client: httpx.Client, job: str, seconds: float = 60) -> Any:
 
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
-    slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
+    reader = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
     if files := os.environ.get("TEST_FILES"):
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
     if seconds := os.environ.get("TEST_STOP"):
@@ -261,5 +261,5 @@ if __name__ == "__main__":
     serve.run(
         Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None),
         True,
-        lambda settings: open_engine(settings, slow),
+        lambda settings: open_engine(settings, reader),
     )

@@ -32,8 +32,8 @@ TOKEN = "of-this-index"
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service without keys, which requires the token. The client has none."""
-    with serving(tmp_path_factory.mktemp("guarded"), token=TOKEN) as made:
-        yield made
+    with serving(tmp_path_factory.mktemp("guarded"), token=TOKEN) as served:
+        yield served
 
 
 def status(
@@ -47,16 +47,24 @@ def status(
 def test_each_key_has_its_scope(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     reads = add_key(tmp_path)
-    kept, writes = keys.add("w", "write")
+    valid_key, writes = keys.add("w", "write")
     gone, revoked = keys.add("old", "write")
     keys.revoke("old")
-    wrong = ("nonsense", revoked, writes[:-1], writes + "x", f"rag_{kept.id}_", "é" * 50, "rag__")
+    wrong = (
+        "nonsense",
+        revoked,
+        writes[:-1],
+        writes + "x",
+        f"rag_{valid_key.id}_",
+        "é" * 50,
+        "rag__",
+    )
     with serving(tmp_path, key=writes) as client, with_key(client) as keyless:
         for token in wrong:
             headers = {b"Authorization": f"Bearer {token}".encode()}
             assert keyless.request(READ[0], READ[1], headers=headers).status_code == 401
         statuses = [
-            status(keyless, asked, token) for asked in (READ, WRITE) for token in (reads, "")
+            status(keyless, request, token) for request in (READ, WRITE) for token in (reads, "")
         ]
         assert statuses == [200, 401, 403, 401]
         assert status(client, WRITE, writes) == 201
@@ -90,10 +98,10 @@ def test_unreadable_keys_let_nobody_in(tmp_path: Path) -> None:
 
 def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
-    made, token = keys.add("a", "write", ["x"], days=1)
-    assert keys.check(token) == made
+    added_key, token = keys.add("a", "write", ["x"], days=1)
+    assert keys.check(token) == added_key
     text = (tmp_path / "keys.json").read_text()
-    (tmp_path / "keys.json").write_text(text.replace(made.expires, "2020-01-01T00:00:00Z"))
+    (tmp_path / "keys.json").write_text(text.replace(added_key.expires, "2020-01-01T00:00:00Z"))
     assert Keys(tmp_path / "keys.json").check(token) is None
     _, token_before = keys.add("b", "read", ["y"])
     rotated, token_after = keys.rotate("b")
@@ -112,10 +120,10 @@ def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
 def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:
     key, token = keys_of(Settings(index=tmp_path)).add("old", "read")
     path = tmp_path / "keys.json"
-    kept = json.loads(path.read_text())
-    for one in kept["keys"]:
-        del one["collections"], one["expires"]
-    path.write_text(json.dumps(kept))
+    content = json.loads(path.read_text())
+    for stored_key in content["keys"]:
+        del stored_key["collections"], stored_key["expires"]
+    path.write_text(json.dumps(content))
     assert Keys(path).check(token) == key
     assert key.everywhere
 
@@ -154,8 +162,8 @@ def test_without_keys_pages_of_other_sites_are_refused(client: httpx.Client) -> 
         (foreign, 403),
         ({"Origin": origin}, 200),
     ):
-        asked = client.post("/v1/ask", json={"question": "Who?"}, headers=headers)
-        assert asked.status_code == code, headers
+        response = client.post("/v1/ask", json={"question": "Who?"}, headers=headers)
+        assert response.status_code == code, headers
     assert client.get("/", headers=foreign).status_code == 200
 
 
@@ -165,8 +173,8 @@ def test_without_keys_proxy_headers_are_refused(
     forwarded = [f"X-Forwarded-{name}" for name in ("For", "Host", "Proto", "New")]
     for header in ("Via", "X-Real-IP", "Forwarded", *forwarded):
         headers = {header: "1.1 proxy", "Authorization": f"Bearer {TOKEN}"}
-        for one in (client, guarded):
-            refused = one.get("/v1/documents", headers=headers)
+        for service in (client, guarded):
+            refused = service.get("/v1/documents", headers=headers)
             assert refused.status_code == 421, header
             assert "rag keys add" in refused.json()["hint"]
 
@@ -177,8 +185,8 @@ def test_requests_through_a_silent_proxy_are_refused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and no forwarding headers."""
-    for asked in ASKED:
-        assert status(guarded, asked) == status(guarded, asked, "guessed") == 401
+    for request in ASKED:
+        assert status(guarded, request) == status(guarded, request, "guessed") == 401
     assert {line["address"] for line in logged() if line["status"] == 401} == {"127.0.0.1"}
     assert "guessed" not in caplog.text
     assert status(guarded, WRITE, TOKEN) == 201
@@ -236,8 +244,8 @@ def test_only_its_own_page_uses_the_cookie(guarded: httpx.Client) -> None:
         {"Host": "evil.example"},
         {"X-Forwarded-For": "192.0.2.7"},
     ):
-        for asked in ASKED:
-            assert status(guarded, asked, **{**page, **from_page, **foreign}) in (401, 403, 421)
+        for request in ASKED:
+            assert status(guarded, request, **{**page, **from_page, **foreign}) in (401, 403, 421)
     guarded.cookies.clear()
     assert status(guarded, READ, **page, **from_page) == 401
 
@@ -265,7 +273,7 @@ def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
 
 
 def test_a_key_has_a_rate_limit(tmp_path: Path) -> None:
-    token, other = add_key(tmp_path), add_key(tmp_path)
+    token, other_token = add_key(tmp_path), add_key(tmp_path)
     with serving(tmp_path, key=token, rate=1) as client:
         for _ in range(60):
             limited = client.get("/v1/documents")
@@ -273,7 +281,7 @@ def test_a_key_has_a_rate_limit(tmp_path: Path) -> None:
                 break
         assert limited.status_code == 429
         assert 1 <= int(limited.headers["retry-after"]) <= 2
-        assert status(client, READ, other) == 200
+        assert status(client, READ, other_token) == 200
 
 
 def test_computing_is_charged_and_refilled() -> None:
@@ -330,19 +338,19 @@ def test_every_route_asks_for_its_right(tmp_path: Path) -> None:
     with serving(tmp_path, key=writes) as client, with_key(client) as keyless_client:
         declared = client.app_state.rights.declared  # type: ignore[attr-defined]
         assert len(declared) >= 40
-        for route, right in declared:
+        for route, scope in declared:
             path = re.sub(r"\{[^}]*\}", "x.txt", route.path)
             for method in sorted((route.methods or {"POST"}) - {"HEAD"}):
-                asked = method, path, BODIES.get(route.path, {})
+                request = method, path, BODIES.get(route.path, {})
                 keyless, wrong, read_only, bound, may_write = (
-                    status(keyless_client, asked, key)
+                    status(keyless_client, request, key)
                     for key in ("", writes + "x", reads, elsewhere, writes)
                 )
-                is_open = right is Right.OPEN
+                is_open = scope is Right.OPEN
                 assert ((keyless != 401), (wrong != 401)) == (is_open, is_open), (method, path)
-                assert (read_only == 403) == right.writes, (method, path, read_only)
+                assert (read_only == 403) == scope.writes, (method, path, read_only)
                 # an endpoint with Right.ANY refuses collections in the body itself
-                assert right in (Right.OPEN, Right.ANY) or bound == 403, (method, path, bound)
+                assert scope in (Right.OPEN, Right.ANY) or bound == 403, (method, path, bound)
                 assert may_write not in (401, 403), (method, path)
 
 
@@ -356,9 +364,12 @@ def test_a_wrong_key_is_always_logged_with_its_address(
 ) -> None:
     """Also where requests are not logged."""
     caplog.set_level(logging.WARNING, "rag.requests")
-    with serving(tmp_path, key=add_key(tmp_path)) as client, with_key(client, "rag_a_b") as other:
+    with (
+        serving(tmp_path, key=add_key(tmp_path)) as client,
+        with_key(client, "rag_a_b") as stranger,
+    ):
         assert client.get("/v1/me").status_code == 200
-        assert other.get("/v1/me").status_code == 401
+        assert stranger.get("/v1/me").status_code == 401
         until(lambda: caplog.records, 5)
         (line,) = [json.loads(record.getMessage()) for record in caplog.records]
         assert (line["status"], line["address"]) == (401, "127.0.0.1")

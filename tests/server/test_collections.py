@@ -44,8 +44,8 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def client(settings: Settings) -> Iterator[httpx.Client]:
     """A service for all tests of a store; the last one deletes the collections."""
-    with filled(settings) as made:
-        yield made
+    with filled(settings) as served:
+        yield served
 
 
 @contextmanager
@@ -82,12 +82,12 @@ def test_each_collection_answers_only_from_its_documents(client: httpx.Client) -
         assert [document["id"] for document in listed["documents"]] == [f"{name}.txt"]
     foreign = "/v1/collections/contracts/documents/salaries.txt"
     assert client.get(foreign).status_code == 404
-    asked = {"question": "Where is the safe for salaries?", "collections": list(CITIES)}
-    answers = post(client, "/collections/ask", **asked).json()["answers"]
+    question = {"question": "Where is the safe for salaries?", "collections": list(CITIES)}
+    answers = post(client, "/collections/ask", **question).json()["answers"]
     assert {answer["collection"] for answer in answers} == set(CITIES)
-    confidences = [one["answer"]["confidence"] for one in answers if one["answer"]["answer"]]
+    confidences = [entry["answer"]["confidence"] for entry in answers if entry["answer"]["answer"]]
     assert confidences == sorted(confidences, reverse=True)
-    listed = [one["name"] for one in client.get("/v1/collections").json()["collections"]]
+    listed = [entry["name"] for entry in client.get("/v1/collections").json()["collections"]]
     assert listed == list(CITIES)
     rating = {"question": "Where?", "verdict": "right", "answer": "Lisbon"}
     post(client, "/collections/contracts/feedback", **rating).raise_for_status()
@@ -190,12 +190,12 @@ def _sees_only_contracts(bound: httpx.Client, everywhere: httpx.Client) -> None:
         assert bound.get(f"/v1/{path}").status_code == 403
     for name in ("salaries", "default"):
         assert bound.get(f"/v1/vector_stores/{name}").status_code == 403
-    there, not_there = (
+    existing, missing = (
         ask(bound, f"/collections/{name}").json() for name in ("salaries", "nowhere")
     )
-    assert {**there, "request_id": ""} == {**not_there, "request_id": ""}
+    assert {**existing, "request_id": ""} == {**missing, "request_id": ""}
     listed = bound.get("/v1/collections").json()["collections"]
-    assert [one["name"] for one in listed] == ["contracts"]
+    assert [entry["name"] for entry in listed] == ["contracts"]
     for names, status in ((["contracts", "salaries"], 403), (["contracts"], 200)):
         response = post(bound, "/collections/ask", question="Where?", collections=names)
         assert response.status_code == status
@@ -204,21 +204,23 @@ def _sees_only_contracts(bound: httpx.Client, everywhere: httpx.Client) -> None:
     assert added.status_code == 403
     for name, city in CITIES.items():
         for agent in (_dify, _store, _chat, _responses):
-            found = agent(everywhere, name)
-            assert (found.status_code, city in found.text) == (200, True), (agent, name)
+            reply = agent(everywhere, name)
+            assert (reply.status_code, city in reply.text) == (200, True), (agent, name)
             refused = agent(bound, name)
             assert refused.status_code == (200 if name == "contracts" else 403), (agent, name)
-            assert not [other for other in ("Oslo", "Nairobi") if other in refused.text]
+            assert not [
+                foreign_city for foreign_city in ("Oslo", "Nairobi") if foreign_city in refused.text
+            ]
     assert _dify(everywhere, "nowhere").status_code == 404
     assert _dify(bound, "nowhere").status_code == 403
-    models = [one["id"] for one in bound.get("/v1/models").json()["data"]]
+    models = [entry["id"] for entry in bound.get("/v1/models").json()["data"]]
     assert models == ["rag:contracts"]
     stores = bound.get("/v1/vector_stores").json()["data"]
-    assert [(one["id"], "file_counts" in one) for one in stores] == [("contracts", False)]
+    assert [(entry["id"], "file_counts" in entry) for entry in stores] == [("contracts", False)]
     assert bound.get("/v1/me").json()["may_write"] is False
     assert post(bound, "/embeddings", model="rag", input="x").status_code == 403
     vector_stores = bound.get("/v1/collections/contracts/vector_stores").json()["data"]
-    assert [one["id"] for one in vector_stores] == ["default"]
+    assert [entry["id"] for entry in vector_stores] == ["default"]
 
 
 def _dify(client: httpx.Client, name: str) -> httpx.Response:
@@ -242,8 +244,8 @@ def test_a_collection_called_ask_needs_write_keys_for_changes(tmp_path: Path) ->
     with serving(tmp_path) as client:
         for name in ("ask", "other"):
             post(client, "/collections", name=name).raise_for_status()
-        other = LocalCollections(tmp_path).named("other").id
-        bound = [("read",), ("read", other), ("write", other)]
+        other_id = LocalCollections(tmp_path).named("other").id
+        bound = [("read",), ("read", other_id), ("write", other_id)]
         for token in [add_key(tmp_path, *key) for key in bound]:
             with with_key(client, token) as refused:
                 assert refused.delete("/v1/collections/ask").status_code == 403
@@ -261,11 +263,11 @@ def test_an_agents_deletion_leaves_traces_only_in_the_audit_log(tmp_path: Path) 
     with serving(tmp_path, key=token) as client:
         call_tool(client, "ingest", name="plan.txt", text="The safe is in Zanzibar.")
         evidence = [{"document": "uploads/plan.txt", "sentence": "The safe is in Zanzibar."}]
-        said = {"question": "Where?", "verdict": "right", "answer": "Zanzibar"}
-        post(client, "/feedback", **said, evidence=evidence).raise_for_status()
+        rating = {"question": "Where?", "verdict": "right", "answer": "Zanzibar"}
+        post(client, "/feedback", **rating, evidence=evidence).raise_for_status()
         call_tool(client, "delete", document_id="uploads/plan.txt")
-        kept = [path for path in tmp_path.rglob("*") if path.is_file()]
-        assert [path.name for path in kept if b"Zanzibar" in path.read_bytes()] == []
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert [path.name for path in files if b"Zanzibar" in path.read_bytes()] == []
         lines = audited(tmp_path, 2)
         changes = [line.get("change") for line in lines]
         assert changes == ["ingest plan.txt", "delete uploads/plan.txt"]
@@ -276,9 +278,9 @@ def test_a_deletion_waits_for_requests(tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(0.5)) as client, ThreadPoolExecutor(4) as pool:
         post(client, "/collections", name="contracts").raise_for_status()
         put(client, "/collections/contracts", "a.txt", SECRETS["contracts"])
-        asked = [pool.submit(ask, client, "/collections/contracts") for _ in range(3)]
+        replies = [pool.submit(ask, client, "/collections/contracts") for _ in range(3)]
         time.sleep(0.3)
         assert client.delete("/v1/collections/contracts").status_code == 200
-        statuses = {one.result().status_code for one in asked}
+        statuses = {reply.result().status_code for reply in replies}
         assert statuses <= {200, 404, 503}
         assert 200 in statuses

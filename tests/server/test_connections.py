@@ -35,10 +35,10 @@ def test_every_response_has_security_headers(client: httpx.Client) -> None:
 
 
 def test_a_request_keeps_its_id(client: httpx.Client) -> None:
-    for given, is_kept in (("mine-1", True), ('a"b<c', False)):
-        answered = client.get("/health", headers={"X-Request-ID": given}).headers["x-request-id"]
+    for sent_id, is_kept in (("mine-1", True), ('a"b<c', False)):
+        answered = client.get("/health", headers={"X-Request-ID": sent_id}).headers["x-request-id"]
         assert answered
-        assert (answered == given) is is_kept
+        assert (answered == sent_id) is is_kept
 
 
 def test_the_log_names_the_key_of_a_refused_request_but_no_question(
@@ -46,8 +46,8 @@ def test_the_log_names_the_key_of_a_refused_request_but_no_question(
 ) -> None:
     token = add_key(tmp_path)
     with serving(tmp_path, key=token) as client:
-        asked = {"question": "What is the secret?"}
-        client.post("/v1/ask", json=asked, headers={"X-Request-ID": "r1"})
+        question = {"question": "What is the secret?"}
+        client.post("/v1/ask", json=question, headers={"X-Request-ID": "r1"})
         client.delete("/v1/documents/a", headers={"X-Request-ID": "r2"})
     of_empty_index, refused = (line for line in logged() if line["request_id"] in ("r1", "r2"))
     assert (of_empty_index["route"], of_empty_index["status"], of_empty_index["questions"]) == (
@@ -88,7 +88,7 @@ def test_unauthenticated_requests_take_no_places(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw",
+    "request",
     [
         b"GET / HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01",
@@ -101,13 +101,13 @@ def test_unauthenticated_requests_take_no_places(tmp_path: Path) -> None:
         ASK + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_invalid_http_is_refused(client: httpx.Client, raw: bytes) -> None:
+def test_invalid_http_is_refused(client: httpx.Client, request: bytes) -> None:
     with ExitStack() as stack:
-        connection = connect(client, stack, raw)
+        connection = connect(client, stack, request)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(1000)
     assert not answer.startswith(b"HTTP/1.1 5")
-    if b"Length: 4" in raw:  # a length and an encoding exclude each other
+    if b"Length: 4" in request:  # a length and an encoding exclude each other
         assert answer.startswith(b"HTTP/1.1 400")
     assert client.get("/health").status_code == 200
 
@@ -138,11 +138,11 @@ def test_missing_headers_end_the_connection(tmp_path: Path) -> None:
 
 def test_a_flood_of_half_open_connections_blocks_nobody(tmp_path: Path) -> None:
     with serving(tmp_path, connections=20) as client, ExitStack() as stack:
-        held = [connect(client, stack, HALF) for _ in range(60)]
+        half_open = [connect(client, stack, HALF) for _ in range(60)]
         with httpx.Client(base_url=client.base_url, trust_env=False) as another:
             assert another.get("/health").status_code == 200
         ended = 0
-        for connection in held:
+        for connection in half_open:
             connection.settimeout(0.05)
             try:
                 ended += connection.recv(1) == b""

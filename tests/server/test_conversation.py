@@ -116,8 +116,8 @@ def test_an_answer_to_another_meaning_comes_with_it(tmp_path: Path) -> None:
         assert answer["asked"] == typed
         assert answer["question"] in meanings
     engine = open_engine(Settings(index=tmp_path, threshold=0.15))
-    other = engine.ask(TURNS[0])
-    chosen = replace(understood, others=((TURNS[0], 0.5),)).answered(other)
+    other_answer = engine.ask(TURNS[0])
+    chosen = replace(understood, others=((TURNS[0], 0.5),)).answered(other_answer)
     assert (chosen.question, chosen.note) == (TURNS[0], "")
-    resolved = replace(understood, note="unclear").answered(replace(other, question=typed))
+    resolved = replace(understood, note="unclear").answered(replace(other_answer, question=typed))
     assert (resolved.question, resolved.note) == (understood.question, "unclear")

@@ -23,14 +23,14 @@ def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
     assert [file["outcome"] for file in job["files"]] == ["added", "rejected"]
     assert job["files"][1]["detail"]
     assert client.get(response.headers["location"]).json() == job
-    asked = {"question": "What is the cat called?"}
-    assert client.post("/v1/ask", json=asked).json()["answer"] == "Minka"
+    question = {"question": "What is the cat called?"}
+    assert client.post("/v1/ask", json=question).json()["answer"] == "Minka"
     repeated = client.post("/v1/documents", files=files[:1]).json()
     assert repeated["files"][0]["outcome"] == "unchanged"
     deleted = client.delete("/v1/documents/uploads/a.txt").json()
     assert deleted["deleted"] is deleted["complete"] is True
     assert deleted["receipt"]["after"]["passages"] == 0 < deleted["receipt"]["before"]["passages"]
-    refused = client.post("/v1/ask", json=asked).json()
+    refused = client.post("/v1/ask", json=question).json()
     assert refused["answer"] != "Minka"
     assert refused["generation"] >= deleted["generation"]
     assert client.delete("/v1/documents/uploads/a.txt").status_code == 404
@@ -58,8 +58,8 @@ def test_an_unchanged_document_is_not_sent_again_and_only_it_is_deleted(
     path = "/v1/documents/uploads/gone.txt"
     for place in (path, f"{path}/text"):
         tag = client.get(place).headers["etag"]
-        for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
-            response = client.get(place, headers={"If-None-Match": known})
+        for tags in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+            response = client.get(place, headers={"If-None-Match": tags})
             assert (response.status_code, response.content) == (304, b"")
             assert response.headers["etag"] == tag
         assert client.get(place, headers={"If-None-Match": '"other"'}).status_code == 200
@@ -155,8 +155,8 @@ def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
         response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
         assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
         assert "ingested from /uploads/a.txt" in response.json()["detail"]
-        both = [("file", (name, b"Mine.")) for name in ("b.txt", "a.txt")]
-        assert client.post("/v1/documents", files=both).status_code == 409
+        files = [("file", (name, b"Mine.")) for name in ("b.txt", "a.txt")]
+        assert client.post("/v1/documents", files=files).status_code == 409
         assert client.get("/v1/documents").json()["total"] == 1
         assert client.get("/v1/documents/uploads/a.txt/text").text == "From a folder."
         assert client.delete("/v1/documents/uploads/a.txt").status_code == 200
@@ -173,13 +173,13 @@ def test_asking_continues_while_documents_change(client: httpx.Client) -> None:
             statuses.add(client.delete(f"/v1/documents/uploads/moving{number}.txt").status_code)
         return statuses
 
-    given: set[tuple[int, str]] = set()
+    outcomes: set[tuple[int, str]] = set()
     generations: set[int] = set()
 
     def have_changed() -> bool:
         for _ in range(12):
             answer = client.post("/v1/ask", json={"question": "Who led the talks?"})
-            given.add((answer.status_code, answer.json()["answer"]))
+            outcomes.add((answer.status_code, answer.json()["answer"]))
             generations.add(answer.json()["generation"])
         return len(generations) > 1
 
@@ -189,8 +189,8 @@ def test_asking_continues_while_documents_change(client: httpx.Client) -> None:
             until(have_changed)
         finally:
             stop.set()
-        assert set.union(*(one.result() for one in changing)) == {200}
-    assert given == {(200, "William Burns")}
+        assert set.union(*(future.result() for future in changing)) == {200}
+    assert outcomes == {(200, "William Burns")}
 
 
 FILE = pdf([[Put(72, 700, "The safe is in the cellar.")]], Title="%4711-sesame")
@@ -215,8 +215,8 @@ def test_finished_uploads_leave_no_bytes_and_the_file_shrinks(tmp_path: Path) ->
 
 def test_a_deleted_upload_is_in_no_file_of_the_index(tmp_path: Path) -> None:
     def held() -> list[str]:
-        found = (path for path in tmp_path.rglob("*") if path.is_file())
-        return [path.name for path in found if b"4711-sesame" in path.read_bytes()]
+        files = (path for path in tmp_path.rglob("*") if path.is_file())
+        return [path.name for path in files if b"4711-sesame" in path.read_bytes()]
 
     with serving(tmp_path) as client:
         put_text(client, "safe.txt", f"{SECRET} " * 200)

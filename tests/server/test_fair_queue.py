@@ -16,12 +16,12 @@ ENGINE: Any = None
 
 
 def question(
-    key_id: str, cost: int = 10, search: bool = False, wanted: bool = True, text: str = ""
+    key_id: str, cost: int = 10, search: bool = False, is_wanted: bool = True, text: str = ""
 ) -> PendingQuestion:
     """Unlike all others unless it has a text."""
     query = Query(text or str(next(_numbers)))
     pending = PendingQuestion(query, ENGINE, 0.0, cost, search, caller=Caller(key_id))
-    if not wanted:
+    if not is_wanted:
         pending.cancel()
     return pending
 
@@ -36,8 +36,8 @@ def filled(*questions: PendingQuestion) -> FairQueue:
     return queue
 
 
-def callers(taken: Iterable[PendingQuestion]) -> Counter[str]:
-    return Counter(work.caller.key_id for work in taken)
+def callers(pending: Iterable[PendingQuestion]) -> Counter[str]:
+    return Counter(asked_question.caller.key_id for asked_question in pending)
 
 
 def test_heavy_callers_do_not_delay_light_ones() -> None:
@@ -49,7 +49,7 @@ def test_heavy_callers_do_not_delay_light_ones() -> None:
 
 def test_a_large_question_counts_as_many_small_ones() -> None:
     queue = filled(*many("large", 5, 80), *many("small", 30))
-    assert callers(work for _ in range(18) for work in queue.take_readings(10)) == {
+    assert callers(pending for _ in range(18) for pending in queue.take_readings(10)) == {
         "large": 2,
         "small": 16,
     }
@@ -60,8 +60,8 @@ def test_returning_callers_have_no_credit() -> None:
     for _ in range(50):
         queue.take_readings(10)
     queue.add(many("early", 50))
-    taken = callers(work for _ in range(20) for work in queue.take_readings(10))
-    assert abs(taken["early"] - taken["other"]) <= 1
+    counts = callers(pending for _ in range(20) for pending in queue.take_readings(10))
+    assert abs(counts["early"] - counts["other"]) <= 1
 
 
 def test_searches_are_taken_in_turn_and_cost_nothing() -> None:
@@ -109,8 +109,8 @@ def test_work_ahead_counts_own_items_and_as_much_of_others() -> None:
 
 
 def test_items_without_clients_are_dropped() -> None:
-    unwanted = [question("a", wanted=False), question("b", wanted=False)]
-    queue = filled(*unwanted, question("a"), question("c", 0, True, wanted=False))
+    unwanted = [question("a", is_wanted=False), question("b", is_wanted=False)]
+    queue = filled(*unwanted, question("a"), question("c", 0, True, is_wanted=False))
     assert queue.make_room("b", 1, 4) == []
     assert callers(queue) == {"a": 1}
 

@@ -34,8 +34,10 @@ from tests.small_index import add, in_threads, new_store
 from tests.store.helpers import EMBEDDER, local
 
 
-def rate(client: httpx.Client, question: str, verdict: str, answer: str = "", **more: Any) -> None:
-    body = {"question": question, "verdict": verdict, **more}
+def rate(
+    client: httpx.Client, question: str, verdict: str, answer: str = "", **fields: Any
+) -> None:
+    body = {"question": question, "verdict": verdict, **fields}
     response = client.post("/v1/feedback", json=body | ({"answer": answer} if answer else {}))
     assert response.status_code == 201, response.text
 
@@ -63,9 +65,9 @@ def test_a_read_only_key_does_not_read_or_replace_the_ratings_of_another(tmp_pat
     tokens = [add_key(tmp_path), writes := add_key(tmp_path, "write"), add_key(tmp_path)]
     with serving(tmp_path, key=writes) as client:
         for token, answer in zip(tokens, ("Ada", "William Burns", "Bob"), strict=True):
-            with with_key(client, token) as other:
-                rate(other, "Who?", "right", answer)
-                assert other.get("/v1/feedback").status_code == (200 if token == writes else 403)
+            with with_key(client, token) as rater:
+                rate(rater, "Who?", "right", answer)
+                assert rater.get("/v1/feedback").status_code == (200 if token == writes else 403)
         assert json.loads(client.get("/v1/feedback").text)["answers"] == ["William Burns"]
 
 
@@ -110,9 +112,15 @@ def test_a_document_is_added_under_a_clients_id(client: httpx.Client) -> None:
     response = put("If-None-Match", "*")
     assert (response.status_code, response.json()["metadata"]["team"]) == (201, "sales")
     assert put("If-None-Match", "*").status_code == 412
-    for filters, found in ((["team=sales"], ["crm/tickets/42.md"]), (["type=md", "team=law"], [])):
+    for filters, expected in (
+        (["team=sales"], ["crm/tickets/42.md"]),
+        (["type=md", "team=law"], []),
+    ):
         listed = client.get("/v1/documents", params={"filter": filters}).json()
-        assert ([row["id"] for row in listed["documents"]], listed["total"]) == (found, len(found))
+        assert ([row["id"] for row in listed["documents"]], listed["total"]) == (
+            expected,
+            len(expected),
+        )
     assert client.get("/v1/documents", params={"filter": "nonsense"}).status_code == 422
     tag = response.headers["etag"]
     assert client.get(path).headers["etag"] == tag
@@ -135,11 +143,11 @@ def test_invalid_ids_are_refused(client: httpx.Client, name: str) -> None:
 def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
     upload, rival_upload = jobs.add([("a.txt", b"a"), ("b.txt", b"b")]), jobs.add([("c.txt", b"c")])
-    assert [one.id for one in jobs.last(10)] == [rival_upload, upload]
+    assert [listed.id for listed in jobs.last(10)] == [rival_upload, upload]
     jobs.cancel(upload)
-    assert [one.id for one in jobs.last(10, "queued")] == [rival_upload]
-    (done,) = jobs.last(10, "done")
-    assert {file.detail for file in done.files} == {"cancelled"}
+    assert [listed.id for listed in jobs.last(10, "queued")] == [rival_upload]
+    (cancelled,) = jobs.last(10, "done")
+    assert {file.detail for file in cancelled.files} == {"cancelled"}
     assert jobs.last(1)[0].id == rival_upload
     jobs.close()
 
@@ -183,8 +191,12 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
             return runner.run(docs, find([docs]), many=True)
 
         assert len(sync().added) == 3
-        kept = "in the wall of the kitchen"
-        for answer in ("behind the portrait of the founder", "under the desk of the cook", kept):
+        kept_answer = "in the wall of the kitchen"
+        for answer in (
+            "behind the portrait of the founder",
+            "under the desk of the cook",
+            kept_answer,
+        ):
             feedback_file(index).add({"question": answer, "verdict": "right", "answer": answer})
         (docs / "oslo.txt").unlink()
         pack(paris=paris)
@@ -192,7 +204,7 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
         assert sorted(changes.removed) == ["docs/oslo.txt", "docs/safes.zip/rome.txt"]
         assert changes.quotes == 2
         (line,) = feedback_file(index).lines()
-        assert line["question"] == kept
+        assert line["question"] == kept_answer
         assert sync().quotes == 0
 
 
@@ -222,23 +234,23 @@ def keep_thread(client: httpx.Client, name: str, question: str) -> None:
     client.put(f"/v1/threads/{name}", json={"title": question, "turns": turns}).raise_for_status()
 
 
-def titles(client: httpx.Client, **asked: str) -> list[str]:
-    threads = client.get("/v1/threads", params=asked).raise_for_status().json()["threads"]
+def titles(client: httpx.Client, **parameters: str) -> list[str]:
+    threads = client.get("/v1/threads", params=parameters).raise_for_status().json()["threads"]
     return [thread["title"] for thread in threads]
 
 
 @pytest.mark.slow
 def test_each_key_has_its_own_threads(tmp_path: Path) -> None:
     ada, bob = add_key(tmp_path, "write"), add_key(tmp_path)
-    with serving(tmp_path, key=ada) as client, with_key(client, bob) as other:
+    with serving(tmp_path, key=ada) as client, with_key(client, bob) as second_client:
         put_text(client, "safe.txt", SECRET)
         keep_thread(client, "first", WHERE)
-        assert titles(other) == []
-        assert other.get("/v1/threads/first").status_code == 404
-        assert other.delete("/v1/threads/first").status_code == 404
-        keep_thread(other, "first", "Is it Oslo?")
-        assert (titles(client), titles(other)) == ([WHERE], ["Is it Oslo?"])
-        assert other.delete("/v1/threads/first").json() == {"deleted": True}
+        assert titles(second_client) == []
+        assert second_client.get("/v1/threads/first").status_code == 404
+        assert second_client.delete("/v1/threads/first").status_code == 404
+        keep_thread(second_client, "first", "Is it Oslo?")
+        assert (titles(client), titles(second_client)) == ([WHERE], ["Is it Oslo?"])
+        assert second_client.delete("/v1/threads/first").json() == {"deleted": True}
         assert titles(client) == [WHERE]
     assert (tmp_path / "threads.sqlite").stat().st_mode & 0o777 == 0o600
 
@@ -289,8 +301,8 @@ def test_answers_that_quote_a_deleted_text_leave_with_it(tmp_path: Path) -> None
         put_text(client, "other.txt", "The harbour is in Bergen.")
         receipt = client.delete("/v1/documents/uploads/safe.txt").json()["receipt"]
         assert receipt["threads"] == 2
-        kept = [turn["answer"] for turn in client.get("/v1/threads/a").json()["turns"]]
-        assert kept == [None, None, answers[2]]
+        remaining = [turn["answer"] for turn in client.get("/v1/threads/a").json()["turns"]]
+        assert remaining == [None, None, answers[2]]
     assert SECRET.encode() not in (tmp_path / "threads.sqlite").read_bytes()
 
 

@@ -63,15 +63,15 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
             finished(client, job)
         for (place, name), version in accepted.items():
             text = client.get(f"{place}/documents/uploads/{name}/text").text
-            (there,) = {int(n) for n in re.findall(r"Code(\d+)", text)}
-            assert there >= version
-            assert there in sent[place, name]
-            assert text == story(there)
+            (stored_version,) = {int(n) for n in re.findall(r"Code(\d+)", text)}
+            assert stored_version >= version
+            assert stored_version in sent[place, name]
+            assert text == story(stored_version)
             filters = [f"document=uploads/{name}"]
-            asked = {"question": "Which code is in the story?", "filters": filters}
-            passages = client.post(f"{place}/ask", json=asked).json()["nearest"]
+            question = {"question": "Which code is in the story?", "filters": filters}
+            passages = client.post(f"{place}/ask", json=question).json()["nearest"]
             assert passages
-            assert all(f"Code{there}" in hit["text"] for hit in passages)
+            assert all(f"Code{stored_version}" in hit["text"] for hit in passages)
     assert accepted
 
 
@@ -97,10 +97,10 @@ def test_a_file_that_kills_the_service_twice_is_given_up(tmp_path: Path) -> None
 def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
         put_text(client, "oman.txt", TALKS)
-        asked = [pool.submit(client.post, "/v1/ask", json=WHO) for _ in range(4)]
+        replies = [pool.submit(client.post, "/v1/ask", json=WHO) for _ in range(4)]
         time.sleep(0.3)
         server.send_signal(signal.SIGTERM)
-        assert [one.result().json()["answer"] for one in asked] == ["William Burns"] * 4
+        assert [reply.result().json()["answer"] for reply in replies] == ["William Burns"] * 4
         assert server.wait(20) == 0
         with pytest.raises(httpx.TransportError):
             client.get("/health")
@@ -140,13 +140,13 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
         text = " ".join(f"In {year} person {year} led {year} talks." for year in range(4_000))
         checked = pool.submit(client.post, "/v1/check", json={"text": text})
         questions = [f"Who led talk {number}?" for number in range(64)]
-        asked = pool.submit(client.post, "/v1/ask/batch", json={"questions": questions})
+        batch = pool.submit(client.post, "/v1/ask/batch", json={"questions": questions})
         while not (children := running_children(server)):
             time.sleep(0.05)
         server.send_signal(signal.SIGTERM)
         assert server.wait(MOST_SECONDS) == 0
         assert not any(map(runs, children))
-        assert {future.result().status_code for future in (checked, asked)} <= {200, 503}
+        assert {future.result().status_code for future in (checked, batch)} <= {200, 503}
     with process(tmp_path) as (_, client):
         for path, job in zip(PLACES, queued, strict=True):
             (file,) = finished(client, f"{path}/jobs/{job['id']}", 300)["files"]
@@ -156,9 +156,9 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
 def asked_and_read(pool: ThreadPoolExecutor, client: httpx.Client) -> Future[httpx.Response]:
     """A question that is being read."""
     put_text(client, "oman.txt", TALKS)
-    asked = pool.submit(client.post, "/v1/ask", json=WHO)
+    reply = pool.submit(client.post, "/v1/ask", json=WHO)
     until(lambda: "rag_batch_questions_count 1.0" in client.get("/metrics").text)
-    return asked
+    return reply
 
 
 def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> None:
@@ -172,17 +172,17 @@ def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> Non
         assert server.wait(MOST_SECONDS) == 0
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
+@pytest.mark.parametrize("second_signal", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, second_signal: signal.Signals) -> None:
     with process(tmp_path, TEST_SLOW="20") as (server, client), ThreadPoolExecutor(1) as pool:
-        asked = asked_and_read(pool, client)
+        reply = asked_and_read(pool, client)
         server.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert server.poll() is None  # the question is still being read
-        server.send_signal(second)
-        assert server.wait(5) == 128 + second
+        server.send_signal(second_signal)
+        assert server.wait(5) == 128 + second_signal
         with pytest.raises(httpx.TransportError):
-            asked.result()
+            reply.result()
 
 
 def test_two_signals_while_closing_end_it(tmp_path: Path) -> None:
@@ -208,14 +208,14 @@ def served(*options: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "rag.sqlite").write_text("this is no database, nor has it ever been one")
-    done = served("--no-key", "--port", "0", "--index", str(tmp_path))
-    assert done.returncode == 3
-    assert "rag.sqlite" in done.stderr.splitlines()[-2]
-    assert "Traceback" not in done.stderr
+    service = served("--no-key", "--port", "0", "--index", str(tmp_path))
+    assert service.returncode == 3
+    assert "rag.sqlite" in service.stderr.splitlines()[-2]
+    assert "Traceback" not in service.stderr
 
 
 def test_a_port_in_use_is_named(client: httpx.Client, tmp_path: Path) -> None:
-    done = served("--port", str(client.base_url.port), "--index", str(tmp_path))
-    assert done.returncode == 2
-    assert str(client.base_url.port) in done.stderr
-    assert "--port" in done.stderr
+    service = served("--port", str(client.base_url.port), "--index", str(tmp_path))
+    assert service.returncode == 2
+    assert str(client.base_url.port) in service.stderr
+    assert "--port" in service.stderr

@@ -19,12 +19,12 @@ IN = "/v1/collections/contracts"
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A document name in two collections; only the named collection's has the words."""
-    with serving(tmp_path_factory.mktemp("served")) as made:
-        put_text(made, "contracts.txt", "The safe of the house is in Oslo, behind the oven.")
-        made.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
+    with serving(tmp_path_factory.mktemp("served")) as served:
+        put_text(served, "contracts.txt", "The safe of the house is in Oslo, behind the oven.")
+        served.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
         body = {"name": "contracts.txt", "text": TEXT}
-        made.post(f"{IN}/documents", json=body).raise_for_status()
-        yield made
+        served.post(f"{IN}/documents", json=body).raise_for_status()
+        yield served
 
 
 def post(client: httpx.Client, path: str, body: dict[str, Any]) -> str:
@@ -63,11 +63,11 @@ def all_links(client: httpx.Client) -> Iterator[set[str]]:
 
 
 def test_every_link_into_a_collection_names_it_and_the_place(client: httpx.Client) -> None:
-    for given in all_links(client):
-        assert given
-        for link in given:
+    for links in all_links(client):
+        assert links
+        for link in links:
             assert link.startswith(f"{client.base_url}/#")
-            place = {name: one for name, (one,) in parse_qs(urlsplit(link).fragment).items()}
+            place = {name: value for name, (value,) in parse_qs(urlsplit(link).fragment).items()}
             path = f"/v1/collections/{place['collection']}/documents/{place['document']}/text"
             quoted = client.get(path).text[int(place["start"]) : int(place["end"])]
             assert "Lisbon" in quoted
@@ -75,9 +75,9 @@ def test_every_link_into_a_collection_names_it_and_the_place(client: httpx.Clien
 
 def test_links_into_the_default_collection_have_no_name(client: httpx.Client) -> None:
     for path, body in openai_bodies("rag").items():
-        given = links(post(client, f"/v1/{path}", body))
-        assert given
-        assert all("#document=uploads%2Fcontracts.txt&start=" in link for link in given)
+        reply_links = links(post(client, f"/v1/{path}", body))
+        assert reply_links
+        assert all("#document=uploads%2Fcontracts.txt&start=" in link for link in reply_links)
 
 
 @pytest.mark.slow

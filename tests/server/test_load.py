@@ -30,8 +30,8 @@ pytestmark = pytest.mark.slow
 TEXT = "The talks were led by William Burns."
 
 
-def ask(client: httpx.Client, number: int, **more: object) -> httpx.Response:
-    return client.post("/v1/ask", json={"question": f"Who led the talks {number}?", **more})
+def ask(client: httpx.Client, number: int, **fields: object) -> httpx.Response:
+    return client.post("/v1/ask", json={"question": f"Who led the talks {number}?", **fields})
 
 
 def test_a_search_crosses_to_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +47,8 @@ def test_a_search_crosses_to_one_thread(tmp_path: Path, monkeypatch: pytest.Monk
         put_text(client, "oman.txt", TEXT)
         audited(tmp_path, 1)
         monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
-        found = client.post("/v1/search", json={"question": "Who led the talks?"})
-        assert found.json()["hits"][0]["document_id"] == "uploads/oman.txt"
+        reply = client.post("/v1/search", json={"question": "Who led the talks?"})
+        assert reply.json()["hits"][0]["document_id"] == "uploads/oman.txt"
         assert len(crossed) == 1
 
 
@@ -90,12 +90,12 @@ def test_a_search_does_not_wait_for_readings(tmp_path: Path) -> None:
     reader = HeldReader()
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(10) as pool:
         put_text(client, "oman.txt", TEXT)
-        asked = [pool.submit(ask, client, number) for number in range(10)]
+        replies = [pool.submit(ask, client, number) for number in range(10)]
         assert reader.started.wait(25)
         assert client.post("/v1/search", json={"question": "Who led the talks?"}).status_code == 200
-        assert not any(one.done() for one in asked)
+        assert not any(reply.done() for reply in replies)
         reader.go.set()
-        assert {one.result().status_code for one in asked} == {200}
+        assert {reply.result().status_code for reply in replies} == {200}
 
 
 def test_questions_that_would_be_late_are_refused_at_once(tmp_path: Path) -> None:
@@ -112,32 +112,34 @@ def test_questions_that_would_be_late_are_refused_at_once(tmp_path: Path) -> Non
         assert "longer than the deadline" in refused.json()["detail"]
         assert refused.elapsed.total_seconds() < 2
         responses = list(pool.map(lambda number: ask(client, number), range(40)))
-    at_once, others = list[httpx.Response](), list[httpx.Response]()
-    for one in responses:
-        is_refused = one.status_code == 503 and one.json()["type"] == "urn:rag:overloaded"
-        (at_once if is_refused else others).append(one)
-    assert len(at_once) > len(others) > 0  # in turn they would take 20 s, eight deadlines
+    at_once, answered = list[httpx.Response](), list[httpx.Response]()
+    for response in responses:
+        is_refused = response.status_code == 503 and response.json()["type"] == "urn:rag:overloaded"
+        (at_once if is_refused else answered).append(response)
+    assert len(at_once) > len(answered) > 0  # in turn they would take 20 s, eight deadlines
     assert all(int(response.headers["retry-after"]) >= 1 for response in at_once)
-    assert median(one.elapsed for one in at_once) < median(one.elapsed for one in others)
+    assert median(response.elapsed for response in at_once) < median(
+        response.elapsed for response in answered
+    )
 
 
 def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
     async def run() -> list[int]:
-        admission, under_way, most = Admission(100, 100, 5), 0, []
+        admission, under_way, counts = Admission(100, 100, 5), 0, []
 
         async def send() -> None:
             nonlocal under_way
-            async with admission.place("", 40) as held:
+            async with admission.place("", 40) as place:
                 under_way += 1
-                most.append(under_way)
+                counts.append(under_way)
                 await asyncio.sleep(0.01)
                 under_way -= 1
-                threading.Thread(target=held.free).start()
+                threading.Thread(target=place.free).start()
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(*(send() for _ in range(10)))
         await admission.place("", 100).__aenter__()  # all were released exactly once
-        return most
+        return counts
 
     assert max(asyncio.run(run())) == 2
 
@@ -172,27 +174,27 @@ def test_only_uploads_reserve_bytes(client: httpx.Client) -> None:
 
 @pytest.mark.soak
 def test_under_load_nothing_fails_and_memory_stays(tmp_path: Path) -> None:
-    found = load.memory(tmp_path, fake=True, requests=160)
-    assert (found["requests"], found["failed"]) == (160, 0)
-    assert found["growth_after_first_tenth_mib"] < 60
+    figures = load.memory(tmp_path, fake=True, requests=160)
+    assert (figures["requests"], figures["failed"]) == (160, 0)
+    assert figures["growth_after_first_tenth_mib"] < 60
 
 
 @pytest.mark.soak
 def test_mixed_requests_succeed_and_memory_stays(tmp_path: Path) -> None:
-    found = load.memory(tmp_path, fake=True, requests=160, mixed=True)
-    assert (found["requests"], found["failed"]) == (160, 0)
-    assert found["growth_after_first_tenth_mib"] < 100
-    assert found["peak_mib"] < 1500
+    figures = load.memory(tmp_path, fake=True, requests=160, mixed=True)
+    assert (figures["requests"], figures["failed"]) == (160, 0)
+    assert figures["growth_after_first_tenth_mib"] < 100
+    assert figures["peak_mib"] < 1500
 
 
 def test_routes_that_are_measured_again_replace_those_in_the_file() -> None:
     row = {"search_p95_ms": 90.0, "uploads": 1.0, "pictures": 1.0, "alone_p95_ms": 20.0}
     slow_row = {**row, "search_p95_ms": 101.0}
     rows = {"GET /a": slow_row, "GET /b": row}
-    before = {"cpu": "a", "alone": {"search_p95_ms": 15.0}, "routes": rows}
+    earlier = {"cpu": "a", "alone": {"search_p95_ms": 15.0}, "routes": rows}
     assert load.beyond(rows, 15.0) == ["GET /a"]
     assert load.beyond(rows, 21.0) == []
-    merged = load.measured_again(before, {"cpu": "b", "routes": {"GET /a": row}})
+    merged = load.measured_again(earlier, {"cpu": "b", "routes": {"GET /a": row}})
     assert merged["beyond_the_bounds"] == []
     assert merged["measured_again"] == {"GET /a": "b"}
     assert merged["routes"] == {"GET /a": row, "GET /b": row}
@@ -203,8 +205,8 @@ def test_a_flood_of_one_key_leaves_another_its_turns(tmp_path: Path) -> None:
     """One flood of a second; a request of the quiet key that fails counts as infinitely long. The
     bounds are for machines that compute much else.
     """
-    found = load.fairness(tmp_path, fake=True, seconds=1, only=["POST /v1/search"])
-    (row,) = found["routes"].values()
+    figures = load.fairness(tmp_path, fake=True, seconds=1, routes=["POST /v1/search"])
+    (row,) = figures["routes"].values()
     assert row["search_p50_ms"] < 10_000
     assert row["uploads"] < 60
     assert row["pictures"] < 60
@@ -216,11 +218,11 @@ def test_a_flood_of_one_key_leaves_another_its_turns(tmp_path: Path) -> None:
 def test_it_survives_fuzzing(tmp_path: Path, options: list[str]) -> None:
     out = tmp_path / "found.json"
     fuzz.main(["--out", str(out), "--requests", *options], standalone_mode=False)
-    found = json.loads(out.read_text())
-    assert found["broken"] == {}
+    figures = json.loads(out.read_text())
+    assert figures["broken"] == {}
     if "--locked" in options:  # without a key it gets nowhere
-        assert found["outcomes"]["401"] > 50
+        assert figures["outcomes"]["401"] > 50
         return
-    assert found["requests"] >= 400
-    assert found["after"]["answer"] == "William Burns"
-    assert found["after"]["waiting"] == [0, 0]
+    assert figures["requests"] >= 400
+    assert figures["after"]["answer"] == "William Burns"
+    assert figures["after"]["waiting"] == [0, 0]

@@ -21,20 +21,23 @@ from tests.server.fake_server import add_key, serving
 
 def test_only_named_origins_may_ask_and_only_with_a_key(tmp_path: Path) -> None:
     origins = "https://app.example.org, http://localhost:3000"
-    allowed, other = {"Origin": "https://app.example.org"}, {"Origin": "https://evil.example"}
+    allowed, foreign_origin = (
+        {"Origin": "https://app.example.org"},
+        {"Origin": "https://evil.example"},
+    )
     asks = {"Access-Control-Request-Method": "POST"}
     asks |= {"Access-Control-Request-Headers": "authorization"}
     with serving(tmp_path, key=add_key(tmp_path), cors_origins=origins) as client:
         preflight = client.options("/v1/ask", headers={**allowed, **asks})
         assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
-        known = client.get("/v1/documents", headers=allowed)
+        listed = client.get("/v1/documents", headers=allowed)
         denied = client.get("/v1/documents", headers={**allowed, "Authorization": ""})
-        for answer, status in ((preflight, 200), (known, 200), (denied, 401)):
+        for answer, status in ((preflight, 200), (listed, 200), (denied, 401)):
             assert answer.status_code == status
             assert answer.headers["access-control-allow-origin"] == allowed["Origin"]
-        foreign = client.get("/v1/documents", headers=other)
+        foreign = client.get("/v1/documents", headers=foreign_origin)
         assert "access-control-allow-origin" not in foreign.headers
-        assert client.options("/v1/ask", headers={**other, **asks}).status_code == 400
+        assert client.options("/v1/ask", headers={**foreign_origin, **asks}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def test_invalid_origins_are_named(origin: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("index /home/ada/index cannot be written: disk", "index …/index cannot be written: disk"),
         ("API keys in /var/lib/rag/keys.json are gone", "API keys in …/keys.json are gone"),
@@ -56,9 +59,9 @@ def test_invalid_origins_are_named(origin: str) -> None:
         ("it is 14/07 and/or later", ""),
     ],
 )
-def test_http_errors_contain_no_paths(text: str, shown: str) -> None:
-    assert without_places(text) == (shown or text)
-    assert problem_of(BusyError(text)).detail == (shown or text)
+def test_http_errors_contain_no_paths(text: str, expected: str) -> None:
+    assert without_places(text) == (expected or text)
+    assert problem_of(BusyError(text)).detail == (expected or text)
 
 
 def test_a_full_disk_is_reported() -> None:
@@ -85,8 +88,8 @@ def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: 
     place = dict.fromkeys(("start", "end", "sentence_start", "sentence_end"), 0)
     names = ("document_id", "title", "source", "headings", "sentence", "sha256")
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
-    made = Answer("Q?", answer, 0.9, (cited,), (), (), None, {})
-    (cited_part,) = made.to_dict()["citations"]
+    composed = Answer("Q?", answer, 0.9, (cited,), (), (), None, {})
+    (cited_part,) = composed.to_dict()["citations"]
     assert answer[cited_part["start"] : cited_part["end"]] == part
 
 
@@ -97,9 +100,11 @@ def test_the_schema_is_that_of_the_answers_json() -> None:
     cited = Citation("d", "D", ("A",), "/d", "f" * 64, 3, 5, "is", 0, 9, "It is so.")
     cited = replace(cited, copies=(Place("e", 3, 5, "E"),))
     rival = Alternative("so", 0.2, (cited,))
-    made = Answer("Q?", "is", 0.9, (cited,), (rival,), (hit,), None, {"read": 0.1})
-    made = replace(made, conflicts=(rival,), pieces=(Piece(cited),), value=Value("number", "is"))
-    sent = serialize.answer(Answered(made, "Q?"))
+    complete_answer = Answer("Q?", "is", 0.9, (cited,), (rival,), (hit,), None, {"read": 0.1})
+    complete_answer = replace(
+        complete_answer, conflicts=(rival,), pieces=(Piece(cited),), value=Value("number", "is")
+    )
+    sent = serialize.answer(Answered(complete_answer, "Q?"))
     assert schemas.AnswerSchema.model_validate(sent).model_dump(mode="json") == sent
 
 
@@ -160,14 +165,18 @@ OPERATIONS = """
 
 @pytest.fixture(scope="module")
 def schema(client: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/openapi.json").json()
-    return found
+    description: dict[str, Any] = client.get("/openapi.json").json()
+    return description
 
 
 def test_all_operations_have_their_paths_and_names(schema: dict[str, Any]) -> None:
     operations = [
-        f"{path} " + ", ".join(f"{m.upper()} {one['operationId']}" for m, one in sorted(of.items()))
-        for path, of in schema["paths"].items()
+        f"{path} "
+        + ", ".join(
+            f"{m.upper()} {operation['operationId']}"
+            for m, operation in sorted(operations_of_path.items())
+        )
+        for path, operations_of_path in schema["paths"].items()
     ]
     assert sorted(operations) == OPERATIONS.strip().splitlines()
 

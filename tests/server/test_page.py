@@ -84,7 +84,9 @@ class Watched:
             for scheme, options in (("light", {}), ("dark", COLOURS)):
                 self.page.emulate_media(color_scheme=cast(Any, scheme))
                 violations = self.page.evaluate(RUN_AXE, options)
-                serious = [one for one in violations if one[0] in ("serious", "critical")]
+                serious = [
+                    violation for violation in violations if violation[0] in ("serious", "critical")
+                ]
                 assert serious == [], (state, width, scheme)
         self.page.set_viewport_size(self.size)
 
@@ -358,17 +360,17 @@ def test_counts_follow_a_deletion_in_every_tab(browser: Browser, tmp_path: Path)
         for name in ("oman.md", "muscat.md"):
             put_text(client, name, f"# {name}\n\nThe talks of {name} were long.\n")
         with visit(browser, client) as watched:
-            page, other = watched.page, watched.open()
-            other.goto("/")
-            for tab in (page, other):
+            page, second_tab = watched.page, watched.open()
+            second_tab.goto("/")
+            for tab in (page, second_tab):
                 expect(tab.locator("#document-count")).to_have_text("2")
                 expect(tab.locator("#guide")).to_contain_text("2 documents")
             open_sources(page)
             button(page, "Delete oman.md").click()
             expect(page.locator("#document-count")).to_have_text("1")
             expect(page.locator("#guide")).to_contain_text("1 document: 1 Markdown")
-            expect(other.locator("#document-count")).to_have_text("1")
-            expect(other.locator("#guide")).to_contain_text("1 document: 1 Markdown")
+            expect(second_tab.locator("#document-count")).to_have_text("1")
+            expect(second_tab.locator("#guide")).to_contain_text("1 document: 1 Markdown")
 
 
 def test_only_what_may_pass_can_be_tried_again(browser: Browser, tmp_path: Path) -> None:
@@ -441,11 +443,11 @@ SHOW = """answers => { document.body.classList.add('asked'); $('thread').hidden 
     document.querySelectorAll('details').forEach(one => { one.open = true; }); }"""
 
 
-def answered(form: str, text: str, pieces: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+def answered(form: str, text: str, pieces: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     """An answer that no small model gives."""
     quotes = [piece["citation"] for piece in pieces]
     shape = {"form": form, "answer": text, "pieces": pieces, "citations": quotes}
-    return {**ANSWER, "conflicts": [], "alternatives": [], **shape, **more}
+    return {**ANSWER, "conflicts": [], "alternatives": [], **shape, **fields}
 
 
 def cited(number: int, text: str, document: str = "a.md", start: int = 0) -> dict[str, Any]:
@@ -493,10 +495,10 @@ def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Cl
     rivals: dict[str, Any] = {"conflicts": [rival], "alternatives": [rival], "explain": ["So."]}
     for form, text, parts in FORMS:
         page.evaluate(SHOW, [answered(form, text, parts)])
-        selector, shown = SHOWN[form]
+        selector, expected = SHOWN[form]
         if text.startswith("On a condition."):
-            shown = ["On a condition.", *shown[1:]]
-        assert page.locator(f"#thread {selector}").all_text_contents() == shown
+            expected = ["On a condition.", *expected[1:]]
+        assert page.locator(f"#thread {selector}").all_text_contents() == expected
     page.evaluate(SHOW, [answered(*form, **rivals) for form in FORMS])
     watched.audit("every form")
     put_text(client, "prices.md", PRICES)

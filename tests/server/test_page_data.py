@@ -42,17 +42,17 @@ def test_the_caller_and_their_rights(client: httpx.Client, tmp_path: Path) -> No
     for name in mine["features"]:
         is_route = any(path.startswith(f"/v1/{name}") for path in paths)
         assert is_route or name in Ask.model_fields
-    with serving(tmp_path, key=add_key(tmp_path)) as other:
-        me = other.get("/v1/me").json()
+    with serving(tmp_path, key=add_key(tmp_path)) as reader:
+        me = reader.get("/v1/me").json()
         assert (me["key"], me["may_write"]) == ("read", False)
 
 
 def test_sources_are_counted_and_found_by_name_and_folder(client: httpx.Client) -> None:
-    def sources(**asked: Any) -> tuple[list[Any], list[str], int]:
-        found = client.get("/v1/sources", params=asked).json()
-        assert found["types"] == [{"name": "md", "count": 1}, {"name": "txt", "count": 1}]
-        assert found["total"] == 2
-        return found["folders"], [row["id"] for row in found["documents"]], found["matching"]
+    def sources(**parameters: Any) -> tuple[list[Any], list[str], int]:
+        listed = client.get("/v1/sources", params=parameters).json()
+        assert listed["types"] == [{"name": "md", "count": 1}, {"name": "txt", "count": 1}]
+        assert listed["total"] == 2
+        return listed["folders"], [row["id"] for row in listed["documents"]], listed["matching"]
 
     uploads, lease, oman = {"name": "uploads", "count": 2}, "uploads/lease.md", "uploads/oman.txt"
     assert sources() == ([uploads], [lease, oman], 2)
@@ -66,9 +66,9 @@ def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
     text = "# Stock\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
     form = {"file": ("stock.md", text.encode())}
     client.post("/v1/documents", files=form).raise_for_status()
-    asked: dict[str, str | int] = {"document": "uploads/stock.md", "start": 20}
-    blocks = client.get("/v1/blocks", params=asked).json()["blocks"]
-    kinds = [(one["kind"], one["parent"]) for one in blocks]
+    place: dict[str, str | int] = {"document": "uploads/stock.md", "start": 20}
+    blocks = client.get("/v1/blocks", params=place).json()["blocks"]
+    kinds = [(block["kind"], block["parent"]) for block in blocks]
     assert kinds == [("heading", -1), ("table", 0), ("row", 1)]
     assert blocks[1]["columns"] == ["Item", "EUR"]
     stored = client.get("/v1/documents/uploads/stock.md/text").text
@@ -82,10 +82,10 @@ def test_the_structure_of_a_long_document_comes_in_pages(tmp_path: Path) -> None
     text = "# Stock\n\n" + "".join(f"- item {n}\n  - below {n}\n" for n in range(6000))
     with serving(tmp_path) as client:
         put_text(client, "stock.md", text)
-        asked: dict[str, Any] = {"document": "uploads/stock.md", "start": 3, "end": 10**7}
+        place: dict[str, Any] = {"document": "uploads/stock.md", "start": 3, "end": 10**7}
         blocks, sizes, page_start = list[Any](), list[int](), 0
         while page_start is not None:
-            page = client.get("/v1/blocks", params={**asked, "after": page_start}).json()
+            page = client.get("/v1/blocks", params={**place, "after": page_start}).json()
             sizes.append(len(page["blocks"]))
             blocks += page["blocks"]
             page_start = page["next"]
@@ -110,8 +110,8 @@ def test_large_responses_wait_for_a_share_of_the_memory(tmp_path: Path) -> None:
         beginnings = [reader.recv(12) for reader in readers]
         assert beginnings.count(b"HTTP/1.1 200") == 1
         assert beginnings.count(b"HTTP/1.1 503") == 11
-        other = stack.enter_context(with_key(client, keys[1]))
-        assert other.get(path).status_code == 200  # nobody takes more than half
+        reading_client = stack.enter_context(with_key(client, keys[1]))
+        assert reading_client.get(path).status_code == 200  # nobody takes more than half
 
 
 def test_files_that_are_sent_piece_by_piece_count_too(tmp_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_files_that_are_sent_piece_by_piece_count_too(tmp_path: Path) -> None:
             beginnings = [reader.recv(12) for reader in readers]
             assert beginnings.count(b"HTTP/1.1 200") == 2  # of 4 MB
             assert beginnings.count(b"HTTP/1.1 503") == 6
-            other = stack.enter_context(with_key(client, keys[1]))
-            assert other.get(path).content == content
+            reading_client = stack.enter_context(with_key(client, keys[1]))
+            assert reading_client.get(path).content == content
         until(lambda: client.get(path).status_code == 200, 20)
 
 
@@ -157,14 +157,14 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         # no answer shows the server's folders
         assert client.get("/v1/documents/docs/plan.pdf").json()["uri"] == "docs/plan.pdf"
         start, end = text.index("signed"), text.index("Fairweather") + len("Fairweather")
-        found = page(1, start=start, end=end)
-        upper_box, lower_box = found["boxes"]
-        assert (found["pages"], found["sentence"]) == (2, [])  # none was named
+        quoted = page(1, start=start, end=end)
+        upper_box, lower_box = quoted["boxes"]
+        assert (quoted["pages"], quoted["sentence"]) == (2, [])  # none was named
         assert 130 / 595 < upper_box[0] < upper_box[2] < 0.5  # not at "The lease was"
         assert lower_box[0] == pytest.approx(72 / 595, abs=0.01)
         assert upper_box[1] < upper_box[3] <= lower_box[3]
         with_sentence = page(1, start=start, end=end, sentence_start=0, sentence_end=end + 1)
-        assert with_sentence["boxes"] == found["boxes"]
+        assert with_sentence["boxes"] == quoted["boxes"]
         assert with_sentence["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)
         lines = [line["text"] for line in with_sentence["lines"]]
         assert lines == ["The lease was signed in Wexcombe", "by William Fairweather."]
@@ -175,7 +175,7 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         form = {"file": ("plan.pdf", file.read_bytes())}  # an uploaded one has them, too
         client.post("/v1/documents", files=form).raise_for_status()
         places: dict[str, str | int] = {**UPLOADED, "start": start, "end": end}
-        assert client.get("/v1/pages", params=places).json()["boxes"] == found["boxes"]
+        assert client.get("/v1/pages", params=places).json()["boxes"] == quoted["boxes"]
         assert client.get("/v1/pages/picture", params=UPLOADED).content[1:4] == b"PNG"
         original = client.get("/v1/original", params=plan)
         assert original.content == file.read_bytes()
@@ -216,10 +216,10 @@ UPLOADED: dict[str, str | int] = {"document": "uploads/plan.pdf", "page": 1}
 
 def test_pages_leave_the_service_to_questions(with_pdf: Path) -> None:
     """Each page is drawn by a process of its own, which may take seconds and much memory."""
-    asked: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 100}
+    picture: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 100}
     with serving(with_pdf / "index") as client, ThreadPoolExecutor(32) as pool:
         drawings = [
-            pool.submit(client.get, "/v1/pages/picture", params=asked, timeout=120)
+            pool.submit(client.get, "/v1/pages/picture", params=picture, timeout=120)
             for _ in range(32)
         ]
         at_once = 0
@@ -236,11 +236,11 @@ def test_pages_leave_the_service_to_questions(with_pdf: Path) -> None:
 def children(module: str) -> list[str]:
     """Command lines of this process's children that run the module."""
     pids = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    found = []
+    command_lines = []
     for pid in {pid for path in pids for pid in path.read_text().split()}:
         with contextlib.suppress(OSError):
-            found.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode())
-    return [line for line in found if module in line.split("\0")]
+            command_lines.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode())
+    return [line for line in command_lines if module in line.split("\0")]
 
 
 def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,8 +256,8 @@ def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
 def test_an_undrawable_page_is_a_problem(with_pdf: Path) -> None:
     with serving(with_pdf / "index") as client:
         for name, number, status in (("docs/none.pdf", 1, 404), ("docs/plan.pdf", 3, 422)):
-            asked = {"document": name, "page": str(number)}
-            assert client.get("/v1/pages", params=asked).status_code == status
+            page = {"document": name, "page": str(number)}
+            assert client.get("/v1/pages", params=page).status_code == status
         (with_pdf / "docs/plan.pdf").write_bytes(b"%PDF-1.4 another")
         changed = client.get("/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1})
         assert (changed.status_code, "changed on disk" in changed.json()["detail"]) == (404, True)
@@ -269,7 +269,7 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
     slow_page = slow_to_draw()
     with (
         serving(index, key=loud) as client,
-        with_key(client, calm) as other,
+        with_key(client, calm) as calm_client,
         ThreadPoolExecutor(32) as pool,
         pytest.MonkeyPatch.context() as patch,
     ):
@@ -278,19 +278,20 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
         for file in files:
             client.post("/v1/documents", files=[file]).raise_for_status()
         plan: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 2400}
-        asked = [{**plan, "document": f"uploads/slow{n % 8}.pdf"} for n in range(32)]
+        slow_pages = [{**plan, "document": f"uploads/slow{n % 8}.pdf"} for n in range(32)]
         flood = [
-            pool.submit(client.get, "/v1/pages/picture", params=one, timeout=120) for one in asked
+            pool.submit(client.get, "/v1/pages/picture", params=slow_page, timeout=120)
+            for slow_page in slow_pages
         ]
         until(lambda: children("rag.server.pdf_pages"), 20)
         for _ in range(3):
             started = time.monotonic()
-            drawn = other.get("/v1/pages/picture", params=plan)
+            drawn = calm_client.get("/v1/pages/picture", params=plan)
             assert drawn.status_code == 200, drawn.text
             assert time.monotonic() - started < 4
-        statuses = [one.result().status_code for one in flood]
+        statuses = [future.result().status_code for future in flood]
         assert statuses.count(503) >= 16
         started = time.monotonic()
-        response = client.get("/v1/pages/picture", params=asked[0])  # it is not tried again
+        response = client.get("/v1/pages/picture", params=slow_pages[0])  # it is not tried again
         assert (response.status_code, "took longer than" in response.text) == (422, True)
         assert time.monotonic() - started < 2

@@ -283,5 +283,5 @@ def test_a_program_gets_the_cells(shelf: httpx.Client) -> None:
     assert checked.counts["counted"] == 1
     assert [row.outcome for row in checked.rows] == ["counted", "other"]
     assert answer["grid"]["rows"][0]["cells"][0]["citation"]["highlight"]["text"] == "2027"
-    made = shelf.post("/v1/grids", json=answer["grid"]["definition"])
-    assert made.status_code == 202
+    created = shelf.post("/v1/grids", json=answer["grid"]["definition"])
+    assert created.status_code == 202

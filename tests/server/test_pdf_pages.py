@@ -19,7 +19,7 @@ LINES = [
 SCALE = 1000
 
 
-def by_pdfium(file: Path, words: str, which: int = 0, page: int = 1) -> list[Box]:
+def by_pdfium(file: Path, words: str, occurrence: int = 0, page: int = 1) -> list[Box]:
     """The rectangles of one occurrence of the words, as fractions of the drawn page."""
     with (
         closing(pypdfium2.PdfDocument(file)) as document,
@@ -27,29 +27,40 @@ def by_pdfium(file: Path, words: str, which: int = 0, page: int = 1) -> list[Box
         closing(opened.get_textpage()) as text,
     ):
         search = text.search(words, match_case=True)
-        found = [search.get_next() for _ in range(which + 1)][-1]
-        assert found is not None
-        rectangles = range(text.count_rects(*found))
+        match = [search.get_next() for _ in range(occurrence + 1)][-1]
+        assert match is not None
+        rectangles = range(text.count_rects(*match))
         return [_drawn(opened, text.get_rect(number)) for number in rectangles]
 
 
-def boxes(file: Path, words: str, before: str = "", after: str = "") -> list[Box]:
+def boxes(file: Path, words: str, text_before: str = "", text_after: str = "") -> list[Box]:
     with closing(pypdfium2.PdfDocument(file)) as document, closing(document[0]) as page:
-        return list(find_words(page, words, before, after))
+        return list(find_words(page, words, text_before, text_after))
 
 
 def _drawn(page: pypdfium2.PdfPage, rectangle: tuple[float, float, float, float]) -> Box:
-    left, bottom, right, top = rectangle
-    (x, y), (u, v) = (_device(page, *corner) for corner in ((left, bottom), (right, top)))
+    left_edge, bottom_edge, right_edge, top_edge = rectangle
+    (x, y), (u, v) = (
+        _device(page, *corner) for corner in ((left_edge, bottom_edge), (right_edge, top_edge))
+    )
     return min(x, u), min(y, v), max(x, u), max(y, v)
 
 
 def _device(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
-    found = ctypes.c_int(), ctypes.c_int()
+    device_point = ctypes.c_int(), ctypes.c_int()
     pypdfium2.raw.FPDF_PageToDevice(
-        page, 0, 0, SCALE, SCALE, 0, x, y, ctypes.byref(found[0]), ctypes.byref(found[1])
+        page,
+        0,
+        0,
+        SCALE,
+        SCALE,
+        0,
+        x,
+        y,
+        ctypes.byref(device_point[0]),
+        ctypes.byref(device_point[1]),
     )
-    return found[0].value / SCALE, found[1].value / SCALE
+    return device_point[0].value / SCALE, device_point[1].value / SCALE
 
 
 def assert_lies_on(boxes: list[Box], rectangles: list[Box]) -> None:
@@ -82,7 +93,7 @@ def test_words_on_two_lines_have_two_boxes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "which"),
+    ("text_before", "text_after", "occurrence"),
     [
         ("In ", " the lease was signed", 0),
         ("The pavilion was opened in ", " by its architect", 1),
@@ -91,11 +102,13 @@ def test_words_on_two_lines_have_two_boxes(tmp_path: Path) -> None:
     ],
 )
 def test_words_that_recur_are_boxed_where_they_are_quoted(
-    tmp_path: Path, before: str, after: str, which: int
+    tmp_path: Path, text_before: str, text_after: str, occurrence: int
 ) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(pdf([LINES]))
-    assert_lies_on(boxes(file, "2015", before, after), by_pdfium(file, "2015", which))
+    assert_lies_on(
+        boxes(file, "2015", text_before, text_after), by_pdfium(file, "2015", occurrence)
+    )
 
 
 def test_spaces_hyphens_and_ligatures_do_not_matter(tmp_path: Path) -> None:

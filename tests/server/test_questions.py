@@ -55,11 +55,11 @@ def test_an_answer_names_its_place_streamed_or_not(client: httpx.Client) -> None
 
     response = client.post("/v1/ask", json={**BURNS, "stream": True})
     assert response.headers["content-type"].startswith("text/event-stream")
-    (found, cited, final, done) = events(response.text)
-    assert found == ("search_results", {"hits": answer["nearest"]})
+    (results, cited, final, ending) = events(response.text)
+    assert results == ("search_results", {"hits": answer["nearest"]})
     assert cited == ("citation", citation)
     assert (final[0], final[1] | {"timings_ms": 0}) == ("final_answer", answer | {"timings_ms": 0})
-    assert done == ("done", {})
+    assert ending == ("done", {})
 
 
 def test_not_found_has_a_reason_and_the_closest_passages(client: httpx.Client) -> None:
@@ -73,31 +73,31 @@ def test_filters_choose_documents(client: httpx.Client) -> None:
     answer = client.post("/v1/ask", json={**BURNS, "filters": ["document=uploads/lease.md"]}).json()
     assert {hit["document_id"] for hit in answer["nearest"]} == {"uploads/lease.md"}
     misspelt = {"filters": ["tpye=pdf"]}
-    for asked in (
+    for response in (
         client.post("/v1/ask", json={**BURNS, **misspelt}),
         client.post("/v1/search", json={**BURNS, **misspelt}),
         client.post("/v1/check", json={"text": "Burns led the talks.", **misspelt}),
         client.get("/v1/documents", params={"filter": "tpye!=pdf"}),
     ):
-        assert asked.status_code == 422, asked.text
-        assert asked.json()["detail"].startswith("no document has 'tpye'")
-        assert "did you mean type?" in asked.json()["hint"]
+        assert response.status_code == 422, response.text
+        assert response.json()["detail"].startswith("no document has 'tpye'")
+        assert "did you mean type?" in response.json()["hint"]
     wrong = client.post("/v1/ask", json={**BURNS, "filters": ["nonsense"]})
     assert (wrong.status_code, wrong.json()["type"]) == (422, "urn:rag:input")
 
 
 def test_a_batch_is_answered_in_its_order(client: httpx.Client) -> None:
-    asked = ["Who led the talks?", "When does the lease end?", "Who led the talks?"]
-    answers = client.post("/v1/ask/batch", json={"questions": asked}).json()["answers"]
-    assert [answer["question"] for answer in answers] == asked
+    questions = ["Who led the talks?", "When does the lease end?", "Who led the talks?"]
+    answers = client.post("/v1/ask/batch", json={"questions": questions}).json()["answers"]
+    assert [answer["question"] for answer in answers] == questions
     assert answers[0]["answer"] == answers[2]["answer"] == "William Burns"
 
 
 def test_search_reads_nothing(client: httpx.Client) -> None:
-    found = client.post("/v1/search", json={"question": "secret talks", "top_k": 1}).json()
-    (hit,) = found["hits"]
+    results = client.post("/v1/search", json={"question": "secret talks", "top_k": 1}).json()
+    (hit,) = results["hits"]
     assert (hit["document_id"], hit["scores"]["lexical_rank"]) == ("uploads/oman.txt", 1)
-    assert found["generation"] >= 2
+    assert results["generation"] >= 2
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_a_body_without_its_media_type_is_explained(client: httpx.Client) -> Non
 
 def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
     put_text(client, "moving.txt", "The cat is called Minka.")
-    asked = {"question": "What is the cat called?", "top_k": 1}
-    (citation,) = client.post("/v1/ask", json=asked).json()["citations"]
+    question = {"question": "What is the cat called?", "top_k": 1}
+    (citation,) = client.post("/v1/ask", json=question).json()["citations"]
     put_text(client, "moving.txt", "Dogs bark. The cat is called Minka.")
     moved = client.post("/v1/verify", json=citation).json()
     assert (moved["status"], moved["edited"]) == ("moved", True)
@@ -181,8 +181,8 @@ def test_concurrent_questions_share_batches_and_too_many_are_refused(tmp_path: P
         of_empty_index = client.post("/v1/ask", json=BURNS)
         assert (of_empty_index.status_code, of_empty_index.json()["type"]) == (409, "urn:rag:empty")
         put_text(client, "oman.txt", TALKS)
-        asked = [{"question": f"Who led talks number {number}?"} for number in range(20)]
-        responses = list(pool.map(lambda body: client.post("/v1/ask", json=body), asked))
+        bodies = [{"question": f"Who led talks number {number}?"} for number in range(20)]
+        responses = list(pool.map(lambda body: client.post("/v1/ask", json=body), bodies))
         refused = [response for response in responses if response.status_code == 503]
         answered = [response for response in responses if response.status_code == 200]
         assert len(refused) + len(answered) == 20
@@ -195,7 +195,7 @@ def test_concurrent_questions_share_batches_and_too_many_are_refused(tmp_path: P
         assert client.post("/v1/ask", json=BURNS).status_code == 200  # it has recovered
         assert "rag_batch_questions_bucket" in client.get("/metrics").text
 
-        questions = [body["question"] for body in asked[:7]]
+        questions = [body["question"] for body in bodies[:7]]
         response = client.post("/v1/ask/batch", json={"questions": questions})
         assert (response.status_code, "retry-after" in response.headers) == (422, False)
         assert "7 questions" in response.json()["detail"]

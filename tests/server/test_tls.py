@@ -69,9 +69,9 @@ def test_handshakes_that_do_not_end_lock_nobody_out(
         silent = [connect(client, stack) for _ in range(60)]
         with trusting(client, certificate[0]) as another:
             assert another.get("/health").status_code == 200
-        for one in silent:
+        for connection in silent:
             with suppress(ConnectionResetError):
-                assert one.recv(1) == b""
+                assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize("sent", [b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03" * 2000])
@@ -119,10 +119,10 @@ def test_an_invalid_certificate_is_reported_before_loading(
     encrypt = ["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", certificate[1]]
     subprocess.run([*encrypt, "-out", tmp_path / "encrypted.pem"], check=True, capture_output=True)
     files = {"certfile": cert, "keyfile": key}
-    named: dict[str, Any] = {
+    paths: dict[str, Any] = {
         name: str(tmp_path / file) if file else "" for name, file in files.items()
     }
-    settings = Settings(index=tmp_path, **named)
+    settings = Settings(index=tmp_path, **paths)
     with pytest.raises(InputError, match=reason) as error:
         serve.token_of(settings, no_key=True)
     assert "--certfile" in f"{error.value.message} {error.value.hint}"

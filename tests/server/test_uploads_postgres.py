@@ -31,8 +31,8 @@ def service(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """
     folder = tmp_path_factory.mktemp("database")
     dsn, store = schema_dsn(cluster, folder), postgres(cluster)(folder)
-    with server(dsn, folder / "one") as one, server(dsn, folder / "two") as two:
-        yield one, two, store, dsn
+    with server(dsn, folder / "one") as first_server, server(dsn, folder / "two") as second_server:
+        yield first_server, second_server, store, dsn
     store.close()
 
 
@@ -57,46 +57,46 @@ def test_an_id_with_nul_is_not_found(service: Service) -> None:
 
 
 def test_an_upload_takes_no_ingested_document_s_place(service: Service) -> None:
-    one, two, store, _ = service
+    first_server, second_server, store, _ = service
     put(store, "uploads/oman.txt", "From a folder.")
-    response = one.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
+    response = first_server.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
     assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
-    assert two.get("/ready").json()["waiting_files"] == 0
-    assert two.get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
+    assert second_server.get("/ready").json()["waiting_files"] == 0
+    assert second_server.get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
     store.delete("uploads/oman.txt")
 
 
 def test_accepted_uploads_outlive_their_server_and_are_answered_by_all(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two, _, dsn = service
+    first_server, second_server, _, dsn = service
     monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
     with server(dsn, tmp_path) as lost_server:
         accepted = lost_server.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
         assert accepted.status_code == 202
     job = f"/v1/jobs/{accepted.json()['id']}"
-    assert one.get(job).json()["state"] == "queued"
-    assert one.get("/ready").json()["waiting_files"] == 1
+    assert first_server.get(job).json()["state"] == "queued"
+    assert first_server.get("/ready").json()["waiting_files"] == 1
     process = worker(dsn)
     try:
-        finished(two, job)
+        finished(second_server, job)
     finally:
         process.kill()
         process.communicate()
-    (file,) = one.get(job).json()["files"]
+    (file,) = first_server.get(job).json()["files"]
     assert (file["name"], file["outcome"]) == ("oman.txt", "added")
     assert file["document_ids"] == ["uploads/oman.txt"]
-    assert asked(one) == asked(two) == ["uploads/oman.txt"]
-    assert one.get("/v1/documents/uploads/oman.txt/text").text == OMAN
-    assert two.delete("/v1/documents/uploads/oman.txt").status_code == 200
-    assert asked(one) == []
-    assert one.get("/v1/jobs/none").status_code == 404
+    assert asked(first_server) == asked(second_server) == ["uploads/oman.txt"]
+    assert first_server.get("/v1/documents/uploads/oman.txt/text").text == OMAN
+    assert second_server.delete("/v1/documents/uploads/oman.txt").status_code == 200
+    assert asked(first_server) == []
+    assert first_server.get("/v1/jobs/none").status_code == 404
 
 
 def test_each_server_names_the_job_of_a_waiting_grid(service: Service) -> None:
-    one, two, store, _ = service
+    first_server, second_server, store, _ = service
     put(store, "oman.txt", OMAN)
-    job = one.post("/v1/grids", json=GRID).json()["job"]
-    grid = two.get("/v1/grids/leases").json()
+    job = first_server.post("/v1/grids", json=GRID).json()["job"]
+    grid = second_server.get("/v1/grids/leases").json()
     assert (grid["job"], grid["due"], job != "") == (job, 2, True)
     store.delete("oman.txt")

@@ -32,11 +32,11 @@ from tests.server.fake_server import add_key, put_text, serving, until, with_key
 
 
 def caller(places: Places, key_id: str, charged: list[float] | None = None) -> Caller:
-    made = Caller(key_id)
-    made.places = places
+    new_caller = Caller(key_id)
+    new_caller.places = places
     if charged is not None:
-        made.charge = charged.append
-    return made
+        new_caller.charge = charged.append
+    return new_caller
 
 
 class Workers:
@@ -76,9 +76,9 @@ class Workers:
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    made = Workers(Places(3, 2))
-    yield made
-    made.close()
+    started = Workers(Places(3, 2))
+    yield started
+    started.close()
 
 
 def test_a_key_leaves_a_place_to_others(workers: Workers) -> None:
@@ -194,8 +194,8 @@ WORST: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("worst", WORST)
-def test_an_invalid_body_is_refused_in_little_time(worst: str, routes: list[APIRoute]) -> None:
+@pytest.mark.parametrize("worst_case", WORST)
+def test_an_invalid_body_is_refused_in_little_time(worst_case: str, routes: list[APIRoute]) -> None:
     """A body of a megabyte took up to 3.7 seconds, of which most in one call of pydantic."""
     models = {
         model
@@ -204,7 +204,7 @@ def test_an_invalid_body_is_refused_in_little_time(worst: str, routes: list[APIR
         if isinstance(model := field.field_info.annotation, type) and issubclass(model, BaseModel)
     }
     assert len(models) > 15
-    value = WORST[worst]()
+    value = WORST[worst_case]()
     for model in models:
         for body in (value, *({name: value} for name in model.model_fields)):
             started = time.thread_time()
@@ -233,19 +233,21 @@ def random_value(rng: random.Random, depth: int) -> Any:
 
 
 def test_entries_are_counted_without_reading_the_body() -> None:
-    rng, seen = random.Random(1), 0
+    rng, largest = random.Random(1), 0
     for _ in range(2000):
         value = random_value(rng, 5)
         body, count = json.dumps(value, ensure_ascii=rng.random() < 0.5).encode(), entries(value)
         assert not has_more_entries(body, count)
         assert count == 0 or has_more_entries(body, count - 1)
-        seen = max(seen, count)
-    assert seen > 100
+        largest = max(largest, count)
+    assert largest > 100
 
 
-@pytest.mark.parametrize("worst", [worst for worst in WORST if worst != "depth"])
-def test_counting_entries_takes_less_time_than_reading_them(worst: str) -> None:
-    body = json.dumps(WORST[worst]()).encode()
+@pytest.mark.parametrize(
+    "worst_case", [worst_case for worst_case in WORST if worst_case != "depth"]
+)
+def test_counting_entries_takes_less_time_than_reading_them(worst_case: str) -> None:
+    body = json.dumps(WORST[worst_case]()).encode()
     assert has_more_entries(body, MOST_ENTRIES)
     assert has_more_entries(body.decode().encode("utf-16"), MOST_ENTRIES)
     assert shortest(lambda: has_more_entries(body, MOST_ENTRIES)) < shortest(
@@ -263,10 +265,10 @@ def shortest(function: Callable[[], object]) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize("worst", WORST)
-def test_a_wrong_value_is_shown_without_writing_all_of_it(worst: str) -> None:
+@pytest.mark.parametrize("worst_case", WORST)
+def test_a_wrong_value_is_shown_without_writing_all_of_it(worst_case: str) -> None:
     """A hundred thousand fields took 60 ms, in which no other thread ran."""
-    value = {"a": WORST[worst]()}
+    value = {"a": WORST[worst_case]()}
     fault = {"loc": ("body", "top_k"), "type": "int_type", "msg": "Input should be", "input": value}
     assert sentence(fault).startswith("`top_k` is wrong: input should be, not {'a': ")
     assert shortest(lambda: sentence(fault)) < shortest(lambda: repr(value)) / 4
@@ -295,8 +297,8 @@ def test_a_body_with_too_many_entries_is_refused_before_it_is_read(tmp_path: Pat
         # a text may contain whatever delimits entries
         put_text(client, "a.txt", '",[{\\' * 100_000)
         turns = [{"question": "a", "answer": {f"a{n}": [] for n in range(5000)}}] * 2
-        kept = client.put("/v1/threads/a", json={"title": "a", "turns": turns})
-        assert kept.status_code == 200
+        response = client.put("/v1/threads/a", json={"title": "a", "turns": turns})
+        assert response.status_code == 200
 
 
 def test_an_endpoint_s_own_work_is_charged_to_its_key(tmp_path: Path) -> None:

@@ -73,24 +73,24 @@ def service(index: Path, embedder: BagOfWordsEmbedder | None = None) -> Iterator
     def opened(settings: Settings) -> Engine:
         return open_engine(settings, None, embedder, wait=0.1)
 
-    made: DefaultService = create_app(Settings(index=index), opened).state.service
-    made.start()
+    started: DefaultService = create_app(Settings(index=index), opened).state.service
+    started.start()
     try:
-        made.models.opened.result(30)
-        yield made
+        started.models.opened.result(30)
+        yield started
     finally:
-        made.close()
+        started.close()
 
 
 @contextmanager
 def spoilt(path: Path, spoil: str, mend: str) -> Iterator[None]:
     """Replace the database with another program's until the end."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute(spoil)
+    with closing(sqlite3.connect(path, isolation_level=None)) as second_connection:
+        second_connection.execute(spoil)
         try:
             yield
         finally:
-            other.execute(mend)
+            second_connection.execute(mend)
 
 
 def full_disk(path: Path, change: str) -> AbstractContextManager[None]:
@@ -99,79 +99,79 @@ def full_disk(path: Path, change: str) -> AbstractContextManager[None]:
     return spoilt(path, trigger, "DROP TRIGGER full")
 
 
-def done(made: DefaultService, job: str, seconds: float = 10) -> Job:
-    found = made.jobs.wait(job, seconds)
-    assert found
-    return found
+def done(app: DefaultService, job: str, seconds: float = 10) -> Job:
+    job_done = app.jobs.wait(job, seconds)
+    assert job_done
+    return job_done
 
 
-def outcome(made: DefaultService, name: str = "a.txt") -> str:
-    job = done(made, made.jobs.add([(name, TEXT)]))
+def outcome(app: DefaultService, name: str = "a.txt") -> str:
+    job = done(app, app.jobs.add([(name, TEXT)]))
     return job.files[0].outcome if job.files else job.state
 
 
 def test_the_queue_s_database_may_fail_for_a_while(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with service(tmp_path) as made:
+    with service(tmp_path) as app:
         with spoilt(
             tmp_path / "uploads.sqlite",
             "ALTER TABLE files RENAME TO gone",
             "ALTER TABLE gone RENAME TO files",
         ):
-            assert isinstance(made.jobs, LocalUploadQueue)
-            made.jobs.wake()
+            assert isinstance(app.jobs, LocalUploadQueue)
+            app.jobs.wake()
             time.sleep(0.3)
         assert caplog.text.count("uploads wait") == 1
         assert "no such table: files" in caplog.text
-        assert outcome(made) == "added"
+        assert outcome(app) == "added"
 
 
 def test_an_unrecorded_outcome_is_retried_without_embedding(tmp_path: Path) -> None:
     embedder = Counting()
-    with service(tmp_path, embedder) as made:
+    with service(tmp_path, embedder) as app:
         with full_disk(tmp_path / "uploads.sqlite", "UPDATE ON files"):
-            job = made.jobs.add([("a.txt", TEXT)])
-            assert done(made, job, 0.5).state == "queued"
-        assert done(made, job).files[0].outcome == "added"
-        assert outcome(made, "b.txt") == "added"
+            job = app.jobs.add([("a.txt", TEXT)])
+            assert done(app, job, 0.5).state == "queued"
+        assert done(app, job).files[0].outcome == "added"
+        assert outcome(app, "b.txt") == "added"
     assert embedder.texts == 2
 
 
 def test_an_upload_waits_while_the_index_cannot_be_written_and_is_resumed(tmp_path: Path) -> None:
-    with service(tmp_path) as made, full_disk(tmp_path / "rag.sqlite", "INSERT ON passages"):
-        job = made.jobs.add([("a.txt", TEXT), ("b.exe", b"\0\1")])
-        assert done(made, job, 0.5).state == "queued"
-        made.close()
-    with service(tmp_path) as made:
-        assert [file.outcome for file in done(made, job).files] == ["added", "rejected"]
+    with service(tmp_path) as app, full_disk(tmp_path / "rag.sqlite", "INSERT ON passages"):
+        job = app.jobs.add([("a.txt", TEXT), ("b.exe", b"\0\1")])
+        assert done(app, job, 0.5).state == "queued"
+        app.close()
+    with service(tmp_path) as app:
+        assert [file.outcome for file in done(app, job).files] == ["added", "rejected"]
 
 
 def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path) -> None:
     embedder = Counting()
-    with service(tmp_path, embedder) as made:
+    with service(tmp_path, embedder) as app:
         with WriteLock(tmp_path).hold(1):
-            job = made.jobs.add([("a.txt", TEXT)])
+            job = app.jobs.add([("a.txt", TEXT)])
             until(lambda: embedder.texts, 10)
-            assert done(made, job, 0.3).state == "queued"
+            assert done(app, job, 0.3).state == "queued"
             assert embedder.texts == 1
-        assert done(made, job).files[0].outcome == "added"
+        assert done(app, job).files[0].outcome == "added"
     assert embedder.texts == 1
 
 
 def test_a_cancelled_upload_ends_at_once(tmp_path: Path) -> None:
     embedder = Counting()
     long_text = "\n\n".join(f"# Heading {number}\n\nText {number}." for number in range(2000))
-    with service(tmp_path, embedder) as made:
+    with service(tmp_path, embedder) as app:
         embedder.go.clear()
-        job = made.jobs.add([("long.md", long_text.encode())])
+        job = app.jobs.add([("long.md", long_text.encode())])
         until(lambda: embedder.texts, 10)
-        made.jobs.cancel(job)
-        assert done(made, job, 1).files[0].detail == "cancelled"
+        app.jobs.cancel(job)
+        assert done(app, job, 1).files[0].detail == "cancelled"
         embedder.go.set()
-        assert outcome(made) == "added"
+        assert outcome(app) == "added"
         assert embedder.texts < 100
-        assert made.document("uploads/long.md") is None
+        assert app.document("uploads/long.md") is None
 
 
 def test_a_file_during_which_the_service_died_twice_is_given_up(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_a_file_during_which_the_service_died_twice_is_given_up(tmp_path: Path) 
                 job = queue.add([("deadly.txt", TEXT), ("b.txt", TEXT)])
             assert queue.waiting == 2
             queue.count_death(job, 0, 1)
-    with service(tmp_path) as made:
-        deadly, following = done(made, job).files
+    with service(tmp_path) as app:
+        deadly, following = done(app, job).files
         assert (deadly.outcome, following.outcome) == ("rejected", "added")
         assert "killed twice while it worked on this file" in deadly.detail
 
@@ -190,7 +190,7 @@ def test_a_file_during_which_the_service_died_twice_is_given_up(tmp_path: Path) 
 def test_a_slow_file_of_one_key_holds_up_no_other(tmp_path: Path) -> None:
     """Ten of ten uploads of another key waited longer than twenty seconds."""
     loud, calm = add_key(tmp_path, "write"), add_key(tmp_path, "write")
-    with serving(tmp_path, key=loud) as client, with_key(client, calm) as other:
+    with serving(tmp_path, key=loud) as client, with_key(client, calm) as calm_client:
         client.post("/v1/collections", json={"name": "other"}).raise_for_status()
         with ThreadPoolExecutor(8) as pool:
             for number in range(4):
@@ -201,7 +201,7 @@ def test_a_slow_file_of_one_key_holds_up_no_other(tmp_path: Path) -> None:
             until(lambda: client.get("/v1/jobs").json()["jobs"], 20)
             for place in ("/v1", "/v1/collections/other", "/v1"):
                 started = time.monotonic()
-                put_text(other, f"{place[4:5]}.txt", "Minka sleeps. " * 700)
+                put_text(calm_client, f"{place[4:5]}.txt", "Minka sleeps. " * 700)
                 assert time.monotonic() - started < 8
             for place in ("/v1", "/v1/collections/other"):
                 for job in client.get(f"{place}/jobs").json()["jobs"]:
@@ -266,23 +266,23 @@ def test_files_of_a_key_and_of_a_name_are_taken_in_order(tmp_path: Path) -> None
 
 def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> None:
     embedder = Counting()
-    with service(tmp_path, embedder) as made:
-        store = made.engine.store
-        assert outcome(made, "old.txt") == "added"
+    with service(tmp_path, embedder) as app:
+        store = app.engine.store
+        assert outcome(app, "old.txt") == "added"
         embedder.go.clear()
-        job = made.jobs.add([("a.txt", TEXT)])
+        job = app.jobs.add([("a.txt", TEXT)])
         until(lambda: embedder.texts == 2)
         (receipt,) = deletion.delete(store, ["uploads/old.txt"])
         assert receipt.complete
         ingested = document("From a folder.", "uploads/a.txt")
         store.put(ingested, [], np.zeros((0, 64), dtype=np.float32))
-        assert done(made, job, 0).state == "queued"
+        assert done(app, job, 0).state == "queued"
         embedder.go.set()
-        (file,) = done(made, job).files
+        (file,) = done(app, job).files
         assert file.outcome == "rejected"
         assert "ingested from /uploads/a.txt" in file.detail
-        assert (kept := store.document("uploads/a.txt"))
-        assert kept.text == "From a folder."
+        assert (stored := store.document("uploads/a.txt"))
+        assert stored.text == "From a folder."
 
 
 class BreakingReader(SlowReader):
@@ -305,13 +305,13 @@ def test_a_failing_question_fails_alone_streamed_or_not(
             return client.post("/v1/ask", json=body, headers=headers)
 
         put_text(client, "oman.txt", "The talks were led by William Burns.")
-        asked = [f"Who led the talks {number}?" for number in range(5)] + ["poison"]
-        responses = list(pool.map(ask, asked))
+        questions = [f"Who led the talks {number}?" for number in range(5)] + ["poison"]
+        responses = list(pool.map(ask, questions))
         assert [response.status_code for response in responses] == [200] * 5 + [500]
         problem = responses[-1].json()
         assert problem["type"] == "urn:rag:unforeseen"
         assert "shape" not in responses[-1].text
-        assert ask(asked[0]).status_code == 200
+        assert ask(questions[0]).status_code == 200
         streamed = ask("poison", stream=True)
         *_, name, data, _, _ = streamed.text.split("\n")
         assert (streamed.status_code, name) == (200, "event: error")
@@ -350,9 +350,9 @@ def test_an_unexpected_opening_error_is_logged_and_not_bad_input(
     service.models.opened.exception(30)
     service.close()
     (failure,) = failures
-    said = foreseen(failure)
-    assert said.exit_code not in (0, InputError.exit_code)
-    assert "RuntimeError: a wheel for another processor" in said.message
+    shown_error = foreseen(failure)
+    assert shown_error.exit_code not in (0, InputError.exit_code)
+    assert "RuntimeError: a wheel for another processor" in shown_error.message
     assert "Traceback" in caplog.text
     assert "in failing" in caplog.text
     expected = ModelError("no model", "get one")

@@ -22,7 +22,7 @@ TRUE, FALSE = "Oman hosted the secret talks", "Oman hosted the talks in 1907"
 
 
 def model(sentences: list[str], question: str) -> str:
-    number = next(n for n, one in enumerate(sentences, 1) if "Oman hosted" in one)
+    number = next(n for n, sentence in enumerate(sentences, 1) if "Oman hosted" in sentence)
     return f"{TRUE} [{number}]. {FALSE} [{number}]."
 
 
@@ -48,22 +48,22 @@ def test_what_is_written_is_checked_and_stands_beside_the_answer(
         if stream:
             names = [name for name, _ in events(sent.text)]
             assert names[-3:] == ["final_answer", "written", "done"]
-            found = dict(events(sent.text))
-            answer, said = found["final_answer"], found["written"]
+            by_name = dict(events(sent.text))
+            answer, written = by_name["final_answer"], by_name["written"]
         else:
             answer = sent.json()
-            said = answer["written"]
+            written = answer["written"]
         assert answer["answer"] == "William Burns"
         if is_absent:
-            assert said["text"] is None
-            assert problem in said["reason"]
+            assert written["text"] is None
+            assert problem in written["reason"]
             assert "127.0.0.1" not in sent.text
         else:
-            assert said["text"].startswith(TRUE)
-            assert FALSE not in said["text"]
-            (struck,) = [one for one in said["sentences"] if one["struck"]]
+            assert written["text"].startswith(TRUE)
+            assert FALSE not in written["text"]
+            (struck,) = [sentence for sentence in written["sentences"] if sentence["struck"]]
             assert "1907" in struck["text"]
-            (source,) = said["sources"]
+            (source,) = written["sources"]
             place = slice(source["start_char_index"], source["end_char_index"])
             assert OMAN[place] == source["text"]
         assert client.get("/v1/writer").json()["problem"] == problem
@@ -108,9 +108,9 @@ def test_the_switch_asks_the_writer_and_shows_what_it_wrote(
             expect(page.locator("#writer-state")).to_be_empty()
             watched.audit("start page with a writer")
             ask(page, BURNS)
-            said = last(page).locator(".written")
-            expect(said).to_contain_text(TRUE)
-            expect(said.get_by_text("1 sentence left out")).to_be_visible()
+            written = last(page).locator(".written")
+            expect(written).to_contain_text(TRUE)
+            expect(written.get_by_text("1 sentence left out")).to_be_visible()
             expect(last(page).locator(".words")).to_contain_text("William Burns")
             watched.audit("a written answer")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -118,12 +118,12 @@ def test_the_switch_asks_the_writer_and_shows_what_it_wrote(
             expect(page.locator(".document .sentence, .document mark").first).to_be_visible()
             page.keyboard.press("Escape")
             switch.uncheck()
-            expect(said).to_be_hidden()
-            asked = len(served.requests)
+            expect(written).to_be_hidden()
+            request_count = len(served.requests)
             ask(page, BURNS)
             expect(page.locator(".turn")).to_have_count(2)
             expect(last(page).locator(".words")).to_contain_text("William Burns")
-            assert len(served.requests) == asked
+            assert len(served.requests) == request_count
             page.reload()
             expect(switch).not_to_be_checked()
             switch.check()

@@ -63,9 +63,9 @@ def schema_dsn(cluster: Cluster, folder: Path) -> str:
 
 def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> list[Passage]:
     """Split, embed and store, like ingest of the file with this name below `root`."""
-    made = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
-    passages = split(made, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
-    store.put(made, passages, EMBEDDER.embed_passages([p.in_context for p in passages]))
+    whole_document = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
+    passages = split(whole_document, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
+    store.put(whole_document, passages, EMBEDDER.embed_passages([p.in_context for p in passages]))
     return passages
 
 
@@ -80,11 +80,11 @@ def put_vectors(
     """A document with one passage per vector."""
     starts = accumulate((len(text) + 1 for text in texts), initial=0)
     passages = [
-        Passage(id, at, at + len(text), text, id, ())
-        for at, text in zip(starts, texts, strict=False)
+        Passage(id, start, start + len(text), text, id, ())
+        for start, text in zip(starts, texts, strict=False)
     ]
-    made = document("\n".join(texts), id, id, **metadata)
-    store.put(replace(made, pages=pages), passages, vectors)
+    joined = document("\n".join(texts), id, id, **metadata)
+    store.put(replace(joined, pages=pages), passages, vectors)
 
 
 def unit(count: int, seed: int = 0) -> Vectors:
@@ -101,14 +101,14 @@ def by_lexical(store: Store, question: str, k: int = 1000) -> list[str]:
     return _documents(store, store.lexical(question, k))
 
 
-def _documents(store: Store, found: list[tuple[int, float]]) -> list[str]:
-    return [passage.document_id for passage in passages_of(store, found)]
+def _documents(store: Store, hits: list[tuple[int, float]]) -> list[str]:
+    return [passage.document_id for passage in passages_of(store, hits)]
 
 
-def passages_of(store: Store, found: list[tuple[int, float]]) -> list[Passage]:
+def passages_of(store: Store, hits: list[tuple[int, float]]) -> list[Passage]:
     """What a search found, best first. Raises KeyError for a passage that is not there."""
-    passages = store.passages([passage_id for passage_id, _ in found])
-    return [passages[passage_id] for passage_id, _ in found]
+    passages = store.passages([passage_id for passage_id, _ in hits])
+    return [passages[passage_id] for passage_id, _ in hits]
 
 
 def both(store: Store, question: str) -> list[set[str]]:

@@ -45,14 +45,14 @@ def database(cluster: Cluster, folder: Path) -> Settings:
 
 
 @pytest.fixture
-def there(place: Settings) -> Iterator[Collections]:
-    with closing(build.collections(place)) as made:
-        yield made
+def collections(place: Settings) -> Iterator[Collections]:
+    with closing(build.collections(place)) as opened:
+        yield opened
 
 
-def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
+def filled(place: Settings, collections: Collections, name: str, text: str) -> Store:
     """The collection's index with a document `a.txt`."""
-    stored = there.inside(there.named(name), place)
+    stored = collections.inside(collections.named(name), place)
     store = build.store(expecting(stored), EMBEDDER, create=True)
     put(store, "a.txt", text)
     return store
@@ -60,53 +60,55 @@ def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
 
 def texts(store: Store) -> list[str]:
     """The texts of all passages that a search finds."""
-    found = store.dense(EMBEDDER.embed_queries(["safe"])[0], 100)
-    return [passage.text for passage in passages_of(store, found)]
+    hits = store.dense(EMBEDDER.embed_queries(["safe"])[0], 100)
+    return [passage.text for passage in passages_of(store, hits)]
 
 
-def test_a_collection_is_created_renamed_and_deleted(there: Collections, place: Settings) -> None:
-    assert there.all() == []
-    made = there.create("contracts")
-    filled(place, there, "contracts", "mine").close()
-    there.create("archive-2024")
-    assert [one.name for one in there.all()] == ["archive-2024", "contracts"]
-    renamed = there.rename("contracts", "leases")
-    assert (renamed.id, there.get("contracts")) == (made.id, None)
-    stored = there.inside(renamed, place)
+def test_a_collection_is_created_renamed_and_deleted(
+    collections: Collections, place: Settings
+) -> None:
+    assert collections.all() == []
+    created = collections.create("contracts")
+    filled(place, collections, "contracts", "mine").close()
+    collections.create("archive-2024")
+    assert [collection.name for collection in collections.all()] == ["archive-2024", "contracts"]
+    renamed = collections.rename("contracts", "leases")
+    assert (renamed.id, collections.get("contracts")) == (created.id, None)
+    stored = collections.inside(renamed, place)
     with closing(build.store(expecting(stored))) as store:
         assert [document.id for document in store.documents()] == ["a.txt"]
-    assert there.delete("leases").id == made.id
+    assert collections.delete("leases").id == created.id
     assert not stored.index.exists()
-    assert there.create("leases").id != made.id
+    assert collections.create("leases").id != created.id
 
 
 INVALID = ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", ".gone-1", '"; %s']
 
 
-def test_invalid_taken_and_unknown_names_are_errors(there: Collections) -> None:
-    there.create("contracts")
-    there.create("other")
-    for change in (there.create, lambda name: there.rename("contracts", name)):
+def test_invalid_taken_and_unknown_names_are_errors(collections: Collections) -> None:
+    collections.create("contracts")
+    collections.create("other")
+    for change in (collections.create, lambda name: collections.rename("contracts", name)):
         with pytest.raises(ConflictError, match="other"):
             change("other")
         for name in INVALID:
             with pytest.raises(InputError):
                 change(name)
-            assert there.get(name) is None
+            assert collections.get(name) is None
     with pytest.raises(NotFoundError, match="did you mean contracts"):
-        there.delete("contract")
+        collections.delete("contract")
     with pytest.raises(NotFoundError):
-        there.rename("nothing-like-it", "new")
-    assert {one.name for one in there.all()} == {"contracts", "other"}
+        collections.rename("nothing-like-it", "new")
+    assert {collection.name for collection in collections.all()} == {"contracts", "other"}
 
 
-def test_collections_share_nothing(there: Collections, place: Settings) -> None:
+def test_collections_share_nothing(collections: Collections, place: Settings) -> None:
     default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "a.txt", "The safe is in Oslo.")
     stores = {"Oslo": default}
     for name, city in (("one", "Lisbon"), ("two", "Nairobi")):
-        there.create(name)
-        stores[city] = filled(place, there, name, f"The safe is in {city}.")
+        collections.create(name)
+        stores[city] = filled(place, collections, name, f"The safe is in {city}.")
     for city, store in stores.items():
         assert texts(store) == [f"The safe is in {city}."]
         assert store.stats().documents == 1
@@ -117,27 +119,31 @@ def test_collections_share_nothing(there: Collections, place: Settings) -> None:
         store.close()
 
 
-def test_settings_lead_to_the_collection_or_raise(there: Collections, place: Settings) -> None:
-    made = there.create("contracts")
-    found = in_collection(replace(place, collection="contracts"))
-    assert found == there.inside(made, place)
-    assert in_collection(found) == found
+def test_settings_lead_to_the_collection_or_raise(
+    collections: Collections, place: Settings
+) -> None:
+    created = collections.create("contracts")
+    settings = in_collection(replace(place, collection="contracts"))
+    assert settings == collections.inside(created, place)
+    assert in_collection(settings) == settings
     assert in_collection(place) == place
     for name in ("contract", "../contracts", ".."):
         with pytest.raises(NotFoundError):
             in_collection(replace(place, collection=name))
 
 
-def test_concurrent_changes_lose_nothing(place: Settings, there: Collections) -> None:
-    def change(what: str, *names: str) -> None:
-        with closing(build.collections(place)) as collections:
-            getattr(collections, what)(*names)
+def test_concurrent_changes_lose_nothing(place: Settings, collections: Collections) -> None:
+    def change(method: str, *names: str) -> None:
+        with closing(build.collections(place)) as opened:
+            getattr(opened, method)(*names)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: change("create", f"c{number}"), range(24)))
         list(pool.map(lambda n: change("rename", f"c{n}", f"d{n}"), range(0, 24, 2)))
         list(pool.map(lambda number: change("delete", f"c{number}"), range(1, 24, 2)))
-    assert [one.name for one in there.all()] == sorted(f"d{number}" for number in range(0, 24, 2))
+    assert [collection.name for collection in collections.all()] == sorted(
+        f"d{number}" for number in range(0, 24, 2)
+    )
     folder = place.index / "collections"
     assert not folder.exists() or not [e for e in os.listdir(folder) if e.startswith(".")]
 
@@ -147,14 +153,14 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
     place = database(cluster, tmp_path)
     default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "home.txt", "The safe is in Oslo.")
-    with closing(build.collections(place)) as there:
-        contracts = there.create("contracts")
-        stored = expecting(there.inside(contracts, place))
-        store = filled(place, there, "contracts", "The safe is in Lisbon.")
+    with closing(build.collections(place)) as collections:
+        contracts = collections.create("contracts")
+        stored = expecting(collections.inside(contracts, place))
+        store = filled(place, collections, "contracts", "The safe is in Lisbon.")
         queue, upload = build.queue(stored), [Upload("b.txt", "upload:b.txt", b"text")]
         queue.enqueue(upload)
-        there.delete("contracts")
-        for work in (
+        collections.delete("contracts")
+        for use in (
             lambda: texts(store),
             store.documents,
             store.stats,
@@ -168,12 +174,12 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
             lambda: build.queue(stored),
         ):
             with pytest.raises(AbsentError):
-                work()
+                use()
     assert texts(default) == ["The safe is in Oslo."]
     schemas = cluster.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rag_coll%'")
     assert schema_of(contracts.id) not in {name for (name,) in schemas}
-    for one in (default, store):
-        one.close()
+    for opened in (default, store):
+        opened.close()
     queue.close()
 
 
@@ -183,17 +189,17 @@ def test_a_collection_moves_between_stores(
     monkeypatch.chdir(tmp_path)
     old_place, new_place = Settings(index=tmp_path / "one"), Settings(index=tmp_path / "two")
     address = schema_dsn(cluster, tmp_path)
-    with closing(build.collections(old_place)) as there:
-        there.create("contracts")
-        filled(old_place, there, "contracts", "The safe is in Lisbon.").close()
+    with closing(build.collections(old_place)) as collections:
+        collections.create("contracts")
+        filled(old_place, collections, "contracts", "The safe is in Lisbon.").close()
     digests = set()
     for source, target in ((str(old_place.index), address), (address, str(new_place.index))):
         moved = migrate(*open_both(source, target, "contracts"))
         assert (moved.documents, moved.copied) == (1, 1)
         digests.add(moved.digest)
     assert len(digests) == 1
-    with closing(build.collections(new_place)) as there:
-        store = there.inside(there.named("contracts"), new_place)
+    with closing(build.collections(new_place)) as collections:
+        store = collections.inside(collections.named("contracts"), new_place)
     assert texts(build.store(expecting(store))) == ["The safe is in Lisbon."]
     for default in (Settings(index=tmp_path, store=address), new_place):
         with pytest.raises(AbsentError):
@@ -204,37 +210,37 @@ def test_a_collection_moves_between_stores(
 
 def test_uploads_are_ingested_by_the_collections_worker(cluster: Cluster, tmp_path: Path) -> None:
     place = database(cluster, tmp_path)
-    with closing(build.collections(place)) as there:
-        stores = [there.inside(there.create(name), place) for name in ("one", "two")]
-    one, two = map(build.queue, stores)
-    one.enqueue([Upload("one.txt", "upload:one.txt", b"text")], "batch")
-    two.enqueue([Upload("two.txt", "upload:two.txt", b"text")])
+    with closing(build.collections(place)) as collections:
+        stores = [collections.inside(collections.create(name), place) for name in ("one", "two")]
+    first_queue, second_queue = map(build.queue, stores)
+    first_queue.enqueue([Upload("one.txt", "upload:one.txt", b"text")], "batch")
+    second_queue.enqueue([Upload("two.txt", "upload:two.txt", b"text")])
     work(stores[0].store, lambda upload: Done("added", (upload.name,)))
-    assert one.results("batch") == [("one.txt", Done("added", ("one.txt",)))]
-    assert one.state().jobs == ()
-    assert [job.name for job in two.state().jobs] == ["two.txt"]
-    one.close()
-    two.close()
+    assert first_queue.results("batch") == [("one.txt", Done("added", ("one.txt",)))]
+    assert first_queue.state().jobs == ()
+    assert [job.name for job in second_queue.state().jobs] == ["two.txt"]
+    first_queue.close()
+    second_queue.close()
 
 
 def test_the_next_change_removes_what_a_crash_left(tmp_path: Path) -> None:
     """Kills themselves: eval/chaos/collection_kills.py."""
-    there = LocalCollections(tmp_path)
-    kept = there.create("kept")
+    collections = LocalCollections(tmp_path)
+    remaining = collections.create("kept")
     for name in (".new-1", ".gone-2"):
         (tmp_path / "collections" / name).mkdir()
         (tmp_path / "collections" / name / "rag.sqlite").touch()
-    assert there.all() == [kept]
-    there.create("last")
+    assert collections.all() == [remaining]
+    collections.create("last")
     assert sorted(os.listdir(tmp_path / "collections")) == ["kept", "last"]
 
 
 def test_writers_are_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.collections._PATIENCE", 0.05)
-    there = LocalCollections(tmp_path)
-    there.create("contracts")
-    with FileLock(there.folder("contracts") / "lock"):
-        for change in (there.delete, lambda name: there.rename(name, "leases")):
+    collections = LocalCollections(tmp_path)
+    collections.create("contracts")
+    with FileLock(collections.folder("contracts") / "lock"):
+        for change in (collections.delete, lambda name: collections.rename(name, "leases")):
             with pytest.raises(BusyError, match="contracts"):
                 change("contracts")
-    there.delete("contracts")
+    collections.delete("contracts")

@@ -80,10 +80,10 @@ def test_a_missing_index_is_not_created_by_default(factory: Factory, tmp_path: P
 
 @pytest.mark.usefixtures("store")
 def test_a_mismatch_names_the_setting(factory: Factory, tmp_path: Path) -> None:
-    for name, other in {"embedder": "other", "passage_tokens": "99", "dim": "32"}.items():
-        message = f"was made with {name} = {EXPECT[name]}, the settings say {other}"
+    for name, value in {"embedder": "other", "passage_tokens": "99", "dim": "32"}.items():
+        message = f"was made with {name} = {EXPECT[name]}, the settings say {value}"
         with pytest.raises(StoreError, match=message) as caught:
-            factory(tmp_path / "index", expect=EXPECT | {name: other})
+            factory(tmp_path / "index", expect=EXPECT | {name: value})
         assert f"set RAG_{name.upper()}={EXPECT[name]}" in caught.value.hint
     factory(tmp_path / "index", expect={}).close()  # listing and deleting need no embedder
 
@@ -99,11 +99,11 @@ def test_a_document_is_returned_unchanged(store: Store) -> None:
         Block("item", 21, 25, 3, marker="–"),
     )
     metadata = {"date": "2026", "ключ": "5"}
-    given = Document("é/ü.md", text, "T", "/é/ü.md", "ab", metadata, blocks, (0, 0, 11), "1:2")
+    original = Document("é/ü.md", text, "T", "/é/ü.md", "ab", metadata, blocks, (0, 0, 11), "1:2")
     passage = Passage("é/ü.md", 6, 12, text[6:12], "T", ("A", "B"))
-    store.put(given, [passage], unit(1))
-    assert store.document("é/ü.md") == given
-    assert [given.page(at) for at in (0, 10, 11, 15)] == [2, 2, 3, 3]
+    store.put(original, [passage], unit(1))
+    assert store.document("é/ü.md") == original
+    assert [original.page(offset) for offset in (0, 10, 11, 15)] == [2, 2, 3, 3]
     ((id, _),) = store.dense(unit(1)[0], 5)
     assert store.passages([id, id + 1, -1]) == {id: passage}
 
@@ -181,19 +181,17 @@ def test_dense_is_the_order_of_cosines(store: Store) -> None:
         texts = [f"row {n}" for n in range(start, start + 50)]
         put_vectors(store, f"d{start}", texts, vectors[start : start + 50])
     question = unit(1, seed=2)[0]
-    found = store.dense(question, 40)
+    hits = store.dense(question, 40)
     order = np.argsort(-(vectors @ question))[:40]
-    assert [passage.text for passage in passages_of(store, found)] == [f"row {n}" for n in order]
-    np.testing.assert_allclose(
-        [score for _, score in found], (vectors @ question)[order], atol=1e-5
-    )
+    assert [passage.text for passage in passages_of(store, hits)] == [f"row {n}" for n in order]
+    np.testing.assert_allclose([score for _, score in hits], (vectors @ question)[order], atol=1e-5)
 
 
 def test_cosines_are_those_of_the_search(store: Store) -> None:
     put_vectors(store, "a", ["x", "y", "z"], unit(3))
     question = unit(1, seed=5)[0]
-    found = dict(store.dense(question, 3))
-    assert store.cosines(question, [*found, 10**9]) == pytest.approx(found, abs=1e-6)
+    cosines = dict(store.dense(question, 3))
+    assert store.cosines(question, [*cosines, 10**9]) == pytest.approx(cosines, abs=1e-6)
     assert store.cosines(question, []) == {}
 
 
@@ -221,9 +219,9 @@ def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> N
     put_vectors(store, "far", far_texts, np.stack(vectors[:rare]), topic="far")
     put_vectors(store, "near", ["fish fish"] * (300 - rare), np.stack(vectors[rare:]), topic="near")
     for filter in map(parse, (["topic=far"], ["document=far"], ["document=far", "topic=far"])):
-        for found in (store.dense(question, 10, filter), store.lexical("fish", 10, filter)):
-            assert len(found) == min(10, rare)
-            assert {passage.document_id for passage in passages_of(store, found)} == {"far"}
+        for hits in (store.dense(question, 10, filter), store.lexical("fish", 10, filter)):
+            assert len(hits) == min(10, rare)
+            assert {passage.document_id for passage in passages_of(store, hits)} == {"far"}
     assert (
         store.dense(question, 300, parse(["topic=far"]))
         == store.dense(question, 300)[: -(rare + 1) : -1][::-1]
@@ -265,10 +263,10 @@ def test_a_filter_agrees_with_the_reference(store: Store, conditions: list[Condi
     if not store.stats().documents:
         for id, metadata in KNOWN.items():
             put(store, id, "Sardines.", **metadata)
-    wanted = {d.id for d in store.documents() if matches(tuple(conditions), d)}
+    expected = {d.id for d in store.documents() if matches(tuple(conditions), d)}
     filter = tuple(conditions)
-    for found in (store.dense(unit(1)[0], 9, filter), store.lexical("sardines", 9, filter)):
-        assert {passage.document_id for passage in passages_of(store, found)} == wanted
+    for hits in (store.dense(unit(1)[0], 9, filter), store.lexical("sardines", 9, filter)):
+        assert {passage.document_id for passage in passages_of(store, hits)} == expected
 
 
 PAGES: dict[str, dict[str, list[int]]] = {
@@ -291,11 +289,11 @@ def test_a_page_filter_selects_passages_with_text_on_it(store: Store) -> None:
     put_vectors(store, "a", parts, unit(4), pages=(0, 13, 34))
     put_vectors(store, "b", parts[:1], unit(1), pages=(0,))
     put_vectors(store, "c", parts[:1], unit(1))
-    for texts, wanted in PAGES.items():
+    for texts, expected in PAGES.items():
         filter = parse(texts.split())
-        for found in (store.dense(unit(1)[0], 99, filter), store.lexical("herring", 99, filter)):
-            here = [(p.document_id, 1 + parts.index(p.text)) for p in passages_of(store, found)]
-            assert sorted(here) == [(id, n) for id in wanted for n in wanted[id]], texts
+        for hits in (store.dense(unit(1)[0], 99, filter), store.lexical("herring", 99, filter)):
+            places = [(p.document_id, 1 + parts.index(p.text)) for p in passages_of(store, hits)]
+            assert sorted(places) == [(id, n) for id in expected for n in expected[id]], texts
 
 
 def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
@@ -328,9 +326,9 @@ BAD: dict[str, tuple[Document, Passage]] = {
 @pytest.mark.parametrize("case", BAD)
 def test_uncitable_passages_are_rejected_without_changes(store: Store, case: str) -> None:
     store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", ())], unit(1))
-    made, passage = BAD[case]
+    rejected, passage = BAD[case]
     with pytest.raises(InputError):
-        store.put(made, [Passage(made.id, 0, 3, "Sar", "a", ()), passage], unit(2))
+        store.put(rejected, [Passage(rejected.id, 0, 3, "Sar", "a", ()), passage], unit(2))
     with pytest.raises(ValueError, match="reshape"):  # a wrong number of vectors
         store.put(WHOLE, [SAR], unit(2))
     assert stored(store) == {"a": WHOLE}
@@ -339,11 +337,11 @@ def test_uncitable_passages_are_rejected_without_changes(store: Store, case: str
 
 
 def test_only_changes_raise_the_generation(store: Store, factory: Factory, tmp_path: Path) -> None:
-    seen = [store.stats().generation]
+    generations = [store.stats().generation]
 
     def grew() -> bool:
-        seen.append(store.stats().generation)
-        return seen[-1] > seen[-2]
+        generations.append(store.stats().generation)
+        return generations[-1] > generations[-2]
 
     put(store, "a", "Sardines.")
     assert grew()
@@ -359,7 +357,7 @@ def test_only_changes_raise_the_generation(store: Store, factory: Factory, tmp_p
     store.delete("a")
     assert grew()
     store.close()
-    assert factory(tmp_path / "index").stats().generation == seen[-1]
+    assert factory(tmp_path / "index").stats().generation == generations[-1]
 
 
 def test_changes_inside_writing_are_searched_when_it_ends(store: Store) -> None:
@@ -412,12 +410,12 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
     with ThreadPoolExecutor(5) as threads:
         readers = [threads.submit(read) for _ in range(2)]
         try:
-            for done in [threads.submit(write, name) for name in "aab"]:
-                done.result()
+            for future in [threads.submit(write, name) for name in "aab"]:
+                future.result()
         finally:
             stop.set()
-        for done in readers:
-            done.result()
+        for future in readers:
+            future.result()
     assert wrong == []
     assert both(reader, "herring") == [{"a", "b"}, {"a", "b"}]
     assert reader.stats().documents == 2
@@ -477,10 +475,10 @@ class Changes(RuleBasedStateMachine):
 
     @rule()
     def search(self) -> None:
-        found = passages_of(self.store, self.store.dense(unit(1)[0], 10_000))
-        assert len(found) == self.store.stats().passages
-        assert {passage.document_id for passage in found} == set(self.model)
-        for passage in found:
+        passages = passages_of(self.store, self.store.dense(unit(1)[0], 10_000))
+        assert len(passages) == self.store.stats().passages
+        assert {passage.document_id for passage in passages} == set(self.model)
+        for passage in passages:
             assert self.model[passage.document_id][passage.start : passage.end] == passage.text
         for word in range(1, self.words + 1):
             doc_freq = {id for id, text in self.model.items() if text.endswith(f" only{word}")}
@@ -600,15 +598,15 @@ def test_cells_hold_nothing_of_a_deleted_document(store: Store) -> None:
     put(store, "a", "another text")
     assert store.trace("a").cells == 2, "a replaced document's answers are compared with the new"
     store.delete("a")
-    kept = store.cells("leases")
-    assert [row.documents for row in kept] == [("a",), ("b", "a"), ("b",)]
-    assert [row.record.startswith('"20') for row in kept] == [True, True, False]
-    assert "secret" not in str(kept)
+    remaining = store.cells("leases")
+    assert [row.documents for row in remaining] == [("a",), ("b", "a"), ("b",)]
+    assert [row.record.startswith('"20') for row in remaining] == [True, True, False]
+    assert "secret" not in str(remaining)
     assert (store.trace("a").cells, store.trace("b").cells) == (0, 1)
     assert store.put_cells("leases", rows) == 1, "only the cell that does not quote it"
-    assert store.put_cells("leases", [kept[0]._replace(record='{"value": "secret"}')]) == 0
+    assert store.put_cells("leases", [remaining[0]._replace(record='{"value": "secret"}')]) == 0
     put(store, "a", "back again")
-    assert store.put_cells("leases", [kept[0]._replace(record='{"value": "secret"}')]) == 0
+    assert store.put_cells("leases", [remaining[0]._replace(record='{"value": "secret"}')]) == 0
 
 
 def test_a_document_may_replace_another_and_takes_over_its_cells(store: Store) -> None:

@@ -22,8 +22,8 @@ ODD = Document("é/ü.md", "a \x00 b 🐟", "T\x00", "/é", "ab", METADATA, BLOC
 
 @pytest.fixture
 def stores(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Store]]:
-    with closing(postgres(cluster)(tmp_path / "postgres")) as there:
-        yield {"local": local(tmp_path / "local"), "postgres": there}
+    with closing(postgres(cluster)(tmp_path / "postgres")) as shared:
+        yield {"local": local(tmp_path / "local"), "postgres": shared}
 
 
 def fill(store: Store) -> None:
@@ -82,19 +82,22 @@ def test_a_concurrent_change_is_detected(stores: dict[str, Store]) -> None:
 
 def test_the_digest_covers_every_part(stores: dict[str, Store]) -> None:
     store = stores["local"]
-    made = document("Sardines swim.", "a", "a", topic="fish")
-    passage, other = Passage("a", 0, 8, "Sardines", "a", ()), Passage("a", 9, 14, "swim.", "a", ())
+    whole_document = document("Sardines swim.", "a", "a", topic="fish")
+    passage, second_passage = (
+        Passage("a", 0, 8, "Sardines", "a", ()),
+        Passage("a", 9, 14, "swim.", "a", ()),
+    )
     vectors = unit(2)
-    seen = set()
+    digests = set()
     for d, passages, rows in [
-        (made, [passage], vectors[:1]),
-        (made, [passage], vectors[1:]),
-        (made, [other], vectors[:1]),
-        (made, [passage, other], vectors),
+        (whole_document, [passage], vectors[:1]),
+        (whole_document, [passage], vectors[1:]),
+        (whole_document, [second_passage], vectors[:1]),
+        (whole_document, [passage, second_passage], vectors),
         (document("Sardines swim.", "a", "a", topic="wood"), [passage], vectors[:1]),
         (document("Sardines swim!", "a", "a", topic="fish"), [passage], vectors[:1]),
     ]:
         store.put(d, passages, np.asarray(rows))
-        seen.add(digest(store, "a"))
-    assert len(seen) == 6
+        digests.add(digest(store, "a"))
+    assert len(digests) == 6
     assert digest(store, "none") == ""

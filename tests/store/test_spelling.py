@@ -36,7 +36,7 @@ def speller(store: LocalStore) -> WordSpeller:
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "expected"),
     [
         ("who pays the insurnce?", "who pays the insurance?"),  # a missing letter
         ("Insuurance of what?", "Insurance of what?"),  # an extra letter
@@ -48,8 +48,8 @@ def speller(store: LocalStore) -> WordSpeller:
         ("the contrcts of 2018", "the contracts of 2018"),
     ],
 )
-def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, meant: str) -> None:
-    assert speller.correct(typed) == meant
+def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, expected: str) -> None:
+    assert speller.correct(typed) == expected
 
 
 @pytest.mark.parametrize(

@@ -84,10 +84,12 @@ def test_a_word_gets_its_letters_probability(letters: Head, text: str) -> None:
     coarse = spans_of(letters, encoded, batch, [0] * len(batch))
     for shares, finest in zip(coarse, letter_shares, strict=True):
         assert not shares[~encoded.scored].any()
-        for at in np.flatnonzero(encoded.scored[0]):
-            is_inside = scored & (starts >= encoded.starts[0, at]) & (ends <= encoded.ends[0, at])
+        for token in np.flatnonzero(encoded.scored[0]):
+            is_inside = (
+                scored & (starts >= encoded.starts[0, token]) & (ends <= encoded.ends[0, token])
+            )
             total = finest[0, : len(is_inside)][is_inside].sum()
-            assert shares[0, at] == pytest.approx(total, rel=1e-4)
+            assert shares[0, token] == pytest.approx(total, rel=1e-4)
 
 
 def test_a_token_with_a_space_means_its_word(folder: Path) -> None:
@@ -154,6 +156,6 @@ def test_the_teacher_has_its_share_of_the_losses_of_sentences_and_verdicts() -> 
     assert loss(1.0) == pytest.approx(0.0, abs=1e-5)
     assert loss(0.5) == pytest.approx(loss(0.0) / 2, abs=1e-5)
     scores, taught = torch.tensor([[2.0, 0.0, 0.0, -1.0]]), torch.tensor([[0.0, 0.0, 1.0]])
-    of_label, other = (float(verdict_loss(scores, torch.tensor([label]))) for label in (0, 2))
+    of_label, of_teacher = (float(verdict_loss(scores, torch.tensor([label]))) for label in (0, 2))
     mixed = verdict_loss(scores, torch.tensor([0]), taught, 0.25)
-    assert float(mixed) == pytest.approx(0.75 * of_label + 0.25 * other, abs=1e-5)
+    assert float(mixed) == pytest.approx(0.75 * of_label + 0.25 * of_teacher, abs=1e-5)

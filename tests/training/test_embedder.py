@@ -42,8 +42,8 @@ def data(tmp_path: Path) -> Path:
     tiny.embedder(tmp_path / "start")
     articles = []
     for n, (text, question) in enumerate(zip(PARAGRAPHS, QUESTIONS, strict=True)):
-        asked = ((question, f"{1500 + n}"), (f"who built {TOWNS[n]}?", "knights"))
-        qas = [{"question": q, "answers": [{"text": answer}]} for q, answer in asked]
+        questions = ((question, f"{1500 + n}"), (f"who built {TOWNS[n]}?", "knights"))
+        qas = [{"question": q, "answers": [{"text": answer}]} for q, answer in questions]
         articles.append({"title": f"T{n}", "paragraphs": [{"context": text, "qas": qas}]})
     write_set(tmp_path, articles)
     return tmp_path
@@ -96,9 +96,9 @@ def test_a_killed_run_ends_with_the_same_weights_and_half_of_it_is_the_mean(
 
 def test_passages_that_may_answer_are_not_negatives() -> None:
     texts = ["a in 1500", "b in 1600", "c in 1500", "d", "e"]
-    asked = TrainingQuestion("when?", ("1500",), (0, 3), (1, 4))
-    other = TrainingQuestion("what?", ("c",), (2,), ())
-    units = [(0, [asked]), (2, [other]), (3, [])]
+    question = TrainingQuestion("when?", ("1500",), (0, 3), (1, 4))
+    other_question = TrainingQuestion("what?", ("c",), (2,), ())
+    units = [(0, [question]), (2, [other_question]), (3, [])]
     batch = training._batch(texts, units, 2, random.Random(1))
     pairs = zip(batch.passages, batch.allowed[0], strict=True)
     assert batch.passages[batch.own[0]] == "a in 1500"

@@ -82,21 +82,21 @@ def test_a_verdict_that_may_be_either_is_the_sum_of_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "right"),
+    ("answers", "logits_of_answers"),
     [(["old"], [2.0]), (["fell"], [0.0]), (["old", "fell"], [2.0, 0.0]), ([], None)],
 )
 def test_sentences_of_all_passages_compete_with_one_null(
-    answers: list[str], right: list[float] | None
+    answers: list[str], logits_of_answers: list[float] | None
 ) -> None:
     """The first passage's only sentence has the logit 2, the second's the logit 0."""
     texts = ["It was old.", "It fell."]
-    found = [windows(TOKENIZER, "why?", "", text)[0] for text in texts]
-    encoded = encode(TOKENIZER, found)
+    parts = [windows(TOKENIZER, "why?", "", text)[0] for text in texts]
+    encoded = encode(TOKENIZER, parts)
     logits = torch.from_numpy(encoded.scored * 2.0).float()
     logits[1] = 0.0
 
     loss = sentence_group_loss(logits, encoded, texts, [tuple(answers)] * 2, groups=[0, 0])
 
     everything = math.log(1 + math.exp(2) + math.exp(0))
-    answer = 0.0 if right is None else math.log(sum(map(math.exp, right)))
+    answer = 0.0 if logits_of_answers is None else math.log(sum(map(math.exp, logits_of_answers)))
     assert float(loss) == pytest.approx(everything - answer, abs=1e-5)

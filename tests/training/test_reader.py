@@ -111,14 +111,14 @@ def test_a_killed_run_gives_the_same_weights(data: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("other", [None, "other"])
-def test_a_share_of_zero_gives_the_other_model(data: Path, other: str | None) -> None:
+@pytest.mark.parametrize("merged_model", [None, "other"])
+def test_a_share_of_zero_gives_the_other_model(data: Path, merged_model: str | None) -> None:
     tiny.bert(data / "other")
     weights = load_file(data / "other" / WEIGHTS)
     doubled = {name: 2 * weight for name, weight in weights.items()}
     save_file(doubled, data / "other" / WEIGHTS, {"format": "pt"})
-    training.train(recipe(average=0.0, merge_with=other), data, data / "out")
-    expected = as_stored(load_weights(data / (other or "start") / WEIGHTS), data)
+    training.train(recipe(average=0.0, merge_with=merged_model), data, data / "out")
+    expected = as_stored(load_weights(data / (merged_model or "start") / WEIGHTS), data)
     for name, weight in load_weights(data / "out" / WEIGHTS).items():
         assert torch.allclose(weight.float(), expected[name].float(), atol=3e-3)
 
@@ -140,8 +140,8 @@ def test_a_student_approaches_its_teacher(data: Path) -> None:
         outputs = teacher_outputs(load_head(name, str(data / name), True), parts)
         return np.stack(span_targets(outputs, encode(tokenizer, parts), [0]))
 
-    start, out, other = map(targets, ("start", "out", "other"))
-    assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
+    start, out, teacher = map(targets, ("start", "out", "other"))
+    assert np.abs(out - teacher).sum() < 0.8 * np.abs(start - teacher).sum()
 
 
 def headless(folder: Path) -> Path:

@@ -35,7 +35,7 @@ def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "after", "fault"),
+    ("name", "line", "wrong_line", "fault"),
     [
         ("reader.toml", "seed =", "sed =", "[:;] seed: Field required"),
         ("reader.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
@@ -48,10 +48,12 @@ def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
         ("finetune.toml", "[[stage]]", "stage = [1]\n[more]", "stage 1: .*valid"),
     ],
 )  # fmt: skip
-def test_errors_are_named(tmp_path: Path, name: str, before: str, after: str, fault: str) -> None:
+def test_errors_are_named(
+    tmp_path: Path, name: str, line: str, wrong_line: str, fault: str
+) -> None:
     shipped = (SHIPPED / name).read_text(encoding="utf-8")
-    assert before in shipped
-    (tmp_path / "my.toml").write_text(shipped.replace(before, after))
+    assert line in shipped
+    (tmp_path / "my.toml").write_text(shipped.replace(line, wrong_line))
     words = rf"recipe .*my\.toml cannot be followed.*{fault}"
     with pytest.raises(InputError, match=words) as error:
         load(name, tmp_path / "my.toml")

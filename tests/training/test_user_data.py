@@ -87,9 +87,12 @@ def test_at_least_one_document_is_held_out_but_not_all(corpus: Path, hold_out: f
 
 
 def test_articles_without_questions_or_text_do_not_count(tmp_path: Path) -> None:
-    asked = [{"question": "When?", "answers": [{"text": "2015"}]}]
-    texts: dict[str, tuple[str, list[Any]]] = {"a": ("In 2015.", asked), "b": ("In 2015.", asked)}
-    texts |= {"bare": ("In 2016.", []), "blank": (" ", asked)}
+    questions = [{"question": "When?", "answers": [{"text": "2015"}]}]
+    texts: dict[str, tuple[str, list[Any]]] = {
+        "a": ("In 2015.", questions),
+        "b": ("In 2015.", questions),
+    }
+    texts |= {"bare": ("In 2016.", []), "blank": (" ", questions)}
     articles = [
         {"title": title, "paragraphs": [{"context": text, "qas": qas}]}
         for title, (text, qas) in texts.items()

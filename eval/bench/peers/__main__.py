@@ -41,9 +41,9 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` contains texts.json, the indexes and the phases' files."""
+    """`folder` contains texts.json, the indexes and the phases' files."""
 
-    work: Path
+    folder: Path
     systems: Sequence[str]
     questions: Sequence[Question]
     rounds: int
@@ -51,16 +51,16 @@ class Run:
 
     def index(self, name: str) -> Path:
         """That of a system; "ours-fp32" and "ours-int8" use the index of "ours"."""
-        return self.work / f"index-{name.partition('-')[0]}"
+        return self.folder / f"index-{name.partition('-')[0]}"
 
 
 def rotated(names: Sequence[str], turn: int) -> list[str]:
     """The systems, in another order each turn."""
-    first = turn % len(names)
-    return [*names[first:], *names[:first]]
+    shift = turn % len(names)
+    return [*names[shift:], *names[:shift]]
 
 
-def prepare(work: Path) -> None:
+def prepare(folder: Path) -> None:
     """Write the passages that every system indexes, and their number of word-pieces, to texts.json
     and tokens.json, and the reader in 32 bits to reader/, since no other library opens 8 bits.
     """
@@ -68,9 +68,9 @@ def prepare(work: Path) -> None:
 
     from rag.models.bert import load_weights
 
-    reader, source = work / "reader", Path(reader_path("fast")[0])
+    reader, source = folder / "reader", Path(reader_path("fast")[0])
     reader.mkdir(parents=True, exist_ok=True)
-    if (work / "tokens.json").exists():
+    if (folder / "tokens.json").exists():
         return
     for path in source.glob("*.json"):
         shutil.copy(path, reader)
@@ -80,8 +80,8 @@ def prepare(work: Path) -> None:
     count = build.embedder(Settings()).count_tokens
     passages = [passage for _, passages in systems.documents(count) for passage in passages]
     texts = [(f"{p.document_id}#{p.start}", p.document_id, p.in_context) for p in passages]
-    (work / "texts.json").write_text(json.dumps(texts, ensure_ascii=False))
-    (work / "tokens.json").write_text(json.dumps(sum(count([text for _, _, text in texts]))))
+    (folder / "texts.json").write_text(json.dumps(texts, ensure_ascii=False))
+    (folder / "tokens.json").write_text(json.dumps(sum(count([text for _, _, text in texts]))))
 
 
 # Phases
@@ -91,10 +91,10 @@ def ingest(run: Run) -> Measured:
     """Ingest into a separate index per system, `rounds` times; the last one stays."""
     names = [name for name in run.systems if "-" not in name]
     rows: dict[str, list[Any]] = {name: [] for name in names}
-    texts = json.loads((run.work / "texts.json").read_text())
+    texts = json.loads((run.folder / "texts.json").read_text())
     for name in [name for turn in range(run.rounds) for name in rotated(names, turn)]:
         shutil.rmtree(run.index(name), ignore_errors=True)
-        with systems.process(name, run.threads, run.work / "reader") as system:
+        with systems.process(name, run.threads, run.folder / "reader") as system:
             rows[name].append(system(systems.ingest, texts, run.index(name)))
     return {"rows": rows}
 
@@ -107,7 +107,7 @@ def in_blocks(run: Run, phase: str) -> Measured:
     with ExitStack() as stack:
         running = {}
         for name in run.systems:
-            process = systems.process(name, run.threads, run.work / "reader")
+            process = systems.process(name, run.threads, run.folder / "reader")
             running[name] = stack.enter_context(process)
             running[name](systems.open_index, run.index(name))
             running[name](command, WARM_UP)  # a first run is slower than all others
@@ -124,9 +124,9 @@ def in_blocks(run: Run, phase: str) -> Measured:
 
 def result(run: Run, command: str) -> dict[str, Any]:
     """Facts, figures and ratios of the phases that have run, and each system's answers."""
-    measured = report.read(run.work)
-    texts = json.loads((run.work / "texts.json").read_text())
-    tokens = json.loads((run.work / "tokens.json").read_text())
+    measured = report.read(run.folder)
+    texts = json.loads((run.folder / "texts.json").read_text())
+    tokens = json.loads((run.folder / "tokens.json").read_text())
     passages = {name: (document, text) for name, document, text in texts}
     answerable = sum(bool(question.answers) for question in run.questions)
     installed = {package.name: package.version for package in distributions()}
@@ -164,7 +164,9 @@ def write(content: Mapping[str, Any], out: Path) -> None:
 
 @script(__doc__)
 @click.argument("names", metavar="[SYSTEM]...", type=click.Choice(list(PEERS)), nargs=-1)
-@click.option("--work", type=PATH, required=True, help="Folder for indexes and measurements.")
+@click.option(
+    "--work", "folder", type=PATH, required=True, help="Folder for indexes and measurements."
+)
 @click.option("--phase", "phases", type=click.Choice(report.PHASES), multiple=True,
               default=report.PHASES, help="Repeatable.")  # fmt: skip
 @click.option("--report-only", is_flag=True, help="Measure nothing.")
@@ -173,7 +175,7 @@ def write(content: Mapping[str, Any], out: Path) -> None:
 @click.option("--threads", default=2, help="Threads of each system's models and tokenizers.")
 @click.option("--out", type=PATH, default=ROOT / "eval/results", help="Folder of the report.")
 def main(
-    names: tuple[str, ...], work: Path, phases: tuple[str, ...], report_only: bool, out: Path,
+    names: tuple[str, ...], folder: Path, phases: tuple[str, ...], report_only: bool, out: Path,
     **numbers: int,
 ) -> None:  # fmt: skip
     names = names or tuple(PEERS)
@@ -182,14 +184,14 @@ def main(
     command += "".join(f" --{name} {number}" for name, number in numbers.items())
     try:
         systems.check(names)
-        prepare(work)
+        prepare(folder)
         questions = sample(read_jsonl(GOLD / "seeds.jsonl"), numbers["questions"])
-        run = Run(work, names, questions, numbers["rounds"], numbers["threads"])
+        run = Run(folder, names, questions, numbers["rounds"], numbers["threads"])
         for phase in () if report_only else phases:
-            started, before = time.perf_counter(), load()
+            started, load_before = time.perf_counter(), load()
             measured = ingest(run) if phase == "ingest" else in_blocks(run, phase)
-            measured["load"] = [before, load()]
-            (run.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
+            measured["load"] = [load_before, load()]
+            (run.folder / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
             print(f"{phase}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
         write(result(run, command), out)
     except RagError as error:

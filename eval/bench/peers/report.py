@@ -18,9 +18,9 @@ PHASES = ("ingest", "ask", "search")
 _DRAWS = 2000
 
 
-def read(work: Path) -> dict[str, Measured]:
+def read(folder: Path) -> dict[str, Measured]:
     """The stored results of the phases that have run."""
-    paths = {phase: work / f"{phase}.json" for phase in PHASES}
+    paths = {phase: folder / f"{phase}.json" for phase in PHASES}
     return {phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()}
 
 
@@ -114,11 +114,13 @@ def ratios(
     by_measurement = {}
     for name, (phase, group, key) in _RATIOS.items():
         blocks = measured.get(phase, {}).get(group, {})
-        seconds = {system: [block[key] for block in each] for system, each in blocks.items()}
+        seconds = {}
+        for system, blocks_of_system in blocks.items():
+            seconds[system] = [block[key] for block in blocks_of_system]
         if base in seconds:
-            base_seconds = seconds.pop(base)
+            ours = seconds.pop(base)
             by_measurement[name] = {
-                system: paired(base_seconds, each) for system, each in seconds.items()
+                system: paired(ours, theirs) for system, theirs in seconds.items()
             }
     return by_measurement
 
@@ -127,8 +129,8 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     """Ours over theirs by block: the median, and its 95 % interval by bootstrap (Efron 1979)."""
     by_block = np.asarray(ours) / np.asarray(theirs)
     drawn = np.random.default_rng(0).choice(by_block, (_DRAWS, len(by_block)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    values = {"ratio": np.median(by_block), "low": low, "high": high}
+    lower_bound, upper_bound = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    values = {"ratio": np.median(by_block), "low": lower_bound, "high": upper_bound}
     return {name: round(float(value), 3) for name, value in values.items()}
 
 
@@ -136,7 +138,10 @@ def markdown(result: Mapping[str, Any]) -> str:
     """The tables of a result."""
     facts = result["facts"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    loads = ", ".join(f"{phase} {low} to {high}" for phase, (low, high) in facts["load"].items())
+    loads = ", ".join(
+        f"{phase} {load_before} to {load_after}"
+        for phase, (load_before, load_after) in facts["load"].items()
+    )
     parts = (
         "# Beside other systems",
         f"Commit `{facts['commit']}`, {facts['made']}. {facts['passages']} passages of `seeds/` "

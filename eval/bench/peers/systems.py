@@ -136,7 +136,7 @@ class Plain(System):
     question-answering example: start + end, against the null at token 0.
     """
 
-    max_answer_tokens, best = 30, 20
+    max_answer_tokens, kept_positions = 30, 20
 
     def models(self, reader: bool) -> None:
         import faiss
@@ -194,15 +194,17 @@ class Plain(System):
             (*self._span(starts[row], ends[row], encoded.sequence_ids(row)), row)
             for row in range(len(texts))
         ]
-        score, first, last, row = max(spans)
-        return score, texts[row][offsets[row, first, 0] : offsets[row, last, 1]].strip()
+        score, first_token, last_token, row = max(spans)
+        return score, texts[row][offsets[row, first_token, 0] : offsets[row, last_token, 1]].strip()
 
     def _span(self, start: Any, end: Any, sequences: Sequence[int | None]) -> tuple[Any, int, int]:
         """(score above the null, first token, last token)."""
         import numpy as np
 
         penalty = np.array([0 if sequence == 1 else -np.inf for sequence in sequences])
-        firsts, lasts = (np.argsort(-(side + penalty))[: self.best] for side in (start, end))
+        firsts, lasts = (
+            np.argsort(-(side + penalty))[: self.kept_positions] for side in (start, end)
+        )
         pairs = [
             (float(start[a] + end[b] - start[0] - end[0]), int(a), int(b))
             for a in firsts
@@ -253,11 +255,13 @@ class Haystack(System):
     def open(self, folder: Path) -> None:
         store = self._store.load_from_disk(str(folder / "store.json"))
         # a component can be in one pipeline only; the other uses the same model
-        first, second = (self._retriever(store, top_k=READ) for _ in range(2))
+        search_retriever, reading_retriever = (self._retriever(store, top_k=READ) for _ in range(2))
         embedder = type(self._embedder).from_dict(self._embedder.to_dict())
         embedder.warm_up()
-        self._search = self._pipeline(embedder=self._embedder, retriever=first)
-        self._asks = self._pipeline(embedder=embedder, retriever=second, reader=self._reader)
+        self._search = self._pipeline(embedder=self._embedder, retriever=search_retriever)
+        self._asks = self._pipeline(
+            embedder=embedder, retriever=reading_retriever, reader=self._reader
+        )
         for pipeline in (self._search, self._asks):
             pipeline.connect("embedder.embedding", "retriever.query_embedding")
         self._asks.connect("retriever.documents", "reader.documents")
@@ -420,7 +424,7 @@ def check(names: Sequence[str]) -> None:
     for name in names:
         if name not in PEERS:
             raise InputError(f"no system {name!r}", f"name one of: {', '.join(PEERS)}")
-        missing = ", ".join(one for one in PEERS[name].needs if not _is_installed(one))
+        missing = ", ".join(package for package in PEERS[name].needs if not _is_installed(package))
         if missing:
             raise InputError(f"{name} needs {missing}, which is not installed", f"run: {INSTALL}")
 

@@ -151,9 +151,9 @@ def test_a_follow_up_is_understood(client: httpx.Client) -> None:
 
 
 def test_search_and_fetch_have_openais_format(client: httpx.Client) -> None:
-    text, found, _ = call(client, "search", query="secret talks", limit=1)
-    assert json.loads(text) == found
-    (hit,) = found["results"]
+    text, results, _ = call(client, "search", query="secret talks", limit=1)
+    assert json.loads(text) == results
+    (hit,) = results["results"]
     assert hit["url"].startswith(str(client.base_url))
     text, fetched, _ = call(client, "fetch", id=hit["id"])
     assert json.loads(text) == fetched
@@ -273,16 +273,16 @@ def error_of(client: httpx.Client, uri: str) -> str:
 
 
 def test_the_proof_of_an_answer_is_a_resource_that_can_be_checked(client: httpx.Client) -> None:
-    text, found, _ = call(client, "ask", question=LED, filters=["type=txt"])
-    assert f"A file that proves it: {found['proof']}" in text
+    text, answered, _ = call(client, "ask", question=LED, filters=["type=txt"])
+    assert f"A file that proves it: {answered['proof']}" in text
     absent = fields(client, "ask", question="Zebra crossings painted?")
-    kinds = [answer["proof"].split("/")[2] for answer in (found, absent)]
+    kinds = [answer["proof"].split("/")[2] for answer in (answered, absent)]
     assert kinds == ["bundle", "certificate"]
-    for kind, answer in zip(kinds, (found, absent), strict=True):
+    for kind, answer in zip(kinds, (answered, absent), strict=True):
         content = read(client, answer["proof"])
         check = client.post("/v1/proofs/verify", files={"file": content}).json()
         assert (check["kind"], check["holds"]) == (kind, True)
-    wrong = found["proof"].replace("bundle", "certificate", 1)
+    wrong = answered["proof"].replace("bundle", "certificate", 1)
     for uri, reason in ((wrong, "there is a bundle now"), ("rag://bundle/x", "not one that")):
         assert reason in error_of(client, uri)
 
@@ -356,18 +356,18 @@ def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
         assert "uploads/1.md, End: 2001 (answered): “The lease of house 1 ends in 2001.”" in text
         content = read(client, grid["proof"])
         assert client.post("/v1/proofs/verify", files={"file": content}).json()["holds"]
-        rest = fields(client, "get_grid", name="leases", after=grid["next"], limit=2)
-        assert len(rest["cells"]) == 2
-        assert rest["cells"][0] not in grid["cells"]
+        next_page = fields(client, "get_grid", name="leases", after=grid["next"], limit=2)
+        assert len(next_page["cells"]) == 2
+        assert next_page["cells"][0] not in grid["cells"]
         assert "there are: leases" in error(client, "get_grid", name="nothing")
 
 
 def inspected(*arguments: str) -> Any:
     """The output of the inspector's command line, parsed."""
     command = [INSPECTOR, "--cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 @pytest.mark.slow
@@ -378,9 +378,9 @@ def test_npms_inspector_reads_the_service_and_rag_mcp(client: httpx.Client, tmp_
 
     names = [tool["name"] for tool in over_http("tools/list")["tools"]]
     assert {"ask", "search", "fetch", "check_claims"} <= set(names)
-    asked = over_http("tools/call", "--tool-name", "ask", "--tool-arg", f"question={LED}")
-    assert asked["structuredContent"]["answer"] == "William Burns"
-    name = asked["structuredContent"]["citations"][0]["document_id"]
+    reply = over_http("tools/call", "--tool-name", "ask", "--tool-arg", f"question={LED}")
+    assert reply["structuredContent"]["answer"] == "William Burns"
+    name = reply["structuredContent"]["citations"][0]["document_id"]
     fetched = over_http("tools/call", "--tool-name", "fetch", "--tool-arg", f"id={name}")
     assert fetched["structuredContent"]["text"] == OMAN
     index = str(tmp_path / "index")

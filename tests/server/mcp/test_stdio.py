@@ -48,7 +48,7 @@ def test_an_agent_ingests_asks_reads_and_deletes(
     tmp_path: Path, mode: str, collection: str
 ) -> None:
     """In the index with links into the process, or in a collection with links to a page."""
-    asked = {"question": "Who led the talks?"}
+    question = {"question": "Who led the talks?"}
     page = f"http://127.0.0.1:8000/#collection=contracts&{LINK}&start=" if collection else ""
 
     async def use(agent: Any) -> None:
@@ -56,7 +56,7 @@ def test_an_agent_ingests_asks_reads_and_deletes(
         assert names[-2:] == ["ingest", "delete"]
         put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
         assert put.structured_content["outcome"] == "added", put
-        answer = (await agent.call_tool("ask", asked)).structured_content
+        answer = (await agent.call_tool("ask", question)).structured_content
         assert answer["answer"] == "William Burns"
         (cited,) = answer["citations"]
         assert cited["url"].startswith(page or "rag://document/uploads%2Foman.txt#char=")
@@ -66,7 +66,7 @@ def test_an_agent_ingests_asks_reads_and_deletes(
         assert quoted == "William Burns"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_ok, agent.call_tool("search", {"query": "talks"}))
-            tasks.start_soon(_ok, agent.call_tool("ask", asked))
+            tasks.start_soon(_ok, agent.call_tool("ask", question))
         gone = await agent.call_tool("delete", {"document_id": "uploads/oman.txt"})
         assert gone.structured_content["deleted"]
 
@@ -81,8 +81,8 @@ def test_an_agent_ingests_asks_reads_and_deletes(
     talk(settings.index, use, *options, mode=mode)
 
 
-async def _ok(asked: Awaitable[Any]) -> None:
-    assert not (await asked).is_error
+async def _ok(call: Awaitable[Any]) -> None:
+    assert not (await call).is_error
 
 
 def test_without_writes_and_an_index_the_tools_give_hints(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_without_writes_and_an_index_the_tools_give_hints(tmp_path: Path) -> Non
         names = [tool.name for tool in (await agent.list_tools()).tools]
         return names, await agent.call_tool("ask", {"question": "Who?"})
 
-    names, asked = talk(tmp_path / "none", use)
+    names, reply = talk(tmp_path / "none", use)
     assert "ingest" not in names
-    assert asked.is_error
-    assert "Ask the user to do it: create one with: rag ingest PATH" in asked.content[0].text
+    assert reply.is_error
+    assert "Ask the user to do it: create one with: rag ingest PATH" in reply.content[0].text

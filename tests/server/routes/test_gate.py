@@ -80,18 +80,18 @@ def model_server() -> Iterator[Model]:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
-    with model_server() as made:
-        yield made
+    with model_server() as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
 def client(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service with two documents and a gate; a collection has none of them."""
     gate: dict[str, Any] = {"gate": model.address, "gate_key": "upstream-secret"}
-    with serving(tmp_path_factory.mktemp("gated"), **gate) as made:
-        put_text(made, "lease.md", LEASE)
-        put_text(made, "oman.txt", OMAN)
-        yield made
+    with serving(tmp_path_factory.mktemp("gated"), **gate) as served:
+        put_text(served, "lease.md", LEASE)
+        put_text(served, "oman.txt", OMAN)
+        yield served
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +107,20 @@ def chat(api: Any, **options: Any) -> Any:
 
 def test_what_the_documents_do_not_support_is_marked(api: Any, model: Model) -> None:
     model.says(f"{TRUE} {FALSE}\n\n{QUOTED}")
-    done = chat(api, temperature=0.7, seed=3)
-    (choice,) = done.choices
+    completion = chat(api, temperature=0.7, seed=3)
+    (choice,) = completion.choices
     text = choice.message.content
     assert text.startswith(f"{TRUE} {FALSE} {MARKED}\n\nThe paper says “The tenant is Alan")
     assert "Lovelace.” [⚠ altered quotation: says “Alan”, uploads/lease.md says “Ada”]" in text
-    assert (done.model, done.usage.total_tokens, choice.finish_reason) == ("small", 7, "stop")
+    assert (completion.model, completion.usage.total_tokens, choice.finish_reason) == (
+        "small",
+        7,
+        "stop",
+    )
     assert choice.rag["text"] == f"{TRUE} {FALSE}\n\n{QUOTED}"
     verdicts = [sentence["verdict"] for sentence in choice.rag["sentences"]]
     assert verdicts[:2] == ["supported", "contradicted"]
-    assert [one["verdict"] for one in choice.rag["quotations"]] == ["altered"]
+    assert [quotation["verdict"] for quotation in choice.rag["quotations"]] == ["altered"]
     sent = model.requests[-1]
     assert (sent["temperature"], sent["seed"], sent["stream"]) == (0.7, 3, False)
     assert sent["messages"][-1]["content"] == "When does the lease end?"
@@ -130,9 +134,9 @@ def test_a_streamed_answer_is_gathered_and_marked(api: Any, model: Model) -> Non
     assert model.requests[-1]["stream"] is False
     assert "stream_options" not in model.requests[-1]
     for place, choice in enumerate(completion.choices):
-        choice_chunks = [one for chunk in chunks for one in chunk.choices if one.index == place]
-        assert "".join(one.delta.content or "" for one in choice_chunks) == choice.message.content
-        assert [one.finish_reason for one in choice_chunks if one.finish_reason] == ["stop"]
+        choice_chunks = [part for chunk in chunks for part in chunk.choices if part.index == place]
+        assert "".join(part.delta.content or "" for part in choice_chunks) == choice.message.content
+        assert [part.finish_reason for part in choice_chunks if part.finish_reason] == ["stop"]
         assert choice_chunks[-1].rag == choice.rag
     assert MARKED in completion.choices[0].message.content
     assert completion.choices[1].message.content == "The lease ends in May 2027."
@@ -144,7 +148,7 @@ def test_calls_of_tools_and_texts_without_claims_pass(api: Any, model: Model) ->
     call = {"id": "c1", "type": "function", "function": function}
     model.says(None, tool_calls=[call])
     assert chat(api).choices[0].message.tool_calls[0].function.name == "weather"
-    streamed = [one for chunk in chat(api, stream=True) for one in chunk.choices]
+    streamed = [part for chunk in chat(api, stream=True) for part in chunk.choices]
     assert streamed[0].delta.tool_calls[0].function.name == "weather"
     model.says("Hello! How can I help you?")
     choice = chat(api).choices[0]
@@ -190,8 +194,8 @@ def test_errors_of_the_server_are_mapped(
 ) -> None:
     model.says("")
     model.status, model.body, model.headers = status, body, headers
-    asked = {"model": "small", "messages": [{"role": "user", "content": "Why?"}]}
-    answered = client.post("/v1/gate/chat/completions", json=asked)
+    body = {"model": "small", "messages": [{"role": "user", "content": "Why?"}]}
+    answered = client.post("/v1/gate/chat/completions", json=body)
     assert answered.status_code == expected, answered.text
     assert words in answered.json()["error"]["message"]
     assert "upstream-secret" not in answered.text
@@ -199,16 +203,16 @@ def test_errors_of_the_server_are_mapped(
 
 
 def test_a_server_that_is_late_or_absent_is_an_error(tmp_path: Path, model: Model) -> None:
-    asked = {"messages": [{"role": "user", "content": "Why?"}]}
+    body = {"messages": [{"role": "user", "content": "Why?"}]}
     model.says("Late.")
     model.seconds = 3.0
     with serving(tmp_path / "late", gate=model.address, gate_seconds=1) as impatient:
         started = time.monotonic()
-        answered = impatient.post("/v1/gate/chat/completions", json=asked)
+        answered = impatient.post("/v1/gate/chat/completions", json=body)
         assert time.monotonic() - started < 2.5
     assert (answered.status_code, "RAG_GATE_SECONDS" in answered.text) == (504, True)
     with serving(tmp_path / "absent", gate="http://127.0.0.1:9/v1") as absent:
-        answered = absent.post("/v1/gate/chat/completions", json=asked)
+        answered = absent.post("/v1/gate/chat/completions", json=body)
     assert answered.status_code == 502
     assert "cannot be reached" in answered.json()["error"]["message"]
 
@@ -225,26 +229,26 @@ def test_requests_that_cannot_be_checked_are_refused(
     client: httpx.Client, model: Model, fields: dict[str, Any], words: str
 ) -> None:
     request_count = len(model.requests)
-    asked = {"messages": [{"role": "user", "content": "Why?"}], **fields}
-    answered = client.post("/v1/gate/chat/completions", json=asked)
+    body = {"messages": [{"role": "user", "content": "Why?"}], **fields}
+    answered = client.post("/v1/gate/chat/completions", json=body)
     assert (answered.status_code, words in answered.text) == (400, True), answered.text
     assert len(model.requests) == request_count
 
 
 def test_the_gate_needs_a_key_and_obeys_its_rate(tmp_path: Path, model: Model) -> None:
-    asked = {"messages": [{"role": "user", "content": "Why?"}]}
+    body = {"messages": [{"role": "user", "content": "Why?"}]}
     model.says(FALSE)
     reads, writes = add_key(tmp_path), add_key(tmp_path, "write")
     with serving(tmp_path, key=writes, gate=model.address, rate=1) as client:
         put_text(client, "lease.md", LEASE)
         request_count = len(model.requests)
         with with_key(client) as stranger:
-            assert stranger.post("/v1/gate/chat/completions", json=asked).status_code == 401
+            assert stranger.post("/v1/gate/chat/completions", json=body).status_code == 401
         assert len(model.requests) == request_count
         statuses: list[int] = []
         with with_key(client, reads) as reader:
             while statuses[-1:] != [429] and len(statuses) < 60:
-                answered = reader.post("/v1/gate/chat/completions", json=asked)
+                answered = reader.post("/v1/gate/chat/completions", json=body)
                 statuses.append(answered.status_code)
         assert set(statuses) == {200, 429}
         assert len(model.requests) == request_count + statuses.count(200)

@@ -38,8 +38,8 @@ def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path, monkeypatch: pytest.M
     with serving(tmp_path) as client:
         put_text(client, "oak.md", "# Oak\n\n## Costs > 5 EUR\n\nThe lease ends in 2027.")
         put_text(client, "elm.md", "The lease of the elm ends in 2028.")
-        done = wait(client, client.post("/v1/grids", json=GRID))
-        assert (done["outcome"], done["name"]) == ("answered", "leases")
+        job = wait(client, client.post("/v1/grids", json=GRID))
+        assert (job["outcome"], job["name"]) == ("answered", "leases")
         grid = client.get("/v1/grids/leases").json()
         assert values(grid)["uploads/oak.md"][0] == "2027"
         (cell, _) = grid["cells"][1]["cells"]
@@ -55,7 +55,7 @@ def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path, monkeypatch: pytest.M
         put_text(client, "oak.md", "The lease of the oak ends in 2029.")
         wait(client, client.post("/v1/grids/leases/refresh"))
         changes = client.get("/v1/grids/leases/changes").json()["changes"]
-        (change,) = [one for one in changes if one["column"] == "End"]
+        (change,) = [entry for entry in changes if entry["column"] == "End"]
         assert (change["before"]["value"], change["after"]["value"]) == ("2027", "2029")
         assert change["document_id"] == "uploads/oak.md"
         assert client.post("/v1/grids/leases/looked").json()["changes"]

@@ -203,17 +203,20 @@ def test_a_collection_is_a_model_and_a_vector_store_for_a_key(tmp_path: Path) ->
         with api_of(client) as stranger, pytest.raises(openai.AuthenticationError, match="wrong"):
             stranger.models.list()
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
-        question, below = "When does the lease end?", "/collections/contracts"
+        question, collection_path = "When does the lease end?", "/collections/contracts"
         lease = {"name": "lease.md", "text": LEASE}
-        client.post(f"/v1{below}/documents", json=lease).raise_for_status()
-        with api_of(client, "", token) as api, api_of(client, below, token) as of_collection:
+        client.post(f"/v1{collection_path}/documents", json=lease).raise_for_status()
+        with (
+            api_of(client, "", token) as api,
+            api_of(client, collection_path, token) as of_collection,
+        ):
             assert [model.id for model in api.models.list()] == ["rag", "rag:contracts"]
             assert api.models.retrieve("rag:contracts").owned_by == "rag"
             assert [store.id for store in api.vector_stores.list()] == ["default", "contracts"]
             message = chat(api, question, "rag:contracts").choices[0].message
             assert "lease.md" in message.content
-            (found,) = api.vector_stores.search("contracts", query="lease")
-            assert found.filename == "lease.md"
+            (result,) = api.vector_stores.search("contracts", query="lease")
+            assert result.filename == "lease.md"
             with pytest.raises(openai.ConflictError, match="the index is empty"):
                 chat(api, question)
             assert chat(of_collection, question).choices[0].message == message

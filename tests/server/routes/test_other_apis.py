@@ -114,8 +114,8 @@ def test_the_key_may_come_as_these_clients_send_it(tmp_path: Path) -> None:
         for headers in ({"X-API-Key": key}, {"Authorization": basic(key)}):
             for path in ("/search", "/v1/collections/default/search"):
                 assert keyless.get(path, params=SEARCHED, headers=headers).json()["results"]
-            asked = keyless.post("/v1/ask", json={"question": "Who?"}, headers=headers)
-            assert asked.status_code == 401
+            response = keyless.post("/v1/ask", json={"question": "Who?"}, headers=headers)
+            assert response.status_code == 401
         for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": basic("wrong")}):
             assert keyless.get("/search", params=SEARCHED, headers=headers).status_code == 401
         broken = [(b"Authorization", b"Basic \xe9")]

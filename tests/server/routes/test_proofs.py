@@ -76,7 +76,7 @@ def test_an_answer_gets_a_bundle_that_can_be_checked(tmp_path: Path) -> None:
         assert (stale.status_code, "has changed since" in stale.text) == (422, True)
         for proof in (bundle.content, json.dumps(answer)):
             check = checked(client, proof)
-            statuses = [one["status"] for one in check["citations"]]
+            statuses = [cited["status"] for cited in check["citations"]]
             assert (check["holds"], statuses) == (False, ["changed"])
         with zipfile.ZipFile(forged := io.BytesIO(bundle.content), "a") as archive:
             archive.writestr("originals/2-lease.pdf", b"forged")
@@ -105,8 +105,8 @@ def test_a_grid_is_bundled_and_its_quotes_are_checked(tmp_path: Path) -> None:
 def test_what_is_no_proof_is_refused_with_its_reason(client: httpx.Client) -> None:
     refusal = client.post("/v1/ask", json=NOTHING).json()
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as made:
-        made.writestr("notes.txt", "notes")
+    with zipfile.ZipFile(archive, "w") as zip_file:
+        zip_file.writestr("notes.txt", "notes")
     for content, reason in (
         (b"", "no proof"),
         (b"\xff", "no proof"),
@@ -133,8 +133,8 @@ def test_proofs_need_a_key_that_may_read(tmp_path: Path) -> None:
         put_text(client, "oman.txt", OMAN)
         answer = client.post("/v1/ask", json=BURNS).json()
         finished(client, client.post("/v1/grids", json=GRID).headers["Location"])
-        for given, expected in ((key, 200), ("", 401)):
-            with with_key(client, given) as reader:
+        for token, expected in ((key, 200), ("", 401)):
+            with with_key(client, token) as reader:
                 sent = [
                     reader.post("/v1/proofs/certificate", json=NOTHING),
                     reader.post("/v1/proofs/bundle", json=answer),
@@ -142,4 +142,4 @@ def test_proofs_need_a_key_that_may_read(tmp_path: Path) -> None:
                     reader.get("/v1/grids/talks/verify"),
                     reader.get("/v1/grids/talks/file?format=zip"),
                 ]
-                assert [one.status_code for one in sent] == 5 * [expected]
+                assert [response.status_code for response in sent] == 5 * [expected]

@@ -46,12 +46,12 @@ def as_nobody(do: Callable[[], object]) -> str:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-        said = str(do())
+        outcome = str(do())
     except RagError as error:
-        said = f"{type(error).__name__}: {error}"
+        outcome = f"{type(error).__name__}: {error}"
     except BaseException as error:
-        said = f"not foreseen: {error!r}"
-    os.write(write, said.encode())
+        outcome = f"not foreseen: {error!r}"
+    os.write(write, outcome.encode())
     os._exit(0)
 
 
@@ -73,20 +73,20 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
         lambda: snapshots.take(index, Path("/tmp/never")),
         lambda: examine(index),
     ):
-        said = as_nobody(do)
-        assert said.startswith("StoreError: ")
-        assert str(index) in said
+        outcome = as_nobody(do)
+        assert outcome.startswith("StoreError: ")
+        assert str(index) in outcome
 
 
 def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
     index = filled(place / "index", "a")
     index.chmod(0o755)
-    said = as_nobody(lambda: snapshots.take(index, place / "a"))
-    assert said.startswith(f"StoreError: {place}/a cannot be written: Permission")
+    outcome = as_nobody(lambda: snapshots.take(index, place / "a"))
+    assert outcome.startswith(f"StoreError: {place}/a cannot be written: Permission")
     snapshots.take(index, place / "b")
     (place / "b").chmod(0o600)
-    said = as_nobody(lambda: snapshots.check(place / "b"))
-    assert said.startswith(f"StoreError: {place}/b ")
+    outcome = as_nobody(lambda: snapshots.check(place / "b"))
+    assert outcome.startswith(f"StoreError: {place}/b ")
 
 
 def test_documents_of_an_inaccessible_folder_stay(place: Path) -> None:
@@ -94,7 +94,7 @@ def test_documents_of_an_inaccessible_folder_stay(place: Path) -> None:
     index.mkdir()
     index.chmod(0o777)
     # that user may not be able to import the parser later
-    list(one_by_one(ParseTask(found) for found in find([docs])))
+    list(one_by_one(ParseTask(file) for file in find([docs])))
 
     def sync() -> object:
         changes = Sync(Ingest(local(index), EMBEDDER, 12, Stamps(index))).run(docs, find([docs]))

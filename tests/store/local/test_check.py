@@ -45,12 +45,12 @@ def test_an_intact_or_empty_index_has_no_findings(folder: Path, tmp_path: Path) 
 
 
 def test_unindexed_changes_are_not_damage(folder: Path) -> None:
-    with Worker(folder) as other:
-        other.ask("put", "d", "Sardines sleep.")
-        other.ask("delete", "a")
+    with Worker(folder) as writer:
+        writer.ask("put", "d", "Sardines sleep.")
+        writer.ask("delete", "a")
         assert wrong(folder) == {}
-        other.ask("begin")
-        other.ask("put", "e", "Sardines eat.")
+        writer.ask("begin")
+        writer.ask("put", "e", "Sardines eat.")
         assert wrong(folder) == {}
 
 
@@ -74,16 +74,16 @@ CASES: dict[str, tuple[str, str, list[bytes]]] = {
 def test_damage_is_named(folder: Path, case: str) -> None:
     name, sql, vector = CASES[case]
     change(folder, sql, *vector)
-    found = wrong(folder)
-    assert name in found
-    assert found[name].fix
+    findings = wrong(folder)
+    assert name in findings
+    assert findings[name].fix
     if name in ("texts", "passages", "records", "vectors"):
-        assert found[name].detail.removeprefix("wrong in 1 documents: ") in ("b", "c")
+        assert findings[name].detail.removeprefix("wrong in 1 documents: ") in ("b", "c")
 
 
 def test_leftovers_and_a_missing_index_are_named(folder: Path) -> None:
     (folder / ".restore.123.partial").touch()
-    (found,) = [finding.detail for finding in examine(folder) if finding.name == "leftovers"]
-    assert found == "from interrupted runs: .restore.123.partial"
+    (detail,) = [finding.detail for finding in examine(folder) if finding.name == "leftovers"]
+    assert detail == "from interrupted runs: .restore.123.partial"
     with pytest.raises(StoreError, match="no index in"):
         examine(folder.parent)

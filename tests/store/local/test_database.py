@@ -175,12 +175,12 @@ def test_many_ids_are_read_at_once(path: Path) -> None:
 
 
 def test_a_lock_by_another_program_is_not_damage(path: Path) -> None:
-    store, other = local(path.parent), sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    store, other_program = local(path.parent), sqlite3.connect(path, isolation_level=None)
+    other_program.execute("BEGIN IMMEDIATE")
     store._connection.execute("PRAGMA busy_timeout = 20")
     with pytest.raises(BusyError, match="is locked by another program"):
         store.delete("d1")
-    other.execute("ROLLBACK")
+    other_program.execute("ROLLBACK")
     assert store.delete("d1")
     store.close()
-    other.close()
+    other_program.close()

@@ -25,24 +25,24 @@ def test_alone_it_scores_like_tantivy(texts: list[str], question: str) -> None:
     passages = dict(enumerate(texts, 1))
     tail = Delta()
     tail.update([], passages.items())
-    found = tail.search(LexicalIndex(), question, 99)
-    assert dict(found) == pytest.approx(dict(index_of(passages).search(question, 99)), rel=1e-4)
-    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    hits = tail.search(LexicalIndex(), question, 99)
+    assert dict(hits) == pytest.approx(dict(index_of(passages).search(question, 99)), rel=1e-4)
+    assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
 
 
 @settings(max_examples=20)
 @given(TEXTS, TEXTS, TEXT, st.integers(1, 20), st.sets(st.integers(1, 24)))
 def test_with_an_index_it_scores_like_one_index(
-    old: list[str], new: list[str], question: str, k: int, chosen: set[int]
+    indexed: list[str], added: list[str], question: str, k: int, chosen: set[int]
 ) -> None:
     """Texts of both parts have any length; one word is in all of them."""
-    texts = {i: f"{text} whelk" for i, text in enumerate([*old, *new], 1)}
+    texts = {i: f"{text} whelk" for i, text in enumerate([*indexed, *added], 1)}
     joint_index, index, tail = (
         index_of(texts),
-        index_of({i: texts[i] for i in range(1, len(old) + 1)}),
+        index_of({i: texts[i] for i in range(1, len(indexed) + 1)}),
         Delta(),
     )
-    tail.update([], [(i, texts[i]) for i in range(len(old) + 1, len(texts) + 1)])
+    tail.update([], [(i, texts[i]) for i in range(len(indexed) + 1, len(texts) + 1)])
     for allowed in (None, sorted(chosen)):
         expected = dict(joint_index.search(question, 99, allowed))
         assert dict(tail.search(index, question, 99, allowed)) == pytest.approx(expected, rel=1e-4)
@@ -55,23 +55,25 @@ def test_with_an_index_it_scores_like_one_index(
 def test_removed_passages_are_not_found(
     texts: list[str], changes: list[tuple[set[int], list[str]]]
 ) -> None:
-    index, tail, there = index_of(dict(enumerate(texts, 1))), Delta(), dict(enumerate(texts, 1))
+    index, tail, present = index_of(dict(enumerate(texts, 1))), Delta(), dict(enumerate(texts, 1))
     last_id = len(texts)
     for removed, added in changes:
-        removed &= there.keys()
+        removed &= present.keys()
         added_texts = dict(enumerate(added, last_id + 1))
         tail.update(removed, added_texts.items())
-        there = {i: text for i, text in there.items() if i not in removed} | added_texts
+        present = {i: text for i, text in present.items() if i not in removed} | added_texts
         last_id += len(added)
         for word in WORDS:
             for k in (1, 99):
                 doc_freq = {
-                    i for i, text in there.items() if set(stem_words(word)) & set(stem_words(text))
+                    i
+                    for i, text in present.items()
+                    if set(stem_words(word)) & set(stem_words(text))
                 }
-                found = {i for i, _ in tail.search(index, word, k)}
-                assert found <= doc_freq
-                assert len(found) == min(k, len(doc_freq))
-    assert {*tail.ids().tolist()} == {i for i in there if i > len(texts)}
+                passage_ids = {i for i, _ in tail.search(index, word, k)}
+                assert passage_ids <= doc_freq
+                assert len(passage_ids) == min(k, len(doc_freq))
+    assert {*tail.ids().tolist()} == {i for i in present if i > len(texts)}
     assert len(tail) == len(tail.ids())
 
 
@@ -86,5 +88,5 @@ def test_a_word_only_in_deleted_passages_scores_above_zero() -> None:
     index, tail = index_of({1: "herring", 2: "herring"}), Delta()
     index.update([1, 2], [])
     tail.update([], [(3, "herring")])
-    ((found, score),) = tail.search(index, "herring", 9)
-    assert (found, score > 0) == (3, True)
+    ((passage_id, score),) = tail.search(index, "herring", 9)
+    assert (passage_id, score > 0) == (3, True)

@@ -100,12 +100,14 @@ def on_disk(disk: Path, kilobytes: int, script: str, *arguments: str) -> dict[st
 def run(do: str, disk: Path, room: int) -> dict[str, Any]:
     """Run a command on a disk with `room` kilobytes left."""
     docs, snapshot = disk.parent / "docs", disk.parent / "new.ragsnap"
-    taken = sum(-(-path.stat().st_size // 4096) * 4 for path in disk.rglob("*") if path.is_file())
-    said = on_disk(disk, taken + room, SCRIPT, do, str(docs), str(snapshot))
-    assert said["first"].startswith("StoreError: ")
-    assert "cannot be written" in said["first"]
-    assert (said["second"], said["left"], said["doctor"]) == ("", [], [])
-    return said
+    used_kilobytes = sum(
+        -(-path.stat().st_size // 4096) * 4 for path in disk.rglob("*") if path.is_file()
+    )
+    report = on_disk(disk, used_kilobytes + room, SCRIPT, do, str(docs), str(snapshot))
+    assert report["first"].startswith("StoreError: ")
+    assert "cannot be written" in report["first"]
+    assert (report["second"], report["left"], report["doctor"]) == ("", [], [])
+    return report
 
 
 def whole(state: dict[str, Any]) -> bool:
@@ -123,42 +125,42 @@ def test_fitting_documents_are_kept_and_the_rest_added_later(disk: Path, do: str
     (disk.parent / "docs").mkdir()
     for name, text in (OLD | NEW).items():
         (disk.parent / name).write_text(text)
-    said = run(do, disk, 1500)
-    assert f"index {disk}/index cannot be written: database or disk is full" in said["first"]
-    assert "free some space" in said["first"]
-    assert said["after"]["texts"].keys() >= OLD.keys()
-    assert whole(said["after"])
-    end = {id: text.strip() for id, text in said["end"]["texts"].items()}
+    report = run(do, disk, 1500)
+    assert f"index {disk}/index cannot be written: database or disk is full" in report["first"]
+    assert "free some space" in report["first"]
+    assert report["after"]["texts"].keys() >= OLD.keys()
+    assert whole(report["after"])
+    end = {id: text.strip() for id, text in report["end"]["texts"].items()}
     assert end == {id: text.strip() for id, text in (OLD | NEW).items()}
-    assert whole(said["end"])
+    assert whole(report["end"])
 
 
 def test_a_rebuild_keeps_the_old_passages_and_resumes(disk: Path) -> None:
-    said = run("rebuild", disk, 150)
-    assert f"index {disk}/index cannot be written: database or disk is full" in said["first"]
-    assert said["after"] == said["before"]
-    assert said["end"] == said["before"] | {"passage_tokens": 24}
+    report = run("rebuild", disk, 150)
+    assert f"index {disk}/index cannot be written: database or disk is full" in report["first"]
+    assert report["after"] == report["before"]
+    assert report["end"] == report["before"] | {"passage_tokens": 24}
 
 
 def test_a_restore_keeps_the_previous_index(disk: Path) -> None:
-    other = local(disk.parent / "other")
+    other_index = local(disk.parent / "other")
     for id, text in NEW.items():
-        put(other, id, text)
-    other.close()
+        put(other_index, id, text)
+    other_index.close()
     snapshots.take(disk.parent / "other", disk.parent / "new.ragsnap")
-    said = run("restore", disk, 1500)
-    assert "free some space" in said["first"]
-    assert said["after"] == said["before"]
-    assert said["end"]["texts"] == NEW
-    assert whole(said["end"])
+    report = run("restore", disk, 1500)
+    assert "free some space" in report["first"]
+    assert report["after"] == report["before"]
+    assert report["end"]["texts"] == NEW
+    assert whole(report["end"])
 
 
 def test_a_snapshot_leaves_no_partial_file(disk: Path) -> None:
-    said = run("snapshot", disk, 150)
-    assert f"{disk}/copy.ragsnap cannot be written" in said["first"]
-    assert "index" not in said["first"].split("\n")[0]
-    assert said["after"] == said["before"] == said["end"]
-    assert said["checked"] == len(OLD)
+    report = run("snapshot", disk, 150)
+    assert f"{disk}/copy.ragsnap cannot be written" in report["first"]
+    assert "index" not in report["first"].split("\n")[0]
+    assert report["after"] == report["before"] == report["end"]
+    assert report["checked"] == len(OLD)
 
 
 # Deletions
@@ -263,13 +265,13 @@ def test_a_sync_and_a_command_delete_on_a_full_disk(tmp_path: Path) -> None:
     docs.mkdir()
     for number in range(8):
         (docs / f"{number}.txt").write_text(f"Herring{number} swims in the cold sea. " * 600)
-    said = on_disk(folder, 24 << 10, FILL + BY_SYNC_AND_COMMAND)
+    report = on_disk(folder, 24 << 10, FILL + BY_SYNC_AND_COMMAND)
     everything = [f"docs/{number}.txt" for number in range(8)]
     without = [id for id in everything if id != "docs/3.txt"]
-    assert said["synced"] == [[8, [], everything], [0, ["docs/3.txt"], without], [0, [], without]]
-    assert [receipt["complete"] for receipt in said["deleted"]] == [True], said["deleted"]
-    assert [document["id"] for document in said["listed"]] == [
+    assert report["synced"] == [[8, [], everything], [0, ["docs/3.txt"], without], [0, [], without]]
+    assert [receipt["complete"] for receipt in report["deleted"]] == [True], report["deleted"]
+    assert [document["id"] for document in report["listed"]] == [
         id for id in without if id != "docs/5.txt"
     ]
-    assert said["remains"] == []
-    assert said["reserve"] > 1 << 18
+    assert report["remains"] == []
+    assert report["reserve"] > 1 << 18

@@ -106,10 +106,12 @@ def test_a_forged_snapshot_changes_nothing(folder: Path, tmp_path: Path, name: s
     refused(folder, path, "format 4, this version reads" if "format" in name else "")
 
 
-@pytest.mark.parametrize("left", [0.99, 0.5, 0.01, 0])
-def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left: float) -> None:
+@pytest.mark.parametrize("kept_share", [0.99, 0.5, 0.01, 0])
+def test_a_truncated_snapshot_changes_nothing(
+    folder: Path, tmp_path: Path, kept_share: float
+) -> None:
     path = Path(snapshots.take(folder, tmp_path / "a").path)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept_share)])
     refused(folder, path)
 
 

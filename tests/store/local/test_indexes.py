@@ -26,19 +26,19 @@ def derived(folder: Path) -> list[Path]:
 
 
 def segments(folder: Path, suffix: str) -> list[Path]:
-    found = list((folder / "lexical").glob(f"*.{suffix}"))
-    assert found
-    return found
+    files = list((folder / "lexical").glob(f"*.{suffix}"))
+    assert files
+    return files
 
 
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def flip(path: Path, at: int | None = None) -> None:
+def flip(path: Path, offset: int | None = None) -> None:
     """Change bytes in place, so that a process that has mapped the file never sees it shortened."""
     content = path.read_bytes()
-    place = len(content) // 2 if at is None else at
+    place = len(content) // 2 if offset is None else offset
     with path.open("r+b") as file:
         file.seek(place)
         file.write(bytes([content[place] ^ 0xFF]))
@@ -61,19 +61,19 @@ def without_indexes(folder: Path) -> None:
         remove(path)
 
 
-def segment(how: Callable[[Path], None], suffix: str) -> Damage:
+def segment(harm: Callable[[Path], None], suffix: str) -> Damage:
     def damage(folder: Path) -> None:
         for path in segments(folder, suffix):
-            how(path)
+            harm(path)
 
     return damage
 
 
 def of_another(folder: Path, *names: str) -> None:
-    other = filled(folder.parent / "other", {"x", "y", "z"})
+    other_index = filled(folder.parent / "other", {"x", "y", "z"})
     for name in names:
         remove(folder / name)
-        shutil.move(other / name, folder / name)
+        shutil.move(other_index / name, folder / name)
 
 
 KINDS = ["idx", "term", "fast", "fieldnorm", "json"]
@@ -149,12 +149,12 @@ def test_mere_reopening_writes_nothing(folder: Path, caplog: pytest.LogCaptureFi
 
 
 def test_only_changes_are_indexed_again(folder: Path) -> None:
-    kept = {path.name for path in segments(folder, "idx")}
+    first_segments = {path.name for path in segments(folder, "idx")}
     store = local(folder)
     put(store, "d", "Sardines sleep.")  # and the process ends before searching
     store.close()
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
-    assert kept < {path.name for path in segments(folder, "idx")}
+    assert first_segments < {path.name for path in segments(folder, "idx")}
 
 
 def test_older_search_indexes_are_updated(folder: Path) -> None:
@@ -198,7 +198,7 @@ def test_files_deleted_while_open_are_rebuilt(folder: Path, case: str) -> None:
 def test_damage_while_open_is_not_signed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = local(folder)
     for path in segments(folder, "idx"):
-        flip(path, at=1)
+        flip(path, offset=1)
     with store.writing():
         put(store, "d", "Sardines sleep.")
     store.close()
@@ -207,47 +207,47 @@ def test_damage_while_open_is_not_signed(folder: Path, caplog: pytest.LogCapture
 
 
 def test_broken_files_during_a_write_are_replaced_in_memory(folder: Path) -> None:
-    with Worker(folder) as other:
-        other.ask("begin")
+    with Worker(folder) as writer:
+        writer.ask("begin")
         DAMAGES["no vectors"](folder)
         DAMAGES["no lexical"](folder)
         reader = local(folder)
         assert both(reader, "sardines") == [ALL, ALL]
-        other.ask("put", "d", "Sardines sleep.")
+        writer.ask("put", "d", "Sardines sleep.")
         assert both(reader, "sardines") == [ALL | {"d"}] * 2
-        other.ask("end")
-        other.ask("delete", "a")
+        writer.ask("end")
+        writer.ask("delete", "a")
         assert both(reader, "sardines") == [{"b", "c", "d"}] * 2
         assert both(local(folder), "sardines") == [{"b", "c", "d"}] * 2
 
 
 def test_a_rebuilt_index_is_followed_by_open_processes(folder: Path) -> None:
-    with Worker(folder) as other:
-        assert other.ask("both", "sardines") == [sorted(ALL)] * 2
+    with Worker(folder) as second_process:
+        assert second_process.ask("both", "sardines") == [sorted(ALL)] * 2
         (folder / "derived.json").unlink()
         store = local(folder)
-        assert other.ask("both", "sardines") == [sorted(ALL)] * 2
+        assert second_process.ask("both", "sardines") == [sorted(ALL)] * 2
         put(store, "d", "Sardines sleep.")
         store.delete("a")
-        assert other.ask("both", "sardines") == [["b", "c", "d"]] * 2
-        other.ask("delete", "b")
+        assert second_process.ask("both", "sardines") == [["b", "c", "d"]] * 2
+        second_process.ask("delete", "b")
         assert both(store, "sardines") == [{"c", "d"}] * 2
 
 
 def test_no_old_segment_files_remain(folder: Path) -> None:
     """An open Tantivy index does not know, so never removes, another process's segments."""
     store = local(folder)
-    with Worker(folder) as other:
+    with Worker(folder) as writer:
         for n in range(3):
-            other.ask("put", f"other-{n}", "Sardines swim.")
-            other.ask("both", "sardines")
+            writer.ask("put", f"other-{n}", "Sardines swim.")
+            writer.ask("both", "sardines")
     for n in range(6):
         put(store, f"mine-{n}", "Sardines swim.")
         assert len(by_lexical(store, "sardines")) == 3 + 3 + n + 1
-    named = json.loads((folder / "lexical" / "meta.json").read_text())["segments"]
-    live = {segment["segment_id"].replace("-", "") for segment in named}
-    assert len(live) < 8  # they have been merged
-    assert {path.name.split(".")[0] for path in segments(folder, "idx")} == live
+    listed = json.loads((folder / "lexical" / "meta.json").read_text())["segments"]
+    segment_ids = {segment["segment_id"].replace("-", "") for segment in listed}
+    assert len(segment_ids) < 8  # they have been merged
+    assert {path.name.split(".")[0] for path in segments(folder, "idx")} == segment_ids
 
 
 @pytest.mark.parametrize("case", ["nothing but the truth", "no vectors", "a bit of .idx"])

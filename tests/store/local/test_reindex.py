@@ -67,18 +67,18 @@ def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: P
     original = local(folder)
     original_stats, texts = original.stats(), stored(original)
     original.close()
-    made = rebuild(folder)
-    assert (made.documents, made.resumed) == (40, 0)
-    assert (made.embedder, made.passage_tokens) == ("other", 30)
+    report = rebuild(folder)
+    assert (report.documents, report.resumed) == (40, 0)
+    assert (report.embedder, report.passage_tokens) == ("other", 30)
     store = opened(folder)
     stats = store.stats()
-    assert (stats.documents, stats.passages) == (40, made.passages)
+    assert (stats.documents, stats.passages) == (40, report.passages)
     assert (stats.dim, stats.embedder) == (32, "other")
     assert stats.passages < original_stats.passages
     assert stats.generation > original_stats.generation
     assert stored(store) == texts
     vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number d07"])[0]
-    assert len(store.dense(vector, 1000)) == made.passages
+    assert len(store.dense(vector, 1000)) == report.passages
     assert set(by_lexical(store, "sardine")) == set(texts)
     assert sound(folder)
     local(tmp_path / "new").close()
@@ -94,20 +94,20 @@ def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: P
 def test_open_processes_continue(folder: Path) -> None:
     """With the same embedder. With another, it raises an error."""
     store = local(folder)
-    with Worker(folder) as other:
-        assert other.ask("both", "sardine")[1] == sorted(stored(store))
-        other.ask("begin")
-        with pytest.raises(BusyError, match=str(other.process.pid)):
+    with Worker(folder) as second_process:
+        assert second_process.ask("both", "sardine")[1] == sorted(stored(store))
+        second_process.ask("begin")
+        with pytest.raises(BusyError, match=str(second_process.process.pid)):
             rebuild(folder, wait=0.1)
-        other.ask("end")
+        second_process.ask("end")
         rebuild(folder, BagOfWordsEmbedder(), 12)
         for _ in range(2):
-            assert other.ask("both", "sardine")[1] == sorted(stored(store))
-        other.ask("put", "new", "Sardines sleep.")
-        assert other.ask("delete", "d00") is True
+            assert second_process.ask("both", "sardine")[1] == sorted(stored(store))
+        second_process.ask("put", "new", "Sardines sleep.")
+        assert second_process.ask("delete", "d00") is True
         assert both(store, "sardine")[1] == EVERYTHING - {"d00"} | {"new"}
         rebuild(folder)
-        name, message = other.ask("both", "sardine")
+        name, message = second_process.ask("both", "sardine")
         assert name == "StoreError"
         assert "was made with embedder = other" in message
     with pytest.raises(StoreError, match="rag index rebuild"):
@@ -162,11 +162,11 @@ def test_documents_may_change_meanwhile(folder: Path) -> None:
         store.delete(f"d{39 - n}")
         assert f"new-{n}" in both(store, "herring")[1]
 
-    made = rebuild(folder, StoppingEmbedder(99, change))
+    report = rebuild(folder, StoppingEmbedder(99, change))
     documents = stored(opened(folder))
     changed = min(next(turn), 2)
     assert changed > 1
-    assert made.documents == len(documents) == 40
+    assert report.documents == len(documents) == 40
     assert set(by_lexical(opened(folder), "herring")) == {
         id for n in range(changed) for id in (f"new-{n}", f"d{n:02}")
     }
@@ -214,14 +214,14 @@ def test_a_killed_run_changes_nothing_and_is_resumed(folder: Path) -> None:
             cast(IO[str], process.stdout).readline()
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    for held in (store, local(folder)):
-        assert (held.stats(), both(held, "sardine")) == unchanged_state
+    for readable in (store, local(folder)):
+        assert (readable.stats(), both(readable, "sardine")) == unchanged_state
     assert sound(folder)
     assert any("a rebuild" in finding.detail for finding in examine(folder))
     embedder = StoppingEmbedder(99)
-    made = rebuild(folder, embedder)
-    assert 0 < made.resumed < 40
-    assert 0 < embedder.embedded < made.passages
-    assert made.documents == 40
+    report = rebuild(folder, embedder)
+    assert 0 < report.resumed < 40
+    assert 0 < embedder.embedded < report.passages
+    assert report.documents == 40
     assert set(by_lexical(opened(folder), "sardine")) == EVERYTHING
     assert sound(folder)

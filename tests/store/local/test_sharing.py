@@ -18,8 +18,8 @@ from tests.store.helpers import EMBEDDER, Worker, both, by_dense, by_lexical, lo
 def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
     store = local(tmp_path)
     put(store, "a", "Sardines.")
-    with Worker(tmp_path) as other:
-        other.ask("begin")
+    with Worker(tmp_path) as writer:
+        writer.ask("begin")
         with pytest.raises(InputError):  # found before the lock is asked for
             store.put(document("x", "a"), [Passage("a", 0, 1, "y", "A", ())], unit(1))
         for change in (
@@ -28,12 +28,12 @@ def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
             lambda: store.writing().__enter__(),
         ):
             begun = time.monotonic()
-            with pytest.raises(BusyError, match=f"process {other.process.pid}\n"):
+            with pytest.raises(BusyError, match=f"process {writer.process.pid}\n"):
                 change()
             assert time.monotonic() - begun < 3
         assert both(store, "sardines") == [{"a"}, {"a"}]
-        other.process.kill()
-        other.process.wait()
+        writer.process.kill()
+        writer.process.wait()
         put(store, "b", "Sardines.")  # the lock is released when its holder dies
     assert both(store, "sardines") == [{"a", "b"}, {"a", "b"}]
 
@@ -63,41 +63,43 @@ def test_a_reader_sees_what_another_process_changes(tmp_path: Path) -> None:
 
 def test_two_processes_that_write_in_turn_lose_nothing(tmp_path: Path) -> None:
     store = local(tmp_path)
-    with Worker(tmp_path) as other:
+    with Worker(tmp_path) as second_writer:
         for n in range(4):
             with store.writing():
                 put(store, f"mine-{n}", "Sardines.")
-            other.ask("begin")
-            other.ask("put", f"other-{n}", "Sardines.")
+            second_writer.ask("begin")
+            second_writer.ask("put", f"other-{n}", "Sardines.")
             if n:
-                other.ask("delete", f"mine-{n - 1}")  # the other process has never searched it
-            other.ask("end")
+                second_writer.ask(
+                    "delete", f"mine-{n - 1}"
+                )  # the other process has never searched it
+            second_writer.ask("end")
             if n:
                 store.delete(f"other-{n - 1}")
         remaining = {"mine-3", "other-3"}
         assert both(store, "sardines") == [remaining, remaining]
-        assert other.ask("both", "sardines") == [sorted(remaining)] * 2
+        assert second_writer.ask("both", "sardines") == [sorted(remaining)] * 2
     assert both(local(tmp_path), "sardines") == [remaining, remaining]
 
 
 def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -> None:
     store = local(tmp_path)
     put(store, "stays", "Herring stays.")
-    asked = 0
+    searches = 0
     with Worker(tmp_path) as writer:
         writer.tell("cycle", "8")
         while not select.select([cast(IO[str], writer.process.stdout)], [], [], 0)[0]:
             question = EMBEDDER.embed_queries(["herring"])[0]
-            for found in (store.dense(question, 99), store.lexical("herring", 99)):
-                there = store.passages([id for id, _ in found])  # some may be deleted by now
-                assert "stays" in {passage.document_id for passage in there.values()}
-                assert len(found) <= 5
-            asked += 1
+            for hits in (store.dense(question, 99), store.lexical("herring", 99)):
+                passages = store.passages([id for id, _ in hits])  # some may be deleted by now
+                assert "stays" in {passage.document_id for passage in passages.values()}
+                assert len(hits) <= 5
+            searches += 1
         assert writer.answer() is None
         final_ids = {"stays", "cycle-5", "cycle-6", "cycle-7"}
         assert both(store, "herring") == [final_ids, final_ids]
         assert writer.ask("both", "mackerel")[1] == sorted(final_ids - {"stays"})
-    assert asked > 1
+    assert searches > 1
 
 
 def test_an_unwritable_name_does_not_stop_the_holder(tmp_path: Path) -> None:

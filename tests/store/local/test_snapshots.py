@@ -22,21 +22,22 @@ from tests.store.local.filled import ALL
 def with_names(documents: dict[str, Document]) -> dict[str, Document]:
     """As they are restored: their files lie elsewhere, so only their names are kept."""
     return {
-        name: replace(found, source=found.source.removeprefix("/"))
-        for name, found in documents.items()
+        name: replace(document, source=document.source.removeprefix("/"))
+        for name, document in documents.items()
     }
 
 
 def test_a_snapshot_restores_the_same_index_elsewhere(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = snapshots.take(folder, tmp_path / "a.ragsnap")
-    assert (made.documents, made.passages, made.generation) == (3, 3, 3)
-    assert made.bytes == (tmp_path / "a.ragsnap").stat().st_size
+    snapshot = snapshots.take(folder, tmp_path / "a.ragsnap")
+    assert (snapshot.documents, snapshot.passages, snapshot.generation) == (3, 3, 3)
+    assert snapshot.bytes == (tmp_path / "a.ragsnap").stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index"]
-    assert snapshots.check(tmp_path / "a.ragsnap") == made
+    assert snapshots.check(tmp_path / "a.ragsnap") == snapshot
     assert (
-        snapshots.restore(tmp_path / "other", tmp_path / "a.ragsnap", replace=False, wait=0) == made
+        snapshots.restore(tmp_path / "other", tmp_path / "a.ragsnap", replace=False, wait=0)
+        == snapshot
     )
     store, original = local(tmp_path / "other", create=False), local(folder)
     assert stored(store) == with_names(stored(original))
@@ -89,14 +90,14 @@ def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) 
 
 def test_open_processes_switch_to_the_restored_data(folder: Path, tmp_path: Path) -> None:
     snapshots.take(folder, tmp_path / "a")
-    with Worker(folder) as other:
+    with Worker(folder) as second_process:
         for n in range(5):
-            other.ask("put", f"n{n}", "Sardines sleep.")
-        other.ask("delete", "a")
+            second_process.ask("put", f"n{n}", "Sardines sleep.")
+        second_process.ask("delete", "a")
         snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
-        assert other.ask("both", "sardines") == [sorted(ALL)] * 2
-        other.ask("put", "d", "Trees grow.")  # reuses a former passage's id
-        assert other.ask("both", "sardines") == [["a", "b", "c", "d"], sorted(ALL)]
+        assert second_process.ask("both", "sardines") == [sorted(ALL)] * 2
+        second_process.ask("put", "d", "Trees grow.")  # reuses a former passage's id
+        assert second_process.ask("both", "sardines") == [["a", "b", "c", "d"], sorted(ALL)]
     assert both(local(folder), "trees")[1] == {"d"}
 
 
@@ -106,10 +107,12 @@ def flip(path: Path, seed: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("left", [0.99, 0.5, 0.01, 0])
-def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left: float) -> None:
+@pytest.mark.parametrize("kept_share", [0.99, 0.5, 0.01, 0])
+def test_a_truncated_snapshot_changes_nothing(
+    folder: Path, tmp_path: Path, kept_share: float
+) -> None:
     path = Path(snapshots.take(folder, tmp_path / "a").path)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept_share)])
     with pytest.raises(StoreError, match=str(path)):
         snapshots.restore(folder, path, replace=True, wait=0)
     assert both(local(folder), "sardines") == [ALL, ALL]
@@ -143,7 +146,7 @@ def test_a_broken_index_is_replaced(
 @pytest.mark.slow
 def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
-    documents, found = stored(store), 0
+    documents, detected = stored(store), 0
     for seed in range(25):
         (tmp_path / "a").unlink(missing_ok=True)  # the mark of a snapshot may itself be damaged
         path = Path(snapshots.take(folder, tmp_path / "a").path)
@@ -151,12 +154,12 @@ def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> 
         try:
             snapshots.restore(tmp_path / "other", path, replace=True, wait=0)
         except StoreError:
-            found += 1
+            detected += 1
         else:
             assert stored(local(tmp_path / "other")) == with_names(
                 documents
             )  # it was in unused space
-    assert found
+    assert detected
 
 
 def test_other_files_are_not_snapshots(folder: Path, tmp_path: Path) -> None:
@@ -203,12 +206,12 @@ def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name
 
 
 def test_a_snapshot_of_another_format_is_refused(folder: Path, tmp_path: Path) -> None:
-    taken = snapshots.take(folder, tmp_path / "old")
-    with closing(sqlite3.connect(taken.path)) as connection:
+    snapshot = snapshots.take(folder, tmp_path / "old")
+    with closing(sqlite3.connect(snapshot.path)) as connection:
         connection.execute("UPDATE meta SET value = '4' WHERE key = 'format'")
         connection.commit()
     with pytest.raises(StoreError, match="has index format 4, this version reads"):
-        snapshots.restore(tmp_path / "new", Path(taken.path), replace=False, wait=0)
+        snapshots.restore(tmp_path / "new", Path(snapshot.path), replace=False, wait=0)
 
 
 def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) -> None:
@@ -220,17 +223,17 @@ def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) ->
     for n in range(2):
         snapshots.restore(tmp_path / f"index-{n}", tmp_path / f"{n}", replace=False, wait=0)
         store = local(tmp_path / f"index-{n}", create=False)
-        found = stored(store)
-        assert set(found) >= ALL
-        assert len(found) <= 3 + 4
-        assert both(store, "herring")[0] == set(found)
+        restored = stored(store)
+        assert set(restored) >= ALL
+        assert len(restored) <= 3 + 4
+        assert both(store, "herring")[0] == set(restored)
 
 
 def test_a_restore_waits_for_another_writer(folder: Path, tmp_path: Path) -> None:
     snapshots.take(folder, tmp_path / "a")
-    with Worker(folder) as other:
-        other.ask("begin")
-        with pytest.raises(BusyError, match=str(other.process.pid)):
+    with Worker(folder) as writer:
+        writer.ask("begin")
+        with pytest.raises(BusyError, match=str(writer.process.pid)):
             snapshots.restore(folder, tmp_path / "a", replace=True, wait=0.1)
 
 

@@ -36,10 +36,10 @@ def test_a_deleted_index_accepts_no_changes_but_its_replacement_does(tmp_path: P
     for change in (lambda: put(store, "b", "Trees grow."), lambda: store.delete("a"), store.stats):
         with pytest.raises(StoreError, match=r"no index|is gone"):
             change()
-    other = local(tmp_path / "index")
+    replacement = local(tmp_path / "index")
     put(store, "b", "Trees grow.")
-    assert set(stored(other)) == {"b"}
-    other.close()
+    assert set(stored(replacement)) == {"b"}
+    replacement.close()
     store.close()
     assert set(stored(local(tmp_path / "away", create=False))) == {"a"}
 
@@ -124,32 +124,32 @@ def test_unreadable_commits_and_no_index_are_errors_in_a_read_only_folder(tmp_pa
     folder, empty_folder = crashed(tmp_path), tmp_path / "empty"
     (folder / "rag.sqlite-shm").unlink()
     empty_folder.mkdir()
-    for place, said in (
+    for place, words in (
         (folder, str(folder)),
         (empty_folder, f"index {empty_folder} cannot be written"),
     ):
         with Worker(place, *read_only(place)) as reader:
             name, message = reader.opened
         assert name == "StoreError"
-        assert said in message
+        assert words in message
 
 
 def test_a_full_disk_is_an_error_that_loses_nothing(tmp_path: Path) -> None:
     local(tmp_path / "index").close()
     with Worker(tmp_path / "index", *small_disk(tmp_path / "index", 700)) as worker:
         assert worker.opened == "open"
-        kept = []
+        stored_names = []
         for n in range(40):
             failed = worker.ask("put", f"n{n}", "Herring in the sea. " * 300)
             if failed:
                 break
-            kept.append(f"n{n}")
-        assert kept
+            stored_names.append(f"n{n}")
+        assert stored_names
         assert failed[0] == "StoreError"
         assert f"index {tmp_path}/index cannot be written" in failed[1]
         # the full text does not fit, either
-        assert worker.ask("both", "herring") == [sorted(kept)] * 2
-        assert worker.ask("texts").keys() == set(kept)
+        assert worker.ask("both", "herring") == [sorted(stored_names)] * 2
+        assert worker.ask("texts").keys() == set(stored_names)
 
 
 # Size
@@ -184,14 +184,14 @@ def test_a_large_index_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     many(store, 600)
     assert store.stats().dense == "ivf-128-sq8"
     store.delete("d0000")
-    for held in (store, local(tmp_path)):
-        assert held.stats().dense == "ivf-128-sq8"
+    for opened in (store, local(tmp_path)):
+        assert opened.stats().dense == "ivf-128-sq8"
         recalled = [
-            len({*found(held, seed, 10)} & {*best(600, seed, 10, range(50))})
+            len({*found(opened, seed, 10)} & {*best(600, seed, 10, range(50))})
             for seed in range(1, 21)
         ]
         assert sum(recalled) >= 0.75 * 10 * 20  # random vectors have no neighbourhoods, unlike text
-        ((_, score),) = held.dense(unit(600)[77], 1)
+        ((_, score),) = opened.dense(unit(600)[77], 1)
         assert score == pytest.approx(1, abs=1e-6)
     with store.writing():
         for start in range(100, 600, 50):
@@ -213,10 +213,10 @@ def test_an_outdated_vector_file_is_exact(tmp_path: Path, monkeypatch: pytest.Mo
             put_vectors(store, f"new{n}", [f"new {n}"], unit(1, seed=100 + n))
             store.delete(f"new{n - 1}")
     assert path.stat().st_mtime_ns == saved_at
-    for held in (store, local(tmp_path)):
-        assert found(held, 104, 1) == ["new 4"]
-        assert "new 3" not in found(held, 103, 300)
-        assert len(found(held, 1, 300)) == 201
+    for opened in (store, local(tmp_path)):
+        assert found(opened, 104, 1) == ["new 4"]
+        assert "new 3" not in found(opened, 103, 300)
+        assert len(found(opened, 1, 300)) == 201
     with store.writing():
         store.delete("d0000")
     assert path.stat().st_mtime_ns > saved_at
@@ -228,13 +228,13 @@ def test_only_changed_passages_are_compared(
 ) -> None:
     store = local(tmp_path)
     many(store, 100)
-    with Worker(tmp_path) as other:
+    with Worker(tmp_path) as writer:
         monkeypatch.setattr(database, "passage_ids", lambda *_: pytest.fail("compared everything"))
         for n in range(3):
             with store.writing():
                 put(store, f"n{n}", f"Sardines {n}.")
             store.delete(f"n{n - 1}")
-            other.ask("put", f"o{n}", f"Sardines and {n}.")
+            writer.ask("put", f"o{n}", f"Sardines and {n}.")
             assert both(store, "sardines")[1] == {f"n{n}", *(f"o{m}" for m in range(n + 1))}
 
 
@@ -243,11 +243,11 @@ def test_only_changed_passages_are_compared(
 
 def files(folder: Path) -> dict[Path, int]:
     """The saved search indexes, with their times."""
-    others = ("lock", "writer", "reserve")
+    without_times = ("lock", "writer", "reserve")
     return {
         path: path.stat().st_mtime_ns
         for path in folder.rglob("*")
-        if path.is_file() and "rag.sqlite" not in path.name and path.name not in others
+        if path.is_file() and "rag.sqlite" not in path.name and path.name not in without_times
     }
 
 
@@ -261,11 +261,13 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
             store.delete(f"new{n - 2}")
             store.delete(f"d{50 * n:04}")
     assert files(tmp_path) == saved_files
-    for held in (store, local(tmp_path)):
-        assert set(by_lexical(held, "sardines")) == {"new2", "new3"}
-        assert set(by_lexical(held, "passage")) == {f"d{start:04}" for start in range(200, 600, 50)}
-        assert len(by_dense(held, "sardines")) == held.stats().passages
-        assert by_lexical(held, "number 3 passage", 1) == ["new3"]
+    for opened in (store, local(tmp_path)):
+        assert set(by_lexical(opened, "sardines")) == {"new2", "new3"}
+        assert set(by_lexical(opened, "passage")) == {
+            f"d{start:04}" for start in range(200, 600, 50)
+        }
+        assert len(by_dense(opened, "sardines")) == opened.stats().passages
+        assert by_lexical(opened, "number 3 passage", 1) == ["new3"]
     assert all(finding.ok for finding in examine(tmp_path))
 
 
@@ -282,8 +284,8 @@ def test_many_changes_are_saved_and_pruned(tmp_path: Path, monkeypatch: pytest.M
         with closing(sqlite_file.connect(tmp_path / "rag.sqlite")) as connection:
             removed = connection.execute("SELECT count(*) FROM removed").fetchone()[0]
         assert removed < 90  # 300 and more went
-        for held in (store, local(tmp_path)):
-            assert both(held, "sardines") == [{"new8"}] * 2
+        for opened in (store, local(tmp_path)):
+            assert both(opened, "sardines") == [{"new8"}] * 2
         assert sleeper.ask("both", "sardines") == [["new8"]] * 2  # it compares everything
         store.delete("new8")
         assert sleeper.ask("both", "sardines") == [[], []]
@@ -292,12 +294,12 @@ def test_many_changes_are_saved_and_pruned(tmp_path: Path, monkeypatch: pytest.M
 def test_a_long_delta_is_found_when_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.views._LONGEST", 3)
     store = local(tmp_path)
-    with Worker(tmp_path) as other:
-        other.ask("begin")
+    with Worker(tmp_path) as writer:
+        writer.ask("begin")
         for n in range(6):
-            other.ask("put", f"n{n}", "Sardines.")
+            writer.ask("put", f"n{n}", "Sardines.")
         assert both(store, "sardines") == [{f"n{n}" for n in range(6)}, {f"n{n}" for n in range(3)}]
-        other.ask("delete", "n1")
+        writer.ask("delete", "n1")
         assert both(store, "sardines")[1] == {"n0", "n2", "n3"}
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 3)
     store.delete("n0")

@@ -31,7 +31,7 @@ def ids(index: LexicalIndex, text: str, k: int = 9, allowed: list[int] | None = 
 
 
 @pytest.mark.parametrize(
-    ("question", "found"),
+    ("question", "expected"),
     [
         ("talking", [2, 1]),
         ("Oman", [1, 3]),
@@ -45,9 +45,11 @@ def ids(index: LexicalIndex, text: str, k: int = 9, allowed: list[int] | None = 
         ("talks " * 5000, [2, 1]),
     ],
 )
-def test_words_are_matched_by_stems(index: LexicalIndex, question: str, found: list[int]) -> None:
-    assert sorted(ids(index, question)) == sorted(found)
-    assert ids(index, question)[:1] == found[:1]
+def test_words_are_matched_by_stems(
+    index: LexicalIndex, question: str, expected: list[int]
+) -> None:
+    assert sorted(ids(index, question)) == sorted(expected)
+    assert ids(index, question)[:1] == expected[:1]
 
 
 def test_the_score_is_bm25(index: LexicalIndex) -> None:
@@ -95,13 +97,13 @@ def test_a_folder_deleted_while_opening_is_not_partly_read(tmp_path: Path) -> No
         for path in (tmp_path / "lexical").iterdir()
         if path.suffix != ".lock" and path.name != ".managed.json"
     ]:
-        kept = gone.read_bytes()
+        content = gone.read_bytes()
         gone.unlink()
         with pytest.raises(ValueError, match=r"."):
             index.refresh()
         with pytest.raises(ValueError, match=r"."):
             LexicalIndex(tmp_path / "lexical")
         assert ids(index, "oman") == [1, 3]
-        gone.write_bytes(kept)
+        gone.write_bytes(content)
     index.refresh()
     assert ids(index, "oman") == [1, 3]

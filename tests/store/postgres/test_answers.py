@@ -20,8 +20,8 @@ def pair(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Engine, Engine]]:
     folder = tmp_path_factory.mktemp("answers")
-    with engines(folder, schema_dsn(cluster, folder)) as made:
-        yield made
+    with engines(folder, schema_dsn(cluster, folder)) as opened:
+        yield opened
 
 
 _NEAR = 0.005
@@ -30,16 +30,16 @@ _NEAR = 0.005
 
 def test_every_gold_question_finds_the_same_passages(pair: tuple[Engine, Engine]) -> None:
     queries = [Query(question) for question in QUESTIONS]
-    here, there = (engine.retriever.find_many(queries) for engine in pair)
-    assert len(here) == len(QUESTIONS) > 400
-    for ours, theirs in zip(here, there, strict=True):
+    local_results, shared_results = (engine.retriever.find_many(queries) for engine in pair)
+    assert len(local_results) == len(QUESTIONS) > 400
+    for ours, theirs in zip(local_results, shared_results, strict=True):
         scores = {hit.passage: hit.score for hit in theirs.hits}
-        least = theirs.hits[-1].score
+        lowest_score = theirs.hits[-1].score
         for hit in ours.hits:  # near ties may end in another order, or just outside
-            assert hit.score == pytest.approx(scores.get(hit.passage, least), abs=_NEAR)
+            assert hit.score == pytest.approx(scores.get(hit.passage, lowest_score), abs=_NEAR)
 
 
 def test_answers_and_citations_are_the_same(pair: tuple[Engine, Engine]) -> None:
-    found = compare(pair, QUESTIONS[::EVERY])
-    assert set(found["same"].values()) == {found["questions"]}
-    assert found["largest_difference_of_confidence"] < 1e-3
+    comparison = compare(pair, QUESTIONS[::EVERY])
+    assert set(comparison["same"].values()) == {comparison["questions"]}
+    assert comparison["largest_difference_of_confidence"] < 1e-3

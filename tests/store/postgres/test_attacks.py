@@ -37,8 +37,8 @@ def test_names_filters_and_questions_are_data(store: PostgresStore, text: str) -
     vector = EMBEDDER.embed_queries(["herring"])[0]
     for key in ("document", "key", text):
         condition = (Condition(key, "=", text),)
-        for found in (store.lexical("herring", 9, condition), store.dense(vector, 9, condition)):
-            assert {passage.document_id for passage in passages_of(store, found)} == {text}, key
+        for hits in (store.lexical("herring", 9, condition), store.dense(vector, 9, condition)):
+            assert {passage.document_id for passage in passages_of(store, hits)} == {text}, key
         for op in ("!=", "<", ">="):
             store.lexical("herring", 9, (Condition(key, op, text),))
     store.lexical(text, 9)
@@ -94,8 +94,8 @@ def test_a_role_without_rights_makes_no_half_of_a_schema(
     with pytest.raises(StoreError, match="denies access"):
         collections.create("one")
     collections.close()
-    made = "SELECT count(*) FROM pg_class WHERE relname ~ '^(rag_|procrastinate_)'"
-    assert cluster.execute(made, name) == [(0,)]
+    count_tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^(rag_|procrastinate_)'"
+    assert cluster.execute(count_tables, name) == [(0,)]
 
 
 def test_a_role_that_may_only_read_changes_nothing(
@@ -132,8 +132,8 @@ def texts(store: PostgresStore) -> dict[str, str]:
 
 def _terminate(cluster: Cluster, query: str) -> None:
     """Terminate the connection whose statement waits for a lock and starts with `query`."""
-    which = f"wait_event_type = 'Lock' AND query LIKE '{query}%'"
-    statement = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {which}"
+    condition = f"wait_event_type = 'Lock' AND query LIKE '{query}%'"
+    statement = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {condition}"
     until = time.monotonic() + 60
     while cluster.execute(statement) != [(1,)]:
         assert time.monotonic() < until
@@ -156,14 +156,14 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
         else:
             put(store, "a" if change == "replace" else "b", "Sardines swim. " * 30)
 
-    with psycopg.connect(dsn) as other, ThreadPoolExecutor(1) as threads:
-        other.execute("SELECT FROM rag_statistics FOR UPDATE")
+    with psycopg.connect(dsn) as blocking, ThreadPoolExecutor(1) as threads:
+        blocking.execute("SELECT FROM rag_statistics FOR UPDATE")
         working = threads.submit(work)
         for _ in range(2):
             _terminate(cluster, "UPDATE rag_statistics")
             assert store.stats() == stats_before
             assert texts(store) == {"a": "Herring swims."}
-        other.rollback()
+        blocking.rollback()
         working.result(60)
     sardines = "Sardines swim. " * 30
     outcomes = {"put": {"a": "Herring swims.", "b": sardines}, "replace": {"a": sardines}}
@@ -176,11 +176,11 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
 def test_a_connection_lost_while_queueing_queues_all_or_none(cluster: Cluster, dsn: str) -> None:
     queue = PostgresQueue(dsn)
     uploads = [Upload(f"{n}.txt", f"upload:{n}.txt", b"Herring") for n in range(3)]
-    with psycopg.connect(dsn) as other, ThreadPoolExecutor(1) as threads:
-        other.execute("LOCK TABLE procrastinate_jobs IN SHARE MODE")  # it may be read
+    with psycopg.connect(dsn) as blocking, ThreadPoolExecutor(1) as threads:
+        blocking.execute("LOCK TABLE procrastinate_jobs IN SHARE MODE")  # it may be read
         working = threads.submit(queue.enqueue, uploads)
         _terminate(cluster, "%procrastinate_defer_job")
-        other.rollback()
+        blocking.rollback()
         numbers = working.result(60)
     assert [job.number for job in queue.state().jobs] == numbers
     assert len(numbers) == 3

@@ -51,8 +51,8 @@ class Traffic:
     def end(self) -> None:
         """Raises what stopped a thread early."""
         self.stop.set()
-        for one in self.running:
-            one.result()
+        for thread in self.running:
+            thread.result()
 
     def write(self) -> None:
         number = 0

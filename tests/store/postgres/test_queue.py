@@ -27,9 +27,9 @@ def dsn(cluster: Cluster, tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(dsn: str) -> Iterator[PostgresQueue]:
-    made = PostgresQueue(dsn, pace=PACE)
-    yield made
-    made.close()
+    opened = PostgresQueue(dsn, pace=PACE)
+    yield opened
+    opened.close()
 
 
 def upload(number: int, text: str = "Sardines swim.") -> Upload:
@@ -45,49 +45,49 @@ def test_jobs_are_done_once_and_in_order(dsn: str, queue: PostgresQueue) -> None
     queue.enqueue([binary])
     with pytest.raises(Exception, match="NUL"):  # all or none are queued
         queue.enqueue([upload(3), Upload("a\0b", "/a", b"")])
-    given: list[Upload] = []
+    handled: list[Upload] = []
 
-    def handle(one: Upload) -> Done:
-        given.append(one)
-        return Done("added", (one.name,))
+    def handle(received: Upload) -> Done:
+        handled.append(received)
+        return Done("added", (received.name,))
 
     for _ in range(2):
         work(dsn, handle)
         texts = [upload(1), upload(1, "Later."), upload(2)]
-        assert sorted(given, key=lambda one: one.name) == [*texts, binary]
+        assert sorted(handled, key=lambda received: received.name) == [*texts, binary]
         assert queue.state().jobs == ()
 
 
 def test_keys_take_turns(dsn: str, queue: PostgresQueue) -> None:
     """Many files of one key do not hold up another's, and nobody saves up turns."""
-    given: list[str] = []
+    numbers: list[str] = []
 
-    def handle(one: Upload) -> Done:
-        given.append(one.name.removeprefix("docs/").removesuffix(".txt"))
-        if given[-1] == "12":  # meanwhile another key uploads
+    def handle(received: Upload) -> Done:
+        numbers.append(received.name.removeprefix("docs/").removesuffix(".txt"))
+        if numbers[-1] == "12":  # meanwhile another key uploads
             queue.enqueue([upload(31), upload(32)], key_id="third")
         return Done("added")
 
     queue.enqueue([upload(number) for number in range(11, 17)], key_id="loud")
     queue.enqueue([upload(21), upload(22)], key_id="quiet")
     work(dsn, handle)
-    order = list(given)
+    order = list(numbers)
     assert order[:4] == ["11", "21", "12", "22"]
     assert order.index("31") < order.index("14")
     assert order.index("32") < order.index("15")
     assert sorted(order) == ["11", "12", "13", "14", "15", "16", "21", "22", "31", "32"]
-    given.clear()
+    numbers.clear()
     queue.enqueue([upload(number) for number in range(41, 44)], key_id="new")
     queue.enqueue([upload(51)], key_id="loud")
     work(dsn, handle)
-    assert "51" in given[:2]
+    assert "51" in numbers[:2]
 
 
 def test_files_of_one_name_stay_in_order_whosever_they_are(dsn: str, queue: PostgresQueue) -> None:
-    given: list[bytes] = []
+    contents: list[bytes] = []
 
-    def handle(one: Upload) -> Done:
-        given.append(one.data)
+    def handle(received: Upload) -> Done:
+        contents.append(received.data)
         return Done("added")
 
     queue.enqueue([upload(number) for number in range(5)], key_id="loud")
@@ -95,14 +95,14 @@ def test_files_of_one_name_stay_in_order_whosever_they_are(dsn: str, queue: Post
     queue.enqueue([upload(9, "Second.")], key_id="quiet")
     queue.enqueue([upload(8, "Other.")], key_id="quiet")
     work(dsn, handle)
-    assert given.index(b"First.") < given.index(b"Second.")
+    assert contents.index(b"First.") < contents.index(b"Second.")
 
 
 def test_temporary_failures_are_retried(dsn: str, queue: PostgresQueue) -> None:
     tries: list[str] = []
 
-    def handle(given: Upload) -> Done:
-        tries.append(given.name)
+    def handle(received: Upload) -> Done:
+        tries.append(received.name)
         if len(tries) == 1:
             raise StoreError("no answer")
         return Done("added")
@@ -120,8 +120,8 @@ def test_the_outcome_of_a_batch_is_known_and_a_failure_blocks_nothing(
 ) -> None:
     reason = "docs/1.txt is binary, not text"
 
-    def handle(given: Upload) -> Done:
-        if given.name == "docs/1.txt":
+    def handle(received: Upload) -> Done:
+        if received.name == "docs/1.txt":
             raise InputError(reason)
         return Done("updated", ("a", "b"))
 
@@ -150,9 +150,9 @@ def worker(dsn: str, seconds: float = 0.0) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
+def eventually(is_done: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
-    while not done():
+    while not is_done():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
@@ -175,14 +175,14 @@ def test_the_document_of_an_ended_worker_is_ingested_by_another(
         ended_worker.communicate(timeout=30)
         assert ended_worker.returncode == code
         assert stored(store) == {}
-    others = [worker(dsn, 0.05) for _ in range(2)]
+    second_workers = [worker(dsn, 0.05) for _ in range(2)]
     try:
         assert eventually(lambda: not queue.state().jobs)
     finally:
-        for other in others:
-            other.send_signal(signal.SIGTERM)
-        for other in others:
-            other.communicate(timeout=30)
+        for second_worker in second_workers:
+            second_worker.send_signal(signal.SIGTERM)
+        for second_worker in second_workers:
+            second_worker.communicate(timeout=30)
     assert {name: document.text for name, document in stored(store).items()} == texts
     assert store.stats().generation == 6  # none was ingested twice
     store.close()

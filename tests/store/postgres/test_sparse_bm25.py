@@ -15,14 +15,14 @@ from tests.store.helpers import local, postgres, put_vectors, unit
 VOCABULARY = [f"w{number}" for number in range(400)]
 
 
-def text(source: random.Random, most: int = 110) -> str:
-    """1 to `most` words from a long-tailed distribution."""
-    places = (int(source.paretovariate(0.6)) - 1 for _ in range(source.randint(1, most)))
+def text(source: random.Random, limit: int = 110) -> str:
+    """1 to `limit` words from a long-tailed distribution."""
+    places = (int(source.paretovariate(0.6)) - 1 for _ in range(source.randint(1, limit)))
     return " ".join(VOCABULARY[min(399, place)] for place in places)
 
 
 @pytest.fixture(scope="module")
-def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
+def pair(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
     """A local and a PostgreSQL store with the same 600 passages of various lengths."""
     folder = tmp_path_factory.mktemp("words")
     stores = [local(folder), postgres(cluster)(folder)]
@@ -42,13 +42,13 @@ def scores(stores: list[Store], question: str, filter: Filter = ()) -> list[dict
 
 
 @pytest.mark.parametrize("filter", [[], ["document=d40"]])
-def test_every_score_is_tantivys(both: list[Store], filter: list[str]) -> None:
+def test_every_score_is_tantivys(pair: list[Store], filter: list[str]) -> None:
     """Also below a filter that leaves 40 passages: the word index is used for words in fewer
     passages, and skipped for others.
     """
     source = random.Random(2)
     for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(40))]:
-        theirs, ours = scores(both, question, parse(filter))
+        theirs, ours = scores(pair, question, parse(filter))
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
@@ -64,28 +64,28 @@ def test_a_word_that_fills_a_passage_scores_nearly_alike(cluster: Cluster, tmp_p
     assert len(ours) == 5
 
 
-def test_scoring_order_changes_nothing(both: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_order_changes_nothing(pair: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
     source = random.Random(4)
     questions = [text(source, 8) for _ in range(60)]
-    expected = [both[1].lexical(question, 10) for question in questions]
+    expected = [pair[1].lexical(question, 10) for question in questions]
     monkeypatch.setattr("rag.store.postgres.search._MANY", 20)
     monkeypatch.setattr("rag.store.postgres.search._FIRST", 10)
-    assert [both[1].lexical(question, 10) for question in questions] == expected
+    assert [pair[1].lexical(question, 10) for question in questions] == expected
 
 
 def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
     collection = CorpusStatistics(passages=1000, words=50_000, classes=90)
     words = [Term(1, 900, 5), Term(2, 400, 3), Term(3, 2, 1)]
-    for least in (0.0, 0.2, 1.0, 3.0, 9.0):
-        needed = essential(words, collection, least)
-        assert sum(collection.bound(word) for word in words if word not in needed) <= least
+    for threshold in (0.0, 0.2, 1.0, 3.0, 9.0):
+        needed = essential(words, collection, threshold)
+        assert sum(collection.bound(word) for word in words if word not in needed) <= threshold
     assert essential(words, collection, 0.0) == sorted(words, key=collection.bound)
 
 
 def test_deletion_restores_the_statistics(cluster: Cluster, tmp_path: Path) -> None:
     """Deleted and replaced passages count in no score, as in an index that never contained them."""
-    made = postgres(cluster)
-    changed, unchanged = made(tmp_path / "changed"), made(tmp_path / "fresh")
+    factory = postgres(cluster)
+    changed, unchanged = factory(tmp_path / "changed"), factory(tmp_path / "fresh")
     put_vectors(changed, "gone", ["fish and more fish", "trees"], unit(2))
     put_vectors(changed, "kept", ["an older text of fish"], unit(1))
     for store in (changed, unchanged):
@@ -93,7 +93,8 @@ def test_deletion_restores_the_statistics(cluster: Cluster, tmp_path: Path) -> N
         put_vectors(store, "other", ["herring are fish"], unit(1))
     changed.delete("gone")
     ours, theirs = (
-        list(found.values()) for found in scores([changed, unchanged], "fish trees sea")
+        list(scores_of_store.values())
+        for scores_of_store in scores([changed, unchanged], "fish trees sea")
     )
     assert ours == theirs != []
     changed.close()

@@ -36,9 +36,9 @@ def test_a_missing_server_is_reported_at_once() -> None:
 
 
 def test_no_pgvector_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
-    for version, said in {(): "no pgvector", (0, 7, 4): "0.7.4"}.items():
+    for version, words in {(): "no pgvector", (0, 7, 4): "0.7.4"}.items():
         monkeypatch.setattr(schema, "pgvector_version", lambda _, version=version: version)
-        with pytest.raises(StoreError, match=f"has {said}; version 0.8.0 or later is required"):
+        with pytest.raises(StoreError, match=f"has {words}; version 0.8.0 or later is required"):
             PostgresStore(dsn, EXPECT, create=True)
 
 
@@ -109,8 +109,8 @@ def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn:
     scanning_store = PostgresStore(dsn, {}, exact=4)
     for text in ("page=2", "page>=2 document!=d3", "page<3", "page=4", "page=1 document=d1"):
         filter = parse(text.split())
-        found = dict(store.lexical("herring", 99, filter))
-        assert dict(scanning_store.lexical("herring", 99, filter)) == found
-        assert dict(scanning_store.dense(unit(1)[0], 99, filter)).keys() == found.keys()
-        assert bool(found) == (text != "page=4")
+        expected = dict(store.lexical("herring", 99, filter))
+        assert dict(scanning_store.lexical("herring", 99, filter)) == expected
+        assert dict(scanning_store.dense(unit(1)[0], 99, filter)).keys() == expected.keys()
+        assert bool(expected) == (text != "page=4")
     scanning_store.close()

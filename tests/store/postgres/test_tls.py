@@ -64,11 +64,13 @@ def test_require_encrypts(secure: Cluster) -> None:
 
 def test_verify_full_takes_only_a_certificate_of_the_name(secure: Cluster, tmp_path: Path) -> None:
     root, host = "sslmode=verify-full&sslrootcert=", f"{NAME}:{secure.port}"
-    named = f"postgresql://rag@{host}/postgres?hostaddr=127.0.0.1&{root}"
-    known = secure.folder / "cert.pem"
-    PostgresStore(f"{named}{known}", EXPECT, create=True).close()
-    assert 'does not match host name "127.0.0.1"' in cause(f"{secure.dsn()}?{root}{known}")
-    assert "certificate verify failed" in cause(f"{named}{certificate(tmp_path)[0]}")
+    by_name = f"postgresql://rag@{host}/postgres?hostaddr=127.0.0.1&{root}"
+    certificate_file = secure.folder / "cert.pem"
+    PostgresStore(f"{by_name}{certificate_file}", EXPECT, create=True).close()
+    assert 'does not match host name "127.0.0.1"' in cause(
+        f"{secure.dsn()}?{root}{certificate_file}"
+    )
+    assert "certificate verify failed" in cause(f"{by_name}{certificate(tmp_path)[0]}")
 
 
 def test_require_refuses_a_server_without_encryption(cluster: Cluster) -> None:

@@ -44,13 +44,13 @@ def load(store: Store) -> None:
 
 
 def index_is_valid(dsn: str) -> bool:
-    asked = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('rag_vectors_hnsw')"
+    statement = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('rag_vectors_hnsw')"
     with psycopg.connect(dsn) as connection:
-        return connection.execute(asked).fetchone() == (True,)
+        return connection.execute(statement).fetchone() == (True,)
 
 
-def rows(store: Store, found: list[tuple[int, float]]) -> list[int]:
-    return [int(passage.text.split()[1]) for passage in passages_of(store, found)]
+def rows(store: Store, hits: list[tuple[int, float]]) -> list[int]:
+    return [int(passage.text.split()[1]) for passage in passages_of(store, hits)]
 
 
 def test_the_index_is_built_after_loading(filled: tuple[PostgresStore, str]) -> None:
@@ -58,11 +58,11 @@ def test_the_index_is_built_after_loading(filled: tuple[PostgresStore, str]) -> 
     assert index_is_valid(dsn)
     with psycopg.connect(dsn) as connection:
         connection.execute("SET enable_seqscan = off")
-        asked = (
+        statement = (
             "EXPLAIN SELECT id FROM rag_vectors ORDER BY embedding::halfvec(64) <#> "
             "%s::halfvec(64) LIMIT 5"
         )
-        plan = connection.execute(asked, (str(QUESTION.tolist()),)).fetchall()
+        plan = connection.execute(statement, (str(QUESTION.tolist()),)).fetchall()
     assert "Index Scan using rag_vectors_hnsw" in str(plan)
     assert len(set(rows(store, store.dense(QUESTION, 20))) & set(range(20))) >= 19
 
@@ -70,11 +70,11 @@ def test_the_index_is_built_after_loading(filled: tuple[PostgresStore, str]) -> 
 def test_scores_from_the_index_have_full_precision(filled: tuple[PostgresStore, str]) -> None:
     """The index has half precision; its candidates are scored again."""
     store, _ = filled
-    found = store.dense(QUESTION, 20)
+    hits = store.dense(QUESTION, 20)
     np.testing.assert_allclose(
-        [score for _, score in found], (VECTORS @ QUESTION)[rows(store, found)], atol=1e-6
+        [score for _, score in hits], (VECTORS @ QUESTION)[rows(store, hits)], atol=1e-6
     )
-    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
 
 
 def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str]) -> None:
@@ -84,28 +84,28 @@ def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str])
         connection.execute(
             "SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off"
         )
-        asked = (
+        statement = (
             'SELECT id FROM rag_vectors WHERE document IN (SELECT "row" FROM rag_documents '
             "WHERE metadata ->> 'topic' = 'far')"
             " ORDER BY embedding::halfvec(64) <#> %s::halfvec(64) LIMIT 50"
         )
-        assert len(connection.execute(asked, (str(QUESTION.tolist()),)).fetchall()) < 50
+        assert len(connection.execute(statement, (str(QUESTION.tolist()),)).fetchall()) < 50
     # the table is small enough to sort, so force the planner to use the index
     forced = PostgresStore(
         f"{dsn}%20-cenable_seqscan%3Doff%20-cenable_sort%3Doff%20-cenable_bitmapscan%3Doff",
         {},
         exact=EXACT,
     )
-    found = rows(store, forced.dense(QUESTION, 50, parse(["topic=far"])))
+    far_rows = rows(store, forced.dense(QUESTION, 50, parse(["topic=far"])))
     forced.close()
-    assert len(found) == 50
-    assert len(set(found) & set(range(COUNT - 300, COUNT - 250))) >= 49
+    assert len(far_rows) == 50
+    assert len(set(far_rows) & set(range(COUNT - 300, COUNT - 250))) >= 49
 
 
 def test_a_narrow_filter_is_exact(filled: tuple[PostgresStore, str]) -> None:
     store, _ = filled
-    found = store.dense(QUESTION, 50, parse(["document=d2900"]))
-    assert rows(store, found) == list(range(2900, 2950))
+    hits = store.dense(QUESTION, 50, parse(["document=d2900"]))
+    assert rows(store, hits) == list(range(2900, 2950))
 
 
 def test_no_generic_plan_or_parallel_workers_are_used(filled: tuple[PostgresStore, str]) -> None:
@@ -116,8 +116,8 @@ def test_no_generic_plan_or_parallel_workers_are_used(filled: tuple[PostgresStor
     for number in range(12):
         store.dense(QUESTION, 5, parse([f"document=d{number * 50:04}"]))
         store.lexical("row", 5, parse(["topic=near"]))
-    asked = "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
-    ((generic, custom),) = store._database.rows(asked)
+    statement = "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
+    ((generic, custom),) = store._database.rows(statement)
     assert generic == 0
     assert custom > 12
     assert store._database.rows("SHOW max_parallel_workers_per_gather") == [("0",)]
@@ -132,8 +132,8 @@ def test_dead_rows_hide_nothing(cluster: Cluster, tmp_path: Path) -> None:
     with store.writing():
         for start in range(0, COUNT - 300, 50):
             store.delete(f"d{start:04}")
-        found = rows(store, store.dense(QUESTION, 50))
-        assert len(set(found) & set(range(COUNT - 300, COUNT - 250))) >= 49
+        nearest_rows = rows(store, store.dense(QUESTION, 50))
+        assert len(set(nearest_rows) & set(range(COUNT - 300, COUNT - 250))) >= 49
     counted = (
         "SELECT n_dead_tup, churn FROM pg_stat_user_tables, rag_statistics WHERE relid = "
         "'rag_vectors'::regclass"
@@ -162,13 +162,15 @@ def test_an_index_whose_builder_was_killed_is_built_again(cluster: Cluster, tmp_
 
 
 @pytest.mark.parametrize(
-    ("version", "alone"),
+    ("version", "is_serial"),
     [((0, 8, 0), True), ((0, 8, 1), True), ((0, 8, 2), False), ((0, 9), False)],
 )
-def test_a_version_that_overflows_builds_serially(version: tuple[int, ...], alone: bool) -> None:
+def test_a_version_that_overflows_builds_serially(
+    version: tuple[int, ...], is_serial: bool
+) -> None:
     """CVE-2026-3172: parallel builds of HNSW below pgvector 0.8.2."""
     statements = search.building(version, 64, broken=False)
-    assert ("SET max_parallel_maintenance_workers = 0" in statements) is alone
+    assert ("SET max_parallel_maintenance_workers = 0" in statements) is is_serial
     assert statements[-1].startswith("CREATE INDEX CONCURRENTLY rag_vectors_hnsw")
 
 
