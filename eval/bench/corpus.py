@@ -84,7 +84,8 @@ class Corpus:
 
     def _copies(self, seed: int) -> Iterator[Item]:
         """Endless copies of random documents, several joined into one."""
-        chance, random_numbers = random.Random(seed), np.random.default_rng(seed)
+        chance = random.Random(seed)
+        random_numbers = np.random.default_rng(seed)
         words = [word for text in self.texts for word in text.text.split()[:500]]
 
         def exchanged(text: str) -> str:
@@ -94,7 +95,8 @@ class Corpus:
             return " ".join(parts)
 
         for number in count_from(1):
-            parts, rows = list[TextPart](), list[int]()
+            parts = list[TextPart]()
+            rows = list[int]()
             while len(parts) < _EACH:
                 chosen = chance.randrange(len(self.texts))
                 text = self.texts[chosen]
@@ -125,10 +127,13 @@ def joined(name: str, parts: Sequence[TextPart]) -> tuple[Document, list[Passage
 def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
     """Fill `cache`. Returns the number of passages."""
     settings = Settings.load()
-    model, chance = build.embedder(settings), random.Random(0)
+    model = build.embedder(settings)
+    chance = random.Random(0)
     files = [file for file in find(list(folders)) if file.path.name.endswith(_KINDS)]
     chance.shuffle(files)
-    texts, vectors, ends = list[Text](), list[Vectors](), time.monotonic() + seconds
+    texts = list[Text]()
+    vectors = list[Vectors]()
+    ends = time.monotonic() + seconds
     for file in files:
         try:
             documents = load(file).documents

@@ -62,7 +62,8 @@ def _is_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
 
 def measure(profile: str, index: Path, questions: tuple[str, ...]) -> dict[str, Any]:
     """The row of one profile."""
-    port, environment = _free_port(), _environment(profile, index)
+    port = _free_port()
+    environment = _environment(profile, index)
     command = [sys.executable, "-m", "rag", "serve", "--no-key", "--port", str(port)]
     with (
         tempfile.TemporaryFile() as log,

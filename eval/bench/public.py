@@ -59,7 +59,8 @@ def characters(spans: Iterable[Span]) -> set[int]:
 
 def overlap(spans: Iterable[Span], excerpts: Iterable[Span]) -> Overlap:
     """`precision` is None if nothing was found. Excerpts are never empty."""
-    mine, gold = characters(spans), characters(excerpts)
+    mine = characters(spans)
+    gold = characters(excerpts)
     shared_count = len(mine & gold)
     precision = shared_count / len(mine) if mine else None
     return Overlap(shared_count / len(gold), precision, shared_count / len(mine | gold))
@@ -126,7 +127,8 @@ def _document(folder: Path, name: str) -> Document:
 
 def excerpts(folder: Path, k: int, limit: int | None) -> dict[str, Any]:
     gold, spans = read_excerpts(folder)
-    passages, quotes = list[Overlap](), list[Overlap]()
+    passages = list[Overlap]()
+    quotes = list[Overlap]()
     with opened(build, Settings.load(), gold, None, None) as engine:
         assert isinstance(engine, Engine)
         asked_questions = sample(gold.questions, limit)

@@ -44,7 +44,9 @@ def fill(root: Path, cache: Path, count: int) -> None:
     """Fill index/, rows.npy (all vectors, by passage id) and filled.json (the time) in `root`."""
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
-    corpus, begun, row = Corpus(cache), time.perf_counter(), 0
+    corpus = Corpus(cache)
+    begun = time.perf_counter()
+    row = 0
     store = LocalStore(root / "index", MANIFEST, create=True)
     with store.writing(), tqdm(total=count, unit="passage", disable=None) as progress:
         for document, passages, vectors in corpus.documents(count):
@@ -128,7 +130,8 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     store = LocalStore(root / "index", MANIFEST)
     opened = time.perf_counter() - begun
     corpus = Corpus(cache)
-    texts, questions = corpus.questions[:_QUESTIONS], corpus.question_vectors[:_QUESTIONS]
+    texts = corpus.questions[:_QUESTIONS]
+    questions = corpus.question_vectors[:_QUESTIONS]
     embedder = Known(corpus.questions, corpus.question_vectors)
     retriever = Retriever(Settings(), store, embedder)
     retriever.candidates = _DEPTH

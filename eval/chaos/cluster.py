@@ -132,7 +132,8 @@ class Traffic:
                 self.wrong.append(f"upload of {numbers}: {response.text[:200]}")
 
     def _ask(self, asker: int) -> None:
-        turn, last_answer = asker, time.monotonic()
+        turn = asker
+        last_answer = time.monotonic()
         while not self._stop.is_set():
             turn += 1
             name = random.choice(sorted(self.acknowledged) or [""])
@@ -186,10 +187,13 @@ def kill_in_turn(
     traffic: Traffic, workers: Sequence[Program], queue: PostgresQueue, until: float, pause: float
 ) -> Counter[str]:
     """Kill a busy worker and a busy server in turn, at least one of each, and start it again."""
-    servers, kills, turn = traffic.servers, Counter[str](), 0
+    servers = traffic.servers
+    kills = Counter[str]()
+    turn = 0
     while turn < 2 or time.monotonic() + pause <= until:
         time.sleep(pause)
-        place, kind = random.randrange(2), ("workers", "servers")[turn % 2]
+        place = random.randrange(2)
+        kind = ("workers", "servers")[turn % 2]
 
         def is_at_work(place: int = place, kind: str = kind) -> bool:
             """A server counts while the other one could answer its question: if none is left,
@@ -258,7 +262,8 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
             program.start()
         for program in servers:
             program.wait_until_ready()
-        queue, traffic = PostgresQueue(dsn), Traffic(servers, dsn)
+        queue = PostgresQueue(dsn)
+        traffic = Traffic(servers, dsn)
         begun = time.monotonic()
         traffic.start()
         kills = kill_in_turn(traffic, workers, queue, begun + 60 * minutes, pause)

@@ -110,7 +110,8 @@ def changed(state: State, change: list[str]) -> State:
 
 def examine(settings: Settings, say: Say) -> None:
     """Reports the state of the index, and its defects."""
-    state, broken = State(), list[str]()
+    state = State()
+    broken = list[str]()
     with closing(build.collections(settings)) as collections:
         for collection in collections.all():
             settings_inside = collections.inside(collection, settings)
@@ -146,8 +147,12 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
     """Raises SystemExit at the first loss or half-applied change."""
     tokens = int(EXPECT["passage_tokens"])
     settings = replace(settings, embedder=EXPECT["embedder"], passage_tokens=tokens)
-    chance, state = random.Random(seed), State()
-    interrupted, changes, begun, killed = Counter[str](), Counter[str](), time.monotonic(), 0
+    chance = random.Random(seed)
+    state = State()
+    interrupted = Counter[str]()
+    changes = Counter[str]()
+    begun = time.monotonic()
+    killed = 0
     while killed < kills:
         workers = [
             forked(partial(work, settings, worker, state, 1000 * seed + 10 * killed + number))

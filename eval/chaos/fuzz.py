@@ -336,7 +336,8 @@ def main(requests: int, processes: int, locked: bool, seed: int, out: Path | Non
         index = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         key = keys_of(Settings(index=index)).add("fuzz", WRITE)[1] if locked else ""
         service = stack.enter_context(served(index, True, RAG_MAX_UPLOAD_MB="1"))
-        state_before, seeds = _well(service, key), range(seed, seed + processes)
+        state_before = _well(service, key)
+        seeds = range(seed, seed + processes)
         arguments = [(service.url, requests // processes, own_seed, locked) for own_seed in seeds]
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
             outcomes = sum(pool.starmap(fuzz, arguments), Counter[str]())

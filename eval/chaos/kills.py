@@ -229,7 +229,8 @@ class Run:
         """Violations: acknowledged changes must be present, the unfinished one wholly or not."""
         if name == "restore" and state in self.at_snapshot:
             return []
-        acknowledged, maybe = dict(self.before), None
+        acknowledged = dict(self.before)
+        maybe = None
         for line in lines:
             if line[0] == "begin":
                 maybe = _changed(acknowledged, line)
@@ -257,7 +258,8 @@ class Run:
 
 
 def _changed(state: State, line: list[Any]) -> State:
-    put, gone = line[1], line[2]
+    put = line[1]
+    gone = line[2]
     unchanged = {name: digest for name, digest in state.items() if name not in gone}
     return unchanged | {str(document_id): str(digest) for document_id, digest in put.items()}
 
@@ -268,7 +270,8 @@ def _changed(state: State, line: list[Any]) -> State:
 @OUT
 def main(kills: int, seed: int, out: Path | None) -> dict[str, Any]:
     root = Path(tempfile.mkdtemp(prefix="rag-kills-"))
-    run, begun = Run(root, seed), time.monotonic()
+    run = Run(root, seed)
+    begun = time.monotonic()
     while run.kills.total() < kills:
         if wrong := run.once():
             raise SystemExit("\n".join([*wrong, f"left to look at: {root}"]))

@@ -63,7 +63,8 @@ def memory(index: Path, fake: bool, requests: int, mixed: bool = False) -> dict[
     """
     pool = [row["question"] for row in json_lines(GOLD / "seeds.jsonl")]
     load = machine_load()
-    resident, statuses = [], Counter[int]()
+    resident = []
+    statuses = Counter[int]()
     with (
         served(index, fake, RAG_DEADLINE_MS="110000") as service,
         service.client() as client,
@@ -313,7 +314,8 @@ def quiet(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
 
     with service.client(key) as client:
         client.get("/ready")  # connects
-        number, until = 0, time.monotonic() + seconds
+        number = 0
+        until = time.monotonic() + seconds
         while time.monotonic() < until or not all(times.values()):
             body = {"question": f"Where is the safe of room {number % 20}?"}
             timed("searches", "POST", "/v1/search", json=body)
@@ -329,7 +331,9 @@ def quiet(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
 @contextlib.contextmanager
 def flood(service: Program, key: str, request: Request) -> Iterator[Counter[int]]:
     """Clients send the request until the block ends; the number of replies by status."""
-    statuses, ended, numbers = Counter[int](), threading.Event(), itertools.count()
+    statuses = Counter[int]()
+    ended = threading.Event()
+    numbers = itertools.count()
     os.nice(max(0, 5 - os.nice(0)))  # other machines send a flood, not this one
 
     def send() -> None:
@@ -376,8 +380,10 @@ def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()
     each of `routes`.
     """
     keys = keys_of(Settings(index=index))
-    calm, loud = keys.add("quiet", "write")[1], keys.add("loud", "write")[1]
-    spawn, requests = multiprocessing.get_context("spawn"), worst()
+    calm = keys.add("quiet", "write")[1]
+    loud = keys.add("loud", "write")[1]
+    spawn = multiprocessing.get_context("spawn")
+    requests = worst()
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
     # without a rate, which would end the flood after a while
     with (

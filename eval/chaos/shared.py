@@ -155,7 +155,8 @@ def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> No
 
 
 def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> dict[str, object]:
-    index, until = root / "index", time.time() + seconds
+    index = root / "index"
+    until = time.time() + seconds
     LocalStore(index, _MANIFEST, create=True).close()
     folders = [root / f"docs{n}" for n in range(writers)]
     for n, folder in enumerate(folders):
@@ -164,7 +165,8 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
         (folder / f"{folder.name}-00.txt").write_text(text_of(f"{folder.name}-00", n))
 
     def run_part(number: int, say: Callable[..., None]) -> None:
-        counts, chance = Counter[str](), random.Random(seed + number)
+        counts = Counter[str]()
+        chance = random.Random(seed + number)
         is_writer = number < writers
         try:
             part, folder = (write, folders[number]) if is_writer else (read, folders[0])
@@ -173,7 +175,8 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
             say("counts", counts)
 
     children = [forked(partial(run_part, number)) for number in range(writers + readers)]
-    totals, errors = Counter[str](), list[str]()
+    totals = Counter[str]()
+    errors = list[str]()
     for child, pipe in children:
         for kind, report in reports(pipe):
             totals.update(report) if kind == "counts" else errors.append(report)

@@ -35,8 +35,10 @@ _AT_ONCE = 8
 @contextmanager
 def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
     """Over seeds/ in `folder`, and over that index moved to the database; with the same models."""
-    local_settings, shared_settings = Settings.load(index=folder), Settings.load(store=dsn)
-    embedder, reader = build.embedder(local_settings), build.reader(local_settings)
+    local_settings = Settings.load(index=folder)
+    shared_settings = Settings.load(store=dsn)
+    embedder = build.embedder(local_settings)
+    reader = build.reader(local_settings)
     local, shared = (
         build.store(settings, embedder, create=True)
         for settings in (local_settings, shared_settings)
@@ -79,7 +81,8 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
     for question, ours, theirs in zip(
         questions, *(answers(engine, questions) for engine in pair), strict=True
     ):
-        our_parts, their_parts = parts(ours), parts(theirs)
+        our_parts = parts(ours)
+        their_parts = parts(theirs)
         equal_counts.update(
             {name: int(value == their_parts[name]) for name, value in our_parts.items()}
         )

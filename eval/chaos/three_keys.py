@@ -137,7 +137,8 @@ def request_of(chance: random.Random, key_name: str, operations: list[tuple[str,
         n=key_name, m=other_key, a=chance.choice(ENDS).format(m=other_key)
     )
     if path.endswith("/mcp"):
-        method, tool = chance.choice(MCP_METHODS), chance.choice(TOOLS)
+        method = chance.choice(MCP_METHODS)
+        tool = chance.choice(TOOLS)
         arguments = dict.fromkeys(("question", "query"), QUESTION)
         arguments |= {"id": "vault.md", "name": "vault.md", "text": text(key_name, chance)}
         arguments["document_id"] = chance.choice(["vault.md", f"uploads/{other_key}.txt"])
@@ -222,7 +223,8 @@ def strangers(client: httpx.Client) -> list[str]:
 
 def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
     """Stop after this many seconds, even if `requests` are not done."""
-    begun, findings = time.monotonic(), Found()
+    begun = time.monotonic()
+    findings = Found()
     with served(folder, True, RAG_RATE="0") as service:
         tokens = prepare(service, folder)
         with service.client(tokens[""]) as admin:

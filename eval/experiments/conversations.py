@@ -206,13 +206,15 @@ def likeness(text: str, meaning: str) -> float:
     """Half of it the F-score of the content words, mostly their recall; half the share of all words
     that both have in the same order.
     """
-    stems, meaning_stems = content_words(text), content_words(meaning)
+    stems = content_words(text)
+    meaning_stems = content_words(meaning)
     content = (
         (1 + _BETA**2)
         * len(stems & meaning_stems)
         / max(1, _BETA**2 * len(meaning_stems) + len(stems))
     )
-    words, meaning_words = normalize(text).split(), normalize(meaning).split()
+    words = normalize(text).split()
+    meaning_words = normalize(meaning).split()
     in_order = 2 * LCSseq.similarity(words, meaning_words) / max(1, len(words) + len(meaning_words))
     return (content + in_order) / 2
 
@@ -226,7 +228,8 @@ def fit(data: Sequence[Example]) -> dict[str, float]:
     targets = [softmax(_SHARPNESS * e.likeness) for e in data]
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, slope = _DECAY / 2 * float(theta @ theta), _DECAY * theta
+        value = _DECAY / 2 * float(theta @ theta)
+        slope = _DECAY * theta
         for table, target in zip(rows, targets, strict=True):
             value -= float(target @ log_softmax(table @ theta)) / len(rows)
             slope = slope + table.T @ (softmax(table @ theta) - target) / len(rows)

@@ -202,7 +202,8 @@ def fitted(examples_to_fit: Sequence[Example]) -> Logistic:
 
     names = list(dict.fromkeys(name for row in features for name in row))
     rows = np.array([[row.get(name, 0.0) for name in names] for row in features])
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    mean = rows.mean(axis=0)
+    deviation = rows.std(axis=0) + 1e-3
     model = LogisticRegression(C=RIDGE, max_iter=3000)
     model.fit((rows - mean) / deviation, np.array(accepted), sample_weight=weights)
     slopes = model.coef_[0] / deviation

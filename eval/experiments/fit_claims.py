@@ -287,7 +287,8 @@ def _logistic(
 ) -> Logistic:
     """A ridge regression on the candidate of each claim that the model itself rates highest."""
     everything = np.concatenate(rows)
-    mean, scale = everything.mean(axis=0), everything.std(axis=0) + 1e-6
+    mean = everything.mean(axis=0)
+    scale = everything.std(axis=0) + 1e-6
     scaled = [(matrix - mean) / scale for matrix in rows]
     label = np.where(np.array(is_supported), 1.0, -1.0)
     theta = np.zeros(len(names) + 1)

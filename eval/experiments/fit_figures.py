@@ -57,7 +57,11 @@ from rag.parsing.load import load_data
 from rag.settings import Settings
 from rag.types import Document
 
-RANK, STEPS, RATE, DECAY, TEMPERATURE = 48, 100, 4e-3, 3e-2, 0.06
+RANK = 48
+STEPS = 100
+RATE = 4e-3
+DECAY = 3e-2
+TEMPERATURE = 0.06
 FOLDS = 3
 BATCH, NAMES_BATCH = 24, 128
 PENALTY = 4e-3

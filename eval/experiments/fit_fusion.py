@@ -31,7 +31,10 @@ from rag.evaluation.gold import PLAIN, Question
 from rag.fusion import CLIPPED, FEATURES, Candidates, Networks, features
 from rag.retrieval import Retriever
 
-NETWORKS, UNITS, EPOCHS, BATCH = 5, 48, 12, 32
+NETWORKS = 5
+UNITS = 48
+EPOCHS = 12
+BATCH = 32
 RATE, DECAY, DROPOUT = 3e-3, 1e-2, 0.15
 FOLDS = 5
 """Groups of sets that are left out in turn."""
@@ -166,7 +169,8 @@ def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, A
         if is_chosen
     ]
     rows = np.vstack([ranking.rows for ranking in learned])
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    mean = rows.mean(axis=0)
+    deviation = rows.std(axis=0) + 1e-3
     deviation[[FEATURES.index(name) for name in without]] = 1e9
     longest = max(len(ranking.rows) for ranking in learned)
     inputs = torch.zeros(len(learned), longest, len(FEATURES))

@@ -43,8 +43,14 @@ from rag.models.cascade import ReadState
 from rag.protocols import ReaderOutput
 from rag.query import Query
 
-NETWORKS, UNITS, EPOCHS, BATCH = 10, 64, 10, 24
-RATE, DECAY, DROPOUT, INPUT_DROPOUT = 2e-3, 1e-2, 0.3, 0.2
+NETWORKS = 10
+UNITS = 64
+EPOCHS = 10
+BATCH = 24
+RATE = 2e-3
+DECAY = 1e-2
+DROPOUT = 0.3
+INPUT_DROPOUT = 0.2
 """AdamW with one cycle of its rate (Smith & Topin 2018), chosen on sets left out in turn."""
 MORE_EPOCHS, MORE_RATE = 4, 5e-4
 """The same for going on from fitted networks."""
@@ -167,7 +173,8 @@ def _example(
     penalties = [
         _REFERS_BACK if refers_back(candidate, reading.documents) else 1.0 for candidate in offered
     ]
-    rows, share = Featurizer(reading).matrix(offered), np.array(shares) * penalties
+    rows = Featurizer(reading).matrix(offered)
+    share = np.array(shares) * penalties
     yield Example(name, question, forms, generators, rows, judgements, share)
 
 
@@ -191,16 +198,19 @@ def fit(examples_to_fit: Sequence[Example], start: Tensors | None = None) -> Ten
     rows = np.vstack([example.rows for example in examples_to_fit])
     target = np.concatenate([example.serves for example in examples_to_fit]).astype(np.float32)
     forms = Counter(example.question.form for example in examples_to_fit)
-    largest, counts = max(forms.values()), [len(example.rows) for example in examples_to_fit]
+    largest = max(forms.values())
+    counts = [len(example.rows) for example in examples_to_fit]
     rarity = [
         min(MOST_WEIGHT, (largest / forms[example.question.form]) ** 0.5)
         for example in examples_to_fit
     ]
     shares = [rare * count**-0.5 for rare, count in zip(rarity, counts, strict=True)]
     weight = np.repeat(shares, counts)
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    mean = rows.mean(axis=0)
+    deviation = rows.std(axis=0) + 1e-3
     if start:
-        mean, deviation = start["mean"], start["deviation"]
+        mean = start["mean"]
+        deviation = start["deviation"]
     scaled = np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED)
     tensors = {"mean": mean, "deviation": deviation}
     weight = (weight / weight.mean()).astype(np.float32)
@@ -289,7 +299,8 @@ def left_out(
     table = np.array([[winner.log_odds] for winner in chosen])
     is_useful = np.array([winner.judgement == "useful" for winner in chosen])
     model = LogisticRegression(C=1e6).fit(table, is_useful)
-    slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
+    slope = float(model.coef_[0, 0])
+    offset = float(model.intercept_[0])
     shares = [float(1 / (1 + np.exp(-(slope * winner.log_odds + offset)))) for winner in chosen]
     winners = [replace(winner, probability=p) for winner, p in zip(chosen, shares, strict=True)]
     return winners, slope, offset
@@ -308,7 +319,8 @@ def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
     """Counts of the answerable questions by judgement, and of the unanswerable ones refused, for
     (whether it is answerable, judgement) of each.
     """
-    counted, answerable = Counter(judged), sum(flag for flag, _ in judged)
+    counted = Counter(judged)
+    answerable = sum(flag for flag, _ in judged)
     return {
         "answerable": answerable,
         **{kind: counted[True, kind] for kind in ("useful", "partial", "wrong", "refused")},

@@ -186,7 +186,8 @@ def measured(classifier: ShelfClassifier) -> dict[str, object]:
     """By set: questions, those taken for one over the shelf, those that can be read as one, and
     those of which both is true.
     """
-    embedder, kinds = build.embedder(Settings()), Kinds(shelf_documents())
+    embedder = build.embedder(Settings())
+    kinds = Kinds(shelf_documents())
     sets: dict[str, dict[str, int]] = {}
     examples: list[str] = []
     shelf = list(json_lines(GOLD / "shelf.jsonl"))
@@ -227,10 +228,8 @@ def fit(seed: int, out: Path) -> dict[str, float]:
     from sklearn.model_selection import cross_val_predict
 
     random_numbers = random.Random(seed)
-    shelf_questions, ordinary_questions = (
-        list(dict.fromkeys(positives(random_numbers))),
-        negatives(),
-    )
+    shelf_questions = list(dict.fromkeys(positives(random_numbers)))
+    ordinary_questions = negatives()
     embedder = build.embedder(Settings())
     features = np.vstack(
         [

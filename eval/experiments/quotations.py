@@ -290,7 +290,8 @@ MAKERS: tuple[Maker, ...] = (exact, altered, stitched, cut, misattributed, not_f
 
 
 def judged(store: LocalStore, example: Made) -> list[CheckedQuotation]:
-    claims, document_names = split_claims(example.text), DocumentNames(store.documents())
+    claims = split_claims(example.text)
+    document_names = DocumentNames(store.documents())
     listed = {n: document_names.source(line) for n, line in claims.sources.items()}
     sources = {n: name for n, name in listed.items() if name} | example.sources
     quotations = find_quotations(example.text, claims.sentences)
@@ -381,7 +382,8 @@ def labels(row: dict[str, Any]) -> Iterator[Label]:
 
 def judged_row(store: LocalStore, row: dict[str, Any]) -> Iterator[Judged]:
     """Each label with what the check found there, then what it found where no label is."""
-    text, quotations = row["text"], check_quotations(store, row["text"]).quotations
+    text = row["text"]
+    quotations = check_quotations(store, row["text"]).quotations
     labelled_starts = set[int]()
     for label in labels(row):
         labelled = [q for q in quotations if label.start <= q.start < label.end]

@@ -47,7 +47,8 @@ def is_exact(row: Row, answer: Answer) -> bool:
 
 def judged(row: Row, answer: Answer) -> Row:
     """What the answer got right."""
-    expected, answered_documents = set(row["documents"]), named_documents(answer)
+    expected = set(row["documents"])
+    answered_documents = named_documents(answer)
     grid = answer.grid
     return {
         "id": row["id"],

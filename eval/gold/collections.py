@@ -103,7 +103,8 @@ def copy_packaged(root: Path, folder: Path) -> None:
         )
         if beginning is None or not (root / _PLACES[beginning]).is_dir():
             continue
-        place, file = root / _PLACES[beginning], name.removeprefix(f"{beginning}/")
+        place = root / _PLACES[beginning]
+        file = name.removeprefix(f"{beginning}/")
         sources = [place / file, *sorted([*place.rglob(file), *place.rglob(f"{file}.gz")])]
         source = next((source for source in sources if source.is_file()), None)
         if source is None:  # an update of the package has dropped it; `changed` names it

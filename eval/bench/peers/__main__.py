@@ -68,7 +68,8 @@ def prepare(folder: Path) -> None:
 
     from rag.models.bert import load_weights
 
-    reader, source = folder / "reader", Path(reader_path("fast")[0])
+    reader = folder / "reader"
+    source = Path(reader_path("fast")[0])
     reader.mkdir(parents=True, exist_ok=True)
     if (folder / "tokens.json").exists():
         return
@@ -102,7 +103,8 @@ def ingest(run: Run) -> Measured:
 def in_blocks(run: Run, phase: str) -> Measured:
     """All questions, one at a time. All systems process one block before the next begins."""
     command = {"ask": systems.ask, "search": systems.search}[phase]
-    texts, size = [question.text for question in run.questions], BLOCKS[phase]
+    texts = [question.text for question in run.questions]
+    size = BLOCKS[phase]
     measured: Measured = {key: {name: [] for name in run.systems} for key in ("rows", "blocks")}
     with ExitStack() as stack:
         running = {}
@@ -188,7 +190,8 @@ def main(
         questions = sample(read_jsonl(GOLD / "seeds.jsonl"), numbers["questions"])
         run = Run(folder, names, questions, numbers["rounds"], numbers["threads"])
         for phase in () if report_only else phases:
-            started, load_before = time.perf_counter(), load()
+            started = time.perf_counter()
+            load_before = load()
             measured = ingest(run) if phase == "ingest" else in_blocks(run, phase)
             measured["load"] = [load_before, load()]
             (run.folder / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))

@@ -189,7 +189,8 @@ class Plain(System):
         offsets = encoded.pop("offset_mapping").numpy()
         with self._torch.inference_mode():
             output = self._reader(**encoded)
-        starts, ends = output.start_logits.numpy(), output.end_logits.numpy()
+        starts = output.start_logits.numpy()
+        ends = output.end_logits.numpy()
         spans = [
             (*self._span(starts[row], ends[row], encoded.sequence_ids(row)), row)
             for row in range(len(texts))
@@ -404,7 +405,8 @@ def ask(questions: Sequence[str]) -> Figures:
 
 def _block(questions: Sequence[str], reply: Callable[[System, str], Figures]) -> Figures:
     (system,) = _systems
-    cpu, rows = time.process_time(), []
+    cpu = time.process_time()
+    rows = []
     for question in questions:
         seconds, row = timed(reply, system, question)
         rows.append({"seconds": seconds, **row})
