@@ -400,7 +400,7 @@ def _is_right(example: Example, candidate: Candidate) -> bool:
         return candidate.verdict in answers
 
     if candidate.value is not None:
-        gold = example.row.get("value")
+        gold: float | None = example.row.get("value")
         if gold is None:
             return False
         size = abs(candidate.value.number or 0.0)

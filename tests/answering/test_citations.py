@@ -32,12 +32,12 @@ def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, quote: str)
 
 
 def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
-    document = Document(
+    source = Document(
         "d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, groups("One", (0, "One")), (0, 5)
     )
-    citation = quoted(document, 5, 17)
+    citation = quoted(source, 5, 17)
     assert (citation.quote, citation.headings, citation.page) == ("All is said.", ("One",), 2)
-    assert document.text[citation.start : citation.end] == citation.quote == citation.sentence
+    assert source.text[citation.start : citation.end] == citation.quote == citation.sentence
     assert quoted(document("x"), 0, 1).headings == ()
 
 

@@ -68,7 +68,7 @@ def words(places: Proof, source: Document = POOL) -> str:
 def test_the_sentence_that_is_shown_decides(
     tmp_path: Path, learnt: int, verdict: str, lead: str
 ) -> None:
-    reading = read(taught(tmp_path, ("Dogs may swim on Sundays.", learnt)), most=1)
+    reading = read(taught(tmp_path, ("Dogs may swim on Sundays.", learnt)), limit=1)
     (candidate,) = yes_no(reading)
     assert (candidate.verdict, candidate.lead) == (verdict, lead)
     answer = composed(reading, Ruling(Prefers("yes_no"), 0.5, 3))

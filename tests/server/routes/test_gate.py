@@ -194,8 +194,8 @@ def test_errors_of_the_server_are_mapped(
 ) -> None:
     model.says("")
     model.status, model.body, model.headers = status, body, headers
-    body = {"model": "small", "messages": [{"role": "user", "content": "Why?"}]}
-    answered = client.post("/v1/gate/chat/completions", json=body)
+    question = {"model": "small", "messages": [{"role": "user", "content": "Why?"}]}
+    answered = client.post("/v1/gate/chat/completions", json=question)
     assert answered.status_code == expected, answered.text
     assert words in answered.json()["error"]["message"]
     assert "upstream-secret" not in answered.text
