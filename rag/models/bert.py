@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,13 +45,16 @@ def load_weights(
     Raises OSError, or safetensors' error for a broken file.
     """
     tensors = load_file(path)
-    for name in [name for name in tensors if name.endswith(SCALE)]:
-        scale, matrix = tensors.pop(name), name.removesuffix(SCALE)
+    scales = [name for name in tensors if name.endswith(SCALE)]
+    for name in scales:
+        matrix = name.removesuffix(SCALE)
         kind = kinds(matrix)
+        scale = tensors.pop(name).float()
         if kind is torch.int8:
-            tensors[name] = scale.float()
+            tensors[name] = scale
         else:
-            tensors[matrix] = (tensors[matrix].float() * scale.float()[:, None]).to(kind)
+            values = tensors[matrix].float() * scale[:, None]
+            tensors[matrix] = values.to(kind)
     return tensors
 
 
@@ -58,8 +62,11 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
     """Write matrices in 8 bits per number, and everything else in half precision."""
     stored: dict[str, torch.Tensor] = {}
     for name, value in weights.items():
-        if value.ndim == 2 and value.numel() >= _MIN_SIZE:
-            stored[name], stored[name + SCALE] = quantised(value.float())
+        is_large = value.ndim == 2 and value.numel() >= _MIN_SIZE
+        if is_large:
+            matrix, scale = quantised(value.float())
+            stored[name] = matrix
+            stored[name + SCALE] = scale
         else:
             stored[name] = value.half().contiguous()
     save_file(stored, path, {"format": "pt"})
@@ -103,7 +110,13 @@ class Norm(NamedTuple):
     eps: float
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        return layer_norm(states, self.weight.shape, self.weight, self.bias, self.eps)
+        return layer_norm(
+            states,
+            normalized_shape=self.weight.shape,
+            weight=self.weight,
+            bias=self.bias,
+            eps=self.eps,
+        )
 
 
 class Layer(NamedTuple):
@@ -122,12 +135,27 @@ class Layer(NamedTuple):
     ) -> torch.Tensor:
         """`bias`, shape (1, heads, longest, longest), is added to the attention scores."""
         parts = self.query_key_value(states).view(1, len(states), 3, self.heads, -1)
-        texts = (torch.split(part, lengths, 2) for part in parts.permute(2, 0, 3, 1, 4))
-        masks = [None if bias is None else bias[..., :n, :n] for n in lengths]
-        attended = map(scaled_dot_product_attention, *texts, masks)
-        context = torch.cat([*attended], 2)
-        states = self.attended(states + self.out(context[0].transpose(0, 1).flatten(1)))
-        return self.final(states + self.down(gelu(self.up(states))))
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+
+        # each text attends to itself alone
+        contexts = []
+        for query, key, value in zip(
+            torch.split(queries, lengths, 2),
+            torch.split(keys, lengths, 2),
+            torch.split(values, lengths, 2),
+            strict=True,
+        ):
+            mask = None
+            if bias is not None:
+                length = query.shape[2]
+                mask = bias[..., :length, :length]
+            contexts.append(scaled_dot_product_attention(query, key, value, mask))
+        context = torch.cat(contexts, 2)
+
+        attended = self.out(context[0].transpose(0, 1).flatten(1))
+        states = self.attended(states + attended)
+        fed_forward = self.down(gelu(self.up(states)))
+        return self.final(states + fed_forward)
 
 
 class Bert:
@@ -142,66 +170,49 @@ class Bert:
         tokenizer = _json(folder / "tokenizer_config.json")
         inputs = tokenizer.get("model_input_names")
         if inputs is None:
-            is_berts = tokenizer.get("tokenizer_class") in _BERT_TOKENIZERS
-            inputs = ["token_type_ids"] if is_berts else []
-        self._has_token_types = "token_type_ids" in inputs
+            self._has_token_types = tokenizer.get("tokenizer_class") in _BERT_TOKENIZERS
+        else:
+            self._has_token_types = "token_type_ids" in inputs
+
         self._kind = self.config["model_type"]
+        self._device = torch.device(arithmetic.device)
         self.tokenizer, weights = _loaded(folder, self._kind, arithmetic)
-        prefix, self._device = f"{self._kind}.", torch.device(arithmetic.device)
-        self.others = {
-            name: value.float().to(self._device)
-            for name, value in weights.items()
-            if not name.startswith(prefix)
-        }
-        prefix = prefix if len(self.others) < len(weights) else ""
-        tensors = {
-            name.removeprefix(prefix): value.to(
-                self._device, arithmetic.dtype if value.is_floating_point() else None
-            )
-            for name, value in weights.items()
-            if name.startswith(prefix)
-        }
+
+        # in a file with heads, the encoder's names begin with the architecture
+        prefix = f"{self._kind}."
+        self.others: dict[str, torch.Tensor] = {}
+        for name, value in weights.items():
+            if not name.startswith(prefix):
+                self.others[name] = value.float().to(self._device)
+        if len(self.others) == len(weights):
+            prefix = ""
+
+        tensors = {}
+        for name, value in weights.items():
+            if not name.startswith(prefix):
+                continue
+            dtype = arithmetic.dtype if value.is_floating_point() else None
+            tensors[name.removeprefix(prefix)] = value.to(self._device, dtype)
         self._build(tensors, arithmetic.int8)
 
     def _build(self, weights: Weights, int8: bool) -> None:
-        def parts(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-            return weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-        def norm(name: str) -> Norm:
-            return Norm(*parts(name), self.config["layer_norm_eps"])
-
-        def product(name: str) -> Linear | Int8Linear:
-            weight, bias = parts(name)
-            if not int8:
-                return Linear(weight, bias)
-            scale = weights.get(f"{name}.weight{SCALE}")
-            return Int8Linear.of(*(quantised(weight) if scale is None else (weight, scale)), bias)
-
-        def layer(place: str) -> Layer:
-            *names, out, attended = (f"{place}.attention.{name}" for name in _ATTENTION[self._kind])
-            query_key_value = [*map(product, names)]
-            return Layer(
-                type(query_key_value[0])(*map(torch.cat, zip(*query_key_value, strict=True))),
-                product(out),
-                norm(attended),
-                product(f"{place}.intermediate.dense"),
-                product(f"{place}.output.dense"),
-                norm(f"{place}.output.LayerNorm"),
-                self.config["num_attention_heads"],
-            )
-
-        self._words, self._places = (
-            weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position")
-        )
+        """Make the layers of the weights, whose names have no prefix."""
+        parts = _Parts(weights, self.config, int8)
+        self._words = weights["embeddings.word_embeddings.weight"]
+        self._places = weights["embeddings.position_embeddings.weight"]
         if self._kind == "mpnet":
             self._places = self._places[self.config["pad_token_id"] + 1 :]  # positions start there
         self._word_scale = weights.get(f"embeddings.word_embeddings.weight{SCALE}")
         self._types = weights.get("embeddings.token_type_embeddings.weight")
-        self._norm = norm("embeddings.LayerNorm")
+        self._norm = parts.norm("embeddings.LayerNorm")
+
         count = self.config["num_hidden_layers"]
-        self._layers = [layer(f"encoder.layer.{number}") for number in range(count)]
+        self._layers = [parts.layer(f"encoder.layer.{number}") for number in range(count)]
+
+        self._bias = None
         table = weights.get("encoder.relative_attention_bias.weight")
-        self._bias = None if table is None else _distance_bias(table, len(self._places))
+        if table is not None:
+            self._bias = _distance_bias(table, len(self._places))
 
     def states(
         self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]
@@ -212,24 +223,85 @@ class Bert:
         `types` are ignored by models that were not trained with them.
         """
         padding = [0] * filler(sum(len(text) for text in ids))
-        ids, types = [*ids, padding], [*types, padding]
-        lengths = [len(text) for text in ids]
+        padded_ids = [*ids, padding]
+        padded_types = [*types, padding]
+        lengths = [len(text) for text in padded_ids]
+
         with torch.inference_mode():
-            tokens = self._row(token for text in ids for token in text)
-            states = self._words[tokens]
-            if self._word_scale is not None:
-                states = states * self._word_scale[tokens, None]
-            if self._types is not None:
-                kinds = self._row(kind * self._has_token_types for text in types for kind in text)
-                states = states + embedding(kinds, self._types)
-            places = self._row(place for length in lengths for place in range(length))
-            states = self._norm(states + embedding(places, self._places))
+            states = self._embedded(padded_ids, padded_types)
             for layer in self._layers:
                 states = layer(states, lengths, self._bias)
-            return torch.split(states, lengths)[:-1]
+            *text_states, _ = torch.split(states, lengths)
+            return tuple(text_states)
+
+    def _embedded(
+        self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """The states before the first layer: the sum of the embeddings of each token, its type and
+        its place, normalised.
+        """
+        tokens = self._row(chain.from_iterable(ids))
+        states = self._words[tokens]
+        if self._word_scale is not None:
+            states = states * self._word_scale[tokens, None]
+
+        if self._types is not None:
+            kinds = self._row(chain.from_iterable(types))
+            if not self._has_token_types:
+                kinds = torch.zeros_like(kinds)
+            states = states + embedding(kinds, self._types)
+
+        places = self._row(chain.from_iterable(range(len(text)) for text in ids))
+        return self._norm(states + embedding(places, self._places))
 
     def _row(self, numbers: Iterable[int]) -> torch.Tensor:
         return torch.tensor(list(numbers), device=self._device)
+
+
+class _Parts:
+    """Makes the parts of an encoder from its weights, for floating point or for integers."""
+
+    def __init__(self, weights: Weights, config: Mapping[str, Any], int8: bool) -> None:
+        self._weights = weights
+        self._config = config
+        self._int8 = int8
+
+    def layer(self, place: str) -> Layer:
+        names = [f"{place}.attention.{name}" for name in _ATTENTION[self._config["model_type"]]]
+        query, key, value, out, norm = names
+        return Layer(
+            query_key_value=self._joined(query, key, value),
+            out=self._product(out),
+            attended=self.norm(norm),
+            up=self._product(f"{place}.intermediate.dense"),
+            down=self._product(f"{place}.output.dense"),
+            final=self.norm(f"{place}.output.LayerNorm"),
+            heads=self._config["num_attention_heads"],
+        )
+
+    def norm(self, name: str) -> Norm:
+        return Norm(
+            weight=self._weights[f"{name}.weight"],
+            bias=self._weights[f"{name}.bias"],
+            eps=self._config["layer_norm_eps"],
+        )
+
+    def _product(self, name: str) -> Linear | Int8Linear:
+        weight = self._weights[f"{name}.weight"]
+        bias = self._weights[f"{name}.bias"]
+        if not self._int8:
+            return Linear(weight, bias)
+
+        scale = self._weights.get(f"{name}.weight{SCALE}")
+        if scale is None:
+            weight, scale = quantised(weight)
+        return Int8Linear.of(weight, scale, bias)
+
+    def _joined(self, *names: str) -> Linear | Int8Linear:
+        """One product in place of several, whose tensors are one below the other."""
+        products = [self._product(name) for name in names]
+        tensors = [torch.cat(parts) for parts in zip(*products, strict=True)]
+        return type(products[0])(*tensors)
 
 
 def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
@@ -243,9 +315,13 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     positions = torch.arange(longest, device=table.device)
     distance = positions[None, :] - positions[:, None]
     size = distance.abs()
+
     share = torch.log(size.clamp(min=1) / exact) / math.log(_DISTANCES / exact)
-    logarithmic = (exact + (share * (half - exact)).long()).clamp(max=half - 1)
-    bucket = torch.where(size < exact, size, logarithmic) + half * (distance > 0)
+    wide_bucket = exact + (share * (half - exact)).long()
+    wide_bucket = wide_bucket.clamp(max=half - 1)
+
+    bucket = torch.where(size < exact, size, wide_bucket)
+    bucket = bucket + half * (distance > 0)
     return table[bucket].permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
@@ -255,7 +331,8 @@ def filler(tokens: int) -> int:
     oneDNN compiles and keeps a kernel for each shape: with arbitrary lengths a process grew by 760
     MiB in 500 batches; with these by 80 MiB in the first 100 and no more, in a sixth less time.
     """
-    return -tokens % (64 if tokens > 64 else 16)
+    multiple = 64 if tokens > 64 else 16
+    return -tokens % multiple
 
 
 def _loaded(folder: Path, kind: str, arithmetic: Arithmetic) -> tuple[Tokenizer, Weights]:
@@ -282,14 +359,21 @@ def is_bert(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in _FILES):
         return False
     try:
-        config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
+        config = _json(folder / "config.json")
+        tokenizer = _json(folder / "tokenizer_config.json")
     except ValueError:
         return False
-    expected = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+
     kind = config.get("model_type", "")
-    name = tokenizer.get("tokenizer_class", "MPNetTokenizer" if kind == "mpnet" else None)
-    is_known = name in _TOKENIZERS.get(kind, ())
-    return is_known and all(config.get(name, value) == value for name, value in expected.items())
+    default = "MPNetTokenizer" if kind == "mpnet" else None
+    tokenizer_class = tokenizer.get("tokenizer_class", default)
+    if tokenizer_class not in _TOKENIZERS.get(kind, ()):
+        return False
+    return all(config.get(name, value) == value for name, value in _EXPECTED.items())
+
+
+_EXPECTED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+"""What the configuration must say if it says anything of it."""
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -43,12 +43,18 @@ class Cascade:
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches in each model."""
         first_outputs = self.first.read_many(questions)
-        chosen = [
-            (question, self._chosen(hits, output) if len(hits) > self._most else hits)
-            for (question, hits), output in zip(questions, first_outputs, strict=True)
-        ]
+
+        chosen = []
+        for (question, hits), first_output in zip(questions, first_outputs, strict=True):
+            if len(hits) > self._most:
+                hits = self._chosen(hits, first_output)
+            chosen.append((question, hits))
+
+        joint_outputs = []
         outputs = self.reader.read_many(chosen)
-        return [replace(one, first=two) for one, two in zip(outputs, first_outputs, strict=True)]
+        for output, first_output in zip(outputs, first_outputs, strict=True):
+            joint_outputs.append(replace(output, first=first_output))
+        return joint_outputs
 
     def _chosen(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
         """The likeliest by search and the small reader, in the order of search."""
@@ -61,10 +67,10 @@ def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
     """How likely each passage holds the answer, as log-odds up to a constant: a log-linear model of
     the search and the small reader's output.
     """
-    return [
-        hit.log_score + SPAN_WEIGHT * span + SENTENCE_WEIGHT * sentence
-        for hit, (span, sentence) in zip(hits, best_of(hits, read), strict=True)
-    ]
+    odds = []
+    for hit, (span, sentence) in zip(hits, best_of(hits, read), strict=True):
+        odds.append(hit.log_score + SPAN_WEIGHT * span + SENTENCE_WEIGHT * sentence)
+    return odds
 
 
 def best_of(hits: Sequence[Hit], read: ReaderOutput) -> list[tuple[float, float]]:
@@ -81,10 +87,12 @@ def best_of(hits: Sequence[Hit], read: ReaderOutput) -> list[tuple[float, float]
         number = place[scored.hit]
         sentences[number] = max(sentences[number], scored.score)
 
-    limited = [min(score, 1 - _NO_SENTENCE) for score in sentences]
-    return [
-        (span, math.log(score / (1 - score))) for span, score in zip(spans, limited, strict=True)
-    ]
+    pairs = []
+    for span_odds, probability in zip(spans, sentences, strict=True):
+        limited = min(probability, 1 - _NO_SENTENCE)
+        sentence_odds = math.log(limited / (1 - limited))
+        pairs.append((span_odds, sentence_odds))
+    return pairs
 
 
 class LastReading:
@@ -104,7 +112,8 @@ class LastReading:
         keys = [(question, tuple(hits)) for question, hits in questions]
         kept = self._last
         unread = [key for key in dict.fromkeys(keys) if key not in kept]
-        outputs = kept | dict(zip(unread, self._reader.read_many(unread), strict=True))
+        new_outputs = self._reader.read_many(unread)
+        outputs = kept | dict(zip(unread, new_outputs, strict=True))
         self._last = {key: outputs[key] for key in keys}
         return [outputs[key] for key in keys]
 
@@ -143,33 +152,45 @@ class BudgetedReader:
         """Read; spans are sorted best first. The first passage of every question is read regardless
         of the deadline. `on_progress` is called with a question's index after each of its rounds.
         """
-        while active := {row: state for row, state in enumerate(readings) if self._goes_on(state)}:
-            self._round([*active.values()])
+        while True:
+            active = {row: state for row, state in enumerate(readings) if self._goes_on(state)}
+            if not active:
+                return
+            self._round(list(active.values()))
             for row in active:
                 on_progress(row)
 
     def _goes_on(self, state: ReadState) -> bool:
-        return state.read < len(state.hits) and (state.read == 0 or state.in_time)
+        if state.read >= len(state.hits):
+            return False
+        return state.read == 0 or state.in_time
 
     def _size(self, state: ReadState, active: int) -> int:
+        """How many passages of a question to read in a round of `active` questions."""
         unread = len(state.hits) - state.read
         if state.deadline is None:
             return unread
-        fits = (state.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * active)
-        return max(1, min(unread, int(fits)))
+        seconds_left = state.deadline - time.monotonic()
+        cost = _CAUTION * self._seconds_per_passage * active
+        return max(1, min(unread, int(seconds_left / cost)))
 
     def _round(self, active: Sequence[ReadState]) -> None:
+        """Read the next passages of each question, and measure the time."""
         started = time.monotonic()
-        parts = [
-            (state.question, state.hits[state.read : state.read + self._size(state, len(active))])
-            for state in active
-        ]
-        for state, (_, hits), output in zip(
-            active, parts, self._reader.read_many(parts), strict=True
-        ):
+        parts = []
+        for state in active:
+            size = self._size(state, len(active))
+            hits = state.hits[state.read : state.read + size]
+            parts.append((state.question, hits))
+
+        passages = 0
+        outputs = self._reader.read_many(parts)
+        for state, (_, hits), output in zip(active, parts, outputs, strict=True):
             state.output = joined(state.output, output)
             state.read += len(hits)
-        seconds = (time.monotonic() - started) / sum(len(hits) for _, hits in parts)
+            passages += len(hits)
+
+        seconds = (time.monotonic() - started) / passages
         self._seconds_per_passage = (self._seconds_per_passage + seconds) / 2
 
 
@@ -178,9 +199,12 @@ def joined(first_output: ReaderOutput, second_output: ReaderOutput) -> ReaderOut
     small_output = first_output.first or second_output.first
     if first_output.first and second_output.first:
         small_output = joined(first_output.first, second_output.first)
+
+    spans = [*first_output.spans, *second_output.spans]
+    spans.sort(key=lambda span: -span.score)
     return ReaderOutput(
-        sorted([*first_output.spans, *second_output.spans], key=lambda span: -span.score),
-        [*first_output.sentences, *second_output.sentences],
-        [*first_output.verdicts, *second_output.verdicts],
-        small_output,
+        spans=spans,
+        sentences=[*first_output.sentences, *second_output.sentences],
+        verdicts=[*first_output.verdicts, *second_output.verdicts],
+        first=small_output,
     )

@@ -33,13 +33,18 @@ class SentenceTransformerEmbedder:
         from sentence_transformers import SentenceTransformer
 
         path, local = embedder_path(setting)
-        options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
-        options |= {"device": arithmetic.device, "model_kwargs": {"use_safetensors": True}}
         with loading(f"embedder {setting}", _HINT):
-            self._model = SentenceTransformer(path, **options)
+            self._model = SentenceTransformer(
+                path,
+                local_files_only=local,
+                trust_remote_code=False,
+                device=arithmetic.device,
+                model_kwargs={"use_safetensors": True},
+            )
         if arithmetic.bf16:
             self._model.bfloat16()
             self._model[0].register_forward_hook(_widened)
+
         self.name = setting
         self.dim = int(self._model.get_embedding_dimension() or 0)
         self._turn = Lock()
@@ -59,19 +64,26 @@ class SentenceTransformerEmbedder:
 
     def _embedded(self, encode: Callable[..., Any], texts: Sequence[str]) -> Vectors:
         with self._turn:
-            rows = encode(list(texts), batch_size=32, show_progress_bar=False)
-        return unit(np.asarray(rows, dtype=np.float32).reshape(-1, self.dim))
+            rows = encode(
+                list(texts),
+                batch_size=32,
+                show_progress_bar=False,
+            )
+        vectors = np.asarray(rows, dtype=np.float32)
+        return unit(vectors.reshape(-1, self.dim))
 
 
 def unit(rows: Vectors) -> Vectors:
     """The rows, shape (n, dim), divided by their lengths; rows of zeros stay."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    scaled: Vectors = np.divide(rows, np.maximum(lengths, 1e-12), dtype=np.float32)
+    divisors = np.maximum(lengths, 1e-12)
+    scaled: Vectors = np.divide(rows, divisors, dtype=np.float32)
     return scaled
 
 
 def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
-    return output | {"token_embeddings": output["token_embeddings"].float()}
+    embeddings = output["token_embeddings"].float()
+    return output | {"token_embeddings": embeddings}
 
 
 _BATCH_TOKENS = 1024
@@ -101,20 +113,33 @@ class MeanEmbedder:
         remembered = self._remembered
         unknown = [text for text in dict.fromkeys(texts) if text not in remembered]
         if unknown:
-            remembered = remembered | dict(zip(unknown, self.embed_passages(unknown), strict=True))
-            self._remembered = dict(list(remembered.items())[-_REMEMBERED:])
+            vectors = self.embed_passages(unknown)
+            remembered = remembered | dict(zip(unknown, vectors, strict=True))
+            latest = list(remembered.items())[-_REMEMBERED:]
+            self._remembered = dict(latest)
+
         rows = [remembered[text] for text in texts]
-        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dim)
+        vectors = np.array(rows, dtype=np.float32)
+        return vectors.reshape(len(rows), self.dim)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        most, encoded = self._most, self._bert.tokenizer.encode_batch(list(texts))
-        ids = [e.ids if len(e) <= most else [*e.ids[: most - 1], e.ids[-1]] for e in encoded]
-        means = [
-            states.float().mean(0).cpu().numpy()
-            for batch in _batches(ids)
-            for states in self._bert.states(batch, [[0] * len(text) for text in batch])
-        ]
-        return unit(np.array(means, dtype=np.float32).reshape(-1, self.dim))
+        most = self._most
+        ids = []
+        for encoding in self._bert.tokenizer.encode_batch(list(texts)):
+            if len(encoding) <= most:
+                ids.append(encoding.ids)
+            else:
+                last = encoding.ids[-1]  # the token that ends every text
+                ids.append([*encoding.ids[: most - 1], last])
+
+        means = []
+        for batch in _batches(ids):
+            types = [[0] * len(text) for text in batch]
+            for states in self._bert.states(batch, types):
+                mean = states.float().mean(0)
+                means.append(mean.cpu().numpy())
+        rows = np.array(means, dtype=np.float32)
+        return unit(rows.reshape(-1, self.dim))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         encoded = self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)
@@ -126,9 +151,11 @@ def _batches(ids: Sequence[list[int]]) -> Iterator[list[list[int]]]:
     batch: list[list[int]] = []
     tokens = 0
     for text in ids:
-        if batch and tokens + len(text) > _BATCH_TOKENS:
+        is_full = tokens + len(text) > _BATCH_TOKENS
+        if batch and is_full:
             yield batch
-            batch, tokens = [], 0
+            batch = []
+            tokens = 0
         batch.append(text)
         tokens += len(text)
     if batch:
@@ -142,18 +169,29 @@ def is_mean(folder: Path) -> bool:
     from rag.models.bert import is_bert
 
     try:
-        modules = [str(m["type"]).rpartition(".")[2] for m in _json(folder / "modules.json")]
+        modules = _json(folder / "modules.json")
+        kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
         pooling = _json(folder / "1_Pooling" / "config.json")
+        modes = _pooling_modes(pooling)
         prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
         lowered = _json(folder / "sentence_bert_config.json").get("do_lower_case")
+        has_prompts = any(prompts.values())
         limit = _most_tokens(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
-    modes = modes or [f"pooling_mode_{pooling.get('pooling_mode')}_tokens"]
-    is_plain = not any(prompts.values()) and not lowered and limit > 0
-    is_mean = modules == _MODULES and modes == ["pooling_mode_mean_tokens"]
+
+    is_plain = not has_prompts and not lowered and limit > 0
+    is_mean = kinds == _MODULES and modes == ["pooling_mode_mean_tokens"]
     return is_plain and is_mean and is_bert(folder)
+
+
+def _pooling_modes(pooling: dict[str, Any]) -> list[str]:
+    """The names of the modes that are on, as in the old format."""
+    modes = []
+    for name, is_on in pooling.items():
+        if name.startswith("pooling_mode_") and is_on:
+            modes.append(name)
+    return modes or [f"pooling_mode_{pooling.get('pooling_mode')}_tokens"]
 
 
 def _most_tokens(folder: Path) -> int:
@@ -161,8 +199,10 @@ def _most_tokens(folder: Path) -> int:
     most = _json(folder / "sentence_bert_config.json").get("max_seq_length")
     if most is None:
         most = _json(folder / "tokenizer_config.json")["model_max_length"]
+
     most = int(most)
-    return most if most <= _json(folder / "config.json")["max_position_embeddings"] else 0
+    positions = _json(folder / "config.json")["max_position_embeddings"]
+    return most if most <= positions else 0
 
 
 def _json(path: Path) -> Any:

@@ -61,8 +61,12 @@ class Encoded:
 
     def rows(self, numbers: Sequence[int]) -> Encoded:
         """Some of the windows."""
-        inputs = {name: value[numbers] for name, value in self.inputs.items()}
-        return Encoded(inputs, self.starts[numbers], self.ends[numbers], self.scored[numbers])
+        return Encoded(
+            inputs={name: value[numbers] for name, value in self.inputs.items()},
+            starts=self.starts[numbers],
+            ends=self.ends[numbers],
+            scored=self.scored[numbers],
+        )
 
 
 def windows_of(
@@ -76,49 +80,77 @@ def windows_of(
     neighbours. What fits in one window is tokenised once, all in one call.
     """
     question = cut(tokenizer, question, MAX_QUESTION_TOKENS)
-    encoded = _encoded(
-        tokenizer,
-        question,
-        [(c[:MAX_CONTEXT_CHARACTERS] + "\n" if c else "", text, 0) for c, text in passages],
-    )
-    return [
-        [window] if window.tokens <= max_tokens else _pieces(tokenizer, window, max_tokens, stride)
-        for window in encoded
-    ]
+
+    pieces = []
+    for context, text in passages:
+        prefix = ""
+        if context:
+            prefix = context[:MAX_CONTEXT_CHARACTERS] + "\n"
+        pieces.append((prefix, text, 0))
+
+    by_passage = []
+    for window in _encoded(tokenizer, question, pieces):
+        windows = [window]
+        if window.tokens > max_tokens:
+            windows = _pieces(tokenizer, window, max_tokens, stride)
+        by_passage.append(windows)
+    return by_passage
 
 
 def _encoded(tokenizer: Any, question: str, pieces: Sequence[tuple[str, str, int]]) -> list[Window]:
     """A window for each (prefix, text, offset of the text in its passage)."""
     pairs = [(question, prefix + text) for prefix, text, _ in pieces]
     encodings = _plain(tokenizer).encode_batch(pairs)
-    return [
-        Window(question, prefix + text, len(prefix), offset, encoding)
-        for (prefix, text, offset), encoding in zip(pieces, encodings, strict=True)
-    ]
+
+    windows = []
+    for (prefix, text, offset), encoding in zip(pieces, encodings, strict=True):
+        window = Window(
+            question=question,
+            text=prefix + text,
+            prefix=len(prefix),
+            offset=offset,
+            encoding=encoding,
+        )
+        windows.append(window)
+    return windows
 
 
 def again(tokenizer: Any, window: Window) -> Window:
     """The same window for another tokenizer."""
-    prefix, text = window.text[: window.prefix], window.text[window.prefix :]
-    return _encoded(tokenizer, window.question, [(prefix, text, window.offset)])[0]
+    prefix = window.text[: window.prefix]
+    text = window.text[window.prefix :]
+    piece = (prefix, text, window.offset)
+    return _encoded(tokenizer, window.question, [piece])[0]
 
 
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
-    prefix, text = window.text[: window.prefix], window.text[window.prefix :]
-    spent = len(_plain(tokenizer).encode(window.question, prefix).ids) + 2
+    """Windows over the text of one that is too long, each with the same prefix."""
+    backend = _plain(tokenizer)
+    prefix = window.text[: window.prefix]
+    text = window.text[window.prefix :]
+
+    spent = len(backend.encode(window.question, prefix).ids) + 2
     room = max(max_tokens - spent, stride + 16)
-    offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
-    places = [(0, len(text))]
-    if len(offsets) > room:
-        firsts = range(0, len(offsets) - stride, room - stride)
-        places = [(offsets[n][0], offsets[n : n + room][-1][1]) for n in firsts]
-    return _encoded(tokenizer, window.question, [(prefix, text[a:b], a) for a, b in places])
+    offsets = backend.encode(text, add_special_tokens=False).offsets
+    if len(offsets) <= room:
+        return _encoded(tokenizer, window.question, [(prefix, text, 0)])
+
+    pieces = []
+    for first in range(0, len(offsets) - stride, room - stride):
+        last = min(first + room, len(offsets)) - 1
+        start, _ = offsets[first]
+        _, end = offsets[last]
+        pieces.append((prefix, text[start:end], start))
+    return _encoded(tokenizer, window.question, pieces)
 
 
 def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
     """The beginning of `text` that takes at most `max_tokens`."""
     offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
-    return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
+    if len(offsets) <= max_tokens:
+        return text
+    _, end = offsets[max_tokens - 1]
+    return text[:end]
 
 
 def _plain(tokenizer: Any) -> Tokenizer:
@@ -144,7 +176,8 @@ def batches(
         windows = size(item) if size else 1
         if batch and (count + windows) * tokens(item) > limit:
             yield batch
-            batch, count = [], 0
+            batch = []
+            count = 0
         batch.append(item)
         count += windows
     if batch:
@@ -153,39 +186,55 @@ def batches(
 
 def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """`starts`, `ends` and `scored` of `Encoded` for one window, each of shape (t,)."""
-    starts, ends = np.array(window.encoding.offsets, dtype=np.int64).T
-    in_passage = np.array([sequence == 1 for sequence in window.encoding.sequence_ids])
-    scored = in_passage & (starts >= window.prefix) & (ends > starts)
+    encoding = window.encoding
+    starts, ends = np.array(encoding.offsets, dtype=np.int64).T
+    in_passage = np.array([sequence == 1 for sequence in encoding.sequence_ids])
+    after_prefix = starts >= window.prefix
+    has_text = ends > starts
+    scored = in_passage & after_prefix & has_text
+
     moved = window.offset - window.prefix
     return starts + moved, ends + moved, scored
 
 
 def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     """Tokens and masks of a batch, padded on the right, for a tokenizer of transformers."""
-    shape = len(batch), max(window.tokens for window in batch)
+    longest = max(window.tokens for window in batch)
+    shape = (len(batch), longest)
     ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
-    mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
+    mask = np.zeros(shape, dtype=np.int64)
+    types = np.zeros(shape, dtype=np.int64)
+    starts = np.zeros(shape, dtype=np.int64)
+    ends = np.zeros(shape, dtype=np.int64)
     scored = np.zeros(shape, dtype=np.bool_)
 
     for row, window in enumerate(batch):
-        row_tokens = row, slice(window.tokens)
-        ids[row_tokens], types[row_tokens], mask[row_tokens] = (
-            window.encoding.ids,
-            window.encoding.type_ids,
-            1,
-        )
-        starts[row_tokens], ends[row_tokens], scored[row_tokens] = places(window)
+        tokens = window.tokens
+        ids[row, :tokens] = window.encoding.ids
+        types[row, :tokens] = window.encoding.type_ids
+        mask[row, :tokens] = 1
+        window_starts, window_ends, window_scored = places(window)
+        starts[row, :tokens] = window_starts
+        ends[row, :tokens] = window_ends
+        scored[row, :tokens] = window_scored
 
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-    expected = {name: inputs[name] for name in inputs if name in tokenizer.model_input_names}
-    return Encoded(expected, starts, ends, scored)
+    expected = tokenizer.model_input_names
+    return Encoded(
+        inputs={name: value for name, value in inputs.items() if name in expected},
+        starts=starts,
+        ends=ends,
+        scored=scored,
+    )
 
 
 Logits = NDArray[np.float32]
 _NO_HEAD = "it has no question-answering head"
 
 
-SPAN, SENTENCE, VERDICT = "qa_outputs", "sentence_outputs", "verdict_outputs"
+SPAN = "qa_outputs"
+SENTENCE = "sentence_outputs"
+VERDICT = "verdict_outputs"
 VERDICT_DENSE = "verdict_dense"
 """Names of the heads in a weights file."""
 
@@ -222,29 +271,42 @@ class BertHead:
     def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
         self._bert = Bert(folder, arithmetic)
         self.tokenizer = self._bert.tokenizer
-        names = SPAN, SENTENCE, VERDICT_DENSE, VERDICT
-        span, self._sentence, self._dense, self._verdict = map(self._linear, names)
+        span = self._linear(SPAN)
         if span is None:
             raise ValueError(_NO_HEAD)
         self._span = span
+        self._sentence = self._linear(SENTENCE)
+        self._dense = self._linear(VERDICT_DENSE)
+        self._verdict = self._linear(VERDICT)
 
     def _linear(self, name: str) -> Linear | None:
         weight = self._bert.others.get(f"{name}.weight")
-        return None if weight is None else Linear(weight, self._bert.others[f"{name}.bias"])
+        if weight is None:
+            return None
+        bias = self._bert.others[f"{name}.bias"]
+        return Linear(weight, bias)
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         encodings = [window.encoding for window in batch]
-        found = self._bert.states([e.ids for e in encodings], [e.type_ids for e in encodings])
+        ids = [encoding.ids for encoding in encodings]
+        types = [encoding.type_ids for encoding in encodings]
+        states = self._bert.states(ids, types)
         with torch.inference_mode():
-            return [self._output(states.float()) for states in found]
+            return [self._output(window_states.float()) for window_states in states]
 
     def _output(self, states: torch.Tensor) -> HeadOutput:
-        start_logits, end_logits = self._span(states).T.cpu().numpy()
-        sentence = self._sentence(states)[:, 0].cpu().numpy() if self._sentence else None
+        first, last = self._span(states).T.cpu().numpy()
+
+        sentence = None
+        if self._sentence:
+            token_logits = self._sentence(states)[:, 0]
+            sentence = token_logits.cpu().numpy()
+
         verdict = None
         if self._dense and self._verdict:
-            verdict = self._verdict(torch.tanh(self._dense(states[:1])))[0].cpu().numpy()
-        return HeadOutput(start_logits, end_logits, sentence, verdict)
+            pooled = torch.tanh(self._dense(states[:1]))
+            verdict = self._verdict(pooled)[0].cpu().numpy()
+        return HeadOutput(first, last, sentence, verdict)
 
 
 class TransformersHead:
@@ -270,16 +332,16 @@ class TransformersHead:
         self._model = model.to(self._device).eval()
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
-        inputs = {
-            name: torch.as_tensor(value, device=self._device)
-            for name, value in encode(self.tokenizer, batch).inputs.items()
-        }
+        encoded = encode(self.tokenizer, batch)
+        inputs = {}
+        for name, value in encoded.inputs.items():
+            inputs[name] = torch.as_tensor(value, device=self._device)
+
         with torch.inference_mode():
             output = self._model(**inputs)
-        sides = (
-            logits.float().cpu().numpy() for logits in (output.start_logits, output.end_logits)
-        )
-        return [HeadOutput(*pair) for pair in zip(*sides, strict=True)]
+        firsts = output.start_logits.float().cpu().numpy()
+        lasts = output.end_logits.float().cpu().numpy()
+        return [HeadOutput(first, last) for first, last in zip(firsts, lasts, strict=True)]
 
 
 Head = BertHead | TransformersHead

@@ -20,8 +20,10 @@ from rag.structure import passage_sentences
 from rag.types import Hit, Passage, Span
 
 _BATCH_TOKENS = 1024
-_SPANS, _MAX_ANSWER_TOKENS = 3, 40
-"""Most spans of a passage, and most tokens of a span."""
+_MAX_SPANS = 3
+"""Most spans of a passage."""
+_MAX_ANSWER_TOKENS = 40
+"""Most tokens of a span."""
 Place = tuple[int, int]
 """(index of the question, index of its hit)"""
 Read = tuple[Window, HeadOutput]
@@ -52,31 +54,40 @@ class ExtractiveReader:
         windows: list[tuple[Place, Window]] = []
         for row, (question, hits) in enumerate(questions):
             passages = [(hit.passage.context, hit.passage.text) for hit in hits]
-            for number, passage_windows in enumerate(
-                windows_of(self.tokenizer, question, passages)
-            ):
-                windows += [((row, number), window) for window in passage_windows]
-        by_place = defaultdict[Place, list[Read]](list)
+            by_passage = windows_of(self.tokenizer, question, passages)
+            for number, passage_windows in enumerate(by_passage):
+                for window in passage_windows:
+                    windows.append(((row, number), window))
+
+        reads = defaultdict[Place, list[Read]](list)
         for batch in batches(windows, lambda item: item[1].tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
             for (place, window), output in zip(batch, outputs, strict=True):
-                by_place[place].append((window, output))
+                reads[place].append((window, output))
 
-        return [
-            _output([(hit, by_place[row, number]) for number, hit in enumerate(hits)])
-            for row, (_, hits) in enumerate(questions)
-        ]
+        results = []
+        for row, (_, hits) in enumerate(questions):
+            hit_reads = [(hit, reads[row, number]) for number, hit in enumerate(hits)]
+            results.append(_output(hit_reads))
+        return results
 
 
-def _output(read: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
-    spans = [
-        Span(hit, start, end, score)
-        for hit, windows in read
-        for score, start, end in distinct(hit.passage, _scored(windows), _SPANS)
-    ]
-    sentences = [s for hit, windows in read for s in sentence_scores(hit, windows)]
-    verdicts = [v for hit, windows in read if (v := verdict(hit, windows))]
-    return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
+def _output(hit_reads: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
+    """The output for a question, from what was read of each of its hits."""
+    spans: list[Span] = []
+    sentences: list[SentenceScore] = []
+    verdicts: list[Verdict] = []
+
+    for hit, windows in hit_reads:
+        for score, start, end in distinct(hit.passage, _scored(windows), _MAX_SPANS):
+            spans.append(Span(hit, start, end, score))
+        sentences += sentence_scores(hit, windows)
+        hit_verdict = verdict(hit, windows)
+        if hit_verdict:
+            verdicts.append(hit_verdict)
+
+    spans.sort(key=lambda span: -span.score)
+    return ReaderOutput(spans, sentences, verdicts)
 
 
 def _scored(windows: Sequence[Read]) -> Iterator[Scored]:
@@ -103,14 +114,22 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
     for window, output in windows:
         if output.sentence is None:
             continue
+
+        window_logits = output.sentence[: window.tokens]
         starts, ends, scored = places(window)
         for start, end in sentences:
             tokens = scored & (starts < end) & (ends > start)
-            if tokens.any():
-                logit = float(output.sentence[: window.tokens][tokens].mean())
-                logits[start, end] = max(logits.get((start, end), -np.inf), logit)
-    scores = {place: float(1 / (1 + np.exp(-logit))) for place, logit in sorted(logits.items())}
-    return [SentenceScore(hit, *place, score) for place, score in scores.items()]
+            if not tokens.any():
+                continue
+            logit = float(window_logits[tokens].mean())
+            highest = logits.get((start, end), -np.inf)
+            logits[start, end] = max(highest, logit)
+
+    scores = []
+    for (start, end), logit in sorted(logits.items()):
+        probability = float(1 / (1 + np.exp(-logit)))
+        scores.append(SentenceScore(hit, start, end, probability))
+    return scores
 
 
 def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
@@ -118,12 +137,16 @@ def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
 
     If a passage has several windows, the most decided one counts.
     """
-    logits = [output.verdict for _, output in windows if output.verdict is not None]
-    if not logits:
+    window_shares = []
+    for _, output in windows:
+        if output.verdict is not None:
+            normaliser = np.logaddexp.reduce(output.verdict)
+            window_shares.append(np.exp(output.verdict - normaliser))
+    if not window_shares:
         return None
-    shares = [np.exp(logit - np.logaddexp.reduce(logit)) for logit in logits]
-    decided = min(shares, key=lambda share: float(share[2]))
-    return Verdict(hit, *(float(share) for share in decided))
+
+    decided = min(window_shares, key=lambda shares: float(shares[2]))  # the share of "neither"
+    return Verdict(hit, *map(float, decided))
 
 
 _EDGE = ",;:"
@@ -145,29 +168,51 @@ def best_spans(
     tokens = np.flatnonzero(scored)
     if not len(tokens):
         return []
-    firsts = tokens[np.argsort(-start[tokens], kind="stable")[:_CANDIDATES]]
-    lasts = tokens[np.argsort(-end[tokens], kind="stable")[:_CANDIDATES]]
-    scores = (start[firsts] - start[0])[:, None] + (end[lasts] - end[0])[None, :]
+
+    by_start = np.argsort(-start[tokens], kind="stable")
+    by_end = np.argsort(-end[tokens], kind="stable")
+    firsts = tokens[by_start[:_CANDIDATES]]
+    lasts = tokens[by_end[:_CANDIDATES]]
+
+    # each first token with each last one: rows are first tokens, columns last ones
+    start_scores = start[firsts] - start[0]
+    end_scores = end[lasts] - end[0]
+    scores = start_scores[:, None] + end_scores[None, :]
     length = lasts[None, :] - firsts[:, None]
-    allowed = np.argwhere((length >= 0) & (length < max_tokens))
-    return [(float(scores[r, c]), int(firsts[r]), int(lasts[c])) for r, c in allowed]
+    is_allowed = (length >= 0) & (length < max_tokens)
+
+    spans = []
+    for row, column in np.argwhere(is_allowed):
+        score = float(scores[row, column])
+        spans.append((score, int(firsts[row]), int(lasts[column])))
+    return spans
 
 
 def distinct(passage: Passage, spans: Iterable[Scored], limit: int) -> list[Scored]:
     """The `limit` best spans without overlaps, best first: whole words of one sentence and cell."""
     text = passage.text
-
-    chosen: list[Scored] = []
-    sentences = [start for start, _ in passage_sentences(passage)]
+    sentence_starts = [start for start, _ in passage_sentences(passage)]
     cell_ends = _cell_ends(passage)
 
-    for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
-        for start, end in _trimmed(text, *_words(text, raw_start, raw_end)):
-            is_whole = bisect(sentences, start) == bisect(sentences, end - 1) and not any(
-                start < cell_end < end for cell_end in cell_ends
-            )
+    def is_whole(start: int, end: int) -> bool:
+        """Whether it is in one sentence and one cell."""
+        if bisect(sentence_starts, start) != bisect(sentence_starts, end - 1):
+            return False
+        return not any(start < cell_end < end for cell_end in cell_ends)
 
-            if is_whole and all(end <= earlier[1] or start >= earlier[2] for earlier in chosen):
+    chosen: list[Scored] = []
+
+    def is_free(start: int, end: int) -> bool:
+        """Whether it overlaps with none of those chosen."""
+        for _, chosen_start, chosen_end in chosen:
+            if start < chosen_end and chosen_start < end:
+                return False
+        return True
+
+    for score, raw_start, raw_end in sorted(spans, key=_by_score):
+        words = _words(text, raw_start, raw_end)
+        for start, end in _trimmed(text, *words):
+            if is_whole(start, end) and is_free(start, end):
                 chosen.append((score, start, end))
 
         if len(chosen) == limit:
@@ -176,26 +221,49 @@ def distinct(passage: Passage, spans: Iterable[Scored], limit: int) -> list[Scor
     return chosen
 
 
+def _by_score(span: Scored) -> Scored:
+    """The key that sorts the best span first, and of equal ones the first and shortest."""
+    score, start, end = span
+    return -score, start, end
+
+
 def _cell_ends(passage: Passage) -> list[int]:
     """Where a cell ends before another one of its row; before every bar if rows are not known."""
     if passage.rows is None:
         return [bar.start() for bar in _BAR.finditer(passage.text)]
-    return [cell.end for row in passage.rows for cell in row.cells[:-1]]
+
+    ends = []
+    for row in passage.rows:
+        for cell in row.cells[:-1]:
+            ends.append(cell.end)
+    return ends
 
 
 def _words(text: str, start: int, end: int) -> tuple[int, int]:
     """Extend to whole words, since tokens may be parts of words."""
-    while 0 < start < len(text) and _SPELT.match(text[start]) and _SPELT.match(text[start - 1]):
+    while _is_inside_word(text, start):
         start -= 1
-    while 0 < end < len(text) and _SPELT.match(text[end - 1]) and _SPELT.match(text[end]):
+    while _is_inside_word(text, end):
         end += 1
     return start, end
 
 
+def _is_inside_word(text: str, place: int) -> bool:
+    """Whether the place is between two letters or digits."""
+    if not 0 < place < len(text):
+        return False
+    return bool(_SPELT.match(text[place]) and _SPELT.match(text[place - 1]))
+
+
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while end > start and (text[end - 1] in _EDGE or text[end - 1].isspace()):
+    """The place without spaces and commas at its edges; nothing if no word is left."""
+    while end > start and _is_edge(text[end - 1]):
         end -= 1
-    while start < end and (text[start] in _EDGE or text[start].isspace()):
+    while start < end and _is_edge(text[start]):
         start += 1
     if re.search(r"\w", text[start:end]):
         yield from trim(text, start, end)
+
+
+def _is_edge(character: str) -> bool:
+    return character in _EDGE or character.isspace()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rag.render import view
-from rag.types import Answer, Citation, Passage, Piece
+from rag.types import Alternative, Answer, Citation, Passage, Piece
 
 _IMAGE, _NO_IMAGE = "![", "\uff01["
 """An image in a document's Markdown would make a chat front end load its URL. A full-width
@@ -43,73 +43,119 @@ class _Writer:
         self.sources: dict[tuple[str, int, int], Citation] = {}
 
     def quote(self, words: str, citation: Citation) -> None:
-        sentence = citation.document_id, citation.sentence_start, citation.sentence_end
+        """Write the words with the number of their sentence."""
+        sentence = (
+            citation.document_id,
+            citation.sentence_start,
+            citation.sentence_end,
+        )
         self.sources.setdefault(sentence, citation)
-        number, start = list(self.sources).index(sentence) + 1, len(self.text)
-        self.marks.append(Mark(start, start + len(words), number, citation))
+        number = list(self.sources).index(sentence) + 1
+
+        start = len(self.text)
+        mark = Mark(
+            start=start,
+            end=start + len(words),
+            number=number,
+            citation=citation,
+        )
+        self.marks.append(mark)
         self.text += f"{words} [{number}]"
 
     def answer(self, answer: Answer) -> None:
         """Write the text with an [n] after each piece; pieces not found in it are appended."""
-        text, position = answer.text or "", 0
+        text = answer.text or ""
+        position = 0
         unwritten: list[Citation] = []
-        for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
-            words = piece.label if answer.form == "catalogue" and piece.label else piece.text
-            start = text.find(words, position) if words else -1
+
+        pieces = answer.pieces or [Piece(citation) for citation in answer.citations]
+        for piece in pieces:
             if piece.heading:
                 continue
+
+            words = piece.text
+            if answer.form == "catalogue" and piece.label:
+                words = piece.label
+            start = text.find(words, position) if words else -1
             if start < 0:
                 unwritten.append(piece.citation)
                 continue
-            side = f"{piece.label}: " if piece.label and answer.form == "comparison" else ""
-            self.text += text[position:start] + side
+
+            self.text += text[position:start]
+            if answer.form == "comparison" and piece.label:
+                self.text += f"{piece.label}: "
             self.quote(words, piece.citation)
             position = start + len(words)
+
         self.text += text[position:]
         for citation in unwritten:
             self.quote("", citation)
         if answer.more:
             self.text += f"\n… and {answer.more} more"
 
+    def conflict(self, conflict: Alternative) -> None:
+        """Write an answer that disagrees, in a paragraph of its own."""
+        citation = conflict.citations[0]
+        day = f" of {citation.date}" if citation.date else ""
+        self.text += f"\n\nAnother document{day} disagrees: "
+        self.quote(conflict.text, citation)
+
+    def evidence(self) -> str:
+        """A line for each number: where the sentence is, and the sentence."""
+        lines = []
+        for number, citation in enumerate(self.sources.values(), 1):
+            sentence = view.shortened(citation.sentence or citation.quote)
+            lines.append(f"[{number}] {where(citation)}: “{sentence}”")
+        return "\n".join(lines)
+
 
 def cited(answer: Answer) -> CitedText:
     """The answer with [n] marks and its quotes, or a refusal's reason and closest passages."""
     if answer.text is None:
         text = _refusal(answer).replace(_IMAGE, _NO_IMAGE)
-        return CitedText(text, (), len(text))
+        return CitedText(text, marks=(), body=len(text))
+
     writer = _Writer()
     writer.answer(answer)
     for conflict in answer.conflicts[: view.MOST_CONFLICTS]:
-        day = conflict.citations[0].date
-        writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
-        writer.quote(conflict.text, conflict.citations[0])
-    if grid := view.grid_lines(answer):
+        writer.conflict(conflict)
+    grid = view.grid_lines(answer)
+    if grid:
         writer.text += "\n\n" + "\n".join(grid)
-    body = len(writer.text)
-    lines = [
-        f"[{number}] {where(citation)}: “{view.shortened(citation.sentence or citation.quote)}”"
-        for number, citation in enumerate(writer.sources.values(), 1)
-    ]
-    text = f"{writer.text}\n\n" + "\n".join(lines)
-    return CitedText(text.replace(_IMAGE, _NO_IMAGE), tuple(writer.marks), body)
+
+    text = f"{writer.text}\n\n{writer.evidence()}"
+    return CitedText(
+        text=text.replace(_IMAGE, _NO_IMAGE),
+        marks=tuple(writer.marks),
+        body=len(writer.text),
+    )
 
 
 def where(place: Citation | Passage) -> str:
     """Title, headings that do not repeat it, page, and document id."""
     path = view.path_to(place)
-    return f"{path} ({place.document_id})" if path != place.document_id else path
+    if path == place.document_id:
+        return path
+    return f"{path} ({place.document_id})"
 
 
 def _refusal(answer: Answer) -> str:
     """The reason for a refusal, and the closest passages."""
-    if reply := view.reply(answer):
+    reply = view.reply(answer)
+    if reply:
         return "\n".join(reply)
-    text = f"Not found in the documents: {answer.abstention_reason or 'no answer'}."
-    if grid := view.grid_lines(answer):
+
+    reason = answer.abstention_reason or "no answer"
+    text = f"Not found in the documents: {reason}."
+    grid = view.grid_lines(answer)
+    if grid:
         return "\n".join([text, "", *grid])
     if not answer.hits:
         return text
-    passages = [hit.passage for hit in answer.hits[: view.NEAREST]]
-    lines = [f"- {where(passage)}: “{view.shortened(passage.text, 200)}”" for passage in passages]
-    closest = "The closest passages, which do not answer the question:"
-    return "\n".join([f"{text}\n", closest, *lines])
+
+    lines = [text, "", "The closest passages, which do not answer the question:"]
+    for hit in answer.hits[: view.NEAREST]:
+        passage = hit.passage
+        excerpt = view.shortened(passage.text, 200)
+        lines.append(f"- {where(passage)}: “{excerpt}”")
+    return "\n".join(lines)

@@ -24,7 +24,10 @@ _SPACES = re.compile(r"[ \t\n\r]+")
 
 def answer(answer: Answer) -> str:
     """The answer and its numbered sources, or "not found", the reason, and the nearest passages."""
-    lines = [understood(answer.understood), ""] if answer.understood else []
+    lines = []
+    if answer.understood:
+        lines += [understood(answer.understood), ""]
+
     if answer.text is None:
         lines += _refusal(answer)
     elif answer.form == "span":
@@ -33,8 +36,8 @@ def answer(answer: Answer) -> str:
         lines += _pieces(answer)
 
     if answer.truncated:
-        count = len(answer.hits)
-        lines += ["", f"Only {answer.passages_read} of the {count} passages found were read."]
+        found = len(answer.hits)
+        lines += ["", f"Only {answer.passages_read} of the {found} passages found were read."]
     return "\n".join(lines)
 
 
@@ -44,18 +47,37 @@ def understood(question: str) -> str:
 
 def why(answer: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
-    rows = [[*row[:-1], flat(row[-1])] for row in ranks(answer)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[-1] = 0
-    table = ["  ".join(map(str.ljust, row, widths)) for row in rows]
+    lines = [clean(line) for line in view.explain(answer)]
+    lines += ["", *_rank_table(answer), "", timings(answer)]
 
-    lines = [*map(clean, view.explain(answer)), "", *table, "", timings(answer)]
+    title = click.style("Why", bold=True)
     indented = [f"  {line}" if line else "" for line in lines]
-    return "\n".join(["", "", click.style("Why", bold=True), *indented])
+    return "\n".join(["", "", title, *indented])
+
+
+def _rank_table(answer: Answer) -> list[str]:
+    """The ranks in columns. The last column is not padded."""
+    rows = []
+    for *numbers, place in ranks(answer):
+        rows.append([*numbers, flat(place)])
+
+    widths = []
+    for column in zip(*rows, strict=True):
+        widths.append(max(len(cell) for cell in column))
+    widths[-1] = 0
+
+    lines = []
+    for row in rows:
+        cells = map(str.ljust, row, widths)
+        lines.append("  ".join(cells))
+    return lines
 
 
 def timings(answer: Answer) -> str:
-    return ", ".join(f"{stage} {spent * 1000:.0f} ms" for stage, spent in answer.timings.items())
+    parts = []
+    for stage, seconds in answer.timings.items():
+        parts.append(f"{stage} {seconds * 1000:.0f} ms")
+    return ", ".join(parts)
 
 
 def ranks(answer: Answer) -> list[tuple[str, ...]]:
@@ -63,15 +85,15 @@ def ranks(answer: Answer) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("rank", "score", "meaning", "words", "passage")]
     for number, result in enumerate(answer.hits, 1):
         passage = result.passage
-        rows.append(
-            (
-                str(number),
-                f"{result.score:.3f}",
-                f"{result.dense:.2f}{_rank(result.dense_rank)}",
-                f"{result.lexical:.1f}{_rank(result.lexical_rank)}",
-                f"{passage.document_id} > {passage.innermost_heading or passage.title}",
-            )
+        heading = passage.innermost_heading or passage.title
+        row = (
+            str(number),
+            f"{result.score:.3f}",
+            f"{result.dense:.2f}{_rank(result.dense_rank)}",
+            f"{result.lexical:.1f}{_rank(result.lexical_rank)}",
+            f"{passage.document_id} > {heading}",
         )
+        rows.append(row)
     return rows
 
 
@@ -84,92 +106,129 @@ def _confidence(answer: Answer) -> str:
 
 
 def _span(answer: Answer) -> list[str]:
+    """The words of the answer, its sources, its value, conflicts and other candidates."""
     text = click.style(clean(answer.text or ""), bold=True)
-    lines = [f"{text}  {_confidence(answer)}", "", *_numbered(answer.citations)]
+    lines = [f"{text}  {_confidence(answer)}", ""]
+    lines += _numbered(answer.citations)
 
     typed = view.typed(answer.value)
     if typed:
         lines += ["", f"Read as {clean(typed)}"]
     lines += _conflicts(answer)
 
-    others = [
-        f"{clean(view.shortened(other.text, _LONGEST_OTHER))} "
-        f"({other.confidence:.0%}, {flat(other.citations[0].document_id)})"
-        for other in view.others(answer)
-    ]
+    others = [_other(candidate) for candidate in view.others(answer)]
     if others:
-        lines += ["", *_wrap(f"Other candidates: {'; '.join(others)}", "")]
+        listed = "; ".join(others)
+        lines.append("")
+        lines += _wrap(f"Other candidates: {listed}", indent="")
     return lines
+
+
+def _other(candidate: Alternative) -> str:
+    """Another candidate with its confidence and its document."""
+    text = clean(view.shortened(candidate.text, _LONGEST_OTHER))
+    document_id = flat(candidate.citations[0].document_id)
+    return f"{text} ({candidate.confidence:.0%}, {document_id})"
 
 
 def _pieces(answer: Answer) -> list[str]:
     """The pieces in the answer's form, the confidence, and the numbered sources."""
+    is_catalogue = answer.form == "catalogue"
+    lines = []
+
     lead = view.lead(answer)
-    lines = [click.style(clean(lead), bold=True)] if lead else []
-    if answer.form == "catalogue":
+    if lead:
+        lines.append(click.style(clean(lead), bold=True))
+
+    if is_catalogue:
         lines += _numbered([piece.citation for piece in answer.pieces])
     else:
-        lines += [
-            line
-            for n, piece in enumerate(answer.pieces, 1)
-            for line in _piece(n, piece, answer.form)
-        ]
+        for number, piece in enumerate(answer.pieces, 1):
+            lines += _piece(number, piece, answer.form)
+
     if answer.more:
         lines.append(f"    … and {answer.more} more")
     lines.append(_confidence(answer))
-    if answer.form == "catalogue":
+    if is_catalogue:
         return lines
 
     lines.append("")
     for citation, numbers in view.sources(answer.pieces):
-        lines += _source(", ".join(map(str, numbers)), citation)
-    return lines + _conflicts(answer) + _grid(answer)
+        label = ", ".join(str(number) for number in numbers)
+        lines += _source(label, citation)
+    lines += _conflicts(answer)
+    lines += _grid(answer)
+    return lines
 
 
 def _grid(answer: Answer) -> list[str]:
     """What the documents say that are not quoted."""
-    lines = view.grid_lines(answer)
-    if answer.grid and not answer.grid.rows:  # a file, whose lines stay as they are
-        return ["", *map(clean, lines)]
+    lines = [clean(line) for line in view.grid_lines(answer)]
+    is_file = answer.grid is not None and not answer.grid.rows
+    if is_file:  # its lines stay as they are
+        return ["", *lines]
     if not lines:
         return []
-    return ["", *(wrapped for line in lines for wrapped in _wrap(clean(line), ""))]
+
+    wrapped = [""]
+    for line in lines:
+        wrapped += _wrap(line, indent="")
+    return wrapped
 
 
 def _piece(number: int, piece: Piece, form: str) -> list[str]:
     """A numbered piece; headings are highlighted, lists keep their lines."""
     if piece.heading:
         return [click.style(clean(piece.text), bold=True)]
+
     if form in ("steps", "list"):
-        return [f"    {clean(line)}" for line in f"{piece.text} [{number}]".splitlines()]
-    mark = f"{view.GLUE}[{number}]"
-    label = f"{piece.label}: " if piece.label and form in ("comparison", "grid") else ""
-    gap = "[…] " if piece.gap and form in ("sentences", "yes_no") else ""
-    return _wrap(clean(f"{gap}{label}{piece.text}{mark}"), "    ")
+        lines = f"{piece.text} [{number}]".splitlines()
+        return [f"    {clean(line)}" for line in lines]
+
+    text = f"{piece.text}{view.GLUE}[{number}]"
+    if piece.label and form in ("comparison", "grid"):
+        text = f"{piece.label}: {text}"
+    if piece.gap and form in ("sentences", "yes_no"):
+        text = f"[…] {text}"
+    return _wrap(clean(text), indent="    ")
 
 
 def _conflicts(answer: Answer) -> list[str]:
+    """All sides with the number of their documents, then a quote of each that disagrees."""
     if not answer.conflicts:
         return []
-    sides: list[Answer | Alternative] = [answer, *answer.conflicts]
-    counts = []
-    for side in sides:
-        date = side.citations[0].date
-        day = f" of {date}" if date and side.documents == 1 else ""
-        counts.append(f"{clean(side.text or '')} in {plural(side.documents, 'document')}{day}")
-    lines = ["", click.style("The documents disagree: ", bold=True) + "; ".join(counts)]
+
+    sides = [_side(answer)]
+    for conflict in answer.conflicts:
+        sides.append(_side(conflict))
+
+    title = click.style("The documents disagree: ", bold=True)
+    lines = ["", title + "; ".join(sides)]
     for conflict in answer.conflicts:
         lines += _citation(conflict.text, conflict.citations[0])
     return lines
 
 
+def _side(side: Answer | Alternative) -> str:
+    """One of the answers that disagree; the day is said where a single document says it."""
+    text = clean(side.text or "")
+    date = side.citations[0].date
+    day = f" of {date}" if date and side.documents == 1 else ""
+    documents = plural(side.documents, "document")
+    return f"{text} in {documents}{day}"
+
+
 def _refusal(answer: Answer) -> list[str]:
+    """A reply to talk, or the reason why there is no answer and the nearest places."""
     reply = view.reply(answer)
     if reply:
         return [clean(line) for line in reply]
 
+    title = click.style("not found", bold=True)
     reason = clean(answer.abstention_reason or "")
-    lines = [f"{click.style('not found', bold=True)}: {reason}", *_grid(answer)]
+    lines = [f"{title}: {reason}"]
+    lines += _grid(answer)
+
     if answer.hits:
         lines += ["", "Nearest:"]
     for number, place in enumerate(view.nearest(answer), 1):
@@ -179,35 +238,50 @@ def _refusal(answer: Answer) -> list[str]:
 
 def _near(number: int, place: Citation | Hit) -> list[str]:
     """A passage of a refusal: its source, and two lines of it around the quote."""
-    parts = ("", "", view.body(place)) if isinstance(place, Hit) else view.marked(place)
-    source = place.passage if isinstance(place, Hit) else place
+    source: Citation | Passage
+    if isinstance(place, Hit):
+        source = place.passage
+        parts = ("", "", view.body(place))
+    else:
+        source = place
+        parts = view.marked(place)
+
     room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
     text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
-    text = text_before + (_mark(quote) if quote else "") + text_after
-    return [*_source(number, source), *_wrap(text.strip(), _INDENT)]
+    if quote:
+        quote = _mark(quote)
+    text = f"{text_before}{quote}{text_after}".strip()
+    return [*_source(number, source), *_wrap(text, _INDENT)]
 
 
 def _numbered(citations: Sequence[Citation]) -> list[str]:
-    return [line for number, one in enumerate(citations, 1) for line in _citation(number, one)]
+    lines = []
+    for number, citation in enumerate(citations, 1):
+        lines += _citation(number, citation)
+    return lines
 
 
 def _citation(label: int | str, citation: Citation) -> list[str]:
     """The source, the sentence with the quote marked, and other documents that have it too."""
+    lines = _source(label, citation)
     text_before, quote, text_after = map(clean, view.marked(citation))
-    lines = [*_source(label, citation), *_wrap(text_before + _mark(quote) + text_after, _INDENT)]
+    lines += _wrap(text_before + _mark(quote) + text_after, _INDENT)
 
-    names = list(dict.fromkeys(flat(copy.document_id) for copy in citation.copies))
+    names = {flat(copy.document_id): None for copy in citation.copies}  # each once, in order
     if names:
-        listed = ", ".join(names[:_MOST_COPIES])
-        unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
-        lines.append(f"{_INDENT}the same in {listed}{unlisted}")
+        listed = ", ".join(list(names)[:_MOST_COPIES])
+        unlisted = len(names) - _MOST_COPIES
+        rest = f" and {unlisted} more" if unlisted > 0 else ""
+        lines.append(f"{_INDENT}the same in {listed}{rest}")
     return lines
 
 
 def hit(number: int, result: Hit) -> list[str]:
     """A passage with its source and its score."""
-    source = _source(number, result.passage, f"(score {result.score:.3f})")
-    return [*source, *_wrap(clean(result.passage.text), _INDENT)]
+    score = f"(score {result.score:.3f})"
+    lines = _source(number, result.passage, score)
+    lines += _wrap(clean(result.passage.text), _INDENT)
+    return lines
 
 
 def _source(label: int | str, cited: Citation | Passage, about: str = "") -> list[str]:
@@ -215,21 +289,36 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
     `about` is dimmed.
     """
     name = flat(cited.document_id)
+    words = name
     path = flat(view.path_to(cited))
-    words = f"{name}{f' > {path}' if path else ''}{f' {about}' if about else ''}"
-    mark = f"  [{flat(str(label))}] "
-    opening, *continuation = _wrap(words, " " * len(mark))
-    lines = [mark + opening.strip(), *continuation]
+    if path:
+        words += f" > {path}"
+    if about:
+        words += f" {about}"
 
-    start, unstyled = len(mark), len(name.replace(" ", ""))
-    for number, line in enumerate(lines):
-        end = _end_of(line, start, unstyled)
-        unstyled -= len(line[start:end].replace(" ", ""))
-        styled = line[:start] + (click.style(line[start:end], fg="cyan") if end > start else "")
-        lines[number] = styled + line[end:]
+    mark = f"  [{flat(str(label))}] "
+    lines = _wrap(words, " " * len(mark))
+    lines[0] = mark + lines[0].strip()
+    lines = _coloured(lines, len(mark), name)
+
     if about and lines[-1].endswith(about):
-        lines[-1] = lines[-1].removesuffix(about) + click.style(about, dim=True)
+        dimmed = click.style(about, dim=True)
+        lines[-1] = lines[-1].removesuffix(about) + dimmed
     return lines
+
+
+def _coloured(lines: Sequence[str], start: int, name: str) -> list[str]:
+    """The lines with a name in colour, which begins in each at `start` and may span several."""
+    coloured = []
+    letters_left = len(name.replace(" ", ""))
+    for line in lines:
+        end = _end_of(line, start, letters_left)
+        part = line[start:end]
+        letters_left -= len(part.replace(" ", ""))
+        if part:
+            part = click.style(part, fg="cyan")
+        coloured.append(line[:start] + part + line[end:])
+    return coloured
 
 
 def _end_of(line: str, start: int, count: int) -> int:
@@ -237,7 +326,8 @@ def _end_of(line: str, start: int, count: int) -> int:
     for end in range(start, len(line)):
         if count <= 0:
             return end
-        count -= line[end] != " "
+        if line[end] != " ":
+            count -= 1
     return len(line)
 
 
@@ -245,11 +335,15 @@ def _mark(quote: str) -> str:
     """Bold and green with colour, in brackets without."""
     context = click.get_current_context(silent=True)
     is_plain = context is not None and context.obj == "plain"
-    return f"[[{quote}]]" if is_plain else click.style(quote, bold=True, fg="green")
+    if is_plain:
+        return f"[[{quote}]]"
+    return click.style(quote, bold=True, fg="green")
 
 
 def _width() -> int:
-    return max(30, min(shutil.get_terminal_size().columns, 120) - 2)
+    """Characters of a line: two fewer than the terminal has, from 30 to 118."""
+    columns = shutil.get_terminal_size().columns
+    return max(30, min(columns, 120) - 2)
 
 
 def _wrap(text: str, indent: str) -> list[str]:
@@ -257,24 +351,27 @@ def _wrap(text: str, indent: str) -> list[str]:
     slash, where there is one.
     """
     room = _width() - len(indent)
-    words = (_parted(word, room) for word in _SPACES.sub(" ", text).split(" "))
-    wrapped = textwrap.wrap(
-        " ".join(words),
+    words = _SPACES.sub(" ", text).split(" ")
+    parted_words = [_parted(word, room) for word in words]
+    lines = textwrap.wrap(
+        " ".join(parted_words),
         _width(),
         initial_indent=indent,
         subsequent_indent=indent,
         break_on_hyphens=False,
     )
-    return [part.replace(view.GLUE, " ") for part in wrapped]
+    return [line.replace(view.GLUE, " ") for line in lines]
 
 
 def _parted(word: str, room: int) -> str:
     """The word, with spaces after slashes where it is too long for a line."""
     if len(click.unstyle(word)) <= room:
         return word
+
     lines = [""]
     for part in re.findall(r"[^/]*/|[^/]+", word):
-        if lines[-1] and len(lines[-1]) + len(part) > room:
+        length = len(lines[-1]) + len(part)
+        if lines[-1] and length > room:
             lines.append("")
         lines[-1] += part
     return " ".join(lines)

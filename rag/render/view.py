@@ -40,105 +40,173 @@ _FORMS = {
 
 def explain(answer: Answer) -> list[str]:
     """Lines in plain words, the most important first."""
-    value = [f"Read as {in_words(answer.value)}."] if answer.value else []
-    return [*_outcome(answer), *_evidence(answer), *_agreement(answer), *value, *_search(answer)]
+    lines = [
+        *_outcome(answer),
+        *_evidence(answer),
+        *_agreement(answer),
+    ]
+    if answer.value:
+        lines.append(f"Read as {in_words(answer.value)}.")
+    lines.extend(_search(answer))
+    return lines
 
 
 def _outcome(answer: Answer) -> Iterator[str]:
+    """What the answer is, how certain, and in which form; or why there is none."""
     receipt = answer.receipt
     if answer.text is None:
         yield f"Not answered: {answer.abstention_reason}."
     else:
-        needed = float(receipt.settings.get("threshold", -1)) if receipt else -1.0
+        needed = -1.0
+        if receipt:
+            needed = float(receipt.settings.get("threshold", -1))
         threshold = f" (threshold {needed:.0%})" if needed >= 0 else ""
-        yield f'"{shortened(answer.text, 120)}": confidence {answer.confidence:.0%}{threshold}.'
+        text = shortened(answer.text, 120)
+        yield f'"{text}": confidence {answer.confidence:.0%}{threshold}.'
+
     if answer.form not in ("span", TALK):
-        as_requested = " as requested" if receipt and receipt.form else ""
-        contents = "nothing reached the required confidence"
-        if answer.pieces:
-            documents = len({piece.citation.document_id for piece in answer.pieces})
-            unshown = f", {answer.more} more are not shown" if answer.more else ""
-            count = plural(len(answer.pieces), "piece")
-            contents = f"{count} of {plural(documents, 'document')}{unshown}"
-        yield f"The answer is given as {_FORMS[answer.form]}{as_requested}: {contents}."
+        form = _FORMS[answer.form]
+        if receipt and receipt.form:
+            form += " as requested"
+        yield f"The answer is given as {form}: {_contents(answer)}."
+
+
+def _contents(answer: Answer) -> str:
+    """The number of pieces, and of the documents that they are from."""
+    if not answer.pieces:
+        return "nothing reached the required confidence"
+
+    document_ids = {piece.citation.document_id for piece in answer.pieces}
+    pieces = plural(len(answer.pieces), "piece")
+    documents = plural(len(document_ids), "document")
+    unshown = f", {answer.more} more are not shown" if answer.more else ""
+    return f"{pieces} of {documents}{unshown}"
 
 
 def _evidence(answer: Answer) -> Iterator[str]:
     """Where the answer, or the best guess, is, and how search ranked its passage."""
     if answer.citations:
-        place, subject = answer.citations[0], "It is"
+        place = answer.citations[0]
+        subject = "It"
     elif answer.alternatives and answer.confidence >= LEAST_SHOWN:
         guess = answer.alternatives[0]
-        place, subject = guess.citations[0], f'"{guess.text}" is'
+        place = guess.citations[0]
+        subject = f'"{guess.text}"'
     else:
         return
-    where = f"{subject} in {place.document_id}"
+
+    where = f"{subject} is in {place.document_id}"
     for number, hit in enumerate(answer.hits, 1):
-        passage, ranks = hit.passage, {"meaning": hit.dense_rank, "words": hit.lexical_rank}
-        is_same = passage.document_id == place.document_id
-        if is_same and passage.start <= place.start and place.end <= passage.end:
-            found = [f"{_nth(rank)} by {retriever}" for retriever, rank in ranks.items() if rank]
-            by_retrievers = f" ({', '.join(found)})" if found else ""
-            yield f"{where}, the {_nth(number)} closest passage{by_retrievers}."
+        if hit.contains(place):
+            yield f"{where}, the {_nth(number)} closest passage{_by_retrievers(hit)}."
             return
     yield f"{where}."
 
 
+def _by_retrievers(hit: Hit) -> str:
+    """The ranks of a passage by meaning and by words, in parentheses, or ""."""
+    ranks = []
+    if hit.dense_rank:
+        ranks.append(f"{_nth(hit.dense_rank)} by meaning")
+    if hit.lexical_rank:
+        ranks.append(f"{_nth(hit.lexical_rank)} by words")
+
+    listed = ", ".join(ranks)
+    return f" ({listed})" if listed else ""
+
+
 def _agreement(answer: Answer) -> Iterator[str]:
+    """How many documents support the answer, what contradicts it, and the next candidate."""
     if answer.text is None or answer.form in ("overview", "catalogue", GRID):
         return
-    read = len({hit.passage.document_id for hit in answer.hits_read})
+
+    count_read = len({hit.passage.document_id for hit in answer.hits_read})
     if answer.documents > 1:
-        yield f"{answer.documents} of the {read} documents read support it."
+        yield f"{answer.documents} of the {count_read} documents read support it."
     elif answer.documents == 1:
-        yield f"One of the {plural(read, 'document')} read supports it."
-    for side in answer.conflicts:
-        count, place = plural(side.documents, "document"), side.citations[0].document_id
-        yield f'Conflicts with: "{side.text}" in {count} ({place}).'
+        documents = plural(count_read, "document")
+        yield f"One of the {documents} read supports it."
+
+    for conflict in answer.conflicts:
+        documents = plural(conflict.documents, "document")
+        document_id = conflict.citations[0].document_id
+        yield f'Conflicts with: "{conflict.text}" in {documents} ({document_id}).'
+
     for rival in _rivals(answer)[:1]:
-        share, place = f"{rival.confidence:.0%}", rival.citations[0].document_id
-        yield f'The next candidate is "{rival.text}" with {share}, in {place}.'
+        document_id = rival.citations[0].document_id
+        share = f"{rival.confidence:.0%}"
+        yield f'The next candidate is "{rival.text}" with {share}, in {document_id}.'
 
 
 def in_words(value: Value) -> str:
     """A value for people: "date 2015-07-14", "quantity about 11 metric_ton"."""
     if value.verdict:
-        return f'{in_a_cell(value.verdict)}, as "{value.text}" says'
+        verdict = in_a_cell(value.verdict)
+        return f'{verdict}, as "{value.text}" says'
+
     if value.iso and value.number is None:
         bound = f" ({value.bound})" if value.bound else ""
         resolved = f": {value.resolved}" if value.resolved else ""
         return f"{value.kind} {value.iso}{bound}{resolved}"
-    bounds = [f"{number:,.12g}" for number in (value.number, value.upper) if number is not None]
-    iso = f"({value.iso})" if value.iso else ""
-    per = f"per {value.per}" if value.per else ""
-    parts = (value.kind, value.bound, " to ".join(bounds), value.unit, per, iso)
+
+    bounds = []
+    for number in (value.number, value.upper):
+        if number is not None:
+            bounds.append(f"{number:,.12g}")
+
+    parts = [value.kind, value.bound, " to ".join(bounds), value.unit]
+    if value.per:
+        parts.append(f"per {value.per}")
+    if value.iso:
+        parts.append(f"({value.iso})")
     return " ".join(part for part in parts if part)
 
 
 def _search(answer: Answer) -> Iterator[str]:
+    """What was asked of each document; or what was read, and which words are not in it."""
     if answer.grid:
-        questions = " ".join(f"{column['question']}" for column in answer.grid.columns)
+        questions = " ".join(str(column["question"]) for column in answer.grid.columns)
         yield f"Each document was asked: {questions}"
         yield from grid_lines(answer)
         return
     if not answer.hits:
         yield "No passages were found."
         return
-    documents = plural(len({hit.passage.document_id for hit in answer.hits_read}), "document")
-    count = f"{answer.passages_read} of the " if answer.truncated else ""
-    read = f"{count}{len(answer.hits)} passages of {documents} were read"
-    yield f"{read}; the closest is in {answer.hits[0].passage.document_id}."
-    if answer.text is None:
-        stems = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
-        words = dict.fromkeys(WORD.findall(answer.question))
-        if absent := [f'"{word}"' for word in words if content_words(word) - stems]:
-            yield f"These words of the question are in none of the passages: {', '.join(absent)}."
+
+    document_ids = {hit.passage.document_id for hit in answer.hits_read}
+    documents = plural(len(document_ids), "document")
+    count = f"{len(answer.hits)} passages"
+    if answer.truncated:
+        count = f"{answer.passages_read} of the {count}"
+    closest = answer.hits[0].passage.document_id
+    yield f"{count} of {documents} were read; the closest is in {closest}."
+
+    absent = _absent_words(answer) if answer.text is None else []
+    if absent:
+        listed = ", ".join(f'"{word}"' for word in absent)
+        yield f"These words of the question are in none of the passages: {listed}."
+
+
+def _absent_words(answer: Answer) -> list[str]:
+    """The question's words, each once, that no passage has in any form."""
+    stems: set[str] = set()
+    for hit in answer.hits:
+        stems.update(content_words(hit.passage.in_context))
+
+    words = dict.fromkeys(WORD.findall(answer.question))
+    return [word for word in words if content_words(word) - stems]
 
 
 def _nth(number: int) -> str:
     """The ordinal, as in "2nd"."""
     is_teen = 10 <= number % 100 <= 20
-    return f"{number}{'th' if is_teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+    if is_teen:
+        return f"{number}th"
+    ending = _ORDINAL_ENDINGS.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+_ORDINAL_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 MOST_CONFLICTS = 3
@@ -156,34 +224,47 @@ LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue",
 def path_to(cited: Citation | Passage, separator: str = " > ") -> str:
     """Title, headings, outermost first, and page, if it is known."""
     path = separator.join(title_and_headings(cited.title, cited.headings))
-    page = cited.page if isinstance(cited, Citation) else None
-    return f"{path}, page {page}" if page else path
+    if isinstance(cited, Citation) and cited.page:
+        return f"{path}, page {cited.page}"
+    return path
 
 
 def marked(citation: Citation) -> tuple[str, str, str]:
     """The cited sentence: what is before the quote, the quote, and what is after it."""
-    start, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
-    return citation.sentence[:start], citation.sentence[start:end], citation.sentence[end:]
+    sentence = citation.sentence
+    start = citation.start - citation.sentence_start
+    end = citation.end - citation.sentence_start
+    return sentence[:start], sentence[start:end], sentence[end:]
 
 
 def excerpt(text_before: str, quote: str, text_after: str, room: int) -> tuple[str, str, str]:
     """What is around a quote, on one line of about `room` characters, cut at words. An ellipsis
     stands for what is left out.
     """
-    text_before, quote, text_after = (
-        re.sub(r"\s+", " ", part) for part in (text_before, quote, text_after)
-    )
+    text_before = _in_one_line(text_before)
+    quote = _in_one_line(quote)
+    text_after = _in_one_line(text_after)
     if len(quote) > room:
-        return "… " if text_before.strip() else "", _first_words(quote, room), ""
+        has_more = bool(text_before.strip())
+        return "… " if has_more else "", _first_words(quote, room), ""
 
+    # each side may have half of the room, and what the other side does not need
     available = room - len(quote)
-    room_before = min(len(text_before), max(available // 2, available - len(text_after)))
+    most_before = max(available // 2, available - len(text_after))
+    room_before = min(len(text_before), most_before)
     room_after = available - room_before
+
     if room_before < len(text_before):
-        text_before = "… " + text_before[len(text_before) - room_before :].partition(" ")[2]
+        first = len(text_before) - room_before
+        _, _, whole_words = text_before[first:].partition(" ")
+        text_before = f"… {whole_words}"
     if room_after < len(text_after):
         text_after = _first_words(text_after, room_after)
     return text_before, quote, text_after
+
+
+def _in_one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
 
 
 def _first_words(text: str, room: int) -> str:
@@ -196,20 +277,25 @@ def lead(answer: Answer) -> str:
     """The words before the pieces: one of `LEADS`, the count of a catalogue, what a grid comes to,
     or "".
     """
+    text = answer.text or ""
     if answer.form == GRID:
-        return (answer.text or "").partition("\n")[0]
+        return text.partition("\n")[0]
     if answer.verdict:
         return LEADS[answer.verdict]
+    if answer.form != "catalogue":
+        return ""
+
     titles = "\n".join(piece.label for piece in answer.pieces)
-    return "" if answer.form != "catalogue" or answer.text == titles else answer.text or ""
+    return "" if text == titles else text
 
 
 def typed(value: Value | None) -> str:
     """The value in words if it says more than the answer, or ""."""
     if value is None:
         return ""
-    is_more = value.resolved or value.verdict or value.iso not in (None, value.text)
-    return in_words(value) if is_more else ""
+    has_other_date = value.iso not in (None, value.text)
+    says_more = value.resolved or value.verdict or has_other_date
+    return in_words(value) if says_more else ""
 
 
 def _rivals(answer: Answer) -> list[Alternative]:
@@ -220,14 +306,16 @@ def _rivals(answer: Answer) -> list[Alternative]:
 
 def others(answer: Answer) -> list[Alternative]:
     """Further candidates that are worth showing."""
-    return [rival for rival in _rivals(answer) if rival.confidence >= LEAST_SHOWN]
+    return [rival for rival in _rivals(answer) if _is_shown(rival)]
+
+
+def _is_shown(candidate: Alternative) -> bool:
+    return candidate.confidence >= LEAST_SHOWN
 
 
 def nearest(answer: Answer) -> Sequence[Citation | Hit]:
     """The best candidates of a refusal, or without any its best passages."""
-    citations = [
-        rival.citations[0] for rival in answer.alternatives if rival.confidence >= LEAST_SHOWN
-    ]
+    citations = [rival.citations[0] for rival in answer.alternatives if _is_shown(rival)]
     return citations[:NEAREST] or answer.hits[:NEAREST]
 
 
@@ -235,8 +323,13 @@ def reply(answer: Answer) -> list[str]:
     """The lines of a reply to talk: the reply, and questions to ask instead; [] for an answer."""
     if answer.form != TALK:
         return []
-    offered = ["You can ask, for example:"] if answer.suggestions else []
-    return [f"{answer.abstention_reason}.", *offered, *(f"- {q}" for q in answer.suggestions)]
+
+    lines = [f"{answer.abstention_reason}."]
+    if answer.suggestions:
+        lines.append("You can ask, for example:")
+    for question in answer.suggestions:
+        lines.append(f"- {question}")
+    return lines
 
 
 _SAID = {
@@ -261,30 +354,47 @@ def grid_lines(answer: Answer) -> list[str]:
         return []
     if not grid.rows:
         return ["As a grid: rag grid run FILE.toml, with this FILE.toml:", *_grid_file(answer)]
-    counts = [f"{count} {_SAID[name]}" for name, count in grid.counts.items() if count]
-    lines = [f"{plural(len(grid.rows), 'document')} asked: {', '.join(counts)}."]
-    for name in _NAMED_OUTCOMES:
-        titles = [row.title for row in grid.rows if row.outcome == name]
-        more = f" and {len(titles) - _MOST_NAMED} more" if len(titles) > _MOST_NAMED else ""
-        if titles:
-            lines.append(f"{_SAID[name].capitalize()}: {'; '.join(titles[:_MOST_NAMED])}{more}.")
+
+    counts = []
+    for outcome, count in grid.counts.items():
+        if count:
+            counts.append(f"{count} {_SAID[outcome]}")
+    documents = plural(len(grid.rows), "document")
+    listed = ", ".join(counts)
+    lines = [f"{documents} asked: {listed}."]
+
+    for outcome in _NAMED_OUTCOMES:
+        titles = [row.title for row in grid.rows if row.outcome == outcome]
+        if not titles:
+            continue
+        named = "; ".join(titles[:_MOST_NAMED])
+        unnamed = len(titles) - _MOST_NAMED
+        more = f" and {unnamed} more" if unnamed > 0 else ""
+        lines.append(f"{_SAID[outcome].capitalize()}: {named}{more}.")
     return lines
 
 
 def _grid_file(answer: Answer) -> list[str]:
     """The lines of a grid file; JSON's texts and lists are TOML's, too."""
     definition = answer.grid.definition if answer.grid else {}
-    lines = [f"{name} = {json.dumps(definition[name])}" for name in ("name", "filter")]
+    lines = [_toml_line(name, definition[name]) for name in ("name", "filter")]
     for column in definition["columns"]:
-        lines += ["", "[[columns]]", *(f"{name} = {json.dumps(v)}" for name, v in column.items())]
+        lines += ["", "[[columns]]"]
+        for name, value in column.items():
+            lines.append(_toml_line(name, value))
     return lines
+
+
+def _toml_line(name: str, value: object) -> str:
+    return f"{name} = {json.dumps(value)}"
 
 
 def numbered(answer: Answer) -> Sequence[Citation | Hit]:
     """The sources that are shown with a number, in order; for a refusal, the nearest."""
     if answer.text is None:
         return nearest(answer)
-    conflicting = [conflict.citations[0] for conflict in answer.conflicts[:MOST_CONFLICTS]]
+    shown_conflicts = answer.conflicts[:MOST_CONFLICTS]
+    conflicting = [conflict.citations[0] for conflict in shown_conflicts]
     return [*answer.citations, *conflicting]
 
 
@@ -292,21 +402,25 @@ def sources(pieces: Sequence[Piece]) -> list[tuple[Citation, list[int]]]:
     """The pieces' citations with their numbers; neighbours from the same document, page and
     headings share an entry.
     """
-    shared: list[tuple[Citation, list[int]]] = []
+    entries: list[tuple[Citation, list[int]]] = []
     for number, piece in enumerate(pieces, 1):
         if piece.heading:
             continue
-        if shared and _is_same_source(shared[-1][0], piece.citation):
-            shared[-1][1].append(number)
-        else:
-            shared.append((piece.citation, [number]))
-    return shared
+
+        citation = piece.citation
+        if entries:
+            last_citation, last_numbers = entries[-1]
+            if _is_same_source(last_citation, citation):
+                last_numbers.append(number)
+                continue
+        entries.append((citation, [number]))
+    return entries
 
 
 def _is_same_source(citation: Citation, other_citation: Citation) -> bool:
-    return citation.document_id == other_citation.document_id and path_to(citation) == path_to(
-        other_citation
-    )
+    if citation.document_id != other_citation.document_id:
+        return False
+    return path_to(citation) == path_to(other_citation)
 
 
 def body(hit: Hit) -> str:
@@ -319,4 +433,6 @@ def body(hit: Hit) -> str:
 def shortened(text: str, limit: int = 600) -> str:
     """Text on one line, cut at `limit` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+    if len(line) <= limit:
+        return line
+    return line[: limit - 1].rstrip() + "…"

@@ -20,6 +20,7 @@ from rag.repl.session import ReplSession
 from rag.types import Citation, Document
 
 SHOWN_DOCUMENTS = 40
+SHOWN_SKIPPED = 5
 
 
 @dataclass
@@ -54,37 +55,60 @@ def handle(context: Context, line: str) -> None:
 
 
 def _command(name: str) -> Command:
+    """The command with this name, or the error that proposes a similar one."""
     name = _SHORT.get(name, name)
     if name in COMMANDS:
         return COMMANDS[name]
-    same_start = [command for command in COMMANDS if name and command.startswith(name)]
-    similar = difflib.get_close_matches(name, COMMANDS, 1) or same_start
-    hint = f"did you mean /{similar[0]}?" if similar else "list all commands with: /help"
+
+    similar = difflib.get_close_matches(name, COMMANDS, 1)
+    if not similar and name:
+        similar = [command for command in COMMANDS if command.startswith(name)]
+    hint = "list all commands with: /help"
+    if similar:
+        hint = f"did you mean /{similar[0]}?"
     raise InputError(f"no command /{name}", hint)
 
 
 def _ask(context: Context, line: str) -> None:
-    understood = context.session.understand(line)
-    if understood.question != line and not context.session.as_json:
-        context.screen.note(f"understood as: {understood.question}")
-    if understood.note and not context.session.as_json:
-        context.screen.note(understood.note)
-    answer = context.session.ask(line, understood)
-    if answer.question != understood.question and not context.session.as_json:
-        context.screen.note(f"not found; answered instead: {answer.question}")
-    context.screen.json(answer) if context.session.as_json else context.screen.answer(answer)
+    session = context.session
+    screen = context.screen
+
+    understood = session.understand(line)
+    if not session.as_json:
+        if understood.question != line:
+            screen.note(f"understood as: {understood.question}")
+        if understood.note:
+            screen.note(understood.note)
+
+    answer = session.ask(line, understood)
+    if session.as_json:
+        screen.json(answer)
+        return
+    if answer.question != understood.question:
+        screen.note(f"not found; answered instead: {answer.question}")
+    screen.answer(answer)
 
 
 def _search(context: Context, words: str) -> None:
     hits = context.session.search(words, context.session.top_k or 5)
-    context.screen.json(hits) if context.session.as_json else context.screen.hits(hits)
+    if context.session.as_json:
+        context.screen.json(hits)
+    else:
+        context.screen.hits(hits)
 
 
 def _sources(context: Context, number: str) -> None:
-    count = len(context.session.places)
-    if not count:
+    places = context.session.places
+    if not places:
         raise InputError("no sources have been shown yet", "ask a question, or /search WORDS")
-    place = context.session.places[_number(number or "1", 1, count, "/sources 1") - 1]
+
+    index = _number(
+        number or "1",
+        lowest=1,
+        highest=len(places),
+        example="/sources 1",
+    )
+    place = places[index - 1]
     document = context.session.service.store().document(place.document_id)
     if document is None:
         raise InputError(f"{place.document_id} is no longer in the index", "ask again")
@@ -96,106 +120,158 @@ def _sources(context: Context, number: str) -> None:
 def _why(context: Context, _: str) -> None:
     if not context.session.exchanges:
         raise InputError("no question has been asked yet", "ask a question")
+
     from rag.render.terminal import ranks, timings
     from rag.render.view import explain
 
     answer = context.session.exchanges[-1].answer
+    screen = context.screen
     for line in explain(answer):
-        context.screen.note(line)
-    context.screen.gap()
-    context.screen.table(ranks(answer), ["cyan", "", "", "", "dim"])
-    context.screen.note(timings(answer))
+        screen.note(line)
+    screen.gap()
+    screen.table(ranks(answer), ["cyan", "", "", "", "dim"])
+    screen.note(timings(answer))
 
 
 def _list(context: Context, words: str) -> None:
-    parts, service = words.casefold().split(), context.session.service
+    service = context.session.service
     service.store()  # raises if there is no index
-    rows = [(document.id, document.title) for document in service.documents()]
-    matching = [row for row in rows if all(part in " ".join(row).casefold() for part in parts)]
+
+    parts = words.casefold().split()
+    matching = []
+    for document in service.documents():
+        name = f"{document.id} {document.title}".casefold()
+        if all(part in name for part in parts):
+            matching.append((document.id, document.title))
     context.screen.table(matching[:SHOWN_DOCUMENTS], ["", "dim"])
-    if unlisted := len(matching[SHOWN_DOCUMENTS:]):
+
+    unlisted = len(matching) - SHOWN_DOCUMENTS
+    if unlisted > 0:
         context.screen.note(f"and {unlisted:,} more; /list WORDS shows matching ones")
+    elif not matching and words:
+        context.screen.note(f"no document matches {words}")
     elif not matching:
-        hint = "the index is empty; add documents with /ingest PATH"
-        context.screen.note(f"no document matches {words}" if words else hint)
+        context.screen.note("the index is empty; add documents with /ingest PATH")
 
 
 def _ingest(context: Context, path: str) -> None:
     if not path:
         raise InputError("no path given", "give a file or folder: /ingest PATH")
+
+    target = Path(_unquoted(path)).expanduser()
     progress = IngestProgress()
     with context.screen.working(progress.describe):
-        report = context.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
-    words = ("added", "updated", "unchanged", "skipped")
-    counts = [f"{count:,} {word}" for word in words if (count := len(getattr(report, word)))]
+        report = context.session.service.ingest(target, progress)
+
+    counts = []
+    for outcome in ("added", "updated", "unchanged", "skipped"):
+        count = len(getattr(report, outcome))
+        if count:
+            counts.append(f"{count:,} {outcome}")
     context.screen.note(", ".join(counts))
-    for skipped, reason in report.skipped[:5]:
+
+    for skipped, reason in report.skipped[:SHOWN_SKIPPED]:
         context.screen.note(f"skipped {skipped}: {reason}")
-    if len(report.skipped) > 5:
-        context.screen.note(f"and {len(report.skipped) - 5:,} more were skipped")
+    unshown = len(report.skipped) - SHOWN_SKIPPED
+    if unshown > 0:
+        context.screen.note(f"and {unshown:,} more were skipped")
 
 
 def _delete(context: Context, name: str) -> None:
     if not name:
         raise InputError("no document given", "give an id or a title: /delete DOCUMENT")
-    documents = context.session.service.documents()
-    document = find_document(documents, _unquoted(name), "/list", titles=True)
+
+    service = context.session.service
+    document = find_document(
+        service.documents(),
+        _unquoted(name),
+        "/list",
+        titles=True,
+    )
     if not context.confirm(f"Delete {document.id} ({document.title}) from the index?"):
         context.screen.note("kept")
         return
-    receipt = context.session.service.delete(document.id)
+
+    receipt = service.delete(document.id)
     if receipt and not receipt.complete:
         raise StoreError(f"parts of {document.id} remain", "run: rag index doctor")
-    searches = receipt.searches if receipt else 0
-    proof = f"; {searches} searches for its passages no longer find it" if searches else ""
+
+    proof = ""
+    if receipt and receipt.searches:
+        proof = f"; {receipt.searches} searches for its passages no longer find it"
     context.screen.note(f"deleted {document.id}{proof}")
 
 
 def _filter(context: Context, text: str) -> None:
+    session = context.session
     if text in ("off", "none"):
-        context.session.filter = ()
+        session.filter = ()
     elif text:
         conditions = parse([text])
-        check_keys(conditions, context.session.service.store().metadata_keys)
-        context.session.filter += conditions
-    note = f"only documents that match {context.session.conditions}; /filter off for all"
-    context.screen.note(note if context.session.filter else "all documents")
+        check_keys(conditions, session.service.store().metadata_keys)
+        session.filter += conditions
+
+    note = "all documents"
+    if session.filter:
+        note = f"only documents that match {session.conditions}; /filter off for all"
+    context.screen.note(note)
 
 
 def _top_k(context: Context, number: str) -> None:
+    session = context.session
     if number:
-        context.session.top_k = _number(number, 1, 200, "/top-k 8")
-    top_k = context.session.top_k or context.session.service.settings.top_k
+        session.top_k = _number(
+            number,
+            lowest=1,
+            highest=200,
+            example="/top-k 8",
+        )
+    top_k = session.top_k or session.service.settings.top_k
     context.screen.note(f"{top_k} passages are read for a question")
 
 
 def _json(context: Context, _: str) -> None:
-    context.session.as_json = not context.session.as_json
-    context.screen.note("answers as JSON" if context.session.as_json else "answers as text")
+    session = context.session
+    session.as_json = not session.as_json
+    context.screen.note("answers as JSON" if session.as_json else "answers as text")
 
 
 def _save(context: Context, path: str) -> None:
     if not path:
         raise InputError("no file given", "give a file: /save FILE.md")
+
+    session = context.session
+    exchanges = session.exchanges
     target = Path(_unquoted(path)).expanduser().resolve()
-    exchanges, overwrite = context.session.exchanges, f"{target} exists already. Overwrite it?"
-    is_other = target.exists() and str(target) != context.session.saved
-    if is_other and exchanges and not context.confirm(overwrite):
-        context.screen.note("not saved")
-        return
+
+    # what this session has saved may be overwritten; with no question, `save` says what is wrong
+    is_other = target.exists() and str(target) != session.saved
+    if is_other and exchanges:
+        overwrite = context.confirm(f"{target} exists already. Overwrite it?")
+        if not overwrite:
+            context.screen.note("not saved")
+            return
+
     transcript.save(exchanges, target)
-    context.session.saved = str(target)
-    context.screen.note(f"saved {plural(len(exchanges), 'question')} to {target}")
+    session.saved = str(target)
+    count = plural(len(exchanges), "question")
+    context.screen.note(f"saved {count} to {target}")
 
 
 def _info(context: Context, _: str) -> None:
-    stats = context.session.service.store().stats()
-    exchanges = context.session.exchanges
+    session = context.session
+    service = session.service
+    stats = service.store().stats()
+
+    exchanges = session.exchanges
     answered = sum(exchange.answer.text is not None for exchange in exchanges)
-    seconds = [exchange.seconds for exchange in exchanges]
-    typical = f", {statistics.median(seconds):.2f} s typically" if exchanges else ""
+    typical = ""
+    if exchanges:
+        seconds = statistics.median(exchange.seconds for exchange in exchanges)
+        typical = f", {seconds:.2f} s typically"
+
     rows = [
-        ("index", context.session.service.settings.place),
+        ("index", service.settings.place),
         ("documents", f"{stats.documents:,}"),
         ("passages", f"{stats.passages:,}"),
         ("generation", f"{stats.generation:,}"),
@@ -206,14 +282,23 @@ def _info(context: Context, _: str) -> None:
 
 
 def _help(context: Context, name: str) -> None:
-    commands = [_command(name.removeprefix("/"))] if name else list(COMMANDS.values())
-    if not name:
-        context.screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
-    rows = [(f"/{command.name} {command.usage}".strip(), command.help) for command in commands]
-    context.screen.table(rows, ["cyan"])
-    if not name:
-        keys = "Tab completes, Ctrl-R searches the history, Ctrl-C stops a question, Ctrl-D quits."
-        context.screen.note(keys)
+    screen = context.screen
+    if name:
+        command = _command(name.removeprefix("/"))
+        screen.table([_help_row(command)], ["cyan"])
+        return
+
+    screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
+    rows = [_help_row(command) for command in COMMANDS.values()]
+    screen.table(rows, ["cyan"])
+    screen.note(
+        "Tab completes, Ctrl-R searches the history, Ctrl-C stops a question, Ctrl-D quits."
+    )
+
+
+def _help_row(command: Command) -> tuple[str, str]:
+    usage = f"/{command.name} {command.usage}".strip()
+    return usage, command.help
 
 
 def _quit(_: Context, __: str) -> None:
@@ -221,14 +306,20 @@ def _quit(_: Context, __: str) -> None:
 
 
 def _number(text: str, lowest: int, highest: int, example: str) -> int:
-    if not text.isdecimal() or not lowest <= int(text) <= highest:
-        expected = f"a number from {lowest} to {highest}" if highest > lowest else str(lowest)
-        raise InputError(f"{text!r} is not {expected}", f"as in {example}")
-    return int(text)
+    """The number that was typed. Raises InputError if it is outside of the limits."""
+    if text.isdecimal() and lowest <= int(text) <= highest:
+        return int(text)
+
+    expected = str(lowest)
+    if highest > lowest:
+        expected = f"a number from {lowest} to {highest}"
+    raise InputError(f"{text!r} is not {expected}", f"as in {example}")
 
 
 def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+    """The text without the quotation marks around it, as the shell would take it."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if is_quoted else text
 
 
 _SIGNS = " ".join(OPERATORS)

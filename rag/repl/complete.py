@@ -25,10 +25,11 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
     if not line.startswith("/"):
         yield from _titles(line, documents())
         return
+
     name, space, argument = line[1:].partition(" ")
     if not space:
         for command in _starting_with(name):
-            yield Completion(f"/{command.name}", -len(line), display_meta=command.help)
+            yield _completion(f"/{command.name}", line, command.help)
     elif name in ("ingest", "save"):
         yield from _paths(argument)
     elif name in ("delete", "list"):
@@ -37,7 +38,16 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
         yield from _filters(argument, documents())
     elif name == "help":
         for command in _starting_with(argument):
-            yield Completion(command.name, -len(argument), display_meta=command.help)
+            yield _completion(command.name, argument, command.help)
+
+
+def _completion(text: str, typed: str, about: str = "") -> Completion:
+    """A text in place of what was typed of it; the menu shows `about` beside it."""
+    return Completion(
+        text,
+        start_position=-len(typed),
+        display_meta=about or None,
+    )
 
 
 def _starting_with(start: str) -> list[Command]:
@@ -46,49 +56,99 @@ def _starting_with(start: str) -> list[Command]:
 
 def _titles(line: str, documents: Sequence[Document]) -> Iterator[Completion]:
     """Titles that match the last words, longest match first; a match may start inside a title."""
-    line_start, *last_words = line.rsplit(maxsplit=_LAST_WORDS) or [""]
-    words = line[len(line_start) :].lstrip() if len(last_words) == _LAST_WORDS else line
-    words = words if words[-1:].strip() else ""
+    words = _last_words(line)
     while len(words) > 1:
         start = f" {words}".casefold()
-        matches = [d for d in documents if start in f" {clean(d.title)}".casefold()]
+        matches = [
+            document for document in documents if start in f" {clean(document.title)}".casefold()
+        ]
+        for document in matches[:MOST]:
+            yield _completion(
+                clean(document.title),
+                typed=words,
+                about=clean(document.id),
+            )
         if matches:
-            for d in matches[:MOST]:
-                yield Completion(clean(d.title), -len(words), display_meta=clean(d.id))
             return
         words = words.partition(" ")[2].lstrip()
 
 
+def _last_words(line: str) -> str:
+    """The end of the line that may be the start of a title; "" if it ends with a space."""
+    if not line[-1:].strip():
+        return ""
+
+    line_start, *last_words = line.rsplit(maxsplit=_LAST_WORDS)
+    if len(last_words) < _LAST_WORDS:
+        return line
+    return line[len(line_start) :].lstrip()
+
+
 def _paths(typed: str) -> Iterator[Completion]:
+    """Files and folders that begin as typed; hidden ones only if a part of their name is typed."""
     folder, slash, start = typed.rpartition("/")
     try:
         place = Path(folder + slash).expanduser() if slash else "."
         entries = sorted(os.scandir(place), key=lambda entry: entry.name)
     except OSError:
         return
+
     for entry in entries[:1000]:
-        is_hidden = entry.name.startswith(".") and not start
-        if entry.name.startswith(start) and entry.name.isprintable() and not is_hidden:
-            yield Completion(entry.name + ("/" if entry.is_dir() else ""), -len(start))
+        name = entry.name
+        is_hidden = name.startswith(".") and not start
+        if is_hidden or not name.startswith(start) or not name.isprintable():
+            continue
+        if entry.is_dir():
+            name += "/"
+        yield _completion(name, typed=start)
 
 
 def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Completion]:
     prefix = typed.casefold()
-    matches = (d for d in documents if prefix in d.id.casefold() or prefix in d.title.casefold())
-    for _, document in zip(range(MOST), matches, strict=False):
-        yield Completion(clean(document.id), -len(typed), display_meta=clean(document.title))
+    count = 0
+    for document in documents:
+        in_id = prefix in document.id.casefold()
+        if not in_id and prefix not in document.title.casefold():
+            continue
+
+        yield _completion(
+            clean(document.id),
+            typed=typed,
+            about=clean(document.title),
+        )
+        count += 1
+        if count == MOST:
+            return
 
 
 def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Completion]:
-    key, equals, value = typed.partition("=")
+    """Keys of filters, or after a key and "=" the values that documents have."""
+    key, equals, value_start = typed.partition("=")
     if not equals:
-        keys = [f"{key}=" for key in (*_OWN, *(key for d in documents for key in d.metadata))]
-        for name in dict.fromkeys([*keys, "off"]):
+        for name in _filter_words(documents):
             if name.startswith(key):
-                yield Completion(name, -len(typed))
+                yield _completion(name, typed)
         return
+
+    values = _values(key, documents)
+    for value in sorted(values - {""})[:1000]:
+        if value.startswith(value_start):
+            yield _completion(clean(value), value_start)
+
+
+def _filter_words(documents: Sequence[Document]) -> list[str]:
+    """All keys with "=", each once, and the word that ends filtering."""
+    keys = list(_OWN)
+    for document in documents:
+        keys.extend(document.metadata)
+
+    words = [f"{key}=" for key in keys]
+    return list(dict.fromkeys([*words, "off"]))
+
+
+def _values(key: str, documents: Sequence[Document]) -> set[str]:
+    """What documents have under a key, and "" where one has nothing."""
     field = _OWN.get(key)
-    found = {getattr(d, field) if field else d.metadata.get(key, "") for d in documents}
-    for name in sorted(found - {""})[:1000]:
-        if name.startswith(value):
-            yield Completion(clean(name), -len(value))
+    if field:
+        return {getattr(document, field) for document in documents}
+    return {document.metadata.get(key, "") for document in documents}

@@ -45,13 +45,19 @@ def _piped(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO)
     status = 0
     for number, line in enumerate(lines):
         text = line.decode("utf-8", "surrogateescape")
-        if question := text.removeprefix("" if number else _BYTE_ORDER_MARK).strip():
-            code, output = _piped_line(session, question)
-            status = max(status, code)
-            is_text = isinstance(output, str)
-            out.write(output if is_text else json.dumps(output, ensure_ascii=not takes_all(out)))
-            out.write("\n")
-            out.flush()
+        if number == 0:
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        question = text.strip()
+        if not question:
+            continue
+
+        code, output = _piped_line(session, question)
+        status = max(status, code)
+        if not isinstance(output, str):
+            output = json.dumps(output, ensure_ascii=not takes_all(out))
+        out.write(output)
+        out.write("\n")
+        out.flush()
     return status
 
 
@@ -60,17 +66,29 @@ def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
     try:
         answer = session.ask(question, session.understand(question))
     except InputError as error:
-        text = question.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        value = {"question": text, "error": error.message, "hint": error.hint}
-        return 2, value if session.as_json else f"error\t\t{clean(error.message)}"
+        if not session.as_json:
+            return 2, f"error\t\t{clean(error.message)}"
+        as_bytes = question.encode("utf-8", "surrogateescape")
+        value = {
+            "question": as_bytes.decode("utf-8", "backslashreplace"),
+            "error": error.message,
+            "hint": error.hint,
+        }
+        return 2, value
+
     session.exchanges.clear()  # the input may be long
-    code, confidence = int(answer.text is None), f"{answer.confidence:.2f}"
+    code = int(answer.text is None)
     if session.as_json:
         return code, {**answer.to_dict(), "asked": question}
+
+    confidence = f"{answer.confidence:.2f}"
     if answer.text is None:
-        return code, f"not found\t{confidence}\t{flat(answer.abstention_reason or '')}"
+        reason = flat(answer.abstention_reason or "")
+        return code, f"not found\t{confidence}\t{reason}"
+
     citation = answer.citations[0]
-    source = f"{flat(citation.document_id)}:{citation.start}-{citation.end}"
+    document_id = flat(citation.document_id)
+    source = f"{document_id}:{citation.start}-{citation.end}"
     return code, f"{flat(answer.text)}\t{confidence}\t{source}"
 
 
@@ -81,14 +99,30 @@ def _at_terminal(session: ReplSession, plain: bool) -> None:
 
     for name in ("COLUMNS", "LINES"):  # rich would keep these values after the terminal is resized
         os.environ.pop(name, None)
+
     colours: Literal["auto"] | None = None if plain else "auto"
-    console = Console(markup=False, emoji=False, highlight=False, color_system=colours)
-    screen, service = Screen(console, plain), session.service
+    console = Console(
+        markup=False,
+        emoji=False,
+        highlight=False,
+        color_system=colours,
+    )
+    screen = Screen(console, plain)
     session.working = screen.working
-    terminal: Plain | Full = Plain(service, screen)
-    if not plain:
+
+    service = session.service
+    terminal: Plain | Full
+    if plain:
+        terminal = Plain(service, screen)
+    else:
         terminal = Full(service, partial(foot, session), colour=not console.no_color)
-    context = commands.Context(session, screen, terminal.open, terminal.confirm)
+
+    context = commands.Context(
+        session=session,
+        screen=screen,
+        open=terminal.open,
+        confirm=terminal.confirm,
+    )
     with nullcontext() if plain else quiet():
         screen.note(f"rag {__version__}, {service.settings.place}")
         screen.note("Ask a question. /help shows more, Ctrl-D quits.")
@@ -130,10 +164,18 @@ def _do(context: commands.Context, line: str) -> None:
 def foot(session: ReplSession) -> str:
     """Status line below the prompt."""
     service = session.service
-    state = f"{service.known:,} documents" if service.known >= 0 else "no index yet: /ingest PATH"
     if service.loading:
         state = "loading the models"
-    reads = f"reads {session.top_k}" if session.top_k else ""
-    conditions = f"only {session.conditions}" if session.filter else ""
-    parts = (state, reads, conditions, "json" if session.as_json else "")
-    return " \u00b7 ".join(filter(None, parts))
+    elif service.known >= 0:
+        state = f"{service.known:,} documents"
+    else:
+        state = "no index yet: /ingest PATH"
+
+    parts = [state]
+    if session.top_k:
+        parts.append(f"reads {session.top_k}")
+    if session.filter:
+        parts.append(f"only {session.conditions}")
+    if session.as_json:
+        parts.append("json")
+    return " \u00b7 ".join(parts)

@@ -38,7 +38,13 @@ class Screen:
         self._span = "bold underline" if console.no_color else "bold green"
         self._indent = 0 if plain else 2
         self.signs = not plain and console.encoding.startswith("utf")
-        self._into, self._dot = (" \u203a ", " \u00b7 ") if self.signs else (" > ", "; ")
+
+        if self.signs:
+            self._into = " \u203a "
+            self._dot = " \u00b7 "
+        else:
+            self._into = " > "
+            self._dot = "; "
 
     @property
     def width(self) -> int:
@@ -85,38 +91,57 @@ class Screen:
         cells = [[Text(clean(cell)) for cell in row] for row in rows]
         if self.plain:
             for row in cells:
-                self.line((", " if len(row) > 2 else ": ").join(cell.plain.strip() for cell in row))
+                separator = ", " if len(row) > 2 else ": "
+                texts = [cell.plain.strip() for cell in row]
+                self.line(separator.join(texts))
             return
 
         room = max(12, self.width // 2)
-        widths = [
-            min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)
-        ]
+        widths = []
+        for column in zip(*cells, strict=True):
+            widest = max(cell.cell_len for cell in column)
+            widths.append(min(room, widest))
+
         for row in cells:
-            line, style = Text("  "), chain(styles, repeat(""))
+            self._row(row, widths, styles)
 
-            for cell, width in zip(row[:-1], widths, strict=False):
-                cell.truncate(width, overflow="ellipsis", pad=True)
-                line.append(cell.plain, next(style)).append("  ")
+    def _row(self, row: Sequence[Text], widths: Sequence[int], styles: Sequence[str]) -> None:
+        """Cells side by side; the last one gets the rest of the line."""
+        line = Text("  ")
+        style = chain(styles, repeat(""))
+        *columns, last_cell = row
 
-            row[-1].truncate(max(8, self.width - line.cell_len), overflow="ellipsis")
-            line.append(row[-1].plain, next(style))
-            self.line(line)
+        for cell, width in zip(columns, widths, strict=False):
+            cell.truncate(width, overflow="ellipsis", pad=True)
+            line.append(cell.plain, next(style))
+            line.append("  ")
+
+        rest = max(8, self.width - line.cell_len)
+        last_cell.truncate(rest, overflow="ellipsis")
+        line.append(last_cell.plain, next(style))
+        self.line(line)
 
     def line(self, text: str | Text) -> None:
         """Print a line and let the terminal wrap it."""
-        text = Text(text) if isinstance(text, str) else text
+        if isinstance(text, str):
+            text = Text(text)
         text.rstrip()
         self.console.print(text, soft_wrap=True)
 
     def wrapped(self, text: Text, indent: int, lead: Text | None = None) -> None:
         """Wrap text at words, by display width; `lead` starts the first line."""
-        line_start = lead or Text(" " * indent)
-        for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
+        spaces = Text(" " * indent)
+        line_start = lead or spaces
+        lines = _single(text).wrap(
+            self.console,
+            self.width - indent,
+            overflow="fold",
+        )
+        for line in lines:
             line.rstrip()
             line.plain = line.plain.replace(GLUE, " ")
             self.console.print(line_start + line, soft_wrap=True)
-            line_start = Text(" " * indent)
+            line_start = spaces
 
     def label(self, word: str) -> None:
         """The title of the list that follows."""
@@ -136,42 +161,44 @@ class Screen:
         if answer.text is None:
             self._refused(answer)
             return
-        if answer.form == "span":
+
+        is_span = answer.form == "span"
+        if is_span:
             self._head(answer)
             for number, citation in enumerate(answer.citations, 1):
                 self.gap()
                 self._citation(number, citation)
         else:
             self._formed(answer)
+
         self._conflicts(answer.conflicts, len(answer.citations))
-        if answer.form == "span" and (others := view.others(answer)):
-            texts = (
-                f"{clean(view.shortened(other.text, 80))} {other.confidence:.0%}"
-                for other in others
-            )
-            self.gap()
-            self.aside(("Also considered: " if self.plain else "also ") + self._dot.join(texts))
+        if is_span:
+            self._others(answer)
+
+    def _others(self, answer: Answer) -> None:
+        """Other candidates, with their confidence, on one line."""
+        others = view.others(answer)
+        if not others:
+            return
+
+        texts = []
+        for other in others:
+            text = clean(view.shortened(other.text, 80))
+            texts.append(f"{text} {other.confidence:.0%}")
+
+        opening = "Also considered: " if self.plain else "also "
+        self.gap()
+        self.aside(opening + self._dot.join(texts))
 
     def _formed(self, answer: Answer) -> None:
         """An answer that is not a span: its numbered pieces, the confidence, then their sources."""
-        if lead := view.lead(answer):
-            self.line(f"Answer: {lead}" if self.plain else Text("  ").append(clean(lead), "bold"))
+        lead = view.lead(answer)
+        if lead and self.plain:
+            self.line(f"Answer: {lead}")
+        elif lead:
+            self.line(Text("  ").append(clean(lead), "bold"))
 
-        running = Text()
-
-        for number, piece in enumerate(answer.pieces, 1):
-            mark = "" if piece.heading or answer.form == "catalogue" else f"{GLUE}[{number}]"
-            if piece.heading:
-                self.gap()
-                self.wrapped(Text(clean(piece.text), "bold"), self._indent)
-            elif answer.form in view.LINED_FORMS:
-                self._piece(piece, answer.form, mark)
-            else:
-                gap = " [\u2026] " if piece.gap else " " if running else ""
-                running.append(gap, "dim").append(clean(piece.text)).append(mark, "dim")
-
-        if running:
-            self.wrapped(running, self._indent)
+        self._pieces(answer)
 
         if answer.more:
             self.aside(f"and {answer.more} more")
@@ -183,45 +210,96 @@ class Screen:
         self.gap()
 
         for citation, numbers in view.sources(answer.pieces):
-            mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-
-            path = clean(view.path_to(citation, self._into))
-            document_id = clean(citation.document_id)
-            if self.plain:
-                self.line(f"Source {mark}: {document_id}, {path}.")
-            else:
-                source = Text(path, "cyan").append(f"{self._dot}{document_id}", "dim")
-                self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
-
+            self._source(citation, numbers)
         self._grid(answer)
+
+    def _pieces(self, answer: Answer) -> None:
+        """The pieces with their numbers: on lines of their own, or as running text at the end."""
+        is_catalogue = answer.form == "catalogue"
+        running = Text()
+
+        for number, piece in enumerate(answer.pieces, 1):
+            if piece.heading:
+                self.gap()
+                self.wrapped(Text(clean(piece.text), "bold"), self._indent)
+                continue
+
+            mark = "" if is_catalogue else f"{GLUE}[{number}]"
+            if answer.form in view.LINED_FORMS:
+                self._piece(piece, answer.form, mark)
+                continue
+
+            if piece.gap:
+                running.append(" [\u2026] ", "dim")
+            elif running:
+                running.append(" ", "dim")
+            running.append(clean(piece.text))
+            running.append(mark, "dim")
+
+        if running:
+            self.wrapped(running, self._indent)
+
+    def _source(self, citation: Citation, numbers: Sequence[int]) -> None:
+        """A source of pieces, behind the numbers of these pieces."""
+        mark = str(numbers[0])
+        if len(numbers) > 1:
+            mark = f"{numbers[0]}-{numbers[-1]}"
+
+        path = clean(view.path_to(citation, self._into))
+        document_id = clean(citation.document_id)
+        if self.plain:
+            self.line(f"Source {mark}: {document_id}, {path}.")
+            return
+
+        source = Text(path, "cyan")
+        source.append(f"{self._dot}{document_id}", "dim")
+        self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
 
     def _grid(self, answer: Answer) -> None:
         """What the documents say that are not quoted."""
         lines = view.grid_lines(answer)
         if not lines:
             return
+
+        is_file = answer.grid is not None and not answer.grid.rows
         self.gap()
         for line in lines:
-            if answer.grid and not answer.grid.rows:  # a file, whose lines stay as they are
-                self.line(clean(line))
+            text = clean(line)
+            if is_file:  # the lines of a file stay as they are
+                self.line(text)
             else:
-                self.wrapped(Text(clean(line), "dim"), self._indent)
+                self.wrapped(Text(text, "dim"), self._indent)
 
     def _piece(self, piece: Piece, form: str, mark: str) -> None:
-        if piece.label and form in ("comparison", "catalogue", "grid"):
+        """A piece on its own lines, with its mark after the last; lists keep their indentation."""
+        has_label = piece.label and form in ("comparison", "catalogue", "grid")
+        if has_label:
             self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), self._indent)
-        *lines, last_line = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
-        for line, end in (*((line, "") for line in lines), (last_line, mark)):
-            deeper = min(len(line) - len(line.lstrip()), 12)
-            self.wrapped(Text(clean(line)).append(end, "dim"), self._indent + 2 + deeper)
+
+        lines = [piece.text]
+        if form in ("steps", "list"):
+            lines = piece.text.splitlines()
+
+        for number, line in enumerate(lines, 1):
+            text = Text(clean(line))
+            if number == len(lines):
+                text.append(mark, "dim")
+            own_indent = len(line) - len(line.lstrip())
+            self.wrapped(text, self._indent + 2 + min(own_indent, 12))
 
     def _head(self, answer: Answer) -> None:
+        """A span, its value in words, and its confidence, which stands at the right margin."""
         text = " ".join(clean(answer.text or "").split())
-        value = f"  = {clean(typed)}" if (typed := view.typed(answer.value)) else ""
+        typed = view.typed(answer.value)
+        value = f"  = {clean(typed)}" if typed else ""
+
         if self.plain:
-            documents = f" In {answer.documents} documents." if answer.documents > 1 else ""
+            documents = ""
+            if answer.documents > 1:
+                documents = f" In {answer.documents} documents."
             self.line(f"Answer: {text}{value}. Confidence {answer.confidence:.0%}.{documents}")
             return
+
         head = Text("  ").append(text, "bold").append(value, "dim")
         tail = self._confidence(answer)
         room = self.width - head.cell_len - tail.cell_len
@@ -232,26 +310,42 @@ class Screen:
             self.wrapped(tail, 2)
 
     def _confidence(self, answer: Answer) -> Text:
-        filled = round(answer.confidence * 5)
+        """The confidence as a bar and in percent, behind the number of documents that agree."""
         filled_sign, empty_sign = "\u25b0\u25b1" if self.signs else "#."
+        filled = round(answer.confidence * 5)
         bar = filled_sign * filled + empty_sign * (5 - filled)
-        documents = f"in {answer.documents} documents  " if answer.documents > 1 else ""
-        colour = "yellow" if answer.confidence >= 0.4 else "red"
-        colour = "green" if answer.confidence >= 0.75 else colour
-        return (
-            Text().append(documents, "dim").append(bar, colour).append(f" {answer.confidence:.0%}")
-        )
+
+        if answer.confidence >= 0.75:
+            colour = "green"
+        elif answer.confidence >= 0.4:
+            colour = "yellow"
+        else:
+            colour = "red"
+
+        text = Text()
+        if answer.documents > 1:
+            text.append(f"in {answer.documents} documents  ", "dim")
+        text.append(bar, colour)
+        text.append(f" {answer.confidence:.0%}")
+        return text
 
     def _refused(self, answer: Answer) -> None:
-        if reply := view.reply(answer):
+        """A reply to talk, or the reason why there is no answer and the nearest places."""
+        reply = view.reply(answer)
+        if reply:
             for line in reply:
                 self.wrapped(Text(clean(line)), 2)
             return
+
         reason = clean(answer.abstention_reason or "")
         if self.plain:
             self.line(f"Not found: {reason}.")
         else:
-            self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
+            text = Text()
+            text.append("Not found", "bold yellow")
+            text.append(f": {reason}")
+            self.wrapped(text, 2)
+
         self._grid(answer)
         if answer.hits:
             self.label("nearest")
@@ -260,35 +354,59 @@ class Screen:
 
     def _near(self, number: int, place: Citation | Hit) -> None:
         """A passage of a refusal: its source, and two lines of it around the quote."""
-        parts = ("", "", view.body(place)) if isinstance(place, Hit) else view.marked(place)
-        source = place.passage if isinstance(place, Hit) else place
+        source: Citation | Passage
+        if isinstance(place, Hit):
+            source = place.passage
+            parts = ("", "", view.body(place))
+        else:
+            source = place
+            parts = view.marked(place)
+
         room = view.NEAREST_LINES * (self.width - 5) - _SLACK
         text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
-        body = self._marked(text_before, quote, text_after) if quote else Text(text_after.strip())
+        if quote:
+            body = self._marked(text_before, quote, text_after)
+        else:
+            body = Text(text_after.strip())
         self._entry(number, source, body)
 
     def _conflicts(self, conflicts: Sequence[Alternative], cited: int) -> None:
         """Conflicting answers, each with its best citation, numbered after those `cited`."""
         if conflicts:
             self.label("conflicting")
+
         for number, conflict in enumerate(conflicts[: view.MOST_CONFLICTS], cited + 1):
-            documents = f" in {conflict.documents} documents" if conflict.documents > 1 else ""
-            title = f"{clean(conflict.text)}, {conflict.confidence:.0%}{documents}"
+            documents = ""
+            if conflict.documents > 1:
+                documents = f" in {conflict.documents} documents"
+            text = clean(conflict.text)
+            title = f"{text}, {conflict.confidence:.0%}{documents}"
             self._citation(number, conflict.citations[0], title)
-        if len(conflicts) > view.MOST_CONFLICTS:
-            self.aside(f"and {len(conflicts) - view.MOST_CONFLICTS} more")
+
+        unshown = len(conflicts) - view.MOST_CONFLICTS
+        if unshown > 0:
+            self.aside(f"and {unshown} more")
 
     def _citation(self, number: int, citation: Citation, title: str = "") -> None:
-        body = self._marked(*map(clean, view.marked(citation)))
+        text_before, quote, text_after = map(clean, view.marked(citation))
+        body = self._marked(text_before, quote, text_after)
         self._entry(number, citation, body, title=title)
 
     def _marked(self, text_before: str, quote: str, text_after: str) -> Text:
         marked = f"[[{quote}]]" if self.plain else quote
-        return Text(text_before).append(marked, self._span).append(text_after)
+        text = Text(text_before)
+        text.append(marked, self._span)
+        text.append(text_after)
+        return text
 
     def paragraph(self, text_before: str, quote: str, text_after: str) -> None:
         """Text with a highlighted quote."""
-        self.wrapped(self._marked(clean(text_before), clean(quote), clean(text_after)), 2)
+        marked = self._marked(
+            clean(text_before),
+            clean(quote),
+            clean(text_after),
+        )
+        self.wrapped(marked, 2)
 
     def _entry(
         self,
@@ -301,17 +419,21 @@ class Screen:
         """A numbered passage below its source, or between its `title` and its source."""
         path = clean(view.path_to(cited, self._into))
         foot = clean(cited.document_id)
+
         if self.plain:
             title_part = f"{title}. " if title else ""
             remark = f" {about}." if about else ""
             self.line(f"Source {number}: {title_part}{foot}, {path}.{remark}")
             self.wrapped(body, 2)
             return
+
         if about:
             foot += f", {about}"
         elif title:
             innermost = title_and_headings(cited.title, cited.headings)[-1:]
-            foot += "".join(f"{self._into}{clean(part)}" for part in innermost)
+            for part in innermost:
+                foot += f"{self._into}{clean(part)}"
+
         head = Text(title, "yellow") if title else Text(path, "cyan")
         self.wrapped(head, 5, Text(f"  {number}  ", "cyan"))
         self.wrapped(body, 5)
@@ -323,12 +445,16 @@ class Screen:
             self._hit(number, hit, f"score {hit.score:.3f}")
 
     def _hit(self, number: int, hit: Hit, about: str = "") -> None:
-        self._entry(number, hit.passage, Text(clean(view.body(hit))), about)
+        body = Text(clean(view.body(hit)))
+        self._entry(number, hit.passage, body, about)
 
 
 def _single(text: Text) -> Text:
     """Collapse white space and keep the highlights."""
-    words = list(re.finditer(r"\S+", text.plain))
-    if text.plain.split(" ") == [word.group() for word in words]:
+    matches = list(re.finditer(r"\S+", text.plain))
+    words = [match.group() for match in matches]
+    if text.plain.split(" ") == words:
         return text
-    return Text(" ").join(text[word.start() : word.end()] for word in words)
+
+    pieces = [text[match.start() : match.end()] for match in matches]
+    return Text(" ").join(pieces)

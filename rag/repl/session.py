@@ -59,17 +59,25 @@ class ReplSession:
         with self.working("loading the models" if self.service.loading else "reading"):
             engine = self.service.engine()
             answer = self._conversation.ask(engine, understood, self.top_k, self.filter)
-        self.exchanges.append(Exchange(question.strip(), answer, time.perf_counter() - started))
-        self.places = list(map(_citation, view.numbered(answer)))
+
+        exchange = Exchange(
+            asked=question.strip(),
+            answer=answer,
+            seconds=time.perf_counter() - started,
+        )
+        self.exchanges.append(exchange)
+        self.places = [_citation(place) for place in view.numbered(answer)]
         return answer
 
     def search(self, words: str, top_k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
             hits = self.service.engine().search(words, top_k, self.filter)
-        self.places = list(map(_citation, hits))
+        self.places = [_citation(hit) for hit in hits]
         return hits
 
 
 def _citation(place: Citation | Hit) -> Citation:
     """A passage is cited as a whole."""
-    return place if isinstance(place, Citation) else Citation.of_passage(place.passage)
+    if isinstance(place, Citation):
+        return place
+    return Citation.of_passage(place.passage)

@@ -88,20 +88,25 @@ class Full:
         text = folded(clean(document.text), shutil.get_terminal_size().columns)
 
         pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
-        if Path(pager[0]).name != "less" or not shutil.which(pager[0]):
+        is_less = Path(pager[0]).name == "less"
+        if not is_less or not shutil.which(pager[0]):
             click.echo_via_pager(text)
             return
 
         lines = text[place.start : place.end].split("\n")
         marked = "\n".join(f"\x1b[7m{line}\x1b[27m" for line in lines)
+        with_mark = text[: place.start] + marked + text[place.end :]
 
         first_line = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
-        text = f"{text[: place.start]}{marked}{text[place.end :]}"
+        command = [*pager, "-R", f"+{first_line}"]
 
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
         try:
-            command = [*pager, "-R", f"+{first_line}"]
-            subprocess.run(command, input=text.encode("utf-8", "replace"), check=False)
+            subprocess.run(
+                command,
+                input=with_mark.encode("utf-8", "replace"),
+                check=False,
+            )
         finally:
             signal.signal(signal.SIGINT, handler)
 
@@ -134,10 +139,15 @@ class _Completer(Completer):
 
 def questions(typed: str) -> list[str]:
     """Pasted lines are several questions if more than one ends like one or is a command."""
-    lines = [line.strip() for line in typed.splitlines() if line.strip()]
-    if sum(line.endswith("?") or line.startswith("/") for line in lines) > 1:
+    stripped = [line.strip() for line in typed.splitlines()]
+    lines = [line for line in stripped if line]
+    if not lines:
+        return []
+
+    own_inputs = [line for line in lines if line.endswith("?") or line.startswith("/")]
+    if len(own_inputs) > 1:
         return lines
-    return [" ".join(lines)] if lines else []
+    return [" ".join(lines)]
 
 
 @contextmanager
@@ -150,7 +160,8 @@ def quiet() -> Iterator[None]:
     except (ImportError, OSError, ValueError):
         yield
         return
-    hushed = [*attributes[:3], attributes[3] & ~(termios.ECHO | termios.ICANON), *attributes[4:]]
+    hushed = list(attributes)
+    hushed[3] &= ~(termios.ECHO | termios.ICANON)  # the local modes
     termios.tcsetattr(sys.stdin, termios.TCSANOW, hushed)
     try:
         yield
@@ -208,9 +219,19 @@ class Plain:
 
     def open(self, document: Document, place: Citation) -> None:
         """Show the quote with its surroundings."""
-        text, start, end = document.text, place.start, place.end
-        text_before = f"{'...' if start > AROUND else ''}{text[max(0, start - AROUND) : start]}"
-        text_after = f"{text[end : end + AROUND]}{'...' if end + AROUND < len(text) else ''}"
+        text = document.text
+        start = place.start
+        end = place.end
+
+        first = max(0, start - AROUND)
+        text_before = text[first:start]
+        if first > 0:
+            text_before = f"...{text_before}"
+
+        text_after = text[end : end + AROUND]
+        if end + AROUND < len(text):
+            text_after += "..."
+
         self._screen.line(f"{document.id}, characters {start} to {end} of {len(text)}:")
         self._screen.paragraph(text_before, place.quote, text_after)
 

@@ -50,34 +50,64 @@ def read_squad(path: Path) -> list[Article]:
     hint += "eval/README.md"
     with reading(path, "SQuAD JSON", hint), open_text(path) as file:
         articles: list[Article] = json.load(file)["data"]
-        for article in articles:  # raises what reading them for training would raise
-            str(article["title"])
-            for paragraph in article["paragraphs"]:
-                paragraph["context"].strip()
-                for qa in paragraph["qas"]:
-                    qa["question"].strip()
-                    for answer in () if qa.get("is_impossible") else qa["answers"]:
-                        answer["text"].strip()
+        for article in articles:
+            _check_article(article)
     return articles
+
+
+def _check_article(article: Article) -> None:
+    """Raises what reading the article for training would raise."""
+    str(article["title"])
+    for paragraph in article["paragraphs"]:
+        paragraph["context"].strip()
+        for qa in paragraph["qas"]:
+            qa["question"].strip()
+            if qa.get("is_impossible"):
+                continue
+            for answer in qa["answers"]:
+                answer["text"].strip()
 
 
 def question_set(
     articles: Sequence[Article], count_tokens: TokenCounter, max_tokens: int = 160
 ) -> QuestionSet:
     """Articles in the service's passages; a paragraph is a document. Blank ones are left out."""
-    result = QuestionSet([], [])
+    passages: list[Passage] = []
+    questions: list[TrainingQuestion] = []
+
     for number, article in enumerate(articles):
         title = str(article["title"]).replace("_", " ")
         for index, paragraph in enumerate(article["paragraphs"]):
-            document = Document(f"{number}/{index}", paragraph["context"], title, "", "")
-            first = len(result.passages)
-            result.passages.extend(split(document, count_tokens, max_tokens))
-            ids = tuple(range(first, len(result.passages)))
-            for qa in paragraph["qas"] if ids else ():
-                texts = [a["text"] for a in qa.get("answers", ()) if a["text"].strip()]
-                answers = () if qa.get("is_impossible") else tuple(dict.fromkeys(texts))
-                result.questions.append(TrainingQuestion(qa["question"].strip(), answers, ids))
-    return result
+            document = Document(
+                id=f"{number}/{index}",
+                text=paragraph["context"],
+                title=title,
+                source="",
+                sha256="",
+            )
+            first = len(passages)
+            passages.extend(split(document, count_tokens, max_tokens))
+            own_passages = tuple(range(first, len(passages)))
+            if not own_passages:
+                continue
+
+            for qa in paragraph["qas"]:
+                question = TrainingQuestion(
+                    text=qa["question"].strip(),
+                    answers=_accepted(qa),
+                    passages=own_passages,
+                )
+                questions.append(question)
+
+    return QuestionSet(passages, questions)
+
+
+def _accepted(qa: Mapping[str, Any]) -> tuple[str, ...]:
+    """The question's answers, each once; none for a question that has no answer."""
+    if qa.get("is_impossible"):
+        return ()
+    texts = [answer["text"] for answer in qa.get("answers", ())]
+    return tuple(dict.fromkeys(text for text in texts if text.strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,41 +126,87 @@ class Group:
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
     """A set's examples. Negatives are among BM25's ten best and contain none of the answers."""
-    index = LexicalIndex()
-    index.update([], ((i, p.in_context) for i, p in enumerate(questions.passages)))
-    picked, passages = questions.questions[:], questions.passages
+    picked = questions.questions[:]
     rng.shuffle(picked)
-    names = [name for question in picked for name in _names(question.text)]
+    names: list[str] = []
+    for question in picked:
+        names += _names(question.text)
 
-    def group(question: TrainingQuestion) -> Group:
-        def answers_in(i: int) -> bool:
-            return any(answer in passages[i].text for answer in question.answers)
-
-        holding = list(filter(answers_in, question.passages))
-        passages_of = holding or list(question.passages)
-        chosen, answers = passages_of[:2], question.answers if holding else ()
-        draw = rng.random()
-        if draw < mix.entity_swap and answers and (swapped := _swapped(question.text, names, rng)):
-            return Group(swapped, (), tuple(passages[i] for i in chosen))
-        if mix.entity_swap <= draw < mix.entity_swap + mix.sentence_drop and answers:
-            answering = rng.random() < 0.5
-            if shortened := _shortened([passages[i] for i in chosen], answers, answering, rng):
-                return Group(question.text, () if answering else answers, shortened)
-        leave_out = draw > 1 - mix.drop_gold
-        if leave_out or rng.random() < mix.negatives:
-            ranked = [i for i, _ in index.search(question.text, 10 + len(passages_of))]
-            fitting = [i for i in ranked if i not in question.passages and not answers_in(i)][:10]
-            if fitting and leave_out:
-                chosen, answers = [], ()
-            chosen += rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
-        return Group(question.text, answers, tuple(passages[i] for i in chosen))
-
+    maker = _GroupMaker(questions.passages, names, mix, rng)
     drawn = []
-    for one in map(group, picked[: mix.cap]):
+    for question in picked[: mix.cap]:
+        group = maker.group(question)
         # longer answers are for the sentence head
-        are_short = all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in one.answers)
-        drawn.append(replace(one, spans=mix.spans and are_short))
+        are_short = all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in group.answers)
+        drawn.append(replace(group, spans=mix.spans and are_short))
     return drawn
+
+
+class _GroupMaker:
+    """Makes examples of questions, some of them changed so that the text does not answer them, in
+    the shares that `mix` gives. `names` are what the questions name.
+    """
+
+    def __init__(
+        self, passages: Sequence[Passage], names: Sequence[str], mix: Mix, rng: random.Random
+    ) -> None:
+        self._passages = passages
+        self._names = names
+        self._mix = mix
+        self._rng = rng
+        self._index = LexicalIndex()
+        self._index.update([], ((i, p.in_context) for i, p in enumerate(passages)))
+
+    def group(self, question: TrainingQuestion) -> Group:
+        mix = self._mix
+        holding = [i for i in question.passages if self._has_answer(i, question)]
+        chosen = (holding or list(question.passages))[:2]
+        answers = question.answers if holding else ()
+
+        draw = self._rng.random()
+        is_to_swap = draw < mix.entity_swap
+        is_to_shorten = not is_to_swap and draw < mix.entity_swap + mix.sentence_drop
+        is_to_leave_out = draw > 1 - mix.drop_gold
+
+        if is_to_swap and answers:
+            swapped = _swapped(question.text, self._names, self._rng)
+            if swapped:
+                return self._of(chosen, swapped, ())
+
+        if is_to_shorten and answers:
+            without_answer = self._rng.random() < 0.5
+            shortened = _shortened(
+                [self._passages[i] for i in chosen],
+                answers,
+                without_answer,
+                self._rng,
+            )
+            if shortened:
+                return Group(question.text, () if without_answer else answers, shortened)
+
+        if is_to_leave_out or self._rng.random() < mix.negatives:
+            fitting = self._negatives(question, 10 + (len(holding) or len(question.passages)))
+            if fitting and is_to_leave_out:
+                chosen = []
+                answers = ()
+            chosen += self._rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
+        return self._of(chosen, question.text, answers)
+
+    def _of(self, numbers: Sequence[int], question: str, answers: tuple[str, ...]) -> Group:
+        passages = tuple(self._passages[number] for number in numbers)
+        return Group(question, answers, passages)
+
+    def _has_answer(self, number: int, question: TrainingQuestion) -> bool:
+        text = self._passages[number].text
+        return any(answer in text for answer in question.answers)
+
+    def _negatives(self, question: TrainingQuestion, depth: int) -> list[int]:
+        """At most ten passages without an answer, of the `depth` that share most words."""
+        fitting = []
+        for number, _ in self._index.search(question.text, depth):
+            if number not in question.passages and not self._has_answer(number, question):
+                fitting.append(number)
+        return fitting[:10]
 
 
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b")
@@ -147,13 +223,12 @@ def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | N
     named = _names(question)
     if not named:
         return None
+
     replaced = rng.choice(named)
     for name in rng.sample(names, min(50, len(names))):
-        if (
-            name[0].isdigit() == replaced[0].isdigit()
-            and name not in question
-            and replaced not in name
-        ):
+        is_same_type = name[0].isdigit() == replaced[0].isdigit()
+        is_other = name not in question and replaced not in name
+        if is_same_type and is_other:
             return question.replace(replaced, name)
     return None
 
@@ -168,15 +243,19 @@ def _shortened(
     def is_answering(text: str) -> bool:
         return any(answer in text for answer in answers)
 
-    texts = []
+    shortened = []
     for passage in passages:
         sentences = [passage.text[start:end] for start, end in split_sentences(passage.text)]
-        places = [n for n, text in enumerate(sentences) if is_answering(text) == answering]
-        removed = places if answering else places and [rng.choice(places)]
-        texts.append(" ".join(text for n, text in enumerate(sentences) if n not in removed))
-    if not all(text and is_answering(text) != answering for text in texts):
-        return None
-    return tuple(replace(p, text=text) for p, text in zip(passages, texts, strict=True))
+        removed = [n for n, text in enumerate(sentences) if is_answering(text) == answering]
+        if removed and not answering:
+            removed = [rng.choice(removed)]
+        kept = [text for n, text in enumerate(sentences) if n not in removed]
+        shortened.append(replace(passage, text=" ".join(kept)))
+
+    for passage in shortened:
+        if not passage.text or is_answering(passage.text) == answering:
+            return None
+    return tuple(shortened)
 
 
 def retrieved_groups(name: str, most: int, data: Path, rng: random.Random) -> list[Group]:
@@ -196,8 +275,9 @@ def retrieved_groups(name: str, most: int, data: Path, rng: random.Random) -> li
 
 
 def _retrieved_group(row: Mapping[str, Any]) -> Group:
-    passages = tuple(
-        Passage(
+    passages = []
+    for number, (context, text) in enumerate(row["passages"]):
+        passage = Passage(
             document_id=str(number),
             start=0,
             end=len(text),
@@ -205,12 +285,12 @@ def _retrieved_group(row: Mapping[str, Any]) -> Group:
             title=context,
             headings=(),
         )
-        for number, (context, text) in enumerate(row["passages"])
-    )
+        passages.append(passage)
+
     return Group(
         question=row["question"],
         answers=tuple(row["answers"]),
-        passages=passages,
+        passages=tuple(passages),
         spans=row["spans"],
         whole=row.get("whole", False),
     )
@@ -230,7 +310,11 @@ def split_articles(
     articles: Sequence[Article], held_out: int, seed: int
 ) -> tuple[list[Article], list[Article]]:
     """(training, development) articles; the same for the same seed."""
-    order = sorted(articles, key=lambda a: random.Random(f"{seed}{a['title']}").random())
+
+    def draw(article: Article) -> float:
+        return random.Random(f"{seed}{article['title']}").random()
+
+    order = sorted(articles, key=draw)
     return order[held_out:], order[:held_out]
 
 
@@ -238,9 +322,13 @@ def recipe_articles(
     recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path
 ) -> tuple[list[Article], list[Article]]:
     """(training, held-out) articles of the set `name` in `data`. Raises InputError without it."""
+    held_out = 0
+    if name == recipe.dev_set:
+        held_out = recipe.dev_articles
+    elif isinstance(recipe, SetsRecipe):
+        held_out = recipe.held_out.get(name, 0)
+
     path = set_path(data, f"{name}.json.gz")
-    other_sets = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
-    held_out = recipe.dev_articles if name == recipe.dev_set else other_sets.get(name, 0)
     return split_articles(read_squad(path), held_out, recipe.seed)
 
 

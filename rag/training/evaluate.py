@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.evaluation.squad import exact, f1
 from rag.evaluation.statistics import auroc
 from rag.protocols import Reader
 from rag.training.data import QuestionSet
-from rag.types import Hit
+from rag.types import Hit, Passage
 
 _BATCH = 16
 
@@ -32,37 +33,63 @@ class Measured:
 
 def measure(reader: Reader, questions: QuestionSet) -> Measured:
     """Ask `reader` every question with all passages of its paragraph."""
+    hits = [_found(passage) for passage in questions.passages]
     rows = []
 
-    hits = [Hit(passage, 1.0, 1.0, 1.0) for passage in questions.passages]
     for start in range(0, len(questions.questions), _BATCH):
         batch = questions.questions[start : start + _BATCH]
-        outputs = reader.read_many([(q.text, [hits[i] for i in q.passages]) for q in batch])
+        requests = []
+        for question in batch:
+            own_hits = [hits[number] for number in question.passages]
+            requests.append((question.text, own_hits))
 
+        outputs = reader.read_many(requests)
         for question, output in zip(batch, outputs, strict=True):
-            text, score = "", -1e9
+            text = ""
+            score = -1e9
             if output.spans:
-                text, score = output.spans[0].text, output.spans[0].score
+                text = output.spans[0].text
+                score = output.spans[0].score
 
+            em = 0.0
+            overlap = 0.0
             answers = question.answers
-            scores = (exact(text, answers), f1(text, answers)) if answers else (0.0, 0.0)
-            rows.append((score, *scores, bool(answers)))
+            if answers:
+                em = exact(text, answers)
+                overlap = f1(text, answers)
+            rows.append((score, em, overlap, bool(answers)))
 
-    score, em, overlap, answerable = np.array(rows, float).T
+    return _measured(np.array(rows, float))
+
+
+def _found(passage: Passage) -> Hit:
+    return Hit(passage, score=1.0, dense=1.0, lexical=1.0)
+
+
+def _measured(rows: NDArray[np.float64]) -> Measured:
+    """The measures from each question's (score, EM, F1, whether it has an answer)."""
+    score, em, overlap, answerable = rows.T
     has = answerable > 0
+    unanswerable = (~has).sum()
 
+    # a threshold below the n-th highest score answers n questions and refuses the others
     order = np.argsort(-score, kind="stable")
-    refused_right = (~has).sum() - np.cumsum(~has[order])
-    highest = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
+    answered_right = np.cumsum(overlap[order])
+    refused_right = unanswerable - np.cumsum(~has[order])
+    highest = max(unanswerable, (answered_right + refused_right).max())
+
+    mean_em = 0.0
+    mean_f1 = 0.0
+    if has.any():
+        mean_em = float(100 * em[has].mean())
+        mean_f1 = float(100 * overlap[has].mean())
 
     area = auroc(score[has], score[~has])
-    mean_em, mean_f1 = (float(100 * c[has].mean()) if has.any() else 0.0 for c in (em, overlap))
-
     return Measured(
         answerable=int(has.sum()),
-        unanswerable=int((~has).sum()),
+        unanswerable=int(unanswerable),
         em=mean_em,
         f1=mean_f1,
-        best_f1=float(100 * highest),
+        best_f1=float(100 * (highest / len(rows))),
         auroc=None if area is None else 100 * area,
     )

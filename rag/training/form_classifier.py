@@ -61,19 +61,31 @@ def fit(
     Adam on all rows at once. `fixed`, shape (columns + 1, n), are weights and bias of the first n
     classes, which stay as they are.
     """
-    rows = torch.from_numpy(np.hstack([features, np.ones((len(features), 1))])).float()
-    settled = torch.zeros(rows.shape[1], 0) if fixed is None else torch.from_numpy(fixed)
-    learned = torch.zeros(rows.shape[1], len(CLASSES) - settled.shape[1], requires_grad=True)
-    share, targets = torch.from_numpy(weight / weight.sum()), torch.from_numpy(labels)
+    ones = np.ones((len(features), 1))  # the bias is the weight of this column
+    rows = torch.from_numpy(np.hstack([features, ones])).float()
+    columns = rows.shape[1]
+
+    settled = torch.zeros(columns, 0)
+    if fixed is not None:
+        settled = torch.from_numpy(fixed)
+    unsettled = len(CLASSES) - settled.shape[1]
+    learned = torch.zeros(columns, unsettled, requires_grad=True)
+
+    share = torch.from_numpy(weight / weight.sum())
+    targets = torch.from_numpy(labels)
     adam = torch.optim.Adam([learned], lr=_RATE)
     for _ in range(_STEPS):
         adam.zero_grad()
         logits = rows @ torch.cat([settled, learned], 1)
         loss = (share * cross_entropy(logits, targets, reduction="none")).sum()
-        torch.autograd.backward(loss + _DECAY / 2 * (learned[:-1] ** 2).sum())
+        squares = (learned[:-1] ** 2).sum()  # the bias does not decay
+        torch.autograd.backward(loss + _DECAY / 2 * squares)
         adam.step()
+
     theta = torch.cat([settled, learned.detach()], 1).numpy()
-    return theta[:-1].T.copy(), theta[-1].copy()
+    weights = theta[:-1].T.copy()
+    bias = theta[-1].copy()
+    return weights, bias
 
 
 def train(
@@ -86,26 +98,50 @@ def train(
     features = inputs(texts, embedder.embed_queries(texts))
     labels = np.array([CLASSES.index(row.form) for row in labelled])
     counts = np.array([row.weight for row in labelled], dtype=np.float32)
-    # each class has the square root of its share, so that facts do not drown rare forms
-    totals = np.bincount(labels, counts, len(CLASSES))
-    weight = (counts / np.sqrt(np.maximum(totals, 1e-6))[labels]).astype(np.float32)
+    weight = _balanced(labels, counts)
+
     fixed: Rows | None = None
     if initial:
         file = load_file(initial)
         fixed = np.vstack([file["weights"].T, file["bias"]]).astype(np.float32)
+
     fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
     right = np.zeros(len(labels), dtype=bool)  # by a fit on the other folds
     for number in range(_FOLDS):
         in_fold = fold == number
-        weights, bias = fit(features[~in_fold], labels[~in_fold], weight[~in_fold], fixed)
-        right[in_fold] = (features[in_fold] @ weights.T + bias).argmax(axis=1) == labels[in_fold]
+        others = ~in_fold
+        weights, bias = fit(features[others], labels[others], weight[others], fixed)
+        logits = features[in_fold] @ weights.T + bias
+        right[in_fold] = logits.argmax(axis=1) == labels[in_fold]
+
     weights, bias = fit(features, labels, weight, fixed)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}, out)
+    tensors = {
+        "weights": weights.astype(np.float16),
+        "bias": bias.astype(np.float16),
+    }
+    save_file(tensors, out)
 
     def accuracy(members: NDArray[np.bool_]) -> float:
-        return round(float(np.average(right[members], weights=counts[members])), 3)
+        share = np.average(right[members], weights=counts[members])
+        return round(float(share), 3)
 
-    rows = {name: labels == number for number, name in enumerate(CLASSES)}
-    by_form = {name: accuracy(members) for name, members in rows.items() if members.any()}
-    return Trained(len(labelled), accuracy(np.ones_like(right)), by_form)
+    by_form = {}
+    for number, form in enumerate(CLASSES):
+        members = labels == number
+        if members.any():
+            by_form[form] = accuracy(members)
+    return Trained(
+        questions=len(labelled),
+        accuracy=accuracy(np.ones_like(right)),
+        by_form=by_form,
+    )
+
+
+def _balanced(labels: NDArray[np.int64], counts: Rows) -> Rows:
+    """The weights of the rows, of which each class has in sum the square root of what it had, so
+    that facts do not drown rare forms.
+    """
+    totals = np.bincount(labels, counts, len(CLASSES))
+    roots = np.sqrt(np.maximum(totals, 1e-6))
+    return (counts / roots[labels]).astype(np.float32)

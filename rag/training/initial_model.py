@@ -53,40 +53,66 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     out = ready(out)
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
-    averaged = start_path(recipe.merge_with, data)[0] if recipe.merge_with else init
+    averaged = init
+    if recipe.merge_with:
+        averaged, _ = start_path(recipe.merge_with, data)
     not_its_start(out, init, averaged)
+
     tokenizer, model, new_head = _loaded(recipe, init, local)
     if recipe.average is not None:
         _check_average(averaged, model)
     _freeze(model.base_model, recipe)
-    if first := first_reader(recipe.init):
+    first = first_reader(recipe.init)
+    if first:
         setattr(model.config, FIRST_READER, first)
-    teacher = None
-    if recipe.teacher:
-        arithmetic = Arithmetic("cpu", native_bf16())
-        teacher = load_head(recipe.teacher, *start_path(recipe.teacher, data), arithmetic)
-    return Run(recipe, out, init, averaged, model, tokenizer, new_head, teacher)
+
+    return Run(
+        recipe=recipe,
+        out=out,
+        start=init,
+        averaged=averaged,
+        model=model,
+        tokenizer=tokenizer,
+        new_head=new_head,
+        teacher=_teacher(recipe, data),
+    )
+
+
+def _teacher(recipe: Recipe, data: Path) -> Head | None:
+    if not recipe.teacher:
+        return None
+    path, local = start_path(recipe.teacher, data)
+    arithmetic = Arithmetic("cpu", native_bf16())
+    return load_head(recipe.teacher, path, local, arithmetic)
 
 
 def _freeze(encoder: Any, recipe: Recipe) -> None:
-    for parameter in encoder.embeddings.parameters() if recipe.freeze_embeddings else ():
-        parameter.requires_grad = False
+    """Freeze the embeddings and the lowest layers as the recipe says."""
+    if recipe.freeze_embeddings:
+        for parameter in encoder.embeddings.parameters():
+            parameter.requires_grad = False
     if not recipe.freeze_layers:
         return
+
     layers = getattr(getattr(encoder, "encoder", None), "layer", [])
     if recipe.freeze_layers > len(layers):
         message = f"freeze_layers = {recipe.freeze_layers} is too many for {recipe.init}"
         raise InputError(message, f"it has {len(layers)} to freeze")
+
     for name, parameter in encoder.encoder.named_parameters():
         # Parameters outside the layers (MPNet's relative positions) count as the lowest layer:
         # training them would take a backward pass through all layers.
-        layer = int(name.split(".")[1]) if name.startswith("layer.") else 0
+        layer = 0
+        if name.startswith("layer."):
+            layer = int(name.split(".")[1])
         parameter.requires_grad = layer >= recipe.freeze_layers
 
 
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
     """(tokenizer, model, whether it got a new span head) for a folder or hub id."""
     stored: Mapping[str, Tensor] = {}
+    weights_path = Path(path, WEIGHTS)
+
     with loading(recipe.init, OTHER_START):
         config = AutoConfig.from_pretrained(path, local_files_only=local)
         for name, value in config.to_dict().items():  # architectures use several names for it
@@ -97,11 +123,14 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
 
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
-        options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": "eager"}
-        options |= {"output_loading_info": True, "config": config}
-
-        if local and Path(path, WEIGHTS).is_file():  # from_pretrained cannot open 8 bits
-            stored = load_weights(Path(path, WEIGHTS))
+        options: dict[str, Any] = {
+            "dtype": torch.float32,
+            "attn_implementation": "eager",
+            "output_loading_info": True,
+            "config": config,
+        }
+        if local and weights_path.is_file():  # from_pretrained cannot open 8 bits
+            stored = load_weights(weights_path)
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
             model, report = kind.from_pretrained(None, state_dict=stored, **options)
         else:
@@ -109,29 +138,36 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             model, report = AutoModelForQuestionAnswering.from_pretrained(path, **options)
 
     _add_heads(model, stored, recipe)
-    return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
+    new_head = any("qa_outputs" in name for name in report["missing_keys"])
+    return tokenizer, model, new_head
 
 
 def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
     """Add the heads that transformers does not know: those stored, and those to train."""
-    stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
-    has_verdicts = any(stage.verdicts for stage in stages)
+    has_verdicts = False
+    if isinstance(recipe, SetsRecipe):
+        has_verdicts = any(stage.verdicts for stage in recipe.stage)
     if has_verdicts:
         stored = with_conditions(stored)
+
     size = model.config.hidden_size
-    for name, width, is_trained in (
+    heads = (
         (SENTENCE, 1, bool(recipe.sentences)),
         (VERDICT_DENSE, size, has_verdicts),
         (VERDICT, VERDICTS, has_verdicts),
-    ):
-        if is_stored := f"{name}.weight" in stored:
-            width = len(stored[f"{name}.weight"])
-        head = torch.nn.Linear(size, width)
-        if is_stored:
-            parts = ("weight", "bias")
-            head.load_state_dict({part: stored[f"{name}.{part}"].float() for part in parts})
-        if is_stored or is_trained:
+    )
+    for name, width, is_trained in heads:
+        weight = stored.get(f"{name}.weight")
+        if weight is not None:
+            head = torch.nn.Linear(size, len(weight))
+            bias = stored[f"{name}.bias"]
+            head.load_state_dict({"weight": weight.float(), "bias": bias.float()})
             setattr(model, name, head)
+        else:
+            # made even if it is not used: its random weights are drawn before those that follow
+            head = torch.nn.Linear(size, width)
+            if is_trained:
+                setattr(model, name, head)
 
 
 def with_conditions(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -139,20 +175,25 @@ def with_conditions(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     or no only under a condition, begins as a rare kind of "neither".
     """
     widened = dict(weights)
-    if f"{VERDICT}.weight" not in weights or len(weights[f"{VERDICT}.weight"]) == VERDICTS:
+    weight = weights.get(f"{VERDICT}.weight")
+    if weight is None or len(weight) == VERDICTS:
         return widened
-    weight, bias = weights[f"{VERDICT}.weight"], weights[f"{VERDICT}.bias"]
+
+    bias = weights[f"{VERDICT}.bias"]
     widened[f"{VERDICT}.weight"] = torch.cat([weight, weight[-1:]])
     widened[f"{VERDICT}.bias"] = torch.cat([bias, bias[-1:] - _RARE])
     return widened
 
 
 def _check_average(folder: str, model: Any) -> None:
-    path, message = Path(folder, WEIGHTS), f"the recipe averages with {folder}"
+    """Raises InputError if the folder has no weights of this architecture."""
+    path = Path(folder, WEIGHTS)
+    message = f"the recipe averages with {folder}"
     if not path.is_file():
         message += f", which is not a folder with {WEIGHTS}"
         raise InputError(message, "download it, or drop average")
+
     with safe_open(path, "pt") as file:
-        names = file.keys()
-    if not {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}:
+        names = {name.removesuffix(SCALE) for name in file.keys()}  # noqa: SIM118  it is no dict
+    if not names <= set(model.state_dict()):
         raise InputError(f"{message}, whose weights are not a reader's", "drop average")

@@ -40,14 +40,20 @@ def targets(
     encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
 ) -> tuple[Mask, Mask]:
     """Two (n, t) masks: tokens that start, and that end, an answer in their passage."""
-    is_start, is_end = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
+    is_start = np.zeros_like(encoded.scored)
+    is_end = np.zeros_like(encoded.scored)
+
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
-        scored, starts, ends = encoded.scored[row], encoded.starts[row], encoded.ends[row]
+        scored = encoded.scored[row]
+        starts = encoded.starts[row]
+        ends = encoded.ends[row]
         for start, end in _occurrences(text, accepted):
             opens = scored & (starts <= start) & (ends > start)
             closes = scored & (starts < end) & (ends >= end)
             if opens.any() and closes.any():
-                is_start[row, opens.argmax()] = is_end[row, closes.argmax()] = True
+                is_start[row, opens.argmax()] = True
+                is_end[row, closes.argmax()] = True
+
     return is_start, is_end
 
 
@@ -57,9 +63,12 @@ def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[Offs
     for answer in answers:
         word_start = r"(?<![^\W_])" if answer[:1].isalnum() else ""
         word_end = r"(?![^\W_])" if answer[-1:].isalnum() else ""
-        matches = re.finditer(f"(?=({word_start}{re.escape(answer)}{word_end}))", text)
+        pattern = f"{word_start}{re.escape(answer)}{word_end}"
+
         remaining = limit * len(answers) - len(occurrences)
-        occurrences += [match.span(1) for match in islice(matches, remaining)]
+        matches = re.finditer(f"(?=({pattern}))", text)  # a lookahead, since places may overlap
+        for match in islice(matches, remaining):
+            occurrences.append(match.span(1))
     return occurrences
 
 
@@ -82,22 +91,45 @@ def sentence_loss(
     """
     losses = []
     entropy = partial(binary_cross_entropy_with_logits, reduction="sum")
+
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
         masks = _sentence_masks(encoded, row, text)
         if not masks:
             continue
-        sentence_logits = torch.stack(
-            [logits[row][torch.from_numpy(mask)].mean() for mask in masks.values()]
-        )
-        aim, weight = _right_sentences(sentence_logits, list(masks), text, accepted)
-        loss = entropy(sentence_logits, aim, weight)
+
+        means = [_mean_logit(logits[row], mask) for mask in masks.values()]
+        sentence_logits = torch.stack(means)
+        aims, weights = _right_sentences(sentence_logits, list(masks), text, accepted)
+        loss = entropy(sentence_logits, aims, weights)
+
         if taught is not None:
-            shares = [taught(row, place) for place in masks]
-            aims = torch.tensor([probability or 0.0 for probability in shares])
-            counts = torch.tensor([float(probability is not None) for probability in shares])
-            loss = (1 - share) * loss + share * entropy(sentence_logits, aims, counts)
+            probabilities = [taught(row, place) for place in masks]
+            aims, weights = _taught_sentences(probabilities)
+            taught_loss = entropy(sentence_logits, aims, weights)
+            loss = (1 - share) * loss + share * taught_loss
+
         losses.append(loss / min(3, len(sentence_logits)))
-    return torch.stack(losses).mean() if losses else logits.new_zeros(())
+
+    if not losses:
+        return logits.new_zeros(())
+    return torch.stack(losses).mean()
+
+
+def _mean_logit(logits: Tensor, mask: Mask) -> Tensor:
+    """The mean of a window's logits, shape (t,), over the tokens of a sentence."""
+    return logits[torch.from_numpy(mask)].mean()
+
+
+def _taught_sentences(probabilities: Sequence[float | None]) -> tuple[Tensor, Tensor]:
+    """(targets, weights) of the sentences, shape (s,). Those that the teacher does not know have no
+    weight.
+    """
+    aims = []
+    weights = []
+    for probability in probabilities:
+        aims.append(probability or 0.0)
+        weights.append(float(probability is not None))
+    return torch.tensor(aims), torch.tensor(weights)
 
 
 def sentence_group_loss(
@@ -119,52 +151,77 @@ def sentence_group_loss(
 
     for row, (text, accepted, group) in enumerate(zip(texts, answers, groups, strict=True)):
         answering = _occurrences(text, accepted)
-
-        for (start, end), mask in _sentence_masks(encoded, row, text).items():
-            score = logits[row][torch.from_numpy(mask)].mean()
+        for sentence, mask in _sentence_masks(encoded, row, text).items():
+            score = _mean_logit(logits[row], mask)
             scores[group].append(score)
-            if any(
-                start < answer_end and end > answer_start for answer_start, answer_end in answering
-            ):
+            if any(_overlap(sentence, place) for place in answering):
                 answer_scores[group].append(score)
 
     losses = []
     for group, group_scores in scores.items():
         null = logits.new_zeros(())
         everything = torch.stack([null, *group_scores]).logsumexp(0)
-        answer = torch.stack(answer_scores[group]).logsumexp(0) if answer_scores[group] else null
+        answer = null
+        if answer_scores[group]:
+            answer = torch.stack(answer_scores[group]).logsumexp(0)
         losses.append(everything - answer)
     return torch.stack(losses).mean()
 
 
+def _overlap(place: Offsets, other_place: Offsets) -> bool:
+    start, end = place
+    other_start, other_end = other_place
+    return start < other_end and end > other_start
+
+
 def _sentence_masks(encoded: Encoded, row: int, text: str) -> dict[Offsets, Mask]:
     """The tokens, shape (t,), of each sentence that has any in this window."""
-    starts, ends, scored = encoded.starts[row], encoded.ends[row], encoded.scored[row]
-    masks = {
-        (start, end): scored & (starts < end) & (ends > start)
-        for start, end in split_sentences(text)
-    }
-    return {place: mask for place, mask in masks.items() if mask.any()}
+    starts = encoded.starts[row]
+    ends = encoded.ends[row]
+    scored = encoded.scored[row]
+
+    masks = {}
+    for start, end in split_sentences(text):
+        mask = scored & (starts < end) & (ends > start)
+        if mask.any():
+            masks[start, end] = mask
+    return masks
 
 
 def _right_sentences(
     logits: Tensor, sentences: Sequence[Offsets], text: str, answers: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
     """(targets, weights) of the sentences, shape (s,)."""
-    aims, weights = torch.zeros_like(logits), torch.ones_like(logits)
-    by_answer = []
+    aims = torch.zeros_like(logits)
+    weights = torch.ones_like(logits)
+
+    places_by_answer = []
     for answer in answers:
-        places = [
-            [n for n, (a, b) in enumerate(sentences) if a < end and b > start]
-            for start, end in _occurrences(text, [answer])
-        ]
-        by_answer.append([place for place in places if place])
-        for place in by_answer[-1]:
+        places = _sentences_with(answer, sentences, text)
+        places_by_answer.append(places)
+        for place in places:
             weights[place] = 0
-    for places in filter(None, by_answer):
+
+    # only after all weights are 0, so that one answer's place does not undo another's target
+    for places in places_by_answer:
+        if not places:
+            continue
         likeliest_place = max(places, key=lambda place: float(logits[place].detach().mean()))
-        aims[likeliest_place] = weights[likeliest_place] = 1
+        aims[likeliest_place] = 1
+        weights[likeliest_place] = 1
     return aims, weights
+
+
+def _sentences_with(answer: str, sentences: Sequence[Offsets], text: str) -> list[list[int]]:
+    """For each occurrence of the answer, the numbers of the sentences that have a part of it."""
+    places = []
+    for occurrence in _occurrences(text, [answer]):
+        place = [
+            number for number, sentence in enumerate(sentences) if _overlap(sentence, occurrence)
+        ]
+        if place:
+            places.append(place)
+    return places
 
 
 def verdict_loss(
@@ -177,12 +234,17 @@ def verdict_loss(
     """
     shares = log_softmax(logits, -1)
     not_yes = shares[:, Label.NO :].logsumexp(-1)
-    labelled = shares.gather(1, labels.clamp(max=Label.DEPENDS)[:, None])[:, 0]
-    loss = -torch.where(labels == Label.NOT_YES, not_yes, labelled).mean()
+
+    outputs = labels.clamp(max=Label.DEPENDS)[:, None]
+    labelled = shares.gather(1, outputs)[:, 0]
+    likelihoods = torch.where(labels == Label.NOT_YES, not_yes, labelled)
+    loss = -likelihoods.mean()
     if taught is None:
         return loss
+
     known = shares[:, : taught.shape[1]]
-    return (1 - share) * loss - share * (taught * known).sum(-1).mean()
+    taught_likelihood = (taught * known).sum(-1).mean()
+    return (1 - share) * loss - share * taught_likelihood
 
 
 def group_loss(scores: Tensor, scored: Tensor, is_answer: Tensor, group: Tensor) -> Tensor:
@@ -192,8 +254,11 @@ def group_loss(scores: Tensor, scored: Tensor, is_answer: Tensor, group: Tensor)
     """
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
-        hits = relative[is_answer[rows]]
-        losses.append(everything - hits.logsumexp(0) if hits.numel() else everything)
+        right = relative[is_answer[rows]]
+        loss = everything
+        if right.numel():
+            loss = everything - right.logsumexp(0)
+        losses.append(loss)
     return torch.stack(losses).mean()
 
 
@@ -203,7 +268,9 @@ def distillation_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Ten
     """
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
-        losses.append(everything - (shares[rows] * relative.masked_fill(~scored[rows], 0.0)).sum())
+        finite = relative.masked_fill(~scored[rows], 0.0)
+        taught = (shares[rows] * finite).sum()
+        losses.append(everything - taught)
     return torch.stack(losses).mean()
 
 
@@ -211,15 +278,14 @@ def _normalised(
     scores: Tensor, scored: Tensor, group: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """By group: rows (n,), scores relative to the null (r, t), and log of the normaliser."""
-    relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
+    nulls = scores[:, :1]
+    relative = (scores - nulls).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):
         rows = group == number
         group_scores = relative[rows]
-        yield (
-            rows,
-            group_scores,
-            torch.cat([group_scores.new_zeros(1), group_scores.flatten()]).logsumexp(0),
-        )
+        null = group_scores.new_zeros(1)
+        competing = torch.cat([null, group_scores.flatten()])
+        yield rows, group_scores, competing.logsumexp(0)
 
 
 Shares = NDArray[np.float32]
@@ -252,19 +318,30 @@ def span_targets(
     probability as first goes to the first token that ends after its start, as last to the last one
     that starts before its end.
     """
-    start_shares, end_shares = np.zeros((2, *encoded.scored.shape), np.float32)
+    start_shares = np.zeros(encoded.scored.shape, np.float32)
+    end_shares = np.zeros(encoded.scored.shape, np.float32)
+
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
         group_outputs = [outputs[row] for row in rows]
         opens = _shared([(output.logits.first, output.scored) for output in group_outputs])
         closes = _shared([(output.logits.last, output.scored) for output in group_outputs])
+
         for row, output, opening, closing in zip(rows, group_outputs, opens, closes, strict=True):
-            tokens, scored = np.flatnonzero(encoded.scored[row]), output.scored
-            if len(tokens):
-                begin = np.searchsorted(encoded.ends[row, tokens], output.starts[scored], "right")
-                end = np.searchsorted(encoded.starts[row, tokens], output.ends[scored], "left") - 1
-                np.add.at(start_shares[row], tokens[begin.clip(max=len(tokens) - 1)], opening)
-                np.add.at(end_shares[row], tokens[end.clip(0)], closing)
+            tokens = np.flatnonzero(encoded.scored[row])
+            if not len(tokens):
+                continue
+
+            teacher_starts = output.starts[output.scored]
+            begin = np.searchsorted(encoded.ends[row, tokens], teacher_starts, "right")
+            first_tokens = tokens[begin.clip(max=len(tokens) - 1)]
+            np.add.at(start_shares[row], first_tokens, opening)
+
+            teacher_ends = output.ends[output.scored]
+            end = np.searchsorted(encoded.starts[row, tokens], teacher_ends, "left") - 1
+            last_tokens = tokens[end.clip(0)]
+            np.add.at(end_shares[row], last_tokens, closing)
+
     return start_shares, end_shares
 
 
@@ -272,25 +349,43 @@ def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
     """The teacher's probability that the sentence at `place` belongs to the answer; None if it has
     no head for sentences, or no token there.
     """
-    tokens = output.scored & (output.starts < place[1]) & (output.ends > place[0])
-    if output.logits.sentence is None or not tokens.any():
+    logits = output.logits.sentence
+    start, end = place
+    tokens = output.scored & (output.starts < end) & (output.ends > start)
+    if logits is None or not tokens.any():
         return None
-    return float(expit(output.logits.sentence[: len(tokens)][tokens].mean()))
+
+    sentence_logits = logits[: len(tokens)][tokens]
+    return float(expit(sentence_logits.mean()))
 
 
 def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     """The teacher's probabilities of its verdicts, shape (n, 3) or (n, 4); None if it has no such
     head.
     """
-    logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
-    if len(logits) < len(outputs):
-        return None
-    return np.asarray(softmax(np.stack(logits), axis=1), np.float32)
+    rows = []
+    for output in outputs:
+        if output.logits.verdict is None:
+            return None
+        rows.append(output.logits.verdict)
+
+    shares = softmax(np.stack(rows), axis=1)
+    return np.asarray(shares, np.float32)
 
 
 def _shared(scores: Sequence[tuple[NDArray[np.float32], Mask]]) -> list[Shares]:
     """Probabilities of the scored tokens of windows, which share one null, as in the loss."""
-    relative = [logits[: len(scored)][scored] - logits[0] for logits, scored in scores]
-    highest = max(0.0, *(float(logits.max(initial=0.0)) for logits in relative))
-    total = np.exp(-highest) + sum(float(np.exp(logits - highest).sum()) for logits in relative)
-    return [np.exp(logits - highest) / total for logits in relative]
+    windows = []
+    highest = 0.0
+    for logits, scored in scores:
+        null = logits[0]
+        relative = logits[: len(scored)][scored] - null
+        windows.append(relative)
+        highest = max(highest, float(relative.max(initial=0.0)))
+
+    # the highest is taken off, so that no exponential overflows
+    token_sum = 0.0
+    for relative in windows:
+        token_sum += float(np.exp(relative - highest).sum())
+    total = np.exp(-highest) + token_sum
+    return [np.exp(relative - highest) / total for relative in windows]

@@ -10,13 +10,14 @@ passage retrieval"). Averaging with the initial weights keeps what the model kne
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -67,22 +68,38 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     model = _loaded(recipe, path, local)
     before = {name: weights.clone() for name, weights in model.state_dict().items()}
     materials = _materials(recipe, data, model)
-    parts = [recipe.model_dump_json(), repr(materials)]
-    steps = Steps(model, recipe.weight_decay, out, parts, rates={})
-    plan = _plan(recipe, materials, steps.taken)
-    steps.take(plan, recipe.steps, lambda batch: _loss(model, batch, recipe.scale))
-    model.half().load_state_dict(mean(before, model.state_dict(), recipe.average))
+
+    steps = Steps(
+        model,
+        weight_decay=recipe.weight_decay,
+        out=out,
+        parts=[recipe.model_dump_json(), repr(materials)],
+        rates={},
+    )
+    steps.take(
+        _plan(recipe, materials, steps.taken),
+        total=recipe.steps,
+        loss=lambda batch: _loss(model, batch, recipe.scale),
+    )
+
+    averaged = mean(before, model.state_dict(), recipe.average)
+    model.half().load_state_dict(averaged)
     model.save_pretrained(str(out), create_model_card=False)
     steps.finish()
 
 
 def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
-    # the fused attention's backward pass is slow on a CPU
-    arguments = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
+    """The initial model without dropout, whose embeddings of words are not trained."""
+    arguments = {
+        "attn_implementation": "eager",  # the fused attention's backward pass is slow on a CPU
+        "dtype": torch.float32,
+        "use_safetensors": True,
+    }
     with loading(recipe.init, OTHER_START):
         model = SentenceTransformer(
             path, device="cpu", local_files_only=local, model_kwargs=arguments
         )
+
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -107,31 +124,53 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model:
     """Negatives are among the passages that hybrid retrieval ranks first for a question."""
     texts = [passage.in_context for passage in source.passages]
 
-    def answers(question: TrainingQuestion, passage: int) -> bool:
-        return any(answer in texts[passage] for answer in question.answers)
+    pairs = []
+    for question in questions:
+        passage = _answering_passage(question, texts)
+        if passage is not None:
+            pairs.append((question, passage))
 
-    answering = [next((i for i in q.passages if answers(q, i)), None) for q in questions]
-    pairs = [
-        (q, passage) for q, passage in zip(questions, answering, strict=True) if passage is not None
-    ]
-    by_passage: dict[int, list[TrainingQuestion]] = {}
     index = LexicalIndex()
     index.update([], enumerate(texts))
     options = {"batch_size": 64, "normalize_embeddings": True, "show_progress_bar": False}
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
         vectors = model.encode_document(texts, **options)
         rows = model.encode_query([question.text for question, _ in pairs], **options)
+
+    by_passage: dict[int, list[TrainingQuestion]] = {}
     for (question, passage), row in zip(pairs, rows, strict=True):
-        cosines, lexical = vectors @ row, dict(index.search(question.text, _DEPTH))
-        candidates = sorted({*np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), *lexical})
-        by_words = np.array([lexical.get(i, 0.0) for i in candidates], dtype=np.float32)
-        scores = convex_sum(cosines[candidates], by_words)
-        ranks = np.argsort(-scores, kind="stable")[: 3 * _KEPT]
-        hardest = [candidates[place] for place in ranks]
-        hard = [i for i in hardest if i not in question.passages and not answers(question, i)]
-        anchor = replace(question, negatives=tuple(hard[:_KEPT]))
+        lexical = dict(index.search(question.text, _DEPTH))
+        ranked = _ranked(vectors @ row, lexical)
+        negatives = []
+        for number in ranked[: 3 * _KEPT]:
+            if number not in question.passages and not _answers(question, texts[number]):
+                negatives.append(number)
+        anchor = replace(question, negatives=tuple(negatives[:_KEPT]))
         by_passage.setdefault(passage, []).append(anchor)
     return texts, by_passage
+
+
+def _answers(question: TrainingQuestion, text: str) -> bool:
+    """Whether a passage has one of the answers to the question, whatever it says with it."""
+    return any(answer in text for answer in question.answers)
+
+
+def _answering_passage(question: TrainingQuestion, texts: Sequence[str]) -> int | None:
+    """The first of the question's own passages that has an answer, if any."""
+    for passage in question.passages:
+        if _answers(question, texts[passage]):
+            return passage
+    return None
+
+
+def _ranked(cosines: NDArray[np.float32], lexical: Mapping[int, float]) -> list[int]:
+    """The passages that are among the first by meaning or by words, the best first."""
+    nearest = np.argsort(-cosines, kind="stable")[:_DEPTH].tolist()
+    candidates = sorted({*nearest, *lexical})
+    by_words = [lexical.get(number, 0.0) for number in candidates]
+    scores = convex_sum(cosines[candidates], np.array(by_words, dtype=np.float32))
+    order = np.argsort(-scores, kind="stable")
+    return [candidates[place] for place in order]
 
 
 def _plan(
@@ -139,29 +178,36 @@ def _plan(
 ) -> Iterator[tuple[float, Batch]]:
     """(learning rate, batch) of every step, starting at step `begun`."""
     rng = random.Random(recipe.seed)
-    units = _units(recipe, materials, rng)
+    unit_batches = _units(recipe, materials, rng)
     for step in range(recipe.steps):
-        batch = _batch(*next(units), recipe.negatives, rng)
+        texts, units = next(unit_batches)
+        # earlier batches are drawn, too, since each draw changes those that follow
+        batch = _batch(texts, units, recipe.negatives, rng)
         if step >= begun:
-            yield recipe.warm(step) * recipe.rate(step, recipe.steps), batch
+            rate = recipe.rate(step, recipe.steps)
+            yield recipe.warm(step) * rate, batch
 
 
 def _units(
     recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Random
 ) -> Iterator[tuple[list[str], list[Unit]]]:
     """Endless batches of passages with questions, each of one set. Raises InputError if too few."""
-    size, per_passage = recipe.passages, recipe.questions
+    size = recipe.passages
+    most_questions = recipe.max_epochs * recipe.questions
+
     while True:
         batches = []
         for texts, by_passage in materials:
             units: list[Unit] = []
             for passage, anchors in by_passage.items():
-                drawn = rng.sample(anchors, min(len(anchors), recipe.max_epochs * per_passage))
-                parts = range(0, len(drawn), per_passage)
-                units += [(passage, drawn[part : part + per_passage]) for part in parts]
+                drawn = rng.sample(anchors, min(len(anchors), most_questions))
+                for first in range(0, len(drawn), recipe.questions):
+                    part = drawn[first : first + recipe.questions]
+                    units.append((passage, part))
             rng.shuffle(units)
-            starts = range(0, len(units) - size + 1, size)
-            batches += [(texts, units[start : start + size]) for start in starts]
+            for start in range(0, len(units) - size + 1, size):
+                batches.append((texts, units[start : start + size]))
+
         if not batches:
             message = f"no set has the {size} passages with questions that a batch needs"
             raise InputError(message, "set passages lower in the recipe")
@@ -172,38 +218,58 @@ def _units(
 def _batch(
     texts: Sequence[str], units: Sequence[Unit], negatives: int, rng: random.Random
 ) -> Batch:
-    passages = [answering for answering, _ in units]
+    """The questions of the units, with their passages and at most `negatives` more for each unit.
+    A question does not compete with other passages that may answer it.
+    """
+    with_negatives = [answering for answering, _ in units]
     for _, anchors in units:
-        close = [i for anchor in anchors for i in anchor.negatives]
-        passages += rng.sample(close, min(negatives, len(close)))
-    passages = list(dict.fromkeys(passages))
-    pairs = [(anchor, answering) for answering, anchors in units for anchor in anchors]
+        close: list[int] = []
+        for anchor in anchors:
+            close.extend(anchor.negatives)
+        with_negatives += rng.sample(close, min(negatives, len(close)))
+    passages = list(dict.fromkeys(with_negatives))
 
-    def may_answer(anchor: TrainingQuestion, passage: int) -> bool:
-        return passage in anchor.passages or any(a in texts[passage] for a in anchor.answers)
+    questions = []
+    own = []
+    allowed = []
+    for answering, anchors in units:
+        for anchor in anchors:
+            questions.append(anchor.text)
+            own.append(passages.index(answering))
+            competing = []
+            for passage in passages:
+                may_answer = passage in anchor.passages or _answers(anchor, texts[passage])
+                competing.append(passage == answering or not may_answer)
+            allowed.append(competing)
 
     return Batch(
-        [anchor.text for anchor, _ in pairs],
-        [texts[i] for i in passages],
-        [passages.index(answering) for _, answering in pairs],
-        [
-            [i == answering or not may_answer(anchor, i) for i in passages]
-            for anchor, answering in pairs
-        ],
+        questions=questions,
+        passages=[texts[passage] for passage in passages],
+        own=own,
+        allowed=allowed,
     )
 
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
     """Mean of -log P(own passage), P the softmax of scaled cosines over competing passages."""
+    questions = _vectors(model, batch.questions, "query")
+    passages = _vectors(model, batch.passages, "document", "passage")
+    scores = scale * questions @ passages.T
 
-    def vectors(texts: Sequence[str], *prompts: str) -> Tensor:
-        prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")
-        with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-            inputs = model.preprocess([f"{prompt}{text}" for text in texts])
-            embedded: Tensor = model(inputs)["sentence_embedding"]
-        return torch.nn.functional.normalize(embedded.float(), dim=1)
+    is_left_out = ~torch.tensor(batch.allowed)
+    competing = scores.masked_fill(is_left_out, -torch.inf)
+    return cross_entropy(competing, torch.tensor(batch.own))
 
-    questions = vectors(batch.questions, "query")
-    scores = scale * questions @ vectors(batch.passages, "document", "passage").T
-    allowed = scores.masked_fill(~torch.tensor(batch.allowed), -torch.inf)
-    return cross_entropy(allowed, torch.tensor(batch.own))
+
+def _vectors(model: Any, texts: Sequence[str], *prompts: str) -> Tensor:
+    """The texts' vectors of length 1, with the first of the named prompts that the model has."""
+    prompt = ""
+    for name in prompts:
+        if model.prompts.get(name):
+            prompt = model.prompts[name]
+            break
+
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+        inputs = model.preprocess([f"{prompt}{text}" for text in texts])
+        embedded: Tensor = model(inputs)["sentence_embedding"]
+    return torch.nn.functional.normalize(embedded.float(), dim=1)

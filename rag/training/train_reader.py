@@ -12,20 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rag.meaning.sentences import Offsets
 from rag.models.bert import load_weights, save_weights
 from rag.models.device import native_bf16
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded, encode
 from rag.protocols import Reader
 from rag.training import batches, loss
 from rag.training.batches import Batch, BatchItem, VerdictItem, token_counter
-from rag.training.data import Group, Set, question_set, recipe_articles, retrieved_groups
+from rag.training.data import (
+    Article,
+    Group,
+    Set,
+    question_set,
+    recipe_articles,
+    retrieved_groups,
+)
 from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import VERDICTS, Run, initial, with_conditions
 from rag.training.loss import TeacherOutput
-from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage
+from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage, Verdicts
 from rag.training.trainer import WEIGHTS, Steps, mean
 from rag.training.user_data import own_set
-from rag.training.verdicts import Statement, statements
+from rag.training.verdicts import Label, Statement, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +58,41 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     ModelError for a missing or unsuitable model.
     """
     run = initial(recipe, data, out)
-    _train(run, [_stage(recipe, stage, data) for stage in recipe.stage])
+    stages = [_stage(recipe, stage, data) for stage in recipe.stage]
+    _train(run, stages)
 
 
 def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
-    sets = [
-        Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
-    ]
+    """The stage with the material that it names."""
+    sets = []
+    for name, mix in stage.sets.items():
+        articles, held_out = recipe_articles(recipe, name, data)
+        sets.append(Set(name, mix, articles, held_out))
+
     rng = random.Random(f"{recipe.seed}{recipe.order}")
-    groups = [
-        group
-        for name, most in stage.groups.items()
-        for group in retrieved_groups(name, most, data, rng)
-    ]
-    verdicts = stage.verdicts
-    if verdicts is None:
+    groups: list[Group] = []
+    for name, most in stage.groups.items():
+        groups += retrieved_groups(name, most, data, rng)
+
+    if stage.verdicts is None:
         return TrainingStage(stage, sets, stage.steps, groups)
-    source = verdicts.figures_from
-    articles = recipe_articles(recipe, source, data)[0] if source else []
-    rows = statements(verdicts, data, articles, rng)
-    return TrainingStage(stage, sets, stage.steps, groups, rows, verdicts.share)
+    return TrainingStage(
+        recipe=stage,
+        sets=sets,
+        steps=stage.steps,
+        groups=groups,
+        statements=_statements(recipe, stage.verdicts, data, rng),
+        share=stage.verdicts.share,
+    )
+
+
+def _statements(
+    recipe: SetsRecipe, verdicts: Verdicts, data: Path, rng: random.Random
+) -> list[Statement]:
+    articles: list[Article] = []
+    if verdicts.figures_from:
+        articles, _ = recipe_articles(recipe, verdicts.figures_from, data)
+    return statements(verdicts, data, articles, rng)
 
 
 def fine_tune(
@@ -89,89 +112,147 @@ def fine_tune(
     stage = recipe.stage[0]
     user_set = own_set(questions, corpus, count, recipe)
     held_out = question_set(user_set.held_out, count, recipe.max_passage_tokens)
-    initial_scores = None if run.new_head else measure(reader(run.start), held_out)
+
+    initial_scores = None
+    if not run.new_head:
+        initial_scores = measure(reader(run.start), held_out)
+
     rng = random.Random(recipe.seed)
     drawn = batches.examples([user_set], count, recipe.max_passage_tokens, rng)
-    steps = stage.passes * sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
-    _train(run, [TrainingStage(stage, [user_set], steps)])
-    return initial_scores, measure(reader(str(run.out)), held_out)
+    steps_of_pass = sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
+    training_stage = TrainingStage(
+        recipe=stage,
+        sets=[user_set],
+        steps=stage.passes * steps_of_pass,
+    )
+    _train(run, [training_stage])
+
+    tuned = reader(str(run.out))
+    return initial_scores, measure(tuned, held_out)
 
 
 def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
-    recipe, out = run.recipe, run.out
-    rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate)
+    """Take the steps of all stages; write weights, tokenizer and digest."""
+    recipe = run.recipe
+    weights_path = run.out / WEIGHTS
 
-    parts = [recipe.model_dump_json(), *map(repr, stages)]
-    steps = Steps(run.model, recipe.weight_decay, out, parts, rates)
+    steps = Steps(
+        run.model,
+        weight_decay=recipe.weight_decay,
+        out=run.out,
+        parts=[recipe.model_dump_json(), *map(repr, stages)],
+        rates=dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate),
+    )
+    steps.take(
+        _plan(stages, run, steps.taken),
+        total=sum(stage.steps for stage in stages),
+        loss=lambda batch: _loss(run, batch),
+    )
 
-    total = sum(stage.steps for stage in stages)
-    steps.take(_plan(stages, run, steps.taken), total, lambda batch: _loss(run, batch))
-
-    run.model.config.save_pretrained(out)
+    run.model.config.save_pretrained(run.out)
     weights = {name: value.detach() for name, value in run.model.state_dict().items()}
-    save_weights(weights, out / WEIGHTS)
-    run.tokenizer.save_pretrained(out)
+    save_weights(weights, weights_path)
+    run.tokenizer.save_pretrained(run.out)
 
     if recipe.average is not None:
-        averaged, trained = load_weights(Path(run.averaged) / WEIGHTS), load_weights(out / WEIGHTS)
-        if len(trained.get(f"{VERDICT}.bias", ())) == VERDICTS:
+        averaged = load_weights(Path(run.averaged) / WEIGHTS)
+        trained = load_weights(weights_path)
+        has_conditions = len(trained.get(f"{VERDICT}.bias", ())) == VERDICTS
+        if has_conditions:
             averaged = with_conditions(averaged)
-        save_weights(mean(averaged, trained, recipe.average), out / WEIGHTS)
+        save_weights(mean(averaged, trained, recipe.average), weights_path)
 
     steps.finish()
 
 
 def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
     """(learning rate, batch) of every step, starting at step `begun`."""
-    recipe, stage_begin = run.recipe, 0
-    count = token_counter(run.tokenizer)
+    recipe = run.recipe
+    first_step = 0  # of the stage
 
     for number, stage in enumerate(stages):
-        if begun < stage_begin + stage.steps:
+        is_done = begun >= first_step + stage.steps
+        if not is_done:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
-            drawn = batches.examples(
-                stage.sets, count, recipe.max_passage_tokens, rng, retrieved=stage.groups
-            )
-
-            streams: dict[bool, Iterator[Batch]] = {
-                False: batches.stream(drawn, run.tokenizer, recipe.batch_tokens, rng),
-                True: batches.verdict_stream(
-                    stage.statements, run.tokenizer, recipe.batch_tokens, rng
-                ),
-            }
-
-            for step in range(stage.steps):
-                batch = next(streams[rng.random() < stage.share])
-                if stage_begin + step >= begun:
+            for step, batch in enumerate(_stage_batches(stage, run, rng)):
+                if first_step + step >= begun:
                     rate = stage.recipe.rate(step, stage.steps)
-                    yield recipe.warm(stage_begin + step) * rate, batch
+                    yield recipe.warm(first_step + step) * rate, batch
 
-        stage_begin += stage.steps
+        first_step += stage.steps
+
+
+def _stage_batches(stage: TrainingStage, run: Run, rng: random.Random) -> Iterator[Batch]:
+    """A batch for each step, of questions, or with the stage's `share` of statements."""
+    recipe = run.recipe
+    drawn = batches.examples(
+        stage.sets,
+        token_counter(run.tokenizer),
+        recipe.max_passage_tokens,
+        rng,
+        retrieved=stage.groups,
+    )
+    of_questions = batches.stream(
+        drawn,
+        run.tokenizer,
+        recipe.batch_tokens,
+        rng,
+    )
+    of_statements = batches.verdict_stream(
+        stage.statements,
+        run.tokenizer,
+        recipe.batch_tokens,
+        rng,
+    )
+
+    for _ in range(stage.steps):
+        if rng.random() < stage.share:
+            yield next(of_statements)
+        else:
+            yield next(of_questions)
 
 
 def _loss(run: Run, batch: Batch) -> Tensor:
-    taught = loss.teacher_outputs(run.teacher, [i.window for i in batch]) if run.teacher else []
+    """The loss of a batch of questions, or of one of statements."""
+    windows = [item.window for item in batch]
+    taught: list[TeacherOutput] = []
+    if run.teacher:
+        taught = loss.teacher_outputs(run.teacher, windows)
 
-    encoded = encode(run.tokenizer, [item.window for item in batch])
+    encoded = encode(run.tokenizer, windows)
     inputs = {name: torch.as_tensor(value) for name, value in encoded.inputs.items()}
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
         output = run.model.base_model(**inputs)
-
     states: Tensor = output.last_hidden_state.float()
-    weight = run.recipe.distillation_weight
 
     items = [item for item in batch if isinstance(item, BatchItem)]
     if not items:
-        labels = torch.tensor([item.label for item in batch if isinstance(item, VerdictItem)])
-        dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
+        labels = [item.label for item in batch if isinstance(item, VerdictItem)]
+        return _verdict_loss(run, labels, states, taught)
 
-        logits = out(torch.tanh(dense(states[:, 0])))
-        shares = loss.verdict_targets(taught) if taught else None
-        aims = None if shares is None else torch.from_numpy(shares)
-        return loss.verdict_loss(logits, labels, aims, weight)
+    span_loss = _span_loss(run, encoded, items, states, taught)
+    sentence_loss = _sentence_loss(run, encoded, items, states, taught)
+    return span_loss + sentence_loss
 
-    total = _span_loss(run, encoded, items, states, taught)
-    return total + _sentence_loss(run, encoded, items, states, taught)
+
+def _verdict_loss(
+    run: Run,
+    labels: Sequence[Label],
+    states: Tensor,
+    taught: Sequence[TeacherOutput],
+) -> Tensor:
+    """Loss of the verdict head, which reads each window's first state."""
+    dense = getattr(run.model, VERDICT_DENSE)
+    out = getattr(run.model, VERDICT)
+    logits = out(torch.tanh(dense(states[:, 0])))
+
+    shares = loss.verdict_targets(taught) if taught else None
+    return loss.verdict_loss(
+        logits,
+        labels=torch.tensor(labels),
+        taught=None if shares is None else torch.from_numpy(shares),
+        share=run.recipe.distillation_weight,
+    )
 
 
 def _sentence_loss(
@@ -182,8 +263,9 @@ def _sentence_loss(
     taught: Sequence[TeacherOutput],
 ) -> Tensor:
     """Loss of the sentence head: each sentence by itself, and all of a question listwise."""
+    recipe = run.recipe
     total = states.new_zeros(())
-    if not run.recipe.sentences:
+    if not recipe.sentences:
         return total
 
     logits = getattr(run.model, SENTENCE)(states)[..., 0]
@@ -192,20 +274,29 @@ def _sentence_loss(
     rows = [row for row, item in enumerate(items) if not item.whole]
 
     if rows:
+
+        def taught_sentence(row: int, place: Offsets) -> float | None:
+            return loss.sentence_target(taught[rows[row]], place)
+
         sentence_loss = loss.sentence_loss(
             logits[rows],
             encoded.rows(rows),
-            [texts[row] for row in rows],
-            [answers[row] for row in rows],
-            (lambda row, place: loss.sentence_target(taught[rows[row]], place)) if taught else None,
-            run.recipe.distillation_weight,
+            texts=[texts[row] for row in rows],
+            answers=[answers[row] for row in rows],
+            taught=taught_sentence if taught else None,
+            share=recipe.distillation_weight,
         )
-        total = total + run.recipe.sentences * sentence_loss
+        total = total + recipe.sentences * sentence_loss
 
-    if run.recipe.listwise:
-        groups = [item.group for item in items]
-        listwise = loss.sentence_group_loss(logits, encoded, texts, answers, groups)
-        total = total + run.recipe.listwise * listwise
+    if recipe.listwise:
+        listwise = loss.sentence_group_loss(
+            logits,
+            encoded,
+            texts=texts,
+            answers=answers,
+            groups=[item.group for item in items],
+        )
+        total = total + recipe.listwise * listwise
     return total
 
 
@@ -220,22 +311,32 @@ def _span_loss(
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
         return states.new_zeros(())
-    spans, span_rows = [items[row] for row in rows], encoded.rows(rows)
-    numbers = list(dict.fromkeys(item.group for item in spans))
-    groups = [numbers.index(item.group) for item in spans]
-    group, scored = torch.tensor(groups), torch.from_numpy(span_rows.scored)
+
+    span_items = [items[row] for row in rows]
+    span_rows = encoded.rows(rows)
+    numbers = list(dict.fromkeys(item.group for item in span_items))
+    groups = [numbers.index(item.group) for item in span_items]
+
+    group = torch.tensor(groups)
+    scored = torch.from_numpy(span_rows.scored)
     sides = run.model.qa_outputs(states[rows]).unbind(-1)
 
-    def both(of: Callable[..., Tensor], targets: Sequence[NDArray[Any]]) -> Tensor:
-        pairs = zip(sides, targets, strict=True)
-        return torch.stack([of(x, scored, torch.from_numpy(y), group) for x, y in pairs]).sum()
+    def both(loss_of: Callable[..., Tensor], targets: Sequence[NDArray[Any]]) -> Tensor:
+        """The sum for the first tokens and the last ones."""
+        losses = []
+        for scores, target in zip(sides, targets, strict=True):
+            losses.append(loss_of(scores, scored, torch.from_numpy(target), group))
+        return torch.stack(losses).sum()
 
     answer_masks = loss.targets(
-        span_rows, [item.text for item in spans], [item.answers for item in spans]
+        span_rows,
+        texts=[item.text for item in span_items],
+        answers=[item.answers for item in span_items],
     )
     total = both(loss.group_loss, answer_masks)
     if taught:
-        shares = loss.span_targets([taught[row] for row in rows], span_rows, groups)
+        span_outputs = [taught[row] for row in rows]
+        shares = loss.span_targets(span_outputs, span_rows, groups)
         weight = run.recipe.distillation_weight
         total = (1 - weight) * total + weight * both(loss.distillation_loss, shares)
     return total

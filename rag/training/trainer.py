@@ -32,30 +32,25 @@ class Steps:
         that determines the run, and `rates` multiples of the learning rate for some modules, by
         name. Raises InputError for the checkpoint of another run.
         """
-        self._model, self._out = model.train(), out
-
-        groups: dict[float, list[Tensor]] = {1.0: []}
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
-
-        by_scale = [{"params": trained, "scale": scale} for scale, trained in groups.items()]
-        self._optimizer = torch.optim.AdamW(by_scale, lr=0.0, weight_decay=weight_decay, fused=True)
-
+        self._model = model.train()
+        self._out = out
+        self._optimizer = _optimizer(model, weight_decay, rates)
         self._checkpoint = out.with_name(out.name + ".checkpoint.pt")
         self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
         self.taken = 0
         if self._checkpoint.exists():
-            state = torch.load(self._checkpoint, weights_only=True)
-            if state.get("mark") != self._mark:
-                message = f"{self._checkpoint} is from a run with another recipe or other data"
-                raise InputError(message, "remove it to start over, or choose another --out")
+            self._resume()
 
-            self.taken = state["step"]
-            self._model.load_state_dict(state["model"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            torch.set_rng_state(state["rng"])
+    def _resume(self) -> None:
+        state = torch.load(self._checkpoint, weights_only=True)
+        if state.get("mark") != self._mark:
+            message = f"{self._checkpoint} is from a run with another recipe or other data"
+            raise InputError(message, "remove it to start over, or choose another --out")
+
+        self.taken = state["step"]
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
 
     def take(
         self, plan: Iterator[tuple[float, B]], total: int, loss: Callable[[B], Tensor]
@@ -64,20 +59,24 @@ class Steps:
         average = 0.0
         with tqdm(total=total, initial=self.taken, unit="step", mininterval=5) as progress:
             for rate, batch in plan:
-                for group in self._optimizer.param_groups:
-                    group["lr"] = rate * group["scale"]
-                value = loss(batch)
-                self._optimizer.zero_grad()
-                torch.autograd.backward(value)
-                torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-                self._optimizer.step()
-                current = float(value.detach())
+                current = self._step(rate, loss, batch)
                 average = 0.98 * average + 0.02 * current if average else current
                 self.taken += 1
                 progress.update()
                 progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
                 if self.taken % CHECKPOINT_EVERY == 0:
                     self._save()
+
+    def _step(self, rate: float, loss: Callable[[B], Tensor], batch: B) -> float:
+        """Take one step; the loss before it."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        value = loss(batch)
+        self._optimizer.zero_grad()
+        torch.autograd.backward(value)
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimizer.step()
+        return float(value.detach())
 
     def finish(self) -> None:
         """Write the digest of the weights, which is checked at load; remove the checkpoint."""
@@ -95,6 +94,18 @@ class Steps:
         partial = self._checkpoint.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(self._checkpoint)
+
+
+def _optimizer(model: Any, weight_decay: float, rates: dict[str, float]) -> torch.optim.AdamW:
+    """AdamW over the parameters that are trained, in groups of the same multiple of the rate."""
+    groups: dict[float, list[Tensor]] = {1.0: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            module = name.partition(".")[0]
+            groups.setdefault(rates.get(module, 1.0), []).append(parameter)
+
+    by_scale = [{"params": trained, "scale": scale} for scale, trained in groups.items()]
+    return torch.optim.AdamW(by_scale, lr=0.0, weight_decay=weight_decay, fused=True)
 
 
 def ready(out: Path) -> Path:
@@ -124,8 +135,10 @@ def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> d
     good (Wortsman et al. 2022, "Model soups"). Weights that only `after` has, such as a head's,
     stay unchanged.
     """
-    means = {
-        name: (1 - share) * before[name].float() + share * after[name].float()
-        for name in after.keys() & before.keys()
-    }
-    return {name: means.get(name, value).half() for name, value in after.items()}
+    means = {}
+    for name, value in after.items():
+        weights = value
+        if name in before:
+            weights = (1 - share) * before[name].float() + share * value.float()
+        means[name] = weights.half()
+    return means

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rag.errors import InputError
 from rag.evaluation.evaluator import answers_in
@@ -35,19 +36,32 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
         raise InputError(message, "name their folder: --corpus FOLDER")
     else:
         articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
-    with_questions = [
-        article
-        for article in articles
-        if any(part["qas"] and part["context"].strip() for part in article["paragraphs"])
-    ]
-    if len(with_questions) < 2:
+
+    with_questions = [article for article in articles if _has_questions(article)]
+    number = len(with_questions)
+    if number < 2:
         place = f" in {corpus}" if corpus else ""
-        message = f"{path} asks about {len(with_questions)} documents{place}; at least two are "
-        message += "needed, since one is held out"
+        message = f"{path} asks about {number} documents{place}; at least two are needed, since "
+        message += "one is held out"
         raise InputError(message, "add questions about other documents")
-    held_out = min(len(with_questions) - 1, max(1, round(len(with_questions) * recipe.hold_out)))
-    parts = split_articles(with_questions, held_out, recipe.seed)
-    return Set(path.stem, recipe.stage[0].own, *parts)
+
+    share = round(number * recipe.hold_out)
+    held_out = min(number - 1, max(1, share))
+    training, testing = split_articles(with_questions, held_out, recipe.seed)
+    return Set(
+        name=path.stem,
+        mix=recipe.stage[0].own,
+        articles=training,
+        held_out=testing,
+    )
+
+
+def _has_questions(article: Article) -> bool:
+    """Whether a paragraph has a question and text."""
+    for paragraph in article["paragraphs"]:
+        if paragraph["qas"] and paragraph["context"].strip():
+            return True
+    return False
 
 
 def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) -> list[Article]:
@@ -64,20 +78,39 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
         passages[document.id] = split(document, count, tokens)
         paragraphs = [{"context": passage.text, "qas": []} for passage in passages[document.id]]
         articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
-    questions, homeless = read_jsonl(gold), []
+
+    questions = read_jsonl(gold)
+    homeless = []
     for question in questions:
-        answers = [{"text": text} for text in question.answers]
-        qa = {"question": question.text, "answers": answers, "is_impossible": not answers}
-        for name, number in (places := _places(question, passages)):
-            articles[name]["paragraphs"][number]["qas"].append({"id": question.id, **qa})
-        homeless += [] if places else [question.text]
+        places = _places(question, passages)
+        if not places:
+            homeless.append(question.text)
+        for document_id, number in places:
+            paragraph = articles[document_id]["paragraphs"][number]
+            paragraph["qas"].append(_qa(question))
+
     if homeless:
         _log.warning(
             "%d of %d questions are left out, as no document in %s has their evidence or answer; "
             "the first: %r",
             len(homeless), len(questions), corpus, homeless[0],
         )  # fmt: skip
-    return [a for a in articles.values() if any(part["qas"] for part in a["paragraphs"])]
+    return [article for article in articles.values() if _is_asked_about(article)]
+
+
+def _qa(question: Question) -> dict[str, Any]:
+    """The question in SQuAD's format."""
+    answers = [{"text": text} for text in question.answers]
+    return {
+        "id": question.id,
+        "question": question.text,
+        "answers": answers,
+        "is_impossible": not answers,
+    }
+
+
+def _is_asked_about(article: Article) -> bool:
+    return any(paragraph["qas"] for paragraph in article["paragraphs"])
 
 
 def _documents(corpus: Path) -> Iterator[Document]:
@@ -90,28 +123,54 @@ def _documents(corpus: Path) -> Iterator[Document]:
 
 def _places(question: Question, passages: Mapping[str, Sequence[Passage]]) -> list[tuple[str, int]]:
     """The (document, number) of the passages that the question belongs to."""
-    proofs = [e for e in question.evidence if any(a in e.sentence for a in question.answers)]
+    named = [evidence.document for evidence in question.evidence]
+    places = []
+    for document_id in dict.fromkeys(named or [question.group]):
+        place = _best_place(question, passages, [document_id])
+        if place:
+            places.append(place)
+
+    if not places and not question.evidence:
+        place = _best_place(question, passages, passages)
+        if place:
+            places.append(place)
+    return places
+
+
+def _best_place(
+    question: Question, passages: Mapping[str, Sequence[Passage]], document_ids: Iterable[str]
+) -> tuple[str, int] | None:
+    """The passage of these documents that proves an answer, or of those that have one the passage
+    that shares most words with the question.
+    """
+    proofs = []
+    for evidence in question.evidence:
+        if any(answer in evidence.sentence for answer in question.answers):
+            proofs.append(evidence)
+
+    candidates: list[tuple[str, int]] = []
+    for document_id in document_ids:
+        for number, passage in enumerate(passages.get(document_id, ())):
+            for proof in proofs:
+                if proof.document == document_id and proof.sentence in passage.text:
+                    return document_id, number
+            if not question.answers or _has_answer(passage.text, question.answers):
+                candidates.append((document_id, number))
+    if not candidates:
+        return None
+
     words = content_words(question.text)
 
-    def best(names: Iterable[str]) -> list[tuple[str, int]]:
-        candidates = [(name, n) for name in names for n in range(len(passages.get(name, ())))]
+    def share(place: tuple[str, int]) -> float:
+        document_id, number = place
+        return coverage(words, passages[document_id][number].text)
 
-        for name, n in candidates:
-            text = passages[name][n].text
-            if any(proof.document == name and proof.sentence in text for proof in proofs):
-                return [(name, n)]
+    return max(candidates, key=share)
 
-        if question.answers:  # verbatim and as whole words, as training requires
-            candidates = [
-                (name, n)
-                for name, n in candidates
-                if (text := passages[name][n].text)
-                and any(a in text and any(answers_in("", text, [a])) for a in question.answers)
-            ]
 
-        shares = [coverage(words, passages[name][n].text) for name, n in candidates]
-        return [candidates[shares.index(max(shares))]] if candidates else []
-
-    documents = dict.fromkeys([e.document for e in question.evidence] or [question.group])
-    places = [place for name in documents for place in best([name])]
-    return places or ([] if question.evidence else best(passages))
+def _has_answer(text: str, answers: Sequence[str]) -> bool:
+    """Whether the text has an answer verbatim and as whole words, as training requires."""
+    for answer in answers:
+        if answer in text and any(answers_in("", text, [answer])):
+            return True
+    return False

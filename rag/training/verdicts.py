@@ -86,22 +86,39 @@ def statements(
     rows = _rows(mix.sets, data, rng)
     examples = []
     for row in rows:
-        title = str(row.get("title") or "").replace("_", " ") if rng.random() < 0.6 else ""
-        examples.append(Statement(_text(row, rng), title, _evidence(row), _LABELS[row["label"]]))
+        title = ""
+        if rng.random() < 0.6:
+            title = str(row.get("title") or "").replace("_", " ")
+        example = Statement(
+            text=_text(row, rng),
+            title=title,
+            evidence=_evidence(row),
+            label=_LABELS[row["label"]],
+        )
+        examples.append(example)
+
     examples += _elsewhere(rows, mix.elsewhere, rng)
-    return examples + _figures(articles, mix.figures, rng)
+    examples += _figures(articles, mix.figures, rng)
+    return examples
 
 
 def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[SetRow]:
+    """The rows to train on, at most as many of each set as `caps` allows."""
     by_set: dict[str, list[SetRow]] = defaultdict(list)
-    for path in (set_path(data, name) for name in _FILES):
+    for name in _FILES:
+        path = set_path(data, name)
         with reading(path, "gzipped JSON lines", "point --data at the recipe's sets"):
             for row in json_lines(path):
-                if "claim" not in row or not is_held_out(row["claim"]):
-                    by_set[row["set"]].append(row)
-    if absent := sorted({*caps} - {*by_set}):
-        message = f"{data} has no verdict set {', '.join(absent)}, which the recipe names"
+                if "claim" in row and is_held_out(row["claim"]):
+                    continue
+                by_set[row["set"]].append(row)
+
+    absent = sorted(set(caps) - set(by_set))
+    if absent:
+        listed = ", ".join(absent)
+        message = f"{data} has no verdict set {listed}, which the recipe names"
         raise InputError(message, f"choose from {', '.join(sorted(by_set))}")
+
     chosen: list[SetRow] = []
     for name, cap in caps.items():
         rng.shuffle(by_set[name])
@@ -117,10 +134,13 @@ def _text(row: SetRow, rng: random.Random) -> str:
     """The claim; or the question, mostly with the capital and mark that the sets leave out."""
     if "claim" in row:
         return str(row["claim"])
+
     question = str(row["question"]).strip()
     if rng.random() < 0.6:
         question = question[:1].upper() + question[1:]
-    return question if question.endswith("?") or rng.random() < 0.3 else question + "?"
+    if question.endswith("?") or rng.random() < 0.3:
+        return question
+    return question + "?"
 
 
 def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list[Statement]:
@@ -130,19 +150,26 @@ def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list
     texts = [_evidence(row) for row in rows]
     index = LexicalIndex()
     index.update([], enumerate(texts))
+
+    def is_other(place: int, row: SetRow, text: str) -> bool:
+        if texts[place][:25] == text[:25]:
+            return False
+        title = row.get("title")
+        return title is None or title != rows[place].get("title")
+
     undecided = []
     for row, text in zip(rows, texts, strict=True):
         if rng.random() >= share:
             continue
-        other_rows = [
-            place
-            for place, _ in index.search(row.get("claim") or row["question"], _NEAREST)
-            if texts[place][:25] != text[:25]
-            and (row.get("title") is None or row["title"] != rows[place].get("title"))
-        ]
-        if other_rows:
-            evidence = texts[rng.choice(other_rows[:6])]
-            undecided.append(Statement(_text(row, rng), "", evidence, Label.UNSAID))
+
+        query = row.get("claim") or row["question"]
+        found = [place for place, _ in index.search(query, _NEAREST)]
+        other_places = [place for place in found if is_other(place, row, text)]
+        if not other_places:
+            continue
+
+        evidence = texts[rng.choice(other_places[:6])]
+        undecided.append(Statement(_text(row, rng), "", evidence, Label.UNSAID))
     return undecided
 
 
@@ -150,7 +177,8 @@ def _figures(articles: Sequence[Article], limit: int, rng: random.Random) -> lis
     """Sentences as claims about their paragraph, some with a changed digit, or about another."""
     claims: list[Statement] = []
     for article in rng.sample(list(articles), len(articles)):
-        texts = [p["context"] for p in article["paragraphs"] if len(p["context"]) < _MAX_PARAGRAPH]
+        contexts = [paragraph["context"] for paragraph in article["paragraphs"]]
+        texts = [text for text in contexts if len(text) < _MAX_PARAGRAPH]
         for text in rng.sample(texts, min(_PARAGRAPHS, len(texts))):
             claims += _claims_of(text, texts, rng)
         if len(claims) >= limit:
@@ -159,17 +187,27 @@ def _figures(articles: Sequence[Article], limit: int, rng: random.Random) -> lis
 
 
 def _claims_of(text: str, texts: Sequence[str], rng: random.Random) -> list[Statement]:
-    places = [place for place in split_sentences(text) if place[1] - place[0] in _SENTENCE]
-    sentences = [text[start:end] for start, end in places]
+    """Claims with a sentence of the text: about a changed figure in it, or about another text."""
+    sentences = []
+    for start, end in split_sentences(text):
+        if end - start in _SENTENCE:
+            sentences.append(text[start:end])
     if not sentences:
         return []
+
     figured = [sentence for sentence in sentences if _NUMBER.search(sentence)]
     if figured and rng.random() < 0.65:
         claim = rng.choice(figured)
         changed, figure = _changed(claim, rng)
-        claims = [] if figure in text else [Statement(changed, "", text, Label.NO)]
-        return claims + [Statement(claim, "", text, Label.YES)] * (rng.random() < 0.6)
-    claim, another = rng.choice(sentences), rng.choice(texts)
+        claims = []
+        if figure not in text:
+            claims.append(Statement(changed, "", text, Label.NO))
+        if rng.random() < 0.6:
+            claims.append(Statement(claim, "", text, Label.YES))
+        return claims
+
+    claim = rng.choice(sentences)
+    another = rng.choice(texts)
     if another == text or rng.random() < 0.5:
         return [Statement(claim, "", text, Label.YES)]
     return [Statement(claim, "", another, Label.UNSAID)]
@@ -179,7 +217,11 @@ def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
     """(the sentence with one digit of one number changed, the changed number)."""
     match = rng.choice(list(_NUMBER.finditer(sentence)))
     figure = list(match.group())
-    position = rng.choice([n for n, character in enumerate(figure) if character.isdigit()])
-    figure[position] = rng.choice([digit for digit in "123456789" if digit != figure[position]])
+    digits = [place for place, character in enumerate(figure) if character.isdigit()]
+    changed = rng.choice(digits)
+
+    others = [digit for digit in "123456789" if digit != figure[changed]]
+    figure[changed] = rng.choice(others)
     replacement = "".join(figure)
-    return sentence[: match.start()] + replacement + sentence[match.end() :], replacement
+    text = sentence[: match.start()] + replacement + sentence[match.end() :]
+    return text, replacement
