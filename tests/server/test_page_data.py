@@ -284,14 +284,14 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
             for slow_page in slow_pages
         ]
         until(lambda: children("rag.server.pdf_pages"), 20)
-        for _ in range(3):
-            started = time.monotonic()
+        for number in range(3):
             drawn = calm_client.get("/v1/pages/picture", params=plan)
             assert drawn.status_code == 200, drawn.text
-            assert time.monotonic() - started < 4
+            if number == 0:
+                assert not all(future.done() for future in flood)
         statuses = [future.result().status_code for future in flood]
         assert statuses.count(503) >= 16
         started = time.monotonic()
         response = client.get("/v1/pages/picture", params=slow_pages[0])  # it is not tried again
         assert (response.status_code, "took longer than" in response.text) == (422, True)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < pdf_pages._SECONDS
