@@ -254,8 +254,9 @@ _BOUND = re.compile(
 )
 """Words before a number that bound it; the longest of those that end there counts."""
 _BOUND_AFTER = re.compile(
-    r"(?i)\s*(?:(?P<at_least>\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)"
-    r"|(?P<at_most>(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b))"
+    r"(?i)\s*(?:(?P<at_least>\+(?!\w)|(?:or|and) (?:more|above|over|older|upwards)\b"
+    r"|at (?:the )?least\b)"
+    r"|(?P<at_most>(?:or|and) (?:less|fewer|under|below|younger)\b|at (?:the )?most\b))"
 )
 _RATE = re.compile(
     r"\s*(?:(?:per\b|/|an?\b|each\b|every\b)\s*(?:calendar )?(?P<unit>[a-z]+)"
