@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import chain, pairwise
 
 from rag.answering.candidate import Candidate, whole
+from rag.answering.limits import is_outside
 from rag.answering.proofs import verdicts
 from rag.answering.reading import (
     FIRST,
@@ -41,7 +42,7 @@ from rag.structure import (
     sentence_before,
     sentences_in,
 )
-from rag.types import Document, Hit, Place
+from rag.types import Document, Hit, Place, Span, YesNo
 
 _STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
 _END = rf"(?={_STOP}|$)"
@@ -191,15 +192,32 @@ def _distinct(proposals: Iterator[Candidate]) -> Iterator[Candidate]:
 
 
 def spans(reading: Reading) -> Iterator[Candidate]:
-    """A few words: the best groups of equal spans."""
+    """A few words: the best groups of equal spans. Of words that the large reader found an answer
+    in, its span counts: the small reader's is often longer.
+    """
     groups = reading.spans[:SPANS]
     if reading.first:
-        groups += reading.first.spans[:FIRST]
+        found = [span for group in groups for span in group.spans if span.score > 0]
+        groups += [
+            group
+            for group in reading.first.spans[:FIRST]
+            if not any(_overlap(group.best.span, span) for span in found)
+        ]
     for group in groups:
         span = group.best.span
         if span.text.islower() and not content_words(span.text):
             continue
         yield span_candidate(group)
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    """Whether the spans share a character of a document."""
+    mine, theirs = one.hit.passage, other.hit.passage
+    return (
+        mine.document_id == theirs.document_id
+        and mine.start + one.start < theirs.start + other.end
+        and theirs.start + other.start < mine.start + one.end
+    )
 
 
 def span_candidate(group: SpanGroup) -> Candidate:
@@ -401,13 +419,17 @@ def _label(document: Document, row: Offsets) -> frozenset[str]:
 
 def yes_no(reading: Reading) -> Iterator[Candidate]:
     """Yes, no and "on a condition", each with the sentences that say so alone; by readers that do
-    not know conditions, with sentences of the passages most confident in yes and in no.
+    not know conditions, with sentences of the passages most confident in yes and in no. What lies
+    outside of a sentence's limit is at most allowed on a condition.
     """
     if reading.proofs is not None:
-        yield from (
-            Candidate("yes_no", "yes_no", places, verdict=says)
-            for places, says in verdicts(reading.proofs).items()
-        )
+        for places, says in verdicts(reading.proofs).items():
+            proof = " ".join(
+                reading.text(place.document_id, (place.start, place.end)) for place in places
+            )
+            is_refuted = says == "yes" and is_outside(reading.question, proof)
+            verdict: YesNo = "condition" if is_refuted else says
+            yield Candidate("yes_no", "yes_no", places, verdict=verdict)
         return
 
     for decision in decisions(reading.output.verdicts):
