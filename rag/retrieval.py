@@ -112,8 +112,13 @@ class NamedDocuments:
 
 def _days_above(passage: Passage) -> frozenset[str]:
     """The days in the nearest heading that has one, or else in the title."""
-    days_by_heading = (named_days(name) for name in (*reversed(passage.headings), passage.title))
+    days_by_heading = (_days_of_name(name) for name in (*reversed(passage.headings), passage.title))
     return next(filter(None, days_by_heading), frozenset())
+
+
+_days_of_name = functools.lru_cache(maxsize=4096)(named_days)
+"""The same headings and titles are found again and again."""
+_days_of_text = functools.lru_cache(maxsize=1024)(days)
 
 
 def _dated(passage: Passage, day: str) -> Dated | None:
@@ -124,7 +129,7 @@ def _dated(passage: Passage, day: str) -> Dated | None:
     own_day = document_date({}, passage.text) if is_opening else None
     if own_day and share_day([day], [own_day.isoformat()]):
         return "document"
-    if is_opening and day in days(passage.text):
+    if is_opening and day in _days_of_text(passage.text):
         return "opening"
     return "section" if share_day([day], _days_above(passage)) else None
 
