@@ -1,7 +1,7 @@
 """Tables without rules: figures that are aligned in columns, under headers that name these."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from math import inf
@@ -49,7 +49,9 @@ _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
 
 
 def aligned_tables(
-    rows: Rows, before: Columns | None = None, rules: Extents = ()
+    rows: Rows,
+    before: Columns | None = None,
+    rules: Extents = (),
 ) -> Iterator[Table]:
     """The tables in the rows of a column of text, from the top. `before` are the columns of the
     previous page's last table, which a table without headers at the top continues. `rules` are
@@ -57,18 +59,22 @@ def aligned_tables(
     """
     limit = 0
     for begin, end in _runs(rows):
-        table = _aligned_table(rows, max(begin, limit), end, limit, before, rules)
+        first = max(begin, limit)
+        table = _aligned_table(rows, first, end, limit, before, rules)
         if table:
             before = table.columns
             limit = table.end
             yield table
 
 
+# Where tables are
+
+
 def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
     """Runs `[begin, end)` of rows with figures, including the few labels between them. Headers in a
     run begin another, because they name the columns of the rows below them.
     """
-    body = (number for number, row in enumerate(rows) if is_body(row))
+    body = [number for number, row in enumerate(rows) if is_body(row)]
     for run in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
         with_digits = sum(_has_digits(rows[number]) for number in run)
         if with_digits < 2:
@@ -76,7 +82,8 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
 
         begin = run[0]
         for above, below in pairwise(run):
-            if _begin_table(rows[above + 1 : below], rows[above]):
+            between = rows[above + 1 : below]
+            if _begin_table(between, rows[above]):
                 yield begin, above + 1
                 begin = below
         yield begin, run[-1] + 1
@@ -84,9 +91,11 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
 
 def _has_digits(row: PdfRow) -> bool:
     """Whether one of the first figures is more than a dash: it has digits, or is a mark."""
-    return any(
-        sign.isdigit() or is_mark(figure.text) for figure in row.figures[:9] for sign in figure.text
-    )
+    for figure in row.figures[:9]:
+        text = figure.text
+        if text and (is_mark(text) or any(map(str.isdigit, text))):
+            return True
+    return False
 
 
 def _begin_table(between: Rows, above: PdfRow) -> bool:
@@ -99,17 +108,25 @@ def _begin_table(between: Rows, above: PdfRow) -> bool:
 def _continues(rows: Rows, upper: int, lower: int) -> bool:
     """Whether two rows of figures are of one table."""
     between = rows[upper + 1 : lower]
-    figures_left = rows[upper].figures[0].left
-    are_labels = all(cell.right < figures_left for row in between for cell in row.cells)
-
-    most_between = _MAX_LABELS if are_labels else _MAX_BETWEEN
-    if len(between) > most_between or any(map(is_prose, between)):
+    if any(map(is_prose, between)):
         return False
 
-    return all(
-        below.top - above.bottom < ROW_GAP * above.size
-        for above, below in pairwise(rows[upper : lower + 1])
-    )
+    figures_left = rows[upper].figures[0].left
+    are_labels = all(_ends_before(row, figures_left) for row in between)
+    most_between = _MAX_LABELS if are_labels else _MAX_BETWEEN
+    if len(between) > most_between:
+        return False
+
+    for above, below in pairwise(rows[upper : lower + 1]):
+        gap = below.top - above.bottom
+        if gap >= ROW_GAP * above.size:
+            return False
+    return True
+
+
+def _ends_before(row: PdfRow, x: float) -> bool:
+    """Whether all cells of the row end left of a place."""
+    return all(cell.right < x for cell in row.cells)
 
 
 def _are_periods(row: PdfRow, above: PdfRow) -> bool:
@@ -117,9 +134,11 @@ def _are_periods(row: PdfRow, above: PdfRow) -> bool:
     not below the labels, where it would name a group of rows.
     """
     count = sum(is_period(cell.text) for cell in _over(row, above))
-    if len(row.cells) == 1:
-        return count == 1 and row.cells[0].left > above.cells[0].right
-    return count > 1
+    if len(row.cells) > 1:
+        return count > 1
+
+    labels_right = above.cells[0].right
+    return count == 1 and row.cells[0].left > labels_right
 
 
 def _are_names(row: PdfRow, above: PdfRow) -> bool:
@@ -127,8 +146,11 @@ def _are_names(row: PdfRow, above: PdfRow) -> bool:
     the figures. Other words may be a row of text.
     """
     over_figures = _over(row, above)
-    if len(over_figures) < len(row.cells) and (above.bold or not row.bold):
+    has_label = len(over_figures) < len(row.cells)
+    stands_out = row.bold and not above.bold
+    if has_label and not stands_out:
         return False
+
     texts = {cell.text for cell in over_figures}
     if any(map(is_figure, texts)) or not all(map(WORD.match, texts)):
         return False
@@ -141,26 +163,39 @@ def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
     return [cell for cell in row.cells if cell.right > figures_left]
 
 
+# A table
+
+
 def _aligned_table(
-    rows: Rows, first: int, end: int, limit: int, before: Columns | None, rules: Extents
+    rows: Rows,
+    first: int,
+    end: int,
+    limit: int,
+    before: Columns | None,
+    rules: Extents,
 ) -> Table | None:
     """The table whose first figures are in row `first` and whose rows end before row `end`; its
     headers are not above row `limit`.
     """
     body = [row for row in rows[first:end] if is_body(row)]
-    spans = united((cell.left, cell.right) for row in body for cell in row.values)
+    spans = _spans_of_figures(body)
     if not spans or len(spans) > _MAX_COLUMNS:
         return None
     if any(_share_column(row.values, spans) for row in body):
         return _unclear(rows, first, end)
 
-    labels_right = max((row.cells[0].right for row in body), default=spans[0][0])
+    labels_right = max(row.cells[0].right for row in body)
     top, names = _named_columns(rows, first, limit, spans, rules, labels_right)
-    columns = Columns([(0.0, 0.0), *spans], ["", *names], caption(rows, top, first))
-    is_near = first - limit <= _MAX_APART and not any(map(is_prose, rows[limit:first]))
-    if not any(names) and before and is_near and columns.agree(before):
-        columns.names = before.names
-        columns.caption = before.caption
+    columns = Columns(
+        spans=[(0.0, 0.0), *spans],
+        names=["", *names],
+        caption=caption(rows, top, first),
+    )
+    if not any(names) and before and columns.agree(before):
+        is_near = first - limit <= _MAX_APART
+        if is_near and not any(map(is_prose, rows[limit:first])):
+            columns.names = before.names
+            columns.caption = before.caption
     if len(spans) > 1 and not any(columns.names):
         return _unclear(rows, first, end)
 
@@ -168,14 +203,29 @@ def _aligned_table(
     text = TableText()
     for row in rows[top:body_start]:
         write_header(text, _header_cells(row, spans), columns.names)
-    write_body(text, list(_entries(rows[body_start:end], spans)), columns.names)
+    entries = list(_entries(rows[body_start:end], spans))
+    write_body(text, entries, columns.names)
 
-    return Table(text.part(columns.caption), columns, begin=top, end=end)
+    return Table(
+        part=text.part(columns.caption),
+        columns=columns,
+        begin=top,
+        end=end,
+    )
+
+
+def _spans_of_figures(body: Rows) -> list[Span]:
+    """The edges of the columns: what the figures of all rows cover."""
+    extents: list[Span] = []
+    for row in body:
+        extents += [(cell.left, cell.right) for cell in row.values]
+    return united(extents)
 
 
 def _share_column(values: Cells, spans: Spans) -> bool:
     """Whether two of the values are in one column."""
-    return len({_column(cell, spans) for cell in values}) < len(values)
+    columns = {_column(cell, spans) for cell in values}
+    return len(columns) < len(values)
 
 
 def _body_start(rows: Rows, top: int, first: int, spans: Spans) -> int:
@@ -184,22 +234,29 @@ def _body_start(rows: Rows, top: int, first: int, spans: Spans) -> int:
     """
     figures_left, _ = spans[0]
     start = first
-    while start > top and all(cell.right < figures_left for cell in rows[start - 1].cells):
+    while start > top and _ends_before(rows[start - 1], figures_left):
         start -= 1
     return start
 
 
 def _unclear(rows: Rows, begin: int, end: int) -> Table | None:
     """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
-    if sum(len(row.figures) > 1 for row in rows[begin:end]) < 2:
+    with_several = sum(len(row.figures) > 1 for row in rows[begin:end])
+    if with_several < 2:
         return None
 
-    columns = Columns([], caption=(*caption(rows, begin, begin), _UNCLEAR))
+    lines_above = caption(rows, begin, begin)
+    columns = Columns([], caption=(*lines_above, _UNCLEAR))
     text = TableText()
     for row in rows[begin:end]:
-        text.row([(-1, "", _LOOSE_IN_TEXT.sub("", cell.text)) for cell in row.cells])
+        text.row([(-1, "", _tight(cell)) for cell in row.cells])
 
-    return Table(text.part(columns.caption), columns, begin=begin, end=end)
+    return Table(
+        part=text.part(columns.caption),
+        columns=columns,
+        begin=begin,
+        end=end,
+    )
 
 
 def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
@@ -207,11 +264,18 @@ def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
     figures_left, _ = spans[0]
     cells: list[tuple[int, str]] = []
     for cell in row.cells:
-        column = _column(cell, spans) if cell.right >= figures_left else 0
+        column = 0
+        if cell.right >= figures_left:
+            column = _column(cell, spans)
         if column < 0:
             column = _nearest(cell, [(0.0, 0.0), *spans])
-        cells.append((column, _LOOSE_IN_TEXT.sub("", cell.text)))
+        cells.append((column, _tight(cell)))
     return cells
+
+
+def _tight(cell: PdfCell) -> str:
+    """The text of a cell without spaces between figures and their signs."""
+    return _LOOSE_IN_TEXT.sub("", cell.text)
 
 
 def _column(cell: PdfCell, spans: Spans) -> int:
@@ -234,11 +298,12 @@ def _entries(rows: Rows, spans: Spans) -> Iterator[Entry]:
     label_left = 0.0
     for row, gap in zip(rows, [inf, *gaps], strict=True):
         figures = _by_column(row, spans)
-        text = " ".join(cell.text for cell in row.cells if cell not in figures.values())
-        is_wrapped = gap < wrapped_gap
-        if label and text and not (text[0].islower() or is_wrapped):
-            yield Entry("group", label, label_left, {})
-            label = ""
+        text = _label(row, figures)
+        if label and text:
+            is_wrapped = gap < wrapped_gap or text[0].islower()
+            if not is_wrapped:
+                yield Entry("group", label, label_left, {})
+                label = ""
 
         if not label:
             label_left = row.cells[0].left
@@ -253,11 +318,22 @@ def _entries(rows: Rows, spans: Spans) -> Iterator[Entry]:
         yield Entry("group", label, label_left, {})
 
 
+def _label(row: PdfRow, figures: Mapping[int, PdfCell]) -> str:
+    """The texts of a row that are not among these figures."""
+    others = [cell for cell in row.cells if cell not in figures.values()]
+    return " ".join(cell.text for cell in others)
+
+
 def _by_column(row: PdfRow, spans: Spans) -> dict[int, PdfCell]:
     """The figures of a row by their columns; none of a row with one cell."""
-    figures = row.figures if len(row.cells) > 1 else []
-    columns = {_column(cell, spans): cell for cell in figures}
-    return {column: cell for column, cell in columns.items() if column > 0}
+    if len(row.cells) < 2:
+        return {}
+    figures: dict[int, PdfCell] = {}
+    for cell in row.figures:
+        column = _column(cell, spans)
+        if column > 0:
+            figures[column] = cell
+    return figures
 
 
 # Headers
@@ -280,7 +356,12 @@ _Place = tuple[int, int]
 
 
 def _named_columns(
-    rows: Rows, first: int, limit: int, spans: Spans, rules: Extents, labels_right: float
+    rows: Rows,
+    first: int,
+    limit: int,
+    spans: Spans,
+    rules: Extents,
+    labels_right: float,
 ) -> tuple[int, list[str]]:
     """The first header row between `limit` and `first`, and the names of the figures' columns.
     `labels_right` is where the labels end.
@@ -289,22 +370,25 @@ def _named_columns(
     extents = spans
     bounds = set(range(len(spans) + 1))
     top = first
-    for number in range(first - 1, max(limit, first - _MAX_HEADERS) - 1, -1):
-        row, below = rows[number], rows[number + 1]
-        if below.top - row.bottom > ROW_GAP * row.size or is_prose(row):
+    highest = max(limit, first - _MAX_HEADERS)
+    for number in range(first - 1, highest - 1, -1):
+        row = rows[number]
+        below = rows[number + 1]
+        is_far = below.top - row.bottom > ROW_GAP * row.size
+        if is_far or is_prose(row):
             break
 
         headers_over = _cells_over(row, spans, labels_right)
-        is_left = bool(row.cells) and not headers_over
-        is_label_of_first_row = is_left and not headers
-        is_beside_headers = is_left and below.top < row.bottom  # centred in a higher cell
-        if is_label_of_first_row or is_beside_headers:  # on a line of its own
-            continue
+        if row.cells and not headers_over:
+            is_label_of_first_row = not headers
+            is_beside_headers = below.top < row.bottom  # centred in a higher cell
+            if is_label_of_first_row or is_beside_headers:
+                continue
         if not headers_over or not _are_headers(headers_over, row, spans, rules):
             break
 
         is_remark = len(headers_over) == 1 and _IN_BRACKETS.fullmatch(headers_over[0].text)
-        if headers and is_remark and len(spans) > 1:
+        if is_remark and headers and len(spans) > 1:
             break
 
         names = _names(headers_over, row, extents, bounds, rules)
@@ -315,7 +399,9 @@ def _named_columns(
         if len(headers_over) == len(extents):
             extents = [(cell.left, cell.right) for cell in headers_over]
 
-    return top, stacked(headers) if headers else [""] * len(spans)
+    if not headers:
+        return top, [""] * len(spans)
+    return top, stacked(headers)
 
 
 def _cells_over(row: PdfRow, spans: Spans, labels_right: float) -> list[PdfCell]:
@@ -323,8 +409,8 @@ def _cells_over(row: PdfRow, spans: Spans, labels_right: float) -> list[PdfCell]
     over wider cells than the figures; as many as the columns, if all labels end left of them; else
     those that are not left of the first column.
     """
-    are_years = all(YEAR.fullmatch(cell.text) for cell in row.cells)
-    if are_years and 1 < len(row.cells) == len(spans):
+    are_as_many = 1 < len(row.cells) == len(spans)
+    if are_as_many and all(YEAR.fullmatch(cell.text) for cell in row.cells):
         return row.cells
 
     beyond_labels = [cell for cell in row.cells if cell.left > labels_right]
@@ -332,44 +418,57 @@ def _cells_over(row: PdfRow, spans: Spans, labels_right: float) -> list[PdfCell]
         return beyond_labels
 
     figures_left, _ = spans[0]
-    return [
-        cell
-        for cell in row.cells
-        if cell.center > figures_left - 2 * row.size and cell.right > figures_left
-    ]
+    leftmost_center = figures_left - 2 * row.size
+    over_columns: list[PdfCell] = []
+    for cell in row.cells:
+        if cell.center > leftmost_center and cell.right > figures_left:
+            over_columns.append(cell)
+    return over_columns
 
 
 def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:
     """Whether the cells over the columns are neither values nor the title of the whole table."""
-    if any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in cells):
-        return False
+    for cell in cells:
+        if is_figure(cell.text) and not YEAR.fullmatch(cell.text):
+            return False
     if is_body(row):
         return False
+    if len(cells) > 1 or len(spans) == 1:
+        return True
 
+    header = cells[0]
     first_column, _ = spans[0]
-    is_far = cells[0].left < first_column - _TITLE_INDENT and len(spans) > 1
-    is_title = len(cells) == 1 and is_far and not _underline(cells[0], row, cells, rules)
+    is_over_labels = header.left < first_column - _TITLE_INDENT
+    is_title = is_over_labels and not _underline(header, row, cells, rules)
     return not is_title
 
 
 def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Span | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
-    rules_under = [
-        (left, right)
-        for y, left, right in rules
-        if -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
-        and left - _RULE_TOLERANCE <= cell.left
-        and cell.right <= right + _RULE_TOLERANCE
-    ]
+    rules_under: list[Span] = []
+    for y, left, right in rules:
+        is_under_row = -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
+        if not is_under_row:
+            continue
+        if left - _RULE_TOLERANCE <= cell.left and cell.right <= right + _RULE_TOLERANCE:
+            rules_under.append((left, right))
     if not rules_under:
         return None
 
     left, right = min(rules_under, key=lambda rule: (rule[1] - rule[0], rule))
-    is_shared = any(left < header.center < right for header in headers if header is not cell)
-    return None if is_shared else (left, right)
+    for header in headers:
+        if header is not cell and left < header.center < right:
+            return None
+    return left, right
 
 
-def _names(cells: Cells, row: PdfRow, edges: Spans, bounds: set[int], rules: Extents) -> list[str]:
+def _names(
+    cells: Cells,
+    row: PdfRow,
+    edges: Spans,
+    bounds: set[int],
+    rules: Extents,
+) -> list[str]:
     """The header of each column, or "". Removes from `bounds` those within a header's columns."""
     names = [""] * len(edges)
     if len(cells) > len(edges):
@@ -382,7 +481,7 @@ def _names(cells: Cells, row: PdfRow, edges: Spans, bounds: set[int], rules: Ext
     places = spanned(cells, edges, bounds, underlines)
     for cell, (begin, end) in zip(cells, places, strict=True):
         names[begin:end] = [cell.text] * (end - begin)
-        bounds -= set(range(begin + 1, end))
+        bounds.difference_update(range(begin + 1, end))
     return names
 
 
@@ -397,7 +496,10 @@ def _nearest(cell: PdfCell, edges: Spans) -> int:
 
 
 def spanned(
-    cells: Cells, extents: Spans, bounds: set[int], underlines: Sequence[Span | None]
+    cells: Cells,
+    extents: Spans,
+    bounds: set[int],
+    underlines: Sequence[Span | None],
 ) -> Sequence[_Place]:
     """The columns of each header, from the left: one to one if there are as many; else those that
     its underline spans, or that it is centred over, so that few are left over.
@@ -413,7 +515,8 @@ def spanned(
     pitch = median(following - center for center, following in pairwise(centers))
 
     def columns_under(underline: Span) -> list[int]:
-        left, right = underline[0] - _RULE_TOLERANCE, underline[1] + _RULE_TOLERANCE
+        left = underline[0] - _RULE_TOLERANCE
+        right = underline[1] + _RULE_TOLERANCE
         return [column for column, center in enumerate(centers) if left <= center <= right]
 
     def distance(number: int, place: _Place) -> float:
@@ -422,28 +525,33 @@ def spanned(
         underline = underlines[number]
         underlined = columns_under(underline) if underline else []
         if underlined:
-            return 0.0 if (underlined[0], underlined[-1] + 1) == place else inf
+            is_over_underline = (underlined[0], underlined[-1] + 1) == place
+            return 0.0 if is_over_underline else inf
         if begin not in bounds or end not in bounds:
             return inf
-        middle = (extents[begin][0] + extents[end - 1][1]) / 2
-        return abs(cells[number].center - middle)
+        left, _ = extents[begin]
+        _, right = extents[end - 1]
+        return abs(cells[number].center - (left + right) / 2)
 
     @cache
     def cheapest(number: int, column: int) -> tuple[float, tuple[_Place, ...]]:
         """(cost, places) of the headers from `number` over the columns from `column`."""
         if number == len(cells):
-            return _LEFT_OVER * pitch * (width - column), ()
+            columns_left = width - column
+            return _LEFT_OVER * pitch * columns_left, ()
 
         cost, places = cheapest(number + 1, column)
-        ways = [(cost + _UNUSED * pitch, ((column, column), *places))]
+        no_column = (column, column)
+        ways = [(cost + _UNUSED * pitch, (no_column, *places))]
         if column < width:
             cost, places = cheapest(number, column + 1)
             ways.append((cost + _LEFT_OVER * pitch, places))
         for end in range(column + 1, width + 1):
-            gap = distance(number, (column, end))
+            place = (column, end)
+            gap = distance(number, place)
             if gap <= _FARTHEST * pitch:
                 cost, places = cheapest(number + 1, end)
-                ways.append((cost + gap, ((column, end), *places)))
+                ways.append((cost + gap, (place, *places)))
         return min(ways)
 
     _, places = cheapest(0, 0)

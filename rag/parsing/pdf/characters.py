@@ -8,7 +8,7 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from statistics import median_low
 from typing import Any
@@ -23,6 +23,12 @@ from rag.parsing.pdf.outline import Outline, read_outline
 _LOCK = threading.Lock()
 """PDFium is not thread-safe."""
 _BOLD = 600
+"""Minimum weight of a bold font."""
+_BOLD_NAMES = (b"bold", b"black", b"heavy")
+"""One of these is in the name of a bold font."""
+_LINE_ENDS = (10, 13)
+_SPACE = 32
+"""Codes of characters."""
 _WIDE = 2.0
 """Minimum gap between columns or cells, in font heights."""
 _NO_TITLE = re.compile(
@@ -33,7 +39,15 @@ _METADATA = {
     "Subject": "description",
     "CreationDate": "date",
 }
-_INVISIBLE = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0xFFFF])
+_INVISIBLE = dict.fromkeys(
+    [
+        *(0, 1),
+        *range(3, 9),
+        *range(14, 32),
+        *(0xAD, 0xFFFE, 0xFFFF),
+    ]
+)
+"""Codes of characters that are left out; code 2 is read first."""
 _LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
 """The dots between a title and its page in a table of contents."""
 _MAX_SHAPES = 20_000
@@ -55,28 +69,47 @@ def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], Outline]:
     """The pages, metadata and outline of a PDF. Raises ParseError if it is encrypted or no PDF."""
     with _LOCK, closing(_open(content)) as document:
         pages = [_page(document, number) for number in range(len(document))]
-        return pages, _metadata(document), read_outline(document)
+        metadata = _metadata(document)
+        outline = read_outline(document)
+        return pages, metadata, outline
 
 
 def _open(content: bytes) -> pypdfium2.PdfDocument:
+    """The document. Raises ParseError with the reason why it cannot be read."""
     try:
         return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
-        is_encrypted = "password" in str(error).lower()
-        reason = "is encrypted" if is_encrypted else "is not a readable PDF, or is truncated"
+        reason = "is not a readable PDF, or is truncated"
+        if "password" in str(error).lower():
+            reason = "is encrypted"
         raise ParseError(reason) from error
 
 
 def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
+    """The fields that a document has, by our names, and its language."""
     fields = document.get_metadata_dict(skip_empty=True)
-    metadata = {_METADATA[key]: value for key, value in fields.items() if key in _METADATA}
+    metadata: dict[str, str] = {}
+    for key, value in fields.items():
+        if key in _METADATA:
+            metadata[_METADATA[key]] = value
     if _NO_TITLE.fullmatch(metadata.get("title", "")):
         metadata.pop("title", None)
-    buffer = (ctypes.c_ushort * 64)()
-    length = raw.FPDFCatalog_GetLanguage(document, buffer, ctypes.sizeof(buffer))
-    if 2 < length <= ctypes.sizeof(buffer):
-        metadata["language"] = bytes(buffer)[: length - 2].decode("utf-16-le", "ignore")
+
+    language = _language(document)
+    if language is not None:
+        metadata["language"] = language
     return metadata
+
+
+def _language(document: pypdfium2.PdfDocument) -> str | None:
+    """The language that a document names; None if it names none, or too long a one."""
+    buffer = (ctypes.c_ushort * 64)()
+    size = ctypes.sizeof(buffer)
+    length = raw.FPDFCatalog_GetLanguage(document, buffer, size)
+    if not 2 < length <= size:
+        return None
+    without_end = bytes(buffer)[: length - 2]
+    return without_end.decode("utf-16-le", "ignore")
 
 
 def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
@@ -93,53 +126,85 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
             return scanned
         shapes = list(_shapes(page))
 
-    lengths = Counter[int]()
-    for turn, line in lines:
-        lengths[turn] += len(line.text)
-    main_turn = lengths.most_common(1)[0][0] if lengths else 0
+    main_turn = _main_turn(lines)
     left, bottom, right, top = sheet
-    height = right - left if main_turn % 2 else top - bottom
+    lies_on_side = main_turn % 2 == 1
+    height = right - left if lies_on_side else top - bottom
 
     rules = Rules()
     for box, is_outlined, colour in shapes:
         rules.add(_upright(box, sheet, main_turn), is_outlined, colour)
-    upright = [line for turn, line in lines if turn == main_turn]
-    turned = [line for turn, line in lines if turn != main_turn]
-    return PdfPage(upright, height, turned, rules.merged())
+    return PdfPage(
+        lines=[line for turn, line in lines if turn == main_turn],
+        height=height,
+        aside=[line for turn, line in lines if turn != main_turn],
+        rules=rules.merged(),
+    )
+
+
+def _main_turn(lines: Sequence[tuple[int, Line]]) -> int:
+    """The rotation, in quarter turns, that most characters have."""
+    characters = Counter[int]()
+    for turn, line in lines:
+        characters[turn] += len(line.text)
+    if not characters:
+        return 0
+    ((turn, _),) = characters.most_common(1)
+    return turn
 
 
 def _scanned(page: pypdfium2.PdfPage, number: int, count: int) -> PdfPage | None:
     """Text of a scan, page `number` from 0; None without an image or the extra `ocr`."""
-    objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES))
-    kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, n)) for n in objects}
-    if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:
+    if not _may_have_image(page):
         return None
     try:
         from rag.parsing import ocr
     except ModuleNotFoundError:
         return None
-    scale = min(_OCR_SCALE, _OCR_SIDE / max(page.get_size()))
+
+    longer_side = max(page.get_size())
+    scale = min(_OCR_SCALE, _OCR_SIDE / longer_side)
     with closing(page.render(scale=scale)) as bitmap:
         picture = bitmap.to_pil()
     return ocr.recognised_page(picture, number + 1, count)
 
 
+def _may_have_image(page: pypdfium2.PdfPage) -> bool:
+    """Whether a page has an image, or a form, which may contain one."""
+    for number in range(_count_of_objects(page)):
+        kind = raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, number))
+        if kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM):
+            return True
+    return False
+
+
+def _count_of_objects(page: pypdfium2.PdfPage) -> int:
+    """The number of a page's objects that are looked at."""
+    count: int = raw.FPDFPage_CountObjects(page.raw)
+    return min(count, _MAX_SHAPES)
+
+
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool, Colour | None]]:
     """Each shape's bounds, whether it is an outlined box, and its colour if it is filled."""
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    fill = ctypes.c_int()
+    stroke = ctypes.c_int()
     rgba = [ctypes.c_uint() for _ in range(4)]
-    for number in range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES)):
+    for number in range(_count_of_objects(page)):
         shape = raw.FPDFPage_GetObject(page.raw, number)
         if raw.FPDFPageObj_GetType(shape) != raw.FPDF_PAGEOBJ_PATH:
             continue
-        if raw.FPDFPageObj_GetBounds(shape, left, bottom, right, top):
-            raw.FPDFPath_GetDrawMode(shape, fill, stroke)
-            is_box = 4 <= raw.FPDFPath_CountSegments(shape) <= 6
-            is_filled = fill.value and raw.FPDFPageObj_GetFillColor(shape, *rgba)
-            colour = (rgba[0].value, rgba[1].value, rgba[2].value) if is_filled else None
-            box = raw.FS_RECTF(left.value, top.value, right.value, bottom.value)
-            yield box, bool(stroke.value) and is_box, colour
+        if not raw.FPDFPageObj_GetBounds(shape, left, bottom, right, top):
+            continue
+
+        raw.FPDFPath_GetDrawMode(shape, fill, stroke)
+        is_box = 4 <= raw.FPDFPath_CountSegments(shape) <= 6
+        colour = None
+        if fill.value and raw.FPDFPageObj_GetFillColor(shape, *rgba):
+            red, green, blue, _ = rgba
+            colour = (red.value, green.value, blue.value)
+        box = raw.FS_RECTF(left.value, top.value, right.value, bottom.value)
+        yield box, bool(stroke.value) and is_box, colour
 
 
 def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]]:
@@ -147,34 +212,48 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]
 
     PDFium adds the spaces and line ends that the file lacks.
     """
-    bounds, run, page = raw.FS_RECTF(), _Run(text), text.raw
+    page = text.raw
+    run = _Run(text)
+    bounds = raw.FS_RECTF()
     for index in range(text.count_chars()):
         code = raw.FPDFText_GetUnicode(page, index)
-        if code in (10, 13):
+        if code in _LINE_ENDS:
             yield from run.end()
-        elif code == 32 or not raw.FPDFText_GetLooseCharBox(page, index, bounds):
+            continue
+        if code == _SPACE or not raw.FPDFText_GetLooseCharBox(page, index, bounds):
             run.characters.append(chr(code))
-        else:
-            if bounds.top - bounds.bottom > _TALL:
-                _lower(page, index, bounds)
+            continue
+
+        if bounds.top - bounds.bottom > _TALL:
+            _lower(page, index, bounds)
+        box = _upright(bounds, sheet, run.turn)
+        if run.is_apart(box):
+            yield from run.end()
+        if not run.boxes:
+            run.turn = _turn(page, index)
             box = _upright(bounds, sheet, run.turn)
-            if run.is_apart(box):
-                yield from run.end()
-            if not run.boxes:
-                run.turn = round(raw.FPDFText_GetCharAngle(page, index) / (math.pi / 2)) % 4
-                box = _upright(bounds, sheet, run.turn)
-            run.put(chr(code), index, box)
+        run.put(chr(code), index, box)
     yield from run.end()
+
+
+def _turn(page: raw.FPDF_TEXTPAGE, index: int) -> int:
+    """How far a character is turned, in quarter turns."""
+    angle: float = raw.FPDFText_GetCharAngle(page, index)
+    return round(angle / (math.pi / 2)) % 4
 
 
 def _lower(page: raw.FPDF_TEXTPAGE, index: int, box: raw.FS_RECTF) -> None:
     """Limit a character's box to its font size; Cambria Math states several lines."""
-    matrix, x, y = raw.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
+    matrix = raw.FS_MATRIX()
     raw.FPDFText_GetMatrix(page, index, matrix)
     size = raw.FPDFText_GetFontSize(page, index) * abs(matrix.d)
-    if 0 < _MAX_HEIGHT * size < box.top - box.bottom:
+    is_too_high = 0 < _MAX_HEIGHT * size < box.top - box.bottom
+    if is_too_high:
+        x = ctypes.c_double()
+        y = ctypes.c_double()
         raw.FPDFText_GetCharOrigin(page, index, x, y)
-        box.top, box.bottom = y.value + 0.95 * size, y.value - 0.25 * size
+        box.top = y.value + 0.95 * size
+        box.bottom = y.value - 0.25 * size
 
 
 def _upright(box: Any, sheet: Box, turn: int) -> Box:
@@ -183,12 +262,26 @@ def _upright(box: Any, sheet: Box, turn: int) -> Box:
     """
     west, south, east, north = sheet
     if turn == 0:
-        return box.left - west, north - box.top, box.right - west, north - box.bottom
-    if turn == 3:  # read upwards
-        return box.bottom - south, box.left - west, box.top - south, box.right - west
-    if turn == 1:
-        return north - box.top, east - box.right, north - box.bottom, east - box.left
-    return east - box.right, box.bottom - south, east - box.left, box.top - south
+        left = box.left - west
+        top = north - box.top
+        right = box.right - west
+        bottom = north - box.bottom
+    elif turn == 3:  # read upwards
+        left = box.bottom - south
+        top = box.left - west
+        right = box.top - south
+        bottom = box.right - west
+    elif turn == 1:
+        left = north - box.top
+        top = east - box.right
+        right = north - box.bottom
+        bottom = east - box.left
+    else:
+        left = east - box.right
+        top = box.bottom - south
+        right = east - box.left
+        bottom = box.top - south
+    return left, top, right, bottom
 
 
 class _Run:
@@ -200,9 +293,12 @@ class _Run:
         self._clear()
 
     def _clear(self) -> None:
+        """Begin another line, which is turned like the last one until its first box."""
         self.characters: list[str] = []
         self.boxes: list[Box] = []
+        """of the characters that have one; spaces have none"""
         self._indexes: list[int] = []
+        """of these characters, on the page"""
         self._starts: list[int] = []
         """index of each word's first box"""
         self._gap = 0.0
@@ -212,19 +308,27 @@ class _Run:
         """Whether a character at `box` is on another line or beyond a wide gap."""
         if not self.boxes:
             return False
-        _, top, right, bottom = self.boxes[-1]
-        height = bottom - top
-        is_below = abs(box[1] + box[3] - top - bottom) > 1.3 * height
-        return is_below or box[0] - right > _WIDE * height or box[2] < self.boxes[0][0] - height
+
+        _, last_top, last_right, last_bottom = self.boxes[-1]
+        left, top, right, bottom = box
+        height = last_bottom - last_top
+        twice_the_distance = abs(top + bottom - last_top - last_bottom)
+        if twice_the_distance > 1.3 * height or left - last_right > _WIDE * height:
+            return True
+        start_of_line = self.boxes[0][0]
+        return right < start_of_line - height
 
     def put(self, character: str, index: int, box: Box) -> None:
         """Add a character, after a space if a gap is before it that is not of spaced letters."""
         left, top, _, bottom = box
         height = bottom - top
-        gap = left - self.boxes[-1][2] if self.boxes else height
-        is_gap = gap > _WORD_GAP * height > 0 and self._gap < _LETTER_GAP * height
-        if is_gap and self.boxes and self.characters[-1].isalnum() and character.isalnum():
-            self.characters.append(" ")
+        if self.boxes:
+            gap = left - self.boxes[-1][2]
+            is_gap = gap > _WORD_GAP * height > 0 and self._gap < _LETTER_GAP * height
+            if is_gap and self.characters[-1].isalnum() and character.isalnum():
+                self.characters.append(" ")
+        else:
+            gap = height
 
         if not self.boxes or self.characters[-1].isspace():
             self._starts.append(len(self.boxes))
@@ -235,44 +339,63 @@ class _Run:
         self.boxes.append(box)
 
     def end(self) -> Iterator[tuple[int, Line]]:
-        text = "".join(self.characters).translate(_INVISIBLE).strip()
-        text = text[:-1].replace("\x02", "") + text[-1:].replace("\x02", "-")
-        if not text.isascii():
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        """The line of the characters so far, if it has text; the next one begins another."""
+        text = _visible("".join(self.characters))
         if self.boxes and text.strip():
             yield self.turn, self._line(" ".join(text.split()))
         self._clear()
 
     def _line(self, text: str) -> Line:
+        """The line with this text, at the place of the boxes."""
         lefts, tops, rights, bottoms = zip(*self.boxes, strict=True)
-        top, bottom = median_low(tops), median_low(bottoms)
-        bold = _is_bold(self._page, self._indexes[0]) and _is_bold(self._page, self._indexes[-1])
-
-        words: list[Word] = []
-        texts = text.split()
-        ends = [*self._starts[1:], len(self.boxes)]
-        if len(texts) == len(ends):  # else the boxes do not match the text
-            for word, start, end in zip(texts, self._starts, ends, strict=True):
-                if word.strip(".…"):
-                    left, right = self.boxes[start][0], self.boxes[end - 1][2]
-                    words.append(Word(word, left, top, right, bottom, bold))
-
+        top = median_low(tops)
+        bottom = median_low(bottoms)
+        heights = [low - high for high, low in zip(tops, bottoms, strict=True)]
+        first_index = self._indexes[0]
+        last_index = self._indexes[-1]
+        bold = _is_bold(self._page, first_index) and _is_bold(self._page, last_index)
         return Line(
             left=min(lefts),
             top=top,
             right=max(rights),
             bottom=bottom,
             text=_LEADERS.sub(CELL_BREAK, text),
-            size=median_low([low - high for high, low in zip(tops, bottoms, strict=True)]),
+            size=median_low(heights),
             bold=bold,
-            words=tuple(words),
+            words=tuple(self._words(text, top, bottom, bold)),
         )
+
+    def _words(self, text: str, top: float, bottom: float, bold: bool) -> Iterator[Word]:
+        """The words of the line, but no leaders; none if the boxes do not match the text."""
+        texts = text.split()
+        ends = [*self._starts[1:], len(self.boxes)]
+        if len(texts) != len(ends):
+            return
+        for word, start, end in zip(texts, self._starts, ends, strict=True):
+            if not word.strip(".…"):
+                continue
+            left = self.boxes[start][0]
+            right = self.boxes[end - 1][2]
+            yield Word(word, left, top, right, bottom, bold)
+
+
+def _visible(text: str) -> str:
+    """The characters of a line that are seen. PDFium writes U+0002 for a hyphen that breaks a word,
+    which is one only at the line's end.
+    """
+    text = text.translate(_INVISIBLE).strip()
+    last = text[-1:].replace("\x02", "-")
+    text = text[:-1].replace("\x02", "") + last
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _is_bold(page: pypdfium2.PdfTextPage, index: int) -> bool:
     """Whether the character is bold, by the font's weight or else its name."""
     if raw.FPDFText_GetFontWeight(page, index) >= _BOLD:
         return True
-    name = ctypes.create_string_buffer(128)
-    raw.FPDFText_GetFontInfo(page, index, name, len(name), None)
-    return any(word in name.value.lower() for word in (b"bold", b"black", b"heavy"))
+    buffer = ctypes.create_string_buffer(128)
+    raw.FPDFText_GetFontInfo(page, index, buffer, len(buffer), None)
+    name = buffer.value.lower()
+    return any(word in name for word in _BOLD_NAMES)

@@ -29,47 +29,74 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
     if not _MIN_LABELS <= label_count <= _MAX_LABELS or len(lines) > _MAX_LINES:
         return list(lines)
 
-    joined = sorted(_with_whole_labels(lines), key=lambda line: line.top)
-    entries = _entries(joined)
+    from_top = sorted(_with_whole_labels(lines), key=lambda line: line.top)
+    entries = _entries(from_top)
     if not entries:
         return list(lines)
-    values = [list(_values(entry, joined, entries)) for entry in entries]
-    in_forms = {id(line) for line in entries} | {id(line) for value in values for line in value}
-    pairs = [_joined([entry, *value], " ") for entry, value in zip(entries, values, strict=True)]
+
+    pairs: list[Line] = []
+    in_forms: set[int] = set()
+    for entry in entries:
+        entry_lines = [entry, *_values(entry, from_top, entries)]
+        pairs.append(_joined(entry_lines, " "))
+        in_forms.update(map(id, entry_lines))
+
+    remaining = [line for line in from_top if id(line) not in in_forms]
+    return remaining + _rows(pairs)
+
+
+def _rows(pairs: Sequence[Line]) -> list[Line]:
+    """The rows of a form; each is one line of the pairs of label and value beside each other."""
     from_top = sorted(pairs, key=lambda pair: pair.top)
-    rows = grouped(from_top, lambda row, pair: _on_one_row(row[0], pair))
-    rows = [sorted(row, key=lambda pair: pair.left) for row in rows]
-    remaining = [line for line in joined if id(line) not in in_forms]
-    return remaining + [_joined(row, CELL_BREAK) for row in rows]
+    rows: list[Line] = []
+    for row in grouped(from_top, lambda row, pair: _on_one_row(row[0], pair)):
+        row.sort(key=lambda pair: pair.left)
+        rows.append(_joined(row, CELL_BREAK))
+    return rows
 
 
 def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
     """The lines, with labels of two lines joined."""
     bold = [line for line in lines if line.bold]
     second_lines: dict[int, Line] = {}
-    for line in filter(_is_label, bold):
-        above = next((other for other in bold if _goes_on(other, line)), None)
-        if above:
-            second_lines[id(above)] = line
+    """by the `id` of the first line"""
+    for line in bold:
+        if not _is_label(line):
+            continue
+        for other in bold:
+            if _goes_on(other, line):
+                second_lines[id(other)] = line
+                break
 
     joined = set(map(id, second_lines.values()))
     for line in lines:
-        if id(line) not in joined:
-            second = second_lines.get(id(line))
-            yield _joined([line, second], " ") if second else line
+        if id(line) in joined:
+            continue
+        second = second_lines.get(id(line))
+        if second is None:
+            yield line
+        else:
+            yield _joined([line, second], " ")
 
 
 def _goes_on(first: Line, line: Line) -> bool:
     """Whether the line is directly below the first, which is not a label itself."""
-    return (
-        not first.text.endswith(":")
-        and abs(first.size - line.size) < 0.1
-        and abs(first.left - line.left) < _SAME_EDGE
-        and -line.size < line.top - first.bottom < 0.1 * line.size
-    )
+    if first.text.endswith(":"):
+        return False
+    has_same_size = abs(first.size - line.size) < 0.1
+    if not has_same_size or not _have_one_edge(first, line):
+        return False
+    gap = line.top - first.bottom
+    return -line.size < gap < 0.1 * line.size
+
+
+def _have_one_edge(line: Line, other: Line) -> bool:
+    """Whether two lines begin at one place."""
+    return abs(line.left - other.left) < _SAME_EDGE
 
 
 def _is_label(line: Line) -> bool:
+    """Whether a line is bold and ends with its only colon."""
     return line.bold and bool(_LABEL.match(line.text))
 
 
@@ -77,51 +104,79 @@ def _entries(lines: Sequence[Line]) -> list[Line]:
     """The labels of forms, and the lines that begin with a label."""
     labels = [line for line in lines if _is_label(line)]
     filled = [label for label in labels if _beside(label, lines)]
-    aligned = [
-        label
-        for label in labels
-        if sum(abs(label.left - below.left) < _SAME_EDGE for below in filled) >= _MIN_LABELS
-    ]
+    aligned: list[Line] = []
+    for label in labels:
+        below_each_other = sum(_have_one_edge(label, other) for other in filled)
+        if below_each_other >= _MIN_LABELS:
+            aligned.append(label)
+    return [line for line in lines if _is_entry(line, aligned)]
 
-    def is_entry(line: Line) -> bool:
-        if _is_label(line):
-            return any(line is label or _on_one_row(line, label) for label in aligned)
-        return _LABEL_AND_VALUE.match(line.text) is not None and any(
-            abs(line.left - label.left) < _SAME_EDGE
-            and abs(line.top - label.top) < _NEXT_ROW * label.size
-            for label in aligned
-        )
 
-    return list(filter(is_entry, lines))
+def _is_entry(line: Line, labels: Sequence[Line]) -> bool:
+    """Whether a line is one of the labels of a form, or on a row with one, or has a label and a
+    value below or above one.
+    """
+    if _is_label(line):
+        return any(line is label or _on_one_row(line, label) for label in labels)
+    if not _LABEL_AND_VALUE.match(line.text):
+        return False
+
+    for label in labels:
+        distance = abs(line.top - label.top)
+        if distance < _NEXT_ROW * label.size and _have_one_edge(line, label):
+            return True
+    return False
 
 
 def _on_one_row(first: Line, second: Line) -> bool:
+    """Whether two lines begin at about one height."""
     return abs(first.top - second.top) < _SAME_ROW * first.size
 
 
 def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
     """The nearest line to the right on the label's row, unless it is a label or a table."""
-    row = (line for line in lines if _on_one_row(label, line) and line.left > label.right)
-    neighbour = min(row, key=lambda line: line.left, default=None)
-    return None if neighbour is None or neighbour.bold or neighbour.grid else neighbour
+    nearest: Line | None = None
+    for line in lines:
+        if line.left <= label.right or not _on_one_row(label, line):
+            continue
+        if nearest is None or line.left < nearest.left:
+            nearest = line
+
+    if nearest is None or nearest.bold or nearest.grid:
+        return None
+    return nearest
 
 
 def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:
     """The other lines of the entry's value; `lines` are sorted by their top."""
+    value: Line | None = None
     is_label = entry.text.endswith(":")
-    value = _beside(entry, lines) if is_label else None
-    if is_label and (value is None or value in entries):
-        return
+    if is_label:
+        value = _beside(entry, lines)
+        if value is None or value in entries:
+            return
 
     left = value.left if value else entry.left + entry.size
-    tops_below = [other.top for other in entries if other.left < left and other.top > entry.top + 1]
-    below = min(tops_below, default=inf)
-    right = min((other.left for other in entries if other.left > left), default=inf)
+    right = inf
+    """where the next column of the form begins"""
+    below = inf
+    """the top of the next entry"""
+    for other in entries:
+        if other.left > left:
+            right = min(right, other.left)
+        elif other.left < left and other.top > entry.top + 1:
+            below = min(below, other.top)
+
     bottom = entry.top if value else entry.bottom
     for line in lines:
-        is_inside = left - _SAME_EDGE < line.left < right and not (line.bold or line.grid)
-        is_next = -_SAME_ROW < (line.top - bottom) / entry.size < _SAME_ROW
-        if is_inside and is_next and line.top < below - 1 and line not in entries:
+        if line.bold or line.grid or line.top >= below - 1:
+            continue
+        is_in_column = left - _SAME_EDGE < line.left < right
+        if not is_in_column:
+            continue
+        distance = (line.top - bottom) / entry.size
+        is_next = -_SAME_ROW < distance < _SAME_ROW
+        if is_next and line not in entries:
             yield line
             bottom = line.bottom
 

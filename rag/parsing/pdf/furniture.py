@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 from rag.parsing.pdf.marks import Line, PdfPage, height_of, rows_of
 
@@ -40,6 +40,8 @@ _LEADER = re.compile(r"\.{5,}|\u2026{2,}|(?: \.){4,}|\t")
 _IDENTIFIER = re.compile(r"(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z0-9][\w-]{4,29}(?![\w.-]*\w)")
 _MIN_ENTRIES = 4
 """Minimum number of entries on a page of contents."""
+_LONGEST_ENTRY = 500
+"""Characters of a row that are looked at."""
 _ENTRY_ROWS = 3
 """Maximum number of rows per entry."""
 
@@ -61,20 +63,33 @@ def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], RunningN
     """The pages without running heads and contents, the document's names in its running heads, and
     the number of characters left out.
     """
-    without_heads = _without_running_heads([_without_hidden(page) for page in pages])
+    legible = [_without_hidden(page) for page in pages]
+    without_heads = _without_running_heads(legible)
     content = _without_contents(without_heads)
+    names = _running_names(pages, without_heads)
     left_out = _characters(pages) - _characters(content)
-    return content, _running_names(pages, without_heads), left_out
+    return content, names, left_out
 
 
 def _characters(pages: Sequence[PdfPage]) -> int:
+    """The number of characters on the pages."""
     return sum(len(line.text) for page in pages for line in page.lines)
 
 
 def _without_hidden(page: PdfPage) -> PdfPage:
     """The page without illegibly small text, such as the keys of an export."""
-    legible = _LEGIBLE * page.height
-    return replace(page, lines=[line for line in page.lines if line.bottom - line.top > legible])
+    smallest = _LEGIBLE * page.height
+    legible = [line for line in page.lines if line.bottom - line.top > smallest]
+    return replace(page, lines=legible)
+
+
+def _without(page: PdfPage, removed: set[int]) -> PdfPage:
+    """The page without the lines with these ids."""
+    kept = [line for line in page.lines if id(line) not in removed]
+    return replace(page, lines=kept)
+
+
+# Running heads
 
 
 def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -> RunningNames:
@@ -85,22 +100,30 @@ def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -
     for page, content in zip(pages, without_heads, strict=True):
         content_lines = set(map(id, content.lines))
         heads = [line for line in page.lines if id(line) not in content_lines]
-        pages_with_heads += bool(heads)
+        if not heads:
+            continue
+        pages_with_heads += 1
 
-        names = _IDENTIFIER.findall(" ".join(line.text for line in heads))
-        identifiers.update(list(dict.fromkeys(names)))
+        text = " ".join(line.text for line in heads)
+        identifiers.update(_once_each(_IDENTIFIER.findall(text)))
         for line in heads:
             words = words_by_place.setdefault(_place(line), Counter())
-            words.update(list(dict.fromkeys(line.text.split())))
+            words.update(_once_each(line.text.split()))
 
-    least = _USUAL * pages_with_heads
-    usual = [name for name, count in identifiers.most_common(2) if count > least]
-    texts = []
+    least_count = _USUAL * pages_with_heads
+    usual_names = [name for name, count in identifiers.most_common(2) if count > least_count]
+    head = ""
     for words in words_by_place.values():
-        text = " ".join(word for word, count in words.items() if count > least).strip(" |")
-        if len(text) < _LONGEST_NAME:
-            texts.append(text)
-    return RunningNames(sorted(usual), head=max(texts, key=len, default=""))
+        usual_words = [word for word, count in words.items() if count > least_count]
+        text = " ".join(usual_words).strip(" |")
+        if len(head) < len(text) < _LONGEST_NAME:
+            head = text
+    return RunningNames(sorted(usual_names), head)
+
+
+def _once_each(words: Iterable[str]) -> list[str]:
+    """The different words, in order."""
+    return list(dict.fromkeys(words))
 
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
@@ -109,37 +132,52 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
     keys_by_page: list[dict[int, set[_Key]]] = []
     counts = Counter[_Key]()
     for number, page in enumerate(pages):
-        rows = rows_of(page.lines)
-        edge_lines = {id(line) for row in (*rows[:1], *rows[-1:]) for line in row}
-        keys = {
-            id(line): set(_keys(line, number, len(pages), id(line) in edge_lines))
-            for line in _margins(page, are_edges=is_pair)
-        }
+        edge_lines = _edge_lines(page)
+        keys: dict[int, set[_Key]] = {}
+        for line in _margins(page, are_edges=is_pair):
+            is_outer = id(line) in edge_lines
+            keys[id(line)] = set(_keys(line, number, len(pages), is_outer))
         counts.update(set().union(*keys.values()))
         keys_by_page.append(keys)
-    running = {key for key, count in counts.items() if count >= (2 if is_pair else 3)}
-    return [
-        _without(page, {line for line in keys if keys[line] & running})
-        for page, keys in zip(pages, keys_by_page, strict=True)
-    ]
+
+    least_count = 2 if is_pair else 3
+    running = {key for key, count in counts.items() if count >= least_count}
+    content: list[PdfPage] = []
+    for page, keys in zip(pages, keys_by_page, strict=True):
+        heads = {line for line in keys if not running.isdisjoint(keys[line])}
+        content.append(_without(page, heads))
+    return content
 
 
-def _without(page: PdfPage, removed: set[int]) -> PdfPage:
-    """The page without the lines with these ids."""
-    return replace(page, lines=[line for line in page.lines if id(line) not in removed])
+def _edge_lines(page: PdfPage) -> set[int]:
+    """The ids of the lines in the first and the last row."""
+    rows = rows_of(page.lines)
+    if not rows:
+        return set()
+    return {id(line) for line in (*rows[0], *rows[-1])}
 
 
 def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
     """The lines in the margins, except for amounts of money, which are content. With `are_edges`
     only those within three font heights of the first or last line of the page.
     """
-    top, bottom = _MARGIN * page.height, (1 - _MARGIN) * page.height
-    lines = [line for line in page.lines if line.bottom < top or line.top > bottom]
-    lines = [line for line in lines if not _MONEY.search(line.text)]
-    if are_edges and lines:
-        top, bottom = height_of(page.lines)
-        lines = [row for row in lines if min(row.top - top, bottom - row.bottom) < 3 * row.size]
-    return lines
+    end_of_top = _MARGIN * page.height
+    start_of_bottom = (1 - _MARGIN) * page.height
+    lines: list[Line] = []
+    for line in page.lines:
+        is_in_margin = line.bottom < end_of_top or line.top > start_of_bottom
+        if is_in_margin and not _MONEY.search(line.text):
+            lines.append(line)
+    if not are_edges or not lines:
+        return lines
+
+    first, last = height_of(page.lines)
+    at_edges: list[Line] = []
+    for line in lines:
+        distance = min(line.top - first, last - line.bottom)
+        if distance < 3 * line.size:
+            at_edges.append(line)
+    return at_edges
 
 
 def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]:
@@ -154,10 +192,12 @@ def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]
     yield text, place
     if len(text) > _LONGEST_HEAD:
         return
+
     for match in _NUMBER.finditer(text):
         if not match["page"]:
             continue
-        before, after = text[: match.start()], text[match.end() :]
+        before = text[: match.start()]
+        after = text[match.end() :]
         value = _value(match["page"])
         is_alone = not any(map(str.isalnum, before + after))
         if value <= pages or (is_outer and is_alone):
@@ -173,49 +213,109 @@ def _value(number: str) -> int:
     """The value of an Arabic or a Roman numeral."""
     if number.isdecimal():
         return int(number)
-    values = [_ROMAN[letter] for letter in number]
-    pairs = zip(values, [*values[1:], 0], strict=True)
-    return sum(-value if value < following else value for value, following in pairs)
+
+    total = 0
+    following = 0
+    for letter in reversed(number):
+        value = _ROMAN[letter]
+        if value < following:  # as the "i" of "iv"
+            total -= value
+        else:
+            total += value
+        following = value
+    return total
+
+
+# Tables of contents
 
 
 def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
     """Remove contents: many rows that end in a page number, with leaders or below a heading."""
     content: list[PdfPage] = []
     continues = False
+    """whether the page before ends in contents"""
 
     for number, page in enumerate(pages):
-        page_rows = rows_of(page.lines)
-        texts = [" ".join(line.text for line in row)[:500].strip() for row in page_rows]
-
-        pairs = ((row, _page_number(text, len(pages))) for row, text in enumerate(texts))
-        numbers = {row: value for row, value in pairs if value is not None}
-
-        dotted = [row for row in numbers if _LEADER.search(texts[row])]
-
-        matches = (row for row, text in enumerate(texts) if _CONTENTS.fullmatch(text.strip(" :")))
-        heading = next(matches, None)
-        first = heading or 0
-
-        below = [row for row in numbers if row > first]
-        is_list = len(dotted) >= _MIN_ENTRIES and len(dotted) > 0.3 * len(texts)
-
-        if not is_list and (heading is not None or continues):
-            falls = sum(numbers[low] < numbers[high] for high, low in pairwise(below))
-            is_list = len(below) >= _MIN_ENTRIES and falls <= len(below) // 8
-            is_list = is_list and len(below) > 0.5 * (len(texts) - first)
+        rows = rows_of(page.lines)
+        entries = _Entries([_text(row) for row in rows], len(pages))
+        is_list = entries.have_leaders
+        if not is_list and (entries.heading is not None or continues):
+            is_list = entries.are_in_order
 
         if is_list:
-            removed = _stretch(dotted if len(dotted) >= _MIN_ENTRIES else below)
-            removed |= {first} if heading is not None else set()
+            removed = entries.rows()
             continues = number < len(pages) // 2 + 1
-        else:  # a page may begin with the end of a list
-            is_dotted = set(dotted).__contains__
-            removed = set(takewhile(is_dotted, range(len(texts)))) if continues else set()
+        else:
+            removed = entries.rows_at_top() if continues else set()
             continues = False
 
-        content.append(_without(page, {id(line) for row in removed for line in page_rows[row]}))
-
+        lines = {id(line) for row in removed for line in rows[row]}
+        content.append(_without(page, lines))
     return content
+
+
+def _text(row: Sequence[Line]) -> str:
+    """The beginning of the text of a row."""
+    text = " ".join(line.text for line in row)
+    return text[:_LONGEST_ENTRY].strip()
+
+
+class _Entries:
+    """The rows of a page that may be entries of contents: those that end in a page number."""
+
+    def __init__(self, texts: Sequence[str], pages: int) -> None:
+        self._count_of_rows = len(texts)
+        self.heading: int | None = None
+        """the row that says "Contents" or the like"""
+        self._numbers: dict[int, int] = {}
+        """the page number at the end of each row that has one"""
+        self._dotted: list[int] = []
+        """those of these rows that have leaders"""
+        for row, text in enumerate(texts):
+            if self.heading is None and _CONTENTS.fullmatch(text.strip(" :")):
+                self.heading = row
+            number = _page_number(text, pages)
+            if number is None:
+                continue
+            self._numbers[row] = number
+            if _LEADER.search(text):
+                self._dotted.append(row)
+
+        self._first = self.heading or 0
+        self._below = [row for row in self._numbers if row > self._first]
+
+    @property
+    def have_leaders(self) -> bool:
+        """Whether a good part of the rows have leaders."""
+        count = len(self._dotted)
+        return count >= _MIN_ENTRIES and count > 0.3 * self._count_of_rows
+
+    @property
+    def are_in_order(self) -> bool:
+        """Whether most rows below the heading are entries, whose numbers rarely fall."""
+        count = len(self._below)
+        if count < _MIN_ENTRIES or count <= 0.5 * (self._count_of_rows - self._first):
+            return False
+        numbers = [self._numbers[row] for row in self._below]
+        falls = sum(following < number for number, following in pairwise(numbers))
+        return falls <= count // 8
+
+    def rows(self) -> set[int]:
+        """The rows of the contents, with their heading."""
+        has_leaders = len(self._dotted) >= _MIN_ENTRIES
+        rows = _stretch(self._dotted if has_leaders else self._below)
+        if self.heading is not None:
+            rows.add(self.heading)
+        return rows
+
+    def rows_at_top(self) -> set[int]:
+        """The first rows that have leaders: a page may begin with the end of contents."""
+        rows: set[int] = set()
+        for row in self._dotted:
+            if row > len(rows):
+                break
+            rows.add(row)
+        return rows
 
 
 def _stretch(entries: Iterable[int]) -> set[int]:
@@ -234,5 +334,14 @@ def _page_number(text: str, pages: int) -> int | None:
     entry = _ENTRY.fullmatch(text)
     if not entry:
         return None
-    number = int(entry.group(1)) if entry.group(1).isdigit() else 0
-    return number if number <= (2 * pages + 20 if _LEADER.search(text) else pages) else None
+    numeral = entry.group(1)
+    if not numeral.isdigit():
+        return 0
+
+    number = int(numeral)
+    if number <= pages:
+        return number
+    may_be_beyond = number <= 2 * pages + 20
+    if may_be_beyond and _LEADER.search(text):
+        return number
+    return None

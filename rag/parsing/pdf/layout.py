@@ -25,6 +25,7 @@ from rag.parsing.pdf.marks import (
     RuledGrid,
     Rules,
     Span,
+    Word,
     grouped,
     height_of,
     rows_of,
@@ -86,15 +87,19 @@ def structured(
     left_out = 0
     if not keep_furniture:
         content, names, characters = without_furniture(pages)
-        if any(page.lines for page in content):
-            pages, left_out = content, characters
+        has_content = any(page.lines for page in content)
+        if has_content:
+            pages = content
+            left_out = characters
 
     laid_out = _laid_out(pages)
     paragraphs = list(chain.from_iterable(laid_out))
-    lines = (line for paragraph in paragraphs for line in paragraph.lines)
-    words = Counter(word for line in lines for word in _HYPHENED_WORD.findall(line)[:-1])
+    words = _counts_of_words(paragraphs)
     levels = _Levels(paragraphs)
-    parts = [[_part(paragraph, levels, words) for paragraph in page] for page in laid_out]
+
+    parts: list[list[Part]] = []
+    for page in laid_out:
+        parts.append([_part(paragraph, levels, words) for paragraph in page])
 
     title = _title(chain.from_iterable(parts))
     if title:
@@ -103,9 +108,23 @@ def structured(
 
     with_outline = apply_outline(parts, titles) if titles else None
     parsed = of_pages(
-        with_outline or parts, metadata, lambda text, more: _continued(text, more, words)
+        pages=with_outline or parts,
+        metadata=metadata,
+        glue=lambda text, more: _continued(text, more, words),
     )
     return replace(parsed, left_out=left_out)
+
+
+def _counts_of_words(paragraphs: Iterable[Paragraph]) -> Counter[str]:
+    """How often each word occurs, with hyphens as it is written. The last word of a line does not
+    count, because it may be broken.
+    """
+    words = Counter[str]()
+    for paragraph in paragraphs:
+        for line in paragraph.lines:
+            whole_words = _HYPHENED_WORD.findall(line)[:-1]
+            words.update(whole_words)
+    return words
 
 
 # The document's title
@@ -115,14 +134,18 @@ def _title(parts: Iterable[Part]) -> str:
     """The first heading, if the document begins with it."""
     before = 0
     for part in parts:
-        if part.level or before >= _TITLE_WITHIN:
-            return part.text if part.level and before < _TITLE_WITHIN else ""
+        if before >= _TITLE_WITHIN:
+            return ""
+        if part.level:
+            return part.text
         before += len(part.text)
     return ""
 
 
 def _complete_title(
-    metadata: dict[str, str], running: RunningNames, pages: Sequence[Sequence[Part]]
+    metadata: dict[str, str],
+    running: RunningNames,
+    pages: Sequence[Sequence[Part]],
 ) -> None:
     """Add identifiers from running heads to the title, and the company. If the title looks like a
     file name, add a running head instead of the identifiers.
@@ -130,25 +153,37 @@ def _complete_title(
     title = metadata.get("title", "")
     is_file_name = not any(map(str.isspace, title))
     has_head = any(map(str.isalpha, running.head))
-    names = [running.head] if is_file_name and has_head else list(running.identifiers)
+    names = list(running.identifiers)
+    if is_file_name and has_head:
+        names = [running.head]
 
     company = _company(pages)
     company_word = company.partition(" ")[0].lower()
-    if company_word not in " ".join([title, *names]).lower():
+    known_names = " ".join([title, *names]).lower()
+    if company_word not in known_names:
         names.append(company)
 
-    missing = [name for name in names if name not in title]
-    if title and missing:
-        metadata["title"] = f"{title} ({', '.join(missing)})"
+    missing_names = [name for name in names if name not in title]
+    if title and missing_names:
+        metadata["title"] = f"{title} ({', '.join(missing_names)})"
 
 
 def _company(pages: Sequence[Sequence[Part]]) -> str:
     """The company named on the first page that the document mentions most often."""
-    cover = "\n".join(part.text for page in pages[:1] for part in page)[:_COVER]
+    first_page = pages[0] if pages else ()
+    cover = "\n".join(part.text for part in first_page)[:_COVER]
     names = dict.fromkeys(match.group() for match in _COMPANY.finditer(cover))
-    text = "\n".join(part.text for page in pages for part in page).lower() if names else ""
-    company = max(names, key=lambda name: text.count(name.lower()), default="")
-    return company if text.count(company.lower()) >= _MIN_MENTIONS else ""
+    if not names:
+        return ""
+
+    mentions = dict.fromkeys(names, 0)
+    text = "\n".join(part.text for page in pages for part in page).lower()
+    for name in names:
+        mentions[name] = text.count(name.lower())
+    company = max(names, key=mentions.__getitem__)
+    if mentions[company] < _MIN_MENTIONS:
+        return ""
+    return company
 
 
 # Headings and running text
@@ -158,37 +193,65 @@ class _Levels:
     """The levels of headings in a document by their type, from 1 for the largest."""
 
     def __init__(self, paragraphs: Sequence[Paragraph]) -> None:
-        lengths = Counter[float]()
+        self._body = _size_of_body(paragraphs)
+        smallest = 1.12 * self._body
+        larger_sizes: set[float] = set()
         for paragraph in paragraphs:
-            lengths[_size(paragraph)] += sum(map(len, paragraph.lines))
-        self._body = lengths.most_common(1)[0][0] if lengths else 0.0
-        sizes = {_size(paragraph) for paragraph in paragraphs if _may_head(paragraph)}
-        larger = sorted((size for size in sizes if size > 1.12 * self._body), reverse=True)
-        self._levels = {size: min(n, _MAX_LEVELS) for n, size in enumerate(larger, 1)}
-        self._bold = min(len(larger), _MAX_LEVELS) + 1
+            size = _size(paragraph)
+            if size > smallest and _may_head(paragraph):
+                larger_sizes.add(size)
+
+        self._levels: dict[float, int] = {}
+        for number, size in enumerate(sorted(larger_sizes, reverse=True), 1):
+            self._levels[size] = min(number, _MAX_LEVELS)
+        self._bold = min(len(larger_sizes), _MAX_LEVELS) + 1
 
     def level(self, paragraph: Paragraph, text: str) -> int:
         """The level of a paragraph with this text; 0 if it is no heading."""
         if not _may_head(paragraph):
             return 0
+
         size = _size(paragraph)
+        level = self._levels.get(size)
+        if level is not None:
+            return level
+
         is_line = len(text) <= _LONGEST_BOLD_HEADING and text[-1] not in ".,;:"
-        is_bold = paragraph.bold and is_line and size >= round(self._body) * 0.95
-        return self._levels.get(size, self._bold if is_bold else 0)
+        is_small_print = size < round(self._body) * 0.95
+        if paragraph.bold and is_line and not is_small_print:
+            return self._bold
+        return 0
+
+
+def _size_of_body(paragraphs: Iterable[Paragraph]) -> float:
+    """The size of type that most characters have."""
+    characters = Counter[float]()
+    for paragraph in paragraphs:
+        characters[_size(paragraph)] += sum(map(len, paragraph.lines))
+    if not characters:
+        return 0.0
+    ((size, _),) = characters.most_common(1)
+    return size
 
 
 def _size(paragraph: Paragraph) -> float:
+    """The size of its type, in steps of half a point."""
     return round(paragraph.size * 2) / 2
 
 
 def _may_head(paragraph: Paragraph) -> bool:
+    """Whether a paragraph is short enough for a heading, and not mostly signs or figures."""
+    if paragraph.table is not None:
+        return False
     text = " ".join(paragraph.lines)
+    if len(text) > _LONGEST_HEADING:
+        return False
     letters = sum(map(str.isalpha, text))
-    is_short = paragraph.table is None and len(text) <= _LONGEST_HEADING
-    return is_short and letters > 1 and letters > len(text) / 3
+    return letters > 1 and letters > len(text) / 3
 
 
 def _part(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
+    """The paragraph as a part of the document, its lines joined."""
     if paragraph.table:
         return paragraph.table.part
     text = paragraph.lines[0]
@@ -199,15 +262,20 @@ def _part(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:
     """Join two lines; a word broken at a hyphen keeps it only if it is spelt so elsewhere."""
-    ends_with_hyphen = text[-1] in _HYPHENS and len(text) > 1 and text[-2].isalpha()
-    if not ends_with_hyphen or not line[0].islower():
+    ends_with_hyphen = len(text) > 1 and text[-1] in _HYPHENS
+    is_broken = ends_with_hyphen and text[-2].isalpha() and line[0].islower()
+    if not is_broken:
         return f"{text} {line}"
 
-    reversed_beginning = _LETTERS.match(text[-2 : -2 - _LONGEST_WORD : -1])
-    beginning = reversed_beginning[0][::-1] if reversed_beginning else ""
-    letters = _LETTERS.match(line)
-    end = letters[0] if letters else ""
-    hyphen = "-" if words[f"{beginning}-{end}"] > words[f"{beginning}{end}"] else ""
+    end_of_text = text[-_LONGEST_WORD - 1 : -1]
+    before = _LETTERS.match(end_of_text[::-1])
+    beginning = before[0][::-1] if before else ""
+    after = _LETTERS.match(line)
+    end = after[0] if after else ""
+
+    with_hyphen = words[f"{beginning}-{end}"]
+    without_hyphen = words[f"{beginning}{end}"]
+    hyphen = "-" if with_hyphen > without_hyphen else ""
     return f"{text[:-1]}{hyphen}{line}"
 
 
@@ -227,167 +295,267 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
     columns: Columns | None = None
     for page in pages:
         paragraphs: list[Paragraph] = []
-        for region in regions(with_forms(_with_grids(page.lines, page.rules))):
+        lines = with_forms(_with_grids(page.lines, page.rules))
+        for region in regions(lines):
             for paragraph in paragraphs_of(region, columns, page.rules.across):
                 columns = _columns_below(paragraph, columns)
                 paragraphs.append(paragraph)
-        turned = (line.text.replace(CELL_BREAK, " | ") for line in page.aside)
-        paragraphs += [Paragraph((text,), 1.0) for text in turned]
+
+        for line in page.aside:
+            text = line.text.replace(CELL_BREAK, " | ")
+            paragraphs.append(Paragraph((text,), 1.0))
         laid_out.append(paragraphs)
     return laid_out
 
 
 def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     """The lines, with one line in place of each ruled table."""
-    remaining = list(lines)
+    remaining_lines = list(lines)
     if not rules.across or len(lines) > _MAX_LINES:
-        return remaining
-    words = [word for line in lines for word in line.known_words]
-    for grid in (*grids(rules, words), *open_grids(rules, words)):
-        in_grid = [line for line in remaining if _is_inside(line, grid)]
-        if in_grid and not any(line.grid for line in in_grid):
-            placeholder = Line(
-                left=grid.edges[0],
-                top=grid.heights[0],
-                right=grid.edges[-1],
-                bottom=grid.heights[-1],
-                text=" ",
-                size=median(line.size for line in in_grid),
-                grid=grid,
-            )
-            remaining = [line for line in remaining if not _is_inside(line, grid)]
-            remaining.append(placeholder)
-    return remaining
+        return remaining_lines
+
+    words: list[Word] = []
+    for line in lines:
+        words += line.known_words
+
+    found_grids = [*grids(rules, words), *open_grids(rules, words)]
+    for grid in found_grids:
+        in_grid: list[Line] = []
+        outside: list[Line] = []
+        for line in remaining_lines:
+            if _is_inside(line, grid):
+                in_grid.append(line)
+            else:
+                outside.append(line)
+
+        has_other_grid = any(line.grid for line in in_grid)
+        if in_grid and not has_other_grid:
+            remaining_lines = [*outside, _placeholder(grid, in_grid)]
+    return remaining_lines
+
+
+def _placeholder(grid: RuledGrid, lines: Sequence[Line]) -> Line:
+    """One line for a ruled table, in the size of the lines inside it."""
+    return Line(
+        left=grid.edges[0],
+        top=grid.heights[0],
+        right=grid.edges[-1],
+        bottom=grid.heights[-1],
+        text=" ",
+        size=median(line.size for line in lines),
+        grid=grid,
+    )
 
 
 def _is_inside(line: Line, grid: RuledGrid) -> bool:
-    x, y = (line.left + line.right) / 2, (line.top + line.bottom) / 2
-    return grid.edges[0] <= x <= grid.edges[-1] and grid.heights[0] <= y <= grid.heights[-1]
+    """Whether the middle of a line is in a ruled table."""
+    x = (line.left + line.right) / 2
+    if not grid.edges[0] <= x <= grid.edges[-1]:
+        return False
+    y = (line.top + line.bottom) / 2
+    return grid.heights[0] <= y <= grid.heights[-1]
 
 
 def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
     """The lines of a page in reading order, as regions of one column each."""
-    if not 1 < len(lines) <= _MAX_LINES or depth > _MAX_CUTS:
-        return [list(lines)] if lines else []
+    if not lines:
+        return []
+    uncut = [list(lines)]
+    if len(lines) == 1 or len(lines) > _MAX_LINES or depth > _MAX_CUTS:
+        return uncut
 
     sides = _sides(lines)
     if sides:
-        return [region for side in sides for region in regions(side, depth + 1)]
+        left, right = sides
+        return regions(left, depth + 1) + regions(right, depth + 1)
 
+    y = _widest_gap(lines)
+    if y is None:
+        return uncut
+    lines_above = [line for line in lines if line.top < y]
+    lines_below = [line for line in lines if line.top >= y]
+    above = regions(lines_above, depth + 1)
+    below = regions(lines_below, depth + 1)
+    is_one_column = len(above) == len(below) == 1
+    if is_one_column:
+        return uncut
+    return above + below
+
+
+def _widest_gap(lines: Sequence[Line]) -> float | None:
+    """The lower end of the widest horizontal gap between lines; None without a gap."""
     gaps = _gaps((line.top, line.bottom) for line in lines)
     if not gaps:
-        return [list(lines)]
-    _, y = max(gaps, key=lambda gap: gap[1] - gap[0])
-    above = regions([line for line in lines if line.top < y], depth + 1)
-    below = regions([line for line in lines if line.top >= y], depth + 1)
-    return [list(lines)] if len(above) == len(below) == 1 else above + below
+        return None
+    _, end = max(gaps, key=_width_of_gap)
+    return end
 
 
-def _sides(lines: Sequence[Line]) -> tuple[Region, ...]:
-    """The columns of prose, which tables are not, on both sides of a vertical gap; () without."""
+def _sides(lines: Sequence[Line]) -> tuple[Region, Region] | None:
+    """The columns of prose, which tables are not, on both sides of a vertical gap, the widest of
+    them first; None without.
+    """
     narrowest = 0.9 * median(line.size for line in lines)
     gaps = _gaps((line.left, line.right) for line in lines)
-    gutters = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
-    for _, x in sorted(gutters, key=lambda gap: gap[0] - gap[1]):
+    gutters = [gap for gap in gaps if _width_of_gap(gap) >= narrowest]
+    gutters.sort(key=_width_of_gap, reverse=True)
+    for _, x in gutters:
         left = [line for line in lines if line.left < x]
         right = [line for line in lines if line.left >= x]
-        if _is_prose(left, lines) and _is_prose(right, lines) and _overlap(left, right):
+        if not _is_prose(left, lines) or not _is_prose(right, lines):
+            continue
+        if _overlap(left, right):
             return left, right
-    return ()
+    return None
 
 
 def _gaps(spans: Iterable[Span]) -> list[Span]:
-    return [(end, start) for (_, end), (start, _) in pairwise(united(spans))]
+    """The gaps between spans, which may overlap."""
+    gaps: list[Span] = []
+    for span, following in pairwise(united(spans)):
+        _, end = span
+        start, _ = following
+        gaps.append((end, start))
+    return gaps
+
+
+def _width_of_gap(gap: Span) -> float:
+    """The distance from its start to its end."""
+    start, end = gap
+    return end - start
 
 
 def _is_prose(side: Region, page: Sequence[Line]) -> bool:
     """Whether several rows fill a wide side that is neither figures nor centred bold headers."""
-    is_centred = 2 * len({round(line.left) for line in side}) > len(side)
+    left_edges = {round(line.left) for line in side}
+    is_centred = 2 * len(left_edges) > len(side)
     if is_centred and all(line.bold for line in side):
         return False
-    if _LINES_PER_FIGURE * sum(is_figure(line.text) for line in side) >= len(side):
+
+    figures = sum(is_figure(line.text) for line in side)
+    if _LINES_PER_FIGURE * figures >= len(side):
         return False
+
     side_rows = rows_of(side)
     width = _width(side)
-    filled = median(sum(line.right - line.left for line in row) for row in side_rows)
-    return len(side_rows) >= 3 and width > 0.2 * _width(page) and filled > 0.6 * width
+    is_wide = width > 0.2 * _width(page)
+    if len(side_rows) < 3 or not is_wide:
+        return False
+
+    widths_of_text: list[float] = []
+    for row in side_rows:
+        width_of_text = sum(line.right - line.left for line in row)
+        widths_of_text.append(width_of_text)
+    return median(widths_of_text) > 0.6 * width
 
 
 def _width(lines: Sequence[Line]) -> float:
-    return max(line.right for line in lines) - min(line.left for line in lines)
+    """The distance from the leftmost edge to the rightmost."""
+    left = min(line.left for line in lines)
+    right = max(line.right for line in lines)
+    return right - left
 
 
 def _overlap(left: Region, right: Region) -> bool:
     """Whether they overlap in a good part of the height of the shorter one."""
-    (top, bottom), (right_top, right_bottom) = height_of(left), height_of(right)
-    shared = min(bottom, right_bottom) - max(top, right_top)
-    return shared > 0.4 * min(bottom - top, right_bottom - right_top)
+    left_top, left_bottom = height_of(left)
+    right_top, right_bottom = height_of(right)
+    shared = min(left_bottom, right_bottom) - max(left_top, right_top)
+    shorter = min(left_bottom - left_top, right_bottom - right_top)
+    return shared > 0.4 * shorter
 
 
 # Paragraphs and tables of a region
 
 
 def paragraphs_of(
-    region: Region, before: Columns | None = None, rules: Extents = ()
+    region: Region,
+    before: Columns | None = None,
+    rules: Extents = (),
 ) -> Iterator[Paragraph]:
     """The paragraphs and tables of a column. `before` are the columns of the last table above,
     `rules` the page's horizontal rules.
     """
-    text = [line for line in region if not line.grid]
-    for placed in sorted((line for line in region if line.grid), key=lambda line: line.top):
-        middle = placed.top + placed.bottom
-        above = [line for line in text if line.top + line.bottom < middle]
-        text = [line for line in text if line.top + line.bottom >= middle]
+    text: list[Line] = []
+    placeholders: list[Line] = []
+    for line in region:
+        if line.grid:
+            placeholders.append(line)
+        else:
+            text.append(line)
+    placeholders.sort(key=lambda line: line.top)
+
+    for placeholder in placeholders:
+        middle = placeholder.top + placeholder.bottom
+        above: list[Line] = []
+        below: list[Line] = []
+        for line in text:
+            if line.top + line.bottom < middle:
+                above.append(line)
+            else:
+                below.append(line)
+        text = below
         for paragraph in _unruled(above, before, rules):
             before = _columns_below(paragraph, before)
             yield paragraph
-        if placed.grid:
-            table = ruled_table(placed.grid, [*map(row_of, rows_of(above))], before)
+        if placeholder.grid:
+            rows_above = [row_of(row) for row in rows_of(above)]
+            table = ruled_table(placeholder.grid, rows_above, before)
             before = table.columns
-            yield _of_table(table, placed.size)
+            yield _of_table(table, placeholder.size)
     yield from _unruled(text, before, rules)
 
 
 def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
     """The columns of a table below: the paragraph's, or else `before`, unless it is prose."""
-    is_prose = sum(len(line.split()) for line in paragraph.lines) > PROSE
-    columns = paragraph.table.columns if paragraph.table else None
-    return columns or (None if is_prose else before)
+    if paragraph.table and paragraph.table.columns:
+        return paragraph.table.columns
+    words = sum(len(line.split()) for line in paragraph.lines)
+    if words > PROSE:
+        return None
+    return before
 
 
 def _unruled(region: Region, before: Columns | None, rules: Extents) -> Iterator[Paragraph]:
-    region_rows = rows_of(region)
+    """The paragraphs and tables of lines that no rules separate."""
+    lines_by_row = rows_of(region)
+    rows = [row_of(lines) for lines in lines_by_row]
     end = 0
-    for table in aligned_tables([row_of(row) for row in region_rows], before, rules):
-        yield from _paragraphs(region_rows[end : table.begin], region)
-        lines = chain.from_iterable(region_rows[table.begin : table.end])
-        yield _of_table(table, median(line.size for line in lines))
+    for table in aligned_tables(rows, before, rules):
+        yield from _paragraphs(lines_by_row[end : table.begin], region)
+        lines = chain.from_iterable(lines_by_row[table.begin : table.end])
+        size = median(line.size for line in lines)
+        yield _of_table(table, size)
         end = table.end
-    yield from _paragraphs(region_rows[end:], region)
+    yield from _paragraphs(lines_by_row[end:], region)
 
 
-def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:
+def _paragraphs(lines_by_row: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:
     """Paragraphs, and tables recognised by gaps in their rows."""
-    if not lines:
+    if not lines_by_row:
         return
-    merged = [_merged(row) for row in lines]
-    pitch = median([b.top - a.bottom for a, b in pairwise(merged)] or [0.0])
+    lines = [_merged(row) for row in lines_by_row]
+    distances = [below.top - above.bottom for above, below in pairwise(lines)]
+    pitch = median(distances) if distances else 0.0
     left = min(line.left for line in region)
     right = max(line.right for line in region)
-    groups = grouped(
-        merged, lambda group, line: not _begins_paragraph(group[-1], line, pitch, left, right)
-    )
-    yield from map(_paragraph, groups)
+
+    def goes_on(group: list[Line], line: Line) -> bool:
+        return not _begins_paragraph(group[-1], line, pitch, left, right)
+
+    for group in grouped(lines, goes_on):
+        yield _paragraph(group)
 
 
 def _merged(row: list[Line]) -> Line:
     """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
     top, bottom = height_of(row)
-    is_item = len(row) == 2 and MARKER.fullmatch(row[0].text)
+    first = row[0]
+    is_item = len(row) == 2 and MARKER.fullmatch(first.text)
     separator = " " if is_item else CELL_BREAK
     widest = max(row, key=lambda line: line.right - line.left)
     return Line(
-        left=row[0].left,
+        left=first.left,
         top=top,
         right=max(line.right for line in row),
         bottom=bottom,
@@ -399,59 +567,101 @@ def _merged(row: list[Line]) -> Line:
 
 
 def _is_row(line: Line) -> bool:
+    """Whether a line is a row of a form or of a table."""
     return line.form or CELL_BREAK in line.text
 
 
-def _begins_paragraph(above: Line, line: Line, pitch: float, left: float, right: float) -> bool:
+def _begins_paragraph(
+    above: Line,
+    line: Line,
+    pitch: float,
+    left: float,
+    right: float,
+) -> bool:
     """`pitch` is the usual distance of lines, `left` and `right` are the edges of the column."""
     size = max(above.size, line.size)
-    is_far = line.top - above.bottom > max(pitch, 0.0) + 0.35 * size
-    if is_far or abs(above.size - line.size) > 0.12 * size:
+    gap = line.top - above.bottom
+    is_far = gap > max(pitch, 0.0) + 0.35 * size
+    has_other_size = abs(above.size - line.size) > 0.12 * size
+    if is_far or has_other_size:
         return True
 
     if _is_row(above) or _is_row(line):
         return _is_row(above) != _is_row(line)
 
-    ends = bool(_SENTENCE_END.search(above.text))
-    if (above.bold != line.bold and (above.bold or ends)) or BULLET.match(line.text):
+    ends_sentence = bool(_SENTENCE_END.search(above.text))
+    has_other_weight = above.bold != line.bold
+    if has_other_weight and (above.bold or ends_sentence):
         return True
+    if BULLET.match(line.text):
+        return True
+    if not ends_sentence:
+        return False
 
     is_short = above.right < right - 0.2 * (right - left)
-    is_indented = line.left > above.left + 0.8 * size and above.left < left + 0.5 * size
-    return ends and (is_short or (is_indented and not BULLET.match(above.text)))
+    if is_short:
+        return True
+    is_indented = line.left > above.left + 0.8 * size
+    is_above_at_edge = above.left < left + 0.5 * size
+    return is_indented and is_above_at_edge and not BULLET.match(above.text)
 
 
 def _paragraph(lines: Sequence[Line]) -> Paragraph:
+    """The lines as a paragraph, or as a table if they are rows."""
     size = median(line.size for line in lines)
     bold = all(line.bold for line in lines)
     if not _is_row(lines[0]):
-        return Paragraph(tuple(line.text for line in lines), size, bold)
+        texts = tuple(line.text for line in lines)
+        return Paragraph(texts, size, bold)
 
     rows = [_labelled(line) for line in lines]
-    labels = list(dict.fromkeys(label for row in rows for label, _ in row if label))
+    numbers: dict[str, int] = {"": -1}
+    """by label, its column; a cell without a label has none"""
+    for row in rows:
+        for label, _ in row:
+            if label not in numbers:
+                numbers[label] = len(numbers) - 1
+    labels = [label for label in numbers if label]
+
     text = TableText()
     text.name_columns(labels)
     for row in rows:
-        numbered = [(labels.index(label) if label else -1, cell) for label, cell in row]
-        text.row(labelled(numbered, labels))
+        cells = [(numbers[label], cell) for label, cell in row]
+        text.row(labelled(cells, labels))
     return _of_table(Table(text.part()), size, bold)
 
 
 def _of_table(table: Table, size: float, bold: bool = False) -> Paragraph:
-    return Paragraph(tuple(table.part.text.split("\n")), size, bold, table)
+    """A table in the place of a paragraph, with type of this size."""
+    lines = table.part.text.split("\n")
+    return Paragraph(tuple(lines), size, bold, table)
 
 
 def _labelled(line: Line) -> list[tuple[str, str]]:
     """Each cell after its label: that of a form, a cell before it with a colon, or ""."""
     cells: list[tuple[str, str]] = []
-    for text in filter(str.strip, line.text.split(CELL_BREAK)):
-        before, colon, value = text.partition(": ") if line.form else ("", "", "")
+    for text in line.text.split(CELL_BREAK):
+        if not text.strip():
+            continue
+        if line.form:
+            cells.append(_form_cell(text))
+            continue
+
         label, last = cells[-1] if cells else ("", "")
-        if not line.form and not label and last.endswith(":") and not text.endswith(":"):
-            is_label = len(last) <= _LONGEST_LABEL and last[:-1] != text
-            cells[-1] = (last[:-1], text) if is_label else ("", f"{last} {text}")
-        elif colon and value and before != value and len(before) <= _LONGEST_LABEL:
-            cells.append((before, value))
-        else:
+        is_after_label = not label and last.endswith(":") and not text.endswith(":")
+        if not is_after_label:
             cells.append(("", text))
+        elif len(last) <= _LONGEST_LABEL and last[:-1] != text:
+            cells[-1] = (last[:-1], text)
+        else:
+            cells[-1] = ("", f"{last} {text}")
     return cells
+
+
+def _form_cell(text: str) -> tuple[str, str]:
+    """The label and the value of a cell such as "Seats: 4"; without a label, ("", text)."""
+    label, colon, value = text.partition(": ")
+    has_label = colon and value and label != value and len(label) <= _LONGEST_LABEL
+    if not has_label:
+        return "", text
+    return label, value

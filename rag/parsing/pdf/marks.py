@@ -24,6 +24,8 @@ Colour = tuple[int, int, int]
 
 
 class Word(NamedTuple):
+    """A word with its edges in points."""
+
     text: str
     left: float
     top: float
@@ -50,6 +52,7 @@ class PdfCell:
 
     @property
     def center(self) -> float:
+        """The place between its left and right edge."""
         return (self.left + self.right) / 2
 
 
@@ -88,9 +91,17 @@ class Line:
     @property
     def known_words(self) -> tuple[Word, ...]:
         """The words, or the text as one."""
-        return self.words or (
-            Word(self.text, self.left, self.top, self.right, self.bottom, self.bold),
+        if self.words:
+            return self.words
+        whole_line = Word(
+            text=self.text,
+            left=self.left,
+            top=self.top,
+            right=self.right,
+            bottom=self.bottom,
+            bold=self.bold,
         )
+        return (whole_line,)
 
 
 _Item = TypeVar("_Item")
@@ -113,8 +124,12 @@ def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
     """What the spans cover, from the left; those at most `gap` apart are one."""
     covered: list[Span] = []
     for start, end in sorted(spans):
-        if covered and start - covered[-1][1] <= gap:
-            covered[-1] = covered[-1][0], max(covered[-1][1], end)
+        if not covered:
+            covered.append((start, end))
+            continue
+        last_start, last_end = covered[-1]
+        if start - last_end <= gap:
+            covered[-1] = last_start, max(last_end, end)
         else:
             covered.append((start, end))
     return covered
@@ -123,14 +138,22 @@ def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
 def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
     """The lines or words in rows from the top, each sorted from the left."""
     from_top = sorted(lines, key=lambda line: (line.top + line.bottom, line.left))
-    rows = grouped(from_top, lambda row, line: (line.top + line.bottom) / 2 <= row[0].bottom)
-    return [sorted(row, key=lambda line: line.left) for row in rows]
+
+    def is_on_row(row: list[_Placed], line: _Placed) -> bool:
+        middle = (line.top + line.bottom) / 2
+        return middle <= row[0].bottom
+
+    rows = grouped(from_top, is_on_row)
+    for row in rows:
+        row.sort(key=lambda line: line.left)
+    return rows
 
 
-def height_of(lines: Iterable[Line]) -> tuple[float, float]:
+def height_of(lines: Sequence[Line]) -> tuple[float, float]:
     """The top of the highest line, and the bottom of the lowest."""
-    tops, bottoms = zip(*((line.top, line.bottom) for line in lines), strict=True)
-    return min(tops), max(bottoms)
+    top = min(line.top for line in lines)
+    bottom = max(line.bottom for line in lines)
+    return top, bottom
 
 
 @dataclass(slots=True)
@@ -146,7 +169,8 @@ class Rules:
     def add(self, box: Box, is_outlined: bool, colour: Colour | None) -> None:
         """Add a thin shape as a rule; else four rules if it is outlined, and a shade if filled."""
         left, top, right, bottom = box
-        width, height = right - left, bottom - top
+        width = right - left
+        height = bottom - top
         if height <= _TOUCHING and width > height:
             self.across.append(((top + bottom) / 2, left, right))
         elif width <= _TOUCHING and height > width:
@@ -160,21 +184,25 @@ class Rules:
 
     def merged(self) -> "Rules":
         """The rules, with touching pieces joined, without short lines."""
-        horizontal, vertical = (
-            _merged(self.across, _SHORTEST_RULE),
-            _merged(self.down, _SHORTEST_RULE / 2),
-        )
-        return Rules(horizontal, vertical, self.shades if horizontal and vertical else [])
+        across = _merged(self.across, _SHORTEST_RULE)
+        down = _merged(self.down, _SHORTEST_RULE / 2)
+        has_cells = across and down
+        shades = self.shades if has_cells else []
+        return Rules(across, down, shades)
 
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
     """The rules longer than `shortest`, with those on one line joined whose pieces touch."""
     merged: list[Extent] = []
     for group in grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING):
-        position = sum(rule[0] for rule in group) / len(group)
-        pieces = united(((start, end) for _, start, end in group), _TOUCHING)
-        merged += [(position, *piece) for piece in pieces if piece[1] - piece[0] > shortest]
-    return merged if len(merged) <= _MAX_RULES else []
+        position = sum(position for position, _, _ in group) / len(group)
+        pieces = [(start, end) for _, start, end in group]
+        for start, end in united(pieces, _TOUCHING):
+            if end - start > shortest:
+                merged.append((position, start, end))
+
+    is_drawing = len(merged) > _MAX_RULES
+    return [] if is_drawing else merged
 
 
 @dataclass(frozen=True, slots=True)

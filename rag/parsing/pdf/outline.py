@@ -31,35 +31,52 @@ def read_outline(document: Any) -> Outline:
     # pypdfium2 warns about each loop in a broken outline
     logging.getLogger("pypdfium2").setLevel(logging.ERROR)
     outline: Outline = [{} for _ in range(len(document))]
-    for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_BOOKMARKS):
+    bookmarks = document.get_toc(max_depth=_MAX_DEPTH)
+    for bookmark in islice(bookmarks, _MAX_BOOKMARKS):
         target = bookmark.get_dest()
         page = target.get_index() if target else None
+        if page is None or not 0 <= page < len(outline):
+            continue
         key = _key(bookmark.get_title())
-        if page is not None and 0 <= page < len(outline) and key:
+        if key:
             outline[page].setdefault(key, bookmark.level + 1)
     return outline
 
 
 def apply_outline(pages: Sequence[Sequence[Part]], outline: Outline) -> list[list[Part]] | None:
     """The parts with only the outline's titles as headings; None if few are on their pages."""
-    titles = sum(map(len, outline))
-    levels = [_levels(blocks, on_page) for blocks, on_page in zip(pages, outline, strict=True)]
-    if titles < 2 or sum(map(len, levels)) < _MIN_MATCHED * titles:
+    levels_by_page: list[dict[int, int]] = []
+    for parts, titles in zip(pages, outline, strict=True):
+        levels_by_page.append(_levels(parts, titles))
+
+    count = sum(map(len, outline))
+    found = sum(map(len, levels_by_page))
+    if count < 2 or found < _MIN_MATCHED * count:
         return None
-    return [
-        [replace(block, level=by_block.get(number, 0)) for number, block in enumerate(blocks)]
-        for blocks, by_block in zip(pages, levels, strict=True)
-    ]
+
+    with_headings: list[list[Part]] = []
+    for parts, levels in zip(pages, levels_by_page, strict=True):
+        page: list[Part] = []
+        for number, part in enumerate(parts):
+            page.append(replace(part, level=levels.get(number, 0)))
+        with_headings.append(page)
+    return with_headings
 
 
-def _levels(blocks: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]:
+def _levels(parts: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]:
     """Heading level by the index of the part; of several that match, the one in larger type."""
+    if not titles:
+        return {}
     headings: dict[str, int] = {}
-    for number, block in enumerate(blocks if titles else ()):
-        key = _key(block.text)
-        if key in titles and (
-            key not in headings or 0 < block.level < (blocks[headings[key]].level or _TEXT_LEVEL)
-        ):
+    for number, part in enumerate(parts):
+        key = _key(part.text)
+        if key not in titles:
+            continue
+        if key not in headings:
+            headings[key] = number
+            continue
+        other = parts[headings[key]]
+        if 0 < part.level < (other.level or _TEXT_LEVEL):
             headings[key] = number
     return {number: titles[key] for key, number in headings.items()}
 
@@ -67,4 +84,6 @@ def _levels(blocks: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]
 def _key(title: str) -> str:
     """Letters and digits in lower case, without a leading number, which titles may lack."""
     title = " ".join(title[:300].split())
-    return "".join(filter(str.isalnum, _NUMBER.sub("", title))).casefold() or title.casefold()
+    without_number = _NUMBER.sub("", title)
+    signs = "".join(filter(str.isalnum, without_number))
+    return (signs or title).casefold()

@@ -67,10 +67,12 @@ class PdfRow:
 
     @property
     def text(self) -> str:
+        """The text of all cells."""
         return " ".join(cell.text for cell in self.cells)
 
     @property
     def figures(self) -> list[PdfCell]:
+        """The cells that are figures, or stand for one."""
         return [cell for cell in self.cells if is_figure(cell.text)]
 
     @property
@@ -90,14 +92,22 @@ def row_of(lines: Sequence[Line]) -> PdfRow:
     next figure, brackets and per cent signs to the previous one.
     """
     size = median(line.size for line in lines)
-    words = [word for line in lines for word in line.known_words if word.text.strip(" |")]
+    words: list[Word] = []
+    for line in lines:
+        words += [word for word in line.known_words if word.text.strip(" |")]
     cells = _with_signs(_cells(words, size))
     for cell in cells:
         cell.text = tight(cell.text)
 
     top, bottom = height_of(lines)
     is_bold = all(line.bold for line in lines)
-    return PdfRow(cells, top, bottom, size, is_bold)
+    return PdfRow(
+        cells=cells,
+        top=top,
+        bottom=bottom,
+        size=size,
+        bold=is_bold,
+    )
 
 
 def _cells(words: Sequence[Word], size: float) -> list[PdfCell]:
@@ -117,7 +127,9 @@ def _gap_after(cell: PdfCell, word: Word) -> float:
     """The gap from which on a word begins another cell, in font heights."""
     begins_header = _BEGINS_HEADER.match(word.text)
     ends_with_date = _ENDS_WITH_DATE.search(cell.text[-_LONGEST_DATE:])
-    return _HEADER_GAP if begins_header and ends_with_date else _CELL_GAP
+    if begins_header and ends_with_date:
+        return _HEADER_GAP
+    return _CELL_GAP
 
 
 def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
@@ -150,8 +162,9 @@ def is_mark(text: str) -> bool:
 
 def is_value(text: str) -> bool:
     """Whether the text is a date, a mark or a figure, but not a year, which may be a header."""
-    is_date_or_mark = _DATE.fullmatch(text) or _MARK.fullmatch(text)
-    return bool(is_date_or_mark) or (is_figure(text) and not YEAR.fullmatch(text))
+    if _DATE.fullmatch(text) or _MARK.fullmatch(text):
+        return True
+    return is_figure(text) and not YEAR.fullmatch(text)
 
 
 def is_period(text: str) -> bool:
@@ -166,7 +179,9 @@ def is_period(text: str) -> bool:
 
 def tight(text: str) -> str:
     """A figure without space beside its signs and brackets; other text unchanged."""
-    return _LOOSE.sub("", text) if is_figure(text) else text
+    if not is_figure(text):
+        return text
+    return _LOOSE.sub("", text)
 
 
 def is_body(row: PdfRow) -> bool:
@@ -174,26 +189,36 @@ def is_body(row: PdfRow) -> bool:
     figures = row.figures
     if not figures or not 1 < len(row.cells) <= _MAX_ROW_CELLS:
         return False
-    if len(row.cells[0].text.split()) > PROSE and len(figures) < 2:
+    begins_with_prose = len(row.cells[0].text.split()) > PROSE
+    if begins_with_prose and len(figures) < 2:
         return False
 
     texts = [cell for cell in row.cells if cell not in figures]
     labels = [cell for cell in texts if not _DAY.fullmatch(cell.text)]
-    if all(YEAR.fullmatch(cell.text) for cell in figures) and _are_years(figures, labels):
+    may_be_years = all(YEAR.fullmatch(cell.text) for cell in figures)
+    if may_be_years and _are_years(figures, labels):
         return False
 
     is_mostly_text = len(texts) > 1 and len(figures) < len(texts)
-    return bool(row.values) and not is_mostly_text
+    return not is_mostly_text and bool(row.values)
 
 
 def _are_years(years: Cells, labels: Cells) -> bool:
     """Whether years are column names: without a label before them, or consecutive."""
     if not labels or labels[0].left > years[0].left:
         return True
-    matches = [re.search(r"\d{4}", cell.text) for cell in years]
-    numbers = [int(match[0]) for match in matches if match]
-    return len(numbers) > 1 and all(abs(year - other) == 1 for year, other in pairwise(numbers))
+    numbers: list[int] = []
+    for cell in years:
+        digits = re.search(r"\d{4}", cell.text)
+        if digits:
+            numbers.append(int(digits[0]))
+    are_consecutive = all(abs(year - other) == 1 for year, other in pairwise(numbers))
+    return are_consecutive and len(numbers) > 1
 
 
 def is_prose(row: PdfRow) -> bool:
-    return len(row.cells) == 1 and len(row.cells[0].text.split()) > PROSE
+    """Whether the row is one cell of more words than a label has."""
+    if len(row.cells) != 1:
+        return False
+    words = row.cells[0].text.split()
+    return len(words) > PROSE

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from statistics import median
 
@@ -72,7 +73,10 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
         edges = _edges(vertical, horizontal)
         heights = sorted({y for y, _, _ in horizontal})
         has_cells = len(edges) > 2 and len(heights) > 2
-        if not has_cells or len(edges) > _MAX_COLUMNS or len(edges) * len(heights) > _MAX_CELLS:
+        if not has_cells:
+            continue
+        is_drawing = len(edges) > _MAX_COLUMNS or len(edges) * len(heights) > _MAX_CELLS
+        if is_drawing:
             continue
 
         grid = RuledGrid(edges, heights, [])
@@ -80,6 +84,9 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
         if _is_table(grid):
             _mark_shaded_headers(grid, rules.shades)
             yield grid
+
+
+# Tables between three rules
 
 
 def open_grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
@@ -91,61 +98,93 @@ def open_grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
         number = 0
         while number + 2 < len(same):
             grid = _open_grid(same[number : number + 3], words)
-            number += 3 if grid else 1
             if grid:
                 yield grid
+                number += 3
+            else:
+                number += 1
 
 
 def _of_one_width(rules: Extents) -> list[list[Extent]]:
     """The rules in groups that begin and end at the same places, from the top."""
     groups: list[list[Extent]] = []
     for rule in sorted(rules):
-        same = next((group for group in groups if _end_together(group[0], rule)), None)
-        if same is None:
-            groups.append([rule])
+        for group in groups:
+            if _end_together(group[0], rule):
+                group.append(rule)
+                break
         else:
-            same.append(rule)
+            groups.append([rule])
     return groups
 
 
 def _end_together(rule: Extent, other: Extent) -> bool:
-    return abs(rule[1] - other[1]) < _SAME_END and abs(rule[2] - other[2]) < _SAME_END
+    """Whether two rules begin at one place and end at one place."""
+    _, left, right = rule
+    _, other_left, other_right = other
+    begin_together = abs(left - other_left) < _SAME_END
+    return begin_together and abs(right - other_right) < _SAME_END
 
 
 def _open_grid(rules: Extents, words: Sequence[Word]) -> RuledGrid | None:
     """The table between three rules; None if there may be none."""
-    (top, left, right), (middle, _, _), (bottom, _, _) = rules
-    inside = [
-        word
-        for word in words
-        if left - _NEAR < word.left and word.right < right + _NEAR
-        if top < (word.top + word.bottom) / 2 < bottom
-    ]
-    if not inside:
+    upper, middle_rule, lower = rules
+    top, left, right = upper
+    middle, _, _ = middle_rule
+    bottom, _, _ = lower
+    words_in_table = _words_inside(words, (left, top, right, bottom))
+    if not words_in_table:
         return None
-    gap = _WORD_GAP * median(word.bottom - word.top for word in inside)
-    spans = united(((word.left, word.right) for word in inside), gap)
-    edges = [left, *(start - 1.0 for start, _ in spans[1:]), right]
+
+    font_height = median(word.bottom - word.top for word in words_in_table)
+    extents = ((word.left, word.right) for word in words_in_table)
+    spans = united(extents, _WORD_GAP * font_height)
     if not _LEAST_OPEN_COLUMNS <= len(spans) <= _MAX_COLUMNS:
         return None
 
-    body = rows_of(word for word in inside if (word.top + word.bottom) / 2 > middle)
-    starts = [min(word.top for word in line) for line in body if _begins_row(line, edges[1])]
-    heights = [top, middle, *starts[1:], bottom]
-    if len(starts) < 2 or len(edges) * len(heights) > _MAX_CELLS:
+    starts_of_columns = [start - 1.0 for start, _ in spans[1:]]
+    edges = [left, *starts_of_columns, right]
+    starts_of_rows = _starts_of_rows(words_in_table, middle, first_column_end=edges[1])
+    heights = [top, middle, *starts_of_rows[1:], bottom]
+    if len(starts_of_rows) < 2 or len(edges) * len(heights) > _MAX_CELLS:
         return None
 
-    cells = [
-        PdfCell("", 0.0, 0.0, row=row, column=column)
-        for row in range(len(heights) - 1)
-        for column in range(len(spans))
-    ]
-    rows = [cells[start : start + len(spans)] for start in range(0, len(cells), len(spans))]
-    grid = RuledGrid(edges, heights, rows)
-    _fill(grid, cells, inside)
+    grid = RuledGrid(edges, heights, [])
+    cells: list[PdfCell] = []
+    for row in range(len(heights) - 1):
+        row_cells = [_empty_cell(row, column) for column in range(grid.width)]
+        grid.rows.append(row_cells)
+        cells += row_cells
+
+    _fill(grid, cells, words_in_table)
     for cell in cells:
         cell.bold = cell.row == 0
-    return grid if _is_table_of_words(grid) else None
+
+    if not _is_table_of_words(grid):
+        return None
+    return grid
+
+
+def _words_inside(words: Sequence[Word], box: Box) -> list[Word]:
+    """The words whose middle is in the box. They may begin and end a little outside it."""
+    left, top, right, bottom = box
+    words_in_box: list[Word] = []
+    for word in words:
+        if word.left <= left - _NEAR or word.right >= right + _NEAR:
+            continue
+        if top < (word.top + word.bottom) / 2 < bottom:
+            words_in_box.append(word)
+    return words_in_box
+
+
+def _starts_of_rows(words: Sequence[Word], middle: float, first_column_end: float) -> list[float]:
+    """Where the rows begin that are below the rule at `middle`, from the top."""
+    body = [word for word in words if (word.top + word.bottom) / 2 > middle]
+    starts: list[float] = []
+    for line in rows_of(body):
+        if _begins_row(line, first_column_end):
+            starts.append(min(word.top for word in line))
+    return starts
 
 
 def _begins_row(line: Sequence[Word], first_column_end: float) -> bool:
@@ -154,30 +193,66 @@ def _begins_row(line: Sequence[Word], first_column_end: float) -> bool:
     """
     if line[0].left >= first_column_end:
         return False
-    return line[-1].left >= first_column_end or not line[0].text[0].islower()
+
+    has_other_columns = line[-1].left >= first_column_end
+    return has_other_columns or not line[0].text[0].islower()
+
+
+def _empty_cell(row: int, column: int) -> PdfCell:
+    """A cell that begins at this place, before words are written into it."""
+    return PdfCell(
+        text="",
+        left=0.0,
+        right=0.0,
+        row=row,
+        column=column,
+    )
 
 
 def _is_table_of_words(grid: RuledGrid) -> bool:
     """Whether most headers are named, most rows have several cells, and most of their values are
     short texts, but no figures.
     """
-    head, body = grid.rows[0], grid.rows[1:]
-    values = [cell for row in body for cell in row if cell.column and cell.lines]
-    if not values or 2 * sum(bool(cell.lines) for cell in head) <= len(head):
+    head = grid.rows[0]
+    body = grid.rows[1:]
+
+    values: list[PdfCell] = []
+    with_several = 0
+    for row in body:
+        filled = [cell for cell in row if cell.lines]
+        values += [cell for cell in filled if cell.column]
+        if len(filled) > 1:
+            with_several += 1
+
+    named = sum(bool(cell.lines) for cell in head)
+    if not values or 2 * named <= len(head):
         return False
-    with_several = sum(sum(bool(cell.lines) for cell in row) > 1 for row in body)
+
     figures = sum(is_figure(cell.text) for cell in values)
+    if 2 * with_several <= len(body) or 2 * figures >= len(values):
+        return False
+
     longest = max(len(cell.text) for cell in values)
-    return 2 * with_several > len(body) and 2 * figures < len(values) and longest <= _LONGEST_LABEL
+    return longest <= _LONGEST_LABEL
+
+
+# Shaded headers
 
 
 def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) -> None:
     """Make the first rows bold if they are shaded in colours that no other row has."""
     colours = [_colour(row, grid, shades) for row in grid.rows]
-    head_colours = list(takewhile(lambda colour: colour not in (None, _WHITE), colours))
+    head_colours: list[Colour] = []
+    for colour in colours:
+        if colour is None or colour == _WHITE:
+            break
+        head_colours.append(colour)
+
     count = len(head_colours)
-    if count == len(colours) or not set(head_colours).isdisjoint(colours[count:]):
+    body_colours = colours[count:]
+    if not body_colours or not set(head_colours).isdisjoint(body_colours):
         return
+
     for row in grid.rows[:count]:
         for cell in row:
             cell.bold = True
@@ -186,42 +261,70 @@ def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) 
 def _colour(row: Cells, grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) -> Colour | None:
     """The colour that the middles of a row's cells have; None if they have several."""
     number = row[0].row
-    y = (grid.heights[number] + grid.heights[number + 1]) / 2
+    top = grid.heights[number]
+    bottom = grid.heights[number + 1]
+    y = (top + bottom) / 2
     colours: set[Colour] = set()
     for cell in row:
-        x = (grid.edges[cell.column] + grid.edges[cell.column + cell.columns]) / 2
-        colours.add(_colour_at(x, y, shades))
-    return colours.pop() if len(colours) == 1 else None
+        left = grid.edges[cell.column]
+        right = grid.edges[cell.column + cell.columns]
+        colours.add(_colour_at((left + right) / 2, y, shades))
+    if len(colours) > 1:
+        return None
+    return colours.pop()
 
 
 def _colour_at(x: float, y: float, shades: Sequence[tuple[Box, Colour]]) -> Colour:
+    """The colour of the uppermost shade at a place; the page itself is white."""
     for (left, top, right, bottom), colour in reversed(shades):
         if left < x < right and top < y < bottom:
             return colour
     return _WHITE
 
 
+# Cells between rules
+
+
+_Group = tuple[set[Extent], list[Extent]]
+"""Horizontal and vertical rules that meet."""
+
+
 def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
     """Groups of horizontal and vertical rules that meet, directly or through others."""
-    groups: list[tuple[set[Extent], list[Extent]]] = []
+    groups: list[_Group] = []
     for rule in rules.down:
-        x, top, bottom = rule
-        horizontal = {
-            (y, left, right)
-            for y, left, right in rules.across
-            if top - _NEAR <= y <= bottom + _NEAR and left - _NEAR <= x <= right + _NEAR
-        }
+        horizontal = _met_by(rule, rules.across)
         if not horizontal:
             continue
 
         vertical = [rule]
-        for group in [group for group in groups if group[0] & horizontal]:
-            groups.remove(group)
+        other_groups: list[_Group] = []
+        for group in groups:
             group_across, group_down = group
+            if group_across.isdisjoint(horizontal):
+                other_groups.append(group)
+                continue
             horizontal |= group_across
             vertical = group_down + vertical
-        groups.append((horizontal, vertical))
-    return sorted((sorted(horizontal), sorted(vertical)) for horizontal, vertical in groups)
+        groups = [*other_groups, (horizontal, vertical)]
+
+    from_top: list[tuple[list[Extent], list[Extent]]] = []
+    for across, down in groups:
+        from_top.append((sorted(across), sorted(down)))
+    return sorted(from_top)
+
+
+def _met_by(rule: Extent, across: Extents) -> set[Extent]:
+    """The horizontal rules that a vertical one meets."""
+    x, top, bottom = rule
+    highest = top - _NEAR
+    lowest = bottom + _NEAR
+    met: set[Extent] = set()
+    for other in across:
+        y, left, right = other
+        if highest <= y <= lowest and left - _NEAR <= x <= right + _NEAR:
+            met.add(other)
+    return met
 
 
 def _edges(vertical: Extents, horizontal: Extents) -> list[float]:
@@ -231,16 +334,20 @@ def _edges(vertical: Extents, horizontal: Extents) -> list[float]:
     edges = [group[0] for group in groups]
 
     left = min(start for _, start, _ in horizontal)
-    right = max(end for _, _, end in horizontal)
     if left < edges[0] - 4 * _NEAR:
         edges.insert(0, left)
+
+    right = max(end for _, _, end in horizontal)
     if right > edges[-1] + 4 * _NEAR:
         edges.append(right)
     return edges
 
 
 def _rows(
-    grid: RuledGrid, horizontal: Extents, vertical: Extents, words: Sequence[Word]
+    grid: RuledGrid,
+    horizontal: Extents,
+    vertical: Extents,
+    words: Sequence[Word],
 ) -> Iterator[list[PdfCell]]:
     """The rows of the cells that begin in each, with their words; none if not all cells are
     rectangles.
@@ -253,7 +360,8 @@ def _rows(
     _fill(grid, cells, words)
     rows: list[list[PdfCell]] = [[] for _ in grid.heights[1:]]
     for place, cell in enumerate(cells):
-        if place == cell.row * grid.width + cell.column:
+        first_place = cell.row * grid.width + cell.column
+        if place == first_place:
             rows[cell.row].append(cell)
     yield from filter(None, rows)
 
@@ -262,7 +370,8 @@ def _cells(grid: RuledGrid, horizontal: Extents, vertical: Extents) -> list[PdfC
     """The cell of each place of a grid, row by row. Places without a rule between them have one
     cell.
     """
-    edges, heights = grid.edges, grid.heights
+    edges = grid.edges
+    heights = grid.heights
     cells: list[PdfCell] = []
     for place in range(grid.width * (len(heights) - 1)):
         row, column = divmod(place, grid.width)
@@ -273,7 +382,7 @@ def _cells(grid: RuledGrid, horizontal: Extents, vertical: Extents) -> list[PdfC
         elif row and not _is_crossed(horizontal, heights[row], x):
             cell = cells[place - grid.width]
         else:
-            cell = PdfCell("", 0.0, 0.0, row=row, column=column)
+            cell = _empty_cell(row, column)
         cell.rows = row - cell.row + 1
         cell.columns = column - cell.column + 1
         cells.append(cell)
@@ -282,41 +391,59 @@ def _cells(grid: RuledGrid, horizontal: Extents, vertical: Extents) -> list[PdfC
 
 def _fill(grid: RuledGrid, cells: Cells, words: Sequence[Word]) -> None:
     """Write the words into the cells that they are in; `cells` has the cell of each place."""
-    edges, heights = grid.edges, grid.heights
+    words_of = _words_by_cell(grid, cells, words)
+    for cell in cells:
+        # A cell of several places is filled at the first of them.
+        in_cell = words_of.pop(id(cell), None)
+        if not in_cell:
+            continue
+        for line in rows_of(in_cell):
+            cell.lines.append(" ".join(word.text for word in line))
+        cell.text = tight(_joined(cell.lines))
+        cell.left = min(word.left for word in in_cell)
+        cell.right = max(word.right for word in in_cell)
+        cell.bold = all(word.bold for word in in_cell)
+
+
+def _words_by_cell(grid: RuledGrid, cells: Cells, words: Sequence[Word]) -> dict[int, list[Word]]:
+    """The words inside a grid, by the `id` of the cell that the middle of each is in."""
+    edges = grid.edges
+    heights = grid.heights
     words_of: dict[int, list[Word]] = {}
     for word in words:
         x = (word.left + word.right) / 2
         y = (word.top + word.bottom) / 2
         if edges[0] <= x <= edges[-1] and heights[0] <= y <= heights[-1]:
-            cell = cells[_band(heights, y) * grid.width + _band(edges, x)]
+            row = _band(heights, y)
+            column = _band(edges, x)
+            cell = cells[row * grid.width + column]
             words_of.setdefault(id(cell), []).append(word)
-
-    for cell in cells:
-        in_cell = words_of.pop(id(cell), None)
-        if in_cell:
-            cell.lines = [" ".join(word.text for word in line) for line in rows_of(in_cell)]
-            cell.text = tight(_joined(cell.lines))
-            cell.left = min(word.left for word in in_cell)
-            cell.right = max(word.right for word in in_cell)
-            cell.bold = all(word.bold for word in in_cell)
+    return words_of
 
 
 def _is_crossed(rules: Extents, position: float, through: float) -> bool:
-    return any(
-        abs(line - position) <= 2 * _NEAR and start - _NEAR <= through <= end + _NEAR
-        for line, start, end in rules
-    )
+    """Whether a rule at `position` goes past the place `through` along it."""
+    for line, start, end in rules:
+        is_at_position = abs(line - position) <= 2 * _NEAR
+        if is_at_position and start - _NEAR <= through <= end + _NEAR:
+            return True
+    return False
 
 
 def _band(edges: Sequence[float], position: float) -> int:
     """Index of the first two edges that are around the position."""
-    return min(max(bisect_left(edges, position) - 1, 0), len(edges) - 2)
+    before = bisect_left(edges, position) - 1
+    last = len(edges) - 2
+    return min(max(before, 0), last)
 
 
 def _joined(lines: Sequence[str]) -> str:
+    """The lines as one; no space follows a hyphen."""
     text = ""
     for line in lines:
-        text += line if text.endswith("-") else f" {line}"
+        if not text.endswith("-"):
+            text += " "
+        text += line
     return text.strip()
 
 
@@ -324,89 +451,214 @@ def _is_table(grid: RuledGrid) -> bool:
     """Whether most rows have several cells with text, none of which has most of the text or
     contains several rows of figures without rules between them.
     """
-    rows = [[cell for cell in row if cell.lines] for row in grid.rows]
-    with_text = sum(len(row) > 0 for row in rows)
-    with_several = sum(len(row) > 1 for row in rows)
+    cells: list[PdfCell] = []
+    with_text = 0
+    with_several = 0
+    is_full = True
+    for row in grid.rows:
+        filled = [cell for cell in row if cell.lines]
+        cells += filled
+        with_text += len(filled) > 0
+        with_several += len(filled) > 1
+        if len(filled) < len(row):
+            is_full = False
+
     if with_several < 2 or 2 * with_several < with_text:
         return False
 
-    cells = [cell for row in rows for cell in row]
-    if any(len(cell.lines) > 1 and all(map(is_figure, cell.lines)) for cell in cells):
-        return False
+    for cell in cells:
+        if len(cell.lines) > 1 and all(map(is_figure, cell.lines)):
+            return False
 
+    is_surely_table = grid.width > 2 and (with_several > 2 or is_full)
+    share = 0.8 if is_surely_table else 0.6
     lengths = [len(cell.text) for cell in cells]
     longest = max(lengths)
-    is_full = all(cell.lines for row in grid.rows for cell in row)
-    share = 0.8 if grid.width > 2 and (with_several > 2 or is_full) else 0.6
     return longest <= _LONGEST_CELL and longest < share * sum(lengths)
+
+
+# A grid as text
 
 
 def ruled_table(grid: RuledGrid, above: Rows = (), before: Columns | None = None) -> Table:
     """`above` is the text above; the table may continue one with the columns `before`."""
-    rows = [row for row in grid.rows if any(cell.lines for cell in row)]
-    tall = [cell for row in rows for cell in row if cell.rows > 1]
-    titles = list(takewhile(lambda row: _fills(row, grid), rows))
-    body = rows[len(titles) :]
-    count = _count_headers(body)
-    heads, body = body[:count], body[count:]
-    has_figures = any(_has_values(row) for row in body)
-
-    columns = Columns(list(pairwise(grid.edges)), caption=_caption_above(grid, above))
-    names = stacked([_header_texts(row, tall, grid.width) for row in heads]) if heads else []
-    unit: list[str] = []
-    if any(names) and has_figures:
-        unit = [names[0]] if UNIT.search(names[0]) else []
-        names[0] = ""
-    elif not any(names) and before and before.agree(columns) and any(before.names):
-        names = before.names
-        columns.caption = before.caption
-
-    title_texts = [row[0].text for row in titles]
-    titles_in_caption = [text for text in title_texts if len(text) < _LONGEST_TITLE and " " in text]
-    columns.caption += (*titles_in_caption, *unit)
+    rows = [row for row in grid.rows if _has_text(row)]
+    parts = _parts(rows, grid)
+    columns = Columns(
+        spans=list(pairwise(grid.edges)),
+        caption=_caption_above(grid, above),
+    )
+    names, unit = _names_and_unit(parts, columns, before)
+    for title in parts.titles:
+        text_of_title = title[0].text
+        if len(text_of_title) < _LONGEST_TITLE and " " in text_of_title:
+            columns.caption += (text_of_title,)
+    columns.caption += unit
 
     text = TableText()
-    for row in (*titles, *heads):
+    for row in (*parts.titles, *parts.heads):
         _write_header(text, row, names)
+    columns.names = _write_rows(text, parts, names)
+    return Table(text.part(columns.caption), columns)
 
-    labels = [row[0] for row in body if row[0].column == 0 and row[0].lines]
-    if _are_centred(labels):  # their left edges say nothing
-        for label in labels:
-            label.left = labels[0].left
 
-    may_have_headers = has_figures and any(names) and not all(map(_is_bold, [*heads, *body]))
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The rows of a ruled table: its titles, its headers and its body. `tall_cells` span
+    several rows.
+    """
+
+    grid: RuledGrid
+    titles: Sequence[Cells]
+    heads: Sequence[Cells]
+    body: Sequence[Cells]
+    tall_cells: Cells
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether a row of the body has figures or other values."""
+        return any(map(_has_values, self.body))
+
+    def texts_over_columns(self, row: Cells) -> list[str]:
+        """The text over each column, of cells that span it in this row."""
+        texts = [""] * self.grid.width
+        for cell in (*self._cells_from_above(row), *row):
+            for column in range(cell.column, cell.column + cell.columns):
+                texts[column] = cell.text
+        return texts
+
+    def values(self, row: Cells) -> dict[int, str]:
+        """The text of each column of a row of the body. A tall cell is repeated in its rows."""
+        values: dict[int, str] = {}
+        for cell in self._cells_from_above(row):
+            if 0 < len(cell.text) <= _LONGEST_LABEL:
+                values[cell.column] = cell.text
+        for cell in row:
+            if cell.lines:
+                values[cell.column] = cell.text
+
+        last = row[-1]
+        items = grouped(last.lines, lambda item, line: not BULLET.match(line))
+        if last.column and len(items) > 1:  # a list keeps its lines
+            values[last.column] = "\n".join(map(_joined, items))
+        return values
+
+    def _cells_from_above(self, row: Cells) -> list[PdfCell]:
+        """The cells that begin above a row and span it."""
+        number = row[0].row
+        from_above: list[PdfCell] = []
+        for cell in self.tall_cells:
+            end = cell.row + cell.rows
+            if cell.row < number < end:
+                from_above.append(cell)
+        return from_above
+
+
+def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _Parts:
+    """The rows with text of a grid as the parts of a table."""
+    titles = list(takewhile(lambda row: _fills(row, grid), rows))
+    below_titles = rows[len(titles) :]
+    header_count = _count_headers(below_titles)
+
+    tall_cells: list[PdfCell] = []
+    for row in rows:
+        tall_cells += [cell for cell in row if cell.rows > 1]
+
+    return _Parts(
+        grid=grid,
+        titles=titles,
+        heads=below_titles[:header_count],
+        body=below_titles[header_count:],
+        tall_cells=tall_cells,
+    )
+
+
+def _names_and_unit(
+    parts: _Parts, columns: Columns, before: Columns | None
+) -> tuple[list[str], tuple[str, ...]]:
+    """The names of the columns, and the unit of the figures if the corner above the labels states
+    it. A table without headers has those of the table before, if the columns agree, and then
+    `columns` get its caption.
+    """
+    names: list[str] = []
+    if parts.heads:
+        names = stacked([parts.texts_over_columns(row) for row in parts.heads])
+
+    if not any(names):
+        if before and before.agree(columns) and any(before.names):
+            columns.caption = before.caption
+            return before.names, ()
+        return names, ()
+
+    if not parts.has_figures:
+        return names, ()
+    corner = names[0]
+    names[0] = ""
+    if UNIT.search(corner):
+        return names, (corner,)
+    return names, ()
+
+
+def _write_rows(text: TableText, parts: _Parts, names: list[str]) -> list[str]:
+    """Write the body under columns of these names. Returns the names of the last columns, since
+    headers between the rows name the columns of those below.
+    """
+    labels = _labels(parts.body)
+    rows = [*parts.heads, *parts.body]
+    has_only_bold_rows = all(map(_is_bold, rows))
+    may_have_headers = parts.has_figures and any(names) and not has_only_bold_rows
     entries: list[Entry] = []
     has_values = True
-    for row, below in zip(body, [*body[1:], []], strict=True):
-        if _fills(row, grid) or not (may_have_headers and _is_header(row)):
-            entries.append(_entry(row, below, tall, labels, grid))
+    for row, below in zip(parts.body, [*parts.body[1:], []], strict=True):
+        is_header = may_have_headers and not _fills(row, parts.grid) and _is_header(row)
+        if not is_header:
+            entries.append(_entry(row, below, parts, labels))
             has_values = True
             continue
 
         write_body(text, entries, names)
-        texts = _header_texts(row, tall, grid.width)
-        names = ["", *(texts if has_values else stacked([names, texts]))[1:]]
-        _write_header(text, row, names)
         entries = []
+        texts = parts.texts_over_columns(row)
+        if not has_values:  # another header row
+            texts = stacked([names, texts])
+        names = ["", *texts[1:]]
+        _write_header(text, row, names)
         has_values = False
 
     write_body(text, entries, names)
-    columns.names = names
-    return Table(text.part(columns.caption), columns)
+    return names
+
+
+def _labels(body: Sequence[Cells]) -> list[PdfCell]:
+    """The labels of the rows. Centred ones get one left edge, because theirs say nothing."""
+    first_cells = [row[0] for row in body]
+    labels = [cell for cell in first_cells if cell.column == 0 and cell.lines]
+    if _are_centred(labels):
+        for label in labels:
+            label.left = labels[0].left
+    return labels
 
 
 def _caption_above(grid: RuledGrid, above: Rows) -> tuple[str, ...]:
     """The caption in the text above a table."""
     top = grid.heights[0]
-    edge = PdfRow([], top, top, above[-1].size if above else 1.0)
+    size = above[-1].size if above else 1.0
+    edge = PdfRow([], top, top, size)
     return caption([*above, edge], len(above), len(above))
 
 
+def _has_text(row: Cells) -> bool:
+    """Whether a cell of the row has text."""
+    return any(cell.lines for cell in row)
+
+
 def _fills(row: Cells, grid: RuledGrid) -> bool:
+    """Whether the row is one cell over all columns."""
     return len(row) == 1 and row[0].columns == grid.width
 
 
 def _write_header(text: TableText, row: Cells, names: Sequence[str]) -> None:
+    """Write a row above columns of these names; a row of one cell is a caption."""
     cells = [(cell.column, cell.text) for cell in row if cell.lines]
     if len(row) > 1:
         write_header(text, cells, names)
@@ -414,70 +666,65 @@ def _write_header(text: TableText, row: Cells, names: Sequence[str]) -> None:
         text.caption(cells[0][1])
 
 
-def _header_texts(row: Cells, tall: Cells, width: int) -> list[str]:
-    """The text over each column, of cells that span it in this row."""
-    texts = [""] * width
-    from_above = [cell for cell in tall if cell.row < row[0].row < cell.row + cell.rows]
-    for cell in (*from_above, *row):
-        texts[cell.column : cell.column + cell.columns] = [cell.text] * cell.columns
-    return texts
-
-
-def _entry(row: Cells, below: Cells, tall: Cells, labels: Cells, grid: RuledGrid) -> Entry:
-    """A row of a ruled table's body. A tall cell is repeated in each of its rows. `labels` are
-    those of all rows: one in bold without values is a title if others are not bold, and the
-    rows below are not indented.
+def _entry(row: Cells, below: Cells, parts: _Parts, labels: Cells) -> Entry:
+    """A row of a ruled table's body. `labels` are those of all rows: one in bold without values is
+    a title if others are not bold, and the rows below are not indented.
     """
     first = row[0]
-    is_common = sum(abs(label.left - first.left) < _INDENT for label in labels) > 1
-    is_group = is_common and _is_group(row, below)
-    is_alone = first.column == 0 and not any(cell.lines for cell in row[1:])
-    is_heading = is_alone and first.bold and not all(label.bold for label in labels)
-    if _fills(row, grid) or (is_heading and not is_group):
-        return Entry("title", first.text, first.left, {})
+    labels_at_edge = sum(abs(label.left - first.left) < _INDENT for label in labels)
+    is_group = labels_at_edge > 1 and _is_group(row, below)
 
-    values = {
-        cell.column: cell.text
-        for cell in tall
-        if cell.row < first.row < cell.row + cell.rows and 0 < len(cell.text) <= _LONGEST_LABEL
-    }
-    values |= {cell.column: cell.text for cell in row if cell.lines}
+    is_alone = first.column == 0 and not _has_text(row[1:])
+    stands_out = first.bold and not all(label.bold for label in labels)
+    is_heading = is_alone and stands_out
+    if _fills(row, parts.grid) or (is_heading and not is_group):
+        return Entry(
+            kind="title",
+            label=first.text,
+            left=first.left,
+            values={},
+        )
 
-    last = row[-1]
-    items = grouped(last.lines, lambda item, line: not BULLET.match(line))
-    if last.column and len(items) > 1:  # a list keeps its lines
-        values[last.column] = "\n".join(map(_joined, items))
-
+    values = parts.values(row)
+    kind = "row"
+    label = ""
     if first.column or not first.lines:
-        return Entry("part", "", first.left, values)
-    label = values.pop(0)
-    return Entry("group" if is_group else "row", label, first.left, values)
+        kind = "part"
+    else:
+        label = values.pop(0)
+        if is_group:
+            kind = "group"
+    return Entry(kind, label, first.left, values)
 
 
 def _are_centred(labels: Cells) -> bool:
     """Whether the labels are centred in their column."""
     if len(labels) < 4:
         return False
+
     middle = median(label.center for label in labels)
-    centred = sum(abs(label.center - middle) < _INDENT for label in labels)
-    edges = {round(label.left / _INDENT) for label in labels}
-    return centred > 0.8 * len(labels) and len(edges) > len(labels) / 2
+    at_middle = 0
+    edges: set[int] = set()
+    for label in labels:
+        at_middle += abs(label.center - middle) < _INDENT
+        edges.add(round(label.left / _INDENT))
+
+    have_one_middle = at_middle > 0.8 * len(labels)
+    have_many_edges = len(edges) > len(labels) / 2
+    return have_one_middle and have_many_edges
+
+
+# Headers of a grid
 
 
 def _count_headers(rows: Sequence[Cells]) -> int:
     """The rows in bold but for figures below others, or else those above the first figures; none
     of a form, a table of two columns with bold labels.
     """
-    is_form = all(len(row) == 2 and row[0].lines and row[0].bold for row in rows)
-    if len(rows) > 2 and is_form:
+    if len(rows) > 2 and _is_form(rows):
         return 0
 
-    in_bold = sum(1 for _ in takewhile(_is_bold, rows))
-    if in_bold and not _has_values(rows[0]):
-        for number, row in enumerate(rows[1:in_bold], 1):
-            if row[0].column == 0 and row[0].lines and _has_values(row):
-                in_bold = number
-                break
+    in_bold = _count_bold_headers(rows)
     if 0 < in_bold <= min(len(rows) - 1, _MAX_HEADERS):
         return in_bold
 
@@ -486,15 +733,43 @@ def _count_headers(rows: Sequence[Cells]) -> int:
         if len(row) < 2 or _has_values(row) or _is_group(row, below):
             break
         above_figures += 1
-    return above_figures if above_figures < min(len(rows), _MAX_HEADERS) else 0
+    if above_figures >= min(len(rows), _MAX_HEADERS):
+        return 0
+    return above_figures
+
+
+def _is_form(rows: Sequence[Cells]) -> bool:
+    """Whether every row is a bold label with one cell beside it."""
+    for row in rows:
+        label = row[0]
+        if len(row) != 2 or not label.lines or not label.bold:
+            return False
+    return True
+
+
+def _count_bold_headers(rows: Sequence[Cells]) -> int:
+    """The rows in bold at the top, up to the first below them that has a label and figures."""
+    in_bold = sum(1 for _ in takewhile(_is_bold, rows))
+    if not in_bold or _has_values(rows[0]):
+        return in_bold
+
+    for number in range(1, in_bold):
+        label = rows[number][0]
+        has_label = label.column == 0 and label.lines
+        if has_label and _has_values(rows[number]):
+            return number
+    return in_bold
 
 
 def _is_bold(row: Cells) -> bool:
+    """Whether all text of the row is bold, and not only a label."""
     filled = [cell for cell in row if cell.lines]
-    return all(cell.bold for cell in filled) and any(cell.column for cell in filled)
+    has_columns = any(cell.column for cell in filled)
+    return has_columns and all(cell.bold for cell in filled)
 
 
 def _has_values(row: Cells) -> bool:
+    """Whether a cell that is not the label is a figure, a date or a mark."""
     return any(is_value(cell.text) for cell in row if cell.column)
 
 
@@ -503,18 +778,27 @@ def _is_header(row: Cells) -> bool:
     total, such as "9 kg", is a value.
     """
     texts = [cell.text for cell in row[1:]]
-    are_names = all(_BEGINS_WITH_WORD.match(text) or any(periods(text)) for text in texts)
-    if not texts or not are_names:
+    if not texts or not all(map(_names_column, texts)):
         return False
     if _is_bold(row):
         return not _has_values(row)
     return not row[0].lines and all(map(is_period, texts))
 
 
+def _names_column(text: str) -> bool:
+    """Whether the text begins with a word or names a period."""
+    return bool(_BEGINS_WITH_WORD.match(text)) or any(periods(text))
+
+
 def _is_group(row: Cells, below: Cells) -> bool:
     """Whether the row has only a label in words, and that of the row below it is indented."""
-    if not below or any(cell.lines for cell in row[1:]) or is_figure(row[0].text):
+    if not below or _has_text(row[1:]):
         return False
-    if row[0].column or below[0].column or not below[0].lines:
+
+    label = row[0]
+    label_below = below[0]
+    if label.column or label_below.column or not label_below.lines:
         return False
-    return below[0].left > row[0].left + _INDENT
+    if is_figure(label.text):
+        return False
+    return label_below.left > label.left + _INDENT

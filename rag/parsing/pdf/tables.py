@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from rag.parsing.base import Part
@@ -42,8 +43,10 @@ class Columns:
         """Whether both have the same columns, as a table and its continuation do."""
         if len(self.spans) != len(before.spans):
             return False
-        edges = zip(self.spans, before.spans, strict=True)
-        return all(abs(right - above) < _SAME_COLUMN for (_, right), (_, above) in edges)
+        for (_, right), (_, right_before) in zip(self.spans, before.spans, strict=True):
+            if abs(right - right_before) >= _SAME_COLUMN:
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,16 @@ class Entry:
 def write_header(text: TableText, cells: Sequence[tuple[int, str]], names: Sequence[str]) -> None:
     """Write a header row from its cells, (column, text), above columns of these names."""
     columns = [column for column, _ in cells]
-    ends = [*columns[1:], max(len(names), columns[-1] + 1)]
-    widths = [max(end - start, 0) for start, end in zip(columns, ends, strict=True)]
-    text.header([words for _, words in cells], names, widths, columns[0])
+    end = max(len(names), columns[-1] + 1)
+    widths: list[int] = []
+    for column, following in pairwise([*columns, end]):
+        widths.append(max(following - column, 0))
+    text.header(
+        cells=[words for _, words in cells],
+        names=names,
+        spans=widths,
+        first=columns[0],
+    )
 
 
 class _Group(NamedTuple):
@@ -107,10 +117,16 @@ class _Labels:
 
     def open_group(self, group: Entry, below: Entry) -> None:
         """Open a group, if it may name the rows below."""
-        if below.left > group.left + _SAME_EDGE or group.label.endswith(":"):
-            rows_left = max(group.left, below.left)
-            self.groups.append(_Group(group.label.rstrip(":"), group.left, rows_left))
-            self.above = ""
+        has_indent = below.left > group.left + _SAME_EDGE
+        if not has_indent and not group.label.endswith(":"):
+            return
+        opened = _Group(
+            label=group.label.rstrip(":"),
+            left=group.left,
+            rows_left=max(group.left, below.left),
+        )
+        self.groups.append(opened)
+        self.above = ""
 
     def close_groups(self, entry: Entry) -> None:
         """Close the groups that an entry is not in."""
@@ -121,7 +137,8 @@ class _Labels:
         """The whole label of a row; other rows have the same label if `is_repeated`."""
         if row.label and self.groups:
             is_sum = row.label.lower().startswith("total")
-            if is_sum or row.left > self.groups[-1].rows_left + _SAME_EDGE:
+            is_further_right = row.left > self.groups[-1].rows_left + _SAME_EDGE
+            if is_sum or is_further_right:
                 self.groups.pop()
 
         is_indented = row.left > self.above_left + _SAME_EDGE
@@ -129,8 +146,12 @@ class _Labels:
             path = _path(self.groups, [self.above, row.label])
         else:
             path = _path(self.groups, [row.label])
-            self.above, self.above_left = row.label, row.left
-        return f"{self.title}: {path}" if self.title and row.label else path
+            self.above = row.label
+            self.above_left = row.left
+
+        if self.title and row.label:
+            return f"{self.title}: {path}"
+        return path
 
 
 def write_body(text: TableText, entries: Sequence[Entry], names: Sequence[str]) -> None:
@@ -158,14 +179,19 @@ def write_body(text: TableText, entries: Sequence[Entry], names: Sequence[str]) 
 
         if list(names) != text.names:
             text.name_columns(names)
-        cells = ({0: label} if label else {}) | entry.values
+        cells: dict[int, str] = {}
+        if label:
+            cells[0] = label
+        cells |= entry.values
         text.row(labelled(sorted(cells.items()), names))
 
 
 def _reach(group: _Group, kind: str) -> float:
     """Rows further right are in the group, and other groups that are."""
     has_indent = group.rows_left > group.left + _SAME_EDGE
-    return group.left + (_SAME_EDGE if has_indent or kind == "group" else -_SAME_EDGE)
+    if has_indent or kind == "group":
+        return group.left + _SAME_EDGE
+    return group.left - _SAME_EDGE
 
 
 def _path(groups: Sequence[_Group], labels: Sequence[str]) -> str:
@@ -173,8 +199,9 @@ def _path(groups: Sequence[_Group], labels: Sequence[str]) -> str:
     names = [label for label in labels if label]
     length = 0
     for number, group in enumerate(reversed(groups)):
+        longest = _LONGEST_GROUPS if number else _LONGEST_GROUP
         length += len(group.label)
-        if length > (_LONGEST_GROUPS if number else _LONGEST_GROUP):
+        if length > longest:
             break
         names.insert(0, group.label)
     return ": ".join(names)
@@ -196,7 +223,11 @@ _CUT_CAPTION = 100
 
 def stacked(headers: Sequence[Sequence[str]]) -> list[str]:
     """The name of each column by the texts of all header rows over it, from the top."""
-    return [" ".join(filter(None, dict.fromkeys(texts))) for texts in zip(*headers, strict=True)]
+    names: list[str] = []
+    for texts in zip(*headers, strict=True):
+        different = dict.fromkeys(texts)
+        names.append(" ".join(filter(None, different)))
+    return names
 
 
 def caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
@@ -205,8 +236,10 @@ def caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
     """
     lines: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):
-        row, below = rows[number], rows[number + 1]
-        if below.top - row.bottom > ROW_GAP * row.size or is_body(row):
+        row = rows[number]
+        below = rows[number + 1]
+        is_far = below.top - row.bottom > ROW_GAP * row.size
+        if is_far or is_body(row):
             break
         if row.text.endswith(":"):
             sentence = _sentence(rows, number)
@@ -218,13 +251,17 @@ def caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
         lines.insert(0, row.text)
 
     if not any(map(UNIT.search, lines)):
-        lines += _unit(" ".join(row.text for row in rows[top:first]))
+        headers = " ".join(row.text for row in rows[top:first])
+        lines += _unit(headers)
     return tuple(lines)
 
 
 def _unit(text: str) -> list[str]:
+    """The unit that a text states, in a list; [] without one."""
     unit = UNIT.search(text)
-    return [unit.group().strip(" (")] if unit else []
+    if unit is None:
+        return []
+    return [unit.group().strip(" (")]
 
 
 def _sentence(rows: Rows, last: int) -> str:
@@ -234,4 +271,6 @@ def _sentence(rows: Rows, last: int) -> str:
         if lines[0].top - row.bottom >= _SAME_PARAGRAPH * lines[0].size:
             break
         lines.insert(0, row)
-    return _SENTENCE_END.split(" ".join(row.text for row in lines))[-1]
+    paragraph = " ".join(row.text for row in lines)
+    *_, sentence = _SENTENCE_END.split(paragraph)
+    return sentence
