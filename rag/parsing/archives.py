@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from rag.parsing.base import Member, ParseError
 
@@ -18,22 +19,30 @@ _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 def unpack(content: bytes, limit: int) -> bytes:
     """The unpacked .gz file. Raises ParseError if it is broken or has more than `limit` bytes."""
-    output, remaining = bytearray(), content
+    output = bytearray()
+    remaining = content
     while remaining.startswith(b"\x1f\x8b"):
-        stream, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), remaining
-        while not stream.eof:
-            try:
-                step = stream.decompress(tail, _STEP)
-            except zlib.error as error:
-                raise ParseError(f"is not a readable gz file: {error}") from error
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        for step in _unpacked(stream, remaining):
             output += step
             if len(output) > limit:
                 raise ParseError(f"unpacks to more than {limit / 1e6:,.0f} MB")
-            tail = stream.unconsumed_tail
-            if not step and not tail and not stream.eof:
-                raise ParseError("is a truncated gz file")
         remaining = stream.unused_data.lstrip(b"\0")  # padding, as on tapes
     return bytes(output)
+
+
+def _unpacked(stream: Any, content: bytes) -> Iterator[bytes]:
+    """The bytes of a `zlib.decompressobj`, step by step. Raises ParseError if it is broken."""
+    tail = content
+    while not stream.eof:
+        try:
+            step = stream.decompress(tail, _STEP)
+        except zlib.error as error:
+            raise ParseError(f"is not a readable gz file: {error}") from error
+        yield step
+        tail = stream.unconsumed_tail
+        if not step and not tail and not stream.eof:
+            raise ParseError("is a truncated gz file")
 
 
 def parts(content: bytes) -> Iterator[Member]:
@@ -45,16 +54,24 @@ def parts(content: bytes) -> Iterator[Member]:
     files = [info for info in archive.infolist() if not info.is_dir()]
     if len(files) > _MOST_PARTS:
         raise ParseError(f"contains more than {_MOST_PARTS:,} files")
+
     for info in files:
-        folders = info.filename.replace("\\", "/").split("/")
-        name = "/".join(folder for folder in folders if folder not in ("", ".", ".."))
-        name = _CONTROL.sub(lambda character: f"%{ord(character[0]):02X}", name)
+        name = _safe_name(info.filename)
         if name and not _HIDDEN.search(name):
             yield Member(name, partial(_content, archive, info))
 
 
+def _safe_name(path: str) -> str:
+    """The path within the archive, with visible characters only."""
+    folders = path.replace("\\", "/").split("/")
+    named = [folder for folder in folders if folder not in ("", ".", "..")]
+    return _CONTROL.sub(lambda character: f"%{ord(character[0]):02X}", "/".join(named))
+
+
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
-    if info.flag_bits & 1:
+    """The bytes of a file. Raises ParseError if it cannot be read, or has more than `limit`."""
+    is_encrypted = info.flag_bits & 1
+    if is_encrypted:
         raise ParseError("is encrypted")
     try:
         with archive.open(info) as file:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, repeat, takewhile, zip_longest
+from itertools import zip_longest
 
 from rag.parsing.lists import Lists, blocks_of_lines
 from rag.types import Block, BlockCell, BlockKind, Column
@@ -97,8 +97,13 @@ Glue = Callable[[str, str], str | None]
 """Joins two texts if the second continues the first; else returns None."""
 
 
+# Parts as a document
+
+
 def of_pages(
-    pages: Iterable[Iterable[Part]], metadata: dict[str, str], glue: Glue = lambda a, b: None
+    pages: Iterable[Iterable[Part]],
+    metadata: dict[str, str],
+    glue: Glue = lambda a, b: None,
 ) -> Parsed:
     """Join the parts of pages; an empty page starts where the next page with text does."""
     parts: list[Part] = []
@@ -106,38 +111,69 @@ def of_pages(
 
     for page in pages:
         starts.append((len(parts), 0))
-
-        for number, part in enumerate(part for part in page if part.text.strip()):
-            previous = parts[-1] if parts else Part("", 1)
-            is_apart = previous.level or part.level or previous.context != part.context
-            joined = (
-                None
-                if is_apart or previous.blocks or part.blocks
-                else glue(previous.text, part.text)
-            )
-
-            if joined is None:
-                parts.append(part if part.blocks else replace(part, text=part.text.strip()))
+        is_first = True
+        for part in page:
+            if not part.text.strip():
                 continue
 
-            parts[-1] = replace(previous, text=joined)
-            if number == 0:  # after the word that spans both pages
-                starts[-1] = (
-                    len(parts) - 1,
-                    joined.find(" ", len(previous.text)) + 1 or len(joined),
-                )
+            joined = _continued(parts[-1], part, glue) if parts else None
+            if joined is None:
+                parts.append(_stripped(part))
+            else:
+                last = parts[-1]
+                if is_first:
+                    offset = _end_of_word(joined, len(last.text))
+                    starts[-1] = (len(parts) - 1, offset)
+                parts[-1] = replace(last, text=joined)
+            is_first = False
 
     return with_pages(parts, starts, metadata)
 
 
+def _stripped(part: Part) -> Part:
+    """The part without spaces around its text, unless its blocks count on them."""
+    if part.blocks:
+        return part
+    return replace(part, text=part.text.strip())
+
+
+def _continued(part: Part, following: Part, glue: Glue) -> str | None:
+    """The text of two paragraphs as one, if the second goes on with the first; else None."""
+    if part.level or following.level or part.context != following.context:
+        return None
+    if part.blocks or following.blocks:
+        return None
+    return glue(part.text, following.text)
+
+
+def _end_of_word(text: str, offset: int) -> int:
+    """Offset of the word after the one at `offset`, which may be on two pages."""
+    space = text.find(" ", offset)
+    if space < 0:
+        return len(text)
+    return space + 1
+
+
 def with_pages(
-    parts: Sequence[Part], starts: Sequence[tuple[int, int]], metadata: dict[str, str]
+    parts: Sequence[Part],
+    starts: Sequence[tuple[int, int]],
+    metadata: dict[str, str],
 ) -> Parsed:
     """Join parts that are not empty; a page starts at each (index of a part, offset in it)."""
     text, blocks = join(parts)
-    offsets = list(accumulate((len(part.text.strip()) + len(GAP) for part in parts), initial=0))
-    pages = [min(offsets[part] + offset, len(text)) for part, offset in starts]
-    return Parsed(text, blocks, metadata, tuple(accumulate(reversed(pages), min))[::-1])
+    offsets = [0]
+    for part in parts:
+        length = len(part.text.strip()) + len(GAP)
+        offsets.append(offsets[-1] + length)
+
+    # From the end, so that no page starts after the next one.
+    pages: list[int] = []
+    earliest = len(text)
+    for number, offset in reversed(starts):
+        earliest = min(earliest, offsets[number] + offset)
+        pages.append(earliest)
+    pages.reverse()
+    return Parsed(text, blocks, metadata, tuple(pages))
 
 
 def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
@@ -145,33 +181,28 @@ def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
 
     Lines of paragraphs that begin with a marker are items of lists.
     """
+    filled = [part for part in parts if part.text.strip()]
     texts: list[str] = []
     outline = Outline()
     start = 0
-    for part in _led_in(_headed([part for part in parts if part.text.strip()])):
+    for part in _led_in(_headed(filled)):
         text = part.text.strip()
+        outline.part(part, start, text)
         texts.append(text)
-        if part.level:
-            outline.heading(start, start + len(text), part.level, one_line(text))
-        else:
-            outline.enter(start, part.context)
-            if part.blocks:
-                skipped = len(part.text) - len(part.text.lstrip())
-                outline.nested(start - skipped, part.blocks)
-            elif part.kind == "paragraph" and not part.name:
-                outline.lines(start, f"{text}\n")
-            else:
-                outline.add(Block(part.kind, start, start + len(text), name=part.name))
         start += len(text) + len(GAP)
     return GAP.join(texts), outline.finished()
 
 
 def list_part(lines: Iterable[tuple[int, str, str]], context: tuple[str, ...] = ()) -> Part:
     """A list from its lines: (depth from 0, marker or "" for more of the item above, text)."""
-    lists, texts, start = Lists(), list[str](), 0
+    lists = Lists()
+    texts: list[str] = []
+    start = 0
     for depth, marker, text in lines:
-        line = f"{'  ' * min(depth, DEEPEST_INDENT)}{marker or ' '} {text}"
-        begin, end = start + len(line) - len(line.lstrip()), start + len(line.rstrip())
+        indent = "  " * min(depth, DEEPEST_INDENT)
+        line = f"{indent}{marker or ' '} {text}"
+        begin = start + len(line) - len(line.lstrip())
+        end = start + len(line.rstrip())
         if marker:
             lists.item(begin, end, depth, marker)
         elif begin < end:
@@ -184,19 +215,25 @@ def list_part(lines: Iterable[tuple[int, str, str]], context: tuple[str, ...] = 
 def group_part(parts: Iterable[Part], name: str) -> Part:
     """The parts as one, in a group if the name is not ""."""
     text, blocks = join(parts)
-    if name and text:
-        group = Block("group", 0, len(text), name=name)
-        blocks = (group, *(block._replace(parent=block.parent + 1) for block in blocks))
-    return Part(text, blocks=blocks)
+    if not name or not text:
+        return Part(text, blocks=blocks)
+
+    grouped = [Block("group", 0, len(text), name=name)]
+    for block in blocks:
+        grouped.append(block._replace(parent=block.parent + 1))
+    return Part(text, blocks=tuple(grouped))
 
 
 def stacked(parts: Sequence[Part]) -> Part:
     """Lists and tables as one part, without blank lines between them."""
-    outline, start = Outline(), 0
+    outline = Outline()
+    texts: list[str] = []
+    start = 0
     for part in parts:
         outline.nested(start, part.blocks)
+        texts.append(part.text)
         start += len(part.text) + 1
-    return Part("\n".join(part.text for part in parts), blocks=outline.finished())
+    return Part("\n".join(texts), blocks=outline.finished())
 
 
 class Outline:
@@ -212,11 +249,30 @@ class Outline:
         self._lines: list[tuple[int, str]] = []
         """lines of text whose blocks are not added yet"""
 
+    def part(self, part: Part, start: int, text: str) -> None:
+        """Add the blocks of a part; its `text`, without spaces around it, begins at `start`."""
+        end = start + len(text)
+        if part.level:
+            self.heading(start, end, part.level, one_line(text))
+            return
+
+        self.enter(start, part.context)
+        if part.blocks:
+            skipped = len(part.text) - len(part.text.lstrip())
+            self.nested(start - skipped, part.blocks)
+        elif part.kind == "paragraph" and not part.name:
+            self.lines(start, f"{text}\n")
+        else:
+            self.add(Block(part.kind, start, end, name=part.name))
+
     def heading(self, start: int, end: int, level: int, name: str) -> None:
         """Open a heading; it closes those of its level and below, and all groups."""
         self._end_text()
         self.enter(start, ())
-        while self._headings and self._blocks[self._headings[-1]].level >= level:
+        while self._headings:
+            last = self._blocks[self._headings[-1]]
+            if last.level < level:
+                break
             self._headings.pop()
         self.add(Block("heading", start, end, level=level, name=name))
         self._headings.append(len(self._blocks) - 1)
@@ -227,21 +283,33 @@ class Outline:
         if context == self._context:
             return
 
-        pairs = zip(context, self._context, strict=False)
-        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        shared = 0
+        for term, open_term in zip(context, self._context, strict=False):
+            if term != open_term:
+                break
+            shared += 1
 
         self._end_text()
         del self._groups[shared:]
         self._context = context
 
         for term in context[shared:]:
-            outer_names = [self._blocks[i].name for i in (*self._headings, *self._groups)]
             name = name_of(term)
-            is_named = name in outer_names or (
-                " " in name and any(name in text for text in outer_names)
-            )
-            self.add(Block("group", start, start, name="" if is_named else name))
+            if self._names_around(name):
+                name = ""
+            self.add(Block("group", start, start, name=name))
             self._groups.append(len(self._blocks) - 1)
+
+    def _names_around(self, name: str) -> bool:
+        """Whether an open heading or group says the name already. One word in others is another
+        name.
+        """
+        is_phrase = " " in name
+        for index in (*self._headings, *self._groups):
+            outer_name = self._blocks[index].name
+            if name == outer_name or (is_phrase and name in outer_name):
+                return True
+        return False
 
     def add(self, block: Block) -> None:
         """Add a block below the innermost open group or heading."""
@@ -250,12 +318,17 @@ class Outline:
     def nested(self, offset: int, blocks: Sequence[Block]) -> None:
         """Add blocks with their own nesting, as in `Part`, moved by `offset` characters."""
         self._end_text()
-        offset_of_blocks = len(self._blocks)
-        parent = (self._groups or self._headings or (-1,))[-1]
-        parents = (
-            offset_of_blocks + block.parent if block.parent >= 0 else parent for block in blocks
-        )
-        self._blocks += map(_moved, blocks, repeat(offset), parents)
+        count_before = len(self._blocks)
+        outer_index = -1
+        if self._groups:
+            outer_index = self._groups[-1]
+        elif self._headings:
+            outer_index = self._headings[-1]
+
+        for block in blocks:
+            is_nested = block.parent >= 0
+            parent = count_before + block.parent if is_nested else outer_index
+            self._blocks.append(_moved(block, offset, parent))
 
     def lines(self, start: int, text: str) -> None:
         """Add lines of paragraphs and lists; an empty one is a gap between them."""
@@ -264,70 +337,111 @@ class Outline:
             start += len(line) + 1
 
     def _end_text(self) -> None:
+        """Add the blocks of the lines so far."""
         if self._lines:
-            lines, self._lines = self._lines, []
+            lines = self._lines
+            self._lines = []
             self.nested(0, blocks_of_lines(lines))
 
     def finished(self) -> tuple[Block, ...]:
         """All blocks; those with others in them, except headings, end with the last of these."""
         self._end_text()
-        for block in reversed(self._blocks):
-            parent = self._blocks[block.parent] if block.parent >= 0 else block
+        blocks = self._blocks
+        for block in reversed(blocks):
+            if block.parent < 0:
+                continue
+            parent = blocks[block.parent]
             if parent.kind != "heading" and parent.end < block.end:
-                self._blocks[block.parent] = parent._replace(end=block.end)
-        return tuple(self._blocks)
+                blocks[block.parent] = parent._replace(end=block.end)
+        return tuple(blocks)
 
 
 def _moved(block: Block, offset: int, parent: int) -> Block:
     """The block with another parent, `offset` characters further on."""
     kind, start, end, _, level, name, marker, cells, columns = block
-    cells = tuple([BlockCell(cell, a + offset, b + offset) for cell, a, b in cells])
-    columns = tuple(
-        [Column(c, a + offset, b + offset) if a >= 0 else Column(c) for c, a, b in columns]
+    if cells:
+        # In one expression, since a long table has many thousand cells.
+        cells = tuple([BlockCell(cell, a + offset, b + offset) for cell, a, b in cells])
+    if columns:
+        columns = tuple([_moved_column(column, offset) for column in columns])
+    return Block(
+        kind,
+        start + offset,
+        end + offset,
+        parent,
+        level,
+        name,
+        marker,
+        cells,
+        columns,
     )
-    return Block(kind, start + offset, end + offset, parent, level, name, marker, cells, columns)
+
+
+def _moved_column(column: Column, offset: int) -> Column:
+    """The column further on, if its name is in the text."""
+    if column.start < 0:
+        return Column(column.name)
+    return Column(column.name, column.start + offset, column.end + offset)
+
+
+# Headings, lead-ins and names
 
 
 def level_of_bold(text: str) -> int:
     """`BOLD` for one short line that neither ends a sentence nor introduces a list; else 0."""
     text = text.strip()
     is_line = "\n" not in text and len(text) <= _LONGEST_HEADING
-    is_name = any(c.isalpha() for c in text) and text[-1] not in ".!:;,"
-    return BOLD if is_line and is_name else 0
+    has_letter = any(map(str.isalpha, text))
+    if not is_line or not has_letter:
+        return 0
+    ends_sentence = text[-1] in ".!:;,"
+    return 0 if ends_sentence else BOLD
 
 
 def _headed(parts: Sequence[Part]) -> list[Part]:
     """Make bold paragraphs without text directly below into text."""
-    return [
-        replace(part, level=0)
-        if part.level == BOLD and (following is None or following.level)
-        else part
-        for part, following in zip_longest(parts, parts[1:])
-    ]
+    headed: list[Part] = []
+    for part, following in zip_longest(parts, parts[1:]):
+        has_text_below = following is not None and not following.level
+        if part.level == BOLD and not has_text_below:
+            headed.append(replace(part, level=0))
+        else:
+            headed.append(part)
+    return headed
 
 
 def _led_in(parts: Sequence[Part]) -> Iterator[Part]:
     """Join a short line such as "Parameters:" to the part it introduces."""
     for part, following in zip_longest(parts, parts[1:]):
-        is_short = len(part.text) <= _LEADING and part.text.strip()[-1] not in ".!?"
-        if (
-            following
-            and is_short
-            and not (part.level or following.level or part.name or following.name)
-        ):
-            depth = len(part.context)
-            if len(following.context) > depth and following.context[:depth] == part.context:
-                part = replace(part, context=following.context)
-        yield part
+        if following is not None and _introduces(part, following):
+            yield replace(part, context=following.context)
+        else:
+            yield part
+
+
+def _introduces(part: Part, following: Part) -> bool:
+    """Whether a part is a short line above one that is in more groups, but in all of its own."""
+    if part.level or following.level or part.name or following.name:
+        return False
+    ends_sentence = part.text.strip()[-1] in ".!?"
+    if len(part.text) > _LEADING or ends_sentence:
+        return False
+    depth = len(part.context)
+    outer = following.context[:depth]
+    return outer == part.context and len(following.context) > depth
 
 
 def name_of(text: str, longest: int = _LONGEST_NAME) -> str:
     """A term, caption or heading as part of a heading path, cut at a word."""
     name = one_line(text[: 10 * longest])
-    return name if len(name) <= longest else name[:longest].rsplit(" ", 1)[0] + " …"
+    if len(name) <= longest:
+        return name
+    words = name[:longest].rsplit(" ", 1)[0]
+    return f"{words} …"
 
 
 def one_line(text: str) -> str:
+    """The words of a text, with one space between them."""
     return " ".join(text.split())
 
 

@@ -5,25 +5,36 @@ import io
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import islice
 
 from rag.parsing.base import GAP, Parsed, Part, join
-from rag.parsing.tables import TableText, are_headers, headers_over_values, stacked_names
+from rag.parsing.tables import (
+    LabelledCell,
+    TableText,
+    are_headers,
+    headers_over_values,
+    stacked_names,
+)
 
 _LONG = 160
 """Values longer than this become separate paragraphs."""
-_SAMPLE, _ROWS = 50_000, 50
+_SAMPLE = 50_000
+_ROWS = 50
 """Number of characters, and of rows, used to detect the separator."""
 _NEXT_ROWS = 8
 """Rows below an empty one that are looked at for the headers of another table."""
 _LONGEST_FIELD = 10_000_000
 """Characters of a cell."""
+_NO_DECIMAL_COMMA = re.compile(r",(?!\d)|(?<!\d),")
+"""A comma that is not between digits; without one, each may be a decimal comma."""
 
 
 def parse(source: str) -> Parsed:
     """A table; its separator is detected."""
-    rows = csv_rows(io.StringIO(source, newline=""), _separator(source))
-    return Parsed(*join(table_parts(rows)))
+    separator = _separator(source)
+    rows = csv_rows(io.StringIO(source, newline=""), separator)
+    text, blocks = join(table_parts(rows))
+    return Parsed(text, blocks)
 
 
 def csv_rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
@@ -32,26 +43,43 @@ def csv_rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
+# The separator
+
+
 def _separator(source: str) -> str:
     """The character that splits most of the first rows into equally many cells."""
     lines = [line for line in source[:_SAMPLE].splitlines(keepends=True) if line.strip()]
     is_cut = len(source) > _SAMPLE and len(lines) > 1
-    sample = "".join(lines[:-1] if is_cut else lines)
-    decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # perhaps every comma is a decimal one
+    if is_cut:
+        lines.pop()
+    sample = "".join(lines)
+    may_be_decimal = not _NO_DECIMAL_COMMA.search(sample)
 
     def likelihood(mark: str) -> tuple[float, bool, int]:
-        """First the share of rows with the most common number of cells, if that is above 1."""
-        try:
-            rows = csv_rows(io.StringIO(sample, newline=""), mark)
-            widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
-        except csv.Error:
-            widths = Counter()
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        evenness = count / widths.total() if width > 1 else 0.0
-        return evenness, mark == "\t" or (decimal and mark == ";"), sample.count(mark)
+        is_preferred = mark == "\t" or (may_be_decimal and mark == ";")
+        return _evenness(sample, mark), is_preferred, sample.count(mark)
 
     return max("\t|;,", key=likelihood)
 
+
+def _evenness(sample: str, mark: str) -> float:
+    """The share of the first rows with the most common number of cells; 0 if that is 1."""
+    widths = Counter[int]()
+    try:
+        rows = csv_rows(io.StringIO(sample, newline=""), mark)
+        widths.update(len(row) for row in islice(rows, _ROWS) if row)
+    except csv.Error:
+        return 0.0
+    if not widths:
+        return 0.0
+
+    width = max(widths, key=lambda width: (widths[width], width))
+    if width == 1:
+        return 0.0
+    return widths[width] / widths.total()
+
+
+# Tables in the rows
 
 NumberedRow = tuple[int, list[str]]
 """Its number in the file, from 1, and its cells."""
@@ -62,13 +90,24 @@ def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
     number in the file, and repeats the headers; long values are paragraphs of their row. Below an
     empty row, header rows begin another table.
     """
-    stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
-    reader = _Ahead((number, cells) for number, cells in stripped if any(cells))
-    while top := reader.peek(_ROWS):
-        titles = _title_rows([cells for _, cells in top])
+    reader = _Ahead(_filled_rows(rows))
+    while True:
+        top = [cells for _, cells in reader.peek(_ROWS)]
+        if not top:
+            return
+        titles = _title_rows(top)
         for number, cells in reader.take(titles):
-            yield Part(" ".join(filter(None, cells)), name=f"row {number}")
+            title = " ".join(filter(None, cells))
+            yield Part(title, name=f"row {number}")
         yield _table(reader)
+
+
+def _filled_rows(rows: Iterable[Sequence[str]]) -> Iterator[NumberedRow]:
+    """The rows that have text, without spaces around their cells."""
+    for number, row in enumerate(rows, 1):
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            yield number, cells
 
 
 class _Ahead:
@@ -80,55 +119,89 @@ class _Ahead:
 
     def peek(self, most: int) -> list[NumberedRow]:
         """The next rows, at most `most`."""
-        self._seen.extend(islice(self._rows, max(0, most - len(self._seen))))
+        missing = max(0, most - len(self._seen))
+        self._seen.extend(islice(self._rows, missing))
         return list(islice(self._seen, most))
 
     def take(self, most: int) -> list[NumberedRow]:
+        """The next rows, which are then over."""
         return [self._seen.popleft() for _ in self.peek(most)]
 
 
 def _table(reader: _Ahead) -> Part:
     """The table of the next rows."""
-    top = [cells for _, cells in reader.peek(_ROWS)]
-    depth = headers_over_values(top)
-    if not depth and top and are_headers(top[0], top[1] if top[1:] else ()):
-        depth = 1
-    headers = stacked_names([cells for _, cells in reader.take(depth)])
-
+    headers = _headers(reader)
     table = TableText(between=GAP)
     if headers and not reader.peek(1):
-        table.header([*filter(None, headers)], [*filter(None, headers)])
+        names = [header for header in headers if header]
+        table.header(names, names)
     else:
         table.name_columns(headers)
 
     last = 0
-    while row := reader.peek(1):
-        ((number, cells),) = row
-        if 0 < last < number - 1 and _begins_table(reader.peek(_NEXT_ROWS)):
+    while True:
+        following = reader.peek(1)
+        if not following:
+            break
+        ((number, cells),) = following
+        is_after_gap = 0 < last < number - 1
+        if is_after_gap and _begins_table(reader.peek(_NEXT_ROWS)):
             break
         reader.take(1)
-        names = [*headers, *[""] * (len(cells) - len(headers))]
-        columns = [(n, names[n], cell) for n, cell in enumerate(cells) if cell]
-        table.row(columns, f"row {number}", _LONG)
+        table.row(_labelled(cells, headers), f"row {number}", _LONG)
         last = number
 
     return table.part()
+
+
+def _headers(reader: _Ahead) -> list[str]:
+    """Takes the header rows, and returns the names of the columns."""
+    top = [cells for _, cells in reader.peek(_ROWS)]
+    depth = headers_over_values(top)
+    if not depth and top:
+        first = top[0]
+        second = top[1] if len(top) > 1 else ()
+        depth = int(are_headers(first, second))
+    return stacked_names([cells for _, cells in reader.take(depth)])
+
+
+def _labelled(cells: Sequence[str], headers: Sequence[str]) -> list[LabelledCell]:
+    """The cells that are not empty, each with the name of its column."""
+    labelled: list[LabelledCell] = []
+    for column, text in enumerate(cells):
+        if text:
+            name = headers[column] if column < len(headers) else ""
+            labelled.append((column, name, text))
+    return labelled
 
 
 def _title_rows(rows: Sequence[Sequence[str]]) -> int:
     """Number of rows at the top with one text, in the first column that has any; 0 without others
     below.
     """
-    begin = min((n for row in rows for n, cell in enumerate(row) if cell), default=0)
+    first_column = _first_filled_column(rows)
     for number, row in enumerate(rows):
-        if any(row[:begin]) or any(row[begin + 1 :]) or not row[begin]:
+        has_others = any(row[:first_column]) or any(row[first_column + 1 :])
+        if has_others or not row[first_column]:
             return number
     return 0
 
 
+def _first_filled_column(rows: Sequence[Sequence[str]]) -> int:
+    """The first column that has a text in any row; 0 if none has."""
+    filled: list[int] = []
+    for row in rows:
+        filled += [column for column, cell in enumerate(row) if cell]
+    return min(filled, default=0)
+
+
 def _begins_table(rows: Sequence[NumberedRow]) -> bool:
     """Whether the rows, up to an empty one, are a title or none, header rows, and values."""
-    run = list(takewhile(lambda row: row[1][0] - row[0] == rows[0][0], enumerate(rows)))
-    cells = [row for _, (_, row) in run]
-    titles = _title_rows(cells)
-    return headers_over_values(cells[titles:]) > 0
+    first_number, _ = rows[0]
+    adjacent: list[list[str]] = []
+    for number, cells in rows:
+        if number != first_number + len(adjacent):
+            break
+        adjacent.append(cells)
+    titles = _title_rows(adjacent)
+    return headers_over_values(adjacent[titles:]) > 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import docx
 from docx.oxml.ns import qn
@@ -24,19 +24,27 @@ from rag.parsing.tables import (
     are_headers,
     header_rows,
 )
-from rag.types import Block, BlockKind
+from rag.types import Block
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
-TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
+TEXT = qn("w:t")
+_PAGE = qn("w:lastRenderedPageBreak")
 _COMPATIBLE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 LEFT_OUT = qn("w:del"), qn("w:moveFrom"), f"{_COMPATIBLE}Fallback"
 _OUTLINE_LEVEL = f"{qn('w:pPr')}/{qn('w:outlineLvl')}"
+_NO_LEVEL = 9
+_DEEPEST_LEVEL = 5
+"""Outline levels count from 0; a paragraph without one is body text."""
 _NUMBERING = f"{qn('w:pPr')}/{qn('w:numPr')}"
+_DEPTH = f"{_NUMBERING}/{qn('w:ilvl')}"
 _SPAN = f"{qn('w:tcPr')}/{qn('w:gridSpan')}"
 _DOWN = f"{qn('w:tcPr')}/{qn('w:vMerge')}"
 _REPEATED = f"{qn('w:trPr')}/{qn('w:tblHeader')}"
-_PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
+_PARAGRAPH = qn("w:p")
+_TABLE = qn("w:tbl")
+_VALUE = qn("w:val")
+_BOLD_TYPE = f"{qn('w:rPr')}/{qn('w:b')}"
 _CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
 _GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
 _CUT = "\f"
@@ -50,87 +58,145 @@ def parse(content: bytes) -> Parsed:
     document = docx.Document(io.BytesIO(content))
     parts = [*_body(document), *_notes(document)]
     metadata = core_metadata(document.core_properties)
-    filled = [part for part in parts[:3] if part.text.strip()]
-    if filled and 0 < filled[0].level < BOLD:
-        metadata.setdefault("title", filled[0].text.replace(_CUT, ""))
+
+    first_filled = next((part for part in parts[:3] if part.text.strip()), None)
+    if first_filled and 0 < first_filled.level < BOLD:
+        title = first_filled.text.replace(_CUT, "")
+        metadata.setdefault("title", title)
+
     if any(_CUT in part.text for part in parts):
         return _paged(parts, metadata)
-    return Parsed(*join(parts), metadata)
+    text, blocks = join(parts)
+    return Parsed(text, blocks, metadata)
+
+
+# Pages
 
 
 def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
     """The document, with a page from the first text after each page break on."""
-    pieces_of_text: list[Part] = []
+    kept: list[Part] = []
     starts = [(0, 0)]
     breaks = 0
+    """those after which no text has come yet"""
     for part in parts:
-        text, pieces = "", list[tuple[int, int, int]]()
+        text = ""
+        pieces: list[_KeptPiece] = []
         for match in _PIECE.finditer(part.text):
-            if match[0] == _CUT:
+            piece = match[0]
+            if piece == _CUT:
                 breaks += 1
                 continue
-            text += " " if text else ""
-            starts += [(len(pieces_of_text), len(text))] * breaks
+
+            if text:
+                text += " "
+            start = (len(kept), len(text))
+            starts += [start] * breaks
             breaks = 0
-            pieces.append((match.start(), len(text), len(match[0])))
-            text += match[0]
+            pieces.append(_KeptPiece(match.start(), len(text), len(piece)))
+            text += piece
         if text:
-            pieces_of_text.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
-    return with_pages(pieces_of_text, [*starts, *[(len(pieces_of_text), 0)] * breaks], metadata)
+            kept.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
+
+    end = (len(kept), 0)
+    starts += [end] * breaks
+    return with_pages(kept, starts, metadata)
 
 
-def _moved(blocks: Sequence[Block], pieces: Sequence[tuple[int, int, int]]) -> tuple[Block, ...]:
-    """The blocks of a text after only these pieces were kept: (old offset, new offset, length)."""
+class _KeptPiece(NamedTuple):
+    """A piece of a text, and where it is after the page breaks were removed."""
 
-    def now(offset: int) -> int:
-        last = max(0, bisect_right(pieces, offset, key=itemgetter(0)) - 1)
-        before, after, length = pieces[last]
-        return after + min(max(0, offset - before), length)
+    before: int
+    after: int
+    length: int
 
-    return tuple(b._replace(start=now(b.start), end=now(b.end - 1) + 1) for b in blocks)
+
+def _moved(blocks: Sequence[Block], pieces: Sequence[_KeptPiece]) -> tuple[Block, ...]:
+    """The blocks of a text after only these pieces of it were kept."""
+
+    def new_offset(offset: int) -> int:
+        following = bisect_right(pieces, offset, key=itemgetter(0))
+        piece = pieces[max(0, following - 1)]
+        offset_in_piece = max(0, offset - piece.before)
+        return piece.after + min(offset_in_piece, piece.length)
+
+    moved: list[Block] = []
+    for block in blocks:
+        last = block.end - 1
+        moved.append(block._replace(start=new_offset(block.start), end=new_offset(last) + 1))
+    return tuple(moved)
+
+
+# Paragraphs
 
 
 def _body(document: Any) -> Iterator[Part]:
+    """The parts of the body. The items of a list are one part."""
     items: list[tuple[int, str, str]] = []
     caption = ""
     """directly above"""
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
-        element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
-        if isinstance(element, Paragraph) and _is_item(element):
-            depth = _value(element._p, f"{_NUMBERING}/{qn('w:ilvl')}", 0)
-            items.append((depth, "-", _text(element._p).strip()))
+        paragraph = Paragraph(node, document) if node.tag == _PARAGRAPH else None
+        if paragraph is not None and _is_item(paragraph):
+            depth = _value(node, _DEPTH, 0)
+            items.append((depth, "-", _text(node).strip()))
             continue
         if items:
             yield list_part(items)
             items = []
-        if isinstance(element, Table):
-            yield _table(element, (caption,) if caption else ())
+
+        if paragraph is None:
+            context = (caption,) if caption else ()
+            yield _table(Table(node, document), context)
             caption = ""
-            continue
-        text, is_caption = _text(element._p), _style(element).lower() == "caption"
-        caption = text if is_caption else ""
-        bold = level_of_bold(text) if not is_caption and _is_bold(element._p) else 0
-        kind: BlockKind = "caption" if caption else "paragraph"
-        context = (caption,) if caption else ()
-        yield Part(text, _level(element) or bold, context=context, kind=kind)
+        elif _style(paragraph).lower() == "caption":
+            caption = _text(node)
+            yield _caption(caption, _level(paragraph))
+        else:
+            caption = ""
+            yield _paragraph(paragraph)
     yield list_part(items)
+
+
+def _caption(text: str, level: int) -> Part:
+    """A caption, which names the table below it; an empty one is an empty paragraph."""
+    if not text:
+        return Part(text, level)
+    return Part(text, level, context=(text,), kind="caption")
+
+
+def _paragraph(paragraph: Paragraph) -> Part:
+    """A paragraph, or a heading by its style or in bold."""
+    text = _text(paragraph._p)
+    level = _level(paragraph)
+    if not level and _is_bold(paragraph._p):
+        level = level_of_bold(text)
+    return Part(text, level)
 
 
 def _children(element: Any, *tags: str) -> Iterator[Any]:
     """Child elements with these tags, also in content controls, but no table of contents."""
-    stack = list(element)[::-1]
+    stack = list(reversed(element))
     while stack:
         node = stack.pop()
         if node.tag in tags:
             yield node
-        elif node.tag in _CONTROLS and not any(
-            g.get(qn("w:val")) == "Table of Contents" for g in node.iterfind(_GALLERY)
-        ):
-            stack += list(node)[::-1]
+        elif node.tag in _CONTROLS and not _is_table_of_contents(node):
+            stack += reversed(node)
+
+
+def _is_table_of_contents(control: Any) -> bool:
+    """Whether a content control is one; its lines repeat the headings."""
+    galleries = [gallery.get(_VALUE) for gallery in control.iterfind(_GALLERY)]
+    return "Table of Contents" in galleries
 
 
 def _style(paragraph: Paragraph) -> str:
-    return (paragraph.style.name if paragraph.style else "") or ""
+    """The name of a paragraph's style; "" without one."""
+    style = paragraph.style
+    if not style:
+        return ""
+    return style.name or ""
 
 
 def _level(paragraph: Paragraph) -> int:
@@ -138,22 +204,32 @@ def _level(paragraph: Paragraph) -> int:
     name = _style(paragraph)
     if name.lower() == "title":
         return 1
-    if match := _HEADING.match(name):
-        return int(match.group(1)) + 1
-    level = _value(paragraph._p, _OUTLINE_LEVEL, 9)
-    return level + 2 if level < 6 else 0
+    heading = _HEADING.match(name)
+    if heading:
+        return int(heading.group(1)) + 1
+    outline_level = _value(paragraph._p, _OUTLINE_LEVEL, _NO_LEVEL)
+    if outline_level > _DEEPEST_LEVEL:
+        return 0
+    return outline_level + 2
 
 
 def _is_item(paragraph: Paragraph) -> bool:
     """Whether a paragraph is an item of a list, by its numbering or style."""
     is_numbered = paragraph._p.find(_NUMBERING) is not None
-    return (is_numbered or _style(paragraph).startswith("List ")) and not _level(paragraph)
+    if not is_numbered and not _style(paragraph).startswith("List "):
+        return False
+    return not _level(paragraph)
 
 
 def _value(node: Any, path: str, default: int) -> int:
     """The value of an element in the node, if it has one."""
     element = node.find(path)
-    return default if element is None else int(element.get(qn("w:val"), default))
+    if element is None:
+        return default
+    return int(element.get(_VALUE, default))
+
+
+# Tables
 
 
 def _table(table: Table, context: tuple[str, ...]) -> Part:
@@ -182,43 +258,74 @@ def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
         row: list[SpanningCell] = []
         column = 0
         for node in _children(element, qn("w:tc")):
+            cell = _cell(node)
             merge = node.find(_DOWN)
-            cell = SpanningCell(_text(node, " ").split())
-            cell.columns = min(MOST_SPANNED, max(1, _value(node, _SPAN, 1)))
-            is_covered = merge is not None and merge.get(qn("w:val"), "continue") == "continue"
+            is_merged = merge is not None
+            is_covered = is_merged and merge.get(_VALUE, "continue") == "continue"
+
             if is_covered and column in spanning:
-                spanning[column].rows = min(MOST_SPANNED, spanning[column].rows + 1)
+                above = spanning[column]
+                above.rows = min(MOST_SPANNED, above.rows + 1)
             else:
                 row.append(cell)
                 spanning.pop(column, None)
-            if merge is not None and not is_covered:
+            if is_merged and not is_covered:
                 spanning[column] = cell
             column += cell.columns
         rows.append(row)
     return rows
 
 
+def _cell(node: Any) -> SpanningCell:
+    """A cell with the columns that it spans."""
+    columns = max(1, _value(node, _SPAN, 1))
+    cell = SpanningCell(_text(node, " ").split())
+    cell.columns = min(MOST_SPANNED, columns)
+    return cell
+
+
 def _header_rows(elements: Sequence[Any], rows: Sequence[Sequence[SpanningCell]]) -> int:
     """Number of header rows at the top."""
     if len(rows) < 2:
         return 0
-    if depth := header_rows(rows, only_over_values=True):
-        return depth
-    marked = takewhile(lambda row: row.find(_REPEATED) is not None, elements[:-1])
-    if depth := sum(1 for _ in marked):
-        return depth
-    header, next_row = ([cell.text for cell in row] for row in rows[:2])
-    is_bold = _is_bold(elements[0]) and not _is_bold(elements[1])
-    return int(is_bold or (len(header) > 2 and are_headers(header, next_row)))
+
+    over_values = header_rows(rows, only_over_values=True)
+    if over_values:
+        return over_values
+
+    repeated = takewhile(_is_repeated, elements[:-1])
+    repeated_rows = sum(1 for _ in repeated)
+    if repeated_rows:
+        return repeated_rows
+
+    if _is_bold(elements[0]) and not _is_bold(elements[1]):
+        return 1
+    first_row = [cell.text for cell in rows[0]]
+    second_row = [cell.text for cell in rows[1]]
+    if len(first_row) > 2 and are_headers(first_row, second_row):
+        return 1
+    return 0
+
+
+def _is_repeated(row: Any) -> bool:
+    """Whether a row is marked to be repeated on each page, as headers are."""
+    return row.find(_REPEATED) is not None
+
+
+# Text
 
 
 def _is_bold(element: Any) -> bool:
     """Whether all text of a row or paragraph is bold."""
-    runs = [run for run in element.iter(qn("w:r")) if run.find(TEXT) is not None]
-    marks = [run.find(f"{qn('w:rPr')}/{qn('w:b')}") for run in runs]
-    return bool(marks) and all(
-        mark is not None and mark.get(qn("w:val"), "1") not in ("0", "false") for mark in marks
-    )
+    has_text = False
+    for run in element.iter(qn("w:r")):
+        if run.find(TEXT) is None:
+            continue
+        has_text = True
+        mark = run.find(_BOLD_TYPE)
+        if mark is None or mark.get(_VALUE, "1") in ("0", "false"):
+            return False
+    return has_text
 
 
 def _text(element: Any, after_paragraph: str = "") -> str:
@@ -236,8 +343,9 @@ def _text(element: Any, after_paragraph: str = "") -> str:
         elif node.tag in PIECES:
             parts.append(PIECES[node.tag])
         elif node.tag not in LEFT_OUT:
-            stack += [after_paragraph] if node.tag == qn("w:p") else []
-            stack += reversed(list(node))
+            if node.tag == _PARAGRAPH:
+                stack.append(after_paragraph)
+            stack += reversed(node)
     return "".join(parts)
 
 
@@ -245,6 +353,10 @@ def _notes(document: Any) -> Iterator[Part]:
     """Footnotes and endnotes, at the end."""
     for kind in ("footnote", "endnote"):
         for relation in document.part.rels.values():
-            if relation.reltype.endswith(f"/{kind}s") and not relation.is_external:
-                for note in parse_xml(relation.target_part.blob).iterchildren(qn(f"w:{kind}")):
-                    yield Part(_text(note, "\n").replace(_CUT, ""))
+            is_of_kind = relation.reltype.endswith(f"/{kind}s")
+            if not is_of_kind or relation.is_external:
+                continue
+            notes = parse_xml(relation.target_part.blob)
+            for note in notes.iterchildren(qn(f"w:{kind}")):
+                text = _text(note, "\n")
+                yield Part(text.replace(_CUT, ""))

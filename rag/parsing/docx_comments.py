@@ -14,7 +14,8 @@ from docx.text.run import Run
 from rag.parsing.docx import LEFT_OUT, PIECES, TEXT
 
 _AUTHOR = "rag"
-_RUN, _PROPERTIES = qn("w:r"), qn("w:rPr")
+_RUN = qn("w:r")
+_PROPERTIES = qn("w:rPr")
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 
 
@@ -27,77 +28,112 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     document = docx.Document(io.BytesIO(content))
     body = document.element.body
     letters = "".join(map(_letters, _runs(body)))
-    found: list[tuple[int, int, str]] = []
-    elsewhere: list[str] = []
-    reached = 0
-    for words, comment in comments:
-        wanted = "".join(words.split())
-        start = letters.find(wanted, reached)
-        if start < 0 or not wanted:
-            elsewhere.append(f"“{words}”: {comment}")
-            continue
-        reached = start
-        found.append((start, start + len(wanted), comment))
-    if elsewhere and letters:
-        found.insert(0, (0, 1, "\n".join(elsewhere)))
-    _cut(body, {start for start, _, _ in found}, {end for _, end, _ in found})
+    placed = _placed(comments, letters)
+    starts_of_words = {start for start, _, _ in placed}
+    ends_of_words = {end for _, end, _ in placed}
+    _cut(body, starts_of_words, ends_of_words)
+
     runs = list(_runs(body))
     ends = list(accumulate(len(_letters(run)) for run in runs))
-    for start, end, comment in found:
-        first_run, last_run = runs[bisect_right(ends, start)], runs[bisect_left(ends, end)]
+    for start, end, comment in placed:
+        first = bisect_right(ends, start)
+        last = bisect_left(ends, end)
+        first_run = runs[first]
+        last_run = runs[last]
         document.add_comment(
-            [Run(first_run, document), Run(last_run, document)], comment, _AUTHOR, _AUTHOR
+            runs=[Run(first_run, document), Run(last_run, document)],
+            text=comment,
+            author=_AUTHOR,
+            initials=_AUTHOR,
         )
+
     written = io.BytesIO()
     document.save(written)
     return written.getvalue()
 
 
+def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int, int, str]]:
+    """(start, end, comment) of each comment, in offsets in the letters of the body. One whose words
+    are not there stands at the beginning, after these words.
+    """
+    placed: list[tuple[int, int, str]] = []
+    unplaced: list[str] = []
+    reached = 0
+    for words, comment in comments:
+        wanted = "".join(words.split())
+        start = letters.find(wanted, reached)
+        if start < 0 or not wanted:
+            unplaced.append(f"“{words}”: {comment}")
+            continue
+        reached = start
+        placed.append((start, start + len(wanted), comment))
+
+    if unplaced and letters:
+        placed.insert(0, (0, 1, "\n".join(unplaced)))
+    return placed
+
+
 def _runs(body: Any) -> Iterator[Any]:
     """The runs of text as they are read, without tracked deletions."""
     for run in body.iter(_RUN):
-        if not any(ancestor.tag in LEFT_OUT for ancestor in run.iterancestors()):
+        is_left_out = any(ancestor.tag in LEFT_OUT for ancestor in run.iterancestors())
+        if not is_left_out:
             yield run
 
 
 def _letters(run: Any) -> str:
     """A run's own text without white space; a text box in it has runs of its own."""
-    parts = (
-        (child.text or "") if child.tag == TEXT else PIECES.get(child.tag, "") for child in run
-    )
+    parts: list[str] = []
+    for child in run:
+        if child.tag == TEXT:
+            parts.append(child.text or "")
+        else:
+            parts.append(PIECES.get(child.tag, ""))
     return "".join("".join(parts).split())
 
 
 def _cut(body: Any, starts: set[int], ends: set[int]) -> None:
     """Cut runs where comments start and end, in offsets that count letters."""
+    cuts = starts | ends
     begin = 0
     for run in list(_runs(body)):
-        letters = len(_letters(run))
-        if any(begin < offset <= begin + letters for offset in starts | ends):
+        end = begin + len(_letters(run))
+        is_cut = any(begin < offset <= end for offset in cuts)
+        if is_cut:
             _separate(run)
-        begin += letters
+        begin = end
+
     begin = 0
     for run in list(_runs(body)):
-        letters = len(_letters(run))
-        opening = [offset - begin for offset in starts if 0 < offset - begin < letters]
-        closing = [offset - begin for offset in ends if 0 < offset - begin <= letters]
-        begin += letters
+        end = begin + len(_letters(run))
+        opening = [offset - begin for offset in starts if begin < offset < end]
+        closing = [offset - begin for offset in ends if begin < offset <= end]
+        begin = end
 
-        text = next(run.iterchildren(TEXT), None)
-        if text is None or not (opening or closing):
+        if not opening and not closing:
             continue
+        node = next(run.iterchildren(TEXT), None)
+        if node is not None:
+            text = node.text
+            _divide(run, text, _places(text, opening, closing))
 
-        places = [place for place, letter in enumerate(text.text) if not letter.isspace()]
-        cuts = {places[offset] for offset in opening}
-        cuts |= {places[offset - 1] + 1 for offset in closing}
 
-        _divide(run, text.text, cuts)
+def _places(text: str, opening: Sequence[int], closing: Sequence[int]) -> set[int]:
+    """Where to cut a text for comments that open and close after so many letters."""
+    places = [place for place, letter in enumerate(text) if not letter.isspace()]
+    cuts: set[int] = set()
+    for offset in opening:
+        cuts.add(places[offset])
+    for offset in closing:
+        last_letter = places[offset - 1]
+        cuts.add(last_letter + 1)
+    return cuts
 
 
 def _separate(run: Any) -> None:
     """Give each part of a run, such as a text or a line break, a run of its own."""
-    *others, _ = (child for child in run if child.tag != _PROPERTIES)
-    for part in others:
+    parts = [child for child in run if child.tag != _PROPERTIES]
+    for part in parts[:-1]:
         copy = deepcopy(run)
         for child in list(copy):
             if child.tag != _PROPERTIES:
@@ -108,9 +144,12 @@ def _separate(run: Any) -> None:
 
 def _divide(run: Any, text: str, cuts: set[int]) -> None:
     """Divide a run of one text at these offsets."""
-    for start, end in pairwise(sorted({0, *cuts, len(text)})):
-        piece = run if end == len(text) else deepcopy(run)
-        if piece is not run:
+    borders = sorted({0, *cuts, len(text)})
+    for start, end in pairwise(borders):
+        piece = run
+        is_last = end == len(text)
+        if not is_last:
+            piece = deepcopy(run)
             run.addprevious(piece)
         (node,) = piece.iterchildren(TEXT)
         node.text = text[start:end]

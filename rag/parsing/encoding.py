@@ -36,11 +36,11 @@ def decode(content: bytes, declared: str | None = None) -> str:
     """Decode text by its byte order mark, as UTF-8, in the `declared` encoding, or in the most
     likely one. Raises ParseError if it is binary.
     """
-    bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
-    if bom is None and b"\0" in content:
-        bom = _utf16_without_mark(content)
+    codec = _codec_of_mark(content)
+    if codec is None and b"\0" in content:
+        codec = _utf16_without_mark(content)
     try:
-        text = content.decode(bom or "utf-8-sig")
+        text = content.decode(codec or "utf-8-sig")
     except UnicodeDecodeError:
         decoded = _decode_named(content, declared)
         text = _decode_legacy(content) if decoded is None else decoded
@@ -49,17 +49,22 @@ def decode(content: bytes, declared: str | None = None) -> str:
     return text
 
 
+def _codec_of_mark(content: bytes) -> str | None:
+    """The codec that the byte order mark at the beginning means."""
+    for mark, codec in _BOMS.items():
+        if content.startswith(mark):
+            return codec
+    return None
+
+
 def _utf16_without_mark(content: bytes) -> str:
     """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else.
     Raises ParseError for other bytes.
     """
     at_even, at_odd = content[::2], content[1::2]
     for zeros, letters, codec in ((at_odd, at_even, "utf-16-le"), (at_even, at_odd, "utf-16-be")):
-        if (
-            zeros.count(0) > 0.7 * len(zeros)
-            and not letters.count(0)
-            and len(at_even) == len(at_odd)
-        ):
+        is_whole = len(zeros) == len(letters)
+        if is_whole and zeros.count(0) > 0.7 * len(zeros) and not letters.count(0):
             return codec
     raise ParseError("is binary, not text")
 
@@ -93,11 +98,14 @@ def _decode_legacy(content: bytes) -> str:
     guess = matches.best()
     if guess is None:
         raise ParseError("is not text in any known encoding")
+
+    codec = guess.encoding
     western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
-    is_western = (
-        western and western.chaos <= guess.chaos and western.coherence >= guess.coherence - 0.05
-    )
+    if western and western.chaos <= guess.chaos:
+        is_as_coherent = western.coherence >= guess.coherence - 0.05
+        if is_as_coherent:
+            codec = "cp1252"
     try:
-        return content.decode("cp1252" if is_western else guess.encoding)
+        return content.decode(codec)
     except UnicodeDecodeError:  # it tests only samples of large files
         raise ParseError("is not text in any known encoding") from None

@@ -26,12 +26,15 @@ _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 def parse(content: bytes) -> Parsed:
     """Text, headings and metadata. Raises ParseError if it is broken or encrypted."""
     book = _Book(content)
-    files = book.markup("META-INF/container.xml").iter("{*}rootfile")
-    path = next((str(file.get("full-path", "")) for file in files), None)
-    if path is None:
+    container = book.markup("META-INF/container.xml")
+    file = next(container.iter("{*}rootfile"), None)
+    if file is None:
         raise ParseError("is not an EPUB: it has no package file")
+
+    path = str(file.get("full-path", ""))
     package = book.markup(path)
-    return Parsed(*join(_parts(book, package, posixpath.dirname(path))), _metadata(package))
+    text, blocks = join(_parts(book, package, posixpath.dirname(path)))
+    return Parsed(text, blocks, _metadata(package))
 
 
 class _Book:
@@ -40,15 +43,25 @@ class _Book:
     def __init__(self, content: bytes) -> None:
         self._parts: dict[str, Member] = {part.name: part for part in parts(content)}
         self._left = _MOST_BYTES
+        """bytes that may still be read"""
 
     def markup(self, name: str) -> Any:
         """Root of an XML file, as far as it is well-formed, without entities and network."""
-        safe = {"resolve_entities": False, "no_network": True}
-        parser = etree.XMLParser(recover=True, remove_comments=True, remove_pis=True, **safe)
-        root = etree.fromstring(self.text(name).encode("utf-8", "replace"), parser)
-        return etree.Element("empty") if root is None else root
+        parser = etree.XMLParser(
+            recover=True,
+            remove_comments=True,
+            remove_pis=True,
+            resolve_entities=False,
+            no_network=True,
+        )
+        source = self.text(name).encode("utf-8", "replace")
+        root = etree.fromstring(source, parser)
+        if root is None:
+            return etree.Element("empty")
+        return root
 
     def text(self, name: str) -> str:
+        """The text of a file. Raises ParseError if it is missing or too large."""
         part = self._parts.get(name)
         if part is None:
             raise ParseError(f"is an incomplete EPUB: {name} is missing")
@@ -58,20 +71,33 @@ class _Book:
 
 
 def _metadata(package: Any) -> dict[str, str]:
-    values: dict[str, list[str]] = {}
+    """The values of Dublin Core that the package has. Only authors and keywords may be several."""
+    metadata: dict[str, str] = {}
     for name, key in _METADATA.items():
-        tags = package.iter(_DUBLIN_CORE + name)
-        texts = [one_line("".join(tag.itertext())) for tag in tags]
-        texts = [text for text in texts if text not in _NOT_KNOWN]
-        values[key] = texts if key in ("author", "keywords") else texts[:1]
-    return {key: ", ".join(filter(None, texts)) for key, texts in values.items() if any(texts)}
+        texts: list[str] = []
+        for tag in package.iter(_DUBLIN_CORE + name):
+            text = one_line("".join(tag.itertext()))
+            if text not in _NOT_KNOWN:
+                texts.append(text)
+
+        if key not in ("author", "keywords"):
+            texts = texts[:1]
+        filled = [text for text in texts if text]
+        if filled:
+            metadata[key] = ", ".join(filled)
+    return metadata
 
 
 def _parts(book: _Book, package: Any, folder: str) -> Iterator[Part]:
+    """The parts of the pages in the order of the spine, without the navigation."""
     items = {item.get("id"): item for item in package.iter("{*}item")}
     for reference in package.iter("{*}itemref"):
         item = items.get(reference.get("idref"))
-        if item is not None and "nav" not in item.get("properties", "").split():
-            name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
-            if "html" in item.get("media-type", "html"):
-                yield from html.fragment(book.text(name))
+        if item is None:
+            continue
+        properties = item.get("properties", "").split()
+        is_page = "html" in item.get("media-type", "html")
+        if is_page and "nav" not in properties:
+            address = unquote(item.get("href", ""))
+            name = posixpath.normpath(posixpath.join(folder, address))
+            yield from html.fragment(book.text(name))

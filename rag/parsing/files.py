@@ -1,7 +1,7 @@
 """Finds the files of folders, and reads their bytes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,17 +43,7 @@ def find(
     """
     index_path = os.path.realpath(index) if index else ""
     for path in paths:
-        # Path.exists raises for names that are too long and folders without access
-        if not os.path.exists(path):
-            hint = "check the path; rag ingest takes files and folders"
-            raise NotFoundError(f"no such file or folder: {path}", hint)
-        root, hint = path.resolve(), "give the folder of the documents, or keep the index elsewhere"
-        if _is_index(root, index_path):
-            message = f"{path} is an index folder, not a folder of documents"
-            raise InputError(message, f"{hint} with --index")
-        if root.name in OWN_FILES and _is_index(root.parent, index_path):
-            message = f"{path} is a file of the index itself, not a document"
-            raise InputError(message, f"{hint} with --index")
+        _check(path, index_path)
     for path in paths:
         root = path.resolve()
         if root.is_file():
@@ -62,7 +52,25 @@ def find(
             yield from _walk(root, name or root.name, index_path)
 
 
+def _check(path: Path, index_path: str) -> None:
+    """Raises NotFoundError for a path that does not exist, and InputError for an index."""
+    # Path.exists raises for names that are too long and folders without access
+    if not os.path.exists(path):
+        raise NotFoundError(
+            f"no such file or folder: {path}",
+            "check the path; rag ingest takes files and folders",
+        )
+
+    hint = "give the folder of the documents, or keep the index elsewhere with --index"
+    root = path.resolve()
+    if _is_index(root, index_path):
+        raise InputError(f"{path} is an index folder, not a folder of documents", hint)
+    if root.name in OWN_FILES and _is_index(root.parent, index_path):
+        raise InputError(f"{path} is a file of the index itself, not a document", hint)
+
+
 def _is_index(folder: str | Path, index_path: str) -> bool:
+    """Whether a folder is an index, or the one that is to be made."""
     return str(folder) == index_path or is_index(folder)
 
 
@@ -73,29 +81,40 @@ def is_in_index(path: str, root: Path) -> bool:
 
 
 def _walk(root: Path, folder_name: str, index_path: str) -> Iterator[FoundFile]:
+    """The files below a folder, in order, and the folders that cannot be read."""
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(f"folder {root} cannot be read", f"allow access: chmod u+rx {root}")
 
     errors: list[OSError] = []
-
     for folder, folders, names in os.walk(root, onerror=errors.append):
-        visible = (name for name in folders if not name.startswith("."))
-        folders[:] = sorted(
-            n for n in visible if not _is_index(os.path.join(folder, n), index_path)
-        )
+        folders[:] = _folders_to_read(folder, folders, index_path)
+        links = {name for name in folders if os.path.islink(os.path.join(folder, name))}
 
-        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-
-        visible = (name for name in names if not name.startswith("."))
-        for name in sorted([*visible, *linked]):
+        for name in sorted([*_visible(names), *links]):
             path = Path(folder, name)
             reason = _why_left(path, root) if path.is_symlink() else ""
-            if reason or name not in linked:  # one to a folder inside is found there
-                # special files are reported later
-                yield replace(_found(path, root, folder_name), reason=reason)
+            leads_inside = name in links and not reason
+            if leads_inside:  # its target is found there
+                continue
+            # special files are reported later
+            yield replace(_found(path, root, folder_name), reason=reason)
 
     for error in errors:  # found as well, so that it is reported instead of ignored
         yield _found(Path(error.filename), root, folder_name)
+
+
+def _folders_to_read(folder: str, names: Iterable[str], index_path: str) -> list[str]:
+    """The names of the folders in a folder, in order, without hidden ones and indexes."""
+    to_read: list[str] = []
+    for name in _visible(names):
+        if not _is_index(os.path.join(folder, name), index_path):
+            to_read.append(name)
+    return sorted(to_read)
+
+
+def _visible(names: Iterable[str]) -> Iterator[str]:
+    """The names that are not hidden."""
+    return (name for name in names if not name.startswith("."))
 
 
 def _why_left(link: Path, root: Path) -> str:
@@ -108,16 +127,19 @@ def _why_left(link: Path, root: Path) -> str:
 
 def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
     """A file below `root`; bytes of its id that are not UTF-8 are written as \\xe9."""
-    relative = path.relative_to(root).as_posix()
-    document_id = os.fsencode(f"{folder_name}/{relative}" if folder_name else relative)
-    return FoundFile(path, document_id.decode("utf-8", "backslashreplace"))
+    name = path.relative_to(root).as_posix()
+    if folder_name:
+        name = f"{folder_name}/{name}"
+    document_id = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return FoundFile(path, document_id)
 
 
 def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
     """Bytes of a file. Raises ParseError for unsupported formats and more than `limit` bytes."""
     if os.path.isdir(path):
         raise ParseError("is a folder that cannot be opened", transient=True)
-    if reason := no_file(path):
+    reason = no_file(path)
+    if reason:
         raise ParseError(reason, transient=True)
     if str(path) != str(path).encode("utf-8", "replace").decode():
         raise ParseError("has a name that is not UTF-8; rename it")

@@ -71,8 +71,7 @@ def format_of(name: str, content: bytes) -> Format:
     """The format by unmistakable content, else by the name's suffix; a name without one is text.
     Raises ParseError for unsupported formats.
     """
-    file_name = name.rsplit("/", 1)[-1]
-    suffix = file_name.rsplit(".", 1)[-1].lower() if "." in file_name.lstrip(".") else ""
+    suffix = _suffix(name)
     extension = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         extension = "rst"
@@ -81,24 +80,41 @@ def format_of(name: str, content: bytes) -> Format:
     return FORMATS[extension]
 
 
+def _suffix(name: str) -> str:
+    """What follows the last point of a file's name, but not the point of a hidden file."""
+    file_name = name.rsplit("/", 1)[-1]
+    if "." not in file_name.lstrip("."):
+        return ""
+    return file_name.rsplit(".", 1)[-1].lower()
+
+
 def _by_content(content: bytes, suffix: str) -> str | None:
     """The format by content, for the few that are unmistakable."""
     if suffix and suffix not in FORMATS:
         return None  # a disk image may contain anything
     if content.startswith(b"PK\x03\x04"):
         return _zipped(content, suffix)
-    marks = {b"%PDF-": "pdf", b"\x1f\x8b": "gz"}
-    return next((name for mark, name in marks.items() if content.startswith(mark)), None)
+    if content.startswith(b"%PDF-"):
+        return "pdf"
+    if content.startswith(b"\x1f\x8b"):
+        return "gz"
+    return None
 
 
 def _zipped(content: bytes, suffix: str) -> str:
+    """The format of a zip file: an office file or a book is a zip, too."""
     if content[30:58] == b"mimetypeapplication/epub+zip":
         return "epub"
     if suffix in ("docx", "pptx", "xlsx", "epub", "zip"):
         return suffix
+
     directory = content[-65_536:]  # the directory is at the end
-    kind = next((kind for mark, kind in _OFFICE.items() if mark in directory), "zip")
-    return kind if b"[Content_Types].xml" in directory else "zip"
+    if b"[Content_Types].xml" not in directory:
+        return "zip"
+    for folder, kind in _OFFICE.items():
+        if folder in directory:
+            return kind
+    return "zip"
 
 
 _LIBRARIES = (
@@ -110,15 +126,17 @@ def identity(*limits: int) -> str:
     """A digest of the limits, this package's parsers and the versions of their libraries; it
     changes with any of them, and then an unreadable file may be readable.
     """
-    sources = [
-        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(Path(__file__).parent.rglob("*.py"))
-    ]
-    record = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
+    sources: list[tuple[str, int, int]] = []
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        status = path.stat()
+        sources.append((path.name, status.st_size, status.st_mtime_ns))
+    versions = [_version(name) for name in _LIBRARIES]
+    record = repr((limits, sources, versions))
     return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
 def _version(library: str) -> str:
+    """The version of a library; "" if it is not installed."""
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:

@@ -7,7 +7,6 @@ limits nesting to 2,048 elements: deeper pages are parsed again without grouping
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Any
 
 from lxml import etree
@@ -48,15 +47,27 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     page = tree(source)
     if page is None:
         return Parsed("")
+
     metadata = _metadata(page)
     mark_headers(page, only_over_values=True)
+    if not keep_furniture:
+        content = _content(page, metadata)
+        if content is not None:
+            return content
+    text, blocks = join(_parts(page))
+    return Parsed(text, blocks, metadata)
+
+
+def _content(page: Any, metadata: dict[str, str]) -> Parsed | None:
+    """The page without boilerplate; None if all of it is."""
     weights = html_furniture.weights_of(page)
-    for all_forms in () if keep_furniture else (False, True):
+    for all_forms in (False, True):
         drop = html_furniture.Selection(page, weights, all_forms)
         text, blocks = join(_parts(drop.root, drop))
         if text:
-            return Parsed(text, blocks, metadata, left_out=max(0, weights[page].text - drop.kept))
-    return Parsed(*join(_parts(page)), metadata)
+            dropped = weights[page].text - drop.kept
+            return Parsed(text, blocks, metadata, left_out=max(0, dropped))
+    return None
 
 
 def fragment(source: str, has_unmarked_headers: bool = False) -> Iterator[Part]:
@@ -64,14 +75,17 @@ def fragment(source: str, has_unmarked_headers: bool = False) -> Iterator[Part]:
     OCR writes, headers of tables that have no <th> are found by their words.
     """
     root = tree(source)
-    if root is not None and has_unmarked_headers:
+    if root is None:
+        return iter(())
+    if has_unmarked_headers:
         mark_headers(root)
-    return iter(()) if root is None else _parts(root)
+    return _parts(root)
 
 
 def tree(source: str) -> Any:
     """Root element without comments and processing instructions; None for an empty source."""
-    source = _END_OF_PAGE.sub("", _LONG_TAG.sub(r"<\1 ", encodable(source)))
+    source = _LONG_TAG.sub(r"<\1 ", encodable(source))
+    source = _END_OF_PAGE.sub("", source)
     root, is_whole = _parsed(source)
     for tags, between in ((_GROUPING_INLINE, ""), (_GROUPING, "<br>")):
         if not is_whole:
@@ -80,8 +94,13 @@ def tree(source: str) -> Any:
 
 
 def _parsed(source: str) -> tuple[Any, bool]:
+    """The root, and whether the tree has all of the source."""
     parser = etree.HTMLParser(
-        huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8"
+        huge_tree=True,
+        remove_comments=True,
+        remove_pis=True,
+        no_network=True,
+        encoding="utf-8",
     )
     try:
         root = etree.fromstring(source.encode(), parser)
@@ -89,30 +108,48 @@ def _parsed(source: str) -> tuple[Any, bool]:
         return None, True
     except etree.XMLSyntaxError:
         root = None
-    too_deep = any("depth" in entry.message for entry in parser.error_log)
-    return root, not too_deep
+    is_too_deep = any("depth" in entry.message for entry in parser.error_log)
+    return root, not is_too_deep
 
 
 def _metadata(page: Any) -> dict[str, str]:
-    contents = {
-        (tag.get("name") or tag.get("property") or "").lower(): tag.get("content").strip()
-        for tag in page.iter("meta")
-        if tag.get("content")
-    }
-    values = {
-        key: next((contents[name] for name in names if contents.get(name)), "")
-        for key, names in _METADATA.items()
-    }
-    values["language"] = next((tag.get("lang") for tag in page.iter("html") if tag.get("lang")), "")
-    titles = ["".join(tag.itertext()) for tag in page.iter("title")][:1]
-    headings = (part.text for part in _parts(page) if part.level == 1)
-    values["title"] = next(filter(None, map(one_line, chain(titles, headings))), "")
-    return {key: value for key, value in values.items() if value}
+    """What the page says about itself; its title is that of the file, or else its heading."""
+    contents: dict[str, str] = {}
+    for tag in page.iter("meta"):
+        content = tag.get("content")
+        if content:
+            name = tag.get("name") or tag.get("property") or ""
+            contents[name.lower()] = content.strip()
+
+    metadata: dict[str, str] = {}
+    for key, names in _METADATA.items():
+        values = (contents.get(name, "") for name in names)
+        metadata[key] = next(filter(None, values), "")
+
+    languages = (tag.get("lang") for tag in page.iter("html"))
+    metadata["language"] = next(filter(None, languages), "")
+    metadata["title"] = _title(page)
+    return {key: value for key, value in metadata.items() if value}
+
+
+def _title(page: Any) -> str:
+    """The title that the file states, or else its first heading of the first level."""
+    element = next(page.iter("title"), None)
+    title = "" if element is None else one_line("".join(element.itertext()))
+    if title:
+        return title
+
+    for part in _parts(page):
+        heading = one_line(part.text) if part.level == 1 else ""
+        if heading:
+            return heading
+    return ""
 
 
 def _parts(root: Any, drop: Callable[[Any], bool] = lambda element: False) -> Iterator[Part]:
     """Parts below `root`, without the elements that `drop` selects."""
-    builder, skipped = PartBuilder(), None
+    builder = PartBuilder()
+    skipped = None
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         name = element.tag
@@ -133,6 +170,7 @@ def _parts(root: Any, drop: Callable[[Any], bool] = lambda element: False) -> It
                 builder.text(element.tail, "")
         if builder.parts:
             yield from builder.take()
+
     builder.end_line()
     builder.end_lines()
     yield from builder.take()

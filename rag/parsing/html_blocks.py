@@ -14,6 +14,8 @@ from rag.types import BlockKind
 _LISTS = ("ul", "ol", "menu")
 _BOLD = ("b", "strong")
 _WHITE = re.compile(r"\s+")
+_LINKS_TO_ITSELF = ("¶", "\uf0c1")
+"""Texts of the link from a caption to itself."""
 
 
 class PartBuilder:
@@ -41,25 +43,42 @@ class PartBuilder:
         self._caption = ""
         """caption of the open table"""
         self._tables = 0
+        """number of open tables"""
         self._pre = 0
+        """number of open elements in which line breaks count"""
         self._bold = 0
         """number of open elements in bold type"""
         self._is_bold = True
         """whether all inline text so far is bold"""
         self._level = 0
+        """that of the open heading; 0 without one"""
 
     def take(self) -> list[Part]:
-        parts, self.parts = self.parts, []
+        """The finished parts, once."""
+        parts = self.parts
+        self.parts = []
         return parts
 
     def text(self, text: str, parent: str) -> None:
+        """Add text that is directly in an element of the name `parent`."""
         is_number = parent == "sup" and text.strip()[:1].isdigit()
-        if is_number and self._inline and self._inline[-1][-1:].isdigit():
+        if is_number and self._ends_with_digit():
             self._inline.append("^")  # "10^3", "£5^1": keep it apart from the number before it
-        self._is_bold = self._is_bold and (self._bold > 0 or not text.strip())
-        self._inline.append(text if self._pre else _WHITE.sub(" ", text))
+        if self._bold <= 0 and text.strip():
+            self._is_bold = False
+        if not self._pre:
+            text = _WHITE.sub(" ", text)
+        self._inline.append(text)
+
+    def _ends_with_digit(self) -> bool:
+        """Whether the inline text so far does."""
+        if not self._inline:
+            return False
+        last_character = self._inline[-1][-1:]
+        return last_character.isdigit()
 
     def start(self, name: str, tag: Any) -> None:
+        """Read a start tag."""
         if name == "br" or (self._pre and name in BLOCKS):
             self._inline.append("\n")
         elif name in BLOCKS:
@@ -69,6 +88,7 @@ class PartBuilder:
         self._bold += name in _BOLD
 
     def end(self, name: str, tag: Any) -> None:
+        """Read an end tag."""
         if name in BLOCKS and self._pre <= (name == "pre"):
             self.end_line()
             self._close(name, tag)
@@ -76,105 +96,128 @@ class PartBuilder:
         self._bold -= name in _BOLD
 
     def _open(self, name: str, tag: Any) -> None:
-        self._in = name if name in ("dt", "caption") else self._in
-        self._is_named = self._is_named and name != "dd"
+        """Open an element that begins a line."""
+        if name in ("dt", "caption"):
+            self._in = name
+        if name == "dd":
+            self._is_named = False
 
-        parent = tag.getparent()
-
-        if name in HEADINGS and not (parent is not None and classes(parent) & REMARKS):
+        if name in HEADINGS and not _is_in_remark(tag):
             self.end_lines()
             self._level = HEADINGS[name]
-
         elif name in _LISTS and not self._tables:
-            start = tag.get("start", "1")
-            first_number = int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
-            self._numbers.append(first_number if name == "ol" else -1)
-
+            self._numbers.append(_first_number(tag) if name == "ol" else -1)
         elif name == "li":
-            self._marker = "-"
-            if self._numbers and self._numbers[-1] >= 0:
-                self._marker = f"{self._numbers[-1]}."
-                self._numbers[-1] += 1
-
+            self._open_item()
         elif _names_its_content(name, tag) and not self._tables:
             self._terms.append("" if name == "dl" else _caption(tag))
-
-        elif name in ("table", "tr"):
+        elif name == "tr":
             self._end_row()
-            self._tables += name == "table"
-            if name == "table":
-                self._end_piece()
-                self._caption = ""
-
+        elif name == "table":
+            self._end_row()
+            self._tables += 1
+            self._end_piece()
+            self._caption = ""
         elif name in ("td", "th") and self._tables:
-            self._cells.append(SpanningCell([], name == "th", *_spans(tag)))
+            self._cells.append(_spanning_cell([], tag, is_header=name == "th"))
+
+    def _open_item(self) -> None:
+        """Open an item of the innermost list, with its number if it has one."""
+        self._marker = "-"
+        if self._numbers and self._numbers[-1] >= 0:
+            number = self._numbers[-1]
+            self._marker = f"{number}."
+            self._numbers[-1] = number + 1
 
     def _close(self, name: str, tag: Any) -> None:
+        """Close an element that begins a line."""
         if name in HEADINGS:
             self._level = 0
         elif name in _LISTS and not self._tables:
             self._numbers = self._numbers[:-1]
         elif name == "li":
             self._marker = ""
-        elif name in ("table", "tr", "caption"):
+        elif name in ("tr", "caption"):
             self._end_row()
-            self._tables -= name == "table"
-            if name == "table":
-                self._end_piece()
+        elif name == "table":
+            self._end_row()
+            self._tables -= 1
+            self._end_piece()
+
         if not self._numbers and not self._tables:
             self.end_lines()
         if name == "table":
             self._caption = ""
         if _names_its_content(name, tag) and not self._tables:
             self._terms = self._terms[:-1]
-        self._in = "" if name == self._in else self._in
+        if name == self._in:
+            self._in = ""
 
     def end_line(self) -> None:
         """Make the inline text a paragraph, or a part of the open heading, cell or item."""
-        text, is_bold = "".join(self._inline), self._is_bold
-        self._inline, self._is_bold = [], True
-
+        text = "".join(self._inline)
+        is_bold = self._is_bold
+        self._inline = []
+        self._is_bold = True
         if not text.strip():
             return
 
         if not self._pre:  # the remaining line breaks come from <br>
-            text = "\n".join(filter(None, map(one_line, text.split("\n"))))
+            lines = map(one_line, text.split("\n"))
+            text = "\n".join(filter(None, lines))
 
         if self._level:
             self.parts.append(Part(text, self._level))
             self._level = 0  # the heading may never be closed
-
-        elif self._tables and self._in == "caption" and not self._cells:
-            self._caption = text
-            self._rows.table.caption(one_line(text))
-
         elif self._tables:
-            self._caption = text if self._in == "caption" else self._caption
-            self._cells = self._cells or [SpanningCell([])]
-            self._cells[-1].words.extend(text.split())
-
+            self._add_to_table(text)
         elif self._numbers:
-            self._items.append((len(self._numbers) - 1, self._marker, text.strip()))
+            depth = len(self._numbers) - 1
+            self._items.append((depth, self._marker, text.strip()))
             self._marker = ""
-
         else:
-            if self._in == "dt" and self._terms:
-                term = text.rstrip(" :")
-                self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else term
-                self._is_named = True
+            self._add_paragraph(text, is_bold)
 
-            is_heading = is_bold and not (self._pre or self._marker or self._terms or self._in)
-            marked = f"{self._marker} {text}" if self._marker else text
-            kind: BlockKind = "code" if self._pre else "paragraph"
+    def _add_to_table(self, text: str) -> None:
+        """Add a line to the open table: to its last cell, or as its caption."""
+        if self._in == "caption":
+            self._caption = text
+            if not self._cells:
+                self._rows.table.caption(one_line(text))
+                return
 
-            self._part(Part(marked, level_of_bold(text) if is_heading else 0, kind=kind))
-            self._marker = ""
+        if not self._cells:
+            self._cells = [SpanningCell([])]
+        self._cells[-1].words += text.split()
+
+    def _add_paragraph(self, text: str, is_bold: bool) -> None:
+        """Add a paragraph outside lists and tables, which may be a term or a heading in bold."""
+        if self._in == "dt" and self._terms:
+            if self._is_named:
+                self._terms[-1] = f"{self._terms[-1]}, {text}"
+            else:
+                self._terms[-1] = text.rstrip(" :")
+            self._is_named = True
+
+        level = 0
+        is_inside = self._pre or self._marker or self._terms or self._in
+        if is_bold and not is_inside:
+            level = level_of_bold(text)
+
+        if self._marker:
+            text = f"{self._marker} {text}"
+        kind: BlockKind = "code" if self._pre else "paragraph"
+        self._part(Part(text, level, kind=kind))
+        self._marker = ""
 
     def _part(self, part: Part) -> None:
+        """Add a part under the terms and the caption that name it."""
         names = [*self._terms[-MOST_NAMES:], self._caption]
-        self.parts.append(replace(part, context=tuple(filter(None, names))))
+        context = tuple(name for name in names if name)
+        self.parts.append(replace(part, context=context))
 
     def _end_row(self) -> None:
+        """Finish the open row, if it has text."""
         if any(cell.words for cell in self._cells):
             self._rows.add(self._cells)
         self._cells = []
@@ -193,7 +236,11 @@ class PartBuilder:
             self._pieces.append(list_part(self._items))
         if self._rows.table.lines:
             self._pieces.append(self._rows.table.part())
-        self._items, self._rows = [], SpanningRows()
+        self._items = []
+        self._rows = SpanningRows()
+
+
+# Headers of tables
 
 
 def mark_headers(root: Any, only_over_values: bool = False) -> None:
@@ -202,65 +249,104 @@ def mark_headers(root: Any, only_over_values: bool = False) -> None:
     tables of a page may be its layout.
     """
     for table in root.iter("table"):
-        if table.find(".//table") is not None:
+        has_inner_table = table.find(".//table") is not None
+        if has_inner_table:
             continue
         for cell in table.iterfind(".//thead//td"):
             cell.tag = "th"
-        if table.find(".//th") is not None:
-            continue
-
-        lines = [line for line in table.iter("tr") if line.find("td") is not None]
-        rows = [[_cell_of(cell) for cell in line.iterfind("td")] for line in lines]
-        filled = [number for number, row in enumerate(rows) if any(cell.words for cell in row)]
-        titles = _titles([rows[number] for number in filled])
-        table_rows = [rows[number] for number in filled[titles:]]
-        depth = header_rows(table_rows, only_over_values)
-        if only_over_values and not depth:
-            continue
-
-        for number in filled[:titles]:
-            lines[number].tag = "caption"
-            for cell in lines[number].iterfind("td"):
-                cell.tag = "span"
-        for number in filled[titles : titles + depth]:
-            for cell in lines[number].iterfind("td"):
-                cell.tag = "th"
+        has_headers = table.find(".//th") is not None
+        if not has_headers:
+            _mark_headers_of(table, only_over_values)
 
 
-def _cell_of(cell: Any) -> SpanningCell:
-    return SpanningCell("".join(cell.itertext()).split(), False, *_spans(cell))
+def _mark_headers_of(table: Any, only_over_values: bool) -> None:
+    """Do it for one table, in which all cells are <td>."""
+    lines: list[Any] = []
+    rows: list[list[SpanningCell]] = []
+    for line in table.iter("tr"):
+        cells = line.findall("td")
+        row = [_spanning_cell("".join(cell.itertext()).split(), cell) for cell in cells]
+        if any(cell.words for cell in row):
+            lines.append(line)
+            rows.append(row)
+
+    titles = _titles(rows)
+    depth = header_rows(rows[titles:], only_over_values)
+    if only_over_values and not depth:
+        return
+
+    for line in lines[:titles]:
+        line.tag = "caption"
+        for cell in line.iterfind("td"):
+            cell.tag = "span"
+    for line in lines[titles : titles + depth]:
+        for cell in line.iterfind("td"):
+            cell.tag = "th"
 
 
 def _titles(rows: Sequence[Sequence[SpanningCell]]) -> int:
     """Number of rows at the top with one text, in the first column; only one if it is all text."""
     for count, row in enumerate(rows[:-1]):
-        is_title = len(row) == 1 and row[0].columns > 1
-        is_alone = len(row) > 1 and row[0].words and not any(cell.words for cell in row[1:])
-        if not is_title and not is_alone:
+        first = row[0]
+        if len(row) == 1:
+            is_title = first.columns > 1
+        else:
+            has_others = any(cell.words for cell in row[1:])
+            is_title = bool(first.words) and not has_others
+        if not is_title:
             return count
     return 0
 
 
+# Elements
+
+
+def _is_in_remark(tag: Any) -> bool:
+    """Whether the element is directly in a box, such as a warning."""
+    parent = tag.getparent()
+    if parent is None:
+        return False
+    return bool(classes(parent) & REMARKS)
+
+
+def _first_number(tag: Any) -> int:
+    """Number of the first item of a numbered list."""
+    start = tag.get("start", "1")
+    if not re.fullmatch("[0-9]{1,9}", start):
+        return 1
+    return int(start)
+
+
 def _names_its_content(name: str, tag: Any) -> bool:
     """Whether the element has terms or a caption that name what it contains."""
-    return name in ("dl", "figure") or (name == "div" and "literal-block-wrapper" in classes(tag))
+    if name in ("dl", "figure"):
+        return True
+    return name == "div" and "literal-block-wrapper" in classes(tag)
 
 
 def _caption(tag: Any) -> str:
     """Caption of a figure, or of a listing in Sphinx."""
     for element in tag.iter("figcaption", "div"):
-        if element.tag == "figcaption" or "code-block-caption" in classes(element):
+        is_caption = element.tag == "figcaption" or "code-block-caption" in classes(element)
+        if is_caption:
             texts = islice(element.itertext(), 50)
-            return "".join(text for text in texts if text not in ("¶", "\uf0c1"))
+            return "".join(text for text in texts if text not in _LINKS_TO_ITSELF)
     return ""
 
 
-def _spans(tag: Any) -> tuple[int, int]:
-    """Number of rows and of columns that a cell spans."""
-    return _span(tag, "rowspan"), _span(tag, "colspan")
+def _spanning_cell(words: list[str], tag: Any, is_header: bool = False) -> SpanningCell:
+    """A cell with the rows and columns that its element says it spans."""
+    return SpanningCell(
+        words=words,
+        is_header=is_header,
+        rows=_span(tag, "rowspan"),
+        columns=_span(tag, "colspan"),
+    )
 
 
 def _span(tag: Any, name: str) -> int:
     """Number of rows or columns that a cell spans."""
     value = tag.get(name, "1")
-    return min(MOST_SPANNED, int(value)) if re.fullmatch("[1-9][0-9]{0,5}", value) else 1
+    if not re.fullmatch("[1-9][0-9]{0,5}", value):
+        return 1
+    return min(MOST_SPANNED, int(value))

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
+from rag.parsing.base import one_line
+
 UNSEEN = frozenset("script style template noscript iframe title svg del s strike".split())
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 BLOCKS = frozenset(HEADINGS).union(
@@ -77,32 +79,42 @@ class Weight(NamedTuple):
 
     @property
     def is_list_of_links(self) -> bool:
+        """Whether most characters are in links."""
         return 0 < self.text * _MOST_OF <= self.linked
 
 
 def weights_of(page: Any) -> dict[Any, Weight]:
     """The weight of each element of a page."""
     numbers: dict[Any, list[int]] = {}
+    """the five numbers of a `Weight`, while they are summed from the innermost elements"""
 
     for element in reversed([*page.iter()]):
         weight = numbers.setdefault(element, [0] * 5)
-        name = element.tag
-
-        if name in UNSEEN:
+        if element.tag in UNSEEN:
             weight[:] = [0] * 5
         else:
-            weight[0] += len(element.text.strip()) if element.text else 0
-            if name == "a" and element.get("href") is not None:
-                weight[1:4] = [weight[0], 1, element.get("href").startswith("#")]
-            elif name in HEADINGS:
-                weight[4] += weight[0] > 0
+            _weigh(element, weight)
 
-        if (parent := element.getparent()) is not None:
+        parent = element.getparent()
+        if parent is not None:
             total = numbers.setdefault(parent, [0] * 5)
             total[:] = map(add, total, weight)
-            total[0] += len(element.tail.strip()) if element.tail else 0
+            if element.tail:
+                total[0] += len(element.tail.strip())
 
     return {element: Weight(*weight) for element, weight in numbers.items()}
+
+
+def _weigh(element: Any, weight: list[int]) -> None:
+    """Add the element itself to the weight of what it contains."""
+    if element.text:
+        weight[0] += len(element.text.strip())
+    if element.tag in HEADINGS:
+        weight[4] += weight[0] > 0
+    elif element.tag == "a":
+        address = element.get("href")
+        if address is not None:
+            weight[1:4] = [weight[0], 1, address.startswith("#")]
 
 
 class Selection:
@@ -129,42 +141,60 @@ class Selection:
             is_content = element is self.root or name in _PAGE
             is_box = name in BLOCKS or name in _ELEMENTS or name == "span"
             drop = is_box and not is_content and self._is_furniture(element)
-        self.kept -= self._weights[element].text if drop else 0
+        if drop:
+            self.kept -= self._weights[element].text
         return drop
 
     def _is_furniture(self, element: Any) -> bool:
-        name, role, of_classes = element.tag, element.get("role"), classes(element)
+        """Whether a box is boilerplate, by its type, its classes, or its share of links."""
         weight = self._weights[element]
-        if name in _ELEMENTS or role in _ROLES:
+        of_classes = classes(element)
+        if element.tag in _ELEMENTS or element.get("role") in _ROLES:
             return not self._belongs(element, of_classes)
-        if (of_classes | {element.get("id")}) & _CLASSES:
+
+        own_id = element.get("id")
+        names = of_classes | {own_id}
+        if not names.isdisjoint(_CLASSES):
             return True
-        if not (of_classes or element.get("id") or weight.links):
+        if not of_classes and not own_id and not weight.links:
             return False
-        hints = " ".join([*of_classes, element.get("id") or ""]).lower()
+
+        hints = " ".join([*of_classes, own_id or ""]).lower()
         if _COOKIES.search(hints) and weight.text < _LONGEST_BANNER:
-            return _BANNER.search(" ".join("".join(element.itertext()).lower().split())) is not None
-        return name != "span" and self._is_links(element, _HINT.search(hints) is not None)
+            text = one_line("".join(element.itertext()).lower())
+            return _BANNER.search(text) is not None
+        if element.tag == "span":
+            return False
+        return self._is_links(element, is_hinted=_HINT.search(hints) is not None)
 
     def _belongs(self, element: Any, of_classes: frozenset[str]) -> bool:
         """Whether a header, form or aside is nevertheless part of the text."""
-        name, weight, parent = element.tag, self._weights[element], element.getparent()
+        name = element.tag
+        weight = self._weights[element]
         if name == "aside":
-            return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
+            is_note = element.get("role") in ("note", "doc-footnote")
+            return is_note or not of_classes.isdisjoint(_ASIDES)
         if name == "footer":
+            parent = element.getparent()
             return parent is not None and parent.tag in ("blockquote", "figure")
-        if name == "form" and (self._all_forms or 2 * weight.text > self._weights[self.root].text):
-            return True  # some pages consist of one form
+        if name == "form":
+            # Some pages consist of one form.
+            is_most_of_page = 2 * weight.text > self._weights[self.root].text
+            if self._all_forms or is_most_of_page:
+                return True
         return name in ("header", "form") and weight.headings > 0
 
     def _is_links(self, element: Any, is_hinted: bool) -> bool:
         """Whether the element contains only links within the site or the page."""
         weight = self._weights[element]
-        is_half = is_hinted and 0 < weight.text <= 2 * weight.linked
-        if weight.links < 2 or weight.headings or not (is_half or weight.is_list_of_links):
+        if weight.links < 2 or weight.headings:
             return False
-        are_of_page = weight.inside >= 3 and weight.inside >= 0.9 * weight.links
-        if is_hinted or self._is_index or are_of_page:
+        are_half_links = 0 < weight.text <= 2 * weight.linked
+        if not weight.is_list_of_links and not (is_hinted and are_half_links):
+            return False
+
+        lead_within_page = weight.inside >= 3 and weight.inside >= 0.9 * weight.links
+        if is_hinted or self._is_index or lead_within_page:
             return True
         if element.tag in ("td", "th", "tr", "li", "tbody", "thead"):
             return False
@@ -172,48 +202,74 @@ class Selection:
 
 
 def classes(element: Any) -> frozenset[str]:
+    """The classes of an element."""
     value = element.get("class")
-    return frozenset(value.split()) if value else frozenset()
+    if not value:
+        return frozenset()
+    return frozenset(value.split())
 
 
 def _main(page: Any, weights: Mapping[Any, Weight]) -> Any:
     """The element marked as main, the only article unless it is a card, or everything."""
-    marked = next(page.iter("main"), None)
-    if marked is None:
-        marked = next((element for element in page.iter() if element.get("role") == "main"), None)
+    marked = _marked_as_main(page)
     if marked is not None and weights[marked].text:
         return marked
 
     articles = [*page.iter("article")]
     if len(articles) != 1:
         return page
+    (article,) = articles
+    is_card = 2 * weights[article].text < _text_without_furniture(page, weights)
+    return page if is_card else article
 
-    content, walk = weights[page].text, etree.iterwalk(page, events=("start",))
-    for _, element in walk:  # without the outermost elements that are boilerplate by type
-        if element.tag in _ELEMENTS or element.get("role") in _ROLES or classes(element) & _CLASSES:
+
+def _marked_as_main(page: Any) -> Any:
+    """The first <main>, or else the first element with that role; None without one."""
+    for element in page.iter("main"):
+        return element
+    for element in page.iter():
+        if element.get("role") == "main":
+            return element
+    return None
+
+
+def _text_without_furniture(page: Any, weights: Mapping[Any, Weight]) -> int:
+    """Characters of the page without the outermost elements that are boilerplate by type."""
+    characters = weights[page].text
+    walk = etree.iterwalk(page, events=("start",))
+    for _, element in walk:
+        is_boilerplate = element.tag in _ELEMENTS or element.get("role") in _ROLES
+        if is_boilerplate or not classes(element).isdisjoint(_CLASSES):
             walk.skip_subtree()
-            content -= weights[element].text if element.tag not in _PAGE else 0
-
-    return articles[0] if 2 * weights[articles[0]].text >= content else page
+            if element.tag not in _PAGE:
+                characters -= weights[element].text
+    return characters
 
 
 def _is_tool(link: Any) -> bool:
     """Whether a link leads from a heading to itself, or to an editor."""
-    if classes(link) & _PERMALINK_CLASSES:
+    if not classes(link).isdisjoint(_PERMALINK_CLASSES):
         return True
-    address, text = link.get("href"), _short_text(link)
+    address = link.get("href")
     if address is None:
         return False
-    return (address.startswith("#") and text in _PERMALINKS) or _EDIT.fullmatch(text) is not None
+    text = _short_text(link)
+    is_permalink = address.startswith("#") and text in _PERMALINKS
+    return is_permalink or _EDIT.fullmatch(text) is not None
 
 
 def _short_text(element: Any) -> str:
     """The text of an element, cut to the length of a label."""
-    return " ".join("".join(element.itertext())[:80].split())
+    text = "".join(element.itertext())
+    return one_line(text[:80])
 
 
 def _are_steps(element: Any) -> bool:
     """Whether all links are navigation steps such as "next", "up" and "contents"."""
-    links = (link for link in element.iter("a") if link.get("href") is not None)
-    texts = (_short_text(link).lower().strip(" :|«»<>←→↑[]()") for link in links)
-    return all(not text or text.split()[0] in _STEPS for text in texts)
+    for link in element.iter("a"):
+        if link.get("href") is None:
+            continue
+        words = _short_text(link).lower().strip(" :|«»<>←→↑[]()").split()
+        if words and words[0] not in _STEPS:
+            return False
+    return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rag.parsing.base import GAP, Parsed, ParseError, Part, group_part, join
-from rag.parsing.tables import TableText
+from rag.parsing.tables import LabelledCell, TableText
 
 _TITLES = ("title", "headline", "name", "subject", "label")
 _BODIES = ("text", "body", "content", "contents", "abstract", "description", "summary", "article")
@@ -17,6 +17,7 @@ _METADATA = {
     "lang": "language",
 }
 _LONG = 160
+"""Characters; longer values are paragraphs of their own."""
 
 
 def parse(source: str) -> Parsed:
@@ -25,17 +26,29 @@ def parse(source: str) -> Parsed:
         value = json.loads(source)
     except json.JSONDecodeError as error:
         value = _lines(source, error)
-    pairs = _flat(value, "") if isinstance(value, dict) else ()
-    metadata = {_METADATA[key]: text for key, text in pairs if key in _METADATA}
-    return Parsed(*join(_records(value)), metadata)
+    text, blocks = join(_records(value))
+    return Parsed(text, blocks, _metadata(value))
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    """What an object says about itself."""
+    if not isinstance(value, dict):
+        return {}
+    metadata: dict[str, str] = {}
+    for path, text in _flat(value, ""):
+        if path in _METADATA:
+            metadata[_METADATA[path]] = text
+    return metadata
 
 
 def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
     """One value per line; if the first line is invalid, the file was meant to be one value."""
     values: list[Any] = []
     for number, line in enumerate(source.split("\n"), 1):
+        if not line.strip():
+            continue
         try:
-            values += [json.loads(line)] if line.strip() else []
+            values.append(json.loads(line))
         except json.JSONDecodeError as wrong:
             if not values:
                 raise ParseError(f"is not JSON: {error.msg} in line {error.lineno}") from error
@@ -44,29 +57,57 @@ def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
 
 
 def _records(value: Any) -> Iterator[Part]:
-    """A list is a table, in which records with a title or long values are groups of their own."""
+    """The parts of a value: of a list, of an object or of a scalar."""
     if isinstance(value, list):
-        table = _Table()
-        for number, item in enumerate(value, 1):
-            record = _Record(item)
-            if record.title or record.bodies:
-                yield table.part()
-                table = _Table()
-                yield record.part(f"record {number}")
-            else:
-                table.add(record.values, f"record {number}")
-        yield table.part()
+        yield from _records_of_list(value)
     elif isinstance(value, dict):
-        scalars = {key: item for key, item in value.items() if not isinstance(item, dict | list)}
-        yield _Record(scalars).part("")
-        for key, item in value.items():
-            if isinstance(item, list) and any(isinstance(part, dict) for part in item):
-                yield Part(str(key), 1)
-                yield from _records(item)
-            elif isinstance(item, dict | list):
-                yield _Record(item).part(str(key))
+        yield from _records_of_object(value)
     else:
         yield Part(_scalar(value))
+
+
+def _records_of_list(values: list[Any]) -> Iterator[Part]:
+    """A list is a table, in which records with a title or long values are groups of their own."""
+    table = _Table()
+    for number, item in enumerate(values, 1):
+        record = _Record(item)
+        name = f"record {number}"
+        is_row = not record.title and not record.bodies
+        if is_row:
+            table.add(record.values, name)
+            continue
+        yield table.part()
+        table = _Table()
+        yield record.part(name)
+    yield table.part()
+
+
+def _records_of_object(value: dict[str, Any]) -> Iterator[Part]:
+    """The scalars of an object are one record, and each other value is another one, except a list
+    of objects: that is a list of records below its key.
+    """
+    scalars: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for key, item in value.items():
+        if _is_scalar(item):
+            scalars[key] = item
+        else:
+            others[key] = item
+
+    yield _Record(scalars).part("")
+    for key, item in others.items():
+        if _has_objects(item):
+            yield Part(str(key), 1)
+            yield from _records(item)
+        else:
+            yield _Record(item).part(str(key))
+
+
+def _has_objects(value: Any) -> bool:
+    """Whether a value is a list with an object in it."""
+    if not isinstance(value, list):
+        return False
+    return any(isinstance(item, dict) for item in value)
 
 
 class _Table:
@@ -77,10 +118,12 @@ class _Table:
         self._columns: dict[str, int] = {}
 
     def add(self, values: Sequence[tuple[str, str]], name: str = "") -> None:
-        columns = self._columns
-        self._table.row(
-            [(columns.setdefault(path, len(columns)), path, text) for path, text in values], name
-        )
+        """Add a row of (path, text)."""
+        cells: list[LabelledCell] = []
+        for path, text in values:
+            column = self._columns.setdefault(path, len(self._columns))
+            cells.append((column, path, text))
+        self._table.row(cells, name)
 
     def part(self) -> Part:
         self._table.names = list(self._columns)
@@ -92,36 +135,75 @@ class _Record:
 
     def __init__(self, value: Any) -> None:
         pairs = list(_flat(value, ""))
-        titles = {path: text for path, text in reversed(pairs) if len(text) <= _LONG}
-        self.title = next((titles[key] for key in _TITLES if key in titles), "")
-        pairs = [(p, text) for p, text in pairs if not (p in _TITLES and text == self.title)]
-        self.bodies = [(p, text) for p, text in pairs if len(text) > _LONG or p in _BODIES]
-        self.values = [pair for pair in pairs if pair not in self.bodies]
+        self.title = _title(pairs)
+        self.bodies: list[tuple[str, str]] = []
+        self.values: list[tuple[str, str]] = []
+        for path, text in pairs:
+            is_title = path in _TITLES and text == self.title
+            if is_title:
+                continue
+            if len(text) > _LONG or path in _BODIES:
+                self.bodies.append((path, text))
+            else:
+                self.values.append((path, text))
 
     def part(self, name: str) -> Part:
         """The title, then the long texts, then the other values on one line."""
-        bodies = [t if path in ("", *_BODIES) else f"{path}: {t}" for path, t in self.bodies]
+        parts = [Part(self.title)]
+        for path, text in self.bodies:
+            says_nothing = path in ("", *_BODIES)
+            parts.append(Part(text if says_nothing else f"{path}: {text}"))
+
         table = _Table()
         table.add(self.values)
-        parts = [*map(Part, [self.title, *bodies]), table.part()]
+        parts.append(table.part())
         return group_part(parts, self.title or name)
+
+
+def _title(pairs: Sequence[tuple[str, str]]) -> str:
+    """The short text of the first path that may have a title; "" without one."""
+    texts: dict[str, str] = {}
+    for path, text in pairs:
+        if len(text) <= _LONG:
+            texts.setdefault(path, text)
+    for path in _TITLES:
+        if path in texts:
+            return texts[path]
+    return ""
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """Every scalar with its path, such as "author.name"; a list of scalars counts as one."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        for number, item in enumerate(value, 1):
-            yield from _flat(item, f"{path}.{number}" if path else str(number))
-    else:
-        items = value if isinstance(value, list) else [value]
-        if text := ", ".join(filter(None, map(_scalar, items))):
-            yield path, text
+            yield from _flat(item, _below(path, key))
+        return
+
+    items = value if isinstance(value, list) else [value]
+    if not all(map(_is_scalar, items)):
+        for number, item in enumerate(items, 1):
+            yield from _flat(item, _below(path, number))
+        return
+
+    text = ", ".join(filter(None, map(_scalar, items)))
+    if text:
+        yield path, text
+
+
+def _below(path: str, key: object) -> str:
+    """The path of a value in the one at `path`."""
+    return f"{path}.{key}" if path else str(key)
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether a value contains no others."""
+    return not isinstance(value, dict | list)
 
 
 def _scalar(value: Any) -> str:
+    """A scalar as text; "" for nothing."""
     if value is None or value == "":
         return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value.strip()
+    return json.dumps(value)

@@ -60,6 +60,7 @@ _SIGNS = {
     "degree": "°",
 }
 _SIGN = re.compile(rf"\\(?P<name>{'|'.join(_SIGNS)})(?![a-zA-Z])(?:\{{\}})?")
+_MATH_OR_BRACE = re.compile(r"(?<!\\)\$|(?<!\\)[{}]")
 _ESCAPED = re.compile(r"\\([&%$#_{}])")
 _AFTER_ROW = re.compile(r"\*?(?:\s?\[-?[\d.]+ ?[a-z]*\])?")
 """A star or a distance after the two backslashes that end a row."""
@@ -72,15 +73,21 @@ def latex_parts(source: str) -> Iterator[Part]:
     """The tables of a LaTeX environment, each named by its caption."""
     caption = _caption(source)
     place = 0
-    while match := _GRID.search(source, place):
-        end = source.find(f"\\end{{{match[1]}}}", match.end())
-        end = len(source) if end < 0 else end
-        body = _without_arguments(source[match.end() : end], match[1])
+    while True:
+        begin = _GRID.search(source, place)
+        if begin is None:
+            return
+        name = begin[1]
+        end = source.find(f"\\end{{{name}}}", begin.end())
+        if end < 0:
+            end = len(source)
+        body = _without_arguments(source[begin.end() : end], name)
         yield _part(list(_rows(body)), caption)
         place = end
 
 
 def _caption(source: str) -> str:
+    """The caption of a table; "" without one."""
     match = _CAPTION.search(source)
     if match is None:
         return ""
@@ -91,18 +98,30 @@ def _caption(source: str) -> str:
 def _closing(text: str, start: int) -> int:
     """Where the brace that is open at `start` closes, at most some thousand characters on."""
     depth = 1
-    for place in range(start, min(len(text), start + _LONGEST_CELL)):
+    last = min(len(text), start + _LONGEST_CELL)
+    for place in range(start, last):
         is_escaped = text[place - 1] == "\\"
-        depth += 0 if is_escaped else (text[place] == "{") - (text[place] == "}")
+        if not is_escaped:
+            depth += _step(text[place])
         if depth == 0:
             return place
-    return min(len(text), start + _LONGEST_CELL)
+    return last
+
+
+def _step(sign: str) -> int:
+    """How many braces more are open after a character."""
+    if sign == "{":
+        return 1
+    if sign == "}":
+        return -1
+    return 0
 
 
 def _without_arguments(body: str, name: str) -> str:
     """The rows of a grid, without its position and the kinds of its columns."""
     body = re.sub(r"^\s*\[[^\]]*\]", "", body)
-    for _ in range(2 if name in ("tabularx", "tabular*", "tabulary") else 1):
+    has_width = name in ("tabularx", "tabular*", "tabulary")
+    for _ in range(2 if has_width else 1):
         stripped = body.lstrip()
         if stripped.startswith("{"):
             body = stripped[_closing(stripped, 1) + 1 :]
@@ -113,9 +132,11 @@ def _rows(body: str) -> Iterator[tuple[str, list[SpanningCell]]]:
     """(the rule above it, cells) of each row with text."""
     for row in _split(body):
         rule = ""
-        while match := _RULE.match(row):
+        match = _RULE.match(row)
+        while match:
             rule = match["full"] or rule
             row = row[match.end() :]
+            match = _RULE.match(row)
         cells = [_cell(text) for text in _split(row, "&")]
         if any(cell.words for cell in cells):
             yield rule, cells
@@ -123,31 +144,47 @@ def _rows(body: str) -> Iterator[tuple[str, list[SpanningCell]]]:
 
 def _split(text: str, by: str = "\\\\") -> Iterator[str]:
     """The text between row ends (two backslashes) or "&", which may be inside braces."""
-    start = place = depth = 0
+    start = 0
+    place = 0
+    depth = 0
     while place < len(text):
-        sign = text[place]
         if depth == 0 and text.startswith(by, place):
             yield text[start:place]
             place += len(by)
-            if by != "&" and (match := _AFTER_ROW.match(text, place)):
-                place = match.end()
+            after = _AFTER_ROW.match(text, place) if by != "&" else None
+            if after:
+                place = after.end()
             start = place
             continue
-        if sign == "\\":
+
+        sign = text[place]
+        if sign == "\\":  # with the character that it escapes
             place += 2
             continue
-        depth = max(0, depth + (sign == "{") - (sign == "}"))
+        depth = max(0, depth + _step(sign))
         place += 1
     yield text[start:]
 
 
 def _cell(text: str) -> SpanningCell:
-    rows = columns = 1
-    if match := _MULTICOLUMN.fullmatch(text):
-        columns, text = min(MOST_SPANNED, max(1, int(match[1]))), match[2]
-    if match := _MULTIROW.fullmatch(text):
-        rows, text = min(MOST_SPANNED, max(1, int(match[1]))), match[2]
-    return SpanningCell(_plain(text).split(), rows=rows, columns=columns)
+    """A cell with its words, and the rows and columns that it spans."""
+    rows = 1
+    columns = 1
+    over_columns = _MULTICOLUMN.fullmatch(text)
+    if over_columns:
+        columns = _spanned(over_columns[1])
+        text = over_columns[2]
+    over_rows = _MULTIROW.fullmatch(text)
+    if over_rows:
+        rows = _spanned(over_rows[1])
+        text = over_rows[2]
+    words = _plain(text).split()
+    return SpanningCell(words, rows=rows, columns=columns)
+
+
+def _spanned(number: str) -> int:
+    """The number of rows or columns of a cell, within limits."""
+    return min(MOST_SPANNED, max(1, int(number)))
 
 
 def _plain(text: str) -> str:
@@ -157,33 +194,47 @@ def _plain(text: str) -> str:
         text, count = _WRAPPED.subn(r"\1", text)
         if not count:
             break
-    text = _SIGN.sub(lambda match: _SIGNS[match["name"]], _DROPPED.sub(" ", text))
-    text = re.sub(r"(?<!\\)\$|(?<!\\)[{}]", "", text.replace("\\\\", " ").replace("~", " "))
-    return one_line(_ESCAPED.sub(r"\1", text).replace("---", "—").replace("--", "–"))
+
+    text = _DROPPED.sub(" ", text)
+    text = _SIGN.sub(lambda match: _SIGNS[match["name"]], text)
+    text = text.replace("\\\\", " ").replace("~", " ")
+    text = _MATH_OR_BRACE.sub("", text)
+    text = _ESCAPED.sub(r"\1", text)
+    text = text.replace("---", "—").replace("--", "–")
+    return one_line(text)
 
 
 def _part(rows: list[tuple[str, list[SpanningCell]]], caption: str) -> Part:
-    rules, cells = [rule for rule, _ in rows], _without_covered([row for _, row in rows])
-
-    table = SpanningRows()
+    """The rows, each with the rule above it, as a table under its caption and its titles."""
+    rules = [rule for rule, _ in rows]
+    cells = _without_covered([row for _, row in rows])
     names = [caption] if caption else []
 
-    while len(cells) > 1 and _is_title(cells[0]):
-        names.append(cells[0][0].text)
-        rules, cells = rules[1:], cells[1:]
+    titles = 0
+    while titles < len(cells) - 1 and _is_title(cells[titles]):
+        title = cells[titles][0].text
+        names.append(title)
+        titles += 1
+    rules = rules[titles:]
+    cells = cells[titles:]
 
+    headers = _rows_above_rule(rules) or header_rows(cells)
+    table = SpanningRows()
     for name in names:
         table.table.caption(name)
-
-    headers = next((n for n in range(1, min(4, len(rules))) if rules[n] == "midrule"), 0)
-    headers = headers or header_rows(cells)
-
     for number, row in enumerate(cells):
         for cell in row:
             cell.is_header = number < headers
         table.add(row)
-
     return table.table.part(tuple(names))
+
+
+def _rows_above_rule(rules: list[str]) -> int:
+    """The number of rows above the rule between headers and body; 0 without one near the top."""
+    for number, rule in enumerate(rules[:4]):
+        if number and rule == "midrule":
+            return number
+    return 0
 
 
 def _without_covered(rows: list[list[SpanningCell]]) -> list[list[SpanningCell]]:
@@ -191,13 +242,19 @@ def _without_covered(rows: list[list[SpanningCell]]) -> list[list[SpanningCell]]
     rows_left: dict[int, int] = {}
     kept: list[list[SpanningCell]] = []
     for row in rows:
-        column, cells = 0, list[SpanningCell]()
+        cells: list[SpanningCell] = []
+        column = 0
         for cell in row:
+            end = column + cell.columns
             is_covered = rows_left.get(column, 0) > 0 and not cell.words
-            for covered in range(column, column + cell.columns):
-                rows_left[covered] = rows_left.get(covered, 0) - 1 if is_covered else cell.rows - 1
-            cells += [] if is_covered else [cell]
-            column += cell.columns
+            if is_covered:
+                for covered in range(column, end):
+                    rows_left[covered] = rows_left.get(covered, 0) - 1
+            else:
+                for covered in range(column, end):
+                    rows_left[covered] = cell.rows - 1
+                cells.append(cell)
+            column = end
         kept.append(cells)
     return kept
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 from rag.types import Block
 
@@ -17,6 +18,17 @@ _RULE = re.compile(r"\s*([-=~*_^\"#+.])\1{2,}\s*")
 _TAB = 8
 
 
+class _Level(NamedTuple):
+    """An open list: its indentation, whether it is numbered, and the indices of its block and of
+    that of its last item.
+    """
+
+    indent: int
+    is_numbered: bool
+    index: int
+    last_item: int
+
+
 class Lists:
     """The blocks of lists and of paragraphs between them, in order. A list ends with its first line
     until `rag.parsing.base.Outline` extends it.
@@ -24,20 +36,33 @@ class Lists:
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
-        self._levels: list[tuple[int, bool, int, int]] = []
-        """(indent, is it numbered, indices of list and last item) of open lists, outermost first"""
+        self._levels: list[_Level] = []
+        """of open lists, outermost first"""
 
     def item(self, start: int, end: int, indent: int, marker: str) -> None:
         """Add an item; it closes lists that are indented more, or as much but of the other kind."""
-        levels, is_numbered = self._levels, marker not in BULLETS
-        while levels and (indent, is_numbered) != levels[-1][:2] and indent <= levels[-1][0]:
+        levels = self._levels
+        is_numbered = marker not in BULLETS
+        while levels:
+            last = levels[-1]
+            is_same = indent == last.indent and is_numbered == last.is_numbered
+            if is_same or indent > last.indent:
+                break
             levels.pop()
-        if levels and levels[-1][0] == indent:
-            index = levels.pop()[2]
+
+        if levels and levels[-1].indent == indent:
+            index = levels.pop().index
         else:
             index = len(self.blocks)
-            self.blocks.append(Block("list", start, end, levels[-1][3] if levels else -1))
-        levels.append((indent, is_numbered, index, len(self.blocks)))
+            outer_item = levels[-1].last_item if levels else -1
+            self.blocks.append(Block("list", start, end, outer_item))
+        level = _Level(
+            indent=indent,
+            is_numbered=is_numbered,
+            index=index,
+            last_item=len(self.blocks),
+        )
+        levels.append(level)
         self.blocks.append(Block("item", start, end, index, marker=marker))
 
     def text(self, start: int, end: int, indent: int, *, gap: bool, new: bool) -> bool:
@@ -46,11 +71,16 @@ class Lists:
         item's marker, or below it after a `gap`, an empty line, ends the list.
         """
         levels = self._levels
-        while levels and (indent < levels[-1][0] or (indent == levels[-1][0] and gap)):
+        while levels:
+            last_indent = levels[-1].indent
+            is_below_after_gap = gap and indent == last_indent
+            if indent >= last_indent and not is_below_after_gap:
+                break
             levels.pop()
+
         if new and not levels:
             self.blocks.append(Block("paragraph", start, end))
-        index = levels[-1][3] if levels else -1
+        index = levels[-1].last_item if levels else -1
         self.blocks[index] = self.blocks[index]._replace(end=end)
         return bool(levels)
 
@@ -58,13 +88,13 @@ class Lists:
 def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
     """The paragraphs and lists of plain text, from its (offset, line) in order."""
     lists = Lists()
-    in_paragraph = is_after_gap = False
+    in_paragraph = False
+    is_after_gap = False
     for (start, line), (_, next_line) in zip_longest(lines, lines[1:], fillvalue=(0, "")):
-        text, expanded = line.strip(), line.expandtabs(_TAB)
-        begin, indent = (
-            start + len(line) - len(line.lstrip()),
-            len(expanded) - len(expanded.lstrip()),
-        )
+        text = line.strip()
+        expanded = line.expandtabs(_TAB)
+        indent = len(expanded) - len(expanded.lstrip())
+        begin = start + len(line) - len(line.lstrip())
         end = begin + len(text)
         marked = _MARKED.match(line)
         if not text:
@@ -81,18 +111,33 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
 
 def _without_single_numbers(blocks: Sequence[Block]) -> list[Block]:
     """Make a numbered item without others beside it a paragraph, such as "A. Smith wrote"."""
+    single = _single_numbers(blocks)
+    places = {-1: -1}
+    """the new index of each block that is kept"""
+    for index in range(len(blocks)):
+        if index not in single:
+            places[index] = len(places) - 1
+
+    kept: list[Block] = []
+    for index, block in enumerate(blocks):
+        if index in single:
+            continue
+        if index - 1 in single:  # the only item of that list
+            outer = blocks[index - 1].parent
+            kept.append(Block("paragraph", block.start, block.end, places[outer]))
+        else:
+            kept.append(block._replace(parent=places[block.parent]))
+    return kept
+
+
+def _single_numbers(blocks: Sequence[Block]) -> set[int]:
+    """The indices of lists of one numbered item, which has nothing below it."""
     children = Counter(block.parent for block in blocks)
-    single = {
-        index
-        for index, block in enumerate(blocks)
-        if block.kind == "list" and children[index] == 1 and not children[index + 1]
-        if blocks[index + 1].marker not in BULLETS
-    }
-    kept = [index for index in range(len(blocks)) if index not in single]
-    places = {index: place for place, index in enumerate([-1, *kept], -1)}
-    return [
-        Block("paragraph", blocks[index].start, blocks[index].end, places[blocks[index - 1].parent])
-        if index - 1 in single
-        else blocks[index]._replace(parent=places[blocks[index].parent])
-        for index in kept
-    ]
+    single: set[int] = set()
+    for index, block in enumerate(blocks):
+        if block.kind != "list":
+            continue
+        has_one_item = children[index] == 1 and not children[index + 1]
+        if has_one_item and blocks[index + 1].marker not in BULLETS:
+            single.add(index)
+    return single

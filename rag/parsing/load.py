@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from rag.errors import InputError, install_line
 from rag.meaning.dates import days, iso_date, only_year
 from rag.meaning.identifiers import day_in_words
-from rag.parsing.base import Member, Parsed, ParseError, encodable, name_of
+from rag.parsing.base import Member, Parsed, ParseError, encodable, name_of, one_line
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import Format, format_of
@@ -87,7 +87,8 @@ def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded] = l
     try:
         loaded = reader(name, data)
         if not loaded.documents:
-            raise ParseError("contains nothing readable: {} {}".format(*loaded.skipped[0]))
+            source, reason = loaded.skipped[0]
+            raise ParseError(f"contains nothing readable: {source} {reason}")
     except ParseError as error:
         raise InputError(f"{name} {error}", HINT) from error
     return loaded
@@ -104,8 +105,14 @@ class _Place:
     depth: int = 0
 
     def inside(self, part: str, archive: str) -> "_Place":
-        source = f"{self.source}{MEMBER_SEPARATOR}{part}"
-        return _Place(f"{self.id}/{part}", source, part, self.archive or archive, self.depth + 1)
+        """The place of a file in this one, an archive with this digest unless it is in another."""
+        return _Place(
+            id=f"{self.id}/{part}",
+            source=f"{self.source}{MEMBER_SEPARATOR}{part}",
+            name=part,
+            archive=self.archive or archive,
+            depth=self.depth + 1,
+        )
 
 
 @dataclass(slots=True)
@@ -118,19 +125,25 @@ class _LoadRun:
     loaded: Loaded = field(default_factory=Loaded)
 
     def file(self, place: _Place, content: bytes) -> None:
+        """Read a file: parse it, or the files in it, unless its digest is known."""
         digest = hashlib.sha256(content).hexdigest()
         self.loaded.sha256 = self.loaded.sha256 or digest
         if self.known.get(place.source) == digest:
             self.loaded.same.append(place.source)
             return
-        kind, name = format_of(place.name, content), place.name
+
+        name = place.name
+        kind = format_of(name, content)
         for _ in range(_DEEPEST):
-            if kind.name == "gz":
-                with _translated(kind):
-                    content = kind.load().unpack(content, self.bytes_left)
-                self.bytes_left -= len(content)
-                name = name[:-3] if name.lower().endswith(".gz") else name
-                kind = format_of(name, content)
+            if kind.name != "gz":
+                break
+            with _translated(kind):
+                content = kind.load().unpack(content, self.bytes_left)
+            self.bytes_left -= len(content)
+            if name.lower().endswith(".gz"):
+                name = name[:-3]
+            kind = format_of(name, content)
+
         if kind.category == "container":
             self._container(kind, place, content, digest)
             return
@@ -139,20 +152,25 @@ class _LoadRun:
         self.loaded.left_out += parsed.left_out
 
     def _container(self, kind: Format, place: _Place, content: bytes, digest: str) -> None:
+        """Read the files in an archive. Files of one name are told apart by numbers."""
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
-        loaded, names = self.loaded, Counter[str]()
+
+        loaded = self.loaded
+        numbers = Counter[str]()
         count_before = len(loaded.documents) + len(loaded.same)
         with _translated(kind):
             for member in kind.load().parts(content):
-                names[member.name] += 1
-                path, number = PurePosixPath(member.name), names[member.name]
-                name = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
-                self._member(place.inside(member.name if number == 1 else name, digest), member)
-        if count_before == len(loaded.documents) + len(loaded.same) and not loaded.skipped:
+                numbers[member.name] += 1
+                name = _numbered(member.name, numbers[member.name])
+                self._member(place.inside(name, digest), member)
+
+        count = len(loaded.documents) + len(loaded.same)
+        if count == count_before and not loaded.skipped:
             raise ParseError("contains no text")
 
     def _member(self, place: _Place, member: Member) -> None:
+        """Read a file of an archive; one that cannot be read does not stop the others."""
         try:
             if len(place.id) > _LONGEST_ID:
                 raise ParseError(f"has a name of {len(place.id):,} characters; shorten it")
@@ -163,75 +181,118 @@ class _LoadRun:
             self.loaded.skipped.append((place.source, str(error)))
 
 
+def _numbered(name: str, number: int) -> str:
+    """The name of the first file of that name, or of a later one, as "notes (2).txt"."""
+    if number == 1:
+        return name
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+
+
 def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
+    """Parse a file by its format; text is decoded before."""
     with _translated(kind):
-        decoded = decode_page if kind.module == "html" else decode
-        source = content if kind.category == "binary" else decoded(content)
-        parse = kind.load().parse
-        has_furniture = kind.module in ("html", "pdf")
-        parsed: Parsed = parse(source, keep_furniture) if has_furniture else parse(source)
+        source: bytes | str = content
+        if kind.module == "html":
+            source = decode_page(content)
+        elif kind.category != "binary":
+            source = decode(content)
+
+        arguments = [keep_furniture] if kind.module in ("html", "pdf") else []
+        parsed: Parsed = kind.load().parse(source, *arguments)
         return parsed
 
 
 def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
+    """The document of a parsed file. Raises ParseError without text, or with too much of it."""
     text = encodable(parsed.text)
     if not text.strip():
         may_be_scan = kind.name == "pdf" and find_spec("rapidocr") is None
         hint = f"; if it is a scan: {install_line('ocr')}" if may_be_scan else ""
         raise ParseError(f"contains no text{hint}")
-
     if len(text) > _MOST_CHARACTERS:
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
+    named = sum(1 for block in parsed.blocks if block.name)
+    if named > _MOST_NAMES:
+        raise ParseError(f"has more than {_MOST_NAMES:,} headings and named rows; split it")
 
     stem = Path(name).stem
     day = max(days(stem.replace("_", "-")), default="")
-    dated = {"date": day, "year": day[:4]} if day else {}
-    metadata = dated | _metadata(parsed.metadata) | {"type": kind.name}
+    metadata: dict[str, str] = {}
+    if day:
+        metadata = {"date": day, "year": day[:4]}
+    metadata |= _metadata(parsed.metadata)
+    metadata["type"] = kind.name
+    title = metadata.pop("title", "") or stem
 
-    title = name_of(metadata.pop("title", "") or stem, _LONGEST_NAME)
-    if day and day not in days(title.replace(day, "")):
-        # Minutes and letters are often told apart, and asked for, by the day in their file names.
-        title = f"{title} ({day_in_words(day)})"
-
-    if sum(1 for block in parsed.blocks if block.name) > _MOST_NAMES:
-        raise ParseError(f"has more than {_MOST_NAMES:,} headings and named rows; split it")
-
-    blocks = with_sentences(text, _short_names(parsed.blocks))
     return Document(
-        place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive
+        id=place.id,
+        text=text,
+        title=_dated(name_of(title, _LONGEST_NAME), day),
+        source=place.source,
+        sha256=digest,
+        metadata=metadata,
+        blocks=with_sentences(text, _short_names(parsed.blocks)),
+        pages=parsed.pages,
+        container_sha256=place.archive,
     )
+
+
+def _dated(title: str, day: str) -> str:
+    """The title with the day of the file's name, since minutes and letters are often told apart,
+    and asked for, by it.
+    """
+    if not day:
+        return title
+    has_day = day in days(title.replace(day, ""))
+    if has_day:
+        return title
+    return f"{title} ({day_in_words(day)})"
 
 
 def _short_names(blocks: Sequence[Block]) -> Sequence[Block]:
     """The blocks, with names that can be encoded, of bounded length."""
-    names = [name for b in blocks for name in (b.name, *(c.name for c in b.columns))]
+    names: list[str] = []
+    for block in blocks:
+        names.append(block.name)
+        names += [column.name for column in block.columns]
+
     joined = "\n".join(names)
-    if encodable(joined) == joined and max(map(len, names), default=0) <= _LONGEST_NAME:
+    longest = max(map(len, names), default=0)
+    if encodable(joined) == joined and longest <= _LONGEST_NAME:
         return blocks
-    return tuple(
-        block._replace(
-            name=_short_name(block.name),
-            columns=tuple(c._replace(name=_short_name(c.name)) for c in block.columns),
-        )
-        for block in blocks
-    )
+
+    shortened: list[Block] = []
+    for block in blocks:
+        columns = [column._replace(name=_short_name(column.name)) for column in block.columns]
+        name = _short_name(block.name)
+        shortened.append(block._replace(name=name, columns=tuple(columns)))
+    return tuple(shortened)
 
 
 def _short_name(name: str) -> str:
-    return encodable(name if len(name) <= _LONGEST_NAME else name_of(name, _LONGEST_NAME))
+    """A name that can be encoded, cut at a word if it is too long."""
+    if len(name) > _LONGEST_NAME:
+        name = name_of(name, _LONGEST_NAME)
+    return encodable(name)
 
 
 def _metadata(values: Mapping[str, str]) -> dict[str, str]:
     """Collapse spaces, normalise dates and languages, and add the year of the date."""
-    metadata = {
-        encodable(key): " ".join(encodable(value).split())[:_LONGEST_VALUE]
-        for key, value in values.items()
-    }
-    if language := metadata.pop("lang", "") or metadata.get("language", ""):
-        metadata["language"] = language.replace("_", "-").split("-")[0].lower()
-    if date := iso_date(metadata.get("date", "")):
+    metadata: dict[str, str] = {}
+    for key, value in values.items():
+        metadata[encodable(key)] = one_line(encodable(value))[:_LONGEST_VALUE]
+
+    language = metadata.pop("lang", "") or metadata.get("language", "")
+    if language:
+        without_region = language.replace("_", "-").split("-")[0]
+        metadata["language"] = without_region.lower()
+
+    date = iso_date(metadata.get("date", ""))
+    if date:
         metadata["date"] = date
-    if year := only_year(metadata.get("date", "")):
+    year = only_year(metadata.get("date", ""))
+    if year:
         metadata.setdefault("year", year)
     return {key: value for key, value in metadata.items() if value}
 
@@ -246,8 +307,11 @@ def _translated(kind: Format) -> Iterator[None]:
     except RecursionError:
         raise ParseError("is nested too deeply") from None
     except Exception as error:
-        lines = (str(error).strip() or type(error).__name__).splitlines()
-        reason = _OBJECT.sub("", lines[-1 if lines[0].startswith("Traceback") else 0])[:200]
+        message = str(error).strip() or type(error).__name__
+        lines = message.splitlines()
+        is_traceback = lines[0].startswith("Traceback")
+        line = lines[-1] if is_traceback else lines[0]
+        reason = _OBJECT.sub("", line)[:200]
         if "bad_alloc" in reason:
             raise MemoryError from error
         raise ParseError(f"is not a readable {kind.name} file: {reason}") from error

@@ -1,7 +1,7 @@
 """Mail: a message is a document with its subject as title; a mailbox contains messages."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.policy import EmailPolicy
@@ -14,7 +14,9 @@ from rag.parsing.html import fragment
 
 _FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
-_HEADERS, _QUOTED, _SIGNATURE = "message headers", "quoted text", "signature"
+_HEADERS = "message headers"
+_QUOTED = "quoted text"
+_SIGNATURE = "signature"
 """Sections of a message that its sender did not write."""
 _ALL_BELOW = re.compile(
     r"(?i)-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:"
@@ -28,20 +30,29 @@ _METADATA = {"From": "author", "Date": "date", "Subject": "title", "To": "to"}
 
 def parts(content: bytes) -> Iterator[Member]:
     """Messages of a mailbox, numbered from 1. Raises ParseError if it is not a mailbox."""
-    starts = [(match.start(), match.end()) for match in _FROM.finditer(content)]
-    if not starts or content[: starts[0][0]].strip():
+    from_lines = list(_FROM.finditer(content))
+    if not from_lines or content[: from_lines[0].start()].strip():
         raise ParseError("is not a mailbox: it does not begin with a From line")
-    ends = [start for start, _ in starts[1:]] + [len(content)]
-    for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
-        message = _ESCAPED.sub(rb"\1", content[begin:end])
-        yield Member(f"{number:05}.eml", partial(lambda mail, limit: mail, message))
+
+    ends = [line.start() for line in from_lines[1:]]
+    ends.append(len(content))
+    for number, (line, end) in enumerate(zip(from_lines, ends, strict=True), 1):
+        message = _ESCAPED.sub(rb"\1", content[line.end() : end])
+        yield Member(f"{number:05}.eml", partial(_whole, message))
+
+
+def _whole(message: bytes, limit: int) -> bytes:
+    """A message; it is a part of a file that was short enough."""
+    return message
 
 
 class _Bounded(EmailPolicy):
     """Keeps long headers unparsed, since the library needs quadratic time for their grammar."""
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
-        return value if len(value) > _LONGEST_HEADER else super().header_fetch_parse(name, value)
+        if len(value) > _LONGEST_HEADER:
+            return value
+        return super().header_fetch_parse(name, value)
 
 
 def parse(content: bytes) -> Parsed:
@@ -50,36 +61,52 @@ def parse(content: bytes) -> Parsed:
     headers = _headers(message)
     if not any(headers.values()):
         raise ParseError("is not a message: it has no headers")
-    attached = ", ".join(name for part in message.walk() if (name := _name(part)))
+
     parts = [
         Part(headers["Subject"], 1),
         Part(_lines(headers, _SHOWN), context=(_HEADERS,)),
         *_body(message),
-        Part(f"Attachments: {attached}" if attached else ""),
     ]
-    metadata = {key: headers[name] for name, key in _METADATA.items() if headers[name]}
-    return Parsed(*join(parts), metadata)
+    attached = [name for name in map(_name, message.walk()) if name]
+    if attached:
+        parts.append(Part(f"Attachments: {', '.join(attached)}"))
+    text, blocks = join(parts)
+
+    metadata: dict[str, str] = {}
+    for name, key in _METADATA.items():
+        if headers[name]:
+            metadata[key] = headers[name]
+    return Parsed(text, blocks, metadata)
 
 
 def _headers(message: Message) -> dict[str, str]:
+    """The headers that are read, "" for those that the message lacks."""
     return {name: _header(message, name) for name in ("Subject", *_SHOWN)}
 
 
 def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
-    return "\n".join(f"{name}: {headers[name]}" for name in names if headers[name])
+    """A line for each of the headers that has a value."""
+    lines = [f"{name}: {headers[name]}" for name in names if headers[name]]
+    return "\n".join(lines)
 
 
 def _header(message: Message, name: str) -> str:
     """A header as text; broken ones, which the library rejects, unchanged."""
     try:
-        value = str(message.get(name, ""))
+        return one_line(str(message.get(name, "")))
     except Exception:
-        values = (value for key, value in message.raw_items() if key.lower() == name.lower())
-        value = str(next(values, ""))
-    return one_line(value)
+        return one_line(_unparsed_header(message, name))
+
+
+def _unparsed_header(message: Message, name: str) -> str:
+    for key, value in message.raw_items():
+        if key.lower() == name.lower():
+            return str(value)
+    return ""
 
 
 def _name(part: Message) -> str:
+    """The file name of a part; "" if it is no attachment."""
     try:
         return part.get_filename() or ""
     except Exception:
@@ -93,40 +120,58 @@ def _body(message: EmailMessage) -> Iterator[Part]:
         part = stack.pop()
         kind = part.get_content_type()
         if part.is_multipart():
-            children = [child for child in part.get_payload() if isinstance(child, Message)]
+            inner = [child for child in part.get_payload() if isinstance(child, Message)]
             if kind == "message/rfc822":  # an attached one keeps its headers
-                headers = (_headers(child) for child in children)
-                yield from (Part(_lines(values, values)) for values in headers)
-            as_text = [
-                c for c in children if c.get_content_type() == "text/plain" and _text(c).strip()
-            ]
-            stack += (as_text if kind == "multipart/alternative" and as_text else children)[::-1]
+                for child in inner:
+                    headers = _headers(child)
+                    yield Part(_lines(headers, headers))
+            if kind == "multipart/alternative":
+                inner = _preferred(inner)
+            stack += reversed(inner)
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
-            yield from fragment(text) if kind == "text/html" else _plain(text)
+            is_page = kind == "text/html"
+            yield from fragment(text) if is_page else _plain(text)
+
+
+def _preferred(alternatives: list[Message]) -> list[Message]:
+    """The ones in plain text, if any has text; else all."""
+    plain: list[Message] = []
+    for part in alternatives:
+        if part.get_content_type() == "text/plain" and _text(part).strip():
+            plain.append(part)
+    return plain or alternatives
 
 
 def _plain(text: str) -> Iterator[Part]:
     """The sender's text, and separately the quoted text and the signature."""
-    part: list[str] = []
+    lines: list[str] = []
     context: tuple[str, ...] = ()
     for line in text.split("\n"):
-        quoted = context
-        if line.startswith(">") or _QUOTED_BELOW.match(line) or _ALL_BELOW.match(line):
-            quoted = (_QUOTED,)
-        elif line in ("-- ", "--") or (context == (_SIGNATURE,) and line.strip()):
-            quoted = (_SIGNATURE,)
-        elif line.strip() and context == (_QUOTED,) and not _ALL_BELOW.match(line):
-            quoted = (_QUOTED,) if part and _ALL_BELOW.match(part[0]) else ()
-        if quoted != context and part:
-            yield Part("\n".join(part), context=context)
-            part = []
-        context = quoted
-        part.append(line)
-    yield Part("\n".join(part), context=context)
+        before = context
+        context = _context(line, before, lines)
+        if context != before and lines:
+            yield Part("\n".join(lines), context=before)
+            lines = []
+        lines.append(line)
+    yield Part("\n".join(lines), context=context)
+
+
+def _context(line: str, before: tuple[str, ...], part: Sequence[str]) -> tuple[str, ...]:
+    """The section that a line is in, after the lines of a part that are in `before`."""
+    if line.startswith(">") or _QUOTED_BELOW.match(line) or _ALL_BELOW.match(line):
+        return (_QUOTED,)
+    if line in ("-- ", "--"):
+        return (_SIGNATURE,)
+
+    is_own_line = line.strip() and before == (_QUOTED,)
+    if is_own_line and not (part and _ALL_BELOW.match(part[0])):
+        return ()
+    return before
 
 
 def _text(part: Message) -> str:
+    """The decoded text of a part; "" if it has none."""
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""

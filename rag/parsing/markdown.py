@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -42,27 +42,48 @@ def parse(source: str) -> Parsed:
     tokens = _BLOCKS.parse(body, references)
     for token in tokens:
         if token.type == "inline":
-            token.children = _INLINE.parseInline(token.content, references)[0].children
-    parts = [part for node in SyntaxTreeNode(tokens).children for part in _parts(node)]
-    parts = list(_captioned(parts))
-    headings = (part.text for part in parts if 0 < part.level < BOLD and part.text.strip())
-    first_heading = next(headings, None)
-    if first_heading and "title" not in metadata:
-        metadata["title"] = " ".join(first_heading.split())
-    return Parsed(*join(parts), metadata)
+            inline = _INLINE.parseInline(token.content, references)
+            token.children = inline[0].children
+
+    found: list[Part] = []
+    for node in SyntaxTreeNode(tokens).children:
+        found += _parts(node)
+    parts = list(_captioned(found))
+
+    if "title" not in metadata:
+        heading = _first_heading(parts)
+        if heading:
+            metadata["title"] = heading
+    text, blocks = join(parts)
+    return Parsed(text, blocks, metadata)
+
+
+def _first_heading(parts: Iterable[Part]) -> str:
+    """The text of the first heading; "" without one."""
+    for part in parts:
+        heading = one_line(part.text)
+        if heading and 0 < part.level < BOLD:
+            return heading
+    return ""
 
 
 def _captioned(parts: Sequence[Part]) -> Iterator[Part]:
     """Name a table by the short paragraph above it, if that states the unit of its figures."""
     for previous, part in pairwise([Part(""), *parts]):
-        text = previous.text.strip()
-        is_caption = not previous.blocks and len(text) <= _LONGEST_CAPTION and UNIT.search(text)
         is_table = bool(part.blocks) and part.blocks[0].kind == "table"
-        yield (
-            replace(part, context=(one_line(text), *part.context))
-            if is_caption and is_table
-            else part
-        )
+        if is_table and _is_caption(previous):
+            name = one_line(previous.text)
+            yield replace(part, context=(name, *part.context))
+        else:
+            yield part
+
+
+def _is_caption(part: Part) -> bool:
+    """Whether the part is a short paragraph that states a unit."""
+    if part.blocks:
+        return False
+    text = part.text.strip()
+    return len(text) <= _LONGEST_CAPTION and UNIT.search(text) is not None
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
@@ -76,8 +97,12 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
         return {}, source
     if not isinstance(fields, dict):
         return {}, source
-    values = {_scalar(key): _value(value) for key, value in fields.items()}
-    return {key: value for key, value in values.items() if value}, source[match.end() :]
+
+    metadata: dict[str, str] = {}
+    for key, value in fields.items():
+        metadata[_scalar(key)] = _value(value)
+    metadata = {key: value for key, value in metadata.items() if value}
+    return metadata, source[match.end() :]
 
 
 def _value(value: Any) -> str:
@@ -87,39 +112,64 @@ def _value(value: Any) -> str:
 
 
 def _scalar(value: Any) -> str:
+    """A value as text; "" for a list, an object or nothing."""
     if not isinstance(value, str) or value in ("null", "~"):
         return ""
     return value.encode("utf-8", "replace").decode()  # YAML can escape half a surrogate pair
 
 
 def _parts(node: SyntaxTreeNode) -> Iterator[Part]:
+    """The parts of a block, by its type."""
     if node.type == "heading":
-        yield Part(_inline(node), int(node.tag[1]))
+        level = int(node.tag[1])
+        yield Part(_inline(node), level)
     elif node.type in ("bullet_list", "ordered_list"):
         yield list_part(_items(node, 0))
     elif node.type == "table":
-        cells = (row.children for part in node.children for row in part.children)
-        rows = [[" ".join(_inline(cell).split()) for cell in row] for row in cells]
-        yield table_part(rows, headed=True)
+        yield _table(node)
     elif node.type == "blockquote":
-        yield from (part for child in node.children for part in _parts(child))
+        for child in node.children:
+            yield from _parts(child)
     elif node.type == "html_block":
         yield from fragment(node.content, has_unmarked_headers=True)
     elif node.type == markdown_tables.LATEX_TABLE:
         yield from latex_parts(node.content)
     elif node.type in ("fence", "code_block"):
         yield Part(node.content, kind="code")
-    elif section := _LATEX_HEADING.fullmatch(text := _inline(node)):
-        yield Part(section["name"], 2 + section["level"].count("sub"))
     else:
-        yield Part(text, level_of_bold(text) if _is_bold(node) else 0)
+        yield _paragraph(node)
+
+
+def _table(node: SyntaxTreeNode) -> Part:
+    """A table, whose first row CommonMark calls the header."""
+    rows: list[list[str]] = []
+    for part in node.children:
+        for row in part.children:
+            rows.append([one_line(_inline(cell)) for cell in row.children])
+    return table_part(rows, headed=True)
+
+
+def _paragraph(node: SyntaxTreeNode) -> Part:
+    """A paragraph, which may be a heading in LaTeX or in bold."""
+    text = _inline(node)
+    section = _LATEX_HEADING.fullmatch(text)
+    if section:
+        level = 2 + section["level"].count("sub")
+        return Part(section["name"], level)
+    if _is_bold(node):
+        return Part(text, level_of_bold(text))
+    return Part(text)
 
 
 def _is_bold(node: SyntaxTreeNode) -> bool:
     """Whether all text of a paragraph is in one pair of bold marks."""
-    parts = [part for part in node.children for part in part.children]
-    filled = [part for part in parts if part.type != "text" or part.content.strip()]
-    return [part.type for part in filled] == ["strong"]
+    types: list[str] = []
+    for line in node.children:
+        for part in line.children:
+            is_blank = part.type == "text" and not part.content.strip()
+            if not is_blank:
+                types.append(part.type)
+    return types == ["strong"]
 
 
 def _items(node: SyntaxTreeNode, depth: int) -> Iterator[tuple[int, str, str]]:
@@ -127,12 +177,13 @@ def _items(node: SyntaxTreeNode, depth: int) -> Iterator[tuple[int, str, str]]:
     first_number = int(node.attrs.get("start", 1))
     for number, item in enumerate(node.children, first_number):
         marker = f"{number}." if node.type == "ordered_list" else "-"
-        for index, child in enumerate(item.children):
+        for child in item.children:
             if child.type in ("bullet_list", "ordered_list"):
                 yield from _items(child, depth + 1)
             else:
-                text = "\n".join(part.text.strip("\n") for part in _parts(child))
-                yield depth, "" if index else marker, text
+                texts = [part.text.strip("\n") for part in _parts(child)]
+                yield depth, marker, "\n".join(texts)
+            marker = ""  # only the first text of an item has it
 
 
 def _inline(node: SyntaxTreeNode) -> str:

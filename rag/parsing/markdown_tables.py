@@ -40,26 +40,34 @@ def tables(source: str) -> list[Place]:
     """The tables of a text that are in no other one."""
     found: list[Place] = []
     opened: list[tuple[str, int]] = []
+    """the names and starts of the tables that are not closed yet"""
     for match in _ENDS.finditer(source):
-        if name := (match["html"] or match["latex"] or "").lower():
-            opened.append((name, match.start()))
+        begun = match["html"] or match["latex"]
+        if begun:
+            opened.append((begun.lower(), match.start()))
             continue
-        name = (match["end_latex"] or "table").lower()
-        while opened and opened[-1][0] != name:
+
+        is_latex = match["end_latex"] is not None
+        ended = (match["end_latex"] or "table").lower()
+        while opened and opened[-1][0] != ended:
             opened.pop()
-        if opened:
-            start = opened.pop()[1]
-            while found and found[-1].start > start:
-                found.pop()
-            found.append(Place(start, match.end(), match["end_latex"] is not None))
+        if not opened:
+            continue
+        _, start = opened.pop()
+        while found and found[-1].start > start:  # inside this one
+            found.pop()
+        found.append(Place(start, match.end(), is_latex))
     return [place for place in found if _is_table(source, place)]
 
 
 def _is_table(source: str, place: Place) -> bool:
     """Whether it has rows, and is no matrix in a formula."""
     if source.startswith("\\begin{array}", place.start):
-        return source.find("\\hline", place.start, place.end) >= 0
-    return place.is_latex or bool(_IN_TABLE.search(source, place.start, place.end))
+        has_rules = source.find("\\hline", place.start, place.end) >= 0
+        return has_rules
+    if place.is_latex:
+        return True
+    return bool(_IN_TABLE.search(source, place.start, place.end))
 
 
 def enable(parser: MarkdownIt) -> MarkdownIt:
@@ -79,6 +87,7 @@ def _html_or_table(state: StateBlock, start: int, end: int, silent: bool) -> boo
 
 
 def _places(state: StateBlock) -> list[Place]:
+    """The tables of the whole source, which are looked for once."""
     if _ENV not in state.env:
         state.env[_ENV] = tables(state.src)
     places: list[Place] = state.env[_ENV]
@@ -91,17 +100,24 @@ def _last_line(state: StateBlock, line: int, begin: int, end: int) -> int | None
     """
     places = _places(state)
     number = bisect_left(places, (begin,))
-    while number < len(places) and places[number].start < state.eMarks[line]:
-        line = bisect_left(state.eMarks, places[number].end, line)
-        number = bisect_right(places, (places[number].end,), number)
+    while number < len(places):
+        table = places[number]
+        if table.start >= state.eMarks[line]:
+            break
+        line = bisect_left(state.eMarks, table.end, line)
         if line >= end:
             return None
+        number = bisect_right(places, (table.end,), number)
     return line
 
 
 def _is_inside(state: StateBlock, first: int, last: int) -> bool:
-    lines = range(first, last + 1)
-    return all(state.sCount[n] >= state.blkIndent or state.isEmpty(n) for n in lines)
+    """Whether the lines are in the list or quotation that is being read."""
+    for line in range(first, last + 1):
+        is_outside = state.sCount[line] < state.blkIndent
+        if is_outside and not state.isEmpty(line):
+            return False
+    return True
 
 
 def _extend(state: StateBlock, start: int, end: int) -> None:
@@ -109,15 +125,21 @@ def _extend(state: StateBlock, start: int, end: int) -> None:
     line = _last_line(state, state.line - 1, state.bMarks[start], end)
     if line is None or line < state.line or not _is_inside(state, start, line):
         return
-    while line + 1 < end and not state.isEmpty(line + 1) and _is_inside(state, line + 1, line + 1):
-        line += 1
+
+    following = line + 1
+    while following < end and not state.isEmpty(following):
+        if not _is_inside(state, following, following):
+            break
+        following += 1
+
     token = state.tokens[-1]
-    state.line = line + 1
+    state.line = following
     token.map = [start, state.line]
     token.content = state.getLines(start, state.line, state.blkIndent, True)
 
 
 def _lines_with_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Lines of text with tables in them: the text is paragraphs, the tables are blocks."""
     begin = state.bMarks[start] + state.tShift[start]
     places = _places(state)
 
@@ -126,35 +148,46 @@ def _lines_with_table(state: StateBlock, start: int, end: int, silent: bool) -> 
         return False
 
     text_before = state.src[begin : places[number].start]
-    is_code = text_before.count("`") % 2 or "<!--" in text_before or state.is_code_block(start)
-    if is_code or text_before.startswith("#") or (text_before.lstrip().startswith("|")):
+    if _is_other_block(text_before) or state.is_code_block(start):
         return False
 
     last_line = _last_line(state, start, begin, end)
     if last_line is None or not _is_inside(state, start, last_line):
         return False
-
     if silent:
         return True
 
     content = state.getLines(start, last_line + 1, state.blkIndent, False)
-    state.line, place = last_line + 1, 0
-
+    state.line = last_line + 1
+    place = 0
     for table in tables(content):
         _text(state, content[place : table.start], start)
-        token = state.push(LATEX_TABLE if table.is_latex else "html_block", "", 0)
-        token.map, token.content = [start, last_line + 1], content[table.start : table.end]
+        kind = LATEX_TABLE if table.is_latex else "html_block"
+        token = state.push(kind, "", 0)
+        token.map = [start, state.line]
+        token.content = content[table.start : table.end]
         place = table.end
-
     _text(state, content[place:], start)
     return True
+
+
+def _is_other_block(text_before: str) -> bool:
+    """Whether a line that begins so has its table in code, a comment, a heading or a cell."""
+    is_in_code = text_before.count("`") % 2 == 1
+    if is_in_code or "<!--" in text_before:
+        return True
+    return text_before.startswith("#") or text_before.lstrip().startswith("|")
 
 
 def _text(state: StateBlock, text: str, line: int) -> None:
     """A paragraph of the text beside a table."""
     if _MATH.fullmatch(text):
         return
-    state.push("paragraph_open", "p", 1).map = [line, state.line]
+    place = [line, state.line]
+    opening = state.push("paragraph_open", "p", 1)
+    opening.map = place
     token = state.push("inline", "", 0)
-    token.content, token.map, token.children = text.strip(), [line, state.line], []
+    token.content = text.strip()
+    token.map = list(place)
+    token.children = []
     state.push("paragraph_close", "p", -1)

@@ -24,7 +24,9 @@ def core_metadata(properties: Any) -> dict[str, str]:
     metadata: dict[str, str] = {}
     for field, name in _NAMES.items():
         value = getattr(properties, field, None)
-        text = value.date().isoformat() if isinstance(value, datetime) else str(value or "")
+        if isinstance(value, datetime):
+            value = value.date().isoformat()
+        text = str(value or "")
         if text and text not in _BY_LIBRARIES:
             metadata[name] = text
     return metadata

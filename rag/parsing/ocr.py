@@ -38,6 +38,7 @@ def parse(content: bytes) -> Parsed:
 
 
 def _pages(image: Image.Image) -> Iterator[PdfPage]:
+    """The pages of an image. Raises ParseError if it has too many, or one is too large."""
     pages = getattr(image, "n_frames", 1)
     for number, picture in enumerate(ImageSequence.Iterator(image), 1):
         if picture.width * picture.height > _MOST_PIXELS or number > _MOST_PAGES:
@@ -62,30 +63,58 @@ def lines(picture: Any) -> list[Line]:
     boxes = list(_boxes(scaled))
     if not boxes:
         return []
-    scale = max(1.0, max(picture.size) / _SIDE)
-    heights = [bottom - top for _, (_, top, _, bottom) in boxes]
-    usual = median(heights)
-    shares = [height / usual for height in heights]
-    sizes = [scale * (usual if n < _ALIKE else usual * round(2 * n) / 2) for n in shares]
-    return [
-        Line(scale * left, scale * top, scale * right, scale * bottom, text, size)
-        for (text, (left, top, right, bottom)), size in zip(boxes, sizes, strict=True)
-    ]
+
+    longer_side = max(picture.size)
+    scale = max(1.0, longer_side / _SIDE)
+    usual_height = median(_height(box) for _, box in boxes)
+    found: list[Line] = []
+    for text, box in boxes:
+        left, top, right, bottom = box
+        line = Line(
+            left=scale * left,
+            top=scale * top,
+            right=scale * right,
+            bottom=scale * bottom,
+            text=text,
+            size=scale * _size(_height(box), usual_height),
+        )
+        found.append(line)
+    return found
+
+
+def _height(box: Box) -> float:
+    _, top, _, bottom = box
+    return bottom - top
+
+
+def _size(height: float, usual_height: float) -> float:
+    """The size of a line's font: the usual height, or a multiple of half of it."""
+    share = height / usual_height
+    if share < _ALIKE:
+        return usual_height
+    return usual_height * round(2 * share) / 2
 
 
 def _boxes(picture: Any) -> Iterator[tuple[str, Box]]:
+    """The texts of a picture, each with the box around its corners."""
     read = _reader()(picture)
     if read.boxes is None:
         return
     for corners, text, score in zip(read.boxes, read.txts, read.scores, strict=True):
-        if score >= _SURE and text.strip():
-            xs, ys = zip(*((float(x), float(y)) for x, y in corners), strict=True)
-            yield text.strip(), (min(xs), min(ys), max(xs), max(ys))
+        if score < _SURE or not text.strip():
+            continue
+        xs = [float(x) for x, _ in corners]
+        ys = [float(y) for _, y in corners]
+        box = (min(xs), min(ys), max(xs), max(ys))
+        yield text.strip(), box
 
 
 @functools.cache
 def _reader() -> Any:
-    one_thread = {
-        f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")
+    """The models, which are loaded once."""
+    parameters = {
+        "Global.log_level": "error",
+        "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
     }
-    return RapidOCR(params={"Global.log_level": "error", **one_thread})
+    return RapidOCR(params=parameters)

@@ -51,10 +51,17 @@ def _metadata(text: str) -> dict[str, str]:
     lines = [line.strip() for line in text.splitlines()[:_TOP]]
     filled = [line for line in lines if line]
 
-    fields = [match for line in filled[:_TITLE_AND_FIELDS] if (match := _HEADER.fullmatch(line))]
-    metadata = {field.group(1).lower().replace(" ", "_"): field.group(2) for field in fields}
+    metadata: dict[str, str] = {}
+    for line in filled[:_TITLE_AND_FIELDS]:
+        field = _HEADER.fullmatch(line)
+        if field:
+            name, value = field.groups()
+            key = name.lower().replace(" ", "_")
+            metadata[key] = value
 
-    is_wrapped = len(lines) > 1 and all(lines[:2]) and len(lines[0]) > _WRAPPED and not fields
+    has_fields = bool(metadata)
+    is_followed = len(lines) > 1 and all(lines[:2])
+    is_wrapped = is_followed and len(lines[0]) > _WRAPPED and not has_fields
     if _is_title(filled[:2]) and not is_wrapped:
         metadata["title"] = filled[0]
 
@@ -68,15 +75,23 @@ def _has_lines_as_paragraphs(source: str) -> bool:
     Then only line ends separate a headline from the first sentence. Wrapped lines continue in lower
     case.
     """
-    lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
-    length = sum(map(len, lines))
-    length_of_long_lines = sum(len(line) for line in lines if len(line) > _LONG)
-    if len(lines) < 2 or length_of_long_lines < 0.5 * length:
+    stripped = map(str.strip, re.split(r"[\r\n]+", source))
+    lines = [line for line in stripped if line]
+    if len(lines) < 2:
         return False
 
-    followers = [next_line for line, next_line in pairwise(lines) if len(line) > _LONG]
-    continuations = [line for line in followers if line[0].islower()]
-    return len(continuations) <= 0.2 * len(followers)
+    lengths = [len(line) for line in lines]
+    length_of_long_lines = sum(length for length in lengths if length > _LONG)
+    if length_of_long_lines < 0.5 * sum(lengths):
+        return False
+
+    followers = 0
+    continuations = 0
+    for line, next_line in pairwise(lines):
+        if len(line) > _LONG:
+            followers += 1
+            continuations += next_line[0].islower()
+    return continuations <= 0.2 * followers
 
 
 def _is_title(lines: list[str]) -> bool:
@@ -88,7 +103,9 @@ def _is_title(lines: list[str]) -> bool:
     if len(title) > _LONGEST_TITLE or _HEADER.fullmatch(title) or _NO_TITLE.match(title):
         return False
 
-    return not title.endswith((".", ",", ";", ":")) and not next_line[0].islower()
+    ends = title.endswith((".", ",", ";", ":"))
+    goes_on = next_line[0].islower()
+    return not ends and not goes_on
 
 
 # Headings, terms and lists
@@ -107,8 +124,12 @@ _RULED = re.compile(r"[\s|+:]*-[\s|+:-]*")
 _LONGEST_UNDERLINED = 100
 _DEEPEST = 16
 """Maximum indentation of a term; text further right is centred."""
-_DEEPEST_LEVEL, _CAPITAL = 6, 7
+_DEEPEST_LEVEL = 6
+_CAPITAL = 7
 """Levels of headings; underlined and numbered ones have that of their depth."""
+_LONGEST_TERM = 80
+_NEIGHBOURS = 5
+"""Lines above and below a numbered one among which another item may be."""
 
 
 class _TextLine(NamedTuple):
@@ -121,6 +142,7 @@ class _TextLine(NamedTuple):
 
     @property
     def end(self) -> int:
+        """Offset after the last character."""
         return self.start + len(self.source)
 
     @property
@@ -140,6 +162,7 @@ def blocks_of(text: str) -> tuple[Block, ...]:
 
     outline = Outline()
     open_terms: list[tuple[int, str]] = []
+    """(indent, term), outermost first"""
     is_rule = False
     below_table = 0
 
@@ -155,16 +178,21 @@ def blocks_of(text: str) -> tuple[Block, ...]:
         if number in headings:
             rule_line = lines[number + 1]  # the last line is never a heading
             is_rule = bool(_RULE.fullmatch(rule_line.source))
-            end = rule_line.end if is_rule else line.end
-
-            outline.heading(line.content, end, headings[number], name_of(line.text))
+            outline.heading(
+                start=line.content,
+                end=rule_line.end if is_rule else line.end,
+                level=headings[number],
+                name=name_of(line.text),
+            )
             open_terms = []
             continue
 
-        open_terms = [(indent, term) for indent, term in open_terms if line.indent > indent]
+        while open_terms and line.indent <= open_terms[-1][0]:
+            open_terms.pop()
         if number in terms:
             open_terms.append((line.indent, terms[number]))
-        outline.enter(line.content, tuple(term for _, term in open_terms))
+        context = tuple(term for _, term in open_terms)
+        outline.enter(line.content, context)
 
         below_table = _table_end(lines, number)
         if below_table:
@@ -173,6 +201,9 @@ def blocks_of(text: str) -> tuple[Block, ...]:
             outline.lines(line.start, line.source)
 
     return outline.finished()
+
+
+# Tables
 
 
 def _table_end(lines: Sequence[_TextLine], number: int) -> int:
@@ -191,10 +222,13 @@ def _table_end(lines: Sequence[_TextLine], number: int) -> int:
             break
         end += 1
 
-    return end if rows > 1 else 0
+    if rows < 2:
+        return 0
+    return end
 
 
 def _table(lines: Sequence[_TextLine]) -> tuple[Block, ...]:
+    """A table of lines with bars, and its rows."""
     rows = [_row(line) for line in lines if not _RULED.fullmatch(line.text)]
     table = Block("table", lines[0].content, lines[-1].end)
     return (table, *rows)
@@ -202,23 +236,34 @@ def _table(lines: Sequence[_TextLine]) -> tuple[Block, ...]:
 
 def _row(line: _TextLine) -> Block:
     """A row whose columns are not known."""
-    bars = [bar.start() for bar in _BAR.finditer(line.source)]
-    cells = [
-        BlockCell(-1, line.start + start, line.start + stop)
-        for previous_bar, next_bar in pairwise([-1, *bars, len(line.source)])
-        for start, stop in trim(line.source, previous_bar + 1, next_bar)
-    ]
-    return Block("row", line.content, line.end, 0, cells=tuple(cells))
+    source = line.source
+    bars = [bar.start() for bar in _BAR.finditer(source)]
+    cells: list[BlockCell] = []
+    for bar, next_bar in pairwise([-1, *bars, len(source)]):
+        for start, end in trim(source, bar + 1, next_bar):
+            cells.append(BlockCell(-1, line.start + start, line.start + end))
+    return Block(
+        kind="row",
+        start=line.content,
+        end=line.end,
+        parent=0,
+        cells=tuple(cells),
+    )
+
+
+# Lines
 
 
 def _lines(text: str) -> list[_TextLine]:
+    """The lines of a text, with their offsets."""
     lines: list[_TextLine] = []
     start = 0
     for whole_line in text.splitlines(keepends=True):
         source = whole_line.rstrip()
         expanded = source.expandtabs()
-        content = expanded.lstrip()
-        lines.append(_TextLine(start, source, content, len(expanded) - len(content)))
+        text_of_line = expanded.lstrip()
+        indent = len(expanded) - len(text_of_line)
+        lines.append(_TextLine(start, source, text_of_line, indent))
         start += len(whole_line)
     return lines
 
@@ -232,9 +277,11 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     """Level by line number."""
     levels: dict[int, int] = {}
     marks: list[str] = []
-    capitals = {
-        index for index, neighbours in enumerate(_around(lines)) if _is_capital(*neighbours)
-    }
+    """of underlines, in the order in which they occur"""
+    capitals: set[int] = set()
+    for index, (line_above, line, line_below) in enumerate(_around(lines)):
+        if _is_capital(line_above, line, line_below):
+            capitals.add(index)
 
     for index, (line_above, line, line_below) in enumerate(_around(lines)):
         numbered = _NUMBERED.fullmatch(line.text)
@@ -245,24 +292,30 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
             mark = rule.group(1)
             if mark not in marks:
                 marks.append(mark)
-
-            depth = depth if numbered else marks.index(mark)
+            if not numbered:
+                depth = marks.index(mark)
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
-
-        elif (
-            numbered
-            and numbered.group(2)[0].isupper()
-            and line.text[-1] not in ".,;:"
-            and line.indent < 8
-            and not (line_above.text or line_below.text)
-            and (depth or not _is_item(lines, index))
-        ):
+        elif numbered and _is_numbered_heading(lines, index, numbered):
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
-
         elif index in capitals and len(capitals) > 1:
             levels[index] = _CAPITAL
 
     return levels
+
+
+def _is_numbered_heading(lines: Sequence[_TextLine], index: int, numbered: re.Match[str]) -> bool:
+    """Whether a line with a number is a heading: a name that is apart, and no item of a list."""
+    line = lines[index]
+    number, name = numbered.groups()
+    is_name = name[0].isupper() and line.text[-1] not in ".,;:"
+    if not is_name or line.indent >= 8:
+        return False
+
+    text_above = lines[index - 1].text if index > 0 else ""
+    text_below = lines[index + 1].text
+    if text_above or text_below:
+        return False
+    return "." in number or not _is_item(lines, index)
 
 
 def _is_underlined(line_above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
@@ -276,26 +329,30 @@ def _is_underlined(line_above: _TextLine, line: _TextLine, rule: _TextLine) -> b
         return False
 
     is_apart = not line_above.text or bool(_RULE.fullmatch(line_above.text))
-    return is_apart and 0.5 * length <= len(rule.text) <= length + 40
+    is_as_long = 0.5 * length <= len(rule.text) <= length + 40
+    return is_apart and is_as_long
 
 
 def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
-    lines_below = lines[index + 1 : index + 6]
-    lines_above = lines[max(index - 5, 0) : index][::-1]
-
-    neighbours = [
-        next((line.text for line in side if line.text), "") for side in (lines_below, lines_above)
-    ]
-    return any(map(_NUMBERED.fullmatch, neighbours))
+    lines_below = lines[index + 1 : index + 1 + _NEIGHBOURS]
+    lines_above = lines[max(index - _NEIGHBOURS, 0) : index][::-1]
+    for side in (lines_below, lines_above):
+        neighbour = next((line.text for line in side if line.text), "")
+        if _NUMBERED.fullmatch(neighbour):
+            return True
+    return False
 
 
 def _is_capital(line_above: _TextLine, line: _TextLine, line_below: _TextLine) -> bool:
     """A line in capitals as in manual pages: alone, or above indented text."""
-    is_above = not line_below.text or line_below.indent > 1
-    return (
-        is_above and not (line_above.text or line.indent) and bool(_CAPITALS.fullmatch(line.text))
-    )
+    if line_above.text or line.indent:
+        return False
+    is_alone = not line_below.text
+    is_above_indented = line_below.indent > 1
+    if not is_alone and not is_above_indented:
+        return False
+    return bool(_CAPITALS.fullmatch(line.text))
 
 
 def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int, str]:
@@ -304,17 +361,21 @@ def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int,
 
     for index, (line_above, line, line_below) in enumerate(_around(lines)):
         text = line.text
-        is_above = line_below.text and line.indent + 2 <= line_below.indent <= line.indent + 24
-        if not text or index in headings or not is_above or line.indent > _DEEPEST:
+        if not text or index in headings or line.indent > _DEEPEST:
+            continue
+        indent_below = line_below.indent - line.indent
+        is_above_definition = line_below.text and 2 <= indent_below <= 24
+        if not is_above_definition:
             continue
 
         is_first = not line_above.text or index - 1 in headings
-        is_name = len(text) <= 80 and text[-1] not in ".,;!?({["
         option = _OPTION.match(text)
-
         if option and (is_first or line.indent > 0):
             terms[index] = name_of(option.group(1))
-        elif is_first and is_name and not _BULLET.match(text):
+            continue
+
+        is_name = len(text) <= _LONGEST_TERM and text[-1] not in ".,;!?({["
+        if is_first and is_name and not _BULLET.match(text):
             terms[index] = name_of(text.rstrip(":"))
 
     return terms

@@ -22,7 +22,8 @@ from rag.parsing.worker import MOST_SCANS, SCAN_SECONDS, loaded_from, too_much_m
 _CANCELLED = "was cancelled"
 _AHEAD = 3
 """Number of files per process to read ahead."""
-_LEAST_SECONDS, _BYTES_A_SECOND = 10, 20_000
+_LEAST_SECONDS = 10
+_BYTES_A_SECOND = 20_000
 """Time for the smallest file, and how many bytes of a file give it another second."""
 _LOOK = 0.2
 """Seconds between two looks at whether a file is still wanted."""
@@ -102,11 +103,14 @@ class Pool:
         waiting: deque[tuple[ParseTask, Future[Loaded | ParseError]]] = deque()
         try:
             for job in jobs:
-                waiting.append((job, self._threads.submit(self._load, job)))
+                future = self._threads.submit(self._load, job)
+                waiting.append((job, future))
                 if len(waiting) >= _AHEAD * self._count:
-                    yield waiting[0][0], waiting.popleft()[1].result()
+                    first_job, first = waiting.popleft()
+                    yield first_job, first.result()
             while waiting:
-                yield waiting[0][0], waiting.popleft()[1].result()
+                first_job, first = waiting.popleft()
+                yield first_job, first.result()
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -119,6 +123,7 @@ class Pool:
         return self._threads.submit(self._ask, request, data, is_wanted=is_wanted).result()
 
     def _load(self, job: ParseTask) -> Loaded | ParseError:
+        """Read a file in the process of this thread."""
         found = job.found
         request = {"path": str(found.path), "id": found.document_id, "known": dict(job.known)}
         try:
@@ -133,18 +138,27 @@ class Pool:
         on_scan: OnScan = ignore_scan,
         is_wanted: IsWanted = always,
     ) -> Loaded:
+        """What a process says about a file. Raises ParseError with the reason if it cannot."""
         if not is_wanted():  # it was cancelled while it waited
             raise ParseError(_CANCELLED, transient=True)
-        worker = getattr(self._own, "worker", None)
-        if worker is None or worker.ended:
-            with self._lock:
-                if self.is_closed:
-                    raise BusyError("files are not read any more", "try again in a moment")
-                worker = self._own.worker = _Worker(self._limits)
-                self._all = [other for other in self._all if not other.ended] + [worker]
         size = len(data) or _size_of(request.get("path", ""))
-        limits = {**asdict(self._limits), "seconds": self._limits.seconds_of(size)}
-        return worker.ask({**request, **limits}, data, on_scan, is_wanted)
+        limits = asdict(self._limits)
+        limits["seconds"] = self._limits.seconds_of(size)
+        return self._worker().ask({**request, **limits}, data, on_scan, is_wanted)
+
+    def _worker(self) -> "_Worker":
+        """The process of this thread. Raises BusyError once the pool is closed."""
+        worker: _Worker | None = getattr(self._own, "worker", None)
+        if worker is not None and not worker.ended:
+            return worker
+        with self._lock:
+            if self.is_closed:
+                raise BusyError("files are not read any more", "try again in a moment")
+            worker = _Worker(self._limits)
+            self._own.worker = worker
+            running = [other for other in self._all if not other.ended]
+            self._all = [*running, worker]
+            return worker
 
     def close(self) -> None:
         """End the processes at once, whatever they read. May be called twice."""
@@ -176,7 +190,8 @@ class _Worker:
         memory = limits.memory
         self._process = child_process.start("rag.parsing.worker", str(memory), memory=memory)
         self._limits = limits
-        self._late = self._cancelled = False
+        self._late = False
+        self._cancelled = False
         self.ended = False
 
     def ask(
@@ -184,8 +199,14 @@ class _Worker:
     ) -> Loaded:
         """Read one file. Raises ParseError, also if the process died."""
         self._seconds = request["seconds"]
-        answer, answered = None, threading.Event()
-        threading.Thread(target=self._watch, args=(answered, is_wanted), daemon=True).start()
+        answer: dict[str, Any] | None = None
+        answered = threading.Event()
+        watch = threading.Thread(
+            target=self._watch,
+            args=(answered, is_wanted),
+            daemon=True,
+        )
+        watch.start()
         with suppress(OSError, ValueError):
             pipe = cast(IO[bytes], self._process.stdin)
             pipe.write(json.dumps(request).encode() + b"\n" + data)
@@ -201,7 +222,10 @@ class _Worker:
     def _answer(self, on_scan: OnScan) -> dict[str, Any] | None:
         """The process's answer, after calls of `on_scan`; None if it died."""
         most_seconds = self._seconds + MOST_SCANS * SCAN_SECONDS
-        while (line := cast(IO[bytes], self._process.stdout).readline()).endswith(b"\n"):
+        answers = cast(IO[bytes], self._process.stdout)
+        for line in iter(answers.readline, b""):
+            if not line.endswith(b"\n"):  # it died in the middle of one
+                return None
             answer: dict[str, Any] = json.loads(line)
             if "scan" not in answer:
                 return answer
@@ -222,6 +246,7 @@ class _Worker:
                 return
 
     def _cause_of_death(self) -> str:
+        """Why the process ended, as the reason that the file cannot be read."""
         self.kill()
         code = self._process.returncode
         if self._cancelled:
@@ -235,6 +260,7 @@ class _Worker:
         return f"crashed the parser ({cause})"
 
     def kill(self) -> None:
+        """End the process and free its pipes."""
         self.ended = True
         with suppress(OSError):
             cast(IO[bytes], self._process.stdin).close()

@@ -15,9 +15,14 @@ MOST_SPANNED = 100
 """Maximum number of rows or columns that a cell spans."""
 BETWEEN = " | "
 """Between two cells, for people."""
+_AFTER_LABEL = ": "
+"""Between the name of a column and the text of its cell."""
 _LONG = 100
 """Maximum length of a header or cell to repeat in every row, so that pages stay small."""
 _LONGEST_NAME = 160
+"""Characters of a header, over short values."""
+_LONGEST_HEADER_OF_TEXTS = 60
+"""Characters of a header over a text that is longer than this."""
 _LONGEST_HEADER = 60
 """Characters of a header, in a table that marks no headers."""
 _ROWS_SEEN = 20
@@ -66,13 +71,19 @@ class TableText:
     def name_columns(self, names: Iterable[str]) -> None:
         """Begin a table whose columns no row names."""
         self._end()
-        self.names, self._places = list(names), []
+        self.names = list(names)
+        self._places = []
 
     def caption(self, text: str) -> None:
+        """Add a caption to the open table."""
         self._line("caption", text)
 
     def header(
-        self, cells: Sequence[str], names: Sequence[str], spans: Sequence[int] = (), first: int = 0
+        self,
+        cells: Sequence[str],
+        names: Sequence[str],
+        spans: Sequence[int] = (),
+        first: int = 0,
     ) -> None:
         """Add a header row, after which the columns have these names. A cell names as many columns
         as its span, or one, from column `first` on.
@@ -87,7 +98,8 @@ class TableText:
             end = start + len(text)
             if text:
                 placed.append(BlockCell(len(self._places), start, end))
-            self._places += [(start, end)] * (spans[number] if spans else 1)
+            columns = spans[number] if spans else 1
+            self._places += [(start, end)] * columns
             start = end + len(BETWEEN)
 
         self._line("header", BETWEEN.join(cells), cells=tuple(placed))
@@ -105,14 +117,17 @@ class TableText:
         start = self._length
         placed: list[BlockCell] = []
         for column, label, text in cells:
-            start += len(f"{label}: ") if label else 0
+            if label:
+                start += len(label) + len(_AFTER_LABEL)
             if text:
                 placed.append(BlockCell(column, start, start + len(text)))
             start += len(text) + len(BETWEEN)
 
-        for column, label, text in long_cells:
-            gap = GAP if line else ""
-            line += f"{gap}{label}: {text}" if label else f"{gap}{text}"
+        for cell in long_cells:
+            column, _, text = cell
+            if line:
+                line += GAP
+            line += _labelled_text(cell)
             end = self._length + len(line)
             placed.append(BlockCell(column, end - len(text), end))
 
@@ -122,39 +137,82 @@ class TableText:
     def part(self, context: tuple[str, ...] = ()) -> Part:
         """The table as a part of a document; what is written later is another one."""
         self._end()
-        text, blocks = self._between.join(self.lines), tuple(self._blocks)
-        self.lines, self._blocks, self._length = [], [], 0
+        text = self._between.join(self.lines)
+        blocks = tuple(self._blocks)
+        self.lines = []
+        self._blocks = []
+        self._length = 0
         return Part(text, context=context, blocks=blocks)
 
     def _line(
-        self, kind: BlockKind, text: str, name: str = "", cells: tuple[BlockCell, ...] = ()
+        self,
+        kind: BlockKind,
+        text: str,
+        name: str = "",
+        cells: tuple[BlockCell, ...] = (),
     ) -> None:
-        start = self._length + len(text) - len(text.lstrip())
+        """Add a line of the open table; a line with text opens one."""
+        indent = len(text) - len(text.lstrip())
+        start = self._length + indent
         end = self._length + len(text.rstrip())
         self.lines.append(text)
         self._length += len(text) + len(self._between)
         if start >= end:  # a row without text
             return
+
         if self._table < 0:
             self._table = len(self._blocks)
             self._blocks.append(Block("table", start, end))
-        self._blocks.append(Block(kind, start, end, self._table, name=name, cells=cells))
+        block = Block(
+            kind=kind,
+            start=start,
+            end=end,
+            parent=self._table,
+            name=name,
+            cells=cells,
+        )
+        self._blocks.append(block)
 
     def _end(self) -> None:
+        """Close the open table: it ends with its last row, and has the columns named so far."""
         if self._table >= 0:
-            pairs = zip_longest(self.names, self._places[: len(self.names)], fillvalue=(-1, -1))
-            columns = tuple(Column(str(name), *place) for name, place in pairs)
-            table, last = self._blocks[self._table], self._blocks[-1]
-            self._blocks[self._table] = table._replace(end=last.end, columns=columns)
-        self._table, self._has_rows = -1, False
+            columns: list[Column] = []
+            for number, name in enumerate(self.names):
+                column = Column(name)
+                if number < len(self._places):
+                    start, end = self._places[number]
+                    column = Column(name, start, end)
+                columns.append(column)
+
+            last = self._blocks[-1]
+            self._blocks[self._table] = self._blocks[self._table]._replace(
+                end=last.end,
+                columns=tuple(columns),
+            )
+        self._table = -1
+        self._has_rows = False
 
 
 def _line_of(cells: Sequence[LabelledCell]) -> str:
-    return BETWEEN.join([f"{label}: {text}" if label else text for _, label, text in cells])
+    """The cells of a row in one line."""
+    return BETWEEN.join(map(_labelled_text, cells))
+
+
+def _labelled_text(cell: LabelledCell) -> str:
+    """The text of a cell after the name of its column."""
+    _, label, text = cell
+    if label:
+        return f"{label}{_AFTER_LABEL}{text}"
+    return text
+
+
+# Rows whose cells span others
 
 
 @dataclass(slots=True)
 class SpanningCell:
+    """The words of a cell, and the numbers of rows and columns that it spans."""
+
     words: list[str]
     is_header: bool = False
     rows: int = 1
@@ -162,6 +220,7 @@ class SpanningCell:
 
     @property
     def text(self) -> str:
+        """The words in one line."""
         return " ".join(self.words)
 
 
@@ -178,55 +237,91 @@ class SpanningRows:
         """by column, the text of a cell that spans rows, and the number of rows left"""
 
     def add(self, cells: Sequence[SpanningCell]) -> None:
+        """Add a row."""
         is_header = self._is_header(cells)
-        cells = cells if is_header else _with_signs(cells)
-        row = self.texts(cells, is_header)
         if is_header:
-            above = [] if self._has_values else self.table.names
-            pairs = zip_longest(above, row, fillvalue="")
-            names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
-            texts, spans = [cell.text for cell in cells], [cell.columns for cell in cells]
-            self.table.header(texts, names, spans)
-        elif any(self.table.names):
+            self._add_header(cells)
+        else:
+            self._add_values(cells)
+        self._has_values = not is_header
+
+    def _add_header(self, cells: Sequence[SpanningCell]) -> None:
+        """Add a row that names the columns, together with header rows directly above it."""
+        row = self.texts(cells, repeat=True)
+        above = [] if self._has_values else self.table.names
+        self.table.header(
+            cells=[cell.text for cell in cells],
+            names=_names_below(above, row),
+            spans=[cell.columns for cell in cells],
+        )
+
+    def _add_values(self, cells: Sequence[SpanningCell]) -> None:
+        """Add a row of values, each after the name of its column if there are names."""
+        row = self.texts(_with_signs(cells), repeat=False)
+        if any(self.table.names):
             self.table.row(labelled(enumerate(row), self.table.names))
         else:
-            self.table.row([(column, "", text) for column, text in enumerate(row)])
-        self._has_values = not is_header
+            self.table.row(_unlabelled(row))
 
     def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
         """Whether the row names the columns; below rows with values it must have only names and
         periods, and no total, as "9 kg". The corner above the labels may be an ordinary cell.
         """
-        named = [cell for cell in cells[1:] if cell.words]
-        if len(cells) < 2 or not all(cell.is_header for cell in named or cells):
+        if len(cells) < 2:
             return False
-        if self._has_values and not cells[0].is_header:
+        corner = cells[0]
+        others = cells[1:]
+        named = [cell for cell in others if cell.words]
+        if not all(cell.is_header for cell in named or cells):
             return False
-        texts = [cell.text for cell in cells[1:]] if self._has_values else []
-        return all(_NAME.match(text) or any(periods(text)) for text in texts)
+        if not self._has_values:
+            return True
+        if not corner.is_header:
+            return False
+        return all(_is_name_or_period(cell.text) for cell in others)
 
     def texts(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
         """One text per column; a spanning cell is in the first, or with `repeat` in each."""
+        has_columns = repeat or bool(self.table.names)
         row: list[str] = []
         for cell in cells:
             self._from_above(row)
-            text, first = cell.text, len(row)
-            has_columns = repeat or bool(self.table.names)
-            row += [text, *[text if repeat else ""] * (cell.columns - 1 if has_columns else 0)]
+            first = len(row)
+            text = cell.text
+            row.append(text)
+            if has_columns:
+                other_text = text if repeat else ""
+                row += [other_text] * (cell.columns - 1)
+
             if cell.rows > 1:
-                self._down |= {
-                    column: (row[column] if len(row[column]) <= _LONG else "", cell.rows - 1)
-                    for column in range(first, len(row))
-                }
+                for column in range(first, len(row)):
+                    is_short = len(row[column]) <= _LONG
+                    text_below = row[column] if is_short else ""
+                    self._down[column] = text_below, cell.rows - 1
         self._from_above(row)
         return row
 
     def _from_above(self, row: list[str]) -> None:
+        """Add the texts of the cells that reach down into the next columns of a row."""
         while len(row) in self._down:
             text, left = self._down.pop(len(row))
             if left > 1:
                 self._down[len(row)] = text, left - 1
             row.append(text)
+
+
+def _is_name_or_period(text: str) -> bool:
+    """Whether the text begins with a word, or names a year or another period."""
+    return bool(_NAME.match(text)) or any(periods(text))
+
+
+def _names_below(names: Sequence[str], row: Sequence[str]) -> list[str]:
+    """The names of columns after another header row, whose texts follow those above."""
+    below: list[str] = []
+    for name, text in zip_longest(names, row, fillvalue=""):
+        different = dict.fromkeys((name, text))
+        below.append(" ".join(filter(None, different)))
+    return below
 
 
 _SIGN_BEFORE = ("$", "€", "£", "¥", "US$", "(", "$(")
@@ -239,16 +334,17 @@ def _with_signs(cells: Sequence[SpanningCell]) -> Sequence[SpanningCell]:
     texts = [cell.text for cell in cells]
     if not any(text in _SIGN_BEFORE or text in _SIGN_AFTER for text in texts):
         return cells
+
     joined: list[SpanningCell] = []
-    for cell, text in zip(cells, texts, strict=True):
-        if not (joined and _is_one_figure(joined[-1], cell)):
+    for cell in cells:
+        if not joined or not _is_one_figure(joined[-1], cell):
             joined.append(cell)
             continue
-        sign = joined[-1]
+        previous = joined[-1]
         joined[-1] = SpanningCell(
-            words=f"{sign.text}{text}".split(),
-            is_header=sign.is_header and cell.is_header,
-            columns=sign.columns + cell.columns,
+            words=f"{previous.text}{cell.text}".split(),
+            is_header=previous.is_header and cell.is_header,
+            columns=previous.columns + cell.columns,
         )
     return joined
 
@@ -259,7 +355,12 @@ def _is_one_figure(cell: SpanningCell, following: SpanningCell) -> bool:
         return False
     if cell.text in _SIGN_BEFORE:
         return bool(_NUMBER_PART.fullmatch(following.text))
-    return following.text in _SIGN_AFTER and bool(_NUMBER_PART.fullmatch(cell.text))
+    if following.text in _SIGN_AFTER:
+        return bool(_NUMBER_PART.fullmatch(cell.text))
+    return False
+
+
+# Tables that mark no headers
 
 
 def header_rows(rows: Sequence[Sequence[SpanningCell]], only_over_values: bool = False) -> int:
@@ -272,19 +373,26 @@ def header_rows(rows: Sequence[Sequence[SpanningCell]], only_over_values: bool =
     depth = headers_over_values(_grid(rows[: _DEEPEST_HEADER + _ROWS_SEEN]))
     if depth or only_over_values:
         return depth
+
     depth = max(cell.rows for cell in rows[0])
-    if any(cell.columns > 1 for cell in rows[0]):
+    spans_columns = any(cell.columns > 1 for cell in rows[0])
+    if spans_columns:
         depth = max(depth, 2)
     if depth >= len(rows):
         return 0
-    spanning, names = SpanningRows(), list[str]()
+
+    spanning = SpanningRows()
+    names: list[str] = []
     for row in rows[:depth]:
-        pairs = zip_longest(names, spanning.texts(row, repeat=True), fillvalue="")
-        names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
-    is_headed = are_headers(names, spanning.texts(rows[depth], repeat=True))
-    if not is_headed or max(map(len, names)) > _LONGEST_HEADER:
+        names = _names_below(names, spanning.texts(row, repeat=True))
+    first_row = spanning.texts(rows[depth], repeat=True)
+    if not are_headers(names, first_row) or max(map(len, names)) > _LONGEST_HEADER:
         return 0
-    return depth if len(names) > 2 or _has_figures(rows[depth:]) else 0
+
+    may_be_list = len(names) <= 2
+    if may_be_list and not _has_figures(rows[depth:]):
+        return 0
+    return depth
 
 
 def _grid(rows: Sequence[Sequence[SpanningCell]]) -> list[list[str]]:
@@ -295,9 +403,11 @@ def _grid(rows: Sequence[Sequence[SpanningCell]]) -> list[list[str]]:
         texts: list[str] = []
         for cell in row:
             _skip_covered(texts, rows_left)
-            for column in range(len(texts), len(texts) + cell.columns):
+            first = len(texts)
+            for column in range(first, first + cell.columns):
                 rows_left[column] = cell.rows - 1
-            texts += [cell.text, *[""] * (cell.columns - 1)]
+            texts.append(cell.text)
+            texts += [""] * (cell.columns - 1)
         _skip_covered(texts, rows_left)
         grid.append(texts)
     return grid
@@ -318,48 +428,85 @@ def headers_over_values(rows: Sequence[Sequence[str]]) -> int:
     one if it has no label, or if it divides the columns that a cell above spans; then no row has a
     label above it. A cell spans the empty columns to its right.
     """
-    filled = [column for row in rows for column, text in enumerate(row) if text]
-    stub = min(filled, default=0)
+    stub = _first_filled_column(rows)
     rows = [row[stub:] for row in rows]
     depth = 0
     while depth < min(_DEEPEST_HEADER, len(rows)) and _names_columns(rows, depth):
         depth += 1
-
-    below = [list(filter(None, row[1:])) for row in rows[depth : depth + _ROWS_SEEN]]
-    below = [texts for texts in below if texts]
-    with_values = sum(any(map(_is_value, texts)) for texts in below)
-    if not depth or 2 * with_values <= len(below):
+    if not depth:
         return 0
+
+    filled_rows = 0
+    with_values = 0
+    for row in rows[depth : depth + _ROWS_SEEN]:
+        texts = [text for text in row[1:] if text]
+        if texts:
+            filled_rows += 1
+            with_values += any(map(_is_value, texts))
+    if 2 * with_values <= filled_rows:
+        return 0
+
     is_list = max(map(len, rows)) < 3
-    return 0 if is_list and (len(below) < 3 or with_values < len(below)) else depth
+    has_only_values = filled_rows >= 3 and with_values == filled_rows
+    if is_list and not has_only_values:
+        return 0
+    return depth
+
+
+def _first_filled_column(rows: Sequence[Sequence[str]]) -> int:
+    """The first column that has a text in any row; 0 if none has."""
+    filled: list[int] = []
+    for row in rows:
+        filled += [column for column, text in enumerate(row) if text]
+    return min(filled, default=0)
 
 
 def _names_columns(rows: Sequence[Sequence[str]], number: int) -> bool:
     """Whether a row below `number` header rows may be another one."""
     row = rows[number]
-    columns = [column for column, text in enumerate(row) if text and column]
+    columns = _filled_columns(row)
     texts = [row[column] for column in columns]
-    is_body = any(map(_is_value, texts)) or bool(_NUMBER.fullmatch(row[0]))
-    if not texts or is_body or max(map(len, texts)) > _LONGEST_HEADER:
+    if not texts or max(map(len, texts)) > _LONGEST_HEADER:
         return False
-    if not number or not row[0]:
+    if any(map(_is_value, texts)) or _NUMBER.fullmatch(row[0]):
+        return False
+
+    is_first = not number
+    has_label = bool(row[0])
+    if is_first or not has_label:
         return True
     if any(above[0] for above in rows[:number] if above):
         return False
-    named = [column for column, text in enumerate(rows[number - 1]) if text and column]
-    spans = Counter(bisect_right(named, column) for column in columns)
-    return max(spans.values()) > 1
+
+    named = _filled_columns(rows[number - 1])
+    columns_under_name = Counter(bisect_right(named, column) for column in columns)
+    return max(columns_under_name.values()) > 1
+
+
+def _filled_columns(row: Sequence[str]) -> list[int]:
+    """The columns after the label that have a text."""
+    return [column for column, text in enumerate(row) if text and column]
 
 
 def _is_value(text: str) -> bool:
     """Whether the text is a figure, a mark or a clock time, but no year."""
-    return _is_figure(text) or (bool(_VALUE.fullmatch(text)) and not _YEAR.fullmatch(text))
+    if _is_figure(text):
+        return True
+    return bool(_VALUE.fullmatch(text)) and not _YEAR.fullmatch(text)
 
 
 def _has_figures(rows: Sequence[Sequence[SpanningCell]]) -> bool:
     """Whether most of the second cells are figures: else two columns may be labels and values."""
-    seconds = [row[1].text for row in rows[:_ROWS_SEEN] if len(row) > 1]
-    return 2 * sum(bool(_NUMBER.fullmatch(text)) for text in seconds) > len(seconds)
+    seconds = 0
+    figures = 0
+    for row in rows[:_ROWS_SEEN]:
+        if len(row) > 1:
+            seconds += 1
+            figures += bool(_NUMBER.fullmatch(row[1].text))
+    return 2 * figures > seconds
+
+
+# Tables that mark their headers
 
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
@@ -369,16 +516,21 @@ def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, 
     """
     table = TableText()
     depth = _header_depth(rows) if headed and rows else 0
-    for number, row in enumerate(rows[:depth], 1):
+    heads = rows[:depth]
+    for number, row in enumerate(heads, 1):
         if any(row):
-            table.header(row, stacked_names(rows[:number], is_whole=number == depth))
-    headers = stacked_names(rows[:depth])
-    has_headers, rows = any(headers), rows[depth:]
-    for row in rows:
-        if has_headers and len(row) == len(headers):
+            is_lowest = number == depth
+            table.header(row, stacked_names(rows[:number], is_whole=is_lowest))
+
+    headers = stacked_names(heads)
+    has_headers = any(headers)
+    for row in rows[depth:]:
+        if not has_headers:
+            table.row(_unlabelled(row))
+        elif len(row) == len(headers):
             table.row(labelled(enumerate(row), headers))
         else:
-            table.row([(-1 if has_headers else n, "", text) for n, text in enumerate(row)])
+            table.row([(-1, "", text) for text in row])
     return table.part(context)
 
 
@@ -399,19 +551,31 @@ def _goes_on(rows: Sequence[Sequence[str]], number: int) -> bool:
     """
     if number >= len(rows):
         return False
-    row, above, below = rows[number], rows[0], rows[number + 1 : number + 1 + _ROWS_SEEN]
-    if not row or len(row) != len(above) or not below or (row[0] and (above[0] or all(above[1:]))):
+
+    row = rows[number]
+    top = rows[0]
+    below = rows[number + 1 : number + 1 + _ROWS_SEEN]
+    if not row or len(row) != len(top) or not below:
         return False
-    columns = [column for column, text in enumerate(row) if text and column]
+
+    leaves_none_empty = bool(top[0]) or all(top[1:])
+    if row[0] and leaves_none_empty:
+        return False
+
+    columns = _filled_columns(row)
     if not columns or any(_is_figure(row[column]) for column in columns):
         return False
-    values = [
-        values_below
-        for below_row in below
-        if (values_below := [below_row[n] for n in columns if n < len(below_row) and below_row[n]])
-    ]
-    have_figures = sum(2 * sum(map(_is_figure, texts)) > len(texts) for texts in values)
-    return 2 * have_figures > len(values)
+
+    filled_rows = 0
+    with_figures = 0
+    for row_below in below:
+        cells = [row_below[column] for column in columns if column < len(row_below)]
+        texts = [text for text in cells if text]
+        if texts:
+            filled_rows += 1
+            figures = sum(map(_is_figure, texts))
+            with_figures += 2 * figures > len(texts)
+    return 2 * with_figures > filled_rows
 
 
 def _is_figure(text: str) -> bool:
@@ -428,9 +592,9 @@ def stacked_names(rows: Sequence[Sequence[str]], is_whole: bool = True) -> list[
     names: list[str] = []
     width = max(map(len, rows), default=0)
     for number, row in enumerate(rows, 1):
-        texts = row if is_whole and number == len(rows) else _filled(row, width)
-        pairs = zip_longest(names, texts, fillvalue="")
-        names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
+        is_lowest = is_whole and number == len(rows)
+        texts = row if is_lowest else _filled(row, width)
+        names = _names_below(names, texts)
     return names
 
 
@@ -439,16 +603,33 @@ def _filled(row: Sequence[str], width: int) -> list[str]:
     texts: list[str] = []
     for column in range(width):
         text = row[column] if column < len(row) else ""
-        texts.append(text or (texts[-1] if column > 1 else ""))
+        if not text and column > 1:
+            text = texts[-1]
+        texts.append(text)
     return texts
+
+
+# Cells and headers
+
+
+def _unlabelled(row: Sequence[str]) -> list[LabelledCell]:
+    """The cells of a row whose columns have no names."""
+    return [(column, "", text) for column, text in enumerate(row)]
 
 
 def labelled(cells: Iterable[tuple[int, str]], names: Sequence[str]) -> list[LabelledCell]:
     """The cells, (column, text), that are not empty, each with its column's name, unless that is
     too long to repeat or the text itself.
     """
-    pairs = [(n, names[n] if 0 <= n < len(names) else "", text) for n, text in cells if text]
-    return [(n, "" if name == text or len(name) > _LONG else name, text) for n, name, text in pairs]
+    with_names: list[LabelledCell] = []
+    for column, text in cells:
+        if not text:
+            continue
+        name = names[column] if 0 <= column < len(names) else ""
+        if name == text or len(name) > _LONG:
+            name = ""
+        with_names.append((column, name, text))
+    return with_names
 
 
 def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
@@ -458,14 +639,31 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     if len(filled) < 2 or len(filled) > len(set(filled)):
         return False
-    pairs = list(zip_longest(cells, below[: len(cells)], fillvalue=None))
-    numbers = [(cell, value) for cell, value in pairs if cell and _NUMBER.fullmatch(cell)]
-    are_years = all(
-        _YEAR.fullmatch(cell) and value is not None and not _YEAR.fullmatch(value)
-        for cell, value in numbers
-    )
-    is_short = all(
-        len(cell or "") <= (60 if len(value or "") > 60 else _LONGEST_NAME) for cell, value in pairs
-    )
+
+    numbers = 0
+    for column, cell in enumerate(cells):
+        value = below[column] if column < len(below) else None
+        if len(cell) > _longest_header_over(value):
+            return False
+        if cell and _NUMBER.fullmatch(cell):
+            numbers += 1
+            if not _is_year_over(cell, value):
+                return False
+
+    has_names = numbers < len(filled)
     has_labels = not cells[0] and any(below[:1])
-    return are_years and is_short and (len(numbers) < len(filled) or has_labels)
+    return has_names or has_labels
+
+
+def _longest_header_over(value: str | None) -> int:
+    """Characters that a header may have: fewer than a long text below it."""
+    if value is not None and len(value) > _LONGEST_HEADER_OF_TEXTS:
+        return _LONGEST_HEADER_OF_TEXTS
+    return _LONGEST_NAME
+
+
+def _is_year_over(cell: str, value: str | None) -> bool:
+    """Whether a number is a year above a value that is none."""
+    if value is None:
+        return False
+    return bool(_YEAR.fullmatch(cell)) and not _YEAR.fullmatch(value)

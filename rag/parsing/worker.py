@@ -26,14 +26,15 @@ from rag.types import Document
 _LARGE = 400_000
 """Kilobytes of memory at which the process ends after a file, since parsers leak."""
 
-SCAN_SECONDS, MOST_SCANS = 15, 200
+SCAN_SECONDS = 15
+MOST_SCANS = 200
 """CPU time that a recognised page with text adds to a file's limit, and for how many pages; a page
 takes three to six seconds on a fast core. A file of a thousand empty pictures gets no more time."""
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
     """Answer until the requests end, or a file has used too much memory."""
-    while line := requests.readline():
+    for line in iter(requests.readline, b""):
         request = json.loads(line)
         limit_time(request["seconds"])
         on_scan.set(_announcement(answers))
@@ -45,6 +46,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
 
 
 def _announcement(answers: IO[bytes]) -> OnScan:
+    """An `OnScan` that tells the other side, and adds time for a page with text."""
     numbers = itertools.count(1)
 
     def announce(page: int, pages: int, has_text: bool) -> None:
@@ -56,11 +58,13 @@ def _announcement(answers: IO[bytes]) -> OnScan:
 
 
 def _write(answers: IO[bytes], answer: dict[str, Any]) -> None:
+    """Write one line at once; the other side waits for it."""
     answers.write(json.dumps(answer).encode() + b"\n")
     answers.flush()
 
 
 def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[str, Any]:
+    """What the request asks for: the documents of a file, or why it cannot be read."""
     try:
         most_bytes = request["most_bytes"]
         keep_furniture = request["keep_furniture"]
@@ -70,7 +74,8 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
         else:
             file = FoundFile(Path(request["path"]), request["id"])
             loaded = load(file, request["known"], most_bytes, keep_furniture)
-        return _fields(loaded) | {"documents": [*map(_packed, loaded.documents)]}
+        documents = [_packed(document) for document in loaded.documents]
+        return {**_fields(loaded), "documents": documents}
     except ParseError as error:
         return {"unreadable": str(error), "transient": error.transient}
     except MemoryError:
@@ -78,15 +83,19 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
 
 
 def _packed(document: Document) -> dict[str, Any]:
+    """A document in JSON, with its blocks as text."""
     blocks = PackedBlocks.of(document.blocks).data
-    return _fields(document) | {"blocks": base64.b64encode(blocks).decode()}
+    encoded = base64.b64encode(blocks).decode()
+    return {**_fields(document), "blocks": encoded}
 
 
 def _fields(value: Loaded | Document) -> dict[str, Any]:
+    """The fields of a dataclass by name; values stay as they are."""
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def too_much_memory(memory: int) -> str:
+    """The reason that a file cannot be read within so many megabytes."""
     return f"needs more than {memory:,} MB of memory; raise RAG_FILE_MEMORY_MB to read it"
 
 
@@ -94,12 +103,20 @@ def loaded_from(answer: dict[str, Any]) -> Loaded:
     """Result of `serve`. Raises ParseError if it reports an error."""
     if "unreadable" in answer:
         raise ParseError(answer["unreadable"], answer.get("transient", False))
-    skipped = [(source, reason) for source, reason in answer["skipped"]]
-    for document in answer["documents"]:
-        document["blocks"] = PackedBlocks(base64.b64decode(document["blocks"]))
-        document["pages"] = tuple(document["pages"])
-    documents = [Document(**values) for values in answer["documents"]]
-    return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])
+
+    documents: list[Document] = []
+    for values in answer["documents"]:
+        blocks = base64.b64decode(values["blocks"])
+        values["blocks"] = PackedBlocks(blocks)
+        values["pages"] = tuple(values["pages"])
+        documents.append(Document(**values))
+    return Loaded(
+        documents=documents,
+        same=answer["same"],
+        skipped=[(source, reason) for source, reason in answer["skipped"]],
+        sha256=answer["sha256"],
+        left_out=answer["left_out"],
+    )
 
 
 def _used_memory() -> int:
@@ -111,7 +128,11 @@ def _used_memory() -> int:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return 0
-    return int((status.partition("VmHWM:")[2].split() or ["0"])[0])
+    _, _, after = status.partition("VmHWM:")
+    words = after.split()
+    if not words:
+        return 0
+    return int(words[0])
 
 
 def main(arguments: Sequence[str]) -> None:

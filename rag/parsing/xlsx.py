@@ -22,30 +22,46 @@ _DECIMALS = re.compile(r"\.(0+)")
 def parse(content: bytes) -> Parsed:
     """Text, tables under the names of their sheets, and metadata. Hidden sheets are skipped."""
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    return Parsed(*join(_parts(book)), core_metadata(book.properties))
+    text, blocks = join(_parts(book))
+    return Parsed(text, blocks, core_metadata(book.properties))
 
 
 def _parts(book: Any) -> Iterator[Part]:
+    """The name and the tables of each sheet that is shown."""
     for sheet in book.worksheets:
-        if sheet.sheet_state == "visible":
-            sheet.reset_dimensions()  # it may claim to have seventeen billion cells
-            yield Part(sheet.title, 1)
-            yield from table_parts([_cell(cell) for cell in row] for row in sheet.iter_rows())
+        if sheet.sheet_state != "visible":
+            continue
+        sheet.reset_dimensions()  # it may claim to have seventeen billion cells
+        yield Part(sheet.title, 1)
+        yield from table_parts(_rows(sheet))
+
+
+def _rows(sheet: Any) -> Iterator[list[str]]:
+    """The rows of a sheet as text."""
+    for row in sheet.iter_rows():
+        yield [_cell(cell) for cell in row]
 
 
 def _cell(cell: Any) -> str:
     """A value as a person would write it, with the currency or the per cent sign of its format."""
     value = cell.value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number_format = _NOT_SHOWN.sub("", cell.number_format.split(";")[0])
-        decimals = len(match[1]) if (match := _DECIMALS.search(number_format)) else 0
-        if "%" in number_format:
-            return f"{100 * value:.{decimals}f}%"
-        if sign := _SIGN.search(_NAMED_SIGN.sub(r"\1", number_format)):
-            is_whole = round(value, decimals) == value
-            amount = f"{abs(value):.{decimals}f}" if is_whole else _plain(abs(value))
-            return f"{'-' if value < 0 else ''}{sign[0]}{amount}"
-    return _plain(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number:
+        return _plain(value)
+
+    number_format = _NOT_SHOWN.sub("", cell.number_format.split(";")[0])
+    zeros = _DECIMALS.search(number_format)
+    decimals = len(zeros[1]) if zeros else 0
+    if "%" in number_format:
+        return f"{100 * value:.{decimals}f}%"
+
+    currency = _SIGN.search(_NAMED_SIGN.sub(r"\1", number_format))
+    if not currency:
+        return _plain(value)
+    is_whole = round(value, decimals) == value
+    amount = f"{abs(value):.{decimals}f}" if is_whole else _plain(abs(value))
+    minus = "-" if value < 0 else ""
+    return f"{minus}{currency[0]}{amount}"
 
 
 def _plain(value: Any) -> str:
@@ -53,9 +69,13 @@ def _plain(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return (
-            value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
-        )
+        is_midnight = value.time() == time()
+        if is_midnight:
+            return value.date().isoformat()
+        return value.isoformat(" ", "minutes")
+    if isinstance(value, date | time):
+        return value.isoformat()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
-    return value.isoformat() if isinstance(value, date | time) else str(value)
+        is_exact = value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if is_exact else f"{value:.12g}"
+    return str(value)
