@@ -56,7 +56,9 @@ class PackedBlocks(Sequence[Block]):
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> PackedBlocks:
-        return blocks if isinstance(blocks, PackedBlocks) else cls(_packed(blocks))
+        if isinstance(blocks, PackedBlocks):
+            return blocks
+        return cls(_packed(blocks))
 
     def __len__(self) -> int:
         return len(self._columns.kinds)
@@ -68,7 +70,8 @@ class PackedBlocks(Sequence[Block]):
     def __getitem__(self, index: int | slice) -> Block | tuple[Block, ...]:
         count = len(self)
         if isinstance(index, slice):
-            return tuple(map(self._unpacked_block, range(*index.indices(count))))
+            numbers = range(*index.indices(count))
+            return tuple(map(self._unpacked_block, numbers))
         if not -count <= index < count:
             raise IndexError(index)
         index %= count
@@ -82,7 +85,9 @@ class PackedBlocks(Sequence[Block]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedBlocks) and self.data == other.data:
             return True
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+        if not isinstance(other, Sequence):
+            return False
+        return tuple(self) == tuple(other)
 
     def __repr__(self) -> str:
         return f"PackedBlocks({tuple(self)!r})"
@@ -92,26 +97,27 @@ class PackedBlocks(Sequence[Block]):
         return _unpacked(self.data)
 
     def _unpacked_block(self, index: int) -> Block:
-        columns, key = self._columns, str(index)
-        start = columns.starts[index]
-        cells = tuple(
-            BlockCell(
-                columns.cell_columns[i] - 1,
-                cell_start := start + columns.cell_starts[i],
-                cell_start + columns.cell_lengths[i],
-            )
-            for i in range(columns.cells[index], columns.cells[index + 1])
-        )
+        packed = self._columns
+        key = str(index)
+        start = packed.starts[index]
+
+        cells: list[BlockCell] = []
+        for number in range(packed.cells[index], packed.cells[index + 1]):
+            column = packed.cell_columns[number] - 1
+            cell_start = start + packed.cell_starts[number]
+            cell_end = cell_start + packed.cell_lengths[number]
+            cells.append(BlockCell(column, cell_start, cell_end))
+
         return Block(
-            _KINDS[columns.kinds[index]],
-            start,
-            start + columns.lengths[index],
-            index - columns.parents[index],
-            columns.levels[index],
-            columns.names.get(key, ""),
-            columns.markers.get(key, ""),
-            cells,
-            tuple(Column(*column) for column in columns.columns.get(key, ())),
+            kind=_KINDS[packed.kinds[index]],
+            start=start,
+            end=start + packed.lengths[index],
+            parent=index - packed.parents[index],
+            level=packed.levels[index],
+            name=packed.names.get(key, ""),
+            marker=packed.markers.get(key, ""),
+            cells=tuple(cells),
+            columns=tuple(Column(*column) for column in packed.columns.get(key, ())),
         )
 
 
@@ -122,7 +128,8 @@ class WithoutSentences(Sequence[Block]):
         self._blocks = blocks
         sentence = _CODES["sentence"]
         kinds = blocks._columns.kinds
-        self._kept = array("I", (row for row, kind in enumerate(kinds) if kind != sentence))
+        kept = [index for index, kind in enumerate(kinds) if kind != sentence]
+        self._kept = array("I", kept)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -137,13 +144,15 @@ class WithoutSentences(Sequence[Block]):
         block = self._blocks[self._kept[index]]
         if block.parent < 0:
             return block
-        return block._replace(parent=bisect_left(self._kept, block.parent))
+        parent = bisect_left(self._kept, block.parent)
+        return block._replace(parent=parent)
 
 
 def _packed(blocks: Sequence[Block]) -> bytes:
     starts = [block.start for block in blocks]
     cells = [(cell, block.start) for block in blocks for cell in block.cells]
 
+    # In the order of the fields of `_Columns`.
     numbers: list[Iterable[int]] = [
         [_CODES[block.kind] for block in blocks],
         [block.level for block in blocks],
@@ -155,22 +164,38 @@ def _packed(blocks: Sequence[Block]) -> bytes:
         [cell.start - start for cell, start in cells],
         [cell.end - cell.start for cell, _ in cells],
     ]
+    columns = b"".join(map(_column, numbers))
 
-    texts = [
-        {index: block.name for index, block in enumerate(blocks) if block.name},
-        {index: block.marker for index, block in enumerate(blocks) if block.marker},
-        {index: block.columns for index, block in enumerate(blocks) if block.columns},
-    ]
+    names: dict[int, str] = {}
+    markers: dict[int, str] = {}
+    columns_of_tables: dict[int, tuple[Column, ...]] = {}
+    for index, block in enumerate(blocks):
+        if block.name:
+            names[index] = block.name
+        if block.marker:
+            markers[index] = block.marker
+        if block.columns:
+            columns_of_tables[index] = block.columns
 
+    texts = [names, markers, columns_of_tables]
     encoded = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
-    return zlib.compress(b"".join([*map(_column, numbers), encoded]), _FAST)
+    return zlib.compress(columns + encoded, _FAST)
 
 
 def _column(numbers: Iterable[int]) -> bytes:
     """The numbers after the code of their width and their count."""
     values = array("I", numbers)
-    code = next(code for code, limit in _WIDTHS if not values or max(values) < limit)
-    return code.encode() + array("I", [len(values)]).tobytes() + array(code, values).tobytes()
+    code = _smallest_width(max(values, default=0))
+    count = array("I", [len(values)])
+    return code.encode() + count.tobytes() + array(code, values).tobytes()
+
+
+def _smallest_width(largest: int) -> str:
+    """The code of the smallest numbers that can be as large."""
+    for code, limit in _WIDTHS:
+        if largest < limit:
+            return code
+    raise ValueError(largest)
 
 
 def _unpacked(data: bytes) -> _Columns:
@@ -178,12 +203,22 @@ def _unpacked(data: bytes) -> _Columns:
     columns: list[Any] = []
     start = 0
     for _ in range(9):
-        count = array("I", data[start + 1 : start + 5])[0]
         code = chr(data[start])
-        end = start + 5 + count * array(code).itemsize
-        columns.append(array(code, data[start + 5 : end]))
+        count = array("I", data[start + 1 : start + 5])[0]
+        begin = start + 5
+        end = begin + count * array(code).itemsize
+        columns.append(array(code, data[begin:end]))
         start = end
+
+    kinds, levels, distances, lengths, parents, counts, *of_cells = columns
     texts: Any = json.loads(data[start:])
-    columns[2] = array("I", accumulate(columns[2]))
-    columns[5] = array("I", accumulate(columns[5], initial=0))
-    return _Columns(*columns, *texts)
+    return _Columns(
+        kinds,
+        levels,
+        array("I", accumulate(distances)),
+        lengths,
+        parents,
+        array("I", accumulate(counts, initial=0)),
+        *of_cells,
+        *texts,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from operator import attrgetter
@@ -34,7 +34,9 @@ class TableRows:
 
     def column_name(self, cell: BlockCell) -> str:
         """Name of a cell's column, or ""."""
-        return self.columns[cell.column].name if 0 <= cell.column < len(self.columns) else ""
+        if not 0 <= cell.column < len(self.columns):
+            return ""
+        return self.columns[cell.column].name
 
 
 class Section(NamedTuple):
@@ -56,10 +58,12 @@ def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
     previous_path: tuple[str, ...] = ()
     for block in blocks:
         path = paths[block.parent] if block.parent >= 0 else ()
-        path = (*path, block.name) if block.name else path
+        if block.name:
+            path = (*path, block.name)
         paths.append(path)
         if block.kind == "sentence":
             continue
+
         if path != previous_path or block.name:
             if result and result[-1].start == block.start:
                 result.pop()
@@ -72,22 +76,29 @@ def block_at(blocks: Sequence[Block], offset: int) -> int | None:
     """Index of the innermost block, but no sentence, that contains the character at `offset`; None
     between blocks.
     """
-    within = (i for i in _around(blocks, offset) if offset < blocks[i].end)
-    return next((i for i in within if blocks[i].kind != "sentence"), None)
+    for index in _around(blocks, offset):
+        block = blocks[index]
+        if block.kind != "sentence" and offset < block.end:
+            return index
+    return None
 
 
 def enclosing(blocks: Sequence[Block], offset: int, *kinds: str) -> int | None:
     """Index of the innermost block of one of the kinds that contains the character at `offset`."""
-    within = (i for i in _around(blocks, offset) if offset < blocks[i].end)
-    return next((i for i in within if blocks[i].kind in kinds), None)
+    for index in _around(blocks, offset):
+        block = blocks[index]
+        if block.kind in kinds and offset < block.end:
+            return index
+    return None
 
 
 def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
     """Names of the headings, groups and rows above and around an offset, outermost first. A place
     in a heading has its name, a place between blocks that of the block before it.
     """
-    names = [blocks[i].name for i in _around(blocks, offset)]
-    return tuple(name for name in reversed(names) if name)
+    names = [blocks[index].name for index in _around(blocks, offset)]
+    names.reverse()
+    return tuple(filter(None, names))
 
 
 def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
@@ -102,12 +113,15 @@ def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
 def next_block(blocks: Sequence[Block], index: int) -> int | None:
     """Index of the first block after the one at `index`, with all that it contains."""
     following = bisect_left(blocks, blocks[index].end, key=_START)
-    return following if following < len(blocks) else None
+    if following == len(blocks):
+        return None
+    return following
 
 
 def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
     """The items of the list at `index`, without those of inner lists."""
-    return tuple(blocks[i] for i in children(blocks, index) if blocks[i].kind == "item")
+    inside = (blocks[child] for child in children(blocks, index))
+    return tuple(block for block in inside if block.kind == "item")
 
 
 def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> TableRows | None:
@@ -118,21 +132,27 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
 
     begin = bisect_right(blocks, offset - reach, key=_START) - 1
     end = bisect_right(blocks, offset + reach, key=_START)
-    nearby = (blocks[i] for i in range(max(begin, index + 1), min(end, len(blocks))))
-    rows = tuple(block for block in nearby if block.kind == "row" and block.parent == index)
-    return TableRows(blocks[index], _header(blocks, index), rows)
+    rows: list[Block] = []
+    for number in range(max(begin, index + 1), end):
+        block = blocks[number]
+        if block.kind == "row" and block.parent == index:
+            rows.append(block)
+    return TableRows(blocks[index], _header(blocks, index), tuple(rows))
 
 
 def rows_of(blocks: Sequence[Block], index: int, most: int) -> Iterator[Block]:
     """The first `most` rows of the table at `index`, in order."""
-    rows = (blocks[child] for child in children(blocks, index) if blocks[child].kind == "row")
+    inside = (blocks[child] for child in children(blocks, index))
+    rows = (block for block in inside if block.kind == "row")
     yield from islice(rows, most)
 
 
 def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
     """The row of a table that contains the character at `offset`."""
     index = enclosing(blocks, offset, "row")
-    return None if index is None else blocks[index]
+    if index is None:
+        return None
+    return blocks[index]
 
 
 def list_at(document: Document, start: int, end: int) -> list[Offsets]:
@@ -140,13 +160,18 @@ def list_at(document: Document, start: int, end: int) -> list[Offsets]:
     to `end` introduces with a colon, each with its marker and everything below it; [] for fewer
     than two items.
     """
-    item = enclosing(document.blocks, start, "item")
-    index = _introduced(document, end) if item is None else document.blocks[item].parent
+    inner_item = enclosing(document.blocks, start, "item")
+    if inner_item is not None:
+        index: int | None = document.blocks[inner_item].parent
+    else:
+        index = _introduced(document, end)
     if index is None:
         return []
 
     offsets = [(item.start, item.end) for item in items(document.blocks, index)]
-    return offsets if len(offsets) > 1 else []
+    if len(offsets) < 2:
+        return []
+    return offsets
 
 
 def rows_at(document: Document, start: int) -> list[Offsets]:
@@ -156,7 +181,7 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     table = table_around(document.blocks, start)
     if table is None:
         return []
-    number = next((n for n, row in enumerate(table.rows) if row.start <= start < row.end), None)
+    number = _number_of_row(table.rows, start)
     if number is None or not _is_named(table, table.rows[number]):
         return []
 
@@ -164,12 +189,22 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     while first_row > 0 and _is_named(table, table.rows[first_row - 1]):
         first_row -= 1
 
-    last_row = number
-    while last_row + 1 < len(table.rows) and _is_named(table, table.rows[last_row + 1]):
-        last_row += 1
+    end = number + 1
+    while end < len(table.rows) and _is_named(table, table.rows[end]):
+        end += 1
 
-    rows = [(row.start, row.end) for row in table.rows[first_row : last_row + 1]]
-    return rows if len(rows) > 1 else []
+    rows = [(row.start, row.end) for row in table.rows[first_row:end]]
+    if len(rows) < 2:
+        return []
+    return rows
+
+
+def _number_of_row(rows: Sequence[Block], offset: int) -> int | None:
+    """The number of the row that contains the character at `offset`."""
+    for number, row in enumerate(rows):
+        if row.start <= offset < row.end:
+            return number
+    return None
 
 
 def _is_named(table: TableRows, row: Block) -> bool:
@@ -211,23 +246,43 @@ def pointed_to(document: Document, start: int, end: int) -> list[Offsets]:
     pointers = [match.end() for match in _SEE.finditer(document.text, start, end)]
     if not pointers:
         return []
+
     for index, block in enumerate(document.blocks):
-        if block.kind != "heading" or block.start <= start < block.end:
+        is_other_heading = block.kind == "heading" and not block.start <= start < block.end
+        if not is_other_heading:
             continue
-        names = _NUMBERED.fullmatch(block.name.casefold())
-        named = (name for name in (names.groups() if names else ()) if name)
-        said = [
-            f"{document.text[pointer:end]} ".casefold().startswith(name)
-            and not document.text[pointer + len(name) : pointer + len(name) + 1].isalnum()
-            for name in named
-            for pointer in pointers
-        ]
-        texts = (i for i in children(document.blocks, index))
-        below = next((i for i in texts if document.blocks[i].kind in ("paragraph", "list")), None)
-        if any(said) and below is not None:
-            part = document.blocks[below]
-            return sentences_in(document.blocks, part.start, part.end)
+        names = _names_of_heading(block)
+        if any(_is_said(document.text, pointer, end, names) for pointer in pointers):
+            below = _first_text(document.blocks, index)
+            if below is not None:
+                return sentences_in(document.blocks, below.start, below.end)
     return []
+
+
+def _names_of_heading(heading: Block) -> list[str]:
+    """What a text calls a heading: its number, and its words."""
+    parts = _NUMBERED.fullmatch(heading.name.casefold())
+    if parts is None:
+        return []
+    return [part for part in parts.groups() if part]
+
+
+def _is_said(text: str, start: int, end: int, names: Sequence[str]) -> bool:
+    """Whether one of the names begins at `start`, and is no part of a longer word."""
+    said = f"{text[start:end]} ".casefold()
+    for name in names:
+        after = start + len(name)
+        if said.startswith(name) and not text[after : after + 1].isalnum():
+            return True
+    return False
+
+
+def _first_text(blocks: Sequence[Block], index: int) -> Block | None:
+    """The first paragraph or list directly below the heading at `index`."""
+    for child in children(blocks, index):
+        if blocks[child].kind in ("paragraph", "list"):
+            return blocks[child]
+    return None
 
 
 def list_of(blocks: Sequence[Block], offset: int) -> int | None:
@@ -238,14 +293,25 @@ def list_of(blocks: Sequence[Block], offset: int) -> int | None:
 def introduction(document: Document, start: int) -> Offsets | None:
     """The lead-in with a colon of the list around `start`; None without one."""
     index = list_of(document.blocks, start)
-    lead = None if index is None else lead_in(document, document.blocks[index].start)
-    return lead if lead and document.text[lead[1] - 1] == ":" else None
+    if index is None:
+        return None
+    sentence = lead_in(document, document.blocks[index].start)
+    if sentence is None:
+        return None
+
+    _, end = sentence
+    if document.text[end - 1] != ":":
+        return None
+    return sentence
 
 
 def _introduced(document: Document, end: int) -> int | None:
     """Index of the list after the paragraph with a sentence up to `end`, if a colon is between."""
     paragraph = enclosing(document.blocks, end - 1, "paragraph")
-    if paragraph is None or document.text[document.blocks[paragraph].end - 1] != ":":
+    if paragraph is None:
+        return None
+    last_character = document.blocks[paragraph].end - 1
+    if document.text[last_character] != ":":
         return None
 
     following = next_block(document.blocks, paragraph)
@@ -263,17 +329,24 @@ def iterate_within(
     blocks: Sequence[Block], start: int, end: int, after: int = 0
 ) -> Iterator[Block]:
     """The blocks of `within` but the first `after` ones, one by one."""
-    enclosing_blocks = [*_around(blocks, start)][::-1]
-    places = {-1: -1} | {index: place for place, index in enumerate(enclosing_blocks)}
+    parents = [*_around(blocks, start)]
+    parents.reverse()
+    places = {-1: -1}
+    """by index, the place of each parent in the result"""
+    for place, index in enumerate(parents):
+        places[index] = place
 
     begin = bisect_right(blocks, start, key=_START)
-    following = range(begin, max(begin, bisect_left(blocks, end, key=_START)))
-    rest = following[max(0, after - len(enclosing_blocks)) :]
-    for index in chain(enclosing_blocks[after:], rest):
+    stop = bisect_left(blocks, end, key=_START)
+    first = begin + max(0, after - len(parents))
+    for index in chain(parents[after:], range(first, stop)):
         block = blocks[index]
-        is_parent_inside = block.parent >= begin
-        inner_place = block.parent - begin + len(enclosing_blocks)
-        yield block._replace(parent=inner_place if is_parent_inside else places[block.parent])
+        is_parent_after_start = block.parent >= begin
+        if is_parent_after_start:
+            place = block.parent - begin + len(parents)
+        else:
+            place = places[block.parent]
+        yield block._replace(parent=place)
 
 
 def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
@@ -281,16 +354,31 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
     offsets from `start`.
     """
     rows: list[Block] = []
+    reached = start
     for row in within(blocks, start, end):
-        reached = start + rows[-1].end if rows else 0
-        row_start = max(start, row.start, reached)
+        if row.kind not in ("row", "header"):
+            continue
+        row_start = max(row.start, reached)
         row_end = min(row.end, end)
-        if row.kind not in ("row", "header") or row_start >= row_end:
+        if row_start >= row_end:
             continue
 
-        cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in row.cells)
-        rows.append(row._replace(start=row_start - start, end=row_end - start, cells=cells))
+        reached = row_end
+        moved = row._replace(
+            start=row_start - start,
+            end=row_end - start,
+            cells=_moved_cells(row, -start),
+        )
+        rows.append(moved)
     return tuple(rows)
+
+
+def _moved_cells(row: Block, offset: int) -> tuple[BlockCell, ...]:
+    """The cells of a row, so many characters further on."""
+    cells: list[BlockCell] = []
+    for column, start, end in row.cells:
+        cells.append(BlockCell(column, start + offset, end + offset))
+    return tuple(cells)
 
 
 def with_sentences(text: str, blocks: Sequence[Block]) -> tuple[Block, ...]:
@@ -298,7 +386,8 @@ def with_sentences(text: str, blocks: Sequence[Block]) -> tuple[Block, ...]:
     of its sentences crosses the border of a block, and a row of a table is one.
     """
     if not blocks:
-        return tuple(Block("sentence", *place) for place in split_sentences(text))
+        return tuple(Block("sentence", start, end) for start, end in split_sentences(text))
+
     made: list[Block] = []
     places: dict[int, int] = {-1: -1}
     """indices in `made` by those in `blocks`"""
@@ -311,13 +400,17 @@ def with_sentences(text: str, blocks: Sequence[Block]) -> tuple[Block, ...]:
         nonlocal reached
         parent = opened[-1] if opened else -1
         is_row = opened and made[parent].kind in ("row", "header")
-        found = (trim if is_row else sentences_between)(text, reached, end)
-        made.extend([Block("sentence", *place, parent=parent) for place in found])
+        find = trim if is_row else sentences_between
+        for sentence_start, sentence_end in find(text, reached, end):
+            made.append(Block("sentence", sentence_start, sentence_end, parent))
         reached = max(reached, end)
 
     def go_to(offset: int) -> None:
-        while opened and made[opened[-1]].end <= offset:
-            split(made[opened[-1]].end)
+        while opened:
+            innermost = made[opened[-1]]
+            if innermost.end > offset:
+                break
+            split(innermost.end)
             opened.pop()
         split(offset)
 
@@ -339,9 +432,11 @@ def sentenced(document: Document) -> Document:
 
 def sentences_in(blocks: Sequence[Block], start: int, end: int) -> list[Offsets]:
     """The sentences of `text[start:end]`, cut to it."""
-    return [
-        (max(start, blocks[i].start), min(end, blocks[i].end)) for i in _touched(blocks, start, end)
-    ]
+    sentences: list[Offsets] = []
+    for index in _touched(blocks, start, end):
+        sentence = blocks[index]
+        sentences.append((max(start, sentence.start), min(end, sentence.end)))
+    return sentences
 
 
 def sentence_around(blocks: Sequence[Block], start: int, end: int) -> Offsets:
@@ -356,14 +451,18 @@ def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
     """The outermost block around the character at `offset` that is a text of its own: a paragraph,
     a whole list or table, a heading's line.
     """
-    enclosing_blocks = [blocks[i] for i in _around(blocks, offset) if offset < blocks[i].end]
-    texts = [block for block in enclosing_blocks if block.kind not in ("group", "sentence")]
-    return texts[-1] if texts else None
+    outermost: Block | None = None
+    for index in _around(blocks, offset):
+        block = blocks[index]
+        if offset < block.end and block.kind not in ("group", "sentence"):
+            outermost = block
+    return outermost
 
 
 def sentence_before(blocks: Sequence[Block], start: int) -> Offsets | None:
     """The sentence before the one at `start`, in the same part."""
-    part, index = part_at(blocks, start), bisect_left(blocks, start, key=_START) - 1
+    part = part_at(blocks, start)
+    index = bisect_left(blocks, start, key=_START) - 1
     while part and index >= 0 and part.start <= blocks[index].start:
         if blocks[index].kind == "sentence":
             return blocks[index].start, blocks[index].end
@@ -373,7 +472,8 @@ def sentence_before(blocks: Sequence[Block], start: int) -> Offsets | None:
 
 def sentence_after(blocks: Sequence[Block], end: int) -> Offsets | None:
     """The sentence after the one up to `end`, in the same part."""
-    part, index = part_at(blocks, end - 1), bisect_left(blocks, end, key=_START)
+    part = part_at(blocks, end - 1)
+    index = bisect_left(blocks, end, key=_START)
     while part and index < len(blocks) and blocks[index].start < part.end:
         if blocks[index].kind == "sentence":
             return blocks[index].start, blocks[index].end
@@ -396,29 +496,45 @@ def with_structure(passage: Passage, document: Document) -> Passage:
     """The passage with the sentences and rows of its document. A document without structure has
     only sentences.
     """
-    blocks, start, end = document.blocks, passage.start, passage.end
+    blocks = document.blocks
+    start = passage.start
     if not blocks:
         return passage
-    sentences = tuple((a - start, b - start) for a, b in sentences_in(blocks, start, end))
-    rows = None if blocks[0].kind == "sentence" else rows_within(blocks, start, end)
-    return replace(passage, sentences=sentences, rows=rows)
+
+    sentences: list[Offsets] = []
+    for sentence_start, sentence_end in sentences_in(blocks, start, passage.end):
+        sentences.append((sentence_start - start, sentence_end - start))
+
+    has_structure = blocks[0].kind != "sentence"
+    rows = rows_within(blocks, start, passage.end) if has_structure else None
+    return replace(passage, sentences=tuple(sentences), rows=rows)
 
 
 def part_of(passage: Passage, start: int, end: int) -> Passage:
     """The passage with only `[start, end)` of its text."""
-    sentences = [
-        (max(start, sentence_start) - start, min(end, sentence_end) - start)
-        for sentence_start, sentence_end in passage.sentences or ()
-        if sentence_start < end and start < sentence_end
-    ]
+    rows: tuple[Block, ...] | None = None
+    if passage.rows is not None:
+        rows = rows_within(passage.rows, start, end)
+    sentences: tuple[Offsets, ...] | None = None
+    if passage.sentences is not None:
+        sentences = tuple(_cut_offsets(passage.sentences, start, end))
     return replace(
         passage,
         start=passage.start + start,
         end=passage.start + end,
         text=passage.text[start:end],
-        rows=None if passage.rows is None else rows_within(passage.rows, start, end),
-        sentences=None if passage.sentences is None else tuple(sentences),
+        rows=rows,
+        sentences=sentences,
     )
+
+
+def _cut_offsets(sentences: Iterable[Offsets], start: int, end: int) -> Iterator[Offsets]:
+    """The parts of the sentences in `text[start:end]`, in offsets from `start`."""
+    for sentence_start, sentence_end in sentences:
+        if sentence_start < end and start < sentence_end:
+            cut_start = max(start, sentence_start)
+            cut_end = min(end, sentence_end)
+            yield cut_start - start, cut_end - start
 
 
 def passage_sentences(passage: Passage) -> Sequence[Offsets]:
@@ -438,8 +554,10 @@ def passage_sentence(passage: Passage, start: int, end: int) -> Offsets:
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:
     """The outermost blocks with text of their own: headings, and what they and groups contain."""
     for block in blocks:
-        parent_kind = blocks[block.parent].kind if block.parent >= 0 else "group"
-        if block.kind not in ("group", "sentence") and parent_kind in ("heading", "group"):
+        if block.kind in ("group", "sentence"):
+            continue
+        is_outermost = block.parent < 0
+        if is_outermost or blocks[block.parent].kind in ("heading", "group"):
             yield block
 
 
@@ -455,30 +573,38 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
             continue
 
         places[index] = len(blocks_within)
-        block_start = max(start, block.start) - start
-        block_end = min(end, block.end) - start
-        cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in block.cells)
-
-        columns = tuple(
-            Column(c.name, c.start - start, c.end - start) if c.start >= start else Column(c.name)
-            for c in block.columns
+        moved = block._replace(
+            start=max(start, block.start) - start,
+            end=min(end, block.end) - start,
+            parent=parent,
+            cells=_moved_cells(block, -start),
+            columns=_moved_columns(block, start),
         )
-
-        blocks_within.append(
-            block._replace(
-                start=block_start, end=block_end, parent=parent, cells=cells, columns=columns
-            )
-        )
+        blocks_within.append(moved)
 
     return tuple(blocks_within)
 
 
+def _moved_columns(table: Block, start: int) -> tuple[Column, ...]:
+    """The columns with offsets from `start`; those named before it keep only their names."""
+    columns: list[Column] = []
+    for column in table.columns:
+        if column.start >= start:
+            columns.append(Column(column.name, column.start - start, column.end - start))
+        else:
+            columns.append(Column(column.name))
+    return tuple(columns)
+
+
 def _header(blocks: Sequence[Block], table: int) -> Block | None:
     """The lowest of the header rows, which come first in their table, after its caption."""
-    header, index = None, table + 1
-    while index < len(blocks) and blocks[index].kind in ("caption", "header", "sentence"):
-        header = blocks[index] if blocks[index].kind == "header" else header
-        index += 1
+    header: Block | None = None
+    for index in range(table + 1, len(blocks)):
+        block = blocks[index]
+        if block.kind == "header":
+            header = block
+        elif block.kind not in ("caption", "sentence"):
+            break
     return header
 
 
