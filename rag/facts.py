@@ -11,7 +11,6 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 from rag.meaning.periods import Periods, of_column, periods
 from rag.meaning.quantities import CURRENCIES, figure_factor
@@ -111,7 +110,8 @@ class Fact:
     @property
     def factor(self) -> int:
         """The scale, negative if the figure is: of its words without their sign."""
-        return -self.scale if self.number is not None and self.number < 0 else self.scale
+        is_negative = self.number is not None and self.number < 0
+        return -self.scale if is_negative else self.scale
 
     @property
     def is_money(self) -> bool:
@@ -141,10 +141,13 @@ class FactRow:
             name = fact.column.lower().removeprefix("fiscal ").removeprefix("financial ")
             if name in _PERIOD_NAMES:
                 return periods(fact.text)
+
         label = self.texts[0] if self.texts else ""
         rest = _PERIOD_WORD.sub("", label)
-        is_named = any(sign.isalnum() and not sign.isdecimal() for sign in rest)
-        return Periods() if is_named else periods(label)
+        has_other_words = any(sign.isalnum() and not sign.isdecimal() for sign in rest)
+        if has_other_words:
+            return Periods()
+        return periods(label)
 
 
 class FactTable:
@@ -163,7 +166,9 @@ class FactTable:
     def at(cls, document: Document, offset: int) -> FactTable | None:
         """The table around an offset; None elsewhere."""
         index = enclosing(document.blocks, offset, "table")
-        return None if index is None else cls(document, index)
+        if index is None:
+            return None
+        return cls(document, index)
 
     @functools.cached_property
     def headings(self) -> str:
@@ -173,7 +178,10 @@ class FactTable:
     def name(self) -> str:
         """The innermost heading that is more than the line which states the unit."""
         names = heading_path(self.document.blocks, self.block.start)
-        return next((name for name in reversed(names) if name not in self.statement), "")
+        for name in reversed(names):
+            if name not in self.statement:
+                return name
+        return ""
 
     @functools.cached_property
     def rows(self) -> tuple[FactRow, ...]:
@@ -181,35 +189,49 @@ class FactTable:
         blocks = [*rows_of(self.document.blocks, self.index, MOST_ROWS + 1)]
         if len(blocks) > MOST_ROWS:
             return ()
+
         above = self._above.last_group if self._above else ""
         rows: list[FactRow] = []
         for number, block in enumerate(blocks):
             row = self._row(block, number, above)
             rows.append(row)
-            is_group = not row.facts and len(row.texts) == 1
-            if is_group and row.label is not None and row.label.column < 1:
-                above = row.labels[-1]
-            elif row.labels and _ENDS_GROUP.match(row.labels[-1]):
+            if not row.labels:  # or a label of nothing but notes
+                continue
+            last_label = row.labels[-1]
+            is_alone = not row.facts and len(row.texts) == 1
+            is_group = is_alone and row.label is not None and row.label.column < 1
+            if is_group:
+                above = last_label
+            elif _ENDS_GROUP.match(last_label):
                 above = ""
         return _with_currency(rows)
 
     @property
     def last_group(self) -> str:
         """The label above the last row, under which the next page may go on."""
-        row = self.rows[-1] if self.rows else None
-        if row is None or (row.labels and _ENDS_GROUP.match(row.labels[-1])):
+        if not self.rows:
             return ""
-        return row.labels[0] if len(row.labels) > 1 or not row.facts else ""
+        labels = self.rows[-1].labels
+        if not labels or _ENDS_GROUP.match(labels[-1]):
+            return ""
+        is_group = not self.rows[-1].facts
+        if is_group or len(labels) > 1:
+            return labels[0]
+        return ""
 
     def row_at(self, offset: int) -> FactRow | None:
         """The row around an offset, without the labels above it."""
         index = enclosing(self.document.blocks, offset, "row")
-        return None if index is None else self._row(self.document.blocks[index], 0, "")
+        if index is None:
+            return None
+        return self._row(self.document.blocks[index], number=0, above="")
 
     def column_name(self, cell: BlockCell) -> str:
         """Name of a cell's column, or ""."""
         columns = self.block.columns
-        return columns[cell.column].name if 0 <= cell.column < len(columns) else ""
+        if not 0 <= cell.column < len(columns):
+            return ""
+        return columns[cell.column].name
 
     def _row(self, block: Block, number: int, above: str) -> FactRow:
         text = self.document.text
@@ -224,11 +246,21 @@ class FactTable:
                 figures.append((name, cell))
                 continue
             texts.append(f"{name}: {value}" if name else value)
-            label = label or cell
-        row_label = without_notes(text[label.start : label.end]) if label else ""
+            if label is None:
+                label = cell
+
+        row_label = ""
+        if label:
+            row_label = without_notes(text[label.start : label.end])
         labels = tuple(part for part in (above, row_label) if part)
-        facts = tuple(self._fact(number, labels, name, cell) for name, cell in figures)
-        return FactRow(block, labels, label, facts, tuple(texts))
+        facts = [self._fact(number, labels, name, cell) for name, cell in figures]
+        return FactRow(
+            block=block,
+            labels=labels,
+            label=label,
+            facts=tuple(facts),
+            texts=tuple(texts),
+        )
 
     def _fact(self, row: int, labels: tuple[str, ...], name: str, cell: BlockCell) -> Fact:
         text = self.document.text[cell.start : cell.end]
@@ -238,11 +270,12 @@ class FactTable:
         own_sign = _SIGN.search(text)
         if own_sign and unit not in ("percent", "penny", "cent"):
             unit = CURRENCIES[own_sign[0].lower()]
+        series = " ".join(without_periods(name).split())
         return Fact(
             row=row,
             labels=labels,
             column=name,
-            series=" ".join(without_periods(name).split()).strip(" ,-"),
+            series=series.strip(" ,-"),
             start=cell.start,
             end=cell.end,
             text=text,
@@ -275,16 +308,19 @@ class FactTable:
         beside = f"{column} {label}"
         if "%" in text or _PERCENT.search(beside):
             return "percent"
-        if counted := _COUNT_OF.search(label):
+        counted = _COUNT_OF.search(label)
+        if counted:
             what = counted["what"] or "number"
             return CURRENCIES.get(what.lower().removesuffix("s"), what)
-        subunit = next((name for name in _SMALL if name in beside.lower()), "")
-        if subunit:
-            return _SMALL[subunit]
+        for name, subunit in _SMALL.items():
+            if name in beside.lower():
+                return subunit
+
         stated = _CURRENCY.search(beside)
         if stated is None and _COUNTED.search(beside) and not _PER_SHARE.search(beside):
             return "number"
-        if stated is None and not _COUNTED.search(self.statement.split(";")[0]):
+        first_statement = self.statement.split(";")[0]
+        if stated is None and not _COUNTED.search(first_statement):
             stated = _CURRENCY.search(self.statement)
         if stated is None:
             return "percent" if _PERCENT.search(self.statement) else ""
@@ -296,19 +332,27 @@ def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:
     """The rows; figures without a unit have the table's currency if there is only one, and if other
     figures of their column have its sign: reports write it only in the first row and in totals.
     """
-    facts = [fact for row in rows for fact in row.facts]
-    signed = [fact for fact in facts if fact.is_money and _SIGN.search(fact.text)]
-    found = {fact.unit for fact in signed}
-    if len(found) != 1:
+    currencies: set[str] = set()
+    columns: set[str] = set()
+    for row in rows:
+        for fact in row.facts:
+            if fact.is_money and _SIGN.search(fact.text):
+                currencies.add(fact.unit)
+                columns.add(fact.column)
+    if len(currencies) != 1:
         return tuple(rows)
-    (currency,) = found
-    columns = {fact.column for fact in signed}
+    (currency,) = currencies
 
     def with_unit(fact: Fact) -> Fact:
-        has_it = bool(fact.unit) or fact.column not in columns
-        return fact if has_it else replace(fact, unit=currency)
+        if fact.unit or fact.column not in columns:
+            return fact
+        return replace(fact, unit=currency)
 
-    return tuple(replace(row, facts=tuple(map(with_unit, row.facts))) for row in rows)
+    with_units: list[FactRow] = []
+    for row in rows:
+        facts_of_row = tuple(map(with_unit, row.facts))
+        with_units.append(replace(row, facts=facts_of_row))
+    return tuple(with_units)
 
 
 def without_periods(text: str) -> str:
@@ -323,12 +367,18 @@ def without_notes(label: str) -> str:
 
 def number_of(text: str) -> float | None:
     """The number of a figure as written, with its sign; None if it cannot be read."""
-    text = _NOTE.sub("", text) if re.search(r"\d\s*\(\d\)$", text) else text
+    ends_with_note = re.search(r"\d\s*\(\d\)$", text)
+    if ends_with_note:
+        text = _NOTE.sub("", text)
     found = _NUMBER.findall(text)
     if len(found) != 1 or re.search(r"\d", _NUMBER.sub("", text)):
         return None
-    number = float(re.sub("[, ]", "", found[0]))
-    return -number if re.search(r"[-\u2013\u2212(]", text[: text.index(found[0])]) else number
+
+    (digits,) = found
+    number = float(re.sub("[, ]", "", digits))
+    before = text[: text.index(digits)]
+    is_negative = re.search(r"[-\u2013\u2212(]", before)
+    return -number if is_negative else number
 
 
 def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTable | None]:
@@ -341,7 +391,8 @@ def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTabl
     group = heading_path(blocks, blocks[index].start)[-1:]
     parts += filter(_states_unit, (stub, *group))
     parts, table = _with_line_above(document, index, parts)
-    return " ".join(_SCALE_ALONE.sub(r"(in \1)", part) for part in parts), table
+    in_words = [_SCALE_ALONE.sub(r"(in \1)", part) for part in parts]
+    return " ".join(in_words), table
 
 
 def _states_unit(text: str) -> bool:
@@ -361,27 +412,29 @@ def _with_line_above(
     if before < 0:
         return parts, None
 
+    table = blocks[index]
     line = blocks[before]
-
     if line.kind in ("row", "header") and line.parent >= 0:
-        table = line.parent
-        names = [column.name for column in blocks[table].columns]
-        if any(names) and names == [column.name for column in blocks[index].columns]:
-            above = FactTable(document, table)
+        names = [column.name for column in table.columns]
+        names_above = [column.name for column in blocks[line.parent].columns]
+        if any(names) and names == names_above:
+            above = FactTable(document, line.parent)
             return [*parts, above.statement], above
 
-    is_line = line.kind in ("paragraph", "caption") and line.end - line.start <= _LONGEST_STATEMENT
-    if is_line and line.parent == blocks[index].parent:
+    is_text = line.kind in ("paragraph", "caption")
+    is_short = line.end - line.start <= _LONGEST_STATEMENT
+    if is_text and is_short and line.parent == table.parent:
         parts.append(document.text[line.start : line.end])
     return parts, None
 
 
 def _below(blocks: Sequence[Block], index: int) -> Iterator[Block]:
     """The first blocks of a table, up to its first row."""
-    for below in count(index + 1):
-        if below >= len(blocks) or blocks[below].kind not in ("caption", "sentence"):
+    for number in range(index + 1, len(blocks)):
+        block = blocks[number]
+        if block.kind not in ("caption", "sentence"):
             return
-        yield blocks[below]
+        yield block
 
 
 def fact_at(document: Document, offset: int) -> Fact | None:
@@ -389,10 +442,15 @@ def fact_at(document: Document, offset: int) -> Fact | None:
     table = FactTable.at(document, offset)
     if table is None:
         return None
-    row = table.row_at(offset)
-    rows = table.rows or ((row,) if row else ())
-    found = (fact for row in rows for fact in row.facts if fact.start <= offset < fact.end)
-    return next(found, None)
+    rows = table.rows
+    if not rows:
+        row = table.row_at(offset)
+        rows = (row,) if row else ()
+    for row in rows:
+        for fact in row.facts:
+            if fact.start <= offset < fact.end:
+                return fact
+    return None
 
 
 def tables(document: Document, most: int = 200) -> Iterator[FactTable]:
@@ -410,11 +468,13 @@ def mismatch(facts: Sequence[Fact]) -> str:
     """Why the figures cannot be computed with each other, or ""."""
     if any(fact.number is None for fact in facts):
         return "a cell is not a number"
-    for name, kinds in (
-        ("units", {fact.unit for fact in facts}),
-        ("scales", {fact.scale for fact in facts}),
-        ("lengths of period", {fact.periods.months for fact in facts}),
-    ):
-        if len(kinds) > 1:
-            return f"the cells have different {name}"
+    units = {fact.unit for fact in facts}
+    if len(units) > 1:
+        return "the cells have different units"
+    scales = {fact.scale for fact in facts}
+    if len(scales) > 1:
+        return "the cells have different scales"
+    months = {fact.periods.months for fact in facts}
+    if len(months) > 1:
+        return "the cells have different lengths of period"
     return ""

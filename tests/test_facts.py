@@ -221,6 +221,14 @@ ACCOUNT = (
 )
 
 
+def test_a_row_of_nothing_but_a_note_is_no_label() -> None:
+    text = "|   | 2024 |\n|---|---:|\n| Sales | 10 |\n| (1) |  |\n| Costs | 4 |\n| (2) |  |\n"
+    (document,) = load_bytes("page.md", text)
+    (table,) = tables(document)
+    assert [row.labels for row in table.rows] == [("Sales",), (), ("Costs",), ()]
+    assert table.last_group == ""
+
+
 def test_merged_headers_of_a_sheet_and_a_document_name_all_their_columns() -> None:
     workbook = openpyxl.Workbook()
     sheet = workbook.active
