@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any, get_args, overload
 
 from rag.types import Block, BlockCell, BlockKind, Column
@@ -140,7 +140,8 @@ class WithoutSentences(Sequence[Block]):
     def __getitem__(self, index: slice) -> tuple[Block, ...]: ...
     def __getitem__(self, index: int | slice) -> Block | tuple[Block, ...]:
         if isinstance(index, slice):
-            return tuple(self[row] for row in range(*index.indices(len(self))))
+            numbers = range(*index.indices(len(self)))
+            return tuple(self[number] for number in numbers)
         block = self._blocks[self._kept[index]]
         if block.parent < 0:
             return block
@@ -149,37 +150,58 @@ class WithoutSentences(Sequence[Block]):
 
 
 def _packed(blocks: Sequence[Block]) -> bytes:
-    starts = [block.start for block in blocks]
-    cells = [(cell, block.start) for block in blocks for cell in block.cells]
-
-    # In the order of the fields of `_Columns`.
-    numbers: list[Iterable[int]] = [
-        [_CODES[block.kind] for block in blocks],
-        [block.level for block in blocks],
-        [start - previous for previous, start in pairwise([0, *starts])],
-        [block.end - block.start for block in blocks],
-        [index - block.parent for index, block in enumerate(blocks)],
-        [len(block.cells) for block in blocks],
-        [cell.column + 1 for cell, _ in cells],
-        [cell.start - start for cell, start in cells],
-        [cell.end - cell.start for cell, _ in cells],
-    ]
-    columns = b"".join(map(_column, numbers))
-
+    kinds: list[int] = []
+    levels: list[int] = []
+    distances: list[int] = []
+    lengths: list[int] = []
+    parents: list[int] = []
+    counts_of_cells: list[int] = []
+    cell_columns: list[int] = []
+    cell_starts: list[int] = []
+    cell_lengths: list[int] = []
     names: dict[int, str] = {}
     markers: dict[int, str] = {}
-    columns_of_tables: dict[int, tuple[Column, ...]] = {}
+    columns: dict[int, tuple[Column, ...]] = {}
+
+    previous_start = 0
     for index, block in enumerate(blocks):
+        kinds.append(_CODES[block.kind])
+        levels.append(block.level)
+        distances.append(block.start - previous_start)
+        lengths.append(block.end - block.start)
+        parents.append(index - block.parent)
+        counts_of_cells.append(len(block.cells))
+        for cell in block.cells:
+            cell_columns.append(cell.column + 1)
+            cell_starts.append(cell.start - block.start)
+            cell_lengths.append(cell.end - cell.start)
         if block.name:
             names[index] = block.name
         if block.marker:
             markers[index] = block.marker
         if block.columns:
-            columns_of_tables[index] = block.columns
+            columns[index] = block.columns
+        previous_start = block.start
 
-    texts = [names, markers, columns_of_tables]
-    encoded = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
-    return zlib.compress(columns + encoded, _FAST)
+    # In the order of the fields of `_Columns`.
+    numbers = [
+        kinds,
+        levels,
+        distances,
+        lengths,
+        parents,
+        counts_of_cells,
+        cell_columns,
+        cell_starts,
+        cell_lengths,
+    ]
+    packed = b"".join(map(_column, numbers))
+    texts = json.dumps(
+        [names, markers, columns],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return zlib.compress(packed + texts.encode(), _FAST)
 
 
 def _column(numbers: Iterable[int]) -> bytes:
@@ -204,8 +226,8 @@ def _unpacked(data: bytes) -> _Columns:
     start = 0
     for _ in range(9):
         code = chr(data[start])
-        count = array("I", data[start + 1 : start + 5])[0]
         begin = start + 5
+        (count,) = array("I", data[start + 1 : begin])
         end = begin + count * array(code).itemsize
         columns.append(array(code, data[begin:end]))
         start = end

@@ -103,11 +103,12 @@ def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
 
 def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
     """Indices of the blocks whose parent is `index`, in order."""
-    child = index + 1
-    while child < len(blocks) and blocks[child].parent >= index:
-        if blocks[child].parent == index:
+    for child in range(index + 1, len(blocks)):
+        parent = blocks[child].parent
+        if parent < index:  # the next one beside the block
+            break
+        if parent == index:
             yield child
-        child += 1
 
 
 def next_block(blocks: Sequence[Block], index: int) -> int | None:
@@ -168,10 +169,10 @@ def list_at(document: Document, start: int, end: int) -> list[Offsets]:
     if index is None:
         return []
 
-    offsets = [(item.start, item.end) for item in items(document.blocks, index)]
-    if len(offsets) < 2:
+    list_items = items(document.blocks, index)
+    if len(list_items) < 2:
         return []
-    return offsets
+    return [(item.start, item.end) for item in list_items]
 
 
 def rows_at(document: Document, start: int) -> list[Offsets]:
@@ -193,10 +194,10 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     while end < len(table.rows) and _is_named(table, table.rows[end]):
         end += 1
 
-    rows = [(row.start, row.end) for row in table.rows[first_row:end]]
-    if len(rows) < 2:
+    named_rows = table.rows[first_row:end]
+    if len(named_rows) < 2:
         return []
-    return rows
+    return [(row.start, row.end) for row in named_rows]
 
 
 def _number_of_row(rows: Sequence[Block], offset: int) -> int | None:
@@ -209,7 +210,9 @@ def _number_of_row(rows: Sequence[Block], offset: int) -> int | None:
 
 def _is_named(table: TableRows, row: Block) -> bool:
     """Whether the row has several cells, all of columns with names."""
-    return len(row.cells) > 1 and all(map(table.column_name, row.cells))
+    if len(row.cells) < 2:
+        return False
+    return all(map(table.column_name, row.cells))
 
 
 def lead_in(document: Document, start: int) -> Offsets | None:
@@ -226,7 +229,8 @@ def lead_in(document: Document, start: int) -> Offsets | None:
         return None
 
     paragraph = blocks[sentence.parent]
-    if paragraph.kind != "paragraph" or paragraph.parent != blocks[index].parent:
+    is_beside_list = paragraph.parent == blocks[index].parent
+    if paragraph.kind != "paragraph" or not is_beside_list:
         return None
     return sentence.start, sentence.end
 
@@ -248,8 +252,8 @@ def pointed_to(document: Document, start: int, end: int) -> list[Offsets]:
         return []
 
     for index, block in enumerate(document.blocks):
-        is_other_heading = block.kind == "heading" and not block.start <= start < block.end
-        if not is_other_heading:
+        is_own_heading = block.start <= start < block.end
+        if block.kind != "heading" or is_own_heading:
             continue
         names = _names_of_heading(block)
         if any(_is_said(document.text, pointer, end, names) for pointer in pointers):
@@ -386,7 +390,8 @@ def with_sentences(text: str, blocks: Sequence[Block]) -> tuple[Block, ...]:
     of its sentences crosses the border of a block, and a row of a table is one.
     """
     if not blocks:
-        return tuple(Block("sentence", start, end) for start, end in split_sentences(text))
+        sentences = split_sentences(text)
+        return tuple(Block("sentence", start, end) for start, end in sentences)
 
     made: list[Block] = []
     places: dict[int, int] = {-1: -1}
@@ -435,16 +440,21 @@ def sentences_in(blocks: Sequence[Block], start: int, end: int) -> list[Offsets]
     sentences: list[Offsets] = []
     for index in _touched(blocks, start, end):
         sentence = blocks[index]
-        sentences.append((max(start, sentence.start), min(end, sentence.end)))
+        cut_start = max(start, sentence.start)
+        cut_end = min(end, sentence.end)
+        sentences.append((cut_start, cut_end))
     return sentences
 
 
 def sentence_around(blocks: Sequence[Block], start: int, end: int) -> Offsets:
     """The whole sentences that `text[start:end]` touches; (start, end) between sentences."""
-    touched = list(_touched(blocks, start, max(end, start + 1)))
+    end_of_first_character = start + 1
+    touched = list(_touched(blocks, start, max(end, end_of_first_character)))
     if not touched:
         return start, end
-    return blocks[touched[0]].start, blocks[touched[-1]].end
+    first = blocks[touched[0]]
+    last = blocks[touched[-1]]
+    return first.start, last.end
 
 
 def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
@@ -462,34 +472,44 @@ def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
 def sentence_before(blocks: Sequence[Block], start: int) -> Offsets | None:
     """The sentence before the one at `start`, in the same part."""
     part = part_at(blocks, start)
-    index = bisect_left(blocks, start, key=_START) - 1
-    while part and index >= 0 and part.start <= blocks[index].start:
-        if blocks[index].kind == "sentence":
-            return blocks[index].start, blocks[index].end
-        index -= 1
+    if part is None:
+        return None
+    last = bisect_left(blocks, start, key=_START) - 1
+    for index in range(last, -1, -1):
+        block = blocks[index]
+        if block.start < part.start:
+            break
+        if block.kind == "sentence":
+            return block.start, block.end
     return None
 
 
 def sentence_after(blocks: Sequence[Block], end: int) -> Offsets | None:
     """The sentence after the one up to `end`, in the same part."""
     part = part_at(blocks, end - 1)
-    index = bisect_left(blocks, end, key=_START)
-    while part and index < len(blocks) and blocks[index].start < part.end:
-        if blocks[index].kind == "sentence":
-            return blocks[index].start, blocks[index].end
-        index += 1
+    if part is None:
+        return None
+    first = bisect_left(blocks, end, key=_START)
+    for index in range(first, len(blocks)):
+        block = blocks[index]
+        if block.start >= part.end:
+            break
+        if block.kind == "sentence":
+            return block.start, block.end
     return None
 
 
 def _touched(blocks: Sequence[Block], start: int, end: int) -> Iterator[int]:
     """Indices of the sentences that have a character in `text[start:end]`."""
-    index = max(0, bisect_right(blocks, start, key=_START) - 1)
-    while index > 0 and blocks[index].kind != "sentence":
-        index -= 1
-    while index < len(blocks) and blocks[index].start < end:
-        if blocks[index].kind == "sentence" and start < blocks[index].end:
+    first = max(0, bisect_right(blocks, start, key=_START) - 1)
+    while first > 0 and blocks[first].kind != "sentence":
+        first -= 1
+    for index in range(first, len(blocks)):
+        block = blocks[index]
+        if block.start >= end:
+            break
+        if block.kind == "sentence" and start < block.end:
             yield index
-        index += 1
 
 
 def with_structure(passage: Passage, document: Document) -> Passage:
@@ -589,10 +609,14 @@ def _moved_columns(table: Block, start: int) -> tuple[Column, ...]:
     """The columns with offsets from `start`; those named before it keep only their names."""
     columns: list[Column] = []
     for column in table.columns:
+        moved = Column(column.name)
         if column.start >= start:
-            columns.append(Column(column.name, column.start - start, column.end - start))
-        else:
-            columns.append(Column(column.name))
+            moved = Column(
+                name=column.name,
+                start=column.start - start,
+                end=column.end - start,
+            )
+        columns.append(moved)
     return tuple(columns)
 
 
