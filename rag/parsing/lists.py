@@ -25,7 +25,7 @@ class _Level(NamedTuple):
 
     indent: int
     is_numbered: bool
-    index: int
+    list_index: int
     last_item: int
 
 
@@ -51,7 +51,7 @@ class Lists:
             levels.pop()
 
         if levels and levels[-1].indent == indent:
-            index = levels.pop().index
+            index = levels.pop().list_index
         else:
             index = len(self.blocks)
             outer_item = levels[-1].last_item if levels else -1
@@ -59,7 +59,7 @@ class Lists:
         level = _Level(
             indent=indent,
             is_numbered=is_numbered,
-            index=index,
+            list_index=index,
             last_item=len(self.blocks),
         )
         levels.append(level)

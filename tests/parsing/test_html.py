@@ -203,7 +203,8 @@ def test_a_fragment_keeps_all_visible_text() -> None:
     assert parts == [("n", 0), ("H", 2), ("fb", 0)]
 
 
-TAGS = "div p span b h1 h2 ul ol li table tr td th pre br main article header nav dl dd body a"
+TAGS = "div p span b h1 h2 ul ol li table tr td pre br main article header nav dl dd body a"
+"""Without <th>, whose text is repeated in each row."""
 PARTS = st.sampled_from(
     [f"<{slash}{tag}>" for tag in TAGS.split() for slash in ("", "/")] + [*"abcdabcdabcd"]
 )
