@@ -59,15 +59,24 @@ def parse(content: bytes) -> Parsed:
     parts = [*_body(document), *_notes(document)]
     metadata = core_metadata(document.core_properties)
 
-    first_filled = next((part for part in parts[:3] if part.text.strip()), None)
-    if first_filled and 0 < first_filled.level < BOLD:
-        title = first_filled.text.replace(_CUT, "")
+    title = _title(parts[:3])
+    if title is not None:
         metadata.setdefault("title", title)
 
     if any(_CUT in part.text for part in parts):
         return _paged(parts, metadata)
     text, blocks = join(parts)
     return Parsed(text, blocks, metadata)
+
+
+def _title(parts: Sequence[Part]) -> str | None:
+    """The first text, if it is a heading that is more than bold."""
+    for part in parts:
+        if not part.text.strip():
+            continue
+        is_heading = 0 < part.level < BOLD
+        return part.text.replace(_CUT, "") if is_heading else None
+    return None
 
 
 # Pages

@@ -65,7 +65,11 @@ def load(
     `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
     unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
     """
-    place = _Place(file.document_id, str(file.path), file.path.name)
+    place = _Place(
+        id=file.document_id,
+        source=str(file.path),
+        name=file.path.name,
+    )
     run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(place, read_bytes(file.path, most_bytes))
     return run.loaded
@@ -76,7 +80,12 @@ def load_data(
 ) -> Loaded:
     """Like `load`, for bytes; `name`, a path or URI with a suffix, becomes id and source."""
     run = _LoadRun({}, _MOST_EXPANDED * most_bytes, keep_furniture)
-    run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
+    place = _Place(
+        id=name,
+        source=name,
+        name=name.rsplit("/", 1)[-1],
+    )
+    run.file(place, data)
     return run.loaded
 
 

@@ -136,7 +136,8 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
         keys: dict[int, set[_Key]] = {}
         for line in _margins(page, are_edges=is_pair):
             is_outer = id(line) in edge_lines
-            keys[id(line)] = set(_keys(line, number, len(pages), is_outer))
+            ways = _keys(line, number, len(pages), is_outer)
+            keys[id(line)] = set(ways)
         counts.update(set().union(*keys.values()))
         keys_by_page.append(keys)
 
@@ -154,7 +155,8 @@ def _edge_lines(page: PdfPage) -> set[int]:
     rows = rows_of(page.lines)
     if not rows:
         return set()
-    return {id(line) for line in (*rows[0], *rows[-1])}
+    edge_lines = [*rows[0], *rows[-1]]
+    return set(map(id, edge_lines))
 
 
 def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
@@ -249,7 +251,9 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
             removed = entries.rows_at_top() if continues else set()
             continues = False
 
-        lines = {id(line) for row in removed for line in rows[row]}
+        lines: set[int] = set()
+        for row in removed:
+            lines.update(map(id, rows[row]))
         content.append(_without(page, lines))
     return content
 

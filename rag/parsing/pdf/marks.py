@@ -172,9 +172,11 @@ class Rules:
         width = right - left
         height = bottom - top
         if height <= _TOUCHING and width > height:
-            self.across.append(((top + bottom) / 2, left, right))
+            y = (top + bottom) / 2
+            self.across.append((y, left, right))
         elif width <= _TOUCHING and height > width:
-            self.down.append(((left + right) / 2, top, bottom))
+            x = (left + right) / 2
+            self.down.append((x, top, bottom))
         elif width > _SHORTEST_RULE and height > _SHORTEST_RULE:
             if is_outlined:
                 self.across += [(top, left, right), (bottom, left, right)]

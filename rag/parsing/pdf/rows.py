@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from statistics import median
 
 from rag.meaning.periods import periods
@@ -115,7 +116,8 @@ def _cells(words: Sequence[Word], size: float) -> list[PdfCell]:
     cells: list[PdfCell] = []
     for word in words:
         last = cells[-1] if cells else None
-        if last and word.left - last.right < _gap_after(last, word) * size:
+        gap = word.left - last.right if last else inf
+        if last and gap < _gap_after(last, word) * size:
             last.text += f" {word.text}"
             last.right = max(word.right, last.right)
         else:
@@ -212,8 +214,9 @@ def _are_years(years: Cells, labels: Cells) -> bool:
         digits = re.search(r"\d{4}", cell.text)
         if digits:
             numbers.append(int(digits[0]))
-    are_consecutive = all(abs(year - other) == 1 for year, other in pairwise(numbers))
-    return are_consecutive and len(numbers) > 1
+    if len(numbers) < 2:
+        return False
+    return all(abs(year - other) == 1 for year, other in pairwise(numbers))
 
 
 def is_prose(row: PdfRow) -> bool:

@@ -353,9 +353,11 @@ def _rows(
     rectangles.
     """
     cells = _cells(grid, horizontal, vertical)
-    sizes = Counter(map(id, cells))
-    if any(cell.rows * cell.columns != sizes[id(cell)] for cell in cells):
-        return
+    places = Counter(map(id, cells))
+    for cell in cells:
+        is_rectangle = places[id(cell)] == cell.rows * cell.columns
+        if not is_rectangle:
+            return
 
     _fill(grid, cells, words)
     rows: list[list[PdfCell]] = [[] for _ in grid.heights[1:]]
@@ -412,12 +414,15 @@ def _words_by_cell(grid: RuledGrid, cells: Cells, words: Sequence[Word]) -> dict
     words_of: dict[int, list[Word]] = {}
     for word in words:
         x = (word.left + word.right) / 2
+        if not edges[0] <= x <= edges[-1]:
+            continue
         y = (word.top + word.bottom) / 2
-        if edges[0] <= x <= edges[-1] and heights[0] <= y <= heights[-1]:
-            row = _band(heights, y)
-            column = _band(edges, x)
-            cell = cells[row * grid.width + column]
-            words_of.setdefault(id(cell), []).append(word)
+        if not heights[0] <= y <= heights[-1]:
+            continue
+        row = _band(heights, y)
+        column = _band(edges, x)
+        cell = cells[row * grid.width + column]
+        words_of.setdefault(id(cell), []).append(word)
     return words_of
 
 
