@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
-from rag.answering.conflicts import LEAST_SHARE, conflicts
+from rag.answering.conflicts import LEAST_SHARE, agreeing_documents, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
 from rag.answering.proposals import MOST_POINTED, compared, span_candidate
@@ -353,13 +353,13 @@ def _newest(best: Ranked, disputed: Sequence[Ranked], reading: Reading, least: f
     """
     if best.candidate.span is None or not _day(best, reading):
         return best
-    supporting = best.candidate.span.documents
+    supporting = agreeing_documents(best.candidate.span)
     later = [
         one
         for one in disputed
         if one.probability >= least
         and one.candidate.span is not None
-        and one.candidate.span.documents >= supporting
+        and agreeing_documents(one.candidate.span) >= supporting
     ]
     return max((best, *later), key=lambda one: _day(one, reading))
 

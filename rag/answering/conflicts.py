@@ -83,12 +83,17 @@ def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
     """The best value of each other document, if it differs, and how: "differ" for typed values,
     "words" for others, "denied" for the same one denied.
     """
-    supporting_documents = {span.hit.passage.document_id for span in given.spans}
-    mentions = [
+    supporting_documents = {
+        stated.span.hit.passage.document_id
+        for stated in given.mentions
+        if stated is given.best or not is_replaced(stated)
+    }
+    of_others = (
         mention(reading.analysis, span)
         for span in _spans(reading)
         if _is_of_others(span, supporting_documents)
-    ]
+    )
+    mentions = [rival for rival in of_others if not is_replaced(rival)]
     by_document: dict[str, list[tuple[float, Mention, str]]] = {}
     for rival in mentions:
         relation = value_relation(given.best, rival)
@@ -100,6 +105,36 @@ def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
         _, rival, relation = max(compared, key=lambda one: one[0])
         if relation in ("differ", "words", "denied"):
             yield rival, relation
+
+
+_REPLACES = re.compile(
+    r"(?i)(?:\b(?:mov|postpon|reschedul|chang|shift|rais|lower|increas|reduc|extend|shorten|correct)"
+    r"\w*\b[^.!?]{0,60}\bfrom|\binstead of|\brather than)(?: the)?\s+$"
+)
+_BY_ANOTHER = re.compile(r"(?i)^[^.!?]{0,30}\bto\b")
+
+
+def is_replaced(stated: Mention) -> bool:
+    """Whether the sentence says that the value no longer holds: "moved from 18 May to 15 June"."""
+    start, end = stated.sentence
+    passage = stated.span.hit.passage.text
+    before = _REPLACES.search(passage[start : stated.span.start])
+    if before is None:
+        return False
+    is_change = before[0].rstrip().lower().endswith(("from", "from the"))
+    return not is_change or bool(_BY_ANOTHER.match(passage[stated.span.end : end]))
+
+
+def agreeing_documents(group: SpanGroup) -> int:
+    """The number of documents that support the value, less those that say it was replaced."""
+    supporting = set(group.supporting)
+    return len(
+        {
+            stated.span.hit.passage.document_id
+            for stated in group.mentions
+            if stated.span in supporting and not is_replaced(stated)
+        }
+    )
 
 
 def _spans(reading: Reading) -> Sequence[Span]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rag.answering.conflicts import value_relation
+from rag.answering.conflicts import is_replaced, value_relation
 from rag.answering.spans import Mention, QuestionAnalysis, mention
 from rag.types import Answer
 from tests.answering.readings import answer_of, span
@@ -43,6 +43,21 @@ def test_how_two_values_relate(answer: str, rival: str, relation: str) -> None:
     assert value_relation(said(answer), said(rival)) == relation
 
 
+@pytest.mark.parametrize(
+    ("sentence", "replaced"),
+    [
+        ("The meeting is therefore moved from [18 May] to 15 June.", True),
+        ("The fee was raised from [6 euros] to 7 euros.", True),
+        ("We begin on Wednesday instead of [Monday].", True),
+        ("The meeting is moved from 18 May to [15 June].", False),
+        ("The office moved from [Hull] in 2019.", False),
+        ("It is open from [18 May] to 15 June.", False),
+    ],
+)
+def test_a_value_that_another_one_replaced(sentence: str, replaced: bool) -> None:
+    assert is_replaced(said(sentence)) == replaced
+
+
 def asked(question: str, sentence: str, rival: str, days: tuple[str, str]) -> Answer:
     """The answer from two documents of these days, each with its value in brackets."""
     documents, spans = [], []
@@ -64,6 +79,20 @@ def test_the_later_document_comes_first() -> None:
     assert (later.text, [side.text for side in later.conflicts]) == ("Fridays", ["Tuesdays"])
     earlier = asked(BINS, earlier_rule, later_rule, ("2023-08-28", "2023-01-02"))
     assert (earlier.text, [side.text for side in earlier.conflicts]) == ("Tuesdays", ["Fridays"])
+
+
+def test_a_document_that_moves_a_day_does_not_support_the_first_one() -> None:
+    minutes = document("The fair of Cobb Lane will be held on 18 May.", "1", date="2024-01-16")
+    letter = document(
+        "The fair of Cobb Lane is moved from 18 May to 15 June.", "2", date="2024-05-07"
+    )
+    spans = [
+        span(minutes, "18 May", 3.0),
+        span(letter, "18 May", 2.5),
+        span(letter, "15 June", 2.9),
+    ]
+    answer = answer_of("When is the fair of Cobb Lane?", [minutes, letter], spans)
+    assert (answer.text, [side.text for side in answer.conflicts]) == ("15 June", ["18 May"])
 
 
 def test_more_documents_outweigh_a_later_day() -> None:
