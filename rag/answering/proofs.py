@@ -6,6 +6,7 @@ it says of these very words is the only verdict that may be shown beside them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -24,6 +25,8 @@ _SENTENCES, _PASSAGES = 3, 2
 """Sentences that score best, and passages that say most, whose two best sentences are read too."""
 _LONG_QUESTION = 40
 """Words from which on a question may have more tokens than a reader reads."""
+_UNTRUE = re.compile(r"\W*(?:myth|fiction|misconception|false)\s*[:\u2013\u2014]", re.IGNORECASE)
+"""The beginning of a sentence that is said to be untrue."""
 Proof = tuple[Place, ...]
 """Sentences of one document, in its order."""
 
@@ -98,23 +101,33 @@ def verdicts(
 
 def proofs(reading: Reading) -> Iterator[Proof]:
     """The likeliest proofs, each once: the best sentences, the two best of them also with a
-    neighbour.
+    neighbour. What is called a myth proves nothing; the sentence after it is read instead.
     """
     made: dict[Proof, None] = {}
     sentences = _likeliest(reading)
     for number, sentence in enumerate(sentences):
         document = reading.documents[sentence.document_id]
-        proof = _completed(document, (sentence.start, sentence.end))
+        place: Offsets | None = (sentence.start, sentence.end)
+        if _is_untrue(document, place):
+            place = sentence_after(document.blocks, sentence.end)
+        if place is None:
+            continue
+        proof = _completed(document, place)
         made.setdefault(proof)
 
-        following = sentence_after(document.blocks, sentence.end) if number < 2 else None
-        if following:
+        following = sentence_after(document.blocks, place[1]) if number < 2 else None
+        if following and not _is_untrue(document, following):
             made.setdefault((*proof, Place(document.id, *following)))
 
         previous = sentence_before(document.blocks, proof[0].start) if number == 0 else None
-        if previous:
+        if previous and not _is_untrue(document, previous):
             made.setdefault((Place(document.id, *previous), *proof))
     yield from made
+
+
+def _is_untrue(document: Document, place: Offsets | None) -> bool:
+    """Whether the text calls the sentence a myth."""
+    return place is not None and bool(_UNTRUE.match(document.text, *place))
 
 
 def _likeliest(reading: Reading) -> list[Sentence]:

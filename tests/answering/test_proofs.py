@@ -144,6 +144,18 @@ def test_an_item_is_read_with_its_lead_in() -> None:
     assert first_proof(rules, [0.1, 0.1, 0.9, 0.1]) == "These are forbidden: - loud music"
 
 
+def test_a_myth_is_never_read_as_a_proof() -> None:
+    source = document(
+        "Myth: A cold bath cures hiccups. Fact: Nothing cures them. They pass by themselves.",
+        "hiccups",
+        "hiccups",
+    )
+    made = proofs(reading_of(source, [0.9, 0.5, 0.1], PASSAGE_SAYS_YES))
+    read_texts = [words(proof, source) for proof in made]
+    assert read_texts[0] == "Fact: Nothing cures them."
+    assert not [text for text in read_texts if "Myth" in text]
+
+
 def test_a_reply_is_read_with_its_question() -> None:
     faq = document("Is it contagious? No. It cannot be passed on. Rest a day.")
     proof = first_proof(faq, [0.2, 0.1, 0.9, 0.1])
