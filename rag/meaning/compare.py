@@ -44,7 +44,9 @@ _NO_DENIAL = re.compile(r"\bno (?:more|less|fewer|later|earlier) than\b|\bnot (?
 def is_denied_around(text: str, text_before: str, text_after: str) -> bool:
     """Whether the clause of some words, between `text_before` and `text_after`, denies them."""
     clause = _BREAK.split(text_before)[-1]
-    return bool(_NEGATION.search(f"{clause} {text}".lower()) or _DENIED_AFTER.match(text_after))
+    if _NEGATION.search(f"{clause} {text}".lower()):
+        return True
+    return bool(_DENIED_AFTER.match(text_after))
 
 
 def is_denied(claim: str, evidence: str, is_alike: bool) -> bool:
@@ -54,19 +56,24 @@ def is_denied(claim: str, evidence: str, is_alike: bool) -> bool:
     `is_alike`: both have almost the same words, so that "limited to" and the like cannot express
     the same denial.
     """
-    words = content_words(claim)
+    claim_words = content_words(claim)
     clauses = [evidence] if _CLAUSE.search(claim) else _CLAUSE.split(evidence)
-    closest_clause = max(clauses, key=lambda clause: len(words & content_words(clause)))
-    if _denials(claim) % 2 == _denials(closest_clause) % 2:
+    closest_clause = max(clauses, key=lambda clause: len(claim_words & content_words(clause)))
+    claim_denials = _denials(claim)
+    evidence_denials = _denials(closest_clause)
+    are_both_denied = claim_denials % 2 == evidence_denials % 2
+    if are_both_denied:
         return False
-    affirmed = claim if _denials(closest_clause) else closest_clause
+    affirmed = claim if evidence_denials else closest_clause
     return is_alike or not _LIMITS.search(affirmed.lower())
 
 
 def _denials(text: str) -> int:
-    text = _NO_DENIAL.sub(" ", text.lower().replace("’", "'")).replace("n't", " not ")
-    words = "".join(letter if letter.isalpha() else " " for letter in text).split()
-    return sum(word in DENIALS for word in words)
+    """The number of words that deny something."""
+    text = text.lower().replace("’", "'")
+    text = _NO_DENIAL.sub(" ", text).replace("n't", " not ")
+    letters = "".join(letter if letter.isalpha() else " " for letter in text)
+    return sum(word in DENIALS for word in letters.split())
 
 
 _LEAD = re.compile(
@@ -121,7 +128,8 @@ def meaning(text: str, before: str = "", after: str = "", amount: bool = False) 
 def _key(text: str) -> str:
     """Normalised text, with "U.S." as "US", "a.m." as "am", and "C++" distinct from "C"."""
     text = _INITIALS.sub(lambda match: "".join(filter(str.isalpha, match[0])), text)
-    return normalize(_SYMBOLED.sub(lambda match: " sharp" if match[0] == "#" else " plus", text))
+    text = _SYMBOLED.sub(lambda match: " sharp" if match[0] == "#" else " plus", text)
+    return normalize(text)
 
 
 def _amount(text: str, text_before: str, text_after: str) -> Quantity | None:
@@ -137,11 +145,14 @@ def _amount(text: str, text_before: str, text_after: str) -> Quantity | None:
     return replace(stated, bound=bound_before(text_before))
 
 
-_UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
+_UP = frozenset(("more than", "at least"))
+_DOWN = frozenset(("less than", "at most"))
 _EARLIER = frozenset(("before", "until", "till", "by", "no later than"))
 _LATER = frozenset(("after", "since", "no earlier than"))
-_CONVERTED, _APPROXIMATE = 0.01, 0.05
-"""Relative tolerances: between two units, and of "about" in a claim."""
+_CONVERTED = 0.01
+"""Relative tolerance between two units."""
+_APPROXIMATE = 0.05
+"""Relative tolerance of "about" in a claim."""
 _DEGREES = 0.6
 """Tolerance of temperatures: counted from absolute zero, 1 % would be three degrees."""
 
@@ -199,19 +210,21 @@ def _entails_date(stated: Dated, claimed: Dated) -> bool:
 
 
 def _answers(stated: Meaning, rival: Meaning) -> Relation:
+    """The relation of two answers to one question."""
+    is_same_key = stated.key == rival.key
     if stated.negated != rival.negated:
-        return Relation.CONTRADICTS if stated.key == rival.key else Relation.UNRELATED
+        return Relation.CONTRADICTS if is_same_key else Relation.UNRELATED
 
     if stated.anchor and rival.anchor and stated.anchor != rival.anchor:
         return Relation.COMPATIBLE
-
     if stated.date and rival.date:
         return _dates(stated.date, rival.date)
     if stated.quantity and rival.quantity:
         return _quantities(stated.quantity, rival.quantity)
 
-    has_value = stated.date or rival.date or stated.quantity or rival.quantity
-    if not has_value and stated.key == rival.key:
+    has_date = stated.date or rival.date
+    has_quantity = stated.quantity or rival.quantity
+    if is_same_key and not has_date and not has_quantity:
         return Relation.SAME
     return Relation.COMPATIBLE if compatible(stated.key, rival.key) else Relation.UNRELATED
 
@@ -220,6 +233,7 @@ def _answers(stated: Meaning, rival: Meaning) -> Relation:
 
 
 def _dates(stated: Dated, rival: Dated) -> Relation:
+    """The relation of two dates."""
     is_equal = stated.isos == rival.isos and stated.qualifiers == rival.qualifiers
     if is_equal or _do_overlap(stated, rival):
         return Relation.SAME
@@ -229,7 +243,8 @@ def _dates(stated: Dated, rival: Dated) -> Relation:
         return Relation.COMPATIBLE
 
     does_one_lack_year = stated.iso.startswith("--") != rival.iso.startswith("--")
-    if does_one_lack_year and {stated.precision, rival.precision} & {"year", "decade"}:
+    is_one_a_year = not {stated.precision, rival.precision}.isdisjoint(("year", "decade"))
+    if does_one_lack_year and is_one_a_year:
         return Relation.COMPATIBLE  # "1955" and "October"
 
     if _do_overlap(stated.plain, rival.plain):
@@ -253,26 +268,30 @@ def _are_opposed(
 
 
 def _quantities(stated: Quantity, rival: Quantity) -> Relation:
+    """The relation of two quantities."""
     ranges = _in_one_unit(stated, rival)
     if ranges is None:
         return Relation.UNRELATED
 
     (least, greatest), (rival_least, rival_greatest) = ranges
-    is_near_below = _is_near(least, rival_least, stated, rival)
-    is_near_above = _is_near(greatest, rival_greatest, stated, rival)
-    if not is_near_below or not is_near_above:
+    is_near = _is_near(least, rival_least, stated, rival) and _is_near(
+        greatest, rival_greatest, stated, rival
+    )
+    if not is_near:
         do_overlap = least <= rival_greatest and rival_least <= greatest
         if do_overlap or _is_bounded(stated, least, rival, rival_least):
             return Relation.COMPATIBLE
         return Relation.CONTRADICTS
 
-    has_strict_bound = bool({stated.bound, rival.bound} - {"", "about"})
-    if has_strict_bound and stated.bound != rival.bound:
+    strict_bounds = {stated.bound, rival.bound} - {"", "about"}
+    if strict_bounds and stated.bound != rival.bound:
         return Relation.COMPATIBLE
 
     are_counts = stated.kind == rival.kind == "number"  # "19,000" and "19,000 centrifuges"
     does_one_lack_unit = (stated.unit is None) != (rival.unit is None)
-    if (does_one_lack_unit and not are_counts) or stated.per != rival.per:
+    if does_one_lack_unit and not are_counts:
+        return Relation.COMPATIBLE
+    if stated.per != rival.per:
         return Relation.COMPATIBLE
 
     words = frozenset(normalize(stated.rest).split())
@@ -321,42 +340,46 @@ def _is_near(amount: float, other_amount: float, stated: Quantity, rival: Quanti
     """Equal, or nearly so if the units were converted."""
     if math.isclose(amount, other_amount, rel_tol=1e-12):
         return True
-    if stated.kind not in ("quantity", "duration") or stated.unit == rival.unit:
+    may_be_converted = stated.kind in ("quantity", "duration")
+    if not may_be_converted or stated.unit == rival.unit:
         return False
-    if "degree_" in f"{stated.unit} {rival.unit}":
+    are_degrees = "degree_" in f"{stated.unit} {rival.unit}"
+    if are_degrees:
         return math.isclose(amount, other_amount, abs_tol=_DEGREES)
     return math.isclose(amount, other_amount, rel_tol=_CONVERTED)
 
 
 def _is_bounded(stated: Quantity, least: float, rival: Quantity, rival_least: float) -> bool:
     """Whether values such as "more than 100" and "150" can both be true."""
-    if stated.bound in _UP:
-        may_reach = least <= rival_least or rival.bound in _UP
-    else:
-        may_reach = stated.bound in _DOWN and (least >= rival_least or rival.bound in _DOWN)
+    return _may_reach(stated, least, rival, rival_least) or _may_reach(
+        rival, rival_least, stated, least
+    )
 
-    if rival.bound in _UP:
-        may_be_reached = rival_least <= least or stated.bound in _UP
-    else:
-        may_be_reached = rival.bound in _DOWN and (rival_least >= least or stated.bound in _DOWN)
-    return may_reach or may_be_reached
+
+def _may_reach(bounded: Quantity, least: float, other: Quantity, other_least: float) -> bool:
+    """Whether a quantity has a bound that allows the other one."""
+    if bounded.bound in _UP:
+        return least <= other_least or other.bound in _UP
+    if bounded.bound in _DOWN:
+        return least >= other_least or other.bound in _DOWN
+    return False
 
 
 def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
-    if stated.kind == claimed.kind == "number" and _range(stated) == _range(claimed):
+    are_counts = stated.kind == claimed.kind == "number"
+    if are_counts and _range(stated) == _range(claimed):
         return not _are_opposed({stated.bound}, {claimed.bound}, _DOWN, _UP)
 
-    if stated.unit is None or claimed.unit is None:
-        if stated.unit != claimed.unit and not stated.kind == claimed.kind == "number":
-            return stated.number == claimed.number
-    elif stated.per and claimed.per and stated.per != claimed.per:
+    have_units = stated.unit is not None and claimed.unit is not None
+    if not have_units and stated.unit != claimed.unit and not are_counts:
+        return stated.number == claimed.number
+    if have_units and stated.per and claimed.per and stated.per != claimed.per:
         return False
 
     ranges = _in_one_unit(stated, claimed)
     if ranges is None:
         return False
-
     (least, greatest), (claimed_least, claimed_greatest) = ranges
     is_exact = stated.bound not in _UP | _DOWN
     if is_exact and claimed.bound in _UP and least > claimed_least:
@@ -364,10 +387,15 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     if is_exact and claimed.bound in _DOWN and least < claimed_least:
         return True
 
-    tolerance = 1e-9
-    if "about" in (stated.bound, claimed.bound):
-        tolerance = _APPROXIMATE
-    elif stated.unit != claimed.unit:
-        tolerance = _CONVERTED
+    tolerance = _tolerance(stated, claimed)
     is_least_near = math.isclose(least, claimed_least, rel_tol=tolerance)
     return is_least_near and math.isclose(greatest, claimed_greatest, rel_tol=tolerance)
+
+
+def _tolerance(stated: Quantity, claimed: Quantity) -> float:
+    """The share by which two quantities may differ that count as equal."""
+    if "about" in (stated.bound, claimed.bound):
+        return _APPROXIMATE
+    if stated.unit != claimed.unit:
+        return _CONVERTED
+    return 1e-9

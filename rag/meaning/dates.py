@@ -6,11 +6,11 @@ Questions, answers, column names, metadata and claims all use it.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
 from email.utils import parsedate_to_datetime
 
 from rag.meaning.words import MONTH, SMALL_NUMBERS, WEEKDAYS, YEAR, month_number
@@ -95,6 +95,11 @@ class Date:
     other: str = ""
     is_certain: bool = True
 
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The date, in both readings if it has two."""
+        return (self.iso, self.other) if self.other else (self.iso,)
+
 
 def dates(text: str) -> list[Date]:
     """The valid calendar dates in a text that have one reading, in order, without overlaps."""
@@ -103,7 +108,10 @@ def dates(text: str) -> list[Date]:
 
 def all_dates(text: str) -> list[Date]:
     """The valid calendar dates in a text, also those with two readings or short years."""
-    return [date for match in _DATE.finditer(text) for date in _dates(match)]
+    stated: list[Date] = []
+    for match in _DATE.finditer(text):
+        stated += _dates(match)
+    return stated
 
 
 def days(text: str) -> frozenset[str]:
@@ -113,8 +121,12 @@ def days(text: str) -> frozenset[str]:
 
 def full_days(stated: Sequence[Date]) -> frozenset[str]:
     """The days with a year among these dates, in ISO 8601, with all their readings."""
-    days = [date for date in stated if date.precision == "day" and date.iso[0] != "-"]
-    return frozenset(iso for date in days for iso in (date.iso, date.other) if iso)
+    days: set[str] = set()
+    for date in stated:
+        has_year = date.iso[0] != "-"
+        if date.precision == "day" and has_year:
+            days.update(date.readings)
+    return frozenset(days)
 
 
 _LOWER_MONTH = re.compile(
@@ -133,22 +145,29 @@ def named_days(text: str) -> frozenset[str]:
 def days_as_written(text: str) -> dict[str, str]:
     """The `named_days` of a text, each with the words that it has for the day."""
     capitalised = _LOWER_MONTH.sub(lambda month: month[0].capitalize(), text)
-    found = [date for date in all_dates(capitalised) if date.precision == "day"]
-    return {
-        iso: text[date.start : date.end] for date in found for iso in (date.iso, date.other) if iso
-    }
+    words_by_day = {}
+    for date in all_dates(capitalised):
+        if date.precision != "day":
+            continue
+        for iso in date.readings:
+            words_by_day[iso] = text[date.start : date.end]
+    return words_by_day
 
 
 def share_day(some: Collection[str], others: Collection[str]) -> bool:
     """Whether one of the days is among the others; without a year it is of any year."""
-    return any(
-        day == other or (day[-6:] == other[-6:] and "--" in (day[:2], other[:2]))
-        for day in some
-        for other in others
-    )
+    return any(_is_same_day(day, other) for day in some for other in others)
+
+
+def _is_same_day(day: str, other: str) -> bool:
+    if day == other:
+        return True
+    has_no_year = day.startswith("--") or other.startswith("--")
+    return has_no_year and day[-6:] == other[-6:]
 
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:
+    """The dates of one match: an interval of days or of years has two."""
     start, end = match.span()
     groups = {name: text for name, text in match.groupdict().items() if text}
     prefix = next(iter(groups)).partition("_")[0]
@@ -159,11 +178,10 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
         yield from _years(parts, start, middle, match.start(f"{prefix}_upto"), end)
 
     elif "joiner" in parts:
-        first_iso, last_iso = _iso(parts | {"day": parts["first"]}), _iso(parts)
-
+        first_iso = _iso(parts | {"day": parts["first"]})
+        last_iso = _iso(parts)
         if first_iso and last_iso and first_iso < last_iso:
             yield Date(start, match.start(f"{prefix}_joiner"), first_iso, "day")
-
         if last_iso:
             yield Date(match.end(f"{prefix}_joiner"), end, last_iso, "day")
 
@@ -171,58 +189,85 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
         yield Date(start, end, parts["decade"] + "X", "decade")
 
     elif "either" in parts:
-        swapped = parts | {"number": parts["day"], "day": parts["either"]}
-        readings = [_iso(parts | {"number": parts["either"]}), _iso(swapped)]
-
-        isos = list(dict.fromkeys(filter(None, readings)))
-        if isos:
-            is_certain = len(isos) == 1 and len(parts["year"]) > 2
-            yield Date(start, end, isos[0], "day", isos[1] if isos[1:] else "", is_certain)
+        yield from _in_figures(parts, start, end)
 
     elif iso := _iso(parts):
-        precision = "day" if "day" in parts else "month" if len(parts) > 1 else "year"
-        precision = "month" if "year" not in parts and "day" not in parts else precision
-        yield Date(start, end, iso, precision, "", len(parts.get("year", "0000")) > 2)
+        is_certain = len(parts.get("year", "0000")) > 2
+        yield Date(start, end, iso, _precision(parts), is_certain=is_certain)
+
+
+def _in_figures(parts: dict[str, str], start: int, end: int) -> Iterator[Date]:
+    """The date of "1/7/2023", with both readings if the calendar has them."""
+    month_first = _iso(parts | {"number": parts["either"]})
+    day_first = _iso(parts | {"number": parts["day"], "day": parts["either"]})
+    isos = [iso for iso in dict.fromkeys((month_first, day_first)) if iso]
+    if not isos:
+        return
+    is_certain = len(isos) == 1 and len(parts["year"]) > 2
+    other = isos[1] if len(isos) > 1 else ""
+    yield Date(start, end, isos[0], "day", other, is_certain)
+
+
+def _precision(parts: dict[str, str]) -> str:
+    if "day" in parts:
+        return "day"
+    is_year_alone = "year" in parts and len(parts) == 1
+    return "year" if is_year_alone else "month"
 
 
 def _years(
     parts: dict[str, str], start: int, middle: int, upto_start: int, end: int
 ) -> Iterator[Date]:
     """Both years of "2015-18", "2015–2018" and the season "2009/10"; "2009-07" is a month."""
-    from_year, upto = int(parts["from"]), parts["upto"]
-    upto_year = int(upto) if len(upto) == 4 else int(parts["from"][:2] + upto)
-    upto_year += 100 * (upto_year == from_year - 99)
+    joiner = parts["joiner"]
+    from_digits = parts["from"]
+    upto_digits = parts["upto"]
+    is_short = len(upto_digits) == 2
+    from_year = int(from_digits)
+    upto_year = int(from_digits[:2] + upto_digits) if is_short else int(upto_digits)
+    is_turn_of_century = upto_year == from_year - 99
+    if is_turn_of_century:
+        upto_year += 100
 
-    is_dash = parts["joiner"] == "–" or upto > "12"
-
-    if upto_year == from_year + 1 or (upto_year > from_year and is_dash and parts["joiner"] != "/"):
+    is_season = upto_year == from_year + 1
+    may_be_interval = joiner == "–" or (joiner != "/" and upto_digits > "12")
+    if is_season or (may_be_interval and upto_year > from_year):
         yield Date(start, middle, str(from_year), "year")
         yield Date(upto_start, end, str(upto_year), "year")
-    elif parts["joiner"] == "-" and len(upto) == 2:
-        if iso := _iso({"year": parts["from"], "number": upto}):
+    elif joiner == "-" and is_short:
+        iso = _iso({"year": from_digits, "number": upto_digits})
+        if iso:
             yield Date(start, end, iso, "month")
-    elif parts["joiner"] == "/":
+    elif joiner == "/":
         yield Date(start, middle, str(from_year), "year")
 
 
 def _iso(parts: dict[str, str]) -> str:
     """The date with these parts, or "" if the calendar has no such date."""
     year = full_year(parts["year"]) if "year" in parts else ""
-    month = parts.get("number") or (month_number(parts["month"]) if "month" in parts else "")
+    month = parts.get("number", "")
+    if not month and "month" in parts:
+        month = str(month_number(parts["month"]))
+    day = parts.get("day", "")
     try:
-        valid = date(int(year or 2000), int(month or 1), int(parts.get("day", 1)))
+        valid_date = dt.date(int(year or 2000), int(month or 1), int(day or 1))
     except ValueError:
         return ""
-    parts_of_iso = [year or "-"]
-    parts_of_iso += [f"{valid.month:02}"] if month else []
-    return "-".join([*parts_of_iso, *([f"{valid.day:02}"] if "day" in parts else [])])
+
+    iso = year or "-"
+    if month:
+        iso += f"-{valid_date.month:02}"
+    if day:
+        iso += f"-{valid_date.day:02}"
+    return iso
 
 
 def full_year(digits: str) -> str:
     """A year, or the one with these last two digits."""
     if len(digits) > 2:
         return digits
-    return ("19" if int(digits) >= _PREVIOUS_CENTURY else "20") + digits
+    century = "19" if int(digits) >= _PREVIOUS_CENTURY else "20"
+    return century + digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,28 +301,37 @@ def only_date(text: str) -> Dated | None:
     """The date that a text consists of, apart from words such as "on", "early" or "before"; None if
     the text says anything else.
     """
-    text_dates = dates(text) if len(text) <= _LONGEST else []
-    if not 1 <= len(text_dates) <= 2:
+    if len(text) > _LONGEST:
         return None
-
-    start, end = text_dates[0], text_dates[-1]
-    if len(text_dates) == 2 and not BETWEEN.fullmatch(text[start.end : end.start]):
+    stated = dates(text)
+    if not 1 <= len(stated) <= 2:
+        return None
+    start = stated[0]
+    end = stated[-1]
+    is_interval = len(stated) == 2
+    if is_interval and not BETWEEN.fullmatch(text[start.end : end.start]):
         return None
 
     context = f"{text[: start.start]} {text[end.end :]}"
-    qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(context))
-
-    if start.iso.startswith("--") and not end.iso.startswith("-"):
-        start_iso = f"{end.iso[:4]}{start.iso[1:]}"
-        if start_iso > end.iso:  # it began in the year before
-            start_iso = f"{int(end.iso[:4]) - 1:04}{start.iso[1:]}"
-        start = replace(start, iso=start_iso)
-
-    beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", context))
-    if any(character.isalnum() or character == "_" for character in beside):
+    other_words = _NOISE.sub(" ", _QUALIFIERS.sub(" ", context))
+    if any(character.isalnum() or character == "_" for character in other_words):
         return None
 
-    return Dated((start.iso, end.iso)[: len(text_dates)], end.precision, qualifiers)
+    qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(context))
+    if not is_interval:
+        return Dated((end.iso,), end.precision, qualifiers)
+    return Dated((_start_iso(start, end), end.iso), end.precision, qualifiers)
+
+
+def _start_iso(start: Date, end: Date) -> str:
+    """The start of an interval, in the year of its end if it has none of its own."""
+    has_own_year = not start.iso.startswith("--")
+    if has_own_year or end.iso.startswith("-"):
+        return start.iso
+    iso = f"{end.iso[:4]}{start.iso[1:]}"
+    if iso > end.iso:  # it began in the year before
+        iso = f"{int(end.iso[:4]) - 1:04}{start.iso[1:]}"
+    return iso
 
 
 def includes(period: Dated, date: Dated) -> bool:
@@ -286,14 +340,17 @@ def includes(period: Dated, date: Dated) -> bool:
     """
     if len(period.isos) != 1 or len(date.isos) != 1:
         return False
-    if (period.qualifiers or date.bounds) and period.qualifiers != date.qualifiers:
+    has_qualifier = period.qualifiers or date.bounds
+    if has_qualifier and period.qualifiers != date.qualifiers:
         return False
-    period_iso, date_iso = period.iso, date.iso
-    if period_iso.endswith("X"):
-        return date_iso.startswith(period_iso[:-1])
-    if period_iso.startswith("--"):
-        return date_iso[4:].startswith(period_iso[1:])
-    return date_iso == period_iso or date_iso.startswith(period_iso + "-")
+
+    is_decade = period.iso.endswith("X")
+    if is_decade:
+        return date.iso.startswith(period.iso[:-1])
+    has_no_year = period.iso.startswith("--")
+    if has_no_year:
+        return date.iso[4:].startswith(period.iso[1:])
+    return date.iso == period.iso or date.iso.startswith(period.iso + "-")
 
 
 def iso_date(text: str) -> str:
@@ -303,9 +360,13 @@ def iso_date(text: str) -> str:
     text = text.strip()
     if match := _PDF.fullmatch(text):
         text = "-".join(part for part in match.groups() if part)
+
     date = only_date(_CLOCK.sub("", text))
-    if date and not date.qualifiers and len(date.isos) == 1 and date.iso.replace("-", "").isdigit():
-        return "" if date.iso.startswith("-") else date.iso
+    is_one_date = date is not None and not date.qualifiers and len(date.isos) == 1
+    if date and is_one_date and date.iso.replace("-", "").isdigit():
+        has_no_year = date.iso.startswith("-")
+        return "" if has_no_year else date.iso
+
     if "," in text or ":" in text:  # "Fri, 13 Feb 2026 10:00:00 +0000"
         with suppress(ValueError, TypeError, IndexError, OverflowError):
             return parsedate_to_datetime(text).date().isoformat()
@@ -360,8 +421,13 @@ class TimeOfDay:
 
 def times(text: str) -> list[TimeOfDay]:
     """The times of day in a text, in order. "Five to ten" is a range of numbers, not a time."""
-    readings = ((match, _minutes(match)) for match in _TIME.finditer(text))
-    return [TimeOfDay(*match.span(), *minutes) for match, minutes in readings if minutes]
+    stated = []
+    for match in _TIME.finditer(text):
+        reading = _minutes(match)
+        if reading:
+            minutes, is_exact = reading
+            stated.append(TimeOfDay(match.start(), match.end(), minutes, is_exact))
+    return stated
 
 
 def _minutes(match: re.Match[str]) -> tuple[int, bool] | None:
@@ -370,28 +436,39 @@ def _minutes(match: re.Match[str]) -> tuple[int, bool] | None:
 
     if "half" in parts:
         hour = int(parts["hour"])
-        minutes = (hour % 12 + 12 * (parts["half"] == "p")) * 60 + int(parts.get("minute", 0))
-        return (minutes, True) if 1 <= hour <= 12 else None
+        if not 1 <= hour <= 12:
+            return None
+        hours = hour % 12
+        if parts["half"] == "p":
+            hours += 12
+        return 60 * hours + int(parts.get("minute", 0)), True
 
     if "hours" in parts:
         hour = int(parts["hours"])
-        return 60 * hour + int(parts["minutes"]), hour > 12 or parts["hours"][0] == "0"
+        is_exact = hour > 12 or parts["hours"].startswith("0")
+        return 60 * hour + int(parts["minutes"]), is_exact
 
     if "digits" in parts:
-        return 60 * int(parts["digits"][:2]) + int(parts["digits"][2:]), True
+        hours_and_minutes = parts["digits"]
+        return 60 * int(hours_and_minutes[:2]) + int(hours_and_minutes[2:]), True
 
     if "noon" in parts:
-        return 0 if parts["noon"] == "midnight" else 720, True
+        is_midnight = parts["noon"] == "midnight"
+        return 0 if is_midnight else _HALF_DAY, True
 
     if "clock" in parts:
         return 60 * _hour(parts["clock"]), False
 
-    passed, hour = _MINUTES[parts.get("part") or parts["quarter"]], _hour(parts["named"])
-    if parts["side"] == "to" and "part" in parts and passed <= hour:
-        return None
-
-    return 60 * hour + (passed if parts["side"] == "past" else -passed), False
+    hour = _hour(parts["named"])
+    minutes = _MINUTES[parts.get("part") or parts["quarter"]]
+    if parts["side"] == "past":
+        return 60 * hour + minutes, False
+    is_range = "part" in parts and minutes <= hour
+    return None if is_range else (60 * hour - minutes, False)
 
 
 def _hour(name: str) -> int:
-    return int(name) if name.isdigit() else 1 + SMALL_NUMBERS.index(name)
+    """An hour in figures or in words."""
+    if name.isdigit():
+        return int(name)
+    return 1 + SMALL_NUMBERS.index(name)

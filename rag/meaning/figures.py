@@ -43,19 +43,28 @@ _FREQUENCY = re.compile(
 )
 """How often something happens, not how long it takes: "once a week", "every other month",
 "annually"."""
+_UNITS_OF_ADVERBS = {"annual": "year", "dai": "day"}
+"""The units of adverbs without "-ly" that are not units themselves."""
 
 
-def _frequencies(text: str) -> Iterator[tuple[int, int, Figure]]:
-    """(start, end, frequency) of words such as "once a week" and "annually"."""
+def _frequencies(text: str) -> Iterator[_Placed]:
+    """The frequencies of words such as "once a week" and "annually"."""
     for match in _FREQUENCY.finditer(text):
-        word = (match["often"] or "").lower()
-        if not word and not match[0].lower().startswith(("once", "each", "every")):
+        adverb = (match["often"] or "").lower()
+        is_frequency = adverb or match[0].lower().startswith(("once", "each", "every"))
+        if not is_frequency:
             continue  # "2,000 dollars a year" is a rate
-        unit = {"annual": "year", "dai": "day"}.get(word, word) or match["unit"].lower()
+
+        unit = _UNITS_OF_ADVERBS.get(adverb, adverb) or match["unit"].lower()
         frequency = Quantity(
-            "frequency", 2.0 if match["other"] else 1.0, None, f"per {unit}", "", ""
+            "frequency",
+            number=2.0 if match["other"] else 1.0,
+            upper=None,
+            unit=f"per {unit}",
+            bound="",
+            rest="",
         )
-        yield match.start(), match.end(), Figure(match[0], None, frequency)
+        yield match.start(), match.end(), Figure(match[0], quantity=frequency)
 
 
 def _spoken(match: re.Match[str]) -> str:
@@ -97,10 +106,17 @@ class Figure:
     numbers: tuple[float, ...] = ()
 
 
+_Placed = tuple[int, int, Figure]
+"""(start, end, figure)"""
+
+
 @functools.lru_cache(4096)
 def figures(text: str) -> tuple[Figure, ...]:
     """The dates, times and quantities of a text, in order."""
-    return tuple(figure for piece in _pieces(text) for figure in _figures(piece))
+    stated: list[Figure] = []
+    for piece in _pieces(text):
+        stated += _figures(piece)
+    return tuple(stated)
 
 
 def _pieces(text: str) -> list[str]:
@@ -108,75 +124,99 @@ def _pieces(text: str) -> list[str]:
     pieces = []
     while len(text) > LONGEST:
         cut = text.rfind(" ", 0, LONGEST)
-        cut = cut if cut > 0 else LONGEST
+        if cut <= 0:
+            cut = LONGEST
         pieces.append(text[:cut])
         text = text[cut:]
     return [*pieces, text]
 
 
 def _figures(text: str) -> list[Figure]:
+    """The figures of one piece: what is read as a date or a time is not read again."""
     placed = list(_dates(text))
-    remaining = _without(text, placed)
-    clocks = [(t.start, t.end, Figure(text[t.start : t.end], time=t)) for t in times(remaining)]
-    placed += [*clocks, *_frequencies(remaining)]
-    placed += _quantities(digits(_SPOKEN.sub(_spoken, _without(remaining, clocks))))
-    return [figure for _, _, figure in sorted(placed, key=lambda item: item[0])]
+    undated = _without(text, placed)
+    clocks = list(_times(undated))
+    placed += clocks
+    placed += _frequencies(undated)
+    in_digits = digits(_SPOKEN.sub(_spoken, _without(undated, clocks)))
+    placed += _quantities(in_digits)
+    placed.sort(key=lambda item: item[0])
+    return [figure for _, _, figure in placed]
 
 
-def _without(text: str, placed: Sequence[tuple[int, int, Figure]]) -> str:
+def _times(text: str) -> Iterator[_Placed]:
+    for clock in times(text):
+        words = text[clock.start : clock.end]
+        yield clock.start, clock.end, Figure(words, time=clock)
+
+
+def _without(text: str, placed: Sequence[_Placed]) -> str:
+    """The text with spaces in the place of figures."""
     for start, end, _ in placed:
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
     return text
 
 
-def _dates(text: str) -> Iterator[tuple[int, int, Figure]]:
-    for start, end, precision in ((date.start, date.end, date.precision) for date in dates(text)):
-        words = text[start:end]
+def _dates(text: str) -> Iterator[_Placed]:
+    """The dates with the words that bound them, such as "before"."""
+    for date in dates(text):
+        words = text[date.start : date.end]
         dated = only_date(words)
-        if dated is None or precision == "decade":
+        if dated is None or date.precision == "decade":
             continue
-        text_after = text[end : end + _UNIT_WITHIN]
-        amount = quantity(words, text_after) if precision == "year" else None
-        if bound := DATE_BOUND.search(text[:start]):
-            dated, words = dated.qualified(bound[1]), text[bound.start() : end]
+
+        amount = None
+        if date.precision == "year":  # "2,000 metres"
+            text_after = text[date.end : date.end + _UNIT_WITHIN]
+            amount = quantity(words, text_after)
+        bound = DATE_BOUND.search(text[: date.start])
+        if bound:
+            dated = dated.qualified(bound[1])
+            words = text[bound.start() : date.end]
+
         in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
-        numbers = tuple(map(float, in_digits.split()))
-        stated = amount if amount and amount.unit else None
-        yield start, end, Figure(words, dated, stated, None, numbers)
+        figure = Figure(
+            words,
+            date=dated,
+            quantity=amount if amount and amount.unit else None,
+            numbers=tuple(map(float, in_digits.split())),
+        )
+        yield date.start, date.end, figure
 
 
-def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
+def _quantities(text: str) -> Iterator[_Placed]:
+    """The quantities with their units, and the numbers that are parts of names."""
     for match in _NUMBER.finditer(text):
+        text_before = text[: match.start()]
         text_after = text[match.end() :]
         amount = quantity(match[0], text_after)
-
-        bound = bound_before(text[: match.start()])
-
+        bound = bound_before(text_before)
         if amount and bound and not amount.bound:
             amount = replace(amount, bound=bound)
-
-        if amount and amount.kind == "number" and _NAMED_NUMBER.search(text[: match.start()]):
+        if amount and amount.kind == "number" and _NAMED_NUMBER.search(text_before):
             amount = None
 
         number = float(match["number"].replace(",", ""))
-        if number == 1 and (amount is None or amount.kind == "number"):
+        has_kind = amount is not None and amount.kind != "number"
+        if number == 1 and not has_kind:
             continue  # "one" counts nothing: "one of them", "the one provider"
 
-        written, has_unit = match[0], amount and amount.unit and amount.kind != "money"
+        words = match[0]
         if match["number"].isdigit() and len(match["number"]) > 4:  # it may have been words
-            written = written.replace(match["number"], f"{number:,.0f}")
-
-        unit = _UNIT.match(text_after) if has_unit else None
-        words = f"{written}{unit[0] if unit else ''}"
-        yield match.start(), match.end(), Figure(words, None, amount, None, (number,))
+            words = words.replace(match["number"], f"{number:,.0f}")
+        if amount and amount.unit and amount.kind != "money":
+            unit = _UNIT.match(text_after)
+            words += unit[0] if unit else ""
+        yield match.start(), match.end(), Figure(words, quantity=amount, numbers=(number,))
 
 
 def states(stated: Figure, claimed: Figure) -> bool:
     """Whether a `stated` value is the `claimed` one, or a more precise one."""
     for kind in _KINDS:
-        stated_values, claimed_values = getattr(stated, kind), getattr(claimed, kind)
-        if stated_values and claimed_values:
-            return entails(stated_values, claimed_values)
+        stated_value = getattr(stated, kind)
+        claimed_value = getattr(claimed, kind)
+        if stated_value and claimed_value:
+            return entails(stated_value, claimed_value)
     return len(claimed.numbers) == 1 and claimed.numbers == stated.numbers
 
 
@@ -186,29 +226,43 @@ def contradicting(
     """(the claim's words, the evidence's words) for each `missing` value of the claim, if a
     different value of its kind is `stated` and the claim does not have that value too.
     """
-    unclaimed = [
-        value for value in stated if not any(states(value, claim_value) for claim_value in claimed)
-    ]
+    unclaimed = []
+    for value in stated:
+        if not any(states(value, claimed_value) for claimed_value in claimed):
+            unclaimed.append(value)
+
     for value in missing:
-        rival = next((other for other in unclaimed if _differ(value, other)), None)
-        if rival:
-            yield value.text, rival.text
+        for rival in unclaimed:
+            if _differ(value, rival):
+                yield value.text, rival.text
+                break
 
 
 def _differ(claimed: Figure, stated: Figure) -> bool:
+    """Whether two values are of one kind, and cannot both be true."""
     if claimed.date and stated.date:
-        day, own_day = stated.date, claimed.date
-        relation = compare(own_day.plain, day.plain)
-        if relation is Relation.SAME:  # "before 2015" and "after 2015"
-            return not entails(own_day, day) and not entails(day, own_day)
-        return relation is Relation.CONTRADICTS
+        return _do_dates_differ(claimed.date, stated.date)
     if claimed.time and stated.time:
         return compare(claimed.time, stated.time) is Relation.CONTRADICTS
-    if not claimed.quantity or not stated.quantity or claimed.quantity.unit is None:
+    if claimed.quantity and stated.quantity:
+        return _do_amounts_differ(claimed.quantity, stated.quantity)
+    return False
+
+
+def _do_dates_differ(claimed: Dated, stated: Dated) -> bool:
+    relation = compare(claimed.plain, stated.plain)
+    if relation is not Relation.SAME:
+        return relation is Relation.CONTRADICTS
+    # "before 2015" and "after 2015"
+    return not entails(claimed, stated) and not entails(stated, claimed)
+
+
+def _do_amounts_differ(claimed: Quantity, stated: Quantity) -> bool:
+    if claimed.unit is None:
         return False
-    mine, other = claimed.quantity, stated.quantity
-    if mine.bound == other.bound:
-        mine, other = replace(mine, bound=""), replace(other, bound="")
-    elif entails(mine, other) or entails(other, mine):
+    if claimed.bound == stated.bound:
+        claimed = replace(claimed, bound="")
+        stated = replace(stated, bound="")
+    elif entails(claimed, stated) or entails(stated, claimed):
         return False
-    return compare(mine, other) is Relation.CONTRADICTS
+    return compare(claimed, stated) is Relation.CONTRADICTS

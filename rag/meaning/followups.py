@@ -17,7 +17,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -38,18 +38,24 @@ from rag.meaning.words import (
 )
 
 MODEL = Path(__file__).with_name("followups.json")
-UNSURE, UNSURE_FRAGMENT = 0.8, 0.6
-"""Probabilities of referring to the last turn from which on a question, and a fragment of one, is
-completed."""
+UNSURE = 0.8
+"""Probability of referring to the last turn from which on a question is completed."""
+UNSURE_FRAGMENT = 0.6
+"""That of a fragment of a question, such as "and in May?"."""
 TALK = 0.7
 """Probability of talk from which on no document is asked."""
-LIKELY, UNCLEAR = 0.65, 0.4
-"""Probabilities from which on the last answer's documents are preferred, and a pronoun that is not
-completed is noted."""
-_OTHERS, _UNLIKELY = 2, 0.05
-"""Number of other meanings to ask, and the least probability of one."""
-_SMOOTH = 0.02
-_TOPIC = 0.4
+LIKELY = 0.65
+"""Probability of referring to the last turn from which on the last answer's documents are
+preferred."""
+UNCLEAR = 0.4
+"""That from which on a pronoun that is not completed is noted."""
+_OTHER_MEANINGS = 2
+"""Number of other meanings to ask."""
+_LEAST_CHANCE = 0.05
+"""The least probability of another meaning."""
+_SMOOTHING = 0.02
+"""What is added to two probabilities that are compared, so that small ones differ less."""
+_TOPIC_WEIGHT = 0.4
 """Weight of a completion with the topic in brackets, when one is chosen."""
 _TOPIC_RUNS = 2
 """Runs of content words that are a topic; all of them find other passages than the question's."""
@@ -95,7 +101,7 @@ _CONDITIONS = frozenset({"when", "where"})
 """Question words that also begin a condition, "where it rains"."""
 _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
-_MOST = 60
+_MOST_COMPLETIONS = 60
 """Maximum number of completions that are compared."""
 _LONGEST = 600
 """Characters of both questions up to which they are compared: follow-ups are short, and the time
@@ -194,29 +200,44 @@ class Completion(NamedTuple):
 def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
     """The question, completed from the last turn."""
     question = question.strip()
-    if turn is None or not question or len(question) + len(turn.question) > _LONGEST:
+    if turn is None or not question:
         return Rewrite(question)
+    if len(question) + len(turn.question) > _LONGEST:
+        return Rewrite(question)
+
     options = completions(question, turn)
     chances = probabilities(options)
     talk = talk_chance(options, chances)
     if talk >= TALK:
         return Rewrite(question, is_talk=True)
-    choice = chosen(options, chances)
+
     follows = 1 - chances[0] / (1 - talk)
-    if choice > 0:
-        return Rewrite(
-            options[choice].text,
-            follows=follows,
-            others=_others(options, chances, choice),
-            renames=any(word[0].isupper() for word in options[choice].replaced_name.split()),
-            keeps_subject=options[choice].kind != "replaced",
-        )
+    choice = chosen(options, chances)
+    if choice == 0:
+        return _as_typed(question, follows)
+
+    completion = options[choice]
+    replaced_words = completion.replaced_name.split()
+    return Rewrite(
+        completion.text,
+        follows=follows,
+        others=_others(options, chances, choice),
+        renames=any(word[0].isupper() for word in replaced_words),
+        keeps_subject=completion.kind != "replaced",
+    )
+
+
+def _as_typed(question: str, follows: float) -> Rewrite:
+    """The question as it was typed, with a note if it may refer to the last one."""
     note = ""
     if follows >= UNCLEAR and not _stands_alone(question):
-        quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
-        subject = next(quoted, "the question")
+        found = pointers(question)
+        subject = "the question"
+        if found:
+            subject = f'"{question[found[0].start : found[0].end]}"'
         note = f"it is not clear whether {subject} refers to the last question; asked as typed"
-    return Rewrite(question, note, follows, keeps_subject=not _is_clause(words(question)))
+    is_clause = _is_clause(words(question))
+    return Rewrite(question, note, follows, keeps_subject=not is_clause)
 
 
 def _stands_alone(question: str) -> bool:
@@ -224,50 +245,60 @@ def _stands_alone(question: str) -> bool:
     before, or compares with it.
     """
     lowercase = [word.lower for word in words(question)]
-    is_whole = lowercase[:1] and lowercase[0] in QUESTION_WORDS | AUXILIARIES
-    return bool(is_whole) and not pointers(question) and _BACKWARD.isdisjoint(lowercase)
+    if not lowercase:
+        return False
+    is_whole = lowercase[0] in QUESTION_WORDS | AUXILIARIES
+    return is_whole and not pointers(question) and _BACKWARD.isdisjoint(lowercase)
 
 
 def _others(
     options: Sequence[Completion], chances: Sequence[float], choice: int
 ) -> tuple[tuple[str, float], ...]:
-    rows = [
-        row
-        for row, chance in enumerate(chances)
-        if row not in (0, choice)
-        and chance >= _UNLIKELY
-        and _is_beside(options[row], options[choice])
-    ]
-    alternatives = sorted(rows, key=lambda row: -chances[row])[:_OTHERS]
-    return tuple(
-        (options[row].text, math.sqrt((chances[row] + _SMOOTH) / (chances[choice] + _SMOOTH)))
-        for row in alternatives
-    )
+    """Other meanings to ask, the likeliest first, each with the root of how likely it is compared
+    with the choice.
+    """
+    rows = []
+    for row, chance in enumerate(chances):
+        if row in (0, choice) or chance < _LEAST_CHANCE:
+            continue
+        if _is_beside(options[row], options[choice]):
+            rows.append(row)
+    rows.sort(key=lambda row: -chances[row])
+
+    meanings = []
+    for row in rows[:_OTHER_MEANINGS]:
+        compared = (chances[row] + _SMOOTHING) / (chances[choice] + _SMOOTHING)
+        meanings.append((options[row].text, math.sqrt(compared)))
+    return tuple(meanings)
 
 
 def _is_beside(other: Completion, likeliest_meaning: Completion) -> bool:
-    """Whether it may be asked where the best one has no answer: never about a name that the best
-    one replaces.
+    """Whether it may be asked where the likeliest meaning has no answer: never about a name that
+    the likeliest meaning replaces.
     """
-    words_left = {word.lower for word in words(likeliest_meaning.replaced_name)} - {
-        w.lower for w in words(likeliest_meaning.text)
-    }
-    return other.kind != "talk" and words_left.isdisjoint(word.lower for word in words(other.text))
+    if other.kind == "talk":
+        return False
+    old_name = _lowercase(words(likeliest_meaning.replaced_name))
+    dropped_words = old_name - _lowercase(words(likeliest_meaning.text))
+    return dropped_words.isdisjoint(_lowercase(words(other.text)))
 
 
 def words(text: str) -> list[TaggedWord]:
-    tokens = ((match.start(), match[0].rstrip(".")) for match in _TOKEN.finditer(text))
-    return [
-        TaggedWord(
-            start=start,
-            end=start + len(word),
-            # the "A" of "Class A" is no article
-            lower="A" if start and word == "A" else _lower(word),
-            is_name=_is_name(word),
-        )
-        for start, word in tokens
-        if any(map(str.isalnum, word))
-    ]
+    """The words of a text that have a letter or a digit."""
+    tagged = []
+    for match in _TOKEN.finditer(text):
+        word = match[0].rstrip(".")
+        if not any(map(str.isalnum, word)):
+            continue
+        start = match.start()
+        is_letter = start > 0 and word == "A"  # the "A" of "Class A" is no article
+        lower = "A" if is_letter else _lower(word)
+        tagged.append(TaggedWord(start, start + len(word), lower, _is_name(word)))
+    return tagged
+
+
+def _lowercase(tagged: Iterable[TaggedWord]) -> set[str]:
+    return {word.lower for word in tagged}
 
 
 def _lower(word: str) -> str:
@@ -287,15 +318,26 @@ def _names(tagged: Sequence[TaggedWord]) -> frozenset[str]:
 def pointers(text: str) -> list[TaggedWord]:
     """The words that stand for something said before; not "there" in "is there a lift"."""
     tagged = words(text)
-    found = [
-        word
-        for row, word in enumerate(tagged)
-        if word.lower in _POINTERS
-        and not (word.lower == "there" and row and tagged[row - 1].lower in BE)
-    ]
+    found = []
+    for row, word in enumerate(tagged):
+        if word.lower not in _POINTERS:
+            continue
+        is_introduction = word.lower == "there" and row > 0 and tagged[row - 1].lower in BE
+        if not is_introduction:
+            found.append(word)
+
     things = [word for word in found if word.lower != "then"]  # "when is it deleted then?"
-    opening = [word for word in tagged if word.lower not in _LINKS][:1]
-    return things or [word for word in found if opening and word.start > opening[0].start]
+    if things:
+        return things
+    content = _after_links(tagged)
+    if not content:
+        return []
+    return [word for word in found if word.start > content[0].start]
+
+
+def _after_links(tagged: Iterable[TaggedWord]) -> list[TaggedWord]:
+    """The words without those that only link a question to the last one, such as "and"."""
+    return [word for word in tagged if word.lower not in _LINKS]
 
 
 def runs(text: str) -> list[list[TaggedWord]]:
@@ -321,9 +363,11 @@ def has_own_subject(question: str, turn: PreviousTurn) -> bool:
     not: nothing is added to it.
     """
     tagged = words(question)
-    names = _names(tagged[1:]) - _names(words(turn.question))
+    new_names = _names(tagged[1:]) - _names(words(turn.question))
+    if not new_names:
+        return False
     asks_more = any(not word.is_empty and not word.is_name for word in tagged)
-    return bool(names) and asks_more and _is_clause(tagged) and not pointers(question)
+    return asks_more and _is_clause(tagged) and not pointers(question)
 
 
 def completions(
@@ -333,76 +377,112 @@ def completions(
     that of the question. Talk has no word that is not among `known`, by default those of the model:
     "thanks" is talk, "heating?" is a topic.
     """
-    completed = [] if has_own_subject(question, turn) else _completed(question, turn)
-    said = {f"says {word.lower}": 1.0 for word in words(question)}
-    repeated = _sentence(turn.question).lower()
-    different_options = (option for option in completed if option.text.lower() != repeated)
-    options = [Completion(question, "typed", said), *different_options]
-    by_text = {option.text.lower(): option for option in reversed(options)}
-    distinct = [option for option in options if by_text[option.text.lower()] is option][:_MOST]
+    tagged = words(question)
+    said = {f"says {word.lower}": 1.0 for word in tagged}
+    options = [Completion(question, "typed", said)]
+    if not has_own_subject(question, turn):
+        repeated = _sentence(turn.question).lower()
+        for option in _completed(question, turn):
+            if option.text.lower() != repeated:
+                options.append(option)
+    options = _distinct(options)[:_MOST_COMPLETIONS]
+
     said_in_talk = _talk_words() if known is None else known
-    if all(word.is_empty or word.lower in said_in_talk for word in words(question)):
-        distinct.insert(1, Completion(question, "talk", said))
-    typed = _typed_features(question, turn)
-    featured = []
-    for option in distinct:
-        of_question = {f"{option.kind} {name}".strip(): value for name, value in typed.items()}
-        of_fit = {f"{option.kind}: {name}": value for name, value in option.features.items()}
-        featured.append(option._replace(features=of_question | of_fit))
-    return featured
+    if all(word.is_empty or word.lower in said_in_talk for word in tagged):
+        options.insert(1, Completion(question, "talk", said))
+
+    typed_features = _typed_features(question, turn)
+    return [_featured(option, typed_features) for option in options]
+
+
+def _distinct(options: Sequence[Completion]) -> list[Completion]:
+    """The first option of each text, in any case."""
+    seen = set()
+    distinct = []
+    for option in options:
+        text = option.text.lower()
+        if text not in seen:
+            seen.add(text)
+            distinct.append(option)
+    return distinct
+
+
+def _featured(option: Completion, typed_features: Mapping[str, float]) -> Completion:
+    """The option with the features of the question as typed beside those of its fit, all under the
+    name of its kind.
+    """
+    features = {}
+    for name, value in typed_features.items():
+        features[f"{option.kind} {name}".strip()] = value
+    for name, value in option.features.items():
+        features[f"{option.kind}: {name}"] = value
+    return option._replace(features=features)
 
 
 def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
+    """The completions of a question, in the order of their kinds."""
     base = turn.question.strip().rstrip("?.! ")
     typed = _SAME.sub("", question.rstrip("?.! ")).strip()
     tagged = words(typed)
-    answer = _short_answer(turn.answer)
     parts = list(_parts(base))
 
     if pointers(typed):
-        for part in parts:
-            if _ends_in_a_verb(part, base):
-                continue
-            name = part.name.removesuffix("'s").removesuffix("\u2019s")
-            fit = _name_features(name, typed, base) | part.features
-            yield Completion(_sentence(_put(typed, name)), "named", fit)
-
-        if answer:
-            fit = _name_features(answer, typed, base) | {"sole": 1.0}
-            yield Completion(_sentence(_put(typed, answer)), "answered", fit)
+        yield from _named(base, typed, parts, _short_answer(turn.answer))
 
     for replacement in _replacements(typed, tagged):
         yield from _replaced(base, replacement, parts)
 
-    lead = _lead(tagged)
     is_clause = _is_clause(tagged)
     if not is_clause:
-        fragment = typed[tagged[lead].start :] if lead < len(tagged) else ""
+        lead = _lead(tagged)
         yield from _continued(base, typed, tagged[: lead + 1])
-        if tagged and not fragment:
+        is_lead_only = lead == len(tagged)
+        if tagged and is_lead_only:
             yield from _asked_again(base, typed, tagged)
 
     topic = _topic(base, tagged[1:] if is_clause else tagged)
-    if topic and any(word.lower not in _LINKS for word in tagged):
-        is_sole, count = float(len(runs(base)) == 1), len(topic.split())
-        fit = {"sole": is_sole, "words": min(8, count) / 8}
-        fit["sole, points"] = is_sole * bool(pointers(question))
+    if topic and _after_links(tagged):
+        is_sole = float(len(runs(base)) == 1)
+        fit = {
+            "sole": is_sole,
+            "words": min(8, len(topic.split())) / 8,
+            "sole, points": is_sole * bool(pointers(question)),
+        }
         yield Completion(_sentence(f"{typed} ({topic})"), "topic", fit)
+
+
+def _named(
+    base: str, typed: str, parts: Sequence[QuestionPart], answer: str
+) -> Iterator[Completion]:
+    """The question with a part of the last one, or with its answer, in the place of a pronoun."""
+    for part in parts:
+        if _ends_in_a_verb(part, base):
+            continue
+        name = part.name.removesuffix("'s").removesuffix("\u2019s")
+        fit = _name_features(name, typed, base) | part.features
+        yield Completion(_sentence(_put(typed, name)), "named", fit)
+
+    if answer:
+        fit = _name_features(answer, typed, base) | {"sole": 1.0}
+        yield Completion(_sentence(_put(typed, answer)), "answered", fit)
 
 
 def _ends_in_a_verb(part: QuestionPart, base: str) -> bool:
     """Whether the part is a name and the verb after "did" ("What did Ann Ray lead?"), which is no
     one's name.
     """
-    first_word, last_word = part.text.split()[0], part.text.split()[-1]
-    is_mixed = _is_name(first_word) and not _is_name(last_word)
+    part_words = part.text.split()
+    is_mixed = _is_name(part_words[0]) and not _is_name(part_words[-1])
     is_last = part.start + len(part.text) == len(base)
     return is_mixed and is_last and part.word_before in _DO
 
 
 def _lead(tagged: Sequence[TaggedWord]) -> int:
     """The row of the first content word."""
-    return next((row for row, word in enumerate(tagged) if not word.is_empty), len(tagged))
+    for row, word in enumerate(tagged):
+        if not word.is_empty:
+            return row
+    return len(tagged)
 
 
 def _replacements(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Replacement]:
@@ -413,39 +493,61 @@ def _replacements(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Replacem
     content = runs(typed)
     if not content:
         return
+    if _is_clause(tagged) and not _is_auxiliary_and_part(tagged, content):
+        return
 
-    content_end = content[-1][-1]
-    if _is_clause(tagged):
-        opening = next(word.lower for word in tagged if word.lower not in _LINKS)
-        following = [word.lower for word in tagged if word.start > content_end.start]
-        is_one_part = len(content) == 1 and len(content[0]) <= _LONGEST_PART
-        if opening not in AUXILIARIES or not is_one_part or not _TRAILING.issuperset(following):
-            return
-
-    content_words = [word for run in content for word in run]
-    begin = next((word for word in content_words if word.lower not in _OPENING), content_words[0])
+    last_run = content[-1]
+    content_end = last_run[-1].end
     ends = [word.end for word in tagged if word.lower not in _TRAILING]
     stretches = [
-        (begin, max([content_end.end, *ends]), False),
-        (content[-1][0], content_end.end, True),
+        (_content_begin(content).start, max([content_end, *ends]), False),
+        (last_run[0].start, content_end, True),
     ]
 
     rows = {word.start: row for row, word in enumerate(tagged)}
     proposed: dict[str, Replacement] = {}
-    for begin, end, is_tail in stretches:
-        text = typed[begin.start : end]
-        if "," in text or (is_tail and "," not in typed[: begin.start]):
+    for start, end, is_tail in stretches:
+        text = typed[start:end]
+        if "," in text:
+            continue
+        if is_tail and "," not in typed[:start]:
             continue
 
-        article, word_before = _before(tagged, rows[begin.start])
+        article, word_before = _before(tagged, rows[start])
         has_article = bool(article) or word_before in ARTICLES
         for suffix in ("", " one", " ones"):
-            if text.lower().endswith(suffix):
-                shortened = text[: len(text) - len(suffix)]
-                features = {"tail": float(is_tail), "one": float(bool(suffix))}
-                replacement = Replacement(shortened, word_before, has_article, features)
-                proposed.setdefault(shortened, replacement)
+            if not text.lower().endswith(suffix):
+                continue
+            shortened = text[: len(text) - len(suffix)]
+            features = {"tail": float(is_tail), "one": float(bool(suffix))}
+            replacement = Replacement(shortened, word_before, has_article, features)
+            proposed.setdefault(shortened, replacement)
     yield from proposed.values()
+
+
+def _is_auxiliary_and_part(
+    tagged: Sequence[TaggedWord], content: Sequence[Sequence[TaggedWord]]
+) -> bool:
+    """Whether a clause is an auxiliary with one short run of content words, and says nothing after
+    it but "too".
+    """
+    opening = _after_links(tagged)[0].lower
+    if opening not in AUXILIARIES:
+        return False
+    if len(content) > 1 or len(content[0]) > _LONGEST_PART:
+        return False
+    last_word = content[0][-1]
+    following = [word.lower for word in tagged if word.start > last_word.start]
+    return _TRAILING.issuperset(following)
+
+
+def _content_begin(content: Sequence[Sequence[TaggedWord]]) -> TaggedWord:
+    """The first content word after those that only open a fragment, such as "sorry"."""
+    for run in content:
+        for word in run:
+            if word.lower not in _OPENING:
+                return word
+    return content[0][0]
 
 
 def _replaced(
@@ -455,7 +557,8 @@ def _replaced(
     part, nor with a name beside another, nor with one word twice.
     """
     new_words = replacement.text.lower().split()
-    has_names = bool(_names(words(base)[1:])) and any(map(_is_name, replacement.text.split()))
+    has_new_name = any(map(_is_name, replacement.text.split()))
+    has_names = has_new_name and bool(_names(words(base)[1:]))
     for part in parts:
         is_doubled_left = part.left and part.left.lower == new_words[0]
         is_doubled_right = part.right and part.right.lower == new_words[-1]
@@ -466,7 +569,8 @@ def _replaced(
         if has_two_names or _cuts_a_name(part, replacement.text):
             continue
 
-        text = base[: part.start] + replacement.text + base[part.start + len(part.text) :]
+        part_end = part.start + len(part.text)
+        text = base[: part.start] + replacement.text + base[part_end:]
         yield Completion(
             text=_sentence(text),
             kind="replaced",
@@ -483,7 +587,8 @@ def _cuts_a_name(part: QuestionPart, replacement: str) -> bool:
     """
     old_words = part.text.split()
     new_words = replacement.split()
-    if part.left is not None and old_words[-1].lower() == new_words[-1].lower():
+    is_one_kind = old_words[-1].lower() == new_words[-1].lower()
+    if part.left is not None and is_one_kind:
         return True
 
     has_name_left = part.left is not None and part.left.is_name
@@ -491,14 +596,18 @@ def _cuts_a_name(part: QuestionPart, replacement: str) -> bool:
     if _is_code(part.text) and _is_code(replacement):
         has_name_left = False
 
-    goes_on_left = has_name_left and (_is_name(old_words[0]) or _is_name(new_words[0]))
-    goes_on_right = has_name_right and (_is_name(old_words[-1]) or _is_name(new_words[-1]))
+    begins_with_name = _is_name(old_words[0]) or _is_name(new_words[0])
+    ends_with_name = _is_name(old_words[-1]) or _is_name(new_words[-1])
+    goes_on_left = has_name_left and begins_with_name
+    goes_on_right = has_name_right and ends_with_name
     return goes_on_left or goes_on_right
 
 
 def _is_code(text: str) -> bool:
     """Whether it is one word with a digit, or one letter."""
-    return " " not in text and (len(text) == 1 or any(map(str.isdigit, text)))
+    if " " in text:
+        return False
+    return len(text) == 1 or any(map(str.isdigit, text))
 
 
 def _topic(base: str, tagged: Sequence[TaggedWord]) -> str:
@@ -506,108 +615,143 @@ def _topic(base: str, tagged: Sequence[TaggedWord]) -> str:
     that they do not pile up over turns: what a question is about stands at its end. Without its
     names if the new question has its own.
     """
-    topic = base[base.rfind("(") + 1 : -1] if base.endswith(")") else base
+    topic = base
+    if base.endswith(")"):
+        topic = base[base.rfind("(") + 1 : -1]
+
     has_name = bool(_names(tagged))
-    kept = [
-        topic[run[0].start : run[-1].end]
-        if not has_name
-        else " ".join(topic[word.start : word.end] for word in run if not word.is_name)
-        for run in runs(topic)[-_TOPIC_RUNS:]
-    ]
-    return " ".join(filter(None, kept))
+    pieces = []
+    for run in runs(topic)[-_TOPIC_RUNS:]:
+        piece = topic[run[0].start : run[-1].end]
+        if has_name:
+            unnamed = [word for word in run if not word.is_name]
+            piece = " ".join(topic[word.start : word.end] for word in unnamed)
+        if piece:
+            pieces.append(piece)
+    return " ".join(pieces)
 
 
 def _is_clause(tagged: Sequence[TaggedWord]) -> bool:
     """Whether the words ask by themselves: an auxiliary first, or a question word and an auxiliary
     or a verb ("who decides on it?").
     """
-    after_links = [word for word in tagged if word.lower not in _LINKS]
+    after_links = _after_links(tagged)
     if not after_links:
         return False
     opening, *following = after_links
     if opening.lower in AUXILIARIES:
         return True
-    lowercase = {word.lower for word in after_links}
+
+    lowercase = _lowercase(after_links)
     if not AUXILIARIES.isdisjoint(lowercase) and not QUESTION_WORDS.isdisjoint(lowercase):
         return True
-    is_lead = [word.lower for word in after_links[:2]] in (*_LEADS, ["what", "if"])
-    return (
-        opening.lower in QUESTION_WORDS and not is_lead and not all(w.is_empty for w in following)
-    )
+
+    beginning = [word.lower for word in after_links[:2]]
+    is_lead = beginning in (*_LEADS, ["what", "if"])
+    if opening.lower not in QUESTION_WORDS or is_lead:
+        return False
+    return any(not word.is_empty for word in following)
 
 
 def _short_answer(answer: str | None) -> str:
-    text = " ".join((answer or "").split()).rstrip(".")
-    return text if 0 < len(text.split()) <= _LONGEST_ANSWER and "," not in text else ""
+    """The last answer if it is short enough to stand for a pronoun, or ""."""
+    answer_words = (answer or "").split()
+    text = " ".join(answer_words).rstrip(".")
+    count = len(text.split())
+    if count == 0 or count > _LONGEST_ANSWER or "," in text:
+        return ""
+    return text
 
 
 def _parts(base: str) -> Iterator[QuestionPart]:
     """Runs of content words and short parts of them."""
-    tagged, all_runs = words(base), runs(base)
+    tagged = words(base)
+    all_runs = runs(base)
     rows = {word.start: row for row, word in enumerate(tagged)}
-    by_verb = next((word.lower for word in tagged if word.lower in AUXILIARIES), "none")
-    by_verb = "be" if by_verb in BE else "do" if by_verb in _DO else by_verb
+    verb_group = _verb_group(tagged)
+    rivals = len(all_runs) - 1
+
     for run in all_runs:
-        _, auxiliary = _before(tagged, rows[run[0].start])
+        _, word_before_run = _before(tagged, rows[run[0].start])
+        is_after_auxiliary = word_before_run in AUXILIARIES
 
         for first_word, last_word in combinations_with_replacement(range(len(run)), 2):
-            if last_word - first_word < _LONGEST_PART or last_word - first_word == len(run) - 1:
-                start, text = (
-                    run[first_word].start,
-                    base[run[first_word].start : run[last_word].end],
-                )
+            is_whole_run = last_word - first_word == len(run) - 1
+            if last_word - first_word >= _LONGEST_PART and not is_whole_run:
+                continue
 
-                article, word_before = _before(tagged, rows[start])
-                words_after, rivals = len(run) - 1 - last_word, len(all_runs) - 1
+            start = run[first_word].start
+            end = run[last_word].end
+            text = base[start:end]
+            article, word_before = _before(tagged, rows[start])
+            words_after = len(run) - 1 - last_word
+            is_last_but_one = not first_word and words_after == 1
+            asks_for_it = word_before in QUESTION_WORDS | {"many", "much"}
 
-                features = {
-                    "left before": min(3, first_word) / 3,
-                    "left after": min(3, words_after) / 3,
-                    "whole": float(not first_word and not words_after),
-                    "all after auxiliary": float(auxiliary in AUXILIARIES and not words_after),
-                    "before one word after auxiliary": float(
-                        auxiliary in AUXILIARIES and not first_word and words_after == 1
-                    ),
-                    "after preposition": float(word_before in PREPOSITIONS),
-                    "place": start / len(base),
-                    f"after {word_before}": float(word_before in QUESTION_WORDS | {"many", "much"}),
-                    f"ends, {by_verb}": float(run[last_word].end == len(base)),
-                    "sole": float(not rivals),
-                    "rivals": min(4, rivals) / 4,
-                }
-                yield QuestionPart(
-                    text=text,
-                    start=start,
-                    name=article + text,
-                    word_before=word_before,
-                    features=features,
-                    left=run[first_word - 1] if first_word else None,
-                    right=run[last_word + 1] if words_after else None,
-                )
+            features = {
+                "left before": min(3, first_word) / 3,
+                "left after": min(3, words_after) / 3,
+                "whole": float(is_whole_run),
+                "all after auxiliary": float(is_after_auxiliary and not words_after),
+                "before one word after auxiliary": float(is_after_auxiliary and is_last_but_one),
+                "after preposition": float(word_before in PREPOSITIONS),
+                "place": start / len(base),
+                f"after {word_before}": float(asks_for_it),
+                f"ends, {verb_group}": float(end == len(base)),
+                "sole": float(not rivals),
+                "rivals": min(4, rivals) / 4,
+            }
+            yield QuestionPart(
+                text=text,
+                start=start,
+                name=article + text,
+                word_before=word_before,
+                features=features,
+                left=run[first_word - 1] if first_word else None,
+                right=run[last_word + 1] if words_after else None,
+            )
+
+
+def _verb_group(tagged: Sequence[TaggedWord]) -> str:
+    """The first auxiliary of a question; "be" and "do" stand for their forms, "none" for none."""
+    for word in tagged:
+        if word.lower in BE:
+            return "be"
+        if word.lower in _DO:
+            return "do"
+        if word.lower in AUXILIARIES:
+            return word.lower
+    return "none"
 
 
 def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
     """("the " if that is before the word in this row, the word before it)"""
     words_before = ["", "", *(word.lower for word in tagged[:row])]
-    return ("the ", words_before[-2]) if words_before[-1] == "the" else ("", words_before[-1])
+    if words_before[-1] == "the":
+        return "the ", words_before[-2]
+    return "", words_before[-1]
 
 
 def _continued(base: str, typed: str, lead: Sequence[TaggedWord]) -> Iterator[Completion]:
     """The last question continued by the new words, from their first preposition on."""
-    preposition = next((word for word in lead if word.lower in PREPOSITIONS), None)
-    opening = [word.lower for word in lead if word.lower not in _LINKS][:2]
-    if preposition is None or opening in _LEADS:
+    prepositions = [word for word in lead if word.lower in PREPOSITIONS]
+    opening = [word.lower for word in _after_links(lead)[:2]]
+    if not prepositions or opening in _LEADS:
         return
+
+    preposition = prepositions[0]
     added = typed[preposition.start :]
-    if any(word.lower in QUESTION_WORDS - _CONDITIONS for word in words(added)[:1]):
+    added_words = words(added)
+    if added_words and added_words[0].lower in QUESTION_WORDS - _CONDITIONS:
         return
-    names, tagged = _names(words(base)[1:]), _names(words(added))
-    is_again = preposition.lower in {word.lower for word in words(base)}
-    if names and tagged and is_again:  # two names of one kind
+
+    is_again = preposition.lower in _lowercase(words(base))
+    has_two_names = bool(_names(words(base)[1:])) and bool(_names(added_words))
+    if has_two_names and is_again:  # two names of one kind
         return
     fit = {
         "again": float(is_again),
-        "two names": float(bool(names and tagged)),
+        "two names": float(has_two_names),
         f"with {preposition.lower}": 1.0,
     }
     yield Completion(_sentence(f"{base} {added}"), "continued", fit)
@@ -615,11 +759,11 @@ def _continued(base: str, typed: str, lead: Sequence[TaggedWord]) -> Iterator[Co
 
 def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Completion]:
     """ "and where?" asked of the rest of the last question, from its auxiliary on."""
-    start = next(
-        (word.start for word in tagged if word.lower in QUESTION_WORDS | PREPOSITIONS), None
-    )
-    tail_start = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)
-    if start is not None and tail_start is not None:
+    asking = [word for word in tagged if word.lower in QUESTION_WORDS | PREPOSITIONS]
+    auxiliaries = [word for word in words(base) if word.lower in AUXILIARIES]
+    if asking and auxiliaries:
+        start = asking[0].start
+        tail_start = auxiliaries[0].start
         tail = base[tail_start].lower() + base[tail_start + 1 :]
         yield Completion(_sentence(f"{typed[start:]} {tail}"), "again")
 
@@ -627,24 +771,28 @@ def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterato
 def _put(text: str, name: str) -> str:
     """The text with a name for each word that points to something."""
     for word in reversed(pointers(text)):
-        previous_word = next(
-            (other for other in reversed(words(text)) if other.end < word.start), None
-        )
-        is_place = word.lower == "there" and (
-            previous_word is None or previous_word.lower not in PREPOSITIONS
-        )
-        next_word = next((other for other in words(text) if other.start > word.start), None)
-        owns = word.lower in _OWNING and next_word is not None and not next_word.is_empty
-        owner = ("'" if name.endswith("s") else "'s") if owns else ""
-        text = text[: word.start] + "in " * is_place + name + owner + text[word.end :]
+        tagged = words(text)
+        words_before = [other for other in tagged if other.end < word.start]
+        words_after = [other for other in tagged if other.start > word.start]
+
+        is_after_preposition = bool(words_before) and words_before[-1].lower in PREPOSITIONS
+        is_place = word.lower == "there" and not is_after_preposition
+        preposition = "in " if is_place else ""
+
+        is_owner = word.lower in _OWNING and bool(words_after) and not words_after[0].is_empty
+        ending = ""
+        if is_owner:
+            ending = "'" if name.endswith("s") else "'s"
+        text = text[: word.start] + preposition + name + ending + text[word.end :]
     return text
 
 
 def _sentence(text: str) -> str:
     """Without a leading "and", with a capital and a question mark."""
     text = " ".join(text.split()).strip(" ?.!,")
-    opening = next((word for word in words(text) if word.lower not in _LINKS), None)
-    text = text[opening.start :] if opening else text
+    content = _after_links(words(text))
+    if content:
+        text = text[content[0].start :]
     return f"{text[:1].upper()}{text[1:]}?"
 
 
@@ -653,58 +801,66 @@ def _sentence(text: str) -> str:
 
 def _typed_features(question: str, turn: PreviousTurn) -> dict[str, float]:
     """Features of the typed question, the same for all completions."""
-    tagged, stems = words(question), content_words(question)
-    return {
+    tagged = words(question)
+    stems = content_words(question)
+    shared_stems = stems & content_words(turn.question)
+    content_count = sum(not word.is_empty for word in tagged)
+    new_names = _names(tagged[1:]) - _names(words(turn.question))
+    is_bare = _is_bare(tagged)
+    features = {
         "": 1.0,
-        "content": min(6, sum(not word.is_empty for word in tagged)) / 6,
+        "content": min(6, content_count) / 6,
         "points": float(bool(pointers(question))),
         "linked": float(bool(tagged) and tagged[0].lower in _LINKS),
         "clause": float(any(word.lower in AUXILIARIES for word in tagged)),
         "asks": float(any(word.lower in QUESTION_WORDS for word in tagged)),
-        "shared": len(stems & content_words(turn.question)) / max(1, len(stems)),
+        "shared": len(shared_stems) / max(1, len(stems)),
         "number": float(any(char.isdigit() for char in question)),
         "name": float(any(question[word.start].isupper() for word in tagged[1:])),
         "one word": float(len(tagged) == 1),
         "answered": float(bool(_short_answer(turn.answer))),
         "you": float(any(word.lower in ("you", "your") for word in tagged)),
-        "own name": float(bool(_names(tagged[1:]) - _names(words(turn.question)))),
+        "own name": float(bool(new_names)),
         "runs": min(3, len(runs(question))) / 3,
-        "bare": float(_is_bare(tagged)),
-        "bare words": min(6, len(tagged)) / 6 * _is_bare(tagged),
+        "bare": float(is_bare),
+        "bare words": min(6, len(tagged)) / 6 * is_bare,
         "inner": float(_points_inside(question, tagged)),
-        **{f"begins {beginning}": 1.0 for beginning in _beginnings(tagged)},
-        **{f"points {_POINTERS[word.lower]}": 1.0 for word in pointers(question)},
     }
+    for beginning in _beginnings(tagged):
+        features[f"begins {beginning}"] = 1.0
+    for word in pointers(question):
+        features[f"points {_POINTERS[word.lower]}"] = 1.0
+    return features
 
 
 def _is_bare(tagged: Sequence[TaggedWord]) -> bool:
     """Whether it is no sentence and leads to none: "parking fee", not "and the fee?"."""
-    return (
-        bool(tagged) and not tagged[0].is_empty and AUXILIARIES.isdisjoint(w.lower for w in tagged)
-    )
+    if not tagged or tagged[0].is_empty:
+        return False
+    return AUXILIARIES.isdisjoint(_lowercase(tagged))
 
 
 def _points_inside(question: str, tagged: Sequence[TaggedWord]) -> bool:
     """Whether a thing is named before the first pronoun: "must guests pay when they leave?"."""
-    starts = {word.start for word in pointers(question)}
-    pointer = next((row for row, word in enumerate(tagged) if word.start in starts), 0)
-    if pointer < 2 or tagged[pointer - 1].lower not in _JOINS:
+    found = pointers(question)
+    if not found:
         return False
-    words_before = tagged[: pointer - 1]
-    return any(word.lower in AUXILIARIES for word in words_before) and any(
-        not word.is_empty for word in words_before
-    )
+    words_before = [word for word in tagged if word.start < found[0].start]
+    if len(words_before) < 2 or words_before[-1].lower not in _JOINS:
+        return False
+    clause = words_before[:-1]
+    has_auxiliary = any(word.lower in AUXILIARIES for word in clause)
+    names_a_thing = any(not word.is_empty for word in clause)
+    return has_auxiliary and names_a_thing
 
 
 def _beginnings(tagged: Sequence[TaggedWord]) -> list[str]:
     """The first word, and the first two if both are function words."""
-    beginning = [word.lower for word in tagged[:2]]
-    both = (
-        [" ".join(beginning)]
-        if len(tagged) > 1 and tagged[0].is_empty and tagged[1].is_empty
-        else []
-    )
-    return beginning[:1] + both
+    opening = tagged[:2]
+    beginnings = [word.lower for word in opening[:1]]
+    if len(opening) == 2 and all(word.is_empty for word in opening):
+        beginnings.append(" ".join(word.lower for word in opening))
+    return beginnings
 
 
 def _replaced_features(part: QuestionPart, replacement: Replacement) -> dict[str, float]:
@@ -713,6 +869,7 @@ def _replaced_features(part: QuestionPart, replacement: Replacement) -> dict[str
     new_words = replacement.text.split()
     old_shape = _shape(old_words[-1])
     new_shape = _shape(new_words[-1])
+    is_first_shape_same = _shape(old_words[0]) == _shape(new_words[0])
 
     has_name = any(map(_is_name, new_words))
     is_unnamed = part.has_name and not has_name
@@ -721,7 +878,7 @@ def _replaced_features(part: QuestionPart, replacement: Replacement) -> dict[str
     return {
         "alike": _likeness(old_words[-1], new_words[-1]),
         "same shape": float(old_shape == new_shape),
-        "same first shape": float(_shape(old_words[0]) == _shape(new_words[0])),
+        "same first shape": float(is_first_shape_same),
         "both numbers": float(old_shape == "0" == new_shape),
         "same length": float(len(old_words) == len(new_words)),
         "same preposition": float(is_same_preposition),
@@ -736,25 +893,32 @@ def _shape(word: str) -> str:
     """ "0" for a number, "A" for capitals, "Aa" for a name, "a" for another word."""
     if word[:1].isdigit():
         return "0"
-    return "A" if word.isupper() else "Aa" if word[:1].isupper() else "a"
+    if word.isupper():
+        return "A"
+    if word[:1].isupper():
+        return "Aa"
+    return "a"
 
 
 def _name_features(name: str, typed: str, base: str) -> dict[str, float]:
     """Features of a name in the place of the pointers of a question after `base`."""
     group = _POINTERS[pointers(typed)[0].lower]
-    question_word = next(
-        (word.lower for word in words(base) if word.lower in QUESTION_WORDS), "other"
-    )
+    question_words = [word.lower for word in words(base) if word.lower in QUESTION_WORDS]
+    question_word = question_words[0] if question_words else "other"
+
     parts = name.split()
+    is_several = "and" in parts
+    is_plural = is_several or parts[-1].endswith("s")
+    has_capital = parts[0][:1].isupper()
     return {
         "ends in ed": float(parts[-1].endswith("ed")),
         group: 1.0,
         f"{group} after {question_word}": 1.0,
         "words": min(5, len(parts)) / 5,
-        "plural": float((group == "they") == (parts[-1].endswith("s") or "and" in parts)),
-        "several": float("and" in parts),
-        "named": float(parts[0][:1].isupper()),
-        "a name and more": float(parts[0][:1].isupper() and parts[-1][:1].islower()),
+        "plural": float((group == "they") == is_plural),
+        "several": float(is_several),
+        "named": float(has_capital),
+        "a name and more": float(has_capital and parts[-1][:1].islower()),
         "number": float(any(char.isdigit() for char in name)),
     }
 
@@ -773,19 +937,25 @@ def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     sooner than what may be a question of its own, and one that reads like a question is preferred
     to one with a topic in brackets.
     """
-    limit = _limit(options[0].text)
     completed = [row for row, option in enumerate(options) if option.kind not in ("typed", "talk")]
     follows = sum(chances[row] for row in completed)
-    if follows < limit * (follows + chances[0]):
+    if follows < _limit(options[0].text) * (follows + chances[0]):
         return 0
-    weights = [_TOPIC if option.kind == "topic" else 1.0 for option in options]
-    return max(completed, key=lambda row: weights[row] * chances[row])
+
+    def preference(row: int) -> float:
+        weight = _TOPIC_WEIGHT if options[row].kind == "topic" else 1.0
+        return weight * chances[row]
+
+    return max(completed, key=preference)
 
 
 def _limit(question: str) -> float:
+    """The probability from which on a question is completed."""
     tagged = words(question)
-    is_fragment = not _is_clause(tagged) and (len(tagged) == 1 or not _is_bare(tagged))
-    return UNSURE_FRAGMENT if is_fragment else UNSURE
+    is_bare_phrase = len(tagged) > 1 and _is_bare(tagged)
+    if _is_clause(tagged) or is_bare_phrase:
+        return UNSURE
+    return UNSURE_FRAGMENT
 
 
 def talk_chance(options: Sequence[Completion], chances: Sequence[float]) -> float:
@@ -798,10 +968,15 @@ def probabilities(
 ) -> list[float]:
     """How likely each of the options is meant; they sum to 1."""
     model = _weights() if weights is None else weights
-    features = (option.features.items() for option in options)
-    logits = [sum(model.get(name, 0.0) * value for name, value in values) for values in features]
-    odds = [math.exp(logit - max(logits)) for logit in logits]
-    return [value / sum(odds) for value in odds]
+    logits = []
+    for option in options:
+        weighted = [model.get(name, 0.0) * value for name, value in option.features.items()]
+        logits.append(sum(weighted))
+
+    highest = max(logits)
+    odds = [math.exp(logit - highest) for logit in logits]
+    total = sum(odds)
+    return [value / total for value in odds]
 
 
 @functools.cache

@@ -16,6 +16,8 @@ from rag.types import Passage
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
 """A word that mixes letters and digits."""
 _LABEL = re.compile(r"(?i)(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z")
+_LABEL_WITHIN = 10
+"""Characters before an identifier in which its label is looked for."""
 _NUMBERED = re.compile(
     r"(?<![A-Za-z0-9])([A-Z]{2,8})(?:['’]s)?[ _-](\d{2,8})(?![A-Za-z0-9]|[.,]\d)"
 )
@@ -26,17 +28,23 @@ _OF_YEAR = re.compile(r"(?<![A-Za-z0-9.,])((?:19|20)\d\d)[ _-]([A-Z]{2,8})(?![A-
 
 def identifiers(text: str) -> frozenset[str]:
     """The identifiers and quarters of years in a text."""
-    codes = {match.group().lower() for match in _CODE.finditer(text)}
-    codes |= {f"{letters}{digits}".lower() for letters, digits in _NUMBERED.findall(text)}
-    codes |= {f"{letters}{year}".lower() for year, letters in _OF_YEAR.findall(text)}
+    codes = {match[0].lower() for match in _CODE.finditer(text)}
+    for letters, digits in _NUMBERED.findall(text):
+        codes.add(f"{letters}{digits}".lower())
+    for year, letters in _OF_YEAR.findall(text):
+        codes.add(f"{letters}{year}".lower())
     return quarters_of_years(text) | codes
 
 
 def labelled(text: str) -> frozenset[str]:
     """The identifiers that follow a label, as in "Registration: N112ED" and "Invoice No. A4711"."""
-    places = ((match, match.start()) for match in _CODE.finditer(text))
-    named = (match for match, start in places if _LABEL.search(text, max(0, start - 10), start))
-    return frozenset(match[0].lower() for match in named)
+    codes = set()
+    for match in _CODE.finditer(text):
+        start = match.start()
+        label = _LABEL.search(text, max(0, start - _LABEL_WITHIN), start)
+        if label:
+            codes.add(match[0].lower())
+    return frozenset(codes)
 
 
 @functools.lru_cache(4096)
@@ -48,7 +56,8 @@ def called(document_id: str, title: str) -> frozenset[str]:
 def file_name(document_id: str) -> str:
     """The file name without folders and suffix: "2023 Q3 AAPL" for "reports/2023 Q3 AAPL.pdf"."""
     name = document_id.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
+    stem = name.rpartition(".")[0]
+    return stem or name
 
 
 def searched(passage: Passage) -> str:
@@ -58,8 +67,12 @@ def searched(passage: Passage) -> str:
 
 @functools.lru_cache(4096)
 def _name(document_id: str, title: str) -> str:
+    """The file name, if the title has it not, and the identifiers of both."""
+    words = sorted(called(document_id, title))
     name = file_name(document_id)
-    return " ".join([*([] if name in title else [name]), *sorted(called(document_id, title))])
+    if name not in title:
+        words.insert(0, name)
+    return " ".join(words)
 
 
 def day_in_words(day: str) -> str:

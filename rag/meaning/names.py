@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rag.meaning.words import FUNCTION_WORDS, MONTHS, WEEKDAYS, WORD, fold
 
@@ -32,26 +32,31 @@ def names(text: str) -> list[str]:
     words, months and days.
     """
     runs: list[list[str]] = []
-    end = -1
+    run_end = -1
     for match in WORD.finditer(text):
         word = match[0]
-        is_capital = "A" <= word[0] <= "Z" and "," not in word
-        if not is_capital or word.lower() in _NOT_NAMES:
+        is_capitalised = "A" <= word[0] <= "Z" and "," not in word
+        if not is_capitalised or word.lower() in _NOT_NAMES:
             continue
-        if runs and text[end : match.start()].strip() in ("", "&"):
+        gap = text[run_end : match.start()].strip()
+        if runs and gap in ("", "&"):
             runs[-1].append(word)
         else:
             runs.append([word])
-        end = match.end()
+        run_end = match.end()
+
     if runs and text.startswith(runs[0][0]) and _is_common(runs[0]):
         runs = runs[1:]
-    return [name for name in dict.fromkeys(map(" ".join, runs)) if len(name) > 1]
+    distinct = dict.fromkeys(" ".join(run) for run in runs)
+    return [name for name in distinct if len(name) > 1]
 
 
 def _is_common(run: list[str]) -> bool:
     """Whether the word that a sentence opens with may be no name, such as "Normally" or "Posts"."""
-    (word, *further) = run
-    return not further and word[1:].islower() and word.endswith(_COMMON_ENDINGS)
+    if len(run) > 1:
+        return False
+    word = run[0]
+    return word[1:].islower() and word.endswith(_COMMON_ENDINGS)
 
 
 def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
@@ -61,28 +66,46 @@ def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
     surname = fold(name.split()[-1])
     return (
         surname in words
-        or any(surname in country and words & country for country in _SAME_COUNTRY)
+        or _has_country(surname, words)
         or _has_inflection(surname, words)
         or _has_initials(name, words)
         or _has_written_out(name.replace(".", ""), evidence)
     )
 
 
+def _has_country(surname: str, words: frozenset[str]) -> bool:
+    """Whether the words have another name of the country, such as "Dutch" for "Netherlands"."""
+    for country_names in _SAME_COUNTRY:
+        if surname in country_names:
+            return not words.isdisjoint(country_names)
+    return False
+
+
 def _has_inflection(word: str, words: frozenset[str]) -> bool:
-    ending = next(filter(word.endswith, _DEMONYMS), "")
-    stem = word.removesuffix(ending)
-    return len(stem) >= _SHORTEST_STEM and any(form.startswith(stem) for form in words)
+    """Whether another word begins with the stem of this one."""
+    endings = [ending for ending in _DEMONYMS if word.endswith(ending)]
+    stem = word.removesuffix(endings[0]) if endings else word
+    if len(stem) < _SHORTEST_STEM:
+        return False
+    return any(form.startswith(stem) for form in words)
 
 
 def _has_initials(name: str, words: frozenset[str]) -> bool:
-    initials = "".join(word[0] for word in name.split() if word[0].isupper()).lower()
+    """Whether the words have the initials of a name."""
+    initials = _capital_initials(name.split()).lower()
     return len(initials) >= _ACRONYM_LETTERS.start and initials in words
 
 
 def _has_written_out(acronym: str, text: str) -> bool:
-    if not (acronym.isupper() and acronym.isalpha() and len(acronym) in _ACRONYM_LETTERS):
+    """Whether words of the text have the letters of an acronym as their initials."""
+    is_acronym = acronym.isupper() and acronym.isalpha() and len(acronym) in _ACRONYM_LETTERS
+    if not is_acronym:
         return False
-    return acronym in "".join(word[0] for word in WORD.findall(text) if word[0].isupper())
+    return acronym in _capital_initials(WORD.findall(text))
+
+
+def _capital_initials(words: Iterable[str]) -> str:
+    return "".join(word[0] for word in words if word[0].isupper())
 
 
 def swapped_names(
@@ -91,13 +114,24 @@ def swapped_names(
     """Pairs (name in the claim, name in the evidence) at the same place between words that both
     have. `steps` are the opcodes of difflib from one `word_list` to the other.
     """
-    mine, other = WORD.findall(claim), WORD.findall(evidence)
-    if [(len(mine), len(other))] != [(b, d) for _, _, b, _, d in steps[-1:]]:
+    claim_words = WORD.findall(claim)
+    evidence_words = WORD.findall(evidence)
+    if not steps:
+        return []
+    _, _, claim_end, _, evidence_end = steps[-1]
+    if (claim_end, evidence_end) != (len(claim_words), len(evidence_words)):
         return []  # number words were joined
+
     pairs = []
-    for kind, a, b, c, d in steps:
-        if kind == "replace" and b - a <= _MOST_SWAPPED and d - c <= _MOST_SWAPPED:
-            claimed, stated = names(" ".join(mine[a:b])), names(" ".join(other[c:d]))
-            if claimed and stated:
-                pairs.append((claimed[-1], stated[-1]))
+    for kind, claim_start, claim_end, evidence_start, evidence_end in steps:
+        is_short = (
+            claim_end - claim_start <= _MOST_SWAPPED
+            and evidence_end - evidence_start <= _MOST_SWAPPED
+        )
+        if kind != "replace" or not is_short:
+            continue
+        claimed = names(" ".join(claim_words[claim_start:claim_end]))
+        stated = names(" ".join(evidence_words[evidence_start:evidence_end]))
+        if claimed and stated:
+            pairs.append((claimed[-1], stated[-1]))
     return pairs

@@ -90,7 +90,10 @@ class Periods(NamedTuple):
 
     def besides(self, other: Periods) -> Periods:
         """The kinds of this one that have nothing in common with the other's."""
-        return Periods(*(a if not a & b else frozenset() for a, b in zip(self, other, strict=True)))
+        kinds: list[frozenset[str]] = []
+        for stated, other_stated in zip(self, other, strict=True):
+            kinds.append(stated if stated.isdisjoint(other_stated) else frozenset())
+        return Periods(*kinds)
 
 
 def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
@@ -103,43 +106,54 @@ def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
 def periods(text: str) -> Periods:
     """The periods in a text."""
     stated = all_dates(text)
-    quarters = (_quarter(next(filter(None, match.groups()))) for match in _QUARTER.finditer(text))
-    years = frozenset(_years(text, stated))
-    return Periods(full_days(stated), years, frozenset(quarters), _lengths(text))
+    quarters = set()
+    for match in _QUARTER.finditer(text):
+        name = next(filter(None, match.groups()))
+        quarters.add(_quarter(name))
+    return Periods(
+        days=full_days(stated),
+        years=frozenset(_years(text, stated)),
+        quarters=frozenset(quarters),
+        months=_lengths(text),
+    )
 
 
 @functools.lru_cache(1024)
 def of_column(name: str) -> Periods:
     """The periods in a column's name; none if it is a range or compares periods."""
-    stated = periods(name)
     if _NO_PERIOD.search(name):
         return Periods()
-    text = _TWO_YEARS.sub("", name) if stated.years else name
-    return Periods() if not stated.days and _RANGE.search(text) else stated
+    stated = periods(name)
+    without_years = _TWO_YEARS.sub("", name) if stated.years else name
+    is_range = not stated.days and _RANGE.search(without_years)
+    return Periods() if is_range else stated
 
 
 def same_season(day: str, other: str) -> bool:
     """Whether two ISO dates are at most 20 days apart, ignoring the year: fiscal quarters shift by
     as much.
     """
-    day_of_year, other_day_of_year = (
-        date.fromisoformat(iso_day).timetuple().tm_yday for iso_day in (day, other)
-    )
-    return (
-        min(abs(day_of_year - other_day_of_year), 365 - abs(day_of_year - other_day_of_year))
-        <= _SEASON_SHIFT
-    )
+    day_of_year = date.fromisoformat(day).timetuple().tm_yday
+    other_day_of_year = date.fromisoformat(other).timetuple().tm_yday
+    difference = abs(day_of_year - other_day_of_year)
+    days_apart = min(difference, 365 - difference)
+    return days_apart <= _SEASON_SHIFT
 
 
 def quarters_of_years(text: str) -> frozenset[str]:
     """The quarters with their years: "2023q3" for "2023 Q3" and "third quarter of fiscal 2023"."""
-    matches = _QUARTER_OF_YEAR.finditer(text)
-    parts = ((m["year"] or m["before"], m["q"] or m["word"] or m["last"]) for m in matches)
-    return frozenset(f"{year}q{_quarter(name)}" for year, name in parts)
+    quarters = set()
+    for match in _QUARTER_OF_YEAR.finditer(text):
+        year = match["year"] or match["before"]
+        quarter = _quarter(match["q"] or match["word"] or match["last"])
+        quarters.add(f"{year}q{quarter}")
+    return frozenset(quarters)
 
 
 def _quarter(name: str) -> str:
-    return _QUARTERS.get(name.lower()) or name.strip("Qq")[0]
+    """The number of a quarter."""
+    number = _QUARTERS.get(name.lower())
+    return number or name.strip("Qq")[0]
 
 
 def _years(text: str, stated: Sequence[Date]) -> Iterator[str]:
@@ -159,7 +173,8 @@ def _lengths(text: str) -> frozenset[str]:
     matches = list(_LENGTH.finditer(text))
     if any(match["to_date"] for match in matches):
         return frozenset()
-    if stated := frozenset(_months(match) for match in matches if match["count"]):
+    stated = frozenset(_months(match) for match in matches if match["count"])
+    if stated:
         return stated
     if any(match["half"] for match in matches):
         return frozenset({"6"})
@@ -171,4 +186,6 @@ def _lengths(text: str) -> frozenset[str]:
 def _months(match: re.Match[str]) -> str:
     """A length in months; "" for weeks that are no such period."""
     count = _COUNTS.get(match["count"].lower(), match["count"])
-    return _WEEKS.get(count, "") if match["unit"].lower() == "week" else count
+    if match["unit"].lower() == "week":
+        return _WEEKS.get(count, "")
+    return count

@@ -41,7 +41,11 @@ _RELATIVE = re.compile(
 )
 _NEAR = {"day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
 _STEPS = {"last": -1, "this": 0, "next": 1}
+_TOP_LENGTH = 3000
+"""Characters of a document in which its dateline is looked for."""
 _TOP_LINES = 15
+_LONGEST_DATE_LINE = 80
+"""Characters up to which a line may be nothing but a date."""
 _MOST_PASSED = 2000
 """Longer times ago are figures of speech."""
 _Resolved = tuple[str, str]
@@ -63,28 +67,36 @@ def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
     """The date of a document: from its metadata, otherwise from a line or dateline near its top
     that consists of a day.
     """
-    stated = (metadata.get(key, "") for key in ("date", "published", "created"))
-    return next(filter(None, map(_day, stated)), None) or _date_near_top(text[:3000])
+    for key in ("date", "published", "created"):
+        day = _day(metadata.get(key, ""))
+        if day:
+            return day
+    return _date_near_top(text[:_TOP_LENGTH])
 
 
 @functools.lru_cache(256)
 def _date_near_top(text: str) -> dt.date | None:
     """Cached, since every citation of a document has its date."""
-    stated: list[str] = []
-    for line in [line.strip() for line in text.splitlines() if line.strip()][:_TOP_LINES]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in lines[:_TOP_LINES]:
+        day = _day(line) if len(line) < _LONGEST_DATE_LINE else None
         dateline = _DATELINE.match(line)
-        stated += [line] if len(line) < 80 else []
-        stated += [dateline["date"] or dateline["labelled"]] if dateline else []
-    return next(filter(None, map(_day, stated)), None)
+        if day is None and dateline:
+            day = _day(dateline["date"] or dateline["labelled"])
+        if day:
+            return day
+    return None
 
 
 def _day(text: str) -> dt.date | None:
     """The day that the text consists of; a time of day after an ISO date is ignored."""
     date_part, _, clock = text.strip().replace("T", " ", 1).partition(" ")
-    date = only_date(date_part if ":" in clock[:3] else text)
-    if date is None or date.precision != "day" or len(date.isos) != 1 or date.iso[0] == "-":
+    has_clock = ":" in clock[:3]
+    date = only_date(date_part if has_clock else text)
+    if date is None or date.precision != "day" or len(date.isos) != 1:
         return None
-    return dt.date.fromisoformat(date.iso)
+    has_year = not date.iso.startswith("-")
+    return dt.date.fromisoformat(date.iso) if has_year else None
 
 
 def resolve(
@@ -98,22 +110,28 @@ def resolve(
     with "until", "by" or "from" the clause must say so. `in_row` is whether the expression is in a
     row of a table, where a weekday recurs and is not resolved.
     """
-    head = _HEAD.match(text)
-    match = _RELATIVE.fullmatch(digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:"))
+    expression = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
+    match = _RELATIVE.fullmatch(expression)
     if match is None or _THE.search(f"{before[-8:]}{text}"):
         return None
+
+    head = _HEAD.match(text)
     bound = _BOUND.search(f"{before}{head[0] if head else ''}")
-    word = bound[1].lower() if bound else ""
+    bound_word = bound[1].lower() if bound else ""
     is_ahead = _is_ahead(before, after)
-    recurs = in_row or (word not in ("", "since") and not is_ahead)
-    if match["weekday"] and recurs:
+    is_open = bound_word not in ("", "since") and not is_ahead
+    if match["weekday"] and (in_row or is_open):
         return None
     try:
         resolved = _resolved(match, day, is_ahead)
     except (ValueError, OverflowError):
         return None
+    if resolved is None:
+        return None
+
+    iso, precision = resolved
     explanation = f'"{text.strip()}" in a document of {day.isoformat()}'
-    return resolved and Resolved(*resolved, explanation, word)
+    return Resolved(iso, precision, explanation, bound_word)
 
 
 def _is_ahead(text_before: str, text_after: str) -> bool:
@@ -121,64 +139,84 @@ def _is_ahead(text_before: str, text_after: str) -> bool:
     begins its clause.
     """
     clause = _CLAUSE.split(text_before)[-1]
-    follows = "" if clause.strip() else _CLAUSE.split(text_after.lstrip(" ,"))[0]
-    return bool(_AHEAD.search(f"{clause} {follows}"))
+    words_after = ""
+    begins_clause = not clause.strip()
+    if begins_clause:
+        words_after = _CLAUSE.split(text_after.lstrip(" ,"))[0]
+    return bool(_AHEAD.search(f"{clause} {words_after}"))
 
 
 def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved | None:
+    """The date of a relative expression; None if it has no calendar date."""
     modifier = match["which"]
-
     if match["near"] or match["now"]:
-        return _shifted(day, "day", _NEAR.get(match["near"] or "", 0))
+        days = _NEAR.get(match["near"] or "", 0)
+        return _shifted(day, "day", days)
 
     if match["count"]:
         count = 1 if match["count"] in ("a", "an") else int(match["count"])
-        return _shifted(day, match["passed"], -count) if count <= _MOST_PASSED else None
+        if count > _MOST_PASSED:
+            return None
+        return _shifted(day, match["passed"], -count)
 
     if match["weekday"]:
         return _weekday(modifier, WEEKDAYS.index(match["weekday"]), day, is_ahead)
-
     if match["unit"] and modifier in _STEPS:
         return _shifted(day, match["unit"], _STEPS[modifier])
-
     if match["month"] and modifier in ("last", "next"):
-        number = month_number(match["month"])
-        year = day.year - (number >= day.month)
-        year = year if modifier == "last" else day.year + (number <= day.month)
-        return f"{year:04}-{number:02}", "month"
+        return _month(modifier, month_number(match["month"]), day)
     return None
 
 
+def _month(modifier: str, number: int, day: dt.date) -> _Resolved:
+    """ "last May" or "next May": the nearest one before or after the month of the day."""
+    year = day.year
+    if modifier == "last" and number >= day.month:
+        year -= 1
+    if modifier == "next" and number <= day.month:
+        year += 1
+    return f"{year:04}-{number:02}", "month"
+
+
 def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
+    """The day of a weekday, such as "last Tuesday"; without a modifier the last one up to the day,
+    or the next if it `is_ahead`.
+    """
     days_back = (day.weekday() - number) % 7
-    days_to_next, days_to_last = 7 - days_back, -(days_back or 7)
+    days_to_next = 7 - days_back
+    days_to_last = -(days_back or 7)
     if modifier == "next" and days_to_next <= 2:  # some mean the one after
         return None
-    steps = {
-        "next": days_to_next,
-        "coming": days_to_next,
-        "this": -days_back % 7,
-        "last": days_to_last,
-        "past": days_to_last,
-    }
-    return _shifted(
-        day,
-        "day",
-        steps.get(modifier or "", days_to_next if is_ahead and days_back else -days_back),
-    )
+
+    if modifier in ("next", "coming"):
+        days = days_to_next
+    elif modifier == "this":
+        days = -days_back % 7
+    elif modifier in ("last", "past"):
+        days = days_to_last
+    elif is_ahead and days_back:
+        days = days_to_next
+    else:
+        days = -days_back
+    return _shifted(day, "day", days)
 
 
 def _shifted(day: dt.date, unit: str, count: int) -> _Resolved | None:
+    """The day, or its week, month or year, so many units later."""
     if unit == "day":
         return (day + dt.timedelta(days=count)).isoformat(), unit
     if unit == "week":
         year, week, _ = (day + dt.timedelta(weeks=count)).isocalendar()
         return f"{year}-W{week:02}", unit
-    months = 12 * day.year + day.month - 1 + count * (12 if unit == "year" else 1)
+
+    months_in_unit = 12 if unit == "year" else 1
+    months = 12 * day.year + day.month - 1 + count * months_in_unit
     year, month = divmod(months, 12)
     if not dt.MINYEAR <= year <= dt.MAXYEAR:
         return None
-    return (f"{year:04}", unit) if unit == "year" else (f"{year:04}-{month + 1:02}", unit)
+    if unit == "year":
+        return f"{year:04}", unit
+    return f"{year:04}-{month + 1:02}", unit
 
 
 def is_relative(text: str) -> bool:

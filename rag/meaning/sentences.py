@@ -42,6 +42,8 @@ _TERMINATOR = re.compile(
 _NEXT_WORD = re.compile(r"\s*+[\"'\u201c\u2018(\[]*+(\w*)")
 _LAST_WORD = re.compile(r"[^\s(\[\"'\u201c\u2018]+\Z")
 _ITEM_NUMBER = re.compile(r"\s*+\d{1,3}\Z")
+_LONGEST_WORD = 24
+"""Characters before a full stop in which an abbreviation is looked for."""
 
 _TITLES = frozenset(
     "mr mrs ms dr prof gen col lt sgt capt sen rep gov pres amb hon rev st messrs vs e.g i.e cf "
@@ -64,7 +66,9 @@ def split_sentences(text: str, rows: Sequence[Offsets] | None = None) -> list[Of
     at either end, and together contain every other character of the text. `rows` are the rows of
     tables, in order; None for a text whose structure is not known.
     """
-    return list(_split(text, _lines_with_bars(text) if rows is None else rows))
+    if rows is None:
+        rows = _lines_with_bars(text)
+    return list(_split(text, rows))
 
 
 def enclosing_sentence(
@@ -73,15 +77,19 @@ def enclosing_sentence(
     """(start, end) from the start of the sentence that contains `start` to the end of the one that
     contains `end`. `rows` as in `split_sentences`.
     """
-    return around(_kept(text, None if rows is None else tuple(rows)), start, end)
+    kept_rows = None if rows is None else tuple(rows)
+    return around(_kept(text, kept_rows), start, end)
 
 
 def around(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
     """From the start of the first of these sentences that `[start, end)` touches to the end of the
     last; (start, end) if it touches none.
     """
-    touched = [s for s in sentences if s[0] < max(end, start + 1) and s[1] > start]
-    return (touched[0][0], touched[-1][1]) if touched else (start, end)
+    last_end = max(end, start + 1)
+    touched = [sentence for sentence in sentences if sentence[0] < last_end and sentence[1] > start]
+    if not touched:
+        return start, end
+    return touched[0][0], touched[-1][1]
 
 
 @functools.lru_cache(512)
@@ -132,15 +140,20 @@ def trim(text: str, start: int, end: int) -> Iterator[Offsets]:
 def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> bool:
     """Whether the stop in `match` ends the sentence that begins at `start`."""
     following = _NEXT_WORD.match(text, match.end(), end)
-    next_word = following.group(1) if following else ""
+    next_word = following[1] if following else ""
     if next_word[:1].islower():
         return False
-    if match.group().rstrip("\"'\u201d\u2019)]\u00bb") != ".":
+    is_full_stop = match[0].rstrip("\"'\u201d\u2019)]\u00bb") == "."
+    if not is_full_stop:
         return True
     if _ITEM_NUMBER.match(text, start, match.start()):
         return False
-    previous_word = _LAST_WORD.search(text, max(start, match.start() - 24), match.start())
-    return not previous_word or _can_end(previous_word.group(), next_word)
+
+    earliest = max(start, match.start() - _LONGEST_WORD)
+    previous_word = _LAST_WORD.search(text, earliest, match.start())
+    if previous_word is None:
+        return True
+    return _can_end(previous_word[0], next_word)
 
 
 def _can_end(word: str, next_word: str) -> bool:
@@ -150,9 +163,10 @@ def _can_end(word: str, next_word: str) -> bool:
     lowercase = word.lower()
     if lowercase in _TITLES:
         return False
-    if lowercase in _BEFORE_A_NUMBER and word != "P":  # an initial
+    is_initial = word == "P"
+    if lowercase in _BEFORE_A_NUMBER and not is_initial:
         return not next_word[:1].isdigit()
-    is_initials = all(len(part) == 1 and part.isalpha() for part in word.split("."))
-    if is_initials or lowercase in _SOMETIMES_LAST or word in _DATES:
+    has_initials = all(len(part) == 1 and part.isalpha() for part in word.split("."))
+    if has_initials or lowercase in _SOMETIMES_LAST or word in _DATES:
         return next_word.lower() in _STARTERS
     return True

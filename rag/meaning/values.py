@@ -31,23 +31,33 @@ class Surroundings:
 
 
 NOWHERE = Surroundings()
+_UNIT_WITHIN = 40
+"""Characters after a year in which its unit is looked for."""
 
 
 def typed_value(text: str, kind: str, surroundings: Surroundings = NOWHERE) -> Value | None:
     """The first value in the words of an answer that suits a grid's column of this type; None
     without one. A date that can be read in two ways, such as 1/7/2023, has no `iso`.
     """
-    if kind in ("text", "list"):
-        return None
-    if kind == "yes_no":
-        if text.casefold().startswith(in_a_cell("condition")):
-            return Value("condition", text)
-        word = text[:3].casefold()
-        is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
-        return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
-    if kind == "date":
-        return _date(text, surroundings)
+    match kind:
+        case "text" | "list":
+            return None
+        case "yes_no":
+            return _verdict(text)
+        case "date":
+            return _date(text, surroundings)
     return _amount(text, kind, surroundings)
+
+
+def _verdict(text: str) -> Value | None:
+    """Yes, no or a condition, if the text begins with it."""
+    if text.casefold().startswith(in_a_cell("condition")):
+        return Value("condition", text)
+    opening = text[:3].casefold()
+    if opening == "yes":
+        return Value("boolean", text, yes=True)
+    is_no = opening.startswith("no") and not text[2:3].isalnum()
+    return Value("boolean", text, yes=False) if is_no else None
 
 
 # Dates
@@ -58,14 +68,16 @@ def _date(text: str, surroundings: Surroundings) -> Value | None:
     the year, is part of it.
     """
     sentence = f"{surroundings.before}{text}{surroundings.after}"
-    start, end = len(surroundings.before), len(surroundings.before) + len(text)
-    stated = [
-        date
-        for date in all_dates(sentence)
-        if start < date.end and date.start < end and not _is_other(date, sentence)
-    ]
+    text_start = len(surroundings.before)
+    text_end = text_start + len(text)
+    stated = []
+    for date in all_dates(sentence):
+        is_in_text = text_start < date.end and date.start < text_end
+        if is_in_text and not _is_other(date, sentence):
+            stated.append(date)
     if not stated:
         return None
+
     opening_date = stated[0]
     words = sentence[opening_date.start : opening_date.end]
     if not opening_date.is_certain:
@@ -73,27 +85,32 @@ def _date(text: str, surroundings: Surroundings) -> Value | None:
     dated = _period(opening_date, stated, sentence) or only_date(words)
     if dated is None:
         return Value("date", words, opening_date.iso, opening_date.precision)
-    if bound := DATE_BOUND.search(sentence[: opening_date.start]):
+
+    bound = DATE_BOUND.search(sentence[: opening_date.start])
+    if bound:
         dated = dated.qualified(bound[1])
-    return Value(
-        "date", words, dated.iso, dated.precision, bound=" ".join(sorted(dated.qualifiers))
-    )
+    qualifiers = " ".join(sorted(dated.qualifiers))
+    return Value("date", words, dated.iso, dated.precision, bound=qualifiers)
 
 
 def _is_other(date: Date, sentence: str) -> bool:
     """Whether it is a decade, or a number with a unit, as in "2000 metres"."""
     if date.precision != "year":
         return date.precision == "decade"
-    amount = quantity(sentence[date.start : date.end], sentence[date.end : date.end + 40])
-    return bool(amount and amount.unit)
+    text_after = sentence[date.end : date.end + _UNIT_WITHIN]
+    amount = quantity(sentence[date.start : date.end], text_after)
+    return amount is not None and bool(amount.unit)
 
 
 def _period(opening_date: Date, stated: list[Date], sentence: str) -> Dated | None:
-    """The two ends of a period that begins with the `opening_date` date."""
-    following = stated[stated.index(opening_date) + 1 :][:1]
-    if not following or not BETWEEN.fullmatch(sentence[opening_date.end : following[0].start]):
+    """The two ends of a period that begins with the `opening_date`."""
+    next_row = stated.index(opening_date) + 1
+    if next_row == len(stated):
         return None
-    return only_date(sentence[opening_date.start : following[0].end])
+    next_date = stated[next_row]
+    if not BETWEEN.fullmatch(sentence[opening_date.end : next_date.start]):
+        return None
+    return only_date(sentence[opening_date.start : next_date.end])
 
 
 # Amounts
@@ -104,33 +121,22 @@ _SCALE_AFTER = re.compile(r"\s?(?:thousand|million|billion|trillion|bn|mn)\b|[kK
 
 
 def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
-    if text[-1:].isdecimal() and (scale := _SCALE_AFTER.match(surroundings.after)):
+    """The first amount of the text, or of money in a column of amounts."""
+    scale = _SCALE_AFTER.match(surroundings.after) if text[-1:].isdecimal() else None
+    if scale:
         text += scale[0]
         surroundings = replace(surroundings, after=surroundings.after[scale.end() :])
 
-    values = [(figure.text, figure.quantity) for figure in figures(text) if figure.quantity]
-    amounts = [pair for pair in values if pair[1].kind != "frequency"] or values
-    money = [pair for pair in amounts if pair[1].kind == "money"] if kind == "amount" else []
-
-    if not amounts:
+    words, amount = _first_amount(text, kind)
+    if amount is None:
         return None
-
-    words, amount = (money or amounts)[0]
-    readings = (
-        meaning(text, surroundings.before, surroundings.after, amount=True).quantity,
-        quantity(text, surroundings.after),
-        _range(text, surroundings.after),
-    )
-
-    for reading in readings:
-        if reading and (reading.kind == amount.kind or amount.kind in ("number", "frequency")):
-            words, amount = text, reading
-            break
-
+    words, amount = _whole_amount(text, words, amount, surroundings)
     amount = _in_table(words, amount, surroundings)
     if amount.unit == "pound" and _is_paid(text, surroundings):
         amount = replace(amount, kind="money", unit="GBP")
-
+    period = amount.per
+    if not period and amount.kind == "money":
+        period = _per(text, surroundings)
     return Value(
         amount.kind,
         words,
@@ -139,8 +145,46 @@ def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
         upper=amount.upper,
         unit=amount.unit,
         bound=amount.bound,
-        per=amount.per or (_per(text, surroundings) if amount.kind == "money" else ""),
+        per=period,
     )
+
+
+def _first_amount(text: str, kind: str) -> tuple[str, Quantity | None]:
+    """(the words of the first amount, the amount): one of money is preferred in a column of
+    amounts, and how often something happens counts only if there is nothing else.
+    """
+    amounts = []
+    frequencies = []
+    for figure in figures(text):
+        amount = figure.quantity
+        if amount is None:
+            continue
+        if kind == "amount" and amount.kind == "money":
+            return figure.text, amount
+        if amount.kind == "frequency":
+            frequencies.append((figure.text, amount))
+        else:
+            amounts.append((figure.text, amount))
+    candidates = amounts or frequencies
+    return candidates[0] if candidates else ("", None)
+
+
+def _whole_amount(
+    text: str, words: str, amount: Quantity, surroundings: Surroundings
+) -> tuple[str, Quantity]:
+    """(the whole text, what it says as one amount), if that is of the kind of the first amount in
+    it; else that amount with its words.
+    """
+    readings = (
+        meaning(text, surroundings.before, surroundings.after, amount=True).quantity,
+        quantity(text, surroundings.after),
+        _range(text, surroundings.after),
+    )
+    may_be_any_kind = amount.kind in ("number", "frequency")
+    for reading in readings:
+        if reading and (may_be_any_kind or reading.kind == amount.kind):
+            return text, reading
+    return words, amount
 
 
 _PAID = re.compile(
@@ -154,16 +198,15 @@ _WEIGHED = re.compile(
 
 def _is_paid(text: str, surroundings: Surroundings) -> bool:
     """Whether the words beside "48 pounds" speak of a payment, and of no weight."""
-    beside = " ".join(
-        [
-            surroundings.label or "",
-            surroundings.column,
-            surroundings.before[-BESIDE:],
-            text,
-            surroundings.after[:BESIDE],
-        ]
-    )
-    return bool(_PAID.search(beside)) and not _WEIGHED.search(beside)
+    beside = [
+        surroundings.label or "",
+        surroundings.column,
+        surroundings.before[-BESIDE:],
+        text,
+        surroundings.after[:BESIDE],
+    ]
+    words = " ".join(beside)
+    return bool(_PAID.search(words)) and not _WEIGHED.search(words)
 
 
 _RANGE = re.compile(
@@ -175,7 +218,9 @@ _RANGE = re.compile(
 def _range(text: str, text_after: str) -> Quantity | None:
     """The first range in a longer text."""
     match = _RANGE.search(text) if len(text) <= LONGEST else None
-    return quantity(match[0], f"{text[match.end() :]}{text_after}") if match else None
+    if match is None:
+        return None
+    return quantity(match[0], f"{text[match.end() :]}{text_after}")
 
 
 _OFTEN = {
@@ -212,21 +257,28 @@ _NAMED_PER = re.compile(
 
 def _per(text: str, surroundings: Surroundings) -> str:
     """How often an amount of money is paid, if the words beside it say so."""
-    beside = f"{text}{surroundings.after}"
-    number_ends = [match.end() for match in re.finditer(NUMBER, text)][-1:]
-
-    match = _PER_AFTER.match(beside[number_ends[0] :]) if number_ends else None
-    match = match or _PER_BEFORE.search(surroundings.before[-BESIDE:])
-
-    if match is None and surroundings.label is not None:
-        match = _NAMED_PER.search(surroundings.column) or _NAMED_PER.search(surroundings.label)
+    match = _period_beside(text, surroundings)
     if match is None:
         return ""
-
     parts = {name: part.lower() for name, part in match.groupdict().items() if part}
     adverb = parts.get("often") or parts.get("label")
     unit = _OFTEN[adverb] if adverb else parts["unit"]
     return "year" if unit == "annum" else unit
+
+
+def _period_beside(text: str, surroundings: Surroundings) -> re.Match[str] | None:
+    """The words for a period: after the last number of the text, before it, or in a table."""
+    numbers = list(re.finditer(NUMBER, text))
+    if numbers:
+        text_after = f"{text}{surroundings.after}"[numbers[-1].end() :]
+        match = _PER_AFTER.match(text_after)
+        if match:
+            return match
+
+    match = _PER_BEFORE.search(surroundings.before[-BESIDE:])
+    if match or surroundings.label is None:
+        return match
+    return _NAMED_PER.search(surroundings.column) or _NAMED_PER.search(surroundings.label)
 
 
 # Figures of tables
@@ -244,25 +296,36 @@ def _in_table(text: str, amount: Quantity, surroundings: Surroundings) -> Quanti
     """A figure of a table with the scale, the sign and the currency that its column, its row or the
     heading states.
     """
-    if surroundings.label is None or amount.kind not in ("money", "number", "percentage"):
+    label = surroundings.label
+    if label is None or amount.kind not in ("money", "number", "percentage"):
         return amount
-    stated = (surroundings.column, surroundings.label, surroundings.headings)
-    factor = figure_factor(text, amount.kind, " ".join(stated), surroundings.label)
+
+    names = f"{surroundings.column} {label} {surroundings.headings}"
+    factor = figure_factor(text, amount.kind, names, label)
     number = abs(amount.number) if factor < 0 else amount.number
-    upper_number = None if amount.upper is None else factor * amount.upper
-    amount = replace(amount, number=factor * number, upper=upper_number)
-    currency = _currency(surroundings) if amount.kind == "number" and amount.unit is None else ""
-    return replace(amount, kind="money", unit=currency) if currency else amount
+    upper = None if amount.upper is None else factor * amount.upper
+    amount = replace(amount, number=factor * number, upper=upper)
+    if amount.kind != "number" or amount.unit is not None:
+        return amount
+
+    currency = _currency(surroundings)
+    if not currency:
+        return amount
+    return replace(amount, kind="money", unit=currency)
 
 
 def _currency(surroundings: Surroundings) -> str:
     """The currency that the name of the column, the label of the row or a heading states, or ""."""
+    label = surroundings.label or ""
     if _COUNTED.search(f"{surroundings.label} {surroundings.column}"):
         return ""
-    stated = _CURRENCY.search(surroundings.column) or _CURRENCY.search(surroundings.label or "")
-    if stated is None and (heading := _TABLE_CURRENCY.search(surroundings.headings)):
+    stated = _CURRENCY.search(surroundings.column) or _CURRENCY.search(label)
+    if stated:
+        return CURRENCIES[stated[0].lower()]
+    heading = _TABLE_CURRENCY.search(surroundings.headings)
+    if heading:
         return CURRENCIES[(heading[1] or heading[2]).lower()]
-    return CURRENCIES[stated[0].lower()] if stated else ""
+    return ""
 
 
 # What a value says beyond its words
@@ -274,13 +337,23 @@ def addition(value: Value | None, words: str) -> str:
     """
     if value is None or value.number is None:
         return ""
+    period = _period_words(value)
     stated = typed_value(words, "amount")
-    per = f"per {value.per}" if value.per else ""
-    if stated is None or (stated.number, stated.unit) != (value.number, value.unit):
+    is_stated = stated is not None and (stated.number, stated.unit) == (value.number, value.unit)
+    if stated is None or not is_stated:
+        number = f"= {value.number:,.12g}"
+        if value.upper is not None:
+            number += f" to {value.upper:,.12g}"
         unit = (value.unit or "").replace("_", " ")
-        number = f"= {value.number:,.12g}" + (
-            "" if value.upper is None else f" to {value.upper:,.12g}"
-        )
-        return " ".join(part for part in (value.bound, number, unit, per) if part)
-    additions = ((value.bound, stated.bound), (per, f"per {stated.per}" if stated.per else ""))
-    return ", ".join(part for part, said in additions if part != said)
+        return " ".join(filter(None, (value.bound, number, unit, period)))
+
+    additions = []
+    if value.bound != stated.bound:
+        additions.append(value.bound)
+    if period != _period_words(stated):
+        additions.append(period)
+    return ", ".join(additions)
+
+
+def _period_words(value: Value) -> str:
+    return f"per {value.per}" if value.per else ""

@@ -145,6 +145,8 @@ def digits(text: str) -> str:
 _PUNCTUATION = re.compile(r"[^\w\s%$\u20ac\u00a3]")
 WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
 _NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
+_STEM = 5
+"""Letters of a word that are compared."""
 
 
 def normalize(text: str) -> str:
@@ -157,38 +159,49 @@ def compatible(text: str, other: str) -> bool:
     """Whether one normalised answer contains the other word for word, as "14 july 2015" contains
     "2015".
     """
-    return f" {text} " in f" {other} " or f" {other} " in f" {text} "
+    words = f" {text} "
+    other_words = f" {other} "
+    return words in other_words or other_words in words
 
 
 def content_words(text: str) -> frozenset[str]:
     """The content words of a question, each as its first five letters."""
-    return frozenset(word[:5] for word in normalize(text).split() if word not in STOP_WORDS)
+    words = normalize(text).split()
+    return frozenset(word[:_STEM] for word in words if word not in STOP_WORDS)
 
 
 def named_words(question: str) -> frozenset[str]:
     """The content words of a question that are names, except for its first word, or contain a
     digit.
     """
-    return frozenset(word for match in _NAMED.findall(question) for word in content_words(match))
+    stems: set[str] = set()
+    for name in _NAMED.findall(question):
+        stems |= content_words(name)
+    return frozenset(stems)
 
 
 def coverage(stems: Set[str], text: str, empty: float = 0.0) -> float:
     """The share, in [0, 1], of the word stems that `text` contains; `empty` without stems."""
-    prefixes = {word[:5] for word in normalize(text).split()}
-    return len(stems & prefixes) / len(stems) if stems else empty
+    if not stems:
+        return empty
+    text_stems = {word[:_STEM] for word in normalize(text).split()}
+    return len(stems & text_stems) / len(stems)
 
 
 def singular(noun: str) -> str:
     """A noun without its plural ending, for comparison only."""
     if noun.endswith("ies") and len(noun) > 4:
         return noun[:-3] + "y"
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
+    if noun.endswith("ss"):
+        return noun
+    return noun.removesuffix("s")
 
 
 def singular_words(text: str) -> frozenset[str]:
     """The content words in the singular; whole, so that "internal" is not "international"."""
     stems = content_words(text)
-    return frozenset(singular(word) for word in normalize(text).split() if word[:5] in stems)
+    words = normalize(text).split()
+    return frozenset(singular(word) for word in words if word[:_STEM] in stems)
 
 
 def fold(word: str) -> str:
@@ -204,4 +217,6 @@ def word_set(text: str) -> frozenset[str]:
 
 def word_list(text: str) -> list[str]:
     """The folded words in order; number words of a short text become digits."""
-    return [fold(word) for word in WORD.findall(digits(text) if len(text) <= LONGEST else text)]
+    if len(text) <= LONGEST:
+        text = digits(text)
+    return [fold(word) for word in WORD.findall(text)]
