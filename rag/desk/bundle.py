@@ -109,16 +109,18 @@ def of_answer(content: Any) -> Contents:
     if answer_digest(content.get("answer"), cited) != receipt.answer:
         raise InputError("the answer was edited after rag gave it", "ask again: rag ask --json")
 
+    answers = []
     try:
-        answers = [
-            BundledAnswer(
-                question=receipt.question,
-                text=str(answer["answer"] if answer is content else answer["text"]),
-                cited=citations(answer),
-                details={"confidence": float(answer["confidence"])},
+        for answer in (content, *content["conflicts"]):
+            text = answer["answer"] if answer is content else answer["text"]
+            answers.append(
+                BundledAnswer(
+                    question=receipt.question,
+                    text=str(text),
+                    cited=citations(answer),
+                    details={"confidence": float(answer["confidence"])},
+                )
             )
-            for answer in (content, *content["conflicts"])
-        ]
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the whole output of `rag ask --json`"
         raise InputError(f"the answer lacks a part: {error}", hint) from error
@@ -127,27 +129,25 @@ def of_answer(content: Any) -> Contents:
 
 def of_grid(grid: Grid) -> Contents:
     """The cells of a grid that were asked."""
-    answers = [
-        BundledAnswer(
-            question=column.question,
-            text=cell.shown,
-            cited=cell.quotes,
-            details={
-                "row": row.key,
-                "column": column.name,
-                "state": grid_export.state(cell),
-                "confidence": cell.probability,
-            },
-        )
-        for row, column, cell in grid.every_cell()
-        if cell
-    ]
+    answers = []
+    for row, column, cell in grid.every_cell():
+        if cell is None:
+            continue
+        details = {
+            "row": row.key,
+            "column": column.name,
+            "state": grid_export.state(cell),
+            "confidence": cell.probability,
+        }
+        answers.append(BundledAnswer(column.question, cell.shown, cell.quotes, details))
 
     def table(places: Places) -> str:
         pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
 
         def link(cell: Cell) -> str:
-            return str(places[cell.quotes[0]]["link"]) if cell.quotes else ""
+            if not cell.quotes:
+                return ""
+            return str(places[cell.quotes[0]]["link"])
 
         return grid_export.html_table(grid, pages, link)
 
@@ -180,15 +180,12 @@ def pack(
     """Write a bundle into an open file; otherwise as `write`. Raises InputError for texts and
     originals of more than `most_bytes`.
     """
-    quotes: dict[str, list[Citation]] = {}
-    for cited in dict.fromkeys(cited for answer in contents.answers for cited in answer.cited):
-        quotes.setdefault(cited.document_id, []).append(cited)
-
     places: dict[Citation, dict[str, Any]] = {}
     documents: list[dict[str, Any]] = []
     remaining_bytes = most_bytes
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         files = _Files(archive)
+        quotes = _by_document(contents.answers)
         for number, (document_id, cited_there) in enumerate(quotes.items(), 1):
             document = _unchanged(store, document_id, cited_there)
             original = _original(store, document)
@@ -198,12 +195,14 @@ def pack(
                 raise InputError(message, "make it where rag is installed: rag export --bundle")
 
             page = f"pages/{number}.html"
-            places |= {cited: _place(document, cited, page) for cited in cited_there}
+            for cited in cited_there:
+                places[cited] = _place(document, cited, page)
             documents.append(_add_document(files, number, document, original, cited_there))
 
-        files.add("answers.json", _answers_json(contents.answers, places, documents))
         body = contents.to_html(places)
-        files.add("index.html", _index(contents.title, body, documents, contents.style).encode())
+        index = _index(contents.title, body, documents, contents.style)
+        files.add("answers.json", _answers_json(contents.answers, places, documents))
+        files.add("index.html", index.encode())
         files.add("verify.py", Path(verify_bundle.__file__).read_bytes())
 
         sums = files.sums()
@@ -221,6 +220,18 @@ def pack(
     )
 
 
+def _by_document(answers: Sequence[BundledAnswer]) -> dict[str, list[Citation]]:
+    """The quotes of all answers, each once, by their documents."""
+    distinct: dict[Citation, None] = {}
+    for answer in answers:
+        distinct |= dict.fromkeys(answer.cited)
+
+    quotes: dict[str, list[Citation]] = {}
+    for cited in distinct:
+        quotes.setdefault(cited.document_id, []).append(cited)
+    return quotes
+
+
 class _Files:
     """The files of a bundle, with their digests."""
 
@@ -234,7 +245,8 @@ class _Files:
 
     def sums(self) -> bytes:
         """The list of digests, as `sha256sum` reads it."""
-        return "".join(f"{digest}  {name}\n" for name, digest in self._digests.items()).encode()
+        lines = [f"{digest}  {name}\n" for name, digest in self._digests.items()]
+        return "".join(lines).encode()
 
 
 def _add_document(
@@ -270,23 +282,32 @@ def _safe_name(file: str) -> str:
     whose scripts would run as the reader's own.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(file).name)[-80:]
-    return f"{name}.txt" if Path(name).suffix.lower() in _ACTIVE else name
+    is_active = Path(name).suffix.lower() in _ACTIVE
+    return f"{name}.txt" if is_active else name
 
 
 def _unchanged(store: Store, name: str, quotes: Sequence[Citation]) -> Document:
     """The document. Raises InputError if it is not the one that was quoted."""
     document = store.document(name)
     for cited in quotes:
-        place = document and (document.sha256, document.text[cited.start : cited.end])
-        if place != (cited.sha256, cited.quote):
-            state = "was removed" if document is None else "has changed"
-            message = f"{name} {state} since “{flat(cited.quote)[:80]}” was quoted from it"
-            raise InputError(message, "ask again, or run: rag grid refresh NAME")
+        if document and _has_quote(document, cited):
+            continue
+        state = "was removed" if document is None else "has changed"
+        message = f"{name} {state} since “{flat(cited.quote)[:80]}” was quoted from it"
+        raise InputError(message, "ask again, or run: rag grid refresh NAME")
     assert document
     return document
 
 
+def _has_quote(document: Document, cited: Citation) -> bool:
+    """Whether the document is the one that was quoted, and has the quote at its place."""
+    if document.sha256 != cited.sha256:
+        return False
+    return document.text[cited.start : cited.end] == cited.quote
+
+
 def _place(document: Document, cited: Citation, page_file: str) -> dict[str, Any]:
+    """A quote as in the JSON of an answer, with the address of its mark in the document's page."""
     return {
         "document_id": cited.document_id,
         "title": document.title,
@@ -310,15 +331,18 @@ def _original(store: Store, document: Document) -> bytes | None:
     if content is None and (file := open_original(document)):
         with file:
             content = file.read()
-    is_same = content and verify_bundle.sha256(content) == document.file_sha256
-    return content if is_same else None
+    if not content or verify_bundle.sha256(content) != document.file_sha256:
+        return None
+    return content
 
 
 def _answers_json(
     answers: Sequence[BundledAnswer], places: Places, documents: Sequence[Mapping[str, Any]]
 ) -> bytes:
-    listed = [
-        {
+    """The answers with their quotes and digests, and the documents."""
+    records = []
+    for number, answer in enumerate(answers, 1):
+        record = {
             "number": number,
             "question": answer.question,
             "answer": answer.text,
@@ -326,75 +350,86 @@ def _answers_json(
             "digest": answer_digest(answer.text, answer.cited),
             "citations": [places[cited] for cited in answer.cited],
         }
-        for number, answer in enumerate(answers, 1)
-    ]
-    content = {"written": now(), "documents": documents, "answers": listed}
+        records.append(record)
+    content = {"written": now(), "documents": documents, "answers": records}
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
 
 
 def _index(title: str, body: str, documents: Sequence[Mapping[str, Any]], style: str) -> str:
     """The page to read."""
-    listed = "".join(
-        f'<li><a href="pages/{number}.html">{html_text(document["id"])}</a>, '
-        f"{_file_link(document['files'][1])}<br><code>{document['file_sha256']}</code></li>"
-        for number, document in enumerate(documents, 1)
-    )
-    below = f"<h2>Documents</h2><ul>{listed}</ul>{_HOW}"
+    items = []
+    for number, document in enumerate(documents, 1):
+        name = f'<a href="pages/{number}.html">{html_text(document["id"])}</a>'
+        _, original_file = document["files"]
+        digest = f"<code>{document['file_sha256']}</code>"
+        items.append(f"<li>{name}, {_file_link(original_file)}<br>{digest}</li>")
+    below = f"<h2>Documents</h2><ul>{''.join(items)}</ul>{_HOW}"
     return html_page(title, f"{body}{below}", _STYLE + style)
 
 
 def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
+    """The answer with its quotes, then those that contradict it."""
     parts: list[str] = []
     for number, answer in enumerate(answers):
         if number == 1:
             parts.append("<h2>The documents disagree</h2>")
         confidence = f"confidence {answer.details['confidence']:.0%}"
         parts.append(f'<p class="answer">{html_text(answer.text)}</p><small>{confidence}</small>')
-        parts += [_quote(cited, places[cited]) for cited in answer.cited]
+        for cited in answer.cited:
+            parts.append(_quote(cited, places[cited]))
     return "".join(parts)
 
 
 def _quote(cited: Citation, place: Mapping[str, Any]) -> str:
     """A quote in its sentence, with a link to its place."""
-    before, mark, after = cited.sentence.partition(cited.quote)
-    before, after = (html_text(part) if mark else "" for part in (before, after))
-    page = f", page {place['page']}" if place["page"] else ""
-    heading = f", {html_text(' > '.join(place['headings']))}" if place["headings"] else ""
-    return (
-        f"<blockquote>{before}<mark>{html_text(cited.quote)}</mark>{after}<br><small>"
-        f'<a href="{place["link"]}">{html_text(cited.document_id)}</a>{page}{heading}, '
-        f"characters {cited.start}-{cited.end}</small></blockquote>"
+    text_before = ""
+    text_after = ""
+    if cited.quote in cited.sentence:
+        text_before, _, text_after = cited.sentence.partition(cited.quote)
+    sentence = (
+        f"{html_text(text_before)}<mark>{html_text(cited.quote)}</mark>{html_text(text_after)}"
     )
+
+    link = f'<a href="{place["link"]}">{html_text(cited.document_id)}</a>'
+    page = f", page {place['page']}" if place["page"] else ""
+    heading = ""
+    if place["headings"]:
+        heading = f", {html_text(' > '.join(place['headings']))}"
+    source = f"{link}{page}{heading}, characters {cited.start}-{cited.end}"
+    return f"<blockquote>{sentence}<br><small>{source}</small></blockquote>"
 
 
 def _file_link(name: str) -> str:
-    return f'<a href="{name}">original file</a>' if name else "without the original file"
+    if not name:
+        return "without the original file"
+    return f'<a href="{name}">original file</a>'
 
 
 def _marked(document: Document, quotes: Sequence[Citation], file: str) -> str:
     """The document's text with the quotes marked, page by page."""
     spans = sorted({(cited.start, cited.end) for cited in quotes})
-    ends = {offset for span in spans for offset in span}
+    borders = {0, len(document.text), *document.pages}
+    for span in spans:
+        borders.update(span)
 
     parts: list[str] = []
-
-    for start, end in pairwise(sorted({0, len(document.text), *document.pages, *ends})):
+    for start, end in pairwise(sorted(borders)):
         if start in document.pages:
             parts.append(f'</div><h2>Page {document.page(start)}</h2><div class="text">')
-        parts += (
-            f'<a id="c{mark_start}-{mark_end}"></a>'
-            for mark_start, mark_end in spans
-            if mark_start == start
-        )
+        is_quoted = False
+        for quote_start, quote_end in spans:
+            if quote_start == start:
+                parts.append(f'<a id="c{quote_start}-{quote_end}"></a>')
+            if quote_start <= start and end <= quote_end:
+                is_quoted = True
 
         words = html_text(document.text[start:end].replace("\r", ""))
-        is_quoted = any(mark_start <= start and end <= mark_end for mark_start, mark_end in spans)
         parts.append(f"<mark>{words}</mark>" if is_quoted else words)
 
     title = document.title or document.id
-    links = f'<a href="../index.html">back</a>, {_file_link(file and f"../{file}")}'
+    original_link = _file_link(f"../{file}" if file else "")
+    links = f'<a href="../index.html">back</a>, {original_link}'
     text = f'<p>{links}</p><div class="text">{"".join(parts)}</div>'
-
     return html_page(title, text, _STYLE)
 
 

@@ -13,12 +13,12 @@ import functools
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from rag.answering.candidate import Candidate, Said, said
+from rag.answering.candidate import Candidate, said
 from rag.answering.compose import Ranked, says_something
 from rag.answering.features import Featurizer
 from rag.answering.judge import Logistic
@@ -37,13 +37,23 @@ if TYPE_CHECKING:
     from rag.meaning.vectors import TextVectors, Vectors
 
 SHIPPED = Path(__file__).with_name("cell_judge.json")
-MOST, _FIELDS = 6, 3
-"""Values of one cell that are judged: the likeliest of the readers', and those of fields."""
-_BEFORE, _AFTER = 60, 40
-"""Characters beside a value that name it."""
+MOST_VALUES = 6
+"""Values of the readers that are judged for one cell, the likeliest."""
+_MOST_FIELDS = 3
+"""Values of labelled fields that are judged for one cell."""
+_MOST_SENTENCES = 5
+"""Sentences that were read for one cell, the best, to whose meanings that of a value is compared.
+"""
+_BEFORE = 60
+"""Characters before a value that name it."""
+_AFTER = 40
+"""Characters after a value that name it."""
+_STEM = 5
+"""Letters of a word that are compared."""
 _LIMIT = 6.0
 """Log-odds are limited to this much above and below 0."""
-_LEAST = 1e-4
+_LEAST_PROBABILITY = 1e-4
+"""Less probable values have the log-odds of this one."""
 _SAYS: Mapping[str, YesNo] = {"yes": "yes", "no": "no", "none": "no"}
 _SHAPES = {
     "money": "What is the price, the fee, the sum of money?",
@@ -118,14 +128,19 @@ class CellValue:
     def verdict(self) -> YesNo | None:
         return self.typed.verdict if self.typed else None
 
+    @property
+    def log_odds(self) -> float:
+        """What the readers say of it."""
+        return logit(self.ranked.probability, _LEAST_PROBABILITY)
+
     @functools.cached_property
     def says(self) -> str:
         """The same for values that say the same."""
         typed = self.typed
         if typed is None:
             return normalize(self.text)
-        if self.verdict:
-            return self.verdict
+        if typed.verdict:
+            return typed.verdict
         if typed.iso or typed.number is not None:
             return f"{typed.iso} {typed.number} {typed.upper} {typed.unit}"
         return normalize(typed.text)
@@ -151,16 +166,18 @@ class CellJudge:
         """Raises ModelError if the file cannot be read."""
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            low, high = stored["undecided"]
+            lower_bound, upper_bound = stored["undecided"]
             return cls(
                 model=Logistic(dict(stored["weights"]), float(stored["bias"])),
                 answered_from=float(stored["answered_from"]),
                 unsure_from=float(stored["unsure_from"]),
-                undecided=(float(low), float(high)),
+                undecided=(float(lower_bound), float(upper_bound)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            again = f"{install_line()} --force-reinstall"
-            raise ModelError(f"the judge of cells {path} cannot be read: {error}", again) from error
+            command = f"{install_line()} --force-reinstall"
+            raise ModelError(
+                f"the judge of cells {path} cannot be read: {error}", command
+            ) from error
 
     def best(
         self,
@@ -174,19 +191,20 @@ class CellJudge:
         a condition are one verdict.
         """
         judged = JudgedRow(row, vectors_of)
-        found: list[CellValue | None] = []
+        winners: list[CellValue | None] = []
         for number in numbers:
-            probable = [
-                replace(value, probability=self.model(judged.features(number, value)))
-                for value in judged.values[number]
-            ]
-            found.append(likeliest(probable, is_lenient))
-        return found
+            candidates = []
+            for value in judged.values[number]:
+                features = judged.features(number, value)
+                candidates.append(replace(value, probability=self.model(features)))
+            winners.append(likeliest(candidates, is_lenient))
+        return winners
 
     def is_decided(self, value: CellValue) -> bool:
         """Whether the small reader decides a cell with this value."""
-        low, high = self.undecided
-        return not low <= value.probability < high and value.against < low
+        lower_bound, upper_bound = self.undecided
+        is_between = lower_bound <= value.probability < upper_bound
+        return not is_between and value.against < lower_bound
 
 
 def likeliest(values: Sequence[CellValue], is_lenient: bool) -> CellValue | None:
@@ -194,21 +212,29 @@ def likeliest(values: Sequence[CellValue], is_lenient: bool) -> CellValue | None
     probabilities of yes and of yes on a condition, which exclude each other, are added, and the one
     with the shorter quote stands for both.
     """
-    best_of: dict[YesNo | None, CellValue] = {}
-    for value in sorted(values, key=lambda value: -value.probability):
-        best_of.setdefault(value.verdict, value)
-    if is_lenient and "yes" in best_of and "condition" in best_of:
-        agreeing = best_of.pop("yes"), best_of.pop("condition")
-        shorter = min(agreeing, key=lambda value: (len(value.citations), -value.probability))
-        together = min(1.0, sum(value.probability for value in agreeing))
-        best_of[shorter.verdict] = replace(shorter, probability=together)
-
-    ranked = sorted(best_of.values(), key=lambda value: -value.probability)
-    if not ranked:
+    if not values:
         return None
-    best, *others = ranked
-    verdicts = [value.probability for value in others if best.verdict and value.verdict]
-    return replace(best, against=max(verdicts, default=0.0))
+    best_of: dict[YesNo | None, CellValue] = {}
+    for value in _by_probability(values):
+        best_of.setdefault(value.verdict, value)
+
+    if is_lenient and "yes" in best_of and "condition" in best_of:
+        agreeing = (best_of.pop("yes"), best_of.pop("condition"))
+        shorter_value = min(agreeing, key=lambda value: (len(value.citations), -value.probability))
+        probability = min(1.0, sum(value.probability for value in agreeing))
+        best_of[shorter_value.verdict] = replace(shorter_value, probability=probability)
+
+    winner, *other_values = _by_probability(best_of.values())
+    against = 0.0
+    for value in other_values:
+        if winner.verdict and value.verdict:
+            against = max(against, value.probability)
+    return replace(winner, against=against)
+
+
+def _by_probability(values: Iterable[CellValue]) -> list[CellValue]:
+    """The likeliest first."""
+    return sorted(values, key=lambda value: -value.probability)
 
 
 @functools.lru_cache(1)
@@ -228,92 +254,124 @@ class CellDocument:
     def fields(self) -> list[Field]:
         return fields(self.document)
 
+    def field_at(self, offset: int) -> int | None:
+        """The number of the first field whose value contains an offset."""
+        for number, field in enumerate(self.fields):
+            if field.start <= offset < field.end:
+                return number
+        return None
+
     def likeness(self, question: str, vector: Vectors) -> list[float]:
         """How much each field's label is what the question asks, in [0, 1]: the share of its words
         that the question has, and their cosine.
         """
-        shares = [coverage(content_words(field.label), question) for field in self.fields]
-        labels = self.vectors_of([field.label for field in self.fields])
-        cosines = [float(vector @ label) for label in labels]
-        return [(share + cosine) / 2 for share, cosine in zip(shares, cosines, strict=True)]
+        labels = [field.label for field in self.fields]
+        label_vectors = self.vectors_of(labels)
+        likeness = []
+        for label, label_vector in zip(labels, label_vectors, strict=True):
+            share = coverage(content_words(label), question)
+            cosine = float(vector @ label_vector)
+            likeness.append((share + cosine) / 2)
+        return likeness
 
     def candidates(self, question: str, vector: Vectors, kind: str) -> tuple[Candidate, ...]:
         """Values that no reader needs to find: those of the fields whose labels are most like a
         column's question, and for text the document's heading.
         """
         likeness = self.likeness(question, vector)
-        filled = [n for n, field in enumerate(self.fields) if not field.is_empty]
-        likeliest = sorted(filled, key=lambda n: -likeness[n])[:_FIELDS]
-        places = [self.fields[n].place for n in likeliest]
-        if kind == "yes_no":
-            return tuple(self._verdict(place) for place in places if self._says(place))
-        if kind == "list":
-            return tuple(Candidate("list", "items", (place,)) for place in places)
-        if kind == "text":
-            places += self._heading
+        filled_fields = [number for number, field in enumerate(self.fields) if not field.is_empty]
+        filled_fields.sort(key=lambda number: -likeness[number])
+        places = [self.fields[number].place for number in filled_fields[:_MOST_FIELDS]]
+        match kind:
+            case "yes_no":
+                return self._verdicts(places)
+            case "list":
+                return tuple(Candidate("list", "items", (place,)) for place in places)
+            case "text":
+                places += self._heading
         return tuple(Candidate("span", "span", (place,)) for place in places)
 
     def is_several(self, candidate: Candidate) -> bool:
         """Whether it quotes several fields, and so is no single value."""
-        touched = {
-            n
-            for n, field in enumerate(self.fields)
-            for place in candidate.places
-            if place.start < max(field.end, field.start + 1) and field.start < place.end
-        }
-        return len(touched) > 1
-
-    def _verdict(self, place: Place) -> Candidate:
-        return Candidate("yes_no", "yes_no", (place,), verdict=self._says(place))
+        quoted_fields = 0
+        for field in self.fields:
+            field_end = max(field.end, field.start + 1)
+            if any(
+                place.start < field_end and field.start < place.end for place in candidate.places
+            ):
+                quoted_fields += 1
+        return quoted_fields > 1
 
     def _says(self, place: Place) -> YesNo | None:
         """What a field says to yes or no, if that is its first word."""
-        first = normalize(self.document.text[place.start : place.end]).split()[:1]
-        return _SAYS.get("".join(first))
+        text = self.document.text[place.start : place.end]
+        field_words = normalize(text).split()
+        return _SAYS.get(field_words[0]) if field_words else None
+
+    def _verdicts(self, places: Iterable[Place]) -> tuple[Candidate, ...]:
+        """Candidates of the fields that say yes or no."""
+        candidates = []
+        for place in places:
+            verdict = self._says(place)
+            if verdict:
+                candidates.append(Candidate("yes_no", "yes_no", (place,), verdict=verdict))
+        return tuple(candidates)
 
     @functools.cached_property
     def _heading(self) -> list[Place]:
         """The words of the first heading."""
-        block = next((block for block in self.document.blocks if block.kind == "heading"), None)
+        headings = (block for block in self.document.blocks if block.kind == "heading")
+        block = next(headings, None)
         if block is None or not block.name:
             return []
         start = self.document.text.find(block.name, block.start, block.end)
         if start < 0:
             return []
-        return [Place(self.document.id, start, start + len(block.name), heading=True)]
+        end = start + len(block.name)
+        return [Place(self.document.id, start, end, heading=True)]
 
 
 def values(cell: CellReading) -> list[CellValue]:
     """The likeliest values of the column's type, each once, with those of fields and headings."""
-    found: list[CellValue] = []
-    read = 0
+    distinct: list[CellValue] = []
+    of_readers = 0
     for ranked in cell.ranked:
-        candidate = ranked.candidate
-        is_own = candidate in cell.proposed
-        if (read == MOST and not is_own) or not says_something(candidate):
+        is_proposed = ranked.candidate in cell.proposed
+        if of_readers == MOST_VALUES and not is_proposed:
             continue
-        if cell.kind == "text" and cell.source.is_several(candidate):
+        value = _value(cell, ranked)
+        if value is None or any(_repeats(value, other) for other in distinct):
             continue
-        if cell.kind == "list" and candidate.verdict:
-            continue
-        words = said(candidate, cell.reading.documents)
-        value = _value(cell, ranked, words) if words.text and words.citations else None
-        if value is None or any(_overlap(value, one) and value.says == one.says for one in found):
-            continue
-        found.append(value)
-        read += not is_own
-    return found
+        distinct.append(value)
+        if not is_proposed:
+            of_readers += 1
+    return distinct
 
 
-def _value(cell: CellReading, ranked: Ranked, words: Said) -> CellValue | None:
-    """None without a value of the column's type."""
-    text = words.text or ""
-    around = surroundings(text, words.citations[0], cell.reading.documents)
-    meant = in_column(text, cell.kind, around)
-    if meant is None:
+def _repeats(value: CellValue, other: CellValue) -> bool:
+    """Whether two values say the same with the same words of a document."""
+    return _overlap(value, other) and value.says == other.says
+
+
+def _value(cell: CellReading, ranked: Ranked) -> CellValue | None:
+    """The value of a candidate; None if it is none of the column's type."""
+    candidate = ranked.candidate
+    if not says_something(candidate):
         return None
-    shown, typed = meant
-    return CellValue(shown, typed, words.citations, around, ranked)
+    if cell.kind == "text" and cell.source.is_several(candidate):
+        return None
+    if cell.kind == "list" and candidate.verdict:
+        return None
+
+    words = said(candidate, cell.reading.documents)
+    if not words.text or not words.citations:
+        return None
+    around = surroundings(words.text, words.citations[0], cell.reading.documents)
+    meaning = in_column(words.text, cell.kind, around)
+    if meaning is None:
+        return None
+    shown_text, typed = meaning
+    return CellValue(shown_text, typed, words.citations, around, ranked)
 
 
 def in_column(text: str, kind: str, around: Surroundings) -> tuple[str, Value | None] | None:
@@ -321,9 +379,11 @@ def in_column(text: str, kind: str, around: Surroundings) -> tuple[str, Value | 
     without a value of the type.
     """
     typed = typed_value(text, kind, around)
-    if typed is None and kind not in ("text", "list"):
-        return None
-    return (in_a_cell(typed.verdict) if typed and typed.verdict else text), typed
+    if typed is None:
+        return (text, None) if kind in ("text", "list") else None
+    if typed.verdict:
+        return in_a_cell(typed.verdict), typed
+    return text, typed
 
 
 def surroundings(text: str, place: Citation, documents: Mapping[str, Document]) -> Surroundings:
@@ -331,17 +391,27 @@ def surroundings(text: str, place: Citation, documents: Mapping[str, Document]) 
     document = documents.get(place.document_id)
     if document is None or text != place.quote:
         return Surroundings()
-    before = place.sentence[: place.start - place.sentence_start]
-    after = place.sentence[place.end - place.sentence_start :]
+
+    text_before = place.sentence[: place.start - place.sentence_start]
+    text_after = place.sentence[place.end - place.sentence_start :]
     table = FactTable.at(document, place.start)
     row = row_at(document.blocks, place.start)
     if table is None or row is None or len(row.cells) < 2:
-        return Surroundings(before, after)
-    label = document.text[row.cells[0].start : row.cells[0].end]
-    own = next((cell for cell in row.cells if cell.start <= place.start < cell.end), None)
-    column = table.column_name(own) if own else ""
-    headings = f"{path_of(place.headings)} {table.statement}"
-    return Surroundings(before, after, label, column, headings)
+        return Surroundings(text_before, text_after)
+
+    label_cell = row.cells[0]
+    column = ""
+    for cell in row.cells:
+        if cell.start <= place.start < cell.end:
+            column = table.column_name(cell)
+            break
+    return Surroundings(
+        text_before,
+        text_after,
+        label=document.text[label_cell.start : label_cell.end],
+        column=column,
+        headings=f"{path_of(place.headings)} {table.statement}",
+    )
 
 
 # Features
@@ -362,7 +432,7 @@ class JudgedRow:
     def features(self, number: int, value: CellValue) -> dict[str, float]:
         """The features, by name, of a value of the cell with this number."""
         cell = self.cells[number]
-        log_odds = logit(value.ranked.probability, _LEAST)
+        log_odds = value.log_odds
         is_by_both = cell.reading.first is not None
         return {
             "log_odds": log_odds,
@@ -379,6 +449,7 @@ class JudgedRow:
         }
 
     def _of_answer(self, number: int, value: CellValue) -> dict[str, float]:
+        """The features of the judge of answers that are weighed anew."""
         vector = self._featurizers[number].vector(value.ranked.candidate)
         return {name: vector[name] for name in _OF_ANSWERS}
 
@@ -388,16 +459,25 @@ class JudgedRow:
 
     def _of_type(self, number: int, value: CellValue) -> dict[str, float]:
         """What kind of value it is, and how many of its kind the text has that was read."""
-        kind = value.typed.kind if value.typed else ""
-        precision = (value.typed.precision or "") if value.typed else ""
-        unit = (value.typed.unit or "") if value.typed else ""
+        typed = value.typed
+        kind = ""
+        unit = ""
+        is_day = False
+        is_whole = False
+        if typed:
+            kind = typed.kind
+            unit = typed.unit or ""
+            is_day = kind == "date" and typed.precision == "day"
+            is_whole = typed.text == value.text
+
         question = normalize(self.cells[number].question)
+        asks_for_unit = unit != "" and unit[:_STEM] in question
         return {
             **{f"is_{name}": float(kind == name) for name in _AMOUNTS},
-            "is_day": float(kind == "date" and precision == "day"),
-            "is_no": float(bool(value.typed and value.typed.verdict == "no")),
-            "is_whole": float(bool(value.typed and value.typed.text == value.text)),
-            "unit_asked": float(bool(unit) and unit[:5] in question),
+            "is_day": float(is_day),
+            "is_no": float(value.verdict == "no"),
+            "is_whole": float(is_whole),
+            "unit_asked": float(asks_for_unit),
             "like_it": math.log1p(len(self.values[number])),
         }
 
@@ -405,55 +485,63 @@ class JudgedRow:
         """How far the best other value of the cell is, and how much more other columns want the
         same words.
         """
-        own = logit(value.ranked.probability, _LEAST)
-        rivals = [
-            logit(other.ranked.probability, _LEAST)
-            for other in self.values[number]
-            if other.says != value.says
-        ]
-        wanted = [
-            logit(other.ranked.probability, _LEAST)
-            for column, found in enumerate(self.values)
-            if column != number
-            for other in found
-            if _overlap(value, other)
-        ]
-        taken = max(wanted, default=-_LIMIT) - own
+        log_odds = value.log_odds
+        rivals = [other.log_odds for other in self.values[number] if other.says != value.says]
+        best_rival = max(rivals, default=-_LIMIT)
+
+        in_other_columns = []
+        for column, candidates in enumerate(self.values):
+            if column == number:
+                continue
+            for other in candidates:
+                if _overlap(value, other):
+                    in_other_columns.append(other.log_odds)
+        excess = 0.0
+        if in_other_columns:
+            excess = max(0.0, _limited(max(in_other_columns) - log_odds))
         return {
-            "lead": _limited(own - max(rivals, default=-_LIMIT)),
+            "lead": _limited(log_odds - best_rival),
             "is_alone": float(not rivals),
-            "is_first": float(not any(other > own for other in rivals)),
-            "is_wanted": float(bool(wanted)),
-            "wanted": math.log1p(len(wanted)),
-            "wanted_more": max(0.0, _limited(taken)) if wanted else 0.0,
+            "is_first": float(not any(rival > log_odds for rival in rivals)),
+            "is_wanted": float(bool(in_other_columns)),
+            "wanted": math.log1p(len(in_other_columns)),
+            "wanted_more": excess,
         }
 
     def _of_words(self, number: int, value: CellValue) -> dict[str, float]:
         """The share of the question's words, the rarer the heavier, in what is around the value."""
         stems = self._stems[number]
         place = value.citations[0]
-        near, label = _near(value), _label(value)
+        nearby_words = _nearby_words(value)
+        label = _label(value)
         heading = place.headings[-1] if place.headings else ""
-        table_label = value.around.label or ""
         context = " ".join(
-            [place.title, path_of(place.headings), near, place.sentence, table_label]
+            [
+                place.title,
+                path_of(place.headings),
+                nearby_words,
+                place.sentence,
+                value.around.label or "",
+            ]
         )
-        own = self._share(number, stems, near)
-        others = [
-            self._share(number, self._stems[column], near)
-            for column in range(len(self.cells))
-            if column != number
-        ]
-        absent = [stem for stem in stems if not self._rarities[number][stem].sentences]
+
+        share = self._share(number, stems, nearby_words)
+        best_other = 0.0
+        for column, other_stems in enumerate(self._stems):
+            if column != number:
+                best_other = max(best_other, self._share(number, other_stems, nearby_words))
+
+        rarities = self._rarities[number]
+        unread_stems = [stem for stem in stems if not rarities[stem].sentences]
         return {
-            "words_near": own,
+            "words_near": share,
             "words_label": self._share(number, stems, label),
             "words_sentence": self._share(number, stems, place.sentence),
             "words_heading": self._share(number, stems, heading),
             "words_context": self._share(number, stems, context),
-            "words_others": max(others, default=0.0),
-            "words_lead": own - max(others, default=0.0),
-            "words_absent": len(absent) / max(1, len(stems)),
+            "words_others": best_other,
+            "words_lead": share - best_other,
+            "words_absent": len(unread_stems) / max(1, len(stems)),
             "near_length": math.log1p(len(label.split())),
         }
 
@@ -468,126 +556,176 @@ class JudgedRow:
         return [_rarity(cell.reading, stems) for cell in self.cells]
 
     def _share(self, number: int, stems: frozenset[str], text: str) -> float:
+        """The share of the stems that a text has, the rarer the heavier."""
         rarities = self._rarities[number]
-        present = {word[:5] for word in normalize(text).split()}
         total = sum(rarities[stem].weight for stem in stems)
-        shared = sum(rarities[stem].weight for stem in stems & present)
-        return shared / total if total else 0.0
+        if not total:
+            return 0.0
+        shared_stems = stems & _stems_of(text)
+        return sum(rarities[stem].weight for stem in shared_stems) / total
 
     def _of_fields(self, number: int, value: CellValue) -> dict[str, float]:
         """Whether it is the value of a labelled field, and how much labels, also of empty fields,
         are what the column asks.
         """
         cell = self.cells[number]
-        likeness, labelled = cell.likeness, cell.source.fields
-        start = value.citations[0].start
-        own = next((n for n, one in enumerate(labelled) if one.start <= start < one.end), None)
-        filled = [like for like, one in zip(likeness, labelled, strict=True) if not one.is_empty]
-        empty = [like for like, one in zip(likeness, labelled, strict=True) if one.is_empty]
-        about = {
-            "field_best": max(filled, default=0.0),
+        filled_likeness = []
+        empty_likeness = []
+        for likeness, field in zip(cell.likeness, cell.source.fields, strict=True):
+            if field.is_empty:
+                empty_likeness.append(likeness)
+            else:
+                filled_likeness.append(likeness)
+        best_filled = max(filled_likeness, default=0.0)
+        best_empty = max(empty_likeness, default=0.0)
+        features = {
+            "field_best": best_filled,
             "field_rival": self._rival_field(number, value),
-            "field_empty": max(empty, default=0.0),
-            "field_emptier": max(empty, default=0.0) - max(filled, default=0.0) if empty else 0.0,
+            "field_empty": best_empty,
+            "field_emptier": best_empty - best_filled if empty_likeness else 0.0,
         }
-        if own is None:
-            return about
-        label = labelled[own].label
-        rivals = [like for like, one in zip(likeness, labelled, strict=True) if one.label != label]
-        others = [c.likeness[own] for n, c in enumerate(self.cells) if n != number]
-        return about | {
+        return features | self._of_own_field(number, value)
+
+    def _of_own_field(self, number: int, value: CellValue) -> dict[str, float]:
+        """Features of the labelled field that the value is in; {} if it is in none."""
+        cell = self.cells[number]
+        place = value.citations[0]
+        own_field = cell.source.field_at(place.start)
+        if own_field is None:
+            return {}
+
+        field = cell.source.fields[own_field]
+        likeness = cell.likeness[own_field]
+        rivals = []
+        for rival_likeness, rival in zip(cell.likeness, cell.source.fields, strict=True):
+            if rival.label != field.label:
+                rivals.append(rival_likeness)
+        in_other_columns = []
+        for column, other_cell in enumerate(self.cells):
+            if column != number:
+                in_other_columns.append(other_cell.likeness[own_field])
+        best_rival = max(rivals, default=0.0)
+        best_other = max(in_other_columns, default=0.0)
+        return {
             "field": 1.0,
-            "field_log_odds": logit(value.ranked.probability, _LEAST),
-            "field_like": likeness[own],
-            "field_lead": likeness[own] - max(rivals, default=0.0),
-            "field_others": max(others, default=0.0),
-            "field_others_lead": likeness[own] - max(others, default=0.0),
-            "field_whole": float(value.citations[0].end == labelled[own].end),
+            "field_log_odds": value.log_odds,
+            "field_like": likeness,
+            "field_lead": likeness - best_rival,
+            "field_others": best_other,
+            "field_others_lead": likeness - best_other,
+            "field_whole": float(place.end == field.end),
         }
 
     def _rival_field(self, number: int, value: CellValue) -> float:
         """How much the column asks for the label of a field that says something else."""
         cell = self.cells[number]
-        starts = {
-            other.citations[0].start for other in self.values[number] if other.says != value.says
-        }
-        return max(
-            (
-                like
-                for like, one in zip(cell.likeness, cell.source.fields, strict=True)
-                if one.start in starts
-            ),
-            default=0.0,
-        )
+        rival_starts = set()
+        for other in self.values[number]:
+            if other.says != value.says:
+                rival_starts.add(other.citations[0].start)
+
+        rivals = []
+        for likeness, field in zip(cell.likeness, cell.source.fields, strict=True):
+            if field.start in rival_starts:
+                rivals.append(likeness)
+        return max(rivals, default=0.0)
 
     def _of_meaning(self, number: int, value: CellValue) -> dict[str, float]:
         """Cosines of the question to what is around the value, and of the other columns'."""
-        place, heading = value.citations[0], _heading(value)
-        near, sentence = self._vector(_near(value)), self._vector(place.sentence)
-        context = self._vector(f"{heading}: {place.sentence}")
+        place = value.citations[0]
+        heading = _heading(value)
         question = self.cells[number].vector
-        others = [cell.vector for column, cell in enumerate(self.cells) if column != number]
-        best = max(
-            (float(question @ self._vector(text)) for text in self._sentences[number]), default=0.0
-        )
-        own_near, own_sentence = float(question @ near), float(question @ sentence)
-        other_near = max((float(other @ near) for other in others), default=0.0)
-        other_sentence = max((float(other @ sentence) for other in others), default=0.0)
+        other_questions = [
+            cell.vector for column, cell in enumerate(self.cells) if column != number
+        ]
+
+        def cosine(text: str) -> float:
+            return float(question @ self._vector(text))
+
+        def best_other(text: str) -> float:
+            """That of the likeliest other column."""
+            vector = self._vector(text)
+            cosines = [float(other @ vector) for other in other_questions]
+            return max(cosines, default=0.0)
+
+        nearby_words = _nearby_words(value)
+        of_nearby_words = cosine(nearby_words)
+        of_sentence = cosine(place.sentence)
+        of_best = max(map(cosine, self._sentences[number]), default=0.0)
+        nearby_lead = 0.0
+        sentence_lead = 0.0
+        if other_questions:
+            nearby_lead = of_nearby_words - best_other(nearby_words)
+            sentence_lead = of_sentence - best_other(place.sentence)
         return {
-            "means_near": own_near,
-            "means_sentence": own_sentence,
-            "means_context": float(question @ context),
-            "means_label": float(question @ self._vector(_label(value) or heading)),
-            "means_behind": best - own_sentence,
-            "means_best": best,
-            "means_near_lead": own_near - other_near if others else 0.0,
-            "means_sentence_lead": own_sentence - other_sentence if others else 0.0,
+            "means_near": of_nearby_words,
+            "means_sentence": of_sentence,
+            "means_context": cosine(f"{heading}: {place.sentence}"),
+            "means_label": cosine(_label(value) or heading),
+            "means_behind": of_best - of_sentence,
+            "means_best": of_best,
+            "means_near_lead": nearby_lead,
+            "means_sentence_lead": sentence_lead,
             **self._of_shape(question, value),
         }
 
     def _of_shape(self, question: Vectors, value: CellValue) -> dict[str, float]:
         """How much of what the question may want the value has: a date, a name, an address, …"""
-        if value.typed and value.typed.verdict:
+        if value.verdict:
             return {}
-        likely = {
-            name: math.exp(_SHARPNESS * float(question @ self._vector(asked)))
-            for name, asked in _SHAPES.items()
-        }
-        total = sum(likely.values())
-        present = _shapes(value.text) | {"text"}
-        likeliest = max(likely, key=lambda name: likely[name])
+        odds = {}
+        for name, shape_question in _SHAPES.items():
+            cosine = float(question @ self._vector(shape_question))
+            odds[name] = math.exp(_SHARPNESS * cosine)
+        total = sum(odds.values())
+        likeliest_shape = max(odds, key=lambda name: odds[name])
+
+        shapes = _shapes(value.text) | {"text"}
+        has_likeliest = likeliest_shape in shapes
+        certainty = odds[likeliest_shape] / total
         return {
-            "shape_present": sum(likely[name] for name in present) / total,
-            "shape_likeliest": float(likeliest in present),
-            "shape_certain": (likely[likeliest] / total) * (1.0 if likeliest in present else -1.0),
+            "shape_present": sum(odds[name] for name in shapes) / total,
+            "shape_likeliest": float(has_likeliest),
+            "shape_certain": certainty if has_likeliest else -certainty,
         }
 
     @functools.cached_property
     def _sentences(self) -> list[list[str]]:
-        return [[one.text for one in cell.reading.sentences[:5]] for cell in self.cells]
+        """The best sentences that were read for each cell."""
+        best_sentences = []
+        for cell in self.cells:
+            scored = cell.reading.sentences[:_MOST_SENTENCES]
+            best_sentences.append([sentence.text for sentence in scored])
+        return best_sentences
 
     def _vector(self, text: str) -> Vectors:
         return self._vectors[text]
 
     @functools.cached_property
     def _vectors(self) -> Mapping[str, Vectors]:
-        texts = dict.fromkeys(_SHAPES.values())
-        for found in self.values:
-            for value in found:
-                sentence, heading = value.citations[0].sentence, _heading(value)
-                beside = (_near(value), _label(value) or heading)
-                texts |= dict.fromkeys((*beside, sentence, f"{heading}: {sentence}"))
+        """The vectors of all texts that are compared, by text; they are embedded in one batch."""
+        texts = list(_SHAPES.values())
+        for candidates in self.values:
+            for value in candidates:
+                sentence = value.citations[0].sentence
+                heading = _heading(value)
+                label = _label(value) or heading
+                texts += [_nearby_words(value), label, sentence, f"{heading}: {sentence}"]
         for sentences in self._sentences:
-            texts |= dict.fromkeys(sentences)
-        return dict(zip(texts, self.vectors_of(list(texts)), strict=True))
+            texts += sentences
+
+        distinct = list(dict.fromkeys(texts))
+        return dict(zip(distinct, self.vectors_of(distinct), strict=True))
 
 
-def _near(value: CellValue) -> str:
+def _nearby_words(value: CellValue) -> str:
     """The value with the words that name it: its row and column, or those right beside it."""
-    around, quote = value.around, value.citations[0].quote
+    around = value.around
+    quote = value.citations[0].quote
     if around.label is not None:
         return f"{around.label} {around.column}: {quote}"
-    return f"{_label(value)} {quote} {around.after[:_AFTER]}".strip()
+    text_after = around.after[:_AFTER]
+    return f"{_label(value)} {quote} {text_after}".strip()
 
 
 def _heading(value: CellValue) -> str:
@@ -601,21 +739,22 @@ def _label(value: CellValue) -> str:
     around = value.around
     if around.label is not None:
         return f"{around.label} {around.column}".strip()
-    return around.before.rsplit("\n", 1)[-1][-_BEFORE:].strip()
+    line_start = around.before.rsplit("\n", 1)[-1]
+    return line_start[-_BEFORE:].strip()
 
 
 @functools.lru_cache(4096)
 def _shapes(text: str) -> frozenset[str]:
     """The shapes that are in the words of a value."""
-    found = {name for name, mark in _MARKS.items() if mark.search(text)}
+    shapes = {name for name, mark in _MARKS.items() if mark.search(text)}
     for figure in figures(text):
         if figure.date:
-            found.add("date")
+            shapes.add("date")
         if figure.time:
-            found.add("time")
+            shapes.add("time")
         if figure.quantity:
-            found.add(figure.quantity.kind)
-    return frozenset(found.intersection(_SHAPES))
+            shapes.add(figure.quantity.kind)
+    return frozenset(shapes.intersection(_SHAPES))
 
 
 class Rarity(NamedTuple):
@@ -626,15 +765,25 @@ class Rarity(NamedTuple):
 
 
 def _rarity(reading: Reading, stems: frozenset[str]) -> dict[str, Rarity]:
-    sentences = [{word[:5] for word in normalize(one.text).split()} for one in reading.scored]
-    counts = {stem: sum(stem in words for words in sentences) for stem in stems}
-    total = len(sentences)
-    return {stem: Rarity(math.log((2 + total) / (1 + n)), n) for stem, n in counts.items()}
+    """The rarity of stems in the sentences that were read."""
+    sentences = [_stems_of(sentence.text) for sentence in reading.scored]
+    rarities = {}
+    for stem in stems:
+        count = sum(stem in words for words in sentences)
+        weight = math.log((2 + len(sentences)) / (1 + count))
+        rarities[stem] = Rarity(weight, count)
+    return rarities
+
+
+def _stems_of(text: str) -> set[str]:
+    return {word[:_STEM] for word in normalize(text).split()}
 
 
 def _overlap(value: CellValue, other: CellValue) -> bool:
+    """Whether two values share words of a document."""
     return value.ranked.candidate.overlaps(other.ranked.candidate)
 
 
 def _limited(number: float) -> float:
+    """Log-odds within the limits."""
     return max(-_LIMIT, min(_LIMIT, number))

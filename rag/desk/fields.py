@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from rag.structure import heading_path
 from rag.types import Document, Place
 
-_LONGEST_LABEL, _LONGEST_VALUE = 60, 200
-_MOST = 400
+_LONGEST_LABEL = 60
+_LONGEST_VALUE = 200
+"""Characters of a label, and of a value."""
+_MOST_FIELDS = 400
 """Fields of one document that are read."""
 _LINE = re.compile(r"[^\n]+")
 _BAR = " | "
@@ -23,7 +26,7 @@ _FIELD = re.compile(
     rf"\s*(?:[-*•>]\s+|\d+[.)]\s+)?[*_]*(?P<label>[^\W\d_][^:|]{{1,{_LONGEST_LABEL}}}?)[*_]*"
     rf"\s*:[*_]*(?=\s|$)\s*(?P<value>.*?)[*_]*\s*"
 )
-_WORDS = 8
+_MOST_WORDS = 8
 """Most words of a label."""
 
 
@@ -48,30 +51,36 @@ class Field:
 
 def fields(document: Document) -> list[Field]:
     """The fields in order, at most so many."""
-    found: list[Field] = []
-    for field in _fields(document):
-        found.append(field)
-        if len(found) == _MOST:
-            break
-    return found
+    return list(islice(_fields(document), _MOST_FIELDS))
 
 
 def _fields(document: Document) -> Iterator[Field]:
+    """The fields of a document, line by line and cell by cell."""
     for line in _LINE.finditer(document.text):
-        base = line.start()
+        start = line.start()
         for part in line[0].split(_BAR):
-            if found := _field(document, part, base):
-                yield found
-            base += len(part) + len(_BAR)
+            field = _field(document, part, start)
+            if field:
+                yield field
+            start += len(part) + len(_BAR)
 
 
-def _field(document: Document, part: str, base: int) -> Field | None:
-    """The field that a line, or a cell of a row, is; it starts at `base`."""
+def _field(document: Document, part: str, start: int) -> Field | None:
+    """The field that a line, or a cell of a row, is; `start` is its offset in the text."""
     if len(part) > _LONGEST_LABEL + _LONGEST_VALUE:
         return None
     match = _FIELD.fullmatch(part)
-    if match is None or len(match["label"].split()) > _WORDS:
+    if match is None:
         return None
-    start, end = base + match.start("value"), base + match.end("value")
-    heading = "".join(heading_path(document.blocks, base)[-1:])
-    return Field(document.id, match["label"].strip(), start, end, heading)
+    label = match["label"].strip()
+    if len(label.split()) > _MOST_WORDS:
+        return None
+
+    headings = heading_path(document.blocks, start)
+    return Field(
+        document.id,
+        label,
+        start=start + match.start("value"),
+        end=start + match.end("value"),
+        heading=headings[-1] if headings else "",
+    )

@@ -147,15 +147,23 @@ class Cell:
             if isinstance(record, str):
                 return record
 
-            record["quotes"] = tuple(_quote(quote, row.documents) for quote in record["quotes"])
+            quotes = [_quote(quote, row.documents) for quote in record["quotes"]]
+            record["quotes"] = tuple(quotes)
             record["typed"] = Value(**record["typed"]) if record["typed"] else None
             record["rating"] = Rating(**record["rating"]) if record["rating"] else None
-            return cls(row.row, row.column, documents=row.documents, number=row.number, **record)
+            return cls(
+                row=row.row,
+                column=row.column,
+                documents=row.documents,
+                number=row.number,
+                **record,
+            )
         except _DAMAGED:
             return None
 
 
 def _quote_dict(quote: Citation) -> Json:
+    """What a grid keeps of a quote: not its document's file, day and copies."""
     return {
         "document_id": quote.document_id,
         "sha256": quote.sha256,
@@ -241,8 +249,8 @@ class Grid:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many cells are in each state, or were rated; "waiting" ones were not asked yet."""
-        counts = Counter(cell.standing if cell else "waiting" for *_, cell in self.every_cell())
-        return {name: counts[name] for name in STATE_NAMES}
+        standings = Counter(_standing(cell) for *_, cell in self.every_cell())
+        return {name: standings[name] for name in STATE_NAMES}
 
     def every_cell(self) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
         """All cells, row by row; None for one that waits."""
@@ -262,14 +270,15 @@ class Grid:
             raise InputError(f"{state[:100]!r} is no state", f"choose: {', '.join(STATE_NAMES)}")
         if not state and not value:
             return self
+
         words = value.casefold()
-        kept = {
-            row.key
-            for row, _, cell in self.every_cell()
-            if state in ("", cell.standing if cell else "waiting")
-            and words in (cell.shown.casefold() if cell else "")
-        }
-        return replace(self, rows=[row for row in self.rows if row.key in kept])
+        kept_keys = set()
+        for row, _, cell in self.every_cell():
+            cell_words = cell.shown.casefold() if cell else ""
+            is_in_state = state in ("", _standing(cell))
+            if is_in_state and words in cell_words:
+                kept_keys.add(row.key)
+        return replace(self, rows=[row for row in self.rows if row.key in kept_keys])
 
     def cell(self, row: str, column: str) -> Cell:
         """The answered cell. Raises NotFoundError, InputError."""
@@ -283,8 +292,9 @@ class Grid:
         """Plain JSON values: definition, counts, and `limit` rows from `offset` on."""
         rows = []
         for row in self.rows[offset:][:limit]:
-            placed = zip(self.spec.columns, self.cells_of(row), strict=True)
-            cells = [cell_dict(cell, column) for column, cell in placed]
+            cells = []
+            for column, cell in zip(self.spec.columns, self.cells_of(row), strict=True):
+                cells.append(cell_dict(cell, column))
             rows.append({"row": row.key, "title": row.title, "cells": cells})
         return {
             "name": self.spec.name,
@@ -297,37 +307,53 @@ class Grid:
     def changes(self, since: str = "") -> list[Change]:
         """The changes after `since` (UTC), by default `looked`; first answers do not count."""
         start = since or self.looked or self.finished
-        before: dict[tuple[str, str], Cell | str] = {}
+        latest: dict[tuple[str, str], Cell | str] = {}
         changes: list[Change] = []
         for row, version in self.versions:
             key = (row.row, row.column)
             time = version if isinstance(version, str) else version.at
+            is_first = key not in latest
             is_late = bool(self.finished) and time > self.finished
-            if time > start and (key in before or is_late):
-                changes.append(_change(row, before.get(key), version, time))
-            before[key] = version
-        return list(_one_per_removed_row(changes, {row.key for row in self.rows}))
+            if time > start and (is_late or not is_first):
+                changes.append(_change(row, latest.get(key), version, time))
+            latest[key] = version
+
+        row_keys = {row.key for row in self.rows}
+        return list(_one_per_removed_row(changes, row_keys))
+
+
+def _standing(cell: Cell | None) -> str:
+    """The state of a cell, or a person's rating of it; "waiting" if it was not asked yet."""
+    return cell.standing if cell else "waiting"
 
 
 def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: str) -> Change:
     """The change between two versions of a cell; one that was deleted is the time of that."""
-    cell_before = before if isinstance(before, Cell) else None
     if isinstance(after, str):
-        document_id, reason = row.documents[0], "document deleted"
-    elif cell_before:
-        document_id, reason = _cause(cell_before, after), "document changed"
+        return Change(
+            row=row.row,
+            column=row.column,
+            at=time,
+            before=None,
+            after=None,
+            document_id=row.documents[0],
+            reason="document deleted",
+        )
+
+    cell_before = before if isinstance(before, Cell) else None
+    if cell_before:
+        document_id = _cause(cell_before, after)
+        reason = "document changed"
     else:
         causes = [quote.document_id for quote in after.quotes] or list(after.documents)
         document_id = causes[0] if causes else ""
         reason = "document deleted" if before else "new row"
-
-    is_deleted = isinstance(after, str)
     return Change(
         row=row.row,
         column=row.column,
         at=time,
-        before=None if is_deleted else cell_before,
-        after=after if isinstance(after, Cell) else None,
+        before=cell_before,
+        after=after,
         document_id=document_id,
         reason=reason,
     )
@@ -338,28 +364,29 @@ def _cause(before: Cell, after: Cell) -> str:
     version, or else the first that is quoted at all; "" if there is none.
     """
     digests = {quote.document_id: quote.sha256 for quote in before.quotes}
-    in_another_version = [
-        quote.document_id
-        for quote in after.quotes
-        if digests.get(quote.document_id) != quote.sha256
-    ]
-    quoted = [quote.document_id for quote in after.quotes]
+    quoted = []
+    in_another_version = []
+    for quote in after.quotes:
+        quoted.append(quote.document_id)
+        if digests.get(quote.document_id) != quote.sha256:
+            in_another_version.append(quote.document_id)
     causes = in_another_version or quoted or after.documents or before.documents
     return causes[0] if causes else ""
 
 
-def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> Iterator[Change]:
+def _one_per_removed_row(changes: Sequence[Change], row_keys: set[str]) -> Iterator[Change]:
     """Without withdrawn versions of cells answered again; one change for each deleted row."""
-    latest = {(change.row, change.column): change for change in versions}
+    latest = {(change.row, change.column): change for change in changes}
     removed: set[str] = set()
-    for change in versions:
+    for change in changes:
         if change.after is not None:
             yield change
             continue
 
         is_answered_again = latest[change.row, change.column] is not change
-        is_row = change.row not in rows
-        if is_answered_again or (is_row and change.row in removed):
+        is_row = change.row not in row_keys
+        is_known = is_row and change.row in removed
+        if is_answered_again or is_known:
             continue
         removed.add(change.row)
         yield replace(change, column="") if is_row else change
@@ -372,13 +399,15 @@ def cell_dict(cell: Cell | None, column: GridColumn) -> dict[str, Any]:
     if cell is None:
         return {"column": column.name, "state": "waiting"}
     fields = {name: value for name, value in cell.to_dict().items() if name not in _PLACE}
-    more = addition(cell.value_in(column.type), cell.shown)
-    return {**fields, "shown": cell.shown, "addition": more}
+    fields["shown"] = cell.shown
+    fields["addition"] = addition(cell.value_in(column.type), cell.shown)
+    return fields
 
 
 def now() -> str:
     """The time in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return time.replace("+00:00", "Z")
 
 
 def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
@@ -386,34 +415,46 @@ def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
     the filter or the rows name.
     """
     conditions = parse(spec.filter)
-    named = [Condition(spec.rows.removeprefix(BY_METADATA), "=", "")] if _is_by_key(spec) else []
-    keys = frozenset(key for document in documents for key in document.metadata)
     if documents:
-        check_keys((*conditions, *named), lambda: keys)
-    matching = [document for document in documents if matches(of_documents(conditions), document)]
+        _check_keys(spec, conditions, documents)
+
+    of_document = of_documents(conditions)
+    matching = [document for document in documents if matches(of_document, document)]
     if not matching and spec.rows != "none":
         described = shown(conditions) or "the grid: the index is empty"
         raise InputError(f"no document matches {described}", "see them with: rag list")
+
     rows = list(_groups(spec.rows, conditions, matching))
-    return [*rows, GridRow(ALL, "all documents", ())] if spec.all_documents else rows
+    if spec.all_documents:
+        rows.append(GridRow(ALL, "all documents", ()))
+    return rows
 
 
-def _is_by_key(spec: GridSpec) -> bool:
-    return spec.rows.startswith(BY_METADATA)
+def _check_keys(spec: GridSpec, conditions: Filter, documents: Sequence[Document]) -> None:
+    """Raises InputError for a key of the filter, or of the rows, that no document has."""
+    named = list(conditions)
+    if spec.rows.startswith(BY_METADATA):
+        named.append(Condition(spec.rows.removeprefix(BY_METADATA), "=", ""))
+    keys = frozenset(key for document in documents for key in document.metadata)
+    check_keys(tuple(named), lambda: keys)
 
 
 def _groups(rows: str, filter: Filter, documents: Sequence[Document]) -> Iterator[GridRow]:
+    """The rows for the documents: one by one, by folder, or by a key of their metadata."""
     if rows == "documents":
         for document in documents:
             conditions = (*filter, Condition("document", "=", document.id))
             yield GridRow(document.id, document.title, conditions, document.sha256)
     elif rows == "folders":
-        for folder in sorted({document.id.rpartition("/")[0] for document in documents} - {""}):
+        folders = {document.id.rpartition("/")[0] for document in documents}
+        for folder in sorted(folders - {""}):
             yield GridRow(folder, folder, (*filter, Condition("source", "=", folder)))
     elif rows.startswith(BY_METADATA):
         key = rows.removeprefix(BY_METADATA)
-        values = (document.metadata.get(key, "").split(", ") for document in documents)
-        for value in sorted({part for parts in values for part in parts} - {""}):
+        values: set[str] = set()
+        for document in documents:
+            values.update(document.metadata.get(key, "").split(", "))
+        for value in sorted(values - {""}):
             yield GridRow(value, value, (*filter, Condition(key, "=", value)))
 
 
@@ -427,26 +468,42 @@ def load(store: Store, name: str) -> Grid:
     """The grid with its cells. A filter that matches nothing any more leaves it without rows.
     Raises NotFoundError, and InputError if its stored definition cannot be read.
     """
-    versions = [(row, cell) for row in store.cells(name) if (cell := Cell.of(row)) is not None]
+    versions = []
+    for row in store.cells(name):
+        cell = Cell.of(row)
+        if cell is not None:
+            versions.append((row, cell))
     return _grid(store, name, store.documents(), versions)
 
 
 def summaries(store: Store) -> list[Grid]:
     """All grids, for a list: cells have a state and a time, and nothing else. Raises InputError."""
     documents = store.documents()
-    return [
-        _grid(store, name, documents, [_brief(*state) for state in store.cell_states(name)])
-        for name in store.grids()
-    ]
+    grids = []
+    for name in store.grids():
+        versions = [_brief(*state) for state in store.cell_states(name)]
+        grids.append(_grid(store, name, documents, versions))
+    return grids
 
 
 def _brief(row: str, column: str, state: str, at: str) -> tuple[CellRow, Cell | str]:
+    """A cell with its state and its time alone; without a state it was deleted at that time."""
+    stored = CellRow(row, column, ("",), "")
     if not state:
-        return CellRow(row, column, ("",), ""), at
+        return stored, at
     rating = Rating(state, at) if state in VERDICTS else None
-    known = cast(State, "answered" if rating else state)
-    cell = Cell(row, column, known, "", 0.0, "", at, rating=rating)
-    return CellRow(row, column, ("",), ""), cell
+    known_state = cast(State, "answered" if rating else state)
+    cell = Cell(
+        row,
+        column,
+        state=known_state,
+        value="",
+        probability=0.0,
+        digest="",
+        at=at,
+        rating=rating,
+    )
+    return stored, cell
 
 
 def _grid(
@@ -455,33 +512,43 @@ def _grid(
     documents: Sequence[Document],
     versions: Sequence[tuple[CellRow, Cell | str]],
 ) -> Grid:
+    """The grid with the latest of its versions as cells."""
     record, spec = _record(store, name)
     try:
         rows = rows_of(spec, documents)
     except InputError:
         rows = []
-    cells = {(row.row, row.column): cell for row, cell in versions}
-    current = {key: cell for key, cell in cells.items() if isinstance(cell, Cell)}
-    return Grid(spec, rows, current, record["finished"], record["looked"], versions)
+
+    latest = {(row.row, row.column): version for row, version in versions}
+    return Grid(
+        spec,
+        rows,
+        cells={key: cell for key, cell in latest.items() if isinstance(cell, Cell)},
+        finished=record["finished"],
+        looked=record["looked"],
+        versions=versions,
+    )
 
 
 def spec_of(store: Store, name: str) -> GridSpec:
     """The grid's definition. Raises NotFoundError, InputError."""
-    return _record(store, name)[1]
+    _, spec = _record(store, name)
+    return spec
 
 
 def save(store: Store, spec: GridSpec) -> None:
     """Keep a definition; the answers of a grid of the same name stay."""
-    times = {"finished": "", "looked": ""}
+    record: dict[str, Any] = {"finished": "", "looked": ""}
     if spec.name in store.grids():
         with suppress(InputError):  # what cannot be read is replaced
-            times = _record(store, spec.name)[0]
-    _put(store, spec.name, {**times, "definition": plain(spec)})
+            record, _ = _record(store, spec.name)
+    _put(store, spec.name, {**record, "definition": plain(spec)})
 
 
 def mark(store: Store, name: str, **times: str) -> None:
     """Set `finished` or `looked`."""
-    _put(store, name, _record(store, name)[0] | times)
+    record, _ = _record(store, name)
+    _put(store, name, record | times)
 
 
 def delete(store: Store, name: str) -> None:
@@ -495,13 +562,19 @@ def rate(store: Store, name: str, row: str, column: str, verdict: str, value: st
     if verdict not in (*VERDICTS, WITHDRAWN):
         hint = f"choose: {', '.join((*VERDICTS, WITHDRAWN))}"
         raise InputError(f"{verdict[:100]!r} is not a rating", hint)
-    if (verdict == "corrected") != bool(value.strip()) or len(value) > _LONGEST_CORRECTION:
+
+    right_value = value.strip()
+    needs_value = verdict == "corrected"
+    has_value = right_value != ""
+    if needs_value != has_value or len(value) > _LONGEST_CORRECTION:
         hint = f"give one of at most {_LONGEST_CORRECTION:,} characters"
         raise InputError("a correction needs the right value", hint)
+
     cell = load(store, name).cell(row, column)
-    rating = None if verdict == WITHDRAWN else Rating(verdict, now(), value.strip())
+    rating = None if verdict == WITHDRAWN else Rating(verdict, now(), right_value)
     rated = replace(cell, rating=rating)
-    if not store.put_cells(name, [rated.to_row()]):
+    is_stored = store.put_cells(name, [rated.to_row()])
+    if not is_stored:
         raise NotFoundError(f"the document of {row[:200]!r} was deleted", "ask again")
     return rated
 
@@ -520,8 +593,11 @@ def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
 
 
 def _missing(store: Store, name: str) -> NotFoundError:
+    """The error for a grid that does not exist, with the names of those that do."""
+    hint = "make one with: rag grid run FILE.toml"
     names = ", ".join(store.grids())
-    hint = f"there are: {names}" if names else "make one with: rag grid run FILE.toml"
+    if names:
+        hint = f"there are: {names}"
     return NotFoundError(f"no grid {name[:100]!r}", hint)
 
 

@@ -8,11 +8,10 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from html import escape
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +23,7 @@ from rag.filters import shown
 from rag.meaning.values import addition
 from rag.render.html_page import html_page
 from rag.render.status import clean, flat
-from rag.types import LEADS, Value, in_a_cell, path_of
+from rag.types import LEADS, Citation, Value, in_a_cell, path_of
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
 """Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
@@ -44,7 +43,7 @@ _QUOTE_COLUMNS = (
 ).split()
 _MARKER = re.compile(r"\A(?:[-*•–]|\d++[.)])\s++")
 """The bullet or number of an item."""
-_LONGEST = 32_000
+_LONGEST_TEXT = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
 _NO_XML = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML file may have; `clean` replaces the others."""
@@ -52,8 +51,12 @@ _MOST_LINKS = 60_000
 """Spreadsheets repair a sheet with more links."""
 _LONGEST_LINK = 2_000
 """They repair one with longer links, too."""
-_WIDEST, _PAGE = 40, 180
-"""Characters of a column, and of a line on paper."""
+_WIDEST_COLUMN = 40
+"""Characters of a column."""
+_PAGE_WIDTH = 180
+"""Characters of a line on paper."""
+_LONGEST_LITERAL = 40
+"""Characters of words in a number format."""
 _FIRST_DAY = date(1900, 3, 1)
 """Spreadsheets disagree about the days before it."""
 _LARGEST = 1e15
@@ -103,6 +106,7 @@ def check_path(path: Path, suffixes: Collection[str] = ()) -> None:
 
 
 def _format(path: Path, suffixes: Collection[str]) -> str:
+    """The suffix of a path, which names its format. Raises InputError."""
     for ending in suffixes:
         if path.name.lower().endswith(ending):
             return ending
@@ -123,9 +127,14 @@ def words(cell: Cell | None, kind: str = "text") -> str:
         return ""
     if not cell.shown:
         return "unreadable" if cell.state == "unreadable" else "–"
-    more = addition(cell.value_in(kind), cell.shown)
-    value = f"{cell.shown} ({more})" if more else cell.shown
-    return value if _is_certain(cell) else f"? {value}"
+
+    value = cell.shown
+    meaning = addition(cell.value_in(kind), cell.shown)
+    if meaning:
+        value = f"{cell.shown} ({meaning})"
+    if _is_certain(cell):
+        return value
+    return f"? {value}"
 
 
 def _is_certain(cell: Cell) -> bool:
@@ -134,6 +143,7 @@ def _is_certain(cell: Cell) -> bool:
 
 
 def _row_words(grid: Grid, row: GridRow) -> list[str]:
+    """The values of a row for a table for people."""
     placed = zip(grid.cells_of(row), grid.spec.columns, strict=True)
     return [words(cell, column.type) for cell, column in placed]
 
@@ -142,31 +152,44 @@ def to_csv(grid: Grid, _: Sources) -> str:
     """One line a row; each column with its state, probability, quote and page, and the parts of its
     typed value.
     """
-    details = [
-        f"{column.name}{detail}"
-        for column in grid.spec.columns
-        for detail in (*_DETAILS, *_TYPED_DETAILS.get(column.type, ()))
-    ]
-    rows: list[list[object]] = [["row", "title", *details]]
+    heading: list[object] = ["row", "title"]
+    for column in grid.spec.columns:
+        details = (*_DETAILS, *_TYPED_DETAILS.get(column.type, ()))
+        heading += [f"{column.name}{detail}" for detail in details]
+
+    rows = [heading]
     for row in grid.rows:
-        placed = zip(grid.cells_of(row), grid.spec.columns, strict=True)
-        fields = chain.from_iterable(_details(cell, column.type) for cell, column in placed)
-        rows.append([row.key, row.title, *fields])
+        fields: list[object] = [row.key, row.title]
+        for cell, column in zip(grid.cells_of(row), grid.spec.columns, strict=True):
+            fields += _details(cell, column.type)
+        rows.append(fields)
+
     lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows(map(_defused, row) for row in rows)
+    writer = csv.writer(lines, lineterminator="\n")
+    for fields in rows:
+        writer.writerow(map(_defused, fields))
     return lines.getvalue()
 
 
 def _details(cell: Cell | None, kind: str) -> list[object]:
     """The fields of `_DETAILS`, and those of the typed value."""
-    typed = _typed_details(cell.value_in(kind) if cell else None, kind)
     if cell is None:
-        return ["", state(None), "", "", "", *typed]
-    sentence, page = "", ""
+        return ["", state(None), "", "", "", *_typed_details(None, kind)]
+
+    sentence = ""
+    page = ""
     if cell.quotes:
         citation = cell.quotes[0]
-        sentence, page = citation.sentence, str(citation.page or "")
-    return [cell.shown, state(cell), f"{cell.probability:.2f}", sentence, page, *typed]
+        sentence = citation.sentence
+        page = str(citation.page or "")
+    return [
+        cell.shown,
+        state(cell),
+        f"{cell.probability:.2f}",
+        sentence,
+        page,
+        *_typed_details(cell.value_in(kind), kind),
+    ]
 
 
 def _typed_details(value: Value | None, kind: str) -> list[object]:
@@ -177,14 +200,23 @@ def _typed_details(value: Value | None, kind: str) -> list[object]:
         return [value.iso or "", value.bound]
     if kind not in _TYPED_DETAILS:
         return []
-    ends = [_plain_number(number) for number in (value.number, value.upper)]
-    return [*ends, (value.unit or "").replace("_", " "), value.per, value.bound]
+
+    unit = (value.unit or "").replace("_", " ")
+    return [
+        _plain_number(value.number),
+        _plain_number(value.upper),
+        unit,
+        value.per,
+        value.bound,
+    ]
 
 
 def _plain_number(number: float | None) -> object:
+    """A number without needless decimals, or "" for none."""
     if number is None or not math.isfinite(number):
         return ""
-    return int(number) if number.is_integer() and abs(number) < _LARGEST else number
+    is_exact = number.is_integer() and abs(number) < _LARGEST
+    return int(number) if is_exact else number
 
 
 def _defused(value: object) -> str:
@@ -208,10 +240,15 @@ def to_gold(grid: Grid, _: Sources) -> str:
     """Gold questions for `rag eval`, from confirmed and corrected cells, each about its row."""
     lines = []
     for row, column, cell in grid.every_cell():
-        if cell and (answer := _gold_answer(cell, column.type)) is not None:
-            conditions = [shown((condition,)) for condition in row.filter]
-            question = {"question": column.question, "filter": conditions, "group": row.key}
-            lines.append(json.dumps(question | answer, ensure_ascii=False) + "\n")
+        answer = _gold_answer(cell, column.type) if cell else None
+        if answer is None:
+            continue
+        question = {
+            "question": column.question,
+            "filter": [shown((condition,)) for condition in row.filter],
+            "group": row.key,
+        }
+        lines.append(json.dumps(question | answer, ensure_ascii=False) + "\n")
     return "".join(lines)
 
 
@@ -220,37 +257,57 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
     if the rating does not say what is right.
     """
     verdict = cell.rating.verdict if cell.rating else ""
-    if verdict == "confirmed" and cell.state in ("absent", "unreadable"):
-        return {} if cell.state == "absent" else None
+    if verdict == "confirmed" and cell.state == "absent":
+        return {}
+    if verdict == "confirmed" and cell.state == "unreadable":
+        return None
     if verdict not in ("confirmed", "corrected"):
         return None
 
     value = cell.shown
-    words = " ".join(value.split())
-    verbatim = [cited for cited in cell.quotes if words in " ".join(cited.sentence.split())]
+    verbatim = [cited for cited in cell.quotes if _is_said(value, cited)]
     proof = cell.quotes if verdict == "confirmed" else verbatim
-    evidence = [{"document": cited.document_id, "sentence": cited.sentence} for cited in proof]
+    evidence = []
+    for cited in proof:
+        evidence.append({"document": cited.document_id, "sentence": cited.sentence})
 
     if kind == "yes_no":
-        said = {in_a_cell(one): one for one in LEADS}.get(value.casefold())
-        return {"form": "yes_no", "verdict": said, "evidence": evidence} if said else None
+        verdicts = {in_a_cell(lead): lead for lead in LEADS}
+        said = verdicts.get(value.casefold())
+        if said is None:
+            return None
+        return {"form": "yes_no", "verdict": said, "evidence": evidence}
     if kind == "list":
-        lines = (_MARKER.sub("", line.strip()) for line in value.splitlines())
+        lines = [_MARKER.sub("", line.strip()) for line in value.splitlines()]
         items = [[line] for line in lines if line]
         return {"form": "list", "items": items, "evidence": evidence}
-    form = "sentences" if evidence and not verbatim else "span"
+    is_own_words = bool(evidence) and not verbatim
+    form = "sentences" if is_own_words else "span"
     return {"form": form, "answers": [value], "evidence": evidence}
+
+
+def _is_said(value: str, cited: Citation) -> bool:
+    """Whether the quoted sentence has the words of a value, however they are spaced."""
+    words = " ".join(value.split())
+    return words in " ".join(cited.sentence.split())
 
 
 def to_markdown(grid: Grid, _: Sources) -> str:
     """A table of the values; "?" marks a guess."""
-    lines = [["", *(column.name for column in grid.spec.columns)]]
-    lines.append(["---"] * len(lines[0]))
-    lines += ([row.name, *_row_words(grid, row)] for row in grid.rows)
-    return "".join(f"| {' | '.join(map(_in_table, line))} |\n" for line in lines)
+    heading = ["", *(column.name for column in grid.spec.columns)]
+    rows = [heading, ["---"] * len(heading)]
+    for row in grid.rows:
+        rows.append([row.name, *_row_words(grid, row)])
+
+    lines = []
+    for fields in rows:
+        texts = " | ".join(map(_in_table, fields))
+        lines.append(f"| {texts} |\n")
+    return "".join(lines)
 
 
 def _in_table(text: str) -> str:
+    """A text as it stands in a table in Markdown."""
     return escape(flat(text), quote=False).replace("\\", "\\\\").replace("|", "\\|")
 
 
@@ -266,50 +323,71 @@ def html_table(
     """The table of `to_html`, and its footnotes. `links` are addresses of documents, by id;
     `quote_link` is that of a cell's quote, or "".
     """
-    headings = "".join(
-        f"<th>{escape(column.name)}<small>{escape(column.question)}</small></th>"
-        for column in grid.spec.columns
-    )
     body: list[str] = []
     notes: list[str] = []
     for row in grid.rows:
         document_link = links.get(row.document_id, "")
-        line: list[str] = []
+        cells: list[str] = []
         for cell, column in zip(grid.cells_of(row), grid.spec.columns, strict=True):
             number = 0
             if cell and cell.quotes:
-                notes.append(_note(cell, quote_link(cell) or document_link))
+                link = quote_link(cell) or document_link
+                notes.append(_note(cell, link))
                 number = len(notes)
-            line.append(_html_cell(cell, column.type, number))
-        body.append(f"<tr><th>{_linked(row.name, document_link)}</th>{''.join(line)}</tr>")
+            cells.append(_html_cell(cell, column.type, number))
+        name = _linked(row.name, document_link)
+        body.append(f"<tr><th>{name}</th>{''.join(cells)}</tr>")
 
-    quotes = "".join(f'<li id="note-{number}">{note}</li>' for number, note in enumerate(notes, 1))
-    return (
-        f'<div class="scroll"><table>{_widths(grid)}<thead><tr><th></th>{headings}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-        + (f'<h2>Quotes</h2><ol class="notes">{quotes}</ol>' if quotes else "")
-    )
+    table = f"{_widths(grid)}{_html_heading(grid)}<tbody>{''.join(body)}</tbody>"
+    return f'<div class="scroll"><table>{table}</table></div>{_html_notes(notes)}'
+
+
+def _html_heading(grid: Grid) -> str:
+    """The names of the columns, with their questions."""
+    headings = []
+    for column in grid.spec.columns:
+        question = f"<small>{escape(column.question)}</small>"
+        headings.append(f"<th>{escape(column.name)}{question}</th>")
+    return f"<thead><tr><th></th>{''.join(headings)}</tr></thead>"
+
+
+def _html_notes(notes: list[str]) -> str:
+    """The footnotes under the table, or ""."""
+    items = []
+    for number, note in enumerate(notes, 1):
+        items.append(f'<li id="note-{number}">{note}</li>')
+    if not items:
+        return ""
+    return f'<h2>Quotes</h2><ol class="notes">{"".join(items)}</ol>'
 
 
 _SHARES = {"list": 3.0, "text": 1.5}
 """How wide columns of these types are on paper; the others have 1."""
+_NAME_SHARE = 1.2
+"""How wide the column with the names of the rows is."""
 
 
 def _widths(grid: Grid) -> str:
     """The widths of the columns on paper."""
-    shares = [1.2, *(_SHARES.get(column.type, 1.0) for column in grid.spec.columns)]
-    columns = (f'<col width="{share / sum(shares):.1%}">' for share in shares)
+    shares = [_NAME_SHARE]
+    for column in grid.spec.columns:
+        shares.append(_SHARES.get(column.type, 1.0))
+
+    total = sum(shares)
+    columns = [f'<col width="{share / total:.1%}">' for share in shares]
     return f"<colgroup>{''.join(columns)}</colgroup>"
 
 
 def _html_cell(cell: Cell | None, kind: str, note: int) -> str:
     """A cell with the number of its footnote, or 0."""
+    standing = cell.standing if cell else "waiting"
     detail = escape(state(cell))
     if cell and note:
-        mark = f'<a href="#note-{note}" title="{escape(cell.quotes[0].sentence)}">[{note}]</a>'
+        sentence = escape(cell.quotes[0].sentence)
+        mark = f'<a href="#note-{note}" title="{sentence}">[{note}]</a>'
         detail = f"{detail} ({cell.probability:.0%}) {mark}"
     text = escape(words(cell, kind)).replace("\n", "<br>")
-    return f'<td class="{cell.standing if cell else "waiting"}">{text}<small>{detail}</small></td>'
+    return f'<td class="{standing}">{text}<small>{detail}</small></td>'
 
 
 def _note(cell: Cell, link: str) -> str:
@@ -322,15 +400,19 @@ def _note(cell: Cell, link: str) -> str:
 
 
 def _linked(text: str, link: str) -> str:
-    return f'<a href="{escape(link)}">{escape(text)}</a>' if link else escape(text)
+    if not link:
+        return escape(text)
+    return f'<a href="{escape(link)}">{escape(text)}</a>'
 
 
 def address(source: str) -> str:
     """A link to a document's file or web page; "" for other sources."""
     if source.startswith(("http://", "https://")):
         return source
+    if not source.startswith("/"):
+        return ""
     path = quote(source, errors="surrogateescape")  # a file's name may be in another encoding
-    return f"file://{path}" if source.startswith("/") else ""
+    return f"file://{path}"
 
 
 def to_xlsx(grid: Grid, sources: Sources) -> bytes:
@@ -339,44 +421,39 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
 
     A linked cell is not wrapped by every spreadsheet, so that no value is one.
     """
-    openpyxl = _openpyxl()
-
-    book = openpyxl.Workbook()
+    book = _openpyxl().Workbook()
     sheet = book.active
     sheet.title = "Grid"
     quotes = book.create_sheet("Quotes")
     links = Counter[str]()
 
-    columns = [(column, _parts_in_use(grid, column)) for column in grid.spec.columns]
-    names = [
-        f"{column.name}{part}"
-        for column, parts in columns
-        for part in ("", " state", *(_TYPED_DETAILS[column.type][number] for number in parts))
-    ]
-    _append(sheet, ["row", "title", *names])
+    columns = [_SheetColumn(column, _parts_in_use(grid, column)) for column in grid.spec.columns]
+    heading: list[object] = ["row", "title"]
+    for column in columns:
+        heading += column.names
+    _append(sheet, heading)
     _append(quotes, list(_QUOTE_COLUMNS))
 
     for row in grid.rows:
         cells = grid.cells_of(row)
-        line: list[object] = [row.key, row.title]
+        fields: list[object] = [row.key, row.title]
         positions: list[int] = []
         formats: list[str] = []
-        for cell, (column, parts) in zip(cells, columns, strict=True):
-            value, number_format = _spreadsheet_value(cell, column.type)
-            positions.append(len(line))
+        for cell, column in zip(cells, columns, strict=True):
+            value, number_format = _spreadsheet_value(cell, column.column.type)
+            positions.append(len(fields))
             formats.append(number_format)
-            details = _typed_details(_certain_value(cell, column.type), column.type)
-            line += [value, state(cell), *(details[number] for number in parts)]
+            fields += [value, state(cell), *column.details(cell)]
 
-        written = _append(sheet, line)
+        written = _append(sheet, fields)
         _link(written[0], address(sources.get(row.document_id, "")), links)
         for cell, position, number_format in zip(cells, positions, formats, strict=True):
-            target = written[position]
             if cell and cell.quotes:
-                _link(written[position + 1], f"#Quotes!A{quotes.max_row + 1}", links)
+                first_quote = f"#Quotes!A{quotes.max_row + 1}"
+                _link(written[position + 1], first_quote, links)
                 _append_quotes(quotes, cell, sources, links)
             if number_format:
-                target.number_format = number_format
+                written[position].number_format = number_format
 
     _lay_out(sheet)
     _lay_out(quotes)
@@ -385,12 +462,36 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
     return content.getvalue()
 
 
+@dataclass(frozen=True)
+class _SheetColumn:
+    """A column of the grid in a spreadsheet, with the numbers of the parts of typed values that
+    have columns of their own.
+    """
+
+    column: GridColumn
+    parts: Sequence[int]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns in the sheet: value, state and parts."""
+        typed_details = _TYPED_DETAILS.get(self.column.type, ())
+        details = ["", " state", *(typed_details[part] for part in self.parts)]
+        return [f"{self.column.name}{detail}" for detail in details]
+
+    def details(self, cell: Cell | None) -> list[object]:
+        """The parts of a cell's value."""
+        value = _certain_value(cell, self.column.type)
+        details = _typed_details(value, self.column.type)
+        return [details[part] for part in self.parts]
+
+
 def _append_quotes(sheet: Any, cell: Cell, sources: Sources, links: Counter[str]) -> None:
     """Add the rows of a cell's quotes, which link to their documents."""
+    document_index = _QUOTE_COLUMNS.index("document")
     for citation, line in zip(cell.quotes, _quote_lines(cell), strict=True):
         written = _append(sheet, line)
-        target = written[_QUOTE_COLUMNS.index("document")]
-        _link(target, address(sources.get(citation.document_id, "")), links)
+        document_link = address(sources.get(citation.document_id, ""))
+        _link(written[document_index], document_link, links)
 
 
 def _lay_out(sheet: Any) -> None:
@@ -402,18 +503,21 @@ def _lay_out(sheet: Any) -> None:
 
     sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = sheet.dimensions
-    total = 0
+
+    total_width = 0
     for cells in sheet.columns:
-        width = min(_WIDEST, 4 + max(map(_shown_length, cells)))
-        total += width
+        longest = max(map(_shown_length, cells))
+        width = min(_WIDEST_COLUMN, longest + 4)
+        total_width += width
         sheet.column_dimensions[cells[0].column_letter].width = width
         cells[0].font = Font(bold=True)
         for cell in cells:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
 
-    sheet.print_title_rows, sheet.print_title_cols = "1:1", "A:A"
+    sheet.print_title_rows = "1:1"
+    sheet.print_title_cols = "A:A"
     sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.fitToWidth = math.ceil(total / _PAGE)
+    sheet.page_setup.fitToWidth = math.ceil(total_width / _PAGE_WIDTH)
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
@@ -428,13 +532,17 @@ def _shown_length(cell: Any) -> int:
 
 def _parts_in_use(grid: Grid, column: GridColumn) -> list[int]:
     """The numbers of the parts of typed values that some cell of the column has."""
-    cells = (grid.cells.get((row.key, column.name)) for row in grid.rows)
-    details = [_typed_details(_certain_value(cell, column.type), column.type) for cell in cells]
-    numbers = range(len(_TYPED_DETAILS.get(column.type, ())))
-    return [n for n in numbers if any(detail[n] != "" for detail in details)]
+    in_use = set()
+    for row in grid.rows:
+        value = _certain_value(grid.cells.get((row.key, column.name)), column.type)
+        for number, detail in enumerate(_typed_details(value, column.type)):
+            if detail != "":
+                in_use.add(number)
+    return sorted(in_use)
 
 
 def _openpyxl() -> Any:
+    """Imported when XLSX is asked for, which needs an extra."""
     with needs_extra("office", "XLSX"):
         import openpyxl
     return openpyxl
@@ -442,43 +550,72 @@ def _openpyxl() -> Any:
 
 def _certain_value(cell: Cell | None, kind: str) -> Value | None:
     """The typed value of a cell that is no guess."""
-    return cell.value_in(kind) if cell and _is_certain(cell) else None
+    if cell is None or not _is_certain(cell):
+        return None
+    return cell.value_in(kind)
 
 
 def _spreadsheet_value(cell: Cell | None, kind: str) -> tuple[object, str]:
     """(value, number format): a day or a number with its unit in the format, or else the words."""
     value = _certain_value(cell, kind)
-    if value and value.kind == "date" and value.precision == "day":
-        with suppress(ValueError):
-            day = date.fromisoformat(value.iso or "")
-            if day >= _FIRST_DAY:
-                return day, f"{_literal(value.bound, after=' ')}yyyy-mm-dd"
-    number = value.number if value and value.upper is None and value.kind != "frequency" else None
-    if value and number is not None and abs(number) < _LARGEST:
+    if value is None:
+        return words(cell, kind), ""
+
+    day = _day(value)
+    if day is not None:
+        bound = _literal(value.bound, after=" ")
+        return day, f"{bound}yyyy-mm-dd"
+
+    number = value.number
+    is_one_number = value.upper is None and value.kind != "frequency"
+    if is_one_number and number is not None and abs(number) < _LARGEST:
         return number, _number_format(value, number)
     return words(cell, kind), ""
 
 
+def _day(value: Value) -> date | None:
+    """The day of a value, if spreadsheets agree about it."""
+    if value.kind != "date" or value.precision != "day":
+        return None
+    try:
+        day = date.fromisoformat(value.iso or "")
+    except ValueError:
+        return None
+    return day if day >= _FIRST_DAY else None
+
+
 def _number_format(value: Value, number: float) -> str:
     """Shows the number with its bound, unit and period, such as "at least "£#,##0" per month"."""
-    unit = value.unit or ""
     decimals = len(f"{number:.6f}".rstrip("0").partition(".")[2])
     if value.kind == "money" and decimals:
         decimals = max(2, decimals)
-    digits = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
-    figure = f"{_literal(_SYMBOLS[unit])}{digits}" if unit in _SYMBOLS else digits
-    if unit == "percent":
+    figure = "#,##0"
+    if decimals:
+        figure = f"#,##0.{'0' * decimals}"
+
+    unit = value.unit or ""
+    if unit in _SYMBOLS:
+        figure = _literal(_SYMBOLS[unit]) + figure
+    elif unit == "percent":
         figure += _literal("%")
-    elif unit and unit not in _SYMBOLS:
-        plural = "s" if value.kind == "duration" and number != 1 else ""
-        figure += _literal(f"{unit}{plural}".replace("_", " "), before=" ")
-    period = _literal(f"per {value.per}", before=" ") if value.per else ""
-    return f"{_literal(value.bound, after=' ')}{figure}{period}"
+    elif unit:
+        is_plural = value.kind == "duration" and number != 1
+        name = f"{unit}s" if is_plural else unit
+        figure += _literal(name.replace("_", " "), before=" ")
+
+    period = ""
+    if value.per:
+        period = _literal(f"per {value.per}", before=" ")
+    bound = _literal(value.bound, after=" ")
+    return f"{bound}{figure}{period}"
 
 
 def _literal(words: str, before: str = "", after: str = "") -> str:
     """Words as they stand in a number format; "" for none."""
-    return f'"{before}{clean(words)[:40].replace(chr(34), "")}{after}"' if words else ""
+    if not words:
+        return ""
+    unquoted = clean(words)[:_LONGEST_LITERAL].replace('"', "")
+    return f'"{before}{unquoted}{after}"'
 
 
 def _quote_lines(cell: Cell) -> Iterator[list[object]]:
@@ -505,8 +642,11 @@ def _quote_lines(cell: Cell) -> Iterator[list[object]]:
 
 def _append(sheet: Any, values: list[object]) -> Any:
     """Add a row, and return its cells; a text is never a formula."""
-    texts = (_in_sheet(value) if isinstance(value, str) else value for value in values)
-    sheet.append(list(texts))
+    fields = []
+    for value in values:
+        fields.append(_in_sheet(value) if isinstance(value, str) else value)
+    sheet.append(fields)
+
     row = sheet[sheet.max_row]
     for target in row:
         if isinstance(target.value, str):
@@ -515,17 +655,22 @@ def _append(sheet: Any, values: list[object]) -> Any:
 
 
 def _in_sheet(text: str) -> str:
-    return _NO_XML.sub("\ufffd", clean(text))[:_LONGEST]
+    """A text as XLSX can hold it."""
+    return _NO_XML.sub("\ufffd", clean(text))[:_LONGEST_TEXT]
 
 
 def _link(target: Any, place: str, links: Counter[str]) -> None:
     """Link a cell to a place, and count the link of its sheet."""
+    if not place or len(place) > _LONGEST_LINK:
+        return
     sheet = target.parent.title
-    if place and len(place) <= _LONGEST_LINK and links[sheet] < _MOST_LINKS:
-        links[sheet] += 1
-        number_format = target.number_format
-        target.hyperlink, target.style = place, "Hyperlink"
-        target.number_format = number_format
+    if links[sheet] >= _MOST_LINKS:
+        return
+    links[sheet] += 1
+    number_format = target.number_format
+    target.hyperlink = place
+    target.style = "Hyperlink"
+    target.number_format = number_format  # a style has one of its own
 
 
 WRITERS: dict[str, Callable[[Grid, Sources], str | bytes]] = {

@@ -65,20 +65,25 @@ class Due:
 
 def due(grid: Grid) -> list[Due]:
     """The cells to ask: new, changed, and all of several documents."""
-    return [
-        Due(row, column, cell)
-        for row, column, cell in grid.every_cell()
-        if cell is None or not row.sha256 or cell.digest != grids.digest(column, row.sha256)
-    ]
+    to_ask = []
+    for row, column, cell in grid.every_cell():
+        is_unchanged = (
+            cell is not None
+            and bool(row.sha256)
+            and cell.digest == grids.digest(column, row.sha256)
+        )
+        if not is_unchanged:
+            to_ask.append(Due(row, column, cell))
+    return to_ask
 
 
 def run(engine: Engine, name: str, on_progress: OnProgress = lambda *_: None) -> int:
     """Ask what is due. Returns the number of cells asked. Raises NotFoundError, StoreError."""
-    read = 0
+    asked_count = 0
     for finished, total, count in in_batches(engine, name):
-        read += count
+        asked_count += count
         on_progress(finished, total)
-    return read
+    return asked_count
 
 
 def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[int, int, int]]:
@@ -90,8 +95,10 @@ def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[
         engine.store.put_cells(name, [cell.to_row() for cell in cells])
         finished += len(part)
         yield finished, len(waiting), len(cells)
+
     grid = grids.load(engine.store, name)
-    if not grid.finished and not grid.counts["waiting"]:
+    is_complete = not grid.counts["waiting"]
+    if is_complete and not grid.finished:
         grids.mark(engine.store, name, finished=grids.now())
 
 
@@ -100,12 +107,12 @@ def _batches(waiting: Sequence[Due], most: int) -> Iterator[list[Due]]:
     ask tells what a value is not about.
     """
     batch: list[Due] = []
-    for _, cells in groupby(waiting, key=lambda one: one.row.key):
-        row = list(cells)
-        if batch and len(batch) + len(row) > most:
+    for _, group in groupby(waiting, key=lambda target: target.row.key):
+        row_cells = list(group)
+        if batch and len(batch) + len(row_cells) > most:
             yield batch
             batch = []
-        batch += row
+        batch += row_cells
     if batch:
         yield batch
 
@@ -127,14 +134,33 @@ def refresh(
     """
     for name in store.grids():
         try:
-            if grids.spec_of(store, name).refresh != "on_sync":
+            is_standing = grids.spec_of(store, name).refresh == "on_sync"
+            if not is_standing:
                 continue
             waiting = due(grids.load(store, name))
-            if any(has_changed or cell.has_changed for cell in waiting):
-                run(engine(), name)
-                yield Refreshed(name, len(grids.load(store, name).changes()))
+            if not any(has_changed or target.has_changed for target in waiting):
+                continue
+            run(engine(), name)
+            changes = grids.load(store, name).changes()
+            yield Refreshed(name, len(changes))
         except RagError as error:
             yield Refreshed(name, 0, error.message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A cell that is asked, with its query, what was found, and the digest of the evidence."""
+
+    target: Due
+    query: Query
+    found: Found
+    digest: str
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the evidence is not that of the last answer."""
+        before = self.target.before
+        return before is None or before.digest != self.digest
 
 
 def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[Cell]:
@@ -145,62 +171,70 @@ def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[C
     verdict. A cell of several documents is asked like a single question.
     """
     questions = queries(part)
-    found = engine.find_many(questions)
-    digests = [
-        _digest(target, result.retrieved) for target, result in zip(part, found, strict=True)
-    ]
-    results = [
-        nearest(result) if target.row.sha256 else result
-        for target, result in zip(part, found, strict=True)
-    ]
-    changed = [
-        number
-        for number, target in enumerate(part)
-        if target.before is None or target.before.digest != digests[number]
-    ]
+    changed = []
+    for target, query, found in zip(part, questions, engine.find_many(questions), strict=True):
+        digest = _digest(target, found.retrieved)
+        evidence = nearest(found) if target.row.sha256 else found
+        asked = _Asked(target, query, evidence, digest)
+        if asked.has_changed:
+            changed.append(asked)
 
-    single = [n for n in changed if part[n].row.sha256]
-    several = [n for n in changed if not part[n].row.sha256]
-    answers = engine.answer_many([questions[n] for n in several], [results[n] for n in several], {})
-    cells = {
-        n: cell(engine, part[n], answer, results[n])
-        for n, answer in zip(several, answers, strict=True)
-    }
-    judged = _judged(engine, part, questions, results, single, is_lenient)
-    cells |= {n: _of_document(engine, part[n], results[n], judged[n]) for n in single}
-    return [_version(replace(cells[n], digest=digests[n]), part[n]) for n in changed]
+    of_one_document = [asked for asked in changed if asked.target.row.sha256]
+    of_several = [asked for asked in changed if not asked.target.row.sha256]
+    answers = engine.answer_many(
+        [asked.query for asked in of_several], [asked.found for asked in of_several], {}
+    )
+    best_values = iter(_judged(engine, of_one_document, is_lenient))
+    answers_of_several = iter(answers)
+    cells = []
+    for asked in changed:
+        if asked.target.row.sha256:
+            value = next(best_values)
+            answered = _of_document(engine, asked.target, asked.found, value)
+        else:
+            answer = next(answers_of_several)
+            answered = cell(engine, asked.target, answer, asked.found)
+        cells.append(_version(replace(answered, digest=asked.digest), asked.target))
+    return cells
 
 
-def _judged(
-    engine: Engine,
-    part: Sequence[Due],
-    questions: Sequence[Query],
-    results: Sequence[Found],
-    numbers: Sequence[int],
-    is_lenient: bool,
-) -> dict[int, CellValue | None]:
+def _judged(engine: Engine, cells: Sequence[_Asked], is_lenient: bool) -> list[CellValue | None]:
     """The likeliest value of each of these cells of one document."""
     judge = _judge(engine)
     vectors_of = TextVectors(engine.retriever.embedder.embed_passages)
-    rows = _rows(part, numbers)
-    sources = {
-        part[row[0]].row.key: CellDocument(document, vectors_of)
-        for row in rows
-        if (document := results[row[0]].retrieved.documents.get(part[row[0]].row.key))
-    }
+    rows = _rows(cells)
+    sources: dict[str, CellDocument] = {}
+    for key, numbers in rows.items():
+        document = cells[numbers[0]].found.retrieved.documents.get(key)
+        if document:
+            sources[key] = CellDocument(document, vectors_of)
+
     readings: dict[int, CellReading] = {}
-    judged: dict[int, CellValue | None] = dict.fromkeys(numbers)
-    left = [n for n in numbers if part[n].row.key in sources]
-    for stage in [engine.quick, engine] if engine.quick else [engine]:
-        asked = [(questions[n], results[n], sources[part[n].row.key]) for n in left]
-        readings |= zip(left, read(stage, [part[n].column.type for n in left], asked), strict=True)
-        for row in rows:
-            own = [at for at, n in enumerate(row) if n in left]
-            together = [readings[n] for n in row if n in readings]
-            best = judge.best(together, own, vectors_of, is_lenient)
-            judged |= {row[at]: value for at, value in zip(own, best, strict=True)}
-        left = [n for n in left if (value := judged[n]) and not judge.is_decided(value)]
-    return judged
+    best_values: list[CellValue | None] = [None] * len(cells)
+    undecided = [n for n, asked in enumerate(cells) if asked.target.row.key in sources]
+    stages = [engine.quick, engine] if engine.quick else [engine]
+    for stage in stages:
+        kinds = []
+        to_read = []
+        for n in undecided:
+            asked = cells[n]
+            kinds.append(asked.target.column.type)
+            to_read.append((asked.query, asked.found, sources[asked.target.row.key]))
+        readings |= zip(undecided, read(stage, kinds, to_read), strict=True)
+
+        for numbers in rows.values():
+            row_readings = [readings[n] for n in numbers if n in readings]
+            positions = [position for position, n in enumerate(numbers) if n in undecided]
+            values = judge.best(row_readings, positions, vectors_of, is_lenient)
+            for position, value in zip(positions, values, strict=True):
+                best_values[numbers[position]] = value
+        undecided = [n for n in undecided if _is_undecided(judge, best_values[n])]
+    return best_values
+
+
+def _is_undecided(judge: CellJudge, value: CellValue | None) -> bool:
+    """Whether the large reader, too, reads a cell with this value."""
+    return value is not None and not judge.is_decided(value)
 
 
 def _judge(engine: Engine) -> CellJudge:
@@ -209,9 +243,13 @@ def _judge(engine: Engine) -> CellJudge:
     """
     if engine.retriever.embedder.name == "minilm":
         return cell_judge.shipped()
-    least = min(engine.threshold, UNLIKELY)
-    same = Logistic({"log_odds": 1.0}, bias=0.0)
-    return CellJudge(same, least, least, undecided=(least, engine.threshold))
+    threshold = min(engine.threshold, UNLIKELY)
+    return CellJudge(
+        model=Logistic({"log_odds": 1.0}, bias=0.0),
+        answered_from=threshold,
+        unsure_from=threshold,
+        undecided=(threshold, engine.threshold),
+    )
 
 
 def read(
@@ -219,12 +257,14 @@ def read(
 ) -> list[CellReading]:
     """What a stage of the engine reads for cells with these types, together."""
     queries = [query for query, _, _ in asked]
-    ranked = stage.rank_many(queries, [found for _, found, _ in asked])
+    evidence = [found for _, found, _ in asked]
+    ranked = stage.rank_many(queries, evidence)
     readings = []
     for kind, (_, found, source), (reading, candidates) in zip(kinds, asked, ranked, strict=True):
-        question, vector = found.retrieved.question, found.retrieved.vector
-        own = source.candidates(question, vector, kind)
-        likely = stage.judge.probabilities(own, reading)
+        question = found.retrieved.question
+        vector = found.retrieved.vector
+        proposed = source.candidates(question, vector, kind)
+        probabilities = stage.judge.probabilities(proposed, reading)
         readings.append(
             CellReading(
                 question=question,
@@ -232,27 +272,29 @@ def read(
                 kind=kind,
                 source=source,
                 reading=reading,
-                ranked=[*candidates, *map(Ranked, own, likely)],
-                proposed=own,
+                ranked=[*candidates, *map(Ranked, proposed, probabilities)],
+                proposed=proposed,
             )
         )
     return readings
 
 
-def _rows(part: Sequence[Due], numbers: Sequence[int]) -> list[list[int]]:
-    """The numbers by document."""
+def _rows(cells: Sequence[_Asked]) -> dict[str, list[int]]:
+    """The numbers of the cells, by document."""
     by_document: dict[str, list[int]] = {}
-    for n in numbers:
-        by_document.setdefault(part[n].row.key, []).append(n)
-    return list(by_document.values())
+    for number, asked in enumerate(cells):
+        by_document.setdefault(asked.target.row.key, []).append(number)
+    return by_document
 
 
 def queries(part: Sequence[Due]) -> list[Query]:
     """The questions of cells."""
-    return [
-        Query(column.question, None, row.filter or None, form=_FORMS.get(column.type, ""))
-        for row, column in ((target.row, target.column) for target in part)
-    ]
+    questions = []
+    for target in part:
+        form = _FORMS.get(target.column.type, "")
+        query = Query(target.column.question, None, target.row.filter or None, form=form)
+        questions.append(query)
+    return questions
 
 
 def nearest(found: Found) -> Found:
@@ -265,8 +307,13 @@ def _digest(target: Due, result: RetrievalResult) -> str:
     """The digest of the document as it was read, or of all passages that were found."""
     if target.row.sha256:
         document = result.documents.get(target.row.key)
-        return grids.digest(target.column, document.sha256 if document else target.row.sha256)
-    places = [f"{p.document_id} {p.start} {p.text}" for hit in result.hits for p in [hit.passage]]
+        sha256 = document.sha256 if document else target.row.sha256
+        return grids.digest(target.column, sha256)
+
+    places = []
+    for hit in result.hits:
+        passage = hit.passage
+        places.append(f"{passage.document_id} {passage.start} {passage.text}")
     return grids.digest(target.column, *places)
 
 
@@ -280,22 +327,28 @@ def _version(answered: Cell, target: Due) -> Cell:
 
 def _of_document(engine: Engine, target: Due, found: Found, best: CellValue | None) -> Cell:
     """The cell of one document, without its digest."""
-    row = target.row
     blank = _blank(target)
     if not found.hits:
-        document = engine.store.document(row.key)
-        is_readable = bool(document and document.text.strip())
+        document = engine.store.document(target.row.key)
+        is_readable = document is not None and document.text.strip() != ""
         return blank if is_readable else replace(blank, state="unreadable")
     if best is None:
         return blank
+
     judge = _judge(engine)
-    chosen = engine.settings.threshold
-    answered_from = judge.answered_from if chosen < 0 else chosen
+    threshold = engine.settings.threshold
+    answered_from = judge.answered_from if threshold < 0 else threshold
     unsure_from = min(answered_from, judge.unsure_from)
     if best.probability < unsure_from:
         return replace(blank, probability=best.probability)
-    state: State = "answered" if best.probability >= answered_from else "unsure"
-    return _filled(blank, state, best.text, best.probability, best.typed, best.citations)
+    return _filled(
+        blank,
+        state="answered" if best.probability >= answered_from else "unsure",
+        value=best.text,
+        probability=best.probability,
+        typed=best.typed,
+        citations=best.citations,
+    )
 
 
 def cell(engine: Engine, target: Due, answer: Answer, found: Found) -> Cell:
@@ -304,18 +357,34 @@ def cell(engine: Engine, target: Due, answer: Answer, found: Found) -> Cell:
     best = _likeliest(answer, target.column.type, found.retrieved.documents)
     if best is None:
         return blank
+
     value, candidate, typed = best
     probability = candidate.confidence
     if probability < min(engine.threshold, UNLIKELY):
         return replace(blank, probability=probability)
-    state: State = "answered" if probability >= engine.threshold else "unsure"
-    return _filled(blank, state, value, probability, typed, candidate.citations)
+    return _filled(
+        blank,
+        state="answered" if probability >= engine.threshold else "unsure",
+        value=value,
+        probability=probability,
+        typed=typed,
+        citations=candidate.citations,
+    )
 
 
 def _blank(target: Due) -> Cell:
+    """The cell as if its document said nothing."""
     row = target.row
-    own = (row.document_id,) if row.sha256 else ()
-    return Cell(row.key, target.column.name, "absent", "", 0.0, "", grids.now(), documents=own)
+    return Cell(
+        row.key,
+        target.column.name,
+        state="absent",
+        value="",
+        probability=0.0,
+        digest="",
+        at=grids.now(),
+        documents=(row.document_id,) if row.sha256 else (),
+    )
 
 
 def _filled(
@@ -326,10 +395,18 @@ def _filled(
     typed: Value | None,
     citations: Sequence[Citation],
 ) -> Cell:
+    """A cell with a value and its first quotes, and the documents that they are from."""
     quotes = tuple(citations[:MOST_QUOTES])
-    documents = tuple(dict.fromkeys([*blank.documents, *(q.document_id for q in quotes)]))
-    answered = replace(blank, state=state, value=value, probability=probability)
-    return replace(answered, typed=typed, quotes=quotes, documents=documents)
+    quoted_documents = [quote.document_id for quote in quotes]
+    return replace(
+        blank,
+        state=state,
+        value=value,
+        probability=probability,
+        typed=typed,
+        quotes=quotes,
+        documents=tuple(dict.fromkeys([*blank.documents, *quoted_documents])),
+    )
 
 
 def _likeliest(
@@ -338,13 +415,15 @@ def _likeliest(
     """(value, candidate, typed value) of the likeliest candidate with a value of this type."""
     candidates = list(answer.alternatives)
     if answer.text:
-        candidates.insert(0, Alternative(answer.text, answer.confidence, answer.citations))
+        own = Alternative(answer.text, answer.confidence, answer.citations)
+        candidates.insert(0, own)
 
     for candidate in candidates:
         if not candidate.citations:
             continue
         around = surroundings(candidate.text, candidate.citations[0], documents)
-        if meant := in_column(candidate.text, kind, around):
-            value, typed = meant
+        meaning = in_column(candidate.text, kind, around)
+        if meaning:
+            value, typed = meaning
             return value, candidate, typed
     return None

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from rag.answering.judge import Ranks
 from rag.answering.verification import (
     CitationCheck,
+    ComputedCheck,
     Documents,
     citations,
     computed_value,
@@ -95,9 +96,12 @@ class ProofCheck:
     @property
     def holds(self) -> bool:
         """Whether all of it is so today. A quote that moved within its document is."""
-        differences = (*self.faults, *self.added, *self.changed, *self.removed, *self.settings)
-        most = ("ok",) if self.kind == "certificate" else _AS_WAS
-        return not differences and all(check.status in most for check in self.citations)
+        if self.faults or self.settings:
+            return False
+        if self.added or self.changed or self.removed:
+            return False
+        sound_states = ("ok",) if self.kind == "certificate" else _AS_WAS
+        return all(check.status in sound_states for check in self.citations)
 
     def to_dict(self) -> Json:
         return {
@@ -118,12 +122,14 @@ class _LatestDocument:
 
     def __init__(self, store: Documents) -> None:
         self._store = store
-        self._latest: tuple[str, Document | None] = ("", None)
+        self._document_id = ""
+        self._document: Document | None = None
 
     def document(self, document_id: str) -> Document | None:
-        if self._latest[0] != document_id:
-            self._latest = document_id, self._store.document(document_id)
-        return self._latest[1]
+        if self._document_id != document_id:
+            self._document_id = document_id
+            self._document = self._store.document(document_id)
+        return self._document
 
 
 def check_file(
@@ -157,24 +163,37 @@ def check_answer(value: Any, store: Documents, proceed: Proceed = lambda: None) 
     if not cited:
         hint = "to check a refusal, give its certificate: rag ask QUESTION --certificate FILE"
         raise InputError('the answer has no citations (it was "not found")', hint)
+
     checks = _checks(store, cited, proceed)
-    faults = []
-    if computed := computed_value(value):
-        check = verify_computed(store, computed, cited, checks)
-        today = f": {check.now}" if check.now else ""
-        faults += [] if check.holds else [f"{check.text} does not hold: {check.detail}{today}"]
-    return ProofCheck("answer", len(cited), tuple(faults), citations=checks)
+    faults: tuple[str, ...] = ()
+    computed = computed_value(value)
+    if computed:
+        faults = _faults_of_computed(verify_computed(store, computed, cited, checks))
+    return ProofCheck("answer", len(cited), faults, citations=checks)
+
+
+def _faults_of_computed(check: ComputedCheck) -> tuple[str, ...]:
+    """Why a computed value does not hold, with what it would be today; () if it holds."""
+    if check.holds:
+        return ()
+    today = f": {check.now}" if check.now else ""
+    return (f"{check.text} does not hold: {check.detail}{today}",)
 
 
 def check_grid(grid: Grid, store: Documents, proceed: Proceed = lambda: None) -> ProofCheck:
     """Check the quotes of a grid's cells."""
-    cited = [quote for *_, cell in grid.every_cell() if cell for quote in cell.quotes]
-    return ProofCheck("grid", len(cited), citations=_lost(_checks(store, cited, proceed)))
+    cited: list[Citation] = []
+    for *_, cell in grid.every_cell():
+        if cell:
+            cited += cell.quotes
+    checks = _checks(store, cited, proceed)
+    return ProofCheck("grid", len(cited), citations=_lost(checks))
 
 
 def _checks(
     store: Documents, cited: Iterable[Citation], proceed: Proceed
 ) -> tuple[CitationCheck, ...]:
+    """Look up each quote."""
     latest = _LatestDocument(store)
     checks = []
     for citation in cited:
@@ -184,12 +203,14 @@ def _checks(
 
 
 def _lost(checks: Sequence[CitationCheck]) -> tuple[CitationCheck, ...]:
+    """The quotes that are not at their places."""
     return tuple(check for check in checks if check.status != "ok")
 
 
 def _certificate(
     record: dict[str, Any], store: Store, settings: Settings, judge: Ranks
 ) -> ProofCheck:
+    """Compare a certificate with the index and the settings of today."""
     check = certificate.check(record, store, settings, judge)
     if not check.is_intact:
         return ProofCheck("certificate", faults=(_ALTERED,))
@@ -211,13 +232,26 @@ def _bundle(content: bytes, store: Store, proceed: Proceed) -> ProofCheck:
         _unpack(content, folder)
         try:
             results = list(verify_bundle.checks(folder, ""))
-            answers = json.loads((folder / "answers.json").read_bytes())["answers"]
-            cited = [citation for answer in answers for citation in citations(answer)]
+            cited = _bundled_citations(folder)
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             return ProofCheck("bundle", faults=(f"the bundle cannot be read: {error}",))
-    faults = tuple(fault for holds, fault in results if not holds)
-    distinct = list(dict.fromkeys(cited))
-    return ProofCheck("bundle", len(distinct), faults, _lost(_checks(store, distinct, proceed)))
+
+    checks = _checks(store, cited, proceed)
+    return ProofCheck(
+        "bundle",
+        checked=len(cited),
+        faults=tuple(fault for holds, fault in results if not holds),
+        citations=_lost(checks),
+    )
+
+
+def _bundled_citations(folder: Path) -> list[Citation]:
+    """The citations of all answers of a bundle, each once."""
+    content = json.loads((folder / "answers.json").read_bytes())
+    distinct: dict[Citation, None] = {}
+    for answer in content["answers"]:
+        distinct |= dict.fromkeys(citations(answer))
+    return list(distinct)
 
 
 def _unpack(content: bytes, folder: Path) -> None:
@@ -225,12 +259,19 @@ def _unpack(content: bytes, folder: Path) -> None:
     hint = "give the ZIP file that `rag export` or the page wrote"
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            files = archive.infolist()
             if bundle.SUMS not in archive.namelist():
                 raise InputError(f"the archive is no bundle: it has no {bundle.SUMS}", hint)
-            if len(files) > _MOST_FILES or sum(f.file_size for f in files) > _MOST_UNPACKED:
-                most = f"{_MOST_FILES:,} files or {_MOST_UNPACKED >> 20} MiB"
-                raise InputError(f"the bundle has more than {most}", "run its own verify.py")
+            _check_size(archive)
             archive.extractall(folder)
     except _UNREADABLE as error:
         raise InputError(f"the archive cannot be read: {error}", hint) from error
+
+
+def _check_size(archive: zipfile.ZipFile) -> None:
+    """Raises InputError for an archive that holds more than a bundle may."""
+    files = archive.infolist()
+    unpacked_bytes = sum(file.file_size for file in files)
+    if len(files) <= _MOST_FILES and unpacked_bytes <= _MOST_UNPACKED:
+        return
+    limit = f"{_MOST_FILES:,} files or {_MOST_UNPACKED >> 20} MiB"
+    raise InputError(f"the bundle has more than {limit}", "run its own verify.py")

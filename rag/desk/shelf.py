@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.answering.candidate import quoted
@@ -46,6 +46,9 @@ AT_ONCE = 50
 """Documents that a question asks at once; more are a job for a grid."""
 _BATCH = 16
 """Cells that are read together; between batches the deadline is looked at."""
+_LONGEST_NAME = 60
+_LONGEST_COLUMN = 100
+"""Characters of the names of a grid and of its columns."""
 _LEAST_SAID = 2
 """Documents that must say something, or else the question is asked as any other."""
 
@@ -61,7 +64,8 @@ class WholeShelf:
         unlikely to be one, or names no documents.
         """
         filter = query.filter or ()
-        if any(part.key == "document" and part.op == "=" for part in filter):
+        names_a_document = any(part.key == "document" and part.op == "=" for part in filter)
+        if names_a_document:
             return None
         if not self._classifier.is_likely(result.question, result.vector):
             return None
@@ -72,44 +76,56 @@ class WholeShelf:
         question is better asked as any other.
         """
         filter = asked.query.filter or ()
-        listed = {one.id: one for one in _documents(engine, filter)}
+        listed = {document.id: document for document in _documents(engine, filter)}
         documents = [listed[name] for name in question.documents if name in listed]
-        definition = _definition(question, filter)
-        columns = tuple(plain(column) for column in question.columns)
+        grid = GridAnswer(
+            question.kind,
+            question.operation,
+            columns=tuple(plain(column) for column in question.columns),
+            rows=(),
+            definition=_definition(question, filter),
+        )
         if len(documents) > AT_ONCE:
-            grid = GridAnswer(question.kind, question.operation, columns, (), definition)
             reason = (
                 f"{len(documents):,} documents would have to be asked one by one, more than the "
                 f"{AT_ONCE} that a question asks at once; ask them as a grid"
             )
             return _refused(asked, reason, grid)
-        rows = tuple(_rows(engine, asked.query, question, documents))
-        said = [row for row in rows if row.outcome in ("counted", "other", "unsure")]
-        if len(said) < _LEAST_SAID and not any(row.outcome == "waiting" for row in rows):
+
+        grid = replace(grid, rows=tuple(_rows(engine, asked.query, question, documents)))
+        counts = grid.counts
+        said = counts["counted"] + counts["other"] + counts["unsure"]
+        if said < _LEAST_SAID and not counts["waiting"]:
             return None
-        grid = GridAnswer(question.kind, question.operation, columns, rows, definition)
-        return _composed(asked, question, grid, engine)
+        return _composed(asked, question, grid)
 
 
 def _documents(engine: Engine, filter: Filter) -> Iterator[Document]:
     """The documents that pass the filter. They are listed when the first one is taken."""
     conditions = of_documents(filter)
-    yield from (one for one in engine.store.documents() if matches(conditions, one))
+    for document in engine.store.documents():
+        if matches(conditions, document):
+            yield document
 
 
 def _definition(question: ShelfQuestion, filter: Filter) -> Json:
     """The definition of a grid with the same questions, as `POST /v1/grids` takes it."""
-    name = re.sub(r"[^\w -]+", "", question.columns[-1].question).strip()[:60]
-    columns = [
-        {
-            "name": column.question.rstrip("?")[:100],
-            "question": column.question,
-            "type": column.type,
-        }
-        for column in question.columns
-    ]
-    conditions = [f"{part.key}{part.op}{part.value}" for part in filter]
-    return {"name": name, "columns": columns, "filter": conditions}
+    last_question = question.columns[-1].question
+    name = re.sub(r"[^\w -]+", "", last_question).strip()
+    columns = []
+    for column in question.columns:
+        columns.append(
+            {
+                "name": column.question.rstrip("?")[:_LONGEST_COLUMN],
+                "question": column.question,
+                "type": column.type,
+            }
+        )
+    return {
+        "name": name[:_LONGEST_NAME],
+        "columns": columns,
+        "filter": [f"{part.key}{part.op}{part.value}" for part in filter],
+    }
 
 
 # Asking
@@ -121,12 +137,15 @@ def _rows(
     """A row for each document; those that are not asked before the deadline wait."""
     deadline = query.deadline
     for start in range(0, len(documents), _BATCH):
-        part = documents[start : start + _BATCH]
-        if start and deadline is not None and time.monotonic() >= deadline:
-            yield from (GridAnswerRow(one.id, one.title, "waiting") for one in part)
+        batch = documents[start : start + _BATCH]
+        is_late = deadline is not None and time.monotonic() >= deadline
+        if start and is_late:
+            for document in batch:
+                yield GridAnswerRow(document.id, document.title, "waiting")
             continue
-        cells = _cells(engine, query.filter or (), question, part)
-        for document in part:
+
+        cells = _cells(engine, query.filter or (), question, batch)
+        for document in batch:
             yield _row(engine, question, document, cells.get(document.id, {}))
 
 
@@ -134,18 +153,20 @@ def _cells(
     engine: Engine, filter: Filter, question: ShelfQuestion, documents: Sequence[Document]
 ) -> Mapping[str, Mapping[str, Cell]]:
     """The cells of the documents, by document and column; a column of names needs no model."""
-    to_ask = [
-        grid_run.Due(
-            GridRow(one.id, one.title, (*filter, Condition("document", "=", one.id)), one.sha256),
-            GridColumn(str(number), column.question, column.type),
-            None,
-        )
-        for number, column in enumerate(question.columns)
-        if column.test.kind != "names"
-        for one in documents
-    ]
+    to_ask = []
+    for number, column in enumerate(question.columns):
+        if column.test.kind == "names":
+            continue
+        grid_column = GridColumn(str(number), column.question, column.type)
+        for document in documents:
+            conditions = (*filter, Condition("document", "=", document.id))
+            row = GridRow(document.id, document.title, conditions, document.sha256)
+            to_ask.append(grid_run.Due(row, grid_column, before=None))
+    if not to_ask:
+        return {}
+
     cells: dict[str, dict[str, Cell]] = {}
-    for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else []:
+    for cell in grid_run.ask(engine, to_ask, is_lenient=True):
         cells.setdefault(cell.row, {})[cell.column] = cell
     return cells
 
@@ -153,9 +174,11 @@ def _cells(
 def _row(
     engine: Engine, question: ShelfQuestion, listed: Document, cells: Mapping[str, Cell]
 ) -> GridAnswerRow:
+    """The row of a document: of what its cells mean, the least favourable counts."""
     document = engine.store.document(listed.id)
     if document is None:
         return GridAnswerRow(listed.id, listed.title, "unreadable")
+
     row_cells: list[GridAnswerCell] = []
     verdicts: list[str] = []
     for number, column in enumerate(question.columns):
@@ -165,21 +188,28 @@ def _row(
         else:
             asked = cells[str(number)]
             verdict = _verdict(asked, column)
-            cell = _shown(asked, column, document)
-            if verdict == "counted" and column.test.kind == "unsaid":
-                cell = _unsaid(document)
-            elif verdict == "silent":
-                says_it = asked.probability if asked.state == "absent" else 0.0
-                cell = GridAnswerCell("absent", "", says_it)
+            cell = _row_cell(asked, column, document, verdict)
         row_cells.append(cell)
         verdicts.append(verdict)
-    order_of_outcomes = ("unreadable", "other", "silent", "unsure", "counted")
-    outcome = min(verdicts, key=order_of_outcomes.index)
+
+    outcome = min(verdicts, key=_OUTCOMES.index)
     return GridAnswerRow(document.id, document.title, outcome, tuple(row_cells))
+
+
+def _row_cell(asked: Cell, column: ShelfColumn, document: Document, verdict: str) -> GridAnswerCell:
+    """What a row shows of a cell with this verdict."""
+    if verdict == "counted" and column.test.kind == "unsaid":
+        return _unsaid(document)
+    if verdict == "silent":
+        says_it = asked.probability if asked.state == "absent" else 0.0
+        return GridAnswerCell("absent", "", says_it)
+    return _shown(asked, column, document)
 
 
 _EACH = re.compile(r"^[^.;,]{0,20}\beach\b", re.IGNORECASE)
 """Words after an amount that is the price of one of several things, and no fee."""
+_OUTCOMES = ("unreadable", "other", "silent", "unsure", "counted")
+"""What cells may mean for their document, the least favourable first."""
 _MAY_SAY = 0.3
 """Probability of a verdict from which on a document may say yes or no in other words."""
 
@@ -188,22 +218,29 @@ def _verdict(cell: Cell, column: ShelfColumn) -> str:
     """What a cell means for its document."""
     if cell.state in ("unreadable", "unsure"):
         return cell.state
-    is_said = cell.state == "answered"
-    if is_said and column.measure and cell.typed and cell.typed.kind != column.measure:
-        is_said = False
-    if not is_said:
+    if cell.state != "answered" or _is_of_other_kind(cell, column):
         if column.type == "yes_no" and cell.probability >= _MAY_SAY:
             return "unsure"
         return "counted" if column.test.kind == "unsaid" else "silent"
+
     if column.measure == "money" and any(map(_is_for_each, cell.quotes)):
         return "unsure"
     if column.type == "yes_no" and not _is_shown(cell, column):
         return "unsure"
     passes = column.test.passes(cell.typed)
-    return "unsure" if passes is None else "counted" if passes else "other"
+    if passes is None:
+        return "unsure"
+    return "counted" if passes else "other"
 
 
-_SHARED = 0.4
+def _is_of_other_kind(cell: Cell, column: ShelfColumn) -> bool:
+    """Whether the value is of another kind than the column measures."""
+    if not column.measure or cell.typed is None:
+        return False
+    return cell.typed.kind != column.measure
+
+
+_LEAST_SHARE = 0.4
 """Share of the words asked for that a sentence needs to show a verdict."""
 _ASKED = re.compile(r"^\w+ the \w+ (?P<predicate>.+)\?$")
 
@@ -212,46 +249,66 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     """Whether the quoted sentence has enough words of what is asked of each document; one that says
     all of it and denies nothing shows no "no".
     """
-    stems = _asked_stems(column)
-    quote = _telling(cell, column)
+    quote = _telling_quote(cell, column)
     sentence = quote.sentence if quote else ""
-    share = coverage(stems, sentence, empty=1.0)
+    share = coverage(_asked_stems(column), sentence, empty=1.0)
     is_no = cell.typed is not None and cell.typed.yes is False
     if is_no and share == 1.0:
-        return not DENIALS.isdisjoint(word_set(sentence)) or "n't" in sentence
-    return share >= _SHARED
+        return "n't" in sentence or not DENIALS.isdisjoint(word_set(sentence))
+    return share >= _LEAST_SHARE
 
 
 def _asked_stems(column: ShelfColumn) -> frozenset[str]:
     """The stems of what is asked of each document, without those that name it."""
     match = _ASKED.match(column.question)
-    return content_words(match["predicate"] if match else column.question)
+    predicate = match["predicate"] if match else column.question
+    return content_words(predicate)
 
 
-def _telling(cell: Cell, column: ShelfColumn) -> Citation | None:
+def _telling_quote(cell: Cell, column: ShelfColumn) -> Citation | None:
     """The quote with most of the words that are asked for: a verdict may quote a neighbour, too."""
     stems = _asked_stems(column)
-    return max(cell.quotes, key=lambda quote: coverage(stems, quote.sentence), default=None)
+
+    def share(quote: Citation) -> float:
+        return coverage(stems, quote.sentence)
+
+    return max(cell.quotes, key=share, default=None)
 
 
 def _is_for_each(quote: Citation) -> bool:
-    return bool(_EACH.match(quote.sentence[quote.end - quote.sentence_start :]))
+    """Whether an amount is the price of one of several things."""
+    text_after = quote.sentence[quote.end - quote.sentence_start :]
+    return bool(_EACH.match(text_after))
 
 
 def _shown(cell: Cell, column: ShelfColumn, document: Document) -> GridAnswerCell:
+    """The cell with the quote that tells most, if the document still has it there."""
+    quote = cell.quotes[0] if cell.quotes else None
+    if column.type == "yes_no":
+        quote = _telling_quote(cell, column)
+
     citation = None
-    quote = _telling(cell, column) if column.type == "yes_no" else next(iter(cell.quotes), None)
     if quote and document.text[quote.start : quote.end] == quote.quote:
-        sentence = (quote.sentence_start, quote.sentence_end)
-        citation = quoted(document, quote.start, quote.end, sentence)
-    return GridAnswerCell(cell.state, cell.value, cell.probability, cell.typed, citation)
+        citation = quoted(
+            document,
+            quote.start,
+            quote.end,
+            (quote.sentence_start, quote.sentence_end),
+        )
+    return GridAnswerCell(
+        cell.state,
+        cell.value,
+        cell.probability,
+        typed=cell.typed,
+        citation=citation,
+    )
 
 
 def _unsaid(document: Document) -> GridAnswerCell:
     """The cell of a document that does not say it, with the document's first words."""
     place = first_words(document)
     citation = quoted(document, place.start, place.end)
-    return GridAnswerCell("absent", "", 0.0, None, citation)
+    return GridAnswerCell("absent", "", probability=0.0, citation=citation)
 
 
 def _naming(engine: Engine, document: Document, words: str) -> GridAnswerCell:
@@ -259,9 +316,9 @@ def _naming(engine: Engine, document: Document, words: str) -> GridAnswerCell:
     passages, _ = engine.store.embedded(document.id)
     place = mention(words, document, passages)
     if place is None:
-        return GridAnswerCell("absent", "", 0.0)
+        return GridAnswerCell("absent", "", probability=0.0)
     citation = quoted(document, place.start, place.end)
-    return GridAnswerCell("answered", citation.quote, 1.0, None, citation)
+    return GridAnswerCell("answered", citation.quote, probability=1.0, citation=citation)
 
 
 # Composing
@@ -279,19 +336,18 @@ class _Outcome:
     reason: str = ""
 
 
-def _composed(asked: Asked, question: ShelfQuestion, grid: GridAnswer, engine: Engine) -> Answer:
+def _composed(asked: Asked, question: ShelfQuestion, grid: GridAnswer) -> Answer:
+    """The answer of a grid: what its rows come to, then their quotes."""
     outcome = _outcome(question, grid)
     if outcome.reason:
         return _refused(asked, outcome.reason, grid)
-    pieces = [
-        Piece(cell.citation, label="" if cell.state == "absent" else row.title)
-        for row in outcome.rows
-        if (cell := row.cells[-1]).citation
-    ]
-    lines = [f"{piece.label}: {piece.text}" if piece.label else piece.text for piece in pieces]
-    count = grid.counts["unsure"]
-    lead = f"{outcome.lead} ({count} unsure)" if count else outcome.lead
-    text = "\n".join([lead, *lines])
+
+    lead = outcome.lead
+    unsure_count = grid.counts["unsure"]
+    if unsure_count:
+        lead = f"{lead} ({unsure_count} unsure)"
+    pieces = _pieces(outcome.rows)
+    text = "\n".join([lead, *map(_piece_line, pieces)])
     citations = tuple(piece.citation for piece in pieces)
     return Answer(
         question=asked.question,
@@ -307,12 +363,32 @@ def _composed(asked: Asked, question: ShelfQuestion, grid: GridAnswer, engine: E
         receipt=asked.receipt(text, citations, (row.document_id for row in grid.rows)),
         documents=len(outcome.rows),
         form=GRID,
-        pieces=tuple(pieces),
+        pieces=pieces,
         grid=grid,
     )
 
 
+def _pieces(rows: Iterable[GridAnswerRow]) -> tuple[Piece, ...]:
+    """The quotes of the last column, each under the title of its document; a document that does not
+    say it is quoted with its own first words, which need no title.
+    """
+    pieces = []
+    for row in rows:
+        cell = row.cells[-1]
+        if cell.citation is None:
+            continue
+        label = "" if cell.state == "absent" else row.title
+        pieces.append(Piece(cell.citation, label=label))
+    return tuple(pieces)
+
+
+def _piece_line(piece: Piece) -> str:
+    """A quote under the title of its document, if it has one."""
+    return f"{piece.label}: {piece.text}" if piece.label else piece.text
+
+
 def _refused(asked: Asked, reason: str, grid: GridAnswer) -> Answer:
+    """No answer, with the reason and the grid."""
     return Answer(
         question=asked.question,
         understood=asked.understood,
@@ -331,75 +407,101 @@ def _refused(asked: Asked, reason: str, grid: GridAnswer) -> Answer:
 
 def _confidence(grid: GridAnswer) -> float:
     """The mean probability that what is said of a document is right."""
-    probabilities = [
-        1 - cell.probability if cell.state == "absent" else cell.probability
-        for row in grid.rows
-        for cell in row.cells
-        if cell.state in ("answered", "absent")
-    ]
-    return sum(probabilities) / len(probabilities) if probabilities else 0.0
+    probabilities = []
+    for row in grid.rows:
+        for cell in row.cells:
+            if cell.state == "answered":
+                probabilities.append(cell.probability)
+            elif cell.state == "absent":
+                probabilities.append(1 - cell.probability)
+    if not probabilities:
+        return 0.0
+    return sum(probabilities) / len(probabilities)
 
 
 def _outcome(question: ShelfQuestion, grid: GridAnswer) -> _Outcome:
-    counted = tuple(row for row in grid.rows if row.outcome == "counted")
-    others = tuple(row for row in grid.rows if row.outcome == "other")
-    waiting = grid.counts["waiting"]
-    if waiting and question.operation != "list":
-        reason = f"{waiting} of {len(grid.rows)} documents were not asked before the deadline"
+    """What the rows of a grid come to."""
+    operation = question.operation
+    counted = _rows_with("counted", grid)
+    others = _rows_with("other", grid)
+    total_count = len(grid.rows)
+    waiting_count = grid.counts["waiting"]
+    if waiting_count and operation != "list":
+        reason = f"{waiting_count} of {total_count} documents were not asked before the deadline"
         return _Outcome(reason=reason)
-    if question.operation == "all" and others:
-        text = f"No. Otherwise in {len(others)} of {len(grid.rows)} documents"
+
+    if operation == "all" and others:
+        text = f"No. Otherwise in {len(others)} of {total_count} documents"
         return _Outcome(text, others, Value("boolean", text, yes=False))
     if not counted:
-        surely = " for sure" if grid.counts["unsure"] else ""
-        return _Outcome(reason=f"none of {len(grid.rows)} documents says so{surely}")
-    if question.operation in ("list", "count"):
-        lead = f"{len(counted)} of {len(grid.rows)} documents"
-        number = Value("number", lead, number=float(len(counted)), unit="document")
-        return _Outcome(lead, counted, number if question.operation == "count" else None)
-    if question.operation in ("all", "any"):
-        is_sure = question.operation == "any" or len(counted) == len(grid.rows)
-        lead = f"{len(counted)} of {len(grid.rows)} documents"
-        text = f"Yes. {lead}" if is_sure else f"{lead}, and no other says otherwise"
-        return _Outcome(text, counted, Value("boolean", text, yes=True) if is_sure else None)
-    return (
-        _summed(question, counted) if question.operation == "sum" else _ordered(question, counted)
-    )
+        ending = " for sure" if grid.counts["unsure"] else ""
+        return _Outcome(reason=f"none of {total_count} documents says so{ending}")
+
+    lead = f"{len(counted)} of {total_count} documents"
+    match operation:
+        case "list":
+            return _Outcome(lead, counted)
+        case "count":
+            number = Value("number", lead, number=float(len(counted)), unit="document")
+            return _Outcome(lead, counted, number)
+        case "sum":
+            return _summed(counted)
+        case "all" | "any":
+            is_sure = operation == "any" or len(counted) == total_count
+            if not is_sure:
+                return _Outcome(f"{lead}, and no other says otherwise", counted)
+            text = f"Yes. {lead}"
+            return _Outcome(text, counted, Value("boolean", text, yes=True))
+    return _ordered(question, counted)
+
+
+def _rows_with(outcome: str, grid: GridAnswer) -> tuple[GridAnswerRow, ...]:
+    """The rows with this outcome."""
+    return tuple(row for row in grid.rows if row.outcome == outcome)
 
 
 def _values(rows: Sequence[GridAnswerRow]) -> list[Value]:
-    return [value for row in rows if (value := row.cells[-1].typed)]
+    """The typed values of the last column."""
+    values = [row.cells[-1].typed for row in rows]
+    return [value for value in values if value]
 
 
-def _summed(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outcome:
+def _summed(rows: tuple[GridAnswerRow, ...]) -> _Outcome:
+    """The sum of the values, if they can be added."""
     values = _values(rows)
-    if why := why_not_added(values):
-        return _Outcome(reason=f"no sum: {why}")
+    obstacle = why_not_added(values)
+    if obstacle:
+        return _Outcome(reason=f"no sum: {obstacle}")
     value = total(values)
     return _Outcome(f"{value.text}, the sum of {len(rows)} documents", rows, value)
 
 
 def _ordered(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outcome:
     """The greatest, the least, or the difference of two."""
-    placed = [(place, row) for row in rows if (v := row.cells[-1].typed) and (place := order(v))]
+    placed = []
+    for row in rows:
+        value = row.cells[-1].typed
+        place = order(value) if value else None
+        if place:
+            placed.append((place, row))
 
-    measures = sorted({place[0] for place, _ in placed})
+    measures = sorted({measure for (measure, _), _ in placed})
     if len(measures) > 1:
-        named = ", ".join(measure or "a number" for measure in measures)
-        return _Outcome(reason=f"no comparison: the values are in different units: {named}")
-
+        names = ", ".join(measure or "a number" for measure in measures)
+        return _Outcome(reason=f"no comparison: the values are in different units: {names}")
     if len(placed) < 2:
         return _Outcome(reason="no comparison: fewer than two documents state a value")
 
-    ranked = sorted(placed, key=lambda one: one[0], reverse=question.operation != "least")
-    ordered = tuple(row for _, row in ranked)
-
+    is_greatest_first = question.operation != "least"
+    placed.sort(key=lambda placed_row: placed_row[0], reverse=is_greatest_first)
+    ordered = tuple(row for _, row in placed)
     if question.operation == "difference":
-        values = _values(ordered[:2])
-        value = total(values, sign=-1)
-        return _Outcome(f"{value.text}, the difference of two documents", ordered[:2], value)
+        compared = ordered[:2]
+        difference = total(_values(compared), sign=-1)
+        return _Outcome(f"{difference.text}, the difference of two documents", compared, difference)
 
-    winners = tuple(row for place, row in ranked if place == ranked[0][0])
+    winning_place, _ = placed[0]
+    winners = tuple(row for place, row in placed if place == winning_place)
     lead = " and ".join(row.title for row in winners)
     quoted_rows = ordered if question.kind == NAMED else winners
     return _Outcome(lead, quoted_rows, winners[0].cells[-1].typed)

@@ -292,9 +292,9 @@ def test_a_file_that_was_added_is_found(unpacked: Path) -> None:
     assert "missing, changed or added: '../docs/deal.md'" in out, "nothing outside is read"
 
 
-def test_verify_is_one_screen_of_the_standard_library() -> None:
+def test_verify_is_two_screens_of_the_standard_library() -> None:
     lines = Path(verify_bundle.__file__).read_text().splitlines()
-    assert len(lines) < 50
+    assert len(lines) < 100
     imported = {line.split()[1].split(".")[0] for line in lines if line[:4] in ("impo", "from")}
     assert imported <= sys.stdlib_module_names
 
