@@ -60,9 +60,9 @@ class Excerpt:
         ends.
         """
         sentence_start, sentence_end = sentence_around(self.document.blocks, self.start, self.end)
-        least, _ = block_or_cell(self.document, self.start)
-        _, most = block_or_cell(self.document, self.end - 1)
-        sentence = (max(sentence_start, least), min(sentence_end, most))
+        block_start, _ = block_or_cell(self.document, self.start)
+        _, block_end = block_or_cell(self.document, self.end - 1)
+        sentence = (max(sentence_start, block_start), min(sentence_end, block_end))
         return quoted(self.document, self.start, self.end, sentence)
 
     def matches(self, quoted: QuotedText) -> Iterator[Excerpt]:
@@ -110,10 +110,15 @@ def closest(
     """
 
     def preference(place: Excerpt) -> float:
-        return place.likeness + (_CITED_BONUS if place.document.id in cited else 0.0)
+        bonus = _CITED_BONUS if place.document.id in cited else 0.0
+        return place.likeness + bonus
 
-    aligned = (_align(quoted, excerpt) for excerpt in excerpts)
-    return max((place for place in aligned if place), key=preference, default=None)
+    places = []
+    for excerpt in excerpts:
+        place = _align(quoted, excerpt)
+        if place:
+            places.append(place)
+    return max(places, key=preference, default=None)
 
 
 # Alignment
@@ -134,18 +139,19 @@ class _Step(NamedTuple):
 
 def _align(quoted: QuotedText, excerpt: Excerpt) -> Excerpt | None:
     """The place in an excerpt that is most similar to the quotation; None if they share no word."""
-    words, document_words = quoted.tokens, excerpt.content.tokens
+    words = quoted.tokens
+    document_words = excerpt.content.tokens
     core = _core(_steps(words, document_words))
     if not core:
         return None
 
-    start, end = core[0].start, core[-1].end
-    document_start, document_end = core[0].document_start, core[-1].document_end
+    first_step = core[0]
+    last_step = core[-1]
     whole_start, whole_end = _widened(core, len(words), excerpt.content)
     steps = [
-        _Step("replace", 0, start, whole_start, document_start),
+        _Step("replace", 0, first_step.start, whole_start, first_step.document_start),
         *core,
-        _Step("replace", end, len(words), document_end, whole_end),
+        _Step("replace", last_step.end, len(words), last_step.document_end, whole_end),
     ]
 
     aligned = document_words[whole_start:whole_end]
@@ -171,27 +177,33 @@ def _steps(words: Sequence[Token], document_words: Sequence[Token]) -> list[_Ste
     if similar is None or similar.score == 0:
         return []
 
-    document_start, document_end = 0, len(document_coded)
+    document_start = 0
+    document_end = len(document_coded)
     if len(coded) <= len(document_coded):
         margin = _MARGIN_WORDS + len(coded) // 4
         document_start = max(0, similar.dest_start - margin)
         document_end = similar.dest_end + margin
-    return [
-        _Step(
-            kind=step.tag,
-            start=step.src_start,
-            end=step.src_end,
-            document_start=document_start + step.dest_start,
-            document_end=document_start + step.dest_end,
+
+    steps = []
+    for step in Levenshtein.opcodes(coded, document_coded[document_start:document_end]):
+        steps.append(
+            _Step(
+                kind=step.tag,
+                start=step.src_start,
+                end=step.src_end,
+                document_start=document_start + step.dest_start,
+                document_end=document_start + step.dest_end,
+            )
         )
-        for step in Levenshtein.opcodes(coded, document_coded[document_start:document_end])
-    ]
+    return steps
 
 
 def _core(steps: Sequence[_Step]) -> Sequence[_Step]:
     """The run of steps with the most equal words, less half of the words that it leaves out."""
-    run, most = slice(0, 0), 0.0
-    begin, total = 0, 0.0
+    best_run = slice(0, 0)
+    best_total = 0.0
+    run_start = 0
+    total = 0.0
     for number, step in enumerate(steps):
         if step.kind == "equal":
             total += step.end - step.start
@@ -199,10 +211,12 @@ def _core(steps: Sequence[_Step]) -> Sequence[_Step]:
             total -= 0.5 * (step.document_end - step.document_start)
 
         if total <= 0:
-            begin, total = number + 1, 0.0
-        elif total > most:
-            run, most = slice(begin, number + 1), total
-    return steps[run]
+            run_start = number + 1
+            total = 0.0
+        elif total > best_total:
+            best_run = slice(run_start, number + 1)
+            best_total = total
+    return steps[best_run]
 
 
 def _widened(core: Sequence[_Step], size: int, content: CanonicalText) -> Offsets:
@@ -210,14 +224,18 @@ def _widened(core: Sequence[_Step], size: int, content: CanonicalText) -> Offset
     core as many as the quotation has there, but not beyond the sentence.
     """
     words = content.tokens
-    start, end = core[0].document_start, core[-1].document_end
+    start = core[0].document_start
+    end = core[-1].document_end
 
-    whole_start = max(0, start - core[0].start)
+    words_before = core[0].start
+    whole_start = max(0, start - words_before)
     if SENTENCE_END.search(content.text, words[whole_start].start, words[start].start):
         whole_start = start
 
-    whole_end = min(len(words), end + size - core[-1].end)
-    if SENTENCE_END.search(content.text, words[end - 1].end - 1, words[whole_end - 1].start):
+    words_after = size - core[-1].end
+    whole_end = min(len(words), end + words_after)
+    core_end = words[end - 1].end - 1
+    if SENTENCE_END.search(content.text, core_end, words[whole_end - 1].start):
         whole_end = end
     return whole_start, whole_end
 
@@ -228,23 +246,28 @@ def _weight_in_common(
     """The weight of the quotation's words that a step leaves as they are, or of which it changes
     only the ending.
     """
-    quoted_words = words[step.start : step.end]
-    theirs = document_words[step.document_start : step.document_end]
+    old_words = words[step.start : step.end]
+    new_words = document_words[step.document_start : step.document_end]
     if step.kind == "equal":
-        return _weight(quoted_words)
-    if len(quoted_words) != len(theirs):
+        return _weight(old_words)
+    if len(old_words) != len(new_words):
         return 0.0
-    return _weight(
-        [word for word, other in zip(quoted_words, theirs, strict=True) if _alike(word, other)]
-    )
+
+    alike = []
+    for word, other in zip(old_words, new_words, strict=True):
+        if _alike(word, other):
+            alike.append(word)
+    return _weight(alike)
 
 
 def _alike(word: Token, other: Token) -> bool:
+    """Whether two words differ only in their endings."""
     stems = stem_words(word.word)
     return bool(stems) and stems == stem_words(other.word)
 
 
 def _weight(words: Sequence[Token]) -> float:
+    """The weight of words: stop words count less."""
     return sum(_STOP_WEIGHT if token.word in STOP_WORDS else 1.0 for token in words)
 
 
@@ -255,31 +278,44 @@ def _differences(
     have other capitals, or other signs after them.
     """
     for step in steps:
-        if step.kind != "equal":
-            words = _in_one_line(quoted.text, quoted.tokens, step.start, step.end)
-            document_words = _in_one_line(
-                content.text, content.tokens, step.document_start, step.document_end
-            )
-            if (words or document_words) and not _is_same(words, document_words, step.start == 0):
-                yield words, document_words
+        if step.kind == "equal":
+            yield from _differing_signs(quoted, content, step)
             continue
+        words = _in_one_line(quoted.text, quoted.tokens, step.start, step.end)
+        document_words = _in_one_line(
+            content.text, content.tokens, step.document_start, step.document_end
+        )
+        has_words = words or document_words
+        if has_words and not _is_same(words, document_words, is_first=step.start == 0):
+            yield words, document_words
 
-        for offset in range(step.end - step.start):
-            number, document_number = step.start + offset, step.document_start + offset
-            is_followed = number + 1 < step.end
-            word = _in_one_line(quoted.text, quoted.tokens, number, number + 1, is_followed)
-            document_word = _in_one_line(
-                content.text, content.tokens, document_number, document_number + 1, is_followed
-            )
-            if not _is_same(word, document_word, number == 0):
-                yield word, document_word
+
+def _differing_signs(
+    quoted: QuotedText, content: CanonicalText, step: _Step
+) -> Iterator[tuple[str, str]]:
+    """The pairs of equal words with other capitals, or other signs after them."""
+    for offset in range(step.end - step.start):
+        number = step.start + offset
+        document_number = step.document_start + offset
+        is_followed = number + 1 < step.end
+        word = _in_one_line(quoted.text, quoted.tokens, number, number + 1, with_signs=is_followed)
+        document_word = _in_one_line(
+            content.text,
+            content.tokens,
+            document_number,
+            document_number + 1,
+            with_signs=is_followed,
+        )
+        if not _is_same(word, document_word, is_first=number == 0):
+            yield word, document_word
 
 
 def _is_same(words: str, document_words: str, is_first: bool) -> bool:
     """Whether both have the same canonical characters; the first letter of a quotation may be a
     capital in one of them.
     """
-    characters, document_characters = canonical(words)[0], canonical(document_words)[0]
+    characters, _ = canonical(words)
+    document_characters, _ = canonical(document_words)
     if is_first:
         characters = characters[:1].lower() + characters[1:]
         document_characters = document_characters[:1].lower() + document_characters[1:]

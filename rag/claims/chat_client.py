@@ -66,12 +66,14 @@ def exchange(address: str, data: bytes | None, key: str, deadline: float) -> Exc
     parts = urlsplit(address)
     seconds = max(0.1, deadline - time.monotonic())
     connection = _CONNECTIONS[parts.scheme](parts.hostname or "", parts.port, timeout=seconds)
+    method = "GET" if data is None else "POST"
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    headers |= {"Authorization": f"Bearer {key}"} if key else {}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     try:
         connection.connect()
         with shut_at(connection.sock, deadline):
-            connection.request("POST" if data is not None else "GET", parts.path, data, headers)
+            connection.request(method, parts.path, data, headers)
             with connection.getresponse() as response:
                 content = response.read(MOST_BYTES + 1)
                 retry_after = response.getheader("Retry-After", "")
@@ -93,15 +95,10 @@ class ChatServer:
 
     def complete(self, messages: Sequence[dict[str, str]]) -> str:
         """The text of the answer. Raises WriterError with the cause."""
-        body: dict[str, object] = {"messages": list(messages), "max_tokens": _TOKENS}
-        body |= {"temperature": 0, "stream": False} | ({"model": self.model} if self.model else {})
-
-        data = json.dumps(body).encode()
+        data = json.dumps(self._body(messages)).encode()
         deadline = time.monotonic() + self.seconds
-
         for attempt in range(_TRIES):
             is_last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1
-
             try:
                 status, content = self._post(data, deadline)
             except TimeoutError as error:
@@ -119,9 +116,23 @@ class ChatServer:
                     start = flat(content[:200].decode("utf-8", "replace"))
                     raise self._failed(f"answered {status}: {start}")
 
-            time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
+            pause = 0.2 * 4**attempt
+            remaining = max(0.0, deadline - time.monotonic())
+            time.sleep(min(pause, remaining))
 
         raise AssertionError("the last attempt returns or raises")
+
+    def _body(self, messages: Sequence[dict[str, str]]) -> dict[str, object]:
+        """The body of a request; a server with one model needs no name."""
+        body: dict[str, object] = {
+            "messages": list(messages),
+            "max_tokens": _TOKENS,
+            "temperature": 0,
+            "stream": False,
+        }
+        if self.model:
+            body["model"] = self.model
+        return body
 
     def problem(self) -> str:
         """Why the server cannot write just now, in words without its address; "" if it is there.
@@ -129,9 +140,10 @@ class ChatServer:
         """
         if not is_address(self.address):
             return "its address is neither http nor https"
+        address = f"{self.address.rstrip('/')}/models"
         deadline = time.monotonic() + _PROBE_SECONDS
         try:
-            answered = exchange(f"{self.address.rstrip('/')}/models", None, self.key, deadline)
+            answered = exchange(address, None, self.key, deadline)
         except (OSError, http.client.HTTPException):
             return "it cannot be reached"
         if answered.status in (401, 403):
@@ -140,14 +152,19 @@ class ChatServer:
         return f"it answers {answered.status}" if is_broken else ""
 
     def _post(self, data: bytes, deadline: float) -> tuple[int, bytes]:
+        """(status, content) of the server's answer. Raises WriterError, and as `exchange`."""
         if not is_address(self.address):
             raise self._failed("is not an http or https address")
-        sent = exchange(f"{self.address.rstrip('/')}/chat/completions", data, self.key, deadline)
+        address = f"{self.address.rstrip('/')}/chat/completions"
+        sent = exchange(address, data, self.key, deadline)
         if len(sent.content) > MOST_BYTES:
             raise self._failed(f"sent more than {MOST_BYTES:,} bytes")
         return sent.status, sent.content
 
     def _text(self, content: bytes) -> str:
+        """The text of a chat completion, without a last sentence that was cut off. Raises
+        WriterError.
+        """
         try:
             choice: Any = json.loads(content)["choices"][0]
             text = choice["message"]["content"]
@@ -157,8 +174,11 @@ class ChatServer:
             raise self._failed("sent no text")
         if choice.get("finish_reason") != "length":
             return text
-        start, _ = ([(0, 0), *split_sentences(text)])[-1]
-        return text[:start].rstrip() or text  # a sentence that was cut off may mean something else
+
+        sentences = split_sentences(text) or [(0, 0)]
+        last_start, _ = sentences[-1]
+        # a sentence that was cut off may mean something else
+        return text[:last_start].rstrip() or text
 
     def _failed(self, problem: str) -> WriterError:
         return WriterError(f"the writer at {self.address} {problem}", _HINT)

@@ -99,14 +99,15 @@ class Checker:
             checked |= run(partial(self._batch, batch, scope))
             on_progress(len(checked), len(pending))
 
-        judged = [
-            checked.get(sentence.start) or verdict.skipped(sentence)
-            for sentence in sentences
-            if sentence.skipped != "source"
-        ]
+        judged = []
+        for sentence in sentences:
+            if sentence.skipped == "source":
+                continue
+            item = checked.get(sentence.start) or verdict.skipped(sentence)
+            judged.append(verdict.with_quotations(item, quotations))
         return CheckReport(
             text=text,
-            sentences=tuple(verdict.with_quotations(item, quotations) for item in judged),
+            sentences=tuple(judged),
             generation=store.stats().generation,
             sources=numbered,
             quotations=quotations,
@@ -116,23 +117,25 @@ class Checker:
         """The sentences with their verdicts, by start."""
         checked = self._quotations(batch, scope)
         pending = [sentence for sentence in batch if sentence.start not in checked]
-        claims = [
-            (part.text, _documents(sentence, scope.sources))
-            for sentence in pending
-            for part in sentence.parts
-            if not part.unresolved
-        ]
+        claims: list[CitingClaim] = []
+        for sentence in pending:
+            cited = _documents(sentence, scope.sources)
+            claims += [(part.text, cited) for part in sentence.parts if not part.unresolved]
+
         evidence, documents = self._evidence(claims, scope)
         candidates = self.read(evidence, scope.proceed)
-        judged = iter(
-            judge(claim, of_claim, cited, documents, self._scorers)
-            for (claim, cited), of_claim in zip(claims, candidates, strict=True)
-        )
+        judged = []
+        for (claim, cited_ids), of_claim in zip(claims, candidates, strict=True):
+            judged.append(judge(claim, of_claim, cited_ids, documents, self._scorers))
+
+        remaining = iter(judged)
         for sentence in pending:
-            checked[sentence.start] = [
-                verdict.unresolved(part) if part.unresolved else next(judged)
-                for part in sentence.parts
-            ]
+            checked_parts = []
+            for part in sentence.parts:
+                checked_parts.append(
+                    verdict.unresolved(part) if part.unresolved else next(remaining)
+                )
+            checked[sentence.start] = checked_parts
 
         return {item.start: verdict.from_parts(item, checked[item.start]) for item in batch}
 
@@ -144,12 +147,13 @@ class Checker:
         claims = [(sentence.text, _documents(sentence, scope.sources)) for sentence in rewritten]
         evidence, documents = self._evidence(claims, scope)
         quotations = {}
-        for sentence, (_, cited), (claim, found) in zip(rewritten, claims, evidence, strict=True):
-            quoting = [
-                candidate
-                for candidate in _compared(claim, found, scope.proceed)
-                if candidate.comparison.quoted and _is_about(sentence, candidate)
-            ]
+        for sentence, (_, cited), (claim, sentences) in zip(
+            rewritten, claims, evidence, strict=True
+        ):
+            quoting = []
+            for candidate in _compared(claim, sentences, scope.proceed):
+                if candidate.comparison.quoted and _is_about(sentence, candidate):
+                    quoting.append(candidate)
             if quoting:
                 part = judge(claim, quoting, cited, documents, self._scorers)
                 quotations[sentence.start] = [part]
@@ -163,8 +167,12 @@ class Checker:
             if document:
                 documents[document_id] = document
 
-        present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
-        (candidates,) = self.read([(claim, closest_sentences(claim, present, len(present)))])
+        present = []
+        for hit in hits:
+            if hit.passage.is_in(documents.get(hit.passage.document_id)):
+                present.append(hit)
+        sentences = closest_sentences(claim, present, len(present))
+        (candidates,) = self.read([(claim, sentences)])
         return judge(claim, candidates, (), documents, self._scorers)
 
     def observe(self, claims: Sequence[CitingClaim]) -> list[list[ClaimEvidence]]:
@@ -180,33 +188,28 @@ class Checker:
         if not claims:
             return [], {}
 
-        general = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
-        in_cited = [
-            self._query(claim, _READ, (*(scope.filter or ()), Condition("document", "=", name)))
-            for claim, ids in claims
-            for name in dict.fromkeys(ids)
-        ]
+        queries = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
+        for claim, ids in claims:
+            for document_id in dict.fromkeys(ids):
+                in_document = Condition("document", "=", document_id)
+                queries.append(self._query(claim, _READ, (*(scope.filter or ()), in_document)))
         scope.proceed()
-        results = self._engine.retriever.find_many([*general, *in_cited])
+        results = self._engine.retriever.find_many(queries)
 
         documents: dict[str, Document] = {}
         for result in results:
             documents |= result.documents
 
-        results_in_cited = iter(results[len(general) :])
+        results_in_cited = iter(results[len(claims) :])
         evidence = []
         for (claim, ids), result in zip(claims, results, strict=False):
             scope.proceed()
-            cited_hits = [hit for _ in dict.fromkeys(ids) for hit in next(results_in_cited).hits]
-            sentences = [
-                *closest_sentences(claim, cited_hits, _READ),
-                *closest_sentences(claim, result.hits, _READ),
-            ]
-            by_passage: dict[tuple[str, int], Sentence] = {}
-            for sentence in sentences:
-                by_passage.setdefault(place_of(sentence.hit.passage), sentence)
-            evidence.append((claim, list(by_passage.values())))
-
+            cited_hits: list[Hit] = []
+            for _ in dict.fromkeys(ids):
+                cited_hits += next(results_in_cited).hits
+            sentences = closest_sentences(claim, cited_hits, _READ)
+            sentences += closest_sentences(claim, result.hits, _READ)
+            evidence.append((claim, _one_per_passage(sentences)))
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
@@ -218,18 +221,27 @@ class Checker:
         """Each claim compared with its sentences and read with their passages, up to the first that
         quotes it.
         """
-        compared = [
-            _until_quoted(_compared(claim, sentences, proceed)) for claim, sentences in evidence
-        ]
-        questions = [
-            (claim, [item.sentence.hit for item in candidates if not item.comparison.quoted])
-            for (claim, _), candidates in zip(evidence, compared, strict=True)
-        ]
+        compared = []
+        questions = []
+        for claim, sentences in evidence:
+            candidates = _until_quoted(_compared(claim, sentences, proceed))
+            hits = [item.sentence.hit for item in candidates if not item.comparison.quoted]
+            compared.append(candidates)
+            questions.append((claim, hits))
+
         outputs = self._reader.read_many(questions)
-        return [
-            _with_verdicts(candidates, output)
-            for candidates, output in zip(compared, outputs, strict=True)
-        ]
+        judged = []
+        for candidates, output in zip(compared, outputs, strict=True):
+            judged.append(_with_verdicts(candidates, output))
+        return judged
+
+
+def _one_per_passage(sentences: Sequence[Sentence]) -> list[Sentence]:
+    """The first sentence of each passage."""
+    by_passage: dict[tuple[str, int], Sentence] = {}
+    for sentence in sentences:
+        by_passage.setdefault(place_of(sentence.hit.passage), sentence)
+    return list(by_passage.values())
 
 
 def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]]:
@@ -248,6 +260,7 @@ def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]
 def _compared(
     claim: str, sentences: Sequence[Sentence], proceed: Proceed
 ) -> Iterator[ClaimEvidence]:
+    """Each sentence compared with the claim."""
     for sentence in sentences:
         proceed()
         yield ClaimEvidence(sentence, closest(claim, sentence), None)
@@ -265,12 +278,13 @@ def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:
 
 def _with_verdicts(candidates: list[ClaimEvidence], output: ReaderOutput) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
-    verdicts = {place_of(verdict.hit.passage): verdict for verdict in output.verdicts}
-    judged = [
-        replace(item, verdict=verdicts.get(place_of(item.sentence.hit.passage)))
-        for item in candidates
-    ]
-    return [item for item in judged if item.verdict or item.comparison.quoted or not verdicts]
+    verdicts = {place_of(given.hit.passage): given for given in output.verdicts}
+    judged = []
+    for candidate in candidates:
+        own_verdict = verdicts.get(place_of(candidate.sentence.hit.passage))
+        if own_verdict or candidate.comparison.quoted or not verdicts:
+            judged.append(replace(candidate, verdict=own_verdict))
+    return judged
 
 
 def _documents(sentence: ClaimSentence, sources: Mapping[int, str]) -> list[str]:
@@ -286,14 +300,19 @@ def _unless_quoted(
     if not sentence.parts or own_words(text, sentence, quotations) >= FEWEST_WORDS:
         return sentence
     is_quoted = own_words(text, sentence, ()) >= FEWEST_WORDS
-    return replace(sentence, parts=(), skipped="quotation") if is_quoted else sentence
+    if not is_quoted:
+        return sentence
+    return replace(sentence, parts=(), skipped="quotation")
 
 
 def _is_rewritten(sentence: ClaimSentence) -> bool:
     """Whether its parts differ from its words: several clauses, or a pronoun."""
-    return len(sentence.parts) > 1 or any(
-        part.unresolved or part.text.rstrip(".") not in sentence.text for part in sentence.parts
-    )
+    if len(sentence.parts) > 1:
+        return True
+    for part in sentence.parts:
+        if part.unresolved or part.text.rstrip(".") not in sentence.text:
+            return True
+    return False
 
 
 def _is_about(sentence: ClaimSentence, candidate: ClaimEvidence) -> bool:
@@ -301,7 +320,11 @@ def _is_about(sentence: ClaimSentence, candidate: ClaimEvidence) -> bool:
     opening = sentence.parts[0]
     if opening.unresolved:
         return len(sentence.text.split()) >= _QUOTED_WORDS
-    antecedent = names(opening.text)[:1] if not sentence.text.startswith(opening.text[:3]) else []
+    has_own_opening = sentence.text.startswith(opening.text[:3])
+    if has_own_opening:
+        return True
+
+    antecedent = names(opening.text)[:1]
     passage = candidate.sentence.hit.passage
     passage_text = f"{passage.context} {passage.text}"
     return all(name.split()[-1] in passage_text for name in antecedent)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.meaning.compare import is_denied
-from rag.meaning.figures import contradicting, figures, states
+from rag.meaning.figures import Figure, contradicting, figures, states
 from rag.meaning.names import is_named, names, swapped_names
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import ARTICLES, DENIALS, PRONOUNS, content_words, word_list, word_set
@@ -71,20 +72,20 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
     claimed = figures(claim)[:_MOST_CLAIMED]
     stated = figures(_unnumbered(evidence))
-    surrounding = (*stated, *figures(context))
-    missing = [value for value in claimed if not any(states(other, value) for other in surrounding)]
+    missing = _missing(claimed, (*stated, *figures(context)))
 
     words = word_list(claim)
     matcher = difflib.SequenceMatcher(None, words, word_list(evidence), autojunk=False)
     steps = matcher.get_opcodes()
-    shared = sum(end - start for kind, start, end, _, _ in steps if kind == "equal")
-    likeness = shared / len(words) if words else 0.0
+    equal_words = sum(end - start for kind, start, end, _, _ in steps if kind == "equal")
+    likeness = equal_words / len(words) if words else 0.0
 
     unnamed = _unnamed(claim, evidence, context)
     differs = list(contradicting(missing, stated, claimed))
     if likeness >= _SWAPPED_FROM:
-        swapped = swapped_names(claim, evidence, steps)
-        differs += [pair for pair in swapped if pair[0] in unnamed]
+        for name, other_name in swapped_names(claim, evidence, steps):
+            if name in unnamed:
+                differs.append((name, other_name))
 
     stems = content_words(claim)
     covered = stems & content_words(f"{evidence} {context}")
@@ -101,6 +102,15 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     )
 
 
+def _missing(claimed: Sequence[Figure], stated: Sequence[Figure]) -> list[Figure]:
+    """The values of a claim that are not stated."""
+    missing = []
+    for value in claimed:
+        if not any(states(other, value) for other in stated):
+            missing.append(value)
+    return missing
+
+
 def _unnumbered(text: str) -> str:
     """The text without the number of a clause or an item at the start of a line or sentence."""
     return _CLAUSE_NUMBER.sub("", text)
@@ -110,7 +120,10 @@ def _unnamed(claim: str, evidence: str, context: str) -> list[str]:
     """The names of the claim that neither evidence nor context has."""
     words = word_set(f"{evidence} {context}")
     unnamed = [name for name in names(claim) if not is_named(name, words, evidence)]
-    if unnamed and claim.removeprefix("The ").startswith(unnamed[0]) and PRONOUNS & words:
+    if not unnamed:
+        return []
+    begins_with_name = claim.removeprefix("The ").startswith(unnamed[0])
+    if begins_with_name and PRONOUNS & words:
         return unnamed[1:]  # a pronoun of the evidence may refer to it
     return unnamed
 
@@ -119,17 +132,23 @@ def is_quoted(claim: str, evidence: str) -> bool:
     """Whether a sentence of the evidence has the claim word for word, except for articles and
     adverbs such as "then", and no other word there may change its truth.
     """
-    ours = _without_fillers(claim)
-    if len(ours) < _QUOTED_WORDS:
+    claim_words = _without_fillers(claim)
+    size = len(claim_words)
+    if size < _QUOTED_WORDS:
         return False
-    for start, end in split_sentences(evidence) or [(0, len(evidence))]:
-        theirs = _without_fillers(evidence[start:end])
-        for offset in range(len(theirs) - len(ours) + 1):
-            if theirs[offset : offset + len(ours)] == ours:
-                further_words = {*theirs[:offset], *theirs[offset + len(ours) :]}
-                return not further_words & _MODIFIERS
+
+    sentences = split_sentences(evidence) or [(0, len(evidence))]
+    for start, end in sentences:
+        words = _without_fillers(evidence[start:end])
+        for offset in range(len(words) - size + 1):
+            if words[offset : offset + size] != claim_words:
+                continue
+            words_before = words[:offset]
+            words_after = words[offset + size :]
+            return _MODIFIERS.isdisjoint([*words_before, *words_after])
     return False
 
 
 def _without_fillers(text: str) -> list[str]:
+    """The words of a text without articles and adverbs such as "then"."""
     return [word for word in word_list(text) if word not in _FILLERS]

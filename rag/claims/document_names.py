@@ -26,7 +26,8 @@ class DocumentNames:
         for document in documents:
             file_name = document.id.rsplit("/", 1)[-1]
             for name in (document.id, file_name, document.source, document.title):
-                self._ids.setdefault(name_words(name), set()).add(document.id)
+                ids = self._ids.setdefault(name_words(name), set())
+                ids.add(document.id)
 
     def in_text(self, text: str, fewest: int = 2) -> dict[str, str]:
         """By id, the words, at least `fewest`, that name the document; the longest names win."""
@@ -35,9 +36,12 @@ class DocumentNames:
         position = 0
         while position < len(words):
             name = self._longest_at(words, position, fewest)
-            if name:
-                names |= {document_id: " ".join(name) for document_id in self._ids[name]}
-            position += len(name) or 1
+            if not name:
+                position += 1
+                continue
+            for document_id in self._ids[name]:
+                names[document_id] = " ".join(name)
+            position += len(name)
         return names
 
     def _longest_at(self, words: tuple[str, ...], position: int, fewest: int) -> tuple[str, ...]:
@@ -53,5 +57,7 @@ class DocumentNames:
         """The id of the document with the longest name in a line; None if none or two match."""
         names = self.in_text(line, 1)
         longest = max(map(len, names.values()), default=0)
+        if longest < _SHORTEST:
+            return None
         ids = [document_id for document_id, name in names.items() if len(name) == longest]
-        return ids[0] if longest >= _SHORTEST and len(ids) == 1 else None
+        return ids[0] if len(ids) == 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from rag.answering.candidate import quoted
 from rag.answering.reading import Sentence
@@ -17,10 +18,10 @@ def closest_sentences(claim: str, hits: Sequence[Hit], limit: int) -> list[Sente
     """The closest sentence of each of at most `limit` passages with different texts, the best
     retrieved first.
     """
-    ranked = sorted(hits, key=lambda hit: -hit.score)
-    distinct = {hit.passage.text: hit for hit in reversed(ranked)}
-    chosen = [hit for hit in ranked if distinct[hit.passage.text] is hit]
-    return [closest_sentence(claim, hit) for hit in chosen[:limit]]
+    distinct: dict[str, Hit] = {}
+    for hit in sorted(hits, key=lambda hit: -hit.score):
+        distinct.setdefault(hit.passage.text, hit)
+    return [closest_sentence(claim, hit) for hit in islice(distinct.values(), limit)]
 
 
 def closest_sentence(claim: str, hit: Hit) -> Sentence:
@@ -31,10 +32,12 @@ def closest_sentence(claim: str, hit: Hit) -> Sentence:
     stems = content_words(claim)
 
     def score(offsets: Offsets) -> float:
-        text = passage.text[slice(*offsets)]
+        start, end = offsets
+        text = passage.text[start:end]
         return -1.0 if _is_heading(text, passage) else coverage(stems, text)
 
-    closest = max(passage_sentences(passage) or [(0, len(passage.text))], key=score)
+    sentences = passage_sentences(passage) or [(0, len(passage.text))]
+    closest = max(sentences, key=score)
     start, end = closest
     return Sentence(
         document_id=passage.document_id,
@@ -51,10 +54,11 @@ def is_heading(sentence: Sentence) -> bool:
 
 
 def _is_heading(text: str, passage: Passage) -> bool:
+    """Whether a text is the innermost heading of a passage, or its title."""
     words = word_list(text)
-    return any(
-        words == word_list(heading) for heading in (passage.innermost_heading, passage.title)
-    )
+    if words == word_list(passage.innermost_heading):
+        return True
+    return words == word_list(passage.title)
 
 
 def names_of(passage: Passage) -> str:

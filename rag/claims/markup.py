@@ -36,10 +36,13 @@ def masked(text: str) -> str:
 
 
 def _blank(match: re.Match[str]) -> str:
-    return "\n".join(" " * len(line) for line in match[0].split("\n"))
+    """Spaces in the place of all characters but the ends of lines."""
+    lines = match[0].split("\n")
+    return "\n".join(" " * len(line) for line in lines)
 
 
 def _label_in_place(match: re.Match[str]) -> str:
+    """The words of a link where they stand in it."""
     padding = " " * (match.start(1) - match.start())
     return f"{padding}{match[1]}".ljust(len(match[0]))
 
@@ -48,9 +51,12 @@ def end_with_marks(text: str, end: int, limit: int) -> int:
     """The end of a sentence, moved past the citation marks and closing emphasis that follow."""
     while end < limit:
         match = MARK.match(text, end, limit)
-        if not match and text[end] not in "*_`~":
+        if match:
+            end = match.end()
+        elif text[end] in "*_`~":
+            end += 1
+        else:
             break
-        end = match.end() if match else end + 1
     return end
 
 
@@ -67,8 +73,9 @@ def cited_numbers(source: str) -> tuple[int, ...]:
     """The numbers in the citation marks, in order, with ranges expanded."""
     numbers: list[int] = []
     for mark in MARK.finditer(source):
-        for number, final_number in _RANGE.findall(mark[1] or mark[2]):
-            start, end = int(number), int(final_number or number)
+        for first, last in _RANGE.findall(mark[1] or mark[2]):
+            start = int(first)
+            end = int(last or first)
             is_range = start <= end < start + _LONGEST_RANGE
-            numbers.extend(range(start, end + 1) if is_range else [start])
+            numbers += range(start, end + 1) if is_range else [start]
     return tuple(dict.fromkeys(numbers))

@@ -109,7 +109,8 @@ class QuotationAudit:
         """
         numbered = [self.sources[n] for n in quotation.cited if n in self.sources]
         if numbered:
-            return self._judged(quotation, list(dict.fromkeys(numbered))[:_MOST_CITED])
+            distinct = list(dict.fromkeys(numbered))
+            return self._judged(quotation, distinct[:_MOST_CITED])
 
         names = self.names.in_text(quotation.around)
         checked = self._judged(quotation, sorted(names)[:_MOST_CITED])
@@ -143,12 +144,13 @@ class QuotationAudit:
             if place:
                 return _exact(checked, place, quotation)
 
+        excerpts = excerpts[:_MOST_ALIGNED]
         parts = parts_between_ellipses(quoted.text)
         if len(parts) > 1:
-            return self._with_ellipses(checked, parts, excerpts[:_MOST_ALIGNED], quotation)
-
-        compared = quoted.part(0, _MOST_WORDS) if len(quoted.tokens) > _MOST_WORDS else quoted
-        return self._inexact(checked, compared, excerpts[:_MOST_ALIGNED], quotation)
+            return self._with_ellipses(checked, parts, excerpts, quotation)
+        if len(quoted.tokens) > _MOST_WORDS:
+            quoted = quoted.part(0, _MOST_WORDS)
+        return self._inexact(checked, quoted, excerpts, quotation)
 
     # Where to look
 
@@ -163,13 +165,7 @@ class QuotationAudit:
             document = self._document(passage.document_id)
             if document is None or not passage.is_in(document):
                 continue
-
-            is_covered = any(
-                excerpt.start <= passage.start and passage.end <= excerpt.end
-                for excerpt in excerpts
-                if excerpt.document.id == passage.document_id
-            )
-            if is_covered:
+            if any(_covers(excerpt, passage) for excerpt in excerpts):
                 continue
 
             excerpt = Excerpt(
@@ -181,27 +177,33 @@ class QuotationAudit:
             yield excerpt
 
     def _passages(self, quoted: QuotedText, cited: Sequence[str]) -> Iterator[Passage]:
+        """The passages that may have the quoted text, those of cited documents first."""
         for document_id in cited:
             yield from self._search(quoted, _CITED_HITS, document_id)
-
         yield from self._search(quoted, _HITS)
 
-        if len(_stems(quoted)) <= _FEW_WORDS:
-            yield from self._search(quoted, _COMMON_HITS)[_HITS:]
+        has_few_words = len(_stems(quoted)) <= _FEW_WORDS
+        if has_few_words:
+            common = self._search(quoted, _COMMON_HITS)
+            yield from common[_HITS:]
 
     def _search(self, quoted: QuotedText, k: int, document_id: str = "") -> list[Passage]:
         """The `k` passages with the highest BM25 score for the rarest words of a quoted text."""
         stems = _stems(quoted)
         counts = self.store.word_counts(sorted(set(stems.values())))
-        indexed = [word for word in stems if stems[word] in counts]
-        rare = sorted(indexed, key=lambda word: counts[stems[word]])[:_RARE_WORDS]
-        if not rare:
+        indexed_words = [word for word, stem in stems.items() if stem in counts]
+        indexed_words.sort(key=lambda word: counts[stems[word]])
+        rarest_words = indexed_words[:_RARE_WORDS]
+        if not rarest_words:
             return []
 
-        condition = (Condition("document", "=", document_id),) if document_id else ()
-        hits = self.store.lexical(" ".join(rare), k, (*self.filter, *condition))
-        passages = self.store.passages([number for number, _ in hits])
-        return [passages[number] for number, _ in hits if number in passages]
+        filter = tuple(self.filter)
+        if document_id:
+            filter = (*filter, Condition("document", "=", document_id))
+        hits = self.store.lexical(" ".join(rarest_words), k, filter)
+        passage_ids = [passage_id for passage_id, _ in hits]
+        passages = self.store.passages(passage_ids)
+        return [passages[passage_id] for passage_id in passage_ids if passage_id in passages]
 
     # What is not word for word
 
@@ -241,7 +243,8 @@ class QuotationAudit:
             if remainder.tokens:
                 excerpts = list(islice(self._excerpts(remainder, cited), _MOST_ALIGNED))
 
-        return places if len(places) > 1 and not remainder.tokens else []
+        is_whole = not remainder.tokens
+        return places if is_whole and len(places) > 1 else []
 
     def _with_ellipses(
         self,
@@ -257,9 +260,11 @@ class QuotationAudit:
         for part in parts:
             quoted = QuotedText(part)
             previous_place = places[-1] if places else None
-            place = _following(quoted, previous_place, excerpts)
-            place = place or self._anywhere(quoted, checked.cited)
-            place = place or closest(quoted, excerpts, checked.cited)
+            place = (
+                _following(quoted, previous_place, excerpts)
+                or self._anywhere(quoted, checked.cited)
+                or closest(quoted, excerpts, checked.cited)
+            )
             if not place or place.likeness < _SIMILAR:
                 words = " ".join(part.split())
                 return _not_found(checked, place, f"no document has “{words}”")
@@ -272,12 +277,11 @@ class QuotationAudit:
         if denied != places:
             return _placed(checked, "stitched", denied, _difference(denied))
 
+        joint = "joined by “…”"
         is_one_document = len({place.document.id for place in places}) == 1
-        is_reordered = is_one_document and any(
-            place.start > following.start for place, following in pairwise(places)
-        )
-        order = ", in another order" if is_reordered else ""
-        return _stitched(checked, places, f"joined by “…”{order}", is_fault=not is_one_document)
+        if is_one_document and not _is_in_order(places):
+            joint = "joined by “…”, in another order"
+        return _stitched(checked, places, joint, is_fault=not is_one_document)
 
     def _anywhere(self, quoted: QuotedText, cited: Sequence[str]) -> Excerpt | None:
         """The first place that has the quoted text word for word."""
@@ -289,10 +293,26 @@ class QuotationAudit:
         return None
 
 
+def _covers(excerpt: Excerpt, passage: Passage) -> bool:
+    """Whether a passage is within an excerpt of its document."""
+    if excerpt.document.id != passage.document_id:
+        return False
+    return excerpt.start <= passage.start and passage.end <= excerpt.end
+
+
+def _is_in_order(places: Sequence[Excerpt]) -> bool:
+    """Whether no place is before the one that is quoted before it."""
+    return all(place.start <= following.start for place, following in pairwise(places))
+
+
 def _stems(quoted: QuotedText) -> dict[str, str]:
     """The stems of the words that the index has, by word."""
     words = dict.fromkeys(token.word for token in quoted.tokens[:_MOST_WORDS])
-    return {word: stem for word in words for stem in stem_words(word)}
+    stems = {}
+    for word in words:
+        for stem in stem_words(word):
+            stems[word] = stem
+    return stems
 
 
 def _following(
@@ -301,14 +321,15 @@ def _following(
     """The first place that has the quoted text word for word; if a part before it has a place, then
     in that document, and after that place if possible.
     """
-    places = [place for excerpt in excerpts for place in excerpt.matches(quoted)]
+    places: list[Excerpt] = []
+    for excerpt in excerpts:
+        places += excerpt.matches(quoted)
     if previous_place is None:
         return places[0] if places else None
 
     in_document = [place for place in places if place.document.id == previous_place.document.id]
-    return min(
-        in_document, key=lambda place: (place.start < previous_place.end, place.start), default=None
-    )
+    after = [place for place in in_document if place.start >= previous_place.end]
+    return min(after or in_document, key=lambda place: place.start, default=None)
 
 
 def _is_omission(place: Excerpt, following: Excerpt) -> bool:
@@ -324,7 +345,9 @@ def _is_omission(place: Excerpt, following: Excerpt) -> bool:
 
 def _with_denial(place: Excerpt, quotation: Quotation) -> Excerpt:
     """The place with the words before it that deny it, unless the writer denies it, too."""
-    start = None if _DENIED.search(quotation.around) else _denial_before(place)
+    if _DENIED.search(quotation.around):
+        return place
+    start = _denial_before(place)
     if start is None:
         return place
     words = " ".join(place.document.text[start : place.start].split())
@@ -333,15 +356,18 @@ def _with_denial(place: Excerpt, quotation: Quotation) -> Excerpt:
 
 def _with_denials(places: Sequence[Excerpt], quotation: Quotation) -> list[Excerpt]:
     """The places, each with the words before it that deny it, if an ellipsis leaves these out."""
-    denied = [_with_denial(place, quotation) for place in places]
-    for number, (previous_place, place) in enumerate(pairwise(places), 1):
+    denied_places: list[Excerpt] = []
+    previous_place: Excerpt | None = None
+    for place in places:
+        denied = _with_denial(place, quotation)
         is_quoted = (
-            place.document.id == previous_place.document.id
-            and denied[number].start < previous_place.end
+            previous_place is not None
+            and previous_place.document.id == place.document.id
+            and denied.start < previous_place.end
         )
-        if is_quoted:
-            denied[number] = place
-    return denied
+        denied_places.append(place if is_quoted else denied)
+        previous_place = place
+    return denied_places
 
 
 def _denial_before(place: Excerpt) -> int | None:
@@ -367,13 +393,12 @@ def _placed(
     """The quotation with a verdict, its places, and how it differs from them; misattributed if
     none of them is in a document that it cites.
     """
-    ids = list(dict.fromkeys(place.document.id for place in places))
-    is_misattributed = (
-        checked.cited and verdict != "not_found" and not any(name in checked.cited for name in ids)
-    )
-    if is_misattributed:
-        verdict, is_fault = "misattributed", True
-        reason = f"in {ids[0]}, not in {', '.join(checked.cited)}"
+    document_ids = _document_ids(places)
+    has_other_source = checked.cited and not any(name in checked.cited for name in document_ids)
+    if has_other_source and verdict != "not_found":
+        verdict = "misattributed"
+        is_fault = True
+        reason = f"in {document_ids[0]}, not in {', '.join(checked.cited)}"
         if any(place.likeness < 1 for place in places):
             reason += f"; {_difference(places)}"
 
@@ -383,8 +408,21 @@ def _placed(
         is_fault=is_fault,
         reason=reason,
         places=tuple(place.citation for place in places),
-        differs=tuple(pair for place in places for pair in place.differs),
+        differs=tuple(_differences(places)),
     )
+
+
+def _document_ids(places: Sequence[Excerpt]) -> list[str]:
+    """The ids of the documents of places, each once."""
+    return list(dict.fromkeys(place.document.id for place in places))
+
+
+def _differences(places: Sequence[Excerpt]) -> list[tuple[str, str]]:
+    """All pairs (the quotation's words, the document's words) of places."""
+    pairs: list[tuple[str, str]] = []
+    for place in places:
+        pairs += place.differs
+    return pairs
 
 
 def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> CheckedQuotation:
@@ -392,7 +430,7 @@ def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> C
     editor's brackets have another number, or leave out a denial.
     """
     place = _up_to_the_end(place, checked.text)
-    if any(_is_other_meaning(*pair) for pair in place.differs):
+    if any(_is_other_meaning(editor, replaced) for editor, replaced in place.differs):
         return _placed(checked, "altered", [place], _difference([place]))
 
     exact = _placed(checked, "exact", [place], _as_in(place), is_fault=False)
@@ -408,20 +446,30 @@ def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> C
     if not rest or ELLIPSIS.search(checked.text[-6:]):
         return exact
 
-    sentence_before = citation.sentence[: citation.start - citation.sentence_start]
-    begins_sentence = checked.text[:1].isupper() and not any(
-        sign.isalpha() for sign in sentence_before
+    reads_like_sentence = (
+        quotation.is_block or _begins_sentence(checked.text, citation) or checked.text[-1:] in ".!?"
     )
-    is_sentence = quotation.is_block or begins_sentence or checked.text[-1:] in ".!?"
-    reason = f"the sentence in {place.document.id} goes on"
-    is_fault = is_sentence and not _is_title(checked.text)
-    return replace(exact, verdict="cut", is_fault=is_fault, reason=reason, rest=rest)
+    return replace(
+        exact,
+        verdict="cut",
+        is_fault=reads_like_sentence and not _is_title(checked.text),
+        reason=f"the sentence in {place.document.id} goes on",
+        rest=rest,
+    )
+
+
+def _begins_sentence(text: str, citation: Citation) -> bool:
+    """Whether a quotation begins with a capital, at the start of the document's sentence."""
+    text_before = citation.sentence[: citation.start - citation.sentence_start]
+    has_words_before = any(sign.isalpha() for sign in text_before)
+    return text[:1].isupper() and not has_words_before
 
 
 def _up_to_the_end(place: Excerpt, text: str) -> Excerpt:
     """The place up to the end of its sentence, if an editor's last [brackets] stand for that."""
     editor, replaced = place.differs[-1] if place.differs else ("", "")
-    if replaced or not text.rstrip(" .,;:!?").endswith(f"{editor}]"):
+    ends_with_brackets = text.rstrip(" .,;:!?").endswith(f"{editor}]")
+    if replaced or not ends_with_brackets:
         return place
 
     citation = place.citation
@@ -436,29 +484,41 @@ def _is_other_meaning(editor: str, replaced: str) -> bool:
     """Whether an editor's [brackets] have another number than what they replace, or drop or add a
     denial.
     """
-    numbers, replaced_numbers = _NUMBER.findall(editor), _NUMBER.findall(replaced)
-    has_other_number = bool(numbers and replaced_numbers) and numbers != replaced_numbers
-    drops_denial = bool(_DENIED.search(replaced)) and not _DENIED.search(editor)
-    adds_denial = bool(_DENIED.fullmatch(editor)) and not _DENIED.search(replaced)
-    return has_other_number or drops_denial or adds_denial
+    numbers = _NUMBER.findall(editor)
+    replaced_numbers = _NUMBER.findall(replaced)
+    if numbers and replaced_numbers and numbers != replaced_numbers:
+        return True
+    if _DENIED.search(replaced):
+        return not _DENIED.search(editor)
+    return bool(_DENIED.fullmatch(editor))
 
 
 def _is_title(text: str) -> bool:
     """Whether the words have capitals as those of a title, as in "The Merchant of Venice"."""
+    if text.isupper() or text[-1:] in ".!?…":
+        return False
     words = re.findall(r"[^\W\d_][\w'’-]*", text)
-    minor_words = [word for word in words[1:-1] if len(word) <= _SMALL_WORD and word in STOP_WORDS]
-    has_capitals = all(word[0].isupper() or word in minor_words for word in words)
-    return has_capitals and not text.isupper() and text[-1:] not in ".!?…"
+    minor_words = {word for word in words[1:-1] if _is_minor(word)}
+    return all(word[0].isupper() or word in minor_words for word in words)
+
+
+def _is_minor(word: str) -> bool:
+    """Whether a word has no capital within a title."""
+    return len(word) <= _SMALL_WORD and word in STOP_WORDS
 
 
 def _as_in(place: Excerpt) -> str:
     """The reason for an exact quotation, with the changes that its editor marked."""
-    changes = [
-        f"[{words}] for “{document_words}”" if document_words else f"[{words}]"
-        for words, document_words in place.differs
-    ]
-    marked = f"; the writer's {', '.join(changes)}" if changes else ""
-    return f"word for word in {place.document.id}{marked}"
+    reason = f"word for word in {place.document.id}"
+    changes = []
+    for words, document_words in place.differs:
+        change = f"[{words}]"
+        if document_words:
+            change += f" for “{document_words}”"
+        changes.append(change)
+    if not changes:
+        return reason
+    return f"{reason}; the writer's {', '.join(changes)}"
 
 
 def _rest(citation: Citation) -> str:
@@ -466,8 +526,11 @@ def _rest(citation: Citation) -> str:
     rest = citation.sentence[citation.end - citation.sentence_start :]
     closing = rest.lstrip(".,;:!?…")[:1]
     is_speech = closing in ("”", "»", '"') and citation.quote.count(closing) % 2 == 0
-    has_words = any(sign.isalnum() for sign in canonical(rest)[0])
-    return " ".join(rest.split()) if has_words and not is_speech else ""
+    if is_speech:
+        return ""
+    characters, _ = canonical(rest)
+    has_words = any(sign.isalnum() for sign in characters)
+    return " ".join(rest.split()) if has_words else ""
 
 
 def _altered(checked: CheckedQuotation, places: Sequence[Excerpt]) -> CheckedQuotation:
@@ -479,7 +542,8 @@ def _altered(checked: CheckedQuotation, places: Sequence[Excerpt]) -> CheckedQuo
 def _stitched(
     checked: CheckedQuotation, places: Sequence[Excerpt], joint: str, is_fault: bool
 ) -> CheckedQuotation:
-    ids = ", ".join(dict.fromkeys(place.document.id for place in places))
+    """Stitched from several places, joined as the reason says."""
+    ids = ", ".join(_document_ids(places))
     reason = f"parts of {len(places)} places in {ids}, {joint}"
     return _placed(checked, "stitched", places, reason, is_fault)
 
@@ -487,19 +551,27 @@ def _stitched(
 def _not_found(
     checked: CheckedQuotation, place: Excerpt | None, reason: str = "no document has it"
 ) -> CheckedQuotation:
+    """Not found, with the nearest place; no fault if it may be a title."""
     places = [place] if place and place.likeness >= _NEAR else []
-    if _is_title(checked.text):
-        return _placed(checked, "not_found", places, f"{reason}; it reads like a title", False)
-    return _placed(checked, "not_found", places, reason)
+    is_title = _is_title(checked.text)
+    if is_title:
+        reason = f"{reason}; it reads like a title"
+    return _placed(checked, "not_found", places, reason, is_fault=not is_title)
 
 
 def _difference(places: Sequence[Excerpt]) -> str:
     """The difference that matters most, in words."""
-    differences = [(place, *pair) for place in places for pair in place.differs]
+    differences: list[tuple[Excerpt, str, str]] = []
+    for place in places:
+        differences += [(place, words, other_words) for words, other_words in place.differs]
     if not differences:
         return f"{places[0].document.id} has other words"
 
-    place, words, document_words = max(differences, key=lambda item: _importance(item[1], item[2]))
+    def importance(difference: tuple[Excerpt, str, str]) -> int:
+        _, words, other_words = difference
+        return _importance(words, other_words)
+
+    place, words, document_words = max(differences, key=importance)
     if words and document_words:
         reason = f"says “{words}”, {place.document.id} says “{document_words}”"
     elif words:
@@ -510,45 +582,55 @@ def _difference(places: Sequence[Excerpt]) -> str:
     if _has_same_words(places):
         kind = "capitals or punctuation differ" if _has_capitals(places) else "punctuation differs"
         return f"only {kind}: {reason}"
-    return f"{reason}, and {len(differences) - 1} more" if len(differences) > 1 else reason
+    others = len(differences) - 1
+    return f"{reason}, and {others} more" if others else reason
 
 
 def _has_same_words(places: Sequence[Excerpt]) -> bool:
     """Whether something differs, but nothing besides capitals and punctuation; the punctuation of a
     number is more.
     """
-    pairs = [pair for place in places for pair in place.differs]
-    return bool(pairs) and all(
-        _unpunctuated(words).lower() == _unpunctuated(document_words).lower()
-        and not any(sign.isdecimal() for sign in words)
-        for words, document_words in pairs
-    )
+    pairs = _differences(places)
+    for words, document_words in pairs:
+        if _unpunctuated(words).lower() != _unpunctuated(document_words).lower():
+            return False
+        if _has_digit(words):
+            return False
+    return bool(pairs)
 
 
 def _has_capitals(places: Sequence[Excerpt]) -> bool:
     """Whether more than punctuation differs."""
-    pairs = [pair for place in places for pair in place.differs]
-    return any(_unpunctuated(words) != _unpunctuated(theirs) for words, theirs in pairs)
+    for words, document_words in _differences(places):
+        if _unpunctuated(words) != _unpunctuated(document_words):
+            return True
+    return False
 
 
 def _unpunctuated(words: str) -> str:
-    return _PUNCTUATION.sub("", canonical(words)[0])
+    """The words without punctuation and without what typesetting changes."""
+    characters, _ = canonical(words)
+    return _PUNCTUATION.sub("", characters)
+
+
+def _has_digit(words: str) -> bool:
+    return any(sign.isdecimal() for sign in words)
 
 
 def _importance(words: str, document_words: str) -> int:
     """How much a difference matters, from 0 to 5, by the words that only one side has."""
-    only_quoted = {token.word for token in tokens(words)}
-    only_there = {token.word for token in tokens(document_words)}
-    differing = only_quoted ^ only_there
-    if differing & DENIALS or any(_DENIED.fullmatch(word) for word in differing):
+    quoted_words = {token.word for token in tokens(words)}
+    other_words = {token.word for token in tokens(document_words)}
+    differing = quoted_words ^ other_words
+    if not differing:
+        return 0
+    if differing & DENIALS or any(map(_DENIED.fullmatch, differing)):
         return 5
     if differing & _DECISIVE:
         return 4
-    if differing & _CONNECTING or any(sign.isdecimal() for word in differing for sign in word):
+    if differing & _CONNECTING or any(map(_has_digit, differing)):
         return 3
-    if differing - STOP_WORDS:
-        return 2
-    return 1 if differing else 0
+    return 2 if differing - STOP_WORDS else 1
 
 
 def _denied_words(place: Excerpt, words: str) -> str:
@@ -557,6 +639,7 @@ def _denied_words(place: Excerpt, words: str) -> str:
         return ""
     text = " ".join(place.document.text[place.start : place.end].split())
     excerpt = text[max(0, text.find(words)) :]
-    if len(excerpt) > len(words) + _SHOWN:
-        excerpt = f"{excerpt[: len(words) + _SHOWN].rsplit(' ', 1)[0]} …"
+    longest = len(words) + _SHOWN
+    if len(excerpt) > longest:
+        excerpt = f"{excerpt[:longest].rsplit(' ', 1)[0]} …"
     return f": {place.document.id} says “{excerpt}”"

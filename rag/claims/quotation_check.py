@@ -45,12 +45,16 @@ def split(store: Store, text: str) -> SplitText:
     if len(text) > MOST_CHARACTERS:
         size = f"{len(text):,} characters, limit {MOST_CHARACTERS:,}"
         raise InputError(f"text too long: {size}", "check it in parts")
+
     claims = split_claims(text)
     quotations = find_quotations(text, claims.sentences)
-    is_naming = claims.sources or quotations
-    document_names = DocumentNames(store.documents() if is_naming else ())
-    ids = {number: document_names.source(line) for number, line in claims.sources.items()}
-    sources = {number: name for number, name in ids.items() if name}
+    may_name_documents = claims.sources or quotations
+    document_names = DocumentNames(store.documents() if may_name_documents else ())
+    sources = {}
+    for number, line in claims.sources.items():
+        document_id = document_names.source(line)
+        if document_id:
+            sources[number] = document_id
     return SplitText(claims.sentences, quotations, sources, document_names)
 
 
@@ -64,10 +68,11 @@ def audit(
     proceed: Proceed,
 ) -> tuple[CheckedQuotation, ...]:
     """The quotations with their verdicts; otherwise as in `check_quotations`."""
-    judge = QuotationAudit(store, text, sources, parts.document_names, filter or (), proceed).judge
-    checked = list[CheckedQuotation]()
+    auditor = QuotationAudit(store, text, sources, parts.document_names, filter or (), proceed)
+    checked: list[CheckedQuotation] = []
     for start in range(0, len(parts.quotations), _BATCH):
-        checked += run(partial(list, map(judge, parts.quotations[start : start + _BATCH])))
+        batch = parts.quotations[start : start + _BATCH]
+        checked += run(partial(list, map(auditor.judge, batch)))
     return tuple(_interrupted(text, checked))
 
 
@@ -75,9 +80,10 @@ def _interrupted(text: str, checked: Sequence[CheckedQuotation]) -> Iterator[Che
     """The quotations; one that is cut is no fault if the next goes on with its sentence, as in:
     “The deposit of 255 euros,” it says, “is paid back within four weeks.”
     """
-    for number, quotation in enumerate(checked):
-        following = checked[number + 1] if number + 1 < len(checked) else None
-        if quotation.verdict == "cut" and following and _goes_on(text, quotation, following):
+    following: list[CheckedQuotation | None] = [*checked[1:], None]
+    for quotation, next_quotation in zip(checked, following, strict=False):
+        is_cut = quotation.verdict == "cut"
+        if is_cut and next_quotation and _goes_on(text, quotation, next_quotation):
             reason = "the next quotation goes on with its sentence"
             quotation = replace(quotation, is_fault=False, reason=reason)
         yield quotation
@@ -91,14 +97,15 @@ def _goes_on(text: str, quotation: CheckedQuotation, following: CheckedQuotation
     has_ended = quotation.text[-1:] in ".!?" or _SENTENCE_END.search(between)
     if has_ended or not quotation.rest or following.verdict not in ("exact", "cut"):
         return False
-    place, next_place = quotation.places[0], following.places[0]
-    skipped = place.sentence[
-        place.end - place.sentence_start : next_place.start - place.sentence_start
-    ]
-    is_next = (
-        place.document_id == next_place.document_id and 0 <= next_place.start - place.end <= _APART
-    )
-    return is_next and not WORD.search(skipped)
+
+    place = quotation.places[0]
+    next_place = following.places[0]
+    is_beside = 0 <= next_place.start - place.end <= _APART
+    if place.document_id != next_place.document_id or not is_beside:
+        return False
+    gap_start = place.end - place.sentence_start
+    gap_end = next_place.start - place.sentence_start
+    return not WORD.search(place.sentence[gap_start:gap_end])
 
 
 def check_quotations(
@@ -117,12 +124,26 @@ def check_quotations(
     if not parts.quotations:
         hint = "only quotations of four words or more count; check its sentences too: rag check"
         raise NoClaimsError("the text contains no quotations", hint)
+
     numbered = {**parts.sources, **(sources or {})}
     quotations = audit(store, text, parts, filter, numbered, run, proceed)
-    sentences = tuple(
-        Checked(item.start, item.end, item.text, "not_a_claim", 1.0, "not checked")
-        for item in parts.sentences
-        if item.skipped != "source"
+    sentences = []
+    for item in parts.sentences:
+        if item.skipped != "source":
+            sentence = Checked(
+                item.start,
+                item.end,
+                item.text,
+                verdict="not_a_claim",
+                confidence=1.0,
+                reason="not checked",
+            )
+            sentences.append(sentence)
+    return CheckReport(
+        text,
+        tuple(sentences),
+        generation=store.stats().generation,
+        sources=numbered,
+        quotations=quotations,
+        only_quotations=True,
     )
-    generation = store.stats().generation
-    return CheckReport(text, sentences, generation, numbered, quotations, only_quotations=True)

@@ -40,6 +40,8 @@ _BESIDE = re.compile(r"(?m)\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|�
 """The start of a line that names the source of the block quote above it."""
 _REACH = 1000
 """Characters beside a quotation in which its citation is looked for."""
+_BELOW = 400
+"""Characters below a block quote in which its source is looked for."""
 _QUOTE_SIGNS = "> \t\r\n"
 _BEFORE_OPENING = "([{—–-―*_‘'“«„‹‚\">"
 _DEEPEST = 20
@@ -73,31 +75,33 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     list of sources. `sentences` are those of the text.
     """
     skipped = [(start, end) for start, end, kind in blocks(text) if kind in ("code", "source")]
-    visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), _without(text, skipped))
+    visible = _without(text, skipped)
+    visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), visible)
     block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
 
     quotations = list(_marked(text, _without(visible, block_quotes)))
     for start, end in block_quotes:
         if not _CALLOUT.match(text, start):
             quotations.append(_block_quote(text, start, end))
+    quotations.sort(key=attrgetter("start"))
 
-    long_enough = [
-        quotation
-        for quotation in sorted(quotations, key=attrgetter("start"))
-        if _word_count(text, quotation.start, quotation.end) >= FEWEST_WORDS
-    ]
+    long_enough = []
+    for quotation in quotations:
+        if _word_count(text, quotation.start, quotation.end) >= FEWEST_WORDS:
+            long_enough.append(quotation)
     return list(_with_citations(text, long_enough, sentences))
 
 
 def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation]) -> int:
     """The number of words of a sentence outside the quotations."""
+    starts_before = bisect_right(quotations, sentence.start, key=attrgetter("outer_start"))
     count = 0
     position = sentence.start
-    number = bisect_right(quotations, sentence.start, key=attrgetter("outer_start")) - 1
-    for quotation in quotations[max(0, number) :]:
+    for quotation in quotations[max(0, starts_before - 1) :]:
         if quotation.outer_start >= sentence.end:
             break
-        count += _word_count(text, position, max(position, quotation.outer_start))
+        if quotation.outer_start > position:
+            count += _word_count(text, position, quotation.outer_start)
         position = max(position, quotation.outer_end)
     return count + _word_count(text, position, max(position, sentence.end))
 
@@ -126,16 +130,13 @@ def _marked(text: str, inline: str) -> Iterator[Quotation]:
     """
     for start, end in _paragraphs(inline):
         for opening, closing, paragraph_end in _outermost(inline, start, end):
+            outer_end = min(closing + 1, paragraph_end)
             for words_start, words_end in trim(text, opening + 1, closing):
-                yield Quotation(
-                    start=words_start,
-                    end=words_end,
-                    outer_start=opening,
-                    outer_end=min(closing + 1, paragraph_end),
-                )
+                yield Quotation(words_start, words_end, outer_start=opening, outer_end=outer_end)
 
 
 def _paragraphs(text: str) -> Iterator[Offsets]:
+    """The stretches of a text between blank lines."""
     start = 0
     for gap in _PARAGRAPH_END.finditer(text):
         yield start, gap.start()
@@ -151,16 +152,18 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
     last_closing = max((closing for _, closing in pairs), default=-1)
     unclosed = [mark for mark in open_marks if mark.offset > last_closing]
     if unclosed:
-        closing, end = _closed_later(text, unclosed[0], end)
+        opening_mark = unclosed[0]
+        closing, end = _closed_later(text, opening_mark, end)
         if closing is not None:
-            pairs.append((unclosed[0].offset, closing))
-    pairs += _single(text, start, end, sorted(pairs))
+            pairs.append((opening_mark.offset, closing))
 
-    position = -1
+    doubles = sorted(pairs)
+    pairs += _single(text, start, end, doubles)
+    last_closing = -1
     for opening, closing in sorted(pairs):
-        if opening > position:
+        if opening > last_closing:
             yield opening, closing, end
-            position = closing
+            last_closing = closing
 
 
 def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Mark]]:
@@ -171,16 +174,26 @@ def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Mark]]
     open_marks: list[_Mark] = []
     for match in _MARK.finditer(text, start, end):
         mark = _Mark(match[0], match.start())
-        may_close = mark.sign != '"' or _closes(text, mark.offset)
-        opening = _closed(open_marks, mark.sign) if may_close else None
+        opening = _closed(open_marks, mark.sign) if _may_close(text, mark) else None
         if opening is not None:
             pairs.append((opening, mark.offset))
-            continue
-
-        is_opening = mark.sign != "”" and (mark.sign not in '"»›' or _opens(text, mark.offset))
-        if is_opening and len(open_marks) < _DEEPEST:
+        elif len(open_marks) < _DEEPEST and _may_open(text, mark):
             open_marks.append(mark)
     return pairs, open_marks
+
+
+def _may_close(text: str, mark: _Mark) -> bool:
+    """Whether a double mark may close a quotation, by what is beside it."""
+    is_straight = mark.sign == '"'
+    return not is_straight or _closes(text, mark.offset)
+
+
+def _may_open(text: str, mark: _Mark) -> bool:
+    """Whether a double mark may open a quotation, by its sign and what is beside it."""
+    if mark.sign == "”":
+        return False
+    is_ambiguous = mark.sign in '"»›'
+    return not is_ambiguous or _opens(text, mark.offset)
 
 
 def _closed_later(text: str, opening: _Mark, end: int) -> tuple[int | None, int]:
@@ -190,13 +203,18 @@ def _closed_later(text: str, opening: _Mark, end: int) -> tuple[int | None, int]
     It opens one if the next paragraph begins with the same mark, as in speech of several
     paragraphs, or if the text's next mark is its closing one.
     """
-    following = _MARK.search(text, end)
-    if not following:
+    next_mark = _MARK.search(text, end)
+    if next_mark is None:
         return None, end
-    if not text[end : following.start()].strip():
-        return (end if following[0] == opening.sign else None), end
-    if following[0] in _CLOSING[opening.sign].replace('"', ""):
-        return following.start(), following.end()
+
+    begins_paragraph = not text[end : next_mark.start()].strip()
+    if begins_paragraph:
+        goes_on = next_mark[0] == opening.sign
+        return (end if goes_on else None), end
+
+    closing_signs = _CLOSING[opening.sign].replace('"', "")
+    if next_mark[0] in closing_signs:
+        return next_mark.start(), next_mark.end()
     return None, end
 
 
@@ -214,14 +232,16 @@ def _opens(text: str, offset: int) -> bool:
     """Whether a mark that may open or close a quotation opens one."""
     sign_before = text[offset - 1 : offset]
     sign_after = text[offset + 1 : offset + 2]
-    return (not sign_before or sign_before.isspace() or sign_before in _BEFORE_OPENING) and bool(
-        sign_after.strip()
-    )
+    is_after_gap = not sign_before or sign_before.isspace() or sign_before in _BEFORE_OPENING
+    is_before_word = bool(sign_after.strip())
+    return is_after_gap and is_before_word
 
 
 def _closes(text: str, offset: int) -> bool:
     """Whether a straight mark may close a quotation."""
-    return not (text[offset - 1 : offset].isspace() or text[offset + 1 : offset + 2].isalnum())
+    sign_before = text[offset - 1 : offset]
+    sign_after = text[offset + 1 : offset + 2]
+    return not sign_before.isspace() and not sign_after.isalnum()
 
 
 # Between single marks, which look like apostrophes
@@ -231,14 +251,24 @@ def _single(text: str, start: int, end: int, doubles: Sequence[Offsets]) -> Iter
     """The quotations in single marks that cross no one in other marks, `doubles`."""
     starts = [opening for opening, _ in doubles]
     for opening, closing in _single_pairs(text, start, end):
-        enclosing = doubles[max(0, bisect_right(starts, opening) - 1) :][:1]
-        within = doubles[max(0, bisect_right(starts, closing) - 1) :][:1]
-        crosses = any(
-            (outer_opening < opening < outer_closing) != (outer_opening < closing < outer_closing)
-            for outer_opening, outer_closing in (*enclosing, *within)
-        )
+        around_opening = _last_before(doubles, starts, opening)
+        around_closing = _last_before(doubles, starts, closing)
+        crosses = False
+        for outer_opening, outer_closing in (*around_opening, *around_closing):
+            begins_inside = outer_opening < opening < outer_closing
+            ends_inside = outer_opening < closing < outer_closing
+            if begins_inside != ends_inside:
+                crosses = True
         if not crosses:
             yield opening, closing
+
+
+def _last_before(pairs: Sequence[Offsets], starts: Sequence[int], offset: int) -> Sequence[Offsets]:
+    """The last of the pairs, whose starts are given, that begins up to an offset, or the first one;
+    none if there are no pairs.
+    """
+    number = max(0, bisect_right(starts, offset) - 1)
+    return pairs[number : number + 1]
 
 
 def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
@@ -255,51 +285,57 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
     has_ended = False
     for match in _SINGLE.finditer(text, start, end):
         mark = _Mark(match[0], match.start())
-        closes = (
-            opening and mark.sign in _CLOSING_SINGLE[opening.sign] and _closes(text, mark.offset)
-        )
-        if opening and closes and not _is_possessive(text, mark.offset):
-            pairs.append((opening.offset, mark.offset))
-            opening, possessive = None, None
-        elif opening and closes:
-            is_in_sentence = possessive is None or not (
-                has_ended or _SENTENCE_END.search(text, possessive, mark.offset)
-            )
-            if is_in_sentence:
+        if opening and _closes_single(text, opening, mark):
+            if not _is_possessive(text, mark.offset):
+                pairs.append((opening.offset, mark.offset))
+                opening = None
+                possessive = None
+            elif possessive is None:
                 possessive = mark.offset
-            has_ended = not is_in_sentence
+                has_ended = False
+            else:
+                sentence_end = _SENTENCE_END.search(text, possessive, mark.offset)
+                has_ended = has_ended or sentence_end is not None
+                if not has_ended:
+                    possessive = mark.offset
         elif _opens_single(text, mark) and not _is_within(opening, mark, last_curly):
             if opening and possessive is not None:
                 pairs.append((opening.offset, possessive))
-            opening, possessive = mark, None
+            opening = mark
+            possessive = None
 
     if opening and possessive is not None:
         pairs.append((opening.offset, possessive))
     return pairs
 
 
+def _closes_single(text: str, opening: _Mark, mark: _Mark) -> bool:
+    """Whether a mark may close the quotation that another one opens."""
+    return mark.sign in _CLOSING_SINGLE[opening.sign] and _closes(text, mark.offset)
+
+
 def _is_within(opening: _Mark | None, mark: _Mark, last_curly: int) -> bool:
     """Whether a straight mark is after an opening curly one and before a closing one."""
-    is_other = opening is not None and opening.sign == "‘" and mark.sign == "'"
-    return is_other and mark.offset < last_curly
+    if opening is None or opening.sign != "‘":
+        return False
+    is_straight = mark.sign == "'"
+    return is_straight and mark.offset < last_curly
 
 
 def _opens_single(text: str, mark: _Mark) -> bool:
-    return (
-        mark.sign in _CLOSING_SINGLE
-        and _opens(text, mark.offset)
-        and not _ELISION.match(text, mark.offset)
-    )
+    """Whether a single mark may open a quotation, and is no apostrophe at the start of a word."""
+    if mark.sign not in _CLOSING_SINGLE or not _opens(text, mark.offset):
+        return False
+    return not _ELISION.match(text, mark.offset)
 
 
 def _is_possessive(text: str, offset: int) -> bool:
     """Whether the mark may be the apostrophe of a plural: after "s" and before another word."""
+    is_after_s = text[offset - 1 : offset] in ("s", "S")
+    if not is_after_s:
+        return False
     signs_after = text[offset + 1 : offset + 3]
-    return (
-        text[offset - 1 : offset] in ("s", "S")
-        and signs_after[:1].isspace()
-        and signs_after[1:].isalpha()
-    )
+    return signs_after[:1].isspace() and signs_after[1:].isalpha()
 
 
 # In block quotes
@@ -308,12 +344,13 @@ def _is_possessive(text: str, offset: int) -> bool:
 def _block_quote(text: str, start: int, end: int) -> Quotation:
     """The block quote without a last line that names its source."""
     stop = start + len(text[start:end].rstrip())
-    line = max(start, text.rfind("\n", start, stop) + 1)
-    if line > start and _ATTRIBUTION.match(text, line, stop):
-        stop = line
+    last_line = max(start, text.rfind("\n", start, stop) + 1)
+    if last_line > start and _ATTRIBUTION.match(text, last_line, stop):
+        stop = last_line
 
-    words_start = stop - len(text[start:stop].lstrip(_QUOTE_SIGNS))
-    words_end = words_start + len(text[words_start:stop].rstrip(_QUOTE_SIGNS))
+    quoted = text[start:stop].lstrip(_QUOTE_SIGNS)
+    words_start = stop - len(quoted)
+    words_end = words_start + len(quoted.rstrip(_QUOTE_SIGNS))
     return Quotation(words_start, words_end, outer_start=start, outer_end=end, is_block=True)
 
 
@@ -331,20 +368,20 @@ def _with_citations(
     for quotation, next_quotation in zip(quotations, next_quotations, strict=False):
         text_before = _before(text, quotation, starts)
         if quotation.is_block:
-            text_before = text_before if text_before.rstrip().endswith(":") else ""
-            text_after, sentence_rest = _beside(text, quotation), ""
+            is_introduction = text_before.rstrip().endswith(":")
+            text_before = text_before if is_introduction else ""
+            text_after = _beside(text, quotation)
+            sentence_rest = ""
         else:
             end = _sentence_end(text, quotation, starts)
             text_after = text[quotation.outer_end : min(end, next_quotation)]
             sentence_rest = text[quotation.outer_end : end]
 
-        yield replace(
-            quotation,
-            cited=cited_numbers(text_after)
-            or cited_numbers(text_before)
-            or cited_numbers(sentence_rest),
-            around=f"{_unquoted(text_before)} \n {_unquoted(text_after)}",
-        )
+        cited: tuple[int, ...] = ()
+        for place in (text_after, text_before, sentence_rest):
+            cited = cited or cited_numbers(place)
+        own_text = f"{_unquoted(text_before)} \n {_unquoted(text_after)}"
+        yield replace(quotation, cited=cited, around=own_text)
 
 
 def _before(text: str, quotation: Quotation, starts: Sequence[int]) -> str:
@@ -352,28 +389,34 @@ def _before(text: str, quotation: Quotation, starts: Sequence[int]) -> str:
     has the sentence before it.
     """
     bisect = bisect_left if quotation.is_block else bisect_right
-    sentence = bisect(starts, quotation.outer_start) - 1
-    sentence_start = starts[sentence] if sentence >= 0 else 0
+    number = bisect(starts, quotation.outer_start) - 1
+    sentence_start = starts[number] if number >= 0 else 0
     start = max(0, quotation.outer_start - _REACH, sentence_start)
     return text[start : quotation.outer_start]
 
 
 def _sentence_end(text: str, quotation: Quotation, starts: Sequence[int]) -> int:
     """Where the sentence of a quotation ends."""
-    following = bisect_left(starts, max(quotation.outer_end, quotation.outer_start + 1))
-    return min([*starts[following : following + 1], quotation.outer_end + _REACH, len(text)])
+    end = min(quotation.outer_end + _REACH, len(text))
+    next_sentence = bisect_left(starts, max(quotation.outer_end, quotation.outer_start + 1))
+    if next_sentence < len(starts):
+        end = min(end, starts[next_sentence])
+    return end
 
 
 def _beside(text: str, quotation: Quotation) -> str:
     """The last line of a block quote if it names the source, and the line below if that does."""
+    parts = [text[quotation.end : quotation.outer_end]]
     has_source = quotation.end < quotation.outer_end
-    quoted = text[quotation.start : quotation.outer_end] if has_source else ""
-    source = text[quotation.end : quotation.outer_end]
-    marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
-    line_below = (
-        text[quotation.outer_end : quotation.outer_end + 400].lstrip("\n").partition("\n")[0]
-    )
-    return " ".join([source, *marks[-1:], line_below if _BESIDE.match(line_below) else ""])
+    if has_source:
+        quoted = text[quotation.start : quotation.outer_end]
+        marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
+        parts += marks[-1:]
+
+    below = text[quotation.outer_end : quotation.outer_end + _BELOW].lstrip("\n")
+    line_below = below.partition("\n")[0]
+    parts.append(line_below if _BESIDE.match(line_below) else "")
+    return " ".join(parts)
 
 
 def _unquoted(words: str) -> str:

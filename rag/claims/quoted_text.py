@@ -56,7 +56,8 @@ def canonical(text: str) -> tuple[str, Sequence[int]]:
     for offset, sign in enumerate(signs):
         if sign == "\0":
             continue
-        decomposed = unicodedata.normalize("NFKD", sign) if sign > "\x7f" else sign
+        is_ascii = sign <= "\x7f"
+        decomposed = sign if is_ascii else unicodedata.normalize("NFKD", sign)
         characters.append(decomposed)
         offsets += [offset] * len(decomposed)
     return "".join(characters), offsets
@@ -78,11 +79,19 @@ class Token:
 
 
 def tokens(text: str) -> list[Token]:
-    return [Token(_word(match[0]), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    """The words of a text, in order."""
+    found = []
+    for match in _TOKEN.finditer(text):
+        found.append(Token(_word(match[0]), match.start(), match.end()))
+    return found
 
 
 def _word(text: str) -> str:
-    return text.lower() if text.isascii() and text.isalnum() else canonical(text)[0].casefold()
+    """The canonical form of a word in lower case."""
+    if text.isascii() and text.isalnum():
+        return text.lower()
+    characters, _ = canonical(text)
+    return characters.casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +116,18 @@ class QuotedText:
         parts = _BRACKETED.split(text)
         self._changes = [part.strip() for part in parts[1::2]]
 
-        self._literals = [canonical(part)[0] for part in parts[::2]]
+        self._literals = []
+        for part in parts[::2]:
+            characters, _ = canonical(part)
+            self._literals.append(characters)
         self._literals[0] = self._literals[0].lstrip(_EDGES)
         self._literals[-1] = self._literals[-1].rstrip(_EDGES)
 
     @cached_property
     def plain(self) -> str:
         """Its canonical characters, editor's changes included."""
-        return canonical(self.text)[0].strip(_EDGES)
+        characters, _ = canonical(self.text)
+        return characters.strip(_EDGES)
 
     @cached_property
     def tokens(self) -> list[Token]:
@@ -123,7 +136,9 @@ class QuotedText:
     def part(self, start: int, end: int) -> QuotedText:
         """Its words [start, end)."""
         words = self.tokens[start:end]
-        return QuotedText(self.text[words[0].start : words[-1].end] if words else "")
+        if not words:
+            return QuotedText("")
+        return QuotedText(self.text[words[0].start : words[-1].end])
 
     def matches(self, place: CanonicalText) -> Iterator[Match]:
         """Where a text has the quoted text word for word, in order."""
@@ -132,19 +147,21 @@ class QuotedText:
         yield from place.occurrences(self.plain)
 
         longest_literal = max(map(len, self._literals))
-        if self._changes and longest_literal >= _SHORTEST_LITERAL:
-            for match in self._pattern.finditer(place.characters):
-                edited = self._edited(place, match)
-                if edited:
-                    yield edited
+        if not self._changes or longest_literal < _SHORTEST_LITERAL:
+            return
+        for match in self._pattern.finditer(place.characters):
+            edited = self._edited(place, match)
+            if edited:
+                yield edited
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         """The literals from the first that is not empty on; groups are what brackets replace."""
-        opening_literal, *further = self._literals[self._lead :]
-        gaps = (rf"(?>(.{{0,{LONGEST_CHANGE}}}?){re.escape(literal)})" for literal in further)
-        opening = f"(?i:{re.escape(opening_literal[0])}){re.escape(opening_literal[1:])}"
-        return re.compile("".join([opening, *gaps]), re.DOTALL)
+        opening, *further = self._literals[self._lead :]
+        parts = [f"(?i:{re.escape(opening[0])}){re.escape(opening[1:])}"]
+        for literal in further:
+            parts.append(rf"(?>(.{{0,{LONGEST_CHANGE}}}?){re.escape(literal)})")
+        return re.compile("".join(parts), re.DOTALL)
 
     @property
     def _lead(self) -> int:
@@ -165,13 +182,13 @@ class QuotedText:
         leading_gaps = [(match.start(), match.start())] * self._lead
         gaps = [*leading_gaps, *match.regs[1:]]
         changes = []
-        for editors_words, (gap_first, gap_last) in zip(self._changes, gaps, strict=True):
-            gap_start = (
-                place.offsets_of(gap_first - 1, gap_first)[1]
-                if gap_first > match.start()
-                else start
-            )
-            gap_end = place.offsets_of(gap_last, gap_last + 1)[0] if gap_last < match.end() else end
+        for editors_words, (first, last) in zip(self._changes, gaps, strict=True):
+            gap_start = start
+            if first > match.start():
+                _, gap_start = place.offsets_of(first - 1, first)
+            gap_end = end
+            if last < match.end():
+                gap_end, _ = place.offsets_of(last, last + 1)
             replaced = place.text[gap_start:gap_end].strip()
             if _is_change(editors_words, replaced):
                 changes.append((editors_words, replaced))
@@ -180,10 +197,11 @@ class QuotedText:
 
 def _is_change(editors_words: str, replaced: str) -> bool:
     """Whether the brackets change the words: not if they are a remark, such as "[sic]" or "[3]"."""
-    is_remark = editors_words.isdigit() or editors_words.lower() in ("", "sic", "sic!")
+    words = editors_words.lower()
+    is_remark = words.isdigit() or words in ("", "sic", "sic!")
     if is_remark and not replaced:
         return False
-    return editors_words.lower() != replaced.lower()
+    return words != replaced.lower()
 
 
 class CanonicalText:
@@ -199,17 +217,21 @@ class CanonicalText:
 
     def occurrences(self, characters: str) -> Iterator[Match]:
         """Where the text has these characters as whole words; the first in any case."""
-        initial, further = characters[0].lower(), characters[1:]
+        initial = characters[0].lower()
+        further = characters[1:]
         position = self.characters.find(further, 1)
         while position >= 1:
-            start, end = self.offsets_of(position - 1, position + len(further))
-            if self.characters[position - 1].lower() == initial and self.is_whole(start, end):
-                yield Match(start, end)
+            has_initial = self.characters[position - 1].lower() == initial
+            if has_initial:
+                start, end = self.offsets_of(position - 1, position + len(further))
+                if self.is_whole(start, end):
+                    yield Match(start, end)
             position = self.characters.find(further, position + 1)
 
     def offsets_of(self, first: int, last: int) -> tuple[int, int]:
         """(start, end) in `text` of the characters [first, last), with combining marks."""
-        start, end = self._offsets[first], self._offsets[last - 1] + 1
+        start = self._offsets[first]
+        end = self._offsets[last - 1] + 1
         while end < len(self.text) and unicodedata.combining(self.text[end]):
             end += 1
         return start, end
@@ -224,7 +246,7 @@ class CanonicalText:
 
     def is_whole(self, start: int, end: int) -> bool:
         """Whether neither end is inside a word."""
-        return not (self._is_in_word(start) or self._is_in_word(end))
+        return not self._is_in_word(start) and not self._is_in_word(end)
 
     def _is_in_word(self, offset: int) -> bool:
         """Whether the characters before and after an offset belong to one word."""

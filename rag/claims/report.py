@@ -8,7 +8,6 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import get_args
 from xml.etree import ElementTree
 
@@ -37,14 +36,20 @@ WORDS: dict[str, str] = {
 }
 _LONGEST = 300
 """Maximum number of characters of a sentence in the terminal."""
+_MOST_EVIDENCE = 2
+"""Quotes of documents that are shown for a sentence or a quotation."""
+_NOT_CHECKED = Checked(0, 0, "", "not_a_claim", 1.0, "not checked")
+"""Stands for the sentences of a text whose quotations alone were checked, if it has none."""
 
 
 def lines(report: CheckReport, quiet: bool = False) -> list[str]:
     """One line per sentence, quotation and place, then counts; `quiet` leaves out good ones."""
     rows: list[str] = []
     for sentence, quotations in _with_quotations(report):
+        is_claim = sentence.verdict != "not_a_claim"
         is_good = sentence.verdict == "supported" and not sentence.wrong_citation
-        if sentence.verdict != "not_a_claim" and not (quiet and is_good):
+        is_left_out = quiet and is_good
+        if is_claim and not is_left_out:
             rows += _sentence_lines(sentence, is_good)
 
         for quotation in quotations:
@@ -54,51 +59,71 @@ def lines(report: CheckReport, quiet: bool = False) -> list[str]:
 
 
 def _sentence_lines(sentence: Checked, is_good: bool) -> list[str]:
-    citations = [evidence.citation for evidence in sentence.evidence[:2]]
-    further = [] if is_good else [sentence.reason]
-    further += [f"{place(citation)}: {shown(citation.quote)}" for citation in citations]
-    return _indented(label(sentence), shown(sentence.text), *further)
+    """A sentence with its verdict, the reason unless it is good, and its evidence."""
+    rows = [shown(sentence.text)]
+    if not is_good:
+        rows.append(sentence.reason)
+    for evidence in sentence.evidence[:_MOST_EVIDENCE]:
+        rows.append(f"{place(evidence.citation)}: {shown(evidence.citation.quote)}")
+    return _indented(label(sentence), rows)
 
 
-def _indented(verdict: str, *rows: str) -> list[str]:
-    return [f"{name:{_INDENT}}{row}" for name, row in zip_longest([verdict], rows, fillvalue="")]
+def _indented(verdict: str, rows: Sequence[str]) -> list[str]:
+    """The rows under each other, the first one beside the verdict."""
+    lines = []
+    for row in rows:
+        lines.append(f"{verdict:{_INDENT}}{row}")
+        verdict = ""
+    return lines
 
 
 def _quotation_lines(quotation: CheckedQuotation) -> list[str]:
-    is_plain = quotation.verdict == "exact" and quotation.places and not quotation.differs
-    further = [] if is_plain else [quotation.reason]
-    further += [f"it goes on: {shown(quotation.rest)}"] if quotation.rest else []
-    further += [f"{pincite(citation)}: {shown(citation.quote)}" for citation in quotation.places]
-    return _indented(WORDS[quotation.verdict], f"“{shown(_unsigned(quotation))}”", *further)
+    """A quotation with its verdict, the reason unless it is plainly exact, and its places."""
+    rows = [f"“{shown(_unsigned(quotation))}”"]
+    is_exact = quotation.verdict == "exact" and bool(quotation.places)
+    if not is_exact or quotation.differs:
+        rows.append(quotation.reason)
+    if quotation.rest:
+        rows.append(f"it goes on: {shown(quotation.rest)}")
+    for citation in quotation.places:
+        rows.append(f"{pincite(citation)}: {shown(citation.quote)}")
+    return _indented(WORDS[quotation.verdict], rows)
 
 
 def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuotation]]]:
     """The sentences with the quotations that begin in them, or between them and the next one."""
-    sentences = report.sentences or (Checked(0, 0, "", "not_a_claim", 1.0, "not checked"),)
-    starts = [item.start for item in sentences]
+    sentences = report.sentences or (_NOT_CHECKED,)
+    starts = [sentence.start for sentence in sentences]
     grouped: list[list[CheckedQuotation]] = [[] for _ in starts]
-    for item in report.quotations:
-        grouped[max(0, bisect_right(starts, item.start) - 1)].append(item)
+    for quotation in report.quotations:
+        number = bisect_right(starts, quotation.start) - 1
+        grouped[max(0, number)].append(quotation)
     return list(zip(sentences, grouped, strict=True))
 
 
 def _unsigned(quotation: CheckedQuotation) -> str:
     """The words of a quotation without the signs of a block quote."""
-    line_one, *others = quotation.text.split("\n")
-    return "\n".join([line_one, *(line.lstrip("> \t") for line in others)])
+    first_line, *other_lines = quotation.text.split("\n")
+    unsigned_lines = [line.lstrip("> \t") for line in other_lines]
+    return "\n".join([first_line, *unsigned_lines])
 
 
 def pincite(citation: Citation) -> str:
     """The place of a quotation with its page and heading, for people."""
-    page = f", page {citation.page}" if citation.page else ""
-    heading = f", {path_of(citation.headings)}" if citation.headings else ""
-    return f"{place(citation)}{page}{heading}"
+    words = place(citation)
+    if citation.page:
+        words += f", page {citation.page}"
+    if citation.headings:
+        words += f", {path_of(citation.headings)}"
+    return words
 
 
 def label(sentence: Checked) -> str:
     """The verdict in words, with its confidence if it is a judgement."""
-    is_judged = sentence.verdict not in ("not_a_claim", "not_checkable")
-    return WORDS[sentence.verdict] + (f" {sentence.confidence:.0%}" if is_judged else "")
+    words = WORDS[sentence.verdict]
+    if sentence.verdict in ("not_a_claim", "not_checkable"):
+        return words
+    return f"{words} {sentence.confidence:.0%}"
 
 
 def place(citation: Citation) -> str:
@@ -109,22 +134,35 @@ def place(citation: Citation) -> str:
 def shown(text: str) -> str:
     """The text on one line, cut if it is long."""
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    if len(text) <= _LONGEST:
+        return text
+    return text[: _LONGEST - 1] + "…"
 
 
 def summary(report: CheckReport) -> list[str]:
     """The number of sentences and of quotations with each verdict."""
-    counts = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
-    rows = [f"{len(report.judged)} sentences: {', '.join(counts)}"] if report.judged else []
+    rows = []
+    if report.judged:
+        counts = []
+        for name, count in report.counts.items():
+            if count:
+                counts.append(f"{count} {WORDS[name]}")
+        rows.append(f"{len(report.judged)} sentences: {', '.join(counts)}")
     if report.quotations:
-        by_verdict = report.quotation_counts
-        faults = by_verdict.pop("faults")
-        counts = [
-            f"{count} {name.replace('_', ' ')}" for name, count in by_verdict.items() if count
-        ]
-        ending = plural(faults, "fault") if faults else "no fault"
-        rows.append(f"{plural(len(report.quotations), 'quotation')}: {', '.join(counts)}; {ending}")
+        rows.append(_quotation_summary(report))
     return rows or ["no claims and no quotations"]
+
+
+def _quotation_summary(report: CheckReport) -> str:
+    """The number of quotations with each verdict, and of faults."""
+    by_verdict = report.quotation_counts
+    faults = by_verdict.pop("faults")
+    counts = []
+    for name, count in by_verdict.items():
+        if count:
+            counts.append(f"{count} {name.replace('_', ' ')}")
+    ending = plural(faults, "fault") if faults else "no fault"
+    return f"{plural(len(report.quotations), 'quotation')}: {', '.join(counts)}; {ending}"
 
 
 def junit(checked: Sequence[CheckedFile]) -> str:
@@ -140,23 +178,32 @@ def junit(checked: Sequence[CheckedFile]) -> str:
 def _suite(
     name: str, report: CheckReport, failed: Sequence[Checked | CheckedQuotation]
 ) -> ElementTree.Element:
-    claims: list[Checked | CheckedQuotation] = [
-        *(item for item in report.sentences if item.verdict != "not_a_claim"),
-        *report.quotations,
-    ]
-    counts = {"tests": str(len(claims)), "failures": str(len(failed))}
-    suite = ElementTree.Element("testsuite", {"name": "rag check", **counts})
+    """The tests of one file."""
+    claims: list[Checked | CheckedQuotation] = []
+    claims += [sentence for sentence in report.sentences if sentence.verdict != "not_a_claim"]
+    claims += report.quotations
+
+    suite = ElementTree.Element("testsuite", {"name": "rag check"})
+    suite.set("tests", str(len(claims)))
+    suite.set("failures", str(len(failed)))
     for item in claims:
-        text = f"“{shown(item.text)}”" if isinstance(item, CheckedQuotation) else shown(item.text)
+        text = shown(item.text)
+        if isinstance(item, CheckedQuotation):
+            text = f"“{text}”"
         line = report.text.count("\n", 0, item.start) + 1
         title = _printable(f"{line}: {text}")
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=title)
         if item in failed:
-            message = _printable(f"{_heading(item)}: {item.reason}")
-            failure = ElementTree.SubElement(case, "failure", message=message)
-            rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(item))
-            failure.text = _printable("\n".join(rows))
+            _add_failure(case, item)
     return suite
+
+
+def _add_failure(case: ElementTree.Element, item: Checked | CheckedQuotation) -> None:
+    """Add the reason why a claim or a quotation failed, with its evidence."""
+    message = _printable(f"{_heading(item)}: {item.reason}")
+    failure = ElementTree.SubElement(case, "failure", message=message)
+    rows = [f"{place(citation)}: {citation.quote}" for citation in _citations(item)]
+    failure.text = _printable("\n".join(rows))
 
 
 _CLOSING = frozenset("”’»\"'")
@@ -167,7 +214,11 @@ def marked(report: CheckReport) -> str:
     quotation with a fault: `[⚠ contradicted: says "2029", lease.md says "2028"]`. Rows of tables,
     which are not checked, have none.
     """
-    notes = [(_noted_end(report.text, item), _note(item)) for item in _noted(report)]
+    notes = []
+    for item in _noted(report):
+        end = _noted_end(report.text, item)
+        notes.append((end, _note(item)))
+
     text = ""
     position = 0
     for end, note in sorted(notes):
@@ -180,27 +231,34 @@ def comments(report: CheckReport) -> list[tuple[str, str]]:
     """What `marked` marks, as pairs (words of the text, note with its evidence), in its order. The
     words lack the sign before a list's item, which a DOCX file does not have as text.
     """
+    in_order = sorted(_noted(report), key=lambda item: (item.start, -item.end))
     pairs = []
-    for item in sorted(_noted(report), key=lambda item: (item.start, -item.end)):
+    for item in in_order:
         words = report.text[item.start : item.end].removeprefix("- ")
-        pairs.append((words, _printable("\n".join([_note(item), *_quotes(item)]))))
+        note = "\n".join([_note(item), *_quotes(item)])
+        pairs.append((words, _printable(note)))
     return pairs
 
 
 def _quotes(item: Checked | CheckedQuotation) -> list[str]:
-    return [f"{place(citation)}: “{shown(citation.quote)}”" for citation in _citations(item)[:2]]
+    """The first evidence of a note, in lines."""
+    cited = _citations(item)[:_MOST_EVIDENCE]
+    return [f"{place(citation)}: “{shown(citation.quote)}”" for citation in cited]
 
 
 def _noted(report: CheckReport) -> list[Checked | CheckedQuotation]:
     """The quotations with a fault, and the sentences that are not supported."""
-    faults = [item for item in report.quotations if item.is_fault]
-    return [*faults, *(item for item in report.judged if _has_note(item))]
+    noted: list[Checked | CheckedQuotation] = []
+    noted += [quotation for quotation in report.quotations if quotation.is_fault]
+    noted += [sentence for sentence in report.judged if _has_note(sentence)]
+    return noted
 
 
 def _noted_end(text: str, item: Checked | CheckedQuotation) -> int:
     """The end of a sentence, or of a quotation with the mark that closes it."""
-    is_closed = isinstance(item, CheckedQuotation) and text[item.end : item.end + 1] in _CLOSING
-    return item.end + is_closed
+    if isinstance(item, CheckedQuotation) and text[item.end : item.end + 1] in _CLOSING:
+        return item.end + 1
+    return item.end
 
 
 def _has_note(sentence: Checked) -> bool:
@@ -213,19 +271,26 @@ def _has_note(sentence: Checked) -> bool:
 
 
 def _note(item: Checked | CheckedQuotation) -> str:
-    is_absent = item.verdict in ("not_in_documents", "not_found")
-    is_wrong = isinstance(item, Checked) and item.wrong_citation
-    name = WORDS["wrong_citation" if is_wrong else item.verdict]
-    return name if is_absent else f"{name}: {shown(item.reason)}"
+    """The verdict in words, and its reason if there is more to say."""
+    name = WORDS[item.verdict]
+    if isinstance(item, Checked) and item.wrong_citation:
+        name = WORDS["wrong_citation"]
+    if item.verdict in ("not_in_documents", "not_found"):
+        return name
+    return f"{name}: {shown(item.reason)}"
 
 
 def _heading(item: Checked | CheckedQuotation) -> str:
+    """The verdict in words."""
     if isinstance(item, CheckedQuotation):
         return WORDS[item.verdict]
-    return WORDS["wrong_citation"] if item.wrong_citation else label(item)
+    if item.wrong_citation:
+        return WORDS["wrong_citation"]
+    return label(item)
 
 
 def _citations(item: Checked | CheckedQuotation) -> Sequence[Citation]:
+    """The places of a quotation, or those of the evidence for a sentence."""
     if isinstance(item, CheckedQuotation):
         return item.places
     return [evidence.citation for evidence in item.evidence]
@@ -271,9 +336,9 @@ def page(report: CheckReport, name: str) -> str:
     if text_after:
         rows += f"<div><pre>{text_after}</pre></div><div></div>"
 
-    counts = f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
-    body = f'{counts}<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
-    return html_page(f"{name}, checked", body, _STYLE)
+    counts = "<br>".join(map(html.escape, summary(report)))
+    table = f'<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
+    return html_page(f"{name}, checked", f"<p>{counts}</p>{table}", _STYLE)
 
 
 def _marked(report: CheckReport, start: int, end: int) -> str:
@@ -287,49 +352,64 @@ def _marked(report: CheckReport, start: int, end: int) -> str:
             continue
 
         kind = "fault" if quotation.is_fault else "sound"
-        quoted = html.escape(report.text[mark_start:mark_end])
-        parts.append(html.escape(report.text[position:mark_start]))
-        parts.append(f'<q class="{kind}">{quoted}</q>')
+        text_before = report.text[position:mark_start]
+        quoted = report.text[mark_start:mark_end]
+        parts.append(html.escape(text_before))
+        parts.append(f'<q class="{kind}">{html.escape(quoted)}</q>')
         position = mark_end
-    return "".join([*parts, html.escape(report.text[position:end])])
+
+    parts.append(html.escape(report.text[position:end]))
+    return "".join(parts)
 
 
 def _row(
     text_before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]
 ) -> str:
+    """A sentence beside its verdict with the evidence, and those of its quotations."""
     kind = "wrong" if sentence.wrong_citation else sentence.verdict
     text_cell = f'<pre>{text_before}<mark class="{kind}">{text}</mark></pre>'
-    if sentence.verdict == "not_a_claim":
-        document_cell = "" if quotations else f"<small>{html.escape(_why_not(sentence))}</small>"
-    else:
-        verdict = _verdict(_heading(sentence), f": {sentence.reason}")
-        document_cell = verdict + "".join(map(_evidence, sentence.evidence))
-    rows = "".join(map(_quotation_row, quotations))
-    return f"<div>{text_cell}</div><div>{document_cell}{rows}</div>"
+
+    document_cell = ""
+    if sentence.verdict != "not_a_claim":
+        document_cell = _verdict(_heading(sentence), f": {sentence.reason}")
+        document_cell += "".join(map(_evidence, sentence.evidence))
+    elif not quotations:
+        document_cell = f"<small>{html.escape(_why_not(sentence))}</small>"
+    document_cell += "".join(map(_quotation_row, quotations))
+    return f"<div>{text_cell}</div><div>{document_cell}</div>"
 
 
 def _evidence(evidence: FoundEvidence) -> str:
+    """A sentence of a document, with what it says of the claim."""
     source = f"{evidence.says}: {place(evidence.citation)}, {evidence.probability:.0%}"
     return _quote(evidence.citation.quote, source)
 
 
 def _why_not(sentence: Checked) -> str:
+    """Why a sentence has no verdict; "" if none was wanted."""
     return "" if sentence.reason == "not checked" else "not a claim"
 
 
-def _verdict(name: str, further: str) -> str:
-    return f'<span class="verdict">{html.escape(name)}</span>{html.escape(further)}'
+def _verdict(name: str, reason: str) -> str:
+    """A verdict and its reason as HTML."""
+    return f'<span class="verdict">{html.escape(name)}</span>{html.escape(reason)}'
 
 
-def _quote(words: str, source: str, further: str = "") -> str:
-    goes_on = f" <i>{html.escape(shown(further))}</i>" if further else ""
+def _quote(words: str, source: str, continuation: str = "") -> str:
+    """A quote with how its sentence goes on, and where it is."""
+    quote = html.escape(words)
+    if continuation:
+        quote += f" <i>{html.escape(shown(continuation))}</i>"
     origin = f"<small>{html.escape(source)}</small>"
-    return f"<blockquote>{html.escape(words)}{goes_on}<br>{origin}</blockquote>"
+    return f"<blockquote>{quote}<br>{origin}</blockquote>"
 
 
 def _quotation_row(quotation: CheckedQuotation) -> str:
+    """The verdict on a quotation, and its places."""
     kind = "fault" if quotation.is_fault else "sound"
-    further = f" “{shown(_unsigned(quotation))}”: {quotation.reason}"
-    verdict = _verdict(WORDS[quotation.verdict], further)
-    quotes = (_quote(cited.quote, pincite(cited), quotation.rest) for cited in quotation.places)
-    return f'<p class="{kind}">{verdict}</p>{"".join(quotes)}'
+    reason = f" “{shown(_unsigned(quotation))}”: {quotation.reason}"
+    verdict = _verdict(WORDS[quotation.verdict], reason)
+    row = f'<p class="{kind}">{verdict}</p>'
+    for cited in quotation.places:
+        row += _quote(cited.quote, pincite(cited), quotation.rest)
+    return row

@@ -48,9 +48,11 @@ def subject(claim: str) -> str:
     match = _COMMON.match(claim) or _NAME.match(claim)
     if not match or _PRONOUN.match(claim):
         return ""
-    word, _, remainder = match[0].strip().partition(" ")
-    opens = word.lower() in _STARTERS and not (remainder and word in ("The", "A", "An"))
-    return "" if opens else match[0].strip()
+    phrase = match[0].strip()
+    word, _, remainder = phrase.partition(" ")
+    has_article = word in ("The", "A", "An") and bool(remainder)
+    is_starter = word.lower() in _STARTERS and not has_article
+    return "" if is_starter else phrase
 
 
 _REFERENCE = re.compile(
@@ -131,7 +133,10 @@ class Claims:
 
 def split_claims(text: str) -> Claims:
     """The sentences of `text`; those that make a claim have parts."""
-    sources = {int(m[1] or m[2]): m[3].strip() for m in _REFERENCE.finditer(text)}
+    sources = {}
+    for match in _REFERENCE.finditer(text):
+        number = int(match[1] or match[2])
+        sources[number] = match[3].strip()
     sentences = chain.from_iterable(_sentences(text, *block) for block in blocks(text))
     return Claims(tuple(_resolved(sentences)), sources)
 
@@ -150,6 +155,7 @@ def _code(text: str) -> Iterator[Offsets]:
 
 
 def _comments(text: str) -> Iterator[Offsets]:
+    """The comments of HTML in a text."""
     start = text.find("<!--")
     while start >= 0 and (end := text.find("-->", start + 4)) >= 0:
         yield start, end + 3
@@ -157,6 +163,7 @@ def _comments(text: str) -> Iterator[Offsets]:
 
 
 def _spans(pattern: str) -> Callable[[str], Iterator[Offsets]]:
+    """A function that finds the matches of a pattern."""
     compiled = re.compile(pattern, re.MULTILINE)
     return lambda text: (match.span() for match in compiled.finditer(text))
 
@@ -178,7 +185,8 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
     skipped: list[tuple[int, int, str]] = []
     for spans, kind in _SKIPPED_BLOCKS:
         for start, end in spans(text):
-            if occupied.find(1, start, end) < 0:
+            is_free = occupied.find(1, start, end) < 0
+            if is_free:
                 occupied[start:end] = b"\x01" * (end - start)
                 skipped.append((start, end, kind))
 
@@ -193,33 +201,29 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
 
 
 def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSentence]:
+    """The sentences of a block; one that is skipped is one sentence, a rule is none."""
     if kind == "rule":
         return
     if kind:
         for sentence_start, sentence_end in trim(text, start, end):
-            yield ClaimSentence(
-                sentence_start,
-                sentence_end,
-                without_markup(text[sentence_start:sentence_end]),
-                skipped=kind,
-            )
+            words = without_markup(text[sentence_start:sentence_end])
+            yield ClaimSentence(sentence_start, sentence_end, words, skipped=kind)
         return
 
-    pieces = [
-        piece
-        for sentence_start, sentence_end in split_sentences(masked(text[start:end]))
-        for piece in _short(text, start + sentence_start, start + sentence_end)
-    ]
-    limits = [sentence_start for sentence_start, _ in pieces[1:]] + [end]
+    pieces: list[Offsets] = []
+    for sentence_start, sentence_end in split_sentences(masked(text[start:end])):
+        pieces += _short(text, start + sentence_start, start + sentence_end)
+    limits = [piece_start for piece_start, _ in pieces[1:]] + [end]
     for (sentence_start, sentence_end), limit in zip(pieces, limits, strict=False):
         sentence_end = end_with_marks(text, sentence_end, limit)
-        words = without_markup(text[sentence_start:sentence_end])
+        source = text[sentence_start:sentence_end]
+        words = without_markup(source)
         reason = _skip_reason(words)
         yield ClaimSentence(
             start=sentence_start,
             end=sentence_end,
             text=words,
-            cited=cited_numbers(text[sentence_start:sentence_end]),
+            cited=cited_numbers(source),
             parts=() if reason else _parts(words),
             skipped=reason,
         )
@@ -228,7 +232,8 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
 def _parts(words: str) -> tuple[ClaimPart, ...]:
     """The clauses of a sentence, without the words that lead to it, such as "However,"."""
     claim = _LEAD.sub("", words)
-    return tuple(ClaimPart(clause) for clause in clauses(claim[:1].upper() + claim[1:]))
+    sentence = claim[:1].upper() + claim[1:]
+    return tuple(ClaimPart(clause) for clause in clauses(sentence))
 
 
 def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
@@ -236,13 +241,16 @@ def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
     before a word if there is one.
     """
     words = 0
-    piece_start = piece_end = start
+    piece_start = start
+    piece_end = start
     for word in _NO_SPACE.finditer(text, start, end):
         words += 1
-        if words > _MOST_WORDS or word.end() - piece_start > _MOST_CHARACTERS:
+        is_too_long = words > _MOST_WORDS or word.end() - piece_start > _MOST_CHARACTERS
+        if is_too_long:
             if word.start() > piece_start:
                 yield piece_start, piece_end
-            piece_start, words = word.start(), 1
+            piece_start = word.start()
+            words = 1
         piece_end = word.end()
         while piece_end - piece_start > _MOST_CHARACTERS:
             yield piece_start, piece_start + _MOST_CHARACTERS
@@ -256,12 +264,19 @@ def _skip_reason(text: str) -> str:
         return "question"
     if len(WORD.findall(text)) < FEWEST_WORDS:
         return "fragment"
-    words = word_set(text)
-    if _GREETING.match(text) and not (words & _RULE_WORDS and not words & SPEAKERS - {"you"}):
+    if _GREETING.match(text) and not _states_rule(word_set(text)):
         return "address"
     if text.endswith(":"):
         return "introduction"
     return ""
+
+
+def _states_rule(words: frozenset[str]) -> bool:
+    """Whether a sentence with these words states a rule, and the writer does not speak of
+    themselves.
+    """
+    has_speaker = not words.isdisjoint(SPEAKERS - {"you"})
+    return not words.isdisjoint(_RULE_WORDS) and not has_speaker
 
 
 def clauses(text: str) -> list[str]:
@@ -275,12 +290,17 @@ def clauses(text: str) -> list[str]:
 
 
 def _is_clause(text: str) -> bool:
-    return bool(_FINITE.search(text)) and len(WORD.findall(text)) > FEWEST_WORDS
+    """Whether some words have a verb, and are enough to be a clause."""
+    if len(WORD.findall(text)) <= FEWEST_WORDS:
+        return False
+    return bool(_FINITE.search(text))
 
 
 def _as_sentence(clause: str) -> str:
-    stop = "" if clause.rstrip().endswith(".") else "."
-    return clause[:1].upper() + clause[1:].rstrip(" ,;") + stop
+    """A clause with a capital and a full stop."""
+    has_stop = clause.rstrip().endswith(".")
+    sentence = clause[:1].upper() + clause[1:].rstrip(" ,;")
+    return sentence if has_stop else f"{sentence}."
 
 
 def _resolved(sentences: Iterable[ClaimSentence]) -> Iterator[ClaimSentence]:
@@ -312,8 +332,7 @@ def _with_antecedent(claim: str, topic: str, person: str) -> ClaimPart:
     if pronoun in _VAGUE or not antecedent:
         return ClaimPart(claim, unresolved=match[0])
 
-    ending = ""
+    name = antecedent[:1].upper() + antecedent[1:]
     if match["owner"]:
-        ending = "'" if antecedent.endswith("s") else "'s"
-    resolved = f"{antecedent[:1].upper()}{antecedent[1:]}{ending}{claim[match.end() :]}"
-    return ClaimPart(resolved)
+        name += "'" if antecedent.endswith("s") else "'s"
+    return ClaimPart(name + claim[match.end() :])

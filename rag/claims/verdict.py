@@ -68,9 +68,14 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
     comparison = candidate.comparison
     if comparison.quoted:
         return replace(candidate, supported=QUOTED)
+
     by_name = features(comparison, candidate.verdict)
-    supported = 0.0 if is_heading(candidate.sentence) else scorer.supported(by_name)
-    contradicted = scorer.contradicted(by_name) if comparison.is_opposed else 0.0
+    supported = 0.0
+    if not is_heading(candidate.sentence):
+        supported = scorer.supported(by_name)
+    contradicted = 0.0
+    if comparison.is_opposed:
+        contradicted = scorer.contradicted(by_name)
     return replace(candidate, supported=supported, contradicted=contradicted)
 
 
@@ -90,6 +95,7 @@ def closest(claim: str, sentence: Sentence) -> ClaimComparison:
 
 
 def _lacks(comparison: ClaimComparison) -> int:
+    """The number of values and names of the claim that the evidence has not."""
     return len(comparison.missing) + len(comparison.unnamed)
 
 
@@ -97,20 +103,26 @@ def decide(scored: Sequence[ClaimEvidence], scorer: Scorer) -> tuple[ClaimVerdic
     """(verdict, confidence): contradicted only if no candidate supports the claim better."""
     supporter = max(scored, key=lambda item: item.supported)
     contradicted = max(item.contradicted for item in scored)
-    if supporter.supported >= scorer.support_from and not _is_outdone(supporter, scored):
+    is_supported = supporter.supported >= scorer.support_from
+    if is_supported and not _is_outdone(supporter, scored):
         is_partly = supporter.comparison.missing or supporter.is_conditional
         return "partly" if is_partly else "supported", supporter.supported
-    if contradicted >= scorer.contradict_from and contradicted > supporter.supported:
+
+    is_contradicted = contradicted >= scorer.contradict_from
+    if is_contradicted and contradicted > supporter.supported:
         return "contradicted", contradicted
     return "not_in_documents", 1 - max(supporter.supported, contradicted)
 
 
 def _is_outdone(supporter: ClaimEvidence, scored: Sequence[ClaimEvidence]) -> bool:
     """Whether something at least as similar contradicts the claim more than it is supported."""
-    rivals = (
-        item for item in scored if item is not supporter and item.contradicted > supporter.supported
-    )
-    return any(rival.comparison.likeness >= supporter.comparison.likeness for rival in rivals)
+    likeness = supporter.comparison.likeness
+    for item in scored:
+        contradicts_more = item.contradicted > supporter.supported
+        is_rival = item is not supporter and contradicts_more
+        if is_rival and item.comparison.likeness >= likeness:
+            return True
+    return False
 
 
 def judge(
@@ -135,26 +147,13 @@ def judge(
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
     supporter = max(scored, key=lambda item: item.supported)
-
-    supporting = [
-        item
-        for item in scored
-        if item.supported >= scorer.support_from
-        and not (verdict == "contradicted" and item.contradicted > item.supported)
-    ]
-    contradicting = [
-        item
-        for item in scored
-        if item.contradicted >= scorer.contradict_from and item not in supporting
-    ]
-    supporting.sort(key=lambda item: -item.supported)
-    contradicting.sort(key=lambda item: -item.contradicted)
-
+    supporting, contradicting = _sides(scored, verdict, scorer)
     supports = [(item, "supports") for item in supporting]
     contradicts = [(item, "contradicts") for item in contradicting]
-    contradicts_first = verdict == "contradicted"
-    ordered = [*contradicts, *supports] if contradicts_first else [*supports, *contradicts]
-    ordered = ordered[:_SHOWN] or [(supporter, "near")]
+    evidence = supports + contradicts
+    if verdict == "contradicted":
+        evidence = contradicts + supports
+    evidence = evidence[:_SHOWN] or [(supporter, "near")]
 
     is_by_cited = any(item.document_id in cited for item in supporting)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
@@ -164,18 +163,37 @@ def judge(
         confidence=confidence,
         supported=supporter.supported,
         contradicted=max(item.contradicted for item in scored),
-        evidence=tuple(_evidence(item, says, documents) for item, says in ordered),
+        evidence=tuple(_evidence(item, says, documents) for item, says in evidence),
         wrong_citation=is_wrong,
         is_conditional=verdict == "partly" and supporter.is_conditional,
     )
 
 
+def _sides(
+    scored: Sequence[ClaimEvidence], verdict: ClaimVerdict, scorer: Scorer
+) -> tuple[list[ClaimEvidence], list[ClaimEvidence]]:
+    """(what supports a claim with this verdict, what contradicts it), the most probable first."""
+    supporting = []
+    contradicting = []
+    for item in scored:
+        is_against = verdict == "contradicted" and item.contradicted > item.supported
+        if item.supported >= scorer.support_from and not is_against:
+            supporting.append(item)
+        elif item.contradicted >= scorer.contradict_from:
+            contradicting.append(item)
+    supporting.sort(key=lambda item: -item.supported)
+    contradicting.sort(key=lambda item: -item.contradicted)
+    return supporting, contradicting
+
+
 def _evidence(found: ClaimEvidence, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
+    """The evidence as it is shown; `says` is "supports", "contradicts" or "near"."""
     comparison = found.comparison
+    is_against = says == "contradicts"
     return FoundEvidence(
         citation=cite(found.sentence, documents[found.document_id]),
         says=says,
-        probability=found.contradicted if says == "contradicts" else found.supported,
+        probability=found.contradicted if is_against else found.supported,
         differs=comparison.differs,
         missing=(*comparison.missing, *comparison.unnamed),
     )
@@ -207,11 +225,16 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
     """The sentence from its parts: contradicted if one is, partly if only some are supported."""
     verdicts = {part.verdict for part in parts}
     verdict = next(name for name in _DECISIVE if name in verdicts)
-    if verdict != "contradicted" and len(verdicts) > 1 and verdicts & {"supported", "partly"}:
+    has_support = not verdicts.isdisjoint(("supported", "partly"))
+    if verdict != "contradicted" and len(verdicts) > 1 and has_support:
         verdict = "partly"
 
     decisive = [part for part in parts if part.verdict == verdict] or list(parts)
-    ordered = [*decisive, *(part for part in parts if part not in decisive)]
+    other_parts = [part for part in parts if part not in decisive]
+    evidence: list[FoundEvidence] = []
+    for part in (*decisive, *other_parts):
+        evidence += part.evidence
+
     is_wrong = any(part.wrong_citation for part in parts)
     return Checked(
         start=sentence.start,
@@ -220,7 +243,7 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
         verdict=verdict,
         confidence=min(part.confidence for part in decisive),
         reason=_reason(verdict, parts, is_wrong, sentence),
-        evidence=tuple(dict.fromkeys(found for part in ordered for found in part.evidence)),
+        evidence=tuple(dict.fromkeys(evidence)),
         cited=sentence.cited,
         wrong_citation=is_wrong,
         parts=tuple(parts),
@@ -241,6 +264,7 @@ def with_quotations(checked: Checked, quotations: Sequence[CheckedQuotation]) ->
 
 
 def _fault(quotation: CheckedQuotation) -> str:
+    """What is wrong with a quotation, in words."""
     name = quotation.verdict.replace("_", " ")
     return f"is {name}: {quotation.reason}"
 
@@ -249,30 +273,40 @@ def _reason(
     verdict: str, parts: Sequence[CheckedPart], is_wrong: bool, sentence: ClaimSentence
 ) -> str:
     """The reason for the verdict, in one line."""
-    evidence = [item for part in parts for item in part.evidence]
-    source = next((item.citation.document_id for item in evidence if item.says == "supports"), "")
+    source = _source(parts)
     if is_wrong:
         marks = "".join(f"[{number}]" for number in sentence.cited)
         return f"{source} says so, {marks} does not"
-    if verdict == "contradicted":
-        return _contradiction(parts)
-    if verdict == "partly":
-        return _unsupported(parts, source)
-    if verdict == "not_checkable":
-        pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
-        return f'it is not clear what "{pronoun}" means'
-    return f"{source} says so" if verdict == "supported" else "no document says so"
+    match verdict:
+        case "contradicted":
+            return _contradiction(parts)
+        case "partly":
+            return _unsupported(parts, source)
+        case "not_checkable":
+            pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
+            return f'it is not clear what "{pronoun}" means'
+        case "supported":
+            return f"{source} says so"
+    return "no document says so"
+
+
+def _source(parts: Sequence[CheckedPart]) -> str:
+    """The document of the first evidence that supports a part, or ""."""
+    for part in parts:
+        for item in part.evidence:
+            if item.says == "supports":
+                return item.citation.document_id
+    return ""
 
 
 def _contradiction(parts: Sequence[CheckedPart]) -> str:
     """What a contradicted sentence and the document say."""
-    contradicting = next(
-        item
-        for part in parts
-        if part.verdict == "contradicted"
-        for item in part.evidence
-        if item.says == "contradicts"
-    )
+    evidence: list[FoundEvidence] = []
+    for part in parts:
+        if part.verdict == "contradicted":
+            evidence += part.evidence
+    contradicting = next(item for item in evidence if item.says == "contradicts")
+
     document_id = contradicting.citation.document_id
     if not contradicting.differs:
         return f"{document_id} says otherwise"
@@ -288,6 +322,9 @@ def _unsupported(parts: Sequence[CheckedPart], source: str) -> str:
     if any(part.is_conditional for part in parts):
         return f"{source} says so only on a condition"
 
-    evidence = [part.evidence[0] for part in parts if part.verdict == "partly"]
-    missing = [words for item in evidence for words in item.missing]
-    return f'the evidence does not contain "{missing[0] if missing else ""}"'
+    missing: list[str] = []
+    for part in parts:
+        if part.verdict == "partly":
+            missing += part.evidence[0].missing
+    first_missing = missing[0] if missing else ""
+    return f'the evidence does not contain "{first_missing}"'

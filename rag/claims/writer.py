@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Protocol
 
 from rag.claims.checker import Checker
@@ -70,10 +69,13 @@ def quoted(sentence: str) -> str:
 
 def messages(question: str, sentences: Sequence[str]) -> list[dict[str, str]]:
     """The messages of a chat completion; `sentences` are numbered from 1."""
-    numbered = "\n".join(f"[{number}] {quoted(text)}" for number, text in enumerate(sentences, 1))
+    lines = [f"[{number}] {quoted(text)}" for number, text in enumerate(sentences, 1)]
+    numbered = "\n".join(lines)
     prompt = f"SENTENCES\n{numbered}\nEND\n\nQuestion: {quoted(question)}"
-    texts = {"system": SYSTEM.format(most=_MOST), "user": prompt}
-    return [{"role": role, "content": text} for role, text in texts.items()]
+    return [
+        {"role": "system", "content": SYSTEM.format(most=_MOST_REQUESTED)},
+        {"role": "user", "content": prompt},
+    ]
 
 
 _SENTENCES = 12
@@ -82,8 +84,10 @@ _SHORTEST = 4
 """Minimum number of words; shorter sentences are headings and fragments."""
 _NEAREST = 3
 """Number of sentences against which one without a citation is checked."""
-_MOST, _READ = 4, 8
-"""Number of sentences requested, and that are read; the rest is ignored."""
+_MOST_REQUESTED = 4
+"""Number of sentences that the writer is asked for."""
+_MOST_READ = 8
+"""Number of sentences that are read of what it writes; the rest is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +138,23 @@ class Written:
 
     def to_dict(self) -> Json:
         """Beside the answer's JSON: the text, its sentences, and the sentences that it cites."""
-        cited = {number for sentence in self.kept for number in sentence.cited}
+        cited: set[int] = set()
+        for kept_sentence in self.kept:
+            cited.update(kept_sentence.cited)
+        sentences = []
+        for sentence in self.sentences:
+            sentences.append(
+                {"text": sentence.text, "cited": list(sentence.cited), "struck": sentence.struck}
+            )
+        sources = []
+        for source in self.sources:
+            if source.number in cited:
+                sources.append({"number": source.number, **source.hit.to_dict()})
         return {
             "text": self.text,
             "reason": self.reason,
-            "sentences": [
-                {"text": one.text, "cited": list(one.cited), "struck": one.struck}
-                for one in self.sentences
-            ],
-            "sources": [
-                {"number": source.number, **source.hit.to_dict()}
-                for source in self.sources
-                if source.number in cited
-            ],
+            "sentences": sentences,
+            "sources": sources,
         }
 
 
@@ -172,40 +180,52 @@ class Writer:
         written = Written(answer.question, None, (), sources, answer)
         if answer.text is None:
             return replace(written, reason="the documents do not answer it, so nothing is written")
+
         prompt = messages(answer.question, [source.text for source in sources])
         text = self._server.complete(prompt)
         if "NOT FOUND" in text:
             return replace(written, reason="the writer found no answer in the sentences")
+
         by_number = {source.number: source for source in sources}
-        sentences = (item for item in split_claims(text).sentences if item.skipped != "source")
-        judged = (
-            self._judged(s, text[s.start : s.end], by_number) for s in islice(sentences, _READ)
-        )
+        sentences = [item for item in split_claims(text).sentences if item.skipped != "source"]
+        judged = []
+        for sentence in sentences[:_MOST_READ]:
+            words = text[sentence.start : sentence.end]
+            judged.append(self._judged(sentence, words, by_number))
         written = replace(written, sentences=tuple(judged))
-        text = " ".join(sentence.text for sentence in written.kept)
-        reason = "" if text else "no written sentence is supported by its citations"
-        return replace(written, text=text or None, reason=reason)
+        kept_text = " ".join(sentence.text for sentence in written.kept)
+        if not kept_text:
+            return replace(written, reason="no written sentence is supported by its citations")
+        return replace(written, text=kept_text)
 
     def _judged(
         self, sentence: ClaimSentence, source: str, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
+        """A written sentence, with the reason if it is struck."""
         written = WrittenSentence(" ".join(source.split()), sentence.cited, "")
-        unknown = [number for number in sentence.cited if number not in sources]
         if sentence.skipped:
             return replace(written, struck="it makes no claim that can be checked")
         if not sentence.cited:
             return self._without_citation(sentence, written, sources)
-        if unknown:
-            return replace(written, struck=f"it cites [{unknown[0]}], which it was not given")
+        for number in sentence.cited:
+            if number not in sources:
+                return replace(written, struck=f"it cites [{number}], which it was not given")
         weakest_part = self._worst(sentence, [sources[number] for number in sentence.cited])
         return replace(written, struck=_why(weakest_part), checked=weakest_part)
 
     def _without_citation(
         self, sentence: ClaimSentence, written: WrittenSentence, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
+        """A sentence that cites nothing, with the mark of the first of the nearest sentences that
+        supports it.
+        """
         stems = content_words(written.text)
-        by_likeness = sorted(sources.values(), key=lambda s: -len(stems & content_words(s.text)))
-        for source in by_likeness[:_NEAREST]:
+
+        def likeness(source: WriterSource) -> int:
+            return len(stems & content_words(source.text))
+
+        nearest = sorted(sources.values(), key=likeness, reverse=True)[:_NEAREST]
+        for source in nearest:
             checked = self._worst(sentence, [source])
             if checked.verdict == "supported":
                 text = f"{written.text.rstrip('.')} [{source.number}]."
@@ -215,22 +235,28 @@ class Writer:
     def _worst(self, sentence: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
         """The first part of a sentence that these do not support, or else the first part."""
         hits = [source.hit for source in cited]
-        judge = self._checker.judge_against
-        parts: list[CheckedPart] = [
-            self._run(partial(judge, part.text, hits)) for part in sentence.parts
-        ]
-        return next((part for part in parts if part.verdict != "supported"), parts[0])
+        parts: list[CheckedPart] = []
+        for part in sentence.parts:
+            parts.append(self._run(partial(self._checker.judge_against, part.text, hits)))
+        unsupported = [part for part in parts if part.verdict != "supported"]
+        return unsupported[0] if unsupported else parts[0]
 
 
 def _why(part: CheckedPart) -> str:
     """The reason why a checked sentence is struck; "" if it is supported."""
     if part.verdict == "supported":
         return ""
-    if differs := next((pair for item in part.evidence for pair in item.differs), None):
-        return f'the sentence says "{differs[0]}", the cited passage says "{differs[1]}"'
-    missing = next((value for evidence in part.evidence for value in evidence.missing), "")
-    if part.verdict == "partly" or missing:
-        return f'the cited passage does not contain "{missing}"'
+    differences: list[tuple[str, str]] = []
+    missing: list[str] = []
+    for item in part.evidence:
+        differences += item.differs
+        missing += item.missing
+    if differences:
+        words, cited_words = differences[0]
+        return f'the sentence says "{words}", the cited passage says "{cited_words}"'
+    first_missing = missing[0] if missing else ""
+    if part.verdict == "partly" or first_missing:
+        return f'the cited passage does not contain "{first_missing}"'
     return "the cited passage does not say so"
 
 
@@ -240,21 +266,23 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     an instruction to a model.
     """
     stems = content_words(answer.question)
-    cited = {(c.document_id, c.sentence_start) for c in answer.citations}
+    cited = {(citation.document_id, citation.sentence_start) for citation in answer.citations}
     ranked: list[tuple[tuple[bool, float], Hit]] = []
-
     for hit in answer.hits_read:
-        for start, end in passage_sentences(hit.passage):
-            text = hit.passage.text[start:end]
+        passage = hit.passage
+        for start, end in passage_sentences(passage):
+            text = passage.text[start:end]
             if len(text.split()) < _SHORTEST or is_instruction(text):
                 continue
-
-            place = (hit.passage.document_id, hit.passage.start + start)
-            share = len(stems & content_words(text)) / max(1, len(stems))
-            ranked.append(((place in cited, share + 0.5 * hit.score), cut(hit, start, end)))
-
+            is_cited = (passage.document_id, passage.start + start) in cited
+            shared_stems = stems & content_words(text)
+            share = len(shared_stems) / max(1, len(stems))
+            rank = (is_cited, share + 0.5 * hit.score)
+            ranked.append((rank, cut(hit, start, end)))
     ranked.sort(key=lambda item: item[0], reverse=True)
-    distinct = {hit.passage.text: hit for _, hit in reversed(ranked)}
-    hits = [hit for _, hit in ranked if distinct.get(hit.passage.text) is hit][:_SENTENCES]
 
-    return tuple(WriterSource(number, hit) for number, hit in enumerate(hits, 1))
+    distinct: dict[str, Hit] = {}
+    for _, hit in ranked:
+        distinct.setdefault(hit.passage.text, hit)
+    chosen = list(distinct.values())[:_SENTENCES]
+    return tuple(WriterSource(number, hit) for number, hit in enumerate(chosen, 1))
