@@ -13,25 +13,44 @@ from rag.types import Document, Passage
 
 def check(document: Document, passages: Sequence[Passage]) -> None:
     """Raises InputError for passages that could not be cited, and for what is no valid Unicode."""
-    for p in passages:
-        is_placed = 0 <= p.start == p.end - len(p.text)
-        if not (is_placed and document.text.startswith(p.text, p.start)):
+    for passage in passages:
+        if not _is_in(passage, document):
             message = f"passages of {document.id} do not match its text"
             raise InputError(message, "split the document again")
-    names = [document.id, document.title, document.source, document.sha256]
-    names += [name for pair in document.metadata.items() for name in pair]
-    names += [heading for passage in passages for heading in passage.headings]
-    for block in document.blocks:
-        names += [block.name, *(column.name for column in block.columns)]
-    place = "in its text"
+
     try:
         document.text.encode()
-        place = "in its names"
-        "\n".join(names).encode()
     except UnicodeEncodeError as error:
-        where = f"{place} at character {error.start}" if place == "in its text" else place
-        message = f"{document.id!r} contains a lone surrogate {where}"
-        raise InputError(message, "replace it; it is not a valid character") from error
+        raise _surrogate(document, f"in its text at character {error.start}") from error
+    try:
+        "\n".join(_names(document, passages)).encode()
+    except UnicodeEncodeError as error:
+        raise _surrogate(document, "in its names") from error
+
+
+def _is_in(passage: Passage, document: Document) -> bool:
+    """Whether the document has the passage's text at its place."""
+    if passage.start < 0 or passage.end - passage.start != len(passage.text):
+        return False
+    return document.text.startswith(passage.text, passage.start)
+
+
+def _names(document: Document, passages: Sequence[Passage]) -> list[str]:
+    """All texts that are stored beside the document's own."""
+    names = [document.id, document.title, document.source, document.sha256]
+    names += document.metadata
+    names += document.metadata.values()
+    for passage in passages:
+        names += passage.headings
+    for block in document.blocks:
+        names.append(block.name)
+        names += [column.name for column in block.columns]
+    return names
+
+
+def _surrogate(document: Document, place: str) -> InputError:
+    message = f"{document.id!r} contains a lone surrogate {place}"
+    return InputError(message, "replace it; it is not a valid character")
 
 
 def check_settings(
@@ -41,6 +60,7 @@ def check_settings(
     `remedy` is what to do if the new ones are right.
     """
     for name, value in expected.items():
-        if value != (made_with := stored.get(name)):
-            message = f"{place} was made with {name} = {made_with}, the settings say {value}"
-            raise StoreError(message, f"set RAG_{name.upper()}={made_with}, or {remedy}")
+        stored_value = stored.get(name)
+        if value != stored_value:
+            message = f"{place} was made with {name} = {stored_value}, the settings say {value}"
+            raise StoreError(message, f"set RAG_{name.upper()}={stored_value}, or {remedy}")

@@ -51,11 +51,14 @@ class Collections(ABC):
         return collection
 
     def _unknown(self, name: str) -> NotFoundError:
-        names = [DEFAULT_COLLECTION, *(each.name for each in self.all())]
-        similar = difflib.get_close_matches(name, names, 1)
-        unlisted = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-        there_are = f"there are: {', '.join(names[:_MOST_LISTED])}{unlisted}"
-        hint = f"did you mean {similar[0]}? {there_are}" if similar else there_are
+        names = [DEFAULT_COLLECTION]
+        names += [collection.name for collection in self.all()]
+        hint = f"there are: {', '.join(names[:_MOST_LISTED])}"
+        if len(names) > _MOST_LISTED:
+            hint += f" and {len(names) - _MOST_LISTED} more"
+        similar_names = difflib.get_close_matches(name, names, 1)
+        if similar_names:
+            hint = f"did you mean {similar_names[0]}? {hint}"
         return NotFoundError(f"no collection {name[:100]}", hint)
 
     @abstractmethod

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
-_MOST = 0.5
+_LEAST_SHARE = 0.5
 """Share of the shorter document's passages that two editions have in common."""
-_NAMED = 5
+_MOST_NAMED = 5
+"""Names that are listed; others are counted."""
 _FEWEST = 3
 """Minimum number of passages of an edition."""
 
@@ -27,44 +28,67 @@ def duplicates(
     """Find copies and editions among documents, given as (row, id, digest of the text, "" if it
     is unknown) by id, and their passages, as (row of the document, hash of the text) in order.
     """
-    groups: dict[str, list[int]] = {}
     ids: dict[int, str] = {}
-
+    groups: dict[str, list[int]] = {}
     for row, document_id, digest in documents:
         ids[row] = document_id
         groups.setdefault(digest or f"row {row}", []).append(row)
 
-    firsts = {rows[0] for rows in groups.values()}
-    owner: dict[int, int] = {}
+    # another copy adds no information
+    first_rows = {rows[0] for rows in groups.values()}
+    editions = []
+    for row, other_row, share in _editions(first_rows, passages):
+        editions.append((ids[row], ids[other_row], share))
+    editions.sort(key=lambda edition: (-edition[2], edition))
 
-    sizes, shared = Counter[int](), Counter[tuple[int, int]]()
+    copies = []
+    for rows in groups.values():
+        if len(rows) > 1:
+            copies.append([ids[row] for row in rows])
+    return Duplicates(copies, editions)
 
+
+def _editions(
+    rows: Set[int], passages: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, int, float]]:
+    """(row, row, share of the shorter's passages) of editions among the documents with these rows:
+    a passage of several documents counts for the first of them.
+    """
+    first_row_with: dict[int, int] = {}
+    sizes = Counter[int]()
+    shared = Counter[tuple[int, int]]()
     for row, text in passages:
-        if row in firsts:  # another copy adds no information
-            sizes[row] += 1
-            if (first_row := owner.setdefault(text, row)) != row:
-                shared[first_row, row] += 1
+        if row not in rows:
+            continue
+        sizes[row] += 1
+        first_row = first_row_with.setdefault(text, row)
+        if first_row != row:
+            shared[first_row, row] += 1
 
-    editions = [
-        (ids[a], ids[b], count / size)
-        for (a, b), count in shared.items()
-        if (size := min(sizes[a], sizes[b])) >= _FEWEST and count >= _MOST * size
-    ]
-
-    copies = [[ids[row] for row in rows] for rows in groups.values() if len(rows) > 1]
-    return Duplicates(copies, sorted(editions, key=lambda edition: (-edition[2], edition)))
+    for (row, other_row), count in shared.items():
+        size = min(sizes[row], sizes[other_row])
+        share = count / size
+        if size >= _FEWEST and count >= _LEAST_SHARE * size:
+            yield row, other_row, share
 
 
 def described(duplicates: Duplicates) -> str:
     """The copies and editions in words, or "none"."""
-    copies = [" = ".join(group) for group in duplicates.copies]
-    editions = [f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in duplicates.editions]
-    lines = [f"equal documents: {named(copies)}"] if copies else []
-    lines += [f"editions of one document: {named(editions)}"] if editions else []
-    return "; ".join(lines) or "none"
+    parts = []
+    if duplicates.copies:
+        copies = [" = ".join(group) for group in duplicates.copies]
+        parts.append(f"equal documents: {named(copies)}")
+    if duplicates.editions:
+        editions = []
+        for document_id, other_id, share in duplicates.editions:
+            editions.append(f"{document_id} ~ {other_id} ({share:.0%} of the passages)")
+        parts.append(f"editions of one document: {named(editions)}")
+    return "; ".join(parts) or "none"
 
 
 def named(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
-    unlisted = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + unlisted
+    listed = ", ".join(names[:_MOST_NAMED])
+    if len(names) <= _MOST_NAMED:
+        return listed
+    return f"{listed} and {len(names) - _MOST_NAMED} more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +40,10 @@ def digest(store: Store, document_id: str) -> str:
     comparable = dataclasses.replace(
         document, metadata=dict(document.metadata), blocks=tuple(document.blocks)
     )
-    parts = [dataclasses.asdict(comparable), [dataclasses.asdict(p) for p in passages]]
+    passage_records = [dataclasses.asdict(passage) for passage in passages]
+    record = json.dumps([dataclasses.asdict(comparable), passage_records], sort_keys=True)
     numbers = np.ascontiguousarray(vectors, dtype="<f4").tobytes()
-    record = json.dumps(parts, sort_keys=True).encode()
-    return hashlib.sha256(record + b"\0" + numbers).hexdigest()
+    return hashlib.sha256(record.encode() + b"\0" + numbers).hexdigest()
 
 
 def migrate(
@@ -54,12 +54,11 @@ def migrate(
     Raises InputError if the target has other documents, StoreError if an index changed meanwhile.
     """
     started = source.stats().generation
-    ids = [document.id for document in source.documents()]
-    if surplus := sorted({document.id for document in target.documents()} - set(ids)):
-        documents = f"{len(surplus):,} documents that the source does not, such as {surplus[0]}"
-        hint = "choose an empty index, or first delete them with: rag delete"
-        raise InputError(f"the target holds {documents}", hint)
-    copied, total = 0, hashlib.sha256()
+    ids = _ids(source)
+    _check_target(target, ids)
+
+    copied = 0
+    total = hashlib.sha256()
     with target.writing():
         for document_id in ids:
             expected = digest(source, document_id)
@@ -71,22 +70,51 @@ def migrate(
                 target.keep_original(document_id, content)
             total.update(expected.encode())
             on_progress()
+    _copy_grids(source, target)
+
+    if source.stats().generation != started or _ids(target) != ids:
+        raise StoreError("the index changed during the migration", _RESUME)
+    stats = target.stats()
+    return Moved(
+        documents=stats.documents,
+        passages=stats.passages,
+        copied=copied,
+        present=len(ids) - copied,
+        digest=total.hexdigest(),
+    )
+
+
+def _ids(store: Store) -> list[str]:
+    return [document.id for document in store.documents()]
+
+
+def _check_target(target: Store, ids: Sequence[str]) -> None:
+    """Raises InputError if the target has documents without these ids."""
+    surplus = sorted(set(_ids(target)) - set(ids))
+    if not surplus:
+        return
+    documents = f"{len(surplus):,} documents that the source does not, such as {surplus[0]}"
+    hint = "choose an empty index, or first delete them with: rag delete"
+    raise InputError(f"the target holds {documents}", hint)
+
+
+def _copy_grids(source: Store, target: Store) -> None:
+    """Copy the grids that the target has not, with their cells as new ones."""
     present = target.grids()
     for name, record in source.grids().items():
         if name not in present:
+            cells = [row._replace(number=0) for row in source.cells(name)]
             target.put_grid(name, record)
-            target.put_cells(name, [row._replace(number=0) for row in source.cells(name)])
-    if source.stats().generation != started or [d.id for d in target.documents()] != ids:
-        raise StoreError("the index changed during the migration", _RESUME)
-    stats = target.stats()
-    return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
+            target.put_cells(name, cells)
 
 
 def _copy(source: Store, target: Store, document_id: str, expected: str) -> None:
+    """Copy a document, and compare what was stored. Raises StoreError."""
     document = source.document(document_id)
     if document is None:
         raise StoreError(f"{document_id} was deleted during the migration", _RESUME)
-    target.put(document, *source.embedded(document_id))
+    passages, vectors = source.embedded(document_id)
+    target.put(document, passages, vectors)
     if digest(target, document_id) != expected:
         hint = "run rag index migrate again; if it fails again, look for another writer"
         raise StoreError(f"{document_id} was read back with differences", hint)

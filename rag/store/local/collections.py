@@ -48,7 +48,13 @@ class LocalCollections(Collections):
             return []
         except OSError as error:
             raise _unreadable(self._folder, error) from error
-        return [collection for name in names if is_name(name) and (collection := self.get(name))]
+
+        collections = []
+        for name in names:
+            collection = self.get(name) if is_name(name) else None
+            if collection:
+                collections.append(collection)
+        return collections
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
         return replace(settings, index=self.folder(collection.name), collection=DEFAULT_COLLECTION)
@@ -115,9 +121,7 @@ class LocalCollections(Collections):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             acquire_lock(lock, timeout=_PATIENCE)
             try:
-                for entry in list(os.scandir(self._folder)):
-                    if entry.name.startswith((_NEW, _GONE)):
-                        shutil.rmtree(entry.path, ignore_errors=True)
+                self._remove_leftovers()
                 yield
             finally:
                 lock.release()
@@ -127,6 +131,12 @@ class LocalCollections(Collections):
         except OSError as error:
             message = f"collections in {self._folder} cannot be changed: {error.strerror}"
             raise StoreError(message, "free some space, or make the folder writable") from error
+
+    def _remove_leftovers(self) -> None:
+        """Remove the folders of collections that were not quite made or deleted."""
+        for entry in list(os.scandir(self._folder)):
+            if entry.name.startswith((_NEW, _GONE)):
+                shutil.rmtree(entry.path, ignore_errors=True)
 
     def _move(self, source: Path, target: Path) -> None:
         """Rename durably, so that it survives a power failure."""

@@ -61,8 +61,15 @@ def insert_passages(
     """Insert passages into `table` for the document with this row number."""
     columns = "document, start, end, headings, text, vector"
     values = (
-        (row, p.start, p.end, json.dumps(p.headings), p.text, v.tobytes())
-        for p, v in zip(passages, vectors, strict=True)
+        (
+            row,
+            passage.start,
+            passage.end,
+            json.dumps(passage.headings),
+            passage.text,
+            vector.tobytes(),
+        )
+        for passage, vector in zip(passages, vectors, strict=True)
     )
     connection.executemany(f"INSERT INTO {table} ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
@@ -70,11 +77,10 @@ def insert_passages(
 @contextmanager
 def change(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction that starts a new generation."""
+    sql = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
     with transaction(connection):
         yield
-        connection.execute(
-            "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
-        )
+        connection.execute(sql)
 
 
 @contextmanager
@@ -102,24 +108,34 @@ def documents(
     """Documents without texts and blocks, by id."""
     columns = COLUMNS.removesuffix(", text, blocks")
     sql = f"SELECT {columns}, '', x'' FROM documents WHERE id > ? ORDER BY id LIMIT ?"
-    rows = connection.execute(sql, (after, -1 if limit is None else limit))
+    most_rows = -1 if limit is None else limit
+    rows = connection.execute(sql, (after, most_rows))
     return [_document(*row) for row in rows]
 
 
 def _document(
     document_id: str, title: str, source: str, sha256: str, metadata: str, *columns: Any
 ) -> Document:
+    """The document of a row with `COLUMNS`."""
     pages, stamp, text, blocks = columns
-    packed = PackedBlocks(blocks) if blocks else ()
-    offsets = tuple(json.loads(pages))
-    names = json.loads(metadata)
-    return Document(document_id, text, title, source, sha256, names, packed, offsets, stamp)
+    return Document(
+        document_id,
+        text,
+        title,
+        source,
+        sha256,
+        metadata=json.loads(metadata),
+        blocks=PackedBlocks(blocks) if blocks else (),
+        pages=tuple(json.loads(pages)),
+        container_sha256=stamp,
+    )
 
 
 def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Passage]:
+    """Those of the passages with these ids that still exist, by id."""
     sql = f"SELECT p.id, {PASSAGE} {JOINED} WHERE p.id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(sql, (json.dumps(list(ids)),))
-    return {row[0]: passage_of(*row[1:]) for row in rows}
+    return {passage_id: passage_of(*fields) for passage_id, *fields in rows}
 
 
 def passage_of(
@@ -130,7 +146,8 @@ def passage_of(
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:
     """All passage ids, or those that match `filter`."""
-    return [row[0] for row in connection.execute(*matching(filter or ()))]
+    sql, values = matching(filter or ())
+    return [passage_id for (passage_id,) in connection.execute(sql, values)]
 
 
 def vectors(
@@ -139,8 +156,10 @@ def vectors(
     """Those of `ids` that still exist, and their vectors, shape (n, dim)."""
     sql = "SELECT id, vector FROM passages WHERE id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(sql, (json.dumps(list(ids)),)).fetchall()
+    present = [passage_id for passage_id, _ in rows]
     joined = b"".join(vector for _, vector in rows)
-    return [i for i, _ in rows], np.frombuffer(joined, dtype=np.float32).reshape(len(rows), dim)
+    numbers = np.frombuffer(joined, dtype=np.float32)
+    return present, numbers.reshape(len(rows), dim)
 
 
 def batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -167,8 +186,10 @@ def changed(
     was `last_id`; None if the changelog does not reach back that far.
     """
     meta = read_meta(connection)
-    if not int(meta.get("journal", since + 1)) <= since <= int(meta["generation"]):
+    oldest = int(meta.get("journal", since + 1))
+    if not oldest <= since <= int(meta["generation"]):
         return None
+
     sql = "SELECT id FROM removed WHERE generation > ? AND id <= ? ORDER BY id LIMIT ?"
     removed = connection.execute(sql, (since, last_id, limit)).fetchall()
     sql = "SELECT id FROM passages WHERE id > ? ORDER BY id LIMIT ?"
@@ -182,10 +203,14 @@ def outdated(
     """(surplus ids, missing ids, highest id afterwards) of an index that holds `ids`, shows the
     generation `since` and no id above `last_id`.
     """
-    if since and (changes_since := changed(connection, int(since), last_id)):
-        return *changes_since, max([last_id, *changes_since[1][-1:]])
+    changes = changed(connection, int(since), last_id) if since else None
+    if changes:
+        removed, added = changes
+        return removed, added, max([last_id, *added[-1:]])
+
     present = passage_ids(connection)
-    return *difference(ids(), present), max(present, default=0)
+    surplus, missing = difference(ids(), present)
+    return surplus, missing, max(present, default=0)
 
 
 def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -198,8 +223,11 @@ def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list
 
 def have_changed(connection: sqlite3.Connection, count: int, since: int, last_id: int) -> bool:
     """Whether `changed` has at least `count` ids, or the changelog does not reach back that far."""
-    ids = changed(connection, since, last_id, count)
-    return ids is None or sum(map(len, ids)) >= count
+    changes = changed(connection, since, last_id, count)
+    if changes is None:
+        return True
+    removed, added = changes
+    return len(removed) + len(added) >= count
 
 
 def prune(connection: sqlite3.Connection, until: int) -> None:
@@ -228,10 +256,9 @@ def matching(filter: Filter) -> Clause:
 
     # The first page starts with the text; the end of the last page is NULL.
     begin = f"json_extract(d.pages, '$[{page_range.first - 1}]')"
-    beyond = f"json_extract(d.pages, '$[{page_range.last}]')"
     if page_range.first == 1:
         begin = "iif(json_array_length(d.pages), 0, NULL)"
-
+    beyond = f"json_extract(d.pages, '$[{page_range.last}]')"
     sql = f"""WITH spans AS MATERIALIZED
         (SELECT row, {begin} AS first, {beyond} AS beyond FROM documents d WHERE {condition})
         SELECT p.id FROM spans s JOIN passages p ON p.document = s.row
@@ -245,16 +272,20 @@ def _where(filter: Filter) -> Clause:
 
 
 def _clause(condition: Condition) -> Clause:
+    """A condition as SQL, and its parameters."""
     key, op, value = condition.key, condition.op, condition.value
-    if key == "source" and op == "=":
+    is_equality = op == "="
+    if key == "source" and is_equality:
         folder = value.rstrip("/") + "/"
         is_inside = "(instr(d.id || '/', ?) = 1 OR instr(d.source || '/', ?) = 1)"
         return is_inside, [folder, folder]
 
-    if column := _COLUMN_OF.get(key):
-        return (f"({column} = ?)", [value]) if op == "=" else _compares(column, op, value)
-
-    if op == "=":
+    column = _COLUMN_OF.get(key)
+    if column and is_equality:
+        return f"({column} = ?)", [value]
+    if column:
+        return _compares(column, op, value)
+    if is_equality:
         has_value = "instr(', ' || value || ', ', ', ' || ? || ', ')"
         return _HAS_METADATA.format(has_value), [key, value]
     compares, values = _compares("value", op, value)
@@ -268,9 +299,11 @@ def _compares(column: str, op: str, value: str) -> Clause:
     if is_number(value):
         comparison = f"CAST({column} AS REAL) {op} CAST(? AS REAL)"
         cases.append(f"WHEN {_IS_NUMBER.format(column)} THEN {comparison}")
-        values += [value]
+        values.append(value)
     if is_date(value):
         comparison = f"substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
         cases.append(f"WHEN {_IS_DATE.format(column)} THEN {comparison}")
         values += [value, value]
-    return (f"(CASE {' '.join(cases)} ELSE 0 END)", values) if cases else ("(0)", [])
+    if not cases:
+        return "(0)", []
+    return f"(CASE {' '.join(cases)} ELSE 0 END)", values

@@ -69,9 +69,10 @@ class SearchIndexes:
         """
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
             try:
-                if self._writable and self.text.unmerged() > 0 and len(self.text.index) <= limit:
-                    self._rebuild("", "0")
                 if self._writable:
+                    is_small = len(self.text.index) <= limit
+                    if is_small and self.text.unmerged() > 0:
+                        self._rebuild("", "0")
                     self._write(connection, generation, all_of_it=True)
             except (OSError, ValueError, StoreError) as error:
                 self._keep_in_memory(error)
@@ -98,27 +99,30 @@ class SearchIndexes:
     def sync(self, connection: sqlite3.Connection) -> None:
         """Bring both indexes to the current generation; save them if just opened or far behind."""
         generation = database.generation(connection)
-        if not self._show(generation) and not (self._due(connection) and self._save(connection)):
-            self._refresh(connection)
-        self._opening = self._broken = False
+        if not self._show(generation):
+            is_saved = self._due(connection) and self._save(connection)
+            if not is_saved:
+                self._refresh(connection)
+        self._opening = False
+        self._broken = False
 
     def _due(self, connection: sqlite3.Connection) -> bool:
         """Whether the saved indexes are due for an update."""
         if not self._writable or self._broken:
             return self._writable
-        saved, count = self._saved(), 1 if self._opening else _BEHIND + 1
-        since = int(saved.generation or 0)
-        return not saved or database.have_changed(connection, count, since, saved.last)
+        saved = self._saved()
+        if not saved:
+            return True
+        count = 1 if self._opening else _BEHIND + 1
+        return database.have_changed(connection, count, int(saved.generation), saved.last)
 
     # With the write lock: on disk
 
     def _save(self, connection: sqlite3.Connection) -> bool:
         """Save the indexes. Returns whether the lock was free and the files are up to date."""
+        wait = self._wait if self._broken else 0
         try:
-            with (
-                self._lock.hold(self._wait if self._broken else 0),
-                database.snapshot(connection) as generation,
-            ):
+            with self._lock.hold(wait), database.snapshot(connection) as generation:
                 self._write(connection, generation)
             with self._lock.hold(0):
                 self._prune(connection)
@@ -130,25 +134,28 @@ class SearchIndexes:
             return False
 
     def _keep_in_memory(self, error: Exception) -> None:
-        _log.warning(
-            "search indexes in %s cannot be saved and are kept in memory: %s",
-            self._folder,
-            _first_line(error),
-        )
+        """Use indexes in memory from now on, since the saved ones cannot be written."""
+        message = "search indexes in %s cannot be saved and are kept in memory: %s"
+        _log.warning(message, self._folder, _first_line(error))
         self._writable = False
         self.text.replace(LexicalIndex())
 
     def _prune(self, connection: sqlite3.Connection) -> None:
         """Prune the changelog up to what all saved indexes show; older processes compare ids."""
-        if saved := self._saved():
-            with suppress(sqlite3.OperationalError):  # on a full disk the changelog keeps growing
-                database.prune(connection, min(int(saved.generation), int(saved.vectors)))
+        saved = self._saved()
+        if not saved:
+            return
+        shown_by_all = min(int(saved.generation), int(saved.vectors))
+        with suppress(sqlite3.OperationalError):  # on a full disk the changelog keeps growing
+            database.prune(connection, shown_by_all)
 
     def _write(
         self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False
     ) -> None:
-        if self.text.index.in_memory and (reason := self._load()):
-            self._rebuild(reason, generation)
+        """Write the full text, and the vectors' file if it is due or `all_of_it` is wanted."""
+        problem = self._load() if self.text.index.in_memory else ""
+        if problem:
+            self._rebuild(problem, generation)
         try:
             self.text.index.refresh()
             self._trust(self._saved())
@@ -157,13 +164,19 @@ class SearchIndexes:
             self._rebuild(_first_line(error), generation)
             changed = self.text.update(connection, generation)
         self.dense.update(connection, generation, reshape=True)
+
         saved = self._saved()
         behind = saved.behind + changed
         is_due = (all_of_it and behind > 0) or self._is_vectors_file_due(saved, behind)
         if is_due:
             self.dense.index.save(self._folder / VECTORS)
-        vectors = (generation, 0) if is_due else (saved.vectors, behind)
-        manifest = Manifest(generation, self.text.last, *vectors, saved.files)
+        manifest = Manifest(
+            generation,
+            self.text.last,
+            vectors=generation if is_due else saved.vectors,
+            behind=0 if is_due else behind,
+            files=saved.files,
+        )
         views.sign_manifest(self._folder, self._store, manifest, vectors_saved=is_due)
 
     def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
@@ -179,10 +192,12 @@ class SearchIndexes:
 
     def _trust(self, saved: Manifest) -> None:
         """Another process may have saved the full text, or been killed before it signed it."""
+        if self.text.index.in_memory:
+            return
         name = f"{LEXICAL}/meta.json"
-        if not self.text.index.in_memory:
-            signed = saved and sha256_file(self._folder / name) == saved.files.get(name)
-            self.text.shows, self.text.last = (saved.generation, saved.last) if signed else ("", 0)
+        is_signed = bool(saved) and sha256_file(self._folder / name) == saved.files.get(name)
+        self.text.shows = saved.generation if is_signed else ""
+        self.text.last = saved.last if is_signed else 0
 
     def _rebuild(self, reason: str, generation: str) -> None:
         if generation not in ("0", self._renewed):
@@ -223,7 +238,8 @@ class SearchIndexes:
         """Load the saved indexes if every file matches its digest; else return the reason."""
         saved = self._saved()
         try:
-            if problem := saved.problem(self._folder):
+            problem = saved.problem(self._folder)
+            if problem:
                 return problem
             dense = DenseIndex(self.dense.dim, self._folder / VECTORS)
             words = LexicalIndex(self._folder / LEXICAL)

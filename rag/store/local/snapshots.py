@@ -49,10 +49,12 @@ def _partial_file(path: Path) -> Iterator[Path]:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files of processes that were killed while taking this snapshot."""
+    lists_processes = Path("/proc/self").exists()
     for leftover in path.parent.glob(f".{path.name.removesuffix(SUFFIX)}*.partial*"):
         pid = leftover.name.split(".partial")[0].rsplit(".", 1)[-1]
         with suppress(OSError):
-            if pid.isdecimal() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            is_dead = pid.isdecimal() and lists_processes and not Path("/proc", pid).exists()
+            if is_dead:
                 leftover.unlink()
 
 
@@ -85,28 +87,40 @@ def take(folder: Path, target: Path) -> Snapshot:
         with sqlite_file.translated(index), closing(_open(partial)) as copy:
             with _room(path):
                 source.backup(copy)
-            if (problem := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(problem)
-            copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
-            taken_at = datetime.now(UTC).isoformat(timespec="seconds")
-            values = {"snapshot_digest": _digest(copy), "snapshot_taken": taken_at}
-            copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+            _sign(copy)
             snapshot = _described(copy, path, partial.stat().st_size)
         sync_to_disk(partial)
         partial.replace(path)
         sync_to_disk(path.parent)
+
     # receipts of deletions list the snapshots that still contain a document
+    record = json.dumps(asdict(snapshot))
     with suppress(OSError), (folder / _LOG).open("a") as log:
-        log.write(json.dumps(asdict(snapshot)) + "\n")
+        log.write(record + "\n")
     return snapshot
+
+
+def _sign(copy: sqlite3.Connection) -> None:
+    """Check the copy of an index, and make it a snapshot with its digest, in a single file. Raises
+    sqlite3.DatabaseError.
+    """
+    (problem,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise sqlite3.DatabaseError(problem)
+    copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
+    taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+    values = {"snapshot_digest": _digest(copy), "snapshot_taken": taken_at}
+    copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
 def check(path: Path) -> Snapshot:
     """The snapshot in a file, or a folder's newest, every row checked. Raises a RagError."""
-    path = _newest_in(path) if path.is_dir() else path
+    if path.is_dir():
+        path = _newest_in(path)
     if not path.is_file():
         hint = "give a file written by rag index snapshot, or its folder"
         raise NotFoundError(f"no such snapshot: {path}", hint)
+
     with _damage_named(path), closing(untrusted.connect(path)) as connection:
         sqlite_file.check_end(connection, path)
         meta = sqlite_file.read_meta(connection)
@@ -131,13 +145,11 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     path = folder / "rag.sqlite"
     with WriteLock(folder).hold(wait), sqlite_file.translated(path):
         generation = _generation_of(path, folder, replace)
+        next_generation = max(generation, snapshot.generation) + 1
         with _partial_file(folder / "restore") as partial, closing(_open(partial)) as copy:
-            _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
+            _copy(Path(snapshot.path), copy, next_generation)
             _forget_outside(copy, root_of(folder))
-            # in memory, so that unfit rows are found before anything is replaced
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as scratch:
-                meta, lock = sqlite_file.read_meta(copy), WriteLock(Path(scratch))
-                SearchIndexes(Path(scratch), meta, lock, writable=False, wait=0).sync(copy)
+            _check_searchable(copy, folder)
             try:
                 with closing(_open(path, 30)) as target:
                     copy.backup(target)
@@ -147,6 +159,18 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
                 copy.close()
                 _put_in_place(partial, path)
     return snapshot
+
+
+def _check_searchable(copy: sqlite3.Connection, folder: Path) -> None:
+    """Build the search indexes of a copy in memory, so that unfit rows are found before anything is
+    replaced.
+    """
+    meta = sqlite_file.read_meta(copy)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as scratch:
+        scratch_folder = Path(scratch)
+        lock = WriteLock(scratch_folder)
+        indexes = SearchIndexes(scratch_folder, meta, lock, writable=False, wait=0)
+        indexes.sync(copy)
 
 
 def taken(folder: Path) -> list[Path]:
@@ -172,10 +196,12 @@ def holds(path: Path, document_id: str) -> bool:
 
 
 def _check_target(folder: Path, path: Path) -> None:
+    """Raises InputError for a place in the index, or a file that is no snapshot."""
     if path.resolve().is_relative_to(folder.resolve()):
         hint = "choose a place outside, where it is not lost together with the index"
         raise InputError(f"{path} is in the index folder itself", hint)
-    if not os.path.lexists(path) or (path.is_file() and _is_snapshot(path)):
+    is_replaceable = path.is_file() and _is_snapshot(path)
+    if is_replaceable or not os.path.lexists(path):
         return
     message = f"{path} exists and is not a snapshot; it was not overwritten"
     raise InputError(message, "choose another file, or move that one away")
@@ -196,10 +222,18 @@ def _open(path: Path, seconds: float = 5) -> sqlite3.Connection:
 
 
 def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
-    meta, counts = sqlite_file.read_meta(copy), database.counts(copy)
-    taken, digest = meta["snapshot_taken"], meta["snapshot_digest"]
-    generation = untrusted.generation(meta)
-    return Snapshot(str(path.resolve()), taken, generation, *counts, size, digest)
+    """The snapshot in a database of this size."""
+    meta = sqlite_file.read_meta(copy)
+    documents, passages = database.counts(copy)
+    return Snapshot(
+        path=str(path.resolve()),
+        taken=meta["snapshot_taken"],
+        generation=untrusted.generation(meta),
+        documents=documents,
+        passages=passages,
+        bytes=size,
+        digest=meta["snapshot_digest"],
+    )
 
 
 def _digest(connection: sqlite3.Connection) -> str:
@@ -211,14 +245,18 @@ def _digest(connection: sqlite3.Connection) -> str:
     values = {key: value for key, value in meta.items() if not key.startswith("snapshot_")}
     digest.update(json.dumps(values, sort_keys=True).encode())
     for table in untrusted.DATA:
-        for row in untrusted.rows(connection, table) if table != "originals" else ():
-            digest.update(b"".join(_framed(value) for value in row))
+        if table == "originals":
+            continue
+        for row in untrusted.rows(connection, table):
+            digest.update(b"".join(map(_framed, row)))
     return digest.hexdigest()
 
 
 def _framed(value: object) -> bytes:
+    """A value with its type and its length before it."""
     content = value if isinstance(value, bytes) else str(value).encode()
-    return b"%s%d:%s" % (type(value).__name__[:1].encode(), len(content), content)
+    initial = type(value).__name__[:1].encode()
+    return b"%s%d:%s" % (initial, len(content), content)
 
 
 @contextmanager
@@ -233,10 +271,12 @@ def _room(path: Path) -> Iterator[None]:
 
 
 def _newest_in(folder: Path) -> Path:
-    if snapshots := sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name):
-        return snapshots[-1]
-    hint = f"give a file written by rag index snapshot; its suffix is {SUFFIX}"
-    raise NotFoundError(f"no snapshot in {folder}", hint)
+    """The snapshot in a folder whose name is the last. Raises NotFoundError."""
+    snapshots = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
+    if not snapshots:
+        hint = f"give a file written by rag index snapshot; its suffix is {SUFFIX}"
+        raise NotFoundError(f"no snapshot in {folder}", hint)
+    return snapshots[-1]
 
 
 @contextmanager
@@ -315,9 +355,11 @@ def _is_known(document: Document, root: str, before: str | None) -> bool:
     is_plain = os.path.normpath(path) == path
     if is_plain and path.startswith(f"{root}/"):
         return True
-    below = path[len(before) :] if before is not None and path.startswith(f"{before}/") else ""
-    if is_plain and below and os.path.isfile(root + below):
-        return True
+    if is_plain and before is not None and path.startswith(f"{before}/"):
+        below = path[len(before) :]
+        if os.path.isfile(root + below):
+            return True
+
     file = open_original(document)
     if file is None:
         return False

@@ -31,13 +31,15 @@ from rag.types import Document, Passage
 
 def follow(connection: sqlite3.Connection, folder: Path) -> None:
     """Record the index's root; if it has changed, update the sources that moved with it."""
-    root, last_root = root_of(folder), sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
+    root = root_of(folder)
+    last_root = sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
     if root == last_root:
         return
     moved = [] if last_root is None else _moved(connection, last_root, root)
+    below_root = len(last_root or "") + 1
     with database.change(connection) if moved else database.transaction(connection):
         sql = "UPDATE documents SET source = ? || substr(source, ?) WHERE row = ?"
-        connection.executemany(sql, ((root, len(last_root or "") + 1, row) for row in moved))
+        connection.executemany(sql, ((root, below_root, row) for row in moved))
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (schema.ROOT_KEY, root))
 
 
@@ -46,21 +48,34 @@ def _moved(connection: sqlite3.Connection, last_root: str, new_root: str) -> lis
     the new one. The documents of a top folder move together: if one of their files is below the new
     root, or none is left below the old one.
     """
-    by_folder: dict[str, list[tuple[int, str]]] = {}
-    for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
-        if source.startswith(f"{last_root}/"):
-            relative = Document("", "", "", source, "", container_sha256=stamp).file[
-                len(last_root) :
-            ]
-            name, _, below = relative[1:].partition("/")
-            by_folder.setdefault(name if below else "", []).append((row, relative))
 
     def is_any_in(root: str, files: Sequence[tuple[int, str]]) -> bool:
         return any(os.path.exists(root + relative) for _, relative in files)
 
-    here = {name for name, files in by_folder.items() if is_any_in(new_root, files)}
-    moved = (f for name, f in by_folder.items() if name in here or not is_any_in(last_root, f))
-    return [row for files in moved for row, _ in files] if here else []
+    folders = _by_top_folder(connection, last_root)
+    here = [name for name, files in folders.items() if is_any_in(new_root, files)]
+    if not here:
+        return []
+    moved = []
+    for name, files in folders.items():
+        if name in here or not is_any_in(last_root, files):
+            moved += [row for row, _ in files]
+    return moved
+
+
+def _by_top_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tuple[int, str]]]:
+    """The documents below a root, as (row, path of the file from the root on), by the folder in it;
+    "" for those that are in no folder.
+    """
+    folders: dict[str, list[tuple[int, str]]] = {}
+    for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
+        if not source.startswith(f"{root}/"):
+            continue
+        document = Document("", "", "", source, "", container_sha256=stamp)
+        relative = document.file[len(root) :]
+        name, _, below = relative[1:].partition("/")
+        folders.setdefault(name if below else "", []).append((row, relative))
+    return folders
 
 
 _QUICK = 20_000
@@ -109,6 +124,7 @@ class LocalStore:
             raise
 
     def _connect(self, create: Mapping[str, str] | None) -> sqlite3.Connection:
+        """Open the database, or make it with these settings if it is absent."""
         try:
             return sqlite_file.connect(self._path)
         except AbsentError:
@@ -117,6 +133,7 @@ class LocalStore:
         except StoreError:  # perhaps there is no space for the log
             with self._reserve.given_back():
                 return sqlite_file.connect(self._path)
+
         sqlite_file.make_folder(self.folder)
         with self._lock.hold(self._wait):
             return sqlite_file.connect(self._path, create)
@@ -138,12 +155,15 @@ class LocalStore:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
+        """The connection to the database, also after another process has replaced its file."""
         with self._mutex, sqlite_file.translated(self._path):
             stamp = sqlite_file.stamp(self._path) if self._stamp else None
-            if self._stamp != stamp or self._inode != sqlite_file.inode(self._path):
+            is_same_file = self._inode == sqlite_file.inode(self._path)
+            if self._stamp != stamp or not is_same_file:
                 self._connection.close()
                 self._connection = sqlite_file.connect(self._path)
-                self._stamp, self._inode = stamp, sqlite_file.inode(self._path)
+                self._stamp = stamp
+                self._inode = sqlite_file.inode(self._path)
             # restored or rebuilt by another process
             if sqlite_file.read_meta(self._connection).get("store") != self._store:
                 self._open()
@@ -190,23 +210,25 @@ class LocalStore:
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
         with self._changing() as connection:
             with database.change(connection):
-                ids = (document.id, instead_of)
-                connection.execute("DELETE FROM documents WHERE id IN (?, ?)", ids)
+                replaced = (document.id, instead_of)
+                connection.execute("DELETE FROM documents WHERE id IN (?, ?)", replaced)
                 if instead_of:
                     _rename_in_cells(connection, instead_of, document.id)
                 row = connection.execute(sql, values).lastrowid or 0
                 database.insert_passages(connection, "passages", row, passages, rows)
-            self._grow_reserve(2 * len(document.text.encode()) + rows.nbytes)
+
+            text_bytes = len(document.text.encode())
+            self._grow_reserve(2 * text_bytes + rows.nbytes)
 
     def delete(self, document_id: str) -> bool:
-        sql = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
+        exists = "SELECT 1 FROM documents WHERE id = ?"
+        blank_cells = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
         with self._changing() as connection:
-            exists = "SELECT 1 FROM documents WHERE id = ?"
             if connection.execute(exists, (document_id,)).fetchone() is None:
                 return False
             with database.change(connection):
                 connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-                connection.execute(sql, (document_id,))
+                connection.execute(blank_cells, (document_id,))
         return True
 
     def _grow_reserve(self, stored: int) -> None:
@@ -232,17 +254,20 @@ class LocalStore:
 
     @contextmanager
     def _searching(self) -> Iterator[sqlite3.Connection]:
+        """The connection, with search indexes that show its rows."""
         with self._database() as connection:
             self._derived.sync(connection)
             yield connection
 
     def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
         with self._searching() as connection:
-            return self._derived.dense.search(connection, vector, k, _allowed(connection, filter))
+            allowed = _allowed(connection, filter)
+            return self._derived.dense.search(connection, vector, k, allowed)
 
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
         with self._searching() as connection:
-            return self._derived.text.search(question, k, _allowed(connection, filter))
+            allowed = _allowed(connection, filter)
+            return self._derived.text.search(question, k, allowed)
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
         with self._searching():
@@ -252,7 +277,8 @@ class LocalStore:
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         with self._database() as connection:
             present, rows = database.vectors(connection, ids, self._dim)
-            return dict(zip(present, (rows @ vector).tolist(), strict=True))
+            cosines = (rows @ vector).tolist()
+            return dict(zip(present, cosines, strict=True))
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         with self._database() as connection:
@@ -262,10 +288,13 @@ class LocalStore:
         sql = f"SELECT {database.PASSAGE}, p.vector {database.JOINED} WHERE d.id = ? ORDER BY p.id"
         with self._database() as connection:
             rows = connection.execute(sql, (document_id,)).fetchall()
-        joined = np.frombuffer(b"".join(row[-1] for row in rows), dtype=np.float32)
-        return [database.passage_of(*row[:-1]) for row in rows], joined.reshape(
-            len(rows), self._dim
-        )
+        passages = []
+        parts = []
+        for *fields, vector in rows:
+            passages.append(database.passage_of(*fields))
+            parts.append(vector)
+        numbers = np.frombuffer(b"".join(parts), dtype=np.float32)
+        return passages, numbers.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
         with self._database() as connection:
@@ -278,10 +307,12 @@ class LocalStore:
     def metadata_keys(self) -> frozenset[str]:
         with self._database() as connection, database.snapshot(connection):
             meta = sqlite_file.read_meta(connection)
-            state = meta["store"], meta["generation"]
-            if self._keys[0] != state:
-                self._keys = state, database.metadata_keys(connection)
-            return self._keys[1]
+            state = (meta["store"], meta["generation"])
+            last_state, keys = self._keys
+            if last_state != state:
+                keys = database.metadata_keys(connection)
+                self._keys = state, keys
+            return keys
 
     def original(self, document_id: str) -> bytes | None:
         sql = "SELECT content FROM originals WHERE id = ?"
@@ -292,10 +323,12 @@ class LocalStore:
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
             meta = sqlite_file.read_meta(connection)
-            state = meta["store"], meta["generation"]
-            if self._counts[0] != state:  # counting a million rows takes 20 ms
-                self._counts = state, database.counts(connection)
-            documents, passages = self._counts[1]
+            state = (meta["store"], meta["generation"])
+            last_state, counts = self._counts
+            if last_state != state:  # counting a million rows takes 20 ms
+                counts = database.counts(connection)
+                self._counts = state, counts
+        documents, passages = counts
         return Stats(
             documents=documents,
             passages=passages,
@@ -307,8 +340,6 @@ class LocalStore:
         )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
-        from rag.store.local import snapshots as copies  # here, because only deletions need it
-
         counted = f"""SELECT (SELECT count(*) FROM documents WHERE id = ?),
             (SELECT count(*) FROM originals WHERE id = ?),
             (SELECT count(*) FROM cells WHERE {_HOLDS} AND {_QUOTES})"""
@@ -316,14 +347,12 @@ class LocalStore:
         with self._searching() as connection:
             present = connection.execute(listed, (document_id,)).fetchall()
             ids = sorted({*(number for (number,) in present), *numbers})
-            (documents, originals, cells) = connection.execute(
-                counted, [document_id] * 3
-            ).fetchone()
+            counts = connection.execute(counted, [document_id] * 3).fetchone()
+            documents, originals, cells = counts
             passages = len(database.passages(connection, ids))
             vectors = self._derived.dense.count(ids)
             words = self._derived.text.count(ids)
             unmerged = self._derived.text.unmerged()
-        snapshots = (path for path in copies.taken(self.folder) if copies.holds(path, document_id))
         return Footprint(
             documents=documents,
             passages=passages,
@@ -331,11 +360,21 @@ class LocalStore:
             words=words,
             log_bytes=sqlite_file.log_bytes(self._path),
             unmerged=unmerged,
-            snapshots=tuple(map(str, snapshots)),
+            snapshots=self._snapshots_with(document_id),
             numbers=tuple(ids),
             originals=originals,
             cells=cells,
         )
+
+    def _snapshots_with(self, document_id: str) -> tuple[str, ...]:
+        """The paths of the snapshots that have a document."""
+        from rag.store.local import snapshots  # here, because only deletions need it
+
+        paths = []
+        for path in snapshots.taken(self.folder):
+            if snapshots.holds(path, document_id):
+                paths.append(str(path))
+        return tuple(paths)
 
     def vacuum(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:
@@ -356,17 +395,19 @@ class LocalStore:
     def delete_grid(self, name: str) -> bool:
         with self._database() as connection, database.transaction(connection):
             connection.execute("DELETE FROM cells WHERE grid = ?", (name,))
-            return connection.execute("DELETE FROM grids WHERE name = ?", (name,)).rowcount > 0
+            deleted = connection.execute("DELETE FROM grids WHERE name = ?", (name,))
+            return deleted.rowcount > 0
 
     def cells(self, grid: str) -> list[CellRow]:
         columns = "row, name, documents, record, number"
         sql = f"SELECT {columns} FROM cells WHERE grid = ? ORDER BY number"
         with self._database() as connection:
             rows = connection.execute(sql, (grid,)).fetchall()
-        return [
-            CellRow(row, name, tuple(json.loads(documents)), record, number)
-            for row, name, documents, record, number in rows
-        ]
+        cells = []
+        for row, name, documents, record, number in rows:
+            document_ids = tuple(json.loads(documents))
+            cells.append(CellRow(row, name, document_ids, record, number))
+        return cells
 
     def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
         state = (
@@ -387,14 +428,10 @@ class LocalStore:
         written = 0
         with self._database() as connection, database.transaction(connection):
             for cell in rows:
-                values_of_cell = {
-                    **cell._asdict(),
-                    "grid": grid,
-                    "documents": json.dumps(cell.documents),
-                }
-                written += connection.execute(
-                    newer if cell.number else insertion, values_of_cell
-                ).rowcount
+                fields = cell._asdict()
+                fields |= {"grid": grid, "documents": json.dumps(cell.documents)}
+                sql = newer if cell.number else insertion
+                written += connection.execute(sql, fields).rowcount
         return written
 
     def close(self) -> None:
@@ -403,16 +440,14 @@ class LocalStore:
 
 
 def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
+    """The ids of the passages that pass the filter; None for all."""
     return database.passage_ids(connection, filter) if filter else None
 
 
 def _rename_in_cells(connection: sqlite3.Connection, name_before: str, name_now: str) -> None:
-    rows = connection.execute(
-        f"SELECT number, documents FROM cells WHERE {_QUOTES}", (name_before,)
-    )
-    for number, documents in rows.fetchall():
+    """Give a document its new id in the cells that quote it."""
+    quoting = f"SELECT number, documents FROM cells WHERE {_QUOTES}"
+    renaming = "UPDATE cells SET documents = ?, row = iif(row = ?, ?, row) WHERE number = ?"
+    for number, documents in connection.execute(quoting, (name_before,)).fetchall():
         ids = [name_now if name == name_before else name for name in json.loads(documents)]
-        connection.execute(
-            "UPDATE cells SET documents = ?, row = iif(row = ?, ?, row) WHERE number = ?",
-            (json.dumps(ids), name_before, name_now, number),
-        )
+        connection.execute(renaming, (json.dumps(ids), name_before, name_now, number))

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from rag.meaning.stems import analyzer
 from rag.protocols import Ranking
 
-K1, B = 1.2, 0.75
+K1 = 1.2
+B = 0.75
 LENGTHS: list[int] = [
     *range(24),
     *(24 + (i if i < 8 else (i & 7 | 8) << (i >> 3) - 1) for i in range(232)),
@@ -79,10 +80,12 @@ def make(folder: Path) -> None:
 
 def deleted(folder: Path) -> int:
     """Number of deleted passages in the segments of `folder` whose words wait for a merge."""
-    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
-    return sum(
-        segment["deletes"]["num_deleted_docs"] for segment in segments if segment.get("deletes")
-    )
+    meta = json.loads((folder / "meta.json").read_bytes())
+    count = 0
+    for segment in meta["segments"]:
+        if segment.get("deletes"):
+            count += segment["deletes"]["num_deleted_docs"]
+    return count
 
 
 class LexicalIndex:
@@ -108,14 +111,18 @@ class LexicalIndex:
 
     def ids(self) -> NDArray[np.int64]:
         """All passage ids in the index."""
-        hits = self._searcher.search(tantivy.Query.all_query(), max(1, len(self)), count=False).hits
-        ids = self._searcher.fast_field_values("id", [address for _, address in hits])
+        most = max(1, len(self))
+        hits = self._searcher.search(tantivy.Query.all_query(), most, count=False).hits
+        addresses = [address for _, address in hits]
+        ids = self._searcher.fast_field_values("id", addresses)
         return np.asarray(ids, dtype=np.int64)
 
     def count(self, ids: Sequence[int]) -> int:
         """Number of these ids in the index."""
+        if not len(ids):
+            return 0
         query = tantivy.Query.term_set_query(self._schema, "id", list(ids))
-        return len(self._searcher.search(query, len(ids), count=False).hits) if len(ids) else 0
+        return len(self._searcher.search(query, len(ids), count=False).hits)
 
     def collection(self, words: Iterable[str]) -> tuple[int, float]:
         """(number of passages, their average length in words) as used by BM25, obtained from
@@ -123,13 +130,20 @@ class LexicalIndex:
 
         Deleted passages count until a merge.
         """
-        for word in words if self._collection is None else ():
-            hits = self._searcher.search(self._term(word), 1, count=False).hits
-            if hits:
-                values = _values(self._explained(self._term(word), hits[0][1]))
-                self._collection = int(values["N"]), values["avgdl"]
-                break
+        if self._collection is None:
+            self._collection = self._collection_with(words)
         return self._collection or (len(self), 0.0)
+
+    def _collection_with(self, words: Iterable[str]) -> tuple[int, float] | None:
+        """What Tantivy says of the collection when it explains a hit of one of the words."""
+        for word in words:
+            query = self._term(word)
+            hits = self._searcher.search(query, 1, count=False).hits
+            if hits:
+                _, address = hits[0]
+                values = _values(self._explained(query, address))
+                return int(values["N"]), values["avgdl"]
+        return None
 
     def doc_freq(self, word: str) -> int:
         """Number of passages that contain the word, including deleted ones."""
@@ -164,7 +178,9 @@ class LexicalIndex:
             searcher = index.searcher()
             # only now does Tantivy notice a missing file of positions
             searcher.search(self._term("a"), 1, count=False)
-        self._index, self._searcher, self._collection = index, searcher, None
+        self._index = index
+        self._searcher = searcher
+        self._collection = None
 
     def search(
         self,
@@ -181,48 +197,60 @@ class LexicalIndex:
         `weights` multiply the scores of words; words that are missing in it are not searched.
         `average` replaces the average passage length in words.
         """
-        terms = dict.fromkeys(self._analyzer.analyze(text))
-        parts = [self._term(term, weights) for term in terms if weights is None or term in weights]
-        if not parts or k < 1 or (allowed is not None and not allowed):
+        parts = []
+        for term in dict.fromkeys(self._analyzer.analyze(text)):
+            if weights is None or term in weights:
+                parts.append((tantivy.Occur.Should, self._term(term, weights)))
+        is_none_allowed = allowed is not None and not allowed
+        if not parts or k < 1 or is_none_allowed:
             return []
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
+
+        query = tantivy.Query.boolean_query(parts)
         if not average:
             hits = self._hits(query, k, allowed, without)
             return [(passage_id, score) for passage_id, score, _ in hits]
-        hits = self._hits(query, k + _SPARE, allowed, without)
-        rescored = (
-            (i, _rescored(self._explained(query, address), average)) for i, _, address in hits
-        )
-        return sorted(rescored, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+        rescored = []
+        for passage_id, _, address in self._hits(query, k + _SPARE, allowed, without):
+            score = _rescored(self._explained(query, address), average)
+            rescored.append((passage_id, score))
+        rescored.sort(key=lambda hit: (-hit[1], hit[0]))
+        return rescored[:k]
 
     def _hits(
         self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
     ) -> list[_Hit]:
+        """The `k` best hits among the allowed ids."""
         ids = set(allowed or ()).difference(without)
-
         if allowed is not None and len(allowed) <= len(self) // _FEW:
-            among_ids = tantivy.Query.term_set_query(self._schema, "id", list(ids))
-            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(among_ids, 0.0))
-            return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
+            is_among = tantivy.Query.term_set_query(self._schema, "id", list(ids))
+            unscored = tantivy.Query.const_score_query(is_among, 0.0)
+            both = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]
+            return self._best(tantivy.Query.boolean_query(both), k)
 
-        depth = k + min(len(without), k) if allowed is None else 4 * k
+        def is_allowed(hit: _Hit) -> bool:
+            passage_id, _, _ = hit
+            return passage_id in ids if allowed else passage_id not in without
+
+        depth = 4 * k
+        if allowed is None:
+            depth = k + min(len(without), k)
         while True:  # instead of looking many ids up, search deeper until enough are allowed
             ranked = self._best(query, depth)
-            matching = [
-                hit for hit in ranked if (hit[0] in ids if allowed else hit[0] not in without)
-            ]
-
-            if len(matching) >= k or len(ranked) < depth:
+            matching = list(filter(is_allowed, ranked))
+            is_exhausted = len(ranked) < depth
+            if len(matching) >= k or is_exhausted:
                 return matching[:k]
             depth *= 4
 
     def _best(self, query: tantivy.Query, k: int) -> list[_Hit]:
+        """The `k` best hits of a query."""
         hits = self._searcher.search(query, k, count=False).hits
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])
-        return [
-            (int(passage_id), float(score), address)
-            for passage_id, (score, address) in zip(ids, hits, strict=True)
-        ]
+        ranked = []
+        for passage_id, (score, address) in zip(ids, hits, strict=True):
+            ranked.append((int(passage_id), float(score), address))
+        return ranked
 
     def _explained(self, query: tantivy.Query, address: tantivy.DocAddress) -> dict[str, Any]:
         """Tantivy's explanation of a score (takes 0.1 ms)."""
@@ -230,24 +258,29 @@ class LexicalIndex:
         return explained
 
     def _term(self, term: str, weights: Mapping[str, float] | None = None) -> tantivy.Query:
+        """The query for one word, with its weight."""
         query = tantivy.Query.term_query(self._schema, "body", term, "freq")
-        return query if weights is None else tantivy.Query.boost_query(query, weights[term])
+        if weights is None:
+            return query
+        return tantivy.Query.boost_query(query, weights[term])
 
 
 def _rescored(explained: dict[str, Any], average: float) -> float:
     """Value of a tree of explanations with another average length."""
-    if not explained["description"].startswith("Boost"):
+    is_of_word = explained["description"].startswith("Boost")
+    if not is_of_word:
         return sum(_rescored(part, average) for part in explained.get("details", ()))
     values = _values(explained)
-    before, after = (
-        values["freq"] + length_norm(int(values["dl"]), mean) for mean in (values["avgdl"], average)
-    )
-    return float(explained["value"]) * before / after
+    length = int(values["dl"])
+    denominator = values["freq"] + length_norm(length, values["avgdl"])
+    new_denominator = values["freq"] + length_norm(length, average)
+    return float(explained["value"]) * denominator / new_denominator
 
 
 def _values(explained: dict[str, Any]) -> dict[str, float]:
     """Values in a word's explanation by the start of their description, such as "avgdl"."""
-    values = {explained["description"].partition(",")[0]: float(explained["value"])}
+    name = explained["description"].partition(",")[0]
+    values = {name: float(explained["value"])}
     for part in explained.get("details", ()):
         values |= _values(part)
     return values

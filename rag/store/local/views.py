@@ -40,7 +40,9 @@ from rag.store.local.tantivy_index import (
     length_norm,
 )
 
-MANIFEST, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
+MANIFEST = "derived.json"
+VECTORS = "vectors.faiss"
+LEXICAL = "lexical"
 _FORMAT = 4
 
 
@@ -75,9 +77,13 @@ def read_manifest(folder: Path, store: str) -> Manifest:
         record = json.loads((folder / MANIFEST).read_bytes())
         if record["store"] != store or record["format"] != str(_FORMAT):
             return Manifest()
-        files = {str(name): str(digest) for name, digest in record["files"].items()}
-        last_id, behind = int(record["last"]), int(record["behind"])
-        return Manifest(str(record["generation"]), last_id, str(record["vectors"]), behind, files)
+        return Manifest(
+            generation=str(record["generation"]),
+            last=int(record["last"]),
+            vectors=str(record["vectors"]),
+            behind=int(record["behind"]),
+            files={str(name): str(digest) for name, digest in record["files"].items()},
+        )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Manifest()
 
@@ -88,25 +94,35 @@ def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: b
 
     `manifest.files` holds the digests known so far.
     """
-    # Tantivy's file lists, readable by their creator alone, get the database's permissions
+    _share_lists(folder)
+    segments = []
+    for path in (folder / LEXICAL).iterdir():
+        if not path.name.endswith((".json", ".lock")):
+            segments.append(f"{LEXICAL}/{path.name}")
+
+    unchanged = set(segments)
+    if not vectors_saved:
+        unchanged.add(VECTORS)
+    files = {}
+    for name in (*segments, VECTORS, f"{LEXICAL}/meta.json"):
+        digest = manifest.files.get(name) if name in unchanged else None
+        files[name] = digest or sha256_file(folder / name)
+
+    values = {"format": str(_FORMAT), "store": store, **asdict(manifest), "files": files}
+    partial = folder / "derived.partial"
+    partial.write_text(json.dumps(values))
+    partial.replace(folder / MANIFEST)
+
+
+def _share_lists(folder: Path) -> None:
+    """Give Tantivy's lists of files, readable by their creator alone, the permissions of the
+    vectors' file.
+    """
     mode = (folder / VECTORS).stat().st_mode & 0o666
     for path in (folder / LEXICAL).glob("*.json"):
         with suppress(OSError):
             if path.stat().st_mode & 0o666 != mode:
                 path.chmod(mode)
-    names = (path.name for path in (folder / LEXICAL).iterdir())
-    segments = [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
-    unchanged = {name: digest for name, digest in manifest.files.items() if name in segments}
-    if not vectors_saved and VECTORS in manifest.files:
-        unchanged[VECTORS] = manifest.files[VECTORS]
-    files = {
-        name: unchanged.get(name) or sha256_file(folder / name)
-        for name in (*segments, VECTORS, f"{LEXICAL}/meta.json")
-    }
-    values = {"format": str(_FORMAT), "store": store, **asdict(manifest), "files": files}
-    partial = folder / "derived.partial"
-    partial.write_text(json.dumps(values))
-    partial.replace(folder / MANIFEST)
 
 
 def remove(folder: Path) -> None:
@@ -145,14 +161,16 @@ class Delta:
     def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
         """Remove passages, from here or from the index, and add (id, text) pairs."""
         for passage_id in removed:
-            if passage_id in self._passages:
-                words = self._passages.pop(passage_id)
-                self._words -= words.total()
-                self._doc_freq.subtract(words.keys())
-            else:
+            words = self._passages.pop(passage_id, None)
+            if words is None:
                 self.deleted.add(passage_id)
+                continue
+            self._words -= words.total()
+            self._doc_freq.subtract(words.keys())
+
         for passage_id, text in added:
-            self._passages[passage_id] = words = Counter(stem_words(text))
+            words = Counter(stem_words(text))
+            self._passages[passage_id] = words
             self._words += words.total()
             self._doc_freq.update(words.keys())
 
@@ -164,30 +182,42 @@ class Delta:
             return index.search(text, k, allowed, self.deleted)
 
         terms = list(dict.fromkeys(stem_words(text)))
-
-        passages, average = index.collection(chain(terms, islice(self._doc_freq, _TRIED)))
-        total = passages + len(self)
-
-        counts = {term: index.doc_freq(term) for term in terms}
-        idfs = {term: idf(total, count + self.doc_freq(term)) for term, count in counts.items()}
-        weights = {
-            term: idfs[term] / idf(passages, count) for term, count in counts.items() if count
-        }
+        indexed, average = index.collection(chain(terms, islice(self._doc_freq, _TRIED)))
+        total = indexed + len(self)
+        idfs: dict[str, float] = {}
+        weights: dict[str, float] = {}
+        for term in terms:
+            count = index.doc_freq(term)
+            idfs[term] = idf(total, count + self.doc_freq(term))
+            if count:
+                weights[term] = idfs[term] / idf(indexed, count)
 
         # that of the added passages if no word tells the index's own
-        mean = (average * passages + self._words) / total if average else self._words / len(self)
+        mean = self._words / len(self)
+        if average:
+            mean = (average * indexed + self._words) / total
         scores = dict(index.search(text, k, allowed, self.deleted, weights, mean))
+        scores |= self._scores(idfs, mean, None if allowed is None else set(allowed))
+        ranked = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))
+        return ranked[: max(k, 0)]
 
-        among = None if allowed is None else set(allowed)
-
+    def _scores(
+        self, idfs: Mapping[str, float], average: float, allowed: set[int] | None
+    ) -> dict[int, float]:
+        """The BM25 scores of the added passages with one of the words, whose idf is given."""
+        scores: dict[int, float] = {}
         for passage_id, words in self._passages.items():
-            present = [term for term in terms if term in words]
-            if present and (among is None or passage_id in among):
-                norm = length_norm(LENGTHS[length_class(words.total())], mean)
-                parts = (idfs[t] * (K1 + 1) * words[t] / (words[t] + norm) for t in present)
-                scores[passage_id] = sum(parts)
-
-        return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
+            present = [term for term in idfs if term in words]
+            is_allowed = allowed is None or passage_id in allowed
+            if not present or not is_allowed:
+                continue
+            norm = length_norm(LENGTHS[length_class(words.total())], average)
+            parts = []
+            for term in present:
+                count = words[term]
+                parts.append(idfs[term] * (K1 + 1) * count / (count + norm))
+            scores[passage_id] = sum(parts)
+        return scores
 
 
 _log = logging.getLogger(__name__)
@@ -206,11 +236,15 @@ class TextView:
 
     def replace(self, index: LexicalIndex, shows: str = "", last: int = 0) -> None:
         """Start with an index that has no passage id above `last`, and an empty delta."""
-        self.index, self.shows, self.last = index, shows, last
+        self.index = index
+        self.shows = shows
+        self.last = last
         self._start_delta()
 
     def _start_delta(self) -> None:
-        self._delta, self.delta_shows, self._delta_last = Delta(), self.shows, self.last
+        self._delta = Delta()
+        self.delta_shows = self.shows
+        self._delta_last = self.last
 
     def search(self, question: str, k: int, allowed: Sequence[int] | None) -> Ranking:
         return self._delta.search(self.index, question, k, allowed)
@@ -220,7 +254,9 @@ class TextView:
         return self.index.doc_freq(word) + self._delta.doc_freq(word)
 
     def count(self, ids: Sequence[int]) -> int:
-        return self.index.count(ids) + int(np.isin(self._delta.ids(), ids).sum())
+        """Number of these ids in the index and the delta."""
+        in_delta = np.isin(self._delta.ids(), ids)
+        return self.index.count(ids) + int(in_delta.sum())
 
     def unmerged(self) -> int:
         """Number of deleted passages whose words are still in files."""
@@ -230,9 +266,10 @@ class TextView:
 
     def compare(self, ids: Sequence[int]) -> tuple[int, int, int]:
         """(surplus, missing, 0) passages compared with the rows, whose ids are `ids`."""
-        deleted = np.fromiter(self._delta.deleted, dtype=np.int64)
-        indexed = np.setdiff1d(self.index.ids(), deleted)
-        surplus, missing = database.difference(np.concatenate([indexed, self._delta.ids()]), ids)
+        deleted_ids = np.fromiter(self._delta.deleted, dtype=np.int64)
+        indexed_ids = np.setdiff1d(self.index.ids(), deleted_ids)
+        shown_ids = np.concatenate([indexed_ids, self._delta.ids()])
+        surplus, missing = database.difference(shown_ids, ids)
         return len(surplus), len(missing), 0
 
     def is_far_behind(self, connection: sqlite3.Connection) -> bool:
@@ -243,48 +280,62 @@ class TextView:
         if self.index.in_memory:
             self.update(connection, generation)
             return
-        since, last_id = self.delta_shows, self._delta_last
-        changed = database.changed(connection, int(since), last_id) if since else None
+
+        changed = None
+        if self.delta_shows:
+            changed = database.changed(connection, int(self.delta_shows), self._delta_last)
         if changed is None:
             self._start_delta()
             changed = database.outdated(connection, self.shows, self.last, self.index.ids)[:2]
+
         surplus, missing = changed
         self._delta.update(surplus, ())
-        new_ids = missing[: max(0, _LONGEST - len(self._delta))]
+        space = max(0, _LONGEST - len(self._delta))
+        new_ids = missing[:space]
         self._delta.update((), _texts(connection, new_ids))
-        self.delta_shows, self._delta_last = generation, max([self._delta_last, *new_ids[-1:]])
+        self.delta_shows = generation
+        self._delta_last = max([self._delta_last, *new_ids[-1:]])
 
     def update(self, connection: sqlite3.Connection, generation: str) -> int:
         """Update the index itself. Returns the number of changed passages."""
         surplus, missing, last_id = database.outdated(
             connection, self.shows, self.last, self.index.ids
         )
-        is_lost = self.index.in_memory and missing and not len(self.index)
-        if is_lost and any(self._folder.iterdir()):  # nothing is lost in the empty one of a restore
+        is_empty_copy = self.index.in_memory and not len(self.index)
+        # nothing is lost in the empty folder of a restore
+        if is_empty_copy and missing and any(self._folder.iterdir()):
             message = "the saved index in %s is outdated or broken; one in memory is used"
             _log.warning(message, self._folder)
+
         if surplus or missing:
             self.index.update(surplus, _texts(connection, missing))
-        self.shows, self.last = generation, last_id
+        self.shows = generation
+        self.last = last_id
         self._start_delta()
         return len(surplus) + len(missing)
 
 
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """(id, the text that is indexed) of passages."""
     for batch in database.batches(ids):
-        for passage_id, passage in database.passages(connection, batch).items():
+        passages = database.passages(connection, batch)
+        for passage_id, passage in passages.items():
             yield passage_id, searched(passage)
 
 
 class DenseView:
+    """`index` shows generation `shows`, "" for none."""
+
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self.index = DenseIndex(dim)
-        self.shows, self._last = "", 0
-        """generation of the index, "" for none, and its highest passage id"""
+        self.shows = ""
+        self._last = 0
+        """the highest passage id of the index"""
 
     def replace(self, index: DenseIndex, shows: str) -> None:
-        self.index, self.shows = index, shows
+        self.index = index
+        self.shows = shows
         self._last = int(index.ids().max(initial=0))
 
     def search(
@@ -293,12 +344,15 @@ class DenseView:
         """The best passages by cosine; a compressed index's candidates are scored with the rows."""
         if self.index.exact:
             return self.index.search(vector, k, allowed)
-        proposed = [i for i, _ in self.index.search(vector, max(2 * k, k + 50), allowed)]
-        ids, rows = database.vectors(connection, proposed, self.dim)
+        candidates = self.index.search(vector, max(2 * k, k + 50), allowed)
+        candidate_ids = [passage_id for passage_id, _ in candidates]
+        ids, rows = database.vectors(connection, candidate_ids, self.dim)
         scores = (rows @ vector).tolist()
-        return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
+        ranked = sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])
+        return ranked[:k]
 
     def count(self, ids: Sequence[int]) -> int:
+        """Number of these ids in the index."""
         return int(np.isin(self.index.ids(), ids).sum())
 
     def compare(self, connection: sqlite3.Connection, ids: Sequence[int]) -> tuple[int, int, int]:
@@ -307,7 +361,8 @@ class DenseView:
         shared = np.intersect1d(self.index.ids(), ids).tolist()
         altered = 0
         for batch in database.batches(shared):
-            altered += self.index.altered(*database.vectors(connection, batch, self.dim))
+            present, rows = database.vectors(connection, batch, self.dim)
+            altered += self.index.altered(present, rows)
         return len(surplus), len(missing), altered
 
     def update(
@@ -317,14 +372,22 @@ class DenseView:
         surplus, missing, last_id = database.outdated(
             connection, self.shows, self._last, self.index.ids
         )
-        kind = self.index.wanted(len(self.index) + len(missing) - len(surplus))
+        size = len(self.index) + len(missing) - len(surplus)
+        kind = self.index.wanted(size)
         if reshape and kind != self.index.index_type:
             missing = database.passage_ids(connection)
-            sample = np.random.default_rng(0).permutation(missing)[: self.index.sample(kind)]
-            rows = database.vectors(connection, sample.tolist(), self.dim)[1]
-            self.index = DenseIndex.trained(self.dim, kind, rows)
+            self.index = self._trained(connection, kind, missing)
         else:
             self.index.remove(surplus)
         for batch in database.batches(missing):
-            self.index.add(*database.vectors(connection, batch, self.dim))
-        self.shows, self._last = generation, last_id
+            present, rows = database.vectors(connection, batch, self.dim)
+            self.index.add(present, rows)
+        self.shows = generation
+        self._last = last_id
+
+    def _trained(self, connection: sqlite3.Connection, kind: str, ids: Sequence[int]) -> DenseIndex:
+        """An empty index of another type, trained on a sample of the vectors of these passages."""
+        shuffled = np.random.default_rng(0).permutation(ids)
+        sample = shuffled[: self.index.sample(kind)].tolist()
+        _, rows = database.vectors(connection, sample, self.dim)
+        return DenseIndex.trained(self.dim, kind, rows)

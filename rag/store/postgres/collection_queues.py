@@ -204,12 +204,18 @@ class CollectionQueues:
         """The places that have a queue, each with its schema as in a search path."""
         (schema,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
         places = [_QueuePlace(DEFAULT_COLLECTION, schema or "", self._settings)]
-        for collection in listed(connection, "ORDER BY name") if self._others else ():
+        others = listed(connection, "ORDER BY name") if self._others else ()
+        for collection in others:
             settings = PostgresCollections.inside(collection, self._settings)
             places.append(_QueuePlace(collection.name, schema_of(collection.id), settings))
+
         schemas = [place.schema for place in places]
         quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())
-        return [(place, quoted[place.schema]) for place in places if place.schema in quoted]
+        with_queue = []
+        for place in places:
+            if place.schema in quoted:
+                with_queue.append((place, quoted[place.schema]))
+        return with_queue
 
 
 def _end() -> None:

@@ -57,24 +57,25 @@ class Database:
         self._wait = wait
 
         parts = _parts(dsn, self.place)
-        schema = _IN_SCHEMA.search(str(parts.get("options", "")))
+        options = str(parts.get("options", ""))
+        schema = _IN_SCHEMA.search(options)
         self._schema = schema[1] if schema else ""
 
-        anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
-        primary = conninfo.make_conninfo(anywhere, target_session_attrs="read-write")
-        has_several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
-
+        self.anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
+        self.primary = self.anywhere
         minimum = 0 if self._schema else 1
-        self._reading = _pool(anywhere, size, minimum, vectors)
-        self._changing = _pool(primary, size, minimum, vectors) if has_several else self._reading
+        self._reading = _pool(self.anywhere, size, minimum, vectors)
+        self._changing = self._reading
+        has_several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
+        if has_several:
+            self.primary = conninfo.make_conninfo(self.anywhere, target_session_attrs="read-write")
+            self._changing = _pool(self.primary, size, minimum, vectors)
 
-        self.anywhere = anywhere
-        self.primary = primary if has_several else anywhere
-
-        options = str(parts.get("options", "")).removesuffix(",public" if schema else "")
-        options_of_schema = {"options": options} if schema else {}
-        self.own = conninfo.make_conninfo(self.primary, **options_of_schema)
+        self.own = self.primary
         """like `primary`, with a collection's own schema alone in its search path"""
+        if schema:
+            own_options = options.removesuffix(",public")
+            self.own = conninfo.make_conninfo(self.primary, options=own_options)
 
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 

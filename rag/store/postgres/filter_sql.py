@@ -15,16 +15,21 @@ _AS_NUMBER = (
     " WHEN {0} ~ '-' THEN '-Infinity'::float8 ELSE 'Infinity'::float8 END"
 )
 """PostgreSQL rejects numbers that are too large or small; to Python they are infinite or 0."""
+_LONGEST_TAG = 400
+"""Characters of an entry of the index over tags."""
 
 
 def tags(metadata: Mapping[str, str]) -> list[str]:
     """Each metadata value with its key; values joined by ", " are split."""
-    return [_tag(key, part) for key, value in metadata.items() for part in value.split(", ")]
+    tags = []
+    for key, value in metadata.items():
+        tags += [_tag(key, part) for part in value.split(", ")]
+    return tags
 
 
 def _tag(key: str, part: str) -> str:
     """Cut to the maximum size of an index entry; the condition also checks the value itself."""
-    return f"{key}={part}"[:400]
+    return f"{key}={part}"[:_LONGEST_TAG]
 
 
 def writable(text: str) -> str:
@@ -38,10 +43,14 @@ def where(filter: Filter) -> Clause:
 
 
 def _clause(condition: Condition) -> Clause:
-    key, op, value = writable(condition.key), condition.op, writable(condition.value)
-    if op != "=":
-        column, names = (_OWN[key], []) if key in _OWN else ("(metadata ->> %s)", [key])
-        return _compares(column, names, op, value)
+    """A condition as SQL, and its values."""
+    key = writable(condition.key)
+    value = writable(condition.value)
+    if condition.op != "=":
+        if key in _OWN:
+            return _compares(_OWN[key], [], condition.op, value)
+        return _compares("(metadata ->> %s)", [key], condition.op, value)
+
     if key == "source":
         folder = value.rstrip("/") + "/"
         return "(starts_with(id || '/', %s) OR starts_with(source || '/', %s))", [folder, folder]
@@ -54,13 +63,18 @@ def _clause(condition: Condition) -> Clause:
 
 def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
     """A comparison of numbers or dates, else false; `names` are the parameters of `column`."""
-    cases, values = "", list[Any]()
+    cases: list[str] = []
+    values: list[Any] = []
     if is_number(value):
         number = _AS_NUMBER.format(column)
-        cases += f" WHEN {column} ~ {_NUMBER} THEN ({number}) {op} %s::float8"
-        values += [*names * (1 + number.count(column)), float(value)]
+        cases.append(f"WHEN {column} ~ {_NUMBER} THEN ({number}) {op} %s::float8")
+        column_count = 1 + number.count(column)
+        values += names * column_count
+        values.append(float(value))
     if is_date(value):
         comparison = f'left({column}, length(%s)) COLLATE "C" {op} left(%s, length({column}))'
-        cases += f" WHEN {column} ~ {_DATE} THEN {comparison}"
+        cases.append(f"WHEN {column} ~ {_DATE} THEN {comparison}")
         values += [*names * 2, value, value, *names]
-    return (f"(CASE{cases} ELSE false END)", values) if cases else ("false", [])
+    if not cases:
+        return "false", []
+    return f"(CASE {' '.join(cases)} ELSE false END)", values

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
+from pgvector import SparseVector
 from psycopg import Connection
 
 from rag.filters import Pages, of_documents, pages
@@ -41,26 +41,29 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
     page_range = pages(filter)
     if page_range and page_range.last < page_range.first:
         return Scope("false", few=0)
+
+    column = "document"
+    matching = f'SELECT "row" FROM rag_documents WHERE {condition}'
+    sized = f'SELECT "row", passages FROM rag_documents WHERE {condition}'
     if page_range:
-        column, matching = "id", _on_pages(page_range, condition)
+        column = "id"
+        matching = _on_pages(page_range, condition)
         sized = f"SELECT id, 1 FROM ({matching}) AS p"
-    else:
-        column, matching = "document", f'SELECT "row" FROM rag_documents WHERE {condition}'
-        sized = f'SELECT "row", passages FROM rag_documents WHERE {condition}'
     rows = connection.execute(f"{sized} LIMIT %s", (*values, few + 1)).fetchall()
     count = sum(passages for _, passages in rows)
     if len(rows) <= few and count <= few:
-        return Scope(f"{column} = ANY(%s)", ([number for number, _ in rows],), count)
+        numbers = [number for number, _ in rows]
+        return Scope(f"{column} = ANY(%s)", (numbers,), count)
     return Scope(f"{column} IN ({matching})", tuple(values))
 
 
 def _on_pages(page_range: Pages, condition: str) -> str:
     """A query for the passages with text on these pages of documents that meet the condition."""
     # The first page starts with the text; the end of the last page is NULL.
-    numbers = (page_range.first - 1, page_range.last)
-    begin, beyond = (f"(pages ->> {number})::bigint" for number in numbers)
+    begin = f"(pages ->> {page_range.first - 1})::bigint"
     if page_range.first == 1:
         begin = "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
+    beyond = f"(pages ->> {page_range.last})::bigint"
     documents = f"SELECT *, record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}"
     return f"""WITH spans AS MATERIALIZED
         (SELECT "row", {begin} AS first, {beyond} AS beyond FROM ({documents}) AS d)
@@ -74,18 +77,18 @@ def dense(
     """By cosine: exact for listed rows and up to `exact` passages, else from the HNSW index."""
     if within.few == 0:
         return []
-    condition, values = within.condition, within.values
     sql = "SELECT id, -(embedding <#> %b) AS score FROM {} ORDER BY score DESC, id LIMIT %s"
     is_exact = within.few is not None
     if not is_exact:
         passages, _, is_valid = _state(connection)
         is_exact = passages <= exact or not is_valid
     if is_exact:
-        rows = f"rag_vectors WHERE {condition}"
-        return connection.execute(sql.format(rows), (vector, *values, k)).fetchall()
+        rows = f"rag_vectors WHERE {within.condition}"
+        return connection.execute(sql.format(rows), (vector, *within.values, k)).fetchall()
+
     half = f"halfvec({len(vector)})"
     ordered = f"ORDER BY embedding::{half} <#> %b::{half} LIMIT %s"
-    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {condition} {ordered}) near"
+    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {within.condition} {ordered}) near"
     # Without iterative scans, which are off by default, a filter would leave too few rows.
     settings = {
         "ef_search": str(min(1000, max(200, 2 * k))),
@@ -96,8 +99,8 @@ def dense(
     with connection.transaction():
         for name, value in settings.items():
             connection.execute("SELECT set_config(%s, %s, true)", (f"hnsw.{name}", value))
-        candidates = (vector, *values, vector, 2 * k, k)
-        return connection.execute(sql.format(rows), candidates).fetchall()
+        values = (vector, *within.values, vector, 2 * k, k)
+        return connection.execute(sql.format(rows), values).fetchall()
 
 
 def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
@@ -119,33 +122,57 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
     collection = CorpusStatistics(*rows[0][:3])
     if not words:
         return []
+
     vectors = question_vectors(words, collection)
-
-    def best(needed: list[Term]) -> Ranking:
-        """The best passages that contain one of the `needed` words, scored by all words."""
-        numbers = [word.number for word in needed]
-        if within.few is not None and within.few <= sum(word.passages for word in needed):
-            numbers = []  # the word index would list more passages than exist
-        holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
-        sql = f"""WITH question AS
-            (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))
-            SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)
-            WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s"""
-        values = (list(range(len(vectors))), vectors, *([numbers] if numbers else []))
-        return connection.execute(sql, (*values, *within.values, k)).fetchall()
-
-    selective_words = words
-    if within.few is None and sum(word.passages for word in words) > _MANY:
-        rarest = sorted(words, key=lambda word: word.passages)
-        totals = accumulate(word.passages for word in rarest)
-        selective_words = [
-            word for word, total in zip(rarest, totals, strict=True) if total <= _FIRST
-        ]
-        selective_words = selective_words or rarest[:1]
-    scores = best(selective_words)
+    selective_words = _selective(words) if within.few is None else words
+    scores = _scored(connection, vectors, selective_words, k, within)
     # passages with only common words are scored if one could be better
-    needed = essential(words, collection, scores[-1][1]) if len(scores) == k else words
-    return scores if set(needed) <= set(selective_words) else best(needed)
+    needed = words
+    if len(scores) == k:
+        _, lowest_score = scores[-1]
+        needed = essential(words, collection, lowest_score)
+    if set(needed) <= set(selective_words):
+        return scores
+    return _scored(connection, vectors, needed, k, within)
+
+
+def _selective(words: list[Term]) -> list[Term]:
+    """The rarest words, if all together are in many passages, and else all; at least one."""
+    if sum(word.passages for word in words) <= _MANY:
+        return words
+    rarest = sorted(words, key=lambda word: word.passages)
+    selective_words = rarest[:1]
+    total = rarest[0].passages
+    for word in rarest[1:]:
+        total += word.passages
+        if total > _FIRST:
+            break
+        selective_words.append(word)
+    return selective_words
+
+
+def _scored(
+    connection: Connection[Any],
+    vectors: list[SparseVector],
+    needed: list[Term],
+    k: int,
+    within: Scope,
+) -> Ranking:
+    """The best passages that contain one of the `needed` words, scored by all words of the
+    question, whose vectors are given.
+    """
+    holding = "terms && %s::integer[]"
+    parameters: list[Any] = [list(range(len(vectors))), vectors]
+    postings = sum(word.passages for word in needed)
+    if needed and (within.few is None or within.few > postings):
+        parameters.append([word.number for word in needed])
+    else:  # the word index would list more passages than exist
+        holding = "counts <#> weights < 0"
+    sql = f"""WITH question AS
+        (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))
+        SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)
+        WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s"""
+    return connection.execute(sql, (*parameters, *within.values, k)).fetchall()
 
 
 _CHURN = 0.05
@@ -172,10 +199,14 @@ def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
     """Commands that build the index of loaded rows, many times faster than row by row; `broken` if
     the previous build was killed.
     """
-    return [
-        *([f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}"] if broken else []),
-        *(["SET max_parallel_maintenance_workers = 0"] if version < SAFE else []),
-        "SET maintenance_work_mem = '512MB'",
+    commands = []
+    if broken:
+        commands.append(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
+    if version < SAFE:
+        commands.append("SET max_parallel_maintenance_workers = 0")
+    commands.append("SET maintenance_work_mem = '512MB'")
+    commands.append(
         f"CREATE INDEX CONCURRENTLY {INDEX} ON rag_vectors USING hnsw"
-        f" ((embedding::halfvec({dim})) halfvec_ip_ops) WITH (m = 16, ef_construction = 128)",
-    ]
+        f" ((embedding::halfvec({dim})) halfvec_ip_ops) WITH (m = 16, ef_construction = 128)"
+    )
+    return commands

@@ -61,7 +61,8 @@ def encode(counts: Mapping[int, int]) -> SparseVector:
     places = {}
     for number, count in counts.items():
         exact = min(count, MOST)
-        places[number * (MOST + 1) + exact] = count * (exact + K1) / (exact * (count + K1))
+        dimension = number * (MOST + 1) + exact
+        places[dimension] = count * (exact + K1) / (exact * (count + K1))
     return SparseVector(places, DIMENSIONS)
 
 
@@ -69,7 +70,8 @@ class _Packed(SparseVector):
     """A sparse vector in pgvector's binary format, since a question has a hundred of them."""
 
     def __init__(self, indices: bytes, values: bytes) -> None:
-        self._packed = struct.pack(">iii", DIMENSIONS, len(values) // 4, 0) + indices + values
+        header = struct.pack(">iii", DIMENSIONS, len(values) // 4, 0)
+        self._packed = header + indices + values
 
     def to_binary(self) -> bytes:
         return self._packed
@@ -77,27 +79,30 @@ class _Packed(SparseVector):
 
 def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> list[SparseVector]:
     """The question's vector for each length class."""
-    places = [
-        (w, count)
-        for w in sorted(words, key=lambda w: w.number)
-        for count in range(1, min(max(w.highest, 1), MOST) + 1)
-    ]
-    dimensions = [w.number * (MOST + 1) + count for w, count in places]
+    dimensions = []
+    counts = []
+    scales = []
+    for word in sorted(words, key=lambda word: word.number):
+        scale = collection.idf(word) * (K1 + 1)
+        highest = min(max(word.highest, 1), MOST)
+        for count in range(1, highest + 1):
+            dimensions.append(word.number * (MOST + 1) + count)
+            counts.append(count)
+            scales.append(scale)
 
     indices = np.array(dimensions, dtype=">i4").tobytes()
-    counts = np.array([count for _, count in places], dtype=np.float64)
-
-    idf = {w.number: collection.idf(w) for w in words}
-    scale = np.array([idf[w.number] for w, _ in places]) * (K1 + 1)
-    scores = (scale * counts / (counts + collection.penalties()[:, None])).astype(">f4")
-
-    return [_Packed(indices, row.tobytes()) for row in scores]
+    occurrences = np.array(counts, dtype=np.float64)
+    penalties = collection.penalties()[:, None]
+    scores = np.array(scales) * occurrences / (occurrences + penalties)
+    return [_Packed(indices, row.tobytes()) for row in scores.astype(">f4")]
 
 
 def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
     """Words without any of which a passage scores at most `lowest` (Turtle & Flood 1995)."""
     by_bound = sorted(words, key=collection.bound)
     bound = 0.0
-    while by_bound and bound + collection.bound(by_bound[0]) < lowest:
-        bound += collection.bound(by_bound.pop(0))
-    return by_bound
+    for number, word in enumerate(by_bound):
+        if bound + collection.bound(word) >= lowest:
+            return by_bound[number:]
+        bound += collection.bound(word)
+    return []

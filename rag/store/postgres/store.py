@@ -83,12 +83,14 @@ class PostgresStore:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Build the vector index at the end of the outermost block, if it is due."""
-        self._depth.value = depth = getattr(self._depth, "value", 0) + 1
+        depth = getattr(self._depth, "value", 0)
+        self._depth.value = depth + 1
         try:
             yield
         finally:
-            self._depth.value = depth - 1
-            if depth == 1:
+            self._depth.value = depth
+            is_outermost = depth == 0
+            if is_outermost:
                 self._database.alone(lambda c: search.tend(c, self._exact, self._dim))
 
     def put(
@@ -123,20 +125,29 @@ class PostgresStore:
 
     def _rows_if(self, table: str, sql: str, *values: object) -> list[Any]:
         """The rows of a query; [] as long as its table does not exist."""
-        return self._database.read(
-            lambda c: c.execute(sql, values).fetchall() if schema.has(c, table) else []
-        )
+
+        def rows(connection: Connection[Any]) -> list[Any]:
+            if not schema.has(connection, table):
+                return []
+            return connection.execute(sql, values).fetchall()
+
+        return self._database.read(rows)
 
     def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
         query = np.ascontiguousarray(vector, dtype=np.float32)
-        return self._database.read(
-            lambda c: search.dense(c, query, k, search.scope(c, filter, self._exact), self._exact)
-        )
+
+        def ranking(connection: Connection[Any]) -> Ranking:
+            within = search.scope(connection, filter, self._exact)
+            return search.dense(connection, query, k, within, self._exact)
+
+        return self._database.read(ranking)
 
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
-        return self._database.read(
-            lambda c: search.lexical(c, question, k, search.scope(c, filter, self._exact))
-        )
+        def ranking(connection: Connection[Any]) -> Ranking:
+            within = search.scope(connection, filter, self._exact)
+            return search.lexical(connection, question, k, within)
+
+        return self._database.read(ranking)
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
         sql = "SELECT term, passages FROM rag_terms WHERE term = ANY(%s) AND passages > 0"
@@ -149,14 +160,22 @@ class PostgresStore:
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         sql = f"SELECT {_PASSAGE}, p.id {_JOINED} WHERE p.id = ANY(%s)"
-        return {row[-1]: _passage(*row[:-1]) for row in self._database.rows(sql, list(ids))}
+        passages = {}
+        for *fields, passage_id in self._database.rows(sql, list(ids)):
+            passages[passage_id] = _passage(*fields)
+        return passages
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
-        vectors = "JOIN rag_vectors v ON v.id = p.id WHERE d.id = %s ORDER BY p.id"
-        sql = f"SELECT {_PASSAGE}, v.embedding {_JOINED} {vectors}"
+        joined = f"{_JOINED} JOIN rag_vectors v ON v.id = p.id WHERE d.id = %s ORDER BY p.id"
+        sql = f"SELECT {_PASSAGE}, v.embedding {joined}"
         rows = self._database.rows(sql, document_id)
-        numbers = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
-        return [_passage(*row[:-1]) for row in rows], numbers.reshape(len(rows), self._dim)
+        passages = []
+        embeddings = []
+        for *fields, embedding in rows:
+            passages.append(_passage(*fields))
+            embeddings.append(embedding.to_numpy())
+        numbers = np.array(embeddings, dtype=np.float32)
+        return passages, numbers.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
         sql = "SELECT record, stamp, text, blocks FROM rag_documents WHERE id = %s"
@@ -197,9 +216,8 @@ class PostgresStore:
             rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT unnest(%s::bigint[]))
             SELECT (SELECT count(*) FROM d), ({"), (".join(parts)}),
             (SELECT array_agg(id ORDER BY id) FROM n)"""
-        ((documents, passages, vectors, words, ids),) = self._database.rows(
-            sql, document_id, list(numbers)
-        )
+        (counts,) = self._database.rows(sql, document_id, list(numbers))
+        documents, passages, vectors, words, ids = counts
         files = "SELECT FROM rag_originals WHERE id = %s"
         cells = f"SELECT FROM rag_cells WHERE {HOLDS} AND documents @> ARRAY[%s]"
         return Footprint(
@@ -229,18 +247,21 @@ class PostgresStore:
         self._database.change(lambda c: writes.put_grid(c, name, record))
 
     def delete_grid(self, name: str) -> bool:
-        sql = "DELETE FROM rag_grids WHERE name = %s"
-        return self._database.change(
-            lambda c: schema.has(c, "rag_grids") and c.execute(sql, (name,)).rowcount > 0
-        )
+        def delete(connection: Connection[Any]) -> bool:
+            if not schema.has(connection, "rag_grids"):
+                return False
+            deleted = connection.execute("DELETE FROM rag_grids WHERE name = %s", (name,))
+            return deleted.rowcount > 0
+
+        return self._database.change(delete)
 
     def cells(self, grid: str) -> list[CellRow]:
         columns = "place, name, documents, record, number"
         sql = f"SELECT {columns} FROM rag_cells WHERE grid = %s ORDER BY number"
-        return [
-            CellRow(place, name, tuple(documents), record, number)
-            for place, name, documents, record, number in self._rows_if("rag_cells", sql, grid)
-        ]
+        cells = []
+        for place, name, documents, record, number in self._rows_if("rag_cells", sql, grid):
+            cells.append(CellRow(place, name, tuple(documents), record, number))
+        return cells
 
     def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
         sql = f"""SELECT place, name, CASE WHEN {HOLDS} THEN
@@ -276,9 +297,11 @@ def _passage(
 
 
 def _document(record: str, stamp: str, text: bytes = b"", blocks: bytes = b"") -> Document:
+    """The document of a stored record, whose text and blocks have their own columns."""
     fields = json.loads(record)
+    fields["pages"] = tuple(fields["pages"])
     return Document(
-        **{**fields, "pages": tuple(fields["pages"])},
+        **fields,
         container_sha256=stamp,
         text=text.decode(),
         blocks=PackedBlocks(blocks) if blocks else (),

@@ -39,13 +39,14 @@ def put(
 ) -> None:
     """Within a transaction: store the document, replacing the ones with its id and `instead_of`."""
     _check_id(document.id)
-    words = [Counter(stem_words(searched(p))) for p in passages]
+    words = [Counter(stem_words(searched(passage))) for passage in passages]
     removed = _take_out(connection, {document.id, instead_of or document.id})
     if instead_of and has(connection, "rag_cells"):
         sql = """UPDATE rag_cells SET documents = array_replace(documents, %(old)s, %(new)s),
             place = CASE place WHEN %(old)s THEN %(new)s ELSE place END
             WHERE documents @> ARRAY[%(old)s]"""
         connection.execute(sql, {"old": instead_of, "new": document.id})
+
     ids, row = _put_rows(connection, document, passages, vectors)
     _count(connection, removed, words)
     _put_words(connection, row, ids, words)
@@ -72,9 +73,13 @@ def put_grid(connection: Connection[Any], name: str, record: str) -> None:
 
 def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -> int:
     """Within a transaction: add versions of cells, unless their documents were deleted."""
-    _lock(connection, {document_id for cell in rows for document_id in cell.documents})
+    document_ids: set[str] = set()
+    for cell in rows:
+        document_ids.update(cell.documents)
+    _lock(connection, document_ids)
     if not has(connection, "rag_cells"):
         return 0
+
     exist = """EXISTS (SELECT FROM rag_grids WHERE name = %(grid)s)
         AND NOT EXISTS (SELECT FROM unnest(%(documents)s::text[]) AS n (id) WHERE n.id NOT IN
         (SELECT id FROM rag_documents WHERE id = ANY(%(documents)s::text[])))"""
@@ -84,9 +89,13 @@ def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -
         WHERE number = %(number)s AND grid = %(grid)s AND {HOLDS} AND {exist}"""
     written = 0
     for cell in rows:
-        names = {"row": writable(cell.row), "column": writable(cell.column), "grid": grid}
-        values = {**cell._asdict(), **names, "documents": list(cell.documents)}
-        written += connection.execute(newer if cell.number else insertion, values).rowcount
+        values = cell._asdict()
+        values["row"] = writable(cell.row)
+        values["column"] = writable(cell.column)
+        values["grid"] = grid
+        values["documents"] = list(cell.documents)
+        sql = newer if cell.number else insertion
+        written += connection.execute(sql, values).rowcount
     return written
 
 
@@ -145,6 +154,32 @@ def _put_rows(
     connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors
 ) -> tuple[list[int], int]:
     """Insert everything except the words. Returns the passage ids and the document's row."""
+    row = _put_document(connection, document, len(passages))
+    sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
+    ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
+
+    texts = (
+        (
+            number,
+            row,
+            passage.start,
+            passage.end,
+            json.dumps(passage.headings),
+            passage.text.encode(),
+        )
+        for number, passage in zip(ids, passages, strict=True)
+    )
+    columns = "rag_passages (id, document, start, stop, headings, text)"
+    _load(connection, columns, ["int8", "int8", "int4", "int4", "text", "bytea"], texts)
+
+    embeddings = ((number, row, vector) for number, vector in zip(ids, vectors, strict=True))
+    columns = "rag_vectors (id, document, embedding)"
+    _load(connection, columns, ["int8", "int8", "vector"], embeddings)
+    return ids, row
+
+
+def _put_document(connection: Connection[Any], document: Document, passages: int) -> int:
+    """Insert the row of a document with so many passages. Returns its number."""
     metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
     values = {
         "id": document.id,
@@ -154,30 +189,16 @@ def _put_rows(
         "metadata": Jsonb(metadata),
         "tags": tags(metadata),
         "stamp": document.container_sha256,
-        "passages": len(passages),
+        "passages": passages,
         "record": _record(document),
         "text": document.text.encode(),
         "blocks": PackedBlocks.of(document.blocks).data,
     }
-
-    columns, slots = ", ".join(values), ", ".join(f"%({name})s" for name in values)
+    columns = ", ".join(values)
+    slots = ", ".join(f"%({name})s" for name in values)
     sql = f'INSERT INTO rag_documents ({columns}) VALUES ({slots}) RETURNING "row"'
     ((row,),) = connection.execute(sql, values).fetchall()
-    sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
-    ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
-
-    types = ["int8", "int8", "int4", "int4", "text", "bytea"]
-    texts = (
-        (number, row, p.start, p.end, json.dumps(p.headings), p.text.encode())
-        for number, p in zip(ids, passages, strict=True)
-    )
-    columns = "rag_passages (id, document, start, stop, headings, text)"
-    _load(connection, columns, types, texts)
-
-    rows = ((number, row, vector) for number, vector in zip(ids, vectors, strict=True))
-    _load(connection, "rag_vectors (id, document, embedding)", ["int8", "int8", "vector"], rows)
-
-    return ids, row
+    return int(row)
 
 
 def _load(
@@ -193,10 +214,12 @@ def _load(
 
 def _record(document: Document) -> str:
     """The document without text, blocks and stamp, as JSON with escaped NULs."""
-    left_out = ("text", "blocks", "container_sha256")
-    names = [f.name for f in dataclasses.fields(document) if f.name not in left_out]
-    fields = {name: getattr(document, name) for name in names}
-    return json.dumps(fields | {"metadata": dict(document.metadata)})
+    record = {}
+    for field in dataclasses.fields(document):
+        if field.name not in ("text", "blocks", "container_sha256"):
+            record[field.name] = getattr(document, field.name)
+    record["metadata"] = dict(document.metadata)
+    return json.dumps(record)
 
 
 def _count(connection: Connection[Any], removed: _Removed, added: Counts | None = None) -> None:
@@ -204,19 +227,28 @@ def _count(connection: Connection[Any], removed: _Removed, added: Counts | None 
     are the counts of words in a new document's passages.
     """
     counts = added or []
-    lengths, highest = [counter.total() for counter in counts], Counter[str]()
-    for counter in counts:
-        highest |= counter  # the larger count of each
-    changed = Counter(word for counter in counts for word in counter)
-    changed.subtract(removed.doc_freq)
-    sizes = (len(lengths) - removed.passages, sum(lengths) - removed.words)
+    lengths = [counter.total() for counter in counts]
+    documents = (added is not None) - removed.documents
+    passages = len(lengths) - removed.passages
+    words = sum(lengths) - removed.words
     classes = 1 + max(map(length_class, lengths), default=-1)
     churn = len(lengths) + removed.passages
     sql = """UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s,
         passages = passages + %s, words = words + %s, classes = greatest(classes, %s),
         churn = churn + %s"""
-    documents = (added is not None) - removed.documents
-    connection.execute(sql, (documents, *sizes, classes, churn))
+    connection.execute(sql, (documents, passages, words, classes, churn))
+    _count_terms(connection, removed, counts)
+
+
+def _count_terms(connection: Connection[Any], removed: _Removed, counts: Counts) -> None:
+    """Update how many passages have each word, and how often one has it at most."""
+    highest = Counter[str]()
+    changed = Counter[str]()
+    for counter in counts:
+        highest |= counter  # the larger count of each
+        changed.update(counter.keys())
+    changed.subtract(removed.doc_freq)
+
     terms = sorted(changed)
     values = (terms, [changed[term] for term in terms], [highest[term] for term in terms])
     counted = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
@@ -229,7 +261,8 @@ def _count(connection: Connection[Any], removed: _Removed, added: Counts | None 
 
 
 def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts: Counts) -> None:
-    terms = list({term for counter in counts for term in counter})
+    """Insert the words of passages, whose counts are given in the order of their ids."""
+    terms = list(set[str]().union(*counts))
     sql = "SELECT term, number FROM rag_terms WHERE term = ANY(%s)"
     numbers = dict(connection.execute(sql, (terms,)).fetchall())
 
