@@ -10,7 +10,7 @@ from typing import Protocol
 
 from rag.answering.candidate import Candidate
 from rag.answering.overview import meant
-from rag.meaning.dates import includes, only_date
+from rag.meaning.dates import Dated, includes, only_date
 from rag.meaning.words import singular_words
 from rag.structure import sentence_around, sentences_in
 from rag.types import Document, Hit, Passage, Place
@@ -21,6 +21,8 @@ _CANDIDATES = 2000
 """Number of passages searched for a mention."""
 _HEAD = 1000
 """Characters at the start of a document in which its first words are looked for."""
+_SHORT_HEAD = 80
+"""Characters that stand for the first words of a document without sentences."""
 _DOCUMENTS = (
     r"(?:documents?|files?|papers?|notes?|pages?"
     r"|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
@@ -100,27 +102,43 @@ def catalogue(
             return _metadata(question, library, listed, hits, keys)
     if is_alone:
         return None
-    counts = bool(_ASKS["count"].search(question))
+
+    asks_for_count = bool(_ASKS["count"].search(question))
     match = _ASKS["by or from"].search(question)
-    if match and (matching := _by_or_from(match["what"], listed)):
-        return _all(counts, library, matching)
-    matches = (_ASKS[kind].search(question) for kind in ("passive", "mention", "where"))
-    match = next(filter(None, matches), None)
-    if match and (topic := _bare(match["what"])):
-        return _mentioning(topic, counts, library, listed)
-    if counts and not _ASKS["count of all"].search(question):
+    documents = _by_or_from(match["what"], listed) if match else []
+    if documents:
+        return _all(asks_for_count, library, documents)
+    topic = _asked_topic(question)
+    if topic:
+        return _mentioning(topic, asks_for_count, library, listed)
+
+    if asks_for_count and not _ASKS["count of all"].search(question):
         return None
-    return _all(counts, library, listed) if _ASKS["documents"].search(question) else None
+    if not _ASKS["documents"].search(question):
+        return None
+    return _all(asks_for_count, library, listed)
 
 
-def _bare(text: str) -> str:
+def _asked_topic(question: str) -> str:
+    """What documents are asked to mention, or ""."""
+    for kind in ("passive", "mention", "where"):
+        match = _ASKS[kind].search(question)
+        if match:
+            return _topic(match["what"])
+    return ""
+
+
+def _topic(text: str) -> str:
     """The topic without articles and "in my documents"; "" if nothing is left, or only a word such
     as "there".
     """
     quoted_words = _QUOTES.search(text)
-    text = (quoted_words[1] if quoted_words else text).strip(" .,!?'\"")
-    match = _TOPIC.fullmatch(text)
-    topic = match["topic"].strip(" .,!?'\"") if match else text
+    if quoted_words:
+        text = quoted_words[1]
+    topic = text.strip(" .,!?'\"")
+    match = _TOPIC.fullmatch(topic)
+    if match:
+        topic = match["topic"].strip(" .,!?'\"")
     return "" if topic.lower() in _NO_TOPICS else topic
 
 
@@ -131,10 +149,13 @@ def _metadata(
     hits: Sequence[Hit],
     keys: Sequence[str],
 ) -> Candidate | None:
+    """The first of these values in the metadata of the document that the question means."""
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
-    value = _stated(document, keys) if document else ""
-    return _candidate([first_words(document)], 1, value) if document and value else None
+    if document is None:
+        return None
+    value = _stated(document, keys)
+    return _candidate([first_words(document)], 1, value) if value else None
 
 
 def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate:
@@ -149,18 +170,29 @@ def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate
 
 def _by_or_from(topic: str, listed: Sequence[Document]) -> list[Document]:
     """The documents by an author, or of a day, a month or a year."""
-    name, when = singular_words(topic), only_date(topic)
-    return [
-        document
-        for document in listed
-        if (name and name <= singular_words(_stated(document, _AUTHOR_KEYS)))
-        or (when and (day := only_date(_stated(document, _DATE_KEYS))) and includes(when, day))
-    ]
+    name = singular_words(topic)
+    when = only_date(topic)
+    documents = []
+    for document in listed:
+        is_by = bool(name) and name <= singular_words(_stated(document, _AUTHOR_KEYS))
+        if is_by or (when and _is_of(document, when)):
+            documents.append(document)
+    return documents
+
+
+def _is_of(document: Document, when: Dated) -> bool:
+    """Whether the metadata say that a document is of a day, a month or a year."""
+    day = only_date(_stated(document, _DATE_KEYS))
+    return day is not None and includes(when, day)
 
 
 def _stated(document: Document, keys: Sequence[str]) -> str:
     """The first of these values in a document's metadata, or ""."""
-    return next((document.metadata[key] for key in keys if document.metadata.get(key)), "")
+    for key in keys:
+        value = document.metadata.get(key)
+        if value:
+            return value
+    return ""
 
 
 def _mentioning(
@@ -177,14 +209,15 @@ def _mentioning(
         passage = passages.get(number)
         if passage and passage.document_id in allowed:
             by_document.setdefault(passage.document_id, []).append(passage)
-    pieces = [
-        piece
-        for name, held in by_document.items()
-        if (piece := mention(topic, library.document(name), held))
-    ]
-    if not pieces:
+
+    places = []
+    for document_id, of_document in by_document.items():
+        place = mention(topic, library.document(document_id), of_document)
+        if place:
+            places.append(place)
+    if not places:
         return None
-    return _candidate(pieces, len(pieces), _counted(len(pieces)) if count else "")
+    return _candidate(places, len(places), _counted(len(places)) if count else "")
 
 
 def mention(topic: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
@@ -195,33 +228,45 @@ def mention(topic: str, document: Document | None, passages: Sequence[Passage]) 
     if phrase:
         start, end = sentence_around(document.blocks, phrase.start(), phrase.end())
         return Place(document.id, start, end, document.title)
+
     topic_words = singular_words(topic)
+    if not topic_words:
+        return None
     for passage in passages:
         for start, end in sentences_in(document.blocks, passage.start, passage.end):
-            if topic_words and topic_words <= singular_words(
-                f"{passage.context} {document.text[start:end]}"
-            ):
+            sentence = f"{passage.context} {document.text[start:end]}"
+            if topic_words <= singular_words(sentence):
                 return Place(document.id, start, end, document.title)
     return None
 
 
 def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
-    documents = [document for entry in listed[:MOST] if (document := library.document(entry.id))]
-    if not documents:
+    """The listed documents by their first words, or their number."""
+    places = []
+    for entry in listed[:MOST]:
+        document = library.document(entry.id)
+        if document:
+            places.append(first_words(document))
+    if not places:
         return None
-    places = [first_words(document) for document in documents]
     return _candidate(places, len(listed), _counted(len(listed)) if count else "")
 
 
 def _counted(number: int) -> str:
-    return f"{number:,} document{'' if number == 1 else 's'}"
+    """The number of documents in words."""
+    plural = "" if number == 1 else "s"
+    return f"{number:,} document{plural}"
 
 
 def first_words(document: Document) -> Place:
     """The first words of a document, which may be its title."""
-    offset = document.text.find(document.title, 0, _HEAD) if document.title else -1
+    title = document.title
+    offset = document.text.find(title, 0, _HEAD) if title else -1
     if offset >= 0:
-        return Place(document.id, offset, offset + len(document.title), document.title)
-    places = sentences_in(document.blocks, 0, _HEAD)
-    start, end = places[0] if places else (0, min(80, len(document.text)))
-    return Place(document.id, start, end, document.title)
+        return Place(document.id, offset, offset + len(title), title)
+
+    sentences = sentences_in(document.blocks, 0, _HEAD)
+    start, end = 0, min(_SHORT_HEAD, len(document.text))
+    if sentences:
+        start, end = sentences[0]
+    return Place(document.id, start, end, title)

@@ -25,6 +25,7 @@ from rag.meaning.words import (
     MONTHS,
     STOP_WORDS,
     WEEKDAYS,
+    compatible,
     content_words,
     coverage,
     normalize,
@@ -39,10 +40,10 @@ ANNOUNCED_FROM = 0.5
 """
 LEAST_SHARE = 0.5
 """Least share of the answer's probability that a conflicting value must have."""
-_MOST_SPANS = 8
-"""Number of values of other documents that are compared with the answer's."""
 _SAYS_SO = 2.0
 """Log-odds that a value of the answer's kind gains over others of its document."""
+_STEM = 5
+"""Letters of a word that are compared."""
 _LONGEST_SWAP = 3
 _SWAPPED_FROM = 0.5
 """Likeness of two sentences from which on a replaced word makes them be about different things."""
@@ -64,45 +65,46 @@ def conflicts(reading: Reading, given: SpanGroup, is_span: bool = True) -> list[
     """The values that contradict the `given` one, best first. If the answer is not the span alone
     (`is_span`), only typed values count: what else its sentence says may agree.
     """
-    disputed = [
-        group.best
-        for group in reading.spans
-        if group is not given and any(_is_disputed(said, group.best) for said in given.mentions)
-    ]
-    elsewhere = [
-        rival
-        for rival, relation in rivals(reading, given)
-        if (is_span or relation == "differ")
-        and is_alike(reading, given.best, rival)
-        and MODEL(features(reading, given.best, rival)) >= ANNOUNCED_FROM
-    ]
-    return grouped([*disputed, *elsewhere], span_score)
+    contradicting = []
+    for group in reading.spans:
+        if group is given:
+            continue
+        if any(_is_disputed(stated, group.best) for stated in given.mentions):
+            contradicting.append(group.best)
+
+    for rival, relation in rivals(reading, given):
+        is_comparable = is_span or relation == "differ"
+        if not is_comparable or not is_alike(reading, given.best, rival):
+            continue
+        if MODEL(features(reading, given.best, rival)) >= ANNOUNCED_FROM:
+            contradicting.append(rival)
+    return grouped(contradicting, span_score)
 
 
 def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
     """The best value of each other document, if it differs, and how: "differ" for typed values,
     "words" for others, "denied" for the same one denied.
     """
-    supporting_documents = {
-        stated.span.hit.passage.document_id
-        for stated in given.mentions
-        if stated is given.best or not is_replaced(stated)
-    }
-    of_others = (
-        mention(reading.analysis, span)
-        for span in _spans(reading)
-        if _is_of_others(span, supporting_documents)
-    )
-    mentions = [rival for rival in of_others if not is_replaced(rival)]
+    supporting_documents: set[str] = set()
+    for stated in given.mentions:
+        if stated is given.best or not is_replaced(stated):
+            supporting_documents.add(stated.span.hit.passage.document_id)
+
     by_document: dict[str, list[tuple[float, Mention, str]]] = {}
-    for rival in mentions:
+    for span in _spans(reading):
+        if not _is_of_others(span, supporting_documents):
+            continue
+        rival = mention(reading.analysis, span)
+        if is_replaced(rival):
+            continue
         relation = value_relation(given.best, rival)
         is_comparable = relation in ("differ", "words", "denied", "same")
         score = rival.span.score + _SAYS_SO * is_comparable
-        name = rival.span.hit.passage.document_id
-        by_document.setdefault(name, []).append((score, rival, relation))
-    for compared in by_document.values():
-        _, rival, relation = max(compared, key=lambda one: one[0])
+        document_id = rival.span.hit.passage.document_id
+        by_document.setdefault(document_id, []).append((score, rival, relation))
+
+    for scored in by_document.values():
+        _, rival, relation = max(scored, key=lambda item: item[0])
         if relation in ("differ", "words", "denied"):
             yield rival, relation
 
@@ -144,6 +146,7 @@ def _spans(reading: Reading) -> Sequence[Span]:
 
 
 def _is_of_others(span: Span, document_ids: Set[str]) -> bool:
+    """Whether a span and its copies are in none of these documents."""
     passages = (span.hit.passage, *span.hit.copies)
     return not any(passage.document_id in document_ids for passage in passages)
 
@@ -152,13 +155,15 @@ def is_alike(reading: Reading, given: Mention, rival: Mention) -> bool:
     """Whether both sentences may be about one thing: no word stands replaced by another, and their
     periods, and those of their titles and headings, are not different ones.
     """
-    masked, rival_masked = _masked(given), _masked(rival)
-    contexts = [_undated(one.span.hit.passage.context) for one in (given, rival)]
-    return not (
-        _is_swapped(reading.question, masked, rival_masked)
-        or _are_other_periods(masked, rival_masked)
-        or _are_other_periods(*contexts)
-    )
+    sentence = _masked(given)
+    rival_sentence = _masked(rival)
+    if _is_swapped(reading.question, sentence, rival_sentence):
+        return False
+    if _are_other_periods(sentence, rival_sentence):
+        return False
+    context = _undated(given.span.hit.passage.context)
+    rival_context = _undated(rival.span.hit.passage.context)
+    return not _are_other_periods(context, rival_context)
 
 
 def features(reading: Reading, given: Mention, rival: Mention) -> dict[str, float]:
@@ -169,40 +174,45 @@ def features(reading: Reading, given: Mention, rival: Mention) -> dict[str, floa
     """
     words = reading.analysis.words
     passage = rival.span.hit.passage
-    lost = {
-        word for word in words if coverage({word}, _said(given)) > coverage({word}, _said(rival))
-    }
+    stated = _said(given)
+    rival_stated = _said(rival)
+    lost_count = 0
+    for word in words:
+        if coverage({word}, stated) > coverage({word}, rival_stated):
+            lost_count += 1
     return {
         "covered": coverage(words, f"{passage.context} {passage.text}"),
-        "lost": len(lost) / max(1, len(words)),
+        "lost": lost_count / max(1, len(words)),
         "sentence": _sentence_odds(reading, rival),
     }
 
 
-def _said(one: Mention) -> str:
-    return f"{one.span.hit.passage.context} {one.sentence_text}"
+def _said(stated: Mention) -> str:
+    """The sentence of a value, with its title and headings."""
+    return f"{stated.span.hit.passage.context} {stated.sentence_text}"
 
 
 def _sentence_odds(reading: Reading, rival: Mention) -> float:
+    """Log-odds that the rival's sentence belongs to an answer."""
     source = reading.first or reading
     passage = rival.span.hit.passage
-    start = rival.sentence[0]
-    scores = [
-        sentence.score
-        for sentence in source.output.sentences
-        if sentence.hit.passage == passage and sentence.start == start
-    ]
-    return logit(scores[0], _LEAST_ODDS) if scores else min(rival.span.score, _UNSCORED)
+    start, _ = rival.sentence
+    for sentence in source.output.sentences:
+        if sentence.start == start and sentence.hit.passage == passage:
+            return logit(sentence.score, _LEAST_ODDS)
+    return min(rival.span.score, _UNSCORED)
 
 
 # Subjects and periods
 
 
-def _masked(one: Mention) -> str:
+def _masked(stated: Mention) -> str:
     """The sentence without its value."""
-    start, end = one.sentence
-    text = one.span.hit.passage.text
-    return f"{text[start : one.span.start]} {text[one.span.end : end]}"
+    start, end = stated.sentence
+    text = stated.span.hit.passage.text
+    text_before = text[start : stated.span.start]
+    text_after = text[stated.span.end : end]
+    return f"{text_before} {text_after}"
 
 
 def _is_swapped(question: str, sentence: str, rival_sentence: str) -> bool:
@@ -210,17 +220,23 @@ def _is_swapped(question: str, sentence: str, rival_sentence: str) -> bool:
     word of the question, or one word for one word.
     """
     question_words = content_words(question)
-    words, rival_words = _content(sentence), _content(rival_sentence)
+    words = _content(sentence)
+    rival_words = _content(rival_sentence)
     matcher = difflib.SequenceMatcher(None, words, rival_words, autojunk=False)
     if matcher.ratio() < _SWAPPED_FROM:
         return False
+
     for kind, start, end, rival_start, rival_end in matcher.get_opcodes():
-        lengths = end - start, rival_end - rival_start
-        if kind != "replace" or max(lengths) > _LONGEST_SWAP:
+        count = end - start
+        rival_count = rival_end - rival_start
+        if kind != "replace" or max(count, rival_count) > _LONGEST_SWAP:
             continue
-        old_words = {word[:5] for word in words[start:end]}
-        new_words = {word[:5] for word in rival_words[rival_start:rival_end]}
-        if lengths == (1, 1) or (old_words & question_words and new_words - question_words):
+        if count == rival_count == 1:
+            return True
+        old_words = {word[:_STEM] for word in words[start:end]}
+        new_words = {word[:_STEM] for word in rival_words[rival_start:rival_end]}
+        drops_asked_word = not old_words.isdisjoint(question_words)
+        if drops_asked_word and new_words - question_words:
             return True
     return False
 
@@ -240,8 +256,10 @@ _PART = re.compile(
 
 def _are_other_periods(text: str, rival_text: str) -> bool:
     """Whether both texts name periods of one kind, but none in common."""
-    pairs = zip(_periods(text), _periods(rival_text), strict=True)
-    return any(named and others and not named & others for named, others in pairs)
+    for named, others in zip(_periods(text), _periods(rival_text), strict=True):
+        if named and others and named.isdisjoint(others):
+            return True
+    return False
 
 
 def _periods(text: str) -> tuple[frozenset[str], ...]:
@@ -277,26 +295,34 @@ def value_relation(given: Mention, rival: Mention) -> str:
     """How two values relate: "same", "denied", "differ", "overlap" if both may be true, "words" for
     other words without a value, and "unlike" for values of different kinds.
     """
-    (text, stated_meaning), (rival_text, rival_meaning) = _value(given), _value(rival)
-    if stated_meaning.key == rival_meaning.key:
-        return "same" if stated_meaning.negated == rival_meaning.negated else "denied"
-    days, rival_days = _weekdays(text), _weekdays(rival_text)
-    both_dated = stated_meaning.date is not None and rival_meaning.date is not None
-    if days and rival_days and not days & rival_days and not both_dated:
+    text, stated = _value(given)
+    rival_text, rival_stated = _value(rival)
+    if stated.key == rival_stated.key:
+        return "same" if stated.negated == rival_stated.negated else "denied"
+
+    are_dates = stated.date is not None and rival_stated.date is not None
+    if are_dates:
+        return _NAMES[compare(stated, rival_stated)]
+    days = _weekdays(text)
+    rival_days = _weekdays(rival_text)
+    if days and rival_days and days.isdisjoint(rival_days):
         return "differ"
-    if both_dated:
-        return _NAMES[compare(stated_meaning, rival_meaning)]
-    stated, rival_stated = figures(text), figures(rival_text)
-    times, rival_times = ([f.time for f in side if f.time] for side in (stated, rival_stated))
+
+    in_text = figures(text)
+    in_rival = figures(rival_text)
+    times = [figure.time for figure in in_text if figure.time]
+    rival_times = [figure.time for figure in in_rival if figure.time]
     if len(times) == len(rival_times) == 1:
         return _NAMES[compare(times[0], rival_times[0])]
-    amount, rival_amount = _amount(stated_meaning, stated), _amount(rival_meaning, rival_stated)
-    if amount and rival_amount and not (stated_meaning.date or rival_meaning.date):
+
+    amount = _amount(stated, in_text)
+    rival_amount = _amount(rival_stated, in_rival)
+    has_date = stated.date is not None or rival_stated.date is not None
+    if amount and rival_amount and not has_date:
         return _amounts(amount, rival_amount)
-    if amount or rival_amount or stated_meaning.date or rival_meaning.date or times or rival_times:
+    if has_date or amount or rival_amount or times or rival_times:
         return "unlike"
-    words, rival_words = normalize(text), normalize(rival_text)
-    is_part = f" {words} " in f" {rival_words} " or f" {rival_words} " in f" {words} "
+    is_part = compatible(normalize(text), normalize(rival_text))
     return "overlap" if is_part else "words"
 
 
@@ -308,52 +334,68 @@ _NAMES = {
 }
 
 
-def _value(one: Mention) -> tuple[str, Meaning]:
+def _value(stated: Mention) -> tuple[str, Meaning]:
     """The words with their bound or the rest of their range, and what they mean; a number that may
     be a year is a date.
     """
-    start, end = one.sentence
-    passage = one.span.hit.passage.text
-    text_before, text_after = passage[start : one.span.start], passage[one.span.end : end]
+    start, end = stated.sentence
+    passage = stated.span.hit.passage.text
+    text = stated.span.text
+    text_before = passage[start : stated.span.start]
+    text_after = passage[stated.span.end : end]
+
     bound = _BOUND.search(text_before)
-    text = f"{bound[0] if bound else ''}{one.span.text}"
-    if _RANGE.match(text) and (range_end := _UPPER.match(text_after)):
+    if bound:
+        text = f"{bound[0]}{text}"
+        text_before = text_before[: bound.start()]
+    range_end = _UPPER.match(text_after) if _RANGE.match(text) else None
+    if range_end:
         text += range_end[0]
-    text_before = text_before[: bound.start()] if bound else text_before
-    is_amount = one.meaning.quantity is not None
-    return text, replace(
-        meaning(text, text_before, text_after, is_amount), anchor=one.meaning.anchor
-    )
+
+    is_amount = stated.meaning.quantity is not None
+    meant = meaning(text, text_before, text_after, is_amount)
+    return text, replace(meant, anchor=stated.meaning.anchor)
 
 
 def _weekdays(text: str) -> frozenset[str]:
+    """The days of the week in a text, also in the plural."""
     words = {word.removesuffix("s") for word in normalize(text).split()}
     return frozenset(words.intersection(WEEKDAYS))
 
 
 def _amount(stated_meaning: Meaning, stated_figures: Sequence[Figure]) -> Quantity | None:
     """The quantity that the words are, or else the first one in them."""
-    return stated_meaning.quantity or next(
-        (figure.quantity for figure in stated_figures if figure.quantity), None
-    )
+    if stated_meaning.quantity:
+        return stated_meaning.quantity
+    for figure in stated_figures:
+        if figure.quantity:
+            return figure.quantity
+    return None
 
 
 def _amounts(stated: Quantity, rival: Quantity) -> str:
+    """How two amounts relate, as in `value_relation`."""
     if stated.bound == rival.bound:  # "up to 8,000" and "up to 5,000" are two limits
-        stated, rival = replace(stated, bound=""), replace(rival, bound="")
+        stated = replace(stated, bound="")
+        rival = replace(rival, bound="")
     if "frequency" in (stated.kind, rival.kind):
         if stated.kind != rival.kind:
             return "unlike"
         is_same = (stated.unit, stated.number) == (rival.unit, rival.number)
         return "same" if is_same else "differ"
-    is_rate, is_rival_rate = bool(stated.per), bool(rival.per)
-    is_money = stated.kind == rival.kind == "money"
-    if is_rate and is_rival_rate and stated.per != rival.per:
+
+    are_rates = bool(stated.per) and bool(rival.per)
+    if are_rates and stated.per != rival.per:
         return "unlike"
-    if is_rate != is_rival_rate and stated.unit and rival.unit and not is_money:
+    is_one_rate = bool(stated.per) != bool(rival.per)
+    are_money = stated.kind == rival.kind == "money"
+    if is_one_rate and stated.unit and rival.unit and not are_money:
         return "unlike"
-    if stated.kind == rival.kind == "number":  # what is counted may be named in one only
-        stated, rival = replace(stated, unit=None), replace(rival, unit=None)
+
+    are_counts = stated.kind == rival.kind == "number"
+    if are_counts:  # what is counted may be named in one only
+        stated = replace(stated, unit=None)
+        rival = replace(rival, unit=None)
     return _NAMES[compare(stated, rival)]
 
 
@@ -362,10 +404,11 @@ def _amounts(stated: Quantity, rival: Quantity) -> str:
 
 def _is_disputed(stated: Mention, rival: Mention) -> bool:
     """Whether both are in one passage that says nearby that accounts differ."""
-    passage, start = stated.span.hit.passage, min(stated.span.start, rival.span.start)
+    passage = stated.span.hit.passage
     if passage != rival.span.hit.passage or rival.span.score <= 0:
         return False
     if compare(stated.meaning, rival.meaning) is not Relation.CONTRADICTS:
         return False
-    end = max(stated.span.end, rival.span.end)
-    return bool(_DIFFER.search(passage.text[max(0, start - _NEARBY) : end + _NEARBY]))
+    start = min(stated.span.start, rival.span.start) - _NEARBY
+    end = max(stated.span.end, rival.span.end) + _NEARBY
+    return bool(_DIFFER.search(passage.text[max(0, start) : end]))

@@ -43,18 +43,28 @@ class Test:
 
     def passes(self, value: Value | None) -> bool | None:
         """Whether a stated value passes; None if it cannot be compared."""
-        if self.kind in ("yes", "no"):
-            is_yes = None if value is None else value.kind == "condition" or value.yes
-            return None if is_yes is None else is_yes == (self.kind == "yes")
-        if self.kind == "unsaid":
-            return False
-        if self.kind == "date":
-            return _is_within(value, self.ranges)
-        if self.kind == "per":
-            return None if value is None else value.per == self.text
-        if self.kind == "amount":
-            return _is_amount(value, typed_value(self.text, "amount"))
+        match self.kind:
+            case "yes":
+                return _affirms(value)
+            case "no":
+                affirms = _affirms(value)
+                return None if affirms is None else not affirms
+            case "unsaid":
+                return False
+            case "date":
+                return _is_within(value, self.ranges)
+            case "per":
+                return None if value is None else value.per == self.text
+            case "amount":
+                return _is_amount(value, typed_value(self.text, "amount"))
         return True
+
+
+def _affirms(value: Value | None) -> bool | None:
+    """Whether a verdict is yes, or yes on a condition; None if it is no verdict."""
+    if value is None:
+        return None
+    return value.kind == "condition" or value.yes
 
 
 ANY_VALUE = Test()
@@ -74,27 +84,46 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
     () if they say no date with a year.
     """
     words = _with_years(words)
-
-    stated = [one for one in all_dates(words) if one.is_certain and one.iso[0].isdigit()]
-    if not stated:
+    dates = []
+    for stated in all_dates(words):
+        has_year = stated.iso[0].isdigit()
+        if has_year and stated.is_certain:
+            dates.append(stated)
+    if not dates:
         return ()
 
-    date = stated[0]
-    if "between" in words.lower() and len(stated) > 1:
-        return ((_first_day(date.iso), _last_day(stated[1].iso)),)
+    start = dates[0]
+    bounded = _bounded(start, words[: start.start])
+    if len(dates) == 1:
+        return (bounded or _range(start.iso, start.iso),)
 
-    if match := _BEFORE.search(words[: date.start]):
+    end = dates[1]
+    is_between = "between" in words.lower()
+    if is_between:
+        return (_range(start.iso, end.iso),)
+    if bounded:
+        return (bounded,)
+    if len(dates) == 2 and _is_interval(start, end, words):
+        return (_range(start.iso, end.iso),)
+    return tuple(_range(date.iso, date.iso) for date in dates)
+
+
+def _bounded(date: Date, words_before: str) -> DateRange | None:
+    """The days before or after a date, if the words before it say so."""
+    if match := _BEFORE.search(words_before):
         is_strict = match[1].lower() == "before"
-        return (("", _day_before(date.iso) if is_strict else _last_day(date.iso)),)
-
-    if match := _AFTER.search(words[: date.start]):
+        last_day = _day_before(date.iso) if is_strict else _last_day(date.iso)
+        return ("", last_day)
+    if match := _AFTER.search(words_before):
         is_strict = match[1].lower() in ("after", "later than")
-        return ((_day_after(date.iso) if is_strict else _first_day(date.iso), ""),)
+        first_day = _day_after(date.iso) if is_strict else _first_day(date.iso)
+        return (first_day, "")
+    return None
 
-    if len(stated) == 2 and _is_interval(date, stated[1], words):
-        return ((_first_day(date.iso), _last_day(stated[1].iso)),)
 
-    return tuple((_first_day(one.iso), _last_day(one.iso)) for one in stated)
+def _range(start_iso: str, end_iso: str) -> DateRange:
+    """From the first day of a period to the last day of another."""
+    return _first_day(start_iso), _last_day(end_iso)
 
 
 def _with_years(words: str) -> str:
@@ -102,46 +131,74 @@ def _with_years(words: str) -> str:
     match = _MONTHS.search(words)
     if match is None:
         return words
-    dated = _ONE_MONTH.sub(lambda month: f"{month[0]} {match['year']}", match[0])
-    return f"{words[: match.start()]}{dated}{words[match.end() :]}"
+    year = match["year"]
+    dated = _ONE_MONTH.sub(lambda month: f"{month[0]} {year}", match[0])
+    return words[: match.start()] + dated + words[match.end() :]
 
 
 def _is_interval(start: Date, end: Date, words: str) -> bool:
+    """Whether two dates are the ends of one period, as in "from May to July 2026"."""
     between = words[start.end : end.start]
-    return bool(BETWEEN.fullmatch(between)) and not re.search(r"(?i)\b(?:and|or)\b", between)
+    if not BETWEEN.fullmatch(between):
+        return False
+    return not re.search(r"(?i)\b(?:and|or)\b", between)
 
 
 def _first_day(iso: str) -> str:
-    return f"{iso}-01-01"[:10] if len(iso) == 4 else f"{iso}-01"[:10]
+    """The first day of a year, a month or a day."""
+    if len(iso) == 4:
+        return f"{iso}-01-01"
+    if len(iso) == 7:
+        return f"{iso}-01"
+    return iso[:10]
 
 
 def _last_day(iso: str) -> str:
+    """The last day of a year, a month or a day."""
     if len(iso) == 4:
         return f"{iso}-12-31"
     if len(iso) == 7:
-        return f"{iso}-{monthrange(int(iso[:4]), int(iso[5:]))[1]:02}"
+        year, month = map(int, iso.split("-"))
+        _, days_in_month = monthrange(year, month)
+        return f"{iso}-{days_in_month:02}"
     return iso
 
 
 def _day_before(iso: str) -> str:
-    return (date.fromisoformat(_first_day(iso)) - timedelta(days=1)).isoformat()
+    """The day before the first day of a period."""
+    first_day = date.fromisoformat(_first_day(iso))
+    return (first_day - timedelta(days=1)).isoformat()
 
 
 def _day_after(iso: str) -> str:
-    return (date.fromisoformat(_last_day(iso)) + timedelta(days=1)).isoformat()
+    """The day after the last day of a period."""
+    last_day = date.fromisoformat(_last_day(iso))
+    return (last_day + timedelta(days=1)).isoformat()
 
 
 def _is_within(value: Value | None, ranges: Sequence[DateRange]) -> bool | None:
     """Whether a date is in a range; None if only a part of its month or year is."""
-    if value is None or not value.iso or not value.iso[0].isdigit():
+    if value is None or not _has_year(value):
         return None
-    stated = value.iso.partition("/")[0]
-    start, end = _first_day(stated), _last_day(stated)
-    fits = [(not low or low <= start) and (not high or end <= high) for low, high in ranges]
-    if any(fits):
-        return True
-    meets = [(not low or low <= end) and (not high or start <= high) for low, high in ranges]
-    return None if any(meets) else False
+    iso = (value.iso or "").partition("/")[0]
+    first_day = _first_day(iso)
+    last_day = _last_day(iso)
+
+    is_partly_within = False
+    for range_start, range_end in ranges:
+        starts_within = not range_start or range_start <= first_day
+        ends_within = not range_end or last_day <= range_end
+        if starts_within and ends_within:
+            return True
+        ends_after_start = not range_start or range_start <= last_day
+        starts_before_end = not range_end or first_day <= range_end
+        if ends_after_start and starts_before_end:
+            is_partly_within = True
+    return None if is_partly_within else False
+
+
+def _has_year(value: Value) -> bool:
+    return (value.iso or "")[:1].isdigit()
 
 
 # Amounts
@@ -149,24 +206,27 @@ def _is_within(value: Value | None, ranges: Sequence[DateRange]) -> bool | None:
 
 def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
     """Whether an amount is the wanted one, or within its bound; None for another unit."""
-    if value is None or wanted is None or value.number is None or wanted.number is None:
+    if value is None or value.number is None:
+        return None
+    if wanted is None or wanted.number is None:
         return None
     if wanted.per and value.per != wanted.per:
         return None
+
     number, unit = base(value.number, value.unit, value.kind)
-    goal, goal_unit = base(wanted.number, wanted.unit, wanted.kind)
-    if unit != goal_unit:
+    wanted_number, wanted_unit = base(wanted.number, wanted.unit, wanted.kind)
+    if unit != wanted_unit:
         return None
     match wanted.bound:
         case "more than":
-            return number > goal
+            return number > wanted_number
         case "less than":
-            return number < goal
+            return number < wanted_number
         case "at least":
-            return number >= goal
+            return number >= wanted_number
         case "at most":
-            return number <= goal
-    return math.isclose(number, goal)
+            return number <= wanted_number
+    return math.isclose(number, wanted_number)
 
 
 def order(value: Value) -> tuple[str, float | str] | None:
@@ -174,12 +234,17 @@ def order(value: Value) -> tuple[str, float | str] | None:
     None for a value that has no order.
     """
     if value.kind == "date":
-        is_dated = value.iso and value.iso[0].isdigit()
-        return ("date", (value.iso or "").partition("/")[0]) if is_dated else None
+        if not _has_year(value):
+            return None
+        return "date", (value.iso or "").partition("/")[0]
     if value.number is None:
         return None
+
     number, unit = base(value.number, value.unit, value.kind)
-    return f"{unit or ''} per {value.per}" if value.per else unit or "", number
+    measure = unit or ""
+    if value.per:
+        measure = f"{measure} per {value.per}"
+    return measure, number
 
 
 def why_not_added(values: Sequence[Value]) -> str:
@@ -188,27 +253,37 @@ def why_not_added(values: Sequence[Value]) -> str:
     """
     units = {value.unit or value.kind for value in values}
     if len(units) > 1:
-        what = "currencies" if all(value.kind == "money" for value in values) else "units"
+        are_all_money = all(value.kind == "money" for value in values)
+        what = "currencies" if are_all_money else "units"
         return f"the amounts are in different {what}: {_listed(units)}"
-    periods = {value.per for value in values}
+
+    periods = {f"per {value.per}" if value.per else "without a period" for value in values}
     if len(periods) > 1:
-        named = {f"per {period}" if period else "without a period" for period in periods}
-        return f"the amounts are for different periods: {_listed(named)}"
-    if any(value.upper is not None or value.number is None for value in values):
-        return "an amount is a range"
+        return f"the amounts are for different periods: {_listed(periods)}"
+
+    for value in values:
+        if value.number is None or value.upper is not None:
+            return "an amount is a range"
     return ""
 
 
 def _listed(names: set[str]) -> str:
+    """The names in alphabetical order."""
     return ", ".join(sorted(names))
 
 
 def total(values: Sequence[Value], sign: int = 1) -> Value:
     """The sum of amounts of one unit and period, or with `sign` -1 the first less the others."""
     model, *others = values
-    numbers = [sign * (value.number or 0.0) for value in others]
-    number = round(sum(numbers, model.number or 0.0), 6)
-    return Value("computed", in_words(number, model), number=number, unit=model.unit, per=model.per)
+    addends = [sign * (value.number or 0.0) for value in others]
+    number = round(sum(addends, model.number or 0.0), 6)
+    return Value(
+        kind="computed",
+        text=in_words(number, model),
+        number=number,
+        unit=model.unit,
+        per=model.per,
+    )
 
 
 _SIGNS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥"}
@@ -218,8 +293,13 @@ def in_words(number: float, model: Value) -> str:
     """A number in the unit and period of another value: "£6,094 per month"."""
     words = f"{number:,.2f}".removesuffix(".00")
     unit = (model.unit or "").replace("_", " ")
-    if model.kind == "money" or model.unit in _SIGNS:
-        words = f"{_SIGNS[unit]}{words}" if unit in _SIGNS else f"{words} {unit}"
+    if unit in _SIGNS:
+        words = f"{_SIGNS[unit]}{words}"
+    elif model.kind == "money":
+        words = f"{words} {unit}"
     elif unit:
-        words = f"{words} {unit}{'' if number == 1 else 's'}"
-    return f"{words} per {model.per}" if model.per else words
+        plural = "" if number == 1 else "s"
+        words = f"{words} {unit}{plural}"
+    if not model.per:
+        return words
+    return f"{words} per {model.per}"

@@ -15,9 +15,9 @@ from rag.meaning.words import FUNCTION_WORDS, MONTHS, STOP_WORDS, WEEKDAYS
 from rag.protocols import Store, Vectors
 from rag.types import Document
 
-_DOCUMENTS = 200
+_MOST_DOCUMENTS = 200
 """Number of documents, evenly spread, that are grouped."""
-_MOST = 7
+_MOST_SUBJECTS = 7
 """Maximum number of subjects."""
 _PER_GROUP = 4
 """Documents that make a group worth having."""
@@ -26,7 +26,7 @@ _COMMON = 0.5
 """Share of the documents from which on a phrase tells none of them apart."""
 _LONGEST_PHRASE = 3
 _LONGEST_TITLE = 60
-_HEADINGS = 40
+_MOST_HEADINGS = 40
 """Headings of a document that are looked at."""
 _TITLE_WEIGHT = 3
 _SHARED = 0.3
@@ -43,48 +43,72 @@ _BREAKS = FUNCTION_WORDS | STOP_WORDS | _SAYING_NOTHING | {*MONTHS, *WEEKDAYS}
 
 def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
     """At most seven subjects of the `listed` documents, the one of most documents first."""
-    sample = listed[:: max(1, len(listed) // _DOCUMENTS)][:_DOCUMENTS]
-
-    phrases, rows, titles = list[Counter[str]](), list[Vectors](), list[str]()
+    titles: list[str] = []
+    means: list[Vectors] = []
+    phrases: list[Counter[str]] = []
     wording: dict[str, Counter[str]] = defaultdict(Counter)
-
-    for entry in sample:
+    for entry in _evenly_spread(listed):
         document = store.document(entry.id)
         _, vectors = store.embedded(entry.id)
         if document is None or not len(vectors):
             continue
-
-        rows.append(_unit(vectors.mean(axis=0)))
-        titles.append(shortened(document.title) if " " in document.title.strip() else "")
+        titles.append(_title(document))
+        means.append(_unit(vectors.mean(axis=0)))
         phrases.append(_phrases(document, wording))
-
-    if not rows:
+    if not means:
         return ()
 
-    means = np.stack(rows)
-    total = Counter(phrase for counts in phrases for phrase in counts)
-
-    single_rows = [[row] for row in range(len(rows))]
-    count = min(_MOST, len(rows) // _PER_GROUP)
-
+    rows = np.stack(means)
+    total = Counter(phrase for weights in phrases for phrase in weights)
     names: dict[str, str] = {}
-    for group in single_rows if len(rows) <= _MOST else _groups(means, count):
+    for group in _subject_groups(rows):
         phrase = _name(group, phrases, total)
-        middle = group[int(np.argmax(means[group] @ means[group].mean(axis=0)))]
-        name = wording[phrase].most_common(1)[0][0] if phrase else titles[middle]
-        if name:  # a title of one word is mostly the name of a file
+        if phrase:
+            ((name, _),) = wording[phrase].most_common(1)
+        else:
+            name = titles[_middle(group, rows)]
+        if name:
             names.setdefault(name.casefold(), name)
-
     return tuple(names.values())
+
+
+def _title(document: Document) -> str:
+    """The title as a subject; "" for one word, which is mostly the name of a file."""
+    is_phrase = " " in document.title.strip()
+    return shortened(document.title) if is_phrase else ""
+
+
+def _evenly_spread(listed: Sequence[Document]) -> Sequence[Document]:
+    """At most so many documents that they can be grouped, evenly spread."""
+    step = max(1, len(listed) // _MOST_DOCUMENTS)
+    return listed[::step][:_MOST_DOCUMENTS]
+
+
+def _subject_groups(rows: Vectors) -> list[list[int]]:
+    """The documents in groups of like meaning; a few documents are groups of one."""
+    if len(rows) <= _MOST_SUBJECTS:
+        return [[row] for row in range(len(rows))]
+    count = min(_MOST_SUBJECTS, len(rows) // _PER_GROUP)
+    return _groups(rows, count)
+
+
+def _middle(group: Sequence[int], rows: Vectors) -> int:
+    """The document of a group that is most like all of them."""
+    members = rows[group]
+    likeness = members @ members.mean(axis=0)
+    return group[int(np.argmax(likeness))]
 
 
 def _phrases(document: Document, wording: dict[str, Counter[str]]) -> Counter[str]:
     """The weight of each phrase of the title and the headings; `wording` counts how each is
     written.
     """
-    headings = [block.name for block in document.blocks if block.kind == "heading"][:_HEADINGS]
+    headings = [block.name for block in document.blocks if block.kind == "heading"]
+    weighted = [(document.title, _TITLE_WEIGHT)]
+    weighted += [(heading, 1) for heading in headings[:_MOST_HEADINGS]]
+
     weights = Counter[str]()
-    for text, weight in [(document.title, _TITLE_WEIGHT), *((name, 1) for name in headings)]:
+    for text, weight in weighted:
         for phrase in _of_text(text):
             key = phrase.casefold()
             weights[key] = max(weights[key], weight)
@@ -96,57 +120,78 @@ def _of_text(text: str) -> Iterator[str]:
     """Stretches of at most three words without words that say nothing."""
     run: list[tuple[int, int]] = []
     for match in _WORD.finditer(text):
-        gap = text[run[-1][1] : match.start()] if run else ""
-        if match[0].casefold() in _BREAKS or len(match[0]) < 2:
+        word = match[0]
+        if word.casefold() in _BREAKS or len(word) < 2:
             run = []
             continue
-        run = [*run, match.span()] if gap == " " else [match.span()]
+
+        gap = text[run[-1][1] : match.start()] if run else ""
+        if gap != " ":
+            run = []
+        run.append(match.span())
         for length in range(1, min(len(run), _LONGEST_PHRASE) + 1):
-            phrase = text[run[-length][0] : match.end()]
-            yield phrase.capitalize() if phrase.isupper() and " " in phrase else phrase
+            start, _ = run[-length]
+            phrase = text[start : match.end()]
+            is_in_capitals = phrase.isupper() and " " in phrase
+            yield phrase.capitalize() if is_in_capitals else phrase
 
 
 def shortened(title: str) -> str:
     """A title of at most 60 characters."""
-    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1].rstrip()}…"
+    if len(title) <= _LONGEST_TITLE:
+        return title
+    beginning = title[: _LONGEST_TITLE - 1].rstrip()
+    return f"{beginning}…"
 
 
 def _unit(vector: Vectors) -> Vectors:
+    """The vector with the length 1."""
     length = float(np.linalg.norm(vector))
     return vector / length if length else vector
 
 
 def _groups(rows: Vectors, count: int) -> list[list[int]]:
     """k-means of unit vectors, (n, dim), begun with rows far from each other."""
-    chosen = [int(np.argmax(rows @ rows.mean(axis=0)))]
-    while len(chosen) < count:
-        chosen.append(int(np.argmin((rows @ rows[chosen].T).max(axis=1))))
-    centres = rows[chosen]
+    centres = rows[_far_apart(rows, count)]
     assigned = np.zeros(len(rows), dtype=int)
     for _ in range(_ROUNDS):
         assigned = np.argmax(rows @ centres.T, axis=1)
-        means = (rows[assigned == group] for group in range(count))
-        centres = np.stack(
-            [
-                _unit(members.mean(axis=0)) if len(members) else centres[group]
-                for group, members in enumerate(means)
-            ]
-        )
-    groups = (np.flatnonzero(assigned == group).tolist() for group in range(count))
+        moved_centres = []
+        for group in range(count):
+            members = rows[assigned == group]
+            centre = _unit(members.mean(axis=0)) if len(members) else centres[group]
+            moved_centres.append(centre)
+        centres = np.stack(moved_centres)
+
+    groups = [np.flatnonzero(assigned == group).tolist() for group in range(count)]
     return sorted(filter(None, groups), key=len, reverse=True)
+
+
+def _far_apart(rows: Vectors, count: int) -> list[int]:
+    """So many rows: the one nearest to the middle, then always the one farthest from those."""
+    chosen = [int(np.argmax(rows @ rows.mean(axis=0)))]
+    while len(chosen) < count:
+        likeness = (rows @ rows[chosen].T).max(axis=1)
+        chosen.append(int(np.argmin(likeness)))
+    return chosen
 
 
 def _name(group: Sequence[int], phrases: Sequence[Counter[str]], total: Counter[str]) -> str:
     """The phrase of several words that most of a group's documents share and others lack, or ""."""
-    weights, documents = Counter[str](), Counter[str]()
+    weights = Counter[str]()
+    documents = Counter[str]()
     for row in group:
         weights.update(phrases[row])
         documents.update(phrases[row].keys())
+
+    fewest = max(2, _SHARED * len(group))
     most = max(_PER_GROUP, _COMMON * len(phrases))
-    shared = [
-        phrase
-        for phrase in weights
-        if " " in phrase and documents[phrase] >= max(2, _SHARED * len(group))
-        if total[phrase] <= most
-    ]
-    return max(shared, key=lambda one: weights[one] * documents[one] / total[one], default="")
+    scores = {}
+    for phrase, weight in weights.items():
+        is_one_word = " " not in phrase
+        is_shared = documents[phrase] >= fewest
+        is_common = total[phrase] > most
+        if is_one_word or is_common or not is_shared:
+            continue
+        scores[phrase] = weight * documents[phrase] / total[phrase]
+    return max(scores, key=lambda phrase: scores[phrase], default="")

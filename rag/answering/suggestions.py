@@ -18,7 +18,7 @@ from rag.meaning.asking import LONGEST, as_asked, inside, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
 from rag.structure import children, heading_path
-from rag.types import TALK, Answer, Document
+from rag.types import TALK, Answer, Block, Citation, Document
 
 REPLY = (
     "This is a question to rag, not to your documents. rag answers questions from your documents, "
@@ -87,7 +87,8 @@ class Suggestions:
 
     def known(self, generation: int) -> tuple[str, ...] | None:
         """The questions of this generation; None if nobody has looked for them."""
-        return self._found[1] if self._found[0] == generation else None
+        last_generation, questions = self._found
+        return questions if last_generation == generation else None
 
     def questions(
         self, store: Store, ask: Ask, count: int = SUGGESTED, tries: int = _TRIES
@@ -98,15 +99,20 @@ class Suggestions:
         Raises what `ask` does.
         """
         generation = store.stats().generation
-        if generation != self._found[0]:
-            self._found = generation, ()  # a candidate may itself be talk
-            try:
-                for question in answered(candidates(store), ask, count, tries):
-                    self._found = generation, (*self._found[1], question)
-            except BaseException:
-                self._found = -1, ()  # the next call looks again
-                raise
-        return self._found[1]
+        known = self.known(generation)
+        if known is not None:
+            return known
+
+        self._found = generation, ()  # a candidate may itself be talk
+        try:
+            for question in answered(candidates(store), ask, count, tries):
+                _, questions = self._found
+                self._found = generation, (*questions, question)
+        except BaseException:
+            self._found = -1, ()  # the next call looks again
+            raise
+        _, questions = self._found
+        return questions
 
 
 def answered(
@@ -115,21 +121,23 @@ def answered(
     """The first `count` questions that are answered: of different documents and with different
     beginnings; if there are too few, others.
     """
-    waiting, words_asked = list(suggestions), set[str]()
-    found = asked = 0
-    for is_other in (True, False):
+    waiting = list(suggestions)
+    used: set[str] = set()
+    found = 0
+    asked = 0
+    for must_differ in (True, False):
         later: list[Suggestion] = []
         for suggestion in waiting:
             if found == count or asked == tries:
                 return
-            alike = {suggestion.document_id, _beginning(suggestion.question)}
-            if is_other and not words_asked.isdisjoint(alike):
+            marks = {suggestion.document_id, _beginning(suggestion.question)}
+            if must_differ and not used.isdisjoint(marks):
                 later.append(suggestion)
                 continue
             asked += 1
             if _is_answered(ask(suggestion.question), suggestion):
                 found += 1
-                words_asked |= alike
+                used |= marks
                 yield suggestion.question
         waiting = later
 
@@ -140,40 +148,55 @@ def _beginning(question: str) -> str:
 
 
 def _is_answered(answer: Answer, suggestion: Suggestion) -> bool:
-    return (
-        answer.text is not None
-        and answer.confidence >= _PROBABILITY
-        and any(
-            place.document_id == suggestion.document_id
-            and place.sentence_start < suggestion.end
-            and suggestion.start < place.sentence_end
-            for place in answer.citations
-        )
-    )
+    """Whether an answer is sure, and from the place that the question was made from."""
+    if answer.text is None or answer.confidence < _PROBABILITY:
+        return False
+    return any(_is_from(citation, suggestion) for citation in answer.citations)
+
+
+def _is_from(citation: Citation, suggestion: Suggestion) -> bool:
+    """Whether the sentence of a citation touches the place of a question."""
+    if citation.document_id != suggestion.document_id:
+        return False
+    starts_before_end = citation.sentence_start < suggestion.end
+    ends_after_start = suggestion.start < citation.sentence_end
+    return starts_before_end and ends_after_start
 
 
 def candidates(store: Store) -> Iterator[Suggestion]:
     """Questions of documents all over the index: the most natural ones first, and of these one of
     each document, then a second one of each.
     """
+    by_document = _by_document(store)
+    ranks = {one.rank for suggestions in by_document for one in suggestions}
+    seen: set[str] = set()
+    for rank in sorted(ranks):
+        of_rank = []
+        for suggestions in by_document:
+            of_rank.append([one for one in suggestions if one.rank == rank])
+        for row in zip_longest(*of_rank):
+            for suggestion in row:
+                if suggestion is None:
+                    continue
+                question = suggestion.question.casefold()
+                if question not in seen:
+                    seen.add(question)
+                    yield suggestion
+
+
+def _by_document(store: Store) -> list[list[Suggestion]]:
+    """The questions of documents that have some: of a few documents, or of more if few have."""
     by_document: list[list[Suggestion]] = []
-    for looked_at, name in enumerate(_spread([one.id for one in store.documents()])):
-        if looked_at == _MOST_DOCUMENTS or (
-            looked_at >= _DOCUMENTS and len(by_document) >= _ENOUGH
-        ):
+    names = [document.id for document in store.documents()]
+    for number, name in enumerate(_spread(names)):
+        has_enough = number >= _DOCUMENTS and len(by_document) >= _ENOUGH
+        if has_enough or number == _MOST_DOCUMENTS:
             break
         document = store.document(name)
-        if document and (found := _of_document(document)):
-            by_document.append(found)
-    ranks = sorted({one.rank for suggestions in by_document for one in suggestions})
-    seen = set[str]()
-    for rank in ranks:
-        columns = ([one for one in suggestions if one.rank == rank] for suggestions in by_document)
-        for row in zip_longest(*columns):
-            for suggestion in row:
-                if suggestion and suggestion.question.casefold() not in seen:
-                    seen.add(suggestion.question.casefold())
-                    yield suggestion
+        suggestions = _of_document(document) if document else []
+        if suggestions:
+            by_document.append(suggestions)
+    return by_document
 
 
 def _spread(names: Sequence[str]) -> Iterator[str]:
@@ -187,13 +210,16 @@ def _of_document(document: Document) -> list[Suggestion]:
     """The best few questions of a document, in its order. Those that share no word with its title
     or with the headings over their place come last: they are about something in passing.
     """
-    found = []
-    for one in (*_headings(document), *_sentences(document), *_rows(document)):
-        named = " ".join((document.title, *heading_path(document.blocks, one.start)))
-        is_about = content_words(one.question) & content_words(named)
-        found.append(one if is_about else replace(one, rank=one.rank + _IN_PASSING))
-    likeliest_few = sorted(found, key=lambda one: one.rank)[:_PER_DOCUMENT]
-    return sorted(likeliest_few, key=lambda one: (one.rank, one.start))
+    suggestions = []
+    for suggestion in (*_headings(document), *_sentences(document), *_rows(document)):
+        headings = heading_path(document.blocks, suggestion.start)
+        subject = content_words(" ".join((document.title, *headings)))
+        if subject.isdisjoint(content_words(suggestion.question)):
+            suggestion = replace(suggestion, rank=suggestion.rank + _IN_PASSING)
+        suggestions.append(suggestion)
+    suggestions.sort(key=lambda suggestion: suggestion.rank)
+    best = suggestions[:_PER_DOCUMENT]
+    return sorted(best, key=lambda suggestion: (suggestion.rank, suggestion.start))
 
 
 _ASKING = re.compile(
@@ -221,22 +247,35 @@ def _headings(document: Document) -> Iterator[Suggestion]:
     for block, following in zip_longest(headings, headings[1:]):
         if block.start > _MOST_CHARACTERS:
             return
+        asked = _heading_question(block.name)
+        if asked is None:
+            continue
+        question, rank = asked
         end = following.start if following else len(document.text)
-        rank = 0 if len(content_words(block.name)) > 1 else 2  # "How to apply" says not for what
-        if (
-            _ASKING.fullmatch(block.name)
-            and not _TO_READER.match(block.name)
-            and not is_vague(block.name.rstrip("?"))
-        ):
-            yield Suggestion(block.name, document.id, block.start, end, rank)
-        elif (how := _HOW_TO.fullmatch(block.name)) and not is_vague(how["act"]):
-            yield Suggestion(
-                f"How do I {as_asked(how['act'])}?", document.id, block.start, end, rank
-            )
-        elif named := _NAMING.fullmatch(block.name):
-            are = "are" if re.search(r"[^s]s$", named["last"]) else "is"
-            question = f"What {are} the {inside(block.name.removeprefix('The '))}?"
-            yield Suggestion(question, document.id, block.start, end, 2)
+        yield Suggestion(question, document.id, block.start, end, rank)
+
+
+def _heading_question(heading: str) -> tuple[str, int] | None:
+    """(the question that a heading asks, its rank), or None."""
+    rank = 0 if len(content_words(heading)) > 1 else 2  # "How to apply" says not for what
+    is_question = _ASKING.fullmatch(heading) and not _TO_READER.match(heading)
+    if is_question and not is_vague(heading.rstrip("?")):
+        return heading, rank
+
+    how_to = _HOW_TO.fullmatch(heading)
+    if how_to and not is_vague(how_to["act"]):
+        return f"How do I {as_asked(how_to['act'])}?", rank
+
+    naming = _NAMING.fullmatch(heading)
+    if naming is None:
+        return None
+    thing = inside(heading.removeprefix("The "))
+    return f"What {_be(naming['last'])} the {thing}?", 2
+
+
+def _be(noun: str) -> str:
+    """ "are" for a noun in the plural, or "is"."""
+    return "are" if re.search(r"[^s]s$", noun) else "is"
 
 
 def _rows(document: Document) -> Iterator[Suggestion]:
@@ -244,26 +283,31 @@ def _rows(document: Document) -> Iterator[Suggestion]:
     for place, table in enumerate(document.blocks):
         if table.kind != "table" or table.start > _MOST_CHARACTERS:
             continue
+        blocks = (document.blocks[index] for index in children(document.blocks, place))
+        row = next((block for block in blocks if block.kind == "row"), None)
+        question = _row_question(document, table, row) if row else ""
+        if row and question:
+            yield Suggestion(question, document.id, row.start, row.end, 2)
 
-        rows = (document.blocks[i] for i in children(document.blocks, place))
-        row = next((row for row in rows if row.kind == "row"), None)
-        if row is None or len(row.cells) < 2 or row.cells[0].column != 0:
-            continue
 
-        label, *cells = ((document.text[c.start : c.end], c.column) for c in row.cells)
-
-        for text, column in cells:
-            name = table.columns[column].name if 0 <= column < len(table.columns) else ""
-
-            is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
-            if is_figure and _LABEL.fullmatch(label[0]) and _COLUMN.fullmatch(name):
-                noun = re.split(r" (?:in|of|per|for|at|with)\b", name)[0]
-                are = "are" if re.search(r"[^s]s$", noun) else "is"
-                of = "for" if " of " in name else "of"
-
-                question = f"What {are} the {name.lower()} {of} {label[0]}?"
-                yield Suggestion(question, document.id, row.start, row.end, 2)
-                break
+def _row_question(document: Document, table: Block, row: Block) -> str:
+    """A question for the first figure of a row that has a label, or ""."""
+    if len(row.cells) < 2 or row.cells[0].column != 0:
+        return ""
+    label_cell, *cells = row.cells
+    label = document.text[label_cell.start : label_cell.end]
+    if not _LABEL.fullmatch(label):
+        return ""
+    for cell in cells:
+        text = document.text[cell.start : cell.end]
+        has_column = 0 <= cell.column < len(table.columns)
+        name = table.columns[cell.column].name if has_column else ""
+        is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
+        if is_figure and _COLUMN.fullmatch(name):
+            noun = re.split(r" (?:in|of|per|for|at|with)\b", name)[0]
+            preposition = "for" if " of " in name else "of"
+            return f"What {_be(noun)} the {name.lower()} {preposition} {label}?"
+    return ""
 
 
 def _sentences(document: Document) -> Iterator[Suggestion]:
@@ -271,11 +315,13 @@ def _sentences(document: Document) -> Iterator[Suggestion]:
     for block in document.blocks:
         if block.start > _MOST_CHARACTERS:
             return
-        start, end = block.start, block.end
-        is_text = block.kind == "sentence" and block.parent >= 0
-        if not is_text or document.blocks[block.parent].kind not in ("paragraph", "item"):
+        if block.kind != "sentence" or block.parent < 0:
             continue
-        if end - start > LONGEST:
+        if document.blocks[block.parent].kind not in ("paragraph", "item"):
             continue
-        if asked := question_for(" ".join(document.text[start:end].split())):
-            yield Suggestion(asked.question, document.id, start, end, asked.rank)
+        if block.end - block.start > LONGEST:
+            continue
+        sentence = " ".join(document.text[block.start : block.end].split())
+        asked = question_for(sentence)
+        if asked:
+            yield Suggestion(asked.question, document.id, block.start, block.end, asked.rank)

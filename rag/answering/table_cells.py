@@ -30,8 +30,9 @@ def in_asked_columns(
         if moved is None:
             continue
         passage = moved.hit.passage
-        place = passage.document_id, passage.start, moved.start, moved.end
-        if place not in best_spans or best_spans[place].score < moved.score:
+        place = (passage.document_id, passage.start, moved.start, moved.end)
+        best = best_spans.get(place)
+        if best is None or best.score < moved.score:
             best_spans[place] = moved
     return list(best_spans.values())
 
@@ -45,25 +46,26 @@ def _snapped(
     passage = span.hit.passage
     if not any(map(str.isdecimal, span.text)):
         return span
-
     source = document(passage.document_id)
     if source is None or not passage.is_in(source):
         return span
 
-    table = FactTable.at(source, passage.start + span.start)
-    row = table.row_at(passage.start + span.start) if table else None
+    start = passage.start + span.start
     end = passage.start + span.end
-    fact = next((fact for fact in row.facts if fact.start < end <= fact.end), None) if row else None
+    table = FactTable.at(source, start)
+    row = table.row_at(start) if table else None
+    fact = _fact_ending_in(row, end) if row else None
     if row is None or fact is None:
         return span
 
-    in_passage = [one for one in row.facts if passage.start <= one.start and one.end <= passage.end]
+    in_passage = []
+    for other in row.facts:
+        if passage.start <= other.start and other.end <= passage.end:
+            in_passage.append(other)
     snapped = _best(question_periods, fact, in_passage or [fact])
 
     unmatched = question_periods.besides(periods(" | ".join(row.texts)))
-    if unmatched.differ(row.stated):
-        return None
-    if unmatched.differ(snapped.stated):
+    if unmatched.differ(row.stated) or unmatched.differ(snapped.stated):
         return None
     if unmatched.quarters and unmatched.differ(document_quarter(snapped, row, passage)):
         return None
@@ -76,21 +78,34 @@ def _snapped(
     )
 
 
+def _fact_ending_in(row: FactRow, end: int) -> Fact | None:
+    """The first figure of a row in which a span ends."""
+    for fact in row.facts:
+        if fact.start < end <= fact.end:
+            return fact
+    return None
+
+
 def _best(question_periods: Periods, fact: Fact, facts: Sequence[Fact]) -> Fact:
     """The only fact whose column agrees better with the question than that of `fact`; else `fact`.
     If several columns agree equally well, those that state the fewest other periods count.
     """
-    agreement = [question_periods.agreement(one.stated) for one in facts]
-    if max(agreement) <= max(question_periods.agreement(fact.stated), 0):
+    agreements = [question_periods.agreement(other.stated) for other in facts]
+    highest = max(agreements)
+    if highest <= max(question_periods.agreement(fact.stated), 0):
         return fact
-    agreeing = [
-        one for one, shared in zip(facts, agreement, strict=True) if shared == max(agreement)
-    ]
-    besides = [sum(map(bool, one.stated.besides(question_periods))) for one in agreeing]
-    closest_facts = [
-        one for one, other in zip(agreeing, besides, strict=True) if other == min(besides)
-    ]
-    return closest_facts[0] if len(closest_facts) == 1 else fact
+
+    agreeing = []
+    surplus_counts = []
+    for other, agreement in zip(facts, agreements, strict=True):
+        if agreement == highest:
+            surplus = other.stated.besides(question_periods)
+            agreeing.append(other)
+            surplus_counts.append(sum(map(bool, surplus)))
+    is_one_closest = surplus_counts.count(min(surplus_counts)) == 1
+    if not is_one_closest:
+        return fact
+    return agreeing[surplus_counts.index(min(surplus_counts))]
 
 
 def document_quarter(fact: Fact, row: FactRow, passage: Passage) -> Periods:
@@ -98,10 +113,13 @@ def document_quarter(fact: Fact, row: FactRow, passage: Passage) -> Periods:
     quarter: the passage must name no quarter, and the column no day except the last one in the row
     and the same one of other years.
     """
-    latest_day = max((day for one in row.facts for day in one.stated.days), default="")
-    if periods(passage.text).quarters or not all(
-        same_season(day, latest_day) for day in fact.stated.days
-    ):
+    if periods(passage.text).quarters:
+        return Periods()
+    days: set[str] = set()
+    for other in row.facts:
+        days |= other.stated.days
+    latest_day = max(days, default="")
+    if not all(same_season(day, latest_day) for day in fact.stated.days):
         return Periods()
     name = file_name(passage.document_id)
     return Periods(quarters=periods(f"{name} {passage.context}").quarters)

@@ -11,7 +11,7 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,23 +141,23 @@ class Measure:
 
     @classmethod
     def of(cls, question: TableQuestion, phrase: str, lines: Sequence[TableLine]) -> Measure:
-        labels = {line.label_stems for line in lines}
-        counts = Counter(stem for label in labels for stem in label)
-        weights = {stem: math.log(1 + len(labels) / count) for stem, count in counts.items()}
-
+        """The measure that a phrase of a question names."""
+        weights = _weights({line.label_stems for line in lines})
         titles = frozenset[str]().union(*(line.title_stems for line in lines))
-        table_stems = frozenset(counts).union(*(line.context_stems for line in lines))
+        table_stems = frozenset(weights).union(*(line.context_stems for line in lines))
         nameless = _without_names(without_periods(phrase), titles, table_stems)
         measured = measure_of(nameless)
         text = measured if question.operation else _BEFORE_MEASURE.sub("", nameless)
         text = _without_tail(text.strip(" ?,."))
 
-        words = dict.fromkeys(
-            without_possessive(word.lower()) for word in _MEASURE_WORD.findall(text)
-        )
+        words = []
+        for match in _MEASURE_WORD.finditer(text):
+            word = without_possessive(match[0].lower())
+            if word not in words and _is_measured(word):
+                words.append(word)
         return cls(
             text=text,
-            words=tuple(word for word in words if _is_measured(word)),
+            words=tuple(words),
             stems=frozenset(stem_words(measured)) - _GENERIC,
             question_stems=frozenset(stem_words(question.text)),
             weights=weights,
@@ -166,24 +166,44 @@ class Measure:
     def share(self, matched: frozenset[str], of: frozenset[str]) -> float:
         """The share of the stems `of` that are among `matched`, rare ones counting more."""
         total = sum(map(self._weight, of))
-        return sum(map(self._weight, of & matched)) / total if total else 0.0
+        if not total:
+            return 0.0
+        return sum(map(self._weight, of & matched)) / total
 
     def _weight(self, stem: str) -> float:
-        return self.weights.get(stem, math.log(1 + len(self.weights)))
+        """How rare a stem is; one that no label has is the rarest."""
+        weight_of_unknown = math.log(1 + len(self.weights))
+        return self.weights.get(stem, weight_of_unknown)
+
+
+def _weights(labels: Set[frozenset[str]]) -> dict[str, float]:
+    """How rare each stem is in labels, given by their stems."""
+    counts = Counter[str]()
+    for label in labels:
+        counts.update(label)
+    weights = {}
+    for stem, count in counts.items():
+        weights[stem] = math.log(1 + len(labels) / count)
+    return weights
 
 
 def _without_tail(phrase: str) -> str:
     """The phrase up to its last word that says something; at least its first word."""
     words = phrase.split()
-    while len(words) > 1 and words[-1].strip(",").lower() in _AFTER_MEASURE:
+    while len(words) > 1:
+        last_word = words[-1].strip(",").lower()
+        if last_word not in _AFTER_MEASURE:
+            break
         words.pop()
     return " ".join(words).rstrip(" ,")
 
 
 def _is_measured(word: str) -> bool:
     """Whether a word of a measure says what is measured."""
+    if word in STOP_WORDS:
+        return False
     stems = frozenset(stem_words(word))
-    return bool(stems - _GENERIC) and word not in STOP_WORDS
+    return not stems <= _GENERIC
 
 
 def _without_names(phrase: str, titles: frozenset[str], table_stems: frozenset[str]) -> str:
@@ -195,8 +215,8 @@ def _without_names(phrase: str, titles: frozenset[str], table_stems: frozenset[s
         word = match[0]
         stems = frozenset(stem_words(without_possessive(word)))
         is_in_title = bool(stems) and stems <= titles
-        is_name = is_in_title and (word[0].isupper() or not stems <= table_stems)
-        return "\0" if is_name else word
+        may_be_name = word[0].isupper() or not stems <= table_stems
+        return "\0" if is_in_title and may_be_name else word
 
     phrase_marked = _MEASURE_WORD.sub(marked, phrase)
     return re.sub(r"(?:the )?\0(?:[\s&,.-]*\0)*", _COMPANY, phrase_marked)
@@ -217,7 +237,8 @@ class SoftmaxWeights:
         scores = (rows @ self.features).tolist()
         highest = max([self.null, *scores])
         odds = [math.exp(score - highest) for score in scores]
-        total = sum(odds) + math.exp(self.null - highest)
+        odds_of_none = math.exp(self.null - highest)
+        total = sum(odds) + odds_of_none
         return [candidate_odds / total for candidate_odds in odds]
 
 
@@ -239,7 +260,8 @@ class MeasureNames:
         import numpy as np
 
         is_compared = self.are_labels if labels else np.ones_like(self.are_labels)
-        _, starts = np.unique(self.figures[is_compared], return_index=True)
+        compared_figures = self.figures[is_compared]
+        _, starts = np.unique(compared_figures, return_index=True)
         likeness: NDArray[np.float32] = vectors @ self.vectors[is_compared].T
         return np.maximum.reduceat(likeness, starts, axis=1)
 
@@ -316,20 +338,22 @@ class Matcher:
         labels_end = 1 + len(lines)
         label_likeness = moved[1:labels_end] @ moved[0]
         path_likeness = moved[labels_end:] @ moved[0]
+        ranks_by_path = np.argsort(np.argsort(-path_likeness))
         columns = {
             "label_like": label_likeness,
             "label_lead": _lead(label_likeness, lines),
             "path_like": path_likeness,
             "path_lead": _lead(path_likeness, lines),
             "raw_like": vectors[1:labels_end] @ vectors[0],
-            "rank": np.log1p(np.argsort(np.argsort(-path_likeness))),
+            "rank": np.log1p(ranks_by_path),
         }
         columns |= self._name_features(moved[:1], moved[1:labels_end], lines)
         columns |= self._word_features(measure, lines)
 
-        ranks = _document_ranks(lines)
         rows = [_stem_features(question, measure, line) for line in lines]
-        columns |= {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        for name in rows[0]:
+            columns[name] = np.array([row[name] for row in rows])
+        ranks = _document_ranks(lines)
         columns["document_rank"] = np.array([float(ranks[line.document.id]) for line in lines])
         return np.stack([columns[name] for name in FEATURES], axis=1)
 
@@ -360,15 +384,16 @@ class Matcher:
         import numpy as np
 
         words_by_label = [_words_of(line.label) for line in lines]
-        words_by_line = [
-            (*label_words, *_words_of(line.context))
-            for label_words, line in zip(words_by_label, lines, strict=True)
-        ]
-        table_words = list(dict.fromkeys(word for words in words_by_line for word in words))
-        column_of = {word: number for number, word in enumerate(table_words)}
+        words_by_line = []
+        for label_words, line in zip(words_by_label, lines, strict=True):
+            words_by_line.append((*label_words, *_words_of(line.context)))
+        column_of: dict[str, int] = {}
+        for line_words in words_by_line:
+            for word in line_words:
+                column_of.setdefault(word, len(column_of))
 
         measure_words = measure.words or (measure.text,)
-        moved = self.moved(self.vectors_of([*measure_words, *table_words]))
+        moved = self.moved(self.vectors_of([*measure_words, *column_of]))
         likeness = moved[: len(measure_words)] @ moved[len(measure_words) :].T
 
         means: list[float] = []
@@ -377,13 +402,15 @@ class Matcher:
         for line_words, label_words in zip(words_by_line, words_by_label, strict=True):
             of_measure = np.zeros(len(measure_words))
             if line_words:
-                of_measure = likeness[:, [column_of[word] for word in line_words]].max(axis=1)
+                line_columns = [column_of[word] for word in line_words]
+                of_measure = likeness[:, line_columns].max(axis=1)
             means.append(of_measure.mean())
             minima.append(of_measure.min())
 
             of_label = np.zeros(1)
             if label_words:
-                of_label = likeness[:, [column_of[word] for word in label_words]].max(axis=0)
+                label_columns = [column_of[word] for word in label_words]
+                of_label = likeness[:, label_columns].max(axis=0)
             label_means.append(of_label.mean())
         return {
             "words_like": np.array(means),
@@ -398,7 +425,8 @@ class Matcher:
         import numpy as np
 
         measure = measure_of(phrase)
-        vectors = self.moved(self.vectors_of([measure, *(group.text for group in groups)]))
+        texts = [group.text for group in groups]
+        vectors = self.moved(self.vectors_of([measure, *texts]))
         likeness = (vectors[1:] @ vectors[0]).tolist()
         highest = max(likeness, default=0.0)
 
@@ -417,8 +445,12 @@ class Matcher:
 @functools.lru_cache(8192)
 def _words_of(text: str) -> tuple[str, ...]:
     """The words of a label that say something, in lower case."""
-    words = dict.fromkeys(word.lower() for word in _MEASURE_WORD.findall(text))
-    return tuple(word for word in words if word not in STOP_WORDS and not word.isdecimal())
+    words: dict[str, None] = {}
+    for match in _MEASURE_WORD.finditer(text):
+        word = match[0].lower()
+        if word not in STOP_WORDS and not word.isdecimal():
+            words[word] = None
+    return tuple(words)
 
 
 def _document_ranks(lines: Sequence[TableLine]) -> dict[str, int]:
@@ -433,14 +465,18 @@ def _lead(likeness: NDArray[np.float32], lines: Sequence[TableLine]) -> NDArray[
 
     order = np.argsort(-likeness)
     winner = order[0]
-    has_label_of_winner = np.array([line.label == lines[winner].label for line in lines])
+    winning_label = lines[winner].label
+    has_label_of_winner = np.array([line.label == winning_label for line in lines])
 
-    rivals = (number for number in order if not has_label_of_winner[number])
-    rival = next(rivals, None)
-    margin = float(likeness[winner] - likeness[rival]) if rival is not None else 0.0
+    margin = 0.0
+    for number in order:
+        if not has_label_of_winner[number]:
+            margin = float(likeness[winner] - likeness[number])
+            break
 
     behind = likeness - likeness[winner]
-    return np.asarray(np.where(has_label_of_winner, behind + margin, behind), dtype=np.float32)
+    lead = np.where(has_label_of_winner, behind + margin, behind)
+    return np.asarray(lead, dtype=np.float32)
 
 
 def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -> dict[str, float]:
@@ -449,12 +485,15 @@ def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -
     label = line.label_stems
     context = line.context_stems
     series = line.series_stems
-    named = title | label | context | line.statement_stems
-    measured = (measure.stems - title - question.names) | (measure.stems & (label | context))
-    label_measured = label - {TOTAL_STEM}
-    is_label = bool(label) and measured - context - {TOTAL_STEM} == label_measured - context
+    line_stems = label | context
+    named = title | line_stems | line.statement_stems
+    measured = (measure.stems - title - question.names) | (measure.stems & line_stems)
+    total = {TOTAL_STEM}
+    label_measured = label - total
+    is_label = bool(label) and measured - context - total == label_measured - context
     is_total_asked = TOTAL_STEM in measure.question_stems
     is_of_period = bool(line.facts[0].periods.months)
+    other_series_asked = line.other_series_stems & (measure.question_stems - label - title)
 
     series_unasked = 0.0
     if series:
@@ -462,7 +501,7 @@ def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -
 
     return {
         "asked_in_label": measure.share(label, measured),
-        "asked_in_path": measure.share(label | context, measured),
+        "asked_in_path": measure.share(line_stems, measured),
         "label_in_asked": measure.share(measure.question_stems, label_measured),
         "context_in_asked": measure.share(measure.question_stems, context),
         "is_label": float(is_label),
@@ -471,9 +510,7 @@ def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -
         "series_unasked": series_unasked,
         "is_series_total": float(TOTAL_STEM in line.series.lower()),
         "names_missing": float(len(question.names - named)),
-        "other_series": float(
-            bool(line.other_series_stems & measure.question_stems - label - title)
-        ),
+        "other_series": float(bool(other_series_asked)),
         "other_kind": float(question.is_of_a_day and is_of_period),
         "unknown_words": float(len(measured - named)),
         "words": math.log1p(len(label)),
@@ -486,14 +523,22 @@ def _group_stem_features(
     """The features of a group that need neither vectors nor other groups."""
     title = group.line.title_stems
     text = frozenset(stem_words(group.text))
-    labels = frozenset(stem_words(" ".join(item.label for item in group.items)))
+    item_labels = " ".join(item.label for item in group.items)
+    labels = frozenset(stem_words(item_labels))
     measured = (measure_stems - title - question.names) | (measure_stems & text)
     question_stems = frozenset(stem_words(question.text))
+
+    asked = 0.0
+    if measured:
+        asked = len(measured & text) / len(measured)
+    group_in_asked = 0.0
+    if text:
+        group_in_asked = len(text & question_stems) / len(text)
     return {
-        "asked": len(measured & text) / len(measured) if measured else 0.0,
+        "asked": asked,
         "names_missing": float(len(question.names - title - text - labels)),
         "items": math.log1p(len(group.items)),
-        "group_in_asked": len(text & question_stems) / len(text) if text else 0.0,
+        "group_in_asked": group_in_asked,
         "asked_missing": float(len(measured - text)),
     }
 
@@ -532,13 +577,16 @@ def lines_near(
     def missing_names(document: Document) -> int:
         return len(question.names - title_stems(document.id, document.title))
 
-    with_tables = [
-        document
-        for document in documents
-        if any(block.kind == "table" for block in document.blocks)
-    ]
-    best_documents = sorted(with_tables, key=missing_names)[:_MOST_DOCUMENTS]
-    return [line for document in best_documents for line in matcher.lines_of(document)]
+    with_tables = [document for document in documents if _has_table(document)]
+    with_tables.sort(key=missing_names)
+    lines: list[TableLine] = []
+    for document in with_tables[:_MOST_DOCUMENTS]:
+        lines += matcher.lines_of(document)
+    return lines
+
+
+def _has_table(document: Document) -> bool:
+    return any(block.kind == "table" for block in document.blocks)
 
 
 def _meant_line(
@@ -549,16 +597,16 @@ def _meant_line(
         return None
 
     probabilities = matcher.rows.probabilities(matcher.features(question, phrase, lines))
-    winner = lines[max(range(len(lines)), key=probabilities.__getitem__)]
+    winner = lines[probabilities.index(max(probabilities))]
     key = figure_key(winner, question)
-    probability = sum(
-        line_probability
-        for line, line_probability in zip(lines, probabilities, strict=True)
-        if figure_key(line, question) == key
-    )
+    of_same_figure = []
+    for line, line_probability in zip(lines, probabilities, strict=True):
+        if figure_key(line, question) == key:
+            of_same_figure.append(line_probability)
+    probability = sum(of_same_figure)
 
-    least = _LEAST_OF_OPERAND if question.operation else _LEAST_PROBABILITY
-    if probability < least or is_foreign(question, winner):
+    threshold = _LEAST_OF_OPERAND if question.operation else _LEAST_PROBABILITY
+    if probability < threshold or is_foreign(question, winner):
         return None
     return winner, probability
 
@@ -580,6 +628,7 @@ def _figure(
 
 
 def _place(line: TableLine, fact: Fact) -> Place:
+    """The cell of a figure, with all its labels."""
     return Place(line.document.id, fact.start, fact.end, label=" › ".join(fact.labels))
 
 
@@ -595,21 +644,23 @@ def _change(
     meant = _meant_line(question, question.measures[0], answering, matcher)
     if meant is None:
         return None
-
     line, probability = meant
     pair = figure_pair(line, question)
     if pair is None:
         return None
 
     later, earlier = (fact.number or 0.0 for fact in pair)
+    has_other_sign = later * earlier < 0
     is_loss = later < 0 and _MAY_BE_NEGATIVE.search(line.label)
-    if later * earlier < 0 or is_loss:
+    if has_other_sign or is_loss:
         return None
 
+    sizes = (abs(later), abs(earlier))
     if question.operation in ("up", "down"):
-        return _direction(question.operation, line, (abs(later), abs(earlier)), probability)
+        return _direction(question.operation, line, sizes, probability)
 
-    has_rise_first = question.operation == "growth" or abs(later) >= abs(earlier)
+    later_size, earlier_size = sizes
+    has_rise_first = question.operation == "growth" or later_size >= earlier_size
     facts = pair if has_rise_first else pair[::-1]
     return _computed(question.operation, line, facts, probability)
 
@@ -621,8 +672,9 @@ def _direction(
     later, earlier = sizes
     if later == earlier:
         return None
-
-    verdict: YesNo = "yes" if (later > earlier) == (operation == "up") else "no"
+    has_risen = later > earlier
+    asks_for_rise = operation == "up"
+    verdict: YesNo = "yes" if has_risen == asks_for_rise else "no"
     row = line.row.block
     place = Place(line.document.id, row.start, row.end)
     return Candidate("yes_no", GENERATOR, (place,), verdict=verdict, probability=probability)
@@ -631,6 +683,7 @@ def _direction(
 def _computed(
     operation: str, line: TableLine, facts: Sequence[Fact], probability: float
 ) -> Candidate | None:
+    """What is computed from figures of one table, with their cells."""
     from rag.answering.computed import computation  # few questions need it
 
     result = computation(operation, facts)
@@ -651,20 +704,30 @@ def _of_two_lines(
 ) -> Candidate | None:
     """A share or a sum of two rows of one table."""
     answering = [line for line in lines if can_answer(question, line)]
-    meant = [_meant_line(question, phrase, answering, matcher) for phrase in question.measures]
-    if meant[0] is None or meant[1] is None:
+    meant, other_meant = (
+        _meant_line(question, phrase, answering, matcher) for phrase in question.measures[:2]
+    )
+    if meant is None or other_meant is None:
         return None
 
-    line, probability = meant[0]
-    other_line, other_probability = meant[1]
-    if line.document != other_line.document or line.table.index != other_line.table.index:
+    line, probability = meant
+    other_line, other_probability = other_meant
+    are_in_one_table = (
+        line.document == other_line.document and line.table.index == other_line.table.index
+    )
+    if not are_in_one_table:
         return None
 
     fact = figure_of(line, question.targets[0])
     other_fact = figure_of(other_line, question.targets[0])
     if fact is None or other_fact is None or fact == other_fact:
         return None
-    return _computed(question.operation, line, (fact, other_fact), probability * other_probability)
+    return _computed(
+        question.operation,
+        line,
+        (fact, other_fact),
+        probability=probability * other_probability,
+    )
 
 
 _MOST_CELLS = 8
@@ -683,9 +746,8 @@ def _extreme(
 
     features = matcher.group_features(question, question.measures[0], groups)
     probabilities = matcher.groups.probabilities(features)
-    winner = max(range(len(groups)), key=probabilities.__getitem__)
-    group = groups[winner]
-    probability = probabilities[winner]
+    probability = max(probabilities)
+    group = groups[probabilities.index(probability)]
     item = extreme_item(group, question.operation)
     if item is None or probability < _LEAST_OF_GROUP or is_foreign_group(question, group):
         return None
@@ -693,15 +755,13 @@ def _extreme(
     document_id = group.line.document.id
     rivals = [rival for rival in group.items if rival is not item][: _MOST_CELLS - 1]
     rivals.sort(key=lambda rival: rival.fact.start)
-    label = Place(document_id, item.start, item.end)
-    cells = [
-        Place(document_id, cell.fact.start, cell.fact.end, label=cell.label)
-        for cell in (item, *rivals)
-    ]
+    places = [Place(document_id, item.start, item.end)]
+    for cell in (item, *rivals):
+        places.append(Place(document_id, cell.fact.start, cell.fact.end, label=cell.label))
     return Candidate(
         "span",
         GENERATOR,
-        places=(label, *cells),
+        places=tuple(places),
         text=item.label,
         probability=probability,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rag.answering.table_questions import TableQuestion
@@ -41,6 +41,7 @@ class TableLine:
 
     @property
     def label(self) -> str:
+        """The innermost label of the row, or ""."""
         return self.row.labels[-1] if self.row.labels else ""
 
     @functools.cached_property
@@ -66,16 +67,20 @@ class TableLine:
 
     @functools.cached_property
     def series_stems(self) -> frozenset[str]:
-        return frozenset(stem_words(self.series)) - {TOTAL_STEM}
+        """Stems of the series, without "total", which any sum may have."""
+        stems = frozenset(stem_words(self.series))
+        return stems - {TOTAL_STEM}
 
     @functools.cached_property
     def other_series_stems(self) -> frozenset[str]:
         """Stems of the series of the row's other figures."""
         row_series = " ".join(fact.series for fact in self.row.facts)
-        return frozenset(stem_words(row_series)) - frozenset(stem_words(self.series))
+        own_stems = frozenset(stem_words(self.series))
+        return frozenset(stem_words(row_series)) - own_stems
 
     @functools.cached_property
     def statement_stems(self) -> frozenset[str]:
+        """Stems of what the table says of itself."""
         return frozenset(stem_words(self.table.statement))
 
     @functools.cached_property
@@ -91,19 +96,37 @@ def title_stems(document_id: str, title: str) -> frozenset[str]:
 
 def lines_of(document: Document) -> list[TableLine]:
     """The lines of a document's tables."""
-    column_names = (column.name for block in document.blocks for column in block.columns)
-    days = frozenset(day for name in column_names for day in of_column(name).days)
-
+    document_days = _column_days(document)
     lines: list[TableLine] = []
     for table in tables(document):
         for row in table.rows:
-            facts_by_series: dict[str, list[Fact]] = {}
-            for fact in row.facts:
-                facts_by_series.setdefault(fact.series, []).append(fact)
-
-            for series, facts in facts_by_series.items():
-                lines.append(TableLine(table, row, series, tuple(facts), document_days=days))
+            for series, facts in _by_series(row).items():
+                line = TableLine(
+                    table=table,
+                    row=row,
+                    series=series,
+                    facts=tuple(facts),
+                    document_days=document_days,
+                )
+                lines.append(line)
     return lines[:_MOST_LINES]
+
+
+def _column_days(document: Document) -> frozenset[str]:
+    """The days in the names of all columns of a document."""
+    days: set[str] = set()
+    for block in document.blocks:
+        for column in block.columns:
+            days |= of_column(column.name).days
+    return frozenset(days)
+
+
+def _by_series(row: FactRow) -> dict[str, list[Fact]]:
+    """The figures of a row by their series."""
+    facts_by_series: dict[str, list[Fact]] = {}
+    for fact in row.facts:
+        facts_by_series.setdefault(fact.series, []).append(fact)
+    return facts_by_series
 
 
 # Figures of a period
@@ -112,18 +135,24 @@ def lines_of(document: Document) -> list[TableLine]:
 def figure_of(line: TableLine, target: Periods) -> Fact | None:
     """The figure of exactly this period; None if there is none, or more than one fits."""
     facts = [fact for fact in line.facts if _is_of_period(line, fact, target)]
-    if len(facts) > 1 and not (target.months or target.quarters):
-        of_year = [
-            fact for fact in facts if not fact.periods.months or fact.periods.months == {"12"}
-        ]
-        facts = of_year or facts
+    asks_for_year = not target.months and not target.quarters
+    if len(facts) > 1 and asks_for_year:
+        facts = [fact for fact in facts if _is_of_year(fact)] or facts
 
-    if len(facts) != 1 or facts[0].number is None:
+    if len(facts) != 1:
         return None
-    return facts[0]
+    fact = facts[0]
+    return None if fact.number is None else fact
+
+
+def _is_of_year(fact: Fact) -> bool:
+    """Whether a figure is of twelve months, or does not say how many."""
+    months = fact.periods.months
+    return not months or months == {"12"}
 
 
 def _is_of_period(line: TableLine, fact: Fact, target: Periods) -> bool:
+    """Whether a figure is of exactly the period, as far as its column and its table say so."""
     if _SECOND_HALF.search(fact.column):
         return False
 
@@ -132,24 +161,21 @@ def _is_of_period(line: TableLine, fact: Fact, target: Periods) -> bool:
         stated = stated._replace(months=of_column(line.table.statement).months)
 
     if target.days and stated.days:
-        are_same_days = any(_is_on(day, wanted) for wanted in target.days for day in stated.days)
-        return are_same_days and _is_same_length(target, stated)
+        return _share_a_day(stated.days, target.days) and _is_same_length(target, stated)
 
-    if not (stated.days or stated.years or stated.quarters) or target.differ(stated):
+    says_when = stated.days or stated.years or stated.quarters
+    if not says_when or target.differ(stated):
         return False
-
     if target.days and not _ends_on(line, target):
         return False
-
-    if not target.years & stated.years:
+    if target.years.isdisjoint(stated.years):
         return False
 
     if target.quarters and not stated.quarters:
-        return stated.months <= {"3"} and _is_of_quarter(line, fact, target)
-
+        is_three_months = stated.months <= {"3"}
+        return is_three_months and _is_of_quarter(line, fact, target)
     if stated.quarters and not target.quarters:
         return False
-
     return _is_same_length(target, stated)
 
 
@@ -158,14 +184,16 @@ def _ends_on(line: TableLine, target: Periods) -> bool:
     about ends on such a day.
     """
     ends = periods(f"{line.document.title} {line.table.headings}").days
-    if any(_is_season(end, wanted) for wanted in target.days for end in ends):
-        return True
-    return any(_is_on(day, wanted) for wanted in target.days for day in line.document_days)
+    for wanted in target.days:
+        if any(_is_season(end, wanted) for end in ends):
+            return True
+    return _share_a_day(line.document_days, target.days)
 
 
-def _is_on(day: str, wanted: str) -> bool:
-    """Whether a day is the wanted one, or in the wanted month."""
-    return day.startswith(wanted)
+def _share_a_day(days: Collection[str], wanted_days: Collection[str]) -> bool:
+    """Whether one of the days is a wanted one, or in a wanted month."""
+    beginnings = tuple(wanted_days)
+    return any(day.startswith(beginnings) for day in days)
 
 
 def _is_season(day: str, wanted: str) -> bool:
@@ -178,28 +206,39 @@ def _is_season(day: str, wanted: str) -> bool:
 def _is_same_length(target: Periods, stated: Periods) -> bool:
     """Whether both are as long, as far as they say so. A year alone is twelve months."""
     if target.months and stated.months:
-        return bool(target.months & stated.months)
+        return not target.months.isdisjoint(stated.months)
+    if target.months or not stated.months:
+        return True
 
     is_month_named = any(len(day) == _MONTH_LENGTH for day in target.days)
-    if not target.months and is_month_named:
-        return not stated.months
-
-    is_year = not target.months and not target.days and not target.quarters
-    return not (is_year and stated.months and "12" not in stated.months)
+    if is_month_named:
+        return False
+    is_year = not target.days and not target.quarters
+    return not is_year or "12" in stated.months
 
 
 def _is_of_quarter(line: TableLine, fact: Fact, target: Periods) -> bool:
     """Whether a column that names no quarter is of the one that its document is about."""
+    if _quarters_of_document(line) != target.quarters:
+        return False
+
+    days: set[str] = set()
+    for other_fact in line.facts:
+        days |= other_fact.stated.days
+    if not days:
+        return True
+    last_day = max(days)
+    return all(same_season(day, last_day) for day in fact.stated.days)
+
+
+def _quarters_of_document(line: TableLine) -> frozenset[str]:
+    """The quarters that the names of a line's document, or the headings over its table, state."""
     document = line.document
     names = f"{file_name(document.id)} {document.title} {line.table.headings}"
     quarters = periods(names).quarters
-    if not quarters:
-        quarters = frozenset(quarter[-1] for quarter in quarters_of_years(names))
-    if quarters != target.quarters:
-        return False
-
-    days = [day for neighbour in line.facts for day in neighbour.stated.days]
-    return not days or all(same_season(day, max(days)) for day in fact.stated.days)
+    if quarters:
+        return quarters
+    return frozenset(quarter[-1] for quarter in quarters_of_years(names))
 
 
 def figure_pair(line: TableLine, question: TableQuestion) -> tuple[Fact, Fact] | None:
@@ -220,33 +259,38 @@ def figure_pair(line: TableLine, question: TableQuestion) -> tuple[Fact, Fact] |
 
 def _figure_of_year_before(line: TableLine, later: Fact) -> Fact | None:
     """The only figure of a period as long, one year before."""
-    facts = [
-        fact
-        for fact in line.facts
-        if fact is not later
-        and fact.number is not None
-        and fact.periods.months == later.periods.months
-        and fact.periods.quarters == later.periods.quarters
-        and _is_year_before(fact.periods, later.periods)
-    ]
+    facts = []
+    for fact in line.facts:
+        if fact is later or fact.number is None:
+            continue
+        is_as_long = (
+            fact.periods.months == later.periods.months
+            and fact.periods.quarters == later.periods.quarters
+        )
+        if is_as_long and _is_year_before(fact.periods, later.periods):
+            facts.append(fact)
     return facts[0] if len(facts) == 1 else None
 
 
 def _is_year_before(earlier: Periods, later: Periods) -> bool:
+    """Whether a period ends a year before another."""
     if earlier.days and later.days:
         earlier_day = max(earlier.days)
         later_day = max(later.days)
         years_between = int(later_day[:4]) - int(earlier_day[:4])
         return years_between == 1 and same_season(earlier_day, later_day)
 
-    return {str(int(year) - 1) for year in later.years} == earlier.years
+    years_before = {str(int(year) - 1) for year in later.years}
+    return years_before == earlier.years
 
 
 def can_answer(question: TableQuestion, line: TableLine) -> bool:
     """Whether a line has the figures that a question needs, of exactly its periods."""
-    if question.operation in ("", "share", "sum"):
-        return len(question.targets) == 1 and figure_of(line, question.targets[0]) is not None
-    return figure_pair(line, question) is not None
+    if question.operation not in ("", "share", "sum"):
+        return figure_pair(line, question) is not None
+    if len(question.targets) != 1:
+        return False
+    return figure_of(line, question.targets[0]) is not None
 
 
 def figure_key(line: TableLine, question: TableQuestion) -> tuple[object, ...]:
@@ -309,22 +353,32 @@ def groups_of(lines: Sequence[TableLine], target: Periods) -> list[ComparedGroup
         if label is None:
             continue
 
-        fact = figure_of(line, target)
         table_key = (line.document.id, line.table.index)
-
         rows_key = (*table_key, "rows", line.row.labels[:-1], line.series)
-        item = ComparedItem(line.label, label.start, label.end, fact) if fact else None
-        members_by_key.setdefault(rows_key, []).append((line, item))
+        fact = figure_of(line, target)
+        row_item = ComparedItem(line.label, label.start, label.end, fact) if fact else None
+        members_by_key.setdefault(rows_key, []).append((line, row_item))
 
-        header = _header(line, fact) if fact and line.series else None
-        if fact and header:
+        column_item = _column_item(line, fact) if fact else None
+        if column_item:
             columns_key = (*table_key, "columns", line.row.block.start)
-            start, end = header
-            column = ComparedItem(line.series, start, end, fact)
-            members_by_key.setdefault(columns_key, []).append((line, column))
+            members_by_key.setdefault(columns_key, []).append((line, column_item))
 
-    groups = (_group(members, are_rows=key[2] == "rows") for key, members in members_by_key.items())
-    return [group for group in groups if group]
+    groups = []
+    for key, members in members_by_key.items():
+        group = _group(members, are_rows=key[2] == "rows")
+        if group:
+            groups.append(group)
+    return groups
+
+
+def _column_item(line: TableLine, fact: Fact) -> ComparedItem | None:
+    """The item of a figure's column, if a header cell says the series."""
+    header = _header(line, fact) if line.series else None
+    if header is None:
+        return None
+    start, end = header
+    return ComparedItem(line.series, start, end, fact)
 
 
 def _group(members: Members, are_rows: bool) -> ComparedGroup | None:
@@ -334,7 +388,9 @@ def _group(members: Members, are_rows: bool) -> ComparedGroup | None:
         return None
 
     line, _ = members[0]
-    labels = (*line.row.labels[:-1], line.series) if are_rows else line.row.labels
+    labels = line.row.labels
+    if are_rows:
+        labels = (*labels[:-1], line.series)
     label_column = line.table.block.columns[0].name
     names = (*labels, line.table.name, line.table.statement, label_column)
     return ComparedGroup(
@@ -348,9 +404,10 @@ def _group(members: Members, are_rows: bool) -> ComparedGroup | None:
 def _header(line: TableLine, fact: Fact) -> tuple[int, int] | None:
     """The place of the lowest header cell of a figure's column, if it says the series."""
     for column in line.table.block.columns:
-        if column.name == fact.column and column.start >= 0:
-            text = line.document.text[column.start : column.end]
-            return (column.start, column.end) if text == line.series else None
+        if column.name != fact.column or column.start < 0:
+            continue
+        text = line.document.text[column.start : column.end]
+        return (column.start, column.end) if text == line.series else None
     return None
 
 
@@ -372,11 +429,13 @@ def _without_totals(items: Sequence[ComparedItem], are_rows: bool) -> list[Compa
 
         number = item.fact.number or 0.0
         sum_before = sum(part.fact.number or 0.0 for part in parts)
-        is_sum = len(parts) > 1 and abs(sum_before - number) <= _ROUNDING * abs(number)
+        difference = abs(sum_before - number)
+        is_sum = len(parts) > 1 and difference <= _ROUNDING * abs(number)
         if is_sum and are_rows:
             break
 
-        if not is_sum and TOTAL_STEM not in item.label.lower():
+        is_total = TOTAL_STEM in item.label.lower()
+        if not is_sum and not is_total:
             parts.append(item)
     return parts
 
@@ -395,9 +454,10 @@ def extreme_item(group: ComparedGroup, operation: str) -> ComparedItem | None:
     if operation == "least" and not group.is_whole:
         return None
 
-    numbers = [item.fact.number or 0.0 for item in group.items]
-    are_costs = max(numbers) <= 0
-    sizes = [-number for number in numbers] if are_costs else numbers
+    sizes = [item.fact.number or 0.0 for item in group.items]
+    are_costs = max(sizes) <= 0
+    if are_costs:
+        sizes = [-size for size in sizes]
     extreme = max(sizes) if operation == "most" else min(sizes)
     if sizes.count(extreme) > 1:
         return None
