@@ -370,11 +370,11 @@ def number_of(text: str) -> float | None:
     ends_with_note = re.search(r"\d\s*\(\d\)$", text)
     if ends_with_note:
         text = _NOTE.sub("", text)
-    found = _NUMBER.findall(text)
-    if len(found) != 1 or re.search(r"\d", _NUMBER.sub("", text)):
+    found_numbers = _NUMBER.findall(text)
+    if len(found_numbers) != 1 or re.search(r"\d", _NUMBER.sub("", text)):
         return None
 
-    (digits,) = found
+    (digits,) = found_numbers
     number = float(re.sub("[, ]", "", digits))
     before = text[: text.index(digits)]
     is_negative = re.search(r"[-\u2013\u2212(]", before)
@@ -455,12 +455,12 @@ def fact_at(document: Document, offset: int) -> Fact | None:
 
 def tables(document: Document, most: int = 200) -> Iterator[FactTable]:
     """The tables of a document in order, at most `most`."""
-    found = 0
+    count_of_tables = 0
     for index, block in enumerate(document.blocks):
         if block.kind == "table":
             yield FactTable(document, index)
-            found += 1
-            if found == most:
+            count_of_tables += 1
+            if count_of_tables == most:
                 return
 
 

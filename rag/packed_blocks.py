@@ -128,8 +128,8 @@ class WithoutSentences(Sequence[Block]):
         self._blocks = blocks
         sentence = _CODES["sentence"]
         kinds = blocks._columns.kinds
-        kept = [index for index, kind in enumerate(kinds) if kind != sentence]
-        self._kept = array("I", kept)
+        kept_indices = [index for index, kind in enumerate(kinds) if kind != sentence]
+        self._kept = array("I", kept_indices)
 
     def __len__(self) -> int:
         return len(self._kept)

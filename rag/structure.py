@@ -121,8 +121,8 @@ def next_block(blocks: Sequence[Block], index: int) -> int | None:
 
 def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
     """The items of the list at `index`, without those of inner lists."""
-    inside = (blocks[child] for child in children(blocks, index))
-    return tuple(block for block in inside if block.kind == "item")
+    inner_blocks = (blocks[child] for child in children(blocks, index))
+    return tuple(block for block in inner_blocks if block.kind == "item")
 
 
 def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> TableRows | None:
@@ -143,8 +143,8 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
 
 def rows_of(blocks: Sequence[Block], index: int, most: int) -> Iterator[Block]:
     """The first `most` rows of the table at `index`, in order."""
-    inside = (blocks[child] for child in children(blocks, index))
-    rows = (block for block in inside if block.kind == "row")
+    inner_blocks = (blocks[child] for child in children(blocks, index))
+    rows = (block for block in inner_blocks if block.kind == "row")
     yield from islice(rows, most)
 
 
@@ -368,12 +368,12 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
             continue
 
         reached = row_end
-        moved = row._replace(
+        moved_row = row._replace(
             start=row_start - start,
             end=row_end - start,
             cells=_moved_cells(row, -start),
         )
-        rows.append(moved)
+        rows.append(moved_row)
     return tuple(rows)
 
 
@@ -593,14 +593,14 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
             continue
 
         places[index] = len(blocks_within)
-        moved = block._replace(
+        moved_block = block._replace(
             start=max(start, block.start) - start,
             end=min(end, block.end) - start,
             parent=parent,
             cells=_moved_cells(block, -start),
             columns=_moved_columns(block, start),
         )
-        blocks_within.append(moved)
+        blocks_within.append(moved_block)
 
     return tuple(blocks_within)
 
@@ -609,14 +609,14 @@ def _moved_columns(table: Block, start: int) -> tuple[Column, ...]:
     """The columns with offsets from `start`; those named before it keep only their names."""
     columns: list[Column] = []
     for column in table.columns:
-        moved = Column(column.name)
+        moved_column = Column(column.name)
         if column.start >= start:
-            moved = Column(
+            moved_column = Column(
                 name=column.name,
                 start=column.start - start,
                 end=column.end - start,
             )
-        columns.append(moved)
+        columns.append(moved_column)
     return tuple(columns)
 
 

@@ -20,14 +20,14 @@ _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 def unpack(content: bytes, limit: int) -> bytes:
     """The unpacked .gz file. Raises ParseError if it is broken or has more than `limit` bytes."""
     output = bytearray()
-    remaining = content
-    while remaining.startswith(b"\x1f\x8b"):
+    remaining_bytes = content
+    while remaining_bytes.startswith(b"\x1f\x8b"):
         stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        for step in _unpacked(stream, remaining):
+        for step in _unpacked(stream, remaining_bytes):
             output += step
             if len(output) > limit:
                 raise ParseError(f"unpacks to more than {limit / 1e6:,.0f} MB")
-        remaining = stream.unused_data.lstrip(b"\0")  # padding, as on tapes
+        remaining_bytes = stream.unused_data.lstrip(b"\0")  # padding, as on tapes
     return bytes(output)
 
 
@@ -64,8 +64,8 @@ def parts(content: bytes) -> Iterator[Member]:
 def _safe_name(path: str) -> str:
     """The path within the archive, with visible characters only."""
     folders = path.replace("\\", "/").split("/")
-    named = [folder for folder in folders if folder not in ("", ".", "..")]
-    return _CONTROL.sub(lambda character: f"%{ord(character[0]):02X}", "/".join(named))
+    named_folders = [folder for folder in folders if folder not in ("", ".", "..")]
+    return _CONTROL.sub(lambda character: f"%{ord(character[0]):02X}", "/".join(named_folders))
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

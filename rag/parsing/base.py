@@ -116,15 +116,15 @@ def of_pages(
             if not part.text.strip():
                 continue
 
-            joined = _continued(parts[-1], part, glue) if parts else None
-            if joined is None:
+            joined_text = _continued(parts[-1], part, glue) if parts else None
+            if joined_text is None:
                 parts.append(_stripped(part))
             else:
                 last = parts[-1]
                 if is_first:
-                    offset = _end_of_word(joined, len(last.text))
+                    offset = _end_of_word(joined_text, len(last.text))
                     starts[-1] = (len(parts) - 1, offset)
-                parts[-1] = replace(last, text=joined)
+                parts[-1] = replace(last, text=joined_text)
             is_first = False
 
     return with_pages(parts, starts, metadata)
@@ -181,11 +181,11 @@ def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
 
     Lines of paragraphs that begin with a marker are items of lists.
     """
-    filled = [part for part in parts if part.text.strip()]
+    filled_parts = [part for part in parts if part.text.strip()]
     texts: list[str] = []
     outline = Outline()
     start = 0
-    for part in _led_in(_headed(filled)):
+    for part in _led_in(_headed(filled_parts)):
         text = part.text.strip()
         outline.part(part, start, text)
         texts.append(text)
@@ -218,10 +218,10 @@ def group_part(parts: Iterable[Part], name: str) -> Part:
     if not name or not text:
         return Part(text, blocks=blocks)
 
-    grouped = [Block("group", 0, len(text), name=name)]
+    blocks_in_group = [Block("group", 0, len(text), name=name)]
     for block in blocks:
-        grouped.append(block._replace(parent=block.parent + 1))
-    return Part(text, blocks=tuple(grouped))
+        blocks_in_group.append(block._replace(parent=block.parent + 1))
+    return Part(text, blocks=tuple(blocks_in_group))
 
 
 def stacked(parts: Sequence[Part]) -> Part:
@@ -283,17 +283,17 @@ class Outline:
         if context == self._context:
             return
 
-        shared = 0
+        shared_names = 0
         for term, open_term in zip(context, self._context, strict=False):
             if term != open_term:
                 break
-            shared += 1
+            shared_names += 1
 
         self._end_text()
-        del self._groups[shared:]
+        del self._groups[shared_names:]
         self._context = context
 
-        for term in context[shared:]:
+        for term in context[shared_names:]:
             name = name_of(term)
             if self._names_around(name):
                 name = ""
@@ -400,14 +400,14 @@ def level_of_bold(text: str) -> int:
 
 def _headed(parts: Sequence[Part]) -> list[Part]:
     """Make bold paragraphs without text directly below into text."""
-    headed: list[Part] = []
+    parts_with_text: list[Part] = []
     for part, following in zip_longest(parts, parts[1:]):
         has_text_below = following is not None and not following.level
         if part.level == BOLD and not has_text_below:
-            headed.append(replace(part, level=0))
+            parts_with_text.append(replace(part, level=0))
         else:
-            headed.append(part)
-    return headed
+            parts_with_text.append(part)
+    return parts_with_text
 
 
 def _led_in(parts: Sequence[Part]) -> Iterator[Part]:
@@ -427,8 +427,8 @@ def _introduces(part: Part, following: Part) -> bool:
     if len(part.text) > _LEADING or ends_sentence:
         return False
     depth = len(part.context)
-    outer = following.context[:depth]
-    return outer == part.context and len(following.context) > depth
+    outer_context = following.context[:depth]
+    return outer_context == part.context and len(following.context) > depth
 
 
 def name_of(text: str, longest: int = _LONGEST_NAME) -> str:

@@ -119,8 +119,8 @@ class _Ahead:
 
     def peek(self, most: int) -> list[NumberedRow]:
         """The next rows, at most `most`."""
-        missing = max(0, most - len(self._seen))
-        self._seen.extend(islice(self._rows, missing))
+        missing_rows = max(0, most - len(self._seen))
+        self._seen.extend(islice(self._rows, missing_rows))
         return list(islice(self._seen, most))
 
     def take(self, most: int) -> list[NumberedRow]:
@@ -198,10 +198,10 @@ def _first_filled_column(rows: Sequence[Sequence[str]]) -> int:
 def _begins_table(rows: Sequence[NumberedRow]) -> bool:
     """Whether the rows, up to an empty one, are a title or none, header rows, and values."""
     first_number, _ = rows[0]
-    adjacent: list[list[str]] = []
+    adjacent_rows: list[list[str]] = []
     for number, cells in rows:
-        if number != first_number + len(adjacent):
+        if number != first_number + len(adjacent_rows):
             break
-        adjacent.append(cells)
-    titles = _title_rows(adjacent)
-    return headers_over_values(adjacent[titles:]) > 0
+        adjacent_rows.append(cells)
+    titles = _title_rows(adjacent_rows)
+    return headers_over_values(adjacent_rows[titles:]) > 0

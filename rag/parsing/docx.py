@@ -84,7 +84,7 @@ def _title(parts: Sequence[Part]) -> str | None:
 
 def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
     """The document, with a page from the first text after each page break on."""
-    kept: list[Part] = []
+    parts_with_text: list[Part] = []
     starts = [(0, 0)]
     breaks = 0
     """those after which no text has come yet"""
@@ -99,17 +99,17 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
 
             if text:
                 text += " "
-            start = (len(kept), len(text))
+            start = (len(parts_with_text), len(text))
             starts += [start] * breaks
             breaks = 0
             pieces.append(_KeptPiece(match.start(), len(text), len(piece)))
             text += piece
         if text:
-            kept.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
+            parts_with_text.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
 
-    end = (len(kept), 0)
+    end = (len(parts_with_text), 0)
     starts += [end] * breaks
-    return with_pages(kept, starts, metadata)
+    return with_pages(parts_with_text, starts, metadata)
 
 
 class _KeptPiece(NamedTuple):
@@ -129,11 +129,11 @@ def _moved(blocks: Sequence[Block], pieces: Sequence[_KeptPiece]) -> tuple[Block
         offset_in_piece = max(0, offset - piece.before)
         return piece.after + min(offset_in_piece, piece.length)
 
-    moved: list[Block] = []
+    moved_blocks: list[Block] = []
     for block in blocks:
         last = block.end - 1
-        moved.append(block._replace(start=new_offset(block.start), end=new_offset(last) + 1))
-    return tuple(moved)
+        moved_blocks.append(block._replace(start=new_offset(block.start), end=new_offset(last) + 1))
+    return tuple(moved_blocks)
 
 
 # Paragraphs

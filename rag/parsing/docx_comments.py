@@ -28,14 +28,14 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     document = docx.Document(io.BytesIO(content))
     body = document.element.body
     letters = "".join(map(_letters, _runs(body)))
-    placed = _placed(comments, letters)
-    starts_of_words = {start for start, _, _ in placed}
-    ends_of_words = {end for _, end, _ in placed}
+    placed_comments = _placed(comments, letters)
+    starts_of_words = {start for start, _, _ in placed_comments}
+    ends_of_words = {end for _, end, _ in placed_comments}
     _cut(body, starts_of_words, ends_of_words)
 
     runs = list(_runs(body))
     ends = list(accumulate(len(_letters(run)) for run in runs))
-    for start, end, comment in placed:
+    for start, end, comment in placed_comments:
         first = bisect_right(ends, start)
         last = bisect_left(ends, end)
         first_run = runs[first]
@@ -56,21 +56,21 @@ def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int
     """(start, end, comment) of each comment, in offsets in the letters of the body. One whose words
     are not there stands at the beginning, after these words.
     """
-    placed: list[tuple[int, int, str]] = []
-    unplaced: list[str] = []
+    placed_comments: list[tuple[int, int, str]] = []
+    other_comments: list[str] = []
     reached = 0
     for words, comment in comments:
         wanted = "".join(words.split())
         start = letters.find(wanted, reached)
         if start < 0 or not wanted:
-            unplaced.append(f"“{words}”: {comment}")
+            other_comments.append(f"“{words}”: {comment}")
             continue
         reached = start
-        placed.append((start, start + len(wanted), comment))
+        placed_comments.append((start, start + len(wanted), comment))
 
-    if unplaced and letters:
-        placed.insert(0, (0, 1, "\n".join(unplaced)))
-    return placed
+    if other_comments and letters:
+        placed_comments.insert(0, (0, 1, "\n".join(other_comments)))
+    return placed_comments
 
 
 def _runs(body: Any) -> Iterator[Any]:

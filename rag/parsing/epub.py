@@ -82,9 +82,9 @@ def _metadata(package: Any) -> dict[str, str]:
 
         if key not in ("author", "keywords"):
             texts = texts[:1]
-        filled = [text for text in texts if text]
-        if filled:
-            metadata[key] = ", ".join(filled)
+        filled_texts = [text for text in texts if text]
+        if filled_texts:
+            metadata[key] = ", ".join(filled_texts)
     return metadata
 
 

@@ -240,7 +240,7 @@ def _rows_above_rule(rules: list[str]) -> int:
 def _without_covered(rows: list[list[SpanningCell]]) -> list[list[SpanningCell]]:
     """The rows without the empty cells below one that spans rows, which LaTeX needs."""
     rows_left: dict[int, int] = {}
-    kept: list[list[SpanningCell]] = []
+    kept_rows: list[list[SpanningCell]] = []
     for row in rows:
         cells: list[SpanningCell] = []
         column = 0
@@ -248,15 +248,15 @@ def _without_covered(rows: list[list[SpanningCell]]) -> list[list[SpanningCell]]
             end = column + cell.columns
             is_covered = rows_left.get(column, 0) > 0 and not cell.words
             if is_covered:
-                for covered in range(column, end):
-                    rows_left[covered] = rows_left.get(covered, 0) - 1
+                for covered_column in range(column, end):
+                    rows_left[covered_column] = rows_left.get(covered_column, 0) - 1
             else:
-                for covered in range(column, end):
-                    rows_left[covered] = cell.rows - 1
+                for covered_column in range(column, end):
+                    rows_left[covered_column] = cell.rows - 1
                 cells.append(cell)
             column = end
-        kept.append(cells)
-    return kept
+        kept_rows.append(cells)
+    return kept_rows
 
 
 def _is_title(row: list[SpanningCell]) -> bool:

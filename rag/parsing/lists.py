@@ -111,33 +111,33 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
 
 def _without_single_numbers(blocks: Sequence[Block]) -> list[Block]:
     """Make a numbered item without others beside it a paragraph, such as "A. Smith wrote"."""
-    single = _single_numbers(blocks)
+    single_lists = _single_numbers(blocks)
     places = {-1: -1}
     """the new index of each block that is kept"""
     for index in range(len(blocks)):
-        if index not in single:
+        if index not in single_lists:
             places[index] = len(places) - 1
 
-    kept: list[Block] = []
+    kept_blocks: list[Block] = []
     for index, block in enumerate(blocks):
-        if index in single:
+        if index in single_lists:
             continue
-        if index - 1 in single:  # the only item of that list
-            outer = blocks[index - 1].parent
-            kept.append(Block("paragraph", block.start, block.end, places[outer]))
+        if index - 1 in single_lists:  # the only item of that list
+            outer_item = blocks[index - 1].parent
+            kept_blocks.append(Block("paragraph", block.start, block.end, places[outer_item]))
         else:
-            kept.append(block._replace(parent=places[block.parent]))
-    return kept
+            kept_blocks.append(block._replace(parent=places[block.parent]))
+    return kept_blocks
 
 
 def _single_numbers(blocks: Sequence[Block]) -> set[int]:
     """The indices of lists of one numbered item, which has nothing below it."""
     children = Counter(block.parent for block in blocks)
-    single: set[int] = set()
+    single_lists: set[int] = set()
     for index, block in enumerate(blocks):
         if block.kind != "list":
             continue
         has_one_item = children[index] == 1 and not children[index + 1]
         if has_one_item and blocks[index + 1].marker not in BULLETS:
-            single.add(index)
-    return single
+            single_lists.add(index)
+    return single_lists

@@ -221,8 +221,8 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
         raise ParseError(f"contains no text{hint}")
     if len(text) > _MOST_CHARACTERS:
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
-    named = sum(1 for block in parsed.blocks if block.name)
-    if named > _MOST_NAMES:
+    named_blocks = sum(1 for block in parsed.blocks if block.name)
+    if named_blocks > _MOST_NAMES:
         raise ParseError(f"has more than {_MOST_NAMES:,} headings and named rows; split it")
 
     stem = Path(name).stem
@@ -266,17 +266,17 @@ def _short_names(blocks: Sequence[Block]) -> Sequence[Block]:
         names.append(block.name)
         names += [column.name for column in block.columns]
 
-    joined = "\n".join(names)
+    joined_names = "\n".join(names)
     longest = max(map(len, names), default=0)
-    if encodable(joined) == joined and longest <= _LONGEST_NAME:
+    if encodable(joined_names) == joined_names and longest <= _LONGEST_NAME:
         return blocks
 
-    shortened: list[Block] = []
+    short_blocks: list[Block] = []
     for block in blocks:
         columns = [column._replace(name=_short_name(column.name)) for column in block.columns]
         name = _short_name(block.name)
-        shortened.append(block._replace(name=name, columns=tuple(columns)))
-    return tuple(shortened)
+        short_blocks.append(block._replace(name=name, columns=tuple(columns)))
+    return tuple(short_blocks)
 
 
 def _short_name(name: str) -> str:

@@ -120,14 +120,14 @@ def _body(message: EmailMessage) -> Iterator[Part]:
         part = stack.pop()
         kind = part.get_content_type()
         if part.is_multipart():
-            inner = [child for child in part.get_payload() if isinstance(child, Message)]
+            inner_parts = [child for child in part.get_payload() if isinstance(child, Message)]
             if kind == "message/rfc822":  # an attached one keeps its headers
-                for child in inner:
+                for child in inner_parts:
                     headers = _headers(child)
                     yield Part(_lines(headers, headers))
             if kind == "multipart/alternative":
-                inner = _preferred(inner)
-            stack += reversed(inner)
+                inner_parts = _preferred(inner_parts)
+            stack += reversed(inner_parts)
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
             is_page = kind == "text/html"

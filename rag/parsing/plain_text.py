@@ -49,10 +49,10 @@ def parse(source: str) -> Parsed:
 def _metadata(text: str) -> dict[str, str]:
     """The title and the fields below it."""
     lines = [line.strip() for line in text.splitlines()[:_TOP]]
-    filled = [line for line in lines if line]
+    filled_lines = [line for line in lines if line]
 
     metadata: dict[str, str] = {}
-    for line in filled[:_TITLE_AND_FIELDS]:
+    for line in filled_lines[:_TITLE_AND_FIELDS]:
         field = _HEADER.fullmatch(line)
         if field:
             name, value = field.groups()
@@ -62,8 +62,8 @@ def _metadata(text: str) -> dict[str, str]:
     has_fields = bool(metadata)
     is_followed = len(lines) > 1 and all(lines[:2])
     is_wrapped = is_followed and len(lines[0]) > _WRAPPED and not has_fields
-    if _is_title(filled[:2]) and not is_wrapped:
-        metadata["title"] = filled[0]
+    if _is_title(filled_lines[:2]) and not is_wrapped:
+        metadata["title"] = filled_lines[0]
 
     return metadata
 

@@ -63,14 +63,14 @@ def _shape(shape: Any) -> Part:
     if not shape.has_text_frame:
         return Part("")
 
-    filled: list[tuple[int, str, str]] = []
+    items: list[tuple[int, str, str]] = []
     for paragraph in shape.text_frame.paragraphs:
         text = paragraph.text.replace("\v", "\n").strip()
         if text:
-            filled.append((paragraph.level, "-", text))
-    if len(filled) < 2:
-        return Part("".join(text for _, _, text in filled))
-    return list_part(filled)
+            items.append((paragraph.level, "-", text))
+    if len(items) < 2:
+        return Part("".join(text for _, _, text in items))
+    return list_part(items)
 
 
 def _table(table: Any) -> Part:

@@ -93,16 +93,16 @@ class TableText:
 
         start = self._length
         self._places = [(-1, -1)] * first
-        placed: list[BlockCell] = []
+        placed_cells: list[BlockCell] = []
         for number, text in enumerate(cells):
             end = start + len(text)
             if text:
-                placed.append(BlockCell(len(self._places), start, end))
+                placed_cells.append(BlockCell(len(self._places), start, end))
             columns = spans[number] if spans else 1
             self._places += [(start, end)] * columns
             start = end + len(BETWEEN)
 
-        self._line("header", BETWEEN.join(cells), cells=tuple(placed))
+        self._line("header", BETWEEN.join(cells), cells=tuple(placed_cells))
         self.names = list(names)
 
     def row(self, cells: Sequence[LabelledCell], name: str = "", longest: int = 0) -> None:
@@ -115,12 +115,12 @@ class TableText:
             line = _line_of(cells)
 
         start = self._length
-        placed: list[BlockCell] = []
+        placed_cells: list[BlockCell] = []
         for column, label, text in cells:
             if label:
                 start += len(label) + len(_AFTER_LABEL)
             if text:
-                placed.append(BlockCell(column, start, start + len(text)))
+                placed_cells.append(BlockCell(column, start, start + len(text)))
             start += len(text) + len(BETWEEN)
 
         for cell in long_cells:
@@ -129,9 +129,9 @@ class TableText:
                 line += GAP
             line += _labelled_text(cell)
             end = self._length + len(line)
-            placed.append(BlockCell(column, end - len(text), end))
+            placed_cells.append(BlockCell(column, end - len(text), end))
 
-        self._line("row", line, name, tuple(placed))
+        self._line("row", line, name, tuple(placed_cells))
         self._has_rows = True
 
     def part(self, context: tuple[str, ...] = ()) -> Part:
@@ -271,8 +271,8 @@ class SpanningRows:
             return False
         corner = cells[0]
         others = cells[1:]
-        named = [cell for cell in others if cell.words]
-        if not all(cell.is_header for cell in named or cells):
+        filled_cells = [cell for cell in others if cell.words]
+        if not all(cell.is_header for cell in filled_cells or cells):
             return False
         if not self._has_values:
             return True
@@ -317,11 +317,11 @@ def _is_name_or_period(text: str) -> bool:
 
 def _names_below(names: Sequence[str], row: Sequence[str]) -> list[str]:
     """The names of columns after another header row, whose texts follow those above."""
-    below: list[str] = []
+    names_below: list[str] = []
     for name, text in zip_longest(names, row, fillvalue=""):
-        different = dict.fromkeys((name, text))
-        below.append(" ".join(filter(None, different)))
-    return below
+        different_texts = dict.fromkeys((name, text))
+        names_below.append(" ".join(filter(None, different_texts)))
+    return names_below
 
 
 _SIGN_BEFORE = ("$", "€", "£", "¥", "US$", "(", "$(")
@@ -335,18 +335,18 @@ def _with_signs(cells: Sequence[SpanningCell]) -> Sequence[SpanningCell]:
     if not any(text in _SIGN_BEFORE or text in _SIGN_AFTER for text in texts):
         return cells
 
-    joined: list[SpanningCell] = []
+    joined_cells: list[SpanningCell] = []
     for cell in cells:
-        if not joined or not _is_one_figure(joined[-1], cell):
-            joined.append(cell)
+        if not joined_cells or not _is_one_figure(joined_cells[-1], cell):
+            joined_cells.append(cell)
             continue
-        previous = joined[-1]
-        joined[-1] = SpanningCell(
+        previous = joined_cells[-1]
+        joined_cells[-1] = SpanningCell(
             words=f"{previous.text}{cell.text}".split(),
             is_header=previous.is_header and cell.is_header,
             columns=previous.columns + cell.columns,
         )
-    return joined
+    return joined_cells
 
 
 def _is_one_figure(cell: SpanningCell, following: SpanningCell) -> bool:
@@ -478,8 +478,8 @@ def _names_columns(rows: Sequence[Sequence[str]], number: int) -> bool:
     if any(above[0] for above in rows[:number] if above):
         return False
 
-    named = _filled_columns(rows[number - 1])
-    columns_under_name = Counter(bisect_right(named, column) for column in columns)
+    named_columns = _filled_columns(rows[number - 1])
+    columns_under_name = Counter(bisect_right(named_columns, column) for column in columns)
     return max(columns_under_name.values()) > 1
 
 
@@ -636,8 +636,8 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     """Whether the first row contains headers: several different short texts without numbers, or
     years above values that are not years.
     """
-    filled = [cell for cell in cells if cell]
-    if len(filled) < 2 or len(filled) > len(set(filled)):
+    names = [cell for cell in cells if cell]
+    if len(names) < 2 or len(names) > len(set(names)):
         return False
 
     numbers = 0
@@ -650,7 +650,7 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
             if not _is_year_over(cell, value):
                 return False
 
-    has_names = numbers < len(filled)
+    has_names = numbers < len(names)
     has_labels = not cells[0] and any(below[:1])
     return has_names or has_labels
 

@@ -41,8 +41,8 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
         pairs.append(_joined(entry_lines, " "))
         in_forms.update(map(id, entry_lines))
 
-    remaining = [line for line in from_top if id(line) not in in_forms]
-    return remaining + _rows(pairs)
+    other_lines = [line for line in from_top if id(line) not in in_forms]
+    return other_lines + _rows(pairs)
 
 
 def _rows(pairs: Sequence[Line]) -> list[Line]:
@@ -68,9 +68,9 @@ def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
                 second_lines[id(other)] = line
                 break
 
-    joined = set(map(id, second_lines.values()))
+    joined_lines = set(map(id, second_lines.values()))
     for line in lines:
-        if id(line) in joined:
+        if id(line) in joined_lines:
             continue
         second = second_lines.get(id(line))
         if second is None:
@@ -103,13 +103,13 @@ def _is_label(line: Line) -> bool:
 def _entries(lines: Sequence[Line]) -> list[Line]:
     """The labels of forms, and the lines that begin with a label."""
     labels = [line for line in lines if _is_label(line)]
-    filled = [label for label in labels if _beside(label, lines)]
-    aligned: list[Line] = []
+    filled_labels = [label for label in labels if _beside(label, lines)]
+    aligned_labels: list[Line] = []
     for label in labels:
-        below_each_other = sum(_have_one_edge(label, other) for other in filled)
+        below_each_other = sum(_have_one_edge(label, other) for other in filled_labels)
         if below_each_other >= _MIN_LABELS:
-            aligned.append(label)
-    return [line for line in lines if _is_entry(line, aligned)]
+            aligned_labels.append(label)
+    return [line for line in lines if _is_entry(line, aligned_labels)]
 
 
 def _is_entry(line: Line, labels: Sequence[Line]) -> bool:

@@ -85,8 +85,8 @@ def _without_hidden(page: PdfPage) -> PdfPage:
 
 def _without(page: PdfPage, removed: set[int]) -> PdfPage:
     """The page without the lines with these ids."""
-    kept = [line for line in page.lines if id(line) not in removed]
-    return replace(page, lines=kept)
+    kept_lines = [line for line in page.lines if id(line) not in removed]
+    return replace(page, lines=kept_lines)
 
 
 # Running heads
@@ -245,14 +245,14 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
             is_list = entries.are_in_order
 
         if is_list:
-            removed = entries.rows()
+            removed_rows = entries.rows()
             continues = number < len(pages) // 2 + 1
         else:
-            removed = entries.rows_at_top() if continues else set()
+            removed_rows = entries.rows_at_top() if continues else set()
             continues = False
 
         lines: set[int] = set()
-        for row in removed:
+        for row in removed_rows:
             lines.update(map(id, rows[row]))
         content.append(_without(page, lines))
     return content

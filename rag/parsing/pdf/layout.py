@@ -460,9 +460,9 @@ def _overlap(left: Region, right: Region) -> bool:
     """Whether they overlap in a good part of the height of the shorter one."""
     left_top, left_bottom = height_of(left)
     right_top, right_bottom = height_of(right)
-    shared = min(left_bottom, right_bottom) - max(left_top, right_top)
+    shared_height = min(left_bottom, right_bottom) - max(left_top, right_top)
     shorter = min(left_bottom - left_top, right_bottom - right_top)
-    return shared > 0.4 * shorter
+    return shared_height > 0.4 * shorter
 
 
 # Paragraphs and tables of a region

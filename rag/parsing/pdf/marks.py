@@ -122,17 +122,17 @@ def grouped(
 
 def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
     """What the spans cover, from the left; those at most `gap` apart are one."""
-    covered: list[Span] = []
+    united_spans: list[Span] = []
     for start, end in sorted(spans):
-        if not covered:
-            covered.append((start, end))
+        if not united_spans:
+            united_spans.append((start, end))
             continue
-        last_start, last_end = covered[-1]
+        last_start, last_end = united_spans[-1]
         if start - last_end <= gap:
-            covered[-1] = last_start, max(last_end, end)
+            united_spans[-1] = last_start, max(last_end, end)
         else:
-            covered.append((start, end))
-    return covered
+            united_spans.append((start, end))
+    return united_spans
 
 
 def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
@@ -195,16 +195,16 @@ class Rules:
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
     """The rules longer than `shortest`, with those on one line joined whose pieces touch."""
-    merged: list[Extent] = []
+    merged_rules: list[Extent] = []
     for group in grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING):
         position = sum(position for position, _, _ in group) / len(group)
         pieces = [(start, end) for _, start, end in group]
         for start, end in united(pieces, _TOUCHING):
             if end - start > shortest:
-                merged.append((position, start, end))
+                merged_rules.append((position, start, end))
 
-    is_drawing = len(merged) > _MAX_RULES
-    return [] if is_drawing else merged
+    is_drawing = len(merged_rules) > _MAX_RULES
+    return [] if is_drawing else merged_rules
 
 
 @dataclass(frozen=True, slots=True)

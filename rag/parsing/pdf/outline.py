@@ -50,8 +50,8 @@ def apply_outline(pages: Sequence[Sequence[Part]], outline: Outline) -> list[lis
         levels_by_page.append(_levels(parts, titles))
 
     count = sum(map(len, outline))
-    found = sum(map(len, levels_by_page))
-    if count < 2 or found < _MIN_MATCHED * count:
+    found_titles = sum(map(len, levels_by_page))
+    if count < 2 or found_titles < _MIN_MATCHED * count:
         return None
 
     with_headings: list[list[Part]] = []

@@ -136,16 +136,16 @@ def _gap_after(cell: PdfCell, word: Word) -> float:
 
 def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
     """The cells, with signs joined to their figures."""
-    joined: list[PdfCell] = []
+    joined_cells: list[PdfCell] = []
     for cell in cells:
-        last = joined[-1] if joined else None
+        last = joined_cells[-1] if joined_cells else None
         is_tail = last and _TAIL.fullmatch(cell.text) and last.text[-1:].isdigit()
         if last and (is_tail or _SIGN.fullmatch(last.text)):
             last.text += cell.text
             last.right = cell.right
         else:
-            joined.append(cell)
-    return joined
+            joined_cells.append(cell)
+    return joined_cells
 
 
 def is_figure(text: str) -> bool:

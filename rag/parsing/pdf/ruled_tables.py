@@ -219,13 +219,13 @@ def _is_table_of_words(grid: RuledGrid) -> bool:
     values: list[PdfCell] = []
     with_several = 0
     for row in body:
-        filled = [cell for cell in row if cell.lines]
-        values += [cell for cell in filled if cell.column]
-        if len(filled) > 1:
+        filled_cells = [cell for cell in row if cell.lines]
+        values += [cell for cell in filled_cells if cell.column]
+        if len(filled_cells) > 1:
             with_several += 1
 
-    named = sum(bool(cell.lines) for cell in head)
-    if not values or 2 * named <= len(head):
+    named_headers = sum(bool(cell.lines) for cell in head)
+    if not values or 2 * named_headers <= len(head):
         return False
 
     figures = sum(is_figure(cell.text) for cell in values)
@@ -461,11 +461,11 @@ def _is_table(grid: RuledGrid) -> bool:
     with_several = 0
     is_full = True
     for row in grid.rows:
-        filled = [cell for cell in row if cell.lines]
-        cells += filled
-        with_text += len(filled) > 0
-        with_several += len(filled) > 1
-        if len(filled) < len(row):
+        filled_cells = [cell for cell in row if cell.lines]
+        cells += filled_cells
+        with_text += len(filled_cells) > 0
+        with_several += len(filled_cells) > 1
+        if len(filled_cells) < len(row):
             is_full = False
 
     if with_several < 2 or 2 * with_several < with_text:
@@ -768,9 +768,9 @@ def _count_bold_headers(rows: Sequence[Cells]) -> int:
 
 def _is_bold(row: Cells) -> bool:
     """Whether all text of the row is bold, and not only a label."""
-    filled = [cell for cell in row if cell.lines]
-    has_columns = any(cell.column for cell in filled)
-    return has_columns and all(cell.bold for cell in filled)
+    filled_cells = [cell for cell in row if cell.lines]
+    has_columns = any(cell.column for cell in filled_cells)
+    return has_columns and all(cell.bold for cell in filled_cells)
 
 
 def _has_values(row: Cells) -> bool:

@@ -120,12 +120,12 @@ class _Labels:
         has_indent = below.left > group.left + _SAME_EDGE
         if not has_indent and not group.label.endswith(":"):
             return
-        opened = _Group(
+        opened_group = _Group(
             label=group.label.rstrip(":"),
             left=group.left,
             rows_left=max(group.left, below.left),
         )
-        self.groups.append(opened)
+        self.groups.append(opened_group)
         self.above = ""
 
     def close_groups(self, entry: Entry) -> None:
@@ -225,8 +225,8 @@ def stacked(headers: Sequence[Sequence[str]]) -> list[str]:
     """The name of each column by the texts of all header rows over it, from the top."""
     names: list[str] = []
     for texts in zip(*headers, strict=True):
-        different = dict.fromkeys(texts)
-        names.append(" ".join(filter(None, different)))
+        different_texts = dict.fromkeys(texts)
+        names.append(" ".join(filter(None, different_texts)))
     return names
 
 
