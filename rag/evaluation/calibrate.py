@@ -56,37 +56,34 @@ def calibrate(
     judge = engine.judge
     if not isinstance(judge, Judge):
         raise InputError("this engine has no fitted judge", "build it with rag.build.engine")
+
     data = _ask(engine, gold)
+    _check_variety(data)
     once_each = data.first(len(gold))  # each question once
-    if not data.right.any() or data.right.all():
-        share = "useful" if data.right.all() else "wrong"
-        message = f"every answer is {share}, so there is nothing to learn from"
-        raise InputError(message, "check the gold answers, or add more")
     confidence = fitting.held_back(data, FOLDS)
+    confidence_once_each = confidence[: len(gold)]
+
     report: dict[str, Any] = {"rule": "refuses as many as have no answer"}
     certified: list[str] = []
-    threshold = fitting.choose_threshold(confidence, data.answerable)
-    if risk is not None:
-        certificate = _certificate(confidence[: len(gold)], once_each, risk, certainty)
+    if risk is None:
+        threshold = fitting.choose_threshold(confidence, data.answerable)
+    else:
+        certificate = _certificate(confidence_once_each, once_each, risk, certainty)
         threshold = certificate.threshold
         report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
         report["certificate"] = asdict(certificate)
-        certified.append(
-            f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
-            f"{certainty:.1%} confidence. The bound is over the {len(gold)} given questions, each "
-            f"counted once and left out of its fit: {certificate.answered} are answered at this "
-            f"threshold, {certificate.wrong} of these wrong, upper bound {certificate.bound:.1%}; "
-            f"{certificate.tested} thresholds tested in a fixed order"
-        )
-    uncalibrated = fitting.bought(
-        fitting.predict(1.0, 0.0, once_each.log_odds), once_each, engine.threshold
-    )
-    calibrated = fitting.bought(confidence[: len(gold)], once_each, threshold)
+        certified.append(_certified(certificate, len(gold), risk, certainty))
+
+    unchanged = fitting.predict(1.0, 0.0, once_each.log_odds)
+    uncalibrated = fitting.bought(unchanged, once_each, engine.threshold)
+    calibrated = fitting.bought(confidence_once_each, once_each, threshold)
     over_all = fitting.bought(confidence, data, threshold)
-    report |= {"before": uncalibrated, "after, on questions left out of the fit": calibrated}
+    report["before"] = uncalibrated
+    report["after, on questions left out of the fit"] = calibrated
     if len(data.right) > len(gold):
         report["with questions asked again without their documents"] = over_all
-    report["risk by coverage"] = fitting.risk_at_coverage(confidence[: len(gold)], once_each)
+    report["risk by coverage"] = fitting.risk_at_coverage(confidence_once_each, once_each)
+
     slope, offset = fitting.fit(data, np.ones_like(data.right))
     content = judge.calibration(
         slope=slope * judge.slope,
@@ -95,15 +92,37 @@ def calibrate(
         risk=calibrated["wrong, of answered"],
         report=report,
     )
-    return Calibrated(
-        content, (*_says(uncalibrated, calibrated, over_all, once_each, threshold), *certified)
+    says = _says(uncalibrated, calibrated, over_all, once_each, threshold)
+    return Calibrated(content, (*says, *certified))
+
+
+def _check_variety(data: Judged) -> None:
+    """Raises InputError if all answers are useful, or none is."""
+    are_all_useful = data.right.all()
+    if data.right.any() and not are_all_useful:
+        return
+    share = "useful" if are_all_useful else "wrong"
+    message = f"every answer is {share}, so there is nothing to learn from"
+    raise InputError(message, "check the gold answers, or add more")
+
+
+def _certified(certificate: Certificate, questions: int, risk: float, certainty: float) -> str:
+    """The certificate in words."""
+    return (
+        f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
+        f"{certainty:.1%} confidence. The bound is over the {questions} given questions, each "
+        f"counted once and left out of its fit: {certificate.answered} are answered at this "
+        f"threshold, {certificate.wrong} of these wrong, upper bound {certificate.bound:.1%}; "
+        f"{certificate.tested} thresholds tested in a fixed order"
     )
 
 
 def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
     """Raises InputError that names the number of questions needed if none is found."""
-    if certificate := fitting.certify(confidence, data.right, risk, certainty):
+    certificate = fitting.certify(confidence, data.right, risk, certainty)
+    if certificate:
         return certificate
+
     needed = fitting.questions_needed(confidence, data.right, risk, certainty)
     hint = "give more questions, or a higher --risk"
     if needed is None:
@@ -111,40 +130,55 @@ def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) 
         hint += "look at the misses with: rag eval run GOLD"
     elif needed > len(confidence):
         hint = f"give about {needed:,} questions, or a higher --risk"
-    raise InputError(
+    message = (
         f"{len(confidence)} questions cannot certify that at most {risk:.1%} of the answers are "
-        f"wrong, with {certainty:.1%} confidence",
-        hint,
+        f"wrong, with {certainty:.1%} confidence"
     )
+    raise InputError(message, hint)
 
 
 def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     """The likeliest answer to each question, and to some without their documents."""
-    questions = list(gold)
-
-    if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
-        absent = [question for question in gold if question.answers and question.relevant]
-        for question in absent[: len(gold) // 3]:
-            conditions = tuple(Condition("document", "!=", name) for name in question.relevant)
-            questions.append(replace(question, answers=(), filter=(*question.filter, *conditions)))
-
+    questions = [*gold, *_without_documents(gold)]
     unlimited = copy.copy(engine)
     unlimited.settings = replace(engine.settings, threshold=0.0)
 
     answers: list[Answer] = []
     for start in range(0, len(questions), _BATCH):
         batch = questions[start : start + _BATCH]
-        answers += unlimited.ask_many([Query(q.text, None, q.filter or None) for q in batch])
+        queries = [Query(question.text, None, question.filter or None) for question in batch]
+        answers += unlimited.ask_many(queries)
 
-    pairs = list(zip(questions, answers, strict=True))
-    groups = {text: number for number, text in enumerate({q.text: None for q in questions})}
-
+    log_odds = []
+    right = []
+    answerable = []
+    groups = []
+    numbers: dict[str, int] = {}  # of each text: a question that is asked twice is in one group
+    for question, answer in zip(questions, answers, strict=True):
+        log_odds.append(logit(answer.confidence))
+        right.append(serves(question, shown(answer)) == "useful")
+        answerable.append(bool(question.answers))
+        groups.append(numbers.setdefault(question.text, len(numbers)))
     return Judged(
-        np.array([logit(answer.confidence) for answer in answers]),
-        np.array([serves(question, shown(answer)) == "useful" for question, answer in pairs]),
-        np.array([bool(question.answers) for question in questions]),
-        np.array([groups[question.text] for question in questions]),
+        log_odds=np.array(log_odds),
+        right=np.array(right),
+        answerable=np.array(answerable),
+        groups=np.array(groups),
     )
+
+
+def _without_documents(gold: Sequence[Question]) -> list[Question]:
+    """If few questions are unanswerable, some of the others, to ask without their documents."""
+    unanswerable = sum(not question.answers for question in gold)
+    if unanswerable >= _FEW_ABSENT * len(gold):
+        return []
+
+    absent = []
+    answerable = [question for question in gold if question.answers and question.relevant]
+    for question in answerable[: len(gold) // 3]:
+        conditions = [Condition("document", "!=", name) for name in question.relevant]
+        absent.append(replace(question, answers=(), filter=(*question.filter, *conditions)))
+    return absent
 
 
 def _says(

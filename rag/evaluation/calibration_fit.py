@@ -54,15 +54,20 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     """Slope and offset of the logistic function from log-odds to whether the chosen answers served
     (Platt 1999), drawn to 1 and 0, which change nothing. By Newton's method.
     """
-    inputs = np.stack([data.log_odds[chosen], np.ones(int(chosen.sum()))])
+    ones = np.ones(int(chosen.sum()))
+    inputs = np.stack([data.log_odds[chosen], ones])
     served = data.right[chosen].astype(float)
-    prior = values = np.array([1.0, 0.0])
+
+    prior = np.array([1.0, 0.0])
+    values = prior
     for _ in range(_ITERATIONS):
         share = expit(values @ inputs)
         gradient = inputs @ (share - served) + _PRIOR * (values - prior)
         curvature = (inputs * share * (1 - share)) @ inputs.T + _PRIOR * np.eye(2)
         values = values - np.linalg.solve(curvature, gradient)
-    return max(0.05, float(values[0])), float(values[1])
+
+    slope, offset = map(float, values)
+    return max(0.05, slope), offset
 
 
 def predict(slope: float, offset: float, log_odds: Rows) -> Rows:
@@ -75,27 +80,36 @@ def held_back(data: Judged, folds: int) -> Rows:
     probabilities = predict(1.0, 0.0, data.log_odds)
     for fold in range(folds):
         in_fold = data.groups % folds == fold
-        if in_fold.any() and not in_fold.all():
-            probabilities[in_fold] = predict(*fit(data, ~in_fold), data.log_odds[in_fold])
+        if in_fold.all() or not in_fold.any():
+            continue
+        slope, offset = fit(data, ~in_fold)
+        probabilities[in_fold] = predict(slope, offset, data.log_odds[in_fold])
     return probabilities
 
 
 def choose_threshold(confidence: Rows, answerable: Mask) -> float:
     """The confidence at which as many are refused as unanswerable: precision equals recall."""
-    ordered, count = np.sort(confidence)[::-1], int(answerable.sum())
+    count = int(answerable.sum())
     if count == 0:
         return 1.0
-    return math.floor(float(ordered[count - 1 : count + 1].mean()) * 1e5) / 1e5
+
+    ordered = np.sort(confidence)[::-1]
+    between = float(ordered[count - 1 : count + 1].mean())  # the last answer and the first refusal
+    return math.floor(between * 1e5) / 1e5
 
 
 def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
     """The effect of a threshold, as shares, with Wilson's 95 % interval for wrong answers."""
-    answered, are_right, answerable = confidence >= threshold, data.right, data.answerable
+    answered = confidence >= threshold
+    everything = np.ones_like(answered)
+    are_right = data.right
+    answerable = data.answerable
+
     wrong = _mean(~are_right, answered)
     area = auroc(confidence[are_right], confidence[~are_right])
     return {
         "questions": len(confidence),
-        "answered": _mean(answered, np.ones_like(answered)),
+        "answered": _mean(answered, everything),
         "wrong, of answered": wrong,
         "wrong, of answered, interval": wilson(wrong, int(answered.sum())),
         "expected wrong, of answered": _mean(1 - confidence, answered),
@@ -109,16 +123,22 @@ def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
 
 
 def _mean(values: Rows | Mask, among: Mask) -> float:
-    return round(float(values[among].mean()), 4) if among.any() else 0.0
+    if not among.any():
+        return 0.0
+    return round(float(values[among].mean()), 4)
 
 
 def risk_at_coverage(confidence: Rows, data: Judged) -> dict[str, float]:
     """Shares of wrong answers if only the surest questions are answered, by their share."""
-    wrong = ~data.right[np.argsort(-confidence, kind="stable")]
-    counts = {
-        share: max(1, math.ceil(share * len(wrong) - 1e-9)) for share in np.arange(1, 11) / 10
-    }
-    return {f"{share:.1f}": round(float(wrong[:n].mean()), 4) for share, n in counts.items()}
+    order = np.argsort(-confidence, kind="stable")
+    wrong = ~data.right[order]
+
+    risks = {}
+    for share in np.arange(1, 11) / 10:
+        count = max(1, math.ceil(share * len(wrong) - 1e-9))
+        risk = float(wrong[:count].mean())
+        risks[f"{share:.1f}"] = round(risk, 4)
+    return risks
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,28 +165,45 @@ def certify(
     answered, wrong = _counts(confidence, right)
     allowed = _most_wrong(answered, risk, certainty)
     start = _start(confidence, answered, allowed)
-    failed = [*np.flatnonzero(wrong[start:] > allowed[start:]), len(THRESHOLDS) - start]
-    if not (passed := int(failed[0])):
+
+    # thresholds pass from the start on until the first that fails, if any does
+    failed = np.flatnonzero(wrong[start:] > allowed[start:])
+    passed = int(failed[0]) if len(failed) else len(THRESHOLDS) - start
+    if not passed:
         return None
+
     place = start + passed - 1
-    answers, errors = int(answered[place]), int(wrong[place])
-    bound, tested = upper_bound(errors, answers, certainty), passed + (len(failed) > 1)
-    return Certificate(float(THRESHOLDS[place]), answers, errors, bound, tested)
+    answers = int(answered[place])
+    errors = int(wrong[place])
+    return Certificate(
+        threshold=float(THRESHOLDS[place]),
+        answered=answers,
+        wrong=errors,
+        bound=upper_bound(errors, answers, certainty),
+        tested=passed + (1 if len(failed) else 0),
+    )
 
 
 def _start(confidence: Rows, answered: NDArray[np.int64], allowed: NDArray[np.int64]) -> int:
     """Of every fifth threshold, the place of the likeliest to pass if confidences are right."""
-    doubt = np.array([(1 - confidence[confidence >= threshold]).sum() for threshold in THRESHOLDS])
-    expected = np.clip(doubt / np.maximum(answered, 1), 0, 1)
+    doubts = []
+    for threshold in THRESHOLDS:
+        above = confidence[confidence >= threshold]
+        doubts.append((1 - above).sum())
+
+    expected = np.clip(np.array(doubts) / np.maximum(answered, 1), 0, 1)
     chances = np.where(allowed >= 0, binom.cdf(allowed, answered, expected), 0.0)
-    return _START_STEP * int(np.argmax(chances[::_START_STEP]))
+    likeliest = int(np.argmax(chances[::_START_STEP]))
+    return _START_STEP * likeliest
 
 
 def upper_bound(wrong: int, answered: int, certainty: float) -> float:
     """An upper bound on the true share of wrong answers if `wrong` of `answered` are wrong: the
     one-sided bound of Clopper and Pearson (1934).
     """
-    return float(beta.ppf(certainty, wrong + 1, answered - wrong)) if wrong < answered else 1.0
+    if wrong >= answered:
+        return 1.0
+    return float(beta.ppf(certainty, wrong + 1, answered - wrong))
 
 
 def questions_needed(
@@ -176,23 +213,29 @@ def questions_needed(
     right, as of these; None if no number up to 200,000 does.
     """
     fewest = math.log(1 - certainty) / math.log(1 - risk)
-    sizes = np.unique(np.ceil(np.geomspace(fewest, _MOST_QUESTIONS, 250)).astype(int))
+    steps = np.geomspace(fewest, _MOST_QUESTIONS, 250)
+    sizes = np.unique(np.ceil(steps).astype(int))
     allowed = _most_wrong(sizes, risk, certainty)
+
     needed = []
     for answered, wrong in zip(*_counts(confidence, right), strict=True):
         sufficient = sizes[allowed >= sizes * (wrong + 0.5) / (answered + 1)]
         if answered and len(sufficient):
             needed.append(math.ceil(sufficient[0] * len(confidence) / answered))
-    return min((number for number in needed if number <= _MOST_QUESTIONS), default=None)
+
+    possible = [number for number in needed if number <= _MOST_QUESTIONS]
+    return min(possible, default=None)
 
 
 def _counts(confidence: Rows, are_right: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number of answered questions, and of wrong answers, at each of THRESHOLDS."""
     answered = confidence >= THRESHOLDS[:, None]
-    return answered.sum(axis=1), (answered & ~are_right).sum(axis=1)
+    wrong = answered & ~are_right
+    return answered.sum(axis=1), wrong.sum(axis=1)
 
 
 def _most_wrong(answered: NDArray[np.int64], risk: float, certainty: float) -> NDArray[np.int64]:
     """The largest number of wrong answers that passes; -1 if not even 0 does."""
     count = binom.ppf(1 - certainty, answered, risk)
-    return np.asarray(count - (binom.cdf(count, answered, risk) > 1 - certainty), int)
+    is_too_likely = binom.cdf(count, answered, risk) > 1 - certainty
+    return np.asarray(count - is_too_likely, int)

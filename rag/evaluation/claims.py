@@ -16,6 +16,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from rag.claims.checker import Checker
+from rag.claims.results import Checked
 from rag.evaluation.set_files import StrictRow, Text, read_rows
 
 _HINT = "a line has a claim and a verdict, one of supported, contradicted, partly, not_in_documents"
@@ -45,23 +46,36 @@ class ClaimRow:
 
 def read_claims(path: Path) -> list[GoldClaim]:
     """The claims of a file; ids are lines by default. Raises InputError that names the line."""
-    rows = read_rows(path, GoldClaim, "claims", _HINT)
-    return [
-        row.model_copy(update={"id": row.id or place.rpartition(" ")[2]})
-        for place, row in rows.items()
-    ]
+    claims = []
+    for place, row in read_rows(path, GoldClaim, "claims", _HINT).items():
+        line_number = place.rpartition(" ")[2]
+        claims.append(row.model_copy(update={"id": row.id or line_number}))
+    return claims
 
 
 def run(claims: Sequence[GoldClaim], checker: Checker) -> list[ClaimRow]:
     """Check each claim as a separate text."""
     rows = []
     for gold in tqdm(claims, unit="claim", disable=None):
-        sentences = checker.check(gold.claim).sentences
-        decisive = next((s for s in sentences if s.verdict != "supported"), sentences[0])
-        cited = {evidence.citation.document_id for evidence in decisive.evidence}
-        found = gold.document in cited
-        rows.append(ClaimRow(gold, decisive.verdict, decisive.confidence, decisive.reason, found))
+        checked = _decisive(checker.check(gold.claim).sentences)
+        cited = {evidence.citation.document_id for evidence in checked.evidence}
+        row = ClaimRow(
+            gold=gold,
+            verdict=checked.verdict,
+            confidence=checked.confidence,
+            reason=checked.reason,
+            found=gold.document in cited,
+        )
+        rows.append(row)
     return rows
+
+
+def _decisive(sentences: Sequence[Checked]) -> Checked:
+    """The first sentence that is not supported, or else the first."""
+    for sentence in sentences:
+        if sentence.verdict != "supported":
+            return sentence
+    return sentences[0]
 
 
 def summary(rows: Sequence[ClaimRow]) -> dict[str, Any]:
@@ -69,51 +83,68 @@ def summary(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     supported from all others; "right" counts exact verdicts; "confusion" is how often each verdict
     was given, by correct verdict.
     """
-    by_kind, confusion = defaultdict(list), defaultdict[str, Counter[str]](Counter)
+    by_kind = defaultdict(list)
+    confusion = defaultdict[str, Counter[str]](Counter)
     for row in rows:
         by_kind[row.gold.kind].append(row)
         confusion[row.gold.verdict][row.verdict] += 1
+
     kinds = {kind: _figures(of_kind) for kind, of_kind in by_kind.items()}
     return {**_figures(rows), "confusion": confusion, "kinds": kinds}
 
 
 def as_dict(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     """The summary and every row."""
-    return summary(rows) | {"rows": [asdict(row) | {"gold": row.gold.model_dump()} for row in rows]}
+    dicts = []
+    for row in rows:
+        dicts.append(asdict(row) | {"gold": row.gold.model_dump()})
+    return {**summary(rows), "rows": dicts}
 
 
 def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     supported = [row for row in rows if row.gold.verdict == "supported"]
     unsupported = [row for row in rows if row.gold.verdict != "supported"]
+    with_document = [row for row in rows if row.gold.document]
 
     passed = _share([row.verdict == "supported" for row in supported])
     removed = _share([row.verdict != "supported" for row in unsupported])
     sides = [side for side in (passed, removed) if side is not None]
+    balanced = sum(sides) / len(sides)
 
     return {
         "claims": len(rows),
-        "balanced_accuracy": round(sum(sides) / len(sides), 4),
+        "balanced_accuracy": round(balanced, 4),
         "right": _share([row.verdict == row.gold.verdict for row in rows]),
-        "supported_struck": None if passed is None else round(1 - passed, 4),
-        "unsupported_passed": None if removed is None else round(1 - removed, 4),
-        "document_found": _share([row.found for row in rows if row.gold.document]),
+        "supported_struck": _rest(passed),
+        "unsupported_passed": _rest(removed),
+        "document_found": _share([row.found for row in with_document]),
     }
 
 
+def _rest(share: float | None) -> float | None:
+    """What a share leaves of 1."""
+    return None if share is None else round(1 - share, 4)
+
+
 def _share(holds: Sequence[bool]) -> float | None:
-    return round(sum(holds) / len(holds), 4) if holds else None
+    if not holds:
+        return None
+    return round(sum(holds) / len(holds), 4)
 
 
 def text(rows: Sequence[ClaimRow]) -> str:
     """The scores as text: all, by kind, then the misjudged claims."""
     figures = summary(rows)
-    lines = [
-        _line(name, of_name) for name, of_name in [("all", figures), *figures["kinds"].items()]
-    ]
+    lines = [_line("all", figures)]
+    for kind, of_kind in figures["kinds"].items():
+        lines.append(_line(kind, of_kind))
+
     wrong = [row for row in rows if row.verdict != row.gold.verdict]
-    lines += ["", f"{len(wrong)} verdicts differ from the gold ones:"] if wrong else []
+    if wrong:
+        lines += ["", f"{len(wrong)} verdicts differ from the gold ones:"]
     for row in wrong:
-        lines.append(f"  {row.gold.id}  {row.gold.verdict} -> {row.verdict}  {row.gold.claim}")
+        gold = row.gold
+        lines.append(f"  {gold.id}  {gold.verdict} -> {row.verdict}  {gold.claim}")
     return "\n".join(lines)
 
 
@@ -126,6 +157,12 @@ _LABELS = {
 
 
 def _line(name: str, figures: dict[str, Any]) -> str:
-    values = [(label, figures[key]) for key, label in _LABELS.items()]
-    scores = [f"{label} {value:.3f}" for label, value in values if value is not None]
-    return f"{name:12}{figures['claims']:4} claims  {'  '.join(scores)}"
+    scores = []
+    for key, label in _LABELS.items():
+        value = figures[key]
+        if value is not None:
+            scores.append(f"{label} {value:.3f}")
+
+    count = figures["claims"]
+    listed = "  ".join(scores)
+    return f"{name:12}{count:4} claims  {listed}"

@@ -16,7 +16,7 @@ from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.pipeline import index as index_documents
-from rag.parsing.files import FoundFile, find
+from rag.parsing.files import find
 from rag.protocols import Embedder, Store
 from rag.retrieval import Retriever
 from rag.settings import Settings
@@ -36,24 +36,32 @@ def opened(
     if gold.documents and corpus:
         message = f"the gold set {gold.name} contains its own documents"
         raise InputError(message, "leave out --corpus")
+
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
         if index is None and (corpus or gold.documents):
             settings = replace(settings, index=Path(folder), store="local")
-        if corpus or (gold.documents and not (settings.index / "rag.sqlite").exists()):
-            files, embedder = list(find([corpus])) if corpus else [], build.embedder(settings)
+
+        is_new = not (settings.index / "rag.sqlite").exists()
+        if corpus:
+            _fill_from(corpus, build, settings)
+        elif gold.documents and is_new:
+            embedder = build.embedder(settings)
             with closing(build.store(settings, embedder, create=True)) as store:
-                if corpus:
-                    _ingest(files, Ingest(store, embedder, settings.passage_tokens))
-                else:
-                    fill(gold.documents, store, embedder, settings.passage_tokens)
+                fill(gold.documents, store, embedder, settings.passage_tokens)
+
         opened = build.retriever(settings) if gold.retrieval_only else build.engine(settings)
         with closing(opened.store):
             yield opened
 
 
-def _ingest(files: Sequence[FoundFile], ingest: Ingest) -> None:
-    with tqdm(total=len(files), unit="file", disable=None, leave=False) as progress:
-        ingest.run(files, lambda _: progress.update())
+def _fill_from(corpus: Path, build: ModuleType, settings: Settings) -> None:
+    """Ingest the files of the corpus."""
+    files = list(find([corpus]))
+    embedder = build.embedder(settings)
+    with closing(build.store(settings, embedder, create=True)) as store:
+        ingest = Ingest(store, embedder, settings.passage_tokens)
+        with tqdm(total=len(files), unit="file", disable=None, leave=False) as progress:
+            ingest.run(files, lambda _: progress.update())
 
 
 def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens: int) -> None:

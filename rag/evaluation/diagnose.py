@@ -40,16 +40,22 @@ def _evidence(engine: Engine, answers: Sequence[str], document: str) -> tuple[Ev
 
 def text(row: Row, settings: Settings) -> str:
     """The row as text for a terminal."""
-    answer = f'refused (best guess: "{row.guess}")' if row.guess else "refused"
     if row.text is not None:
         answer = f'"{row.text}"'
-    evidence = "none of the accepted answers occurs in the index"
+    elif row.guess:
+        answer = f'refused (best guess: "{row.guess}")'
+    else:
+        answer = "refused"
+
     if row.document:
         evidence = f"{row.document}: {row.sentence}"
     elif row.stage is None:
         evidence = f"{row.citations} citations"
+    else:
+        evidence = "none of the accepted answers occurs in the index"
+
     retrievers = f"dense {row.dense_rank or 'none'}, lexical {row.lexical_rank or 'none'}"
-    place = str(row.rank or f"not among the {settings.first_stage_k}")
+    place = row.rank or f"not among the {settings.first_stage_k}"
     lines = [
         f"said      {answer}, confidence {row.confidence:.2f}",
         f"evidence  {evidence}",
@@ -57,6 +63,12 @@ def text(row: Row, settings: Settings) -> str:
     ]
     if row.stage is None:
         return "\n".join(["not lost: the answer is correct", *lines])
+
     stage = STAGES[row.stage]
-    reason = [f"because   {row.detail}", f"try       {stage.remedy}"]
-    return "\n".join([f"{stage.title}: {stage.meaning}", *lines, *reason])
+    lines = [
+        f"{stage.title}: {stage.meaning}",
+        *lines,
+        f"because   {row.detail}",
+        f"try       {stage.remedy}",
+    ]
+    return "\n".join(lines)

@@ -68,15 +68,20 @@ class Attempt:
 
 def best(places: Sequence[Evidence], hits: Sequence[Hit]) -> tuple[int, Hit, Evidence] | None:
     """The first hit with a complete evidence sentence: rank from 1, hit, and evidence."""
-    ranked = ((n, hit, place) for n, hit in enumerate(hits, 1) for place in places)
-    return next((found for found in ranked if found[2].in_passage(found[1].passage)), None)
+    for rank, hit in enumerate(hits, 1):
+        for place in places:
+            if place.in_passage(hit.passage):
+                return rank, hit, place
+    return None
 
 
 def best_candidate(answer: Answer) -> Alternative | None:
     """The best candidate, given or not."""
     if answer.text is not None:
         return Alternative(answer.text, answer.confidence, answer.citations)
-    return answer.alternatives[0] if answer.alternatives else None
+    if not answer.alternatives:
+        return None
+    return answer.alternatives[0]
 
 
 def attribute_error(attempt: Attempt) -> tuple[str, str]:
@@ -86,40 +91,65 @@ def attribute_error(attempt: Attempt) -> tuple[str, str]:
         return "threshold", f"{candidate.text!r} had a confidence of {candidate.confidence:.2f}"
     if not attempt.places:
         return "ingest", "no evidence sentence occurs in the index"
+
     top = best(attempt.places, attempt.hits)
     if top is None:
         return _never_found(attempt)
     rank, hit, _ = top
     if rank <= attempt.read:
         return _not_chosen(attempt, candidate)
+
     by_meaning = hit.dense_rank is not None and hit.dense_rank <= attempt.read
     by_words = hit.lexical_rank is not None and hit.lexical_rank <= attempt.read
-    stage = (("legs", "dense"), ("lexical", "fusion"))[by_meaning][by_words]
+    if by_meaning and by_words:
+        stage = "fusion"
+    elif by_meaning:
+        stage = "lexical"
+    elif by_words:
+        stage = "dense"
+    else:
+        stage = "legs"
     where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
     return stage, f"its passage has rank {rank} ({where}), and {attempt.read} were read"
 
 
 def _never_found(attempt: Attempt) -> tuple[str, str]:
-    documents = dict.fromkeys(place.document for place in attempt.places)
-    passages = [passage for document in documents for passage in attempt.passages(document)]
-    pairs = [(place, passage) for passage in passages for place in attempt.places]
-    if any(place.in_passage(passage) for place, passage in pairs):
-        return "legs", "neither retriever has it among its candidates"
-    cut = sum(place.touches(passage) for place, passage in pairs)
-    detail = f"{cut} passages contain a part of it" if cut else "no passage contains any of it"
-    return "chunking", detail
+    """Whether the evidence is in a passage that search did not find, or was cut."""
+    count_cut = 0
+    for document_id in dict.fromkeys(place.document for place in attempt.places):
+        for passage in attempt.passages(document_id):
+            for place in attempt.places:
+                if place.in_passage(passage):
+                    return "legs", "neither retriever has it among its candidates"
+                count_cut += place.touches(passage)
+
+    if count_cut:
+        return "chunking", f"{count_cut} passages contain a part of it"
+    return "chunking", "no passage contains any of it"
 
 
 def _not_chosen(attempt: Attempt, candidate: Alternative | None) -> tuple[str, str]:
+    """Why another answer won, although the evidence was read."""
     if candidate is None:
         return "reader", "the reader found nothing in it"
-    read = [hit.passage for hit in attempt.hits[: attempt.read]]
-    holding = [p for p in read if any(place.in_passage(p) for place in attempt.places)]
-    spans = [Evidence(c.document_id, c.quote, c.start) for c in candidate.citations]
-    if any(span.in_passage(passage) for span in spans for passage in holding):
+    if _is_beside_evidence(candidate, attempt):
         return "reader", f"it chose {candidate.text!r} from the evidence's own passage"
+
     for other in attempt.answer.alternatives:
         if is_right(other.text, attempt.accepted):
             won = f"{candidate.text!r} ({candidate.confidence:.2f})"
             return "passage", f"{won} beat {other.text!r} ({other.confidence:.2f})"
     return "reader", f"the right words were not among its candidates; it chose {candidate.text!r}"
+
+
+def _is_beside_evidence(candidate: Alternative, attempt: Attempt) -> bool:
+    """Whether the candidate is from a passage that was read and has the evidence."""
+    spans = []
+    for citation in candidate.citations:
+        spans.append(Evidence(citation.document_id, citation.quote, citation.start))
+
+    for hit in attempt.hits[: attempt.read]:
+        has_evidence = any(place.in_passage(hit.passage) for place in attempt.places)
+        if has_evidence and any(span.in_passage(hit.passage) for span in spans):
+            return True
+    return False

@@ -48,50 +48,83 @@ class Evaluator:
 
     def examine(self, question: Question) -> Row:
         """Raises as `Engine.ask` does."""
-        row = Row(question.id, question.text, question.group, "retrieval", question.answers)
-        row = replace(row, form=question.form, asked_as=question.kind)
+        row = Row(
+            id=question.id,
+            question=question.text,
+            group=question.group,
+            kind="retrieval",
+            answers=question.answers,
+            form=question.form,
+            asked_as=question.kind,
+        )
         if not isinstance(self._asked, Engine):
             started = time.perf_counter()
             hits = self._search(question)
-            ms = {"retrieve": round(1000 * (time.perf_counter() - started), 2)}
+            seconds = time.perf_counter() - started
+            ms = {"retrieve": round(1000 * seconds, 2)}
             return replace(row, ms=ms, **_ranked(question, hits))
+
         answer = self._asked.ask(question.text, filter=question.filter or None)
         row = replace(row, **_scored(question, answer), **self._sound(answer))
-        if not question.answers:
-            stage = "unsupported" if answer.text is not None else None
-            return replace(row, kind="unanswerable", stage=stage)
-        return self._traced(replace(row, kind="answerable"), question, answer)
+        if question.answers:
+            return self._traced(replace(row, kind="answerable"), question, answer)
+        stage = "unsupported" if answer.text is not None else None
+        return replace(row, kind="unanswerable", stage=stage)
 
     def _traced(self, row: Row, question: Question, answer: Answer) -> Row:
+        """The row with the ranks of the evidence, and for a wrong answer the stage that lost it."""
         hits = self._search(question)
         places = list(self._places(question, hits))
         missed = not is_right(answer.text, question.answers)
         if missed and not places and not question.evidence:
-            places = [
-                place
-                for listed in self._store.documents()
-                if (stored := self._store.document(listed.id))
-                for place in answers_in(stored.id, stored.text, question.answers)
-            ]
+            places = self._answers_anywhere(question)
+
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
         top = error_analysis.best(places, hits)
         if top:
             rank, hit, _ = top
-            row = replace(row, rank=rank, dense_rank=hit.dense_rank, lexical_rank=hit.lexical_rank)
+            row = replace(
+                row,
+                rank=rank,
+                dense_rank=hit.dense_rank,
+                lexical_rank=hit.lexical_rank,
+            )
         if not missed:
             return row
 
-        read = len(answer.hits) or self._settings.top_k
-        attempt = Attempt(question.answers, places, hits, read, answer, self._passages)
+        attempt = Attempt(
+            accepted=question.answers,
+            places=places,
+            hits=hits,
+            read=len(answer.hits) or self._settings.top_k,
+            answer=answer,
+            passages=self._passages,
+        )
         stage, detail = error_analysis.attribute_error(attempt)
+        row = replace(row, stage=stage, detail=detail)
+
         evidence = [top[2]] if top else places or question.evidence
-        document, sentence = next(((e.document, e.sentence) for e in evidence), ("", ""))
-        return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
+        if not evidence:
+            return replace(row, document="", sentence="")
+        first = evidence[0]
+        return replace(row, document=first.document, sentence=first.sentence)
+
+    def _answers_anywhere(self, question: Question) -> list[Evidence]:
+        """Sentences of all documents that contain an answer."""
+        places: list[Evidence] = []
+        for listed in self._store.documents():
+            stored = self._store.document(listed.id)
+            if stored:
+                places.extend(answers_in(stored.id, stored.text, question.answers))
+        return places
 
     def _search(self, question: Question) -> list[Hit]:
         """The full fused ranking, with the same candidate depth as for the answer."""
-        depth = self._settings.first_stage_k
-        return self._asked.search(question.text, depth, question.filter or None)
+        return self._asked.search(
+            question.text,
+            self._settings.first_stage_k,
+            question.filter or None,
+        )
 
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""
@@ -104,19 +137,41 @@ class Evaluator:
         """
         for evidence in question.evidence:
             document = self._store.document(evidence.document)
-            if document and (offsets := _place(document.text, evidence)):
+            offsets = _place(document.text, evidence) if document else None
+            if document and offsets:
                 start, end = offsets
                 yield Evidence(document.id, document.text[start:end], start)
-        for p in (hit.passage for hit in hits) if not question.evidence else ():
-            yield from answers_in(p.document_id, p.text, question.answers, p.start)
+        if question.evidence:
+            return
+
+        for hit in hits:
+            passage = hit.passage
+            yield from answers_in(
+                passage.document_id,
+                passage.text,
+                question.answers,
+                passage.start,
+            )
 
     def _sound(self, answer: Answer) -> dict[str, Any]:
-        cited = [*answer.citations, *(piece.citation for piece in answer.pieces)]
-        cited += [citation for candidate in answer.alternatives for citation in candidate.citations]
-        names = {citation.document_id for citation in cited}
-        texts = {name: d.text for name in names if (d := self._store.document(name))}
-        sound = [c for c in cited if c.document_id in texts and _is_sound(c, texts[c.document_id])]
-        return {"sound": len(sound), "checked": len(cited)}
+        """How many citations, those of alternatives too, are what stands in their documents."""
+        citations = list(answer.citations)
+        citations += [piece.citation for piece in answer.pieces]
+        for candidate in answer.alternatives:
+            citations += candidate.citations
+
+        texts = {}
+        for document_id in {citation.document_id for citation in citations}:
+            document = self._store.document(document_id)
+            if document:
+                texts[document_id] = document.text
+
+        count = 0
+        for citation in citations:
+            text = texts.get(citation.document_id)
+            if text is not None and _is_sound(citation, text):
+                count += 1
+        return {"sound": count, "checked": len(citations)}
 
 
 def answers_in(
@@ -124,19 +179,25 @@ def answers_in(
 ) -> Iterator[Evidence]:
     """Sentences of a text that contain an answer as whole words, ignoring case."""
     for answer in answers:
-        for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text, re.IGNORECASE):
+        pattern = rf"(?<!\w){re.escape(answer)}(?!\w)"
+        for match in re.finditer(pattern, text, re.IGNORECASE):
             start, end = enclosing_sentence(text, match.start(), match.end())
             yield Evidence(document, text[start:end], offset + start)
 
 
 def _is_sound(citation: Citation, text: str) -> bool:
+    quote = text[citation.start : citation.end]
     sentence = text[citation.sentence_start : citation.sentence_end]
-    return text[citation.start : citation.end] == citation.quote and sentence == citation.sentence
+    return quote == citation.quote and sentence == citation.sentence
 
 
 def _scored(question: Question, answer: Answer) -> dict[str, Any]:
     candidate = best_candidate(answer)
     guess = candidate.text if candidate else None
+    ms = {}
+    for stage, seconds in answer.timings.items():
+        ms[stage] = round(1000 * seconds, 2)
+
     return {
         "text": answer.text,
         "guess": guess,
@@ -146,50 +207,77 @@ def _scored(question: Question, answer: Answer) -> dict[str, Any]:
         "right": _is_right(question, answer, guess),
         "given": answer.form,
         "judgement": judge(question, shown(answer)),
-        "ms": {stage: round(1000 * seconds, 2) for stage, seconds in answer.timings.items()},
+        "ms": ms,
     }
 
 
 def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
     """For a span, whether its words are accepted; for other forms, whether the answer is useful."""
-    if answer.form == "span" and question.form == "span":
+    is_span = answer.form == "span" and question.form == "span"
+    if is_span:
         return is_right(guess, question.answers)
     if answer.text is not None:
         return judge(question, shown(answer)) == "useful"
     if not question.answers or not answer.alternatives:
         return False
+
     quote = answer.alternatives[0].citations[0].quote
-    return judge(question, Shown(quote, (quote,))) in ("useful", "partial")
+    judgement = judge(question, Shown(quote, (quote,)))
+    return judgement in ("useful", "partial")
 
 
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document has the rank of its best passage."""
-    order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
+    document_ids = dict.fromkeys(hit.passage.document_id for hit in hits)
+    order = list(document_ids)[:DEPTH]
     grades = question.relevant
-    found = ((rank, grades[name]) for rank, name in enumerate(order, 1) if name in grades)
-    unfound = (grade for name, grade in grades.items() if name not in order)
+
+    found = []
+    for rank, document_id in enumerate(order, 1):
+        if document_id in grades:
+            found.append((rank, grades[document_id]))
+
+    unfound = []
+    for document_id, grade in grades.items():
+        if document_id not in order:
+            unfound.append(grade)
     return {"found": tuple(found), "unfound": tuple(unfound)}
 
 
 def _cited(question: Question, answer: Answer, places: Sequence[Evidence]) -> dict[str, Any]:
+    """How many citations quote evidence, and how much of the evidence is quoted."""
     citations = answer.citations
     if not question.evidence:
         return {"citations": len(citations)}
-    touched = [{place for place in places if place.touches(citation)} for citation in citations]
+
+    right_citations = 0
+    cited_places = set()
+    for citation in citations:
+        touched = {place for place in places if place.touches(citation)}
+        cited_places |= touched
+        if touched:
+            right_citations += 1
+
+    is_first_right = False
+    if citations:
+        is_first_right = citations[0].document_id in question.relevant
     return {
         "citations": len(citations),
-        "cited_document": bool(citations) and citations[0].document_id in question.relevant,
-        "cited_right": sum(map(bool, touched)),
-        "cited_evidence": len(set().union(*touched)),
+        "cited_document": is_first_right,
+        "cited_right": right_citations,
+        "cited_evidence": len(cited_places),
         "evidence": len(question.evidence),
     }
 
 
 def _place(text: str, evidence: Evidence) -> Offsets | None:
     """Place of the sentence: at its offset, or else the first; None if the text lacks it."""
+    sentence = evidence.sentence
     start = max(evidence.start, 0)
-    end = start + len(evidence.sentence)
-    if text[start:end] == evidence.sentence:
+    end = start + len(sentence)
+    if text[start:end] == sentence:
         return start, end
-    match = re.search(r"\s+".join(map(re.escape, evidence.sentence.split())), text)
+
+    words = [re.escape(word) for word in sentence.split()]
+    match = re.search(r"\s+".join(words), text)
     return match.span() if match else None

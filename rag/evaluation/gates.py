@@ -31,37 +31,50 @@ class Gate:
 
     @property
     def text(self) -> str:
-        return f"{self.name} {'≥' if self.least else '≤'} {self.bound:g}"
+        sign = "≥" if self.least else "≤"
+        return f"{self.name} {sign} {self.bound:g}"
 
     @property
     def passed(self) -> bool:
         if self.value is None:
             return False
-        return self.value >= self.bound if self.least else self.value <= self.bound
+        if self.least:
+            return self.value >= self.bound
+        return self.value <= self.bound
 
     @property
     def found(self) -> str:
         """The bound and the measured value."""
-        return f"{self.text}: {'not measured' if self.value is None else f'{self.value:.2f}'}"
+        value = "not measured" if self.value is None else f"{self.value:.2f}"
+        return f"{self.text}: {value}"
 
     def __str__(self) -> str:
-        return f"{'ok   ' if self.passed else 'FAIL '} {self.found}"
+        verdict = "ok   " if self.passed else "FAIL "
+        return f"{verdict} {self.found}"
 
 
 def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
     """Gates from minimums such as f1=70 and maximums such as p95_ms=500. Raises InputError."""
-    return [_parse(text, True) for text in under] + [_parse(text, False) for text in over]
+    minimums = [_parse(text, is_minimum=True) for text in under]
+    maximums = [_parse(text, is_minimum=False) for text in over]
+    return minimums + maximums
 
 
 def _parse(text: str, is_minimum: bool) -> Gate:
     name, equals, bound = text.partition("=")
     if name not in NAMES:
         similar = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(NAMES)}"
+        hint = f"known: {', '.join(NAMES)}"
+        if similar:
+            hint = f"did you mean {similar[0]}?"
         raise InputError(f"unknown metric {name!r}", hint)
-    if is_minimum == (name in _LOWER):
-        direction, option = ("lower", "over") if is_minimum else ("higher", "under")
-        raise InputError(f"{direction} is better for {name}", f"give --fail-{option} {text}")
+
+    is_lower_better = name in _LOWER
+    if is_minimum and is_lower_better:
+        raise InputError(f"lower is better for {name}", f"give --fail-over {text}")
+    if not is_minimum and not is_lower_better:
+        raise InputError(f"higher is better for {name}", f"give --fail-under {text}")
+
     try:
         return Gate(name, float(bound), is_minimum)
     except ValueError:
@@ -76,24 +89,37 @@ def verdicts(gates: Sequence[Gate], summary: Summary) -> list[Gate]:
 
 def _measured(name: str, summary: Summary) -> float | None:
     if name in _MILLISECONDS:
-        return summary.latency["total"][name.removesuffix("_ms")]
+        percentile = name.removesuffix("_ms")
+        return summary.latency["total"][percentile]
     if name == "questions_per_second":
         return summary.per_second
-    return 100 * summary.metrics[name] if name in summary.metrics else None
+    if name not in summary.metrics:
+        return None
+    return 100 * summary.metrics[name]
 
 
 def junit(result: Result, gates: Sequence[Gate], path: Path) -> None:
     """Write a JUnit file with one test case per gate. Raises InputError if it cannot be written."""
-    name, add = f"rag eval {result.facts['name']}", ElementTree.SubElement
-    counts = {"tests": len(gates), "failures": sum(not gate.passed for gate in gates), "errors": 0}
+    name = f"rag eval {result.facts['name']}"
+    failures = sum(not gate.passed for gate in gates)
+    attributes = {
+        "name": name,
+        "tests": str(len(gates)),
+        "failures": str(failures),
+        "errors": "0",
+    }
     root = ElementTree.Element("testsuites")
-    suite = add(root, "testsuite", {"name": name, **{k: str(n) for k, n in counts.items()}})
-    properties = add(suite, "properties")
+    suite = ElementTree.SubElement(root, "testsuite", attributes)
+
+    properties = ElementTree.SubElement(suite, "properties")
     for metric, value in result.summary.metrics.items():
-        add(properties, "property", name=metric, value=f"{value:.6f}")
+        ElementTree.SubElement(properties, "property", name=metric, value=f"{value:.6f}")
+
     for gate in gates:
-        case = add(suite, "testcase", classname=name, name=gate.text)
+        case = ElementTree.SubElement(suite, "testcase", classname=name, name=gate.text)
         if not gate.passed:
-            add(case, "failure", message=gate.found)
+            ElementTree.SubElement(case, "failure", message=gate.found)
+
     with writing_to(path, "name another file with --junit"):
-        ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+        tree = ElementTree.ElementTree(root)
+        tree.write(path, encoding="utf-8", xml_declaration=True)

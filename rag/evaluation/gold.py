@@ -158,35 +158,45 @@ def read_jsonl(path: Path) -> list[Question]:
     """Read a JSON Lines file of questions. Raises InputError that names the line."""
     questions: dict[str, Question] = {}
     for place, row in read_rows(path, QuestionRow, "questions", _HINT).items():
-        question = _question(row, place.rpartition(" ")[2])
-        repeated = f"the id {question.id!r} was used before" if question.id in questions else None
-        if problem := row.problem() or repeated:
+        line_number = place.rpartition(" ")[2]
+        question = _question(row, line_number)
+        problem = row.problem()
+        if not problem and question.id in questions:
+            problem = f"the id {question.id!r} was used before"
+        if problem:
             raise InputError(f"{place}: {problem}", _HINT)
         questions[question.id] = question
     return list(questions.values())
 
 
 def _question(row: QuestionRow, number: str) -> Question:
-    evidence = tuple(Evidence(source.document, source.sentence) for source in row.evidence)
-    items = tuple(map(tuple, row.items))
-    documents = [source.document for source in evidence] + [row.document]
-    relevant = dict.fromkeys(filter(None, documents), 1)
+    """The question of a row, with what follows from its fields in place of those left out."""
     name = row.id or number
+    evidence = tuple(Evidence(source.document, source.sentence) for source in row.evidence)
+    items = tuple(tuple(wordings) for wordings in row.items)
+
+    documents = [source.document for source in evidence]
+    documents.append(row.document)
+    relevant = {document: 1 for document in documents if document}
+    first_document = next(iter(relevant), None)
+
+    parts = items or evidence
+    over_half = (len(parts) + 1) // 2
     return Question(
-        name,
-        row.question.strip(),
-        tuple(row.answers) or _accepted(evidence, row.verdict, items),
-        evidence,
-        relevant,
-        row.group or next(iter(relevant), None) or row.near or name,
-        row.form,
-        row.kind,
-        row.verdict,
-        items,
-        row.need or (len(items or evidence) + 1) // 2,
-        parse(row.filter),
-        tuple(row.answers),
-        row.plain.strip(),
+        id=name,
+        text=row.question.strip(),
+        answers=tuple(row.answers) or _accepted(evidence, row.verdict, items),
+        evidence=evidence,
+        relevant=relevant,
+        group=row.group or first_document or row.near or name,
+        form=row.form,
+        kind=row.kind,
+        verdict=row.verdict,
+        items=items,
+        need=row.need or over_half,
+        filter=parse(row.filter),
+        wordings=tuple(row.answers),
+        plain=row.plain.strip(),
     )
 
 
@@ -196,11 +206,12 @@ PLAIN = "+plain"
 
 def in_other_words(questions: Iterable[Question]) -> list[Question]:
     """The questions that have a second wording, asked in it. Their ids end with `PLAIN`."""
-    return [
-        replace(question, id=question.id + PLAIN, text=question.plain, plain="")
-        for question in questions
-        if question.plain
-    ]
+    reworded = []
+    for question in questions:
+        if question.plain:
+            name = question.id + PLAIN
+            reworded.append(replace(question, id=name, text=question.plain, plain=""))
+    return reworded
 
 
 def _accepted(
@@ -208,14 +219,20 @@ def _accepted(
 ) -> tuple[str, ...]:
     """Substitutes for the answers of a row without any."""
     sentences = [source.sentence for source in evidence]
-    joined = [" ".join(sentences)] if len(sentences) > 1 else []
-    firsts = [item[0] for item in items if item and not sentences]
-    return (*joined, *sentences, *filter(None, [verdict]), *firsts)
+    answers = []
+    if len(sentences) > 1:
+        answers.append(" ".join(sentences))
+    answers += sentences
+    if verdict:
+        answers.append(verdict)
+    if not sentences:
+        answers += [wordings[0] for wordings in items if wordings]
+    return tuple(answers)
 
 
 def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:
     """At most `limit` questions: a fixed random sample, in the original order."""
     if limit is None or limit >= len(questions):
         return tuple(questions)
-    places = set(random.Random(0).sample(range(len(questions)), limit))
-    return tuple(question for place, question in enumerate(questions) if place in places)
+    places = random.Random(0).sample(range(len(questions)), limit)
+    return tuple(questions[place] for place in sorted(places))

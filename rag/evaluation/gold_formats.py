@@ -45,41 +45,59 @@ def squad(path: Path) -> Gold:
     """
     documents: list[Document] = []
     questions: dict[str, Question] = {}
-    places: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+
     with reading(path, "SQuAD JSON", _HINT), open_text(path) as file:
         for article in json.load(file)["data"]:
             title = str(article.get("title") or "untitled").replace("_", " ")
             for paragraph in article["paragraphs"]:
-                document = _document(f"{title}/{places[title]}", paragraph["context"], title)
-                places[title] += 1
+                name = f"{title}/{counts[title]}"
+                counts[title] += 1
+                document = _document(name, paragraph["context"], title)
                 documents.append(document)
                 for qa in paragraph["qas"]:
                     question = _squad_question(qa, document, title)
                     questions.setdefault(question.id, question)
+
     if not questions:
         raise InputError(f"{path} contains no questions", _HINT)
-    return Gold(path.name.split(".")[0], tuple(questions.values()), tuple(documents))
+    return Gold(
+        name=path.name.split(".")[0],
+        questions=tuple(questions.values()),
+        documents=tuple(documents),
+    )
 
 
 def _squad_question(qa: Mapping[str, Any], document: Document, title: str) -> Question:
-    given = () if qa.get("is_impossible") else qa.get("answers", ())
-    answers = [answer for answer in given if normalize(answer["text"])]
-    texts = tuple(dict.fromkeys(str(answer["text"]) for answer in answers))
-    evidence = tuple(dict.fromkeys(_sentence(document, answer) for answer in answers))
-    name, text, relevant = str(qa["id"]), str(qa["question"]).strip(), {document.id: 1}
-    return Question(name, text, texts, evidence, relevant if answers else {}, title)
+    answers = []
+    if not qa.get("is_impossible"):
+        answers = [answer for answer in qa.get("answers", ()) if normalize(answer["text"])]
+
+    texts = [str(answer["text"]) for answer in answers]
+    sentences = [_sentence(document, answer) for answer in answers]
+    return Question(
+        id=str(qa["id"]),
+        text=str(qa["question"]).strip(),
+        answers=tuple(dict.fromkeys(texts)),
+        evidence=tuple(dict.fromkeys(sentences)),
+        relevant={document.id: 1} if answers else {},
+        group=title,
+    )
 
 
 def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
     """The sentence with the answer at the given offset, or else with its first occurrence."""
     text = str(answer["text"])
     start = int(answer.get("answer_start", -1))
-    if document.text[max(start, 0) : max(start, 0) + len(text)] != text:
+    if not document.text.startswith(text, max(start, 0)):
         start = document.text.find(text)
     if start < 0:
         return Evidence(document.id, text)
-    sentence_start, sentence_end = enclosing_sentence(document.text, start, start + len(text))
-    return Evidence(document.id, document.text[sentence_start:sentence_end], sentence_start)
+
+    end = start + len(text)
+    sentence_start, sentence_end = enclosing_sentence(document.text, start, end)
+    sentence = document.text[sentence_start:sentence_end]
+    return Evidence(document.id, sentence, sentence_start)
 
 
 def beir(folder: Path) -> Gold:
@@ -88,39 +106,65 @@ def beir(folder: Path) -> Gold:
 
     Raises NotFoundError for a missing file, InputError for another format.
     """
-    grades = defaultdict[str, dict[str, int]](dict)
-    """by query and document, without those judged irrelevant"""
     with reading(folder, "a BEIR folder", _HINT):
-        documents = [
-            _document(str(row["_id"]), row["text"] or row["title"], row.get("title") or "")
-            for row in json_lines(_find(folder, "corpus.jsonl"))
-        ]
-        queries = {
-            str(row["_id"]): str(row["text"]).strip()
-            for row in json_lines(_find(folder, "queries.jsonl"))
-            if row.get("split") != "train"
-        }
-        with open_text(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv")) as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                if int(row["score"]) > 0:
-                    grades[row["query-id"]][row["corpus-id"]] = int(row["score"])
-    questions = tuple(
-        Question(name, text, relevant=grades[name], group=name)
-        for name, text in queries.items()
-        if name in grades
-    )
+        documents = []
+        for row in json_lines(_find(folder, "corpus.jsonl")):
+            document = _document(
+                str(row["_id"]),
+                text=row["text"] or row["title"],
+                title=row.get("title") or "",
+            )
+            documents.append(document)
+
+        queries = {}
+        for row in json_lines(_find(folder, "queries.jsonl")):
+            if row.get("split") != "train":
+                queries[str(row["_id"])] = str(row["text"]).strip()
+
+        grades = _beir_grades(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
+
+    questions = []
+    for name, text in queries.items():
+        if name in grades:
+            questions.append(Question(name, text, relevant=grades[name], group=name))
     if not questions:
         raise InputError(f"{folder} has no query with a relevant document", _HINT)
-    with_text = tuple(document for document in documents if document.text.strip())
-    return Gold(folder.resolve().name, questions, with_text, retrieval_only=True)
+
+    return Gold(
+        name=folder.resolve().name,
+        questions=tuple(questions),
+        documents=tuple(document for document in documents if document.text.strip()),
+        retrieval_only=True,
+    )
+
+
+def _beir_grades(path: Path) -> dict[str, dict[str, int]]:
+    """Grades by query and document, without those judged irrelevant."""
+    grades = defaultdict[str, dict[str, int]](dict)
+    with open_text(path) as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            grade = int(row["score"])
+            if grade > 0:
+                grades[row["query-id"]][row["corpus-id"]] = grade
+    return grades
 
 
 def _document(name: str, text: str, title: str) -> Document:
-    return Document(name, text, title, f"gold:{name}", hashlib.sha256(text.encode()).hexdigest())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Document(
+        id=name,
+        text=text,
+        title=title,
+        source=f"gold:{name}",
+        sha256=digest,
+    )
 
 
 def _find(folder: Path, *names: str) -> Path:
-    for path in (folder / f"{name}{ending}" for name in names for ending in ("", ".gz")):
-        if path.exists():
-            return path
+    """The first of these files that exists, plain or gzipped."""
+    for name in names:
+        for ending in ("", ".gz"):
+            path = folder / f"{name}{ending}"
+            if path.exists():
+                return path
     raise NotFoundError(f"{folder} has no {names[0]} (nor {names[0]}.gz)", _HINT)

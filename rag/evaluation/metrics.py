@@ -6,7 +6,7 @@ Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no quest
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,64 +27,101 @@ NAN = float("nan")
 
 def table(rows: Sequence[Row]) -> dict[str, Column]:
     """Columns for the metrics, each of shape (n,); NaN where a column does not apply to a row."""
-    all_rows = np.ones(len(rows), bool)
     kinds = np.array([row.kind for row in rows])
-    answering = kinds != "retrieval"
     answerable = kinds == "answerable"
     unanswerable = kinds == "unanswerable"
+    asked = kinds != "retrieval"
+    everything = np.ones(len(rows), bool)
 
-    cited = answerable & np.array([row.evidence > 0 for row in rows], bool)
-    judged = answering & np.array([bool(row.judgement) for row in rows], bool)
+    with_evidence = answerable & _mask(row.evidence > 0 for row in rows)
+    judged = asked & _mask(bool(row.judgement) for row in rows)
+    judged_answerable = judged & answerable
+    are_right = _mask(row.right and row.text is not None for row in rows)
 
-    are_right = np.array([row.right and row.text is not None for row in rows], bool)
+    values = _values(rows)
+    applies = {
+        "em": asked,
+        "f1": asked,
+        "em_answerable": answerable,
+        "f1_answerable": answerable,
+        "f1_unanswerable": unanswerable,
+        "abstention_recall": unanswerable,
+        "right": asked,
+        "refused": asked,
+        "confidence": asked,
+        "answerable": asked,
+        "citation_document@1": with_evidence,
+        "citation_precision": with_evidence,
+        "citation_precision_right": with_evidence & are_right,
+        "citation_recall": with_evidence,
+        "useful": judged_answerable,
+        "wrong": judged,
+        "form_right": judged_answerable,
+        "sound": everything,
+        "checked": everything,
+    }
+    for k in _DEPTHS:
+        applies[f"evidence@{k}"] = answerable
+    for form in FORMS:
+        asked_for = _mask(row.form == form for row in rows)
+        applies[f"useful_{form}"] = judged_answerable & asked_for
 
+    columns = {}
+    for name, mask in applies.items():
+        columns[name] = np.where(mask, np.array(values[name], float), np.nan)
+    for name, measured in rank_documents(rows).items():
+        columns[name] = np.array(measured, float)
+    return columns
+
+
+def _mask(values: Iterable[bool]) -> NDArray[np.bool_]:
+    return np.array(list(values), bool)
+
+
+def _values(rows: Sequence[Row]) -> dict[str, Sequence[float]]:
+    """The value of each column for every row, also for rows to which it does not apply."""
     em = [row.em for row in rows]
     f1 = [row.f1 for row in rows]
     refused = [row.text is None for row in rows]
     useful = [row.judgement == "useful" for row in rows]
     precision = [row.cited_right / max(row.citations, 1) for row in rows]
 
-    values: dict[str, tuple[NDArray[np.bool_], Sequence[float]]] = {
-        "em": (answering, em),
-        "f1": (answering, f1),
-        "em_answerable": (answerable, em),
-        "f1_answerable": (answerable, f1),
-        "f1_unanswerable": (unanswerable, refused),
-        "abstention_recall": (unanswerable, refused),
-        "right": (answering, [row.right for row in rows]),
-        "refused": (answering, refused),
-        "confidence": (answering, [row.confidence for row in rows]),
-        "answerable": (answering, [row.kind == "answerable" for row in rows]),
-        "citation_document@1": (cited, [row.cited_document for row in rows]),
-        "citation_precision": (cited, precision),
-        "citation_precision_right": (cited & are_right, precision),
-        "citation_recall": (cited, [row.cited_evidence / max(row.evidence, 1) for row in rows]),
-        "useful": (judged & answerable, useful),
-        "wrong": (judged, [row.judgement == "wrong" for row in rows]),
-        "form_right": (judged & answerable, [_has_its_form(row) for row in rows]),
-        "sound": (all_rows, [row.sound for row in rows]),
-        "checked": (all_rows, [row.checked for row in rows]),
+    values: dict[str, Sequence[float]] = {
+        "em": em,
+        "f1": f1,
+        "em_answerable": em,
+        "f1_answerable": f1,
+        "f1_unanswerable": refused,
+        "abstention_recall": refused,
+        "right": [row.right for row in rows],
+        "refused": refused,
+        "confidence": [row.confidence for row in rows],
+        "answerable": [row.kind == "answerable" for row in rows],
+        "citation_document@1": [row.cited_document for row in rows],
+        "citation_precision": precision,
+        "citation_precision_right": precision,
+        "citation_recall": [row.cited_evidence / max(row.evidence, 1) for row in rows],
+        "useful": useful,
+        "wrong": [row.judgement == "wrong" for row in rows],
+        "form_right": [_has_its_form(row) for row in rows],
+        "sound": [row.sound for row in rows],
+        "checked": [row.checked for row in rows],
     }
-
     for k in _DEPTHS:
-        values[f"evidence@{k}"] = answerable, [(row.rank or np.inf) <= k for row in rows]
-
+        values[f"evidence@{k}"] = [(row.rank or np.inf) <= k for row in rows]
     for form in FORMS:
-        asked_for = np.array([row.form == form for row in rows], bool)
-        values[f"useful_{form}"] = judged & answerable & asked_for, useful
-
-    columns = {
-        name: np.where(applies, np.array(column, float), np.nan)
-        for name, (applies, column) in values.items()
-    }
-    return columns | {name: np.array(v, float) for name, v in rank_documents(rows).items()}
+        values[f"useful_{form}"] = useful
+    return values
 
 
 def _has_its_form(row: Row) -> bool:
     """Whether the answer has the expected form (steps are a list too); a refusal has none."""
+    if row.judgement == "refused":
+        return False
     family = {"steps": "list"}
-    expected, given_form = (family.get(form, form) for form in (row.form, row.given))
-    return row.judgement != "refused" and given_form == expected
+    expected = family.get(row.form, row.form)
+    given = family.get(row.given, row.given)
+    return given == expected
 
 
 _DEPTHS = (1, 5, 10, 20)
@@ -98,24 +135,37 @@ def rank_documents(rows: Sequence[Row]) -> dict[str, list[float]]:
     """
     import ir_measures  # slow to import
 
-    measures = {ir_measures.parse_measure(theirs): name for name, theirs in _RANKINGS.items()}
-    qrels, run = {}, {}
+    # names of documents do not matter, only grades by rank
+    order = {f"rank {rank}": float(-rank) for rank in range(1, DEPTH + 1)}
+    qrels: dict[str, dict[str, int]] = {}
+    run: dict[str, dict[str, float]] = {}
     for place, row in enumerate(rows):
-        if row.found or row.unfound:  # names of documents do not matter, only grades by rank
-            grades = {f"rank {rank}": grade for rank, grade in row.found}
-            grades |= {f"unfound {number}": grade for number, grade in enumerate(row.unfound)}
+        grades = {}
+        for rank, grade in row.found:
+            grades[f"rank {rank}"] = grade
+        for number, grade in enumerate(row.unfound):
+            grades[f"unfound {number}"] = grade
+        if grades:
             qrels[str(place)] = grades
-            run[str(place)] = {f"rank {rank}": float(-rank) for rank in range(1, DEPTH + 1)}
+            run[str(place)] = order
+
     values = {name: [NAN] * len(rows) for name in _RANKINGS}
-    for result in ir_measures.iter_calc([*measures], qrels, run) if qrels else ():
-        values[measures[result.measure]][int(result.query_id)] = result.value
+    if not qrels:
+        return values
+
+    measures = {ir_measures.parse_measure(theirs): name for name, theirs in _RANKINGS.items()}
+    for result in ir_measures.iter_calc(list(measures), qrels, run):
+        name = measures[result.measure]
+        values[name][int(result.query_id)] = result.value
     return values
 
 
 def mean(values: Column) -> float:
     """Mean of the values that apply; NaN if none does."""
     applying = values[~np.isnan(values)]
-    return float(applying.mean()) if len(applying) else NAN
+    if not len(applying):
+        return NAN
+    return float(applying.mean())
 
 
 def _mean(column: str, table: Table) -> float:
@@ -124,19 +174,25 @@ def _mean(column: str, table: Table) -> float:
 
 def _offset_integrity(table: Table) -> float:
     checked = table["checked"].sum()
-    return float(table["sound"].sum() / checked) if checked else NAN
+    if not checked:
+        return NAN
+    return float(table["sound"].sum() / checked)
 
 
 def _abstention_precision(table: Table) -> float:
     refused = table["refused"] == 1
     if refused.any():
-        return float((table["answerable"][refused] == 0).mean())
+        unanswerable = table["answerable"][refused] == 0
+        return float(unanswerable.mean())
     return NAN if np.isnan(table["refused"]).all() else 1.0
 
 
 def _abstention_f1(table: Table) -> float:
-    precision, recall = _abstention_precision(table), mean(table["abstention_recall"])
-    return 2 * precision * recall / (precision + recall) if precision + recall > 0 else recall
+    precision = _abstention_precision(table)
+    recall = mean(table["abstention_recall"])
+    if precision + recall > 0:
+        return 2 * precision * recall / (precision + recall)
+    return recall
 
 
 # Confidence: how well it tells right answers from wrong ones
@@ -144,8 +200,10 @@ def _abstention_f1(table: Table) -> float:
 
 def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
     """For every question asked, whether the best candidate is right, and its confidence."""
-    with_answer = ~np.isnan(table["confidence"])
-    return table["right"][with_answer] == 1, table["confidence"][with_answer]
+    confidence = table["confidence"]
+    was_asked = ~np.isnan(confidence)
+    are_right = table["right"][was_asked] == 1
+    return are_right, confidence[was_asked]
 
 
 def _confidence_auroc(table: Table) -> float:
@@ -161,8 +219,11 @@ def risk_coverage(table: Table) -> tuple[Column, Column]:
     are_right, confidence = _guesses(table)
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
     wrong = np.bincount(place, ~are_right, len(values)) / count
+    wrong_so_far = np.cumsum(np.repeat(wrong, count))
+
     counts = np.arange(1, len(confidence) + 1)
-    return counts / max(len(confidence), 1), np.cumsum(np.repeat(wrong, count)) / counts
+    coverage = counts / max(len(confidence), 1)
+    return coverage, wrong_so_far / counts
 
 
 def _coverage_at(precision: float, table: Table) -> float:
@@ -172,16 +233,25 @@ def _coverage_at(precision: float, table: Table) -> float:
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
     answered = np.cumsum(count)
     hits = np.cumsum(np.bincount(place, are_right, len(values)))
-    precise = answered[hits >= precision * answered - 1e-12]
-    return float(max(precise, default=0) / len(confidence))
+
+    is_precise = hits >= precision * answered - 1e-12
+    most = max(answered[is_precise], default=0)
+    return float(most / len(confidence))
 
 
 def reliability(table: Table) -> list[tuple[float, float, int]]:
     """Mean confidence, accuracy and number of best candidates in each bin (0, .1], … (.9, 1]."""
     are_right, confidence = _guesses(table)
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    bins = [place == number for number in np.unique(place)]
-    return [(float(confidence[b].mean()), float(are_right[b].mean()), int(b.sum())) for b in bins]
+    number_of_bin = np.ceil(confidence * BINS).astype(int) - 1
+    place = np.clip(number_of_bin, 0, BINS - 1)
+
+    bins = []
+    for number in np.unique(place):
+        in_bin = place == number
+        mean_confidence = float(confidence[in_bin].mean())
+        accuracy = float(are_right[in_bin].mean())
+        bins.append((mean_confidence, accuracy, int(in_bin.sum())))
+    return bins
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +272,17 @@ class Metric:
 
 def _metrics(group: str, *rows: tuple[str, str, str]) -> list[Metric]:
     """Metrics by name, title and definition; one without a function is the mean of its column."""
-    return [
-        Metric(name, title, group, definition, _FUNCTIONS.get(name, partial(_mean, name)))
-        for name, title, definition in rows
-    ]
+    metrics = []
+    for name, title, definition in rows:
+        metric = Metric(
+            name=name,
+            title=title,
+            group=group,
+            definition=definition,
+            of=_FUNCTIONS.get(name, partial(_mean, name)),
+        )
+        metrics.append(metric)
+    return metrics
 
 
 _FUNCTIONS: dict[str, Callable[[Table], float]] = {
@@ -304,8 +381,12 @@ METRICS = {metric.name: metric for metric in _ALL}
 
 def measure(columns: Table) -> dict[str, float]:
     """All metrics that apply to the questions, by name."""
-    values = ((metric.name, metric.of(columns)) for metric in _ALL)
-    return {name: value for name, value in values if not np.isnan(value)}
+    values = {}
+    for metric in _ALL:
+        value = metric.of(columns)
+        if not np.isnan(value):
+            values[metric.name] = value
+    return values
 
 
 DRAWS = 1000
@@ -318,12 +399,16 @@ Interval = tuple[float, float]
 def bootstrap_samples(groups: Sequence[str], times: int | None = None) -> list[NDArray[np.intp]]:
     """Row indices of `times` samples (`DRAWS`): whole groups, resampled with replacement."""
     names, place = np.unique(np.asarray(groups), return_inverse=True)
-    members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+    rows_by_group = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place))
+    members = np.split(rows_by_group, ends[:-1])
+
     random = np.random.default_rng(0)
-    return [
-        np.concatenate([members[i] for i in random.integers(len(names), size=len(names))])
-        for _ in range(times or DRAWS)
-    ]
+    samples = []
+    for _ in range(times or DRAWS):
+        drawn = random.integers(len(names), size=len(names))
+        samples.append(np.concatenate([members[number] for number in drawn]))
+    return samples
 
 
 def intervals(
@@ -334,17 +419,31 @@ def intervals(
     """
     if len(set(groups)) < 2:
         return {}
+
     samples = defaultdict[str, list[float]](list)
     for rows in bootstrap_samples(groups, times):
         values = _measured(columns, rows)
         if before is not None:
-            baseline = _measured(before, rows)
-            values = {name: values[name] - baseline[name] for name in values if name in baseline}
+            values = _changes(_measured(before, rows), values)
         for name, value in values.items():
             samples[name].append(value)
-    bounds = {name: np.percentile(drawn, [2.5, 97.5]) for name, drawn in samples.items()}
-    return {name: (float(least), float(greatest)) for name, (least, greatest) in bounds.items()}
+
+    bounds = {}
+    for name, drawn in samples.items():
+        least, greatest = np.percentile(drawn, [2.5, 97.5])
+        bounds[name] = (float(least), float(greatest))
+    return bounds
+
+
+def _changes(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """The difference of every metric that both have."""
+    differences = {}
+    for name, value in after.items():
+        if name in before:
+            differences[name] = value - before[name]
+    return differences
 
 
 def _measured(columns: Table, rows: NDArray[np.intp]) -> dict[str, float]:
-    return measure({name: values[rows] for name, values in columns.items()})
+    sample = {name: values[rows] for name, values in columns.items()}
+    return measure(sample)

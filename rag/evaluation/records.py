@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -71,19 +71,25 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 def unpack(table: Mapping[str, Any]) -> list[Row]:
     """Rows of a table; unknown columns are ignored. Raises InputError if it is not a table."""
-    rows = []
     try:
-        for values in table["rows"]:
-            pairs = zip(table["columns"], values, strict=True)
-            cells = {name: value for name, value in pairs if name in COLUMNS}
-            for name in ("answers", "unfound"):
-                cells[name] = tuple(cells.get(name) or ())
-            cells["found"] = tuple((int(a), int(b)) for a, b in cells.get("found") or ())
-            rows.append(Row(**cells))
+        return [_row(table["columns"], values) for values in table["rows"]]
     except (KeyError, TypeError, ValueError) as error:
         message = f"the questions of the result cannot be read: {error}"
         raise InputError(message, "create it again: rag eval run GOLD") from error
-    return rows
+
+
+def _row(columns: Sequence[str], values: Sequence[Any]) -> Row:
+    """The row of these values, in which JSON has made tuples lists."""
+    cells: dict[str, Any] = {}
+    for name, value in zip(columns, values, strict=True):
+        if name in COLUMNS:
+            cells[name] = value
+
+    for name in ("answers", "unfound"):
+        cells[name] = tuple(cells.get(name) or ())
+    found = cells.get("found") or ()
+    cells["found"] = tuple((int(rank), int(grade)) for rank, grade in found)
+    return Row(**cells)
 
 
 class Partial:

@@ -62,32 +62,39 @@ class Result:
         """Load a result and compute its figures again. Raises InputError for another file."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            facts, table = content["facts"], content["questions"]
+            facts = content["facts"]
+            table = content["questions"]
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']}, not {FORMAT}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(
-                f"{path} is not a result of rag eval: {error}", "name a .json that rag eval wrote"
-            ) from error
+            message = f"{path} is not a result of rag eval: {error}"
+            raise InputError(message, "name a .json that rag eval wrote") from error
         return cls.of(facts, unpack(table))
 
     def as_dict(self, with_questions: bool = True) -> dict[str, Any]:
         summary = {name: getattr(self.summary, name) for name in Summary.__slots__}
-        content: dict[str, Any] = {"format": FORMAT, "facts": dict(self.facts), **rounded(summary)}
+        content: dict[str, Any] = {
+            "format": FORMAT,
+            "facts": dict(self.facts),
+            **rounded(summary),
+        }
         if with_questions:  # a table: column names, then values
-            content["questions"] = {"columns": COLUMNS, "rows": [*map(astuple, self.rows)]}
+            rows = [astuple(row) for row in self.rows]
+            content["questions"] = {"columns": COLUMNS, "rows": rows}
         return content
 
     def save(self, path: Path) -> None:
         """Save the result with one line per question, so that results can be compared with diff."""
         content = self.as_dict()
-        rows = ",\n".join(
-            json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-            for row in content["questions"].pop("rows")
-        )
+        lines = []
+        for row in content["questions"].pop("rows"):
+            lines.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+        rows = ",\n".join(lines)
+
         head = json.dumps(content, ensure_ascii=False, indent=1)
         assert head.endswith("\n }\n}")
-        path.write_text(f'{head[:-5]},\n  "rows": [\n{rows}\n]}}}}\n', encoding="utf-8")
+        text = f'{head[:-5]},\n  "rows": [\n{rows}\n]}}}}\n'
+        path.write_text(text, encoding="utf-8")
 
 
 def rounded(value: Any) -> Any:
@@ -96,7 +103,9 @@ def rounded(value: Any) -> Any:
         return round(value, 6)
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
-    return [rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    return value
 
 
 def summarise(rows: Sequence[Row]) -> Summary:
@@ -105,35 +114,48 @@ def summarise(rows: Sequence[Row]) -> Summary:
     groups = [row.group for row in rows]
     kinds = Counter(str(row.kind) for row in rows)
     lost = Counter(row.stage for row in rows if row.stage)
-
-    times = defaultdict[str, list[float]](list)
-    for row in rows:
-        for name, ms in row.ms.items():
-            times[name].append(ms)
-    times["total"] = [sum(row.ms.values()) for row in rows]
+    times = _times(rows)
     total = sum(times["total"])
-
-    risk = np.transpose(metrics.risk_coverage(columns)).tolist()
-    places = np.linspace(0, len(risk) - 1, min(len(risk), _POINTS))
 
     return Summary(
         counts={
             "questions": len(rows),
             **kinds,
-            "documents": len({*groups}),
+            "documents": len(set(groups)),
             "missed": lost.total(),
         },
         metrics=metrics.measure(columns),
         intervals=metrics.intervals(columns, groups),
-        latency={
-            name: {f"p{p}": float(np.percentile(values, p)) for p in PERCENTILES}
-            for name, values in times.items()
-        },
+        latency={name: _percentiles(values) for name, values in times.items()},
         per_second=1000 * len(rows) / total if total else 0.0,
         stages={name: lost[name] for name in STAGES if lost[name]},
-        risk=[risk[round(place)] for place in places],
+        risk=_risk_curve(columns),
         reliability=metrics.reliability(columns),
     )
+
+
+def _times(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """The milliseconds of every stage, and of all stages of a question under "total"."""
+    times = defaultdict[str, list[float]](list)
+    for row in rows:
+        for stage, ms in row.ms.items():
+            times[stage].append(ms)
+    times["total"] = [sum(row.ms.values()) for row in rows]
+    return times
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float]:
+    percentiles = {}
+    for percentile in PERCENTILES:
+        percentiles[f"p{percentile}"] = float(np.percentile(values, percentile))
+    return percentiles
+
+
+def _risk_curve(columns: metrics.Table) -> list[tuple[float, float]]:
+    """Points of (coverage, risk) at equal distances, with the first and the last."""
+    points = np.transpose(metrics.risk_coverage(columns)).tolist()
+    places = np.linspace(0, len(points) - 1, min(len(points), _POINTS))
+    return [points[round(place)] for place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +168,10 @@ class MetricChange:
 
     @property
     def sure(self) -> bool:
-        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+        if self.interval is None:
+            return False
+        least, greatest = self.interval
+        return not least <= 0 <= greatest
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,25 +198,45 @@ def compare(before: Result, after: Result) -> Comparison:
         message = f"the results of {names} have no question in common"
         raise InputError(message, "compare results of the same gold set")
 
-    columns = [metrics.table(rows) for rows in zip(*pairs, strict=True)]
-    values_before, values_after = map(metrics.measure, columns)
-    spread = metrics.intervals(columns[1], [row.group for row, _ in pairs], before=columns[0])
+    gained = []
+    lost = []
+    for row_before, row_after in pairs:
+        served_before = served(row_before)
+        served_after = served(row_after)
+        if served_after and not served_before:
+            gained.append((row_before, row_after))
+        elif served_before and not served_after:
+            lost.append((row_before, row_after))
 
-    changes = {
-        name: MetricChange(values_before[name], values_after[name], spread.get(name))
-        for name in values_before
-        if name in values_after
-    }
-    flips = [pair for pair in pairs if served(pair[0]) != served(pair[1])]
-    gained = [pair for pair in flips if served(pair[1])]
-    lost = [pair for pair in flips if not served(pair[1])]
+    return Comparison(
+        questions=len(pairs),
+        alone=len(rows_before) + len(rows_after) - 2 * len(pairs),
+        changes=_metric_changes(pairs),
+        gained=gained,
+        lost=lost,
+    )
 
-    unpaired = len(rows_before) + len(rows_after) - 2 * len(pairs)
-    return Comparison(len(pairs), unpaired, changes, gained, lost)
+
+def _metric_changes(pairs: Sequence[tuple[Row, Row]]) -> dict[str, MetricChange]:
+    """Every metric that applies to both, with the interval of its change."""
+    columns_before = metrics.table([row for row, _ in pairs])
+    columns_after = metrics.table([row for _, row in pairs])
+    values_before = metrics.measure(columns_before)
+    values_after = metrics.measure(columns_after)
+    groups = [row.group for row, _ in pairs]
+    spread = metrics.intervals(columns_after, groups, before=columns_before)
+
+    changes = {}
+    for name, value in values_before.items():
+        if name in values_after:
+            changes[name] = MetricChange(value, values_after[name], spread.get(name))
+    return changes
 
 
 def served(row: Row) -> bool:
     """Whether the answer or refusal is right; in retrieval, whether a relevant document leads."""
     if row.kind == "retrieval":
         return any(rank == 1 for rank, _ in row.found)
-    return is_right(row.text, row.answers) if row.kind == "answerable" else row.text is None
+    if row.kind == "answerable":
+        return is_right(row.text, row.answers)
+    return row.text is None

@@ -42,7 +42,9 @@ def commit() -> str:
         return __version__
     name = _git("rev-parse", "--short=10", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", "rag")
-    return f"{name}{'+' if changed else ''}" if name else __version__
+    if not name:
+        return __version__
+    return f"{name}+" if changed else name
 
 
 def _git(*arguments: str) -> str:
@@ -57,9 +59,13 @@ def of_index(asked: Engine | Retriever) -> dict[str, Any]:
     """Settings, index and models."""
     settings = {name: str(getattr(asked.settings, name)) for name in _SETTINGS}
     stats = asked.store.stats()
-    documents = sorted((document.id, document.sha256) for document in asked.store.documents())
-    index = {name: getattr(stats, name) for name in ("documents", "passages", "embedder")}
-    index["sha256"] = _sha256(documents)
+    documents = [(document.id, document.sha256) for document in asked.store.documents()]
+    index = {
+        "documents": stats.documents,
+        "passages": stats.passages,
+        "embedder": stats.embedder,
+        "sha256": _sha256(sorted(documents)),
+    }
     return {"settings": settings, "index": index, "models": _models(asked.settings)}
 
 
@@ -96,22 +102,41 @@ def run(gold: Gold, asked: Engine | Retriever, out: Path, limit: int | None = No
             check_question(question.text, asked.settings.max_question)
         except InputError as error:
             raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error
+
     revision = commit()
-    digest = _sha256(dataclasses.astuple(question) for question in questions)
-    facts = {"gold": digest, "commit": revision, **of_index(asked)}
+    facts = {
+        "gold": _sha256(dataclasses.astuple(question) for question in questions),
+        "commit": revision,
+        **of_index(asked),
+    }
     partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _sha256([facts]))
-    evaluator = Evaluator(with_all_candidates(asked) if isinstance(asked, Engine) else asked)
+    if isinstance(asked, Engine):
+        asked = with_all_candidates(asked)
+    evaluator = Evaluator(asked)
+
     remaining = [question for question in questions if question.id not in partial.rows]
     done = len(questions) - len(remaining)
     with tqdm(total=len(questions), initial=done, unit="question", disable=None) as progress:
         for question in remaining:
             partial.add(evaluator.examine(question))
             progress.update()
-    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    machine = {"python": platform.python_version(), "system": platform.system()}
-    machine["cores"] = str(available_cores())
-    head = {"name": gold.name, "made": started_at, "limit": limit}
-    rows = [partial.rows[question.id] for question in questions]
-    result = Result.of({**head, **facts, "machine": machine}, rows)
+
+    made = datetime.datetime.now(datetime.UTC)
+    facts = {
+        "name": gold.name,
+        "made": made.isoformat(timespec="seconds"),
+        "limit": limit,
+        **facts,
+        "machine": _machine(),
+    }
+    result = Result.of(facts, [partial.rows[question.id] for question in questions])
     partial.remove()
     return result
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": str(available_cores()),
+    }

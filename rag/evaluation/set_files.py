@@ -66,8 +66,12 @@ def read_rows(path: Path, kind: type[Row], noun: str, hint: str) -> dict[str, Ro
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", "save it as UTF-8 text") from error
-    places = {f"{path}, line {n}": line for n, line in enumerate(lines, 1) if line.strip()}
-    rows = {place: _row(place, line, kind, hint) for place, line in places.items()}
+
+    rows = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            place = f"{path}, line {number}"
+            rows[place] = _row(place, line, kind, hint)
     if not rows:
         raise InputError(f"{path} contains no {noun}", hint)
     return rows
@@ -91,8 +95,11 @@ def _in_words(error: Any, kind: type[BaseModel]) -> str:
     if problem == "missing":
         return f"{_name(outer_keys)} has no {key!r}"
     if problem == "extra_forbidden":
-        known_fields = "" if outer_keys else f" (known: {', '.join(kind.model_fields)})"
+        known_fields = ""
+        if not outer_keys:
+            known_fields = f" (known: {', '.join(kind.model_fields)})"
         return f"{_name(outer_keys)} has an unknown field {key!r}{known_fields}"
+
     name = _name(error["loc"])
     if problem == "literal_error":
         expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
@@ -100,7 +107,9 @@ def _in_words(error: Any, kind: type[BaseModel]) -> str:
     if problem == "string_pattern_mismatch":
         return f"{name} is empty"
     expected = _TYPES.get(problem.removesuffix("_type"))
-    return f"{name} is not of type {expected}" if expected else f"{name}: {error['msg']}"
+    if expected:
+        return f"{name} is not of type {expected}"
+    return f"{name}: {error['msg']}"
 
 
 def _name(place: Any) -> str:
@@ -108,4 +117,6 @@ def _name(place: Any) -> str:
     if not place:
         return "it"
     *outer_keys, key = place
-    return f"item {key + 1} of {_name(outer_keys)}" if isinstance(key, int) else repr(key)
+    if isinstance(key, int):
+        return f"item {key + 1} of {_name(outer_keys)}"
+    return repr(key)

@@ -22,29 +22,33 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 def normalize(text: str) -> str:
     """Lower case, without ASCII punctuation, then without articles, then single spaces."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
+    letters = text.lower().translate(_NO_PUNCTUATION)
+    words = _ARTICLES.sub(" ", letters).split()
+    return " ".join(words)
 
 
 def exact(answer: str | None, accepted: Sequence[str]) -> float:
     """1 for an accepted answer after normalisation, or for None, a refusal, if none exists."""
-    return max(float(normalize(answer or "") == gold) for gold in _golds(accepted))
+    return float(normalize(answer or "") in _golds(accepted))
 
 
 def f1(answer: str | None, accepted: Sequence[str]) -> float:
     """Token F1 with the closest accepted answer, in [0, 1]; 1 for a refusal if none exists."""
-    return max(_f1(normalize(answer or "").split(), gold.split()) for gold in _golds(accepted))
+    words = normalize(answer or "").split()
+    return max(_f1(words, gold.split()) for gold in _golds(accepted))
 
 
 def _golds(accepted: Sequence[str]) -> list[str]:
     """The accepted answers, normalised, without empty ones; [""] if none is left."""
-    return [normal for answer in accepted if (normal := normalize(answer))] or [""]
+    golds = [normalize(answer) for answer in accepted]
+    return [gold for gold in golds if gold] or [""]
 
 
 def _f1(answer_words: list[str], gold_words: list[str]) -> float:
     if not answer_words or not gold_words:
         return float(answer_words == gold_words)
-    common = sum((Counter(answer_words) & Counter(gold_words)).values())
-    return 2 * common / (len(answer_words) + len(gold_words))
+    common = Counter(answer_words) & Counter(gold_words)
+    return 2 * common.total() / (len(answer_words) + len(gold_words))
 
 
 def is_right(text: str | None, accepted: Sequence[str]) -> bool:
@@ -57,10 +61,13 @@ def is_right(text: str | None, accepted: Sequence[str]) -> bool:
 
 
 def _is_right(answer_words: list[str], gold_words: list[str]) -> bool:
-    figures, gold_figures = (
-        {word for word in words if any(map(str.isdigit, word))}
-        for words in (answer_words, gold_words)
-    )
-    return _f1(answer_words, gold_words) >= RIGHT and (
-        figures <= gold_figures or gold_figures <= figures
-    )
+    if _f1(answer_words, gold_words) < RIGHT:
+        return False
+    figures = _figures(answer_words)
+    gold_figures = _figures(gold_words)
+    return figures <= gold_figures or gold_figures <= figures
+
+
+def _figures(words: Sequence[str]) -> set[str]:
+    """The words with a digit."""
+    return {word for word in words if any(map(str.isdigit, word))}

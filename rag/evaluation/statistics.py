@@ -17,7 +17,9 @@ def auroc(high: Rows, low: Rows) -> float | None:
     if not len(high) or not len(low):
         return None
     ordered = np.sort(low)
-    wins = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
+    lower = np.searchsorted(ordered, high, "left")
+    lower_or_equal = np.searchsorted(ordered, high, "right")
+    wins = lower + lower_or_equal  # twice the wins, so that a tie counts 1
     return float(wins.mean() / 2 / len(low))
 
 
@@ -25,23 +27,33 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval for a share of `count`."""
     if not count:
         return 0.0, 1.0
+
     z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
+    scale = 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / scale
+    variance = share * (1 - share) / count + z * z / (4 * count**2)
+    half = z * math.sqrt(variance) / scale
+    least = max(0.0, middle - half)
+    greatest = min(1.0, middle + half)
+    return round(least, 4), round(greatest, 4)
 
 
 def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     """Expected calibration error over bins of equal width, each (mean confidence, share right,
     count), weighted by count (Naeini et al. 2015; Guo et al. 2017).
     """
-    total = sum(count for _, _, count in bins)
-    gaps = (abs(confidence - accuracy) * count for confidence, accuracy, count in bins)
-    return sum(gaps) / total if total else float("nan")
+    total = 0
+    gaps = 0.0
+    for confidence, accuracy, count in bins:
+        total += count
+        gaps += abs(confidence - accuracy) * count
+    return gaps / total if total else float("nan")
 
 
 def adaptive_ece(confidence: Rows, right: Mask) -> float:
     """Expected calibration error over ten bins of equal count (Nixon et al. 2019)."""
     gaps = confidence - right
-    parts = np.array_split(np.argsort(confidence, kind="stable"), 10)
-    return round(float(sum(abs(gaps[part].sum()) for part in parts) / len(gaps)), 4)
+    order = np.argsort(confidence, kind="stable")
+    bin_gaps = [abs(gaps[part].sum()) for part in np.array_split(order, 10)]
+    error = float(sum(bin_gaps) / len(gaps))
+    return round(error, 4)

@@ -19,9 +19,11 @@ from rag.types import Answer
 
 Judgement = Literal["useful", "partial", "wrong", "refused"]
 
-FEW_ITEMS, LEAST_FITTING = 4, 0.4
+FEW_ITEMS = 4
+LEAST_FITTING = 0.4
 """A longer list buries its items if a smaller share of them was asked for."""
-FEW_WORDS, MANY_WORDS = 60, 130
+FEW_WORDS = 60
+MANY_WORDS = 130
 """Most words of an answer that buries nothing: for a few words, and for sentences."""
 HELD = 0.8
 """A piece contains a sentence if it has at least this share of its words."""
@@ -49,11 +51,18 @@ def shown(answer: Answer) -> Shown:
     """The visible part of an answer: a span in its sentence, the pieces of other forms."""
     if answer.text is None:
         return Shown(None)
-    quotes = [piece.text for piece in answer.pieces]
+
     if answer.form == "span":
         quotes = [citation.sentence for citation in answer.citations[:1]]
-    documents = tuple(piece.citation.document_id for piece in answer.pieces)
-    return Shown(answer.text, tuple(quotes), answer.verdict, documents)
+    else:
+        quotes = [piece.text for piece in answer.pieces]
+    document_ids = [piece.citation.document_id for piece in answer.pieces]
+    return Shown(
+        text=answer.text,
+        quotes=tuple(quotes),
+        verdict=answer.verdict,
+        documents=tuple(document_ids),
+    )
 
 
 def judge(question: Question, answer: Shown) -> Judgement:
@@ -70,10 +79,12 @@ def serves(question: Question, answer: Shown) -> Judgement:
     items, and for a right verdict beside a sentence that does not prove it.
     """
     judgement = judge(question, answer)
-    is_unproven = question.evidence and not _from_evidence(question, answer)
-    if judgement == "useful" and (
-        (question.form == "yes_no" and is_unproven) or _is_buried(question, answer)
-    ):
+    if judgement != "useful":
+        return judgement
+
+    has_proof = not question.evidence or _from_evidence(question, answer)
+    is_unproven_verdict = question.form == "yes_no" and not has_proof
+    if is_unproven_verdict or _is_buried(question, answer):
         return "partial"
     return judgement
 
@@ -81,36 +92,57 @@ def serves(question: Question, answer: Shown) -> Judgement:
 def _is_buried(question: Question, answer: Shown) -> bool:
     """Whether most of what is shown was not asked for."""
     if question.form in ("list", "steps") and question.items:
-        fitting = sum(any(names(piece, item) for item in question.items) for piece in answer.quotes)
-        return len(answer.quotes) > FEW_ITEMS and fitting < LEAST_FITTING * len(answer.quotes)
+        if len(answer.quotes) <= FEW_ITEMS:
+            return False
+        fitting = sum(_is_an_item(question, piece) for piece in answer.quotes)
+        return fitting < LEAST_FITTING * len(answer.quotes)
+
     words = len((answer.text or "").split())
     evidence = [len(proof.sentence.split()) for proof in question.evidence]
     if question.form == "span":
         return words > max(FEW_WORDS, 2 * max(evidence, default=0))
-    is_prose = question.form in ("sentences", "yes_no")
-    return is_prose and words > max(MANY_WORDS, 4 * sum(evidence))
+    if question.form in ("sentences", "yes_no"):
+        return words > max(MANY_WORDS, 4 * sum(evidence))
+    return False
+
+
+def _is_an_item(question: Question, piece: str) -> bool:
+    return any(names(piece, item) for item in question.items)
 
 
 def held(sentence: str, pieces: Iterable[str]) -> bool:
     """Whether a piece has at least the share `HELD` of the sentence's words, with repetitions."""
     words = Counter(normalize(sentence).split())
-    piece_words = (Counter(normalize(piece).split()) for piece in pieces)
-    return any((words & piece).total() >= HELD * words.total() for piece in piece_words)
+    for piece in pieces:
+        common = words & Counter(normalize(piece).split())
+        if common.total() >= HELD * words.total():
+            return True
+    return False
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
     """Whether a wording occurs as whole words, ignoring case, punctuation and articles."""
     within = f" {normalize(text)} "
-    return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
+    for wording in wordings:
+        words = normalize(wording)
+        if words and f" {words} " in within:
+            return True
+    return False
 
 
 def _span(question: Question, answer: Shown) -> Judgement:
     """Useful with the right words from an evidence sentence, if any; "partial" from elsewhere."""
     accepted = question.wordings or question.answers
     is_from_evidence = _from_evidence(question, answer)
+
     if is_right(answer.text, accepted) or names(answer.text or "", accepted):
-        return "useful" if is_from_evidence or not question.evidence else "partial"
-    return "partial" if names(answer.whole, accepted) and is_from_evidence else "wrong"
+        if is_from_evidence or not question.evidence:
+            return "useful"
+        return "partial"
+
+    if is_from_evidence and names(answer.whole, accepted):
+        return "partial"
+    return "wrong"
 
 
 def _from_evidence(question: Question, answer: Shown) -> bool:
@@ -120,35 +152,51 @@ def _from_evidence(question: Question, answer: Shown) -> bool:
 
 def _yes_no(question: Question, answer: Shown) -> Judgement:
     """Useful with the right verdict; the evidence without a verdict is "partial"."""
-    if answer.verdict is not None:
-        return "useful" if answer.verdict == question.verdict else "wrong"
-    return "partial" if _from_evidence(question, answer) else "wrong"
+    if answer.verdict is None:
+        return "partial" if _from_evidence(question, answer) else "wrong"
+    return "useful" if answer.verdict == question.verdict else "wrong"
 
 
 def _sentences(question: Question, answer: Shown) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
     pieces = (answer.whole, *answer.quotes)
     count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
-    if names(answer.whole, question.wordings) or count >= max(1, question.need):
+    has_enough = count >= max(1, question.need)
+    if has_enough or names(answer.whole, question.wordings):
         return "useful"
-    is_part = any(names(evidence.sentence, [answer.text or ""]) for evidence in question.evidence)
-    return "partial" if count or is_part else "wrong"
+
+    if count:
+        return "partial"
+    words = [answer.text or ""]
+    is_part = any(names(evidence.sentence, words) for evidence in question.evidence)
+    return "partial" if is_part else "wrong"
 
 
 def _items(question: Question, answer: Shown) -> Judgement:
     """Useful with enough of the items, or one of the accepted wordings; a catalogue of documents,
     if it has most of them and they are most of those named.
     """
-    if question.form == "catalogue" and all("/" in name for name in question.wordings or ("",)):
-        expected, named = {*question.wordings}, {*answer.documents}
+    if question.form == "catalogue" and _are_documents(question.wordings):
+        expected = set(question.wordings)
+        named = set(answer.documents)
         count = len(expected & named)
-        is_useful = 2 * count > len(expected) and 2 * count >= len(named)  # most of both
+        has_most = 2 * count > len(expected)
+        is_useful = has_most and 2 * count >= len(named)
     elif question.items:
         count = sum(names(answer.whole, item) for item in question.items)
-        is_useful = count >= max(1, question.need) or names(answer.whole, question.wordings)
+        has_enough = count >= max(1, question.need)
+        is_useful = has_enough or names(answer.whole, question.wordings)
     else:
         return _sentences(question, answer)
-    return "useful" if is_useful else "partial" if count else "wrong"
+
+    if is_useful:
+        return "useful"
+    return "partial" if count else "wrong"
+
+
+def _are_documents(wordings: Sequence[str]) -> bool:
+    """Whether all are ids of documents, which have a slash."""
+    return bool(wordings) and all("/" in wording for wording in wordings)
 
 
 _JUDGES: dict[str, Callable[[Question, Shown], Judgement]] = {

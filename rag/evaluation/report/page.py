@@ -8,7 +8,7 @@ import base64
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +23,12 @@ from rag.evaluation.records import Row
 from rag.evaluation.report.summary import head, markdown
 from rag.evaluation.result import Comparison, Result
 
-_WIDTH, _HEIGHT = 360, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 12, 38
+_WIDTH = 360
+_HEIGHT = 230
+_LEFT = 42
+_RIGHT = 12
+_TOP = 12
+_BOTTOM = 38
 
 
 class Dot(NamedTuple):
@@ -54,19 +58,23 @@ class Chart:
     def marks(self, high: float) -> list[float]:
         """The ticks of an axis."""
         step = next(step for step in (0.05, 0.1, 0.2, 0.25) if high / step <= 5.01)
-        return [round(n * step, 4) for n in range(round(high / step + 0.49) + 1)]
+        last = round(high / step + 0.49)
+        return [round(number * step, 4) for number in range(last + 1)]
 
     def place(self, x: float, y: float) -> str:
         """A point in the coordinates of the drawing, inside the axes."""
-        x, y = (min(1.0, max(0.0, share)) for share in (x, y / self.marks(self.high)[-1]))
-        x_position = _LEFT + x * (_WIDTH - _LEFT - _RIGHT)
-        top = _HEIGHT - _BOTTOM - y * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{x_position:.1f} {top:.1f}"
+        axis_top = self.marks(self.high)[-1]
+        x = min(1.0, max(0.0, x))
+        y = min(1.0, max(0.0, y / axis_top))
+        from_left = _LEFT + x * (_WIDTH - _LEFT - _RIGHT)
+        from_top = _HEIGHT - _BOTTOM - y * (_HEIGHT - _TOP - _BOTTOM)
+        return f"{from_left:.1f} {from_top:.1f}"
 
     @property
     def path(self) -> str:
         """The line as an SVG path."""
-        return f"M{' L'.join(self.place(*point) for point in self.line)}"
+        places = [self.place(x, y) for x, y in self.line]
+        return f"M{' L'.join(places)}"
 
 
 _FOLDER = Path(__file__).parent
@@ -87,94 +95,120 @@ _OUTCOMES = {
 
 def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The whole page."""
-    options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
-    options |= {"loader": FileSystemLoader(_FOLDER), "undefined": StrictUndefined}
-    facts = result.facts
-    grouped = {f"{group} {k}": v for group in ("index", "models") for k, v in facts[group].items()}
-    style, script = ((_FOLDER / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    return (
-        Environment(**options)
-        .get_template("report.html")
-        .render(
-            metrics=METRICS,
-            outcomes=_OUTCOMES,
-            seconds=_seconds,
-            percent=lambda share: f"{100 * share:g} %",
-            stages=STAGES,
-            tiles=_TILES,
-            size=(_WIDTH, _HEIGHT),
-            right=_WIDTH - _RIGHT,
-            low=_HEIGHT - _BOTTOM,
-            result=result,
-            comparison=comparison,
-            verdicts=verdicts,
-            head=head(result),
-            counts=Counter((row.kind, _outcome(row)) for row in result.rows),
-            charts=list(_charts(result)),
-            made_with={
-                "questions": facts["gold"],
-                **grouped,
-                **facts["settings"],
-                **facts["machine"],
-            },
-            style=style,
-            script=script,
-            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    template = environment.get_template("report.html")
+    style = (_FOLDER / "page.css").read_text("utf-8")
+    script = (_FOLDER / "page.js").read_text("utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
+
+    return template.render(
+        metrics=METRICS,
+        outcomes=_OUTCOMES,
+        seconds=_seconds,
+        percent=lambda share: f"{100 * share:g} %",
+        stages=STAGES,
+        tiles=_TILES,
+        size=(_WIDTH, _HEIGHT),
+        right=_WIDTH - _RIGHT,
+        low=_HEIGHT - _BOTTOM,
+        result=result,
+        comparison=comparison,
+        verdicts=verdicts,
+        head=head(result),
+        counts=Counter((row.kind, _outcome(row)) for row in result.rows),
+        charts=list(_charts(result)),
+        made_with=_made_with(result.facts),
+        style=style,
+        script=script,
+        digest=base64.b64encode(digest).decode(),
+    )
+
+
+def _made_with(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that the figures depend on, by name."""
+    values = {"questions": facts["gold"]}
+    for group in ("index", "models"):
+        for name, value in facts[group].items():
+            values[f"{group} {name}"] = value
+    return {**values, **facts["settings"], **facts["machine"]}
 
 
 def _outcome(row: Row) -> str:
     """A key of `_OUTCOMES[row.kind]`; without meaning for retrieval."""
     if row.text is None:
         return "refused" if row.kind == "answerable" else "right"
-    return "wrong" if row.stage or row.kind == "unanswerable" else "right"
+    if row.stage or row.kind == "unanswerable":
+        return "wrong"
+    return "right"
 
 
 def _seconds(milliseconds: float) -> str:
-    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s"
 
 
 def _charts(result: Result) -> Iterator[Chart]:
     summary = result.summary
-
     if summary.risk:
-        rows = [row for row in result.rows if row.kind != "retrieval"]
-        answered = [row for row in rows if row.text is not None]
-        wrong = sum(not row.right for row in answered) / max(len(answered), 1)
-
-        words = f"{summary.risk[-1][1]:.0%} of all best candidates are wrong"
-        words += f"; the area is {summary.metrics['aurc']:.3f}"
-
-        highest = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
-        threshold = Dot(len(answered) / len(rows), wrong, "as it is set")
-
-        title = "Wrong answers by the share answered (dot: current threshold)"
-        axis_top = max(0.1, highest)
-        yield Chart(title, words, "answered", "wrong", axis_top, summary.risk, [threshold])
+        yield _risk_chart(result)
 
     if summary.reliability:
-        title = "Right answers by confidence (ideal: on the line)"
-        words = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
         largest = max(count for _, _, count in summary.reliability)
+        dots = []
+        for confidence, accuracy, count in summary.reliability:
+            radius = 3 + 9 * (count / largest) ** 0.5
+            dots.append(Dot(confidence, accuracy, f"{count} questions", radius))
 
-        dots = [
-            Dot(x, y, f"{count} questions", 3 + 9 * (count / largest) ** 0.5)
-            for x, y, count in summary.reliability
-        ]
+        yield Chart(
+            title="Right answers by confidence (ideal: on the line)",
+            words=f"Calibration error {100 * summary.metrics['ece']:.1f} %",
+            x="confidence",
+            y="right",
+            dots=dots,
+        )
 
-        yield Chart(title, words, "confidence", "right", dots=dots)
+
+def _risk_chart(result: Result) -> Chart:
+    """How many answers are wrong if as many are given, and where the threshold is."""
+    summary = result.summary
+    asked = [row for row in result.rows if row.kind != "retrieval"]
+    answered = [row for row in asked if row.text is not None]
+    wrong = sum(not row.right for row in answered) / max(len(answered), 1)
+    threshold = Dot(len(answered) / len(asked), wrong, "as it is set")
+
+    _, risk_of_all = summary.risk[-1]
+    words = f"{risk_of_all:.0%} of all best candidates are wrong"
+    words += f"; the area is {summary.metrics['aurc']:.3f}"
+    highest = max(risk for _, risk in summary.risk)
+    return Chart(
+        title="Wrong answers by the share answered (dot: current threshold)",
+        words=words,
+        x="answered",
+        y="wrong",
+        high=max(0.1, math.ceil(10 * highest) / 10),
+        line=summary.risk,
+        dots=[threshold],
+    )
 
 
 def write(
     result: Result, comparison: Comparison | None, verdicts: Sequence[Gate], out: Path
 ) -> list[Path]:
     """Write NAME-COMMIT.json, .html and .md to the folder `out`. Raises InputError."""
-    base = out / f"{result.facts['name']}-{result.facts['commit']}"
-    paths = [base.with_name(f"{base.name}.{ending}") for ending in ("json", "html", "md")]
+    name = f"{result.facts['name']}-{result.facts['commit']}"
+    as_json = out / f"{name}.json"
+    as_page = out / f"{name}.html"
+    as_markdown = out / f"{name}.md"
     with writing_to(out, "name another folder with --out"):
         out.mkdir(parents=True, exist_ok=True)
-        result.save(paths[0])
-        paths[1].write_text(page(result, comparison, verdicts), encoding="utf-8")
-        paths[2].write_text(markdown(result, comparison, verdicts), encoding="utf-8")
-    return paths
+        result.save(as_json)
+        as_page.write_text(page(result, comparison, verdicts), encoding="utf-8")
+        as_markdown.write_text(markdown(result, comparison, verdicts), encoding="utf-8")
+    return [as_json, as_page, as_markdown]

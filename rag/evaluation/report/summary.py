@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import starmap
 from typing import Any
 
 from rag.evaluation.error_analysis import STAGES
@@ -19,37 +18,47 @@ _SHOWN = 20
 def head(result: Result) -> str:
     """The questions and the documents of a result."""
     counts = result.summary.counts
-    index = result.facts["index"]
+    kinds = []
+    for kind in ("answerable", "unanswerable"):
+        if counts.get(kind):
+            kinds.append(f"{counts[kind]:,} {kind}")
 
-    kinds = [f"{counts[k]:,} {k}" for k in ("answerable", "unanswerable") if counts.get(k)]
     questions = f"{counts['questions']:,} questions"
     if kinds:
         questions += f" ({', '.join(kinds)})"
 
-    return f"{questions} of {index['documents']:,} documents, {index['passages']:,} passages"
+    index = result.facts["index"]
+    documents = f"{index['documents']:,} documents"
+    passages = f"{index['passages']:,} passages"
+    return f"{questions} of {documents}, {passages}"
 
 
 def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The summary for a terminal."""
     facts = result.facts
-    stages = result.summary.stages
-
     lines = [f"{facts['name']}, commit {facts['commit']}: {head(result)}", ""]
     for title, value, change in _rows(result, comparison):
-        gap = "  " if change else ""
-        lines.append(f"  {title:34} {value}{gap}{change}")
+        line = f"  {title:34} {value}"
+        if change:
+            line += f"  {change}"
+        lines.append(line)
 
+    stages = result.summary.stages
     if stages:
-        lines += ["", f"Where {sum(stages.values()):,} questions were lost"]
+        count_lost = sum(stages.values())
+        lines += ["", f"Where {count_lost:,} questions were lost"]
         for name, count in stages.items():
-            lines.append(f"  {count:6,}  {STAGES[name].title}: {STAGES[name].meaning}")
+            stage = STAGES[name]
+            lines.append(f"  {count:6,}  {stage.title}: {stage.meaning}")
 
     if comparison:
-        gained, lost = len(comparison.gained), len(comparison.lost)
+        gained = len(comparison.gained)
+        lost = len(comparison.lost)
         lines += ["", f"Since the baseline {gained} questions were gained, {lost} lost"]
 
     if verdicts:
-        lines += ["", *map(str, verdicts)]
+        lines.append("")
+        lines += [str(verdict) for verdict in verdicts]
 
     return "\n".join(lines)
 
@@ -57,10 +66,12 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]
 def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The summary as Markdown, for a pull request or a page."""
     facts = result.facts
-    stages = result.summary.stages
-
-    lines = [f"# {facts['name']}", ""]
-    lines += [f"{head(result)}. Commit `{facts['commit']}`, {facts['made']}.", ""]
+    lines = [
+        f"# {facts['name']}",
+        "",
+        f"{head(result)}. Commit `{facts['commit']}`, {facts['made']}.",
+        "",
+    ]
 
     if verdicts:
         lines += [f"- {verdict}" for verdict in verdicts]
@@ -68,18 +79,28 @@ def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[G
 
     title_of_changes = "change [95 %]" if comparison else ""
     lines += [f"| | % [95 %] | {title_of_changes} |", "|---|---|---|"]
-    lines += [f"| {' | '.join(row)} |" for row in _rows(result, comparison)]
+    for row in _rows(result, comparison):
+        lines.append(_table_row(*row))
 
+    stages = result.summary.stages
     if stages:
         lines += ["", "| lost at | questions | what happened | what to try |", "|---|---|---|---|"]
         for name, count in stages.items():
             stage = STAGES[name]
-            lines.append(f"| {stage.title} | {count} | {stage.meaning} | {stage.remedy} |")
+            lines.append(_table_row(stage.title, str(count), stage.meaning, stage.remedy))
 
     settings = " ".join(f"{name}={value}" for name, value in facts["settings"].items())
-    lines += ["", f"Settings: `{settings}`", "", f"Digests: {_digests(facts)}"]
-
+    lines += [
+        "",
+        f"Settings: `{settings}`",
+        "",
+        f"Digests: {_digests(facts)}",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _table_row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _rows(result: Result, comparison: Comparison | None) -> Iterator[tuple[str, str, str]]:
@@ -88,48 +109,66 @@ def _rows(result: Result, comparison: Comparison | None) -> Iterator[tuple[str, 
     changes = comparison.changes if comparison else {}
 
     for name in summary.metrics:
-        change = _change(changes[name]) if name in changes else ""
+        change = ""
+        if name in changes:
+            change = _change(changes[name])
         yield METRICS[name].title, _value(summary, name), change
 
-    times = [f"{name} {ms:.0f}" for name, ms in summary.latency["total"].items()]
+    times = []
+    for name, ms in summary.latency["total"].items():
+        times.append(f"{name} {ms:.0f}")
     yield "Milliseconds per question", ", ".join(times), ""
 
 
 def _digests(facts: Mapping[str, Any]) -> str:
-    digests = {"index": facts["index"]["sha256"], "questions": facts["gold"], **facts["models"]}
-    return ", ".join(f"{name} `{value[:12]}`" for name, value in digests.items())
+    digests = {
+        "index": facts["index"]["sha256"],
+        "questions": facts["gold"],
+        **facts["models"],
+    }
+    parts = []
+    for name, digest in digests.items():
+        parts.append(f"{name} `{digest[:12]}`")
+    return ", ".join(parts)
 
 
 def _value(summary: Summary, name: str) -> str:
-    value = f"{100 * summary.metrics[name]:5.1f}"
+    value = f"{_percent(summary.metrics[name]):5.1f}"
     if name not in summary.intervals:
         return value
 
     least, greatest = summary.intervals[name]
-    return f"{value}  [{100 * least:.1f}, {100 * greatest:.1f}]"
+    return f"{value}  [{_percent(least):.1f}, {_percent(greatest):.1f}]"
+
+
+def _percent(share: float) -> float:
+    return 100 * share
 
 
 def _change(change: MetricChange) -> str:
-    difference = f"{100 * (change.after - change.before):+.1f}"
+    difference = f"{_percent(change.after - change.before):+.1f}"
     if change.interval is None:
         return difference
 
     least, greatest = change.interval
+    interval = f"[{_percent(least):+.1f}, {_percent(greatest):+.1f}]"
     star = " *" if change.sure else ""
-    return f"{difference} [{100 * least:+.1f}, {100 * greatest:+.1f}]{star}"
+    return f"{difference} {interval}{star}"
 
 
 def comparison_text(previous: Result, current: Result, comparison: Comparison) -> str:
     """The comparison for a terminal; * marks significant differences."""
-    names = [f"{result.facts['name']} {result.facts['commit']}" for result in (previous, current)]
-    lines = [f"{' -> '.join(names)}: {comparison.questions:,} questions in common"]
+    names = f"{_run_name(previous)} -> {_run_name(current)}"
+    lines = [f"{names}: {comparison.questions:,} questions in common"]
     if comparison.alone:
         lines.append(f"{comparison.alone:,} questions that occur in only one result are left out")
     lines.append("")
 
     for name, change in comparison.changes.items():
-        values = f"{100 * change.before:5.1f} -> {100 * change.after:5.1f}"
-        lines.append(f"  {METRICS[name].title:34} {values}  {_change(change)}")
+        title = METRICS[name].title
+        before = _percent(change.before)
+        after = _percent(change.after)
+        lines.append(f"  {title:34} {before:5.1f} -> {after:5.1f}  {_change(change)}")
 
     note = "the 95 % interval of the difference excludes 0 (paired bootstrap over documents)"
     lines += ["", f"  * {note}"]
@@ -139,16 +178,22 @@ def comparison_text(previous: Result, current: Result, comparison: Comparison) -
     return "\n".join(lines)
 
 
+def _run_name(result: Result) -> str:
+    return f"{result.facts['name']} {result.facts['commit']}"
+
+
 def _flips(title: str, pairs: Sequence[tuple[Row, Row]]) -> Iterator[str]:
     """The questions whose answer became right, or wrong, with both answers."""
     yield ""
     yield f"{len(pairs)} {title}"
 
     for previous, current in pairs[:_SHOWN]:
-        yield f"  {previous.id}  {previous.question}  {_quoted(previous)} -> {_quoted(current)}"
+        answers = f"{_quoted(previous)} -> {_quoted(current)}"
+        yield f"  {previous.id}  {previous.question}  {answers}"
 
-    if len(pairs) > _SHOWN:
-        yield f"  and {len(pairs) - _SHOWN} more; --json lists all"
+    unshown = len(pairs) - _SHOWN
+    if unshown > 0:
+        yield f"  and {unshown} more; --json lists all"
 
 
 def _quoted(row: Row) -> str:
@@ -157,17 +202,20 @@ def _quoted(row: Row) -> str:
 
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     """The comparison for --json."""
-    metrics = {
-        name: asdict(change) | {"difference": change.after - change.before, "sure": change.sure}
-        for name, change in comparison.changes.items()
-    }
+    metrics = {}
+    for name, change in comparison.changes.items():
+        metrics[name] = {
+            **asdict(change),
+            "difference": change.after - change.before,
+            "sure": change.sure,
+        }
 
     return {
         "questions": comparison.questions,
         "alone": comparison.alone,
         "metrics": metrics,
-        "gained": list(starmap(_flip_dict, comparison.gained)),
-        "lost": list(starmap(_flip_dict, comparison.lost)),
+        "gained": [_flip_dict(*pair) for pair in comparison.gained],
+        "lost": [_flip_dict(*pair) for pair in comparison.lost],
     }
 
 
