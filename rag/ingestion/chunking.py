@@ -6,10 +6,11 @@ the reader less to read.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise, takewhile
+from itertools import pairwise
 
 from rag.meaning.sentences import Offsets, trim
 from rag.structure import Section, sections, sentenced, sentences_in
@@ -38,33 +39,57 @@ def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160)
     a heading is joined to the next one.
     """
     document = sentenced(document)
-    return [
-        Passage(document.id, start, end, document.text[start:end], document.title, headings)
-        for section_start, section_end, headings in _sections(document)
-        for start, end in _split_section(
-            document, section_start, section_end, count_tokens, max_tokens
+    passages = []
+    for section_start, section_end, headings in _sections(document):
+        places = _split_section(
+            document,
+            section_start,
+            section_end,
+            count_tokens,
+            max_tokens,
         )
-    ]
+        for start, end in places:
+            passage = Passage(
+                document_id=document.id,
+                start=start,
+                end=end,
+                text=document.text[start:end],
+                title=document.title,
+                headings=headings,
+            )
+            passages.append(passage)
+    return passages
 
 
 def _sections(document: Document) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Sections with their ends; one that is only a heading is joined to the next one."""
     text = document.text
-    bounds = [Section(0, ()), *sections(document.blocks), Section(len(text), ())]
-    pending = 0
+    bounds = [
+        Section(0, ()),
+        *sections(document.blocks),
+        Section(len(text), ()),
+    ]
+    start = 0
     for section, following in pairwise(bounds):
-        words = " ".join(text[section.start : following.start].split())
+        end = following.start
+        words = " ".join(text[section.start : end].split())
         is_only_heading = words in ("", *section.path[-1:])
-        if following.start == len(text) or not is_only_heading:
-            yield pending, following.start, tuple(_innermost(section.path))
-            pending = following.start
+        is_last = end == len(text)
+        if is_last or not is_only_heading:
+            yield start, end, tuple(_innermost(section.path))
+            start = end
 
 
 def _innermost(path: Sequence[str]) -> Sequence[str]:
     """The path without its outermost headings if it is very long: it is a part of each passage."""
-    lengths = accumulate(len(name) for name in reversed(path))
-    kept = sum(1 for _ in takewhile(lambda length: length <= _LONGEST_PATH, lengths))
-    return path[len(path) - kept :] if kept else [name[:_LONGEST_PATH] for name in path[-1:]]
+    length = 0
+    for count, name in enumerate(reversed(path)):
+        length += len(name)
+        if length > _LONGEST_PATH:
+            if count == 0:
+                return [name[:_LONGEST_PATH]]
+            return path[-count:]
+    return path
 
 
 def _split_section(
@@ -79,63 +104,88 @@ def _split_section(
 def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
     """One unit per sentence; sentences above the limit are halved until they fit."""
     longest = limit * _CHARACTERS_PER_TOKEN  # longer text has too many tokens anyway
-    batches = (spans[row : row + _COUNTED] for row in range(0, len(spans), _COUNTED))
-    counts = (
-        size
-        for batch in batches
-        for size in count([text[a : min(b, a + longest)] for a, b in batch])
-    )
-    for (start, end), tokens in zip(spans, counts, strict=True):
-        size = max(tokens, -(-(end - start) // _CHARACTERS_PER_TOKEN))
-        if size <= limit or end - start < 2:
-            yield start, end, size
-        else:
-            yield from _halve(text, start, end, count, limit)
+
+    for first in range(0, len(spans), _COUNTED):
+        batch = spans[first : first + _COUNTED]
+        texts = []
+        for start, end in batch:
+            shown_end = min(end, start + longest)
+            texts.append(text[start:shown_end])
+
+        for (start, end), tokens in zip(batch, count(texts), strict=True):
+            length = end - start
+            size = max(tokens, math.ceil(length / _CHARACTERS_PER_TOKEN))
+            if size <= limit or length < 2:
+                yield start, end, size
+            else:
+                yield from _halve(text, start, end, count, limit)
 
 
 def _halve(text: str, start: int, end: int, count: TokenCounter, limit: int) -> Iterator[Unit]:
     middle = _middle(text, start, end)
-    units = list(_fit(text, [*trim(text, start, middle), *trim(text, middle, end)], count, limit))
-    for previous, (unit_start, unit_end, size) in zip([None, *units], units, strict=False):
+    halves = [*trim(text, start, middle), *trim(text, middle, end)]
+
+    previous_end = -1
+    for unit_start, unit_end, size in _fit(text, halves, count, limit):
         # The two halves of a cut word may have more tokens together than apart, so they must not
         # share a passage.
-        yield unit_start, unit_end, limit if previous and previous[1] == unit_start else size
+        is_cut_word = unit_start == previous_end
+        yield unit_start, unit_end, limit if is_cut_word else size
+        previous_end = unit_end
 
 
 def _middle(text: str, start: int, end: int) -> int:
     """Where to cut: at the space nearest to the middle, or at least not before a combining mark."""
-    middle, reach = (start + end) // 2, (end - start) // 4
+    middle = (start + end) // 2
+    reach = (end - start) // 4
+
     space_after = _SPACE.search(text, middle, middle + reach)
-    space_before = _SPACE.search(text[middle - reach : middle][::-1])
-    if space_after and not (space_before and space_before.start() < space_after.start() - middle):
-        return space_after.start()
+    backwards = text[middle - reach : middle][::-1]
+    space_before = _SPACE.search(backwards)
+    if space_after:
+        distance = space_after.start() - middle
+        if not space_before or space_before.start() >= distance:
+            return space_after.start()
     if space_before:
         return middle - 1 - space_before.start()
-    offsets = range(middle, min(end, middle + _LONGEST_CLUSTER))
-    return next((offset for offset in offsets if not _inside_cluster(text, offset)), middle)
+
+    for offset in range(middle, min(end, middle + _LONGEST_CLUSTER)):
+        if not _inside_cluster(text, offset):
+            return offset
+    return middle
 
 
 def _inside_cluster(text: str, offset: int) -> bool:
     """Whether a cut would part a mark, a joiner or an emoji's variation selector from its base."""
-    is_mark = bool(unicodedata.combining(text[offset])) or text[offset] in "\u200d\ufe0f"
-    return is_mark or text[offset - 1] == "\u200d"
+    letter = text[offset]
+    letter_before = text[offset - 1]
+    is_mark = unicodedata.combining(letter) != 0 or letter in "\u200d\ufe0f"
+    return is_mark or letter_before == "\u200d"
 
 
 def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
     """Pack units into few passages of about equal size, repeating a short last sentence."""
     total = sum(size for _, _, size in units)
-    target = total / max(1, -(-total // limit))
+    passages = max(1, math.ceil(total / limit))
+    target = total / passages
 
-    begin, tokens = 0, 0
-
+    begin = 0  # the first unit of the passage
+    tokens = 0
     for index, unit in enumerate(units):
-        if index > begin and (tokens >= target or not _room(units[begin], tokens, unit, limit)):
-            last_unit = units[index - 1]
-            yield units[begin][0], last_unit[1]
+        is_full = tokens >= target or not _room(units[begin], tokens, unit, limit)
+        if index > begin and is_full:
+            last = index - 1
+            last_unit = units[last]
+            _, last_end, last_size = last_unit
+            yield units[begin][0], last_end
 
-            is_short = index - 1 > begin and last_unit[2] <= limit // 3
-            repeat = is_short and _room(last_unit, last_unit[2], unit, limit)
-            begin, tokens = (index - 1, last_unit[2]) if repeat else (index, 0)
+            is_short = last > begin and last_size <= limit // 3
+            if is_short and _room(last_unit, last_size, unit, limit):
+                begin = last
+                tokens = last_size
+            else:
+                begin = index
+                tokens = 0
 
         tokens += unit[2]
 
@@ -144,4 +194,8 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
 
 def _room(first_unit: Unit, tokens: int, unit: Unit, limit: int) -> bool:
     """Whether `unit`, with the space before it, fits after so many tokens from `first_unit` on."""
-    return tokens + unit[2] <= limit and unit[1] - first_unit[0] <= limit * _CHARACTERS_PER_TOKEN
+    start = first_unit[0]
+    _, end, size = unit
+    if tokens + size > limit:
+        return False
+    return end - start <= limit * _CHARACTERS_PER_TOKEN

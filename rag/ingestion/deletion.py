@@ -24,9 +24,12 @@ def forgotten(store: Store, document_id: str, forget: Forget | None) -> int:
     """Delete the quotes of a document that will be deleted, and return their number. Quotes go
     first: if the process is killed in between, they could not be found afterwards.
     """
-    if forget and (document := store.document(document_id)):
-        return sum(forget(document).values())
-    return 0
+    if not forget:
+        return 0
+    document = store.document(document_id)
+    if not document:
+        return 0
+    return sum(forget(document).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +56,38 @@ class DeletionReceipt:
     def complete(self) -> bool:
         """Whether no part of the index holds the document and no search finds it."""
         footprint = self.after
-        remaining = (footprint.documents, footprint.passages, footprint.vectors, footprint.words)
-        return not (any(remaining) or footprint.originals or footprint.cells or self.found)
+        is_indexed = footprint.documents or footprint.passages
+        is_searchable = footprint.vectors or footprint.words
+        is_kept = footprint.originals or footprint.cells
+        return not (is_indexed or is_searchable or is_kept or self.found)
 
 
 def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> list[DeletionReceipt]:
     """Delete the documents that exist, also from `stamps`; erase and search for their remains."""
     with store.erasing():
         with store.writing():
-            documents = filter(None, map(store.document, dict.fromkeys(ids)))
-            probes = [_probe(store, document) for document in documents]
+            probes = []
+            for document_id in dict.fromkeys(ids):
+                document = store.document(document_id)
+                if document:
+                    probes.append(_probe(store, document))
             deleted = [probe for probe in probes if store.delete(probe[0].id)]
-            if archives := {gone.file for gone, *_ in deleted if gone.container_sha256}:
-                remaining = [
-                    document.id for document in store.documents() if document.file in archives
-                ]
-                store.update_digests(dict.fromkeys(remaining, _READ_AGAIN))
+            _read_archives_again(store, [gone for gone, _, _ in deleted])
         store.vacuum()
+
         if stamps:
-            stamps.forget([gone.source for gone, *_ in deleted])
+            stamps.forget([gone.source for gone, _, _ in deleted])
             stamps.save()
         return [_receipt(store, *probe) for probe in deleted]
+
+
+def _read_archives_again(store: Store, deleted: Sequence[Document]) -> None:
+    """Mark what is left of archives of which members were deleted."""
+    archives = {document.file for document in deleted if document.container_sha256}
+    if not archives:
+        return
+    remaining = [document.id for document in store.documents() if document.file in archives]
+    store.update_digests(dict.fromkeys(remaining, _READ_AGAIN))
 
 
 Pairs = list[tuple[Passage, Vectors]]
@@ -89,23 +103,30 @@ def _probe(store: Store, document: Document) -> tuple[Document, Footprint, Pairs
 
 def _receipt(store: Store, gone: Document, footprint: Footprint, pairs: Pairs) -> DeletionReceipt:
     footprint_after = store.trace(gone.id, footprint.numbers)
+    generation = store.stats().generation
+    found = 0
+    for passage, vector in pairs:
+        found += _finds(store, gone.id, passage, vector)
+
     return DeletionReceipt(
         document=gone.id,
         source=gone.source,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        generation=store.stats().generation,
+        generation=generation,
         before=footprint,
         after=footprint_after,
         searches=2 * len(pairs),
-        found=sum(_finds(store, gone.id, passage, vector) for passage, vector in pairs),
+        found=found,
         snapshots=footprint_after.snapshots,
     )
 
 
 def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:
     """How many of the two searches for the passage return the document."""
-    results = (store.dense(vector, _DEPTH), store.lexical(passage.text, _DEPTH))
-    return sum(
-        document_id in {p.document_id for p in store.passages([i for i, _ in result]).values()}
-        for result in results
-    )
+    count = 0
+    for result in (store.dense(vector, _DEPTH), store.lexical(passage.text, _DEPTH)):
+        numbers = [number for number, _ in result]
+        passages = store.passages(numbers).values()
+        if any(found.document_id == document_id for found in passages):
+            count += 1
+    return count

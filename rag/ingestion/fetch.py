@@ -26,6 +26,8 @@ from rag.sockets import shut_at
 AGENT = f"rag/{__version__}"
 _SECONDS = 30.0
 """Timeout for one page, including its redirects."""
+_LONGEST_PAUSE = 10.0
+_SHORTEST_PAUSE = 0.1
 _REDIRECTS = 5
 _MOVED = {301, 302, 303, 307, 308}
 VALIDATORS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
@@ -69,15 +71,20 @@ class Fetcher:
             raise ParseError(f"leads to {url}, which is not on {self.host}")
 
     def pause(self) -> float:
-        """Seconds to wait between pages."""
-        delays = [robots.crawl_delay(AGENT) for robots in self._robots.values()]
-        return min([*(float(delay) for delay in delays if delay), 10.0]) if any(delays) else 0.1
+        """Seconds to wait between pages: the shortest that a site asks for, at most 10."""
+        delays = []
+        for robots in self._robots.values():
+            delay = robots.crawl_delay(AGENT)
+            if delay:
+                delays.append(float(delay))
+        return min([*delays, _LONGEST_PAUSE]) if delays else _SHORTEST_PAUSE
 
     def _may_fetch(self, url: str) -> bool:
         parts = urlsplit(url)
         root = f"{parts.scheme}://{parts.netloc}"
         if root not in self._robots:
-            self._robots[root] = robots = RobotFileParser()
+            robots = RobotFileParser()
+            self._robots[root] = robots
             try:
                 body = self._get(f"{root}/robots.txt", {}).body
                 robots.parse(body.decode("utf-8", "replace").splitlines())
@@ -89,43 +96,56 @@ class Fetcher:
         return self._robots[root].can_fetch(AGENT, url)
 
     def _get(self, url: str, validators: Mapping[str, str]) -> WebPage:
+        """Follow redirects to the page. Raises ParseError for any other response."""
         until = time.monotonic() + _SECONDS
         for _ in range(_REDIRECTS + 1):
             status, headers, body = self._request(url, validators, until)
-            if status in _MOVED and headers.get("Location"):
-                url = _redirected(url, headers["Location"])
+            location = headers.get("Location")
+            if status in _MOVED and location:
+                url = _redirected(url, location)
                 continue
+
             if status == 304 and validators:
                 return WebPage(url, b"", "", validators, changed=False)
             if 400 <= status < 500:
                 raise _Absent(f"was not found: the server answers {status}")
             if status != 200:
                 raise ParseError(f"cannot be fetched: the server answers {status}", transient=True)
-            values = {name: headers[name] for name in VALIDATORS if headers.get(name)}
-            return WebPage(url, body, headers.get_content_type(), values)
+
+            new_validators = {}
+            for name in VALIDATORS:
+                if headers.get(name):
+                    new_validators[name] = headers[name]
+            return WebPage(url, body, headers.get_content_type(), new_validators)
         raise ParseError(f"is redirected more than {_REDIRECTS} times")
 
     def _request(
         self, url: str, validators: Mapping[str, str], until: float
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Status, headers and body. Raises ParseError if there is no response in time."""
         self._check_host(url)
+        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+        for name, value in validators.items():
+            headers[VALIDATORS[name]] = value
+
         parts = urlsplit(url)
-        conditions = {VALIDATORS[name]: value for name, value in validators.items()}
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity", **conditions}
+        path = parts.path or "/"
+        if parts.query:
+            path += f"?{parts.query}"
+
         try:
             connection = self._connect(url, until)
             try:
-                path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 with shut_at(connection.sock, until):
                     connection.request("GET", path, headers=headers)
                     response = connection.getresponse()
-                    return response.status, response.headers, self._body(response, until)
+                    body = self._body(response, until)
+                    return response.status, response.headers, body
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ParseError(
-                f"cannot be fetched: {error or type(error).__name__}", transient=True
-            ) from error
+            reason = error or type(error).__name__
+            raise ParseError(f"cannot be fetched: {reason}", transient=True) from error
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
         """Read in pieces, since a server may send a byte per second forever."""
@@ -141,13 +161,17 @@ class Fetcher:
 
     def _connect(self, url: str, until: float) -> http.client.HTTPConnection:
         parts = urlsplit(url)
-        host, secure = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        host = parts.hostname or ""
+        is_secure = parts.scheme == "https"
+        port = parts.port or (443 if is_secure else 80)
         timeout = max(0.1, until - time.monotonic())
-        sock = socket.create_connection((self._address(host, port), port), timeout)
+
+        address = self._address(host, port)
+        sock = socket.create_connection((address, port), timeout)
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        if secure:
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+        if is_secure:
+            context = ssl.create_default_context()
+            sock = context.wrap_socket(sock, server_hostname=host)
         connection.sock = sock
         return connection
 
@@ -173,10 +197,15 @@ _CARRIERS = tuple(
 
 
 def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
+    """Whether an address is in the public internet, also one of IPv4 inside one of IPv6."""
+    without_zone, _, _ = address.partition("%")
+    parsed = ipaddress.ip_address(without_zone)
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    carried = any(mapped in net for net in _CARRIERS if net.version == mapped.version)
-    return bool(mapped.is_global) and not mapped.is_multicast and not carried
+
+    for network in _CARRIERS:
+        if network.version == mapped.version and mapped in network:
+            return False
+    return bool(mapped.is_global) and not mapped.is_multicast
 
 
 def host_of(url: str) -> str:
@@ -187,7 +216,10 @@ def host_of(url: str) -> str:
         parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError as error:
         raise InputError(f"{url} is not a URL: {error}", hint) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+
+    is_web = parts.scheme in ("http", "https") and parts.hostname
+    has_user = parts.username is not None
+    if not is_web or has_user:
         raise InputError(f"{url} is not the URL of a page", hint)
     return parts.netloc
 

@@ -56,12 +56,20 @@ class Stamps:
         if saved["format"] != _FORMAT:
             return
         saved_root = saved.get("root", self._root)
-        for name, (status, digest) in saved.get("files", {}).items():
-            self._digests[_moved(name, saved_root, self._root)] = str(status), str(digest)
-        for name, (status, reader, skipped) in saved.get("skipped", {}).items():
-            self._bad[name] = str(status), str(reader), [(str(a), str(b)) for a, b in skipped]
-        self._links |= {name: str(link) for name, link in saved.get("links", {}).items()}
-        for folder, blocks in saved.get("furniture", {}).items():
+        files = saved.get("files", {})
+        unreadable = saved.get("skipped", {})
+        links = saved.get("links", {})
+        furniture = saved.get("furniture", {})
+
+        for path, (status, digest) in files.items():
+            moved = _moved(path, saved_root, self._root)
+            self._digests[moved] = (str(status), str(digest))
+        for path, (status, reader, skipped) in unreadable.items():
+            reasons = [(str(part), str(reason)) for part, reason in skipped]
+            self._bad[path] = (str(status), str(reader), reasons)
+        for path, link in links.items():
+            self._links[path] = str(link)
+        for folder, blocks in furniture.items():
             moved = _moved(folder, saved_root, self._root)
             self.furniture[moved] = [str(digest) for digest in blocks]
 
@@ -70,8 +78,11 @@ class Stamps:
         try:
             stamp_before = stamp(path)
             saved = self._digests.get(str(path))
-            if stamp_before and saved and saved[0] == stamp_before:
-                return saved[1]
+            if stamp_before and saved:
+                saved_stamp, saved_digest = saved
+                if saved_stamp == stamp_before:
+                    return saved_digest
+
             digest = sha256_file(path)
             if stamp_before and stamp(path) == stamp_before:
                 self._digests[str(path)] = (stamp_before, digest)
@@ -82,39 +93,51 @@ class Stamps:
 
     def skipped(self, path: Path) -> Skipped:
         """The skipped parts of the file; [] if its status or the parsers have changed."""
-        status, reader, skipped = self._bad.get(str(path), ("", "", []))
-        is_same = status and status == status_of(path) and reader == self._reader
-        return list(skipped) if is_same else []
+        noted = self._bad.get(str(path))
+        if noted is None:
+            return []
+        status, reader, skipped = noted
+        if not status or status != status_of(path) or reader != self._reader:
+            return []
+        return list(skipped)
 
     def note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
         """Record what was skipped in a file, unless its `status` has changed since it was read."""
         if skipped and status and status == status_of(path):
             self._bad[str(path)] = (status, self._reader, list(skipped))
             self._changed = True
-        else:
-            self._changed |= self._bad.pop(str(path), None) is not None
+        elif str(path) in self._bad:
+            del self._bad[str(path)]
+            self._changed = True
 
     def link(self, path: str) -> str:
         """The link through which the file was found, or ""."""
         return self._links.get(path, "")
 
     def note_link(self, path: Path, link: Path) -> None:
-        self._changed |= self._links.get(str(path)) != str(link)
-        self._links[str(path)] = str(link)
+        if self._links.get(str(path)) != str(link):
+            self._links[str(path)] = str(link)
+            self._changed = True
 
     def forget(self, paths: Collection[str]) -> int:
         """Remove paths. Returns how many were present."""
-        counts = [
-            sum(entries.pop(path, None) is not None for path in paths)
-            for entries in (self._digests, self._bad, self._links)
-        ]
-        self._changed |= any(counts)
+        counts = []
+        for entries in (self._digests, self._bad, self._links):
+            count = 0
+            for path in paths:
+                if entries.pop(path, None) is not None:
+                    count += 1
+            counts.append(count)
+
+        if any(counts):
+            self._changed = True
         return counts[0]
 
     def keep(self, paths: Collection[str]) -> None:
         """Keep only the files of indexed documents, and unreadable files that still exist."""
         unreadable = {path for path in self._bad if status_of(Path(path))}
-        self.forget({*self._digests, *self._bad, *self._links} - unreadable - set(paths))
+        known = {*self._digests, *self._bad, *self._links}
+        self.forget(known - unreadable - set(paths))
 
     def save(self) -> None:
         """Write the cache. Ignores errors: the next run then hashes again."""
@@ -155,8 +178,7 @@ def status_of(path: Path) -> str:
 
 def _moved(path: str, root_before: str, root_now: str) -> str:
     """The path below `root_now` instead of `root_before`, if it exists there; else unchanged."""
+    if root_before == root_now or not path.startswith(f"{root_before}/"):
+        return path
     new_path = root_now + path[len(root_before) :]
-    is_moved = (
-        root_before != root_now and path.startswith(f"{root_before}/") and os.path.exists(new_path)
-    )
-    return new_path if is_moved else path
+    return new_path if os.path.exists(new_path) else path

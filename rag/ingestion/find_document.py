@@ -20,25 +20,40 @@ def find_document(
 
     Raises NotFoundError, which suggests ids, or the command `listing`.
     """
-    source = name if MEMBER_SEPARATOR in name else str(Path(name).expanduser().resolve())
-    matches = [d for d in documents if d.id == name] or [d for d in documents if d.source == source]
+    source = name
+    if MEMBER_SEPARATOR not in name:
+        source = str(Path(name).expanduser().resolve())
+
+    matches = [document for document in documents if document.id == name]
+    if not matches:
+        matches = [document for document in documents if document.source == source]
     if titles and not matches:
-        matches = [d for d in documents if d.title.casefold() == name.casefold()]
+        title = name.casefold()
+        matches = [document for document in documents if document.title.casefold() == title]
     if len(matches) == 1:
         return matches[0]
+
     similar = nearest(name, [document.id for document in documents])
-    hint = (
-        f"did you mean {' or '.join(similar)}?"
-        if similar
-        else f"list the documents with: {listing}"
-    )
+    hint = f"list the documents with: {listing}"
+    if similar:
+        hint = f"did you mean {' or '.join(similar)}?"
     raise NotFoundError(f"no document {name} in the index", hint)
 
 
 def nearest(name: str, ids: Sequence[str]) -> list[str]:
     """Up to three ids that end with `name`, else that contain it, else that are spelled alike."""
     folded = name.casefold()
-    paths = {i: (i.casefold(), i.casefold().rpartition(".")[0]) for i in ids}
-    ends = [i for i in ids if any(path.endswith(f"/{folded}") for path in paths[i])]
-    holds = [i for i in ids if folded in i.casefold()]
-    return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]
+    ending = []
+    containing = []
+    for document_id in ids:
+        folded_id = document_id.casefold()
+        without_suffix, _, _ = folded_id.rpartition(".")
+        if folded_id.endswith(f"/{folded}") or without_suffix.endswith(f"/{folded}"):
+            ending.append(document_id)
+        if folded in folded_id:
+            containing.append(document_id)
+
+    similar = ending or containing
+    if not similar:
+        similar = difflib.get_close_matches(name, ids, _NEAR, 0.8)
+    return similar[:_NEAR]

@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.errors import ConflictError, InputError
 from rag.ingestion.deletion import Forget, forgotten
 from rag.ingestion.file_cache import Stamps, status_of
-from rag.ingestion.pipeline import UPLOADED, batches, check_free, patiently, put
+from rag.ingestion.pipeline import UPLOADED, Stored, batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
@@ -79,7 +79,8 @@ class Ingest:
         error, Ctrl-C or a kill, and are in `report`. Without a report to add to, raises InputError
         if no file could be read.
         """
-        self.report, self._met = report or IngestReport(), set()
+        self.report = report or IngestReport()
+        self._met = set()
         with self.store.writing():  # reports another writer before anything is read
             self._load_state()
         try:
@@ -91,24 +92,30 @@ class Ingest:
         return self.report
 
     def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:
+        """Read the files, and store their documents in batches."""
         results = self.loader(self._jobs(files, on_progress))
-
         if not self.keep_furniture:
             results = without_recurring(results, self.stamps.furniture)
 
-        read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
-        for files_read, batch in batches(read, self.embedder, self.passage_tokens):
+        documents_of_files = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
+        for files_read, batch in batches(documents_of_files, self.embedder, self.passage_tokens):
             if batch:
-                stored, report = patiently(functools.partial(put, self.store, batch)), self.report
-                for document, why in stored.refused:
-                    report.skipped.append((document.source, f"{why.message}; {why.hint}"))
-
-                report.passages += stored.passages
-                report.updated += [name for name in stored.ids if name in self._before]
-                report.added += [name for name in stored.ids if name not in self._before]
-
+                self._record(patiently(functools.partial(put, self.store, batch)))
             for file in files_read:
                 on_progress(file)
+
+    def _record(self, stored: Stored) -> None:
+        """Add what was stored of a batch to the report."""
+        report = self.report
+        for document, why in stored.refused:
+            report.skipped.append((document.source, f"{why.message}; {why.hint}"))
+
+        report.passages += stored.passages
+        for document_id in stored.ids:
+            if document_id in self._before:
+                report.updated.append(document_id)
+            else:
+                report.added.append(document_id)
 
     def _load_state(self) -> None:
         documents = [_state_of(document) for document in self.store.documents()]
@@ -122,27 +129,35 @@ class Ingest:
     def _jobs(self, files: Iterable[FoundFile], on_progress: OnProgress) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
         for file in files:
-            if reason := file.why_not:
+            reason = file.why_not
+            if reason:
                 self.report.skipped.append((str(file.path), reason))
                 on_progress(file)
                 continue
+
             path = file.path.resolve()
             documents = self._by_file.get(str(path), [])
             note_link(self.stamps, file, documents)
-            if path in self._met:  # given twice, or linked
-                on_progress(file)
-            elif documents and {self.stamps.digest(path)} == {d.file_sha256 for d in documents}:
-                self.report.unchanged += [document.id for document in documents]
-                self.report.skipped += self.stamps.skipped(path)
-                on_progress(file)
-            elif skipped := self.stamps.skipped(path):
-                self.report.skipped += skipped
+            if path in self._met or self._needs_no_reading(path, documents):
                 on_progress(file)
             else:
                 self._status[path] = status_of(path)
                 digests = {document.source: document.sha256 for document in documents}
                 yield ParseTask(FoundFile(path, file.document_id), digests)
-            self._met.add(path)
+            self._met.add(path)  # it may be given twice, or linked
+
+    def _needs_no_reading(self, path: Path, documents: Sequence[Document]) -> bool:
+        """Whether the file has not changed, or is known to be unreadable; records which."""
+        if documents:
+            digests = {document.file_sha256 for document in documents}
+            if {self.stamps.digest(path)} == digests:
+                self.report.unchanged += [document.id for document in documents]
+                self.report.skipped += self.stamps.skipped(path)
+                return True
+
+        skipped = self.stamps.skipped(path)
+        self.report.skipped += skipped
+        return bool(skipped)
 
     def _take(self, file: FoundFile, loaded: Loaded | ParseError) -> Iterator[Document]:
         """New or changed documents of a file; records unchanged and removed ones."""
@@ -153,13 +168,7 @@ class Ingest:
             self.stamps.note(file.path, status, [] if loaded.transient else skipped)
             return
 
-        unchanged = [self._by_source[source] for source in loaded.same]
-        self.report.unchanged += [document.id for document in unchanged]
-
-        stale = [d.id for d in unchanged if d.container_sha256 not in ("", loaded.sha256)]
-        if stamps := dict.fromkeys(stale, loaded.sha256):
-            patiently(functools.partial(self.store.update_digests, stamps))
-
+        self._keep(loaded)
         for document in loaded.documents:
             try:
                 document = self._named(document)
@@ -167,23 +176,41 @@ class Ingest:
                 self.report.skipped.append((document.source, str(error)))
                 continue
 
-            self._by_source[document.source] = self._by_id[document.id] = _state_of(document)
+            state = _state_of(document)
+            self._by_source[document.source] = state
+            self._by_id[document.id] = state
             yield document
 
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
-        read = {*loaded.same, *(d.source for d in loaded.documents)}
-        self._delete(file, read.union(source for source, _ in loaded.skipped))
+
+        kept_sources = set(loaded.same)
+        kept_sources.update(document.source for document in loaded.documents)
+        kept_sources.update(source for source, _ in loaded.skipped)
+        self._delete(file, kept_sources)
 
         self.stamps.digest(file.path)
         self.stamps.note(file.path, status, loaded.skipped)
 
-    def _delete(self, file: FoundFile, kept_ids: Collection[str]) -> None:
+    def _keep(self, loaded: Loaded) -> None:
+        """Record the unchanged documents of a file, with the digest of a changed archive."""
+        archive_digests = {}
+        for source in loaded.same:
+            document = self._by_source[source]
+            self.report.unchanged.append(document.id)
+            if document.container_sha256 not in ("", loaded.sha256):
+                archive_digests[document.id] = loaded.sha256
+        if archive_digests:
+            patiently(functools.partial(self.store.update_digests, archive_digests))
+
+    def _delete(self, file: FoundFile, kept_sources: Collection[str]) -> None:
+        """Delete the documents that the file no longer contains."""
         for document in self._by_file.get(str(file.path), []):
-            if document.source in kept_ids:
+            if document.source in kept_sources:
                 continue
             self.report.quotes += forgotten(self.store, document.id, self.forget)
-            if patiently(functools.partial(self.store.delete, document.id)):
+            existed = patiently(functools.partial(self.store.delete, document.id))
+            if existed:
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 
@@ -192,13 +219,16 @@ class Ingest:
         be taken over from a missing file (the folder was moved) by one with the same content; never
         from an existing file, one on an unavailable disk, or an upload.
         """
-        if previous := self._by_source.get(document.source):
+        previous = self._by_source.get(document.source)
+        if previous:
             document = replace(document, id=previous.id)
+
         owner = self._by_id.get(document.id)
         try:
             check_free(document.id, document.source, owner)
         except ConflictError as error:
             raise ParseError(f"{error.message}; {error.hint}") from error
+
         if owner is None or owner.source == document.source or is_only_name(owner.source):
             return document
         if owner.sha256 != document.sha256 or not is_gone(owner.file):
@@ -211,20 +241,25 @@ class Ingest:
             return
         if not report.skipped:
             raise InputError("no files found", "give a folder with documents: rag ingest PATH")
+
         path, reason = report.skipped[0]
-        count_left = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
-        hint = f"rag ingest PATH reads {SUPPORTED}"
-        raise InputError(f"none of the files can be read: {path} {reason}{count_left}", hint)
+        others = len(report.skipped) - 1
+        count_left = f" (and {others} more)" if others else ""
+        message = f"none of the files can be read: {path} {reason}{count_left}"
+        raise InputError(message, f"rag ingest PATH reads {SUPPORTED}")
 
 
 def are_named_after(documents: Iterable[Document], file: FoundFile) -> bool:
     """Whether the documents have the id of this file, or of a member of it."""
-    return all(f"{document.id}/".startswith(f"{file.document_id}/") for document in documents)
+    file_id = f"{file.document_id}/"
+    return all(f"{document.id}/".startswith(file_id) for document in documents)
 
 
 def note_link(stamps: Stamps, file: FoundFile, documents: Sequence[Document]) -> None:
     """Record the link that led to a file, unless its `documents` have another path."""
-    if are_named_after(documents, file) and file.path != (path := file.path.resolve()):
+    path = file.path.resolve()
+    is_link = file.path != path
+    if is_link and are_named_after(documents, file):
         stamps.note_link(path, file.path)
 
 
@@ -239,7 +274,9 @@ def taken(owner: Document) -> str:
 
 def is_only_name(source: str) -> bool:
     """Whether a restored snapshot had the document from elsewhere, so that its file is unknown."""
-    return not (os.path.isabs(source) or source.startswith(UPLOADED) or "://" in source)
+    is_path = os.path.isabs(source)
+    is_address = source.startswith(UPLOADED) or "://" in source
+    return not is_path and not is_address
 
 
 def is_gone(source: str) -> bool:

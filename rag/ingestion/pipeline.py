@@ -80,19 +80,29 @@ def batches(
     """The groups' keys with their embedded documents, in batches of at least BATCH_PASSAGES
     passages, or of those that arrived within a few seconds. A group is never divided.
     """
-    keys, splits, started = list[K](), list[Split](), time.monotonic()
+    keys: list[K] = []
+    splits: list[Split] = []
+    started = time.monotonic()
     for key, documents in groups:
         keys.append(key)
-        splits += [
-            (document, split(document, embedder.count_tokens, passage_tokens))
-            for document in map(sentenced, documents)
-        ]
-        is_full = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
-        if is_full or time.monotonic() - started > _BATCH_SECONDS:
+        for document in documents:
+            document = sentenced(document)
+            passages = split(document, embedder.count_tokens, passage_tokens)
+            splits.append((document, passages))
+
+        is_full = _passages(splits) >= BATCH_PASSAGES
+        is_late = time.monotonic() - started > _BATCH_SECONDS
+        if is_full or is_late:
             yield keys, embed(embedder, splits)
-            keys, splits, started = [], [], time.monotonic()
+            keys = []
+            splits = []
+            started = time.monotonic()
     if keys:
         yield keys, embed(embedder, splits)
+
+
+def _passages(splits: Sequence[Split]) -> int:
+    return sum(len(passages) for _, passages in splits)
 
 
 def embed(embedder: Embedder, splits: Sequence[Split]) -> list[Embedded]:
@@ -101,16 +111,20 @@ def embed(embedder: Embedder, splits: Sequence[Split]) -> list[Embedded]:
     """
     if not splits:
         return []
-    count = sum(len(passages) for _, passages in splits)
+
+    count = _passages(splits)
     vectors = np.empty((count, embedder.dim), dtype=np.float32)
     texts = (passage.in_context for _, passages in splits for passage in passages)
     for start in range(0, count, BATCH_PASSAGES):
         batch = list(islice(texts, BATCH_PASSAGES))
         vectors[start : start + len(batch)] = embedder.embed_passages(batch)
-    position, embedded = 0, []
+
+    embedded = []
+    start = 0
     for document, passages in splits:
-        embedded.append(Embedded(document, passages, vectors[position : position + len(passages)]))
-        position += len(passages)
+        end = start + len(passages)
+        embedded.append(Embedded(document, passages, vectors[start:end]))
+        start = end
     return embedded
 
 
@@ -124,17 +138,19 @@ def put(
     """
     stored = Stored()
     with store.writing():
-        for document in documents:
-            owner = store.document(document.document.id)
+        for embedded in documents:
+            document = embedded.document
+            owner = store.document(document.id)
             try:
-                check_free(document.document.id, document.document.source, owner)
-                check(document.document)
+                check_free(document.id, document.source, owner)
+                check(document)
             except ConflictError as error:
-                stored.refused.append((document.document, error))
-            else:
-                store.put(document.document, document.passages, document.vectors)
-                stored.ids.append(document.document.id)
-                stored.passages += len(document.passages)
+                stored.refused.append((document, error))
+                continue
+
+            store.put(document, embedded.passages, embedded.vectors)
+            stored.ids.append(document.id)
+            stored.passages += len(embedded.passages)
     return stored
 
 

@@ -92,49 +92,67 @@ class IngestProgress:
         """size of those whose passages were embedded"""
         self._scans: dict[Path, _Scan] = {}
         """files that are being read with text recognition"""
-        self._read_kinds, self._scanned = Counter[str](), Counter[str]()
-        """files that were read and their recognised pages, by kind"""
-        self._embedded, self._to_embed = 0, 0
-        self._started = self._last_read = time.monotonic()
+        self._read_kinds = Counter[str]()
+        """files that were read, by kind"""
+        self._scanned = Counter[str]()
+        """their recognised pages, by kind"""
+        self._embedded = 0
+        self._to_embed = 0
+        """passages of the current batch"""
+        self._started = time.monotonic()
+        self._last_read = self._started
 
     def loader(self, load: Loader) -> Loader:
         """`load`, followed by this object."""
 
         def follow(jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for task, loaded in load(self._reading(jobs)):
-                path, kind = task.found.path, _kind(task.found.path)
-                self._waiting.pop(path, None)
-                self._checked += 1
-                self._read += _size(path)
-                self._read_kinds[kind] += 1
-                if scan := self._scans.pop(path, None):
-                    self._scanned[kind] += scan.finished + 1
-                self._last_read = time.monotonic()
+                self._on_read(task.found.path)
                 yield task, loaded
 
         return follow
 
+    def _on_read(self, path: Path) -> None:
+        kind = _kind(path)
+        self._waiting.pop(path, None)
+        self._checked += 1
+        self._read += _size(path)
+        self._read_kinds[kind] += 1
+        scan = self._scans.pop(path, None)
+        if scan:
+            self._scanned[kind] += scan.finished + 1
+        self._last_read = time.monotonic()
+
     def _reading(self, jobs: Iterable[ParseTask]) -> Iterator[ParseTask]:
         for task in jobs:
-            self._met.add(task.found.path)
-            self._waiting[task.found.path] = time.monotonic()
-            yield replace(task, on_scan=partial(self._on_scan, task.found.path))
+            path = task.found.path
+            self._met.add(path)
+            self._waiting[path] = time.monotonic()
+            yield replace(task, on_scan=partial(self._on_scan, path))
 
     def _on_scan(self, path: Path, page: int, pages: int, has_text: bool) -> None:
         if has_text:
             return
         scan = self._scans.get(path)
-        self._scans[path] = scan.moved(page, pages) if scan else _Scan(page, pages, page)
+        if scan:
+            self._scans[path] = scan.moved(page, pages)
+        else:
+            self._scans[path] = _Scan(page, pages, first=page)
 
     def on_embedded(self, embedded: int, total: int) -> None:
         """Called as `LazyEmbedder` says."""
         if not total:
             # the model loads once, which says nothing about the rate
             self._started += time.monotonic() - self._last_read
-        self._embedded, self._to_embed = embedded, total
-        if total and embedded >= total:
+
+        self._embedded = embedded
+        self._to_embed = total
+        is_batch_done = total and embedded >= total
+        if is_batch_done:
             self._passages += total
-            self._stored, self._embedded, self._to_embed = self._read, 0, 0
+            self._stored = self._read
+            self._embedded = 0
+            self._to_embed = 0
 
     def on_progress(self, file: FoundFile) -> None:
         """Called for each file that is stored or needs no storing."""
@@ -151,60 +169,89 @@ class IngestProgress:
     @property
     def share(self) -> float:
         """Estimated share of the work that is done, in [0, 1]."""
-        part = self._embedded / self._to_embed if self._to_embed else 0.0
+        part = 0.0
+        if self._to_embed:
+            part = self._embedded / self._to_embed
         size = self._stored + (self._read - self._stored) * part
+
         scans = dict(self._scans)
-        finished = self._scanned.total() + sum(scan.finished for scan in scans.values())
+        finished = self._scanned.total()
+        for scan in scans.values():
+            finished += scan.finished
+
         total = self._total + _SCAN_BYTES * self._pages_expected(scans)
-        return min(1.0, (size + _SCAN_BYTES * finished) / total) if total > 0 else 0.0
+        if total <= 0:
+            return 0.0
+        return min(1.0, (size + _SCAN_BYTES * finished) / total)
 
     def _pages_expected(self, scans: Mapping[Path, _Scan]) -> float:
         """Estimated pages to recognise in all files. A file without a recognised page is
         assumed to have as many as others of its kind; the first picture has one.
         """
-        files, pages = Counter(self._read_kinds), dict[str, float](self._scanned)
+        files = Counter(self._read_kinds)
+        pages = dict[str, float](self._scanned)
         for path, scan in scans.items():
             if scan.finished:  # a first page may be the cover of a book
-                files[_kind(path)] += 1
-                pages[_kind(path)] = pages.get(_kind(path), 0.0) + scan.expected
+                kind = _kind(path)
+                files[kind] += 1
+                pages[kind] = pages.get(kind, 0.0) + scan.expected
+
         for kind, count in self._kinds.items():
-            mean = pages.get(kind, 0.0) / files[kind] if files[kind] else float(kind in _IMAGES)
-            pages[kind] = pages.get(kind, 0.0) + mean * max(0, count - files[kind])
+            known = pages.get(kind, 0.0)
+            mean = known / files[kind] if files[kind] else float(kind in _IMAGES)
+            unread = max(0, count - files[kind])
+            pages[kind] = known + mean * unread
         return sum(pages.values())
 
     def seconds_left(self) -> float | None:
         """Estimated seconds until the end, or None while nothing is known."""
-        elapsed, share = time.monotonic() - self._started, self.share
-        return elapsed * (1 - share) / share if share > 0 and elapsed >= _SOONEST else None
+        elapsed = time.monotonic() - self._started
+        share = self.share
+        if share <= 0 or elapsed < _SOONEST:
+            return None
+        return elapsed * (1 - share) / share
 
     def describe(self) -> str:
         """One line: how many files are read and passages embedded, the current stage, and the
         remaining time. The files of a batch are stored together, so their number would stand still.
         """
         count = len(self._sizes)
-        files = f"{self._checked:,} of {count:,} {self._unit}s read"
-        parts = [files if count else f"{self._finished:,} {self._unit}s"]
-        if passages := self._passages + self._embedded:
+        if count:
+            parts = [f"{self._checked:,} of {count:,} {self._unit}s read"]
+        else:
+            parts = [f"{self._finished:,} {self._unit}s"]
+
+        passages = self._passages + self._embedded
+        if passages:
             parts.append(f"{passages:,} passages embedded")
         parts.append(self._stage())
         seconds_left = self.seconds_left()
-        return ", ".join(
-            [*parts, f"about {_rounded(seconds_left)} left"] if seconds_left is not None else parts
-        )
+        if seconds_left is not None:
+            parts.append(f"about {_rounded(seconds_left)} left")
+        return ", ".join(parts)
 
     def _stage(self) -> str:
         if self._to_embed:
             return "embedding"
         with suppress(StopIteration, RuntimeError):  # the run changes it meanwhile
             path, since = next(iter(self._waiting.items()))
-            if (scan := self._scans.get(path)) and scan.pages > 1:
-                return f"recognising the text of {path.name}, page {scan.page} of {scan.pages}"
-            verb = "recognising the text of" if scan or _kind(path) in _IMAGES else "reading"
-            seconds = time.monotonic() - since
-            return f"{verb} {path.name}" + (f" for {seconds:.0f} s" if seconds >= 5 else "")
+            return self._reading_stage(path, time.monotonic() - since)
         if self._unit == "page":
             return "fetching"
         return "storing" if self._read_kinds else "looking for changes"
+
+    def _reading_stage(self, path: Path, seconds: float) -> str:
+        scan = self._scans.get(path)
+        if scan and scan.pages > 1:
+            return f"recognising the text of {path.name}, page {scan.page} of {scan.pages}"
+
+        verb = "reading"
+        if scan or _kind(path) in _IMAGES:
+            verb = "recognising the text of"
+        stage = f"{verb} {path.name}"
+        if seconds >= 5:
+            stage += f" for {seconds:.0f} s"
+        return stage
 
 
 def _kind(path: Path) -> str:
@@ -225,4 +272,6 @@ def _rounded(seconds: float) -> str:
     """Seconds to the nearest ten, or minutes, since an estimate is not exact."""
     if seconds < 10:
         return "10 s"
-    return f"{round(seconds, -1):.0f} s" if seconds < 100 else f"{round(seconds / 60):.0f} min"
+    if seconds < 100:
+        return f"{round(seconds, -1):.0f} s"
+    return f"{round(seconds / 60):.0f} min"

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from itertools import takewhile
+from pathlib import Path
 
 from rag.parsing.load import Loaded
 from rag.parsing.pool import Result
@@ -20,11 +20,13 @@ from rag.types import Document
 
 _WINDOW = 60
 """Maximum number of pages of a folder to compare with each other."""
-_FEWEST, _SHARE = 8, 0.4
+_FEWEST = 8
+_SHARE = 0.4
 """Minimum number and share of the compared pages that contain a recurring block."""
 _MOST_OF = 0.3
 """Maximum share of a page's characters to remove; a page that would lose more stays unchanged."""
-_LONGEST_LINE, _FEWEST_LETTERS = 100, 12
+_LONGEST_LINE = 100
+_FEWEST_LETTERS = 12
 """Maximum characters and minimum letters of a line that may recur with other numbers."""
 _NUMBER = re.compile(r"\d+")
 Known = dict[str, list[str]]
@@ -37,17 +39,25 @@ def without_recurring(results: Iterable[Result], furniture_of: Known) -> Iterato
     """The results without their folders' recurring blocks; adds their digests to `furniture_of`."""
     waiting: list[Result] = []
     for result in results:
-        job, loaded = result
-        if not isinstance(loaded, Loaded) or not any(map(_is_page, loaded.documents)):
+        _, loaded = result
+        has_pages = isinstance(loaded, Loaded) and any(map(_is_page, loaded.documents))
+        if not has_pages:
             yield result
             continue
-        if waiting and (
-            len(waiting) == _WINDOW or waiting[0][0].found.path.parent != job.found.path.parent
-        ):
-            yield from _cleaned(waiting, furniture_of)
-            waiting = []
+
+        if waiting:
+            is_full = len(waiting) == _WINDOW
+            is_other_folder = _folder_of(waiting[0]) != _folder_of(result)
+            if is_full or is_other_folder:
+                yield from _cleaned(waiting, furniture_of)
+                waiting = []
         waiting.append(result)
     yield from _cleaned(waiting, furniture_of)
+
+
+def _folder_of(result: Result) -> Path:
+    job, _ = result
+    return job.found.path.parent
 
 
 def _is_page(document: Document) -> bool:
@@ -55,37 +65,54 @@ def _is_page(document: Document) -> bool:
 
 
 def _cleaned(results: Sequence[Result], furniture_of: Known) -> Iterator[Result]:
+    """Results of one folder without its recurring blocks, and those of the folders above it."""
     if not results:
         return
 
-    folder = results[0][0].found.path.parent
-    pages = [d for _, loaded in results if isinstance(loaded, Loaded) for d in loaded.documents]
-    texts = [_texts(document) for document in pages]
-
-    counts = Counter(
-        digest
-        for blocks in texts
-        for digest in {*map(_digest, [*blocks, *map(_but_numbers, blocks)])}
-    )
-
-    threshold = max(_FEWEST, _SHARE * len(pages))
-    repeated = {digest for digest, count in counts.items() if count >= threshold}
-
-    if known := repeated.union(furniture_of.get(str(folder), ())):
+    folder = _folder_of(results[0])
+    known = set(furniture_of.get(str(folder), ()))
+    known |= _recurring(results)
+    if known:
         furniture_of[str(folder)] = sorted(known)
 
-    furniture = known.union(
-        *(furniture_of.get(str(folder_above), ()) for folder_above in folder.parents)
-    )
+    furniture = known
+    for folder_above in folder.parents:
+        furniture = furniture.union(furniture_of.get(str(folder_above), ()))
 
     for job, loaded in results:
         if furniture and isinstance(loaded, Loaded):
-            documents = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]
-            removed = sum(len(d.text) for d in loaded.documents) - sum(
-                len(d.text) for d in documents
-            )
-            loaded = replace(loaded, documents=documents, left_out=loaded.left_out + removed)
+            loaded = _stripped(loaded, furniture)
         yield job, loaded
+
+
+def _recurring(results: Sequence[Result]) -> set[str]:
+    """Digests of the blocks that enough of the pages have, with or without their numbers."""
+    pages = 0
+    counts = Counter[str]()
+    for _, loaded in results:
+        if not isinstance(loaded, Loaded):
+            continue
+        for document in loaded.documents:
+            pages += 1
+            blocks = _texts(document)
+            without_numbers = [_but_numbers(block) for block in blocks]
+            counts.update({_digest(block) for block in [*blocks, *without_numbers]})
+
+    threshold = max(_FEWEST, _SHARE * pages)
+    return {digest for digest, count in counts.items() if count >= threshold}
+
+
+def _stripped(loaded: Loaded, furniture: set[str]) -> Loaded:
+    """What was loaded of a file, its pages without recurring parts."""
+    documents = []
+    removed = 0
+    for document in loaded.documents:
+        stripped = document
+        if _is_page(document):
+            stripped = _without(document, furniture)
+        removed += len(document.text) - len(stripped.text)
+        documents.append(stripped)
+    return replace(loaded, documents=documents, left_out=loaded.left_out + removed)
 
 
 def _digest(block: str) -> str:
@@ -94,8 +121,12 @@ def _digest(block: str) -> str:
 
 def _but_numbers(block: str) -> str:
     """A short line without its numbers, such as a date of change; other blocks unchanged."""
-    is_line = len(block) <= _LONGEST_LINE and sum(map(str.isalpha, block)) >= _FEWEST_LETTERS
-    return _NUMBER.sub("\0", block) if is_line else block
+    if len(block) > _LONGEST_LINE:
+        return block
+    letters = sum(map(str.isalpha, block))
+    if letters < _FEWEST_LETTERS:
+        return block
+    return _NUMBER.sub("\0", block)
 
 
 def _without(document: Document, furniture: set[str]) -> Document:
@@ -105,16 +136,23 @@ def _without(document: Document, furniture: set[str]) -> Document:
     is_known = [_digest(text) in furniture for text in texts]
     if all(is_known):
         return document
-    head_count = sum(1 for _ in takewhile(bool, is_known))
-    feet = (
-        {_digest(t), _digest(_but_numbers(t))} & furniture for t in reversed(texts[head_count:])
-    )
-    foot_start = len(texts) - sum(1 for _ in takewhile(bool, feet))
-    start, end = places[head_count][0], places[foot_start - 1][1]
+
+    first = is_known.index(False)
+    last = len(texts) - 1
+    while last >= first and _is_foot(texts[last], furniture):
+        last -= 1
+
+    start, _ = places[first]
+    _, end = places[last]
     if end - start < (1 - _MOST_OF) * len(document.text):
         return document
     blocks = cut(document.blocks, start, end)
     return replace(document, text=document.text[start:end], blocks=blocks)
+
+
+def _is_foot(text: str, furniture: set[str]) -> bool:
+    """Whether the text recurs at the end of pages, there also with other numbers."""
+    return _digest(text) in furniture or _digest(_but_numbers(text)) in furniture
 
 
 def _texts(document: Document) -> list[str]:

@@ -54,23 +54,26 @@ class Sync:
         Raises InputError before any change if so many files are missing that the folder may not be
         mounted, unless `many`. Each document's change is durable, so a killed run can be repeated.
         """
-        files, store = list(files), self.ingest.store
+        files = list(files)
+        store = self.ingest.store
         with store.writing():
             plan = Plan(store, self.ingest.stamps, root).fill(files)
             if plan.refusal and not many:
                 raise InputError(plan.refusal, _ALLOW)
             changes = self._make_room(plan)
+
         to_read = {file.path for file in plan.to_read}
         for file in files:
             if file.path not in to_read:
                 on_progress(file)
+
         try:
             # in batches, so that other processes can write in between
             if plan.to_read:
                 self.ingest.run(plan.to_read, on_progress, changes)
-            put = [*changes.added, *changes.updated]
-            changes.added = [name for name in put if name not in plan.old_ids]
-            changes.updated = [name for name in put if name in plan.old_ids]
+            stored = [*changes.added, *changes.updated]
+            changes.added = [name for name in stored if name not in plan.old_ids]
+            changes.updated = [name for name in stored if name in plan.old_ids]
             patiently(lambda: self._clear_up(plan, changes))
             if changes.removed:
                 store.vacuum()
@@ -97,22 +100,27 @@ class Sync:
         """The folder's name in the ids of its documents, if it had another when they were
         ingested; None if it is `root.name` or they do not agree.
         """
-        names = {
-            document.id.removesuffix(relative)
-            for document in self.ingest.store.documents()
-            if is_under(document.file, root)
-            and document.id.endswith(relative := document.source[len(str(root)) :])
-        }
-        return None if len(names) != 1 or names <= {"", root.name} else names.pop()
+        names = set()
+        for document in self.ingest.store.documents():
+            relative = document.source[len(str(root)) :]
+            if is_under(document.file, root) and document.id.endswith(relative):
+                names.add(document.id.removesuffix(relative))
+
+        if len(names) != 1:
+            return None
+        (name,) = names
+        return None if name in ("", root.name) else name
 
     def _make_room(self, plan: Plan) -> Changes:
         """Rename documents, and delete those whose ids are needed, before files are read."""
         changes = Changes(
-            unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped)
+            unchanged=[document.id for document in plan.unchanged],
+            skipped=list(plan.skipped),
         )
         for missing, found in plan.renamed:
             self._rename(missing, found)
             changes.renamed.append((missing.id, found.id))
+
         new_ids = {file.document_id for file in plan.to_read}
         for document in plan.missing:
             if not is_gone(document.file) or document.id in new_ids:
@@ -123,29 +131,36 @@ class Sync:
         """Delete documents and quotes of them. Returns the ids of those that existed."""
         store = self.ingest.store
         with store.erasing():
-            changes.quotes += sum(forgotten(store, name, self.ingest.forget) for name in ids)
-            return [name for name in ids if store.delete(name)]
+            for document_id in ids:
+                changes.quotes += forgotten(store, document_id, self.ingest.forget)
+            return [document_id for document_id in ids if store.delete(document_id)]
 
     def _clear_up(self, plan: Plan, changes: Changes) -> None:
         """Delete the other missing documents, except those whose id another file has now."""
-        put = {*changes.added, *changes.updated}
+        stored_now = {*changes.added, *changes.updated}
+        missing = [document.id for document in plan.missing]
         store = self.ingest.store
         with store.writing():
-            already_removed = set(changes.removed)
-            to_remove = [
-                d.id for d in plan.missing if d.id not in put and d.id not in already_removed
-            ]
-            remaining = self._remove(to_remove, changes)
+            done = stored_now.union(changes.removed)
+            to_remove = [document_id for document_id in missing if document_id not in done]
+            removed = self._remove(to_remove, changes)
             self.ingest.stamps.keep({document.file for document in store.documents()})
-        missing = {document.id for document in plan.missing}
-        reported = [name for name in changes.removed if name not in put or name not in missing]
-        changes.removed = [*reported, *remaining]
+
+        # one that was deleted for another file, which was then read, is updated and not removed
+        replaced = stored_now.intersection(missing)
+        earlier = [document_id for document_id in changes.removed if document_id not in replaced]
+        changes.removed = [*earlier, *removed]
 
     def _rename(self, missing: Document, found: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
         store = self.ingest.store
-        if stored := store.document(missing.id):
-            document = replace(found, text=stored.text, blocks=stored.blocks)
-            passages, vectors = store.embedded(missing.id)
-            renamed = [replace(p, document_id=found.id, title=found.title) for p in passages]
-            store.put(document, renamed, vectors, instead_of=missing.id)
+        stored = store.document(missing.id)
+        if not stored:
+            return
+
+        document = replace(found, text=stored.text, blocks=stored.blocks)
+        passages, vectors = store.embedded(missing.id)
+        renamed = []
+        for passage in passages:
+            renamed.append(replace(passage, document_id=found.id, title=found.title))
+        store.put(document, renamed, vectors, instead_of=missing.id)

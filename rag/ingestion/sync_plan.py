@@ -52,48 +52,87 @@ class Plan:
             self.old_ids.add(document.id)
 
         files_by_path = self._found(files, by_file)
-        gone = [file for file in by_file if file not in files_by_path and self._has_left(file)]
+        missing = {}
+        for path, documents in by_file.items():
+            if path not in files_by_path and self._has_left(path):
+                missing[path] = documents
 
-        missing = {file: by_file[file] for file in gone}
-        by_digest = {by_file[file][0].file_sha256: file for file in reversed(gone)}
+        self._sort(files_by_path, by_file, missing)
+
+        ours = self._ours(by_file)
+        self.under = sum(len(by_file[path]) for path in ours)
+        for path in ours:
+            self.missing += missing.get(path, [])
+
+        self._check_names(by_file)
+        return self
+
+    def _sort(
+        self,
+        files_by_path: Mapping[str, FoundFile],
+        by_file: Mapping[str, list[Document]],
+        missing: dict[str, list[Document]],
+    ) -> None:
+        """Which files are unchanged, renamed, unreadable or to be read. The documents of renamed
+        ones are no longer `missing`.
+        """
+        by_digest = {}
+        for path in reversed(missing):  # of several with the same content, the first
+            by_digest[missing[path][0].file_sha256] = path
 
         for path, file in files_by_path.items():
             documents = by_file.get(path, [])
-            digest = self.stamps.digest(file.path) if documents or by_digest else ""
-            old = "" if documents else by_digest.get(digest, "")
+            digest = ""
+            if documents or by_digest:
+                digest = self.stamps.digest(file.path)
 
             if documents and all(document.file_sha256 == digest for document in documents):
                 self.unchanged += documents
                 self.skipped += self.stamps.skipped(file.path)
-            elif old and (renamed := self._renamed(missing[old], file)):
+                continue
+
+            old = "" if documents else by_digest.get(digest, "")
+            renamed = self._renamed(missing[old], file) if old else []
+            if renamed:
                 self.renamed += renamed
-                del missing[old], by_digest[digest]
-            elif reason := _unsupported(file.path):
+                del missing[old]
+                del by_digest[digest]
+                continue
+
+            reason = _unsupported(file.path)
+            if reason:
                 self.skipped.append((str(file.path), reason))
-            elif skipped := self.stamps.skipped(file.path):
+                continue
+
+            skipped = self.stamps.skipped(file.path)
+            if skipped:
                 self.skipped += skipped
             else:
                 self.to_read.append(file)
 
-        # missing folders whose files have moved here under the same names
-        roots = {_folder_of(old) for old, new in self.renamed if old.id == new.id}
-        moved = [root for root in roots if root and is_gone(str(root))]
+    def _ours(self, by_file: Mapping[str, object]) -> list[str]:
+        """The paths of this folder's documents, and of those of missing folders whose files have
+        moved here under the same names.
+        """
+        folders = {_folder_of(old) for old, new in self.renamed if old.id == new.id}
+        moved = [folder for folder in folders if folder and is_gone(str(folder))]
 
-        ours = [f for f in by_file if self._is_ours(f) or any(is_under(f, old) for old in moved)]
-        self.under = sum(len(by_file[file]) for file in ours)
-        self.missing = [document for file in ours for document in missing.get(file, ())]
-
-        self._check_names(by_file)
-        return self
+        ours = []
+        for path in by_file:
+            if self._is_ours(path) or any(is_under(path, folder) for folder in moved):
+                ours.append(path)
+        return ours
 
     @property
     def refusal(self) -> str:
         """Why so many deletions need confirmation; "" if they do not."""
         count = len(self.missing)
-        if 0 < count == self.under or (count > _FEW and count > _SHARE * self.under):
-            these = f"{count} of the {self.under} documents of {self.root}"
-            return f"{these} are missing; nothing was changed"
-        return ""
+        is_everything = 0 < count == self.under
+        are_many = count > _FEW and count > _SHARE * self.under
+        if not is_everything and not are_many:
+            return ""
+        these = f"{count} of the {self.under} documents of {self.root}"
+        return f"{these} are missing; nothing was changed"
 
     def _found(
         self, files: Iterable[FoundFile], by_file: Mapping[str, Sequence[Document]]
@@ -101,9 +140,11 @@ class Plan:
         """The files by path, with links resolved; those that are no files are skipped."""
         by_path: dict[str, FoundFile] = {}
         for file in files:
-            if reason := file.why_not:
+            reason = file.why_not
+            if reason:
                 self.skipped.append((str(file.path), reason))
                 continue
+
             path = file.path.resolve()
             by_path[str(path)] = FoundFile(path, file.document_id)
             note_link(self.stamps, file, by_file.get(str(path), []))
@@ -111,17 +152,13 @@ class Plan:
 
     def _check_names(self, by_file: Mapping[str, Sequence[Document]]) -> None:
         """Skip files whose ids remaining documents have. Raises InputError if nothing is left."""
-        going = {renamed.id for renamed, _ in self.renamed} | {
-            document.id for document in self.missing
-        }
-        documents = (document for of_file in by_file.values() for document in of_file)
-        owners = {document.id: document for document in documents if document.id not in going}
-
-        readable, refused = list[FoundFile](), list[tuple[str, str]]()
+        owners = self._remaining(by_file)
+        readable: list[FoundFile] = []
+        refused: list[tuple[str, str]] = []
 
         for file in self.to_read:
             owner = owners.get(file.document_id)
-            if owner is None or owner.file == str(file.path) or self._is_moved(owner, file):
+            if owner is None or self._may_replace(owner, file):
                 readable.append(file)
             else:
                 refused.append((str(file.path), taken(owner)))
@@ -129,22 +166,45 @@ class Plan:
         self.to_read = readable
         self.skipped += refused
 
-        if refused and not (readable or self.renamed or self.unchanged or self.missing):
+        is_anything_left = readable or self.renamed or self.unchanged or self.missing
+        if refused and not is_anything_left:
             path, reason = refused[0]
             message = f"nothing in {self.root} can be ingested: {path}: {reason}"
             raise InputError(message, f"rag sync {self.root} --name ANOTHER")
 
-    def _is_moved(self, owner: Document, file: FoundFile) -> bool:
+    def _may_replace(self, owner: Document, file: FoundFile) -> bool:
+        """Whether the file may have the id of a document: it is the same file, or the file has
+        moved here.
+        """
+        if owner.file == str(file.path):
+            return True
         return is_gone(owner.file) and owner.file_sha256 == self.stamps.digest(file.path)
+
+    def _remaining(self, by_file: Mapping[str, Sequence[Document]]) -> dict[str, Document]:
+        """The documents that stay under their id, by id."""
+        going = {document.id for document in self.missing}
+        for old, _ in self.renamed:
+            going.add(old.id)
+
+        remaining = {}
+        for documents in by_file.values():
+            for document in documents:
+                if document.id not in going:
+                    remaining[document.id] = document
+        return remaining
 
     def _is_ours(self, file: str) -> bool:
         """Whether the file is in the folder, or was found through a link in it."""
         return is_under(file, self.root) or is_under(self.stamps.link(file), self.root)
 
     def _has_left(self, file: str) -> bool:
+        """Whether the file is gone, is no longer linked from the folder, or is the index's own."""
         link = self.stamps.link(file)
-        unlinked = is_under(link, self.root) and (is_gone(link) or os.path.realpath(link) != file)
-        return unlinked or is_gone(file) or is_in_index(file, self.root)
+        if is_under(link, self.root):
+            is_unlinked = is_gone(link) or os.path.realpath(link) != file
+            if is_unlinked:
+                return True
+        return is_gone(file) or is_in_index(file, self.root)
 
     def _renamed(
         self, missing: Sequence[Document], file: FoundFile
@@ -159,27 +219,27 @@ class Plan:
             loaded = {document.sha256: document for document in load(file).documents}
         except ParseError:
             return []
-        read = [loaded[document.sha256] for document in missing if document.sha256 in loaded]
-        if len({document.id for document in read}) != len(missing):
+
+        found = [loaded[document.sha256] for document in missing if document.sha256 in loaded]
+        if len({document.id for document in found}) != len(missing):
             return []
-        for gone_document, read_document in zip(missing, read, strict=True):
-            stored = self.store.document(gone_document.id)
-            if stored is None or (stored.text, stored.blocks) != (
-                read_document.text,
-                read_document.blocks,
-            ):
+
+        renamed = []
+        for old, new in zip(missing, found, strict=True):
+            if not self._can_become(old, new):
                 return []
-            owner = (
-                self.store.document(read_document.id)
-                if read_document.id != gone_document.id
-                else None
-            )
-            if owner and not is_gone(owner.file):
-                return []
-        return [
-            (gone_document, replace(read_document, text="", blocks=()))
-            for gone_document, read_document in zip(missing, read, strict=True)
-        ]
+            renamed.append((old, replace(new, text="", blocks=())))
+        return renamed
+
+    def _can_become(self, old: Document, new: Document) -> bool:
+        """Whether the stored document is read as before, and its new id is free."""
+        stored = self.store.document(old.id)
+        if stored is None or stored.text != new.text or stored.blocks != new.blocks:
+            return False
+        if new.id == old.id:
+            return True
+        owner = self.store.document(new.id)
+        return owner is None or is_gone(owner.file)
 
 
 def _unsupported(path: Path) -> str:
@@ -193,10 +253,14 @@ def _unsupported(path: Path) -> str:
 
 def _folder_of(document: Document) -> Path | None:
     """The folder that was ingested; None for a member of a file, or a file with another id."""
-    relative = document.id.partition("/")[2]
-    file = document.source
-    return Path(file[: -len(relative) - 1]) if relative and file.endswith(f"/{relative}") else None
+    _, _, relative = document.id.partition("/")
+    if not relative or not document.source.endswith(f"/{relative}"):
+        return None
+    return Path(document.source.removesuffix(f"/{relative}"))
 
 
 def is_under(source: str, root: Path) -> bool:
-    return source == str(root) or source.startswith(f"{root}{os.sep}".replace("//", "/"))
+    if source == str(root):
+        return True
+    folder = f"{root}{os.sep}".replace("//", "/")
+    return source.startswith(folder)

@@ -8,7 +8,7 @@ processed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -184,18 +184,30 @@ def prepare(
 ) -> Prepared:
     """Read the file and embed its changes; others may write meanwhile. Raises as `put_upload`."""
     loaded = load_some(upload.name, upload.data, load)
-    documents = tuple(
-        replace(d, source=upload.source + d.source.removeprefix(upload.name))
-        for d in loaded.documents
-    )
+    documents = []
+    for document in loaded.documents:
+        member = document.source.removeprefix(upload.name)
+        documents.append(replace(document, source=upload.source + member))
+
     stored = _checked(store, documents)
-    changed = [d for d in documents if d.id not in stored or _state(stored[d.id]) != _state(d)]
-    splits = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed]
-    skipped = tuple(
-        (source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR), reason)
-        for source, reason in loaded.skipped
+    splits = []
+    for document in documents:
+        owner = stored.get(document.id)
+        is_same = owner is not None and _state(owner) == _state(document)
+        if not is_same:
+            passages = split(document, embedder.count_tokens, passage_tokens)
+            splits.append((document, passages))
+
+    skipped = []
+    for source, reason in loaded.skipped:
+        member = source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR)
+        skipped.append((member, reason))
+    return Prepared(
+        upload,
+        tuple(documents),
+        tuple(embed(embedder, splits)),
+        tuple(skipped),
     )
-    return Prepared(upload, documents, tuple(embed(embedder, splits)), skipped)
 
 
 def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
@@ -205,35 +217,55 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
     with store.writing():
         stored = _checked(store, prepared.documents)
         added = put(store, prepared.changed).ids
-
-        digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in added}
-        digests_before = {d.id: d.container_sha256 for d in stored.values()}
-        if changed := {
-            name: digest for name, digest in digests.items() if digests_before[name] != digest
-        }:
-            store.update_digests(changed)
-
+        _update_digests(store, prepared, stored, added)
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
+        _keep_original(store, prepared, keep_pdf)
 
-        upload = prepared.upload
-        of_type = {document.id: document.metadata.get("type") for document in prepared.documents}
-        is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"
-
-        # an unchanged one is written only if missing, as after a crash
-        if is_pdf and len(upload.data) <= keep_pdf and store.original(upload.name) != upload.data:
-            store.keep_original(upload.name, upload.data)
-
-    outcome = "updated" if removed or stored else "added"
     if not added and not removed:
         outcome = "unchanged"
+    elif removed or stored:
+        outcome = "updated"
+    else:
+        outcome = "added"
 
     ids = tuple(document.id for document in prepared.documents)
     return Done(outcome, ids, _detail(prepared.skipped, removed))
 
 
+def _update_digests(
+    store: Store, prepared: Prepared, stored: Mapping[str, Document], added: Collection[str]
+) -> None:
+    """Give unchanged members of a changed archive its new digest."""
+    changed = {}
+    for document in prepared.documents:
+        if document.id in added:
+            continue
+        digest = document.container_sha256
+        if stored[document.id].container_sha256 != digest:
+            changed[document.id] = digest
+    if changed:
+        store.update_digests(changed)
+
+
+def _keep_original(store: Store, prepared: Prepared, most_bytes: int) -> None:
+    """Keep the file if it is a PDF, and not too large."""
+    upload = prepared.upload
+    types = {document.id: document.metadata.get("type") for document in prepared.documents}
+    is_pdf = upload.source.startswith(UPLOADED) and types.get(upload.name) == "pdf"
+    if not is_pdf or len(upload.data) > most_bytes:
+        return
+    # an unchanged one is written only if missing, as after a crash
+    if store.original(upload.name) != upload.data:
+        store.keep_original(upload.name, upload.data)
+
+
 def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document]:
     """The index's documents with these ids. Raises ConflictError if an id is not available."""
-    stored = {d.id: owner for d in documents if (owner := store.document(d.id))}
+    stored = {}
+    for document in documents:
+        owner = store.document(document.id)
+        if owner:
+            stored[document.id] = owner
     for document in documents:
         check_free(document.id, document.source, stored.get(document.id))
     return stored
@@ -242,22 +274,42 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document]
 def _removed(store: Store, prepared: Prepared) -> list[str]:
     """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
-    sources = {d.source for d in prepared.documents}
-    sources |= {f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped}
-    as_document = store.document(upload.name)
-    parts = [as_document] if as_document and as_document.source == upload.source else []
-    last_id = prefix = f"{upload.name}/"
-    while page := [d for d in store.documents(last_id, _PAGE) if d.id.startswith(prefix)]:
-        parts += [d for d in page if d.source.startswith(upload.source + MEMBER_SEPARATOR)]
+    kept_sources = {document.source for document in prepared.documents}
+    for member, _ in prepared.skipped:
+        kept_sources.add(f"{upload.source}{MEMBER_SEPARATOR}{member}")
+
+    removed = []
+    whole = store.document(upload.name)
+    if whole and whole.source == upload.source and whole.source not in kept_sources:
+        removed.append(whole.id)
+    for document in _members(store, upload):
+        if document.source not in kept_sources:
+            removed.append(document.id)
+    return removed
+
+
+def _members(store: Store, upload: Upload) -> Iterator[Document]:
+    """The stored documents of an archive, whose ids begin with its name."""
+    prefix = f"{upload.name}/"
+    member_source = upload.source + MEMBER_SEPARATOR
+    last_id = prefix
+    while True:
+        page = store.documents(last_id, _PAGE)
+        page = [document for document in page if document.id.startswith(prefix)]
+        if not page:
+            return
+        for document in page:
+            if document.source.startswith(member_source):
+                yield document
         last_id = page[-1].id
-    return [document.id for document in parts if document.source not in sources]
 
 
 def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
     lines = [f"{part} {reason}" for part, reason in skipped]
     lines += [f"{document_id} is removed" for document_id in removed]
-    if len(lines) > _LISTED:
-        lines[_LISTED:] = [f"and {len(lines) - _LISTED:,} more"]
+    unlisted = len(lines) - _LISTED
+    if unlisted > 0:
+        lines = [*lines[:_LISTED], f"and {unlisted:,} more"]
     return "; ".join(lines)
 
 

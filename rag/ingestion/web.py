@@ -58,33 +58,41 @@ class WebIngest:
             for page in self._pages(fetcher, urldefrag(url).url, stored):
                 self._take(page, stored)
                 on_progress()
+
         report = self.report
-        if report.skipped and not (report.added or report.updated or report.unchanged):
-            raise InputError("{} {}".format(*report.skipped[0]), "check the address")
+        was_any_read = report.added or report.updated or report.unchanged
+        if report.skipped and not was_any_read:
+            address, reason = report.skipped[0]
+            raise InputError(f"{address} {reason}", "check the address")
         return report
 
     def _pages(self, fetcher: Fetcher, url: str, stored: dict[str, Document]) -> Iterator[WebPage]:
         """The page, or those of a sitemap."""
-        waiting, met = [url], {url}
+        waiting = [url]
+        met = {url}
         while waiting:
             address = waiting.pop(0)
-            if page := self._fetch(fetcher, address, stored):
-                is_sitemap = any(tag in page.body[:2000] for tag in (b"<urlset", b"<sitemapindex"))
-                if not page.changed or not is_sitemap:
-                    yield page
-                    continue
-                texts = (match.decode("utf-8", "replace") for match in _LOCATION.findall(page.body))
-                links = dict.fromkeys(map(html.unescape, texts))
-                unvisited = [link for link in links if link not in met][: MOST_PAGES - len(met)]
-                met |= set(unvisited)
-                waiting += unvisited
-                if len(met) >= MOST_PAGES:
-                    reason = f"lists more than {MOST_PAGES} pages; the others are left out"
-                    self.report.skipped.append((address, reason))
+            page = self._fetch(fetcher, address, stored)
+            if page is None:
+                continue
+            if not page.changed or not _is_sitemap(page):
+                yield page
+                continue
+
+            unvisited = [link for link in _links(page) if link not in met]
+            unvisited = unvisited[: MOST_PAGES - len(met)]
+            met.update(unvisited)
+            waiting += unvisited
+            if len(met) >= MOST_PAGES:
+                reason = f"lists more than {MOST_PAGES} pages; the others are left out"
+                self.report.skipped.append((address, reason))
 
     def _fetch(self, fetcher: Fetcher, url: str, stored: dict[str, Document]) -> WebPage | None:
-        metadata = stored[url].metadata if url in stored else {}
-        validators = {name: metadata[name] for name in VALIDATORS if name in metadata}
+        """The page, if it can be fetched, without its text if it is stored and unchanged."""
+        validators = {}
+        if url in stored:
+            metadata = stored[url].metadata
+            validators = {name: metadata[name] for name in VALIDATORS if name in metadata}
         try:
             page = fetcher.get(url, validators)
         except ParseError as error:
@@ -94,41 +102,82 @@ class WebIngest:
         return replace(page, url=url)
 
     def _take(self, page: WebPage, stored: dict[str, Document]) -> None:
+        """Store the page, unless it is stored as it is."""
+        report = self.report
         stored_page = stored.get(page.url)
-        if stored_page and (
-            not page.changed or stored_page.sha256 == hashlib.sha256(page.body).hexdigest()
-        ):
-            self.report.unchanged.append(stored_page.id)
+        if stored_page and _is_same(page, stored_page):
+            report.unchanged.append(stored_page.id)
             return
+
         try:
             document = self._document(page)
         except ParseError as error:
-            self.report.skipped.append((page.url, str(error)))
+            report.skipped.append((page.url, str(error)))
             return
-        report = index([document], self.store, self.embedder, self.passage_tokens)
-        self.report.skipped += [(page.url, str(error)) for _, error in report.refused]
-        self.report.passages += report.passages
-        (self.report.updated if stored_page else self.report.added).extend(report.ids)
+
+        indexed = index([document], self.store, self.embedder, self.passage_tokens)
+        for _, refusal in indexed.refused:
+            report.skipped.append((page.url, str(refusal)))
+        report.passages += indexed.passages
+        if stored_page:
+            report.updated += indexed.ids
+        else:
+            report.added += indexed.ids
 
     def _document(self, page: WebPage) -> Document:
+        """The document of the page; its title is the address if it has no other."""
         loaded = self.read(_name(page), page.body)
         if len(loaded.documents) != 1:
             raise ParseError("contains no document, or several")
         (document,) = loaded.documents
-        is_titled = document.metadata.get("title") or any(b.name for b in document.blocks)
-        title = document.title if is_titled else page.url
-        metadata = {**document.metadata, **page.validators}
-        return replace(document, id=_id(page.url), source=page.url, title=title, metadata=metadata)
+
+        has_heading = any(block.name for block in document.blocks)
+        title = page.url
+        if has_heading or document.metadata.get("title"):
+            title = document.title
+        return replace(
+            document,
+            id=_id(page.url),
+            source=page.url,
+            title=title,
+            metadata={**document.metadata, **page.validators},
+        )
+
+
+def _is_sitemap(page: WebPage) -> bool:
+    start = page.body[:2000]
+    return b"<urlset" in start or b"<sitemapindex" in start
+
+
+def _links(page: WebPage) -> list[str]:
+    """The addresses that a sitemap lists, each once, in order."""
+    links = []
+    for location in _LOCATION.findall(page.body):
+        links.append(html.unescape(location.decode("utf-8", "replace")))
+    return list(dict.fromkeys(links))
+
+
+def _is_same(page: WebPage, stored: Document) -> bool:
+    if not page.changed:
+        return True
+    return stored.sha256 == hashlib.sha256(page.body).hexdigest()
 
 
 def _id(url: str) -> str:
     """Host and path, such as "example.org/docs/a.html"."""
     parts = urlsplit(url)
     path = unquote(parts.path, errors="replace").strip("/") or "index"
-    return f"{parts.netloc}/{path}" + (f"?{parts.query}" if parts.query else "")
+    name = f"{parts.netloc}/{path}"
+    if parts.query:
+        name += f"?{parts.query}"
+    return name
 
 
 def _name(page: WebPage) -> str:
     """A file name with the suffix of the served content type."""
-    path, suffix = urlsplit(page.url).path, _SUFFIXES.get(page.kind)
-    return f"{path.rstrip('/') or '/index'}{suffix}" if suffix else path
+    path = urlsplit(page.url).path
+    suffix = _SUFFIXES.get(page.kind)
+    if not suffix:
+        return path
+    stem = path.rstrip("/") or "/index"
+    return f"{stem}{suffix}"
