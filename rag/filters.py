@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -66,12 +66,12 @@ _ONE_OF = ("document", "source")
 
 def alternatives(filter: Filter) -> list[Filter]:
     """The filter as groups; in each group at least one condition must match."""
-    groups: dict[str | int, Filter] = {}
+    groups: dict[str | int, list[Condition]] = {}
     for number, condition in enumerate(filter):
-        chooses = condition.op == "=" and condition.key in _ONE_OF
-        group = condition.key if chooses else number
-        groups[group] = (*groups.get(group, ()), condition)
-    return list(groups.values())
+        is_choice = condition.op == "=" and condition.key in _ONE_OF
+        group = condition.key if is_choice else number
+        groups.setdefault(group, []).append(condition)
+    return [tuple(conditions) for conditions in groups.values()]
 
 
 Clause = tuple[str, list[Any]]
@@ -80,13 +80,17 @@ Clause = tuple[str, list[Any]]
 
 def in_sql(filter: Filter, clause: Callable[[Condition], Clause], always: str) -> Clause:
     """The filter in a store's dialect, in which `always` is true; `clause` never gets a "!="."""
-    expressions, values = [always], list[Any]()
+    expressions = [always]
+    values: list[Any] = []
     for group in alternatives(filter):
         choices = []
         for condition in group:
-            is_denied = condition.op == "!="
-            sql, clause_values = clause(replace(condition, op="=") if is_denied else condition)
-            choices.append(f"NOT {sql}" if is_denied else sql)
+            if condition.op == "!=":
+                sql, clause_values = clause(replace(condition, op="="))
+                sql = f"NOT {sql}"
+            else:
+                sql, clause_values = clause(condition)
+            choices.append(sql)
             values += clause_values
         expressions.append(f"({' OR '.join(choices)})")
     return " AND ".join(expressions), values
@@ -103,15 +107,21 @@ def _condition(text: str) -> Condition:
     except UnicodeEncodeError as error:
         escaped = text.encode("utf-8", "backslashreplace").decode()
         raise InputError(f"the filter {escaped} is not valid UTF-8", _HINT) from error
+
     match = _CONDITION.fullmatch(text)
     if not match or not match.group(1).strip():
         raise InputError(f"{text!r} is not a filter", _HINT)
     key, op, value = (part.strip() for part in match.groups())
-    key, op = _ALIASES.get(key, key), op.replace(":", "=")
-    if op not in ("=", "!=") and not (is_number(value) or is_date(value)):
+    key = _ALIASES.get(key, key)
+    op = op.replace(":", "=")
+
+    has_order = is_number(value) or is_date(value)
+    if op in _ORDERS and not has_order:
         message = f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30"
         raise InputError(message, _HINT)
-    return Condition(key, op, value.lower().lstrip(".") if key == "type" else value)
+    if key == "type":
+        value = value.lower().lstrip(".")
+    return Condition(key, op, value)
 
 
 def check_keys(filter: Filter, metadata_keys: Callable[[], Collection[str]]) -> None:
@@ -124,23 +134,37 @@ def check_keys(filter: Filter, metadata_keys: Callable[[], Collection[str]]) -> 
     known = sorted({*KEYS, *metadata_keys()})
     for condition in unknown:
         if condition.key not in known:
-            similar = difflib.get_close_matches(condition.key, known, 1)
-            guess = f"did you mean {similar[0]}? " if similar else ""
-            rest = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
-            names = f"{', '.join(known[:_MOST_LISTED])}{rest}"
-            raise InputError(
-                f"no document has {condition.key[:100]!r}, as in the filter "
-                f"{shown((condition,))[:200]}",
-                f"{guess}the keys are: {names}",
-            )
+            raise _no_such_key(condition, known)
+
+
+def _no_such_key(condition: Condition, known: Sequence[str]) -> InputError:
+    """The error that proposes a similar key, and lists the others."""
+    key = condition.key[:100]
+    in_filter = shown((condition,))[:200]
+    message = f"no document has {key!r}, as in the filter {in_filter}"
+
+    hint = f"the keys are: {', '.join(known[:_MOST_LISTED])}"
+    unlisted = len(known) - _MOST_LISTED
+    if unlisted > 0:
+        hint += f" and {unlisted} more"
+    similar = difflib.get_close_matches(condition.key, known, 1)
+    if similar:
+        hint = f"did you mean {similar[0]}? {hint}"
+    return InputError(message, hint)
 
 
 def matches(filter: Filter, document: Document) -> bool:
     """Whether the document meets every condition; a page condition holds if it has such a page."""
     page_range = pages(filter)
-    has_page = page_range is None or page_range.first <= min(page_range.last, len(document.pages))
-    groups = alternatives(of_documents(filter))
-    return has_page and all(any(_holds(part, document) for part in group) for group in groups)
+    if page_range is not None:
+        last = min(page_range.last, len(document.pages))
+        if page_range.first > last:
+            return False
+
+    for group in alternatives(of_documents(filter)):
+        if not any(_holds(condition, document) for condition in group):
+            return False
+    return True
 
 
 class Pages(NamedTuple):
@@ -155,12 +179,23 @@ _LAST_PAGE = 10**9
 
 def pages(filter: Filter) -> Pages | None:
     """Page range of a filter; None if it has no page condition."""
-    bounds = [(condition.op, int(condition.value)) for condition in filter if condition.key == PAGE]
-    if not bounds:
+    conditions = [condition for condition in filter if condition.key == PAGE]
+    if not conditions:
         return None
-    minimums = [number + (op == ">") for op, number in bounds if ">" in op or op == "="]
-    maximums = [number - (op == "<") for op, number in bounds if "<" in op or op == "="]
-    return Pages(max([1, *minimums]), min([_LAST_PAGE, *maximums]))
+
+    first = 1
+    last = _LAST_PAGE
+    for condition in conditions:
+        number = int(condition.value)
+        if condition.op in ("=", ">="):
+            first = max(first, number)
+        if condition.op in ("=", "<="):
+            last = min(last, number)
+        if condition.op == ">":
+            first = max(first, number + 1)
+        if condition.op == "<":
+            last = min(last, number - 1)
+    return Pages(first, last)
 
 
 def of_documents(filter: Filter) -> Filter:
@@ -169,22 +204,30 @@ def of_documents(filter: Filter) -> Filter:
 
 
 def _holds(condition: Condition, document: Document) -> bool:
+    key = condition.key
+    wanted = condition.value
     if condition.op == "!=":
-        return not _holds(Condition(condition.key, "=", condition.value), document)
-    fields = {"document": document.id, "title": document.title, "source": document.source}
-    value = (
-        fields[condition.key] if condition.key in fields else document.metadata.get(condition.key)
-    )
+        return not _holds(Condition(key, "=", wanted), document)
+
+    fields = {
+        "document": document.id,
+        "title": document.title,
+        "source": document.source,
+    }
+    is_field = key in fields
+    value = fields[key] if is_field else document.metadata.get(key)
     if value is None:
         return False
     if condition.op != "=":
-        return _compares(value, condition.op, condition.value)
-    if condition.key == "source":
-        folder = condition.value.rstrip("/") + "/"
-        return any(f"{place}/".startswith(folder) for place in (document.id, document.source))
-    if condition.key in fields:
-        return value == condition.value
-    return f", {condition.value}, " in f", {value}, "
+        return _compares(value, condition.op, wanted)
+
+    if key == "source":
+        folder = wanted.rstrip("/") + "/"
+        places = (document.id, document.source)
+        return any(f"{place}/".startswith(folder) for place in places)
+    if is_field:
+        return value == wanted
+    return f", {wanted}, " in f", {value}, "
 
 
 def is_number(value: str) -> bool:
@@ -196,13 +239,18 @@ def is_date(value: str) -> bool:
 
 
 def _compares(value: str, op: str, operand: str) -> bool:
+    compare = _ORDERS[op]
     if is_number(value) and is_number(operand):
-        return bool(_ORDERS[op](float(value), float(operand)))
+        return bool(compare(float(value), float(operand)))
     if is_date(value) and is_date(operand):
-        return bool(_ORDERS[op](value[: len(operand)], operand[: len(value)]))
+        # to the precision that both have
+        return bool(compare(value[: len(operand)], operand[: len(value)]))
     return False
 
 
 def shown(filter: Filter) -> str:
     """The conditions as typed on the command line."""
-    return ", ".join(f"{condition.key}{condition.op}{condition.value}" for condition in filter)
+    texts = []
+    for condition in filter:
+        texts.append(f"{condition.key}{condition.op}{condition.value}")
+    return ", ".join(texts)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -135,8 +135,12 @@ def features(question: str, found: Candidates, vocabulary: Vocabulary) -> Rows:
     """The features of each candidate: float32, shape (n, len(FEATURES))."""
     words = _QuestionWords.of(question, vocabulary)
     scores = _scores(found)
-    columns: Columns = {**scores, **_words(words, found, vocabulary)}
-    columns |= _documents(found, scores) | _kinds(question, found)
+    columns: Columns = {
+        **scores,
+        **_words(words, found, vocabulary),
+        **_documents(found, scores),
+        **_kinds(question, found),
+    }
     columns |= _question(words, found, columns)
 
     count = len(found.passages)
@@ -148,7 +152,8 @@ def features(question: str, found: Candidates, vocabulary: Vocabulary) -> Rows:
 
 _ALPHA = 0.7
 """Share of meaning in the convex sum."""
-_CLOSE, _MANY = 0.6, 20
+_CLOSE = 0.6
+_MANY = 20
 """Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
 
 
@@ -159,11 +164,17 @@ def convex_sum(cosines: Scores, lexical: Scores) -> Scores:
     (TM2C2 of Bruch et al.). If many cosines lie close together, as with e5 models, their minimum
     replaces -1.
     """
+    floor = -1.0
     lowest = float(cosines.min(initial=1))
-    floor = lowest if lowest > _CLOSE and len(cosines) >= _MANY else -1.0
+    if lowest > _CLOSE and len(cosines) >= _MANY:
+        floor = lowest
+
     meaning = np.maximum(cosines - floor, 0)
-    scaled = _ALPHA * meaning / (meaning.max(initial=0) or 1)
-    sums: Scores = scaled + (1 - _ALPHA) * lexical / (lexical.max(initial=0) or 1)
+    best_meaning = meaning.max(initial=0) or 1
+    best_lexical = lexical.max(initial=0) or 1
+    by_meaning = _ALPHA * meaning / best_meaning
+    by_words = (1 - _ALPHA) * lexical / best_lexical
+    sums: Scores = by_meaning + by_words
     return sums
 
 
@@ -171,7 +182,9 @@ Columns = dict[str, NDArray[Any] | float]
 
 
 def _scores(found: Candidates) -> dict[str, Scores]:
-    dense, lexical = _standardised(found.dense), found.lexical
+    """What the retrievers say of each passage."""
+    dense = _standardised(found.dense)
+    lexical = found.lexical
     by_meaning = _reciprocal(found.dense_ranks)
     by_words = _reciprocal(found.lexical_ranks)
     return {
@@ -219,18 +232,21 @@ class _QuestionWords:
         stems = list(dict.fromkeys(in_order))
         frequencies = vocabulary.doc_freq(stems)
         counts = np.array([frequencies.get(stem, 0) for stem in stems], dtype=np.float32)
+
         total = max(vocabulary.passages, 2)
         weights = np.log1p(total / (1 + counts)) / np.log1p(total)
+        known = weights[counts > 0].sum() / max(weights.sum(), 1e-6)
+
+        codes = set()
+        for word in _WRITTEN.findall(question):
+            if _CODE.search(word):
+                codes.add(word.lower().rstrip(".-"))
         return cls(
             stems=stems,
             weights=weights,
-            known=float(weights[counts > 0].sum() / max(weights.sum(), 1e-6)),
+            known=float(known),
             pairs=frozenset(pairwise(in_order)),
-            codes=frozenset(
-                word.lower().rstrip(".-")
-                for word in _WRITTEN.findall(question)
-                if _CODE.search(word)
-            ),
+            codes=frozenset(codes),
             numbers=frozenset(_NUMBER.findall(question)),
             quoted=frozenset(words.lower() for words in _QUOTED.findall(question)),
         )
@@ -241,40 +257,59 @@ class _QuestionWords:
 
     def coverage(self, present: NDArray[np.bool_]) -> Rows:
         """Share of the weights that belongs to present words: (n, m) to (n,)."""
-        shares: Rows = present @ self.weights / max(float(self.weights.sum()), 1e-6)
+        total = max(float(self.weights.sum()), 1e-6)
+        shares: Rows = present @ self.weights / total
         return shares
 
 
 def _words(words: _QuestionWords, found: Candidates, vocabulary: Vocabulary) -> Columns:
     """How much of the question's words occurs, and where."""
     passages = found.passages
-    texts = [vocabulary.stems(passage.text) for passage in passages]
-    headings = _named_words(words, [" ".join(one.headings) for one in passages], vocabulary)
-    file_names = [identifiers.file_name(passage.document_id) for passage in passages]
-    titles = [f"{one.title} {name}" for one, name in zip(passages, file_names, strict=True)]
+    headings = [" ".join(passage.headings) for passage in passages]
+    titles = []
+    for passage in passages:
+        file_name = identifiers.file_name(passage.document_id)
+        titles.append(f"{passage.title} {file_name}")
 
-    in_text = _matrix([words.present(set(stems)) for stems in texts], words)
-    in_heading, heading_lengths = headings
+    present = []
+    pairs = []
+    lengths = []
+    for passage in passages:
+        stems = vocabulary.stems(passage.text)
+        present.append(words.present(set(stems)))
+        pairs.append(len(words.pairs.intersection(pairwise(stems))))
+        lengths.append(min(len(stems), 300))
+
+    in_text = _matrix(present, words)
+    in_heading, heading_lengths = _named_words(words, headings, vocabulary)
     in_title, _ = _named_words(words, titles, vocabulary)
     anywhere = in_text | in_heading | in_title
 
-    is_exact = words.codes or words.numbers or words.quoted
-    said = [f"{one.context} {one.text}".lower() if is_exact else "" for one in passages]
-    pairs = [len(words.pairs.intersection(pairwise(stems))) for stems in texts]
+    absent_weights = ~anywhere * words.weights
+    present_weights = in_text * words.weights
+    as_written = _as_written(words, passages)
     return {
         "text_coverage": words.coverage(in_text),
         "heading_coverage": words.coverage(in_heading),
         "title_coverage": words.coverage(in_title),
         "context_coverage": words.coverage(anywhere),
         "heading_precision": in_heading.sum(axis=1) / np.maximum(heading_lengths, 1),
-        "rarest_absent": (~anywhere * words.weights).max(axis=1, initial=0),
-        "rarest_present": (in_text * words.weights).max(axis=1, initial=0),
+        "rarest_absent": absent_weights.max(axis=1, initial=0),
+        "rarest_present": present_weights.max(axis=1, initial=0),
         "pairs_present": np.array(pairs) / max(len(words.pairs), 1),
-        "codes_present": _shares_within(words.codes, said),
-        "numbers_present": _shares_within(words.numbers, said),
-        "quoted_present": _shares_within(words.quoted, said),
-        "passage_words": np.array([min(len(stems), 300) for stems in texts]) / 150,
+        "codes_present": _shares_within(words.codes, as_written),
+        "numbers_present": _shares_within(words.numbers, as_written),
+        "quoted_present": _shares_within(words.quoted, as_written),
+        "passage_words": np.array(lengths) / 150,
     }
+
+
+def _as_written(words: _QuestionWords, passages: Sequence[Passage]) -> list[str]:
+    """The passages in lower case, if something must occur as it is written; else nothing."""
+    is_needed = words.codes or words.numbers or words.quoted
+    if not is_needed:
+        return [""] * len(passages)
+    return [f"{passage.context} {passage.text}".lower() for passage in passages]
 
 
 def _named_words(
@@ -283,10 +318,15 @@ def _named_words(
     """Which words of the question each heading or title has, and its own number of words; equal
     names are split once.
     """
-    stems_of = {name: frozenset(vocabulary.stems(name)) for name in dict.fromkeys(names)}
-    rows = {name: words.present(stems) for name, stems in stems_of.items()}
-    lengths = np.array([len(stems_of[name]) for name in names])
-    return _matrix([rows[name] for name in names], words), lengths
+    present = {}
+    lengths = {}
+    for name in dict.fromkeys(names):
+        stems = frozenset(vocabulary.stems(name))
+        present[name] = words.present(stems)
+        lengths[name] = len(stems)
+
+    rows = [present[name] for name in names]
+    return _matrix(rows, words), np.array([lengths[name] for name in names])
 
 
 def _matrix(rows: Sequence[Sequence[bool]], words: _QuestionWords) -> NDArray[np.bool_]:
@@ -297,7 +337,11 @@ def _shares_within(wanted: frozenset[str], texts: Sequence[str]) -> Rows:
     """Share of the strings that occur in each text; 0 if none is wanted."""
     if not wanted:
         return np.zeros(len(texts), dtype=np.float32)
-    return np.array([sum(one in text for one in wanted) / len(wanted) for text in texts])
+    shares = []
+    for text in texts:
+        present = sum(string in text for string in wanted)
+        shares.append(present / len(wanted))
+    return np.array(shares)
 
 
 _BESIDE = 40
@@ -307,29 +351,31 @@ _BESIDE = 40
 def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
     """What else was found in the document, and next to the passage; `scores` as `_scores` says."""
     count = len(found.passages)
-    ids = [passage.document_id for passage in found.passages]
-    starts = [passage.start for passage in found.passages]
-    dense, lexical = scores["dense"], scores["lexical_scaled"]
+    dense = scores["dense"]
+    lexical = scores["lexical_scaled"]
+    rows_of = _rows_of_documents(found)
 
-    rows_of: dict[str, list[int]] = {}
-    for row in sorted(range(count), key=starts.__getitem__):
-        rows_of.setdefault(ids[row], []).append(row)
-
-    best_dense, best_lexical, share, beside_dense, beside_lexical = np.zeros((5, count))
+    best_dense = np.zeros(count)
+    best_lexical = np.zeros(count)
+    share = np.zeros(count)
+    beside_dense = np.zeros(count)
+    beside_lexical = np.zeros(count)
     for rows in rows_of.values():
         share[rows] = len(rows) / count
         best_dense[rows] = _best_of_others(dense[rows])
         best_lexical[rows] = _best_of_others(lexical[rows])
-        for previous, following in pairwise(rows):
-            if starts[following] - found.passages[previous].end > _BESIDE:
-                continue
-            for row, other in ((previous, following), (following, previous)):
-                beside_dense[row] = max(beside_dense[row], dense[other])
-                beside_lexical[row] = max(beside_lexical[row], lexical[other])
+        for row, neighbour in _neighbours(rows, found):
+            beside_dense[row] = max(beside_dense[row], dense[neighbour])
+            beside_lexical[row] = max(beside_lexical[row], lexical[neighbour])
 
     highest = {name: float(scores["convex"][rows].max()) for name, rows in rows_of.items()}
     by_best = sorted(highest, key=lambda name: -highest[name])
     rank = {name: 1 / (place + 3) for place, name in enumerate(by_best)}
+
+    ids = [passage.document_id for passage in found.passages]
+    is_named = np.array([name in found.named for name in ids])
+    is_dated = np.array([number in found.dated for number in found.numbers])
+    names_any = bool(found.named)
     return {
         "document_dense": best_dense,
         "document_lexical": best_lexical,
@@ -337,10 +383,28 @@ def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
         "document_rank": np.array([rank[name] for name in ids]),
         "neighbour_dense": beside_dense,
         "neighbour_lexical": beside_lexical,
-        "names_document": np.array([name in found.named for name in ids]),
-        "dates_document": np.array([number in found.dated for number in found.numbers]),
-        "names_other": np.array([bool(found.named) and name not in found.named for name in ids]),
+        "names_document": is_named,
+        "dates_document": is_dated,
+        "names_other": np.array([names_any and name not in found.named for name in ids]),
     }
+
+
+def _rows_of_documents(found: Candidates) -> dict[str, list[int]]:
+    """The passages of each document, in their order in it."""
+    passages = found.passages
+    rows_of: dict[str, list[int]] = {}
+    for row in sorted(range(len(passages)), key=lambda row: passages[row].start):
+        rows_of.setdefault(passages[row].document_id, []).append(row)
+    return rows_of
+
+
+def _neighbours(rows: Sequence[int], found: Candidates) -> Iterator[tuple[int, int]]:
+    """Each passage of a document with one that follows it directly, and the other way round."""
+    for previous, following in pairwise(rows):
+        gap = found.passages[following].start - found.passages[previous].end
+        if gap <= _BESIDE:
+            yield previous, following
+            yield following, previous
 
 
 def _best_of_others(scores: Rows) -> Rows:
@@ -358,34 +422,41 @@ def _kinds(question: str, found: Candidates) -> Columns:
     asks_time = bool(_TIME.search(question))
     asks_number = bool(_AMOUNT.search(question))
     asks_how = bool(_HOW.search(question))
-    has_time = np.array([asks_time and bool(_HAS_TIME.search(text)) for text in texts])
-    has_number = np.array([asks_number and bool(_NUMBER.search(text)) for text in texts])
-    has_list = np.array([asks_how and bool(_LIST.search(text)) for text in texts])
-    ends = np.array([text.rstrip()[-1:] in _ENDS for text in texts])
+
+    has_time = [asks_time and bool(_HAS_TIME.search(text)) for text in texts]
+    has_number = [asks_number and bool(_NUMBER.search(text)) for text in texts]
+    has_list = [asks_how and bool(_LIST.search(text)) for text in texts]
+    is_opening = [passage.start < 400 for passage in found.passages]
     depths = [len(passage.headings) for passage in found.passages]
+    ends = [text.rstrip()[-1:] in _ENDS for text in texts]
     return {
-        "asks_time_has_time": has_time,
-        "asks_number_has_number": has_number,
-        "asks_how_has_list": has_list,
-        "passage_is_opening": np.array([passage.start < 400 for passage in found.passages]),
+        "asks_time_has_time": np.array(has_time),
+        "asks_number_has_number": np.array(has_number),
+        "asks_how_has_list": np.array(has_list),
+        "passage_is_opening": np.array(is_opening),
         "heading_depth": np.array(depths) / 4,
-        "ends_sentence": ends,
+        "ends_sentence": np.array(ends),
     }
 
 
 def _question(words: _QuestionWords, found: Candidates, columns: Columns) -> Columns:
+    """What the question is like, and how well the best passages fit it."""
     coverage = np.asarray(columns["context_coverage"])
     ranked = np.sort(np.asarray(columns["dense"]))[::-1]
+    best = ranked[:1].sum()
+    tenth = ranked[:10][-1:].sum()
 
-    by_meaning = set(np.flatnonzero((found.dense_ranks > 0) & (found.dense_ranks <= 10)).tolist())
-    by_words = set(np.flatnonzero((found.lexical_ranks > 0) & (found.lexical_ranks <= 10)).tolist())
+    first_by_meaning = (found.dense_ranks > 0) & (found.dense_ranks <= 10)
+    first_by_words = (found.lexical_ranks > 0) & (found.lexical_ranks <= 10)
+    by_meaning = set(np.flatnonzero(first_by_meaning).tolist())
+    by_words = set(np.flatnonzero(first_by_words).tolist())
 
     return {
         "question_words": len(words.stems) / _WORD_COUNT,
         "question_known": words.known,
         "question_best_coverage": float(coverage.max(initial=0)),
-        "question_best_dense": float(ranked[:1].sum()),
-        "question_dense_lead": float(ranked[:1].sum() - ranked[:10][-1:].sum()),
+        "question_best_dense": float(best),
+        "question_dense_lead": float(best - tenth),
         "question_codes": float(bool(words.codes)) + float(bool(words.numbers)),
         "question_agreement": len(by_meaning & by_words) / 10,
     }
@@ -415,16 +486,19 @@ class Networks:
 
     def log_odds(self, rows: Rows) -> Rows:
         """One value per row of features, shape (n,)."""
-        scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
-        activations = np.maximum(
-            scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0
-        )
-        activations = np.maximum(
-            activations @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0
-        )
-        values = activations @ self.last.transpose(0, 2, 1) + self.last_bias[:, None]
+        standardised = (rows - self.mean) / self.deviation
+        inputs = np.clip(standardised, -CLIPPED, CLIPPED)
+        hidden = np.maximum(_product(inputs, self.first, self.first_bias), 0)
+        hidden = np.maximum(_product(hidden, self.second, self.second_bias), 0)
+        values = _product(hidden, self.last, self.last_bias)
         outputs: Rows = values[:, :, 0].mean(axis=0)
         return outputs
+
+
+def _product(inputs: Rows, matrices: Rows, biases: Rows) -> Rows:
+    """A layer of each network: its matrix times the inputs, plus its biases."""
+    outputs: Rows = inputs @ matrices.transpose(0, 2, 1) + biases[:, None]
+    return outputs
 
 
 SHIPPED = Path(__file__).with_name("fusion.safetensors")

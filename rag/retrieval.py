@@ -37,8 +37,10 @@ _PREFERRED = 3.0
 _DEEPER = 4
 """Factor for the number of candidates if copies of one text crowd out others."""
 
-_FEW, _SEARCHED = 12, 3
-"""Maximum number of documents that a question may name, and of those searched separately."""
+_FEW = 12
+"""Maximum number of documents that a question may name."""
+_SEARCHED = 3
+"""Maximum number of these that are searched separately."""
 _OPENING = 2000
 """Opening characters in which a letter, a report or minutes usually state date and number."""
 
@@ -87,33 +89,47 @@ class NamedDocuments:
         """Whether the passage is of a day that the question names: by its nearest heading with a
         day, its title, or its document.
         """
-        if passage.document_id not in self.by_day:
+        dated = self.by_day.get(passage.document_id)
+        if dated is None:
             return False
         stated = _days_above(passage)
-        is_section = self.by_day[passage.document_id] == "section"
-        return share_day(stated, self.days) if stated else not is_section
+        if stated:
+            return share_day(stated, self.days)
+        return dated != "section"
 
     def with_day(self, passage: Passage) -> Passage:
         """The passage; if its section or document is of a day that the question names, the title
         gets the question's words for the day, which search and reader look for.
         """
-        stated = _days_above(passage)
-        is_document = self.by_day.get(passage.document_id) == "document"
-        if not self.is_of_day(passage) or not (stated or is_document):
+        if not self.is_of_day(passage):
             return passage
-        fitting = (
-            word for day, word in self.days.items() if not stated or share_day([day], stated)
-        )
-        written = next(fitting)
+        stated = _days_above(passage)
+        is_document = self.by_day[passage.document_id] == "document"
+        if not stated and not is_document:
+            return passage
+
+        written = self._words_for(stated)
         if written.lower() in passage.context.lower():
             return passage
         return replace(passage, title=f"{passage.title} ({written})")
 
+    def _words_for(self, stated: Collection[str]) -> str:
+        """The question's words for the first of its days that is among those stated, or for its
+        first day if none is stated.
+        """
+        for day, words in self.days.items():
+            if not stated or share_day([day], stated):
+                return words
+        raise ValueError("the passage is of no day that the question names")
+
 
 def _days_above(passage: Passage) -> frozenset[str]:
     """The days in the nearest heading that has one, or else in the title."""
-    days_by_heading = (_days_of_name(name) for name in (*reversed(passage.headings), passage.title))
-    return next(filter(None, days_by_heading), frozenset())
+    for name in (*reversed(passage.headings), passage.title):
+        stated = _days_of_name(name)
+        if stated:
+            return stated
+    return frozenset()
 
 
 _days_of_name = functools.lru_cache(maxsize=4096)(named_days)
@@ -125,13 +141,16 @@ def _dated(passage: Passage, day: str) -> Dated | None:
     """What is of the day, as far as the passage says: its document by a line of its own, as in a
     letter, or by another date in the opening; or a section. None if nothing is.
     """
-    is_opening = passage.start < _OPENING
-    own_day = document_date({}, passage.text) if is_opening else None
-    if own_day and share_day([day], [own_day.isoformat()]):
-        return "document"
-    if is_opening and day in _days_of_text(passage.text):
-        return "opening"
-    return "section" if share_day([day], _days_above(passage)) else None
+    if passage.start < _OPENING:
+        own_day = document_date({}, passage.text)
+        if own_day and share_day([day], [own_day.isoformat()]):
+            return "document"
+        if day in _days_of_text(passage.text):
+            return "opening"
+
+    if share_day([day], _days_above(passage)):
+        return "section"
+    return None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -178,14 +197,19 @@ class Retriever:
         """
         if not queries:
             return []
+
         understood = [self._understood(query) for query in queries]
         if not self.store.stats().passages:
             raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
         for query in understood:
             check_keys(query.filter or (), self.store.metadata_keys)
+
         vectors = self.embedder.embed_queries([query.question for query in understood])
         embedded = list(zip(understood, vectors, strict=True))
-        return self._find(embedded) or [self._find_patiently(*one) for one in embedded]
+        results = self._find(embedded)
+        if results:
+            return results
+        return [self._find_patiently(query, vector) for query, vector in embedded]
 
     def _understood(self, query: Query) -> Query:
         """The question with its spelling corrected, at most once."""
@@ -195,9 +219,11 @@ class Retriever:
         return replace(query, question=question, as_typed=True)
 
     def _find_patiently(self, query: Query, vector: Vectors) -> RetrievalResult:
+        """The result of one question, if need be while the index is changing."""
         embedded = [(query, vector)]
         for _ in range(TRIES):
-            if results := self._find(embedded):
+            results = self._find(embedded)
+            if results:
                 return results[0]
         return self._find(embedded, changing=True)[0]
 
@@ -208,23 +234,37 @@ class Retriever:
         returns the passages that are still valid instead.
         """
         generation_before = self.store.stats().generation
-        hits = [self._preferred_hits(query, vector) for query, vector in embedded]
-        ids = {hit.passage.document_id for query_hits in hits for hit in query_hits}
-        documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
+        hits_by_query = [self._preferred_hits(query, vector) for query, vector in embedded]
+        documents = self._documents(hits_by_query)
         generation = self.store.stats().generation
         changed = generation != generation_before
         if changed and not changing:
             return []
-        return [
-            RetrievalResult(
+
+        results = []
+        for (query, vector), hits in zip(embedded, hits_by_query, strict=True):
+            result = RetrievalResult(
                 question=query.question,
                 vector=vector,
-                hits=_valid(query_hits, documents, changed),
+                hits=_valid(hits, documents, changed),
                 documents=documents,
                 generation=generation,
             )
-            for (query, vector), query_hits in zip(embedded, hits, strict=True)
-        ]
+            results.append(result)
+        return results
+
+    def _documents(self, hits_by_query: Sequence[Sequence[Hit]]) -> dict[str, Document]:
+        """The documents of the hits, by id, as far as they are still in the index."""
+        document_ids: set[str] = set()
+        for hits in hits_by_query:
+            document_ids.update(hit.passage.document_id for hit in hits)
+
+        documents = {}
+        for document_id in sorted(document_ids):
+            document = self.store.document(document_id)
+            if document:
+                documents[document_id] = document
+        return documents
 
     def _preferred_hits(self, query: Query, vector: Vectors) -> list[Hit]:
         """The query's hits; those of documents that it prefers are also found further down, and
@@ -233,14 +273,20 @@ class Retriever:
         k = query.k or self.settings.top_k
         if not query.preferred:
             return self.hits(query.question, vector, k, query.filter)
-        hits = self.hits(query.question, vector, 2 * k, query.filter)
+
         factors = dict.fromkeys(query.preferred, _PREFERRED)
-        hits.sort(key=lambda hit: -hit.score * factors.get(hit.passage.document_id, 1.0))
+
+        def likelihood(hit: Hit) -> float:
+            return hit.score * factors.get(hit.passage.document_id, 1.0)
+
+        hits = self.hits(query.question, vector, 2 * k, query.filter)
+        hits.sort(key=lambda hit: -likelihood(hit))
         return hits[:k]
 
     def hits(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         """The `k` best hits, best first. `vector` is the question's, shape (dim,)."""
-        named, vocabulary = self.named(question, filter), self.vocabulary()
+        named = self.named(question, filter)
+        vocabulary = self.vocabulary()
         least = max(k, self.candidates)
         for depth in (least, least * _DEEPER):
             found = self.candidates_of(question, vector, k, depth, filter, named)
@@ -267,24 +313,31 @@ class Retriever:
         """The `depth` best passages by meaning and by words; the `k` best of named documents."""
         dense = dict(self.store.dense(vector, depth, filter))
         lexical = dict(self.store.lexical(question, depth, filter))
-        dense_ranks, lexical_ranks = _ranks(dense), _ranks(lexical)
+        dense_ranks = _ranks(dense)
+        lexical_ranks = _ranks(lexical)
+
         for document_id in named.ids[:_SEARCHED]:
-            within = (*(filter or ()), Condition("document", "=", document_id))
+            is_document = Condition("document", "=", document_id)
+            within = (*(filter or ()), is_document)
             dense |= self.store.dense(vector, k, within)
             lexical |= self.store.lexical(question, k, within)
-        dense |= self.store.cosines(vector, [i for i in lexical if i not in dense])
+        only_by_words = [number for number in lexical if number not in dense]
+        dense |= self.store.cosines(vector, only_by_words)
 
         passages = self.store.passages(list(dense))
         numbers = [number for number in dense if number in passages]
+        dated = [number for number in numbers if named.is_of_day(passages[number])]
+        cosines = [dense[number] for number in numbers]
+        lexical_scores = [lexical.get(number, 0) for number in numbers]
         return Candidates(
             numbers=numbers,
             passages=[named.with_day(passages[number]) for number in numbers],
-            dense=np.array([dense[number] for number in numbers], dtype=np.float32),
-            lexical=np.array([lexical.get(number, 0) for number in numbers], dtype=np.float32),
+            dense=np.array(cosines, dtype=np.float32),
+            lexical=np.array(lexical_scores, dtype=np.float32),
             dense_ranks=np.array([dense_ranks.get(number, 0) for number in numbers]),
             lexical_ranks=np.array([lexical_ranks.get(number, 0) for number in numbers]),
             named=named.by_identifier,
-            dated=frozenset(number for number in numbers if named.is_of_day(passages[number])),
+            dated=frozenset(dated),
         )
 
     def vocabulary(self) -> Vocabulary:
@@ -292,49 +345,73 @@ class Retriever:
 
     def named(self, question: str, filter: Filter | None) -> NamedDocuments:
         """The documents that the question names, none if there are too many to be useful."""
-        question_identifiers, asked = identifiers.identifiers(question), days_as_written(question)
-        by_identifier = set[str]()
-        for words in question_identifiers:
-            by_identifier |= {
-                p.document_id
-                for p in self._words(words, filter)
-                if question_identifiers & identifiers.called(p.document_id, p.title)
-                or (p.start < _OPENING and words in identifiers.labelled(p.text))
-            }
-
-        by_day: dict[str, Dated] = {}
-        for day, written in asked.items():
-            words = f"{identifiers.day_in_words(day)} {written}"
-            for p in self._words(words, filter):
-                if what := _dated(p, day):
-                    earlier = by_day.get(p.document_id, what)
-                    by_day[p.document_id] = min(what, earlier)
-        if asked:
-            by_day |= dict.fromkeys(self._by_metadata(asked, filter), "document")
-
+        asked_days = days_as_written(question)
+        by_identifier = self._by_identifier(question, filter)
+        by_day = self._by_day(asked_days, filter)
         if len(by_day) > _FEW:
             by_day = {}
         if len(by_identifier | by_day.keys()) > _FEW:
             return NamedDocuments()
-        return NamedDocuments(frozenset(by_identifier), by_day, asked)
+        return NamedDocuments(by_identifier, by_day, asked_days)
+
+    def _by_identifier(self, question: str, filter: Filter | None) -> frozenset[str]:
+        """Ids of the documents that have an identifier of the question as their name, or labelled
+        in their opening.
+        """
+        asked = identifiers.identifiers(question)
+        document_ids: set[str] = set()
+        for words in asked:
+            for passage in self._words(words, filter):
+                called = identifiers.called(passage.document_id, passage.title)
+                is_opening = passage.start < _OPENING
+                if asked & called or (is_opening and words in identifiers.labelled(passage.text)):
+                    document_ids.add(passage.document_id)
+        return frozenset(document_ids)
+
+    def _by_day(self, asked: Mapping[str, str], filter: Filter | None) -> dict[str, Dated]:
+        """Ids of the documents that say that they, or parts of them, are of one of the days."""
+        by_day: dict[str, Dated] = {}
+        for day, written in asked.items():
+            words = f"{identifiers.day_in_words(day)} {written}"
+            for passage in self._words(words, filter):
+                dated = _dated(passage, day)
+                if dated:
+                    # the values are in the order of the alphabet, the first one counts
+                    earlier = by_day.get(passage.document_id, dated)
+                    by_day[passage.document_id] = min(dated, earlier)
+
+        if asked:
+            for document_id in self._by_metadata(asked, filter):
+                by_day[document_id] = "document"
+        return by_day
 
     def _by_metadata(self, asked: Collection[str], filter: Filter | None) -> list[str]:
         """Ids of the documents whose metadata has one of the days."""
+        conditions = of_documents(filter or ())
+        document_ids = []
+        for document in self._dated_documents():
+            is_of_day = share_day(asked, [document.metadata["date"]])
+            if is_of_day and matches(conditions, document):
+                document_ids.append(document.id)
+        return document_ids
+
+    def _dated_documents(self) -> list[Document]:
+        """Documents with a day in their metadata, remembered until the index changes."""
         generation = self.store.stats().generation
-        if self._dated[0] != generation:
-            dated = [d for d in self.store.documents() if len(d.metadata.get("date", "")) == _DAY]
-            self._dated = generation, dated
-        return [
-            document.id
-            for document in self._dated[1]
-            if share_day(asked, [document.metadata["date"]])
-            and matches(of_documents(filter or ()), document)
-        ]
+        remembered_generation, dated = self._dated
+        if remembered_generation != generation:
+            dated = []
+            for document in self.store.documents():
+                if len(document.metadata.get("date", "")) == _DAY:
+                    dated.append(document)
+            self._dated = (generation, dated)
+        return dated
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
-        return self.store.passages(
-            [i for i, _ in self.store.lexical(words, self.candidates, filter)]
-        ).values()
+        """The passages that share most words with these."""
+        found = self.store.lexical(words, self.candidates, filter)
+        numbers = [number for number, _ in found]
+        return self.store.passages(numbers).values()
 
 
 def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
@@ -344,14 +421,14 @@ def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
 
 def _hit(found: Candidates, scores: Scores, rows: Sequence[int]) -> Hit:
     """The hit of passages with equal text, the best first."""
-    best_row, *copies = rows
+    best, *copies = rows
     return Hit(
-        passage=found.passages[best_row],
-        score=float(scores[best_row]),
-        dense=float(found.dense[best_row]),
-        lexical=float(found.lexical[best_row]),
-        dense_rank=int(found.dense_ranks[best_row]) or None,
-        lexical_rank=int(found.lexical_ranks[best_row]) or None,
+        passage=found.passages[best],
+        score=float(scores[best]),
+        dense=float(found.dense[best]),
+        lexical=float(found.lexical[best]),
+        dense_rank=int(found.dense_ranks[best]) or None,
+        lexical_rank=int(found.lexical_ranks[best]) or None,
         copies=tuple(found.passages[row] for row in copies),
     )
 
@@ -361,8 +438,11 @@ def fold(order: Sequence[int], passages: Sequence[Passage]) -> list[list[int]]:
     groups: dict[tuple[str, str], list[int]] = {}
     for row in order:
         passage = passages[row]
-        heading = passage.innermost_heading if len(passage.text) < _TELLING else ""
-        groups.setdefault((passage.text, heading), []).append(row)
+        heading = ""
+        if len(passage.text) < _TELLING:
+            heading = passage.innermost_heading
+        group = groups.setdefault((passage.text, heading), [])
+        group.append(row)
     return list(groups.values())
 
 
@@ -370,13 +450,12 @@ def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool
     """Hits whose text still matches their document, with its sentences and rows. If the index has
     changed, without their copies, which are not checked.
     """
-    valid = [
-        _with_structure(hit, document)
-        for hit in hits
-        if (document := documents.get(hit.passage.document_id)) and hit.passage.is_in(document)
-    ]
-    return [replace(hit, copies=()) for hit in valid] if changed else valid
-
-
-def _with_structure(hit: Hit, document: Document) -> Hit:
-    return replace(hit, passage=with_structure(hit.passage, document))
+    valid = []
+    for hit in hits:
+        document = documents.get(hit.passage.document_id)
+        if not document or not hit.passage.is_in(document):
+            continue
+        passage = with_structure(hit.passage, document)
+        copies = () if changed else hit.copies
+        valid.append(replace(hit, passage=passage, copies=copies))
+    return valid

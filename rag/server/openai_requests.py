@@ -25,6 +25,10 @@ _MARKER = re.compile(r" ?\[\d{1,3}\]")
 _NOT_FOUND = "Not found in the documents"
 _COMPARE = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST_CONDITIONS = 20
+_LONGEST_CONDITION = 490
+"""Characters of a key and its value."""
+_DEEPEST = 5
+"""Filters in filters: most levels."""
 _SHORT = Field(max_length=1000, fail_fast=True)
 """Lists have a maximum length, and those in lists end at the first error: a million errors would
 take seconds.
@@ -153,9 +157,18 @@ def no_model(model: str, hint: str) -> ServiceError:
 def chat_question(body: ChatRequest) -> InContext:
     if (body.n or 1) != 1:
         raise InputError(f"n = {body.n} is not supported: there is one answer", "leave n out")
-    kinds = [tool.type for tool in body.tools or []] + ["function"] * len(body.functions or [])
+
+    kinds = []
+    for tool in body.tools or []:
+        kinds.append(tool.type)
+    for _ in body.functions or []:
+        kinds.append("function")
     _check(kinds, body.tool_choice, body.response_format)
-    return asked_in([(message.role, _text(message.content)) for message in body.messages])
+
+    messages = []
+    for message in body.messages:
+        messages.append((message.role, _text(message.content)))
+    return asked_in(messages)
 
 
 def responses_question(body: ResponsesRequest) -> InContext:
@@ -164,16 +177,21 @@ def responses_question(body: ResponsesRequest) -> InContext:
         raise InputError(message, "send the earlier turns as items of input")
     if body.background:
         raise InputError("background responses are not supported", "leave background out")
+
     kinds = [tool.type for tool in body.tools or [] if tool.type != "file_search"]
     _check(kinds, body.tool_choice, body.text.format if body.text else None)
     if isinstance(body.input, str):
         return body.input, ()
-    messages = [item for item in body.input if (item.type or "message") == "message"]
-    return asked_in([(message.role or "user", _text(message.content)) for message in messages])
+
+    messages = []
+    for item in body.input:
+        if (item.type or "message") == "message":
+            messages.append((item.role or "user", _text(item.content)))
+    return asked_in(messages)
 
 
 def _check(kinds: Sequence[str], choice: Any, format: Kind | None) -> None:
-    """Refuse formats, and tools unless the client says that none may be called."""
+    """Raises InputError for tools, unless the client says that none may be called."""
     if kinds and choice != "none":
         raise InputError(
             f"tools of the type {kinds[0]!r} are not supported: rag answers from the documents",
@@ -187,54 +205,77 @@ def _check(kinds: Sequence[str], choice: Any, format: Kind | None) -> None:
 
 def asked_in(messages: Sequence[tuple[str, str]]) -> InContext:
     """The user's last message and the turns before it; system messages are ignored."""
-    users = [place for place, (role, _) in enumerate(messages) if role == "user"]
-    if not users:
-        raise InputError("no message has the role user", 'send {"role": "user", "content": "…"}')
     turns: list[Turn] = []
-    for role, text in messages[: users[-1]]:
+    earlier: tuple[Turn, ...] = ()
+    question = None
+    for role, text in messages:
         if role == "user":
+            question = text
+            earlier = tuple(turns)
             turns.append(Turn.model_construct(question=text))  # of any length
         elif role == "assistant" and turns and text.strip():
-            turns[-1].answer, turns[-1].documents = answer_in(text), documents_in(text)
-    return messages[users[-1]][1], tuple(turns)
+            turn = turns[-1]
+            turn.answer = answer_in(text)
+            turn.documents = documents_in(text)
+
+    if question is None:
+        raise InputError("no message has the role user", 'send {"role": "user", "content": "…"}')
+    return question, earlier
 
 
 def answer_in(text: str) -> str | None:
     """The answer's words in a text made by `rag.render.cited`, without its marks and quotes."""
     if text.startswith((_NOT_FOUND, REPLY)):
         return None
-    return _MARKER.sub("", text.partition("\n\n")[0]).strip() or None
+    first_paragraph, _, _ = text.partition("\n\n")
+    words = _MARKER.sub("", first_paragraph).strip()
+    return words or None
 
 
 def documents_in(text: str) -> list[str]:
     """Document ids in an answer's list of quotes, as written by `rag.render.cited`."""
-    ids = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
+    ids = []
+    for source in _SOURCE.finditer(text):
+        ids.append(_in_brackets(source[1]))
     return list(dict.fromkeys(ids))[:_MOST_DOCUMENTS]
 
 
 def _in_brackets(place: str) -> str:
     """Content of the brackets at the end; the whole text if it does not end with brackets."""
-    start, depth = len(place), 0
+    if not place.endswith(")"):
+        return place
+
+    depth = 0
     for start in range(len(place) - 1, -1, -1):
-        depth += {")": 1, "(": -1}.get(place[start], 0)
-        if depth <= 0:
-            break
-    return place[start + 1 : -1] if place.endswith(")") and depth == 0 else place
+        if place[start] == ")":
+            depth += 1
+        elif place[start] == "(":
+            depth -= 1
+        if depth == 0:
+            return place[start + 1 : -1]
+    return place
 
 
 def _text(content: str | Sequence[ContentPart] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    unread = next((part.type for part in content if part.text is None), None)
-    if unread:
-        message = f"a part of the type {unread!r} cannot be read"
-        raise InputError(message, "send text; upload files to /v1/documents")
-    return "\n".join(part.text or "" for part in content)
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+
+    texts = []
+    for part in content:
+        if part.text is None and part.type:
+            message = f"a part of the type {part.type!r} cannot be read"
+            raise InputError(message, "send text; upload files to /v1/documents")
+        texts.append(part.text or "")
+    return "\n".join(texts)
 
 
 def filters_of(filter: dict[str, Any] | None) -> list[str]:
     """Conditions for a comparison filter, or several joined by "and"."""
-    conditions = list(_conditions(filter, 0)) if filter else []
+    if not filter:
+        return []
+    conditions = list(_conditions(filter, 0))
     if len(conditions) > _MOST_CONDITIONS:
         message = f"{len(conditions)} conditions are more than {_MOST_CONDITIONS}"
         raise InputError(message, "send fewer")
@@ -242,32 +283,51 @@ def filters_of(filter: dict[str, Any] | None) -> list[str]:
 
 
 def _conditions(filter: Any, depth: int) -> Iterable[str]:
+    """The conditions of a filter, which may join others. Raises InputError for other types."""
     part = filter if isinstance(filter, dict) else {}
-    kind, key, value = part.get("type"), part.get("key"), part.get("value")
-    if kind == "and" and isinstance(part.get("filters"), list) and depth < 5:
-        return [text for nested in part["filters"] for text in _conditions(nested, depth + 1)]
-    if kind == "nin" and isinstance(value, list):
-        return [_condition(key, "!=", part) for part in value]
-    if kind == "in" and isinstance(value, list) and len(value) == 1:
-        return [_condition(key, "=", value[0])]
+    kind = part.get("type")
+    key = part.get("key")
+    value = part.get("value")
+
+    filters = part.get("filters")
+    if kind == "and" and isinstance(filters, list) and depth < _DEEPEST:
+        conditions: list[str] = []
+        for nested in filters:
+            conditions += _conditions(nested, depth + 1)
+        return conditions
+
+    if isinstance(value, list):
+        if kind == "nin":
+            return [_condition(key, "!=", item) for item in value]
+        if kind == "in" and len(value) == 1:
+            return [_condition(key, "=", value[0])]
     if kind in _COMPARE:
         return [_condition(key, _COMPARE[kind], value)]
+
     message = f"a filter of the type {str(kind)[:40]!r} is not supported"
     raise InputError(message, "use eq, ne, gt, gte, lt, lte, nin, joined by and")
 
 
 def _condition(key: Any, op: str, value: Any) -> str:
-    is_valid = isinstance(key, str) and isinstance(value, (str, int, float))
-    if not is_valid or len(key) + len(str(value)) > 490:
-        message = "a filter needs a key, and a value that is a text or a number"
-        raise InputError(message, "for example type eq, key author")
-    return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
+    if isinstance(key, str) and isinstance(value, (str, int, float)):
+        text = str(value)
+        if isinstance(value, bool):
+            text = text.lower()
+        if len(key) + len(text) <= _LONGEST_CONDITION:
+            return f"{key}{op}{text}"
+
+    message = "a filter needs a key, and a value that is a text or a number"
+    raise InputError(message, "for example type eq, key author")
 
 
 def options_of(rag_options: RagOptions | None, tool: FileSearch | None = None) -> Options:
-    filters = [
-        *(rag_options.filters if rag_options else []),
-        *filters_of(tool.filters if tool else None),
-    ]
-    top_k = (rag_options.top_k if rag_options else None) or (tool.max_num_results if tool else None)
+    """The options of both together; rag's own number of passages goes before the tool's."""
+    filters: list[str] = []
+    top_k = None
+    if rag_options:
+        filters += rag_options.filters
+        top_k = rag_options.top_k
+    if tool:
+        filters += filters_of(tool.filters)
+        top_k = top_k or tool.max_num_results
     return Options(filters=filters[:20], top_k=top_k)

@@ -40,13 +40,14 @@ _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
 _MEMORY_MB = 2048
-_MOST, _OF_ONE_KEY = 16, 8
+_MOST = 16
+_MOST_OF_ONE_KEY = 8
 """Pages that are drawn or wait, so that they leave threads and memory to questions."""
 _LATE = 1000
 """Pages that are remembered because they took too long."""
 _drawing = Places(2, 1)
 _admitted: Counter[str] = Counter()
-_late: OrderedDict[tuple[str, ...], str] = OrderedDict()
+_late: OrderedDict[tuple[str, str], str] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -57,10 +58,11 @@ def place(caller: Caller) -> Iterator[None]:
     """
     key_id = caller.key_id
     with _lock:
-        is_full = _admitted.total() >= _MOST or (key_id and _admitted[key_id] >= _OF_ONE_KEY)
-        _admitted[key_id] += not is_full
-    if is_full:
-        raise BusyError("too many pages are being drawn", "try again in a moment")
+        has_its_share = key_id and _admitted[key_id] >= _MOST_OF_ONE_KEY
+        if has_its_share or _admitted.total() >= _MOST:
+            raise BusyError("too many pages are being drawn", "try again in a moment")
+        _admitted[key_id] += 1
+
     try:
         with waiting():
             _drawing.enter(key_id, 2 * _SECONDS)
@@ -87,49 +89,87 @@ def layout(
     not on it has none; of several matches, that whose context agrees most. A scanned page has no
     lines. Raises as `picture` does.
     """
-    contexts = [
-        (words, text_before[-_CONTEXT:], text_after[:_CONTEXT])
-        for words, text_before, text_after in quotes
-    ]
-    boxes, lines = json.loads(_run(pdf, f"{json.dumps(contexts)}\n".encode(), str(page)))
+    contexts = []
+    for words, text_before, text_after in quotes:
+        contexts.append((words, text_before[-_CONTEXT:], text_after[:_CONTEXT]))
+
+    first_line = f"{json.dumps(contexts)}\n".encode()
+    boxes, lines = json.loads(_run(pdf, first_line, str(page)))
     return boxes, lines
 
 
 def _run(pdf: bytes, first_line: bytes, *arguments: str) -> bytes:
     """The output for a page; one that took too long is not tried again."""
-    name = hashlib.sha256(pdf).hexdigest(), *arguments[:1]
-    if message := _late.get(name):
-        raise InputError(message, "read its text instead")
+    page = arguments[0]
+    name = (hashlib.sha256(pdf).hexdigest(), page)
+    remembered = _late.get(name)
+    if remembered:
+        raise InputError(remembered, "read its text instead")
+
     try:
         with waiting():
             ran = child_process.run(
-                __name__, *arguments, data=first_line + pdf, memory=_MEMORY_MB, seconds=_SECONDS
+                __name__,
+                *arguments,
+                data=first_line + pdf,
+                memory=_MEMORY_MB,
+                seconds=_SECONDS,
             )
     except subprocess.TimeoutExpired as error:
-        message = f"page {arguments[0]} took longer than {_SECONDS} seconds to draw"
-        with _lock:
-            _late[name] = message
-            if len(_late) > _LATE:
-                _late.popitem(last=False)
+        message = f"page {page} took longer than {_SECONDS} seconds to draw"
+        _remember_late(name, message)
         raise InputError(message, "read its text instead") from error
+
     if ran.returncode:
-        raise InputError(f"page {arguments[0]} cannot be drawn", "read its text instead")
+        raise InputError(f"page {page} cannot be drawn", "read its text instead")
     return ran.stdout
+
+
+def _remember_late(name: tuple[str, str], message: str) -> None:
+    with _lock:
+        _late[name] = message
+        if len(_late) > _LATE:
+            _late.popitem(last=False)
 
 
 def _draw(page: Any, width: int) -> bytes:
     """The page as a PNG (ISO/IEC 15948). A receipt roll is at most four times as high as wide."""
     scale = min(width / page.get_width(), 4 * width / page.get_height())
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-    pixels, length = bytes(bitmap.buffer), bitmap.width * bitmap.n_channels
-    starts = range(0, bitmap.height * bitmap.stride, bitmap.stride)
-    rows = b"".join(b"\0" + pixels[start : start + length] for start in starts)
-    kind = {1: 0, 3: 2, 4: 6}[bitmap.n_channels]  # grey, RGB, RGBA
-    header = struct.pack(">IIBBBBB", bitmap.width, bitmap.height, 8, kind, 0, 0, 0)
+    colour_type = {1: 0, 3: 2, 4: 6}[bitmap.n_channels]  # grey, RGB, RGBA
+    header = struct.pack(
+        ">IIBBBBB",
+        bitmap.width,
+        bitmap.height,
+        8,  # bits of a channel
+        colour_type,
+        0,  # compression by deflate
+        0,  # filters, of which each row names its own
+        0,  # not interlaced
+    )
+
+    rows = b"".join(_png_rows(bitmap))
+    chunks = (
+        b"IHDR" + header,
+        b"IDAT" + zlib.compress(rows, 6),
+        b"IEND",
+    )
     png = b"\x89PNG\r\n\x1a\n"
-    for chunk in (b"IHDR" + header, b"IDAT" + zlib.compress(rows, 6), b"IEND"):
-        png += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    for chunk in chunks:
+        size = len(chunk) - 4  # without the name
+        png += struct.pack(">I", size)
+        png += chunk
+        png += struct.pack(">I", zlib.crc32(chunk))
     return png
+
+
+def _png_rows(bitmap: Any) -> Iterator[bytes]:
+    """The rows of pixels, each after a zero: it is not filtered."""
+    pixels = bytes(bitmap.buffer)
+    length = bitmap.width * bitmap.n_channels
+    for number in range(bitmap.height):
+        start = number * bitmap.stride  # a row of the bitmap may be longer
+        yield b"\0" + pixels[start : start + length]
 
 
 def find_words(page: Any, words: str, text_before: str = "", text_after: str = "") -> Iterator[Box]:
@@ -139,9 +179,11 @@ def find_words(page: Any, words: str, text_before: str = "", text_after: str = "
     quote = _letters(words)
     letters_before = _letters(text_before)
     letters_after = _letters(text_after)
+
     with closing(page.get_textpage()) as text:
         content = text.get_text_range(0, text.count_chars())
-        if not _letters(content):
+        is_scanned = not _letters(content)
+        if is_scanned:
             yield from _find_in_picture(page, quote, letters_before, letters_after)
         place = _best_place(content, quote, letters_before, letters_after)
         for _, box in _by_line(content, text, place):
@@ -160,21 +202,34 @@ def _by_line(content: str, text: Any, places: Iterable[int]) -> Iterator[Line]:
     """The characters of a text page at these places, joined where they are adjacent on one line;
     boxes are (left, bottom, right, top) in points.
     """
-    words, line = "", None
+    words = ""
+    line = None
     for index in places:
-        character, box = content[index], text.get_charbox(index, loose=True)
-        if line and (character in "\r\n" or not _same_line(line, box)):
-            yield words.strip(), line
-            words, line = "", None
+        character = content[index]
+        box = text.get_charbox(index, loose=True)
+
+        if line:
+            is_line_end = character in "\r\n"
+            if is_line_end or not _is_same_line(line, box):
+                yield words.strip(), line
+                words = ""
+                line = None
+
         if character.strip():
             line = _union(line, box) if line else box
         words += character
+
     if line:
         yield words.strip(), line
 
 
-def _union(one: Box, two: Box) -> Box:
-    return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
+def _union(box: Box, other_box: Box) -> Box:
+    return (
+        min(box[0], other_box[0]),
+        min(box[1], other_box[1]),
+        max(box[2], other_box[2]),
+        max(box[3], other_box[3]),
+    )
 
 
 def _find_in_picture(
@@ -183,9 +238,15 @@ def _find_in_picture(
     """Boxes of the lines of a scanned page that contain the words; none without the extra `ocr`."""
     picture, lines = _read_picture(page)
     width, height = picture.size
-    for number in _best_place([line.text for line in lines], words, letters_before, letters_after):
+    texts = [line.text for line in lines]
+    for number in _best_place(texts, words, letters_before, letters_after):
         line = lines[number]
-        yield line.left / width, line.top / height, line.right / width, line.bottom / height
+        yield (
+            line.left / width,
+            line.top / height,
+            line.right / width,
+            line.bottom / height,
+        )
 
 
 @cache
@@ -200,60 +261,86 @@ def _read_picture(page: Any) -> tuple[Any, Sequence[Any]]:
 
 
 def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
+    """The letters and digits, with ligatures opened."""
+    normalized = unicodedata.normalize("NFKC", text)
+    return "".join(filter(str.isalnum, normalized))
 
 
 def _best_place(
     texts: Sequence[str], words: str, letters_before: str, letters_after: str
 ) -> list[int]:
     """Which of the texts have the words, at the occurrence whose context agrees most."""
-    letters = [(number, letter) for number, text in enumerate(texts) for letter in _letters(text)]
-    on_page = "".join(letter for _, letter in letters)
+    numbers = []  # of the text of each letter
+    letters = []
+    for number, text in enumerate(texts):
+        for letter in _letters(text):
+            numbers.append(number)
+            letters.append(letter)
+    on_page = "".join(letters)
+
     starts = [match.start() for match in re.finditer(f"(?={re.escape(words)})", on_page)]
-
-    def agreement(start: int) -> int:
-        earlier = _shared(on_page[:start][::-1], letters_before[::-1])
-        return earlier + _shared(on_page[start + len(words) :], letters_after)
-
     if not words or not starts:
         return []
+
+    def agreement(start: int) -> int:
+        end = start + len(words)
+        earlier = _shared(on_page[:start][::-1], letters_before[::-1])
+        later = _shared(on_page[end:], letters_after)
+        return earlier + later
+
     start = max(starts, key=agreement)
-    return list(dict.fromkeys(number for number, _ in letters[start : start + len(words)]))
+    end = start + len(words)
+    return list(dict.fromkeys(numbers[start:end]))
 
 
 def _shared(letters: str, other_letters: str) -> int:
     """Length of the common prefix."""
-    pairs = enumerate(zip(letters, other_letters, strict=False))
-    return next((n for n, (a, b) in pairs if a != b), min(len(letters), len(other_letters)))
+    length = 0
+    for letter, other_letter in zip(letters, other_letters, strict=False):
+        if letter != other_letter:
+            break
+        length += 1
+    return length
 
 
 def _as_shares(page: Any, box: Box) -> Box:
     """A box in PDF points (left, bottom, right, top) as fractions of the page as drawn."""
     left, bottom, right, top = page.get_bbox()
-    x = sorted((side - left) / (right - left) for side in (box[0], box[2]))
-    y = sorted((top - side) / (top - bottom) for side in (box[1], box[3]))
+    width = right - left
+    height = top - bottom
+    x = sorted([(box[0] - left) / width, (box[2] - left) / width])
+    y = sorted([(top - box[1]) / height, (top - box[3]) / height])
+
     for _ in range(page.get_rotation() // 90):
-        x, y = [1 - y[1], 1 - y[0]], x
+        turned = [1 - y[1], 1 - y[0]]
+        y = x
+        x = turned
     return x[0], y[0], x[1], y[1]
 
 
-def _same_line(line: Box, box: Box) -> bool:
+def _is_same_line(line: Box, box: Box) -> bool:
+    """Whether a character is at the height of a line, and not before its start."""
     middle = (box[1] + box[3]) / 2
-    return line[1] <= middle <= line[3] and box[0] >= line[0]
+    is_at_height = line[1] <= middle <= line[3]
+    return is_at_height and box[0] >= line[0]
 
 
 def main(arguments: Sequence[str]) -> None:
     import pypdfium2
 
     number, *width = arguments
-    quotes = [] if width else json.loads(sys.stdin.buffer.readline())
+    quotes = []
+    if not width:
+        quotes = json.loads(sys.stdin.buffer.readline())
+
     with (
         closing(pypdfium2.PdfDocument(sys.stdin.buffer.read())) as document,
         closing(document[int(number) - 1]) as page,
     ):
         if width:
-            picture = _draw(page, int(width[0]))
+            output = _draw(page, int(width[0]))
         else:
-            placed = [list(find_words(page, *quote)) for quote in quotes]
-            picture = json.dumps([placed, list(_lines(page))]).encode()
-    sys.stdout.buffer.write(picture)
+            boxes = [list(find_words(page, *quote)) for quote in quotes]
+            lines = list(_lines(page))
+            output = json.dumps([boxes, lines]).encode()
+    sys.stdout.buffer.write(output)
