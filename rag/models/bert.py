@@ -316,13 +316,16 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     distance = positions[None, :] - positions[:, None]
     size = distance.abs()
 
-    share = torch.log(size.clamp(min=1) / exact) / math.log(_DISTANCES / exact)
+    times_exact = torch.log(size.clamp(min=1) / exact)
+    share = times_exact / math.log(_DISTANCES / exact)
     wide_bucket = exact + (share * (half - exact)).long()
     wide_bucket = wide_bucket.clamp(max=half - 1)
 
+    is_after = distance > 0
     bucket = torch.where(size < exact, size, wide_bucket)
-    bucket = bucket + half * (distance > 0)
-    return table[bucket].permute(2, 0, 1).unsqueeze(0).contiguous()
+    bucket = bucket + half * is_after
+    bias = table[bucket].permute(2, 0, 1)
+    return bias.unsqueeze(0).contiguous()
 
 
 def filler(tokens: int) -> int:

@@ -60,7 +60,8 @@ class Cascade:
         """The likeliest by search and the small reader, in the order of search."""
         odds = log_odds(hits, read)
         by_odds = sorted(range(len(hits)), key=lambda place: -odds[place])
-        return [hits[place] for place in sorted(by_odds[: self._most])]
+        likeliest = by_odds[: self._most]
+        return [hits[place] for place in sorted(likeliest)]
 
 
 def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
@@ -69,7 +70,9 @@ def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
     """
     odds = []
     for hit, (span, sentence) in zip(hits, best_of(hits, read), strict=True):
-        odds.append(hit.log_score + SPAN_WEIGHT * span + SENTENCE_WEIGHT * sentence)
+        by_span = SPAN_WEIGHT * span
+        by_sentence = SENTENCE_WEIGHT * sentence
+        odds.append(hit.log_score + by_span + by_sentence)
     return odds
 
 
@@ -87,12 +90,14 @@ def best_of(hits: Sequence[Hit], read: ReaderOutput) -> list[tuple[float, float]
         number = place[scored.hit]
         sentences[number] = max(sentences[number], scored.score)
 
-    pairs = []
-    for span_odds, probability in zip(spans, sentences, strict=True):
-        limited = min(probability, 1 - _NO_SENTENCE)
-        sentence_odds = math.log(limited / (1 - limited))
-        pairs.append((span_odds, sentence_odds))
-    return pairs
+    sentence_odds = [_log_odds(probability) for probability in sentences]
+    return list(zip(spans, sentence_odds, strict=True))
+
+
+def _log_odds(probability: float) -> float:
+    """The log-odds of a probability, which is kept below 1."""
+    limited = min(probability, 1 - _NO_SENTENCE)
+    return math.log(limited / (1 - limited))
 
 
 class LastReading:
@@ -110,10 +115,13 @@ class LastReading:
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, without those of the last batch."""
         keys = [(question, tuple(hits)) for question, hits in questions]
-        kept = self._last
-        unread = [key for key in dict.fromkeys(keys) if key not in kept]
+        outputs = dict(self._last)
+        unread = [key for key in dict.fromkeys(keys) if key not in outputs]
+
         new_outputs = self._reader.read_many(unread)
-        outputs = kept | dict(zip(unread, new_outputs, strict=True))
+        for key, output in zip(unread, new_outputs, strict=True):
+            outputs[key] = output
+
         self._last = {key: outputs[key] for key in keys}
         return [outputs[key] for key in keys]
 
@@ -179,8 +187,8 @@ class BudgetedReader:
         started = time.monotonic()
         parts = []
         for state in active:
-            size = self._size(state, len(active))
-            hits = state.hits[state.read : state.read + size]
+            end = state.read + self._size(state, len(active))
+            hits = state.hits[state.read : end]
             parts.append((state.question, hits))
 
         passages = 0
@@ -190,8 +198,9 @@ class BudgetedReader:
             state.read += len(hits)
             passages += len(hits)
 
-        seconds = (time.monotonic() - started) / passages
-        self._seconds_per_passage = (self._seconds_per_passage + seconds) / 2
+        elapsed = time.monotonic() - started
+        seconds_per_passage = elapsed / passages
+        self._seconds_per_passage = (self._seconds_per_passage + seconds_per_passage) / 2
 
 
 def joined(first_output: ReaderOutput, second_output: ReaderOutput) -> ReaderOutput:

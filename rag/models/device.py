@@ -17,7 +17,8 @@ from torch.nn.functional import linear
 
 from rag.errors import InputError
 
-_TOKENS, _SIZE = 256, 768
+_TOKENS = 256
+_SIZE = 768
 """Tokens and width of the products that are timed to choose the arithmetic."""
 _CLEARLY = 0.8
 """Share of fp32's time up to which int8 is chosen, so that starts on a busy machine agree."""
@@ -50,7 +51,8 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
 
     Raises InputError for a device that torch does not find, or that does not compute in int8.
     """
-    device = best_device() if device == "auto" else device
+    if device == "auto":
+        device = best_device()
     if not _available(device):
         message = f"device = {device!r}: torch {torch.__version__} finds no {device} device here"
         hint = "set RAG_DEVICE=cpu, or install a torch built for the device: https://pytorch.org"
@@ -58,12 +60,16 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
     if precision == "int8" and device != "cpu":
         message = f"precision = 'int8' is arithmetic of the processor, and device is {device!r}"
         raise InputError(message, "set RAG_PRECISION=auto, or RAG_DEVICE=cpu")
+
     if device == "cuda":
         fast_bf16 = bool(torch.cuda.is_bf16_supported())
     else:
         fast_bf16 = device == "cpu" and native_bf16()
     bf16 = precision == "bf16" or (precision in ("auto", "int8") and fast_bf16)
-    int8 = precision == "int8" or (precision == "auto" and device == "cpu" and fast_int8())
+
+    int8 = precision == "int8"
+    if precision == "auto" and device == "cpu":
+        int8 = fast_int8()
     return Arithmetic(device, bf16, int8)
 
 
@@ -98,16 +104,20 @@ def fast_int8() -> bool:
     (eval/results/int8.md). Other processors than x86 are not timed: without instructions for it, a
     product takes seconds.
     """
-    if native_bf16() or platform.machine().lower() not in ("x86_64", "amd64") or not has_vnni():
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if native_bf16() or not is_x86 or not has_vnni():
         return False
-    product = Int8Linear.of(*quantised(torch.ones(_SIZE, _SIZE)), torch.zeros(_SIZE))
+
+    weight, scale = quantised(torch.ones(_SIZE, _SIZE))
+    product = Int8Linear.of(weight, scale, torch.zeros(_SIZE))
     states = torch.ones(_TOKENS, _SIZE)
     seconds = _seconds(lambda: product(states))
     return seconds < _CLEARLY * _floating_seconds(torch.float32)
 
 
 def _floating_seconds(dtype: torch.dtype) -> float:
-    states, weights = torch.ones(_TOKENS, _SIZE, dtype=dtype), torch.ones(_SIZE, _SIZE, dtype=dtype)
+    states = torch.ones(_TOKENS, _SIZE, dtype=dtype)
+    weights = torch.ones(_SIZE, _SIZE, dtype=dtype)
     return _seconds(lambda: linear(states, weights))
 
 
@@ -136,11 +146,16 @@ class Int8Linear(NamedTuple):
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
         least = states.amin(1, keepdim=True)
-        step = ((states.amax(1, keepdim=True) - least) / int8_steps()).clamp_(min=1e-12)
+        greatest = states.amax(1, keepdim=True)
+        step = ((greatest - least) / int8_steps()).clamp_(min=1e-12)
         middle = least + _LEVELS * step
-        codes = ((states - middle) * step.reciprocal()).round_().to(torch.int8)
-        product = torch._int_mm(codes, self.weight.T).float().mul_(self.scale)
-        return torch.addcmul(self.bias, middle, self.sums).addcmul_(product, step)
+
+        rounded = ((states - middle) * step.reciprocal()).round_()
+        codes = rounded.to(torch.int8)
+        product = torch._int_mm(codes, self.weight.T)
+        scaled = product.float().mul_(self.scale)
+        offset = torch.addcmul(self.bias, middle, self.sums)
+        return offset.addcmul_(scaled, step)
 
 
 def int8_steps() -> int:
@@ -162,5 +177,7 @@ def has_vnni() -> bool:
 
 def quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(int8 matrix, fp32 scale of each row)."""
-    scale = (matrix.abs().amax(1) / _LEVELS).clamp(min=1e-12)
-    return (matrix / scale[:, None]).round().to(torch.int8).contiguous(), scale
+    largest = matrix.abs().amax(1)
+    scale = (largest / _LEVELS).clamp(min=1e-12)
+    codes = (matrix / scale[:, None]).round().to(torch.int8)
+    return codes.contiguous(), scale

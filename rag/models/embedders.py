@@ -123,23 +123,26 @@ class MeanEmbedder:
         return vectors.reshape(len(rows), self.dim)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        most = self._most
-        ids = []
-        for encoding in self._bert.tokenizer.encode_batch(list(texts)):
-            if len(encoding) <= most:
-                ids.append(encoding.ids)
-            else:
-                last = encoding.ids[-1]  # the token that ends every text
-                ids.append([*encoding.ids[: most - 1], last])
-
         means = []
-        for batch in _batches(ids):
-            types = [[0] * len(text) for text in batch]
+        for batch in _batches(self._ids(texts)):
+            types = [[0] * len(ids) for ids in batch]
             for states in self._bert.states(batch, types):
                 mean = states.float().mean(0)
                 means.append(mean.cpu().numpy())
         rows = np.array(means, dtype=np.float32)
         return unit(rows.reshape(-1, self.dim))
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text, at most as many as the model takes."""
+        most = self._most
+        ids_of_texts = []
+        for encoding in self._bert.tokenizer.encode_batch(list(texts)):
+            ids = encoding.ids
+            if len(ids) > most:
+                last = ids[-1]  # the token that ends every text
+                ids = [*ids[: most - 1], last]
+            ids_of_texts.append(ids)
+        return ids_of_texts
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         encoded = self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)

@@ -44,12 +44,14 @@ class LazyEmbedder:
         return self._embedder.embed_queries(texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        embedder, count = self._embedder, len(texts)
+        embedder = self._embedder
+        count = len(texts)
         self._on_embedded(0, count)
         rows = []
         for start in range(0, max(1, count), _REPORTED):
-            rows.append(embedder.embed_passages(texts[start : start + _REPORTED]))
-            self._on_embedded(min(start + _REPORTED, count), count)
+            end = start + _REPORTED
+            rows.append(embedder.embed_passages(texts[start:end]))
+            self._on_embedded(min(end, count), count)
         vectors: Vectors = np.concatenate(rows)
         return vectors
 

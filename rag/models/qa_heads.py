@@ -44,6 +44,11 @@ class Window:
         """Number of tokens, including special ones."""
         return len(self.encoding.ids)
 
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The title and heading, and the passage's text."""
+        return self.text[: self.prefix], self.text[self.prefix :]
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -117,29 +122,29 @@ def _encoded(tokenizer: Any, question: str, pieces: Sequence[tuple[str, str, int
 
 def again(tokenizer: Any, window: Window) -> Window:
     """The same window for another tokenizer."""
-    prefix = window.text[: window.prefix]
-    text = window.text[window.prefix :]
+    prefix, text = window.parts
     piece = (prefix, text, window.offset)
-    return _encoded(tokenizer, window.question, [piece])[0]
+    (window_again,) = _encoded(tokenizer, window.question, [piece])
+    return window_again
 
 
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
     """Windows over the text of one that is too long, each with the same prefix."""
     backend = _plain(tokenizer)
-    prefix = window.text[: window.prefix]
-    text = window.text[window.prefix :]
-
-    spent = len(backend.encode(window.question, prefix).ids) + 2
+    prefix, text = window.parts
+    question_and_prefix = backend.encode(window.question, prefix)
+    spent = len(question_and_prefix.ids) + 2
     room = max(max_tokens - spent, stride + 16)
+
     offsets = backend.encode(text, add_special_tokens=False).offsets
     if len(offsets) <= room:
         return _encoded(tokenizer, window.question, [(prefix, text, 0)])
 
     pieces = []
     for first in range(0, len(offsets) - stride, room - stride):
-        last = min(first + room, len(offsets)) - 1
-        start, _ = offsets[first]
-        _, end = offsets[last]
+        tokens = offsets[first : first + room]
+        start, _ = tokens[0]
+        _, end = tokens[-1]
         pieces.append((prefix, text[start:end], start))
     return _encoded(tokenizer, window.question, pieces)
 
@@ -209,16 +214,20 @@ def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     scored = np.zeros(shape, dtype=np.bool_)
 
     for row, window in enumerate(batch):
-        tokens = window.tokens
-        ids[row, :tokens] = window.encoding.ids
-        types[row, :tokens] = window.encoding.type_ids
-        mask[row, :tokens] = 1
+        inside = np.s_[row, : window.tokens]
+        ids[inside] = window.encoding.ids
+        types[inside] = window.encoding.type_ids
+        mask[inside] = 1
         window_starts, window_ends, window_scored = places(window)
-        starts[row, :tokens] = window_starts
-        ends[row, :tokens] = window_ends
-        scored[row, :tokens] = window_scored
+        starts[inside] = window_starts
+        ends[inside] = window_ends
+        scored[inside] = window_scored
 
-    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "token_type_ids": types,
+    }
     expected = tokenizer.model_input_names
     return Encoded(
         inputs={name: value for name, value in inputs.items() if name in expected},
@@ -332,16 +341,19 @@ class TransformersHead:
         self._model = model.to(self._device).eval()
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
-        encoded = encode(self.tokenizer, batch)
         inputs = {}
-        for name, value in encoded.inputs.items():
+        for name, value in encode(self.tokenizer, batch).inputs.items():
             inputs[name] = torch.as_tensor(value, device=self._device)
 
         with torch.inference_mode():
             output = self._model(**inputs)
         firsts = output.start_logits.float().cpu().numpy()
         lasts = output.end_logits.float().cpu().numpy()
-        return [HeadOutput(first, last) for first, last in zip(firsts, lasts, strict=True)]
+
+        outputs = []
+        for first, last in zip(firsts, lasts, strict=True):
+            outputs.append(HeadOutput(first, last))
+        return outputs
 
 
 Head = BertHead | TransformersHead

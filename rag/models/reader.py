@@ -51,14 +51,7 @@ class ExtractiveReader:
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, whose windows share batches."""
-        windows: list[tuple[Place, Window]] = []
-        for row, (question, hits) in enumerate(questions):
-            passages = [(hit.passage.context, hit.passage.text) for hit in hits]
-            by_passage = windows_of(self.tokenizer, question, passages)
-            for number, passage_windows in enumerate(by_passage):
-                for window in passage_windows:
-                    windows.append(((row, number), window))
-
+        windows = self._windows(questions)
         reads = defaultdict[Place, list[Read]](list)
         for batch in batches(windows, lambda item: item[1].tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
@@ -67,9 +60,27 @@ class ExtractiveReader:
 
         results = []
         for row, (_, hits) in enumerate(questions):
-            hit_reads = [(hit, reads[row, number]) for number, hit in enumerate(hits)]
+            hit_reads = []
+            for number, hit in enumerate(hits):
+                hit_reads.append((hit, reads[row, number]))
             results.append(_output(hit_reads))
         return results
+
+    def _windows(
+        self, questions: Sequence[tuple[str, Sequence[Hit]]]
+    ) -> list[tuple[Place, Window]]:
+        """The windows of all passages, each with the place of its passage."""
+        windows = []
+        for row, (question, hits) in enumerate(questions):
+            passages = []
+            for hit in hits:
+                passages.append((hit.passage.context, hit.passage.text))
+
+            by_passage = windows_of(self.tokenizer, question, passages)
+            for number, passage_windows in enumerate(by_passage):
+                place = (row, number)
+                windows += [(place, window) for window in passage_windows]
+        return windows
 
 
 def _output(hit_reads: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
@@ -117,13 +128,15 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
 
         window_logits = output.sentence[: window.tokens]
         starts, ends, scored = places(window)
-        for start, end in sentences:
+        for sentence in sentences:
+            start, end = sentence
             tokens = scored & (starts < end) & (ends > start)
             if not tokens.any():
                 continue
             logit = float(window_logits[tokens].mean())
-            highest = logits.get((start, end), -np.inf)
-            logits[start, end] = max(highest, logit)
+            if sentence in logits:
+                logit = max(logits[sentence], logit)
+            logits[sentence] = logit
 
     scores = []
     for (start, end), logit in sorted(logits.items()):

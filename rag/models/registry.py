@@ -83,14 +83,19 @@ def _accurate_requirement() -> str:
         required = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         required = []
-    return next((line for line in required if line.startswith(ACCURATE)), ACCURATE)
+    for requirement in required:
+        if requirement.startswith(ACCURATE):
+            return requirement
+    return ACCURATE
 
 
 def shipped_reader(setting: str) -> Path | None:
     """Folder of a shipped reader, without its weights if they are in a package of their own; None
     for any other reader.
     """
-    return SHIPPED / _FOLDERS[setting] if setting in _FOLDERS else None
+    if setting not in _FOLDERS:
+        return None
+    return SHIPPED / _FOLDERS[setting]
 
 
 def first_reader(setting: str) -> str | None:
@@ -109,7 +114,9 @@ def first_reader(setting: str) -> str | None:
 
 def calibration_path(setting: str, reader: str) -> Path:
     """File of a calibration; "default" is the shipped reader's, or else the accurate one's."""
-    return _fitted_to(reader) / "confidence.json" if setting == "default" else Path(setting)
+    if setting != "default":
+        return Path(setting)
+    return _fitted_to(reader) / "confidence.json"
 
 
 def judge_path(reader: str) -> Path:
@@ -125,9 +132,12 @@ def start_path(setting: str, data: Path) -> tuple[str, bool]:
     """(path, whether it is local) of a reader setting, "minilm", or a folder in `data`."""
     if shipped_reader(setting):
         return reader_path(setting)
-    if (data / setting).is_dir():
-        return str(data / setting), True
-    return _minilm() if setting == "minilm" else _local_or_hub(setting, _START)
+    folder = data / setting
+    if folder.is_dir():
+        return str(folder), True
+    if setting == "minilm":
+        return _minilm()
+    return _local_or_hub(setting, _START)
 
 
 @contextmanager

@@ -42,8 +42,12 @@ def available_cores(root: Path = _ROOT) -> int:
 
 def model_threads(setting: int, environ: MutableMapping[str, str], root: Path = _ROOT) -> int:
     """Threads for torch: `setting` if not 0, else OMP_NUM_THREADS, else all available cores."""
+    if setting:
+        return setting
     count = environ.get(COUNT, "")
-    return setting or int(count if count.isdecimal() else 0) or available_cores(root)
+    if count.isdecimal() and int(count):
+        return int(count)
+    return available_cores(root)
 
 
 def quota(root: Path = _ROOT) -> float:
@@ -51,18 +55,21 @@ def quota(root: Path = _ROOT) -> float:
 
     Limits of parent groups count too. `root` contains /proc and /sys.
     """
+    folder = root / "sys/fs/cgroup"
     limits = [math.inf]
     for line in _text(root / "proc/self/cgroup").splitlines():  # see cgroups(7)
-        controllers, _, path = line.partition(":")[2].partition(":")
+        _, _, membership = line.partition(":")
+        controllers, _, path = membership.partition(":")
         if not controllers:
-            for group in _upwards(root / "sys/fs/cgroup", path):
+            for group in _upwards(folder, path):
                 allowed, _, period = _text(group / "cpu.max").strip().partition(" ")
                 limits.append(_ratio(allowed, period))
         elif "cpu" in controllers.split(","):
             for mount in (controllers, "cpu"):
-                for group in _upwards(root / "sys/fs/cgroup" / mount, path):
-                    files = (group / f"cpu.cfs_{name}_us" for name in ("quota", "period"))
-                    limits.append(_ratio(*map(_text, files)))
+                for group in _upwards(folder / mount, path):
+                    allowed = _text(group / "cpu.cfs_quota_us")
+                    period = _text(group / "cpu.cfs_period_us")
+                    limits.append(_ratio(allowed, period))
     return min(limits)
 
 

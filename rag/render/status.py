@@ -29,19 +29,22 @@ def flat(text: str) -> str:
 
 def plural(count: int, noun: str) -> str:
     """The count with its noun: "1 document", "2,000 documents"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    ending = "" if count == 1 else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def takes_all(out: TextIO) -> bool:
     """Whether the stream's encoding has every character; if not, JSON is escaped."""
-    return (out.encoding or "utf-8").lower().startswith("utf")
+    encoding = out.encoding or "utf-8"
+    return encoding.lower().startswith("utf")
 
 
 PATIENCE = 0.3
 """Seconds before a terminal shows anything."""
 INTERVAL = 10.0
 """Seconds between lines where stderr is not a terminal."""
-_FRAMES, _PLAIN_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_PLAIN_FRAMES = "|/-\\"
 
 
 class Status:
@@ -75,16 +78,22 @@ class Status:
             self._thread.join()
 
     def _run(self) -> None:
-        if not self._moves:
-            while not self._over.wait(INTERVAL):
-                print(f"rag: {self._line()}", file=self._stream, flush=True)
+        if self._moves:
+            self._show_frames()
             return
+        while not self._over.wait(INTERVAL):
+            print(f"rag: {self._line()}", file=self._stream, flush=True)
+
+    def _show_frames(self) -> None:
+        """Show the line and change the sign before it, until it is over; then clear the line."""
         if self._over.wait(PATIENCE):
             return
-        for frame in itertools.cycle(_FRAMES if takes_all(self._stream) else _PLAIN_FRAMES):
+        frames = _FRAMES if takes_all(self._stream) else _PLAIN_FRAMES
+        for frame in itertools.cycle(frames):
             width = shutil.get_terminal_size().columns - 5
             line = self._line()
-            line = line if len(line) <= width else f"{line[: width - 3]}..."
+            if len(line) > width:
+                line = f"{line[: width - 3]}..."
             self._stream.write(f"\r\x1b[2K  {frame} {line}")
             self._stream.flush()
             if self._over.wait(0.1):
@@ -93,4 +102,7 @@ class Status:
         self._stream.flush()
 
     def _line(self) -> str:
-        return flat(self._text if isinstance(self._text, str) else self._text())
+        text = self._text
+        if not isinstance(text, str):
+            text = text()
+        return flat(text)

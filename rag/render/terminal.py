@@ -47,9 +47,14 @@ def understood(question: str) -> str:
 
 def why(answer: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
-    lines = [clean(line) for line in view.explain(answer)]
-    lines += ["", *_rank_table(answer), "", timings(answer)]
-
+    reasons = [clean(line) for line in view.explain(answer)]
+    lines = [
+        *reasons,
+        "",
+        *_rank_table(answer),
+        "",
+        timings(answer),
+    ]
     title = click.style("Why", bold=True)
     indented = [f"  {line}" if line else "" for line in lines]
     return "\n".join(["", "", title, *indented])
@@ -86,11 +91,13 @@ def ranks(answer: Answer) -> list[tuple[str, ...]]:
     for number, result in enumerate(answer.hits, 1):
         passage = result.passage
         heading = passage.innermost_heading or passage.title
+        by_meaning = _rank(result.dense_rank)
+        by_words = _rank(result.lexical_rank)
         row = (
             str(number),
             f"{result.score:.3f}",
-            f"{result.dense:.2f}{_rank(result.dense_rank)}",
-            f"{result.lexical:.1f}{_rank(result.lexical_rank)}",
+            f"{result.dense:.2f}{by_meaning}",
+            f"{result.lexical:.1f}{by_words}",
             f"{passage.document_id} > {heading}",
         )
         rows.append(row)
@@ -113,7 +120,8 @@ def _span(answer: Answer) -> list[str]:
 
     typed = view.typed(answer.value)
     if typed:
-        lines += ["", f"Read as {clean(typed)}"]
+        lines.append("")
+        lines.append(f"Read as {clean(typed)}")
     lines += _conflicts(answer)
 
     others = [_other(candidate) for candidate in view.others(answer)]
@@ -179,16 +187,19 @@ def _grid(answer: Answer) -> list[str]:
 def _piece(number: int, piece: Piece, form: str) -> list[str]:
     """A numbered piece; headings are highlighted, lists keep their lines."""
     if piece.heading:
-        return [click.style(clean(piece.text), bold=True)]
+        heading = clean(piece.text)
+        return [click.style(heading, bold=True)]
 
     if form in ("steps", "list"):
         lines = f"{piece.text} [{number}]".splitlines()
         return [f"    {clean(line)}" for line in lines]
 
     text = f"{piece.text}{view.GLUE}[{number}]"
-    if piece.label and form in ("comparison", "grid"):
+    has_label = piece.label and form in ("comparison", "grid")
+    if has_label:
         text = f"{piece.label}: {text}"
-    if piece.gap and form in ("sentences", "yes_no"):
+    follows_gap = piece.gap and form in ("sentences", "yes_no")
+    if follows_gap:
         text = f"[…] {text}"
     return _wrap(clean(text), indent="    ")
 
@@ -212,10 +223,12 @@ def _conflicts(answer: Answer) -> list[str]:
 def _side(side: Answer | Alternative) -> str:
     """One of the answers that disagree; the day is said where a single document says it."""
     text = clean(side.text or "")
-    date = side.citations[0].date
-    day = f" of {date}" if date and side.documents == 1 else ""
     documents = plural(side.documents, "document")
-    return f"{text} in {documents}{day}"
+    words = f"{text} in {documents}"
+    date = side.citations[0].date
+    if date and side.documents == 1:
+        words += f" of {date}"
+    return words
 
 
 def _refusal(answer: Answer) -> list[str]:
@@ -246,12 +259,16 @@ def _near(number: int, place: Citation | Hit) -> list[str]:
         source = place
         parts = view.marked(place)
 
-    room = view.NEAREST_LINES * (_width() - len(_INDENT)) - _SLACK
+    columns = _width() - len(_INDENT)
+    room = view.NEAREST_LINES * columns - _SLACK
     text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
     if quote:
         quote = _mark(quote)
     text = f"{text_before}{quote}{text_after}".strip()
-    return [*_source(number, source), *_wrap(text, _INDENT)]
+
+    lines = _source(number, source)
+    lines += _wrap(text, _INDENT)
+    return lines
 
 
 def _numbered(citations: Sequence[Citation]) -> list[str]:
@@ -265,14 +282,17 @@ def _citation(label: int | str, citation: Citation) -> list[str]:
     """The source, the sentence with the quote marked, and other documents that have it too."""
     lines = _source(label, citation)
     text_before, quote, text_after = map(clean, view.marked(citation))
-    lines += _wrap(text_before + _mark(quote) + text_after, _INDENT)
+    sentence = text_before + _mark(quote) + text_after
+    lines += _wrap(sentence, _INDENT)
 
-    names = {flat(copy.document_id): None for copy in citation.copies}  # each once, in order
+    names = [flat(copy.document_id) for copy in citation.copies]
+    names = list(dict.fromkeys(names))
     if names:
-        listed = ", ".join(list(names)[:_MOST_COPIES])
+        listed = ", ".join(names[:_MOST_COPIES])
         unlisted = len(names) - _MOST_COPIES
-        rest = f" and {unlisted} more" if unlisted > 0 else ""
-        lines.append(f"{_INDENT}the same in {listed}{rest}")
+        if unlisted > 0:
+            listed += f" and {unlisted} more"
+        lines.append(f"{_INDENT}the same in {listed}")
     return lines
 
 
@@ -297,13 +317,14 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
         words += f" {about}"
 
     mark = f"  [{flat(str(label))}] "
-    lines = _wrap(words, " " * len(mark))
-    lines[0] = mark + lines[0].strip()
+    first_line, *others = _wrap(words, indent=" " * len(mark))
+    lines = [mark + first_line.strip(), *others]
     lines = _coloured(lines, len(mark), name)
 
-    if about and lines[-1].endswith(about):
+    last_line = lines[-1]
+    if about and last_line.endswith(about):
         dimmed = click.style(about, dim=True)
-        lines[-1] = lines[-1].removesuffix(about) + dimmed
+        lines[-1] = last_line.removesuffix(about) + dimmed
     return lines
 
 
@@ -313,11 +334,14 @@ def _coloured(lines: Sequence[str], start: int, name: str) -> list[str]:
     letters_left = len(name.replace(" ", ""))
     for line in lines:
         end = _end_of(line, start, letters_left)
+        line_start = line[:start]
         part = line[start:end]
+        rest = line[end:]
+
         letters_left -= len(part.replace(" ", ""))
         if part:
             part = click.style(part, fg="cyan")
-        coloured.append(line[:start] + part + line[end:])
+        coloured.append(line_start + part + rest)
     return coloured
 
 

@@ -129,13 +129,13 @@ def _agreement(answer: Answer) -> Iterator[str]:
 
     for conflict in answer.conflicts:
         documents = plural(conflict.documents, "document")
-        document_id = conflict.citations[0].document_id
-        yield f'Conflicts with: "{conflict.text}" in {documents} ({document_id}).'
+        source = conflict.citations[0]
+        yield f'Conflicts with: "{conflict.text}" in {documents} ({source.document_id}).'
 
     for rival in _rivals(answer)[:1]:
-        document_id = rival.citations[0].document_id
+        source = rival.citations[0]
         share = f"{rival.confidence:.0%}"
-        yield f'The next candidate is "{rival.text}" with {share}, in {document_id}.'
+        yield f'The next candidate is "{rival.text}" with {share}, in {source.document_id}.'
 
 
 def in_words(value: Value) -> str:
@@ -145,16 +145,24 @@ def in_words(value: Value) -> str:
         return f'{verdict}, as "{value.text}" says'
 
     if value.iso and value.number is None:
-        bound = f" ({value.bound})" if value.bound else ""
-        resolved = f": {value.resolved}" if value.resolved else ""
-        return f"{value.kind} {value.iso}{bound}{resolved}"
+        words = f"{value.kind} {value.iso}"
+        if value.bound:
+            words += f" ({value.bound})"
+        if value.resolved:
+            words += f": {value.resolved}"
+        return words
 
-    bounds = []
+    numbers = []
     for number in (value.number, value.upper):
         if number is not None:
-            bounds.append(f"{number:,.12g}")
+            numbers.append(f"{number:,.12g}")
 
-    parts = [value.kind, value.bound, " to ".join(bounds), value.unit]
+    parts = [
+        value.kind,
+        value.bound,
+        " to ".join(numbers),
+        value.unit,
+    ]
     if value.per:
         parts.append(f"per {value.per}")
     if value.iso:
@@ -255,9 +263,7 @@ def excerpt(text_before: str, quote: str, text_after: str, room: int) -> tuple[s
     room_after = available - room_before
 
     if room_before < len(text_before):
-        first = len(text_before) - room_before
-        _, _, whole_words = text_before[first:].partition(" ")
-        text_before = f"… {whole_words}"
+        text_before = _last_words(text_before, room_before)
     if room_after < len(text_after):
         text_after = _first_words(text_after, room_after)
     return text_before, quote, text_after
@@ -271,6 +277,13 @@ def _first_words(text: str, room: int) -> str:
     """As many words as fit, with an ellipsis."""
     words = text[:room].rpartition(" ")[0] or text[:room]
     return f"{words.rstrip()} …"
+
+
+def _last_words(text: str, room: int) -> str:
+    """As many words as fit before the end, after an ellipsis."""
+    fitting = text[len(text) - room :]
+    _, _, whole_words = fitting.partition(" ")
+    return f"… {whole_words}"
 
 
 def lead(answer: Answer) -> str:
@@ -315,7 +328,10 @@ def _is_shown(candidate: Alternative) -> bool:
 
 def nearest(answer: Answer) -> Sequence[Citation | Hit]:
     """The best candidates of a refusal, or without any its best passages."""
-    citations = [rival.citations[0] for rival in answer.alternatives if _is_shown(rival)]
+    citations = []
+    for candidate in answer.alternatives:
+        if _is_shown(candidate):
+            citations.append(candidate.citations[0])
     return citations[:NEAREST] or answer.hits[:NEAREST]
 
 

@@ -108,17 +108,19 @@ class Screen:
     def _row(self, row: Sequence[Text], widths: Sequence[int], styles: Sequence[str]) -> None:
         """Cells side by side; the last one gets the rest of the line."""
         line = Text("  ")
-        style = chain(styles, repeat(""))
         *columns, last_cell = row
+        all_styles = chain(styles, repeat(""))
 
         for cell, width in zip(columns, widths, strict=False):
             cell.truncate(width, overflow="ellipsis", pad=True)
-            line.append(cell.plain, next(style))
+            style = next(all_styles)
+            line.append(cell.plain, style)
             line.append("  ")
 
         rest = max(8, self.width - line.cell_len)
         last_cell.truncate(rest, overflow="ellipsis")
-        line.append(last_cell.plain, next(style))
+        style = next(all_styles)
+        line.append(last_cell.plain, style)
         self.line(line)
 
     def line(self, text: str | Text) -> None:
@@ -241,9 +243,9 @@ class Screen:
 
     def _source(self, citation: Citation, numbers: Sequence[int]) -> None:
         """A source of pieces, behind the numbers of these pieces."""
-        mark = str(numbers[0])
-        if len(numbers) > 1:
-            mark = f"{numbers[0]}-{numbers[-1]}"
+        first = numbers[0]
+        last = numbers[-1]
+        mark = f"{first}-{last}" if last != first else str(first)
 
         path = clean(view.path_to(citation, self._into))
         document_id = clean(citation.document_id)
@@ -253,7 +255,8 @@ class Screen:
 
         source = Text(path, "cyan")
         source.append(f"{self._dot}{document_id}", "dim")
-        self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
+        lead = Text(f"  {mark:<2} ", "cyan")
+        self.wrapped(source, 5, lead)
 
     def _grid(self, answer: Answer) -> None:
         """What the documents say that are not quoted."""
@@ -274,7 +277,8 @@ class Screen:
         """A piece on its own lines, with its mark after the last; lists keep their indentation."""
         has_label = piece.label and form in ("comparison", "catalogue", "grid")
         if has_label:
-            self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), self._indent)
+            label = f"{clean(piece.label)}:"
+            self.wrapped(Text(label, "yellow"), self._indent)
 
         lines = [piece.text]
         if form in ("steps", "list"):
@@ -282,10 +286,12 @@ class Screen:
 
         for number, line in enumerate(lines, 1):
             text = Text(clean(line))
-            if number == len(lines):
+            is_last = number == len(lines)
+            if is_last:
                 text.append(mark, "dim")
             own_indent = len(line) - len(line.lstrip())
-            self.wrapped(text, self._indent + 2 + min(own_indent, 12))
+            own_indent = min(own_indent, 12)
+            self.wrapped(text, self._indent + 2 + own_indent)
 
     def _head(self, answer: Answer) -> None:
         """A span, its value in words, and its confidence, which stands at the right margin."""
@@ -294,13 +300,15 @@ class Screen:
         value = f"  = {clean(typed)}" if typed else ""
 
         if self.plain:
-            documents = ""
+            line = f"Answer: {text}{value}. Confidence {answer.confidence:.0%}."
             if answer.documents > 1:
-                documents = f" In {answer.documents} documents."
-            self.line(f"Answer: {text}{value}. Confidence {answer.confidence:.0%}.{documents}")
+                line += f" In {answer.documents} documents."
+            self.line(line)
             return
 
-        head = Text("  ").append(text, "bold").append(value, "dim")
+        head = Text("  ")
+        head.append(text, "bold")
+        head.append(value, "dim")
         tail = self._confidence(answer)
         room = self.width - head.cell_len - tail.cell_len
         if room >= 2:

@@ -44,7 +44,8 @@ class Trained:
 
 def read_labelled(path: Path) -> list[Labelled]:
     """JSON Lines of question, form and optionally weight. Raises InputError that names the line."""
-    hint = f"give JSON lines with question and form, one of: {', '.join(CLASSES)}"
+    known = ", ".join(CLASSES)
+    hint = f"give JSON lines with question and form, one of: {known}"
     rows = read_rows(path, Labelled, "questions", hint)
     for place, row in rows.items():
         if row.form not in CLASSES:
@@ -103,17 +104,10 @@ def train(
     fixed: Rows | None = None
     if initial:
         file = load_file(initial)
-        fixed = np.vstack([file["weights"].T, file["bias"]]).astype(np.float32)
+        theta = np.vstack([file["weights"].T, file["bias"]])
+        fixed = theta.astype(np.float32)
 
-    fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
-    right = np.zeros(len(labels), dtype=bool)  # by a fit on the other folds
-    for number in range(_FOLDS):
-        in_fold = fold == number
-        others = ~in_fold
-        weights, bias = fit(features[others], labels[others], weight[others], fixed)
-        logits = features[in_fold] @ weights.T + bias
-        right[in_fold] = logits.argmax(axis=1) == labels[in_fold]
-
+    right = _right_in_folds(features, labels, weight, fixed)
     weights, bias = fit(features, labels, weight, fixed)
     out.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -136,6 +130,27 @@ def train(
         accuracy=accuracy(np.ones_like(right)),
         by_form=by_form,
     )
+
+
+def _right_in_folds(
+    features: Rows, labels: NDArray[np.int64], weight: Rows, fixed: Rows | None
+) -> NDArray[np.bool_]:
+    """Whether each row gets its label, by a fit on the other folds."""
+    count = len(labels)
+    fold = np.random.default_rng(0).permutation(count) % _FOLDS
+    right = np.zeros(count, dtype=bool)
+    for number in range(_FOLDS):
+        in_fold = fold == number
+        others = ~in_fold
+        weights, bias = fit(
+            features[others],
+            labels[others],
+            weight[others],
+            fixed,
+        )
+        logits = features[in_fold] @ weights.T + bias
+        right[in_fold] = logits.argmax(axis=1) == labels[in_fold]
+    return right
 
 
 def _balanced(labels: NDArray[np.int64], counts: Rows) -> Rows:

@@ -50,9 +50,12 @@ def targets(
         for start, end in _occurrences(text, accepted):
             opens = scored & (starts <= start) & (ends > start)
             closes = scored & (starts < end) & (ends >= end)
-            if opens.any() and closes.any():
-                is_start[row, opens.argmax()] = True
-                is_end[row, closes.argmax()] = True
+            if not opens.any() or not closes.any():
+                continue
+            first_token = opens.argmax()
+            last_token = closes.argmax()
+            is_start[row, first_token] = True
+            is_end[row, last_token] = True
 
     return is_start, is_end
 
@@ -60,14 +63,15 @@ def targets(
 def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[Offsets]:
     """Places of the answers as whole words, at most `limit` for each on average."""
     occurrences: list[Offsets] = []
+    most = limit * len(answers)
     for answer in answers:
         word_start = r"(?<![^\W_])" if answer[:1].isalnum() else ""
         word_end = r"(?![^\W_])" if answer[-1:].isalnum() else ""
-        pattern = f"{word_start}{re.escape(answer)}{word_end}"
+        words = re.escape(answer)
+        pattern = f"(?=({word_start}{words}{word_end}))"  # a lookahead, since places may overlap
 
-        remaining = limit * len(answers) - len(occurrences)
-        matches = re.finditer(f"(?=({pattern}))", text)  # a lookahead, since places may overlap
-        for match in islice(matches, remaining):
+        remaining = most - len(occurrences)
+        for match in islice(re.finditer(pattern, text), remaining):
             occurrences.append(match.span(1))
     return occurrences
 
@@ -323,24 +327,30 @@ def span_targets(
 
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
-        group_outputs = [outputs[row] for row in rows]
-        opens = _shared([(output.logits.first, output.scored) for output in group_outputs])
-        closes = _shared([(output.logits.last, output.scored) for output in group_outputs])
+        firsts = []
+        lasts = []
+        for row in rows:
+            output = outputs[row]
+            firsts.append((output.logits.first, output.scored))
+            lasts.append((output.logits.last, output.scored))
 
-        for row, output, opening, closing in zip(rows, group_outputs, opens, closes, strict=True):
+        for row, opening, closing in zip(rows, _shared(firsts), _shared(lasts), strict=True):
             tokens = np.flatnonzero(encoded.scored[row])
             if not len(tokens):
                 continue
+            output = outputs[row]
 
             teacher_starts = output.starts[output.scored]
-            begin = np.searchsorted(encoded.ends[row, tokens], teacher_starts, "right")
-            first_tokens = tokens[begin.clip(max=len(tokens) - 1)]
-            np.add.at(start_shares[row], first_tokens, opening)
+            token_ends = encoded.ends[row, tokens]
+            place = np.searchsorted(token_ends, teacher_starts, "right")
+            place = place.clip(max=len(tokens) - 1)
+            np.add.at(start_shares[row], tokens[place], opening)
 
             teacher_ends = output.ends[output.scored]
-            end = np.searchsorted(encoded.starts[row, tokens], teacher_ends, "left") - 1
-            last_tokens = tokens[end.clip(0)]
-            np.add.at(end_shares[row], last_tokens, closing)
+            token_starts = encoded.starts[row, tokens]
+            place = np.searchsorted(token_starts, teacher_ends, "left") - 1
+            place = place.clip(0)
+            np.add.at(end_shares[row], tokens[place], closing)
 
     return start_shares, end_shares
 

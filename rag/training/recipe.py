@@ -181,10 +181,15 @@ def load_recipe(kind: type[R], path: Path | None = None) -> R:
     path = path or shipped
     hint = f"start from a copy of {shipped}"
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return kind.model_validate(content)
     except ValidationError as error:  # for example "stage 2.steps: Field required"
-        faults = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        raise InputError(f"recipe {path} cannot be followed: {faults}", hint) from error
+        faults = []
+        for fault in error.errors():
+            place = _place(fault["loc"])
+            faults.append(f"{place}: {fault['msg']}")
+        message = f"recipe {path} cannot be followed: {'; '.join(faults)}"
+        raise InputError(message, hint) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"recipe {path} is not TOML: {error}", hint) from error
 

@@ -124,25 +124,27 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model:
     """Negatives are among the passages that hybrid retrieval ranks first for a question."""
     texts = [passage.in_context for passage in source.passages]
 
-    pairs = []
+    answered = []
+    answering = []
     for question in questions:
         passage = _answering_passage(question, texts)
         if passage is not None:
-            pairs.append((question, passage))
+            answered.append(question)
+            answering.append(passage)
 
     index = LexicalIndex()
     index.update([], enumerate(texts))
     options = {"batch_size": 64, "normalize_embeddings": True, "show_progress_bar": False}
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
         vectors = model.encode_document(texts, **options)
-        rows = model.encode_query([question.text for question, _ in pairs], **options)
+        rows = model.encode_query([question.text for question in answered], **options)
 
     by_passage: dict[int, list[TrainingQuestion]] = {}
-    for (question, passage), row in zip(pairs, rows, strict=True):
+    for question, passage, row in zip(answered, answering, rows, strict=True):
         lexical = dict(index.search(question.text, _DEPTH))
-        ranked = _ranked(vectors @ row, lexical)
+        hardest = _ranked(vectors @ row, lexical)[: 3 * _KEPT]
         negatives = []
-        for number in ranked[: 3 * _KEPT]:
+        for number in hardest:
             if number not in question.passages and not _answers(question, texts[number]):
                 negatives.append(number)
         anchor = replace(question, negatives=tuple(negatives[:_KEPT]))
@@ -165,10 +167,15 @@ def _answering_passage(question: TrainingQuestion, texts: Sequence[str]) -> int 
 
 def _ranked(cosines: NDArray[np.float32], lexical: Mapping[int, float]) -> list[int]:
     """The passages that are among the first by meaning or by words, the best first."""
-    nearest = np.argsort(-cosines, kind="stable")[:_DEPTH].tolist()
+    by_meaning = np.argsort(-cosines, kind="stable")
+    nearest = by_meaning[:_DEPTH].tolist()
     candidates = sorted({*nearest, *lexical})
-    by_words = [lexical.get(number, 0.0) for number in candidates]
-    scores = convex_sum(cosines[candidates], np.array(by_words, dtype=np.float32))
+
+    scores_by_words = [lexical.get(number, 0.0) for number in candidates]
+    scores = convex_sum(
+        cosines[candidates],
+        np.array(scores_by_words, dtype=np.float32),
+    )
     order = np.argsort(-scores, kind="stable")
     return [candidates[place] for place in order]
 

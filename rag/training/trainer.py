@@ -100,12 +100,19 @@ def _optimizer(model: Any, weight_decay: float, rates: dict[str, float]) -> torc
     """AdamW over the parameters that are trained, in groups of the same multiple of the rate."""
     groups: dict[float, list[Tensor]] = {1.0: []}
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            module = name.partition(".")[0]
-            groups.setdefault(rates.get(module, 1.0), []).append(parameter)
+        if not parameter.requires_grad:
+            continue
+        module = name.partition(".")[0]
+        scale = rates.get(module, 1.0)
+        groups.setdefault(scale, []).append(parameter)
 
     by_scale = [{"params": trained, "scale": scale} for scale, trained in groups.items()]
-    return torch.optim.AdamW(by_scale, lr=0.0, weight_decay=weight_decay, fused=True)
+    return torch.optim.AdamW(
+        by_scale,
+        lr=0.0,
+        weight_decay=weight_decay,
+        fused=True,
+    )
 
 
 def ready(out: Path) -> Path:
