@@ -62,8 +62,10 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     values = prior
     for _ in range(_ITERATIONS):
         share = expit(values @ inputs)
-        gradient = inputs @ (share - served) + _PRIOR * (values - prior)
-        curvature = (inputs * share * (1 - share)) @ inputs.T + _PRIOR * np.eye(2)
+        gradient = inputs @ (share - served)
+        gradient = gradient + _PRIOR * (values - prior)
+        curvature = (inputs * share * (1 - share)) @ inputs.T
+        curvature = curvature + _PRIOR * np.eye(2)
         values = values - np.linalg.solve(curvature, gradient)
 
     slope, offset = map(float, values)

@@ -140,11 +140,7 @@ def rank_documents(rows: Sequence[Row]) -> dict[str, list[float]]:
     qrels: dict[str, dict[str, int]] = {}
     run: dict[str, dict[str, float]] = {}
     for place, row in enumerate(rows):
-        grades = {}
-        for rank, grade in row.found:
-            grades[f"rank {rank}"] = grade
-        for number, grade in enumerate(row.unfound):
-            grades[f"unfound {number}"] = grade
+        grades = _grades(row)
         if grades:
             qrels[str(place)] = grades
             run[str(place)] = order
@@ -153,11 +149,21 @@ def rank_documents(rows: Sequence[Row]) -> dict[str, list[float]]:
     if not qrels:
         return values
 
-    measures = {ir_measures.parse_measure(theirs): name for name, theirs in _RANKINGS.items()}
-    for result in ir_measures.iter_calc(list(measures), qrels, run):
-        name = measures[result.measure]
+    names = {ir_measures.parse_measure(theirs): ours for ours, theirs in _RANKINGS.items()}
+    for result in ir_measures.iter_calc(list(names), qrels, run):
+        name = names[result.measure]
         values[name][int(result.query_id)] = result.value
     return values
+
+
+def _grades(row: Row) -> dict[str, int]:
+    """The grades of the relevant documents, by their rank."""
+    grades = {}
+    for rank, grade in row.found:
+        grades[f"rank {rank}"] = grade
+    for number, grade in enumerate(row.unfound):
+        grades[f"unfound {number}"] = grade
+    return grades
 
 
 def mean(values: Column) -> float:

@@ -31,8 +31,10 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     z = 1.96
     scale = 1 + z * z / count
     middle = (share + z * z / (2 * count)) / scale
-    variance = share * (1 - share) / count + z * z / (4 * count**2)
-    half = z * math.sqrt(variance) / scale
+
+    variance = share * (1 - share) / count
+    correction = z * z / (4 * count**2)
+    half = z * math.sqrt(variance + correction) / scale
     least = max(0.0, middle - half)
     greatest = min(1.0, middle + half)
     return round(least, 4), round(greatest, 4)

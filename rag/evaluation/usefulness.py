@@ -92,17 +92,20 @@ def serves(question: Question, answer: Shown) -> Judgement:
 def _is_buried(question: Question, answer: Shown) -> bool:
     """Whether most of what is shown was not asked for."""
     if question.form in ("list", "steps") and question.items:
-        if len(answer.quotes) <= FEW_ITEMS:
-            return False
+        count = len(answer.quotes)
         fitting = sum(_is_an_item(question, piece) for piece in answer.quotes)
-        return fitting < LEAST_FITTING * len(answer.quotes)
+        return count > FEW_ITEMS and fitting < LEAST_FITTING * count
 
     words = len((answer.text or "").split())
-    evidence = [len(proof.sentence.split()) for proof in question.evidence]
+    evidence_words = []
+    for evidence in question.evidence:
+        evidence_words.append(len(evidence.sentence.split()))
+
     if question.form == "span":
-        return words > max(FEW_WORDS, 2 * max(evidence, default=0))
+        longest = max(evidence_words, default=0)
+        return words > max(FEW_WORDS, 2 * longest)
     if question.form in ("sentences", "yes_no"):
-        return words > max(MANY_WORDS, 4 * sum(evidence))
+        return words > max(MANY_WORDS, 4 * sum(evidence_words))
     return False
 
 

@@ -97,8 +97,11 @@ def _probe(store: Store, document: Document) -> tuple[Document, Footprint, Pairs
     """The document without its text, what the index holds of it, and passages to search for."""
     passages, vectors = store.embedded(document.id)
     step = max(1, len(passages) // _SEARCHES)
-    pairs = list(zip(passages[::step], vectors[::step], strict=True))
-    return replace(document, text="", blocks=()), store.trace(document.id), pairs
+    probed_passages = passages[::step]
+    probed_vectors = vectors[::step]
+    pairs = list(zip(probed_passages, probed_vectors, strict=True))
+    footprint = store.trace(document.id)
+    return replace(document, text="", blocks=()), footprint, pairs
 
 
 def _receipt(store: Store, gone: Document, footprint: Footprint, pairs: Pairs) -> DeletionReceipt:

@@ -84,17 +84,26 @@ class Sync:
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
         """The changes that `run` would make; broken files are listed as added or updated."""
         plan = Plan(self.ingest.store, self.ingest.stamps, root).fill(files)
-        read = [file.document_id for file in plan.to_read]
-        return Changes(
-            added=[name for name in read if name not in plan.old_ids],
-            updated=[name for name in read if name in plan.old_ids],
-            renamed=[(missing.id, found.id) for missing, found in plan.renamed],
-            removed=[document.id for document in plan.missing if document.id not in read],
+        changes = Changes(
             unchanged=[document.id for document in plan.unchanged],
             skipped=list(plan.skipped),
             dry_run=True,
             refused=plan.refusal,
         )
+
+        ids_read = [file.document_id for file in plan.to_read]
+        for document_id in ids_read:
+            if document_id in plan.old_ids:
+                changes.updated.append(document_id)
+            else:
+                changes.added.append(document_id)
+
+        for missing, found in plan.renamed:
+            changes.renamed.append((missing.id, found.id))
+        for document in plan.missing:
+            if document.id not in ids_read:
+                changes.removed.append(document.id)
+        return changes
 
     def name_of(self, root: Path) -> str | None:
         """The folder's name in the ids of its documents, if it had another when they were

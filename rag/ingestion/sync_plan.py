@@ -57,7 +57,7 @@ class Plan:
             if path not in files_by_path and self._has_left(path):
                 missing[path] = documents
 
-        self._sort(files_by_path, by_file, missing)
+        self._classify(files_by_path, by_file, missing)
 
         ours = self._ours(by_file)
         self.under = sum(len(by_file[path]) for path in ours)
@@ -67,7 +67,7 @@ class Plan:
         self._check_names(by_file)
         return self
 
-    def _sort(
+    def _classify(
         self,
         files_by_path: Mapping[str, FoundFile],
         by_file: Mapping[str, list[Document]],

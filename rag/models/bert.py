@@ -167,14 +167,8 @@ class Bert:
         Raises OSError, ValueError or KeyError for missing, broken or unexpected files.
         """
         self.config = _json(folder / "config.json")
-        tokenizer = _json(folder / "tokenizer_config.json")
-        inputs = tokenizer.get("model_input_names")
-        if inputs is None:
-            self._has_token_types = tokenizer.get("tokenizer_class") in _BERT_TOKENIZERS
-        else:
-            self._has_token_types = "token_type_ids" in inputs
-
         self._kind = self.config["model_type"]
+        self._has_token_types = _takes_token_types(folder)
         self._device = torch.device(arithmetic.device)
         self.tokenizer, weights = _loaded(folder, self._kind, arithmetic)
 
@@ -326,6 +320,15 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     bucket = bucket + half * is_after
     bias = table[bucket].permute(2, 0, 1)
     return bias.unsqueeze(0).contiguous()
+
+
+def _takes_token_types(folder: Path) -> bool:
+    """Whether the model was trained with the token types of a text pair."""
+    tokenizer = _json(folder / "tokenizer_config.json")
+    inputs = tokenizer.get("model_input_names")
+    if inputs is None:
+        return tokenizer.get("tokenizer_class") in _BERT_TOKENIZERS
+    return "token_type_ids" in inputs
 
 
 def filler(tokens: int) -> int:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.protocols import Reader, ReaderOutput
-from rag.types import Hit
+from rag.protocols import Reader, ReaderOutput, SentenceScore
+from rag.types import Hit, Span
 
 SPAN_WEIGHT = 0.2
 SENTENCE_WEIGHT = 0.5
@@ -78,20 +78,24 @@ def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
 
 def best_of(hits: Sequence[Hit], read: ReaderOutput) -> list[tuple[float, float]]:
     """The log-odds of the best span and of the best sentence of each passage."""
+    spans = _highest(hits, read.spans, least=_NO_SPAN)
+    sentences = _highest(hits, read.sentences, least=_NO_SENTENCE)
+    pairs = []
+    for span_odds, probability in zip(spans, sentences, strict=True):
+        pairs.append((span_odds, _log_odds(probability)))
+    return pairs
+
+
+def _highest(
+    hits: Sequence[Hit], scored: Iterable[Span | SentenceScore], least: float
+) -> list[float]:
+    """The highest score of what was read in each hit, or `least`."""
     place = {hit: number for number, hit in enumerate(hits)}
-    spans = [_NO_SPAN] * len(hits)
-    sentences = [_NO_SENTENCE] * len(hits)
-
-    for span in read.spans:
-        number = place[span.hit]
-        spans[number] = max(spans[number], span.score)
-
-    for scored in read.sentences:
-        number = place[scored.hit]
-        sentences[number] = max(sentences[number], scored.score)
-
-    sentence_odds = [_log_odds(probability) for probability in sentences]
-    return list(zip(spans, sentence_odds, strict=True))
+    highest = [least] * len(hits)
+    for part in scored:
+        number = place[part.hit]
+        highest[number] = max(highest[number], part.score)
+    return highest
 
 
 def _log_odds(probability: float) -> float:
@@ -114,10 +118,12 @@ class LastReading:
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, without those of the last batch."""
-        keys = [(question, tuple(hits)) for question, hits in questions]
+        keys = []
+        for question, hits in questions:
+            keys.append((question, tuple(hits)))
+
         outputs = dict(self._last)
         unread = [key for key in dict.fromkeys(keys) if key not in outputs]
-
         new_outputs = self._reader.read_many(unread)
         for key, output in zip(unread, new_outputs, strict=True):
             outputs[key] = output

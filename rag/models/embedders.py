@@ -110,11 +110,12 @@ class MeanEmbedder:
         self._remembered: dict[str, Vectors] = {}
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        remembered = self._remembered
+        remembered = dict(self._remembered)
         unknown = [text for text in dict.fromkeys(texts) if text not in remembered]
         if unknown:
             vectors = self.embed_passages(unknown)
-            remembered = remembered | dict(zip(unknown, vectors, strict=True))
+            for text, vector in zip(unknown, vectors, strict=True):
+                remembered[text] = vector
             latest = list(remembered.items())[-_REMEMBERED:]
             self._remembered = dict(latest)
 

@@ -191,12 +191,13 @@ def batches(
 
 def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """`starts`, `ends` and `scored` of `Encoded` for one window, each of shape (t,)."""
-    encoding = window.encoding
-    starts, ends = np.array(encoding.offsets, dtype=np.int64).T
-    in_passage = np.array([sequence == 1 for sequence in encoding.sequence_ids])
-    after_prefix = starts >= window.prefix
+    offsets = np.array(window.encoding.offsets, dtype=np.int64)
+    starts, ends = offsets.T
+    sequences = window.encoding.sequence_ids  # 0 is the question
+    in_second = np.array([sequence == 1 for sequence in sequences])
+    is_after_prefix = starts >= window.prefix
     has_text = ends > starts
-    scored = in_passage & after_prefix & has_text
+    scored = in_second & is_after_prefix & has_text
 
     moved = window.offset - window.prefix
     return starts + moved, ends + moved, scored
@@ -304,7 +305,8 @@ class BertHead:
             return [self._output(window_states.float()) for window_states in states]
 
     def _output(self, states: torch.Tensor) -> HeadOutput:
-        first, last = self._span(states).T.cpu().numpy()
+        span_logits = self._span(states)
+        first, last = span_logits.T.cpu().numpy()
 
         sentence = None
         if self._sentence:
@@ -314,8 +316,15 @@ class BertHead:
         verdict = None
         if self._dense and self._verdict:
             pooled = torch.tanh(self._dense(states[:1]))
-            verdict = self._verdict(pooled)[0].cpu().numpy()
-        return HeadOutput(first, last, sentence, verdict)
+            verdict_logits = self._verdict(pooled)[0]
+            verdict = verdict_logits.cpu().numpy()
+
+        return HeadOutput(
+            first=first,
+            last=last,
+            sentence=sentence,
+            verdict=verdict,
+        )
 
 
 class TransformersHead:

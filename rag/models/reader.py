@@ -51,9 +51,13 @@ class ExtractiveReader:
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, whose windows share batches."""
-        windows = self._windows(questions)
+
+        def tokens(placed: tuple[Place, Window]) -> int:
+            _, window = placed
+            return window.tokens
+
         reads = defaultdict[Place, list[Read]](list)
-        for batch in batches(windows, lambda item: item[1].tokens, _BATCH_TOKENS):
+        for batch in batches(self._windows(questions), tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
             for (place, window), output in zip(batch, outputs, strict=True):
                 reads[place].append((window, output))

@@ -61,7 +61,11 @@ class Status:
         self._moves = moves and self._stream.isatty() and not is_dumb
         self._log = log
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run,
+            name="status",
+            daemon=True,
+        )
 
     def show(self, text: str) -> None:
         """Show another text from now on."""

@@ -134,6 +134,7 @@ def _why(context: Context, _: str) -> None:
 
 
 def _list(context: Context, words: str) -> None:
+    screen = context.screen
     service = context.session.service
     service.store()  # raises if there is no index
 
@@ -143,38 +144,39 @@ def _list(context: Context, words: str) -> None:
         name = f"{document.id} {document.title}".casefold()
         if all(part in name for part in parts):
             matching.append((document.id, document.title))
-    context.screen.table(matching[:SHOWN_DOCUMENTS], ["", "dim"])
+    screen.table(matching[:SHOWN_DOCUMENTS], ["", "dim"])
 
     unlisted = len(matching) - SHOWN_DOCUMENTS
     if unlisted > 0:
-        context.screen.note(f"and {unlisted:,} more; /list WORDS shows matching ones")
+        screen.note(f"and {unlisted:,} more; /list WORDS shows matching ones")
     elif not matching and words:
-        context.screen.note(f"no document matches {words}")
+        screen.note(f"no document matches {words}")
     elif not matching:
-        context.screen.note("the index is empty; add documents with /ingest PATH")
+        screen.note("the index is empty; add documents with /ingest PATH")
 
 
 def _ingest(context: Context, path: str) -> None:
     if not path:
         raise InputError("no path given", "give a file or folder: /ingest PATH")
 
+    screen = context.screen
     target = Path(_unquoted(path)).expanduser()
     progress = IngestProgress()
-    with context.screen.working(progress.describe):
+    with screen.working(progress.describe):
         report = context.session.service.ingest(target, progress)
 
     counts = []
     for outcome in ("added", "updated", "unchanged", "skipped"):
-        count = len(getattr(report, outcome))
-        if count:
-            counts.append(f"{count:,} {outcome}")
-    context.screen.note(", ".join(counts))
+        entries = getattr(report, outcome)
+        if entries:
+            counts.append(f"{len(entries):,} {outcome}")
+    screen.note(", ".join(counts))
 
     for skipped, reason in report.skipped[:SHOWN_SKIPPED]:
-        context.screen.note(f"skipped {skipped}: {reason}")
+        screen.note(f"skipped {skipped}: {reason}")
     unshown = len(report.skipped) - SHOWN_SKIPPED
     if unshown > 0:
-        context.screen.note(f"and {unshown:,} more were skipped")
+        screen.note(f"and {unshown:,} more were skipped")
 
 
 def _delete(context: Context, name: str) -> None:

@@ -88,22 +88,22 @@ class Screen:
 
     def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
         """Columns that fit their widest cells; plain output lists the cells one after another."""
-        cells = [[Text(clean(cell)) for cell in row] for row in rows]
+        texts = [[clean(cell) for cell in row] for row in rows]
         if self.plain:
-            for row in cells:
+            for row in texts:
                 separator = ", " if len(row) > 2 else ": "
-                texts = [cell.plain.strip() for cell in row]
-                self.line(separator.join(texts))
+                self.line(separator.join(text.strip() for text in row))
             return
 
+        cells = [[Text(text) for text in row] for row in texts]
         room = max(12, self.width // 2)
         widths = []
         for column in zip(*cells, strict=True):
             widest = max(cell.cell_len for cell in column)
             widths.append(min(room, widest))
 
-        for row in cells:
-            self._row(row, widths, styles)
+        for line_cells in cells:
+            self._row(line_cells, widths, styles)
 
     def _row(self, row: Sequence[Text], widths: Sequence[int], styles: Sequence[str]) -> None:
         """Cells side by side; the last one gets the rest of the line."""

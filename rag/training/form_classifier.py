@@ -63,7 +63,8 @@ def fit(
     classes, which stay as they are.
     """
     ones = np.ones((len(features), 1))  # the bias is the weight of this column
-    rows = torch.from_numpy(np.hstack([features, ones])).float()
+    with_ones = np.hstack([features, ones])
+    rows = torch.from_numpy(with_ones).float()
     columns = rows.shape[1]
 
     settled = torch.zeros(columns, 0)
@@ -78,9 +79,10 @@ def fit(
     for _ in range(_STEPS):
         adam.zero_grad()
         logits = rows @ torch.cat([settled, learned], 1)
-        loss = (share * cross_entropy(logits, targets, reduction="none")).sum()
-        squares = (learned[:-1] ** 2).sum()  # the bias does not decay
-        torch.autograd.backward(loss + _DECAY / 2 * squares)
+        losses = cross_entropy(logits, targets, reduction="none")
+        squares = learned[:-1] ** 2  # the bias does not decay
+        loss = (share * losses).sum() + _DECAY / 2 * squares.sum()
+        torch.autograd.backward(loss)
         adam.step()
 
     theta = torch.cat([settled, learned.detach()], 1).numpy()

@@ -109,14 +109,17 @@ def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
 
 
 def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]:
+    """The passages and questions of each of the recipe's sets."""
     count = token_counter(model.tokenizer)
     materials = []
-    for name, cap in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None):
+    for name, most in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None):
         articles, _ = recipe_articles(recipe, name, data)
         source = question_set(articles, count, recipe.max_passage_tokens)
         questions = [question for question in source.questions if question.answers]
-        random.Random(f"{recipe.seed}{name}").shuffle(questions)
-        materials.append(_material(source, questions[:cap], model))
+        rng = random.Random(f"{recipe.seed}{name}")
+        rng.shuffle(questions)
+        material = _material(source, questions[:most], model)
+        materials.append(material)
     return materials
 
 

@@ -215,7 +215,8 @@ def _claims_of(text: str, texts: Sequence[str], rng: random.Random) -> list[Stat
 
 def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
     """(the sentence with one digit of one number changed, the changed number)."""
-    match = rng.choice(list(_NUMBER.finditer(sentence)))
+    matches = list(_NUMBER.finditer(sentence))
+    match = rng.choice(matches)
     figure = list(match.group())
     digits = [place for place, character in enumerate(figure) if character.isdigit()]
     changed = rng.choice(digits)
@@ -223,5 +224,7 @@ def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
     others = [digit for digit in "123456789" if digit != figure[changed]]
     figure[changed] = rng.choice(others)
     replacement = "".join(figure)
-    text = sentence[: match.start()] + replacement + sentence[match.end() :]
-    return text, replacement
+
+    before = sentence[: match.start()]
+    after = sentence[match.end() :]
+    return before + replacement + after, replacement

@@ -66,10 +66,14 @@ class IndexAccess(Protocol):
     def near_ids(self, document_id: str) -> list[str]:
         """Up to three ids: those that end with this one, of this title, or similar."""
         wording = document_id.casefold()
-        titles = {document.id: document.title for document in islice(self.documents(), _LOOKED_AT)}
-        containing = [
-            name
-            for name, title in titles.items()
-            if name.casefold().endswith(wording) or title.casefold() == wording
-        ]
-        return list(dict.fromkeys([*containing, *get_close_matches(document_id, titles, 3)]))[:3]
+        ids = []
+        similar = []
+        for document in islice(self.documents(), _LOOKED_AT):
+            ids.append(document.id)
+            is_end = document.id.casefold().endswith(wording)
+            is_title = document.title.casefold() == wording
+            if is_end or is_title:
+                similar.append(document.id)
+
+        similar += get_close_matches(document_id, ids, 3)
+        return list(dict.fromkeys(similar))[:3]

@@ -39,8 +39,13 @@ class Skills(Extension):
         self._entry = {"uri": URI, "frontmatter": self._front, "resources": [file]}
 
     def resources(self) -> list[ResourceBinding]:
-        labels = {name: self._front[name] for name in ("name", "description")}
-        resource = TextResource(uri=URI, mime_type="text/markdown", text=self._text, **labels)
+        resource = TextResource(
+            uri=URI,
+            name=self._front["name"],
+            description=self._front["description"],
+            mime_type="text/markdown",
+            text=self._text,
+        )
         return [ResourceBinding(resource)]
 
     def methods(self) -> list[MethodBinding]:
