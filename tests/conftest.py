@@ -1,5 +1,7 @@
-"""Fixtures that tests share."""
+"""Fixtures that tests share, and how processes share the tests."""
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +14,20 @@ from tests.postgres import Cluster, debian, wheel
 
 settings.register_profile("tests", deadline=None)  # a machine may be busy
 settings.load_profile("tests")
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # models of several processes share the cores
 QUIET = (
     "--no-sandbox --disable-background-networking --disable-component-update --disable-sync "
     "--no-first-run"
 ).split()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with many slow tests come first, so that no process waits for one at the end."""
+    weights = Counter[Path]()
+    for item in items:
+        weights[item.path] += 100 if item.get_closest_marker("slow") else 1
+    items.sort(key=lambda item: (-weights[item.path], item.path))
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+import pytest
+
 from rag.answering import catalogue, proposals, reading, shelf
 from rag.desk import fields
 from rag.meaning import asking, values, words
 from tests.growth import MEASUREMENTS, MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
 
-SIZES = (10, 200, 3_000)
+SIZES = (10, 200, 1_500)
 """Characters that are doubled: a pattern whose time is exponential is found before it is slow."""
 NOISE_SECONDS = 0.005
 SHORT_SECONDS = 0.05
@@ -60,6 +62,7 @@ def slow(pattern: Used, measurements: Sequence[int] = MEASUREMENTS) -> Iterator[
                     yield f"{pattern.place}: {longer_text[:40]!r}… takes {factor:.1f} times as long"
 
 
+@pytest.mark.slow
 def test_every_pattern_takes_time_in_proportion_to_its_text() -> None:
     assert len(patterns()) > 250
     slow_texts = [

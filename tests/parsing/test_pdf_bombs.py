@@ -14,7 +14,7 @@ from rag.server import pdf_pages
 from tests.parsing.pdfs import file_of
 
 pytestmark = pytest.mark.slow
-SECONDS, MEGABYTES = 2, 1000
+SECONDS, MEGABYTES = 1, 1000
 DRAW = b"q 595 0 0 842 0 0 cm /X Do Q"
 SIDE = 30_000
 

@@ -187,6 +187,7 @@ def test_a_connection_lost_while_queueing_queues_all_or_none(cluster: Cluster, d
     queue.close()
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_calls_succeed_soon_after_a_long_outage(cluster: Cluster, tmp_path: Path) -> None:
     """Pauses between attempts to connect grow; they must not outlast the outage."""

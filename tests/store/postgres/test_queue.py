@@ -159,6 +159,7 @@ def eventually(is_done: Callable[[], bool], seconds: float = 60) -> bool:
     return True
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_the_document_of_an_ended_worker_is_ingested_by_another(
     cluster: Cluster, tmp_path: Path, queue: PostgresQueue
