@@ -88,7 +88,7 @@ def test_unauthenticated_requests_take_no_places(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "request",
+    "sent",
     [
         b"GET / HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01",
@@ -101,13 +101,13 @@ def test_unauthenticated_requests_take_no_places(tmp_path: Path) -> None:
         ASK + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_invalid_http_is_refused(client: httpx.Client, request: bytes) -> None:
+def test_invalid_http_is_refused(client: httpx.Client, sent: bytes) -> None:
     with ExitStack() as stack:
-        connection = connect(client, stack, request)
+        connection = connect(client, stack, sent)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(1000)
     assert not answer.startswith(b"HTTP/1.1 5")
-    if b"Length: 4" in request:  # a length and an encoding exclude each other
+    if b"Length: 4" in sent:  # a length and an encoding exclude each other
         assert answer.startswith(b"HTTP/1.1 400")
     assert client.get("/health").status_code == 200
 
