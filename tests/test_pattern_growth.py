@@ -71,6 +71,7 @@ def test_every_pattern_takes_time_in_proportion_to_its_text() -> None:
     assert list(filter(None, slow_texts)) == []
 
 
+@pytest.mark.slow
 def test_the_others_are_fast_for_the_longest_text_that_reaches_them() -> None:
     seconds = {
         place: max(

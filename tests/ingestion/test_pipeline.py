@@ -77,6 +77,7 @@ LONG = "A b c d. " * 180_000
 BODY = "\n\n".join(f"Sardine number {number} swims." for number in range(2000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -102,6 +102,7 @@ def start_leases(client: httpx.Client) -> httpx.Response:
     return client.post("/v1/grids", json=GRID)
 
 
+@pytest.mark.slow
 def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.2") as (server, client):
         job = start_leases(client)
