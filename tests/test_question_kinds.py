@@ -109,7 +109,6 @@ PATTERNS: dict[str, list[tuple[str, Expected]]] = {
 ALL = [(name, *case) for name, cases in PATTERNS.items() for case in cases]
 LOST = {
     "How hot must the oven be at the start?": "the temperature after it was lowered is given",
-    "What can I not rent?": "the list of what to bring is given",
     "May I light a bonfire in June?": "on a condition: the reader compares no month with a range",
 }
 """What the reader before its last two runs answered rightly, and what is wrong today."""
@@ -173,7 +172,7 @@ ASKED = [
     ("what was discussed on 24 july?", ("the broken kiln",)),
     ("What did the club discuss on July 24th, 2024?", ("the broken kiln",)),
     ("What did the club discuss on 11 September?", ("the harvest fair",)),
-    ("What did the board discuss on 2024-02-02?", ("the accounts",)),
+    ("What did the board discuss on 2024-02-02?", ("accounts of 2023",)),
     ("What did the board discuss on 8.3.2024?", ("the tariff",)),
 ]
 

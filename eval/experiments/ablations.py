@@ -141,7 +141,6 @@ RULES = (
     Rule("conflicts", compose, "_conflicts", lambda *_: []),
     Rule("conflicts: the newest document wins", compose, "_newest", _the_first),
     Rule("passages rank sentences", reading, "_SENTENCE_RETRIEVAL", 0.0),
-    Rule("a date or amount that is asked", reading, "_TYPE", 0.0),
     Rule("headings are no sentences", reading, "is_heading", _no),
     Rule("cells of the asked period", reading, "in_asked_columns", lambda _, spans, __: spans),
     Rule("cells move to the column", table_cells, "_best", lambda _, fact, __: fact),

@@ -36,8 +36,9 @@ from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.engine import Engine
 from rag.evaluation.gold import Question
+from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
-from rag.evaluation.usefulness import Judgement, Shown, serves
+from rag.evaluation.usefulness import Judgement, Shown, held, serves
 from rag.fusion import CLIPPED, Networks
 from rag.models.cascade import ReadState
 from rag.protocols import ReaderOutput
@@ -67,6 +68,8 @@ _PARTLY = 0.12
 """How far a candidate serves that has a part of the answer."""
 _OTHER_FORM = {"span": 0.45, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
 """How far a candidate of another form serves a question of this form."""
+_NEEDLESS = 0.25
+"""How much less an answer serves that is hardly more than needless words."""
 _REFERS_BACK = 0.8
 """The same for one that begins with "this" or "it" without the sentence before."""
 _LESS = 15
@@ -168,8 +171,12 @@ def _example(
     forms, generators = (
         tuple(getattr(candidate, n) for candidate in offered) for n in ("form", "generator")
     )
-    judgements = tuple(serves(question, shown(candidate, reading)) for candidate in offered)
-    shares = [_share(question, *pair) for pair in zip(forms, judgements, strict=True)]
+    visible = [shown(candidate, reading) for candidate in offered]
+    judgements = tuple(serves(question, answer) for answer in visible)
+    shares = [
+        _share(question, form, judgement) * _concise(question, answer)
+        for form, judgement, answer in zip(forms, judgements, visible, strict=True)
+    ]
     penalties = [
         _REFERS_BACK if refers_back(candidate, reading.documents) else 1.0 for candidate in offered
     ]
@@ -185,6 +192,22 @@ def _share(question: Question, form: str, judgement: Judgement) -> float:
         return _PARTLY
     wanted_form = "list" if question.form == "steps" else question.form
     return 1.0 if form == wanted_form else _OTHER_FORM.get(question.form, 0.7)
+
+
+def _concise(question: Question, answer: Shown) -> float:
+    """1 if all that is shown was asked for; less by up to `_NEEDLESS` with the share of needless
+    words: beside an accepted wording, or beside the evidence of an answer in sentences.
+    """
+    if question.form == "span":
+        asked_for = f1(answer.text or "", question.wordings or question.answers)
+    elif question.form in ("sentences", "yes_no") and question.evidence:
+        quotes = answer.quotes or (answer.text or "",)
+        words = sum(len(quote.split()) for quote in quotes)
+        proofs = [proof.sentence for proof in question.evidence if held(proof.sentence, quotes)]
+        asked_for = min(1.0, sum(len(proof.split()) for proof in proofs) / max(1, words))
+    else:
+        return 1.0
+    return 1 - _NEEDLESS * (1 - asked_for)
 
 
 Tensors = dict[str, Rows]

@@ -27,6 +27,7 @@ from rag.answering.spans import SpanGroup
 from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
 from rag.meaning.dates import named_days, share_day
+from rag.meaning.identifiers import naming
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import coverage
 from rag.structure import heading_path
@@ -107,6 +108,7 @@ FEATURES = (
     "heading",
     "repeated",
     "day",
+    "named",
 )
 """Names of the features, in the order of a vector; `Featurizer.vector` says what they are."""
 SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
@@ -141,7 +143,8 @@ class Featurizer:
         the heading right above and in the labels. `repeated`: the logarithm of the number of other
         documents that have its beginning, as furniture of a collection is. `day`: 1 if it is from a
         section or document of a day that the question names, -1 if a place is of another day, 0 if
-        that is unknown or no day is asked. `coverage*`, `names*`:
+        that is unknown or no day is asked. `named`: how fully the question names the document, by
+        its title or file name. `coverage*`, `names*`:
         the share of the question's words, and of its names and numbers, in the candidate with its
         heading, and in the whole passage. `fresh`: the share of its own words that are not in the
         question. `agreement`: independent documents; `rivals`: other spans that score close;
@@ -368,6 +371,7 @@ class Featurizer:
             "heading": coverage(analysis.words, labels),
             "repeated": math.log1p(self._repeated(candidate.places[0], hit)),
             "day": min(map(self._of_day, candidate.places)),
+            "named": self._naming(candidate.places[0]),
             "coverage": coverage(analysis.words, quoted_text),
             "coverage_passage": coverage(analysis.words, passage_text),
             "names": coverage(analysis.names, quoted_text, 1.0),
@@ -389,6 +393,11 @@ class Featurizer:
         if not stated:
             return 0.0
         return 1.0 if share_day(asked, stated) else -1.0
+
+    def _naming(self, place: Place) -> float:
+        """How fully the question names the document."""
+        document = self.reading.documents.get(place.document_id)
+        return naming(self.reading.question, document.id, document.title) if document else 0.0
 
     def _repeated(self, place: Place, hit: Hit | None) -> int:
         """The number of other documents in which the beginning of the place was found."""

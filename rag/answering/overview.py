@@ -4,15 +4,14 @@ says which document a question is about.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import PurePath
 
 import numpy as np
 
 from rag.answering.candidate import Candidate
 from rag.meaning.dates import named_days, share_day
+from rag.meaning.identifiers import ABOUT_ANY, naming
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
 from rag.structure import heading_path, sentences_in
@@ -27,23 +26,15 @@ _MAJORITY = 0.5
 """Minimum share of the nearest passages' scores for a document that a question does not name."""
 _SHORT, _LONG = 25, 400
 """Minimum and maximum length of a sentence, in characters."""
-_HYPHENS = str.maketrans("_-", "  ")
-_ABOUT_ANY = frozenset(
-    "summa overv main point topic gist outli docum file page about descr expla paper repor "
-    "cover".split()
-)
 
 
 def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str | None:
     """The id of the document that a question is about: the one that it names by title, file name or
     day, or else the one with most of the nearest passages; None if there is neither.
     """
-    question_words = content_words(question) - _ABOUT_ANY
-    lowered = question.lower()
     asked = named_days(question)
     shares = {
-        d.id: 2.0 if asked and _is_of(d, asked) else _named(d, question_words, lowered)
-        for d in listed
+        d.id: 2.0 if asked and _is_of(d, asked) else naming(question, d.id, d.title) for d in listed
     }
     named = max(shares, key=lambda name: shares[name], default=None)
     if (
@@ -54,38 +45,12 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
         return named
     if len(listed) == 1:
         return listed[0].id
-    return _majority(hits) if question_words else None
+    return _majority(hits) if content_words(question) - ABOUT_ANY else None
 
 
 def _is_of(document: Document, asked: frozenset[str]) -> bool:
     """Whether one of the days is that of the document, by its metadata or title."""
     return share_day(asked, named_days(document.title) or {document.metadata.get("date", "")})
-
-
-def _named(document: Document, question_words: frozenset[str], question: str) -> float:
-    """How fully a question names a document, from 0; its file name counts most."""
-    path = PurePath(document.id)
-    if _is_said(path.name, question):
-        return 3.0
-    spaced, spaced_question = (text.translate(_HYPHENS) for text in (path.stem, question))
-    if len(spaced) > 3 and _is_said(spaced, spaced_question):
-        return 1 + 0.1 * len(spaced.split())
-    title = content_words(document.title) - _ABOUT_ANY
-    stem = content_words(spaced) - _ABOUT_ANY
-    shares = [
-        len(words & question_words) / len(words) + 0.01 * len(words & question_words)
-        for words in (title, stem)
-        if words
-    ]
-    return max(shares, default=0.0)
-
-
-def _is_said(name: str, question: str) -> bool:
-    """Whether a question has the whole name, not as a part of a longer one."""
-    name = name.lower()
-    if name not in question:
-        return False
-    return bool(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", question))
 
 
 def _majority(hits: Sequence[Hit]) -> str | None:

@@ -209,8 +209,6 @@ SPANS, _SENTENCES = 4, 5
 """Groups of spans, and sentences, from which candidates are made."""
 FIRST = 3
 """The same of the small reader, which read more passages."""
-_TYPE = 6.0
-"""Log-odds that a date or an amount gains if the question asks for one."""
 
 
 @dataclass(frozen=True)
@@ -304,7 +302,7 @@ class Reading:
 
 
 def span_score(mention: Mention) -> float:
-    """The log-odds that rank spans: the reader's, the logarithm of its passage's probability, and
-    whether the type fits. What else speaks for a span the judge weighs.
+    """The log-odds that rank spans: the reader's, and the logarithm of its passage's probability.
+    What else speaks for a span the judge weighs.
     """
-    return mention.span.score + mention.span.hit.log_score + _TYPE * mention.typed
+    return mention.span.score + mention.span.hit.log_score

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from datetime import date
+from pathlib import PurePath
 
 from rag.meaning.periods import quarters_of_years
+from rag.meaning.words import content_words
 from rag.types import Passage
 
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
@@ -58,6 +60,48 @@ def file_name(document_id: str) -> str:
     name = document_id.rpartition("/")[2]
     stem = name.rpartition(".")[0]
     return stem or name
+
+
+FILE_NAME = 3.0
+"""How fully a question names a document of which it has the whole file name."""
+ABOUT_ANY = frozenset(
+    "summa overv main point topic gist outli docum file page about descr expla paper repor "
+    "cover".split()
+)
+"""Beginnings of words that say nothing about which document is meant."""
+_HYPHENS = str.maketrans("_-", "  ")
+
+
+@functools.lru_cache(4096)
+def naming(question: str, document_id: str, title: str) -> float:
+    """How fully a question names a document: `FILE_NAME` with its whole file name, at least 1 with
+    that without its suffix, otherwise the share of the title's or the file name's words.
+    """
+    path = PurePath(document_id)
+    lowered = question.lower()
+    if _is_said(path.name, lowered):
+        return FILE_NAME
+
+    spaced = path.stem.translate(_HYPHENS)
+    if len(spaced) > 3 and _is_said(spaced, lowered.translate(_HYPHENS)):
+        return 1 + 0.1 * len(spaced.split())
+
+    question_words = content_words(question) - ABOUT_ANY
+    shares = [0.0]
+    for name in (title, spaced):
+        words = content_words(name) - ABOUT_ANY
+        shared = len(words & question_words)
+        if words:
+            shares.append(shared / len(words) + 0.01 * shared)
+    return max(shares)
+
+
+def _is_said(name: str, question: str) -> bool:
+    """Whether a question has the whole name, not as a part of a longer one."""
+    name = name.lower()
+    if name not in question:
+        return False
+    return bool(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", question))
 
 
 def searched(passage: Passage) -> str:

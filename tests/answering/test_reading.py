@@ -46,10 +46,8 @@ def test_a_row_says_how_much_of_its_label_is_not_asked_for(question: str, figure
     assert spans["94"].unasked <= 1 / 3
 
 
-def test_a_date_comes_first_where_the_question_asks_when() -> None:
+def test_a_date_is_of_the_type_that_when_asks_for() -> None:
     text = "The JCPOA was signed in Vienna in 2015."
     places = ("Vienna", 6.0, ""), ("2015", 1.0, "")
     assert by_text("When was the JCPOA signed?", text, *places)["2015"].typed
     assert not by_text("Where was it signed?", text, *places)["2015"].typed
-    assert list(by_text("When was the JCPOA signed?", text, *places)) == ["2015", "Vienna"]
-    assert list(by_text("Where was it signed?", text, *places)) == ["Vienna", "2015"]
