@@ -120,23 +120,23 @@ def is_replaced(stated: Mention) -> bool:
     """Whether the sentence says that the value no longer holds: "moved from 18 May to 15 June"."""
     start, end = stated.sentence
     passage = stated.span.hit.passage.text
-    before = _REPLACES.search(passage[start : stated.span.start])
-    if before is None:
+    text_before = passage[start : stated.span.start]
+    text_after = passage[stated.span.end : end]
+    replacing = _REPLACES.search(text_before)
+    if replacing is None:
         return False
-    is_change = before[0].rstrip().lower().endswith(("from", "from the"))
-    return not is_change or bool(_BY_ANOTHER.match(passage[stated.span.end : end]))
+    is_change = replacing[0].rstrip().lower().endswith(("from", "from the"))
+    return not is_change or bool(_BY_ANOTHER.match(text_after))
 
 
 def agreeing_documents(group: SpanGroup) -> int:
     """The number of documents that support the value, less those that say it was replaced."""
-    supporting = set(group.supporting)
-    return len(
-        {
-            stated.span.hit.passage.document_id
-            for stated in group.mentions
-            if stated.span in supporting and not is_replaced(stated)
-        }
-    )
+    supporting_spans = set(group.supporting)
+    documents = set()
+    for stated in group.mentions:
+        if stated.span in supporting_spans and not is_replaced(stated):
+            documents.add(stated.span.hit.passage.document_id)
+    return len(documents)
 
 
 def _spans(reading: Reading) -> Sequence[Span]:
@@ -267,15 +267,21 @@ def _periods(text: str) -> tuple[frozenset[str], ...]:
     stated = periods(text)
     words = frozenset(normalize(text).split())
     parts = frozenset(match[0].lower() for match in _PART.finditer(text))
-    months = words.intersection(MONTHS)
-    return stated.days, stated.years, stated.quarters, months, words & _SEASONS, parts
+    return (
+        stated.days,
+        stated.years,
+        stated.quarters,
+        words.intersection(MONTHS),
+        words & _SEASONS,
+        parts,
+    )
 
 
 def _undated(context: str) -> str:
     """Title and headings without days: the day of a letter is not the period it is about."""
-    for date in reversed(all_dates(context)):
-        if date.precision == "day":
-            context = context[: date.start] + context[date.end :]
+    days = [date for date in all_dates(context) if date.precision == "day"]
+    for date in reversed(days):
+        context = context[: date.start] + context[date.end :]
     return context
 
 

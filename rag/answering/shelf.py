@@ -130,7 +130,7 @@ class Kinds:
         """
         for noun in nouns:
             if noun in _AGREEMENTS:
-                return {name for name, words in self.names.items() if _is_between(words)}
+                return self._agreements()
             if noun in _DOCUMENT_WORDS:
                 return set(self.names)
             document_ids = self._ids_by_word.get(noun, set())
@@ -139,6 +139,10 @@ class Kinds:
             if document_ids and len(nouns) > 1:
                 return document_ids
         return set()
+
+    def _agreements(self) -> set[str]:
+        """The documents that may be agreements."""
+        return {document_id for document_id, words in self.names.items() if _is_between(words)}
 
     def named(self, phrase: str) -> str | None:
         """The one document that a phrase names, such as "the office in the High Street", or None;
@@ -169,14 +173,18 @@ class Kinds:
 
 def _spaced(document_id: str) -> str:
     """The id of a document as words, without the suffix of its file."""
-    path = PurePath(document_id)
-    return " ".join(re.split(r"[/_\W]+", str(path.with_suffix(""))))
+    path = PurePath(document_id).with_suffix("")
+    return " ".join(re.split(r"[/_\W]+", str(path)))
 
 
 def _words(text: str) -> frozenset[str]:
     """The words of a name in the singular."""
-    folded = (singular(fold(word)) for word in re.split(r"[^\w'’]+", text))
-    return frozenset(word for word in folded if word and word not in STOP_WORDS)
+    words = set()
+    for part in re.split(r"[^\w'’]+", text):
+        word = singular(fold(part))
+        if word and word not in STOP_WORDS:
+            words.add(word)
+    return frozenset(words)
 
 
 def _is_between(words: frozenset[str]) -> bool:

@@ -119,19 +119,23 @@ def _phrases(document: Document, wording: dict[str, Counter[str]]) -> Counter[st
 def _of_text(text: str) -> Iterator[str]:
     """Stretches of at most three words without words that say nothing."""
     run: list[tuple[int, int]] = []
+    run_end = 0
     for match in _WORD.finditer(text):
         word = match[0]
-        if word.casefold() in _BREAKS or len(word) < 2:
+        says_nothing = len(word) < 2 or word.casefold() in _BREAKS
+        if says_nothing:
             run = []
             continue
 
-        gap = text[run[-1][1] : match.start()] if run else ""
+        gap = text[run_end : match.start()]
         if gap != " ":
             run = []
         run.append(match.span())
-        for length in range(1, min(len(run), _LONGEST_PHRASE) + 1):
+        run_end = match.end()
+        longest = min(len(run), _LONGEST_PHRASE)
+        for length in range(1, longest + 1):
             start, _ = run[-length]
-            phrase = text[start : match.end()]
+            phrase = text[start:run_end]
             is_in_capitals = phrase.isupper() and " " in phrase
             yield phrase.capitalize() if is_in_capitals else phrase
 
@@ -163,8 +167,12 @@ def _groups(rows: Vectors, count: int) -> list[list[int]]:
             moved_centres.append(centre)
         centres = np.stack(moved_centres)
 
-    groups = [np.flatnonzero(assigned == group).tolist() for group in range(count)]
-    return sorted(filter(None, groups), key=len, reverse=True)
+    groups = []
+    for group in range(count):
+        members_of_group = np.flatnonzero(assigned == group).tolist()
+        if members_of_group:
+            groups.append(members_of_group)
+    return sorted(groups, key=len, reverse=True)
 
 
 def _far_apart(rows: Vectors, count: int) -> list[int]:

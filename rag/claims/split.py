@@ -147,7 +147,10 @@ def _code(text: str) -> Iterator[Offsets]:
     for fence in _FENCE.finditer(text):
         if opening is None:
             opening = fence
-        elif fence["sign"].startswith(opening["sign"]) and not fence["after"].strip(" \t`~"):
+            continue
+        is_as_long = fence["sign"].startswith(opening["sign"])
+        is_alone = not fence["after"].strip(" \t`~")
+        if is_as_long and is_alone:
             yield opening.start(), fence.end()
             opening = None
     if opening and opening.end() < len(text):
@@ -157,7 +160,10 @@ def _code(text: str) -> Iterator[Offsets]:
 def _comments(text: str) -> Iterator[Offsets]:
     """The comments of HTML in a text."""
     start = text.find("<!--")
-    while start >= 0 and (end := text.find("-->", start + 4)) >= 0:
+    while start >= 0:
+        end = text.find("-->", start + 4)
+        if end < 0:
+            return
         yield start, end + 3
         start = text.find("<!--", end)
 
@@ -165,7 +171,12 @@ def _comments(text: str) -> Iterator[Offsets]:
 def _spans(pattern: str) -> Callable[[str], Iterator[Offsets]]:
     """A function that finds the matches of a pattern."""
     compiled = re.compile(pattern, re.MULTILINE)
-    return lambda text: (match.span() for match in compiled.finditer(text))
+
+    def spans(text: str) -> Iterator[Offsets]:
+        for match in compiled.finditer(text):
+            yield match.span()
+
+    return spans
 
 
 _SKIPPED_BLOCKS = (
