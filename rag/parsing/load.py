@@ -16,6 +16,8 @@ from rag.parsing.base import Member, Parsed, ParseError, encodable, name_of, one
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import Format, format_of
+from rag.parsing.metadata import MADE
+from rag.parsing.stated_day import stated_day
 from rag.structure import with_sentences
 from rag.types import MEMBER_SEPARATOR, Block, Document
 
@@ -227,10 +229,11 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
 
     stem = Path(name).stem
     day = max(days(stem.replace("_", "-")), default="")
-    metadata: dict[str, str] = {}
-    if day:
-        metadata = {"date": day, "year": day[:4]}
-    metadata |= _metadata(parsed.metadata)
+    values = dict(parsed.metadata)
+    made = values.pop(MADE, "")
+    if not values.get("date", "").strip():
+        values["date"] = day or stated_day(parsed) or made
+    metadata = _metadata(values)
     metadata["type"] = kind.name
     title = metadata.pop("title", "") or stem
 

@@ -3,14 +3,14 @@
 import io
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import openpyxl
 
 from rag.parsing.base import Parsed, Part, join
 from rag.parsing.delimited import table_parts
-from rag.parsing.metadata import core_metadata
+from rag.parsing.metadata import MADE, core_metadata
 
 _NOT_SHOWN = re.compile(r"\\.|_.|\*.|\[(?:Red|Blue|Green|Black|White|Color ?\d+)\]", re.IGNORECASE)
 """What a number format escapes, pads with, or colours."""
@@ -21,9 +21,13 @@ _DECIMALS = re.compile(r"\.(0+)")
 
 def parse(content: bytes) -> Parsed:
     """Text, tables under the names of their sheets, and metadata. Hidden sheets are skipped."""
+    started = datetime.now(tz=UTC).replace(tzinfo=None)
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    metadata = core_metadata(book.properties)
+    if book.properties.created >= started:  # openpyxl says now if the file does not say when
+        metadata.pop(MADE, None)
     text, blocks = join(_parts(book))
-    return Parsed(text, blocks, core_metadata(book.properties))
+    return Parsed(text, blocks, metadata)
 
 
 def _parts(book: Any) -> Iterator[Part]:

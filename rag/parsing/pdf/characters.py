@@ -17,6 +17,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from rag.parsing.base import ParseError
+from rag.parsing.metadata import MADE, by_people
 from rag.parsing.pdf.marks import CELL_BREAK, Box, Colour, Line, PdfPage, Rules, Word
 from rag.parsing.pdf.outline import Outline, read_outline
 
@@ -31,13 +32,10 @@ _SPACE = 32
 """Codes of characters."""
 _WIDE = 2.0
 """Minimum gap between columns or cells, in font heights."""
-_NO_TITLE = re.compile(
-    r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*"
-)
 _METADATA = {
     **{name.capitalize(): name for name in ("title", "author", "keywords")},
     "Subject": "description",
-    "CreationDate": "date",
+    "CreationDate": MADE,
 }
 _INVISIBLE = dict.fromkeys(
     [
@@ -88,12 +86,7 @@ def _open(content: bytes) -> pypdfium2.PdfDocument:
 def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
     """The fields that a document has, by our names, and its language."""
     fields = document.get_metadata_dict(skip_empty=True)
-    metadata: dict[str, str] = {}
-    for key, value in fields.items():
-        if key in _METADATA:
-            metadata[_METADATA[key]] = value
-    if _NO_TITLE.fullmatch(metadata.get("title", "")):
-        metadata.pop("title", None)
+    metadata = by_people((_METADATA[key], fields[key]) for key in fields if key in _METADATA)
 
     language = _language(document)
     if language is not None:
