@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.periods import Periods, of_column, periods
-from rag.meaning.quantities import CURRENCIES, figure_factor
+from rag.meaning.quantities import CURRENCIES, CURRENCY_NAMES, figure_factor
 from rag.meaning.words import CODE, MONTH, SIGN
 from rag.structure import enclosing, heading_path, rows_of
 from rag.types import Block, BlockCell, Document, path_of
@@ -62,8 +62,19 @@ _PERCENT = re.compile(r"(?i)(?<!\d)%|\bper ?cent\b|\bpercent")
 _SIGN = re.compile(SIGN)
 _SMALL = {"pence": "penny", "cents": "cent", "basis points": "basis_point"}
 _CURRENCY = re.compile(
-    rf"{SIGN}(?! ?(?!0{{3}})\d)|\b{CODE}\b|\b(?:U\.?S\.? )?(?:dollars|euros)\b", re.IGNORECASE
+    rf"(?P<short>{SIGN}(?! ?(?!0{{3}})\d)|\b{CODE}\b)"
+    rf"|\b(?:U\.S\.? )?(?P<name>{CURRENCY_NAMES})(?P<plural>s)?\b",
+    re.IGNORECASE,
 )
+_ONE_OF_THEM = frozenset(("dollar", "us dollar", "euro"))
+"""Names that state a unit only in the plural: "the euro area" does not."""
+_AS_UNIT = re.compile(r"(?i)(?:\b(?:in|of)|\(|^)\s*\Z")
+"""Before a name that states a unit: "in yen", "(Swiss franc)", and not "Loans in the yen area"."""
+_POUNDS = re.compile(
+    r"(?i)\b(?:(?:thousand|million|billion)s?(?: of)?|in) pounds\b(?! of\b)|^pounds$"
+)
+_STERLING = re.compile(r"\u00a3|\bGBP\b|\b[Ss]terling\b|\bpence\b")
+_WEIGHT = re.compile(r"(?i)\b(?:weigh\w*|loads?|lbs?|luggage)\b")
 _SCALE_ALONE = re.compile(
     r"(?i)^[\s(\[*_]*(?:(?:all )?(?:figures|numbers|amounts|values)(?: are)? )?(?:in )?"
     r"(thousands|millions|billions)\W*$"
@@ -311,21 +322,39 @@ class FactTable:
         counted = _COUNT_OF.search(label)
         if counted:
             what = counted["what"] or "number"
-            return CURRENCIES.get(what.lower().removesuffix("s"), what)
+            return self._currency(what, label) or what
         for name, subunit in _SMALL.items():
             if name in beside.lower():
                 return subunit
 
-        stated = _CURRENCY.search(beside)
-        if stated is None and _COUNTED.search(beside) and not _PER_SHARE.search(beside):
+        stated = self._currency(beside, beside)
+        if not stated and _COUNTED.search(beside) and not _PER_SHARE.search(beside):
             return "number"
         first_statement = self.statement.split(";")[0]
-        if stated is None and not _COUNTED.search(first_statement):
-            stated = _CURRENCY.search(self.statement)
-        if stated is None:
-            return "percent" if _PERCENT.search(self.statement) else ""
-        word = stated[0].lower().replace(".", "")
-        return CURRENCIES.get(word) or CURRENCIES[word.removesuffix("s")]
+        if not stated and not _COUNTED.search(first_statement):
+            stated = self._currency(self.statement, beside)
+        if not stated and _PERCENT.search(self.statement):
+            return "percent"
+        return stated
+
+    def _currency(self, text: str, beside: str) -> str:
+        """The code of the currency that a text states, or "". Pounds are money in a document that
+        writes sums in pounds, if nothing `beside` the figure speaks of a weight.
+        """
+        for stated in _CURRENCY.finditer(text):
+            if stated["short"]:
+                return CURRENCIES[stated["short"].lower()]
+            name = stated["name"].lower()
+            is_unit = name not in _ONE_OF_THEM and _AS_UNIT.search(text, 0, stated.start())
+            if stated["plural"] or is_unit:
+                return CURRENCIES[name]
+
+        is_money = _POUNDS.search(text) and not _WEIGHT.search(f"{text} {beside}")
+        return "GBP" if is_money and self._has_sterling else ""
+
+    @functools.cached_property
+    def _has_sterling(self) -> bool:
+        return bool(_STERLING.search(self.document.text))
 
 
 def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:
@@ -397,7 +426,7 @@ def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTabl
 
 def _states_unit(text: str) -> bool:
     is_scale = figure_factor("1", "", text, "") > 1 or _SCALE_ALONE.match(text)
-    return bool(is_scale or _CURRENCY.search(text))
+    return bool(is_scale or _CURRENCY.search(text) or _POUNDS.search(text))
 
 
 def _with_line_above(

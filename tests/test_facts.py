@@ -328,3 +328,26 @@ def test_a_fact_is_found_at_its_place() -> None:
     assert page.text[fact.start : fact.end] == fact.text == "702"
     assert fact_at(page, 0) is None
     assert isinstance(page, Document)
+
+
+@pytest.mark.parametrize(
+    ("statement", "prose", "unit"),
+    [
+        ("(in thousands of pounds)", "The mill cost £58,000.", "GBP"),
+        ("(in pounds)", "We paid 39 pence per loaf.", "GBP"),
+        ("(in thousands of pounds)", "The mill is old.", ""),
+        ("Weight of the sacks (in pounds)", "The mill cost £58,000.", ""),
+        ("(in thousands of pounds sterling)", "The mill is old.", "GBP"),
+        ("(in millions of Swiss francs)", "The mill is old.", "CHF"),
+        ("(in millions of yen)", "The mill is old.", "JPY"),
+        ("(in millions of Norwegian kroner)", "The mill is old.", "NOK"),
+        ("(in thousands of rupees)", "The mill is old.", "INR"),
+        ("Trade with the euro area (in thousands)", "The mill is old.", ""),
+        ("Trade with Japan after the yen fell (in thousands)", "The mill is old.", ""),
+        ("(in thousands of U.S. dollars)", "The mill is old.", "USD"),
+    ],
+)
+def test_a_statement_names_its_currency_in_words(statement: str, prose: str, unit: str) -> None:
+    table = "| Grain | 2024 | 2023 |\n|---|---|---|\n| Rye | 4,120 | 3,977 |"
+    found = facts("mill.md", f"# Mill\n\n{prose}\n\n{statement}\n\n{table}")
+    assert found["4,120"].unit == unit

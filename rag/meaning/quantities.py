@@ -48,6 +48,9 @@ CURRENCIES = {
     "zloty": "PLN",
     **{code.lower(): code for code in CODES},
 }
+_SPOKEN = [name for name in CURRENCIES if name.isascii() and (len(name) > 3 or name == "yen")]
+CURRENCY_NAMES = "|".join(sorted(_SPOKEN, key=len, reverse=True))
+"""A pattern for the names of currencies in the singular, without codes and signs."""
 _TIMES = {
     "second": 1 / 86400,
     "minute": 1 / 1440,
