@@ -421,15 +421,15 @@ class Value:
 
     `kind` is "date", "duration", "number", "quantity", "money", "percentage", "boolean",
     "condition" or "computed"; `text` is the source text. A date has `iso` (ISO 8601 to the known
-    precision: "2015", "2015-07", "2015-07-14") and `precision` ("day", "month", "year"); a duration
-    has `iso` ("P12D"). Numbers have `number`, ranges also `upper`, and `unit` ("kilogram", "USD",
-    "percent", "day", or the counted noun); `per` is the denominator of a rate ("month", "hour",
-    "person"), or "". `bound` is a qualifier: "", "about", "more than", "at least", "less than" or
-    "at most"; that of a date may be "before" or "no later than", too. A date with two readings has
-    no `iso`. `yes` answers a yes/no question; it is None for a "condition", whose words are in
-    `text`. `resolved` names the anchor of a relative date. A computed one has the `operation` on
-    the figures that are cited, in their order ("difference", "sum", "share", "growth"), and `text`
-    is the whole line.
+    precision: "2015", "2015-07", "2015-07-14") and `precision` ("day", "week", "month", "year"); a
+    duration has `iso` ("P12D"). Numbers have `number`, ranges also `upper`, and `unit` ("kilogram",
+    "USD", "percent", "day", or the counted noun); `per` is the denominator of a rate ("month",
+    "hour", "person"), or "". `bound` is a qualifier: "", "about", "more than", "at least", "less
+    than" or "at most"; that of a date may be "before" or "no later than", too. A date with two
+    readings has no `iso`. `yes` answers a yes/no question; it is None for a "condition", whose
+    words are in `text`. `resolved` names the anchor of a relative date. A computed one has the
+    `operation` on the figures that are cited, in their order ("difference", "sum", "share",
+    "growth"), and `text` is the whole line.
     """
 
     kind: str

@@ -269,6 +269,7 @@ _SHORT_RATES = {"pa": "year", "pcm": "month", "pw": "week"}
 _RATED = frozenset(
     "second minute hour day night week month quarter year person head capita annum".split()
 )
+_COINS = frozenset(("penny", "pence", "cent"))
 _ISO = {
     "second": "PT{}S",
     "minute": "PT{}M",
@@ -354,19 +355,23 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     later = _BOUND_AFTER.match(follows, length)
     end = later.end() if later else length
     rate = _RATE.match(follows, end)
-    per = _per(rate) if rate else ""
+    is_price = kind == "money" or name in _COINS
+    per = _per(rate, is_price) if rate else ""
     head_words = [word for word in head.split() if word.lower() != "between"]
     other_words = f"{' '.join(head_words)} {tail[end:] if has_tail else ''}".strip()
     bound = _bound_name(bound_before) or _bound_name(later)
     return Quantity(kind, number, upper_value, name, bound, other_words, per)
 
 
-def _per(rate: re.Match[str]) -> str:
-    """The denominator of a rate, or ""."""
+def _per(rate: re.Match[str], is_price: bool) -> str:
+    """The denominator of a rate, or ""; that of a price may be a physical unit."""
     if rate["short"]:
         return _SHORT_RATES[rate["short"].replace(".", "")]
     unit = singular(rate["unit"])
-    return {"annum": "year"}.get(unit, unit) if unit in _RATED else ""
+    if unit in _RATED:
+        return {"annum": "year"}.get(unit, unit)
+    named = named_unit(rate["unit"]) if is_price else None
+    return named[1] if named and named[0] == "quantity" else ""
 
 
 def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:

@@ -5,6 +5,7 @@ These may be beside the words, in the name of the column or in the heading of th
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass, replace
 
@@ -82,6 +83,8 @@ def _date(text: str, surroundings: Surroundings) -> Value | None:
     words = sentence[opening_date.start : opening_date.end]
     if not opening_date.is_certain:
         return Value("date", words, precision=opening_date.precision)
+    if week := _week(opening_date, sentence):
+        return week
     dated = _period(opening_date, stated, sentence) or only_date(words)
     if dated is None:
         return Value("date", words, opening_date.iso, opening_date.precision)
@@ -91,6 +94,40 @@ def _date(text: str, surroundings: Surroundings) -> Value | None:
         dated = dated.qualified(bound[1])
     qualifiers = " ".join(sorted(dated.qualifiers))
     return Value("date", words, dated.iso, dated.precision, bound=qualifiers)
+
+
+_WEEK = re.compile(
+    r"(?i)\bweeks? (?:of|(?P<last>ending)|beginning|commencing|starting|from)(?: on)?(?: the)?"
+    r"(?: (?:mon|tues|wednes|thurs|fri|satur|sun)day)?,?\s+\Z"
+)
+
+
+def _week(date: Date, sentence: str) -> Value | None:
+    """The first and last day of a "week of 23 September 2024", which is not one day; without its
+    year the week has no `iso`.
+    """
+    match = _WEEK.search(sentence, max(0, date.start - _LONGEST_WEEK), date.start)
+    if match is None or date.precision != "day":
+        return None
+
+    words = sentence[match.start() : date.end]
+    if date.iso.startswith("-"):
+        return Value("date", words, precision="week")
+    day = dt.date.fromisoformat(date.iso)
+    if match["last"]:
+        first = day - dt.timedelta(days=6)
+    elif day.weekday() == _SUNDAY:
+        first = day
+    else:
+        first = day - dt.timedelta(days=day.weekday())
+    last = first + dt.timedelta(days=6)
+    return Value("date", words, f"{first.isoformat()}/{last.isoformat()}", "week")
+
+
+_LONGEST_WEEK = 40
+"""Characters before a day in which "week of" is looked for."""
+_SUNDAY = 6
+"""A week whose day is a Sunday begins with it; others begin on Monday."""
 
 
 def _is_other(date: Date, sentence: str) -> bool:

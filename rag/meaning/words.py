@@ -106,11 +106,18 @@ def _in_full(match: re.Match[str]) -> str:
     return (joiner or "").join(f"{number * _SCALES[scale.lower()]:.0f}" for number in numbers)
 
 
+def _mixed(match: re.Match[str]) -> str:
+    """ "1.25" for "1 1/4"; what is no proper fraction, such as "1 4/1", stays as it is."""
+    whole, part, parts = map(int, match.groups())
+    return f"{whole + part / parts:.6g}" if 0 < part < parts else match[0]
+
+
 _Rewriting = str | Callable[[re.Match[str]], str]
 _REWRITINGS: list[tuple[re.Pattern[str], _Rewriting]] = [
     (re.compile(pattern, re.IGNORECASE), figures)
     for pattern, figures in (
         (r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])", lambda m: (m[1] or "0") + _FRACTIONS[m[2]]),
+        (r"(?<![\d.,/])\b(\d{1,3})[ \u00a0-](\d\d?)/(\d\d?)(?![\d/]|[.,]\d)", _mixed),
         (rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", lambda m: f"{_spelled(m[1])}.5"),
         (r"\b(?:half a|a half) (million|billion)", r"0.5 \1"),
         (r"\ba dozen\b", "12"),
@@ -133,9 +140,10 @@ LONGEST = 400
 
 def digits(text: str) -> str:
     """Number words as digits: "twenty-five years" becomes "25 years", "two to three" becomes "2 to
-    3", "two and a half" becomes "2.5".
+    3", "two and a half" becomes "2.5", and "1 1/4" "1.25".
     """
-    if len(text) > LONGEST or NUMERIC_LETTERS.isdisjoint(text):
+    has_numbers_to_read = "/" in text or not NUMERIC_LETTERS.isdisjoint(text)
+    if len(text) > LONGEST or not has_numbers_to_read:
         return text
     for pattern, figures in _REWRITINGS:
         text = pattern.sub(figures, text)

@@ -56,6 +56,12 @@ def typed(marked: str, kind: str, **table: str) -> Value:
             "at most",
         ),
         ("Add [2 pounds] of flour.", 2, "pound", "", ""),
+        ("The hose has a [1 1/4 inch] thread.", 1.25, "inch", "", ""),
+        ("The hose has a [1 1/4] inch thread.", 1.25, "inch", "", ""),
+        ("It takes [2 1/2 hours].", 2.5, "hour", "", ""),
+        ("Members get [40.2 pence per litre].", 40.2, "pence", "liter", ""),
+        ("We pay [42 pence a mile].", 42, "pence", "mile", ""),
+        ("It costs [£3 per litre].", 3, "GBP", "liter", ""),
     ],
 )
 def test_an_amount_keeps_currency_period_and_bound(
@@ -102,6 +108,12 @@ def test_a_figure_has_what_its_table_says(
         ("in [May 2027]", "2027-05", "month", ""),
         ("[2000 metres away, in 2015]", "2015", "year", ""),
         ("on [1/7/2023]", None, "day", ""),
+        ("in the [week of 23 September 2024]", "2024-09-23/2024-09-29", "week", ""),
+        ("in the week of [23 September 2024].", "2024-09-23/2024-09-29", "week", ""),
+        ("the week of [Wednesday, 25 September 2024]", "2024-09-23/2024-09-29", "week", ""),
+        ("the week ending [9 June 2024]", "2024-06-03/2024-06-09", "week", ""),
+        ("the [week of 23 September]", None, "week", ""),
+        ("for weeks, [23 September 2024]", "2024-09-23", "day", ""),
     ],
 )
 def test_a_date_is_whole(marked: str, iso: str | None, precision: str, bound: str) -> None:
