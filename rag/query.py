@@ -39,9 +39,8 @@ def check_question(question: str, limit: int) -> str:
     """
     question = question.strip()
     if not question:
-        raise InputError(
-            "the question is empty", 'for example: rag ask "When was the JCPOA signed?"'
-        )
+        hint = 'for example: rag ask "What are the documents about?"'
+        raise InputError("the question is empty", hint)
     if len(question) > limit:
         message = f"question too long: {len(question):,} characters, limit {limit:,}"
         raise InputError(message, "shorten it")

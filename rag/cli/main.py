@@ -7,6 +7,7 @@ import importlib
 import io
 import logging
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -36,6 +37,10 @@ class Commands(click.Group):
         """Suggest the closest name for an unknown command."""
         name = args[0]
         if name not in self.table and not name.startswith("-"):
+            is_question = " " in name.strip() or name.endswith("?")
+            if is_question and "ask" in self.table:
+                typed = f"{ctx.command_path} ask {shlex.join(args)}"
+                raise click.UsageError(f"to ask a question: {typed}", ctx)
             similar = difflib.get_close_matches(name, self.table, 1)
             list_all = f"list them with: {ctx.command_path} --help"
             hint = f"did you mean {similar[0]}?" if similar else list_all
@@ -110,6 +115,22 @@ _TRAIN: Table = {
 
 
 class _Program(Commands):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say where an option of a command stands if it is before the command."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            place = next((at for at, word in enumerate(words) if word in self.table), None)
+            if place is None:
+                raise
+            after = shlex.join([*words[:place], *words[place + 1 :]])
+            message = (
+                f"{error.option_name} stands after the command: "
+                f"{ctx.command_path} {words[place]} {after}"
+            )
+            raise click.UsageError(message, ctx) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and flush stdout. Reports write errors on stdout itself, because click
         would exit with 1, which means "not found".

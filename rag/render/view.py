@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from rag.meaning.identifiers import day_in_words
 from rag.meaning.words import WORD, content_words
 from rag.render.status import plural
 from rag.types import (
@@ -145,7 +146,7 @@ def in_words(value: Value) -> str:
         return f'{verdict}, as "{value.text}" says'
 
     if value.iso and value.number is None:
-        words = f"{value.kind} {value.iso}"
+        words = f"{value.kind} {_days_in_words(value.iso)}"
         if value.bound:
             words += f" ({value.bound})"
         if value.resolved:
@@ -157,17 +158,52 @@ def in_words(value: Value) -> str:
         if number is not None:
             numbers.append(f"{number:,.12g}")
 
+    unit = (value.unit or "").replace("_", " ")
+    if value.kind == "duration" and numbers != ["1"]:
+        unit = _PLURALS.get(unit, f"{unit}s")
     parts = [
         value.kind,
         value.bound,
         " to ".join(numbers),
-        value.unit,
+        unit,
     ]
     if value.per:
         parts.append(f"per {value.per}")
-    if value.iso:
-        parts.append(f"({value.iso})")
     return " ".join(part for part in parts if part)
+
+
+_PLURALS = {"century": "centuries"}
+_YEARLY = re.compile(r"--\d\d-\d\d")
+"""A day without its year."""
+
+
+def _days_in_words(iso: str) -> str:
+    """A date as it is, but days without a year and both ends of a period in words: "8 to 26
+    July".
+    """
+    start, _, end = iso.partition("/")
+    if not end and not _YEARLY.fullmatch(start):
+        return iso
+    start_words = _day_in_words(start)
+    if not end:
+        return start_words
+
+    end_words = _day_in_words(end)
+    if start.count("-") == end.count("-") and "-" in start:
+        start_parts, end_parts = start_words.split(), end_words.split()
+        while len(start_parts) > 1 and start_parts[-1] == end_parts[-1]:
+            start_parts.pop()
+            end_parts.pop()
+        start_words = " ".join(start_parts)
+    return f"{start_words} to {end_words}"
+
+
+def _day_in_words(iso: str) -> str:
+    """ "8 July 2024" for a day; a month, a year or another date as it is."""
+    try:
+        return day_in_words(iso)
+    except ValueError:
+        return iso
 
 
 def _search(answer: Answer) -> Iterator[str]:
@@ -306,8 +342,10 @@ def typed(value: Value | None) -> str:
     """The value in words if it says more than the answer, or ""."""
     if value is None:
         return ""
-    has_other_date = value.iso not in (None, value.text)
-    says_more = value.resolved or value.verdict or has_other_date
+    says_more = bool(value.resolved or value.verdict)
+    if value.kind == "date" and value.iso:
+        written = (value.iso, _days_in_words(value.iso))
+        says_more = says_more or bool(value.bound) or value.text not in written
     return in_words(value) if says_more else ""
 
 

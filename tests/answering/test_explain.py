@@ -1,6 +1,9 @@
 from dataclasses import replace
 
-from rag.render.view import explain, in_words
+import pytest
+
+from rag.meaning.values import typed_value
+from rag.render.view import explain, in_words, typed
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 
 PASSAGE = Passage("docs/deal.md", 0, 29, "The US left the deal in 2018.", "Deal", ())
@@ -51,5 +54,26 @@ def test_values_in_words() -> None:
     weight = Value("quantity", "x", number=11000.0, unit="kilogram", bound="more than")
     assert in_words(weight) == "quantity more than 11,000 kilogram"
     months = Value("duration", "x", number=2.0, upper=3.0, unit="month")
-    assert in_words(months) == "duration 2 to 3 month"
+    assert in_words(months) == "duration 2 to 3 months"
     assert in_words(Value("boolean", "It was.", yes=True)) == 'yes, as "It was." says'
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "explained", "shown"),
+    [
+        ("8 to 26 July", "date", "date 8 to 26 July", True),
+        ("28 June to 3 July 2024", "date", "date 28 June to 3 July 2024", True),
+        ("by 15 April", "date", "date 15 April (by)", True),
+        ("31 August", "date", "date 31 August", False),
+        ("31 August 2025", "date", "date 2025-08-31", True),
+        ("28 days", "amount", "duration 28 days", False),
+        ("1 day", "amount", "duration 1 day", False),
+        ("up to 12 hours a week", "amount", "duration at most 12 hours per week", False),
+        ("20 metric tons", "amount", "quantity 20 metric ton", False),
+    ],
+)
+def test_a_value_is_in_english(words: str, kind: str, explained: str, shown: bool) -> None:
+    value = typed_value(words, kind)
+    assert value is not None
+    assert in_words(value) == explained
+    assert typed(value) == (explained if shown else "")

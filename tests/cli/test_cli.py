@@ -138,6 +138,18 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        (["--index", "my index", "ask", "When is it?"], "ask --index 'my index' 'When is it?'"),
+        (["When does the lease end?"], "ask 'When does the lease end?'"),
+        (["When?", "--json"], "ask 'When?' --json"),
+    ],
+)
+def test_an_error_names_the_command_to_type(run: Run, arguments: list[str], end: str) -> None:
+    assert run.error(*arguments, code=2).strip().endswith(end)
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "beginning"),
     [
         (["ask", "When?"], 3, NO_INDEX),
