@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -659,6 +659,9 @@ def _change(
     if question.operation in ("up", "down"):
         return _direction(question.operation, line, sizes, probability)
 
+    if question.operation == "direction":
+        return _rise_or_fall(line, pair, probability)
+
     later_size, earlier_size = sizes
     has_rise_first = question.operation == "growth" or later_size >= earlier_size
     facts = pair if has_rise_first else pair[::-1]
@@ -678,6 +681,18 @@ def _direction(
     row = line.row.block
     place = Place(line.document.id, row.start, row.end)
     return Candidate("yes_no", GENERATOR, (place,), verdict=verdict, probability=probability)
+
+
+def _rise_or_fall(line: TableLine, pair: tuple[Fact, Fact], probability: float) -> Candidate | None:
+    """Which of both happened, with the difference; None if the figures are equal."""
+    later, earlier = (abs(fact.number or 0.0) for fact in pair)
+    if later == earlier:
+        return None
+    has_risen = later > earlier
+    candidate = _computed("difference", line, pair if has_risen else pair[::-1], probability)
+    if candidate is None:
+        return None
+    return replace(candidate, text=f"{'rose' if has_risen else 'fell'}: {candidate.text}")
 
 
 def _computed(

@@ -448,13 +448,16 @@ def is_foreign_group(question: TableQuestion, group: ComparedGroup) -> bool:
 
 def extreme_item(group: ComparedGroup, operation: str) -> ComparedItem | None:
     """The largest or the smallest item; None if it is not certain: two are equal, or a row without
-    a figure may be the smallest. Where all figures are negative, as costs in brackets, the largest
-    is the one farthest from 0.
+    a figure may be the smallest, or some are income and some are costs in brackets. Where all
+    figures are negative, as such costs are, the largest is the one farthest from 0.
     """
     if operation == "least" and not group.is_whole:
         return None
 
     sizes = [item.fact.number or 0.0 for item in group.items]
+    has_both_signs = min(sizes) < 0 < max(sizes)
+    if has_both_signs:
+        return None
     are_costs = max(sizes) <= 0
     if are_costs:
         sizes = [-size for size in sizes]

@@ -32,6 +32,16 @@ _CHANGE = re.compile(
     r"(?i)^(?:[^:?]{0,60}: ?)?(?:did|has|have|had|was|were|is|are|does|do)\b.*?\b"
     rf"(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b"
 )
+_EITHER_WAY = re.compile(rf"(?i)\b(?:{_UP} or (?:\w+ )?{_DOWN}|{_DOWN} or (?:\w+ )?{_UP})\b")
+"""Both directions, as in "rise or fall": no yes and no no answers that."""
+_MOST_CHANGED = re.compile(
+    r"(?i)\b(?:grew|grow|grown|rose|rise|risen|increased?|gained?|improved?|fell|fall|fallen"
+    r"|declined?|dropped|drop|decreased?|shrank|shrink|shrunk|lost|lose|changed?)"
+    rf" (?:by )?(?:the )?(?:{_LARGEST}|{_SMALLEST})\b"
+    rf"|\b(?:{_LARGEST}|{_SMALLEST}) (?:growth|rise|increase|gain|improvement|fall|decline|drop"
+    r"|decrease|loss|change)\b(?! of\b)"
+)
+"""The largest change, which is another item than the largest figure."""
 _DIFFERENCE = re.compile(
     rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference between\b"
     rf"|\bhow much (?:{_UP}|{_DOWN})\b"
@@ -70,9 +80,10 @@ _CAPITALISED = re.compile(r"(?<![\w.])(?:[A-Z][\w&'’-]*|[A-Z]{2,}[\w-]*)")
 class TableQuestion:
     """What a question asks of tables.
 
-    `operation` is "" for a figure, "most" or "least", "up" or "down", or one of those that are
-    computed. `measures` are one phrase, or two for a share or a sum. `targets` are the periods, the
-    later one first. `names` are stems of names that a line or its document must have.
+    `operation` is "" for a figure, "most" or "least", "up" or "down", "direction" for either of
+    these, or one of those that are computed. `measures` are one phrase, or two for a share or a
+    sum. `targets` are the periods, the later one first. `names` are stems of names that a line or
+    its document must have.
     """
 
     text: str
@@ -102,7 +113,8 @@ def table_question(question: str) -> TableQuestion | None:
     if _HALF_YEAR.search(question):
         targets = tuple(target._replace(months=frozenset({"6"})) for target in targets)
 
-    if not measures or not targets or _UNREADABLE_PERIOD.search(question):
+    is_unreadable = _UNREADABLE_PERIOD.search(question) or _asks_for_most_changed(question)
+    if not measures or not targets or is_unreadable:
         return None
     return TableQuestion(
         text=question,
@@ -114,6 +126,11 @@ def table_question(question: str) -> TableQuestion | None:
 
 
 _INTRODUCTION = re.compile(r"^[^:?]{2,60}: ")
+
+
+def _asks_for_most_changed(question: str) -> bool:
+    """Whether a question chooses by a change: "which segment grew most"."""
+    return bool(_SUPERLATIVE.search(question) and _MOST_CHANGED.search(question))
 
 
 def _operation(question: str) -> str:
@@ -129,6 +146,8 @@ def _operation(question: str) -> str:
         return "difference"
 
     if change := _CHANGE.search(question):
+        if _EITHER_WAY.search(question):
+            return "direction"
         return "up" if change["up"] else "down"
 
     if superlative:

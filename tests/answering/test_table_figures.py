@@ -9,6 +9,7 @@ import pytest
 from rag import build
 from rag.answering.candidate import Candidate, said
 from rag.answering.table_figures import Matcher, figure_candidates
+from rag.answering.table_lines import extreme_item, groups_of, lines_of
 from rag.answering.table_questions import table_question
 from rag.desk.proof import check_answer
 from rag.meaning.periods import periods
@@ -213,6 +214,45 @@ def test_a_computed_value_is_computed_again(report: Document) -> None:
     assert "879" in check.faults[0]
     scaled = edited(report, "(in millions of euros)", "(in thousands of euros)")
     assert not check_answer(computed, Shelf(scaled)).holds
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which bakery grew most in 2024?",
+        "Which of the shops lost the most in 2024?",
+        "Which shop had the largest increase in sales in 2024?",
+    ],
+)
+def test_the_largest_change_is_not_the_largest_figure(question: str) -> None:
+    assert table_question(question) is None
+
+
+def test_a_question_for_either_direction_has_no_verdict() -> None:
+    for question in ("Did wages rise or fall in 2024?", "Were sales lower or higher in 2024?"):
+        parsed = table_question(question)
+        assert parsed is not None
+        assert parsed.operation == "direction"
+    sold_more = table_question("Did the shop sell more in 2024 than in the year before?")
+    assert sold_more is not None
+    assert sold_more.operation == "up"
+
+
+@pytest.mark.slow
+def test_either_direction_is_the_one_that_happened(report: Document) -> None:
+    costs = answer(report, "Did the cost of flour rise or fall in 2024?")
+    assert costs.form == "span"
+    assert (costs.text or "").startswith("fell: 1,310 − 1,204 = 106 million EUR")
+
+
+def test_income_is_not_compared_with_costs_in_brackets(report: Document) -> None:
+    target = periods("in 2024")
+    groups = groups_of(lines_of(report), target)
+    statement = [group for group in groups if "Income statement" in group.line.table.name]
+    assert all(extreme_item(group, "most") is None for group in statement)
+    segments = [group for group in groups if "Sales by segment" in group.line.table.name]
+    chosen = [extreme_item(group, "most") for group in segments]
+    assert "Bread" in [item.label for item in chosen if item]
 
 
 def test_a_question_has_an_operation_and_periods() -> None:
