@@ -867,6 +867,12 @@ def _unsaid(what: str, subject: str) -> ShelfColumn:
 
 
 _LEADS = {"is": "Is", "are": "Is", "was": "Was", "were": "Was", "has been": "Has"}
+_SAID_OF_ALL = re.compile(
+    rf"(?i)\b(?:is|are|costs?) (?:the )?(?:{_SIDE}|{_END})$"
+    rf"|\b(?:gives?|has|have|offers?) the (?:{_SIDE}|{_END})\b"
+    r"|^(?:is|are) there\b|^(?:do|does) (?:i|we|you) have\b"
+)
+"""What no document says of itself: that it is "cheaper", or how many there are of its kind."""
 _MODALS = frozenset("can may must should shall will".split())
 
 
@@ -874,6 +880,8 @@ def _polar(predicate: str, subject: str) -> ShelfColumn | None:
     """A question with yes or no to each document; None without a verb that it can be made from."""
     verb, _, rest = predicate.partition(" ")
     word = verb.lower()
+    if _SAID_OF_ALL.search(predicate):
+        return None
     if not word.isalpha() or word in PREPOSITIONS | {"and", "or", "of", "there"}:
         return None
 

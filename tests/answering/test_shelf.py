@@ -250,3 +250,16 @@ def test_amounts_of_one_currency_and_period_are_added() -> None:
 )
 def test_other_amounts_are_not_added(texts: tuple[str, ...], why: str) -> None:
     assert why_not_added(amounts(*texts)) == why
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which policy is cheaper?",
+        "Which supplier gives the longer guarantee on the work?",
+        "How many leases are there?",
+        "How many policies do I have?",
+    ],
+)
+def test_what_no_document_says_of_itself_is_asked_of_none(question: str) -> None:
+    assert understand(question, KINDS) is None
