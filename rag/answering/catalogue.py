@@ -37,6 +37,8 @@ _ASKS = {
         "day": r"\bwhen (?:was|were)\b.*\b(?:written|published|created|sent|issued|dated|updated|"
         r"modified)\b|\bdate of\b",
         "documents": rf"\b{_DOCUMENTS}\b",
+        "needed": rf"\b(?:which|what) {_DOCUMENTS} (?:must|should|shall|need to|ha(?:s|ve) to"
+        r"|(?:is|are) (?:needed|required))\b",
         "count": r"\b(?:how many|number of|count)\b",
         "count of all": rf"\b(?:how many|number of|count)(?: of)?(?: the| my| our)?(?: \w+)? "
         rf"{_DOCUMENTS}\b(?:\W|\b(?:are|is|there|do|does|have|has|you|i|we|know|in|of|the|my|our|"
@@ -114,7 +116,7 @@ def catalogue(
 
     if asks_for_count and not _ASKS["count of all"].search(question):
         return None
-    if not _ASKS["documents"].search(question):
+    if not _ASKS["documents"].search(question) or _ASKS["needed"].search(question):
         return None
     return _all(asks_for_count, library, listed)
 

@@ -56,6 +56,9 @@ def found(
     [
         # only documents are counted
         (REPORT, "How many documents are there?", "1 document"),
+        # what somebody must hand in is no list of the documents that are here
+        (CLUB, "Which documents must the membership form contain?", None),
+        (CLUB, "What papers are required to join?", None),
         (REPORT, "How many files are in the folder notes?", "1 document"),
         (REPORT, "How many pages does the annual report have?", None),
         (REPORT, "How many e-mails did John send to Mary?", None),
