@@ -135,13 +135,41 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
 
 
 _ASKS = r"when|where|who|how (?:much|many|long|often)|(?:at )?what time"
-_TWO = re.compile(rf"\W*(?P<one>{_ASKS}),? and (?P<other>{_ASKS}) (?P<rest>.+)", re.I | re.S)
+_AUXILIARY = "is|are|was|were|do|does|did|can|may|must|should|will"
+_HALVES = tuple(
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        rf"\W*(?P<one>{_ASKS}),? and (?P<other>{_ASKS}),? (?P<rest>.+)",
+        rf"\W*(?P<one>(?!who)(?:{_ASKS})) (?P<rest>(?:{_AUXILIARY}) [^,?]+?),? and "
+        rf"(?P<other>{_ASKS})\W*",
+    )
+)
+"""One question with two words that ask: "when and where is it", "where do I go, and when"."""
+_CLAUSES = re.compile(
+    rf"\W*(?P<one>(?:{_ASKS}) (?:is|are|was|were) (?P<subject>[^,?]+?)),? "
+    rf"and (?P<other>(?:{_ASKS}) \w+) (?:it|they|he|she)\b(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Two questions about one thing: "where is the fair and when does it open"."""
+_LONGEST_QUESTION = 500
+"""Characters; the patterns' time grows with the square of the question's length."""
 
 
 def halves(question: str) -> tuple[str, ...]:
     """The two questions in "When and where is the fair?"; () if it is not such a question."""
-    match = _TWO.fullmatch(question)
-    return tuple(f"{match[word]} {match['rest']}" for word in ("one", "other")) if match else ()
+    if len(question) > _LONGEST_QUESTION:
+        return ()
+    end = "?" if question.endswith("?") else ""
+    question = question.removesuffix("?")
+    for pattern in _HALVES:
+        match = pattern.fullmatch(question)
+        if match:
+            return tuple(f"{match[word]} {match['rest']}{end}" for word in ("one", "other"))
+    clauses = _CLAUSES.fullmatch(question)
+    if clauses is None:
+        return ()
+    other = f"{clauses['other']} {clauses['subject']}{clauses['rest']}"
+    return f"{clauses['one']}{end}", f"{other}{end}"
 
 
 def together(answers: Sequence[Answer]) -> Candidate | None:

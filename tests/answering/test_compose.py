@@ -211,8 +211,8 @@ def test_an_answer_that_points_to_a_section_leads_on_to_it() -> None:
     [
         ("When and where is it?", ("When is it?", "where is it?")),
         ("how much and how often do we pay", ("how much do we pay", "how often do we pay")),
-        ("At what time, and where, is it?", ()),
-        ("When is it, and where?", ()),
+        ("At what time, and where, is it?", ("At what time is it?", "where is it?")),
+        ("When is it, and where?", ("When is it?", "where is it?")),
         ("Who and what are they?", ()),
     ],
 )
@@ -244,3 +244,29 @@ def test_a_comparison_says_which_side_was_not_found() -> None:
     with_both_sides = replace(reading, question="What is cheaper, a kayak or a red one?")
     reason = composed(with_both_sides, Ruling(Prefers("none"), 0.5, 3)).abstention_reason or ""
     assert "nothing was found" not in reason
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("Where is it and when does it open?", ("Where is it?", "when does it open?")),
+        (
+            "Where is the archive, and when does it close on Fridays?",
+            ("Where is the archive?", "when does the archive close on Fridays?"),
+        ),
+        (
+            "At what time and where is the lecture?",
+            ("At what time is the lecture?", "where is the lecture?"),
+        ),
+        (
+            "Where do we meet, and at what time?",
+            ("Where do we meet?", "at what time do we meet?"),
+        ),
+        ("When, and where, is it?", ("When is it?", "where is it?")),
+        ("Who signed it and when?", ()),
+        ("Who is the chair and when is the meeting?", ()),
+        ("When and where is it? " * 100, ()),
+    ],
+)
+def test_two_questions_about_one_thing_are_halves(question: str, parts: tuple[str, ...]) -> None:
+    assert halves(question) == parts
