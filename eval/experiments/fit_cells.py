@@ -198,7 +198,7 @@ def fitted(examples_to_fit: Sequence[Example]) -> Logistic:
         count = len(example.features)
         features += example.features
         accepted += example.accepted
-        weights += [count**-0.5] * count
+        weights += [max(count, 1) ** -0.5] * count
 
     names = list(dict.fromkeys(name for row in features for name in row))
     rows = np.array([[row.get(name, 0.0) for name in names] for row in features])

@@ -334,15 +334,39 @@ class ComparedGroup:
     is_whole: bool
     """whether each row or column has a figure"""
 
+    @property
+    def has_both_signs(self) -> bool:
+        """Whether some figures are above 0 and some below."""
+        sizes = [item.fact.number or 0.0 for item in self.items]
+        return min(sizes) < 0 < max(sizes)
+
 
 Members = list[tuple[TableLine, ComparedItem | None]]
 """The lines of a group, each with its item if it has a figure of the period."""
 
 
 def groups_to_choose(question: TableQuestion, lines: Sequence[TableLine]) -> list[ComparedGroup]:
-    """The groups whose largest or smallest item is certain."""
+    """The groups whose largest or smallest item is certain. Income and costs in brackets, or
+    profits and losses, are only compared if the group is named after what the question measures.
+    """
     groups = groups_of(lines, question.targets[0])
-    return [group for group in groups if extreme_item(group, question.operation)]
+    return [
+        group
+        for group in groups
+        if extreme_item(group, question.operation)
+        and (not group.has_both_signs or _is_named(group, question))
+    ]
+
+
+_NAMING_WORDS = 2
+
+
+def _is_named(group: ComparedGroup, question: TableQuestion) -> bool:
+    """Whether the group's labels and its table's name share words with the measure: what is
+    counted, and of what ("profit", "region").
+    """
+    measured = frozenset(stem_words(question.measures[0]))
+    return len(measured & frozenset(stem_words(group.text))) >= _NAMING_WORDS
 
 
 def groups_of(lines: Sequence[TableLine], target: Periods) -> list[ComparedGroup]:
@@ -448,16 +472,13 @@ def is_foreign_group(question: TableQuestion, group: ComparedGroup) -> bool:
 
 def extreme_item(group: ComparedGroup, operation: str) -> ComparedItem | None:
     """The largest or the smallest item; None if it is not certain: two are equal, or a row without
-    a figure may be the smallest, or some are income and some are costs in brackets. Where all
-    figures are negative, as such costs are, the largest is the one farthest from 0.
+    a figure may be the smallest. Where all figures are negative, as costs in brackets, the largest
+    is the one farthest from 0.
     """
     if operation == "least" and not group.is_whole:
         return None
 
     sizes = [item.fact.number or 0.0 for item in group.items]
-    has_both_signs = min(sizes) < 0 < max(sizes)
-    if has_both_signs:
-        return None
     are_costs = max(sizes) <= 0
     if are_costs:
         sizes = [-size for size in sizes]

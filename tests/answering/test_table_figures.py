@@ -9,7 +9,7 @@ import pytest
 from rag import build
 from rag.answering.candidate import Candidate, said
 from rag.answering.table_figures import Matcher, figure_candidates
-from rag.answering.table_lines import extreme_item, groups_of, lines_of
+from rag.answering.table_lines import extreme_item, groups_to_choose, lines_of
 from rag.answering.table_questions import table_question
 from rag.desk.proof import check_answer
 from rag.meaning.periods import periods
@@ -43,6 +43,17 @@ REPORT = f"""# Tolland Bakeries annual report 2024
 <tr><td>Cakes</td><td>1,830</td><td>1,690</td></tr>
 <tr><td>Biscuits</td><td>616</td><td>497</td></tr>
 <tr><td>Total sales</td><td>5,466</td><td>4,587</td></tr>
+</table>
+"""
+PROFITS = f"""
+## Profit by region
+
+(in millions of euros)
+
+<table>
+{HEAD}
+<tr><td>North</td><td>310</td><td>240</td></tr>
+<tr><td>South</td><td>(75)</td><td>90</td></tr>
 </table>
 """
 
@@ -245,14 +256,31 @@ def test_either_direction_is_the_one_that_happened(report: Document) -> None:
     assert (costs.text or "").startswith("fell: 1,310 − 1,204 = 106 million EUR")
 
 
-def test_income_is_not_compared_with_costs_in_brackets(report: Document) -> None:
-    target = periods("in 2024")
-    groups = groups_of(lines_of(report), target)
-    statement = [group for group in groups if "Income statement" in group.line.table.name]
-    assert all(extreme_item(group, "most") is None for group in statement)
-    segments = [group for group in groups if "Sales by segment" in group.line.table.name]
-    chosen = [extreme_item(group, "most") for group in segments]
-    assert "Bread" in [item.label for item in chosen if item]
+@pytest.mark.parametrize(
+    ("question", "items"),
+    [
+        ("What cost the most in 2024?", []),
+        ("Which segment had the largest sales in 2024?", ["Bread"]),
+        ("Which region had the highest profit in 2024?", ["North"]),
+        ("Which region had the lowest profit in 2024?", ["South"]),
+    ],
+)
+def test_figures_of_both_signs_are_compared_if_they_measure_one_thing(
+    question: str, items: list[str]
+) -> None:
+    (report,) = load_bytes("tolland.md", REPORT + PROFITS)
+    parsed = table_question(question)
+    assert parsed is not None
+    groups = groups_to_choose(parsed, lines_of(report))
+    mixed_or_sales = [
+        group
+        for group in groups
+        if group.has_both_signs or "Sales by segment" in group.line.table.name
+    ]
+    chosen = [extreme_item(group, parsed.operation) for group in mixed_or_sales]
+    labels = [item.label for item in chosen if item]
+    assert [label for label in items if label not in labels] == []
+    assert not {"Revenue", "Cost of flour"} & set(labels)
 
 
 def test_a_question_has_an_operation_and_periods() -> None:
