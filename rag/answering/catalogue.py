@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from rag.answering.candidate import Candidate
@@ -15,6 +16,8 @@ from rag.meaning.words import singular_words
 from rag.structure import sentence_around, sentences_in
 from rag.types import Document, Hit, Passage, Place
 
+_SURE = 0.95
+"""Probability of a list of all documents for a question that asks for nothing else."""
 MOST = 20
 """Maximum number of documents named in an answer."""
 _CANDIDATES = 2000
@@ -43,6 +46,9 @@ _ASKS = {
         "count of all": rf"\b(?:how many|number of|count)(?: of)?(?: the| my| our)?(?: \w+)? "
         rf"{_DOCUMENTS}\b(?:\W|\b(?:are|is|there|do|does|have|has|you|i|we|know|in|of|the|my|our|"
         r"this|index|collection|library|archive|folder \S+|stored|indexed|altogether|total)\b)*$",
+        "all": r"^\W*(?:(?:please|can|could|you|show|list|name|give|tell|me|us|a|of|all|the|my|our"
+        r"|what|which)\s+)+(?:documents|files|sources)\b(?:\W|\b(?:are|is|there|do|have|you|i|we"
+        r"|know|in|the|my|our|this|index|collection|library|stored|indexed)\b)*$",
         "by or from": rf"\b(?:{_DOCUMENTS}|anything|something|everything|what)\b.*?"
         r"\b(?:by|from|of|in|on|dated|written|published|sent|did) (?P<what>[^?]+?)"
         r"(?: (?:write|send|publish))? ?(?:\?|$)",
@@ -118,7 +124,10 @@ def catalogue(
         return None
     if not _ASKS["documents"].search(question) or _ASKS["needed"].search(question):
         return None
-    return _all(asks_for_count, library, listed)
+    every = _all(asks_for_count, library, listed)
+    if every is not None and _ASKS["all"].search(question):
+        return replace(every, probability=_SURE)
+    return every
 
 
 def _asked_topic(question: str) -> str:

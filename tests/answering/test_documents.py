@@ -92,3 +92,23 @@ def test_one_document_is_not_listed(
     tmp_path: Path, question: str, is_only_document: bool, text: str | None
 ) -> None:
     assert found(tmp_path, question, REPORT, is_only_document) == text
+
+
+@pytest.mark.parametrize(
+    ("question", "is_sure"),
+    [
+        ("What documents do you have?", True),
+        ("Which files are there?", True),
+        ("List all documents", True),
+        ("Which documents mention the oars?", False),
+        ("What files do you have about winter?", False),
+        ("Which reports are there?", False),
+    ],
+)
+def test_a_list_of_all_documents_is_sure(tmp_path: Path, question: str, is_sure: bool) -> None:
+    store = new_store(tmp_path)
+    add(store, *CLUB)
+    candidate = catalogue(question, store, store.documents(), [])
+    store.close()
+    probability = candidate.probability if candidate else None
+    assert (probability is not None) == is_sure
