@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import rag.store
 from rag import build
 from rag.desk import grid as grids
 from rag.desk.grid_file import definition
@@ -120,7 +121,10 @@ def test_local_commands_name_the_alternative(shared: Run) -> None:
 def test_without_the_extra_the_command_to_install_it_is_named(
     shared: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("rag.store.postgres")]:
+    modules = [name for name in sys.modules if name.startswith("rag.store.postgres")]
+    if modules:  # the package is the one of before again after the test
+        monkeypatch.setattr(rag.store, "postgres", sys.modules["rag.store.postgres"])
+    for name in modules:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     message = "rag: a PostgreSQL store needs psycopg, which is not installed\n  run: "
