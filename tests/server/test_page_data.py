@@ -279,7 +279,7 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(pdf_pages, "_SECONDS", 6)
-        patch.setattr(pdf_pages, "_OF_ONE_KEY", 4)
+        patch.setattr(pdf_pages, "_MOST_OF_ONE_KEY", 4)
         files = [("file", (f"slow{n}.pdf", slow_page + b"%" * n)) for n in range(4)]
         for file in files:
             client.post("/v1/documents", files=[file]).raise_for_status()
