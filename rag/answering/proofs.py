@@ -107,11 +107,12 @@ def proofs(reading: Reading) -> Iterator[Proof]:
     sentences = _likeliest(reading)
     for number, sentence in enumerate(sentences):
         document = reading.documents[sentence.document_id]
-        place: Offsets | None = (sentence.start, sentence.end)
+        place = (sentence.start, sentence.end)
         if _is_untrue(document, place):
-            place = sentence_after(document.blocks, sentence.end)
-        if place is None:
-            continue
+            correction = sentence_after(document.blocks, sentence.end)
+            if correction is None:
+                continue
+            place = correction
         proof = _completed(document, place)
         made.setdefault(proof)
 
@@ -125,9 +126,9 @@ def proofs(reading: Reading) -> Iterator[Proof]:
     yield from made
 
 
-def _is_untrue(document: Document, place: Offsets | None) -> bool:
+def _is_untrue(document: Document, place: Offsets) -> bool:
     """Whether the text calls the sentence a myth."""
-    return place is not None and bool(_UNTRUE.match(document.text, *place))
+    return bool(_UNTRUE.match(document.text, *place))
 
 
 def _likeliest(reading: Reading) -> list[Sentence]:

@@ -197,12 +197,11 @@ def spans(reading: Reading) -> Iterator[Candidate]:
     """
     groups = reading.spans[:SPANS]
     if reading.first:
-        found = [span for group in groups for span in group.spans if span.score > 0]
-        groups += [
-            group
-            for group in reading.first.spans[:FIRST]
-            if not any(_overlap(group.best.span, span) for span in found)
-        ]
+        answered = [_place_of(span) for group in groups for span in group.spans if span.score > 0]
+        for group in reading.first.spans[:FIRST]:
+            place = _place_of(group.best.span)
+            if not any(place.overlaps(other) for other in answered):
+                groups.append(group)
     for group in groups:
         span = group.best.span
         if span.text.islower() and not content_words(span.text):
@@ -210,14 +209,10 @@ def spans(reading: Reading) -> Iterator[Candidate]:
         yield span_candidate(group)
 
 
-def _overlap(one: Span, other: Span) -> bool:
-    """Whether the spans share a character of a document."""
-    mine, theirs = one.hit.passage, other.hit.passage
-    return (
-        mine.document_id == theirs.document_id
-        and mine.start + one.start < theirs.start + other.end
-        and theirs.start + other.start < mine.start + one.end
-    )
+def _place_of(span: Span) -> Place:
+    """Where the span is in its document."""
+    passage = span.hit.passage
+    return Place(passage.document_id, passage.start + span.start, passage.start + span.end)
 
 
 def span_candidate(group: SpanGroup) -> Candidate:

@@ -251,14 +251,7 @@ def _refusal(answer: Answer) -> list[str]:
 
 def _near(number: int, place: Citation | Hit) -> list[str]:
     """A passage of a refusal: its source, and two lines of it around the quote."""
-    source: Citation | Passage
-    if isinstance(place, Hit):
-        source = place.passage
-        parts = ("", "", view.body(place))
-    else:
-        source = place
-        parts = view.marked(place)
-
+    source, parts = view.source_and_text(place)
     columns = _width() - len(_INDENT)
     room = view.NEAREST_LINES * columns - _SLACK
     text_before, quote, text_after = map(clean, view.excerpt(*parts, room))

@@ -373,6 +373,17 @@ def nearest(answer: Answer) -> Sequence[Citation | Hit]:
     return citations[:NEAREST] or answer.hits[:NEAREST]
 
 
+def source_and_text(
+    place: Citation | Hit,
+) -> tuple[Citation | Passage, tuple[str, str, str]]:
+    """One of the `nearest`: its source, and what is before the quote, the quote, and what is after
+    it. A passage has no quote.
+    """
+    if isinstance(place, Hit):
+        return place.passage, ("", "", body(place))
+    return place, marked(place)
+
+
 def reply(answer: Answer) -> list[str]:
     """The lines of a reply to talk: the reply, and questions to ask instead; [] for an answer."""
     if answer.form != TALK:

@@ -362,14 +362,7 @@ class Screen:
 
     def _near(self, number: int, place: Citation | Hit) -> None:
         """A passage of a refusal: its source, and two lines of it around the quote."""
-        source: Citation | Passage
-        if isinstance(place, Hit):
-            source = place.passage
-            parts = ("", "", view.body(place))
-        else:
-            source = place
-            parts = view.marked(place)
-
+        source, parts = view.source_and_text(place)
         room = view.NEAREST_LINES * (self.width - 5) - _SLACK
         text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
         if quote:
