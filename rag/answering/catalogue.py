@@ -25,7 +25,7 @@ _CANDIDATES = 2000
 _HEAD = 1000
 """Characters at the start of a document in which its first words are looked for."""
 _SHORT_HEAD = 80
-"""Characters that stand for the first words of a document without sentences."""
+"""Number of characters that are shown of a document without sentences."""
 _DOCUMENTS = (
     r"(?:documents?|files?|papers?|notes?|pages?"
     r"|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"

@@ -227,7 +227,7 @@ _COMPARATIVES: dict[str, Operation] = {
 _END = "|".join(sorted(_SUPERLATIVES, key=len, reverse=True))
 _SIDE = "|".join(sorted(_COMPARATIVES, key=len, reverse=True))
 _STATED = re.compile(r"(?i)\b(?:date|period|term|notice|rate|limit|length)s?\b")
-"""What documents state for themselves that is no amount of money."""
+"""Properties that a document states of itself, other than money."""
 _COSTS = re.compile(r"(?i)\b(?:costs?|charges?|cheap\w*|dear\w*|costl\w*|expensive)\b")
 _DATED = r"(?:end|expire|finish|stop|start|begin|commence|lapse|terminate|run out|run|close)s?"
 _P = r"(?: (?:per|an?|each|every) \w+)?"
@@ -494,7 +494,7 @@ def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:
 
 def _added_documents(what: str, place: str, kinds: Kinds) -> tuple[str, ...]:
     """The documents whose amounts are added: those of `place`, the words after "of", or those that
-    the amount itself names; () if there are none.
+    the amount itself names; () if no document matches.
     """
     documents = kinds.of(place) if place else _kind_within(what, kinds)
     return documents or _all_named(place, kinds)

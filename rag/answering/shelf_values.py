@@ -61,7 +61,7 @@ class Test:
 
 
 def _affirms(value: Value | None) -> bool | None:
-    """Whether a verdict is yes, or yes on a condition; None if it is no verdict."""
+    """Whether a verdict is yes, or yes on a condition; None if the value is not a verdict."""
     if value is None:
         return None
     return value.kind == "condition" or value.yes
@@ -122,7 +122,7 @@ def _bounded(date: Date, words_before: str) -> DateRange | None:
 
 
 def _range(start_iso: str, end_iso: str) -> DateRange:
-    """From the first day of a period to the last day of another."""
+    """The time from the first day of one period to the last day of another."""
     return _first_day(start_iso), _last_day(end_iso)
 
 

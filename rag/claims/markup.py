@@ -42,7 +42,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _label_in_place(match: re.Match[str]) -> str:
-    """The words of a link where they stand in it."""
+    """The words of a link, at their places in the text."""
     padding = " " * (match.start(1) - match.start())
     return f"{padding}{match[1]}".ljust(len(match[0]))
 

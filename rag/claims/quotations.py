@@ -323,7 +323,7 @@ def _is_within(opening: _Mark | None, mark: _Mark, last_curly: int) -> bool:
 
 
 def _opens_single(text: str, mark: _Mark) -> bool:
-    """Whether a single mark may open a quotation, and is no apostrophe at the start of a word."""
+    """Whether a single mark may open a quotation: it is not an apostrophe that begins a word."""
     if mark.sign not in _CLOSING_SINGLE or not _opens(text, mark.offset):
         return False
     return not _ELISION.match(text, mark.offset)

@@ -212,7 +212,7 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
 
 
 def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSentence]:
-    """The sentences of a block; one that is skipped is one sentence, a rule is none."""
+    """The sentences of a block. A skipped block is one sentence; a rule has no sentence."""
     if kind == "rule":
         return
     if kind:

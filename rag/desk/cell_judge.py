@@ -354,7 +354,7 @@ def _repeats(value: CellValue, other: CellValue) -> bool:
 
 
 def _value(cell: CellReading, ranked: Ranked) -> CellValue | None:
-    """The value of a candidate; None if it is none of the column's type."""
+    """The value of a candidate; None if it does not have the column's type."""
     candidate = ranked.candidate
     if not says_something(candidate):
         return None

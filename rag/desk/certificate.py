@@ -98,7 +98,7 @@ def _of_one_state(
 
 
 def _check_certifiable(answer: Answer) -> None:
-    """Raises InputError for a question that needs all documents, of which rag reads a few."""
+    """Raises InputError for a question that needs all documents: rag reads only a few."""
     needs_all = (
         answer.grid
         or answer.abstention_reason == ALL_NEEDED

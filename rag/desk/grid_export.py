@@ -307,7 +307,7 @@ def to_markdown(grid: Grid, _: Sources) -> str:
 
 
 def _in_table(text: str) -> str:
-    """A text as it stands in a table in Markdown."""
+    """The text on one line, escaped for a table in Markdown."""
     return escape(flat(text), quote=False).replace("\\", "\\\\").replace("|", "\\|")
 
 
