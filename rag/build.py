@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -310,6 +311,16 @@ def assemble(
     )
 
 
+def small_engine(settings: Settings, store: Store, embedder: Embedder) -> Engine:
+    """The engine with the reader that chooses passages for the configured one, or that one if it
+    reads them all. It loads in a fraction of the time.
+    """
+    first_model = first_reader(settings.reader)
+    if first_model is not None:
+        settings = replace(settings, reader=first_model, calibration="default")
+    return assemble(settings, store, embedder, reader(settings))
+
+
 def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
     """Proposes figures of tables, with a model that the first question which asks for one loads;
     None with another embedder than the model was fitted to.
@@ -379,9 +390,23 @@ def prepare(settings: Settings) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    import torch
+    with _without_collections():
+        import torch
 
     torch.set_num_threads(model_threads(settings.threads, os.environ))
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Import a large library without looking for garbage in it, now or later: it stays."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _arithmetic(settings: Settings) -> Arithmetic:

@@ -31,6 +31,8 @@ from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_
 from rag.models.device import ON_CPU, Arithmetic, Int8Linear, quantised
 
 SCALE = ".scale"
+_RESTORED = 1 << 16
+"""Numbers that are restored at once."""
 _MIN_SIZE = 4096
 """Smaller matrices, such as heads, stay in half precision: they are sensitive and save little."""
 
@@ -53,9 +55,24 @@ def load_weights(
         if kind is torch.int8:
             tensors[name] = scale
         else:
-            values = tensors[matrix].float() * scale[:, None]
-            tensors[matrix] = values.to(kind)
+            tensors[matrix] = _restored(tensors[matrix], scale, kind)
     return tensors
+
+
+def _restored(codes: torch.Tensor, scale: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """The numbers of an int8 matrix, some rows at a time: a whole matrix in fp32 beside the result
+    is memory that the system has to find first, which takes longer than the arithmetic.
+    """
+    numbers = torch.empty(codes.shape, dtype=kind)
+    rows = max(1, _RESTORED // codes.shape[1])
+    for part, part_codes, part_scale in zip(
+        torch.split(numbers, rows),
+        torch.split(codes, rows),
+        torch.split(scale, rows),
+        strict=True,
+    ):
+        part.copy_(part_codes.float().mul_(part_scale[:, None]))
+    return numbers
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -86,8 +103,11 @@ _ATTENTION = {
     "mpnet": ("attn.q", "attn.k", "attn.v", "attn.o", "LayerNorm"),
 }
 """Names of an attention's query, key, value, output and norm, by architecture."""
-_INT8_PARTS = ("encoder.layer.", "word_embeddings.")
-"""Names of the matrices that stay in 8 bits for integer arithmetic: nearly all of a model."""
+_WORDS = "word_embeddings."
+"""Name of the matrix that stays in 8 bits with any arithmetic, since a text needs few of its rows.
+"""
+_LAYERS = "encoder.layer."
+"""Names of those that stay in 8 bits for integer arithmetic: nearly all others of a model."""
 _DISTANCES = 128
 """Tokens at least this far apart share a bias in MPNet."""
 
@@ -170,6 +190,7 @@ class Bert:
         self._kind = self.config["model_type"]
         self._has_token_types = _takes_token_types(folder)
         self._device = torch.device(arithmetic.device)
+        self._dtype = arithmetic.dtype
         self.tokenizer, weights = _loaded(folder, self._kind, arithmetic)
 
         # in a file with heads, the encoder's names begin with the architecture
@@ -185,7 +206,8 @@ class Bert:
         for name, value in weights.items():
             if not name.startswith(prefix):
                 continue
-            dtype = arithmetic.dtype if value.is_floating_point() else None
+            is_rounded = value.is_floating_point() and not name.endswith(SCALE)
+            dtype = arithmetic.dtype if is_rounded else None
             tensors[name.removeprefix(prefix)] = value.to(self._device, dtype)
         self._build(tensors, arithmetic.int8)
 
@@ -237,7 +259,8 @@ class Bert:
         tokens = self._row(chain.from_iterable(ids))
         states = self._words[tokens]
         if self._word_scale is not None:
-            states = states * self._word_scale[tokens, None]
+            scaled = states * self._word_scale[tokens, None]
+            states = scaled.to(self._dtype)
 
         if self._types is not None:
             kinds = self._row(chain.from_iterable(types))
@@ -347,7 +370,7 @@ def _loaded(folder: Path, kind: str, arithmetic: Arithmetic) -> tuple[Tokenizer,
     def kind_of(name: str) -> torch.dtype:
         if name.split(".")[0] not in (kind, "embeddings", "encoder"):
             return torch.float32
-        in_integers = arithmetic.int8 and any(part in name for part in _INT8_PARTS)
+        in_integers = _WORDS in name or (arithmetic.int8 and _LAYERS in name)
         return torch.int8 if in_integers else arithmetic.dtype
 
     try:
