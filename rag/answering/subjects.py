@@ -1,6 +1,6 @@
 """What the documents of an index are about, in their own words: documents of like meaning are
 grouped, and each group is called by a phrase of its titles and headings that others lack, or else
-by the title of the document in its middle. A few documents are called by their titles.
+by the title of a document in its middle. A few documents are called by their titles.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ _MOST_DOCUMENTS = 200
 """Number of documents, evenly spread, that are grouped."""
 _MOST_SUBJECTS = 7
 """Maximum number of subjects."""
-_PER_GROUP = 4
+_PER_GROUP = 2
 """Documents that make a group worth having."""
 _ROUNDS = 10
+_FEW = 4
+"""Number of documents up to which a phrase is never too common."""
 _COMMON = 0.5
 """Share of the documents from which on a phrase tells none of them apart."""
 _LONGEST_PHRASE = 3
@@ -66,7 +68,8 @@ def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
         if phrase:
             ((name, _),) = wording[phrase].most_common(1)
         else:
-            name = titles[_middle(group, rows)]
+            central_titles = (titles[row] for row in _from_the_middle(group, rows))
+            name = next(filter(None, central_titles), "")
         if name:
             names.setdefault(name.casefold(), name)
     return tuple(names.values())
@@ -92,11 +95,11 @@ def _subject_groups(rows: Vectors) -> list[list[int]]:
     return _groups(rows, count)
 
 
-def _middle(group: Sequence[int], rows: Vectors) -> int:
-    """The document of a group that is most like all of them."""
+def _from_the_middle(group: Sequence[int], rows: Vectors) -> list[int]:
+    """The documents of a group, that which is most like all of them first."""
     members = rows[group]
     likeness = members @ members.mean(axis=0)
-    return group[int(np.argmax(likeness))]
+    return [group[member] for member in np.argsort(-likeness, kind="stable")]
 
 
 def _phrases(document: Document, wording: dict[str, Counter[str]]) -> Counter[str]:
@@ -193,7 +196,7 @@ def _name(group: Sequence[int], phrases: Sequence[Counter[str]], total: Counter[
         documents.update(phrases[row].keys())
 
     fewest = max(2, _SHARED * len(group))
-    most = max(_PER_GROUP, _COMMON * len(phrases))
+    most = max(_FEW, _COMMON * len(phrases))
     scores = {}
     for phrase, weight in weights.items():
         is_one_word = " " not in phrase
@@ -202,4 +205,4 @@ def _name(group: Sequence[int], phrases: Sequence[Counter[str]], total: Counter[
         if is_one_word or is_common or not is_shared:
             continue
         scores[phrase] = weight * documents[phrase] / total[phrase]
-    return max(scores, key=lambda phrase: scores[phrase], default="")
+    return max(scores, key=lambda phrase: (scores[phrase], len(phrase)), default="")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 from rag.answering.receipts import Asked
 from rag.meaning.asking import LONGEST, as_asked, inside, is_vague, question_for
@@ -210,16 +210,36 @@ def _of_document(document: Document) -> list[Suggestion]:
     """The best few questions of a document, in its order. Those that share no word with its title
     or with the headings over their place come last: they are about something in passing.
     """
-    suggestions = []
-    for suggestion in (*_headings(document), *_sentences(document), *_rows(document)):
-        headings = heading_path(document.blocks, suggestion.start)
-        subject = content_words(" ".join((document.title, *headings)))
-        if subject.isdisjoint(content_words(suggestion.question)):
+    suggestions = list(_rows(document))
+    for suggestion in (*_headings(document), *_sentences(document)):
+        if not _is_on_subject(suggestion, document):
             suggestion = replace(suggestion, rank=suggestion.rank + _IN_PASSING)
         suggestions.append(suggestion)
     suggestions.sort(key=lambda suggestion: suggestion.rank)
     best = suggestions[:_PER_DOCUMENT]
     return sorted(best, key=lambda suggestion: (suggestion.rank, suggestion.start))
+
+
+_OF_ITSELF = re.compile(r"(?i:I|me|my|we|our|us|an?)|[A-Z].*")
+"""A word after which a question needs no title: it is about the one who asks, defines something, or
+has a name.
+"""
+
+
+def _is_on_subject(suggestion: Suggestion, document: Document) -> bool:
+    """Whether a question shares a word with what its document or section is about, or says itself
+    what it is about. A heading that asks is no subject of its own: "Which levels are usual?" says
+    nothing without the title above it.
+    """
+    headings = heading_path(document.blocks, suggestion.start)
+    is_heading = bool(headings) and headings[-1].casefold() == suggestion.question.casefold()
+    if is_heading:
+        headings = headings[:-1]
+        _, *words = suggestion.question.rstrip("?").split()
+        if any(_OF_ITSELF.fullmatch(word) for word in words):
+            return True
+    subject = content_words(" ".join((document.title, *headings)))
+    return not subject.isdisjoint(content_words(suggestion.question))
 
 
 _ASKING = re.compile(
@@ -236,9 +256,24 @@ _NAMING = re.compile(
     r"schedule|hours|benefits|conditions|responsibilities|duties|objectives|goals)"
 )
 """A heading that names something to ask for: "Notice period"."""
-_LABEL = re.compile(r"[A-Z](?:[^\W¹²³⁰-⁹]|['’&,. -]){2,40}")
-_COLUMN = re.compile(r"[A-Z]?[a-z][\w' ’-]{2,30}")
+_LABEL = re.compile(r"[A-Z](?:[^\W¹²³⁰-⁹]|['’& -]){2,40}")
+_OFFICE = re.compile(
+    r"(?:Chair|Chairman|Chairwoman|Treasurer|Secretary|President|Director|Manager|Head|Captain"
+    r"|Editor|[A-Z][a-z]+ (?:officer|secretary|manager|director))(?: of [a-z ]{3,30})?"
+)
+"""A label that names what one person is."""
+_PERSON = re.compile(r"[A-Z][\w'’.-]+(?: [A-Z][\w'’.-]*){1,3}")
+_MEASURE = re.compile(
+    r"(?:[A-Za-z][\w'’-]* ){0,3}(?i:price|cost|fee|rate|rent|salary|wage|premium|deposit|amount"
+    r"|total|budget|revenue|income|profit|value|population|area|length|height|width|depth|weight"
+    r"|size|capacity|speed|distance|temperature|duration|age|deadline|percentage|share)"
+)
+"""A column that gives a measure of what its rows are about."""
+_UNIT = re.compile(r" ?\((?:[^()]{1,20})\)$| in [a-z€£$%]+$")
+"""The unit after the name of a measure: "(EUR)"."""
 _LONGEST_FIGURE = 30
+_MOST_ROWS = 8
+"""Rows of a table that are looked at."""
 
 
 def _headings(document: Document) -> Iterator[Suggestion]:
@@ -279,35 +314,58 @@ def _be(noun: str) -> str:
 
 
 def _rows(document: Document) -> Iterator[Suggestion]:
-    """Of each table a figure in its first row."""
+    """Of each table a cell that a person would ask for: of its first rows the first that has one.
+    A column such as "Since" or "State" names nothing that one asks by its name.
+    """
     for place, table in enumerate(document.blocks):
         if table.kind != "table" or table.start > _MOST_CHARACTERS:
             continue
         blocks = (document.blocks[index] for index in children(document.blocks, place))
-        row = next((block for block in blocks if block.kind == "row"), None)
-        question = _row_question(document, table, row) if row else ""
-        if row and question:
-            yield Suggestion(question, document.id, row.start, row.end, 2)
+        rows = islice((block for block in blocks if block.kind == "row"), _MOST_ROWS)
+        for row in rows:
+            question = _row_question(document, table, row)
+            if question:
+                yield Suggestion(question, document.id, row.start, row.end, 1)
+                break
 
 
 def _row_question(document: Document, table: Block, row: Block) -> str:
-    """A question for the first figure of a row that has a label, or ""."""
+    """A question for a cell of a row that has a label, or ""."""
     if len(row.cells) < 2 or row.cells[0].column != 0:
         return ""
     label_cell, *cells = row.cells
     label = document.text[label_cell.start : label_cell.end]
-    if not _LABEL.fullmatch(label):
-        return ""
     for cell in cells:
         text = document.text[cell.start : cell.end]
         has_column = 0 <= cell.column < len(table.columns)
-        name = table.columns[cell.column].name if has_column else ""
-        is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
-        if is_figure and _COLUMN.fullmatch(name):
-            noun = re.split(r" (?:in|of|per|for|at|with)\b", name)[0]
-            preposition = "for" if " of " in name else "of"
-            return f"What {_be(noun)} the {name.lower()} {preposition} {label}?"
+        column = table.columns[cell.column].name if has_column else ""
+        question = _cell_question(label, column, text)
+        if question:
+            return question
     return ""
+
+
+def _cell_question(label: str, column: str, text: str) -> str:
+    """A question for a cell, from the label of its row and the name of its column, or ""."""
+    if _OFFICE.fullmatch(label) and _PERSON.fullmatch(text):
+        return f"Who is the {_lowered(label)}?"
+
+    is_figure = len(text) < _LONGEST_FIGURE and re.search(r"\d", text)
+    if not is_figure:
+        return ""
+    labelled = _UNIT.sub("", label)
+    measure = _UNIT.sub("", column)
+    if _MEASURE.fullmatch(measure) and _LABEL.fullmatch(label):
+        return f"What {_be(measure)} the {_lowered(measure)} of {label}?"
+    if _MEASURE.fullmatch(labelled):
+        return f"How much is the {_lowered(labelled)}?"
+    return ""
+
+
+def _lowered(noun: str) -> str:
+    """A noun within a question; an abbreviation such as "VAT rate" stays as it is."""
+    word, _, others = noun.partition(" ")
+    return noun if word.isupper() else f"{word.lower()} {others}".strip()
 
 
 def _sentences(document: Document) -> Iterator[Suggestion]:

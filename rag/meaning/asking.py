@@ -36,7 +36,8 @@ _VAGUE = PRONOUNS | frozenset(
     "who which that this these those there all both some none other others one first second third "
     "rest same following above above-mentioned result total answer whole part case way point "
     "example reason not will may shall must does do always also never only normally often we us "
-    "our above below".split()
+    "our above below everything everyone everybody nothing nobody someone something anything "
+    "further additional latter former previous next last".split()
 )
 _POINTING = frozenset("this that these those such some other another".split())
 
@@ -89,6 +90,8 @@ _THING = rf"(?:{'|'.join(_ARTICLES)}) (?:{_NOUN} ){{0,3}}?{_NOUN}"
 """An article and at most four words without capitals."""
 _MANY = rf"(?:[A-Z][a-z'’-]+ (?:{_NOUN} ){{0,2}}?)?[A-Za-z][a-z'’-]*[a-z]s"
 """A plural at the beginning of a sentence: "Expense claims"."""
+_MASS = r"[A-Z][a-z]{3,}"
+"""A word without an article at the beginning of a sentence: "Damage"."""
 _SUBJECT = rf"(?P<thing>{_THING}|{_MANY})"
 _NAME = r"(?:The )?(?:[A-Z][\w&'’-]* ){0,3}[A-Z][\w&'’-]+"
 _PERSON = r"(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?[A-Z][a-z'’-]+(?: [A-Z][a-z'’.-]*){1,2}"
@@ -97,13 +100,16 @@ _ROLE = (
     r"|landlord|tenant|author|conductor|captain|leader|officer|coordinator|administrator|contact)"
 )
 
+_PLURAL = r"(?:[a-z]+ )?(?!pounds|euros|dollars)[a-z]{3,}s"
+"""What is counted; after a figure, as "three duties" only announces what follows."""
 _NUMBER = r"(?:\d+|two|three|four|five|six|seven|eight|nine|ten|twelve|fourteen|twenty|thirty)"
 _ABOUT = r"(?:(?:about|at least|at most|up to|usually|currently|now|only) )?"
 _MONEY = r"(?:(?:US\$|[$€£¥]) ?\d[\d,.]*|\d[\d,.]* ?(?:euros?|pounds|dollars|EUR|GBP|USD|kr)\b)"
 _LENGTH = (
     rf"{_NUMBER}(?: (?:working|calendar|business|full))?[ -](?:minute|hour|day|week|month|year)s?"
 )
-_DATE = rf"(?:(?:\d{{1,2}} )?(?i:{MONTH}) (?:\d{{1,2}},? )?{YEAR}|{YEAR})"
+_DAY = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,? )"
+_DATE = rf"(?:{_DAY}?(?:\d{{1,2}} )?(?i:{MONTH}) (?:\d{{1,2}},? )?{YEAR}|{YEAR})"
 _TIME = r"(?:\d{1,2}(?:[:.]\d\d)? ?(?:am|pm|a\.m\.|p\.m\.)|\d{1,2}:\d\d|midnight|noon)"
 _END = r"(?=[ .,;:]|$)(?! (?:old|ago)\b)"
 
@@ -122,6 +128,7 @@ _HAPPENS = {
     "arrives": "arrive",
     "leaves": "leave",
     "meets": "meet",
+    "takes place": "take place",
 }
 _GETS = {"gets": "get", "has": "have", "receives": "receive", "needs": "need", "earns": "earn"}
 _BY_PEOPLE = {
@@ -194,8 +201,14 @@ _SHAPES = (
     ),
     _Shape(
         0,
+        re.compile(rf"{_SUBJECT} pays? {_ABOUT}{_MONEY}{_END}"),
+        lambda m: f"How much {_do(m['thing'])} {_subject(m)} pay?",
+    ),
+    _Shape(
+        0,
         re.compile(
-            rf"{_SUBJECT} (?P<must>must|should) be (?P<act>{_DONE})(?: [a-z]+ [a-z]+)? within "
+            rf"(?P<thing>{_THING}|{_MANY}|{_MASS}) (?P<must>must|should) be (?P<act>{_DONE})"
+            rf"(?: [a-z]+ [a-z]+)? within "
             rf"{_ABOUT}{_LENGTH}{_END}"
         ),
         lambda m: f"How soon {m['must']} {_subject(m)} be {m['act']}?",
@@ -208,8 +221,9 @@ _SHAPES = (
     _Shape(
         0,
         re.compile(
-            rf"{_SUBJECT} (?P<act>{'|'.join(_GETS.values())}|{'|'.join(_GETS)}) {_ABOUT}{_NUMBER} "
-            rf"(?P<what>(?:days|weeks|months|hours)(?: of [a-z]+(?: leave)?)?){_END}"
+            rf"{_SUBJECT} (?P<act>{'|'.join(_GETS.values())}|{'|'.join(_GETS)}) {_ABOUT}"
+            rf"(?:{_NUMBER} (?=days|weeks|months|hours)|\d[\d,]* )"
+            rf"(?P<what>(?:days|weeks|months|hours)(?: of [a-z]+(?: leave)?)?|{_PLURAL}){_END}"
         ),
         lambda m: (
             f"How many {m['what']} {_do(m['thing'])} {_subject(m)} {_GETS.get(m['act'], m['act'])}?"
@@ -281,6 +295,14 @@ _SHAPES = (
             r"(?:in|at|on|behind|under|next to) .{4,}"
         ),
         lambda m: f"Where {m['is']} {_subject(m)} {m['act']}?",
+    ),
+    _Shape(
+        1,
+        re.compile(
+            r"(?P<thing>)(?:Anyone|Anybody|Everyone|Everybody|Whoever) .{5,90}? (?P<may>may|can) "
+            r"(?P<act>[a-z][a-z'’ -]{3,50})\."
+        ),
+        lambda m: f"Who {m['may']} {m['act']}?",
     ),
     _Shape(
         1,

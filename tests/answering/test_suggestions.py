@@ -25,7 +25,7 @@ ASKED = (
     "Who leads the club in Bremen?",
     "How do I get a new key?",
     "When does the lease end?",
-    "What is the price in euros of Day ticket?",
+    "What is the price of Day ticket?",
 )
 
 
@@ -69,6 +69,34 @@ def test_what_a_document_asks_its_reader_is_not_suggested(tmp_path: Path) -> Non
     assert [suggestion.question for suggestion in candidates(store)] == [
         "What is the appeals process?"
     ]
+
+
+def test_a_heading_that_asks_is_no_subject_of_its_own(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    headings = ("Which levels are usual?", "Can I bring guests?", "Why is uranium enriched?")
+    text = "# Uranium\n\n" + "\n\n".join(f"## {heading}\n\nSee below." for heading in headings)
+    add(store, *load_bytes("uranium.md", text))
+    ranks = {suggestion.question: suggestion.rank for suggestion in candidates(store)}
+    assert ranks["Which levels are usual?"] > ranks["Can I bring guests?"]
+    assert ranks["Can I bring guests?"] == ranks["Why is uranium enriched?"] == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "question"),
+    [
+        ("Country,Since,Population\nOman,1970,4 500 000\n", "What is the population of Oman?"),
+        ("Item,Junior,Members\nEntrance fee (EUR),10,20\n", "How much is the entrance fee?"),
+        ("Office,Name,Phone\nYouth officer,Bea Farrow,212\n", "Who is the youth officer?"),
+        ("Room,People,State\nClub room,60,free\n", ""),
+        ("State,Where,Since\nIran,Egypt,1979\n", ""),
+    ],
+)
+def test_only_cells_that_a_person_asks_for_become_questions(
+    tmp_path: Path, table: str, question: str
+) -> None:
+    store = new_store(tmp_path)
+    add(store, *load_bytes("table.csv", table))
+    assert [suggestion.question for suggestion in candidates(store)] == [question][: bool(question)]
 
 
 def test_three_documents_in_many_are_asked_about(engine: Engine) -> None:
