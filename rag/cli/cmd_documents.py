@@ -27,7 +27,7 @@ from rag.ingestion.sync import Changes, Sync
 from rag.ingestion.watch import watch
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
-from rag.protocols import Store
+from rag.protocols import Embedder, Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
 from rag.settings import DEFAULT_COLLECTION, Settings
@@ -84,7 +84,7 @@ def ingest_command(
                 web = build.web(settings, pool, allow_private)
             run = partial(web.run, paths, progress.on_page)
             _run(settings.place, progress, web, run)
-        _say_what_is_next(settings, web.report)
+        _say_what_is_next(settings, web.report, web.embedder)
         return
     files = build.files(settings, [Path(path) for path in paths], name)
     progress = IngestProgress(files)
@@ -103,7 +103,7 @@ def ingest_command(
             ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
         run = partial(ingest.run, files, progress.on_progress)
         _run(settings.place, progress, ingest, run)
-    _say_what_is_next(settings, ingest.report)
+    _say_what_is_next(settings, ingest.report, ingest.embedder)
 
 
 def _run(
@@ -121,9 +121,9 @@ def _run(
     show(ingest.report, _lines(ingest.report, place))
 
 
-def _say_what_is_next(settings: Settings, report: IngestReport) -> None:
-    """Say on stderr what to do with new documents: a question that they answer. Models load for it,
-    so a script that adds files to an index with others sees nothing.
+def _say_what_is_next(settings: Settings, report: IngestReport, embedder: Embedder) -> None:
+    """Say on stderr what to do with new documents: a question that they answer. A reader loads for
+    it, so a script that adds files to an index with others sees nothing.
     """
     if is_json() or not report.added:
         return
@@ -132,7 +132,7 @@ def _say_what_is_next(settings: Settings, report: IngestReport) -> None:
         if not (is_first or sys.stderr.isatty()):
             return
         with Status("looking for a question that they answer"):
-            questions = _question(settings, store)
+            questions = _question(settings, store, embedder)
     where = (
         "" if settings.index == Path("index") else f" --index {shlex.quote(str(settings.index))}"
     )
@@ -143,9 +143,11 @@ def _say_what_is_next(settings: Settings, report: IngestReport) -> None:
     click.echo(f"rag: next, for example: rag ask{where} {clean(question)}", err=True)
 
 
-def _question(settings: Settings, store: Store) -> tuple[str, ...]:
-    """A question that the index answers, or none if a few tries find none."""
-    engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
+def _question(settings: Settings, store: Store, embedder: Embedder) -> tuple[str, ...]:
+    """A question that the index answers, or none if a few tries find none. The small reader asks
+    it, since the large one would take longer to load than the documents to be read.
+    """
+    engine = build.small_engine(settings, store, embedder)
     try:
         return engine.suggestions.questions(
             store, lambda text: engine.ask(text, SUGGESTION_READS), count=1, tries=_TRIES

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, Literal, NoReturn
@@ -193,7 +193,23 @@ class _Command(click.Command):
                 )
             return words
 
-        return super().parse_args(ctx, with_json_fields(args, values, takes))
+        try:
+            return super().parse_args(ctx, with_json_fields(list(args), values, takes))
+        except click.NoSuchOption as error:
+            flags = [flag for parameter in self.params for flag in parameter.opts]
+            if meant := _with_two_dashes(args, flags):
+                message = f"an option is written with two dashes: {meant}"
+                raise click.UsageError(message, ctx) from error
+            raise
+
+
+def _with_two_dashes(arguments: Sequence[str], flags: Collection[str]) -> str:
+    """The option that an argument such as "-filter" or "-filter=type=pdf" means, or ""."""
+    for word in arguments:
+        name, _, _ = word.partition("=")
+        if not name.startswith("--") and f"-{name}" in flags:
+            return f"-{name}"
+    return ""
 
 
 def command(
@@ -210,6 +226,7 @@ def command(
         def run(**values: Any) -> None:
             if scope != "none":
                 settings = Settings.load(index=values.pop("index"))
+                _check_index(settings)
                 if scope == "collection":
                     settings = _inside(settings, values.pop("collection"))
                 values["settings"] = settings
@@ -224,6 +241,13 @@ def command(
         return made
 
     return decorated
+
+
+def _check_index(settings: Settings) -> None:
+    """Raise InputError if the index folder is a file."""
+    if settings.index.is_file():
+        message = f"the index folder {settings.index} is a file"
+        raise InputError(message, "name a folder, which rag ingest creates: --index FOLDER")
 
 
 def _inside(settings: Settings, collection: str | None) -> Settings:

@@ -137,12 +137,20 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
     assert filled("ask", "When?") == (3, "", message)
 
 
+@pytest.mark.parametrize("command", [("ask", "When?"), ("ingest", "docs"), ("list",), ("serve",)])
+def test_an_index_that_is_a_file_is_named(run: Run, command: tuple[str, ...]) -> None:
+    message = run.error(*command, "--index", "docs/deal.md")
+    assert message.startswith("rag: the index folder docs/deal.md is a file\n  name a folder, ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "end"),
     [
         (["--index", "my index", "ask", "When is it?"], "ask --index 'my index' 'When is it?'"),
         (["When does the lease end?"], "ask 'When does the lease end?'"),
         (["When?", "--json"], "ask 'When?' --json"),
+        (["ask", "-filter", "type=pdf", "When?"], "with two dashes: --filter"),
+        (["ask", "When?", "-top-k=3"], "with two dashes: --top-k"),
     ],
 )
 def test_an_error_names_the_command_to_type(run: Run, arguments: list[str], end: str) -> None:
