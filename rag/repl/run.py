@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, TextIO
 
 from rag import __version__
 from rag.errors import InputError, RagError
-from rag.render.status import clean, flat, takes_all
+from rag.render.status import clean, flat, plural, takes_all
 from rag.repl import commands
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
@@ -167,7 +167,7 @@ def foot(session: ReplSession) -> str:
     if service.loading:
         state = "loading the models"
     elif service.known >= 0:
-        state = f"{service.known:,} documents"
+        state = plural(service.known, "document")
     else:
         state = "no index yet: /ingest PATH"
 

@@ -91,8 +91,9 @@ const BULLET = /^\s*(?:[-*\u2022\u2013]\s+)/;
 const FORMS = {
   sentences: (pieces, open) => pieces.map(piece => el('p', { class: 'piece' }, piece.gap ? el('span', { class: 'soft' }, '[…] ') : null, piece.text, refOf(piece, open))),
   list(pieces, open) {
-    const heads = pieces.filter(piece => piece.heading);
-    const items = pieces.filter(piece => !piece.heading);
+    const leads = piece => piece === pieces[0] && pieces.length > 1 && piece.text.trimEnd().endsWith(':') && !BULLET.test(piece.text);  // "Three kinds:"
+    const heads = pieces.filter(piece => piece.heading || leads(piece));
+    const items = pieces.filter(piece => !heads.includes(piece));
     return [heads.map(piece => el('p', { class: 'piece head' }, piece.text, refOf(piece, open))),
       el('ul', { class: items.filter(piece => NUMBERED.test(piece.text)).length > items.length / 2 ? 'items steps' : 'items' }, items.map(piece => el('li', {}, piece.text.replace(BULLET, ''), refOf(piece, open))))];
   },

@@ -130,14 +130,14 @@ async function showSources(from) {
 }
 
 const KINDS = {
-  csv: 'tables (CSV)', docx: 'Word', eml: 'mails', epub: 'e-books', html: 'web pages', htm: 'web pages', json: 'JSON', jsonl: 'JSON', md: 'Markdown',
-  mbox: 'mailboxes', pdf: 'PDF', pptx: 'presentations', rst: 'reStructuredText', txt: 'text', xlsx: 'spreadsheets',
+  csv: 'tables (CSV)', docx: 'Word files', eml: 'mails', epub: 'e-books', html: 'web pages', htm: 'web pages', json: 'JSON files', jsonl: 'JSON files',
+  md: 'Markdown files', mbox: 'mailboxes', pdf: 'PDF files', pptx: 'presentations', rst: 'reStructuredText files', txt: 'text files', xlsx: 'spreadsheets',
 };
 const NO_GUIDE = { types: [], first_date: '', last_date: '', subjects: [], questions: [], complete: true };
 const NAMED_KINDS = 5;
 const kindOf = (name, number) => number === 1 ? name.replace(/(?<=x)es$|s(?= \(|$)/, '') : name;  // "1 table (CSV)"
 
-// "28 documents: 14 Markdown, 5 text and 9 others, dated 4 March 2025 to 3 June 2025", without those whose deletion can be undone.
+// "28 documents: 14 Markdown files, 5 text files, 9 others, dated 4 March 2025 to 3 June 2025", without those whose deletion can be undone.
 function inventory({ types, first_date: first, last_date: last }) {
   const gone = [...leaving.values()].map(one => one.type);
   const left = types.map(({ name, count: number }) => [KINDS[name] || name, number - gone.filter(type => type === name).length]).filter(([, number]) => number > 0);
@@ -150,6 +150,7 @@ function inventory({ types, first_date: first, last_date: last }) {
 
 // What is here, and questions that have an answer; the service looks for them while nobody asks.
 let guiding = 0;
+let guided = '';  // what it was made of, so that what has not changed keeps its focus
 async function showGuide() {
   const mine = ++guiding;
   const atHome = () => mode === 'ask' && !thread.turns.length && known.total > leaving.size;
@@ -158,9 +159,11 @@ async function showGuide() {
     if (mine !== guiding) return;
     $('guide').hidden = !guide.types.length || !atHome();
     const { subjects, questions, complete } = guide;
-    $('guide').replaceChildren(el('div', {}, el('p', { class: 'soft small inventory' }, inventory(guide)),
+    const made = JSON.stringify([guide, known.total, [...leaving.keys()]]);
+    if (made !== guided) $('guide').replaceChildren(el('div', {}, el('p', { class: 'soft small inventory' }, inventory(guide)),
       subjects.length ? el('p', { class: 'soft small subjects' }, el('b', {}, 'About '), subjects.join(' · ')) : null,
       questions.length ? el('h2', {}, 'Questions that they answer') : null, el('ul', { class: 'suggestions plain' }, questions.map(question => el('li', {}, button(question, () => { $('question').value = question; $('ask').requestSubmit(); }, { class: 'edged' }))))));
+    guided = made;
     if (complete) return;
     await pause(3000);
   }
@@ -169,12 +172,11 @@ async function showGuide() {
 // Other tabs of this browser hear of documents that come and go; what others do is seen when the tab is looked at again.
 const changes = 'BroadcastChannel' in window ? new BroadcastChannel('rag documents') : null;
 changes?.addEventListener('message', event => { if (event.data === collection) seeChanges(); });
-document.addEventListener('visibilitychange', () => { if (!document.hidden && me.features.length) seeChanges(); });
+for (const [target, event] of [[document, 'visibilitychange'], [window, 'focus']]) target.addEventListener(event, () => { if (!document.hidden && me.features.length) seeChanges(); });
 
 async function seeChanges() {
-  const before = known.total;
   await refill().catch(() => {});
-  if (known.total !== before) showGuide();
+  showGuide();
   loadGrids().catch(() => {});  // a sync may have changed answers
 }
 
