@@ -16,6 +16,7 @@ from docx.table import Table
 from docx.text.paragraph import Paragraph
 
 from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part, with_pages
+from rag.parsing.docx_numbering import BULLET, Label, Numbering
 from rag.parsing.metadata import core_metadata
 from rag.parsing.tables import (
     MOST_SPANNED,
@@ -27,6 +28,10 @@ from rag.parsing.tables import (
 from rag.types import Block
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
+_LIST_STYLE = re.compile(r"(?i)list (?P<kind>.*?) ?(?P<depth>[2-9])?")
+"""The name of a list's style; one of an inner list ends in its depth."""
+_MORE_OF_ITEM = ("continue", "paragraph")
+"""Kinds of these styles for text that has no marker of its own."""
 PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 TEXT = qn("w:t")
 _PAGE = qn("w:lastRenderedPageBreak")
@@ -36,8 +41,6 @@ _OUTLINE_LEVEL = f"{qn('w:pPr')}/{qn('w:outlineLvl')}"
 _NO_LEVEL = 9
 _DEEPEST_LEVEL = 5
 """Outline levels count from 0; a paragraph without one is body text."""
-_NUMBERING = f"{qn('w:pPr')}/{qn('w:numPr')}"
-_DEPTH = f"{_NUMBERING}/{qn('w:ilvl')}"
 _SPAN = f"{qn('w:tcPr')}/{qn('w:gridSpan')}"
 _DOWN = f"{qn('w:tcPr')}/{qn('w:vMerge')}"
 _REPEATED = f"{qn('w:trPr')}/{qn('w:tblHeader')}"
@@ -141,30 +144,58 @@ def _moved(blocks: Sequence[Block], pieces: Sequence[_KeptPiece]) -> tuple[Block
 
 def _body(document: Any) -> Iterator[Part]:
     """The parts of the body. The items of a list are one part."""
+    numbering = Numbering(document)
     items: list[tuple[int, str, str]] = []
     caption = ""
     """directly above"""
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
         paragraph = Paragraph(node, document) if node.tag == _PARAGRAPH else None
-        if paragraph is not None and _is_item(paragraph):
-            depth = _value(node, _DEPTH, 0)
-            items.append((depth, "-", _text(node).strip()))
-            continue
+        label = None if paragraph is None else numbering.label(node)
+        if paragraph is not None:
+            item = _item(paragraph, label, is_in_list=bool(items))
+            if item is not None:
+                items.append(item)
+                continue
         if items:
             yield list_part(items)
             items = []
 
         if paragraph is None:
             context = (caption,) if caption else ()
-            yield _table(Table(node, document), context)
+            yield _table(Table(node, document), context, numbering)
             caption = ""
         elif _style(paragraph).lower() == "caption":
             caption = _text(node)
             yield _caption(caption, _level(paragraph))
         else:
             caption = ""
-            yield _paragraph(paragraph)
+            yield _paragraph(paragraph, label)
     yield list_part(items)
+
+
+def _item(
+    paragraph: Paragraph, label: Label | None, is_in_list: bool
+) -> tuple[int, str, str] | None:
+    """A paragraph as a line of `list_part`, by its numbering or style; None if it is no item, and
+    no more text of the item above.
+    """
+    if _level(paragraph):
+        return None
+    style = _LIST_STYLE.fullmatch(_style(paragraph))
+    depth = 0
+    if style and style["depth"]:
+        depth = int(style["depth"]) - 1
+
+    text = _text(paragraph._p).strip()
+    if label is not None and label.marker:
+        return max(depth, label.depth), label.marker, text
+    if style is None:
+        return None
+    if style["kind"].lower() not in _MORE_OF_ITEM:
+        return depth, BULLET, text
+    if is_in_list:
+        return depth, "", text
+    return None
 
 
 def _caption(text: str, level: int) -> Part:
@@ -174,12 +205,16 @@ def _caption(text: str, level: int) -> Part:
     return Part(text, level, context=(text,), kind="caption")
 
 
-def _paragraph(paragraph: Paragraph) -> Part:
-    """A paragraph, or a heading by its style or in bold."""
+def _paragraph(paragraph: Paragraph, label: Label | None) -> Part:
+    """A paragraph, or a heading by its style, with its number, or in bold."""
     text = _text(paragraph._p)
     level = _level(paragraph)
     if not level and _is_bold(paragraph._p):
         level = level_of_bold(text)
+
+    is_numbered = level and label is not None and label.marker not in ("", BULLET)
+    if label is not None and is_numbered and text.strip():
+        text = f"{label.marker} {text.lstrip()}"
     return Part(text, level)
 
 
@@ -222,14 +257,6 @@ def _level(paragraph: Paragraph) -> int:
     return outline_level + 2
 
 
-def _is_item(paragraph: Paragraph) -> bool:
-    """Whether a paragraph is an item of a list, by its numbering or style."""
-    is_numbered = paragraph._p.find(_NUMBERING) is not None
-    if not is_numbered and not _style(paragraph).startswith("List "):
-        return False
-    return not _level(paragraph)
-
-
 def _value(node: Any, path: str, default: int) -> int:
     """The value of an element in the node, if it has one."""
     element = node.find(path)
@@ -241,13 +268,13 @@ def _value(node: Any, path: str, default: int) -> int:
 # Tables
 
 
-def _table(table: Table, context: tuple[str, ...]) -> Part:
+def _table(table: Table, context: tuple[str, ...], numbering: Numbering) -> Part:
     """One line per row; merged cells occur once. Header rows are those above figures, or the rows
     that are marked as repeated, or a first row that alone is bold, or that looks like headers in a
     table of three columns or more; tables of two columns often have a name and a value in each row.
     """
     elements = list(_children(table._tbl, qn("w:tr")))
-    rows = _cells(elements)
+    rows = _cells(elements, numbering)
     depth = _header_rows(elements, rows)
 
     text = SpanningRows()
@@ -258,7 +285,7 @@ def _table(table: Table, context: tuple[str, ...]) -> Part:
     return text.table.part(context)
 
 
-def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
+def _cells(elements: Sequence[Any], numbering: Numbering) -> list[list[SpanningCell]]:
     """The cells of each row, without those that one above is merged with."""
     rows: list[list[SpanningCell]] = []
     spanning: dict[int, SpanningCell] = {}
@@ -267,7 +294,7 @@ def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
         row: list[SpanningCell] = []
         column = 0
         for node in _children(element, qn("w:tc")):
-            cell = _cell(node)
+            cell = _cell(node, numbering)
             merge = node.find(_DOWN)
             is_merged = merge is not None
             is_covered = is_merged and merge.get(_VALUE, "continue") == "continue"
@@ -285,10 +312,10 @@ def _cells(elements: Sequence[Any]) -> list[list[SpanningCell]]:
     return rows
 
 
-def _cell(node: Any) -> SpanningCell:
+def _cell(node: Any, numbering: Numbering) -> SpanningCell:
     """A cell with the columns that it spans."""
     columns = max(1, _value(node, _SPAN, 1))
-    cell = SpanningCell(_text(node, " ").split())
+    cell = SpanningCell(_text(node, " ", numbering).split())
     cell.columns = min(MOST_SPANNED, columns)
     return cell
 
@@ -337,8 +364,10 @@ def _is_bold(element: Any) -> bool:
     return has_text
 
 
-def _text(element: Any, after_paragraph: str = "") -> str:
-    """Text of an element, without tracked deletions."""
+def _text(element: Any, after_paragraph: str = "", numbering: Numbering | None = None) -> str:
+    """Text of an element, without tracked deletions; with the numbers of its paragraphs, if they
+    are counted.
+    """
     parts: list[str] = []
     stack = [element]
     while stack:
@@ -354,6 +383,9 @@ def _text(element: Any, after_paragraph: str = "") -> str:
         elif node.tag not in LEFT_OUT:
             if node.tag == _PARAGRAPH:
                 stack.append(after_paragraph)
+                label = numbering.label(node) if numbering else None
+                if label and label.marker != BULLET:
+                    parts.append(f"{label.marker} ")
             stack += reversed(node)
     return "".join(parts)
 

@@ -14,6 +14,8 @@ from docx.text.run import Run
 from rag.parsing.docx import LEFT_OUT, PIECES, TEXT
 
 _AUTHOR = "rag"
+_LONGEST_NUMBER = 2
+"""Words of an item's number: "Article 2."."""
 _RUN = qn("w:r")
 _PROPERTIES = qn("w:rPr")
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
@@ -54,15 +56,15 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
 
 def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int, int, str]]:
     """(start, end, comment) of each comment, in offsets in the letters of the body. One whose words
-    are not there stands at the beginning, after these words.
+    are not there, also not without the number of an item, stands at the beginning, after these
+    words.
     """
     placed_comments: list[tuple[int, int, str]] = []
     other_comments: list[str] = []
     reached = 0
     for words, comment in comments:
-        wanted = "".join(words.split())
-        start = letters.find(wanted, reached)
-        if start < 0 or not wanted:
+        wanted, start = _found(words, letters, reached)
+        if start < 0:
             other_comments.append(f"“{words}”: {comment}")
             continue
         reached = start
@@ -71,6 +73,22 @@ def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int
     if other_comments and letters:
         placed_comments.insert(0, (0, 1, "\n".join(other_comments)))
     return placed_comments
+
+
+def _found(words: str, letters: str, reached: int) -> tuple[str, int]:
+    """The letters of a comment's words, and where they are; -1 if they are nowhere. The first words
+    may be an item's number, which Word counts and the file does not have as text.
+    """
+    pieces = words.split()
+    for skipped in range(min(len(pieces), _LONGEST_NUMBER + 1)):
+        wanted = "".join(pieces[skipped:])
+        ends_number = skipped == 0 or not pieces[skipped - 1][-1].isalpha()
+        if not ends_number:
+            continue
+        start = letters.find(wanted, reached)
+        if start >= 0:
+            return wanted, start
+    return "", -1
 
 
 def _runs(body: Any) -> Iterator[Any]:
