@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from statistics import median
 
-from rag.parsing.base import Parsed, Part, of_pages
+from rag.parsing.base import Parsed, Part, list_part, of_pages
 from rag.parsing.pdf.aligned_tables import aligned_tables
 from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
+from rag.parsing.pdf.items import edges_of_items, ends_item, has_room, numbered_items
 from rag.parsing.pdf.marks import (
     CELL_BREAK,
     Line,
@@ -47,6 +48,12 @@ _LONGEST_HEADING = 150
 _LONGEST_BOLD_HEADING = 100
 _LONGEST_LABEL = 60
 _MAX_LEVELS = 4
+_LARGE = 1.12
+"""Size of type from which on it is large, as a multiple of that of the body."""
+_OTHER_SIZE = 0.05
+"""The least difference in size between a title and a heading, as a share of the larger."""
+_SAME_EDGE = 0.3
+"""Tolerance for lines that begin, end or are centred at one place, in font heights."""
 _HYPHENS = "-\u2010"
 _HYPHENED_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -74,6 +81,8 @@ class Paragraph:
     size: float
     bold: bool = False
     table: Table | None = None
+    number: str = ""
+    """of an item whose number has no sign, as in "1  Close the tap." """
 
 
 def structured(
@@ -97,9 +106,7 @@ def structured(
     words = _counts_of_words(paragraphs)
     levels = _Levels(paragraphs)
 
-    parts: list[list[Part]] = []
-    for page in laid_out:
-        parts.append([_part(paragraph, levels, words) for paragraph in page])
+    parts = [list(_parts(page, levels, words)) for page in laid_out]
 
     title = _title(chain.from_iterable(parts))
     if title:
@@ -194,7 +201,7 @@ class _Levels:
 
     def __init__(self, paragraphs: Sequence[Paragraph]) -> None:
         self._body = _size_of_body(paragraphs)
-        smallest = 1.12 * self._body
+        smallest = _LARGE * self._body
         larger_sizes: set[float] = set()
         for paragraph in paragraphs:
             size = _size(paragraph)
@@ -241,7 +248,7 @@ def _size(paragraph: Paragraph) -> float:
 
 def _may_head(paragraph: Paragraph) -> bool:
     """Whether a paragraph is short enough for a heading, and not mostly signs or figures."""
-    if paragraph.table is not None:
+    if paragraph.table is not None or paragraph.number:
         return False
     text = " ".join(paragraph.lines)
     if len(text) > _LONGEST_HEADING:
@@ -250,14 +257,36 @@ def _may_head(paragraph: Paragraph) -> bool:
     return letters > 1 and letters > len(text) / 3
 
 
+def _parts(paragraphs: Iterable[Paragraph], levels: _Levels, words: Counter[str]) -> Iterator[Part]:
+    """The paragraphs as parts of the document; adjacent items with numbers are one list."""
+    items: list[tuple[int, str, str]] = []
+    for paragraph in paragraphs:
+        if paragraph.number:
+            text = _text(paragraph, words).removeprefix(paragraph.number)
+            items.append((0, paragraph.number, text.lstrip()))
+            continue
+        if items:
+            yield list_part(items)
+            items = []
+        yield _part(paragraph, levels, words)
+    if items:
+        yield list_part(items)
+
+
 def _part(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
     """The paragraph as a part of the document, its lines joined."""
     if paragraph.table:
         return paragraph.table.part
+    text = _text(paragraph, words)
+    return Part(text, levels.level(paragraph, text))
+
+
+def _text(paragraph: Paragraph, words: Counter[str]) -> str:
+    """The lines of a paragraph as one text."""
     text = paragraph.lines[0]
     for line in paragraph.lines[1:]:
         text = _glued(text, line, words)
-    return Part(text, levels.level(paragraph, text))
+    return text
 
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:
@@ -539,12 +568,34 @@ def _paragraphs(lines_by_row: Sequence[list[Line]], region: Region) -> Iterator[
     pitch = median(distances) if distances else 0.0
     left = min(line.left for line in region)
     right = max(line.right for line in region)
+    usual_size = _usual_size(lines)
+    item_edges = edges_of_items(lines)
 
     def goes_on(group: list[Line], line: Line) -> bool:
+        if ends_item(group, line, item_edges, right):
+            return False
+        if _begins_heading(group[-1], line, usual_size, right - left):
+            return False
         return not _begins_paragraph(group[-1], line, pitch, left, right)
 
-    for group in grouped(lines, goes_on):
+    reached = 0
+    for begin, end, number in numbered_items(lines):
+        for group in grouped(lines[reached:begin], goes_on):
+            yield _paragraph(group)
+        texts = tuple(line.text.replace(CELL_BREAK, " ") for line in lines[begin:end])
+        yield Paragraph(texts, lines[begin].size, number=number)
+        reached = end
+    for group in grouped(lines[reached:], goes_on):
         yield _paragraph(group)
+
+
+def _usual_size(lines: Sequence[Line]) -> float:
+    """The size of type that most characters of these lines have."""
+    characters = Counter[float]()
+    for line in lines:
+        characters[line.size] += len(line.text)
+    ((size, _),) = characters.most_common(1)
+    return size
 
 
 def _merged(row: list[Line]) -> Line:
@@ -553,6 +604,7 @@ def _merged(row: list[Line]) -> Line:
     first = row[0]
     is_item = len(row) == 2 and MARKER.fullmatch(first.text)
     separator = " " if is_item else CELL_BREAK
+    words = chain.from_iterable(line.words for line in row)
     widest = max(row, key=lambda line: line.right - line.left)
     return Line(
         left=first.left,
@@ -562,6 +614,7 @@ def _merged(row: list[Line]) -> Line:
         text=separator.join(line.text for line in row),
         size=widest.size,
         bold=all(line.bold for line in row),
+        words=tuple(words),
         form=any(line.form for line in row),
     )
 
@@ -569,6 +622,40 @@ def _merged(row: list[Line]) -> Line:
 def _is_row(line: Line) -> bool:
     """Whether a line is a row of a form or of a table."""
     return line.form or CELL_BREAK in line.text
+
+
+def _begins_heading(above: Line, line: Line, usual_size: float, width: float) -> bool:
+    """Whether one of two lines in large or bold type is a title and the other one a heading, or
+    another line of the title page: they differ a little in size, or are not aligned with each
+    other, and a word of the second would have had room beside the first.
+    """
+    goes_on = line.text[0].islower() or above.text[-1] in f",{_HYPHENS}"
+    if goes_on or _is_row(above) or _is_row(line):
+        return False
+
+    if not has_room(above, line, width):
+        return False
+
+    larger = max(above.size, line.size)
+    are_bold = above.bold and line.bold
+    if larger - min(above.size, line.size) > _OTHER_SIZE * larger:
+        return larger > usual_size or are_bold
+    are_large = min(above.size, line.size) > _LARGE * usual_size
+    return (are_large or are_bold) and not _are_aligned(above, line)
+
+
+def _are_aligned(above: Line, line: Line) -> bool:
+    """Whether two lines begin, end or have their middle at one place; the second may also begin
+    below a word of the first.
+    """
+    tolerance = _SAME_EDGE * line.size
+    lefts = [above.left, *(word.left for word in above.words)]
+    if any(abs(left - line.left) < tolerance for left in lefts):
+        return True
+    if abs(above.right - line.right) < tolerance:
+        return True
+    distance_of_middles = abs(above.left + above.right - line.left - line.right) / 2
+    return distance_of_middles < tolerance
 
 
 def _begins_paragraph(

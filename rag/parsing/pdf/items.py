@@ -1,0 +1,173 @@
+"""Items of lists on a PDF page: where one ends, and those whose numbers have no sign."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from rag.parsing.pdf.marks import CELL_BREAK, Line
+from rag.parsing.pdf.rows import BULLET
+
+_NUMBER = re.compile(r"[1-9]\d?")
+_SAME_EDGE = 2.0
+"""Tolerance for equal edges, in points."""
+_WIDE_SPACE = 0.45
+"""Minimum gap between a number and its text, in font heights, that is more than a space."""
+_SPACE = 0.2
+"""Width of a space, in font heights."""
+_FAR = 2.0
+"""Distance between lines, in font heights, from which on a line is no more of an item."""
+_FEWEST = 2
+"""Minimum number of items from 1."""
+_FEWEST_AFTER = 3
+"""Minimum number of items from another number, as after the break of a page."""
+
+Places = frozenset[int]
+"""Edges in whole points."""
+
+
+# Where an item ends
+
+
+def edges_of_items(lines: Sequence[Line]) -> Places:
+    """Where the text of items begins, if a line below their first one does, too."""
+    edges: set[int] = set()
+    for above, line in pairwise(lines):
+        edge = _edge_of_text(above)
+        if edge is not None and abs(line.left - edge) < _SAME_EDGE:
+            edges.add(round(edge))
+    return frozenset(edges)
+
+
+def ends_item(item: Sequence[Line], line: Line, edges: Places, right: float) -> bool:
+    """Whether an item ends above a line that returns to the margin: if the item's other lines hang
+    at its text, or those of an item beside it, or if a word of the line would have had room above.
+    `right` is the edge of the column.
+    """
+    first = item[0]
+    edge = _edge_of_text(first)
+    if edge is None or line.left > edge - _SAME_EDGE:
+        return False
+    hangs = any(round(edge) + shift in edges for shift in (-1, 0, 1))
+    return hangs or has_room(item[-1], line, right - item[-1].left)
+
+
+def has_room(above: Line, line: Line, width: float) -> bool:
+    """Whether the first word of a line would have had room at the end of the line above it, if
+    that may be so wide.
+    """
+    if not line.words:
+        return False
+    first_word = line.words[0]
+    needed = above.right - above.left + _SPACE * line.size + first_word.right - first_word.left
+    return needed < width
+
+
+def _edge_of_text(line: Line) -> float | None:
+    """Where the text of an item's first line begins, after its marker; None for another line."""
+    if len(line.words) < 2 or not BULLET.match(line.text):
+        return None
+    return line.words[1].left
+
+
+# Numbers without a sign
+
+
+@dataclass(slots=True)
+class _Item:
+    """The lines `[begin, end)` of an item with its number; `edge` is where its text begins."""
+
+    begin: int
+    end: int
+    number: int
+    edge: float
+    hangs: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """Items whose numbers are consecutive."""
+
+    items: list[_Item] = field(default_factory=list)
+
+
+def numbered_items(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
+    """The lines `[begin, end)` of each item with a number that stands left of its text, which hangs
+    below itself, and the number. Numbers rise by one, at one edge.
+    """
+    for run in _runs(lines):
+        if not _is_list(run.items, lines):
+            continue
+        for item in run.items:
+            yield item.begin, item.end, str(item.number)
+
+
+def _runs(lines: Sequence[Line]) -> Iterator[_Run]:
+    """The runs of items, from the top. A line between two items ends the upper one, and not the
+    run.
+    """
+    run = _Run()
+    for index, line in enumerate(lines):
+        number = _number(line)
+        last = run.items[-1] if run.items else None
+        if number is not None:
+            item = _Item(index, index + 1, number, line.words[1].left)
+            if last and not _follows(item, last, lines):
+                yield run
+                run = _Run()
+            run.items.append(item)
+        elif last and last.end == index and _hangs(line, last, lines[index - 1]):
+            last.end = index + 1
+            last.hangs = True
+    if run.items:
+        yield run
+
+
+def _number(line: Line) -> int | None:
+    """The number that a line of text begins with; None for a line of another kind."""
+    if line.bold or line.form or len(line.words) < 2:
+        return None
+    if not _NUMBER.fullmatch(line.words[0].text):
+        return None
+    cells = line.text.split(CELL_BREAK)
+    is_table_row = len(cells) > 2 or (len(cells) == 2 and cells[0] != line.words[0].text)
+    return None if is_table_row else int(line.words[0].text)
+
+
+def _follows(item: _Item, last: _Item, lines: Sequence[Line]) -> bool:
+    """Whether an item is the next one of a list."""
+    if item.number != last.number + 1 or abs(item.edge - last.edge) >= _SAME_EDGE:
+        return False
+    number = lines[item.begin].words[0]
+    last_number = lines[last.begin].words[0]
+    is_at_left_edge = abs(number.left - last_number.left) < _SAME_EDGE
+    return is_at_left_edge or abs(number.right - last_number.right) < _SAME_EDGE
+
+
+def _hangs(line: Line, item: _Item, above: Line) -> bool:
+    """Whether a line is more of an item's text, below it."""
+    if line.left < item.edge - _SAME_EDGE or line.form or CELL_BREAK in line.text:
+        return False
+    is_near = line.top - above.bottom < _FAR * above.size
+    has_same_type = line.bold == above.bold and abs(line.size - above.size) < 0.12 * above.size
+    return is_near and has_same_type and not BULLET.match(line.text)
+
+
+def _is_list(items: Sequence[_Item], lines: Sequence[Line]) -> bool:
+    """Whether items with consecutive numbers are a list, and not numbered lines of one text, of
+    which most begin in lower case.
+    """
+    fewest = _FEWEST if items[0].number == 1 else _FEWEST_AFTER
+    if len(items) < fewest:
+        return False
+
+    capitals = 0
+    are_apart = True
+    for item in items:
+        line = lines[item.begin]
+        number, first_word = line.words[:2]
+        capitals += not first_word.text[0].islower()
+        if first_word.left - number.right < _WIDE_SPACE * line.size:
+            are_apart = False
+    hang = any(item.hangs for item in items)
+    return (are_apart or hang) and 3 * capitals >= 2 * len(items)
