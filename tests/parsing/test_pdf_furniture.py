@@ -114,3 +114,34 @@ def test_illegible_type_is_left_out() -> None:
     assert "KEY-1" not in parsed.text
     assert parsed.left_out == len("KEY-1")
     assert "KEY-1" in parse(pdf([page]), keep_furniture=True).text
+
+
+@pytest.mark.parametrize(
+    "foot",
+    [
+        "House rules | Page 1",
+        "Page 1 of 1",
+        "page 1/1",
+        "Page 1 | House rules",
+        "House rules \u2013 Page 1",
+        "p. 1",
+    ],
+)
+def test_the_foot_of_a_document_of_one_page_is_left_out(foot: str) -> None:
+    encoded = b"/Encoding /WinAnsiEncoding /BaseFont"
+    page = [*column(LINES_OF_ONE_PAGE, 50), Put(50, 30, foot, 8)]
+    parsed = parse(pdf([page]).replace(b"/BaseFont", encoded))
+    assert parsed.text == " ".join(LINES_OF_ONE_PAGE)
+    assert parsed.left_out == len(foot)
+
+
+LINES_OF_ONE_PAGE = ["Shoes are left at the door of the house, and", "visitors sign the book."]
+
+
+@pytest.mark.parametrize(
+    ("foot", "y"),
+    [("Invoice 12 | Page 10", 30), ("See page 1", 30), ("House rules | Page 1", 400), ("1", 30)],
+)
+def test_other_lines_of_one_page_are_kept(foot: str, y: float) -> None:
+    page = [*column(LINES_OF_ONE_PAGE, 50), Put(50, y, foot, 8)]
+    assert foot.split(" | ")[-1] in parse(pdf([page])).text

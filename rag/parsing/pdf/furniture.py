@@ -26,6 +26,13 @@ _NUMBER = re.compile(
     r"|(?P<page>\d+|\b[ivxlc]+\b)"
 )
 """A decimal, a time or a date; or else a number that may be a page's."""
+_FOOT_OF_ONE_PAGE = re.compile(
+    r"(?:.{1,100}(?:[|\t\u00b7\u2022]| [\u2013\u2014-]) ?)?"
+    r"(?:page|pg\.?|p\.) ?1(?: ?(?:of|/) ?1)?"
+    r"(?: ?[|\t\u00b7\u2022].{1,100}| [\u2013\u2014-] .{1,100})?",
+    re.IGNORECASE,
+)
+"""The foot of a page that is the only one, as "House rules | Page 1" or "Page 1 of 1"."""
 _MONEY = re.compile(r"[$\u20ac\u00a3\u00a5] ?\d|\d ?[\u20ac\u00a3\u00a5]")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _LONGEST_HEAD = 200
@@ -42,6 +49,8 @@ _MIN_ENTRIES = 4
 """Minimum number of entries on a page of contents."""
 _LONGEST_ENTRY = 500
 """Characters of a row that are looked at."""
+_MOST_FOOT_ROWS = 2
+"""Rows at the bottom of a document's only page that may have its number."""
 _ENTRY_ROWS = 3
 """Maximum number of rows per entry."""
 
@@ -127,7 +136,13 @@ def _once_each(words: Iterable[str]) -> list[str]:
 
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
-    """Remove what recurs in the margins of three pages, or at the edges of a two-page document."""
+    """Remove what recurs in the margins of three pages, or at the edges of a two-page document; of
+    one page the foot that says that it is the first.
+    """
+    if len(pages) == 1:
+        (page,) = pages
+        return [_without(page, _numbered_foot(page))]
+
     is_pair = len(pages) == 2
     keys_by_page: list[dict[int, set[_Key]]] = []
     counts = Counter[_Key]()
@@ -148,6 +163,21 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
         heads = {line for line in keys if not running.isdisjoint(keys[line])}
         content.append(_without(page, heads))
     return content
+
+
+def _numbered_foot(page: PdfPage) -> set[int]:
+    """The ids of the lines at the bottom of a document's only page that have its number. Two rows
+    may be there; above them there must be text.
+    """
+    rows = rows_of(page.lines)
+    in_margin = set(map(id, _margins(page, are_edges=False)))
+    foot: set[int] = set()
+    for row in rows[1:][-_MOST_FOOT_ROWS:]:
+        for line in row:
+            is_low = id(line) in in_margin and line.top > page.height / 2
+            if is_low and _FOOT_OF_ONE_PAGE.fullmatch(line.text):
+                foot.add(id(line))
+    return foot
 
 
 def _edge_lines(page: PdfPage) -> set[int]:
