@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from rag.meaning.dates import all_dates
 from rag.meaning.sentences import trim
 from rag.parsing.base import Outline, Parsed, name_of
 from rag.types import Block, BlockCell
@@ -20,6 +21,8 @@ _TOP = 8
 _TITLE_AND_FIELDS = 4
 """As many of them, without the empty ones."""
 _LONGEST_TITLE = 120
+_LONGEST_SUBTITLE = 12
+"""Words of a line below the first one that says what the document is."""
 _WRAPPED = 60
 """A longer first line, directly followed by another, starts a wrapped paragraph."""
 _NO_TITLE = re.compile(
@@ -63,9 +66,31 @@ def _metadata(text: str) -> dict[str, str]:
     is_followed = len(lines) > 1 and all(lines[:2])
     is_wrapped = is_followed and len(lines[0]) > _WRAPPED and not has_fields
     if _is_title(filled_lines[:2]) and not is_wrapped:
-        metadata["title"] = filled_lines[0]
+        metadata["title"] = _with_subtitle(filled_lines, is_followed)
 
     return metadata
+
+
+def _with_subtitle(lines: Sequence[str], is_directly_below: bool) -> str:
+    """The title, which is the first line. One in capitals may name only who wrote the document: a
+    line of words below it, which is a title as well and no heading of a text, then belongs to it.
+    A heading may be in capitals, too, so such a line must be directly below.
+    """
+    title, subtitle, *further_lines = lines
+    words = subtitle.split()
+    is_name = title.isupper() and (is_directly_below or not subtitle.isupper())
+    is_subtitle = subtitle[0].isupper() and 1 < len(words) <= _LONGEST_SUBTITLE
+    if not is_name or not is_subtitle or _NUMBERED.fullmatch(subtitle):
+        return title
+    if any(date.precision == "day" for date in all_dates(subtitle)):
+        return title
+    if not further_lines or not _is_title([subtitle, further_lines[0]]):
+        return title
+
+    is_above_text = further_lines[0].endswith(".") or len(further_lines[0]) > _WRAPPED
+    if is_above_text and not is_directly_below:
+        return title
+    return f"{title}: {subtitle}"
 
 
 def _has_lines_as_paragraphs(source: str) -> bool:
@@ -128,6 +153,8 @@ _DEEPEST_LEVEL = 6
 _CAPITAL = 7
 """Levels of headings; underlined and numbered ones have that of their depth."""
 _LONGEST_TERM = 80
+_FEWEST_BELOW_HEADING = 10
+"""Words of a paragraph directly below a numbered heading; an item's remark is shorter."""
 _NEIGHBOURS = 5
 """Lines above and below a numbered one among which another item may be."""
 
@@ -313,9 +340,35 @@ def _is_numbered_heading(lines: Sequence[_TextLine], index: int, numbered: re.Ma
 
     text_above = lines[index - 1].text if index > 0 else ""
     text_below = lines[index + 1].text
-    if text_above or text_below:
+    if text_above:
         return False
+    if text_below:
+        return _is_above_paragraph(lines, index)
     return "." in number or not _is_item(lines, index)
+
+
+def _is_above_paragraph(lines: Sequence[_TextLine], index: int) -> bool:
+    """Whether a line is the heading of the paragraph directly below it: that begins anew at the
+    same edge, although its first word would have had room in the line, and is longer than a remark.
+    """
+    line = lines[index]
+    paragraph: list[_TextLine] = []
+    for line_below in lines[index + 1 :]:
+        if not line_below.text or line_below.indent > line.indent:
+            break
+        paragraph.append(line_below)
+    if not paragraph:
+        return False
+
+    words = " ".join(line_below.text for line_below in paragraph).split()
+    begins_anew = not words[0][0].islower() and not _BULLET.match(paragraph[0].text)
+    if not begins_anew or len(words) < _FEWEST_BELOW_HEADING:
+        return False
+
+    width = max(len(line_below.text) for line_below in paragraph)
+    has_room = len(line.text) + 1 + len(words[0]) <= width
+    ends_sentence = words[-1][-1] in '.!?:)"\u201d'
+    return has_room and ends_sentence
 
 
 def _is_underlined(line_above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:

@@ -65,6 +65,17 @@ def test_wrapped_prose_is_unchanged(width: int) -> None:
         ("=====\n\nText", None),
         ("From: a@example.org\n\nDear all", None),
         ("This paragraph is wrapped at some eighty characters, as text often is\nPeople", None),
+        (
+            "MILL LANE TRUST\nMinutes of the board\n\nText.",
+            "MILL LANE TRUST: Minutes of the board",
+        ),
+        ("MILL LANE TRUST\n\nFee list\n\nFrom May", "MILL LANE TRUST: Fee list"),
+        ("MINUTES\nMill Trust, 22 May 2025\n\nText.", "MINUTES"),
+        ("MUSCAT\n\nIts early history\n\nIt is a city.", "MUSCAT"),
+        ("MUSCAT\n\n1. Early history\n\nA city", "MUSCAT"),
+        ("MUSCAT\nHistory\n\nA city", "MUSCAT"),
+        ("MILL TRUST\nMINUTES OF MAY\n\nText", "MILL TRUST: MINUTES OF MAY"),
+        ("MILL TRUST\n\nNOTES\n\nText", "MILL TRUST"),
         ("x" * 120 + "\n\nText", "x" * 120),
         ("x" * 121 + "\n\nText", None),
     ],
@@ -120,6 +131,43 @@ def test_underlined_and_numbered_headings_and_terms() -> None:
 )
 def test_lines_that_are_not_headings(source: str) -> None:
     assert headings(parse(source)) == []
+
+
+MINUTES = """1. Apologies
+Apologies were received from Mr Bell and from Mrs Hart, who is on a journey.
+
+2. Annual general meeting
+The meeting will be held on 5 June at seven in the hall of the school. The chair
+sends the papers two weeks before.
+
+3. Any other business
+There was none, and the chair closed the meeting at nine in the evening.
+"""
+
+
+def test_numbered_lines_directly_above_paragraphs_are_headings() -> None:
+    parsed = parse(MINUTES)
+    assert headings(parsed) == [
+        "1. Apologies",
+        "2. Annual general meeting",
+        "3. Any other business",
+    ]
+    assert not [block for block in parsed.blocks if block.kind == "item"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "1. Milk\n2. Bread\n3. Eggs and butter for the cake that we bake today.\n",
+        "1. Close the tap of the tank, which is below the window of the\nkitchen, and wait until"
+        " it is cold.\n\n2. Open the lid of the tank with both hands and lay it on the\nfloor.\n",
+        "1. Press the button\nThe light goes on.\n\n2. Wait\nIt takes a minute.\n",
+        "1. Fill the tank\n   Use only clean water from the tap in the yard, which is tested.\n",
+    ],
+)
+def test_items_that_go_on_are_no_headings(source: str) -> None:
+    parsed = parse(source)
+    assert headings(parsed) == []
 
 
 def test_lines_with_as_many_bars_are_rows_of_a_table() -> None:
