@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from rag.meaning.periods import Periods, of_column, periods
 from rag.meaning.quantities import CURRENCIES, CURRENCY_NAMES, figure_factor
-from rag.meaning.words import CODE, MONTH, SIGN
-from rag.structure import enclosing, heading_path, rows_of
+from rag.meaning.words import CODE, MONTH, SIGN, SMALL_NUMBERS
+from rag.structure import enclosing, rows_of
 from rag.types import Block, BlockCell, Document, path_of
 
 MOST_ROWS = 400
@@ -59,6 +59,8 @@ _COUNT_OF = re.compile(
 )
 """At the end of a label that states what is counted: "Fuel consumed (millions of gallons)"."""
 _PERCENT = re.compile(r"(?i)(?<!\d)%|\bper ?cent\b|\bpercent")
+_IN_PERCENT = re.compile(r"(?i)(?:\(|\bin )(?:%|per ?cent\b)")
+"""In a heading that states the unit of the figures below it: "Journeys by mode (in %)"."""
 _SIGN = re.compile(SIGN)
 _SMALL = {"pence": "penny", "cents": "cent", "basis points": "basis_point"}
 _CURRENCY = re.compile(
@@ -87,6 +89,12 @@ _COUNTED = re.compile(
     r"|homes|hours|passengers|trips|vehicles|MWh|GWh)\W*(?:\(.*)?$|(?<!\d)%"
 )
 """In a label or a statement whose figures are no money."""
+_QUANTITY = re.compile(
+    rf"(?i)\b(?:\d[\d.,]*|{'|'.join(SMALL_NUMBERS)})[ -]"
+    r"(?:employees|units|customers|tonnes|miles|homes|hours|passengers|trips|vehicles)\b"
+)
+"""Words of a label that are no unit of its figures: "Evening ticket (last two hours)"."""
+_IN_BRACKETS = re.compile(r"\([^()]*\)")
 _PER_SHARE = re.compile(r"(?i)\bper[- ](?:\w+ )?share\b|\bEPS\b")
 
 
@@ -183,14 +191,14 @@ class FactTable:
 
     @functools.cached_property
     def headings(self) -> str:
-        return path_of(heading_path(self.document.blocks, self.block.start))
+        return path_of(_headings(self.document.blocks, self.index))
 
     @functools.cached_property
     def name(self) -> str:
         """The innermost heading that is more than the line which states the unit."""
-        names = heading_path(self.document.blocks, self.block.start)
+        names = _headings(self.document.blocks, self.index)
         for name in reversed(names):
-            if name not in self.statement:
+            if name not in self.statement or not _is_only_unit(name):
                 return name
         return ""
 
@@ -328,7 +336,8 @@ class FactTable:
                 return subunit
 
         stated = self._currency(beside, beside)
-        if not stated and _COUNTED.search(beside) and not _PER_SHARE.search(beside):
+        is_counted = _COUNTED.search(_QUANTITY.sub("", beside))
+        if not stated and is_counted and not _PER_SHARE.search(beside):
             return "number"
         first_statement = self.statement.split(";")[0]
         if not stated and not _COUNTED.search(first_statement):
@@ -417,16 +426,47 @@ def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTabl
     blocks = document.blocks
     captions = [block for block in _below(blocks, index) if block.kind == "caption"]
     parts = [document.text[block.start : block.end] for block in captions]
-    group = heading_path(blocks, blocks[index].start)[-1:]
-    parts += filter(_states_unit, (stub, *group))
+    groups = _groups(blocks, index) or _headings(blocks, index)[-1:]
+    parts += filter(_states_unit, (stub, *groups))
     parts, table = _with_line_above(document, index, parts)
     in_words = [_SCALE_ALONE.sub(r"(in \1)", part) for part in parts]
     return " ".join(in_words), table
 
 
+def _headings(blocks: Sequence[Block], index: int) -> tuple[str, ...]:
+    """The names of the headings and groups around a table, outermost first; its rows may have names
+    of their own, such as "row 4" of a workbook.
+    """
+    return tuple(block.name for block in _around(blocks, index) if block.name)
+
+
+def _groups(blocks: Sequence[Block], index: int) -> tuple[str, ...]:
+    """The names of the groups around a table, outermost first."""
+    groups = (block for block in _around(blocks, index) if block.kind == "group")
+    return tuple(block.name for block in groups if block.name)
+
+
+def _around(blocks: Sequence[Block], index: int) -> list[Block]:
+    """The blocks around a block, outermost first."""
+    blocks_around: list[Block] = []
+    outer = blocks[index].parent
+    while outer >= 0:
+        blocks_around.append(blocks[outer])
+        outer = blocks[outer].parent
+    blocks_around.reverse()
+    return blocks_around
+
+
+def _is_only_unit(name: str) -> bool:
+    """Whether a heading states a unit and names nothing: "(in pounds)" or "Figures in millions"."""
+    words = _IN_BRACKETS.sub("", name).strip(" :")
+    return not words or _states_unit(words)
+
+
 def _states_unit(text: str) -> bool:
     is_scale = figure_factor("1", "", text, "") > 1 or _SCALE_ALONE.match(text)
-    return bool(is_scale or _CURRENCY.search(text) or _POUNDS.search(text))
+    is_currency = _CURRENCY.search(text) or _POUNDS.search(text)
+    return bool(is_scale or is_currency or _IN_PERCENT.search(text))
 
 
 def _with_line_above(

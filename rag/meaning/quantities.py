@@ -442,7 +442,7 @@ _SCALE_OF = re.compile(
     re.IGNORECASE,
 )
 _SHORT_SCALE = re.compile(
-    rf"(?:{SIGN}|\b{CODE}) ?(?P<scale>m|mn|million|bn|billion|k|['’]?000s?|thousand)\b"
+    rf"(?:{SIGN}|\b{CODE}) ?(?P<scale>m|mn|millions?|bn|billions?|k|['’]?000s?|thousands?)\b"
     r"|\((?:in )?(?P<zeros>['’]?000s?)\)",
     re.IGNORECASE,
 )

@@ -23,6 +23,8 @@ _ROWS = 50
 """Number of characters, and of rows, used to detect the separator."""
 _NEXT_ROWS = 8
 """Rows below an empty one that are looked at for the headers of another table."""
+_LONGEST_TITLE = 120
+"""Characters of a row above a table that names it."""
 _LONGEST_FIELD = 10_000_000
 """Characters of a cell."""
 _NO_DECIMAL_COMMA = re.compile(r",(?!\d)|(?<!\d),")
@@ -86,20 +88,32 @@ NumberedRow = tuple[int, list[str]]
 
 
 def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
-    """Title rows, and the tables of the other rows that are not empty. Each is named "row n" by its
-    number in the file, and repeats the headers; long values are paragraphs of their row. Below an
-    empty row, header rows begin another table.
+    """The tables of the rows that are not empty, with the title rows above them as captions, of
+    which the short ones name the table. Each row is named "row n" by its number in the file, and
+    repeats the headers; long values are paragraphs of their row. Below an empty row, header rows
+    begin another table.
     """
     reader = _Ahead(_filled_rows(rows))
     while True:
         top = [cells for _, cells in reader.peek(_ROWS)]
         if not top:
             return
-        titles = _title_rows(top)
-        for number, cells in reader.take(titles):
-            title = " ".join(filter(None, cells))
-            yield Part(title, name=f"row {number}")
-        yield _table(reader)
+
+        titles = [_only_text(cells) for _, cells in reader.take(_title_rows(top))]
+        names = tuple(filter(_is_name, titles))
+        for title in titles:
+            yield Part(title, context=names, kind="caption")
+        yield _table(reader, names)
+
+
+def _only_text(cells: Sequence[str]) -> str:
+    """The text of a row that has one."""
+    return next(filter(None, cells))
+
+
+def _is_name(title: str) -> bool:
+    """Whether a title is short enough to name a table, and no sentence."""
+    return len(title) <= _LONGEST_TITLE and not title.endswith((".", "!", "?"))
 
 
 def _filled_rows(rows: Iterable[Sequence[str]]) -> Iterator[NumberedRow]:
@@ -128,7 +142,7 @@ class _Ahead:
         return [self._seen.popleft() for _ in self.peek(most)]
 
 
-def _table(reader: _Ahead) -> Part:
+def _table(reader: _Ahead, context: tuple[str, ...]) -> Part:
     """The table of the next rows."""
     headers = _headers(reader)
     table = TableText(between=GAP)
@@ -151,7 +165,7 @@ def _table(reader: _Ahead) -> Part:
         table.row(_labelled(cells, headers), f"row {number}", _LONG)
         last = number
 
-    return table.part()
+    return table.part(context)
 
 
 def _headers(reader: _Ahead) -> list[str]:

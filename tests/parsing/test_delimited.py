@@ -3,6 +3,7 @@ from datetime import date, datetime
 import openpyxl
 import pytest
 
+from rag.facts import tables
 from rag.ingestion.chunking import split
 from rag.parsing.delimited import parse
 from tests.fakes import BagOfWordsEmbedder
@@ -61,7 +62,7 @@ def test_rows_are_named_by_their_number_and_may_have_titles_above() -> None:
     assert headings(parse(f"Name,Story\nAda,{LONG}\n")) == ["row 2"]
     parsed = parse("Stock of May,,\n,,\nItem,Shelf,Price\nGrinder,B4,79\n")
     assert parsed.text == "Stock of May\n\nItem: Grinder | Shelf: B4 | Price: 79"
-    assert headings(parsed) == ["row 1", "row 4"]
+    assert headings(parsed) == ["Stock of May", "Stock of May > row 4"]
 
 
 def book() -> bytes:
@@ -82,6 +83,52 @@ def book() -> bytes:
     workbook.properties.title, workbook.properties.creator = "Fish", "Ada"
     workbook.properties.created = datetime(2024, 5, 1)
     return saved(workbook)
+
+
+def tickets(*titles: str) -> bytes:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    for row in (
+        *([title] for title in titles),
+        [],
+        ["Ticket", "Price", "Groups"],
+        ["Day ticket", 12.5, 95],
+        ["Evening ticket (last two hours)", 3.9, 30],
+        ["Guided tour of 3 hours", 5, 40],
+    ):
+        sheet.append(row)
+    return saved(workbook)
+
+
+@pytest.mark.parametrize(
+    ("titles", "name", "unit", "scale"),
+    [
+        (["Museum tickets (in EUR thousands)"], "Museum tickets (in EUR thousands)", "EUR", 1000),
+        (["Museum tickets", "(in £)"], "Museum tickets", "GBP", 1),
+        (["Museum tickets in US dollars", "From May on"], "From May on", "USD", 1),
+        (["Museum tickets", "All prices may change without notice."], "Museum tickets", "", 1),
+    ],
+)
+def test_the_texts_above_a_table_are_its_name_and_unit(
+    titles: list[str], name: str, unit: str, scale: int
+) -> None:
+    (document,) = load_bytes("tickets.xlsx", tickets(*titles))
+    (table,) = tables(document)
+    assert table.name == name
+    captions = [block for block in document.blocks if block.kind == "caption"]
+    assert [document.text[block.start : block.end] for block in captions] == titles
+    facts = [fact for row in table.rows for fact in row.facts]
+    assert len(facts) == 6
+    assert {(fact.unit, fact.scale) for fact in facts} == {(unit, scale)}
+
+
+def test_a_second_table_of_a_sheet_has_its_own_title() -> None:
+    rows = ["Stock of May", "", "Item,Shelf,Price", "Grinder,B4,79", "Mill,B5,81", ""]
+    rows += ["Stock of June", "Item,Shelf,Price", "Grinder,B4,80", "Mill,B5,82"]
+    source = "\n".join(rows)
+    parsed = parse(source)
+    assert headings(parsed)[::3] == ["Stock of May", "Stock of June"]
 
 
 def test_a_workbook() -> None:
