@@ -16,6 +16,7 @@ from rag.parsing.pdf.rows import (
     PdfRow,
     Rows,
     Spans,
+    has_only_years,
     is_body,
     is_figure,
     is_mark,
@@ -28,6 +29,7 @@ from rag.parsing.pdf.tables import (
     Entry,
     Table,
     caption,
+    name_of_labels,
     stacked,
     write_body,
     write_header,
@@ -75,7 +77,8 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
     run begin another, because they name the columns of the rows below them.
     """
     body = [number for number, row in enumerate(rows) if is_body(row)]
-    for run in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
+    for group in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
+        run = _without_years(rows, group)
         with_digits = sum(_has_digits(rows[number]) for number in run)
         if with_digits < 2:
             continue
@@ -87,6 +90,16 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
                 yield begin, above + 1
                 begin = below
         yield begin, run[-1] + 1
+
+
+def _without_years(rows: Rows, run: Sequence[int]) -> Sequence[int]:
+    """The rows of a run without the first one, if only that has years: it names the columns."""
+    first, *others = run
+    if len(others) < 2 or not has_only_years(rows[first]):
+        return run
+    if any(has_only_years(rows[number]) for number in others):
+        return run
+    return others
 
 
 def _has_digits(row: PdfRow) -> bool:
@@ -200,6 +213,9 @@ def _aligned_table(
         return _unclear(rows, first, end)
 
     body_start = _body_start(rows, top, first, spans)
+    if not columns.names[0]:
+        headers = [_header_cells(row, spans) for row in rows[top:body_start]]
+        columns.names[0] = _name_of_labels(headers, body)
     text = TableText()
     for row in rows[top:body_start]:
         write_header(text, _header_cells(row, spans), columns.names)
@@ -212,6 +228,18 @@ def _aligned_table(
         begin=top,
         end=end,
     )
+
+
+def _name_of_labels(headers: Sequence[Sequence[tuple[int, str]]], body: Rows) -> str:
+    """The name of the labels' column: what stands over it in the lowest header row, or else in the
+    one above that.
+    """
+    for cells in reversed(headers):
+        over_labels = [text for column, text in cells if column == 0]
+        if over_labels:
+            labels = [row.cells[0].text for row in body]
+            return name_of_labels(" ".join(over_labels), labels)
+    return ""
 
 
 def _spans_of_figures(body: Rows) -> list[Span]:
@@ -431,7 +459,7 @@ def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> boo
     for cell in cells:
         if is_figure(cell.text) and not YEAR.fullmatch(cell.text):
             return False
-    if is_body(row):
+    if is_body(row) and not has_only_years(row):
         return False
     if len(cells) > 1 or len(spans) == 1:
         return True

@@ -48,6 +48,7 @@ MARKER = re.compile(
 )
 """The marker of an item of a list."""
 BULLET = re.compile(rf"(?:{MARKER.pattern})\s")
+_CLOCK_TIME = re.compile(r"[0-2]?\d:[0-5]\d(?: ?[ap]\.?m\.?)?")
 _MARK = re.compile(r"[Xx\u2022\u25cf\u2713\u2714\u221a]")
 """A mark that says that the row's label applies to the column."""
 _CROSS = re.compile(r"[X\u2713\u2714\u221a]")
@@ -149,12 +150,12 @@ def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
 
 
 def is_figure(text: str) -> bool:
-    """Whether the text is a figure with its signs, or what a table has in its place, as "n/a" or a
-    mark.
+    """Whether the text is a figure with its signs, a clock time, or what a table has in place of
+    one, as "n/a" or a mark.
     """
     has_content = any(sign.isdigit() or sign in "\u2014\u2013-AaMm*" for sign in text)
     is_number = has_content and (_FIGURE.fullmatch(text) or _WITH_RANGE.fullmatch(text))
-    return bool(is_number) or is_mark(text)
+    return bool(is_number) or is_mark(text) or _CLOCK_TIME.fullmatch(text) is not None
 
 
 def is_mark(text: str) -> bool:
@@ -203,6 +204,17 @@ def is_body(row: PdfRow) -> bool:
 
     is_mostly_text = len(texts) > 1 and len(figures) < len(texts)
     return not is_mostly_text and bool(row.values)
+
+
+def has_only_years(row: PdfRow) -> bool:
+    """Whether all figures of a row are years that rise or fall, as the names of columns do."""
+    years: list[str] = []
+    for cell in row.values:
+        if not YEAR.fullmatch(cell.text):
+            return False
+        years.append(cell.text)
+    are_in_order = sorted(years) in (years, years[::-1])
+    return len(years) == len(set(years)) > 1 and are_in_order
 
 
 def _are_years(years: Cells, labels: Cells) -> bool:

@@ -1,6 +1,5 @@
 """Tables with rules: the lines drawn around their cells show which words belong together."""
 
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -33,10 +32,12 @@ from rag.parsing.pdf.rows import (
     tight,
 )
 from rag.parsing.pdf.tables import (
+    BEGINS_WITH_WORD,
     Columns,
     Entry,
     Table,
     caption,
+    name_of_labels,
     stacked,
     write_body,
     write_header,
@@ -62,7 +63,6 @@ _LONGEST_CELL = 1500
 _WHITE = (255, 255, 255)
 _INDENT = 2.0
 """Points by which a row's label begins further right than that of its group."""
-_BEGINS_WITH_WORD = re.compile(r"\W*[^\W\d]|%")
 
 
 def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
@@ -598,7 +598,7 @@ def _names_and_unit(
     if not parts.has_figures:
         return names, ()
     corner = names[0]
-    names[0] = ""
+    names[0] = name_of_labels(corner, [row[0].text for row in parts.body])
     if UNIT.search(corner):
         return names, (corner,)
     return names, ()
@@ -612,6 +612,7 @@ def _write_rows(text: TableText, parts: _Parts, names: list[str]) -> list[str]:
     rows = [*parts.heads, *parts.body]
     has_only_bold_rows = all(map(_is_bold, rows))
     may_have_headers = parts.has_figures and any(names) and not has_only_bold_rows
+    is_label_named = not parts.has_figures
     entries: list[Entry] = []
     has_values = True
     for row, below in zip(parts.body, [*parts.body[1:], []], strict=True):
@@ -621,16 +622,16 @@ def _write_rows(text: TableText, parts: _Parts, names: list[str]) -> list[str]:
             has_values = True
             continue
 
-        write_body(text, entries, names)
+        write_body(text, entries, names, is_label_named)
         entries = []
         texts = parts.texts_over_columns(row)
         if not has_values:  # another header row
             texts = stacked([names, texts])
-        names = ["", *texts[1:]]
+        names = [names[0], *texts[1:]]
         _write_header(text, row, names)
         has_values = False
 
-    write_body(text, entries, names)
+    write_body(text, entries, names, is_label_named)
     return names
 
 
@@ -792,7 +793,7 @@ def _is_header(row: Cells) -> bool:
 
 def _names_column(text: str) -> bool:
     """Whether the text begins with a word or names a period."""
-    return bool(_BEGINS_WITH_WORD.match(text)) or any(periods(text))
+    return bool(BEGINS_WITH_WORD.match(text)) or any(periods(text))
 
 
 def _is_group(row: Cells, below: Cells) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from rag.parsing.base import Part
 from rag.parsing.pdf.marks import Span
-from rag.parsing.pdf.rows import Rows, is_body
+from rag.parsing.pdf.rows import Rows, is_body, is_period
 from rag.parsing.tables import UNIT, TableText, labelled
 
 _LONGEST_TITLE = 100
@@ -22,6 +22,9 @@ _LONGEST_GROUP = 100
 """Maximum length of a group's label to repeat before a row's own."""
 _LONGEST_GROUPS = 60
 """Maximum length of the labels of several groups to repeat."""
+_LONGEST_NAME = 60
+"""Characters of the name of the labels' column."""
+BEGINS_WITH_WORD = re.compile(r"\W*[^\W\d]|%")
 _SAME_EDGE = 1.0
 """Tolerance for equal left edges, in points."""
 _SAME_COLUMN = 12
@@ -154,8 +157,14 @@ class _Labels:
         return path
 
 
-def write_body(text: TableText, entries: Sequence[Entry], names: Sequence[str]) -> None:
-    """Write the rows with values, each label after those of its groups, and the groups' labels.
+def write_body(
+    text: TableText,
+    entries: Sequence[Entry],
+    names: Sequence[str],
+    is_label_named: bool = False,
+) -> None:
+    """Write the rows with values, each label after those of its groups, and the groups' labels. The
+    name of the labels' column is written before them only if it `is_label_named`.
 
     A group names the rows that are indented below it, or with a colon also those at its own edge,
     up to another group there. A sum closes the group whose rows it is indented from. A label of
@@ -183,7 +192,19 @@ def write_body(text: TableText, entries: Sequence[Entry], names: Sequence[str]) 
         if label:
             cells[0] = label
         cells |= entry.values
-        text.row(labelled(sorted(cells.items()), names))
+        written_names = names if is_label_named else ["", *names[1:]]
+        text.row(labelled(sorted(cells.items()), written_names))
+
+
+def name_of_labels(corner: str, labels: Sequence[str]) -> str:
+    """The name of the labels' column by the text over it: "" for a unit, and for other texts over
+    labels that are mostly figures, which then would be taken for values.
+    """
+    is_name = len(corner) <= _LONGEST_NAME and BEGINS_WITH_WORD.match(corner)
+    if not is_name or corner.endswith(":") or UNIT.search(corner) or is_period(corner):
+        return ""
+    in_words = sum(BEGINS_WITH_WORD.match(label) is not None for label in labels)
+    return corner if 2 * in_words > len(labels) else ""
 
 
 def _reach(group: _Group, kind: str) -> float:
