@@ -16,7 +16,8 @@ from rag.answering.compose import (
     Ranked,
     Ruling,
     compose,
-    halves,
+    is_one_sided,
+    lone_part,
     rank,
     together,
     with_candidate,
@@ -24,6 +25,7 @@ from rag.answering.compose import (
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.proofs import PROOFS, with_proofs
+from rag.answering.question_parts import compared, halves
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
 from rag.answering.table_questions import TableQuestion, table_question
@@ -298,7 +300,7 @@ class Engine:
                 )
             ]
         return [
-            self._of_halves(query, self._of_likeliest(query, answer))
+            self._of_parts(query, self._of_likeliest(query, answer))
             for query, answer in zip(queries, answers, strict=True)
         ]
 
@@ -349,28 +351,50 @@ class Engine:
                 threshold, chosen = weighted, other
         return chosen
 
-    def _of_halves(self, query: Query, answer: Answer) -> Answer:
-        """The answer; to a question such as "When and where is the fair?" the sentences that answer
-        both, if one document does, and if both probabilities together reach the threshold.
+    def _of_parts(self, query: Query, answer: Answer) -> Answer:
+        """The answer; to a question such as "When and where is the fair?", or to a comparison of
+        which it has one side at most, the sentences that answer both parts, if both probabilities
+        together reach the threshold, or those of the part that has an answer, with its name.
         """
-        asked = halves(answer.understood or answer.question)
         in_time = query.deadline is None or time.monotonic() < query.deadline
-        if not asked or query.form or answer.form in (TALK, GRID) or not in_time:
+        is_whole = query.is_part or query.form or answer.form in (TALK, GRID)
+        asked, names = _parts(answer) if in_time and not is_whole else ((), ())
+        if not asked:
             return answer
-        parts = self.ask_many([replace(query, question=text, others=()) for text in asked])
-        candidate = together(parts)
+        parts = self._ask_parts(query, asked, names)
+        candidate = together(parts, names)
         confidence = math.prod(part.confidence for part in parts)
+        if candidate is None:
+            candidate = lone_part(answer, names or asked, parts)
+            confidence = max((part.confidence for part in parts if part.text), default=0.0)
         if candidate is None or confidence < self.threshold:
             return answer
+        quoted = dict.fromkeys(place.document_id for place in candidate.places)
+        is_scattered = len(quoted) > 1 and not names
+        if answer.text and is_scattered and answer.confidence >= confidence:
+            return answer
 
-        name = candidate.places[0].document_id
-        document = self.store.document(name)
-        cited = {c.sha256 for part in parts for c in part.citations if c.document_id == name}
-        if document is None or cited != {document.sha256}:
-            return answer  # the document has changed meanwhile
+        documents = {name: found for name in quoted if (found := self.store.document(name))}
+        cited = {(c.document_id, c.sha256) for part in parts for c in part.citations}
+        current = {(name, document.sha256) for name, document in documents.items()}
+        if len(current) < len(quoted) or not current <= cited:
+            return answer  # a document has changed meanwhile
         disputed = tuple(side for part in parts for side in part.conflicts)
-        in_both = with_candidate(answer, candidate, confidence, {name: document})
+        in_both = with_candidate(answer, candidate, confidence, documents)
         return replace(in_both, conflicts=disputed)
+
+    def _ask_parts(self, query: Query, asked: Sequence[str], names: Sequence[str]) -> list[Answer]:
+        """The answers to the parts of a question: to both sides of a comparison, or one after the
+        other, where the second prefers the documents of the first.
+        """
+        queries = [replace(query, question=text, others=(), is_part=True) for text in asked]
+        if names:
+            return self.ask_many(queries)
+        first, second = queries
+        (one,) = self.ask_many([first])
+        found = tuple(dict.fromkeys(citation.document_id for citation in one.citations))
+        (other,) = self.ask_many([replace(second, preferred=(*second.preferred, *found))])
+        return [one, other]
 
     def _compose(
         self,
@@ -417,6 +441,18 @@ class Engine:
     def threshold(self) -> float:
         """Minimum probability of an answer: the setting, or if that is negative, the fitted one."""
         return self.settings.threshold if self.settings.threshold >= 0 else self.judge.threshold
+
+
+def _parts(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The questions for the parts of a question, and the names of the sides if it is a comparison
+    of which the answer has one side at most; nothing for other questions.
+    """
+    question = answer.understood or answer.question
+    asked = halves(question)
+    sides = None if asked else compared(question)
+    if sides and (answer.text is None or is_one_sided(answer, sides.names)):
+        return sides.questions, sides.names
+    return asked, ()
 
 
 def _check_forms(queries: Sequence[Query]) -> None:

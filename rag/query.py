@@ -29,6 +29,8 @@ class Query:
     """Other meanings of a follow-up, as in `rag.meaning.followups.Rewrite`."""
     is_talk: bool = False
     """Whether a conversation knows that it is no question to the documents."""
+    is_part: bool = False
+    """Whether it is a part of a question, which is not taken apart again."""
     alternatives: int | None = None
     """Number of other candidates in the answer; None uses the engine's."""
 

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from rag.answering import catalogue, compose, proposals, reading, shelf
+from rag.answering import asked_codes, catalogue, question_parts, reading, shelf
 from rag.desk import fields
 from rag.meaning import asking, values, words
 from tests.growth import MEASUREMENTS, MOST_GROWTH, cpu_seconds, growth
@@ -21,9 +21,8 @@ SHORT_SECONDS = 0.05
 """The most that a pattern may take for the longest text that reaches it."""
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
-    "rag.answering.compose._HALVES": compose._LONGEST_QUESTION,
-    "rag.answering.compose._CLAUSES": compose._LONGEST_QUESTION,
-    "rag.answering.proposals._PATTERNS": proposals._LONGEST_QUESTION,
+    "rag.answering.question_parts.": question_parts.LONGEST_QUESTION,
+    "rag.answering.asked_codes.": asked_codes.LONGEST_QUESTION,
     "rag.answering.shelf": shelf.LONGEST,
     "rag.desk.fields._FIELD": fields._LONGEST_LABEL + fields._LONGEST_VALUE,
     "rag.meaning.asking.": asking.LONGEST,

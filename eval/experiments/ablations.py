@@ -138,6 +138,8 @@ RULES = (
         lambda *_: set(),
         "proposals",
     ),
+    Rule("numbers and codes that are asked", compose, "_with_codes", _the_first),
+    Rule("questions are taken apart", engines, "_parts", lambda _: ((), ())),
     Rule("conflicts", compose, "_conflicts", lambda *_: []),
     Rule("conflicts: the newest document wins", compose, "_newest", _the_first),
     Rule("passages rank sentences", reading, "_SENTENCE_RETRIEVAL", 0.0),

@@ -40,8 +40,10 @@ _ASKS = {
         "day": r"\bwhen (?:was|were)\b.*\b(?:written|published|created|sent|issued|dated|updated|"
         r"modified)\b|\bdate of\b",
         "documents": rf"\b{_DOCUMENTS}\b",
-        "needed": rf"\b(?:which|what) {_DOCUMENTS} (?:must|should|shall|need to|ha(?:s|ve) to"
-        r"|(?:is|are) (?:needed|required))\b",
+        "needed": rf"(?<!\bin )\b(?:which|what)(?: \w+)? {_DOCUMENTS} (?:(?:do|does|did) (?!(?:you"
+        r"|we|i) (?:have(?! to)|know)\b|.*\b(?:write|send|publish|mention|say)\b)|must|should"
+        r"|shall|may|can|need to|ha(?:s|ve) to|(?:is|are|has|have) (?:to be|been|needed|required"
+        r"|necessary|enclosed|attached)\b)",
         "count": r"\b(?:how many|number of|count)\b",
         "count of all": rf"\b(?:how many|number of|count)(?: of)?(?: the| my| our)?(?: \w+)? "
         rf"{_DOCUMENTS}\b(?:\W|\b(?:are|is|there|do|does|have|has|you|i|we|know|in|of|the|my|our|"
@@ -49,7 +51,8 @@ _ASKS = {
         "all": r"^\W*(?:(?:please|can|could|you|show|list|name|give|tell|me|us|a|of|all|the|my|our"
         r"|what|which)\s+)+(?:documents|files|sources)\b(?:\W|\b(?:are|is|there|do|have|you|i|we"
         r"|know|in|the|my|our|this|index|collection|library|stored|indexed)\b)*$",
-        "by or from": rf"\b(?:{_DOCUMENTS}|anything|something|everything|what)\b.*?"
+        "by or from": rf"(?:\b(?:{_DOCUMENTS}|anything|something|everything)\b|^\W*what\b"
+        r"(?=.*\b(?:by|written|published|sent|write|send|publish|dated)\b)).*?"
         r"\b(?:by|from|of|in|on|dated|written|published|sent|did) (?P<what>[^?]+?)"
         r"(?: (?:write|send|publish))? ?(?:\?|$)",
         "passive": rf"\b{_KIND}\b (?:is|are|was|were) (?P<what>[^?]+?) (?:mentioned|described|"
@@ -116,13 +119,15 @@ def catalogue(
     documents = _by_or_from(match["what"], listed) if match else []
     if documents:
         return _all(asks_for_count, library, documents)
+    if _ASKS["needed"].search(question):
+        return None
     topic = _asked_topic(question)
     if topic:
         return _mentioning(topic, asks_for_count, library, listed)
 
     if asks_for_count and not _ASKS["count of all"].search(question):
         return None
-    if not _ASKS["documents"].search(question) or _ASKS["needed"].search(question):
+    if not _ASKS["documents"].search(question):
         return None
     every = _all(asks_for_count, library, listed)
     if every is not None and _ASKS["all"].search(question):

@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.asked_codes import OF_ANOTHER, missing_code, of_another
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.conflicts import LEAST_SHARE, agreeing_documents, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
-from rag.answering.proposals import MOST_POINTED, compared, span_candidate
+from rag.answering.proposals import MOST_POINTED, span_candidate
 from rag.answering.proposals import candidates as proposals_of
+from rag.answering.question_parts import compared
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked, answer_digest
 from rag.answering.spans import SpanGroup
@@ -75,7 +77,19 @@ def rank(
     for figure in figures:
         if form in ("", figure.form):
             ranked = _with_figure(ranked, figure, figure.probability or 0.0)
+    ranked = _with_codes(ranked, reading)
     return sorted(ranked, key=lambda candidate: -candidate.probability)
+
+
+def _with_codes(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
+    """The candidates; those from documents without the code that the question names are unlikely
+    ("error E7").
+    """
+    are_of_another = of_another(reading, [one.candidate for one in ranked])
+    return [
+        replace(one, probability=OF_ANOTHER * one.probability) if is_of_another else one
+        for one, is_of_another in zip(ranked, are_of_another, strict=True)
+    ]
 
 
 def _with_figure(ranked: Sequence[Ranked], figure: Candidate, probability: float) -> list[Ranked]:
@@ -134,67 +148,86 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
     )
 
 
-_ASKS = r"when|where|who|how (?:much|many|long|often)|(?:at )?what time"
-_AUXILIARY = "is|are|was|were|do|does|did|can|may|must|should|will"
-_HALVES = tuple(
-    re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    for pattern in (
-        rf"\W*(?P<one>{_ASKS}),? and (?P<other>{_ASKS}),? (?P<rest>.+)",
-        rf"\W*(?P<one>(?!who)(?:{_ASKS})) (?P<rest>(?:{_AUXILIARY}) [^,?]+?),? and "
-        rf"(?P<other>{_ASKS})\W*",
-    )
-)
-"""One question with two words that ask: "when and where is it", "where do I go, and when"."""
-_CLAUSES = re.compile(
-    rf"\W*(?P<one>(?:{_ASKS}) (?:is|are|was|were) (?P<subject>[^,?]+?)),? "
-    rf"and (?P<other>(?:{_ASKS}) \w+) (?:it|they|he|she)\b(?P<rest>.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Two questions about one thing: "where is the fair and when does it open"."""
-_LONGEST_QUESTION = 500
-"""Characters; the patterns' time grows with the square of the question's length."""
-
-
-def halves(question: str) -> tuple[str, ...]:
-    """The two questions in "When and where is the fair?"; () if it is not such a question."""
-    if len(question) > _LONGEST_QUESTION:
-        return ()
-    end = "?" if question.endswith("?") else ""
-    question = question.removesuffix("?")
-    for pattern in _HALVES:
-        match = pattern.fullmatch(question)
-        if match:
-            return tuple(f"{match[word]} {match['rest']}{end}" for word in ("one", "other"))
-    clauses = _CLAUSES.fullmatch(question)
-    if clauses is None:
-        return ()
-    other = f"{clauses['other']} {clauses['subject']}{clauses['rest']}"
-    return f"{clauses['one']}{end}", f"{other}{end}"
-
-
-def together(answers: Sequence[Answer]) -> Candidate | None:
-    """The sentences of several answers, in the order of the document that has all of them; None
-    without such a document, or if an answer is a longer list, a verdict or an overview.
+def together(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate | None:
+    """The sentences of several answers: in the order of the document that has all of them, or
+    otherwise of the answers; None if one is missing, a longer list or an overview. With the `names`
+    of the sides of a comparison, one sentence for each.
     """
-    if not all(
-        answer.text
-        and (answer.form in _IN_SENTENCES or (answer.form == "list" and len(answer.pieces) == 1))
-        for answer in answers
-    ):
+    if not all(map(_is_in_sentences, answers)):
         return None
+    if names:
+        return _of_sides(answers, names)
     by_answer = [_cited(answer) for answer in answers]
     named = [{citation.document_id for citation in citations} for citations in by_answer]
     common = next(
         (c.document_id for c in by_answer[0] if c.document_id in set.intersection(*named)), ""
     )
-    places = {
-        Place(common, citation.sentence_start, citation.sentence_end)
+    places = [
+        Place(citation.document_id, citation.sentence_start, citation.sentence_end)
         for citations in by_answer
-        for citation in citations
-        if citation.document_id == common
-    }
-    ordered = sorted(places, key=lambda place: place.start)
-    return Candidate("sentences", "together", tuple(ordered)) if common else None
+        for citation in (citations if common else citations[:1])
+        if citation.document_id == common or not common
+    ]
+    if common:
+        places.sort(key=lambda place: place.start)
+    return Candidate("sentences", "together", tuple(dict.fromkeys(places)))
+
+
+def _of_sides(answers: Sequence[Answer], names: Sequence[str]) -> Candidate | None:
+    """One sentence for each side of a comparison; None if one is about the other side alone."""
+    cited = [_cited(answer)[0] for answer in answers]
+    about = [_sides_in([one], names) for one in cited]
+    if about[0] == (False, True) or about[1] == (True, False):
+        return None
+    sides = [
+        Place(one.document_id, one.sentence_start, one.sentence_end, name)
+        for name, one in zip(names, cited, strict=True)
+    ]
+    if sides[0].overlaps(sides[1]):
+        sides = [replace(sides[0], label=", ".join(names))]
+    return Candidate("comparison", "together", tuple(sides))
+
+
+def is_one_sided(answer: Answer, names: Sequence[str]) -> bool:
+    """Whether an answer has words of one of the two sides of a comparison only."""
+    has_one, has_other = _sides_in(answer.citations, names)
+    return answer.form != "comparison" and has_one != has_other
+
+
+def _sides_in(citations: Sequence[Citation], names: Sequence[str]) -> tuple[bool, bool]:
+    """Whether citations have, with their headings, a word that only the first side has, and one
+    that only the other has; both if a side has no such word.
+    """
+    quoted = [text for one in citations for text in (one.sentence, one.title, *one.headings)]
+    words = singular_words(" ".join(quoted))
+    one, other = (singular_words(name) for name in names)
+    if not (one - other and other - one):
+        return True, True
+    return bool((one - other) & words), bool((other - one) & words)
+
+
+def lone_part(answer: Answer, names: Sequence[str], parts: Sequence[Answer]) -> Candidate | None:
+    """The sentences of the only part that has an answer, under its name; None if the whole question
+    has an answer from elsewhere.
+    """
+    answered = [(name, part) for name, part in zip(names, parts, strict=True) if part.text]
+    if len(answered) != 1 or not _is_in_sentences(answered[0][1]):
+        return None
+    (name, part), *_ = answered
+    places = [
+        Place(one.document_id, one.sentence_start, one.sentence_end, name.rstrip("?"))
+        for one in _cited(part)[:1]
+    ]
+    given = [Place(one.document_id, one.start, one.end) for one in answer.citations]
+    if answer.text and not all(any(one.overlaps(place) for place in places) for one in given):
+        return None
+    return Candidate("comparison", "together", tuple(places))
+
+
+def _is_in_sentences(answer: Answer) -> bool:
+    """Whether an answer is given, in a sentence or a few."""
+    is_one_piece = answer.form in ("list", "yes_no") and len(answer.pieces) == 1
+    return answer.text is not None and (answer.form in _IN_SENTENCES or is_one_piece)
 
 
 def with_candidate(
@@ -263,12 +296,16 @@ def _lone_side(reading: Reading) -> tuple[str, str] | None:
     """
     if reading.form_odds.get("comparison", 0.0) < _COMPARES:
         return None
-    names = compared(reading.question)
-    if not names:
+    sides = compared(reading.question)
+    if sides is None:
         return None
+    names = sides.names
     found = " ".join(f"{hit.passage.context} {hit.passage.text}" for hit in reading.hits)
     words, in_text = [singular_words(name) for name in names], singular_words(found)
-    has_own = [bool((own - other) & in_text) for own, other in zip(words, words[::-1], strict=True)]
+    own_words = [own - other for own, other in zip(words, words[::-1], strict=True)]
+    if not all(own_words):
+        return None
+    has_own = [bool(own & in_text) for own in own_words]
     if has_own == [True, False]:
         return names[0], names[1]
     return (names[1], names[0]) if has_own == [False, True] else None
@@ -294,6 +331,8 @@ def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling)
         return ALL_NEEDED
     if lone := _lone_side(reading):
         return f'nothing was found about "{lone[1]}", only about "{lone[0]}"'
+    if code := missing_code(reading):
+        return f'nothing was found about "{code}"'
     if refused.probability < LEAST_SHOWN or not says_something(refused.candidate):
         return "no passage answers it"
     guess = " ".join(refused.candidate.pieces(reading.documents)[0].text.split())

@@ -1,13 +1,12 @@
 """Proposes candidates, one function per way to answer: spans, sentences, sections, lists, table
 rows, yes or no, comparisons.
 
-None of them decides: `rag.answering.judge` says how likely each serves. For a comparison, also: how
-a question names its two sides, and which sentence is about each.
+None of them decides: `rag.answering.judge` says how likely each serves. For a comparison, also:
+which sentence is about each side.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
@@ -15,6 +14,7 @@ from itertools import chain, pairwise
 from rag.answering.candidate import Candidate, whole
 from rag.answering.limits import is_outside
 from rag.answering.proofs import verdicts
+from rag.answering.question_parts import compared
 from rag.answering.reading import (
     FIRST,
     REFERS_BACK,
@@ -44,66 +44,8 @@ from rag.structure import (
 )
 from rag.types import Document, Hit, Place, Span, YesNo
 
-_STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
-_END = rf"(?={_STOP}|$)"
-_SIDE = rf"(?:(?!{_STOP}).)+?"
-
-
-def _two(between: str) -> str:
-    """A pattern for two sides with words between them."""
-    return rf"(?P<one>{_SIDE}) (?:{between}) (?P<other>{_SIDE})"
-
-
-_NOUNS = r"differences?|distinction|distinguish|similarit(?:y|ies)|choice|comparison"
-_DIFFER = r"differ(?:s|ent)?(?: from)?|compare(?:d|s)? (?:to|with)|and"
-_LED = r"(?:^|[,:] ?|\bthan |\bof )(?:is |are |does |do |should i use |should i take )?"
-_OTHERS = r"or|vs[.]?|versus|compared (?:to|with)|rather than|instead of"
-_PATTERNS = [
-    re.compile(pattern + _END, re.IGNORECASE)
-    for pattern in (
-        rf"\b(?:{_NOUNS}) (?:is there )?(?:between )?{_two('and|from|or')}",
-        rf"\bcompare {_two('and|to|with|against')}",
-        rf"\bbetween {_two('and')}",
-        rf"\bhow (?:do|does|did|is|are|was|were) {_two(_DIFFER)}"
-        r"(?: differ(?:ent)?| compare)?",
-        rf"{_LED}{_two('or|vs[.]?|versus')}",
-        rf"\b{_two(_OTHERS)}",
-    )
-]
-_LEADS = re.compile(
-    r"(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
-)
-_ASPECT = re.compile(r" (?:on|in|for|regarding|when|by|at|concerning) .*")
-"""The aspect on which the sides are compared, after the second one."""
-_LONGEST_QUESTION = 500
-"""Characters; the patterns' time grows with the square of the question's length."""
-_NEAR = 800
-"""Characters between sentences that are about the same thing."""
 _LEAST = 0.5
 """Least share of a side's words in a sentence or in its title and heading."""
-
-
-def compared(question: str) -> tuple[str, ...]:
-    """The two sides that a question compares; () if they are unclear or the question is long."""
-    question = " ".join(question.split())  # a line break would make the patterns backtrack
-    if len(question) > _LONGEST_QUESTION:
-        return ()
-    for pattern in _PATTERNS:
-        match = pattern.search(question)
-        if match:
-            first, second = _side(match["one"]), _side(match["other"])
-            if not _ASPECT.search(first):
-                second = _ASPECT.sub("", second)
-            words = [singular_words(side) for side in (first, second)]
-            if all(words) and words[0] != words[1]:
-                return first, second
-    return ()
-
-
-def _side(text: str) -> str:
-    """A side without the question's first words and surrounding punctuation."""
-    lead = _LEADS.match(text)
-    return text[lead.end() if lead else 0 :].strip(" ,.?!'\"")
 
 
 def sides(
@@ -447,9 +389,10 @@ def yes_no(reading: Reading) -> Iterator[Candidate]:
 
 def comparison(reading: Reading) -> Iterator[Candidate]:
     """The best sentence for each of the two sides that the question names."""
-    names = compared(reading.question)
-    if not names:
+    asked = compared(reading.question)
+    if asked is None:
         return
+    names = asked.names
     chosen = sides(reading.sentences, names, reading.documents)
     places = [
         Place(sentence.document_id, sentence.start, sentence.end, label)

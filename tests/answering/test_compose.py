@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import MAX_CITATIONS, cite
-from rag.answering.compose import Ruling, halves, together
+from rag.answering.compose import Ruling, lone_part, together
 from rag.ingestion.chunking import split
 from rag.types import Hit, Place, Span
 from tests.answering.readings import Prefers, composed, reading_of, span, texts
@@ -206,20 +206,6 @@ def test_an_answer_that_points_to_a_section_leads_on_to_it() -> None:
     assert [piece.citation.headings for piece in answer.pieces][-1] == ("2 Reports",)
 
 
-@pytest.mark.parametrize(
-    ("question", "parts"),
-    [
-        ("When and where is it?", ("When is it?", "where is it?")),
-        ("how much and how often do we pay", ("how much do we pay", "how often do we pay")),
-        ("At what time, and where, is it?", ("At what time is it?", "where is it?")),
-        ("When is it, and where?", ("When is it?", "where is it?")),
-        ("Who and what are they?", ()),
-    ],
-)
-def test_a_question_for_two_things_has_two_halves(question: str, parts: tuple[str, ...]) -> None:
-    assert halves(question) == parts
-
-
 def test_answers_from_one_document_are_given_together() -> None:
     fair = document("The fair is in May. Bring cups. It is in the barn.", "fair")
     notice = document("The fair is in May.", "other")
@@ -228,9 +214,30 @@ def test_answers_from_one_document_are_given_together() -> None:
     joint_answer = together([where, when])
     assert joint_answer is not None
     assert texts(joint_answer, fair) == ["The fair is in May.", "It is in the barn."]
-    elsewhere = answer("When?", [notice], [span(notice, "May", 9.0)])
-    assert together([elsewhere, where]) is None
-    assert together([where, answer("When?", [notice], [span(notice, "May", -9.0)])]) is None
+
+
+def test_answers_from_two_documents_are_given_in_the_order_of_the_questions() -> None:
+    fair = document("The fair is in May. Bring cups. It is in the barn.", "fair")
+    notice = document("The fair is in May.", "other")
+    when = answer("When?", [notice], [span(notice, "May", 9.0)])
+    where = answer("Where?", [fair], [span(fair, "the barn", 9.0)])
+    joint_answer = together([when, where])
+    assert joint_answer is not None
+    assert [place.document_id for place in joint_answer.places] == ["other", "fair"]
+
+
+def test_one_half_is_given_with_the_question_that_it_answers() -> None:
+    fair = document("The fair is in May. Bring cups.", "fair")
+    whole = answer("When and where?", [fair], [span(fair, "May", -9.0)])
+    when = answer("When?", [fair], [span(fair, "May", 9.0)])
+    where = answer("Where?", [fair], [span(fair, "cups", -9.0)])
+    assert together([when, where]) is None
+    half = lone_part(whole, ("When?", "Where?"), [when, where])
+    assert half is not None
+    assert texts(half, fair) == ["The fair is in May."]
+    assert half.places[0].label == "When"
+    elsewhere = answer("When and where?", [fair], [span(fair, "cups", 9.0)])
+    assert lone_part(elsewhere, ("When?", "Where?"), [when, where]) is None
 
 
 def test_a_comparison_says_which_side_was_not_found() -> None:
@@ -244,29 +251,3 @@ def test_a_comparison_says_which_side_was_not_found() -> None:
     with_both_sides = replace(reading, question="What is cheaper, a kayak or a red one?")
     reason = composed(with_both_sides, Ruling(Prefers("none"), 0.5, 3)).abstention_reason or ""
     assert "nothing was found" not in reason
-
-
-@pytest.mark.parametrize(
-    ("question", "parts"),
-    [
-        ("Where is it and when does it open?", ("Where is it?", "when does it open?")),
-        (
-            "Where is the archive, and when does it close on Fridays?",
-            ("Where is the archive?", "when does the archive close on Fridays?"),
-        ),
-        (
-            "At what time and where is the lecture?",
-            ("At what time is the lecture?", "where is the lecture?"),
-        ),
-        (
-            "Where do we meet, and at what time?",
-            ("Where do we meet?", "at what time do we meet?"),
-        ),
-        ("When, and where, is it?", ("When is it?", "where is it?")),
-        ("Who signed it and when?", ()),
-        ("Who is the chair and when is the meeting?", ()),
-        ("When and where is it? " * 100, ()),
-    ],
-)
-def test_two_questions_about_one_thing_are_halves(question: str, parts: tuple[str, ...]) -> None:
-    assert halves(question) == parts

@@ -1,6 +1,5 @@
 """The candidates that are proposed for a reading. Nothing is decided here."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import Candidate
-from rag.answering.proposals import candidates, compared, section
+from rag.answering.proposals import candidates, section
 from rag.answering.reading import Reading
 from rag.meaning.sentences import split_sentences
 from rag.types import Document
@@ -149,29 +148,6 @@ def test_one_sentence_about_both_sides_is_one_place() -> None:
 def test_a_side_without_a_sentence_makes_no_comparison() -> None:
     reading = reading_of(LEASE, [0.3] * 5, question="The lease or the garage?")
     assert proposed(reading, "comparison") == []
-
-
-@pytest.mark.parametrize(
-    ("question", "names"),
-    [
-        ("What is the difference between a lease and a licence?", ("a lease", "a licence")),
-        ("Which costs more, the tram or the bus?", ("the tram", "the bus")),
-        ("Tram or bus: which is cheaper?", ("Tram", "bus")),
-        ("Compare Basic and Plus on storage", ("Basic", "Plus")),
-        ("How does Code 3.1 differ from Code 3.2?", ("Code 3.1", "Code 3.2")),
-        ("A Flex vs a Saver - what do they allow?", ("A Flex", "a Saver")),
-        ("ls_old vs ls_older", ("ls_old", "ls_older")),
-        ("How many visits before and after the relaunch?", ()),
-        ("tea or tea", ()),
-        ("Why?", ()),
-        pytest.param("x or " * 240 + "y\nz", (), id="many lines"),
-        pytest.param("x " * 50_000 + "the tram or the bus?", (), id="long"),
-    ],
-)
-def test_clear_sides_of_a_comparison_are_named_in_time(question: str, names: Sequence[str]) -> None:
-    started = time.process_time()
-    assert compared(question) == names
-    assert time.process_time() - started < 1
 
 
 RULES = document(

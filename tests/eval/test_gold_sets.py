@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from eval.experiments import composing
 from eval.gold import collections, training
 from eval.scripts import GOLD, ROOT
 from rag.evaluation.gold import FORMS, Question
@@ -76,6 +77,29 @@ def test_a_collection_has_its_forms_and_near_misses(name: str) -> None:
     documents = {document for question in gold for document in question.relevant}
     assert all(document.startswith(f"{name}/") for document in documents)
     assert documents <= collections.digests().keys()
+
+
+@functools.cache
+def texts_of_halves() -> dict[str, dict[str, str]]:
+    """The parsed texts of the documents of `composing.SETS`, by half and id."""
+    return {
+        half: {file.document_id: read(file).text for file in find([*folders])}
+        for half, folders in composing.FOLDERS.items()
+    }
+
+
+@pytest.mark.parametrize("name", composing.SETS)
+def test_questions_in_parts_have_their_evidence_in_the_documents_of_their_half(name: str) -> None:
+    rows = list(json_lines(GOLD / f"{name}.jsonl"))
+    assert len({row["question"] for row in rows}) == len(rows)
+    for row in rows:
+        documents = texts_of_halves()[row["half"]]
+        sentences = [proof["sentence"] for proof in row["evidence"]]
+        for proof in row["evidence"]:
+            assert proof["sentence"] in " ".join(documents[proof["document"]].split()), row
+        for item in row["items"]:
+            assert any(wording in sentence for wording in item for sentence in sentences), row
+    assert Counter(row["half"] for row in rows)["fit"] == len(rows) / 2
 
 
 def test_claims_have_their_evidence_and_halves_share_no_file() -> None:
