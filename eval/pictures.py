@@ -3,6 +3,10 @@
 page.png shows an answer beside its document, in Chromium; prompt.png shows `rag repl` in a terminal
 (tmux), rendered by Chromium. Both use an index of seeds/. grid.png shows a grid of contracts, and
 audit.png a text with quotations that is checked against them.
+
+With --states FOLDER it draws the states of the page instead, to be looked at: empty, with
+documents, an answer, a list, a refusal, and talk; light, dark, and on a phone. It fails if one is
+wider than its window.
 """
 
 import io
@@ -10,13 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import click
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -51,6 +56,19 @@ _AUDITED = """The lease: “The rent is £5,510 a month, due on the first workin
 The cleaners come three times a week, and “the monthly fee is 1,240 pounds plus VAT”.
 In the flat “pets of every kind are always welcome”.
 """
+_VIEWS: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
+    "light": (1280, 800, "light"),
+    "dark": (1280, 800, "dark"),
+    "phone": (390, 844, "light"),
+}
+"""Width and height of a window, and its colours."""
+_STATES = {
+    "answer": _PAGE_QUESTION,
+    "list": "Which countries are the parties to the JCPOA?",
+    "refusal": "Who won the chess world cup?",
+    "talk": "What can I ask you?",
+}
+"""Questions, after which the page is drawn."""
 _COLUMNS, _ROWS = 96, 40
 _COLOURS = 64
 
@@ -121,6 +139,39 @@ def draw_audit(browser: Browser, index: Path) -> bytes:
         return _screenshot(page, full_page=True)
 
 
+def draw_states(browser: Browser, index: Path, folder: Path) -> None:
+    """Save the page's states. Raises SystemExit if one is wider than its window."""
+    too_wide = []
+    for place, questions in ((folder / "no-index", {}), (index, _STATES)):
+        with served(place, fake=False) as service:
+            for view, (width, height, colours) in _VIEWS.items():
+                size: ViewportSize = {"width": width, "height": height}
+                page = browser.new_page(viewport=size, color_scheme=colours)
+                for state, question in {"start": "", **questions}.items():
+                    _show_state(page, service.url, question)
+                    name = f"{state if questions else 'empty'}-{view}"
+                    save(_screenshot(page), folder / f"{name}.png")
+                    is_wider = "document.documentElement.scrollWidth > innerWidth"
+                    if page.evaluate(is_wider):
+                        too_wide.append(name)
+                page.close()
+    if too_wide:
+        raise SystemExit(f"wider than the window: {', '.join(too_wide)}")
+
+
+def _show_state(page: Page, url: str, question: str) -> None:
+    """The start page with its suggested questions, or the page with the answer to a question."""
+    page.goto("about:blank")
+    page.goto(url)
+    if question:
+        page.locator("#question").fill(question)
+        page.keyboard.press("Enter")
+        page.locator(".answer").wait_for(timeout=120_000)
+    else:
+        start = page.locator("#guide h2, #welcome h2").filter(visible=True)
+        start.first.wait_for(timeout=120_000)
+
+
 def draw_prompt(browser: Browser, index: Path) -> bytes:
     code = _as_html(_session(index))
     page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -167,17 +218,26 @@ _DRAWINGS = {
 @script(__doc__)
 @click.argument("names", type=click.Choice(list(_DRAWINGS)), nargs=-1)
 @click.option("--index", type=PATH, help="Index to use instead of a new one.")
-def main(names: tuple[str, ...], index: Path | None) -> None:
+@click.option("--states", type=PATH, help="Folder for pictures of the page's states.")
+def main(names: tuple[str, ...], index: Path | None, states: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        for name in names or _DRAWINGS:
+        if states:
+            draw_states(browser, index or _ingested(_SEEDS, Path(folder)), states)
+        for name in () if states else names or _DRAWINGS:
             draw, sources = _DRAWINGS[name]
-            place = index or Path(folder) / Path(sources[0]).stem
-            if not place.exists():
-                ingest = [sys.executable, "-m", "rag", "ingest", *sources, "--index", str(place)]
-                subprocess.run(ingest, check=True)
+            place = index or _ingested(sources, Path(folder))
             save(draw(browser, place), FOLDER / f"{name}.png")
         browser.close()
+
+
+def _ingested(sources: Sequence[str], folder: Path) -> Path:
+    """An index of these files, made unless it is there."""
+    place = folder / Path(sources[0]).stem
+    if not place.exists():
+        ingest = [sys.executable, "-m", "rag", "ingest", *sources, "--index", str(place)]
+        subprocess.run(ingest, check=True)
+    return place
 
 
 if __name__ == "__main__":

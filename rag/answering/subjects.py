@@ -66,7 +66,8 @@ def subjects(store: Store, listed: Sequence[Document]) -> tuple[str, ...]:
     for group in _subject_groups(rows):
         phrase = _name(group, phrases, total)
         if phrase:
-            ((name, _),) = wording[phrase].most_common(1)
+            ((written, _),) = wording[phrase].most_common(1)
+            name = written[0].upper() + written[1:]
         else:
             central_titles = (titles[row] for row in _from_the_middle(group, rows))
             name = next(filter(None, central_titles), "")
@@ -144,11 +145,12 @@ def _of_text(text: str) -> Iterator[str]:
 
 
 def shortened(title: str) -> str:
-    """A title of at most 60 characters."""
+    """A title of at most 60 characters, cut between two words where there are some."""
     if len(title) <= _LONGEST_TITLE:
         return title
-    beginning = title[: _LONGEST_TITLE - 1].rstrip()
-    return f"{beginning}…"
+    beginning = title[: _LONGEST_TITLE - 1]
+    words, _, _ = beginning.rpartition(" ")
+    return f"{(words or beginning).rstrip(' ,;:-')}…"
 
 
 def _unit(vector: Vectors) -> Vectors:

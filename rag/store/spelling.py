@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 from math import log
 
-import simplemma
-
 from rag.meaning.stems import stem_words
 from rag.protocols import Store
 
@@ -107,6 +105,8 @@ class WordSpeller:
 
 
 def _is_english(word: str) -> bool:
+    import simplemma  # most questions have only words that the index knows
+
     return simplemma.is_known(word.lower(), lang="en") or simplemma.is_known(word, lang="en")
 
 

@@ -373,6 +373,15 @@ def test_counts_follow_a_deletion_in_every_tab(browser: Browser, tmp_path: Path)
             expect(second_tab.locator("#guide")).to_contain_text("1 document: 1 Markdown")
 
 
+def test_counts_follow_what_others_add_while_one_looks(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path) as client, visit(browser, client) as watched:
+        expect(watched.page.locator("#welcome")).to_be_visible()
+        put_text(client, "oman.md", "# Oman\n\nThe talks of Oman were long.\n")
+        expect(watched.page.locator("#document-count")).to_have_text("1")
+        expect(watched.page.locator("#guide")).to_contain_text("1 document: 1 Markdown file")
+        expect(watched.page.locator("#welcome")).to_be_hidden()
+
+
 def test_only_what_may_pass_can_be_tried_again(browser: Browser, tmp_path: Path) -> None:
     broken = {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 no"}
     readable = {"name": "fine.txt", "mimeType": "text/plain", "buffer": b"The talks were long."}

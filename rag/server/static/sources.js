@@ -169,10 +169,17 @@ async function showGuide() {
   }
 }
 
-// Other tabs of this browser hear of documents that come and go; what others do is seen when the tab is looked at again.
+// Other tabs of this browser hear of documents that come and go; what others do is seen when the tab is looked at again, and soon
+// while it is looked at.
 const changes = 'BroadcastChannel' in window ? new BroadcastChannel('rag documents') : null;
 changes?.addEventListener('message', event => { if (event.data === collection) seeChanges(); });
 for (const [target, event] of [[document, 'visibilitychange'], [window, 'focus']]) target.addEventListener(event, () => { if (!document.hidden && me.features.length) seeChanges(); });
+
+setInterval(async () => {
+  if (document.hidden || !me.features.length) return;
+  const { total, types } = await getJson('/v1/sources?limit=1').catch(() => known);
+  if (JSON.stringify([total, types]) !== JSON.stringify([known.total, known.types])) seeChanges();
+}, 10_000);
 
 async function seeChanges() {
   await refill().catch(() => {});
@@ -260,7 +267,7 @@ async function folderRow(path, { name, count: number }) {
 }
 
 function documentRow(found) {
-  const about = [nameOf(found.id) === found.title ? '' : nameOf(found.id), found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).join(' · ');
+  const about = [nameOf(found.id) === found.title ? '' : nameOf(found.id), found.date.replaceAll('-', '\u2011'), found.pages ? count(found.pages, 'page') : ''].filter(Boolean).join(' · ');
   return el('li', { 'data-document': found.id }, el('div', { class: 'source-row' }, tickBox(found.id, `Ask ${found.title}`),
     el('button', { type: 'button', class: 'open', title: found.id, on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), about ? el('span', {}, about) : null),
     el('span', { class: 'row-acts' }, iconButton('only', 'Ask only', () => askOnly(found.id), { class: 'bare', 'aria-label': `Ask only ${found.title}` }),
@@ -295,7 +302,11 @@ async function add(files) {
   if (!files.length || !me.may_write) return;
   if ($('sources').hidden) await showSources(null);
   const tally = files.length >= MANY ? tallyOf(files.length) : null;
-  for (let i = 0; i < files.length; i += 4) await Promise.all(files.slice(i, i + 4).map(file => addOne(file, tally)));
+  let shown = performance.now();
+  for (let i = 0; i < files.length; i += 4) {
+    await Promise.all(files.slice(i, i + 4).map(file => addOne(file, tally)));
+    if (performance.now() - shown > 1500) { await refill(); shown = performance.now(); }  // what is there already can be asked
+  }
   await refill();
   showGuide();
   changes?.postMessage(collection);
@@ -340,7 +351,7 @@ async function addOne(file, tally) {
     box.classList.add('failed');
     const plain = [`${name}: `, `uploads/${name}: `].reduce((said, named) => said.replace(named, ''), why);
     const isSentence = plain.startsWith(`uploads/${name} `);
-    words.textContent = upright(isSentence ? plain.replace('uploads/', '') : `${name}: ${plain}`);
+    words.textContent = upright(isSentence ? plain.replace('uploads/', '').replace(' unsupported format', ': unsupported format') : `${name}: ${plain}`);
     if (mayPass) box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small edged', 'aria-label': `Retry ${name}` }));
   };
   try {
