@@ -64,7 +64,7 @@ _VIEWS: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
 """Width and height of a window, and its colours."""
 _STATES = {
     "answer": _PAGE_QUESTION,
-    "list": "Which countries are the parties to the JCPOA?",
+    "list": "Why can Oman mediate between Iran and the US?",
     "refusal": "Who won the chess world cup?",
     "talk": "What can I ask you?",
 }
@@ -168,8 +168,11 @@ def _show_state(page: Page, url: str, question: str) -> None:
         page.keyboard.press("Enter")
         page.locator(".answer").wait_for(timeout=120_000)
     else:
+        while not page.request.get(f"{url}/v1/guide").json()["complete"]:
+            page.wait_for_timeout(500)
+        page.reload()
         start = page.locator("#guide h2, #welcome h2").filter(visible=True)
-        start.first.wait_for(timeout=120_000)
+        start.first.wait_for(timeout=30_000)
 
 
 def draw_prompt(browser: Browser, index: Path) -> bytes:
@@ -183,7 +186,8 @@ def draw_prompt(browser: Browser, index: Path) -> bytes:
 
 def _session(index: Path) -> str:
     """The screen after the typed questions, with colours as ANSI escapes."""
-    repl = [sys.executable, "-m", "rag", "repl", "--index", str(index.absolute())]
+    in_folder = ["env", "-C", str(index.absolute().parent)]  # the screen shows no other folder
+    repl = [*in_folder, sys.executable, "-m", "rag", "repl", "--index", index.name]
     environ = {"XDG_STATE_HOME": "/dev/null", "COLORTERM": "truecolor"}
     with Terminal(repl, environ, _COLUMNS, _ROWS) as terminal:
         terminal.wait("\n›")

@@ -48,6 +48,7 @@ def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
     assert counted in out.splitlines()[0]
     assert "  F1, answerable                     100.0" in out
     assert "       1  answered without support" in out
+    assert '          "Oman"' in out
     written = out.splitlines()[-3:]
     assert [Path(path).suffix for path in written] == [".json", ".html", ".md"]
     assert all(Path(path).stat().st_size for path in written)

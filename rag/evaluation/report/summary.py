@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,10 @@ from rag.evaluation.records import Row
 from rag.evaluation.result import Comparison, MetricChange, Result, Summary
 
 _SHOWN = 20
+_LISTED = 10
+"""Lost questions that the terminal lists."""
+_LONGEST = 80
+"""Characters of an answer in that list."""
 
 
 def head(result: Result) -> str:
@@ -50,6 +55,7 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]
         for name, count in stages.items():
             stage = STAGES[name]
             lines.append(f"  {count:6,}  {stage.title}: {stage.meaning}")
+        lines += ["", *_lost(result.rows)]
 
     if comparison:
         gained = len(comparison.gained)
@@ -61,6 +67,18 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]
         lines += [str(verdict) for verdict in verdicts]
 
     return "\n".join(lines)
+
+
+def _lost(rows: Sequence[Row]) -> Iterator[str]:
+    """The first few questions that were lost, with what was said and what was expected."""
+    lost = [row for row in rows if row.stage is not None]
+    for row in lost[:_LISTED]:
+        said = textwrap.shorten(_quoted(row), _LONGEST, placeholder="…")
+        expected = f', expected "{row.answers[0]}"' if row.answers else ""
+        yield f"  {row.question}"
+        yield f"          {said}{expected}"
+    if len(lost) > _LISTED:
+        yield f"  and {len(lost) - _LISTED:,} more; --out FOLDER lists all"
 
 
 def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
