@@ -39,10 +39,12 @@ UNIT = re.compile(
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _VALUE = re.compile(
     r"[Xx\u2022\u25cf\u2713\u2714\u221a]|\d{1,2}[:.]\d\d(?: ?[ap]m)?"
-    r"|[<>\u2264\u2265~]? ?[-\u2212+]?\d[\d.,]* ?%?"
+    r"|yes|no|Yes"
+    r"|[<>\u2264\u2265~]? ?[-\u2212+]?\d[\d.,]* ?%?(?: [^\W\d_]{1,2})?"
     r"(?: ?[(\[][-\u2212\d.,;%\u2013 to]+[)\]]| ?\u00b1 ?[\d.,]+)?"
 )
-"""What else says that a row has values: a mark, a clock time, a figure with its range."""
+"""What else says that a row has values: a mark, a clock time, a figure with its range or a short
+unit, yes or no; but a column may be called "No"."""
 
 LabelledCell = tuple[int, str, str]
 """Column, the column's name if it is written before the text, else "", and text."""
@@ -573,7 +575,7 @@ def _goes_on(rows: Sequence[Sequence[str]], number: int) -> bool:
         texts = [text for text in cells if text]
         if texts:
             filled_rows += 1
-            figures = sum(map(_is_figure, texts))
+            figures = sum(map(_is_value, texts))
             with_figures += 2 * figures > len(texts)
     return 2 * with_figures > filled_rows
 

@@ -463,8 +463,18 @@ def _edges(table: SpecTable) -> list[float]:
         texts = [row[column] for row in table.rows]
         texts += [table.whole_text(len(table.heads) - 1, column)]
         widest = max(width_of(text, _SIZE) for text in texts)
-        edges.append(edges[-1] + max(widest + 3 * _PADDING, 46))
+        share = max(_share_of_header(table, row, column) for row in range(len(table.heads)))
+        edges.append(edges[-1] + max(widest + 3 * _PADDING, share, 46))
     return edges
+
+
+def _share_of_header(table: SpecTable, row: int, column: int) -> float:
+    """The width that a column needs for the header over it and other columns."""
+    first = column
+    while table.heads[row][first] == "<":
+        first -= 1
+    _, columns = table.span(row, first)
+    return (width_of(table.whole_text(row, first), _SIZE) + 3 * _PADDING) / columns
 
 
 def _header_row(

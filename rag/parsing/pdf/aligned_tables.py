@@ -198,6 +198,8 @@ def _aligned_table(
         return _unclear(rows, first, end)
 
     labels_right = max(row.cells[0].right for row in body)
+    texts = _spans_of_texts(body, spans, labels_right)
+    spans = sorted([*spans, *texts])
     top, names = _named_columns(rows, first, limit, spans, rules, labels_right)
     columns = Columns(
         spans=[(0.0, 0.0), *spans],
@@ -219,7 +221,7 @@ def _aligned_table(
     text = TableText()
     for row in rows[top:body_start]:
         write_header(text, _header_cells(row, spans), columns.names)
-    entries = list(_entries(rows[body_start:end], spans))
+    entries = list(_entries(rows[body_start:end], spans, texts))
     write_body(text, entries, columns.names)
 
     return Table(
@@ -248,6 +250,26 @@ def _spans_of_figures(body: Rows) -> list[Span]:
     for row in body:
         extents += [(cell.left, cell.right) for cell in row.values]
     return united(extents)
+
+
+def _spans_of_texts(body: Rows, figures: Spans, labels_right: float) -> list[Span]:
+    """The edges of columns of texts, right of the labels: where most rows have a text, and none has
+    a figure.
+    """
+    extents: list[Span] = []
+    for row in body:
+        for cell in row.cells[1:]:
+            if cell.left > labels_right and not is_figure(cell.text):
+                extents.append((cell.left, cell.right))
+
+    found_spans: list[Span] = []
+    for left, right in united(extents):
+        texts = sum(left <= start <= right for start, _ in extents)
+        is_usual = texts > 1 and 2 * texts > len(body)
+        is_apart = not any(start <= right and left <= end for start, end in figures)
+        if is_usual and is_apart and texts <= len(body):
+            found_spans.append((left, right))
+    return found_spans
 
 
 def _share_column(values: Cells, spans: Spans) -> bool:
@@ -314,9 +336,10 @@ def _column(cell: PdfCell, spans: Spans) -> int:
     return -1
 
 
-def _entries(rows: Rows, spans: Spans) -> Iterator[Entry]:
-    """The rows of the body. The lines of one label are joined: a label without figures continues in
-    a row that begins in lower case, or is closer to it than rows of the table are.
+def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
+    """The rows of the body; `texts` are the columns that have texts and no figures. The lines of
+    one label are joined: a label without figures continues in a row that begins in lower case, or
+    is closer to it than rows of the table are.
     """
     gaps = [below.top - above.bottom for above, below in pairwise(rows)]
     usual_gap = median(gaps) if gaps else 0.0
@@ -325,7 +348,7 @@ def _entries(rows: Rows, spans: Spans) -> Iterator[Entry]:
     label = ""
     label_left = 0.0
     for row, gap in zip(rows, [inf, *gaps], strict=True):
-        figures = _by_column(row, spans)
+        figures = _by_column(row, spans, texts)
         text = _label(row, figures)
         if label and text:
             is_wrapped = gap < wrapped_gap or text[0].islower()
@@ -352,16 +375,20 @@ def _label(row: PdfRow, figures: Mapping[int, PdfCell]) -> str:
     return " ".join(cell.text for cell in others)
 
 
-def _by_column(row: PdfRow, spans: Spans) -> dict[int, PdfCell]:
-    """The figures of a row by their columns; none of a row with one cell."""
-    if len(row.cells) < 2:
+def _by_column(row: PdfRow, spans: Spans, texts: Spans) -> dict[int, PdfCell]:
+    """The figures of a row by their columns, with the texts of columns that have these; none of a
+    row with one cell, or without figures.
+    """
+    if len(row.cells) < 2 or not row.figures:
         return {}
-    figures: dict[int, PdfCell] = {}
-    for cell in row.figures:
+    cells: dict[int, PdfCell] = {}
+    for cell in row.cells:
         column = _column(cell, spans)
-        if column > 0:
-            figures[column] = cell
-    return figures
+        if column < 1:
+            continue
+        if is_figure(cell.text) or (spans[column - 1] in texts and column not in cells):
+            cells[column] = cell
+    return cells
 
 
 # Headers

@@ -461,7 +461,7 @@ def _is_prose(side: Region, page: Sequence[Line]) -> bool:
     if is_centred and all(line.bold for line in side):
         return False
 
-    figures = sum(is_figure(line.text) for line in side)
+    figures = sum(_has_only_figures(line) for line in side)
     if _LINES_PER_FIGURE * figures >= len(side):
         return False
 
@@ -476,6 +476,11 @@ def _is_prose(side: Region, page: Sequence[Line]) -> bool:
         width_of_text = sum(line.right - line.left for line in row)
         widths_of_text.append(width_of_text)
     return median(widths_of_text) > 0.6 * width
+
+
+def _has_only_figures(line: Line) -> bool:
+    """Whether a line is a figure, or several in a row."""
+    return is_figure(line.text) or all(map(is_figure, line.text.split()))
 
 
 def _width(lines: Sequence[Line]) -> float:

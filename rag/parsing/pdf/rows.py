@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from statistics import median
@@ -23,8 +24,9 @@ _NUMBER = r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?"
 _WITH_RANGE = re.compile(
     rf"[<>\u2264\u2265] ?{_NUMBER}"
     rf"|{_NUMBER} ?(?:[(\[][-\u2212\d.,;%\u2013 to]+[)\]]|\u00b1 ?[\d.,]+)"
+    rf"|{_NUMBER} [^\W\d_]{{1,2}}"
 )
-"""A figure with its share, range or deviation, or a bound: "88 (62.0)", "<0.001"."""
+"""A figure with its share, range, deviation or short unit, or a bound: "88 (62.0)", "<0.001"."""
 YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
@@ -52,6 +54,8 @@ _CLOCK_TIME = re.compile(r"[0-2]?\d:[0-5]\d(?: ?[ap]\.?m\.?)?")
 _MARK = re.compile(r"[Xx\u2022\u25cf\u2713\u2714\u221a]")
 """A mark that says that the row's label applies to the column."""
 _CROSS = re.compile(r"[X\u2713\u2714\u221a]")
+_TEXTS_KEPT = 4096
+"""Texts of which it is kept whether they are figures: those of a page are asked for many times."""
 _MAX_ROW_CELLS = 60
 PROSE = 14
 """A line with more words is prose, not a label."""
@@ -149,6 +153,7 @@ def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
     return joined_cells
 
 
+@lru_cache(maxsize=_TEXTS_KEPT)
 def is_figure(text: str) -> bool:
     """Whether the text is a figure with its signs, a clock time, or what a table has in place of
     one, as "n/a" or a mark.
