@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -390,19 +392,19 @@ def prepare(settings: Settings) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    with _without_collections():
-        import torch
+    if "torch" not in sys.modules:
+        _import_to_stay("torch")
+    import torch
 
     torch.set_num_threads(model_threads(settings.threads, os.environ))
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Import a large library without looking for garbage in it, now or later: it stays."""
+def _import_to_stay(library: str) -> None:
+    """Import a large library without looking for garbage in it, now or later."""
     was_on = gc.isenabled()
     gc.disable()
     try:
-        yield
+        importlib.import_module(library)
         gc.freeze()
     finally:
         if was_on:

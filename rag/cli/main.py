@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import gc
 import importlib
@@ -266,6 +267,8 @@ def main() -> None:
     # Titles may have characters that the terminal's encoding lacks.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    # At its end the system frees all memory at once; looking for cycles in it takes half a second.
+    atexit.register(gc.freeze)
     arguments = sys.argv[1:] or (["repl"] if sys.stdin.isatty() and sys.stdout.isatty() else [])
     try:
         cli.main(arguments, standalone_mode=False)
@@ -280,6 +283,3 @@ def main() -> None:
         sys.exit(130)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    finally:
-        # The system frees all memory at once; looking for cycles in it takes half a second.
-        gc.freeze()
