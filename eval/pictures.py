@@ -5,8 +5,8 @@ page.png shows an answer beside its document, in Chromium; prompt.png shows `rag
 audit.png a text with quotations that is checked against them.
 
 With --states FOLDER it draws the states of the page instead, to be looked at: empty, with
-documents, an answer, a list, a refusal, and talk; light, dark, and on a phone. It fails if one is
-wider than its window.
+documents, an answer, sentences, a refusal, and talk; light, dark, and on a phone. It fails if one
+is wider than its window.
 """
 
 import io
@@ -64,7 +64,7 @@ _VIEWS: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
 """Width and height of a window, and its colours."""
 _STATES = {
     "answer": _PAGE_QUESTION,
-    "list": "Why can Oman mediate between Iran and the US?",
+    "sentences": "Why can Oman mediate between Iran and the US?",
     "refusal": "Who won the chess world cup?",
     "talk": "What can I ask you?",
 }

@@ -216,6 +216,9 @@ def sync_command(
     if dry_run and is_watching:
         raise InputError("--dry-run and --watch cannot be combined", "leave one out")
     root = folder.resolve()
+    if root.is_file():
+        hint = f"add it with: rag ingest {shlex.quote(str(folder))}"
+        raise InputError(f"{folder} is a file, and sync takes a folder", hint)
     if not root.is_dir():
         hint = "check the path; if you deleted the folder, remove its documents with: rag delete"
         raise NotFoundError(f"no such folder: {folder}", hint)

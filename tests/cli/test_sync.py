@@ -44,7 +44,10 @@ def test_a_suddenly_empty_folder_needs_confirmation(run: Run) -> None:
 def test_invalid_options_are_reported(run: Run) -> None:
     assert run("sync", "none")[0] == 2
     assert "no such folder: none" in run("sync", "none")[2]
-    assert "no such folder: docs/deal.md" in run("sync", "docs/deal.md")[2]
+    message = run("sync", "docs/deal.md")[2]
+    assert message.startswith(
+        "rag: docs/deal.md is a file, and sync takes a folder\n  add it with: rag "
+    )
     assert run("sync", "docs", "--dry-run", "--watch")[0] == 2
     err = run.error("sync", "docs", "--dry-run", code=3)
     assert f"no index in {Path('index').absolute()}" in err
