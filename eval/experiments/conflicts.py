@@ -1,7 +1,7 @@
 """Measures which conflicts are announced, on eval/gold/conflicts.jsonl.
 
 python -m eval.experiments.conflicts --cache DIR [--half fit|report|both]
-python -m eval.experiments.conflicts --cache DIR --fit [--others DIR SET...]
+python -m eval.experiments.conflicts --cache DIR --others DIR SET...
 
 Each row has two short documents and a question. In half of the rows the documents contradict each
 other, in the others they only seem to. All are in one index, and each question is asked of its two
@@ -10,34 +10,26 @@ announced if an answer is given and the other document's value is shown beside i
 share of announced conflicts that are real. Of real ones it also says how often the newer document
 comes first.
 
-`--fit` prints the weights of `rag.answering.conflicts.MODEL`, fitted to the pairs for fitting and
-to the answers of the SETs, which `eval.experiments.kept` has read into the second DIR. There
-nothing contradicts an answer: every value of another document is an example of no conflict.
+With SETs, which `eval.experiments.kept` has read into the second DIR, it says how many of their
+answers have a conflict instead. Hardly anything contradicts an answer there.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-from eval.experiments.kept import KeptHits, KeptReads, done
-from eval.experiments.kept import opened as opened_set
+from eval.experiments.fit_judge import in_half
+from eval.experiments.kept import KeptHits, KeptReads
 from eval.scripts import CACHE, READER, ROOT, by_half, script
 from rag import build
-from rag.answering.compose import value_of
-from rag.answering.conflicts import FEATURES, features, is_alike, rivals
-from rag.answering.judge import Logistic
-from rag.answering.reading import Reading
-from rag.answering.spans import SpanGroup
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.filters import parse
 from rag.ingestion.ingest import Ingest
-from rag.meaning.words import normalize
 from rag.models.cascade import Cascade
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
@@ -116,77 +108,15 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _read(engine: Engine, query: Query) -> tuple[Reading, SpanGroup] | None:
-    """What was read for a question, and the value of its answer; None without one."""
-    (search_result,) = engine.find_many([query])
-    if search_result.is_talk(query):
-        return None
-    ((reading, ranked),) = engine.rank_many([query], [search_result])
-    if not ranked or ranked[0].probability < engine.threshold:
-        return None
-    answer_value = value_of(ranked[0].candidate, reading)
-    return (reading, answer_value) if answer_value else None
-
-
-def _rows(engine: Engine, query: Query, values: Sequence[str]) -> list[dict[str, float]]:
-    """The features of the values of other documents that may contradict the answer; those with one
-    of `values` are real conflicts.
+def of_others(name: str, cache: Path, reader: str) -> dict[str, Any]:
+    """The number of answers to a set in which nothing contradicts another, and of those with a
+    conflict all the same; of collections the half for fitting.
     """
-    read = _read(engine, query)
-    if read is None:
-        return []
-    reading, answer_value = read
-    conflicting_wordings = [normalize(value) for value in values]
-    rows = []
-    for rival, _ in rivals(reading, answer_value):
-        if is_alike(reading, answer_value.best, rival):
-            rival_wording = normalize(rival.span.text)
-            is_real = any(
-                rival_wording in value or value in rival_wording for value in conflicting_wordings
-            )
-            rows.append(features(reading, answer_value.best, rival) | {"real": float(is_real)})
-    return rows
-
-
-def fitted(rows: Sequence[Mapping[str, float]]) -> Logistic:
-    """The model of the rows, each of which may have a "weight"."""
-    table = np.array([[row[name] for name in FEATURES] for row in rows])
-    scale = table.std(axis=0)
-    weights = [row.get("weight", 1.0) for row in rows]
-    model = LogisticRegression(C=_C, max_iter=1000)
-    model.fit(table / scale, [row["real"] for row in rows], sample_weight=weights)
-    slopes = [round(float(slope), 3) for slope in model.coef_[0] / scale]
-    return Logistic(dict(zip(FEATURES, slopes, strict=True)), round(float(model.intercept_[0]), 3))
-
-
-def _fit(cache: Path, other_cache: Path | None, sets: Sequence[str], reader: str) -> Logistic:
-    engine = opened(cache, reader)
-    rows = []
-    for row in json_lines(GOLD):
-        if row["half"] == "fit":
-            query = Query(row["question"], filter=parse([f"pair={row['id']}"]))
-            rows += _rows(engine, query, row["values"] if row["conflict"] else [])
+    engine, questions = in_half(name, cache, reader, False)
+    answers = [engine.ask_many([Query(question.text)])[0] for question in questions]
     engine.store.close()
-    for name in sets:
-        engine, questions = opened_set(name, other_cache or cache, reader)
-        for question in done(name, other_cache or cache, questions, reader):
-            examples = _rows(engine, Query(question.text), [])
-            rows += [example | {"weight": _OTHERS} for example in examples]
-        engine.store.close()
-    model = fitted(rows)
-    for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):
-        announced = [row for row in rows if model(row) >= threshold]
-        click.echo(
-            f"{threshold}: {sum(row['real'] for row in announced):.0f} real of"
-            f" {sum(row['real'] for row in rows):.0f},"
-            f" {sum(not row['real'] and 'weight' not in row for row in announced)} seeming,"
-            f" {sum('weight' in row for row in announced)} of other sets"
-        )
-    return model
-
-
-_C, _OTHERS = 1.0, 0.3
-"""Inverse of the ridge, and the weight of a row of other sets."""
+    given = [answer for answer in answers if answer.text is not None]
+    return {"answers": len(given), "with a conflict": sum(bool(one.conflicts) for one in given)}
 
 
 @script(__doc__)
@@ -194,7 +124,6 @@ _C, _OTHERS = 1.0, 0.3
 @READER
 @click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
               help="Pairs to ask.")  # fmt: skip
-@click.option("--fit", is_flag=True, help="Fit the model, and print it.")
 @click.option(
     "--others", "other_cache", type=click.Path(path_type=Path), help="Kept readings of the SETs."
 )
@@ -204,13 +133,13 @@ def main(
     cache: Path,
     reader: str,
     half: str,
-    fit: bool,
     other_cache: Path | None,
     into: Path | None,
     sets: tuple[str, ...],
 ) -> None:
-    if fit:
-        click.echo(_fit(cache, other_cache, sets, reader))
+    for name in sets:
+        click.echo(f"{name}: {json.dumps(of_others(name, other_cache or cache, reader))}")
+    if sets:
         return
     engine = opened(cache, reader)
     rows = [row for row in json_lines(GOLD) if half in ("both", row["half"])]

@@ -32,8 +32,8 @@ from rag.types import Document, Passage
 
 LONGEST_QUESTION = 500
 """Characters; a longer question is not looked at."""
-_WORD = re.compile(r"[A-Za-z0-9§#$€£][\w'’.,:/§#%-]*|[?!,;:]|§|#")
-_NUMBER = re.compile(r"(?P<digits>\d{1,6}(?:\.\d{1,4}){0,3}|\d{1,4}/\d{2,6})(?P<letter>[A-Za-z]?)")
+_WORD = re.compile(r"[A-Za-z0-9§#$€£][\w'’.,:/§#%-]*|[?!,;:§#%]")
+_NUMBER = re.compile(r"(?P<digits>\d{1,6}(?:\.\d{1,4}){0,3}|\d{1,4}/\d{2,6})(?P<letter>[A-Z]?)")
 _CODE = re.compile(
     r"(?=[A-Za-z0-9-]*\d)(?:[A-Za-z]{1,6}-?\d{1,6}(?:\.\d{1,3}){0,2}[A-Za-z]?|\d{1,4}[A-Z])"
 )
@@ -42,13 +42,13 @@ _DOTTED = re.compile(r"\d+(?:\.\d+){2,3}")
 _NUMBERS = frozenset("no nr nos number numbers § §§ #".split())
 """What stands before a number that names something, besides the name of its kind."""
 _VALUES = frozenset(
-    "about above age aged almost another approximately around below exactly first least limit most "
-    "next nearly only past per plus price roughly speed temperature top total until weigh weight "
-    "last exceed reach turn".split()
+    "about above age aged almost another approximately around below exactly exceed first last "
+    "least limit most nearly next only past per plus price reach roughly speed temperature top "
+    "total turn until versus vs weigh weight".split()
 )
 """Words before a number that is a value."""
 _COUNTED = frozenset(
-    "people children men women percent per degrees hundred thousand million billion".split()
+    "% people children men women percent per degrees hundred thousand million billion".split()
 )
 """Words after a number that is a value, although no unit's name or a plural."""
 _JOINING = re.compile(r"(?:\s|,|-|\u2013|&|\b(?:and|or|to|until)\b|\d+[A-Za-z]?|\b[A-Z]\b)+")
@@ -104,8 +104,13 @@ def _codes(words: Sequence[str]) -> Iterator[Code]:
         elif before in _NUMBERS or before.rstrip("0123456789") in ("§", "#"):
             if number:
                 yield Code(word, "§", f"{before} {word}")
-        elif before.lower() in ARTICLES and re.fullmatch(r"\d{3}", word):
+        elif before.lower() in ARTICLES and re.fullmatch(r"\d{3}", word) and _ends(following):
             yield Code(word, "number", word)
+
+
+def _ends(following: str) -> bool:
+    """Whether a number before this word stands alone, without a noun after it."""
+    return not following.isalpha() or following.lower() in _FOLLOWING
 
 
 def _is_value(before: str, following: str) -> bool:
@@ -150,7 +155,7 @@ def is_named(code: Code, text: str, above: str = "") -> bool:
     """Whether a text names the code; `above` are the title and headings over it."""
     if not code.kind:
         return bool(_pattern(code.name).search(text) or _pattern(code.name).search(above))
-    return _is_numbered(code, text, above) or _is_numbered(code, above, "")
+    return _is_numbered(code, text) or _is_numbered(code, above)
 
 
 @functools.lru_cache(1024)
@@ -163,12 +168,12 @@ def _pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?i)(?<![A-Za-z0-9]){divided}(?![A-Za-z0-9])")
 
 
-def _is_numbered(code: Code, text: str, above: str) -> bool:
+def _is_numbered(code: Code, text: str) -> bool:
     """Whether a number of this kind is named: after the name of the kind, as the number of a
-    heading or an item, or bare under a heading with the name of the kind.
+    heading or an item, or bare, which may be its number. A letter is never bare.
     """
     stem = code.kind[:_STEM]
-    under = any(word.startswith(stem) for word in re.findall(r"[a-z]+", above.lower()))
+    is_number = code.name[0].isdigit()
     for match in _token(code.name).finditer(text):
         before, after = text[max(0, match.start() - 60) : match.start()], text[match.end() :][:20]
         if _follows_kind(before, stem):
@@ -180,15 +185,16 @@ def _is_numbered(code: Code, text: str, above: str) -> bool:
         counted = next_word[1].lower() if next_word else ""
         is_amount = bool(re.search(r"[$€£]\s?$", before)) or counted in _COUNTED
         is_counted = is_amount or (counted and named_unit(counted) is not None)
-        if (under or code.kind == "number") and not is_counted and not counted.endswith("s"):
+        if is_number and not is_counted and not counted.endswith("s"):
             return True
-    return _is_in_range(code, text, stem) or _is_spelled(code, text, stem)
+    is_joined = re.search(rf"(?i)\b{re.escape(code.kind)}0*{re.escape(code.name)}\b", text)
+    return bool(is_joined) or _is_in_range(code, text, stem) or _is_spelled(code, text, stem)
 
 
 @functools.lru_cache(1024)
 def _token(name: str) -> re.Pattern[str]:
     """The number as a word of its own, or the beginning of a longer one: 3 of 3.2."""
-    return re.compile(rf"(?<![\w.,/-])(?<!\d:)0*{re.escape(name)}(?!\w|[,/:]\d)")
+    return re.compile(rf"(?<![\w.,/-])(?<!\d:)v?0*{re.escape(name)}(?!\w|[,/:]\d)")
 
 
 def _follows_kind(before: str, stem: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from rag.answering.asked_codes import OF_ANOTHER, missing_code, of_another
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
-from rag.answering.conflicts import LEAST_SHARE, agreeing_documents, conflicts
+from rag.answering.conflicts import agreeing_documents, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
 from rag.answering.proposals import MOST_POINTED, span_candidate
@@ -389,19 +389,20 @@ def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
 
 def _conflicts(best: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]:
     """Values of other documents that contradict the answer, as candidates, the likeliest first.
-    Each is judged as if the answer's had not been found, and must be half as likely at least.
+    Each is judged as if the answer's had not been found.
     """
     given = value_of(best.candidate, reading)
     if given is None:
         return []
-    found = conflicts(reading, given, best.candidate.form == "span")
-    if not found:
-        return []
+    remaining = reading.without(given)
+
+    def judged(groups: Sequence[SpanGroup]) -> Sequence[float]:
+        return ruling.judge.probabilities([span_candidate(group) for group in groups], remaining)
+
+    found = conflicts(reading, given, best.probability, judged)
     candidates = [span_candidate(group) for group in found]
-    probabilities = ruling.judge.probabilities(candidates, reading.without(given))
-    least = LEAST_SHARE * best.probability
-    disputed = [Ranked(*pair) for pair in zip(candidates, probabilities, strict=True)]
-    return [one for one in disputed if one.probability >= least]
+    probabilities = judged(found) if found else []
+    return [Ranked(*pair) for pair in zip(candidates, probabilities, strict=True)]
 
 
 def value_of(candidate: Candidate, reading: Reading) -> SpanGroup | None:
@@ -418,9 +419,10 @@ def _newest(best: Ranked, disputed: Sequence[Ranked], reading: Reading, least: f
     """The answer, or what a document of a later day says instead, if that is as likely as an answer
     has to be, and no fewer documents say it.
     """
-    if best.candidate.span is None or not _day(best, reading):
+    given = value_of(best.candidate, reading)
+    if given is None or best.candidate.form == "yes_no" or not _day(best, reading):
         return best
-    supporting = agreeing_documents(best.candidate.span)
+    supporting = agreeing_documents(given)
     later = [
         one
         for one in disputed

@@ -1,20 +1,20 @@
 """Finds values in other documents that contradict the value of an answer.
 
 A conflict has the same subject and the same attribute in another document, with another value. What
-rules can tell decides first: the values differ, no word of the question stands replaced by another
-one, and both sentences are of one period. A small fitted model says the rest. Within one document
-there is a conflict only where the text says that accounts differ.
+rules can tell decides first: the values differ, no word of the question is lost or stands replaced
+by another one, and both sentences are of one period. The judge says the rest: how likely the other
+value would be an answer. Within one document there is a conflict only where the text says that
+accounts differ.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 
-from rag.answering.judge import Logistic
-from rag.answering.reading import Reading, logit, span_score
+from rag.answering.reading import Reading, span_score
 from rag.answering.spans import Mention, SpanGroup, grouped, mention
 from rag.meaning.compare import Meaning, Relation, compare, meaning
 from rag.meaning.dates import all_dates
@@ -33,23 +33,24 @@ from rag.meaning.words import (
 )
 from rag.types import Span
 
-FEATURES = ("covered", "lost", "sentence")
-MODEL = Logistic({"covered": 1.003, "lost": -3.713, "sentence": 1.046}, -0.669)
-ANNOUNCED_FROM = 0.5
-"""Probability from which on a conflict is announced; `eval/experiments/conflicts.py --fit` fits it.
+LEAST_LIKELY = 0.25
+"""Probability from which on a value of another document contradicts the answer's, as an answer if
+this had not been found; chosen with `eval/experiments/conflicts.py`.
+"""
+_MOST_LOST = 0.5
+"""A larger share of the question's words that its sentence lacks makes it be about another thing.
 """
 LEAST_SHARE = 0.5
-"""Least share of the answer's probability that a conflicting value must have."""
-_SAYS_SO = 2.0
+"""Least share of the answer's probability that another value of its document must have."""
+_LEAST_SCORE = -4.0
+"""Least log-odds of a value of another document, by the reader of all passages."""
+_SAYS_SO = 4.0
 """Log-odds that a value of the answer's kind gains over others of its document."""
 _STEM = 5
 """Letters of a word that are compared."""
 _LONGEST_SWAP = 3
 _SWAPPED_FROM = 0.5
 """Likeness of two sentences from which on a replaced word makes them be about different things."""
-_LEAST_ODDS = 1e-4
-_UNSCORED = 1.0
-"""Most log-odds of a sentence that a reader without a sentence head can give: by its span."""
 _DIFFER = re.compile(
     r"\b(?:others?|differs?|disagrees?|disagreement|disputed"
     r"|some (?:\w+ )?(?:say|give|put|count|place|date|speak|start|profiles|sources|accounts|authors"
@@ -61,24 +62,35 @@ _NEARBY = 250
 """Number of characters around an answer in which these words count."""
 
 
-def conflicts(reading: Reading, given: SpanGroup, is_span: bool = True) -> list[SpanGroup]:
-    """The values that contradict the `given` one, best first. If the answer is not the span alone
-    (`is_span`), only typed values count: what else its sentence says may agree.
-    """
-    contradicting = []
-    for group in reading.spans:
-        if group is given:
-            continue
-        if any(_is_disputed(stated, group.best) for stated in given.mentions):
-            contradicting.append(group.best)
+Judged = Callable[[Sequence[SpanGroup]], Sequence[float]]
+"""The probabilities that values serve as answers."""
 
-    for rival, relation in rivals(reading, given):
-        is_comparable = is_span or relation == "differ"
-        if not is_comparable or not is_alike(reading, given.best, rival):
-            continue
-        if MODEL(features(reading, given.best, rival)) >= ANNOUNCED_FROM:
-            contradicting.append(rival)
+
+def conflicts(
+    reading: Reading, given: SpanGroup, probability: float, judged: Judged
+) -> list[SpanGroup]:
+    """The values that contradict the `given` one, best first. `probability` is the answer's,
+    `judged` the judge of other values, as if the given one had not been found.
+    """
+    disputed = [
+        group.best
+        for group in reading.spans
+        if group is not given and any(_is_disputed(stated, group.best) for stated in given.mentions)
+    ]
+    alike = [
+        rival
+        for rival, _ in rivals(reading, given)
+        if rival.span.score >= _LEAST_SCORE and is_alike(reading, given.best, rival)
+    ]
+    least = LEAST_SHARE * probability
+    contradicting = [rival for rival, likely in _judged(disputed, judged) if likely >= least]
+    contradicting += [rival for rival, likely in _judged(alike, judged) if likely >= LEAST_LIKELY]
     return grouped(contradicting, span_score)
+
+
+def _judged(values: Sequence[Mention], judged: Judged) -> Iterator[tuple[Mention, float]]:
+    groups = [grouped([value], span_score)[0] for value in values]
+    return zip(values, judged(groups) if groups else (), strict=True)
 
 
 def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
@@ -152,9 +164,12 @@ def _is_of_others(span: Span, document_ids: Set[str]) -> bool:
 
 
 def is_alike(reading: Reading, given: Mention, rival: Mention) -> bool:
-    """Whether both sentences may be about one thing: no word stands replaced by another, and their
-    periods, and those of their titles and headings, are not different ones.
+    """Whether both sentences may be about one thing: no word of the question is lost or stands
+    replaced by another, and their periods, and those of their titles and headings, are not
+    different ones.
     """
+    if _is_lost(reading, given, rival):
+        return False
     sentence = _masked(given)
     rival_sentence = _masked(rival)
     if _is_swapped(reading.question, sentence, rival_sentence):
@@ -166,41 +181,23 @@ def is_alike(reading: Reading, given: Mention, rival: Mention) -> bool:
     return not _are_other_periods(context, rival_context)
 
 
-def features(reading: Reading, given: Mention, rival: Mention) -> dict[str, float]:
-    """What the model sees. `covered`: the share of the question's words in the rival's passage;
-    `lost`: the share of them that the answer's sentence has with its headings, and the rival's
-    lacks; `sentence`: log-odds that the rival's sentence belongs to an answer, by the reader of all
-    passages, or those of its span where the reader has no sentence head.
+def _is_lost(reading: Reading, given: Mention, rival: Mention) -> bool:
+    """Whether the rival's sentence lacks too many of the question's words that the answer's has,
+    each with its headings.
     """
     words = reading.analysis.words
-    passage = rival.span.hit.passage
     stated = _said(given)
     rival_stated = _said(rival)
     lost_count = 0
     for word in words:
         if coverage({word}, stated) > coverage({word}, rival_stated):
             lost_count += 1
-    return {
-        "covered": coverage(words, f"{passage.context} {passage.text}"),
-        "lost": lost_count / max(1, len(words)),
-        "sentence": _sentence_odds(reading, rival),
-    }
+    return lost_count >= _MOST_LOST * max(1, len(words))
 
 
 def _said(stated: Mention) -> str:
     """The sentence of a value, with its title and headings."""
     return f"{stated.span.hit.passage.context} {stated.sentence_text}"
-
-
-def _sentence_odds(reading: Reading, rival: Mention) -> float:
-    """Log-odds that the rival's sentence belongs to an answer."""
-    source = reading.first or reading
-    passage = rival.span.hit.passage
-    start, _ = rival.sentence
-    for sentence in source.output.sentences:
-        if sentence.start == start and sentence.hit.passage == passage:
-            return logit(sentence.score, _LEAST_ODDS)
-    return min(rival.span.score, _UNSCORED)
 
 
 # Subjects and periods

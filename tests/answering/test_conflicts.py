@@ -133,3 +133,25 @@ def test_another_subject_period_or_range_is_no_conflict(
     question: str, earlier: str, later: str
 ) -> None:
     assert asked(question, earlier, later, ("2023-01-02", "2023-08-28")).conflicts == ()
+
+
+def test_a_value_that_the_judge_finds_unlikely_is_no_conflict() -> None:
+    first = document("The meeting of the board is on Thursday 2 May.", "1", date="2024-03-01")
+    mail = document("The meeting of the board is on Thursday 9 May.", "2", date="2024-04-15")
+    question = "When is the meeting of the board?"
+    spans = [span(first, "Thursday 2 May", 3.0), span(mail, "Thursday 9 May", 2.5)]
+    moved = answer_of(question, [first, mail], spans)
+    assert (moved.text, [side.text for side in moved.conflicts]) == (
+        "Thursday 9 May",
+        ["Thursday 2 May"],
+    )
+    unlikely = [spans[0], span(mail, "Thursday 9 May", -2.0)]
+    assert answer_of(question, [first, mail], unlikely).conflicts == ()
+
+
+def test_a_sentence_without_the_question_s_words_is_about_another_thing() -> None:
+    signing = document("The lease was signed on 3 May 2023.", "1", date="2023-05-04")
+    visit = document("The surveyor came on 9 June 2023.", "2", date="2023-06-10")
+    spans = [span(signing, "3 May 2023", 3.0), span(visit, "9 June 2023", 2.9)]
+    answer = answer_of("When was the lease signed?", [signing, visit], spans)
+    assert (answer.text, answer.conflicts) == ("3 May 2023", ())
