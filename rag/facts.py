@@ -76,6 +76,12 @@ _POUNDS = re.compile(
     r"(?i)\b(?:(?:thousand|million|billion)s?(?: of)?|in) pounds\b(?! of\b)|^pounds$"
 )
 _STERLING = re.compile(r"\u00a3|\bGBP\b|\b[Ss]terling\b|\bpence\b")
+_PRICED = re.compile(
+    r"(?i)\b(?:prices?|fees?|fares?|tickets?|tariffs?|costs?|charges?|rents?|pay|paid|payments?|"
+    r"salar(?:y|ies)|wages?|budgets?|revenues?|income|profits?|tax(?:es)?|grants?|donations?|"
+    r"spending|expenditure)\b"
+)
+"""What a table of amounts of money is about."""
 _WEIGHT = re.compile(r"(?i)\b(?:weigh\w*|loads?|lbs?|luggage)\b")
 _SCALE_ALONE = re.compile(
     r"(?i)^[\s(\[*_]*(?:(?:all )?(?:figures|numbers|amounts|values)(?: are)? )?(?:in )?"
@@ -348,7 +354,8 @@ class FactTable:
 
     def _currency(self, text: str, beside: str) -> str:
         """The code of the currency that a text states, or "". Pounds are money in a document that
-        writes sums in pounds, if nothing `beside` the figure speaks of a weight.
+        writes sums in pounds, and in a table of prices and the like, if nothing `beside` the figure
+        speaks of a weight.
         """
         for stated in _CURRENCY.finditer(text):
             if stated["short"]:
@@ -359,7 +366,13 @@ class FactTable:
                 return CURRENCIES[name]
 
         is_money = _POUNDS.search(text) and not _WEIGHT.search(f"{text} {beside}")
-        return "GBP" if is_money and self._has_sterling else ""
+        return "GBP" if is_money and (self._has_sterling or self._is_priced) else ""
+
+    @functools.cached_property
+    def _is_priced(self) -> bool:
+        """Whether the table's headings, statement or columns speak of money."""
+        names = [self.headings, self.statement, *(column.name for column in self.block.columns)]
+        return _PRICED.search(" ".join(names)) is not None
 
     @functools.cached_property
     def _has_sterling(self) -> bool:

@@ -92,7 +92,7 @@ def tickets(*titles: str) -> bytes:
     for row in (
         *([title] for title in titles),
         [],
-        ["Ticket", "Price", "Groups"],
+        ["Kind", "Adults", "Groups"],
         ["Day ticket", 12.5, 95],
         ["Evening ticket (last two hours)", 3.9, 30],
         ["Guided tour of 3 hours", 5, 40],
@@ -106,6 +106,8 @@ def tickets(*titles: str) -> bytes:
     [
         (["Museum tickets (in EUR thousands)"], "Museum tickets (in EUR thousands)", "EUR", 1000),
         (["Museum tickets", "(in £)"], "Museum tickets", "GBP", 1),
+        (["Museum tickets (in pounds)"], "Museum tickets (in pounds)", "GBP", 1),
+        (["Big fish of the lake (in pounds)"], "Big fish of the lake (in pounds)", "", 1),
         (["Museum tickets in US dollars", "From May on"], "From May on", "USD", 1),
         (["Museum tickets", "All prices may change without notice."], "Museum tickets", "", 1),
     ],
