@@ -1,19 +1,23 @@
-"""The value of each part of an answer: what changes without it.
+"""The value of each part of an answer, or of a verdict on a claim: what changes without it.
 
-python -m eval.experiments.ablations --cache DIR [--out FILE] [--part PART] SET...
+python -m eval.experiments.ablations --cache DIR [--out FILE] [--part judge|rules] SET...
+python -m eval.experiments.ablations --part claims --rows FILE [--out FILE]
 
-Two parts. `judge`: the judge is fitted again without a generator's candidates, or without a group
+Three parts. `judge`: the judge is fitted again without a generator's candidates, or without a group
 of features, to all sets but one, and asked about that one; of the collections only the half for
 fitting is used. `rules`: each rule that decides before or beside the judge is switched off, and
 the questions for reporting are asked again, with the judge as it is; passages of which there is no
-kept reading are read. Without `--part` both. Writes eval/results/ablations.json.
+kept reading are read. Without `--part` both. `claims`: each rule that decides beside the scorer of
+claims, or makes its features, is switched off, with the scorer as it is, on the claims for
+reporting whose readings `fit_claims --rows FILE` has kept. Writes eval/results/ablations.json.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +27,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from eval.experiments import fit_judge
+from eval.experiments import fit_claims, fit_judge
 from eval.experiments.fit_judge import Example, in_half, judgement_counts
-from eval.experiments.kept import NAMES
-from eval.scripts import CACHE, OUT, READER, ROOT, finished, script
+from eval.experiments.kept import SETS
+from eval.scripts import OUT, PATH, READER, ROOT, finished, script
 from rag import engine as engines
 from rag import retrieval
 from rag.answering import (
@@ -39,9 +43,16 @@ from rag.answering import (
     table_figures,
 )
 from rag.answering.features import FEATURES, GENERATED
+from rag.claims import differences, evidence, scorer, verdict
+from rag.claims.differences import ClaimComparison
+from rag.claims.verdict import ClaimEvidence
 from rag.engine import Engine, Found
 from rag.evaluation.gold import Question
+from rag.evaluation.set_files import json_lines
 from rag.evaluation.usefulness import serves, shown
+from rag.meaning import compare as meanings
+from rag.meaning import figures
+from rag.meaning import names as proper_names
 from rag.meaning.periods import Periods
 from rag.query import Query
 from rag.retrieval import RetrievalResult, Retriever
@@ -174,6 +185,45 @@ RULES = (
         stage="retrieval",
     ),
 )
+
+
+_NEVER = re.compile(r"(?!)")
+"""Matches nothing."""
+CLAIM_RULES = (
+    Rule("a quotation supports without the scorer", differences, "is_quoted", _no),
+    Rule("quotations: articles and adverbs do not count", differences, "_FILLERS", frozenset()),
+    Rule('quotations: not beside words such as "alleged"', differences, "_MODIFIERS", frozenset()),
+    Rule("headings are no sentences", evidence, "_is_heading", _no),
+    Rule("only a difference contradicts", ClaimComparison, "is_opposed", property(_yes)),
+    Rule("a likelier contradiction as similar outdoes support", verdict, "_is_outdone", _no),
+    Rule("a claim with a missing value is partly supported", verdict, "_lacks_value", _no),
+    Rule(
+        "a claim that holds on a condition is partly supported",
+        ClaimEvidence,
+        "is_conditional",
+        property(_no),
+    ),
+    Rule("what holds on a condition is evidence too", scorer, "said", _nothing),
+    Rule("the whole passage, if it lacks fewer values", verdict, "_lacks", lambda _: 0),
+    Rule("title, headings and file name count as said", verdict, "names_of", lambda _: ""),
+    Rule("numbers of clauses are no values", differences, "_unnumbered", _the_first),
+    Rule("other names in the same place differ", differences, "swapped_names", lambda *_: []),
+    Rule("only where half of the words are the same", differences, "_SWAPPED_FROM", 0.0),
+    Rule("a pronoun may stand for the first name", differences, "PRONOUNS", frozenset()),
+    Rule("values that differ", differences, "contradicting", lambda *_: ()),
+    Rule("denials", differences, "is_denied", _no),
+    Rule("denials: the closest clause", meanings, "_CLAUSE", _NEVER),
+    Rule('denials: "no more than" denies nothing', meanings, "_NO_DENIAL", _NEVER),
+    Rule("names: other names of a country", proper_names, "_has_country", _no),
+    Rule("names: inflections", proper_names, "_has_inflection", _no),
+    Rule("names: initials", proper_names, "_has_initials", _no),
+    Rule("names: acronyms written out", proper_names, "_has_written_out", _no),
+    Rule("names: a word that opens a sentence may be none", proper_names, "_is_common", _no),
+    Rule("values: durations and shares in everyday words", figures, "_SPOKEN", _NEVER),
+    Rule("values: how often something happens", figures, "_FREQUENCY", _NEVER),
+    Rule("values: numbers of sections are names", figures, "_NAMED_NUMBER", _NEVER),
+)
+"""Rules of `rag check` beside the scorer; `stage` is not used."""
 
 
 # Parts of the judge
@@ -314,31 +364,82 @@ def of_rules(cache: Path, reader: str, names: Sequence[str], limit: int | None) 
     }
 
 
+# Rules beside the scorer of claims
+
+_GROUPS = {"collections": "collections", "free": "free words"}
+"""Names of our sets of claims in the result; all others are "made and public"."""
+
+
+def of_claims(rows_file: Path) -> dict[str, Any]:
+    """By group of sets, verdicts on true and on false claims with all rules, and without each."""
+    rows = [row for row in json_lines(rows_file) if row["test"] and row["passages"]]
+    with_all = _verdicts(rows)
+    without = {}
+    for rule in tqdm(CLAIM_RULES, disable=None):
+        with rule.switched_off():
+            verdicts = _verdicts(rows)
+        changed = sum(before != after for before, after in zip(with_all, verdicts, strict=True))
+        without[rule.name] = {"changed": changed, **_counts(rows, verdicts)}
+    return {"with all": _counts(rows, with_all), "without": without}
+
+
+def _verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The verdict on each claim, compared anew."""
+    with_verdict_head, _ = scorer.load()
+    figures.figures.cache_clear()
+    verdicts = [fit_claims.verdict_of(fit_claims.loaded(row), with_verdict_head) for row in rows]
+    figures.figures.cache_clear()
+    return verdicts
+
+
+def _counts(
+    rows: Sequence[Mapping[str, Any]], verdicts: Sequence[str]
+) -> dict[str, dict[str, Counter[str]]]:
+    """Verdicts by group of sets, of "true" claims and of "false" ones."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
+    for row, given in zip(rows, verdicts, strict=True):
+        group = counts.setdefault(_GROUPS.get(row["set"], "made and public"), {})
+        side = "true" if row["supported"] else "false"
+        group.setdefault(side, Counter())[given] += 1
+    return counts
+
+
 @script(__doc__)
-@CACHE
+@click.option("--cache", type=PATH, help="Folder of the kept readings.")
+@click.option("--rows", type=PATH, help="Kept readings of claims.")
 @READER
 @OUT
-@click.option("--part", type=click.Choice(["judge", "rules"]), help="Only one of both.")
+@click.option("--part", type=click.Choice(["judge", "rules", "claims"]), help="Only this part.")
 @click.option(
     "--most", "limit", type=int, help="Questions of each set that are asked without the rules."
 )
-@NAMES
+@click.argument("sets", nargs=-1, type=click.Choice(list(SETS)))
 def main(
-    cache: Path,
+    cache: Path | None,
+    rows: Path | None,
     reader: str,
     out: Path | None,
     part: str | None,
     limit: int | None,
-    names: tuple[str, ...],
+    sets: tuple[str, ...],
 ) -> None:
     path = out or ROOT / "eval/results/ablations.json"
     content = json.loads(path.read_text(encoding="utf-8")) if part and path.is_file() else {}
-    command = f"python -m eval.experiments.ablations --cache DIR --part PART {' '.join(names)}"
+    if part == "claims":
+        if rows is None:
+            raise click.UsageError("--part claims needs --rows")
+        content["claims"] = of_claims(rows)
+        finished(content, path)
+        return
+
+    if cache is None or not sets:
+        raise click.UsageError("--cache and a SET are needed")
+    command = f"python -m eval.experiments.ablations --cache DIR --part PART {' '.join(sets)}"
     content["command"] = command
     if part != "rules":
-        content["judge"] = of_judge(cache, reader, names)
+        content["judge"] = of_judge(cache, reader, sets)
     if part != "judge":
-        content["rules"] = of_rules(cache, reader, names, limit)
+        content["rules"] = of_rules(cache, reader, sets, limit)
     finished(content, path)
 
 

@@ -1,11 +1,13 @@
 """Fits the scorer of claims: python -m eval.experiments.fit_claims --data DATA --index INDEX
 --collections-index INDEX
 
-Uses public claims with human labels and their own evidence (DATA/claims), claims made from gold
-questions (`made_claims`) with evidence from an index of their documents, and our claims about real
-collections (`eval/gold/claims-collections.jsonl`) with evidence from an index of DATA/collections.
-One half is for fitting; the other is reported by set. Public claims are limited to the fifth on
-which no reader is trained (crc32 of the claim divisible by 5). A fit from kept rows takes seconds.
+Uses public claims with human labels and their own evidence (DATA/claims); claims made from gold
+questions (`made_claims`), and pairs of a true and a false claim (`eval/gold/claims-pairs.jsonl`),
+with evidence from an index of their documents: seeds, eval/gold/cells and eval/gold/shelf; and our
+claims about real collections (`eval/gold/claims-collections.jsonl`, `claims-free.jsonl`) with
+evidence from an index of DATA/collections. One half is for fitting, and so are all pairs; the other
+is reported by set. Public claims are limited to the fifth on which no reader is trained (crc32 of
+the claim divisible by 5). A fit from kept rows takes seconds.
 """
 
 import json
@@ -39,6 +41,8 @@ from rag.types import Document, Hit, Passage
 
 _BATCH = 16
 _MADE = ("quoted", "paraphrased", "value", "negated", "name")
+OURS = ("collections", "free", "pairs")
+"""Sets of claims in free words that we wrote."""
 _FALSE_SUPPORTED, _TRUE_CONTRADICTED = 0.2, 0.01
 """Largest shares of our claims, on their fitting half, that thresholds may get wrong so."""
 _RIDGE = 0.01
@@ -58,7 +62,7 @@ class Example:
 
 @script(__doc__)
 @click.option("--data", type=PATH, default="../shared/data", help="Folder with the public claims.")
-@click.option("--index", type=PATH, default="index", help="Index of the gold questions' documents.")
+@click.option("--index", type=PATH, default="index", help="Index of the gold sets' documents.")
 @click.option("--collections-index", type=PATH, default="collections", help="That of collections.")
 @click.option("--per-set", default=160, help="Number of claims of each public set.")
 @click.option(
@@ -74,7 +78,7 @@ def main(rows: Path, report: Path, measure: bool, out: Path, **sources: Any) -> 
             for row in _observed(**sources):
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-    examples = [_loaded(json.loads(line)) for line in rows.open(encoding="utf-8")]
+    examples = [loaded(json.loads(line)) for line in rows.open(encoding="utf-8")]
     if measure:
         scorers = dict(zip(("read", "compared"), load(out), strict=True))
     else:
@@ -114,12 +118,60 @@ def _observed(
         against = None if claim.kind == "name" else not claim.supported
         labels = (_crc(claim.source) % 2 == 1, claim.supported, against)
         yield _row(claim.kind, claim.kind, labels, claim.claim, candidates)
+    for claim, candidates in _read(seeds, list(_pairs()), lambda claim: claim.claim):
+        yield _row_of(claim, candidates)
     if collections_index.exists():
-        claims = list(json_lines(GOLD / "claims-collections.jsonl"))
-        for row, candidates in _read(checker(collections_index), claims, lambda row: row["claim"]):
-            is_true = row["label"] == "true"
-            labels = (row["half"] == "report", is_true, not is_true)
-            yield _row("collections", row["kind"], labels, row["claim"], candidates)
+        claims_about = [*_about_collections(), *_in_free_words(data / "collections")]
+        of_collections = checker(collections_index)
+        for claim, candidates in _read(of_collections, claims_about, lambda claim: claim.claim):
+            yield _row_of(claim, candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClaim:
+    """A claim of ours: its set and kind, and whether it is true and for reporting."""
+
+    set: str
+    kind: str
+    claim: str
+    is_true: bool
+    is_reported: bool
+
+
+def _pairs() -> Iterator[OwnClaim]:
+    """True claims in free words, each with a false one that differs in one respect."""
+    for row in json_lines(GOLD / "claims-pairs.jsonl"):
+        yield OwnClaim("pairs", "true", row["true"], is_true=True, is_reported=False)
+        yield OwnClaim("pairs", row["respect"], row["false"], is_true=False, is_reported=False)
+
+
+def _about_collections() -> Iterator[OwnClaim]:
+    for row in json_lines(GOLD / "claims-collections.jsonl"):
+        yield OwnClaim(
+            set="collections",
+            kind=row["kind"],
+            claim=row["claim"],
+            is_true=row["label"] == "true",
+            is_reported=row["half"] == "report",
+        )
+
+
+def _in_free_words(collections: Path) -> Iterator[OwnClaim]:
+    """Those whose document is in the folder of collections."""
+    for row in json_lines(GOLD / "claims-free.jsonl"):
+        if (collections / row["document"]).exists():
+            yield OwnClaim(
+                set="free",
+                kind="true" if row["label"] else "false",
+                claim=row["claim"],
+                is_true=row["label"],
+                is_reported=row["half"] == "report",
+            )
+
+
+def _row_of(claim: OwnClaim, candidates: Sequence[ClaimEvidence]) -> dict[str, Any]:
+    labels = (claim.is_reported, claim.is_true, not claim.is_true)
+    return _row(claim.set, claim.kind, labels, claim.claim, candidates)
 
 
 def _read(
@@ -201,14 +253,19 @@ def _row(
                 "title": hit.passage.title,
                 "headings": hit.passage.headings,
                 "dense": hit.dense,
-                "verdict": [verdict.yes, verdict.no, verdict.unsaid] if verdict else None,
+                "verdict": _probabilities(verdict) if verdict else None,
             }
         )
     labels_by_name = dict(zip(("test", "supported", "contradicted"), labels, strict=True))
     return {"set": name, "kind": kind, **labels_by_name, "claim": claim, "passages": passages}
 
 
-def _loaded(row: Mapping[str, Any]) -> Example:
+def _probabilities(verdict: Verdict) -> list[float | None]:
+    return [verdict.yes, verdict.no, verdict.unsaid, verdict.depends]
+
+
+def loaded(row: Mapping[str, Any]) -> Example:
+    """The claim of a row, with its candidates compared with it anew."""
     candidates = tuple(_candidate(row["claim"], passage) for passage in row["passages"])
     return Example(
         set=row["set"],
@@ -255,7 +312,7 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     support_from = _support_from(part, Scorer(support, against, 0.5, 0.5), grid)
     for threshold in grid:
         scorer = Scorer(support, against, support_from, threshold)
-        verdicts = [_verdict(claim, scorer) for claim in of_collections if claim.supported]
+        verdicts = [verdict_of(claim, scorer) for claim in of_collections if claim.supported]
         if verdicts.count("contradicted") <= _TRUE_CONTRADICTED * len(verdicts):
             return scorer
     return Scorer(support, against, support_from, grid[-1])
@@ -327,7 +384,8 @@ def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]
     return acceptable[len(acceptable) // 2]
 
 
-def _verdict(example: Example, scorer: Scorer) -> str:
+def verdict_of(example: Example, scorer: Scorer) -> str:
+    """The verdict by its candidates."""
     return decide([score(candidate, scorer) for candidate in example.candidates], scorer)[0]
 
 
@@ -345,8 +403,8 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
         for name in {example.set, _group(example), kind} - {""}:
             sets[name].append(example)
     figures = {name: _figures(claims, scorer) for name, claims in sorted(sets.items())}
-    sets_made_here = (*_MADE, "made")
-    public = [name for name in figures if name not in sets_made_here and "collections" not in name]
+    sets_made_here = (*_MADE, "made", *OURS)
+    public = [name for name in figures if name not in sets_made_here and ":" not in name]
     shares = [figures[name]["balanced accuracy"] for name in public]
     mean = float(np.mean(shares)) if shares else 0.0
     return {
@@ -358,7 +416,7 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
 
 
 def _figures(claims: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
-    verdicts = np.array([_verdict(example, scorer) for example in claims])
+    verdicts = np.array([verdict_of(example, scorer) for example in claims])
     passed = np.isin(verdicts, ("supported", "partly"))
     against = verdicts == "contradicted"
     is_supported = np.array([example.supported for example in claims])

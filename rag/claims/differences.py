@@ -24,8 +24,6 @@ _CLAUSE_NUMBER = re.compile(
     r"(?:\d{1,2}(?:\.\d{1,3}){1,4}\.?|\d{1,3}[.)]|\(\d{1,2}\)|\(?[a-zA-Z]{1,3}\))"
     r"[ \t]+(?=[A-Z(“\"‘])"
 )
-_ALMOST = 0.85
-"""At this likeness or more, two sentences differ in a word or two."""
 _SWAPPED_FROM = 0.5
 """Minimum likeness at which another name in the same place is a difference."""
 _MOST_CLAIMED = 50
@@ -95,7 +93,7 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
         unnamed=tuple(unnamed),
         values=len(claimed),
         names=len(names(claim)),
-        denied=is_denied(claim, evidence, likeness >= _ALMOST),
+        denied=is_denied(claim, evidence),
         coverage=len(covered) / len(stems) if stems else 0.0,
         likeness=likeness,
         quoted=likeness == 1.0 and is_quoted(claim, evidence),

@@ -48,11 +48,6 @@ def closest_sentence(claim: str, hit: Hit) -> Sentence:
     )
 
 
-def is_heading(sentence: Sentence) -> bool:
-    """Whether it is a heading of its passage, which then has no other text."""
-    return _is_heading(sentence.text, sentence.hit.passage)
-
-
 def _is_heading(text: str, passage: Passage) -> bool:
     """Whether a text is the innermost heading of a passage, or its title."""
     words = word_list(text)

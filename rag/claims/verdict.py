@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from rag.answering.reading import Sentence, said
 from rag.claims.differences import ClaimComparison, compare
-from rag.claims.evidence import cite, is_heading, names_of
+from rag.claims.evidence import cite, names_of
 from rag.claims.results import Checked, CheckedPart, CheckedQuotation, ClaimVerdict, FoundEvidence
 from rag.claims.scorer import Scorer, features
 from rag.claims.split import ClaimPart, ClaimSentence
@@ -62,21 +62,18 @@ class ClaimEvidence:
 
 
 def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
-    """A candidate with its probabilities. A quotation supports without the scorer, a heading never
-    does, and nothing contradicts without a value, name or negation that differs.
+    """A candidate with its probabilities. A quotation supports without the scorer, and nothing
+    contradicts without a value, name or negation that differs.
     """
     comparison = candidate.comparison
     if comparison.quoted:
         return replace(candidate, supported=QUOTED)
 
     by_name = features(comparison, candidate.verdict)
-    supported = 0.0
-    if not is_heading(candidate.sentence):
-        supported = scorer.supported(by_name)
     contradicted = 0.0
     if comparison.is_opposed:
         contradicted = scorer.contradicted(by_name)
-    return replace(candidate, supported=supported, contradicted=contradicted)
+    return replace(candidate, supported=scorer.supported(by_name), contradicted=contradicted)
 
 
 def closest(claim: str, sentence: Sentence) -> ClaimComparison:
@@ -105,13 +102,18 @@ def decide(scored: Sequence[ClaimEvidence], scorer: Scorer) -> tuple[ClaimVerdic
     contradicted = max(item.contradicted for item in scored)
     is_supported = supporter.supported >= scorer.support_from
     if is_supported and not _is_outdone(supporter, scored):
-        is_partly = supporter.comparison.missing or supporter.is_conditional
+        is_partly = _lacks_value(supporter) or supporter.is_conditional
         return "partly" if is_partly else "supported", supporter.supported
 
     is_contradicted = contradicted >= scorer.contradict_from
     if is_contradicted and contradicted > supporter.supported:
         return "contradicted", contradicted
     return "not_in_documents", 1 - max(supporter.supported, contradicted)
+
+
+def _lacks_value(supporter: ClaimEvidence) -> bool:
+    """Whether the claim has a value that its evidence lacks."""
+    return bool(supporter.comparison.missing)
 
 
 def _is_outdone(supporter: ClaimEvidence, scored: Sequence[ClaimEvidence]) -> bool:

@@ -54,7 +54,6 @@ def test_values_and_names_that_differ_or_are_missing(
         ("The JCPOA was signed in Vienna.", SIGNED, False),
         ("It never went to the Senate.", "It is not a treaty, so it never went there.", False),
         ("It was sent to the Senate.", "It is not a treaty, so it was never sent there.", True),
-        ("It was not enriched beyond 3 %.", "The level was capped at 3 percent.", False),
         ("Iran enriched no more than 3 %.", "Iran enriched at most 3 %.", False),
         ("Only Iraq had not hidden a plan.", "Only Iraq had hidden a plan.", True),
     ],

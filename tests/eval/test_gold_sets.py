@@ -44,6 +44,15 @@ def test_evidence_occurs_in_its_document(name: str) -> None:
     assert len(evidence) >= 40
 
 
+def test_a_pair_of_claims_differs_on_evidence_of_its_document() -> None:
+    pairs = list(json_lines(GOLD / "claims-pairs.jsonl"))
+    paths = {row["document"] for row in pairs}
+    documents = {name: (ROOT / name).read_text(encoding="utf-8") for name in paths}
+    assert [row for row in pairs if row["evidence"] not in documents[row["document"]]] == []
+    claims = [row[side] for row in pairs for side in ("true", "false")]
+    assert len(set(claims)) == len(claims) == 660
+
+
 @pytest.mark.parametrize("name", [*SETS[:-1], "technical"])
 def test_items_occur_in_the_evidence(name: str) -> None:
     for question in questions(name):
