@@ -1,6 +1,6 @@
 # make ask    sets everything up and answers a question from seeds/: make ask Q="Where was the JCPOA signed?"
 # make check  sets everything up and runs lint, types and all tests but the soaks
-# make soak   runs the soaks: kills, floods, outages, failovers, an installation from wheels
+# make soak   runs the soaks: kills, floods, outages, failovers, files made to harm, an installation from wheels
 # make gate   asks gold questions on seeds/ and keeps the bounds in GATES
 
 PYTHON ?= python3
@@ -26,8 +26,8 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/pytest $(TOGETHER) -m "not soak"
 
-soak: $(VENV)/installed-dev  ## kills, floods, outages, failovers and an installation; CI runs them
-	$(BIN)/pytest -n 2 --dist loadfile -m soak
+soak: $(VENV)/installed-dev  ## kills, floods, outages, failovers, files made to harm, an installation; CI runs them
+	$(BIN)/pytest $(TOGETHER) -m soak
 
 coverage: $(VENV)/installed-dev  ## which lines the tests reach; takes half as long again as check
 	$(BIN)/coverage run -m pytest

@@ -73,7 +73,7 @@ class Largest(BagOfWordsEmbedder):
         return super().embed_passages(texts)
 
 
-LONG = "A b c d. " * 180_000
+LONG = "A b c d. " * 20_000
 BODY = "\n\n".join(f"Sardine number {number} swims." for number in range(2000))
 
 
@@ -91,7 +91,7 @@ BODY = "\n\n".join(f"Sardine number {number} swims." for number in range(2000))
 def test_a_context_is_short_and_passages_are_embedded_some_at_a_time(
     name: str, content: str
 ) -> None:
-    """A heading of 1.6 MB before each of 2,000 passages took 3 GB."""
+    """A long heading was stored before each of 2,000 passages: one of 1.6 MB took 3 GB."""
     (source,) = load_data(name, content.encode()).documents
     embedder = Largest()
     passages = split(source, embedder.count_tokens, 20)

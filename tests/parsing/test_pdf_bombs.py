@@ -13,7 +13,7 @@ from rag.parsing.pool import ParseLimits, Pool
 from rag.server import pdf_pages
 from tests.parsing.pdfs import file_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 SECONDS, MEGABYTES = 1, 1000
 DRAW = b"q 595 0 0 842 0 0 cm /X Do Q"
 SIDE = 30_000

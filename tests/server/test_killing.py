@@ -20,7 +20,7 @@ from rag.settings import Settings
 from tests.parsing.pdfs import column, pdf
 from tests.server.fake_server import ROOT, finished, open_engine, process, put_text, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 PLACES = ("/v1", "/v1/collections/other")
 TALKS, WHO = "The talks were led by William Burns.", {"question": "Who led the talks?"}
 
@@ -32,7 +32,6 @@ def story(number: int) -> str:
     return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
 
 
-@pytest.mark.soak
 def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path) -> None:
     chance = random.Random(0)
     accepted: dict[tuple[str, str], int] = {}
@@ -75,7 +74,6 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
     assert accepted
 
 
-@pytest.mark.soak
 def test_a_file_that_kills_the_service_twice_is_given_up(tmp_path: Path) -> None:
     job = ""
     for _ in range(2):

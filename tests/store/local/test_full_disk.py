@@ -120,6 +120,7 @@ def whole(state: dict[str, Any]) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("do", ["ingest", "sync"])
 def test_fitting_documents_are_kept_and_the_rest_added_later(disk: Path, do: str) -> None:
     (disk.parent / "docs").mkdir()
@@ -245,6 +246,7 @@ with serving(disk / "index") as client:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_request_deletes_on_a_full_disk(tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     (folder / "index").mkdir(parents=True)
@@ -259,6 +261,7 @@ def test_a_request_deletes_on_a_full_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_sync_and_a_command_delete_on_a_full_disk(tmp_path: Path) -> None:
     folder, docs = tmp_path / "disk", tmp_path / "docs"
     local(folder / "index").close()
