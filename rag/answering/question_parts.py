@@ -484,6 +484,7 @@ def _has_digit(text: str) -> bool:
 _BARE = frozenset("when where why".split())
 """Words that ask alone."""
 _OF_KIND = frozenset("which what whose".split())
+_NO_NOUNS = VERBS | SPEAKERS | PRONOUNS | ARTICLES | _PLACES
 _LONGEST_PHRASE = 5
 """Most words that ask: "at what time of the day"."""
 _STANDING = frozenset("it they them he him she her".split())
@@ -550,7 +551,7 @@ class _Two:
             at += 1
         if asks in _OF_KIND or self.texts[at - 1] in ("many", "much"):
             most = min(end, start + _LONGEST_PHRASE)
-            while at < most and self.texts[at] not in VERBS | SPEAKERS | PRONOUNS | ARTICLES:
+            while at < most and self.texts[at] not in _NO_NOUNS:
                 at += 1
         return at
 
@@ -573,7 +574,7 @@ class _Two:
 
     def _of_clauses(self, left: int) -> tuple[str, str] | None:
         """Two whole questions, the second with what its pronoun stands for."""
-        is_repeated = self.texts[0] == self.texts[self.right] and self.texts[0] != "what"
+        is_repeated = self.texts[0] == self.texts[self.right]
         says = VERBS.intersection(self.texts[self.right : self.right_end])
         if is_repeated and not says:
             return None

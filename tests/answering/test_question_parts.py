@@ -134,6 +134,7 @@ def test_a_question_for_two_things_has_two_halves(question: str, parts: tuple[st
         ),
         ("What are the rules for dogs and cats?", ()),
         ("When did it begin in Oslo and when in Rome?", ()),
+        ("what do I pay for a whole plot and what for half of one", ()),
     ],
 )
 def test_two_whole_questions_are_halves(question: str, parts: tuple[str, ...]) -> None:
