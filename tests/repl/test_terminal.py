@@ -96,7 +96,7 @@ def test_a_source_breaks_lines_between_words() -> None:
 
 
 def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path) -> None:
-    questions = "".join(f"When was deal {number} signed?\n" for number in range(200))
+    questions = 200 * "When was the deal signed?\n"
     with opened("repl", "--json", height=30) as terminal:
         terminal.wait("2 documents")
         for count, bracketed in ((200, True), (400, False)):
