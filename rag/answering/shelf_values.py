@@ -6,19 +6,19 @@ import math
 import re
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
 from rag.meaning.dates import BETWEEN, Date, all_dates
 from rag.meaning.quantities import base
 from rag.meaning.values import typed_value
-from rag.meaning.words import MONTH, YEAR
+from rag.meaning.words import MONTH, SMALL_NUMBERS, YEAR, digits
 from rag.types import Value
 
 DateRange = tuple[str, str]
 """The first and the last day in ISO 8601, or "" for an open end."""
-TestKind = Literal["any", "yes", "no", "unsaid", "names", "date", "amount", "per"]
+TestKind = Literal["any", "yes", "no", "unsaid", "names", "title", "date", "amount", "per", "rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ class Test:
     - any: a value of the column's type.
     - yes: this verdict, or that it is so on a condition.
     - no: this verdict.
-    - unsaid: the document does not say it.
+    - unsaid: the document does not say it, and does not have the words `text`.
     - names: the document has the words `text`.
+    - title: its title, which every document has.
     - date: a date within one of `ranges`, as `text` says.
     - amount: the amount that `text` says: "90 days", "more than £500".
     - per: an amount for each `text`, such as "month".
+    - rate: an amount for each `text`, or one that can be converted to it.
     """
 
     __test__ = False
@@ -55,6 +57,8 @@ class Test:
                 return _is_within(value, self.ranges)
             case "per":
                 return None if value is None else value.per == self.text
+            case "rate":
+                return None if value is None else for_each(value, self.text) is not None
             case "amount":
                 return _is_amount(value, typed_value(self.text, "amount"))
         return True
@@ -74,7 +78,7 @@ ANY_VALUE = Test()
 
 
 _BEFORE = re.compile(r"(?i)\b(before|by|until|till|no later than)\s+(?:the )?(?:end of )?$")
-_AFTER = re.compile(r"(?i)\b(after|since|from|later than)\s+(?:the )?(?:end of )?$")
+_AFTER = re.compile(r"(?i)\b(after|beyond|past|since|from|later than)\s+(?:the )?(?:end of )?$")
 _MONTHS = re.compile(rf"(?i)\b(?:{MONTH}(?:,| and| or|, and|, or)? )+(?:of )?(?P<year>{YEAR})\b")
 _ONE_MONTH = re.compile(rf"(?i)\b{MONTH}\b(?! \d)")
 
@@ -83,6 +87,10 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
     """The days that words such as "before 1 October 2026" or "in October or November 2026" allow;
     () if they say no date with a year.
     """
+    if part := _PART_OF_YEAR.search(words):
+        return (_part_of_year(part),)
+    if _VAGUE.search(words):
+        return ()
     words = _with_years(words)
     dates = []
     for stated in all_dates(words):
@@ -108,6 +116,30 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
     return tuple(_range(date.iso, date.iso) for date in dates)
 
 
+_PART_OF_YEAR = re.compile(
+    rf"(?i)\b(?P<ordinal>first|second|third|fourth|last) "
+    rf"(?P<part>quarter|half|(?P<number>{'|'.join(SMALL_NUMBERS)}|\d+) months) "
+    rf"of (?P<year>{YEAR})\b"
+)
+_VAGUE = re.compile(
+    r"(?i)\b(?:early|late|mid|middle|beginning|start|spring|summer|autumn|winter|weeks?|months?|"
+    r"quarter|half|few)\b"
+)
+"""Words for a part of a year that has no first and last day, or is not read."""
+_ORDINALS = ("first", "second", "third", "fourth")
+
+
+def _part_of_year(part: re.Match[str]) -> DateRange:
+    """The days of "the last quarter of 2026", "the first three months of 2027"."""
+    lengths = {"quarter": 3, "half": 6}
+    months = lengths.get(part["part"].lower()) or int(float(digits(part["number"])))
+    months = max(1, min(months, 12))
+    ordinal = part["ordinal"].lower()
+    start = 12 - months if ordinal == "last" else months * _ORDINALS.index(ordinal)
+    start = min(start, 12 - months)
+    return _range(f"{part['year']}-{start + 1:02}", f"{part['year']}-{start + months:02}")
+
+
 def _bounded(date: Date, words_before: str) -> DateRange | None:
     """The days before or after a date, if the words before it say so."""
     if match := _BEFORE.search(words_before):
@@ -115,7 +147,7 @@ def _bounded(date: Date, words_before: str) -> DateRange | None:
         last_day = _day_before(date.iso) if is_strict else _last_day(date.iso)
         return ("", last_day)
     if match := _AFTER.search(words_before):
-        is_strict = match[1].lower() in ("after", "later than")
+        is_strict = match[1].lower() not in ("since", "from")
         first_day = _day_after(date.iso) if is_strict else _first_day(date.iso)
         return (first_day, "")
     return None
@@ -204,18 +236,54 @@ def _has_year(value: Value) -> bool:
 # Amounts
 
 
+_IN_A_YEAR = {"week": 52, "month": 12, "quarter": 4, "year": 1}
+"""How often something is paid in a year."""
+_MONTHS_IN = {"month": 1, "year": 12, "decade": 120, "century": 1200}
+_DAYS_IN_MONTH = 30
+"""Days of a month, where a length in months is compared with one in days."""
+
+
+def for_each(value: Value, period: str) -> Value | None:
+    """An amount for another period: £1,200 per year is £100 per month. None if it has no period
+    that can be converted.
+    """
+    if value.per == period:
+        return value
+    times, wanted_times = _IN_A_YEAR.get(value.per), _IN_A_YEAR.get(period)
+    if times is None or wanted_times is None or value.number is None:
+        return None
+    factor = times / wanted_times
+    upper = None if value.upper is None else value.upper * factor
+    return replace(value, number=value.number * factor, upper=upper, per=period)
+
+
+def in_one_period(values: Sequence[Value | None]) -> list[Value | None]:
+    """Amounts for different periods as amounts per year, if all of them can be converted; else as
+    they are.
+    """
+    periods = {value.per for value in values if value}
+    if len(periods) < 2:
+        return list(values)
+    converted = [value and for_each(value, "year") for value in values]
+    is_whole = all(bool(value) == bool(old) for value, old in zip(converted, values, strict=True))
+    return converted if is_whole else list(values)
+
+
 def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
     """Whether an amount is the wanted one, or within its bound; None for another unit."""
+    if value is None or wanted is None or wanted.number is None:
+        return None
+    if wanted.per:
+        value = for_each(value, wanted.per)
     if value is None or value.number is None:
-        return None
-    if wanted is None or wanted.number is None:
-        return None
-    if wanted.per and value.per != wanted.per:
         return None
 
     number, unit = base(value.number, value.unit, value.kind)
     wanted_number, wanted_unit = base(wanted.number, wanted.unit, wanted.kind)
-    if unit != wanted_unit:
+    if wanted.bound and value.kind == wanted.kind == "duration":
+        number, wanted_number = _lengths(value, wanted)
+    is_plain = wanted.kind == "number" and wanted.unit is None
+    if unit != wanted_unit and not (is_plain and value.kind == "money"):
         return None
     match wanted.bound:
         case "more than":
@@ -227,6 +295,22 @@ def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
         case "at most":
             return number <= wanted_number
     return math.isclose(number, wanted_number)
+
+
+def _lengths(value: Value, other: Value) -> tuple[float, float]:
+    """Two durations in one unit, so that one bounds the other: in days, with 30
+    days to each month.
+    """
+    lengths = []
+    for duration in (value, other):
+        number = duration.number or 0.0
+        months = _MONTHS_IN.get(duration.unit or "")
+        if months:
+            lengths.append(number * months * _DAYS_IN_MONTH)
+        else:
+            days, _ = base(number, duration.unit, "duration")
+            lengths.append(days)
+    return lengths[0], lengths[1]
 
 
 def order(value: Value) -> tuple[str, float | str] | None:

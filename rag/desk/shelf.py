@@ -16,8 +16,10 @@ from rag.answering.candidate import quoted
 from rag.answering.catalogue import first_words, mention
 from rag.answering.forms import ShelfClassifier
 from rag.answering.receipts import Asked
-from rag.answering.shelf import NAMED, Kinds, ShelfColumn, ShelfQuestion, understand
-from rag.answering.shelf_values import order, total, why_not_added
+from rag.answering.shelf import NAMED, ShelfQuestion, understand
+from rag.answering.shelf_columns import ShelfColumn
+from rag.answering.shelf_kinds import Kinds
+from rag.answering.shelf_values import for_each, in_one_period, order, total, why_not_added
 from rag.desk import grid_run
 from rag.desk.grid import Cell, GridRow
 from rag.desk.grid_file import GridColumn
@@ -86,11 +88,7 @@ class WholeShelf:
             definition=_definition(question, filter),
         )
         if len(documents) > AT_ONCE:
-            reason = (
-                f"{len(documents):,} documents would have to be asked one by one, more than the "
-                f"{AT_ONCE} that a question asks at once; ask them as a grid"
-            )
-            return _refused(asked, reason, grid)
+            return _refused(asked, _too_many(question, len(documents)), grid)
 
         grid = replace(grid, rows=tuple(_rows(engine, asked.query, question, documents)))
         counts = grid.counts
@@ -106,6 +104,16 @@ def _documents(engine: Engine, filter: Filter) -> Iterator[Document]:
     for document in engine.store.documents():
         if matches(conditions, document):
             yield document
+
+
+def _too_many(question: ShelfQuestion, number: int) -> str:
+    """Why so many documents are not asked."""
+    if question.columns[-1].test.kind == "title":
+        return f"{number:,} documents have this kind in their names, too many to list"
+    return (
+        f"{number:,} documents would have to be asked one by one, more than the {AT_ONCE} that a "
+        "question asks at once; ask them as a grid"
+    )
 
 
 def _definition(question: ShelfQuestion, filter: Filter) -> Json:
@@ -129,6 +137,10 @@ def _definition(question: ShelfQuestion, filter: Filter) -> Json:
 
 
 # Asking
+
+
+_WITHOUT_MODEL = ("names", "title")
+"""Tests whose columns are found in the text of a document, without a model."""
 
 
 def _rows(
@@ -155,7 +167,7 @@ def _cells(
     """The cells of the documents, by document and column; a column of names needs no model."""
     to_ask = []
     for number, column in enumerate(question.columns):
-        if column.test.kind == "names":
+        if column.test.kind in _WITHOUT_MODEL:
             continue
         grid_column = GridColumn(str(number), column.question, column.type)
         for document in documents:
@@ -182,7 +194,10 @@ def _row(
     row_cells: list[GridAnswerCell] = []
     verdicts: list[str] = []
     for number, column in enumerate(question.columns):
-        if column.test.kind == "names":
+        if column.test.kind == "title":
+            cell = _title(document)
+            verdict = "counted"
+        elif column.test.kind == "names":
             cell = _naming(engine, document, column.test.text)
             verdict = "counted" if cell.citation else "other"
         else:
@@ -309,6 +324,13 @@ def _unsaid(document: Document) -> GridAnswerCell:
     place = first_words(document)
     citation = quoted(document, place.start, place.end)
     return GridAnswerCell("absent", "", probability=0.0, citation=citation)
+
+
+def _title(document: Document) -> GridAnswerCell:
+    """The first words of a document, which may be its title."""
+    place = first_words(document)
+    citation = quoted(document, place.start, place.end)
+    return GridAnswerCell("answered", citation.quote, probability=1.0, citation=citation)
 
 
 def _naming(engine: Engine, document: Document, words: str) -> GridAnswerCell:
@@ -445,7 +467,7 @@ def _outcome(question: ShelfQuestion, grid: GridAnswer) -> _Outcome:
             number = Value("number", lead, number=float(len(counted)), unit="document")
             return _Outcome(lead, counted, number)
         case "sum":
-            return _summed(counted)
+            return _summed(question, counted)
         case "all" | "any":
             is_sure = operation == "any" or len(counted) == total_count
             if not is_sure:
@@ -460,15 +482,22 @@ def _rows_with(outcome: str, grid: GridAnswer) -> tuple[GridAnswerRow, ...]:
     return tuple(row for row in grid.rows if row.outcome == outcome)
 
 
-def _values(rows: Sequence[GridAnswerRow]) -> list[Value]:
-    """The typed values of the last column."""
+def _values(question: ShelfQuestion, rows: Sequence[GridAnswerRow]) -> list[Value | None]:
+    """The typed values of the last column, in the asked period; amounts that are ordered are in one
+    period.
+    """
     values = [row.cells[-1].typed for row in rows]
-    return [value for value in values if value]
+    test = question.columns[-1].test
+    if test.kind == "rate":
+        return [value and for_each(value, test.text) for value in values]
+    if question.operation in ("most", "least"):
+        return in_one_period(values)
+    return values
 
 
-def _summed(rows: tuple[GridAnswerRow, ...]) -> _Outcome:
+def _summed(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outcome:
     """The sum of the values, if they can be added."""
-    values = _values(rows)
+    values = list(filter(None, _values(question, rows)))
     obstacle = why_not_added(values)
     if obstacle:
         return _Outcome(reason=f"no sum: {obstacle}")
@@ -479,13 +508,12 @@ def _summed(rows: tuple[GridAnswerRow, ...]) -> _Outcome:
 def _ordered(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outcome:
     """The greatest, the least, or the difference of two."""
     placed = []
-    for row in rows:
-        value = row.cells[-1].typed
+    for row, value in zip(rows, _values(question, rows), strict=True):
         place = order(value) if value else None
-        if place:
-            placed.append((place, row))
+        if value and place:
+            placed.append((place, row, value))
 
-    measures = sorted({measure for (measure, _), _ in placed})
+    measures = sorted({measure for (measure, _), _, _ in placed})
     if len(measures) > 1:
         names = ", ".join(measure or "a number" for measure in measures)
         return _Outcome(reason=f"no comparison: the values are in different units: {names}")
@@ -494,14 +522,14 @@ def _ordered(question: ShelfQuestion, rows: tuple[GridAnswerRow, ...]) -> _Outco
 
     is_greatest_first = question.operation != "least"
     placed.sort(key=lambda placed_row: placed_row[0], reverse=is_greatest_first)
-    ordered = tuple(row for _, row in placed)
+    ordered = tuple(row for _, row, _ in placed)
     if question.operation == "difference":
         compared = ordered[:2]
-        difference = total(_values(compared), sign=-1)
+        difference = total([value for _, _, value in placed[:2]], sign=-1)
         return _Outcome(f"{difference.text}, the difference of two documents", compared, difference)
 
-    winning_place, _ = placed[0]
-    winners = tuple(row for place, row in placed if place == winning_place)
+    winning_place, _, _ = placed[0]
+    winners = tuple(row for place, row, _ in placed if place == winning_place)
     lead = " and ".join(row.title for row in winners)
     quoted_rows = ordered if question.kind == NAMED else winners
     return _Outcome(lead, quoted_rows, winners[0].cells[-1].typed)

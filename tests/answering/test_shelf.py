@@ -2,8 +2,16 @@
 
 import pytest
 
-from rag.answering.shelf import Kinds, understand
-from rag.answering.shelf_values import Test, date_ranges, total, why_not_added
+from rag.answering.shelf import understand
+from rag.answering.shelf_kinds import Kinds
+from rag.answering.shelf_values import (
+    Test,
+    date_ranges,
+    for_each,
+    in_one_period,
+    total,
+    why_not_added,
+)
 from rag.meaning.values import typed_value
 from rag.types import Document, Value
 
@@ -105,7 +113,7 @@ def asked(question: str) -> tuple[str, int, list[str]]:
             "FibreNet or Brightway Cleaning, which is cheaper per month?",
             "least",
             2,
-            "What is the price per month? amount per",
+            "What is the price per month? amount rate",
         ),
         (
             "FibreNet or Brightway Cleaning, which monthly fee is lower?",
@@ -117,7 +125,7 @@ def asked(question: str) -> tuple[str, int, list[str]]:
             "How much more per month does the mill cost than the office in the High Street?",
             "difference",
             2,
-            "What is the price per month? amount per",
+            "What is the price per month? amount rate",
         ),
         (
             "Which contracts need three months' notice to prevent renewal?",
@@ -198,6 +206,9 @@ def test_a_question_to_one_place_is_not_read_so(question: str) -> None:
         ),
         ("between May 2025 and June 2026", (("2025-05-01", "2026-06-30"),)),
         ("in spring", ()),
+        ("in early 2027", ()),
+        ("in the first three months of 2027", (("2027-01-01", "2027-03-31"),)),
+        ("in the last quarter of 2026", (("2026-10-01", "2026-12-31"),)),
     ],
 )
 def test_words_for_days(words: str, ranges: tuple[tuple[str, str], ...]) -> None:
@@ -218,6 +229,10 @@ def test_a_month_that_a_day_divides_is_unsure() -> None:
         ("90 days", "three months", False),
         ("12 months", "one year", True),
         ("14 days", "two weeks", True),
+        ("at least 90 days", "three months", True),
+        ("at least three months", "90 days", True),
+        ("more than two months", "60 days", False),
+        ("one month or less", "30 days", True),
         ("more than £500", "£640", True),
         ("more than £500", "£500", False),
         ("more than £500", "€640", None),
@@ -255,11 +270,115 @@ def test_other_amounts_are_not_added(texts: tuple[str, ...], why: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        "Which policy is cheaper?",
-        "Which supplier gives the longer guarantee on the work?",
-        "How many leases are there?",
-        "How many policies do I have?",
+        "How many insurances have I got in my house?",
+        "How many documents are there?",
+        "How many suppliers are there?",
+        "Which insurance makes me pay the most of a claim?",
+        "Which contracts can I get out of the soonest?",
+        "Which lease has the best view?",
+        "What do the three leases cost a month together?",
+        "Which of the three leases ends first?",
+        "Which of the two firms gives the longer guarantee?",
     ],
 )
 def test_what_no_document_says_of_itself_is_asked_of_none(question: str) -> None:
     assert understand(question, KINDS) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "column"),
+    [
+        ("How many leases are there?", "count", "What is the title of the lease? text title"),
+        ("how many leases have I got", "count", "What is the title of the lease? text title"),
+        ("Which lease is the dearest?", "most", "What is the rent? amount any"),
+        ("Which lease is cheaper?", "least", "What is the rent? amount any"),
+        ("Which lease lasts longer?", "most", "When does the lease end? date any"),
+        (
+            "Which of the two leases asks for the longer notice?",
+            "most",
+            "How much notice does the lease need? number any",
+        ),
+        (
+            "Which lease gives the longer guarantee on the roof?",
+            "most",
+            "How long is the guarantee on the roof? number any",
+        ),
+        (
+            "What do the two leases cost a month together?",
+            "sum",
+            "What is the rent per month? amount rate",
+        ),
+        (
+            "Which leases cost more than £2,000 a month?",
+            "list",
+            "What is the rent per month? amount amount",
+        ),
+        (
+            "Which leases need more than two months' notice?",
+            "list",
+            "How much notice does the lease need? number amount",
+        ),
+        ("In which leases may I keep a dog?", "list", "May I keep a dog? yes_no yes"),
+        ("Which leases run beyond 2027?", "list", "When does the lease end? date date"),
+        ("Which leases are in Norwich?", "list", "Where does the lease name Norwich? text names"),
+        (
+            "Which leases don't say whether they renew?",
+            "list",
+            "Does the lease renew? yes_no unsaid",
+        ),
+        ("Which leases are paid by the year?", "list", "What is the fee per year? amount per"),
+        (
+            "Which rental agreements allow pets?",
+            "list",
+            "Does the agreement allow pets? yes_no yes",
+        ),
+    ],
+)
+def test_a_question_to_both_leases(question: str, operation: str, column: str) -> None:
+    assert asked(question) == (operation, 2, [column])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "FibreNet or Brightway Cleaning: which has the longer warranty?",
+        "Which has the longer warranty, FibreNet or Brightway Cleaning?",
+        "Which gives the longer warranty: FibreNet or Brightway Cleaning?",
+        "Does FibreNet or Brightway Cleaning give the longer warranty?",
+    ],
+)
+def test_two_named_documents_are_compared_without_than(question: str) -> None:
+    assert asked(question) == ("most", 2, ["How long is the warranty? number any"])
+
+
+def test_a_place_is_a_condition_of_its_own() -> None:
+    _, _, columns = asked("Which leases in Norwich end in 2026?")
+    assert columns == [
+        "Where does the lease name Norwich? text names",
+        "When does the lease end? date date",
+    ]
+
+
+def test_two_firms_are_the_only_two_agreements() -> None:
+    names = {"a.md": "Offer of Lumen", "b.md": "Heliotrope: quotation", "c.md": "Travel policy"}
+    kinds = Kinds([Document(name, "", title, f"/{name}", "") for name, title in names.items()])
+    for question in (
+        "Which of the two firms gives the longer guarantee?",
+        "Which firm gives the longer guarantee?",
+        "Which offer has the longer guarantee?",
+        "Lumen or Heliotrope: which has the longer guarantee?",
+    ):
+        read = understand(question, kinds)
+        assert read
+        assert read.documents == ("a.md", "b.md")
+        assert read.columns[0].question == "How long is the guarantee?"
+
+
+def test_amounts_for_several_periods_are_converted() -> None:
+    monthly, yearly = amounts("£100 per month", "£600 per year")
+    assert [value.number for value in in_one_period([monthly, yearly]) if value] == [1200, 600]
+    converted = for_each(yearly, "month")
+    assert converted
+    assert converted.number == 50
+    assert Test("amount", "more than £40 a month").passes(yearly) is True
+    assert Test("amount", "more than £60 a month").passes(yearly) is False

@@ -1,0 +1,423 @@
+"""From words of a question over the whole shelf to columns of its grid: the question to each
+document, the type of its value, and what the value must be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rag.answering.shelf_values import ANY_VALUE, Test, date_ranges
+from rag.meaning.quantities import quantity
+from rag.meaning.values import typed_value
+from rag.meaning.words import PREPOSITIONS, WORD, digits, fold, singular
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfColumn:
+    """The question to each document, the type of its values as in a grid, and what a value must be
+    for the document to count. With `measure`, the kind of a `Value`, other kinds are not said.
+    """
+
+    question: str
+    type: str
+    test: Test = ANY_VALUE
+    measure: str = ""
+
+
+Operation = Literal["list", "count", "all", "any", "sum", "most", "least", "difference"]
+
+_UNITS_OF_ADVERBS = {
+    "monthly": "month", "yearly": "year", "annual": "year", "annually": "year", "weekly": "week",
+    "daily": "day", "quarterly": "quarter", "hourly": "hour",
+}  # fmt: skip
+_UNIT = "hour|day|night|week|month|quarter|year|annum"
+_PERIOD = re.compile(
+    rf"\b(?:per|each|every|an?) (?P<unit>{_UNIT})\b"
+    rf"|\b(?P<often>{'|'.join(_UNITS_OF_ADVERBS)})\b",
+    re.IGNORECASE,
+)
+PER = rf"(?: (?:(?:per|an?|each|every) (?:calendar )?(?:{_UNIT})))?"
+"""A pattern for a period after an amount, with the space before it, or nothing."""
+MONEY = re.compile(
+    r"(?i)\b(?:fee|rent|rental|price|charge|premium|cost|rate|payment|salary|wage|amount|deposit|"
+    r"subscription|retainer|budget|fine|instalment|bill|excess)s?\b"
+)
+_HIGHEST = "highest largest biggest greatest longest most dearest costliest latest last oldest"
+_LOWEST = "lowest smallest shortest least cheapest earliest first soonest next fewest"
+SUPERLATIVES: dict[str, Operation] = {
+    **dict.fromkeys(_HIGHEST.split(), "most"),
+    **dict.fromkeys(_LOWEST.split(), "least"),
+    "most expensive": "most",
+    "least expensive": "least",
+}
+_HIGHER = "higher larger bigger greater longer more dearer costlier later"
+_LOWER = "lower smaller shorter less cheaper earlier fewer sooner"
+COMPARATIVES: dict[str, Operation] = {
+    **dict.fromkeys(_HIGHER.split(), "most"),
+    **dict.fromkeys(_LOWER.split(), "least"),
+    "more expensive": "most",
+    "less expensive": "least",
+}
+DEGREES = SUPERLATIVES | COMPARATIVES
+"""Superlatives and comparatives, by what they ask for."""
+_OF_PRICE = "dearest cheapest costliest dearer cheaper costlier".split()
+OF_PRICE = (*_OF_PRICE, "most expensive", "least expensive", "more expensive", "less expensive")
+"""Degrees that say by themselves that a price is meant."""
+_OF_LENGTH = frozenset("longest longer shortest shorter".split())
+END = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))
+DEGREE = "|".join(sorted(DEGREES, key=len, reverse=True))
+PRICE_DEGREE = "|".join(OF_PRICE)
+STATED = re.compile(r"(?i)\b(?:date|period|term|notice|rate|limit|length|warranty|guarantee)s?\b")
+"""Properties that a document states of itself, other than money."""
+DATED = (
+    r"(?:(?:end|expire|stop|start|begin|commence|lapse|terminate|close)s?|finish(?:es)?|runs? out"
+    r"|(?:is|are) (?:up|over))"
+)
+"""A pattern for what a document does on a day."""
+LASTING = r"(?:lasts?|runs?|goes on|go on|continues?|(?:is|are) (?:valid|in force))"
+"""A pattern for what it does until it ends."""
+_PRICES = {
+    "lease": "rent", "tenancy": "rent", "letting": "rent", "insurance": "premium",
+    "loan": "instalment",
+}  # fmt: skip
+"""What the price is called, by kind of document."""
+
+
+def within(question: str, when: str) -> ShelfColumn | None:
+    """The column of a date within the days that the words say; None if they say none."""
+    ranges = date_ranges(when)
+    if not ranges:
+        return None
+    return ShelfColumn(question, "date", Test("date", when, ranges))
+
+
+def is_length(degree: str) -> bool:
+    """Whether a superlative or comparative is one of lengths of time: "longer"."""
+    return degree in _OF_LENGTH
+
+
+def joined(*parts: str) -> str:
+    """The parts that are not empty, in one line."""
+    return " ".join(filter(None, parts))
+
+
+_LENGTH_OF_TIME = re.compile(r"(?i)\b(?:period|term|notice|length|duration|warning)s?\b")
+"""What is a length of time."""
+_ASKED_NOTICE = re.compile(r"(?i)(?:the )?(?:period of )?(?:notice|warning)")
+
+
+def valued(what: str, period: str = "", degree: str = "", subject: str = "contract") -> ShelfColumn:
+    """The column of an amount, a date or another number that documents state. `degree` is the
+    superlative or comparative by which they are compared.
+    """
+    if MONEY.search(what):
+        return amount(what, period)
+    if re.search(r"(?i)\b(?:date|day)\b", what):
+        return ShelfColumn(f"What is the {what}?", "date")
+    if _ASKED_NOTICE.fullmatch(what):
+        return notice_needed(subject)
+    if is_length(degree) and not _LENGTH_OF_TIME.search(what):
+        return ShelfColumn(f"How long is the {what}?", "number", measure="duration")
+    measure = "duration" if _LENGTH_OF_TIME.search(what) else ""
+    return ShelfColumn(f"What is the {what}?", "number", measure=measure)
+
+
+def notice_needed(subject: str, rest: str = "", test: Test = ANY_VALUE) -> ShelfColumn:
+    """The column of how much notice a document asks for."""
+    question = f"How much notice does the {subject} need{rest}?"
+    return ShelfColumn(question, "number", test, "duration")
+
+
+def day_of(verb: str, subject: str) -> ShelfColumn:
+    """The column of the day on which a document does what the verb says, such as "expires"."""
+    verb = base_form(verb) if re.fullmatch(r"[a-z]+", verb, re.IGNORECASE) else "end"
+    return ShelfColumn(f"When does the {subject} {verb}?", "date")
+
+
+def price_of(kind: str) -> str:
+    """What the price is called in documents of a kind: "rent" in leases."""
+    for word in WORD.findall(kind):
+        price = _PRICES.get(singular(fold(word)))
+        if price:
+            return price
+    return "price"
+
+
+def amount(what: str, period: str = "") -> ShelfColumn:
+    """The column of an amount of money. A period in the words, as in "monthly fee", is one that the
+    amount must have; for a `period` beside them, as in "costs per month", it may be converted.
+    """
+    nouns = re.sub(r"\b(?:and|or)\b", "or", singulars(what))
+    unit = unit_of_period(nouns)
+    converted_unit = unit_of_period(period)
+    if unit:
+        test = Test("per", unit)
+    elif converted_unit:
+        test = Test("rate", converted_unit)
+        nouns = f"{nouns} per {converted_unit}"
+    else:
+        test = ANY_VALUE
+    return ShelfColumn(f"What is the {nouns}?", "amount", test, "money")
+
+
+def unit_of_period(words: str) -> str:
+    """The unit of a period in the words, such as "month" of "per month" and "monthly", or ""."""
+    match = _PERIOD.search(words)
+    if match is None:
+        return ""
+    if match["often"]:
+        return _UNITS_OF_ADVERBS[match["often"].lower()]
+    unit = match["unit"].lower()
+    return "year" if unit == "annum" else unit
+
+
+def singulars(what: str) -> str:
+    """The words in the singular; those with a capital are names, and stay."""
+    words = []
+    for word in what.split(" "):
+        words.append(singular(word) if word.islower() else word)
+    return " ".join(words)
+
+
+def without_determiners(phrase: str) -> str:
+    """The words without "all the" before them."""
+    return re.sub(r"^(?:(?:all|the|my|our|of) )+", "", phrase, flags=re.IGNORECASE)
+
+
+# What is said of each document
+
+
+_DENIAL = re.compile(
+    r"(?:says? that (?:they|it) )?(?:do|does|did)(?: not|n't) "
+    r"(?P<verb>(?!say|state|mention|tell|specify).+)"
+)
+_SILENCE = re.compile(
+    r"(?:(?:do|does)(?: not|n't) (?:say|state|mention|tell|specify)(?: me| us)?"
+    r"(?: anything (?:about|on))?"
+    r"|says? nothing (?:about|on)|(?:have|has) no|lacks?|(?:is|are) silent (?:about|on)) "
+    r"(?P<what>.+)",
+    re.IGNORECASE,
+)
+_IN_TEXT = re.compile(r" (?:at all|in (?:the|its|their) (?:text|document|contract)s?)$")
+_WHETHER_IT = re.compile(r"(?:whether|if) (?:it|they) (?P<predicate>.+)", re.IGNORECASE)
+_HOW_MUCH_NOTICE = re.compile(r"how much (?:notice|warning)\b.*", re.IGNORECASE)
+_NAMING = re.compile(
+    r"(?:(?:is|are) with|names?|mentions?|concerns?|refers? to|(?:is|are) about|deals? with) "
+    r"(?P<what>.+)",
+    re.IGNORECASE,
+)
+_NAME = r"(?:the )?(?:\d+ )?[A-Z][\w'&.-]*(?: (?:of|the|and|\d+|[A-Z][\w'&.-]*))*"
+"""A pattern for a name of several words, as of a place, in a text with capitals."""
+_PLACED = re.compile(
+    rf"(?:(?:is|are)(?: located| situated| based)?|lies?|works?|operates?|applies|apply) "
+    rf"(?:in|at|on|for|to) (?P<what>{_NAME})|(?:serves?|supply|supplies) (?P<served>{_NAME})"
+)
+_DATED_EVENT = re.compile(
+    rf"(?:(?P<verb>{DATED})|{LASTING}) "
+    r"(?P<when>(?:in|on|before|after|by|from|since|until|till|to|between|during|at|beyond|past) "
+    r".+)",
+    re.IGNORECASE,
+)
+_UNTIL = re.compile(r"(?i)(?:until|till|to|up to) ")
+_NOTICE = re.compile(
+    r"(?:.*? )?(?:(?P<bound>more than|over|less than|under|at least|at most|up to) )?"
+    r"(?P<amount>(?:[\w-]+ ){1,2}?(?:day|week|month|quarter|year|fortnight)s?)['’]?s?['’]? "
+    r"(?P<noun>notice|warning)(?: (?P<after>or (?:less|more)))?(?:(?P<rest> .+)|,? or .+)?",
+    re.IGNORECASE,
+)
+_PERIODS_IN_MONTHS = (
+    (re.compile(r"(?i)\ba quarter(?: of a year)?\b"), "three months"),
+    (re.compile(r"(?i)\bhalf (?:of )?a year\b"), "six months"),
+    (re.compile(r"(?i)\ba fortnight\b"), "two weeks"),
+)
+_LIMIT = re.compile(
+    r"(?P<verb>costs?|charges?|(?:has|have) an? [\w -]+? of|pays?|is|are|takes?) "
+    r"(?P<bound>more than|over|above|less than|under|below|at least|at most|up to|exactly)? ?"
+    r"(?P<amount>(?:US\$|[$€£¥]|\d|[A-Z]{3} ?\d).+)",
+)
+_CHARGES = re.compile(r"(?:charges?|costs?|asks? for|wants?|have|has|takes?) (?P<what>.+)")
+_PAID_BY = re.compile(
+    r"(?:(?:is|are) (?:paid|billed|charged|invoiced)|(?:charges?|bills?)(?: me| us)?) "
+    rf"(?:by the (?P<unit>{_UNIT})|(?P<often>.+))",
+    re.IGNORECASE,
+)
+
+
+def predicate_column(predicate: str, subject: str, price: str = "price") -> ShelfColumn | None:
+    """The question to each document, and the answer that it must give. `price` is what the price is
+    called.
+    """
+    if match := _DENIAL.fullmatch(predicate):
+        question = f"Does the {subject} {_base_first(match['verb'])}?"
+        return ShelfColumn(question, "yes_no", Test("no"))
+
+    if match := _SILENCE.fullmatch(predicate):
+        return _unsaid(_IN_TEXT.sub("", match["what"]), subject)
+
+    column = notice_column(predicate, subject)
+    if column:
+        return column
+    if match := _NAMING.fullmatch(predicate) or _PLACED.fullmatch(predicate):
+        parts = match.groupdict()
+        return naming(parts["what"] or parts["served"], subject)
+
+    column = _of_date(predicate, subject) or _of_limit(predicate, price) or _of_charge(predicate)
+    return column or _polar(predicate, subject)
+
+
+def naming(what: str, subject: str) -> ShelfColumn:
+    """The column of where a document names something."""
+    name = _without_article(what)
+    return ShelfColumn(f"Where does the {subject} name {name}?", "text", Test("names", name))
+
+
+def _without_article(what: str) -> str:
+    return re.sub(r"^(?:an?|the) ", "", what)
+
+
+def _of_date(predicate: str, subject: str) -> ShelfColumn | None:
+    """The column of "end in 2026" or "run beyond 2027"."""
+    match = _DATED_EVENT.fullmatch(predicate)
+    if match is None:
+        return None
+    verb, when = match["verb"], match["when"]
+    if not verb:
+        verb, when = "end", _UNTIL.sub("on ", when)
+    return within(day_of(verb, subject).question, when)
+
+
+def notice_column(predicate: str, subject: str) -> ShelfColumn | None:
+    """The column of a length of notice, as in "need ninety days' notice"."""
+    for pattern, months in _PERIODS_IN_MONTHS:
+        predicate = pattern.sub(months, predicate)
+    match = _NOTICE.fullmatch(predicate)
+    if match is None:
+        return None
+    length = _amount_in(match["amount"])
+    if not quantity(length):
+        return None
+    wanted = joined(match["bound"] or "", length, match["after"] or "")
+    return notice_needed(subject, match["rest"] or "", Test("amount", wanted))
+
+
+def _of_limit(predicate: str, price: str) -> ShelfColumn | None:
+    """The column of "cost more than £500 per month"."""
+    match = _LIMIT.fullmatch(_THOUSANDS.sub(_with_commas, digits(predicate)))
+    if match is None or not typed_value(match["amount"], "amount"):
+        return None
+    is_state = match["verb"] in ("is", "are", "takes", "take")
+    if is_state and not match["bound"]:
+        return None
+    limit = joined(match["bound"] or "", match["amount"])
+    unit = unit_of_period(limit)
+    column = amount(price, f"per {unit}" if unit else "")
+    return replace(column, test=Test("amount", limit))
+
+
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{4,9}(?![\d.,])")
+
+
+def _with_commas(number: re.Match[str]) -> str:
+    """A number with commas, which is no year: "2,000"."""
+    return f"{int(number[0]):,}"
+
+
+def _of_charge(predicate: str) -> ShelfColumn | None:
+    """The column of "charge a monthly fee" or "are paid by the year"."""
+    if match := _PAID_BY.fullmatch(predicate):
+        unit = match["unit"] or ""
+        if match["often"] and _PERIOD.fullmatch(match["often"]):
+            unit = unit_of_period(match["often"])
+        if unit:
+            return amount(f"fee per {unit}")
+
+    match = _CHARGES.fullmatch(predicate)
+    if match is None:
+        return None
+    what = _without_article(match["what"])
+    if not MONEY.search(what) or not _PERIOD.search(what):
+        return None
+    return amount(what)
+
+
+def _amount_in(words: str) -> str:
+    """The words from the first that is part of an amount on: "90 days" in "for 90 days"."""
+    if one := re.search(r"(?i)\ban? (?P<unit>day|week|month|year)$", words):
+        return f"one {one['unit']}"
+    _, _, rest = words.partition(" ")
+    return rest if quantity(rest) else words
+
+
+def _unsaid(what: str, subject: str) -> ShelfColumn | None:
+    """The column of what the document must not say."""
+    noun = re.sub(r"^(?:an?|the|any) ", "", what)
+    test = Test("unsaid", noun)
+    if _HOW_MUCH_NOTICE.fullmatch(noun):
+        return notice_needed(subject, test=Test("unsaid", "notice"))
+    if match := _WHETHER_IT.fullmatch(noun):
+        column = _polar(match["predicate"], subject)
+        return replace(column, test=Test("unsaid")) if column else None
+    if MONEY.search(noun):
+        return ShelfColumn(f"What is the {noun}?", "amount", test, "money")
+    if re.search(r"(?i)\bdate$", noun):
+        return ShelfColumn(f"What is the {noun} of the {subject}?", "date", test)
+    if _LENGTH_OF_TIME.search(noun):
+        return ShelfColumn(f"What is the {noun}?", "number", test, "duration")
+    return ShelfColumn(f"What does the {subject} say about {noun}?", "text", test)
+
+
+_LEADS = {"is": "Is", "are": "Is", "was": "Was", "were": "Was", "has been": "Has"}
+_SAID_OF_NONE = re.compile(
+    rf"(?i)\b(?:is|are|costs?|charges?|lasts?|ends?)(?: the)? (?:{DEGREE})$|\bthe (?:best|worst|{DEGREE})\b"
+    r"|^(?:is|are) there\b|^(?:am|are|is|was|were|do|does|did|have|has|can|may|must|should|will) "
+    r"(?:i|we|you)\b"
+)
+"""What no document says of itself: that it is "cheaper", how many there are of its kind, or what
+"have I got".
+"""
+_MODALS = frozenset("can may must should shall will".split())
+
+
+def _polar(predicate: str, subject: str) -> ShelfColumn | None:
+    """A question with yes or no to each document; None without a verb that it can be made from."""
+    verb, _, rest = predicate.partition(" ")
+    word = verb.lower()
+    if _SAID_OF_NONE.search(predicate):
+        return None
+    if not word.isalpha() or word in PREPOSITIONS | {"and", "or", "of", "there"}:
+        return None
+
+    lead = ""
+    negation = None
+    if word in _LEADS:
+        lead = _LEADS[word]
+        negation = re.match(r"not\b ?|n't\b ?", rest)
+    elif word in _MODALS:
+        lead = verb.capitalize()
+        negation = re.match(r"not\b ?", rest)
+    if not lead or not rest:
+        question = f"Does the {subject} {_base_first(predicate)}?"
+        return ShelfColumn(question, "yes_no", Test("yes"))
+
+    if negation is None:
+        return ShelfColumn(f"{lead} the {subject} {rest}?", "yes_no", Test("yes"))
+    affirmed = rest[negation.end() :]
+    return ShelfColumn(f"{lead} the {subject} {affirmed}?", "yes_no", Test("no"))
+
+
+def _base_first(predicate: str) -> str:
+    """The words with their first verb in its base form."""
+    verb, space, rest = predicate.partition(" ")
+    return f"{base_form(verb)}{space}{rest}"
+
+
+def base_form(verb: str) -> str:
+    """The verb without the ending of the third person."""
+    verb = verb.lower()
+    if verb in ("has", "have"):
+        return "have"
+    if re.search(r"(?:ss|sh|ch|x|z|o)es$", verb):
+        return verb[:-2]
+    return singular(verb)

@@ -1,0 +1,215 @@
+"""The documents of a shelf by the words in their names: "leases", "supplier contracts", "the office
+in the High Street".
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from rag.meaning.words import SMALL_NUMBERS, STOP_WORDS, WORD, fold, singular
+from rag.types import Document
+
+DOCUMENT_WORDS = frozenset("document file paper record text page".split())
+"""Words that may mean every document."""
+_AGREEMENTS = frozenset("contract agreement deal arrangement".split())
+"""Words that mean every document that is made between two parties, whatever it calls itself."""
+_NO_AGREEMENTS = frozenset(
+    "policy procedure guideline rule minute report letter memo manual guide handbook recipe "
+    "article paper note invoice receipt statement diary log essay chapter mail email faq "
+    "readme".split()
+)
+"""Names of documents that are no agreements, unless they also have a name of `_BETWEEN_PARTIES`."""
+_BETWEEN_PARTIES = _AGREEMENTS | frozenset(
+    "lease licence license hire rental tenancy insurance subscription supplier retainer engagement "
+    "loan mortgage order supply".split()
+)
+_SAME_KIND = tuple(
+    frozenset(names.split())
+    for names in (
+        "lease tenancy rental landlord",
+        "insurance insurer cover",
+        "offer quote quotation bid bidder tender proposal estimate",
+        "loan lender credit mortgage",
+        "licence license",
+        "supplier vendor provider",
+    )
+)
+"""Names of one kind of documents, and of who makes them: what one document calls an offer, another
+calls a quotation.
+"""
+_PARTIES = frozenset(
+    "firm company business bidder vendor provider supplier contractor side".split()
+)
+"""Words for the other parties of documents, which need not be in any name."""
+_SAYS_NOTHING = frozenset(
+    "company own current present existing different various other signed running".split()
+)
+"""Words before a kind of documents that tell no document from another."""
+_NUMBERS = {word: number for number, word in enumerate(SMALL_NUMBERS, start=1)} | {"both": 2}
+LEAST_DOCUMENTS = 2
+"""Documents that a kind must have."""
+_LEAST_SCORE = 0.3
+"""The least sum of shares of words with which a phrase names a document."""
+_RIVAL_SHARE = 0.8
+"""The share of the highest score from which on another document may be meant, too."""
+_LIST_LINK = re.compile(r",\s*|\s+(?:and|or)\s+")
+
+
+class Kinds:
+    """The words in the names of documents: their paths and titles.
+
+    The documents are looked at when a question first needs them.
+    """
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents = documents
+
+    @functools.cached_property
+    def names(self) -> dict[str, frozenset[str]]:
+        """The words of each document's name, by its id."""
+        names = {}
+        for document in self._documents:
+            name = f"{_spaced(document.id)} {document.title}"
+            names[document.id] = _words(name)
+        return names
+
+    @functools.cached_property
+    def _ids_by_word(self) -> dict[str, set[str]]:
+        """The ids of the documents whose name has a word."""
+        ids_by_word: dict[str, set[str]] = {}
+        for document_id, words in self.names.items():
+            for word in words:
+                ids_by_word.setdefault(word, set()).add(document_id)
+        return ids_by_word
+
+    def is_kind(self, word: str) -> bool:
+        """Whether the word means documents of one kind."""
+        noun = singular(fold(word))
+        if noun in DOCUMENT_WORDS or noun in _AGREEMENTS:
+            return True
+        return len(self._called(noun)) >= LEAST_DOCUMENTS
+
+    def _called(self, noun: str) -> set[str]:
+        """The documents with this noun in their names. If they are fewer than two, those with the
+        most frequent name of the same kind, or if that is as rare, with any of these names.
+        """
+        document_ids = self._ids_by_word.get(noun, set())
+        names_of_kind = next((names for names in _SAME_KIND if noun in names), frozenset())
+        if len(document_ids) >= LEAST_DOCUMENTS or not names_of_kind:
+            return document_ids
+        called = [self._ids_by_word.get(name, set()) for name in sorted(names_of_kind)]
+        most_frequent = max(called, key=len)
+        if len(most_frequent) >= LEAST_DOCUMENTS:
+            return most_frequent
+        return set().union(*called)
+
+    def is_one_kind(self, phrase: str) -> bool:
+        """Whether every word of a phrase such as "insurance policies" names documents, and at least
+        one of them names a kind of documents, not all.
+        """
+        nouns = [singular(fold(word)) for word in WORD.findall(phrase)]
+        names = [noun for noun in nouns if noun not in _SAYS_NOTHING]
+        if not names or not all(self.is_kind(noun) for noun in names):
+            return False
+        return not DOCUMENT_WORDS.issuperset(names) and _PARTIES.isdisjoint(names)
+
+    def says_nothing(self, words: str) -> bool:
+        """Whether words before a kind of documents tell no document from another."""
+        return _SAYS_NOTHING.issuperset(fold(word) for word in WORD.findall(words))
+
+    def of(self, phrase: str) -> tuple[str, ...]:
+        """The documents of a kind, such as "supplier contracts" or "leases and hire agreements"; ()
+        if they are fewer than two, or if the phrase has another number, as in "the three leases".
+        """
+        first_word, _, rest = phrase.partition(" ")
+        number = _NUMBERS.get(first_word.lower())
+        if number:
+            documents = self.of(rest)
+            return documents if len(documents) == number else ()
+
+        document_ids: set[str] = set()
+        for part in _LIST_LINK.split(phrase):
+            nouns = [singular(fold(word)) for word in WORD.findall(part)]
+            document_ids |= self._of_one(nouns)
+        if len(document_ids) < LEAST_DOCUMENTS:
+            return ()
+        return tuple(document_id for document_id in self.names if document_id in document_ids)
+
+    def _of_one(self, nouns: Sequence[str]) -> set[str]:
+        """The first noun that names documents narrows the kind: in "supplier contracts" the
+        suppliers.
+        """
+        for noun in nouns:
+            if noun in _AGREEMENTS:
+                return self._agreements()
+            if noun in DOCUMENT_WORDS:
+                return set(self.names)
+            document_ids = self._called(noun)
+            if len(document_ids) >= LEAST_DOCUMENTS:
+                return document_ids
+            if document_ids and len(nouns) > 1:
+                return document_ids
+        return set()
+
+    def _agreements(self) -> set[str]:
+        """The documents that may be agreements."""
+        return {document_id for document_id, words in self.names.items() if _is_between(words)}
+
+    def parties(self, phrase: str) -> tuple[str, ...]:
+        """The documents behind "the two firms": all agreements, if they are as many; else ()."""
+        number_word, _, noun = phrase.partition(" ")
+        number = _NUMBERS.get(number_word.lower())
+        agreements = self.of("contracts")
+        is_number = number == len(agreements) and singular(fold(noun)) in _PARTIES
+        return agreements if is_number else ()
+
+    def named(self, phrase: str) -> str | None:
+        """The one document that a phrase names, such as "the office in the High Street", or None;
+        rare words count most.
+        """
+        words = _words(phrase) - DOCUMENT_WORDS - _AGREEMENTS
+        scores = {}
+        for document_id, name in self.names.items():
+            shares = [1 / len(self._ids_by_word[word]) for word in words & name]
+            scores[document_id] = sum(shares)
+
+        highest_score = max(scores.values(), default=0.0)
+        if highest_score < _LEAST_SCORE:
+            return None
+        winners = []
+        for document_id, score in scores.items():
+            if score >= _RIVAL_SHARE * highest_score:
+                winners.append(document_id)
+        return winners[0] if len(winners) == 1 else None
+
+    def named_all(self, phrases: Iterable[str]) -> tuple[str, ...]:
+        """The documents that the phrases name one by one; () if a phrase names none, or two the
+        same one.
+        """
+        names = [self.named(phrase) for phrase in phrases]
+        found = tuple(dict.fromkeys(filter(None, names)))
+        return found if len(found) == len(names) else ()
+
+
+def _spaced(document_id: str) -> str:
+    """The id of a document as words, without the suffix of its file."""
+    path = PurePath(document_id).with_suffix("")
+    return " ".join(re.split(r"[/_\W]+", str(path)))
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words of a name in the singular."""
+    words = set()
+    for part in re.split(r"[^\w'’]+", text):
+        word = singular(fold(part))
+        if word and word not in STOP_WORDS:
+            words.add(word)
+    return frozenset(words)
+
+
+def _is_between(words: frozenset[str]) -> bool:
+    """Whether a document with these words in its name may be an agreement."""
+    return not words.isdisjoint(_BETWEEN_PARTIES) or words.isdisjoint(_NO_AGREEMENTS)
