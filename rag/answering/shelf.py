@@ -497,6 +497,8 @@ def _listed(rest: str, kinds: Kinds, number: str | None = None) -> ShelfQuestion
             return None
         if said.type in ("yes_no", "text") and _means_any(kind):
             return None  # "Which pages mention X?" is answered from titles and words
+        if said.measure == "duration" and _means_any(kind):
+            documents = kinds.of("contracts")  # only they ask for notice
         columns.append(said)
     return ShelfQuestion(kind, documents, tuple(columns))
 

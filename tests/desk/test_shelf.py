@@ -148,6 +148,36 @@ def test_mixed_amounts_have_no_sum(engine: Engine, rent: str, why: str) -> None:
     assert answer.grid.counts["counted"] == 2
 
 
+def test_amounts_for_several_periods_are_compared_and_added_per_month(engine: Engine) -> None:
+    put_leases(engine, elm=RENTS["elm"], oak="The rent is 2400 GBP per year.")
+    dearest = engine.ask("Which lease is the dearest?")
+    assert (dearest.text or "").startswith("Lease elm\n")
+    together = engine.ask("What do the two leases cost a month together?")
+    assert (together.text or "").startswith("£800 per month, the sum of 2 documents\n")
+    limited = engine.ask("Which leases cost less than £300 a month?")
+    assert (limited.text or "").startswith("1 of 2 documents\n")
+
+
+def test_leases_are_counted_without_reading_them(engine: Engine) -> None:
+    put_leases(engine, **ENDS)
+    answer = engine.ask("How many leases do I have?")
+    assert answer.value
+    assert answer.value.number == 4
+    assert len(answer.citations) == 4
+    assert outcomes(engine, "How many leases are there?") == dict.fromkeys(ENDS, "counted")
+
+
+def test_a_place_narrows_the_documents(engine: Engine) -> None:
+    put_leases(
+        engine,
+        elm="The house is in Norwich. The lease ends in 2026.",
+        oak="The house is in Bristol. The lease ends in 2026.",
+        ash="The house is in Norwich. The lease ends in 2030.",
+    )
+    found = outcomes(engine, "Which leases in Norwich end in 2026?")
+    assert found == {"elm": "counted", "oak": "other", "ash": "other"}
+
+
 def test_more_documents_than_are_asked_at_once_are_a_grid(engine: Engine) -> None:
     put_leases(engine, **{f"n{n}": f"The lease ends in {2000 + n}." for n in range(51)})
     answer = engine.ask("Which leases end in 2026?")
