@@ -70,16 +70,6 @@ _PAIRS = (
     "Meyer Insurance or Helvet Insurance|the flat in Elm Road or the flat in Oak Street|"
     "the gardener or the window cleaner|my gym or my swimming club"
 ).split("|")
-_INVERTED = (
-    "is electricity included|may I keep a dog|can we end it early|is a deposit asked for|"
-    "are we allowed to sublet|do I pay for repairs|must I give notice in writing|is VAT extra|"
-    "can the price be raised|are repairs included|does the price go up each year|"
-    "am I liable for damage"
-).split("|")
-_DEGREES = (
-    "higher {value}|lower {value}|longer notice|shorter notice|longer warranty|longer guarantee|"
-    "longer term|smaller excess|larger deposit"
-).split("|")
 _HELD_OUT = (
     "forms household records seeds mixed technical reports tables tables-held-out pdf "
     "figures-held-out attributes conditions codes"
@@ -139,47 +129,6 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
                 f"Which {singular} ends first?",
                 f"which of my {kind} costs the most",
                 f"Which {singular} is the cheapest?",
-            )
-        )
-    for kind in _KINDS:
-        yield from (
-            f"How many {kind} are there?",
-            f"How many {kind} do I have?",
-            f"how many {kind} have we got",
-        )
-    for kind, question in drawn(random_numbers, _KINDS, _INVERTED):
-        yield random_numbers.choice(
-            (
-                f"In which {kind} {question}?",
-                f"In which of my {kind} {question}?",
-                f"Under which of the {kind} {question}?",
-                f"in which {kind} {question}",
-            )
-        )
-    for kind, degree in drawn(random_numbers, _KINDS, _DEGREES):
-        value = random_numbers.choice(_VALUES)
-        more = degree.format(value=value)
-        singular = kind.removesuffix("s")
-        yield random_numbers.choice(
-            (
-                f"Which of the two {kind} has the {more}?",
-                f"Which {singular} gives the {more}?",
-                f"Which {singular} asks for the {more}?",
-                f"which of the {kind} has the {more}",
-                f"Which {singular} is cheaper?",
-                f"Which of the {kind} is dearer per month?",
-                f"Which {singular} lasts the longest?",
-                f"which of the two {kind} costs less",
-            )
-        )
-    for pair, degree in itertools.product(_PAIRS, _DEGREES):
-        more = degree.format(value=random_numbers.choice(_VALUES))
-        yield random_numbers.choice(
-            (
-                f"{pair}: which has the {more}?",
-                f"Which has the {more}, {pair}?",
-                f"Which of them gives the {more}, {pair}?",
-                f"does {pair} have the {more}",
             )
         )
     for pair, value in itertools.product(_PAIRS, _VALUES):

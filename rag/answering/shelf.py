@@ -209,7 +209,7 @@ def _of_ending(rest: str) -> ShelfColumn | None:
     match = _ENDING.fullmatch(rest)
     if match is None:
         return None
-    return within("When does the contract end?", match["when"])
+    return within(day_of("end", "contract"), match["when"])
 
 
 def _counted(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:

@@ -18,12 +18,14 @@ from rag.meaning.words import PREPOSITIONS, WORD, digits, fold, singular
 class ShelfColumn:
     """The question to each document, the type of its values as in a grid, and what a value must be
     for the document to count. With `measure`, the kind of a `Value`, other kinds are not said.
+    `others` are the question in other words, for documents that do not answer it.
     """
 
     question: str
     type: str
     test: Test = ANY_VALUE
     measure: str = ""
+    others: tuple[str, ...] = ()
 
 
 Operation = Literal["list", "count", "all", "any", "sum", "most", "least", "difference"]
@@ -85,12 +87,10 @@ _PRICES = {
 """What the price is called, by kind of document."""
 
 
-def within(question: str, when: str) -> ShelfColumn | None:
+def within(day: ShelfColumn, when: str) -> ShelfColumn | None:
     """The column of a date within the days that the words say; None if they say none."""
     ranges = date_ranges(when)
-    if not ranges:
-        return None
-    return ShelfColumn(question, "date", Test("date", when, ranges))
+    return replace(day, test=Test("date", when, ranges)) if ranges else None
 
 
 def is_length(degree: str) -> bool:
@@ -127,13 +127,21 @@ def valued(what: str, period: str = "", degree: str = "", subject: str = "contra
 def notice_needed(subject: str, rest: str = "", test: Test = ANY_VALUE) -> ShelfColumn:
     """The column of how much notice a document asks for."""
     question = f"How much notice does the {subject} need{rest}?"
-    return ShelfColumn(question, "number", test, "duration")
+    return ShelfColumn(question, "number", test, "duration", _NOTICE_IN_OTHER_WORDS)
+
+
+_NOTICE_IN_OTHER_WORDS = ("How long before the end must notice be given?",)
+_END_IN_OTHER_WORDS = ("When does the contract expire?",)
+_PRICE = re.compile(
+    r"(?i)\b(?:rent|rental|price|fee|premium|charge|cost|rate|subscription|retainer|bill|payment)s?\b"
+)
 
 
 def day_of(verb: str, subject: str) -> ShelfColumn:
     """The column of the day on which a document does what the verb says, such as "expires"."""
     verb = base_form(verb) if re.fullmatch(r"[a-z]+", verb, re.IGNORECASE) else "end"
-    return ShelfColumn(f"When does the {subject} {verb}?", "date")
+    others = _END_IN_OTHER_WORDS if verb == "end" else ()
+    return ShelfColumn(f"When does the {subject} {verb}?", "date", others=others)
 
 
 def price_of(kind: str) -> str:
@@ -159,7 +167,18 @@ def amount(what: str, period: str = "") -> ShelfColumn:
         nouns = f"{nouns} per {converted_unit}"
     else:
         test = ANY_VALUE
-    return ShelfColumn(f"What is the {nouns}?", "amount", test, "money")
+    others = _price_in_other_words(nouns, unit or converted_unit, is_strict=bool(unit))
+    return ShelfColumn(f"What is the {nouns}?", "amount", test, "money", others)
+
+
+def _price_in_other_words(nouns: str, unit: str, is_strict: bool) -> tuple[str, ...]:
+    """A price for a period in other words: for the asked one, and unless the question `is_strict`,
+    for others that are converted.
+    """
+    if not _PRICE.search(nouns):
+        return ()
+    units = [unit] if is_strict else ["month", "year"]
+    return tuple(f"What is the price per {one}?" for one in units)
 
 
 def unit_of_period(words: str) -> str:
@@ -285,7 +304,7 @@ def _of_date(predicate: str, subject: str) -> ShelfColumn | None:
     verb, when = match["verb"], match["when"]
     if not verb:
         verb, when = "end", _UNTIL.sub("on ", when)
-    return within(day_of(verb, subject).question, when)
+    return within(day_of(verb, subject), when)
 
 
 def notice_column(predicate: str, subject: str) -> ShelfColumn | None:
@@ -353,9 +372,9 @@ def _amount_in(words: str) -> str:
 def _unsaid(what: str, subject: str) -> ShelfColumn | None:
     """The column of what the document must not say."""
     noun = re.sub(r"^(?:an?|the|any) ", "", what)
-    test = Test("unsaid", noun)
+    test = Test("unsaid")
     if _HOW_MUCH_NOTICE.fullmatch(noun):
-        return notice_needed(subject, test=Test("unsaid", "notice"))
+        return notice_needed(subject, test=Test("unsaid"))
     if match := _WHETHER_IT.fullmatch(noun):
         column = _polar(match["predicate"], subject)
         return replace(column, test=Test("unsaid")) if column else None
@@ -364,13 +383,15 @@ def _unsaid(what: str, subject: str) -> ShelfColumn | None:
     if re.search(r"(?i)\bdate$", noun):
         return ShelfColumn(f"What is the {noun} of the {subject}?", "date", test)
     if _LENGTH_OF_TIME.search(noun):
-        return ShelfColumn(f"What is the {noun}?", "number", test, "duration")
+        others = _NOTICE_IN_OTHER_WORDS if "notice" in noun else ()
+        return ShelfColumn(f"What is the {noun}?", "number", test, "duration", others)
     return ShelfColumn(f"What does the {subject} say about {noun}?", "text", test)
 
 
 _LEADS = {"is": "Is", "are": "Is", "was": "Was", "were": "Was", "has been": "Has"}
 _SAID_OF_NONE = re.compile(
-    rf"(?i)\b(?:is|are|costs?|charges?|lasts?|ends?)(?: the)? (?:{DEGREE})$|\bthe (?:best|worst|{DEGREE})\b"
+    rf"(?i)\b(?:is|are|costs?|charges?|lasts?|ends?)(?: the)? (?:{DEGREE})$"
+    rf"|\bthe (?:best|worst|{DEGREE})\b"
     r"|^(?:is|are) there\b|^(?:am|are|is|was|were|do|does|did|have|has|can|may|must|should|will) "
     r"(?:i|we|you)\b"
 )

@@ -28,7 +28,7 @@ class Test:
     - any: a value of the column's type.
     - yes: this verdict, or that it is so on a condition.
     - no: this verdict.
-    - unsaid: the document does not say it, and does not have the words `text`.
+    - unsaid: the document does not say it.
     - names: the document has the words `text`.
     - title: its title, which every document has.
     - date: a date within one of `ranges`, as `text` says.

@@ -164,23 +164,51 @@ def _rows(
 def _cells(
     engine: Engine, filter: Filter, question: ShelfQuestion, documents: Sequence[Document]
 ) -> Mapping[str, Mapping[str, Cell]]:
-    """The cells of the documents, by document and column; a column of names needs no model."""
-    to_ask = []
+    """The cells of the documents, by document and column; a column of names needs no model. What
+    a document does not answer is asked again in the column's other words.
+    """
+    asked_columns = {}
     for number, column in enumerate(question.columns):
-        if column.test.kind in _WITHOUT_MODEL:
-            continue
-        grid_column = GridColumn(str(number), column.question, column.type)
-        for document in documents:
-            conditions = (*filter, Condition("document", "=", document.id))
-            row = GridRow(document.id, document.title, conditions, document.sha256)
-            to_ask.append(grid_run.Due(row, grid_column, before=None))
-    if not to_ask:
-        return {}
+        if column.test.kind not in _WITHOUT_MODEL:
+            asked_columns[str(number)] = column
 
+    to_ask = []
+    for name, column in asked_columns.items():
+        for document in documents:
+            to_ask.append(_due(document, filter, GridColumn(name, column.question, column.type)))
     cells: dict[str, dict[str, Cell]] = {}
-    for cell in grid_run.ask(engine, to_ask, is_lenient=True):
+    for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else ():
         cells.setdefault(cell.row, {})[cell.column] = cell
+
+    for name, column in asked_columns.items():
+        for wording in column.others:
+            to_ask = []
+            for document in documents:
+                if not _is_answered(cells[document.id][name], column):
+                    to_ask.append(_due(document, filter, GridColumn(name, wording, column.type)))
+            for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else ():
+                cells[cell.row][name] = _likelier(cells[cell.row][name], cell, column)
     return cells
+
+
+def _due(document: Document, filter: Filter, column: GridColumn) -> grid_run.Due:
+    """A cell of a document, to be asked."""
+    conditions = (*filter, Condition("document", "=", document.id))
+    row = GridRow(document.id, document.title, conditions, document.sha256)
+    return grid_run.Due(row, column, before=None)
+
+
+def _is_answered(cell: Cell, column: ShelfColumn) -> bool:
+    """Whether a cell has a value of the kind that the column measures."""
+    return cell.state == "answered" and not _is_of_other_kind(cell, column)
+
+
+def _likelier(cell: Cell, other: Cell, column: ShelfColumn) -> Cell:
+    """The one of two cells of a document that answers the column, or is likelier to."""
+    is_other_kind = _is_of_other_kind(cell, column)
+    if is_other_kind != _is_of_other_kind(other, column):
+        return other if is_other_kind else cell
+    return other if other.probability > cell.probability else cell
 
 
 def _row(
