@@ -52,9 +52,9 @@ _LONGEST_SWAP = 3
 _SWAPPED_FROM = 0.5
 """Likeness of two sentences from which on a replaced word makes them be about different things."""
 _DIFFER = re.compile(
-    r"\b(?:others?|differs?|disagrees?|disagreement|disputed"
-    r"|some (?:\w+ )?(?:say|give|put|count|place|date|speak|start|profiles|sources|accounts|authors"
-    r"|reports)|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
+    r"\b(?:differs?|disagrees?|disagreement|disputed"
+    r"|(?:some|others?) (?:\w+ )?(?:say|give|put|count|place|date|speak|start|profiles|sources"
+    r"|accounts|authors|reports)|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
     re.IGNORECASE,
 )
 """Words that say that accounts differ."""

@@ -16,8 +16,8 @@ from math import log
 from rag.meaning.stems import stem_words
 from rag.protocols import Store
 
-_WORD = re.compile(r"(?<![\w@./\\:#-])[^\W\d_]{4,}(?![\w@/\\-]|[.:]\w)")
-"""A run of letters that is not part of an identifier, an address or a path."""
+_WORD = re.compile(r"(?<![\w@./\\:#-])[^\W\d_]{4,}(?![\w@/\\-]|[.:]\w|['’](?!s\b)\w)")
+"""A run of letters that is not part of an identifier, an address, a path or "hasn't"."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST_CORRECTED = 3
 """Maximum number of corrected words. A question with more is not about this index."""

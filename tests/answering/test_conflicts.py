@@ -135,6 +135,22 @@ def test_another_subject_period_or_range_is_no_conflict(
     assert asked(question, earlier, later, ("2023-01-02", "2023-08-28")).conflicts == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "disagreeing"),
+    [
+        ("A wedding costs 551 euros for parishioners and 652 euros for others.", []),
+        ("A wedding costs 551 euros; others say 652 euros.", ["652 euros"]),
+    ],
+)
+def test_two_values_of_a_sentence_conflict_if_it_says_that_accounts_differ(
+    text: str, disagreeing: list[str]
+) -> None:
+    terms = document(text, "1")
+    spans = [span(terms, "551 euros", 3.0), span(terms, "652 euros", 2.9)]
+    answer = answer_of("What does a wedding cost?", [terms], spans)
+    assert [side.text for side in answer.conflicts] == disagreeing
+
+
 def test_a_value_that_the_judge_finds_unlikely_is_no_conflict() -> None:
     first = document("The meeting of the board is on Thursday 2 May.", "1", date="2024-03-01")
     mail = document("The meeting of the board is on Thursday 9 May.", "2", date="2024-04-15")

@@ -62,6 +62,7 @@ def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, exp
         "mail tenent@example.org, see tenent/lease.pdf or tenent_2018",
         "xqzzrt",
         "who is Webor?",  # a short name
+        "who tennan't pay?",  # a contraction
         "tena",
         "",
         "insurnce tenent contrct renewd",  # in no language
