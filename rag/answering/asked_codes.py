@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"(?P<digits>\d{1,6}(?:\.\d{1,4}){0,3}|\d{1,4}/\d{2,6})(?P<
 _CODE = re.compile(
     r"(?=[A-Za-z0-9-]*\d)(?:[A-Za-z]{1,6}-?\d{1,6}(?:\.\d{1,3}){0,2}[A-Za-z]?|\d{1,4}[A-Z])"
 )
-_PERIOD = re.compile(r"(?i)[qh]\d|fy\d+|[a-z]+-?(?:19|20)\d\d|(?:19|20)\d\ds?")
+_PERIOD = re.compile(r"(?i)[qh]\d|fy\d+|[a-z]{2,}-?(?:19|20)\d\d|(?:19|20)\d\ds?")
 _DOTTED = re.compile(r"\d+(?:\.\d+){2,3}")
 _NUMBERS = frozenset("no nr nos number numbers § §§ #".split())
 """What stands before a number that names something, besides the name of its kind."""

@@ -14,6 +14,7 @@ from tests.fakes import document, table
     ("question", "names"),
     [
         ("What does error E7 mean?", ["E7"]),
+        ("siltsync gives me E2043, how do I get rid of it?", ["E2043"]),
         ("How heavy is the X-300?", ["X-300"]),
         ("What is form 27B for?", ["27B"]),
         ("Where does line 12 go?", ["12"]),
@@ -38,6 +39,7 @@ def test_a_code_is_recognised(question: str, names: list[str]) -> None:
         "Is the pool open at 17:30 on 5 May?",
         "My fee is 40 euros, is that right?",
         "How much is turnover 2024?",
+        "How much is turnover in FY2024?",
         "Is the limit 20?",
         "Do children of 4 pay?",
         "Can I come on Monday 5 or on the 12th?",
