@@ -8,7 +8,7 @@ compares "the rent of the flat" and "the rent of the studio".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.meaning.words import (
@@ -78,8 +78,9 @@ def _comparative(adjective: str) -> str:
         return f"{adjective}r"
     if adjective.endswith("y"):
         return f"{adjective[:-1]}ier"
-    is_doubled = adjective in ("big", "hot", "thin")
-    return adjective + (adjective[-1] if is_doubled else "") + "er"
+    if adjective in ("big", "hot", "thin"):
+        return f"{adjective}{adjective[-1]}er"
+    return f"{adjective}er"
 
 
 _POLES = {
@@ -106,6 +107,13 @@ _BY_COMPARATIVE = {
 _COMPARATIVES = frozenset((*_BY_COMPARATIVE, "less", "more", "rather"))
 _ASPECTS = frozenset("about as at by concerning for in on regarding when".split())
 """Words that begin the aspect on which the sides are compared, after the second one."""
+_POSSESSIVE = ("'s", "s'")
+_LONGEST_REPETITION = 6
+"""Most words of the right clause that are looked for in the left one, to find where its side
+begins.
+"""
+_LONGEST_ALIKE = 6
+"""Most words of a side that "and" joins to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +141,17 @@ def compared(question: str) -> Sides | None:
     question = " ".join(question.split())
     if len(question) > LONGEST_QUESTION:
         return None
+
     words = _words(question)
-    for first, last in _joints(words):
-        sides = _Joined(question, words, first, last).sides()
+    for joint_start, joint_end in _joints(words):
+        sides = _Joined(question, words, joint_start, joint_end).sides()
         if sides is None:
             continue
-        one, other = (singular_words(name) for name in sides.names)
-        if one and other and one != other:
+
+        left_words, right_words = (singular_words(name) for name in sides.names)
+        if left_words and right_words and left_words != right_words:
             return _asked_plainly(sides, question, words)
+
     return None
 
 
@@ -151,83 +162,108 @@ def _asked_plainly(sides: Sides, question: str, words: Sequence[Word]) -> Sides:
     texts = [word.text for word in words]
     if not _TELLS_APART.isdisjoint(texts):
         return _asked(sides, "What is {}?")
-    verbs = [at for at, text in enumerate(texts) if text in BE]
-    found = [at for at, text in enumerate(texts) if text in _BY_COMPARATIVE]
-    if not verbs or not found or found[0] < verbs[0]:
+
+    verbs = _indices(texts, BE)
+    comparatives = _indices(texts, _BY_COMPARATIVE)
+    if not verbs or not comparatives:
         return sides
-    how = f"How {_BY_COMPARATIVE[texts[found[0]]]} {texts[verbs[0]]} {{}}"
-    if verbs[0] == 0 and "than" in texts[found[0] :]:
-        return _asked(sides, f"{how}?")
-    following = [at for at in range(found[0], len(texts)) if texts[at] in _BREAKS]
-    if texts[0] in QUESTION_WORDS and following[:1] and following[0] + 1 < len(words):
-        about = question[words[found[0]].end : words[following[0]].start].strip()
-        return _asked(sides, f"{how} {about}?".replace(" ?", "?"))
+
+    verb, comparative = verbs[0], comparatives[0]
+    if comparative < verb:
+        return sides
+
+    adjective = _BY_COMPARATIVE[texts[comparative]]
+    pattern = f"How {adjective} {texts[verb]} {{}}"
+    if verb == 0 and "than" in texts[comparative:]:
+        return _asked(sides, f"{pattern}?")
+
+    breaks = _indices(texts, _BREAKS, comparative)
+    is_followed = bool(breaks) and breaks[0] + 1 < len(words)
+    if texts[0] in QUESTION_WORDS and is_followed:
+        adjunct = question[words[comparative].end : words[breaks[0]].start].strip()
+        return _asked(sides, f"{pattern} {adjunct}?".replace(" ?", "?"))
+
     return sides
 
 
 def _asked(sides: Sides, pattern: str) -> Sides:
-    one, other = sides.names
-    return Sides(sides.names, (pattern.replace("{}", one), pattern.replace("{}", other)))
+    left_name, right_name = sides.names
+    left_question = pattern.replace("{}", left_name)
+    right_question = pattern.replace("{}", right_name)
+    return Sides(sides.names, (left_question, right_question))
 
 
 def _words(question: str) -> list[Word]:
-    found = []
+    words = []
     for match in _WORD.finditer(question):
         text = match[0].lower().replace("\u2019", "'").strip('"\u201c\u201d()')
         text = text.removesuffix(".") or text
-        found.append(Word(text, *match.span(), is_name=match[0][:1].isupper()))
-    return found
+        is_name = match[0][:1].isupper()
+        words.append(Word(text, match.start(), match.end(), is_name))
+    return words
+
+
+def _indices(
+    texts: Sequence[str], vocabulary: Container[str], start: int = 0, end: int | None = None
+) -> list[int]:
+    """The indices, from `start` to before `end`, of the words that are in the vocabulary."""
+    stop = len(texts) if end is None else end
+    return [index for index in range(start, stop) if texts[index] in vocabulary]
 
 
 def _joints(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
-    """The words that may join two sides, as first and last index, the surest first."""
+    """The words that may join two sides, as the index of their first word and the one after their
+    last, the surest joints first.
+    """
     texts = [word.text for word in words]
-    pairs = [" ".join(texts[at : at + 2]) for at in range(len(texts))]
-    triples = [" ".join(texts[at : at + 3]) for at in range(len(texts))]
-    for at in range(len(texts)):
-        if pairs[at] in _PHRASES:
-            yield at, at + 1
-        elif triples[at] in _PHRASES:
-            yield at, at + 2
 
-    for at, text in enumerate(texts):
-        if text in _ALTERNATIVES:
-            yield at, at
+    for start in range(len(texts)):
+        for end in (start + 2, start + 3):
+            if " ".join(texts[start:end]) in _PHRASES:
+                yield start, end
+                break
 
-    cues = [at for at, text in enumerate(texts) if text in _COMPARES]
-    for joint in _AGAINST if cues else ():
-        for at in range(cues[0] + 1, len(texts)):
-            if texts[at] == joint:
-                yield at, at
-    for at, text in enumerate(texts):
-        if text == "and":
-            yield at, at
+    for start in _indices(texts, _ALTERNATIVES):
+        yield start, start + 1
+
+    cues = _indices(texts, _COMPARES)
+    if cues:
+        for joint in _AGAINST:
+            for start in _indices(texts, (joint,), cues[0] + 1):
+                yield start, start + 1
+
+    for start in _indices(texts, ("and",)):
+        yield start, start + 1
 
 
 class _Joined:
-    """A question read as two parts with a joint between them."""
+    """A question read as two clauses with a joint between them.
 
-    def __init__(self, question: str, words: Sequence[Word], first: int, last: int) -> None:
-        """`first` and `last` are the indices of the joint's words."""
+    Places in it are indices of words. A clause or side ends before the word at its end.
+    """
+
+    def __init__(
+        self, question: str, words: Sequence[Word], joint_start: int, joint_end: int
+    ) -> None:
         self.question = question
         self.words = words
         self.texts = [word.text for word in words]
-        self.joint = " ".join(self.texts[first : last + 1])
-        self.end = first - (first > 0 and self.texts[first - 1] in _BREAKS)
-        """Of the left clause."""
-        self.begin = self._clause_start()
-        self.right = last + 1
+        self.joint = " ".join(self.texts[joint_start:joint_end])
+
+        is_after_break = joint_start > 0 and self.texts[joint_start - 1] in _BREAKS
+        self.left_end = joint_start - 1 if is_after_break else joint_start
+        self.left_start = self._clause_start()
+
+        self.right_start = joint_end
         self.right_end = self._clause_end()
 
     def _clause_start(self) -> int:
-        breaks = [at for at in range(self.end) if self.texts[at] in _BREAKS]
+        breaks = _indices(self.texts, _BREAKS, 0, self.left_end)
         return breaks[-1] + 1 if breaks else 0
 
     def _clause_end(self) -> int:
-        for at in range(self.right, len(self.texts)):
-            if self.texts[at] in _BREAKS:
-                return at
-        return len(self.texts)
+        breaks = _indices(self.texts, _BREAKS, self.right_start)
+        return breaks[0] if breaks else len(self.texts)
 
     def text(self, start: int, end: int) -> str:
         """The words from `start` to `end` as they were typed."""
@@ -236,237 +272,337 @@ class _Joined:
         return self.question[self.words[start].start : self.words[end - 1].end].strip(" .'\"")
 
     def sides(self) -> Sides | None:
-        if self.begin >= self.end or self.right >= self.right_end:
+        if self.left_start >= self.left_end or self.right_start >= self.right_end:
             return None
+
         self._skip_repeated_question_words()
-        if self.right >= self.right_end:
+        if self.right_start >= self.right_end:
             return None
 
         lead = self._lead()
-        left_end = self.end
-        comparative = self._comparative(lead) if self.joint == "than" else None
+        side_end = self.left_end
+        comparative = None
         if self.joint == "than":
+            comparative = self._comparative(lead)
             if comparative is None or self.texts[lead] in PRONOUNS:
                 return None
-            left_end = self._subject_end(lead, comparative)
-        substituted = self._substituted(lead, left_end)
-        if substituted:
+            side_end = self._subject_end(lead, comparative)
+
+        substituted = self._substituted(lead, side_end)
+        if substituted is not None:
             return substituted
 
-        start = self._start(lead, left_end)
-        if comparative is not None and self.texts[self.right] in _PLACES:
-            after = self._last_place(comparative + 1, self.end)
-            start, left_end = (after, self.end) if after is not None else (start, left_end)
-        if start is None or start >= left_end:
+        side_start = self._side_start(lead, side_end)
+        if comparative is not None and self.texts[self.right_start] in _PLACES:
+            place = self._last_place(comparative + 1, self.left_end)
+            if place is not None:
+                side_start, side_end = place, self.left_end
+
+        if side_start is None or side_start >= side_end:
             return None
-        right_end = self._side_end(start, left_end)
-        if self.joint == "and" and not self._are_alike(start, left_end, right_end):
+        return self._sides_at(lead, comparative, side_start, side_end)
+
+    def _sides_at(
+        self, lead: int, comparative: int | None, side_start: int, side_end: int
+    ) -> Sides | None:
+        """The sides, if the left one is between these places; None if "and" joins no two sides."""
+        right_side_end = self._right_side_end(side_start, side_end)
+        if self.joint == "and" and not self._are_alike(side_start, side_end, right_side_end):
             return None
 
-        head_end = start if comparative is None else min(start, comparative)
-        head = self._head(lead, head_end, start)
-        tail = self._tail(start, left_end, right_end)
-        one = _spaced(head, self.text(start, left_end), self.text(tail, right_end))
-        other = _spaced(head, self._with_noun(self.right, right_end, left_end))
-        return Sides((one, other), self._questions(start, left_end, tail, right_end))
+        head_end = side_start if comparative is None else min(side_start, comparative)
+        head = self._head(lead, head_end, side_start)
+        tail_start = self._tail_start(side_start, side_end, right_side_end)
+        tail = self.text(tail_start, right_side_end)
+        left_side = self.text(side_start, side_end)
+        right_side = self._with_noun(right_side_end, side_end)
+
+        names = (_spaced(head, left_side, tail), _spaced(head, right_side))
+        questions = self._questions(
+            side_start,
+            side_end,
+            right_side_end,
+            (_spaced(left_side, tail), right_side),
+        )
+        return Sides(names, questions)
 
     # Where the parts begin and end
 
     def _skip_repeated_question_words(self) -> None:
         """Of "how long … and how long …" the second part begins after these words."""
         texts = self.texts
-        asks = {texts[self.right], *texts[self.right + 1 : self.right + 2]} & QUESTION_WORDS
-        if not asks:
+        opening = texts[self.right_start : self.right_start + 2]
+        if QUESTION_WORDS.isdisjoint(opening):
             return
+
+        left_words = texts[self.left_start : self.left_end]
+        right_words = texts[self.right_start : self.right_end]
         count = 0
-        while (
-            self.right + count < self.right_end
-            and self.begin + count < self.end
-            and texts[self.right + count] == texts[self.begin + count]
-        ):
+        for left_word, right_word in zip(left_words, right_words, strict=False):
+            if left_word != right_word:
+                break
             count += 1
-        self.right += count
-        self.begin += count
-        if count and self.right < self.right_end and texts[self.right] in AUXILIARIES:
-            self.right += 1
+
+        self.left_start += count
+        self.right_start += count
+        has_more_words = self.right_start < self.right_end
+        if count and has_more_words and texts[self.right_start] in AUXILIARIES:
+            self.right_start += 1
 
     def _lead(self) -> int:
         """Where the left clause begins after the words that ask: "how does", "compare"."""
-        texts = self.texts[self.begin : self.end]
-        cues = [at for at, text in enumerate(texts) if text in _COMPARES]
+        texts = self.texts[self.left_start : self.left_end]
+
+        cues = _indices(texts, _COMPARES)
         if cues:
-            at = cues[-1] + 1
-            return self.begin + at + (texts[at : at + 1] == ["of"])
-        is_asked = bool(texts) and (texts[0] in QUESTION_WORDS or texts[0] in _PLACES)
-        if is_asked and not QUESTION_WORDS.isdisjoint(texts[:2]):
-            verbs = [at for at, text in enumerate(texts) if text in VERBS]
-            return self.begin + (verbs[0] + 1 if verbs else 1)
-        return self.begin + (texts[:1] != [] and texts[0] in AUXILIARIES)
+            count = cues[-1] + 1
+            is_of = texts[count : count + 1] == ["of"]
+            return self.left_start + (count + 1 if is_of else count)
+
+        if not texts:
+            return self.left_start
+
+        may_ask = texts[0] in QUESTION_WORDS or texts[0] in _PLACES
+        if may_ask and not QUESTION_WORDS.isdisjoint(texts[:2]):
+            verbs = _indices(texts, VERBS)
+            return self.left_start + (verbs[0] + 1 if verbs else 1)
+
+        is_verb_first = texts[0] in AUXILIARIES
+        return self.left_start + 1 if is_verb_first else self.left_start
 
     def _comparative(self, lead: int) -> int | None:
         """The last "longer" or "more" of the left clause."""
-        for at in range(self.end - 1, lead, -1):
-            if self.texts[at] in _COMPARATIVES:
-                return at
-        return None
+        comparatives = _indices(self.texts, _COMPARATIVES, lead + 1, self.left_end)
+        return comparatives[-1] if comparatives else None
 
     def _subject_end(self, lead: int, comparative: int) -> int:
         """Where what is compared ends: before the verb, or the comparative after "is"."""
-        for at in range(lead + 1, comparative):
-            if self.texts[at] in VERBS:
-                return at
-        is_be = lead > 0 and self.texts[lead - 1] in BE
+        verbs = _indices(self.texts, VERBS, lead + 1, comparative)
+        if verbs:
+            return verbs[0]
+
         end = comparative
         while end > lead + 1 and self.texts[end - 1] in _DETERMINERS:
             end -= 1
-        return end if is_be or end <= lead + 1 else end - 1
 
-    def _start(self, lead: int, end: int) -> int | None:
+        is_be = lead > 0 and self.texts[lead - 1] in BE
+        is_one_word = end <= lead + 1
+        return end if is_be or is_one_word else end - 1
+
+    def _side_start(self, lead: int, side_end: int) -> int | None:
         """Where the left side begins: where it is like the beginning of the right one."""
-        texts, first = self.texts, self.texts[self.right]
-        for count in range(min(6, self.right_end - self.right), 0, -1):
-            run = texts[self.right : self.right + count]
-            for at in range(end - count - 1, lead - 1, -1):
-                if texts[at : at + count] == run:
-                    return at
-        if first in _PLACES:
-            return self._last_place(lead, end)
-        if _has_digit(first):
-            numbers = [at for at in range(lead, end) if _has_digit(texts[at])]
+        repetition = self._repetition(lead, side_end)
+        if repetition is not None:
+            return repetition
+
+        texts = self.texts
+        opening = texts[self.right_start]
+        if opening in _PLACES:
+            return self._last_place(lead, side_end)
+
+        if _has_digit(opening):
+            numbers = [index for index in range(lead, side_end) if _has_digit(texts[index])]
             if numbers:
                 return numbers[-1]
-        if first in _DETERMINERS:
-            determiners = [at for at in range(lead, end) if texts[at] in _DETERMINERS]
+
+        if opening in _DETERMINERS:
+            determiners = _indices(texts, _DETERMINERS, lead, side_end)
             return determiners[-1] if determiners else lead
-        if lead == self.begin > 0 or self.joint == "than":
+
+        if lead == self.left_start > 0 or self.joint == "than":
             return lead
-        leads = _PLACES | VERBS | SPEAKERS
-        before = [at for at in range(lead, end - 1) if texts[at] in leads]
-        return before[-1] + 1 if before else lead
+
+        leading_words = _indices(texts, _PLACES | VERBS | SPEAKERS, lead, side_end - 1)
+        return leading_words[-1] + 1 if leading_words else lead
+
+    def _repetition(self, lead: int, side_end: int) -> int | None:
+        """Where the left clause has the words that the right one begins with: as many as possible,
+        as late as possible, and a word after them.
+        """
+        longest = min(_LONGEST_REPETITION, self.right_end - self.right_start)
+        for count in range(longest, 0, -1):
+            opening = self.texts[self.right_start : self.right_start + count]
+            for start in range(side_end - count - 1, lead - 1, -1):
+                if self.texts[start : start + count] == opening:
+                    return start
+        return None
 
     def _last_place(self, start: int, end: int) -> int | None:
         """The last preposition like the right side's, or else any, with words after it."""
-        places = [at for at in range(start, end) if self.texts[at] in _PLACES]
-        alike = [at for at in places if self.texts[at] == self.texts[self.right]]
-        return (alike or places)[-1] if places else None
+        places = _indices(self.texts, _PLACES, start, end)
+        if not places:
+            return None
 
-    def _side_end(self, start: int, left_end: int) -> int:
+        opening = self.texts[self.right_start]
+        places_alike = [index for index in places if self.texts[index] == opening]
+        return (places_alike or places)[-1]
+
+    def _right_side_end(self, side_start: int, side_end: int) -> int:
         """Where the right side ends: before a verb, a comparative, or an aspect that the left one
         has not.
         """
-        own = set(self.texts[start:left_end])
-        first = self.right + (self.texts[self.right] in _DETERMINERS)
-        for at in range(first + 1, self.right_end):
-            text = self.texts[at]
-            is_aspect = text in _ASPECTS and text not in own and self.joint != "than"
-            if text in VERBS or is_aspect or text in _COMPARATIVES:
-                return at
+        left_words = set(self.texts[side_start:side_end])
+        has_determiner = self.texts[self.right_start] in _DETERMINERS
+        noun = self.right_start + 1 if has_determiner else self.right_start
+
+        for index in range(noun + 1, self.right_end):
+            text = self.texts[index]
+            if text in VERBS or text in _COMPARATIVES:
+                return index
+            is_new_aspect = text in _ASPECTS and text not in left_words
+            if is_new_aspect and self.joint != "than":
+                return index
+
         return self.right_end
 
-    def _are_alike(self, start: int, left_end: int, right_end: int) -> bool:
+    def _are_alike(self, side_start: int, side_end: int, right_side_end: int) -> bool:
         """Whether "and" joins two sides: the question compares, or both are short and of a kind."""
-        says = VERBS | QUESTION_WORDS
-        if not _COMPARES.isdisjoint(self.texts) or says.isdisjoint(self.texts):
+        is_comparing = not _COMPARES.isdisjoint(self.texts)
+        is_clause = not (VERBS | QUESTION_WORDS).isdisjoint(self.texts)
+        if is_comparing or not is_clause:
             return True
-        if self.begin and self.texts[self.begin - 1] in QUESTION_WORDS | {"many", "much"}:
+
+        asking_words = QUESTION_WORDS | {"many", "much"}
+        if self.left_start and self.texts[self.left_start - 1] in asking_words:
             return True
-        if max(left_end - start, right_end - self.right) > 6:
+
+        longest = max(side_end - side_start, right_side_end - self.right_start)
+        if longest > _LONGEST_ALIKE:
             return False
-        one, other = self.words[start], self.words[self.right]
-        are_names = one.is_name and other.is_name and start > 0
-        are_numbers = _has_digit(one.text) and _has_digit(other.text)
-        return are_names or are_numbers or one.text == other.text
+
+        left_word, right_word = self.words[side_start], self.words[self.right_start]
+        if left_word.is_name and right_word.is_name and side_start > 0:
+            return True
+        if _has_digit(left_word.text) and _has_digit(right_word.text):
+            return True
+        return left_word.text == right_word.text
 
     # What the parts share
 
-    def _substituted(self, lead: int, left_end: int) -> Sides | None:
+    def _substituted(self, lead: int, side_end: int) -> Sides | None:
         """The sides if the right one stands for the left one's head: "that of the flat"."""
-        owners = [n for n in range(lead, left_end) if self.texts[n].endswith(("'s", "s'"))]
-        if owners and self.texts[self.right_end - 1].endswith(("'s", "s'")):
-            owned = self.text(owners[-1] + 1, left_end)
-            right = self.text(self.right, self.right_end)
-            return self._of(lead, left_end, self.text(lead, left_end), _spaced(right, owned))
+        left_side = self.text(lead, side_end)
+        owners = [
+            index for index in range(lead, side_end) if self.texts[index].endswith(_POSSESSIVE)
+        ]
+        owned = self.text(owners[-1] + 1, side_end) if owners else ""
 
-        at = self.right + (self.texts[self.right] in ARTICLES)
-        is_standing = at + 1 < self.right_end and self.texts[at] in _STANDS_FOR
-        if not is_standing or self.texts[at + 1] not in _PLACES:
+        if owners and self.texts[self.right_end - 1].endswith(_POSSESSIVE):
+            owner = self.text(self.right_start, self.right_end)
+            names = left_side, _spaced(owner, owned)
+            return Sides(names, self._questions(lead, side_end, self.right_end, names))
+
+        place = self._place_after_pronoun()
+        if place is None:
             return None
-        place = self.texts[at + 1]
-        rest = self.text(at + 1, self.right_end)
-        same = [n for n in range(lead, left_end) if self.texts[n] == place]
-        if same and self.texts[same[0] - 1] not in _STANDS_FOR:
-            head, one = self.text(lead, same[0]), self.text(lead, left_end)
+
+        places_alike = _indices(self.texts, (self.texts[place],), lead, side_end)
+        if places_alike and self.texts[places_alike[0] - 1] not in _STANDS_FOR:
+            head = self.text(lead, places_alike[0])
         elif owners:
-            head, one = f"the {self.text(owners[-1] + 1, left_end)}", self.text(lead, left_end)
-        elif same and (head := self._asked_noun()):
-            one = _spaced(head, self.text(same[0], left_end))
+            head = f"the {owned}"
         else:
-            return None
-        return self._of(lead, left_end, one, _spaced(head, rest))
+            head = self._asked_noun() if places_alike else ""
+            if not head:
+                return None
+            left_side = _spaced(head, self.text(places_alike[0], side_end))
 
-    def _of(self, lead: int, left_end: int, one: str, other: str) -> Sides:
-        """The sides of these names, which both take the place of the left one."""
-        before = self.question[: self.words[lead].start]
-        between = self.text(left_end, self.end)
-        after = self.question[self._at(self.right_end) :]
-        questions = (_spaced(before, one, between, after), _spaced(before, other, between, after))
-        return Sides((one, other), questions)
+        names = left_side, _spaced(head, self.text(place, self.right_end))
+        return Sides(names, self._questions(lead, side_end, self.right_end, names))
+
+    def _place_after_pronoun(self) -> int | None:
+        """The preposition of a right clause that begins with "that of" or "the one in"."""
+        has_article = self.texts[self.right_start] in ARTICLES
+        pronoun = self.right_start + 1 if has_article else self.right_start
+        place = pronoun + 1
+        if place >= self.right_end or self.texts[pronoun] not in _STANDS_FOR:
+            return None
+        return place if self.texts[place] in _PLACES else None
 
     def _asked_noun(self) -> str:
         """The noun in "which excess is higher"."""
-        verbs = [at for at, text in enumerate(self.texts) if text in VERBS]
-        asks = bool(self.texts) and self.texts[0] in ("which", "what", "whose")
-        return self.text(1, verbs[0]) if asks and verbs else ""
+        if not self.texts or self.texts[0] not in ("which", "what", "whose"):
+            return ""
+        verbs = _indices(self.texts, VERBS)
+        return self.text(1, verbs[0]) if verbs else ""
 
-    def _at(self, index: int) -> int:
-        """The offset at which a word begins, or the question's end."""
-        return self.words[index].start if index < len(self.words) else len(self.question)
-
-    def _head(self, lead: int, end: int, start: int) -> str:
+    def _head(self, lead: int, end: int, side_start: int) -> str:
         """What both sides are of, before the left one: "the rent of", "exit status"."""
+        word_before_lead = self.texts[lead - 1] if lead > 0 else ""
+        is_clause = word_before_lead in AUXILIARIES - BE
+        is_comparing = "differ" in self.joint or not _COMPARES.isdisjoint(self.texts)
+        if is_clause and not is_comparing:
+            return ""
+        if word_before_lead in QUESTION_WORDS:
+            return ""
+
         texts = self.texts[lead:end]
-        is_bound = bool(texts) and (texts[-1] in _PLACES or self.texts[start] in _PLACES)
-        is_numbered = bool(texts) and _has_digit(self.texts[start])
-        says = AUXILIARIES | SPEAKERS | PRONOUNS | _COMPARATIVES
-        is_clause = lead > 0 and self.texts[lead - 1] in AUXILIARIES - BE
-        if is_clause and "differ" not in self.joint and _COMPARES.isdisjoint(self.texts):
+        if not texts:
             return ""
-        is_asked = lead > 0 and self.texts[lead - 1] in QUESTION_WORDS
-        if is_asked or not (is_bound or is_numbered) or not says.isdisjoint(texts):
-            return ""
-        return self.text(lead, end)
 
-    def _tail(self, start: int, left_end: int, right_end: int) -> int:
+        is_bound = texts[-1] in _PLACES or self.texts[side_start] in _PLACES
+        is_numbered = _has_digit(self.texts[side_start])
+        if not is_bound and not is_numbered:
+            return ""
+
+        predicate_words = AUXILIARIES | SPEAKERS | PRONOUNS | _COMPARATIVES
+        return self.text(lead, end) if predicate_words.isdisjoint(texts) else ""
+
+    def _tail_start(self, side_start: int, side_end: int, right_side_end: int) -> int:
         """Where the words of the right side begin that the left one lacks: "the 2022 and the 2023
-        report"; `right_end` without such words.
+        report"; `right_side_end` without such words.
         """
-        left, right = self.words[start:left_end], self.words[self.right : right_end]
-        is_shorter = len(left) < len(right) and left[-1].text != right[-1].text
-        is_standing = right[-1].text in _STANDS_FOR
-        if self.joint not in _SHARE_A_TAIL or is_standing or not is_shorter:
-            return right_end
-        first = right[0].text
-        is_repeated = first == left[0].text and first not in _DETERMINERS | _PLACES
-        is_of_place = first in _PLACES and not left[-1].is_name
-        if is_repeated or is_of_place or any(word.text in _PLACES for word in right[1:]):
-            return right_end
-        is_own = [word.is_name or _has_digit(word.text) for word in right]
-        is_one_word = not is_own[-1] and (len(right) - len(left) == 1 or is_own[-2])
-        return right_end - 1 if is_one_word else right_end
+        if self.joint not in _SHARE_A_TAIL:
+            return right_side_end
 
-    def _with_noun(self, right: int, right_end: int, left_end: int) -> str:
+        left_words = self.words[side_start:side_end]
+        right_words = self.words[self.right_start : right_side_end]
+        is_shorter = len(left_words) < len(right_words)
+        if not is_shorter or left_words[-1].text == right_words[-1].text:
+            return right_side_end
+        if right_words[-1].text in _STANDS_FOR:
+            return right_side_end
+
+        opening = right_words[0].text
+        is_repeated = opening == left_words[0].text and opening not in _DETERMINERS | _PLACES
+        is_of_place = opening in _PLACES and not left_words[-1].is_name
+        has_place_within = any(word.text in _PLACES for word in right_words[1:])
+        if is_repeated or is_of_place or has_place_within:
+            return right_side_end
+
+        is_distinct = [word.is_name or _has_digit(word.text) for word in right_words]
+        is_longer_by_one = len(right_words) - len(left_words) == 1
+        is_shared = not is_distinct[-1] and (is_longer_by_one or is_distinct[-2])
+        return right_side_end - 1 if is_shared else right_side_end
+
+    def _with_noun(self, right_side_end: int, side_end: int) -> str:
         """The right side with the left one's last word for its "one": "the new one"."""
-        if right_end - right > 1 and self.texts[right_end - 1] in ("one", "ones"):
-            return _spaced(self.text(right, right_end - 1), self.text(left_end - 1, left_end))
-        return self.text(right, right_end)
+        has_pronoun = self.texts[right_side_end - 1] in ("one", "ones")
+        if not has_pronoun or right_side_end - self.right_start <= 1:
+            return self.text(self.right_start, right_side_end)
 
-    def _questions(self, start: int, left_end: int, tail: int, right_end: int) -> tuple[str, str]:
-        before = self.question[: self.words[start].start]
-        between = self.text(left_end, self.end)
-        after = self.question[self._at(right_end) :]
-        one = _spaced(self.text(start, left_end), self.text(tail, right_end))
-        other = self._with_noun(self.right, right_end, left_end)
-        return _spaced(before, one, between, after), _spaced(before, other, between, after)
+        adjective = self.text(self.right_start, right_side_end - 1)
+        noun = self.text(side_end - 1, side_end)
+        return _spaced(adjective, noun)
+
+    def _questions(
+        self, side_start: int, side_end: int, right_side_end: int, sides: tuple[str, str]
+    ) -> tuple[str, str]:
+        """The question with either of these sides in the place of the left one, and without the
+        right one.
+        """
+        opening = self.question[: self.words[side_start].start]
+        rest_of_left = self.text(side_end, self.left_end)
+        ending = self.question[self._offset(right_side_end) :]
+
+        left_side, right_side = sides
+        left_question = _spaced(opening, left_side, rest_of_left, ending)
+        right_question = _spaced(opening, right_side, rest_of_left, ending)
+        return left_question, right_question
+
+    def _offset(self, index: int) -> int:
+        """Where a word begins in the question, in characters, or where the question ends."""
+        return self.words[index].start if index < len(self.words) else len(self.question)
 
 
 def _spaced(*parts: str) -> str:
@@ -481,9 +617,9 @@ def _has_digit(text: str) -> bool:
 
 # Two questions in one
 
-_BARE = frozenset("when where why".split())
-"""Words that ask alone."""
 _OF_KIND = frozenset("which what whose".split())
+_WANTS_A_CLAUSE = frozenset("who whom what which".split())
+"""Words that stand for a noun of their clause, which another question word cannot share then."""
 _NO_NOUNS = VERBS | SPEAKERS | PRONOUNS | ARTICLES | _PLACES
 _LONGEST_PHRASE = 5
 """Most words that ask: "at what time of the day"."""
@@ -495,34 +631,42 @@ def halves(question: str) -> tuple[str, ...]:
     """The two questions in "When and where is the fair?"; () if it is not such a question."""
     if len(question) > LONGEST_QUESTION:
         return ()
+
     question = " ".join(question.split())
     words = _words(question)
     while words and words[-1].text in _BREAKS:
         words.pop()
-    for at, word in enumerate(words):
-        if word.text == "and":
-            parts = _Two(question, words, at).parts()
-            if parts:
-                end = "?" if question.endswith("?") else ""
-                return parts[0] + end, parts[1] + end
+
+    mark = "?" if question.endswith("?") else ""
+    for index, word in enumerate(words):
+        if word.text != "and":
+            continue
+        parts = _Two(question, words, index).parts()
+        if parts is not None:
+            left_part, right_part = parts
+            return left_part + mark, right_part + mark
+
     return ()
 
 
 class _Two:
-    """A question read as two with "and" between them."""
+    """A question read as two with "and" between them.
+
+    Places in it are indices of words. What asks in the right clause ends at its first comma.
+    """
 
     def __init__(self, question: str, words: Sequence[Word], joint: int) -> None:
         self.question = question
         self.words = words
         self.texts = [word.text for word in words]
-        self.end = joint - (joint > 0 and self.texts[joint - 1] == ",")
-        self.right = joint + 1
+
+        is_after_comma = joint > 0 and self.texts[joint - 1] == ","
+        self.left_end = joint - 1 if is_after_comma else joint
+        self.right_start = joint + 1
         self.right_end = len(words)
-        if self.right < len(words) and self.texts[-1:] != [","]:
-            commas = [at for at in range(self.right, len(words)) if self.texts[at] == ","]
-            self.aside = commas[0] if commas else len(words)
-        else:
-            self.aside = len(words)
+
+        commas = _indices(self.texts, (",",), self.right_start)
+        self.comma = commas[0] if commas else self.right_end
 
     def text(self, start: int, end: int) -> str:
         if start >= end:
@@ -530,83 +674,115 @@ class _Two:
         return self.question[self.words[start].start : self.words[end - 1].end]
 
     def parts(self) -> tuple[str, str] | None:
-        left, right = self._phrase(0, self.end), self._phrase(self.right, self.aside)
-        asks_first = bool(left) or (self.end > 0 and self.texts[0] in AUXILIARIES)
-        if not right or not asks_first:
+        left_phrase_end = self._phrase_end(0, self.left_end)
+        right_phrase_end = self._phrase_end(self.right_start, self.comma)
+        if not right_phrase_end:
             return None
-        if left == self.end:
-            return self._with_rest_of_right(left, right)
-        if right == self.aside == self.right_end:
-            return self._with_rest_of_left(left)
-        return self._of_clauses(left)
 
-    def _phrase(self, start: int, end: int) -> int:
+        begins_with_verb = self.left_end > 0 and self.texts[0] in AUXILIARIES
+        if not left_phrase_end and not begins_with_verb:
+            return None
+
+        if left_phrase_end == self.left_end:
+            return self._with_rest_of_right(left_phrase_end, right_phrase_end)
+        if right_phrase_end == self.comma == self.right_end:
+            return self._with_rest_of_left(left_phrase_end)
+        return self._of_clauses(left_phrase_end)
+
+    def _phrase_end(self, start: int, end: int) -> int:
         """Where the words that ask end, from `start` on: "at what time"; 0 without any."""
-        at = start + (start < end and self.texts[start] in _PLACES)
-        if at >= end or self.texts[at] not in QUESTION_WORDS:
+        has_place = start < end and self.texts[start] in _PLACES
+        index = start + 1 if has_place else start
+        if index >= end or self.texts[index] not in QUESTION_WORDS:
             return 0
-        asks = self.texts[at]
-        at += 1
-        if asks == "how" and at < end and self.texts[at] not in AUXILIARIES:
-            at += 1
-        if asks in _OF_KIND or self.texts[at - 1] in ("many", "much"):
-            most = min(end, start + _LONGEST_PHRASE)
-            while at < most and self.texts[at] not in _NO_NOUNS:
-                at += 1
-        return at
 
-    def _with_rest_of_right(self, left: int, right: int) -> tuple[str, str] | None:
+        question_word = self.texts[index]
+        index += 1
+        if question_word == "how" and index < end and self.texts[index] not in AUXILIARIES:
+            index += 1
+
+        has_noun = question_word in _OF_KIND or self.texts[index - 1] in ("many", "much")
+        if not has_noun:
+            return index
+
+        limit = min(end, start + _LONGEST_PHRASE)
+        while index < limit and self.texts[index] not in _NO_NOUNS:
+            index += 1
+        return index
+
+    def _with_rest_of_right(
+        self, left_phrase_end: int, right_phrase_end: int
+    ) -> tuple[str, str] | None:
         """ "When and where is it?": both ask for the rest."""
-        rest = right + (right < self.right_end and self.texts[right] == ",")
-        is_bare = self.texts[left - 1] in ("who", "whom", "what", "which")
-        if is_bare or rest >= self.right_end or self.texts[rest] not in VERBS:
+        if self.texts[left_phrase_end - 1] in _WANTS_A_CLAUSE:
             return None
-        first = f"{self.text(0, left)} {self.text(rest, self.right_end)}"
-        return first, f"{self.text(self.right, right)} {self.text(rest, self.right_end)}"
 
-    def _with_rest_of_left(self, left: int) -> tuple[str, str] | None:
+        is_before_comma = right_phrase_end == self.comma < self.right_end
+        verb = right_phrase_end + 1 if is_before_comma else right_phrase_end
+        if verb >= self.right_end or self.texts[verb] not in VERBS:
+            return None
+
+        clause = self.text(verb, self.right_end)
+        left_part = f"{self.text(0, left_phrase_end)} {clause}"
+        right_part = f"{self.text(self.right_start, right_phrase_end)} {clause}"
+        return left_part, right_part
+
+    def _with_rest_of_left(self, left_phrase_end: int) -> tuple[str, str] | None:
         """ "Where do I go, and when?": both ask for what follows the first words that ask."""
-        is_bare = self.texts[self.right_end - 1] in ("who", "whom", "what", "which")
-        if is_bare or not left or left >= self.end or self.texts[left] not in VERBS:
+        if self.texts[self.right_end - 1] in _WANTS_A_CLAUSE:
             return None
-        rest = self.text(left, self.end)
-        return self.text(0, self.end), f"{self.text(self.right, self.right_end)} {rest}"
 
-    def _of_clauses(self, left: int) -> tuple[str, str] | None:
+        verb = left_phrase_end
+        if not verb or verb >= self.left_end or self.texts[verb] not in VERBS:
+            return None
+
+        clause = self.text(verb, self.left_end)
+        left_part = self.text(0, self.left_end)
+        right_part = f"{self.text(self.right_start, self.right_end)} {clause}"
+        return left_part, right_part
+
+    def _of_clauses(self, left_phrase_end: int) -> tuple[str, str] | None:
         """Two whole questions, the second with what its pronoun stands for."""
-        is_repeated = self.texts[0] == self.texts[self.right]
-        says = VERBS.intersection(self.texts[self.right : self.right_end])
-        if is_repeated and not says:
+        right_words = self.texts[self.right_start : self.right_end]
+        is_repeated = self.texts[0] == right_words[0]
+        if is_repeated and VERBS.isdisjoint(right_words):
             return None
-        first, other = self.text(0, self.end), self.text(self.right, self.right_end)
-        pronouns = [at for at in range(self.right, self.right_end) if self.texts[at] in _STANDING]
-        subject = self._subject(left) if pronouns else ""
-        if subject:
-            at = pronouns[0]
-            other = _spaced(self.text(self.right, at), subject, self.text(at + 1, self.right_end))
-        return first, other
 
-    def _subject(self, left: int) -> str:
+        left_part = self.text(0, self.left_end)
+        right_part = self.text(self.right_start, self.right_end)
+
+        pronouns = _indices(self.texts, _STANDING, self.right_start, self.right_end)
+        subject = self._subject(left_phrase_end) if pronouns else ""
+        if subject:
+            text_before_pronoun = self.text(self.right_start, pronouns[0])
+            text_after_pronoun = self.text(pronouns[0] + 1, self.right_end)
+            right_part = _spaced(text_before_pronoun, subject, text_after_pronoun)
+
+        return left_part, right_part
+
+    def _subject(self, left_phrase_end: int) -> str:
         """What the first question is about: the words after its verb, or for "do I" the object."""
-        at = left
-        while at < self.end and self.texts[at] not in AUXILIARIES:
-            at += 1
-        if at >= self.end:
-            return self._object(left + 1)
-        is_be = self.texts[at] in BE
-        start, end = at + 1, self.end
-        if start < end and self.texts[start] in SPEAKERS:
+        auxiliaries = _indices(self.texts, AUXILIARIES, left_phrase_end, self.left_end)
+        if not auxiliaries:
+            return self._object(left_phrase_end + 1)
+
+        auxiliary = auxiliaries[0]
+        start = auxiliary + 1
+        if start < self.left_end and self.texts[start] in SPEAKERS:
             return self._object(start + 1)
-        verbs = [n for n in range(start + 1, end) if self.texts[n] in VERBS]
+
+        end = self.left_end
+        is_be = self.texts[auxiliary] in BE
+        has_verb_last = not is_be or self.texts[end - 1].endswith("ed")
+        verbs = _indices(self.texts, VERBS, start + 1, end)
         if verbs:
             end = verbs[0]
-        elif (not is_be or self.texts[end - 1].endswith("ed")) and end - start > 1:
+        elif has_verb_last and end - start > 1:
             end -= 1
+
         return "" if self.texts[start] in _STANDING else self.text(start, end)
 
     def _object(self, start: int) -> str:
         """The words from the first determiner on."""
-        for at in range(start, self.end):
-            if self.texts[at] in _DETERMINERS:
-                return self.text(at, self.end)
-        return ""
+        determiners = _indices(self.texts, _DETERMINERS, start, self.left_end)
+        return self.text(determiners[0], self.left_end) if determiners else ""
