@@ -32,42 +32,55 @@ Places = frozenset[int]
 def edges_of_items(lines: Sequence[Line]) -> Places:
     """Where the text of items begins, if a line below their first one does, too."""
     edges: set[int] = set()
-    for above, line in pairwise(lines):
-        edge = _edge_of_text(above)
-        if edge is not None and abs(line.left - edge) < _SAME_EDGE:
-            edges.add(round(edge))
+    for line_above, line in pairwise(lines):
+        text_edge = _edge_of_text(line_above)
+        if text_edge is None:
+            continue
+
+        if abs(line.left - text_edge) < _SAME_EDGE:
+            edges.add(round(text_edge))
     return frozenset(edges)
 
 
-def ends_item(item: Sequence[Line], line: Line, edges: Places, right: float) -> bool:
+def ends_item(item: Sequence[Line], line: Line, edges: Places, column_right: float) -> bool:
     """Whether an item ends above a line that returns to the margin: if the item's other lines hang
     at its text, or those of an item beside it, or if a word of the line would have had room above.
-    `right` is the edge of the column.
+    `column_right` is the edge of the column.
     """
-    first = item[0]
-    edge = _edge_of_text(first)
-    if edge is None or line.left > edge - _SAME_EDGE:
+    text_edge = _edge_of_text(item[0])
+    if text_edge is None or line.left > text_edge - _SAME_EDGE:
         return False
-    hangs = any(round(edge) + shift in edges for shift in (-1, 0, 1))
-    return hangs or has_room(item[-1], line, right - item[-1].left)
+
+    text_place = round(text_edge)
+    hangs = any(text_place + shift in edges for shift in (-1, 0, 1))
+    if hangs:
+        return True
+
+    last_line = item[-1]
+    return has_room(last_line, line, column_right - last_line.left)
 
 
-def has_room(above: Line, line: Line, width: float) -> bool:
+def has_room(line_above: Line, line: Line, width: float) -> bool:
     """Whether the first word of a line would have had room at the end of the line above it, if
     that may be so wide.
     """
     if not line.words:
         return False
+
     first_word = line.words[0]
-    needed = above.right - above.left + _SPACE * line.size + first_word.right - first_word.left
-    return needed < width
+    needed_width = (
+        line_above.right - line_above.left + _SPACE * line.size + first_word.right - first_word.left
+    )
+    return needed_width < width
 
 
 def _edge_of_text(line: Line) -> float | None:
     """Where the text of an item's first line begins, after its marker; None for another line."""
     if len(line.words) < 2 or not BULLET.match(line.text):
         return None
-    return line.words[1].left
+
+    first_word_of_text = line.words[1]
+    return first_word_of_text.left
 
 
 # Numbers without a sign
@@ -108,17 +121,22 @@ def _runs(lines: Sequence[Line]) -> Iterator[_Run]:
     """
     run = _Run()
     for index, line in enumerate(lines):
+        last_item = run.items[-1] if run.items else None
         number = _number(line)
-        last = run.items[-1] if run.items else None
         if number is not None:
-            item = _Item(index, index + 1, number, line.words[1].left)
-            if last and not _follows(item, last, lines):
+            item = _Item(begin=index, end=index + 1, number=number, edge=line.words[1].left)
+            if last_item and not _follows(item, last_item, lines):
                 yield run
                 run = _Run()
             run.items.append(item)
-        elif last and last.end == index and _hangs(line, last, lines[index - 1]):
-            last.end = index + 1
-            last.hangs = True
+            continue
+
+        if last_item is None or last_item.end != index:
+            continue
+        if _hangs(line, last_item, lines[index - 1]):
+            last_item.end = index + 1
+            last_item.hangs = True
+
     if run.items:
         yield run
 
@@ -127,30 +145,43 @@ def _number(line: Line) -> int | None:
     """The number that a line of text begins with; None for a line of another kind."""
     if line.bold or line.form or len(line.words) < 2:
         return None
-    if not _NUMBER.fullmatch(line.words[0].text):
+
+    digits = line.words[0].text
+    if not _NUMBER.fullmatch(digits):
         return None
+
     cells = line.text.split(CELL_BREAK)
-    is_table_row = len(cells) > 2 or (len(cells) == 2 and cells[0] != line.words[0].text)
-    return None if is_table_row else int(line.words[0].text)
+    has_number_in_cell = len(cells) == 2 and cells[0] == digits
+    is_table_row = len(cells) > 1 and not has_number_in_cell
+    if is_table_row:
+        return None
+    return int(digits)
 
 
-def _follows(item: _Item, last: _Item, lines: Sequence[Line]) -> bool:
+def _follows(item: _Item, last_item: _Item, lines: Sequence[Line]) -> bool:
     """Whether an item is the next one of a list."""
-    if item.number != last.number + 1 or abs(item.edge - last.edge) >= _SAME_EDGE:
+    if item.number != last_item.number + 1:
         return False
+    if abs(item.edge - last_item.edge) >= _SAME_EDGE:
+        return False
+
     number = lines[item.begin].words[0]
-    last_number = lines[last.begin].words[0]
-    is_at_left_edge = abs(number.left - last_number.left) < _SAME_EDGE
-    return is_at_left_edge or abs(number.right - last_number.right) < _SAME_EDGE
+    last_number = lines[last_item.begin].words[0]
+    has_left_edge = abs(number.left - last_number.left) < _SAME_EDGE
+    has_right_edge = abs(number.right - last_number.right) < _SAME_EDGE
+    return has_left_edge or has_right_edge
 
 
-def _hangs(line: Line, item: _Item, above: Line) -> bool:
+def _hangs(line: Line, item: _Item, line_above: Line) -> bool:
     """Whether a line is more of an item's text, below it."""
     if line.left < item.edge - _SAME_EDGE or line.form or CELL_BREAK in line.text:
         return False
-    is_near = line.top - above.bottom < _FAR * above.size
-    has_same_type = line.bold == above.bold and abs(line.size - above.size) < 0.12 * above.size
-    return is_near and has_same_type and not BULLET.match(line.text)
+    if BULLET.match(line.text):
+        return False
+
+    is_near = line.top - line_above.bottom < _FAR * line_above.size
+    has_same_size = abs(line.size - line_above.size) < 0.12 * line_above.size
+    return is_near and has_same_size and line.bold == line_above.bold
 
 
 def _is_list(items: Sequence[_Item], lines: Sequence[Line]) -> bool:
@@ -166,8 +197,13 @@ def _is_list(items: Sequence[_Item], lines: Sequence[Line]) -> bool:
     for item in items:
         line = lines[item.begin]
         number, first_word = line.words[:2]
-        capitals += not first_word.text[0].islower()
-        if first_word.left - number.right < _WIDE_SPACE * line.size:
+        if not first_word.text[0].islower():
+            capitals += 1
+
+        space = first_word.left - number.right
+        if space < _WIDE_SPACE * line.size:
             are_apart = False
+
     hang = any(item.hangs for item in items)
-    return (are_apart or hang) and 3 * capitals >= 2 * len(items)
+    are_mostly_capitals = 3 * capitals >= 2 * len(items)
+    return (are_apart or hang) and are_mostly_capitals
