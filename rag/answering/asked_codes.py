@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rag.answering.candidate import Candidate
 from rag.answering.question_parts import VERBS, compared
 from rag.answering.reading import Reading
+from rag.meaning.dates import all_dates
 from rag.meaning.identifiers import file_name
 from rag.meaning.quantities import named_unit
 from rag.meaning.words import (
@@ -99,7 +100,7 @@ def _codes(words: Sequence[str]) -> Iterator[Code]:
         is_letter = at > 1 and len(word) == 1 and word.isupper() and word != "I"
         if kind and (is_letter or (number and not YEARS.fullmatch(word))):
             yield Code(word, kind, f"{before} {word}")
-        elif _is_code(word) or _DOTTED.fullmatch(word):
+        elif _is_code(word) or (_DOTTED.fullmatch(word) and not all_dates(word)):
             yield Code(word, "", word)
         elif before in _NUMBERS or before.rstrip("0123456789") in ("§", "#"):
             if number:

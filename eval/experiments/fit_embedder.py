@@ -1,0 +1,272 @@
+"""Tunes the embedder on questions in both wordings, and reports it on collections left out.
+
+python -m eval.experiments.fit_embedder --cache DIR --out FOLDER [--fit SET]... HELD-OUT...
+
+DIR is made by `python -m eval.experiments.kept`. Of the sets of `--fit` the questions of the half
+for fitting are used, each with a passage of its evidence, one rival of the same document, and one
+that search finds without being asked for it. A question must find its passage among all of a batch,
+which is of one set (Karpukhin et al. 2020, "Dense passage retrieval"). The word embeddings and the
+three lower layers stay as they are. Prints, for the model before, the tuned one and the mean of
+both, the share of the questions of the sets left out whose evidence is among the first eight
+passages by meaning alone.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from eval.experiments.fit_fusion import relevance
+from eval.experiments.fit_judge import is_for_fitting
+from eval.experiments.kept import NAMES, opened
+from eval.scripts import CACHE, PATH, finished, script
+from rag.evaluation.gold import PLAIN
+from rag.fusion import Candidates
+from rag.models.device import native_bf16
+from rag.models.registry import embedder_path
+from rag.training.trainer import Steps, mean
+
+STEPS = 480
+RATE, DECAY, WARMUP = 3e-5, 0.01, 30
+BATCH = 16
+"""Number of questions of a step, all of one set."""
+SCALE = 20.0
+"""Of cosines in the softmax; all-MiniLM-L6-v2's own."""
+QUESTION_TOKENS, PASSAGE_TOKENS = 64, 160
+FROZEN_LAYERS = (0, 1, 2)
+SHOWN = 8
+SHARES = (0.0, 0.5, 1.0)
+"""Shares of the tuned weights in the models that are compared."""
+_FOUND, _RIVALS, _DRAWN = 60, 6, 8
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A question and numbers of passages of its set: those with its evidence, the best others of
+    the same documents, and those that search by meaning takes for it.
+    """
+
+    text: str
+    evidence: tuple[int, ...]
+    rivals: tuple[int, ...]
+    found: tuple[int, ...]
+    in_other_words: bool
+    is_for_fitting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A set's passages as they are embedded, and its questions."""
+
+    set: str
+    passages: list[str]
+    anchors: list[Anchor]
+
+
+def material(name: str, cache: Path) -> Material:
+    """The passages of a set's index and its answerable questions whose evidence is in one."""
+    engine, questions = opened(name, cache, "fast")
+    passages = []
+    rows = []
+    for document in engine.store.documents():
+        of_document, vectors = engine.store.embedded(document.id)
+        passages += of_document
+        rows.append(np.asarray(vectors, dtype=np.float32).reshape(len(of_document), -1))
+    matrix = np.vstack(rows)
+    by_document = defaultdict(list)
+    for number, passage in enumerate(passages):
+        by_document[passage.document_id].append(number)
+
+    answerable = [question for question in questions if question.answers and question.evidence]
+    vectors = engine.retriever.embedder.embed_queries([question.text for question in answerable])
+    anchors = []
+    for question, vector in zip(answerable, vectors, strict=True):
+        documents = {evidence.document for evidence in question.evidence}
+        numbers = sorted(number for name in documents for number in by_document[name])
+        if not numbers:
+            continue
+        counts = relevance(question, _as_candidates([passages[number] for number in numbers]))
+        evidence = [n for n, count in zip(numbers, counts, strict=True) if count >= 1]
+        texts = {passages[number].text for number in evidence}
+        cosines = matrix @ vector
+        nearest = np.argsort(-cosines, kind="stable")[:_FOUND].tolist()
+        if evidence:
+            anchors.append(
+                Anchor(
+                    text=question.text,
+                    evidence=tuple(evidence),
+                    rivals=tuple(
+                        sorted(
+                            (n for n in numbers if passages[n].text not in texts),
+                            key=lambda number: -float(cosines[number]),
+                        )[:_RIVALS]
+                    ),
+                    found=tuple([n for n in nearest if passages[n].text not in texts][:_DRAWN]),
+                    in_other_words=question.id.endswith(PLAIN),
+                    is_for_fitting=is_for_fitting(name, question),
+                )
+            )
+    engine.store.close()
+    return Material(name, [passage.in_context for passage in passages], anchors)
+
+
+def _as_candidates(passages: Sequence[Any]) -> Candidates:
+    """Passages as `relevance` takes them; it reads no score."""
+    zeros = np.zeros(len(passages), dtype=np.float32)
+    ranks = np.zeros(len(passages), dtype=np.int64)
+    return Candidates(range(len(passages)), passages, zeros, zeros, ranks, ranks)
+
+
+def tuned(materials: Sequence[Material], out: Path) -> Any:
+    """The model after `STEPS` steps; a run that was interrupted goes on from its checkpoint."""
+    torch.manual_seed(0)
+    model = loaded()
+    steps = Steps(model, DECAY, out, parts=[repr(materials), str(STEPS)], rates={})
+    steps.take(_plan(materials, steps.taken), total=STEPS, loss=lambda batch: _loss(model, batch))
+    return model
+
+
+def loaded() -> Any:
+    """The shipped embedder without dropout; its lower layers are not trained."""
+    path, _ = embedder_path("minilm")
+    arguments = {
+        "attn_implementation": "eager",  # the fused attention's backward pass is slow on a CPU
+        "dtype": torch.float32,
+        "use_safetensors": True,
+    }
+    model = SentenceTransformer(path, device="cpu", local_files_only=True, model_kwargs=arguments)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+    frozen = (".embeddings.", *(f".layer.{number}." for number in FROZEN_LAYERS))
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = not any(part in name for part in frozen)
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """q questions and p passages; `own`, (q,): the passage of each; `left_out`, (q, p): other
+    passages with its evidence.
+    """
+
+    questions: list[str]
+    passages: list[str]
+    own: Tensor
+    left_out: Tensor
+
+
+def _plan(materials: Sequence[Material], begun: int) -> Iterator[tuple[float, Batch]]:
+    """(learning rate, batch) of every step, starting at step `begun`."""
+    rng = random.Random(0)
+    for step, batch in zip(range(STEPS), _batches(materials, rng), strict=False):
+        if step >= begun:
+            yield RATE * min(1.0, (step + 1) / WARMUP) * (1 - step / STEPS), batch
+
+
+def _batches(materials: Sequence[Material], rng: random.Random) -> Iterator[Batch]:
+    """Endless batches, each of questions of one set, in another order in each pass."""
+    while True:
+        drawn = []
+        for source in materials:
+            anchors = [anchor for anchor in source.anchors if anchor.is_for_fitting]
+            rng.shuffle(anchors)
+            for start in range(0, len(anchors) - BATCH + 1, BATCH):
+                drawn.append((source, anchors[start : start + BATCH]))
+        rng.shuffle(drawn)
+        for source, anchors in drawn:
+            yield _batch(source, anchors, rng)
+
+
+def _batch(source: Material, anchors: Sequence[Anchor], rng: random.Random) -> Batch:
+    own = [rng.choice(anchor.evidence) for anchor in anchors]
+    numbers = list(own)
+    for anchor in anchors:
+        numbers += rng.sample(anchor.rivals, min(1, len(anchor.rivals)))
+        numbers += rng.sample(anchor.found, min(1, len(anchor.found)))
+    numbers = list(dict.fromkeys(numbers))
+
+    left_out = torch.zeros((len(anchors), len(numbers)), dtype=torch.bool)
+    for row, anchor in enumerate(anchors):
+        for column, number in enumerate(numbers):
+            left_out[row, column] = number in anchor.evidence and number != own[row]
+    return Batch(
+        questions=[anchor.text for anchor in anchors],
+        passages=[source.passages[number] for number in numbers],
+        own=torch.tensor([numbers.index(number) for number in own]),
+        left_out=left_out,
+    )
+
+
+def _loss(model: Any, batch: Batch) -> Tensor:
+    """Mean of -log P(own passage), P the softmax of scaled cosines over the batch."""
+    questions = _vectors(model, batch.questions, QUESTION_TOKENS)
+    passages = _vectors(model, batch.passages, PASSAGE_TOKENS)
+    scores = SCALE * questions @ passages.T
+    return cross_entropy(scores.masked_fill(batch.left_out, -torch.inf), batch.own)
+
+
+def _vectors(model: Any, texts: Sequence[str], most_tokens: int) -> Tensor:
+    """Vectors of length 1, shape (n, d), of at most so many tokens of each text."""
+    model.max_seq_length = most_tokens
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+        embedded: Tensor = model(model.preprocess(list(texts)))["sentence_embedding"]
+    return normalize(embedded.float(), dim=1)
+
+
+def measured(model: Any, source: Material) -> dict[str, float]:
+    """Per cent of the questions whose evidence is among the first passages by meaning alone."""
+    model.max_seq_length = 256
+    options = {"batch_size": 32, "normalize_embeddings": True, "show_progress_bar": False}
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+        passages = np.asarray(model.encode(source.passages, **options), dtype=np.float32)
+        texts = [anchor.text for anchor in source.anchors]
+        questions = np.asarray(model.encode(texts, **options), dtype=np.float32)
+
+    found: dict[str, list[bool]] = {"as written": [], "in other words": []}
+    for anchor, vector in zip(source.anchors, questions, strict=True):
+        nearest = np.argsort(-(passages @ vector), kind="stable")[:SHOWN].tolist()
+        wording = "in other words" if anchor.in_other_words else "as written"
+        found[wording].append(not set(anchor.evidence).isdisjoint(nearest))
+    return {wording: round(100 * float(np.mean(flags)), 1) for wording, flags in found.items()}
+
+
+@script(__doc__)
+@CACHE
+@click.option("--out", type=PATH, required=True, help="Folder of the tuned model.")
+@click.option("--fit", multiple=True, type=click.Choice(NAMES), help="Set to fit on.")
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), required=True)
+def main(cache: Path, out: Path, fit: tuple[str, ...], names: tuple[str, ...]) -> None:
+    if shared := set(fit) & set(names):
+        raise click.UsageError(f"fitted on and left out: {', '.join(sorted(shared))}")
+    out.mkdir(parents=True, exist_ok=True)
+    held_out = [material(name, cache) for name in names]
+    before = {name: value.clone() for name, value in loaded().state_dict().items()}
+    after = tuned([material(name, cache) for name in fit], out).state_dict()
+
+    model = loaded().eval()
+    report = {}
+    for share in SHARES:
+        model.load_state_dict(mean(before, after, share))
+        report[f"{share:.0%} of the tuned weights"] = {
+            source.set: measured(model, source) for source in held_out
+        }
+    model.load_state_dict(mean(before, after, SHARES[-1]))
+    model.half().save_pretrained(str(out), create_model_card=False)
+    finished(report)
+
+
+if __name__ == "__main__":
+    main()
