@@ -52,19 +52,19 @@ _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
 
 def aligned_tables(
     rows: Rows,
-    before: Columns | None = None,
+    previous_columns: Columns | None = None,
     rules: Extents = (),
 ) -> Iterator[Table]:
-    """The tables in the rows of a column of text, from the top. `before` are the columns of the
+    """The tables in the rows of a column of text, from the top. `previous_columns` are those of the
     previous page's last table, which a table without headers at the top continues. `rules` are
     horizontal: a header applies to the columns that its underline spans.
     """
     limit = 0
     for begin, end in _runs(rows):
-        first = max(begin, limit)
-        table = _aligned_table(rows, first, end, limit, before, rules)
+        first_row = max(begin, limit)
+        table = _aligned_table(rows, first_row, end, limit, previous_columns, rules)
         if table:
-            before = table.columns
+            previous_columns = table.columns
             limit = table.end
             yield table
 
@@ -77,62 +77,65 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
     run begin another, because they name the columns of the rows below them.
     """
     body = [number for number, row in enumerate(rows) if is_body(row)]
-    for group in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
+
+    def continues(group: Sequence[int], number: int) -> bool:
+        return _continues(rows, group[-1], number)
+
+    for group in grouped(body, continues):
         run = _without_years(rows, group)
-        with_digits = sum(_has_digits(rows[number]) for number in run)
-        if with_digits < 2:
+        rows_with_digits = sum(_has_digits(rows[number]) for number in run)
+        if rows_with_digits < 2:
             continue
 
         begin = run[0]
-        for above, below in pairwise(run):
-            between = rows[above + 1 : below]
-            if _begin_table(between, rows[above]):
-                yield begin, above + 1
-                begin = below
+        for number, next_number in pairwise(run):
+            rows_between = rows[number + 1 : next_number]
+            if _begin_table(rows_between, rows[number]):
+                yield begin, number + 1
+                begin = next_number
         yield begin, run[-1] + 1
 
 
 def _without_years(rows: Rows, run: Sequence[int]) -> Sequence[int]:
     """The rows of a run without the first one, if only that has years: it names the columns."""
-    first, *others = run
-    if len(others) < 2 or not has_only_years(rows[first]):
+    first_row, *rows_below = run
+    if len(rows_below) < 2 or not has_only_years(rows[first_row]):
         return run
-    if any(has_only_years(rows[number]) for number in others):
-        return run
-    return others
+
+    have_years_below = any(has_only_years(rows[number]) for number in rows_below)
+    return run if have_years_below else rows_below
 
 
 def _has_digits(row: PdfRow) -> bool:
     """Whether one of the first figures is more than a dash: it has digits, or is a mark."""
     for figure in row.figures[:9]:
-        text = figure.text
-        if text and (is_mark(text) or any(map(str.isdigit, text))):
+        if is_mark(figure.text) or any(map(str.isdigit, figure.text)):
             return True
     return False
 
 
-def _begin_table(between: Rows, above: PdfRow) -> bool:
+def _begin_table(rows_between: Rows, row_above: PdfRow) -> bool:
     """Whether the rows between two rows of figures are the headers of another table."""
-    if between and _are_names(between[0], above):
+    if rows_between and _are_names(rows_between[0], row_above):
         return True
-    return any(_are_periods(row, above) for row in between)
+    return any(_are_periods(row, row_above) for row in rows_between)
 
 
-def _continues(rows: Rows, upper: int, lower: int) -> bool:
+def _continues(rows: Rows, number: int, next_number: int) -> bool:
     """Whether two rows of figures are of one table."""
-    between = rows[upper + 1 : lower]
-    if any(map(is_prose, between)):
+    rows_between = rows[number + 1 : next_number]
+    if any(map(is_prose, rows_between)):
         return False
 
-    figures_left = rows[upper].figures[0].left
-    are_labels = all(_ends_before(row, figures_left) for row in between)
+    figures_left = rows[number].figures[0].left
+    are_labels = all(_ends_before(row, figures_left) for row in rows_between)
     most_between = _MAX_LABELS if are_labels else _MAX_BETWEEN
-    if len(between) > most_between:
+    if len(rows_between) > most_between:
         return False
 
-    for above, below in pairwise(rows[upper : lower + 1]):
-        gap = below.top - above.bottom
-        if gap >= ROW_GAP * above.size:
+    for row, row_below in pairwise(rows[number : next_number + 1]):
+        gap = row_below.top - row.bottom
+        if gap >= ROW_GAP * row.size:
             return False
     return True
 
@@ -142,37 +145,41 @@ def _ends_before(row: PdfRow, x: float) -> bool:
     return all(cell.right < x for cell in row.cells)
 
 
-def _are_periods(row: PdfRow, above: PdfRow) -> bool:
+def _are_periods(row: PdfRow, row_above: PdfRow) -> bool:
     """Whether several cells over the figures above name periods, or the row's only cell, which is
     not below the labels, where it would name a group of rows.
     """
-    count = sum(is_period(cell.text) for cell in _over(row, above))
+    periods = sum(is_period(cell.text) for cell in _over(row, row_above))
     if len(row.cells) > 1:
-        return count > 1
+        return periods > 1
 
-    labels_right = above.cells[0].right
-    return count == 1 and row.cells[0].left > labels_right
+    labels_right = row_above.cells[0].right
+    return periods == 1 and row.cells[0].left > labels_right
 
 
-def _are_names(row: PdfRow, above: PdfRow) -> bool:
+def _are_names(row: PdfRow, row_above: PdfRow) -> bool:
     """Whether different words are over all figures above, and have no label or are in bold unlike
     the figures. Other words may be a row of text.
     """
-    over_figures = _over(row, above)
+    over_figures = _over(row, row_above)
     has_label = len(over_figures) < len(row.cells)
-    stands_out = row.bold and not above.bold
+    stands_out = row.bold and not row_above.bold
     if has_label and not stands_out:
         return False
 
     texts = {cell.text for cell in over_figures}
-    if any(map(is_figure, texts)) or not all(map(WORD.match, texts)):
+    if any(map(is_figure, texts)):
         return False
-    return 1 < len(texts) == len(over_figures) == len(above.values)
+    if not all(map(WORD.match, texts)):
+        return False
+
+    are_different = 1 < len(texts) == len(over_figures)
+    return are_different and len(over_figures) == len(row_above.values)
 
 
-def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
+def _over(row: PdfRow, row_above: PdfRow) -> list[PdfCell]:
     """The row's cells that are over the figures of the row above."""
-    figures_left = above.values[0].left
+    figures_left = row_above.values[0].left
     return [cell for cell in row.cells if cell.right > figures_left]
 
 
@@ -181,46 +188,48 @@ def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
 
 def _aligned_table(
     rows: Rows,
-    first: int,
+    first_row: int,
     end: int,
     limit: int,
-    before: Columns | None,
+    previous_columns: Columns | None,
     rules: Extents,
 ) -> Table | None:
-    """The table whose first figures are in row `first` and whose rows end before row `end`; its
+    """The table whose first figures are in row `first_row` and whose rows end before row `end`; its
     headers are not above row `limit`.
     """
-    body = [row for row in rows[first:end] if is_body(row)]
+    body = [row for row in rows[first_row:end] if is_body(row)]
     spans = _spans_of_figures(body)
     if not spans or len(spans) > _MAX_COLUMNS:
         return None
     if any(_share_column(row.values, spans) for row in body):
-        return _unclear(rows, first, end)
+        return _unclear(rows, first_row, end)
 
     labels_right = max(row.cells[0].right for row in body)
     texts = _spans_of_texts(body, spans, labels_right)
     spans = sorted([*spans, *texts])
-    top, names = _named_columns(rows, first, limit, spans, rules, labels_right)
+    top, names = _named_columns(rows, first_row, limit, spans, rules, labels_right)
     columns = Columns(
         spans=[(0.0, 0.0), *spans],
         names=["", *names],
-        caption=caption(rows, top, first),
+        caption=caption(rows, top, first_row),
     )
-    if not any(names) and before and columns.agree(before):
-        is_near = first - limit <= _MAX_APART
-        if is_near and not any(map(is_prose, rows[limit:first])):
-            columns.names = before.names
-            columns.caption = before.caption
+    if not any(names) and previous_columns and columns.agree(previous_columns):
+        is_near = first_row - limit <= _MAX_APART
+        has_prose_between = any(map(is_prose, rows[limit:first_row]))
+        if is_near and not has_prose_between:
+            columns.names = previous_columns.names
+            columns.caption = previous_columns.caption
     if len(spans) > 1 and not any(columns.names):
-        return _unclear(rows, first, end)
+        return _unclear(rows, first_row, end)
 
-    body_start = _body_start(rows, top, first, spans)
+    body_start = _body_start(rows, top, first_row, spans)
+    headers = [_header_cells(row, spans) for row in rows[top:body_start]]
     if not columns.names[0]:
-        headers = [_header_cells(row, spans) for row in rows[top:body_start]]
         columns.names[0] = _name_of_labels(headers, body)
+
     text = TableText()
-    for row in rows[top:body_start]:
-        write_header(text, _header_cells(row, spans), columns.names)
+    for header in headers:
+        write_header(text, header, columns.names)
     entries = list(_entries(rows[body_start:end], spans, texts))
     write_body(text, entries, columns.names)
 
@@ -236,11 +245,12 @@ def _name_of_labels(headers: Sequence[Sequence[tuple[int, str]]], body: Rows) ->
     """The name of the labels' column: what stands over it in the lowest header row, or else in the
     one above that.
     """
+    labels = [row.cells[0].text for row in body]
     for cells in reversed(headers):
         over_labels = [text for column, text in cells if column == 0]
         if over_labels:
-            labels = [row.cells[0].text for row in body]
-            return name_of_labels(" ".join(over_labels), labels)
+            corner = " ".join(over_labels)
+            return name_of_labels(corner, labels)
     return ""
 
 
@@ -262,14 +272,21 @@ def _spans_of_texts(body: Rows, figures: Spans, labels_right: float) -> list[Spa
             if cell.left > labels_right and not is_figure(cell.text):
                 extents.append((cell.left, cell.right))
 
-    found_spans: list[Span] = []
-    for left, right in united(extents):
-        texts = sum(left <= start <= right for start, _ in extents)
+    columns_of_texts: list[Span] = []
+    for span in united(extents):
+        left_edge, right_edge = span
+        texts = sum(left_edge <= text_left <= right_edge for text_left, _ in extents)
         is_usual = texts > 1 and 2 * texts > len(body)
-        is_apart = not any(start <= right and left <= end for start, end in figures)
-        if is_usual and is_apart and texts <= len(body):
-            found_spans.append((left, right))
-    return found_spans
+        has_figures = any(_overlap(span, figure_span) for figure_span in figures)
+        if is_usual and texts <= len(body) and not has_figures:
+            columns_of_texts.append(span)
+    return columns_of_texts
+
+
+def _overlap(span: Span, other_span: Span) -> bool:
+    left_edge, right_edge = span
+    other_left, other_right = other_span
+    return other_left <= right_edge and left_edge <= other_right
 
 
 def _share_column(values: Cells, spans: Spans) -> bool:
@@ -278,12 +295,12 @@ def _share_column(values: Cells, spans: Spans) -> bool:
     return len(columns) < len(values)
 
 
-def _body_start(rows: Rows, top: int, first: int, spans: Spans) -> int:
-    """The first row of the body: the first of the labels right above the row `first`, whose cells
-    are left of the figures; not above the row `top`.
+def _body_start(rows: Rows, top: int, first_row: int, spans: Spans) -> int:
+    """The first row of the body: the first of the labels right above the row `first_row`, whose
+    cells are left of the figures; not above the row `top`.
     """
     figures_left, _ = spans[0]
-    start = first
+    start = first_row
     while start > top and _ends_before(rows[start - 1], figures_left):
         start -= 1
     return start
@@ -291,15 +308,16 @@ def _body_start(rows: Rows, top: int, first: int, spans: Spans) -> int:
 
 def _unclear(rows: Rows, begin: int, end: int) -> Table | None:
     """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
-    with_several = sum(len(row.figures) > 1 for row in rows[begin:end])
-    if with_several < 2:
+    rows_of_several = sum(len(row.figures) > 1 for row in rows[begin:end])
+    if rows_of_several < 2:
         return None
 
     lines_above = caption(rows, begin, begin)
     columns = Columns([], caption=(*lines_above, _UNCLEAR))
     text = TableText()
     for row in rows[begin:end]:
-        text.row([(-1, "", _tight(cell)) for cell in row.cells])
+        cells = [(-1, "", _tight(cell)) for cell in row.cells]
+        text.row(cells)
 
     return Table(
         part=text.part(columns.caption),
@@ -330,8 +348,9 @@ def _tight(cell: PdfCell) -> str:
 
 def _column(cell: PdfCell, spans: Spans) -> int:
     """The first column that the cell reaches into, from 1; -1 if there is none."""
-    for column, (left, right) in enumerate(spans, 1):
-        if cell.left <= right and left <= cell.right:
+    cell_span = (cell.left, cell.right)
+    for column, span in enumerate(spans, 1):
+        if _overlap(cell_span, span):
             return column
     return -1
 
@@ -341,7 +360,7 @@ def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
     one label are joined: a label without figures continues in a row that begins in lower case, or
     is closer to it than rows of the table are.
     """
-    gaps = [below.top - above.bottom for above, below in pairwise(rows)]
+    gaps = [row_below.top - row.bottom for row, row_below in pairwise(rows)]
     usual_gap = median(gaps) if gaps else 0.0
     wrapped_gap = usual_gap - _WRAPPED * rows[0].size
 
@@ -351,8 +370,8 @@ def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
         figures = _by_column(row, spans, texts)
         text = _label(row, figures)
         if label and text:
-            is_wrapped = gap < wrapped_gap or text[0].islower()
-            if not is_wrapped:
+            continues_label = gap < wrapped_gap or text[0].islower()
+            if not continues_label:
                 yield Entry("group", label, label_left, {})
                 label = ""
 
@@ -371,8 +390,8 @@ def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
 
 def _label(row: PdfRow, figures: Mapping[int, PdfCell]) -> str:
     """The texts of a row that are not among these figures."""
-    others = [cell for cell in row.cells if cell not in figures.values()]
-    return " ".join(cell.text for cell in others)
+    labels = [cell.text for cell in row.cells if cell not in figures.values()]
+    return " ".join(labels)
 
 
 def _by_column(row: PdfRow, spans: Spans, texts: Spans) -> dict[int, PdfCell]:
@@ -381,12 +400,15 @@ def _by_column(row: PdfRow, spans: Spans, texts: Spans) -> dict[int, PdfCell]:
     """
     if len(row.cells) < 2 or not row.figures:
         return {}
+
     cells: dict[int, PdfCell] = {}
     for cell in row.cells:
         column = _column(cell, spans)
         if column < 1:
             continue
-        if is_figure(cell.text) or (spans[column - 1] in texts and column not in cells):
+
+        is_first_text = spans[column - 1] in texts and column not in cells
+        if is_figure(cell.text) or is_first_text:
             cells[column] = cell
     return cells
 
@@ -412,31 +434,31 @@ _Place = tuple[int, int]
 
 def _named_columns(
     rows: Rows,
-    first: int,
+    first_row: int,
     limit: int,
     spans: Spans,
     rules: Extents,
     labels_right: float,
 ) -> tuple[int, list[str]]:
-    """The first header row between `limit` and `first`, and the names of the figures' columns.
+    """The first header row between `limit` and `first_row`, and the names of the figures' columns.
     `labels_right` is where the labels end.
     """
     headers: list[list[str]] = []
     extents = spans
     bounds = set(range(len(spans) + 1))
-    top = first
-    highest = max(limit, first - _MAX_HEADERS)
-    for number in range(first - 1, highest - 1, -1):
+    top = first_row
+    highest = max(limit, first_row - _MAX_HEADERS)
+    for number in range(first_row - 1, highest - 1, -1):
         row = rows[number]
-        below = rows[number + 1]
-        is_far = below.top - row.bottom > ROW_GAP * row.size
+        row_below = rows[number + 1]
+        is_far = row_below.top - row.bottom > ROW_GAP * row.size
         if is_far or is_prose(row):
             break
 
         headers_over = _cells_over(row, spans, labels_right)
         if row.cells and not headers_over:
             is_label_of_first_row = not headers
-            is_beside_headers = below.top < row.bottom  # centred in a higher cell
+            is_beside_headers = row_below.top < row.bottom  # centred in a higher cell
             if is_label_of_first_row or is_beside_headers:
                 continue
         if not headers_over or not _are_headers(headers_over, row, spans, rules):
@@ -501,20 +523,25 @@ def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> boo
 def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Span | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
     rules_under: list[Span] = []
-    for y, left, right in rules:
+    for y, rule_left, rule_right in rules:
         is_under_row = -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
-        if not is_under_row:
-            continue
-        if left - _RULE_TOLERANCE <= cell.left and cell.right <= right + _RULE_TOLERANCE:
-            rules_under.append((left, right))
+        begins_before_cell = rule_left - _RULE_TOLERANCE <= cell.left
+        ends_after_cell = cell.right <= rule_right + _RULE_TOLERANCE
+        if is_under_row and begins_before_cell and ends_after_cell:
+            rules_under.append((rule_left, rule_right))
     if not rules_under:
         return None
 
-    left, right = min(rules_under, key=lambda rule: (rule[1] - rule[0], rule))
+    rule_left, rule_right = min(rules_under, key=_width_and_place)
     for header in headers:
-        if header is not cell and left < header.center < right:
+        if header is not cell and rule_left < header.center < rule_right:
             return None
-    return left, right
+    return rule_left, rule_right
+
+
+def _width_and_place(rule: Span) -> tuple[float, Span]:
+    rule_left, rule_right = rule
+    return rule_right - rule_left, rule
 
 
 def _names(
@@ -535,7 +562,8 @@ def _names(
     underlines = [_underline(cell, row, cells, rules) for cell in cells]
     places = spanned(cells, edges, bounds, underlines)
     for cell, (begin, end) in zip(cells, places, strict=True):
-        names[begin:end] = [cell.text] * (end - begin)
+        width = end - begin
+        names[begin:end] = [cell.text] * width
         bounds.difference_update(range(begin + 1, end))
     return names
 
@@ -544,10 +572,14 @@ def _nearest(cell: PdfCell, edges: Spans) -> int:
     """The column whose centre is nearest to that of the cell."""
 
     def distance(column: int) -> float:
-        left, right = edges[column]
-        return abs((left + right) / 2 - cell.center)
+        return abs(_center(edges[column]) - cell.center)
 
     return min(range(len(edges)), key=distance)
+
+
+def _center(span: Span) -> float:
+    left_edge, right_edge = span
+    return (left_edge + right_edge) / 2
 
 
 def spanned(
@@ -566,47 +598,55 @@ def spanned(
     if len(cells) == width:
         return [(column, column + 1) for column in range(width)]
 
-    centers = [(left + right) / 2 for left, right in extents]
-    pitch = median(following - center for center, following in pairwise(centers))
+    centers = [_center(extent) for extent in extents]
+    pitch = median(next_center - center for center, next_center in pairwise(centers))
 
-    def columns_under(underline: Span) -> list[int]:
-        left = underline[0] - _RULE_TOLERANCE
-        right = underline[1] + _RULE_TOLERANCE
-        return [column for column, center in enumerate(centers) if left <= center <= right]
+    def columns_over(underline: Span | None) -> list[int]:
+        if underline is None:
+            return []
+
+        underline_left, underline_right = underline
+        lowest = underline_left - _RULE_TOLERANCE
+        highest = underline_right + _RULE_TOLERANCE
+        return [column for column, center in enumerate(centers) if lowest <= center <= highest]
 
     def distance(number: int, place: _Place) -> float:
         """Distance of a header from the centre of the columns; 0 for those over its underline."""
-        begin, end = place
-        underline = underlines[number]
-        underlined = columns_under(underline) if underline else []
+        underlined = columns_over(underlines[number])
         if underlined:
             is_over_underline = (underlined[0], underlined[-1] + 1) == place
             return 0.0 if is_over_underline else inf
+
+        begin, end = place
         if begin not in bounds or end not in bounds:
             return inf
-        left, _ = extents[begin]
-        _, right = extents[end - 1]
-        return abs(cells[number].center - (left + right) / 2)
+
+        left_edge, _ = extents[begin]
+        _, right_edge = extents[end - 1]
+        return abs(cells[number].center - _center((left_edge, right_edge)))
 
     @cache
     def cheapest(number: int, column: int) -> tuple[float, tuple[_Place, ...]]:
         """(cost, places) of the headers from `number` over the columns from `column`."""
         if number == len(cells):
-            columns_left = width - column
-            return _LEFT_OVER * pitch * columns_left, ()
+            columns_without_header = width - column
+            return _LEFT_OVER * pitch * columns_without_header, ()
 
-        cost, places = cheapest(number + 1, column)
         no_column = (column, column)
+        cost, places = cheapest(number + 1, column)
         ways = [(cost + _UNUSED * pitch, (no_column, *places))]
+
         if column < width:
             cost, places = cheapest(number, column + 1)
             ways.append((cost + _LEFT_OVER * pitch, places))
+
         for end in range(column + 1, width + 1):
             place = (column, end)
             gap = distance(number, place)
-            if gap <= _FARTHEST * pitch:
-                cost, places = cheapest(number + 1, end)
-                ways.append((cost + gap, (place, *places)))
+            if gap > _FARTHEST * pitch:
+                continue
+            cost, places = cheapest(number + 1, end)
+            ways.append((cost + gap, (place, *places)))
         return min(ways)
 
     _, places = cheapest(0, 0)
