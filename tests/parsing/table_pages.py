@@ -32,7 +32,11 @@ PER_TABLE = 3
 """Formats in which each table is written."""
 TEXT = "text"
 """The unit of cells that are no figures."""
+MERGED = ("<", "^")
+"""What stands for a cell that is merged into the one left of it, or above it."""
+_FIGURE = re.compile(r"[\d.,()-]+")
 Unit = tuple[str, int]
+"""A unit and its scale."""
 Grid = list[list[str]]
 
 
@@ -66,6 +70,11 @@ class SpecTable:
     @property
     def width(self) -> int:
         return len(self.heads[0])
+
+    @property
+    def caption(self) -> str:
+        """The title and the line below it, in one line."""
+        return " ".join(filter(None, (self.title, self.line)))
 
     @property
     def names(self) -> list[str]:
@@ -108,16 +117,30 @@ class SpecTable:
             if is_group(row):
                 group = label.rstrip(":")
                 continue
+
+            row_name = label.strip()
             for column in range(1, self.width):
                 if not row[column]:
                     continue
-                name = names[column]
-                unit, scale = self.unit
-                unit, scale = self.columns.get(name, (unit, scale))
-                unit, scale = self.labels.get(label.strip(), (unit, scale))
-                if name == "Note":
-                    unit, scale = TEXT, 1
-                yield Expected(group, ended, label.strip(), name, row[column], unit, scale)
+                column_name = names[column]
+                unit, scale = self.unit_of(row_name, column_name)
+                yield Expected(
+                    group=group,
+                    ended=ended,
+                    label=row_name,
+                    column=column_name,
+                    text=row[column],
+                    unit=unit,
+                    scale=scale,
+                )
+
+    def unit_of(self, row_name: str, column_name: str) -> Unit:
+        """The unit and the scale of a cell: those of its row, its column or else the table."""
+        if column_name == "Note":
+            return TEXT, 1
+
+        unit_of_column = self.columns.get(column_name, self.unit)
+        return self.labels.get(row_name, unit_of_column)
 
 
 def is_group(row: Sequence[str]) -> bool:
@@ -140,9 +163,9 @@ def _table(text: str) -> SpecTable:
         if key == "unit":
             table.unit = _unit(value)
         elif key in ("column", "row"):
-            column, _, unit = value.partition(": ")
             units = table.columns if key == "column" else table.labels
-            units[column] = _unit(unit)
+            row_or_column, _, unit = value.partition(": ")
+            units[row_or_column] = _unit(unit)
         elif key == "pages":
             table.pages = int(value)
         elif key == "title":
@@ -156,7 +179,9 @@ def _table(text: str) -> SpecTable:
         cells = _cells(line)
         indent = len(line) - len(line.lstrip())
         cells[0] = " " * indent + cells[0]
-        cells += [""] * (table.width - len(cells))
+
+        missing_cells = table.width - len(cells)
+        cells += [""] * missing_cells
         table.rows.append(cells)
     return table
 
@@ -194,7 +219,9 @@ def pages() -> Iterator[Page]:
             ways = WAYS[kind]
             way = list(ways)[counts[kind] % len(ways)]
             counts[kind] += 1
-            yield kind, way, table, ways[way](table)
+
+            write = ways[way]
+            yield kind, way, table, write(table)
 
 
 # HTML
@@ -205,17 +232,18 @@ def html_page(table: SpecTable, *, has_headers: bool, is_caption: bool) -> str:
     lines = ["<html><body><h1>Report</h1>"]
     if not is_caption:
         lines.append(f"<p><b>{html.escape(table.title)}</b></p>")
-        lines += [f"<p>{html.escape(table.line)}</p>"] if table.line else []
+        if table.line:
+            lines.append(f"<p>{html.escape(table.line)}</p>")
+
     lines.append("<table>")
     if is_caption:
-        text = " ".join(filter(None, (table.title, table.line)))
-        lines.append(f"<caption>{html.escape(text)}</caption>")
+        lines.append(f"<caption>{html.escape(table.caption)}</caption>")
 
     mark = "th" if has_headers else "td"
-    for row in range(len(table.heads)):
+    for row, texts in enumerate(table.heads):
         cells: list[str] = []
-        for column, text in enumerate(table.heads[row]):
-            if text in ("<", "^"):
+        for column, text in enumerate(texts):
+            if text in MERGED:
                 continue
             rows, columns = table.span(row, column)
             spans = f' rowspan="{rows}"' if rows > 1 else ""
@@ -225,6 +253,7 @@ def html_page(table: SpecTable, *, has_headers: bool, is_caption: bool) -> str:
     for body_row in table.rows:
         cells = [f"<td>{html.escape(text.strip())}</td>" for text in body_row]
         lines.append(f"<tr>{''.join(cells)}</tr>")
+
     lines.append("</table><p>The end of the page.</p></body></html>")
     return "\n".join(lines)
 
@@ -243,15 +272,19 @@ def plain_html(table: SpecTable) -> bytes:
 def pipes(table: SpecTable) -> bytes:
     """Pipes; a merged cell leaves the others empty."""
     lines = ["# Report", "", f"**{table.title}**", ""]
-    lines += [table.line, ""] if table.line else []
+    if table.line:
+        lines += [table.line, ""]
+
     for number, row in enumerate(table.heads):
-        texts = ["" if text in ("<", "^") else text for text in row]
+        texts = ["" if text in MERGED else text for text in row]
         lines.append(f"| {' | '.join(texts)} |")
         if not number:
             lines.append(f"|{'---|' * table.width}")
+
     for row in table.rows:
         texts = [text.strip() for text in row]
         lines.append(f"| {' | '.join(texts)} |")
+
     return "\n".join([*lines, "", "The end."]).encode()
 
 
@@ -265,27 +298,29 @@ def html_in_markdown(table: SpecTable) -> bytes:
 def latex(table: SpecTable) -> bytes:
     """A tabular in a table with a caption."""
     lines = ["# Report", "", r"\begin{table}"]
-    text = " ".join(filter(None, (table.title, table.line)))
-    lines.append(rf"\caption{{{_tex(text)}}}")
+    lines.append(rf"\caption{{{_tex(table.caption)}}}")
     lines.append(rf"\begin{{tabular}}{{l{'r' * (table.width - 1)}}}")
+
     lines.append(r"\hline")
-    for row in range(len(table.heads)):
+    for row, texts in enumerate(table.heads):
         cells: list[str] = []
-        for column, cell in enumerate(table.heads[row]):
-            if cell == "<":
+        for column, text in enumerate(texts):
+            if text == "<":
                 continue
             rows, columns = table.span(row, column)
-            words = "" if cell == "^" else _tex(cell)
+            words = "" if text == "^" else _tex(text)
             if rows > 1:
                 words = rf"\multirow{{{rows}}}{{*}}{{{words}}}"
             if columns > 1:
                 words = rf"\multicolumn{{{columns}}}{{c}}{{{words}}}"
             cells.append(words)
         lines.append(rf"{' & '.join(cells)} \\")
+
     lines.append(r"\hline")
     for body_row in table.rows:
-        texts = [_tex(cell.strip()) for cell in body_row]
-        lines.append(rf"{' & '.join(texts)} \\")
+        cells = [_tex(text.strip()) for text in body_row]
+        lines.append(rf"{' & '.join(cells)} \\")
+
     lines += [r"\hline", r"\end{tabular}", r"\end{table}", "", "The end."]
     return "\n".join(lines).encode()
 
@@ -317,9 +352,9 @@ def _workbook(table: SpecTable, are_numbers: bool) -> bytes:
         sheet.append([table.line])
 
     top = sheet.max_row + 2
-    for row in range(len(table.heads)):
-        for column, text in enumerate(table.heads[row]):
-            if text in ("<", "^"):
+    for row, texts in enumerate(table.heads):
+        for column, text in enumerate(texts):
+            if text in MERGED:
                 continue
             rows, columns = table.span(row, column)
             sheet.cell(top + row, column + 1, text or None)
@@ -330,18 +365,29 @@ def _workbook(table: SpecTable, are_numbers: bool) -> bytes:
                     end_row=top + row + rows - 1,
                     end_column=column + columns,
                 )
-    for number, body_row in enumerate(table.rows, top + len(table.heads)):
+
+    body_top = top + len(table.heads)
+    for number, body_row in enumerate(table.rows, body_top):
         for column, text in enumerate(body_row, 1):
             cell = sheet.cell(number, column)
-            value = number_of(text) if are_numbers and column > 1 else None
-            if value is None or not re.fullmatch(r"[\d.,()-]+", text):
-                cell.value = text.strip() or None
-                continue
-            decimals = len(text.strip("()").partition(".")[2])
-            cell.value = round(value, decimals)
-            shown = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
-            cell.number_format = f"{shown};({shown})"
+            is_number = are_numbers and column > 1
+            _fill(cell, text, is_number)
     return saved(book)
+
+
+def _fill(cell: Any, text: str, is_number: bool) -> None:
+    """Write a text into a cell of a sheet, as a number with a format if it is one."""
+    value = number_of(text) if is_number else None
+    if value is None or not _FIGURE.fullmatch(text):
+        cell.value = text.strip() or None
+        return
+
+    _, _, decimals = text.strip("()").partition(".")
+    cell.value = round(value, len(decimals))
+    number_format = "#,##0"
+    if decimals:
+        number_format += f".{'0' * len(decimals)}"
+    cell.number_format = f"{number_format};({number_format})"
 
 
 def captioned_docx(table: SpecTable) -> bytes:
@@ -359,27 +405,28 @@ def _docx(table: SpecTable, is_caption: bool) -> bytes:
     word.add_heading("Report", 1)
     word.add_paragraph("The figures follow.")
     if is_caption:
-        text = " ".join(filter(None, (table.title, table.line)))
-        word.add_paragraph(text, style="Caption")
+        word.add_paragraph(table.caption, style="Caption")
     else:
         word.add_paragraph().add_run(table.title).bold = True
         if table.line:
             word.add_paragraph(table.line)
 
     depth = len(table.heads)
-    made = word.add_table(depth + len(table.rows), table.width)
-    for row in range(depth):
-        for column, text in enumerate(table.heads[row]):
-            if text in ("<", "^"):
+    word_table = word.add_table(depth + len(table.rows), table.width)
+    for row, texts in enumerate(table.heads):
+        for column, text in enumerate(texts):
+            if text in MERGED:
                 continue
             rows, columns = table.span(row, column)
-            cell = made.cell(row, column)
+            cell = word_table.cell(row, column)
             if rows * columns > 1:
-                cell = cell.merge(made.cell(row + rows - 1, column + columns - 1))
+                last_cell = word_table.cell(row + rows - 1, column + columns - 1)
+                cell = cell.merge(last_cell)
             cell.paragraphs[0].add_run(text).bold = is_caption
+
     for number, body_row in enumerate(table.rows, depth):
         for column, text in enumerate(body_row):
-            made.cell(number, column).text = text.strip()
+            word_table.cell(number, column).text = text.strip()
     word.add_paragraph("The end of the page.")
     return saved(word)
 
@@ -391,6 +438,8 @@ _SIZE = 9.0
 _ROW = 16.0
 _LABELS = 170.0
 """Width of the column of labels, in points."""
+_LEAST_WIDTH = 46
+"""Width of a column of short figures, in points."""
 _INDENT = 10.0
 _PADDING = 6.0
 _WIDTHS = (
@@ -420,12 +469,13 @@ def open_pdf(table: SpecTable) -> bytes:
 
 def _pdf(table: SpecTable, is_ruled: bool) -> bytes:
     count = len(table.rows)
-    first = (count + 1) // 2 if table.pages > 1 else count
-    drawn = [_pdf_page(table, table.rows[:first], is_ruled, is_first=True)]
+    rows_of_page = (count + 1) // 2 if table.pages > 1 else count
+    drawn_pages = [_pdf_page(table, table.rows[:rows_of_page], is_ruled, is_first=True)]
     if table.pages > 1:
-        drawn.append(_pdf_page(table, table.rows[first:], is_ruled, is_first=False))
-    encoded = b"/Encoding /WinAnsiEncoding /BaseFont"
-    return pdf(drawn).replace(b"/BaseFont", encoded)
+        drawn_pages.append(_pdf_page(table, table.rows[rows_of_page:], is_ruled, is_first=False))
+
+    font_with_encoding = b"/Encoding /WinAnsiEncoding /BaseFont"
+    return pdf(drawn_pages).replace(b"/BaseFont", font_with_encoding)
 
 
 def _pdf_page(
@@ -461,65 +511,75 @@ def _edges(table: SpecTable) -> list[float]:
     edges = [_LEFT, _LEFT + _LABELS]
     for column in range(1, table.width):
         texts = [row[column] for row in table.rows]
-        texts += [table.whole_text(len(table.heads) - 1, column)]
-        widest = max(width_of(text, _SIZE) for text in texts)
+        texts.append(table.whole_text(len(table.heads) - 1, column))
+        width_of_texts = max(width_of(text, _SIZE) for text in texts)
         share = max(_share_of_header(table, row, column) for row in range(len(table.heads)))
-        edges.append(edges[-1] + max(widest + 3 * _PADDING, share, 46))
+        width = max(width_of_texts + 3 * _PADDING, share, _LEAST_WIDTH)
+        edges.append(edges[-1] + width)
     return edges
 
 
 def _share_of_header(table: SpecTable, row: int, column: int) -> float:
     """The width that a column needs for the header over it and other columns."""
-    first = column
-    while table.heads[row][first] == "<":
-        first -= 1
-    _, columns = table.span(row, first)
-    return (width_of(table.whole_text(row, first), _SIZE) + 3 * _PADDING) / columns
+    first_column = column
+    while table.heads[row][first_column] == "<":
+        first_column -= 1
+
+    _, columns = table.span(row, first_column)
+    header = table.whole_text(row, first_column)
+    width = width_of(header, _SIZE) + 3 * _PADDING
+    return width / columns
 
 
 def _header_row(
     table: SpecTable, row: int, edges: Sequence[float], y: float, is_ruled: bool
 ) -> Iterator[Put | DrawnLine]:
     for column, text in enumerate(table.heads[row]):
-        if text in ("<", "^"):
+        if text in MERGED:
             continue
+
         rows, columns = table.span(row, column)
-        left = edges[column]
-        right = edges[column + columns]
-        bottom = y - (rows - 1) * _ROW
-        x = left + _PADDING
+        left_edge = edges[column]
+        right_edge = edges[column + columns]
+        lowest_y = y - (rows - 1) * _ROW
+
+        x = left_edge + _PADDING
         if column and columns > 1:
-            x = (left + right - width_of(text, _SIZE)) / 2
+            x = (left_edge + right_edge - width_of(text, _SIZE)) / 2
         elif column:
-            x = right - _PADDING - width_of(text, _SIZE)
+            x = right_edge - _PADDING - width_of(text, _SIZE)
+
         if text:
-            middle = (y + bottom) / 2
+            middle = (y + lowest_y) / 2
             yield Put(x, middle, text, _SIZE, bold=is_ruled)
         if is_ruled:
-            yield from _box(left, right, y + 11, bottom - 5)
+            yield from _box(left_edge, right_edge, y + 11, lowest_y - 5)
 
 
 def _body_row(
     row: Sequence[str], edges: Sequence[float], y: float, is_ruled: bool
 ) -> Iterator[Put | DrawnLine]:
     for column, text in enumerate(row):
-        left = edges[column]
-        right = edges[column + 1]
+        left_edge = edges[column]
+        right_edge = edges[column + 1]
         words = text.strip()
-        x = right - _PADDING - width_of(words, _SIZE)
+
+        x = right_edge - _PADDING - width_of(words, _SIZE)
         if not column:
-            x = left + _PADDING + (_INDENT if text.startswith(" ") else 0)
+            indent = _INDENT if text.startswith(" ") else 0
+            x = left_edge + _PADDING + indent
+
         if words:
             yield Put(x, y, words, _SIZE)
         if is_ruled:
-            yield from _box(left, right, y + 11, y - 5)
+            yield from _box(left_edge, right_edge, y + 11, y - 5)
 
 
-def _box(left: float, right: float, top: float, bottom: float) -> Iterator[DrawnLine]:
-    yield DrawnLine(left, top, right, top)
-    yield DrawnLine(left, bottom, right, bottom)
-    yield DrawnLine(left, top, left, bottom)
-    yield DrawnLine(right, top, right, bottom)
+def _box(left_edge: float, right_edge: float, top: float, bottom: float) -> Iterator[DrawnLine]:
+    yield DrawnLine(left_edge, top, right_edge, top)
+    yield DrawnLine(left_edge, bottom, right_edge, bottom)
+    yield DrawnLine(left_edge, top, left_edge, bottom)
+    yield DrawnLine(right_edge, top, right_edge, bottom)
 
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -572,20 +632,20 @@ def _stored_row(document: Document, table: FactTable, row: FactRow) -> Iterator[
 def mistake(expected: Expected, cells: Sequence[Stored]) -> str:
     """What is wrong with a cell; "" if it is stored as written."""
     label = without_notes(expected.label)
-    in_row = [cell for cell in cells if _is_label(cell.labels, expected, label)]
-    if not in_row:
+    cells_of_row = [cell for cell in cells if _is_label(cell.labels, expected, label)]
+    if not cells_of_row:
         return "row"
-    of_column = [cell for cell in in_row if cell.column == expected.column]
-    if not of_column:
+
+    candidates = [cell for cell in cells_of_row if cell.column == expected.column]
+    if not candidates:
         return "column"
 
-    found = [cell for cell in of_column if _has_value(cell, expected.text)]
-    if not found:
-        return f"value {of_column[0].text!r}"
-    cell = found[0]
-    if expected.unit == TEXT:
-        return ""
-    if is_dash(expected.text):
+    cells_with_value = [cell for cell in candidates if _has_value(cell, expected.text)]
+    if not cells_with_value:
+        return f"value {candidates[0].text!r}"
+
+    cell = cells_with_value[0]
+    if expected.unit == TEXT or is_dash(expected.text):
         return ""
     if (cell.unit, cell.scale) != (expected.unit, expected.scale):
         return f"unit {cell.unit} x {cell.scale}"
@@ -594,20 +654,20 @@ def mistake(expected: Expected, cells: Sequence[Stored]) -> str:
 
 def _is_label(labels: str, expected: Expected, label: str) -> bool:
     """Whether the labels of a row end in its own, and have its group if there is one."""
-    *outer, own = labels.split(": ")
-    if without_notes(own) != label:
+    *groups, row_label = labels.split(": ")
+    if without_notes(row_label) != label:
         return False
     if expected.group:
-        return expected.group in outer
-    return not outer or outer == [expected.ended]
+        return expected.group in groups
+    return not groups or groups == [expected.ended]
 
 
 def _has_value(cell: Stored, text: str) -> bool:
     """Whether a cell has the figure, or else the words, of a text."""
     number = number_of(text)
-    if number is not None and cell.number is not None and re.fullmatch(r"[\d.,()-]+", text):
-        return abs(number - cell.number) < 1e-9
-    return cell.text == text
+    if number is None or cell.number is None or not _FIGURE.fullmatch(text):
+        return cell.text == text
+    return abs(number - cell.number) < 1e-9
 
 
 def is_dash(text: str) -> bool:
@@ -632,18 +692,18 @@ def main() -> None:
                 print(f"{kind} {way}, {table.name}: {place}: {wrong}")
             for key in keys:
                 counts_of[key].cells += 1
-                counts_of[key].right += not wrong
+                counts_of[key].correct_cells += not wrong
 
     for key, counts in sorted(counts_of.items(), key=_order):
-        share = 100 * counts.right / counts.cells
-        print(f"{key:24} {counts.pages:3} {counts.cells:5} {counts.right:5} {share:6.1f} %")
+        share = 100 * counts.correct_cells / counts.cells
+        print(f"{key:24} {counts.pages:3} {counts.cells:5} {counts.correct_cells:5} {share:6.1f} %")
 
 
 @dataclass(slots=True)
 class _Counts:
     pages: int = 0
     cells: int = 0
-    right: int = 0
+    correct_cells: int = 0
 
 
 def _order(item: tuple[str, _Counts]) -> tuple[bool, str]:
