@@ -32,6 +32,8 @@ _ROMAN = (
     (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
 )  # fmt: skip
 _MOST_ROMAN = 3999
+_ORDINAL_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+"""By the last digit of the number; "th" for other digits."""
 _LETTERS = 26
 _MOST_LETTERS = 30 * _LETTERS
 """Word writes 27 as "aa", 53 as "aaa" and so on."""
@@ -107,12 +109,16 @@ class Numbering:
         for element in root.iterchildren(qn("w:abstractNum")):
             elements[element.get(_DEFINITION_ID, "")] = element
 
+        lists: dict[str, Any] = {}
+        for element in root.iterchildren(qn("w:num")):
+            lists[element.get(_LIST_ID, "")] = element
+
         definitions: dict[str, _Definition] = {}
-        lists = {element.get(_LIST_ID, ""): element for element in root.iterchildren(qn("w:num"))}
         for list_id, element in lists.items():
             definition_id = self._definition_of(element, elements, lists)
             if definition_id not in elements:
                 continue
+
             if definition_id not in definitions:
                 levels = _levels(elements[definition_id])
                 definitions[definition_id] = _Definition(levels)
@@ -127,10 +133,14 @@ class Numbering:
         """The id of a list's definition; one that only names a style has that of the style."""
         definition_id = _text_value(element, qn("w:abstractNumId"))
         definition = elements.get(definition_id)
-        link = "" if definition is None else _text_value(definition, qn("w:numStyleLink"))
-        style = self._styles.get(link)
+        style_id = ""
+        if definition is not None:
+            style_id = _text_value(definition, qn("w:numStyleLink"))
+
+        style = self._styles.get(style_id)
         if style is None:
             return definition_id
+
         list_id = _text_value(style, f"{_REFERENCE}/{_LIST_ID}")
         if list_id not in lists:
             return definition_id
@@ -151,7 +161,9 @@ class Numbering:
 
         if not list_id or list_id == _NO_LIST:
             return None
-        return list_id, min(max(depth, 0), _DEEPEST)
+
+        depth = min(max(depth, 0), _DEEPEST)
+        return list_id, depth
 
     def _styles_of(self, paragraph: Any) -> Iterator[tuple[str, Any]]:
         """The paragraph's style and those that it is based on, each after its id."""
@@ -160,15 +172,17 @@ class Numbering:
             style = self._styles.get(style_id)
             if style is None:
                 return
+
             yield style_id, style
             style_id = _text_value(style, qn("w:basedOn"))
 
     def _depth_of_style(self, list_id: str, style_id: str, style: Any) -> int:
         """The level that names the style, or else the one that the style names."""
-        if list_id in self._lists:
-            for depth, level in self._lists[list_id].levels.items():
-                if level.style == style_id:
-                    return depth
+        numbered_list = self._lists.get(list_id)
+        levels = numbered_list.levels if numbered_list else {}
+        for depth, level in levels.items():
+            if level.style == style_id:
+                return depth
         return _number_value(style, f"{_REFERENCE}/{_LEVEL}", 0)
 
     # Counting
@@ -182,8 +196,8 @@ class Numbering:
         if level is None:
             return BULLET
 
-        key = (list_id, depth)
         start = level.start
+        key = (list_id, depth)
         if depth in numbered_list.starts and key not in self._begun:
             start = numbered_list.starts[depth]
             counts.pop(depth, None)
@@ -193,9 +207,11 @@ class Numbering:
             counts[depth] += 1
         else:
             counts[depth] = start
-        for deeper in list(counts):
-            if deeper > depth and _restarts(levels.get(deeper, _Level()), depth):
-                del counts[deeper]
+
+        for counted_depth in list(counts):
+            counted_level = levels.get(counted_depth, _Level())
+            if counted_depth > depth and _restarts(counted_level, depth):
+                del counts[counted_depth]
         return _marker(level, levels, counts)
 
 
@@ -212,8 +228,9 @@ def _marker(level: _Level, levels: Mapping[int, _Level], counts: Mapping[int, in
     def number(place: re.Match[str]) -> str:
         depth = int(place[1]) - 1
         counted_level = levels.get(depth, _Level())
+        count = counts.get(depth, counted_level.start)
         form = "decimal" if level.is_decimal else counted_level.form
-        return _written(counts.get(depth, counted_level.start), form)
+        return _written(count, form)
 
     marker = _PLACE.sub(number, level.text)
     return " ".join(marker.split())[:_LONGEST_MARKER]
@@ -228,23 +245,23 @@ def _written(number: int, form: str) -> str:
     if form == "ordinal":
         return f"{number}{_ordinal_ending(number)}"
 
-    is_upper = form.startswith("upper")
-    written = str(number)
+    numeral = str(number)
     if form.endswith("Letter") and 0 < number <= _MOST_LETTERS:
-        times, letter = divmod(number - 1, _LETTERS)
-        written = chr(ord("a") + letter) * (times + 1)
+        repetitions, place = divmod(number - 1, _LETTERS)
+        letter = chr(ord("a") + place)
+        numeral = letter * (repetitions + 1)
     elif form.endswith("Roman") and 0 < number <= _MOST_ROMAN:
-        written = _roman(number)
-    return written.upper() if is_upper else written
+        numeral = _roman(number)
+    return numeral.upper() if form.startswith("upper") else numeral
 
 
 def _roman(number: int) -> str:
     """A number from 1 in Roman numerals."""
-    written = ""
+    numeral = ""
     for value, letters in _ROMAN:
-        times, number = divmod(number, value)
-        written += letters * times
-    return written
+        repetitions, number = divmod(number, value)
+        numeral += letters * repetitions
+    return numeral
 
 
 def _ordinal_ending(number: int) -> str:
@@ -252,7 +269,9 @@ def _ordinal_ending(number: int) -> str:
     is_teen = 10 < number % 100 < 20
     if is_teen:
         return "th"
-    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+    last_digit = number % 10
+    return _ORDINAL_ENDINGS.get(last_digit, "th")
 
 
 # The file's XML
@@ -260,16 +279,17 @@ def _ordinal_ending(number: int) -> str:
 
 def _styles(document: Any) -> dict[str, Any]:
     """The elements of the styles, by id."""
-    return {
-        style.get(_STYLE_ID, ""): style
-        for style in document.styles.element.iterchildren(qn("w:style"))
-    }
+    styles: dict[str, Any] = {}
+    for style in document.styles.element.iterchildren(qn("w:style")):
+        styles[style.get(_STYLE_ID, "")] = style
+    return styles
 
 
 def _root(document: Any) -> Any:
     """The element that holds the definitions of lists; None in a file without lists."""
     for relation in document.part.rels.values():
-        if relation.reltype.endswith("/numbering") and not relation.is_external:
+        is_numbering = relation.reltype.endswith("/numbering")
+        if is_numbering and not relation.is_external:
             return relation.target_part.element
     return None
 
@@ -296,6 +316,7 @@ def _list(element: Any, definition: _Definition) -> _List:
     starts: dict[int, int] = {}
     for override in element.iterchildren(qn("w:lvlOverride")):
         levels |= _levels(override)
+
         depth = _number(override.get(_LEVEL, ""), 0)
         start = _number_value(override, qn("w:startOverride"), -1)
         if start >= 0:
@@ -317,4 +338,5 @@ def _number_value(element: Any, path: str, default: int) -> int:
 
 def _number(text: str, default: int) -> int:
     """A number of a few digits; the default for other texts."""
-    return int(text) if re.fullmatch(r"\d{1,6}", text, re.ASCII) else default
+    is_number = re.fullmatch(r"\d{1,6}", text, re.ASCII)
+    return int(text) if is_number else default
