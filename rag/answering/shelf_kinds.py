@@ -72,8 +72,8 @@ class Kinds:
         """The words of each document's name, by its id."""
         names = {}
         for document in self._documents:
-            name = f"{_spaced(document.id)} {document.title}"
-            names[document.id] = _words(name)
+            words_of_id = _spaced(document.id)
+            names[document.id] = _words(f"{words_of_id} {document.title}")
         return names
 
     @functools.cached_property
@@ -97,45 +97,49 @@ class Kinds:
         most frequent name of the same kind, or if that is as rare, with any of these names.
         """
         document_ids = self._ids_by_word.get(noun, set())
-        names_of_kind = next((names for names in _SAME_KIND if noun in names), frozenset())
+        names_of_kind = _names_of_same_kind(noun)
         if len(document_ids) >= LEAST_DOCUMENTS or not names_of_kind:
             return document_ids
-        called = [self._ids_by_word.get(name, set()) for name in sorted(names_of_kind)]
-        most_frequent = max(called, key=len)
-        if len(most_frequent) >= LEAST_DOCUMENTS:
-            return most_frequent
-        return set().union(*called)
+
+        ids_by_name = [self._ids_by_word.get(name, set()) for name in sorted(names_of_kind)]
+        ids_of_most_frequent = max(ids_by_name, key=len)
+        if len(ids_of_most_frequent) >= LEAST_DOCUMENTS:
+            return ids_of_most_frequent
+        return set().union(*ids_by_name)
 
     def is_one_kind(self, phrase: str) -> bool:
         """Whether every word of a phrase such as "insurance policies" names documents, and at least
         one of them names a kind of documents, not all.
         """
-        nouns = [singular(fold(word)) for word in WORD.findall(phrase)]
-        names = [noun for noun in nouns if noun not in _SAYS_NOTHING]
-        if not names or not all(self.is_kind(noun) for noun in names):
+        names = [noun for noun in _nouns(phrase) if noun not in _SAYS_NOTHING]
+        if not names or not all(map(self.is_kind, names)):
             return False
-        return not DOCUMENT_WORDS.issuperset(names) and _PARTIES.isdisjoint(names)
+
+        means_all_documents = DOCUMENT_WORDS.issuperset(names)
+        means_parties = not _PARTIES.isdisjoint(names)
+        return not means_all_documents and not means_parties
 
     def says_nothing(self, words: str) -> bool:
         """Whether words before a kind of documents tell no document from another."""
-        return _SAYS_NOTHING.issuperset(fold(word) for word in WORD.findall(words))
+        folded_words = map(fold, WORD.findall(words))
+        return _SAYS_NOTHING.issuperset(folded_words)
 
     def of(self, phrase: str) -> tuple[str, ...]:
         """The documents of a kind, such as "supplier contracts" or "leases and hire agreements"; ()
         if they are fewer than two, or if the phrase has another number, as in "the three leases".
         """
-        first_word, _, rest = phrase.partition(" ")
+        first_word, _, words_after = phrase.partition(" ")
         number = _NUMBERS.get(first_word.lower())
         if number:
-            documents = self.of(rest)
+            documents = self.of(words_after)
             return documents if len(documents) == number else ()
 
         document_ids: set[str] = set()
         for part in _LIST_LINK.split(phrase):
-            nouns = [singular(fold(word)) for word in WORD.findall(part)]
-            document_ids |= self._of_one(nouns)
+            document_ids |= self._of_one(_nouns(part))
         if len(document_ids) < LEAST_DOCUMENTS:
             return ()
+
         return tuple(document_id for document_id in self.names if document_id in document_ids)
 
     def _of_one(self, nouns: Sequence[str]) -> set[str]:
@@ -147,10 +151,10 @@ class Kinds:
                 return self._agreements()
             if noun in DOCUMENT_WORDS:
                 return set(self.names)
+
             document_ids = self._called(noun)
-            if len(document_ids) >= LEAST_DOCUMENTS:
-                return document_ids
-            if document_ids and len(nouns) > 1:
+            least_documents = 1 if len(nouns) > 1 else LEAST_DOCUMENTS
+            if len(document_ids) >= least_documents:
                 return document_ids
         return set()
 
@@ -163,8 +167,10 @@ class Kinds:
         number_word, _, noun = phrase.partition(" ")
         number = _NUMBERS.get(number_word.lower())
         agreements = self.of("contracts")
-        is_number = number == len(agreements) and singular(fold(noun)) in _PARTIES
-        return agreements if is_number else ()
+        means_parties = singular(fold(noun)) in _PARTIES
+        if means_parties and number == len(agreements):
+            return agreements
+        return ()
 
     def named(self, phrase: str) -> str | None:
         """The one document that a phrase names, such as "the office in the High Street", or None;
@@ -179,19 +185,35 @@ class Kinds:
         highest_score = max(scores.values(), default=0.0)
         if highest_score < _LEAST_SCORE:
             return None
-        winners = []
+
+        rivals = []
         for document_id, score in scores.items():
             if score >= _RIVAL_SHARE * highest_score:
-                winners.append(document_id)
-        return winners[0] if len(winners) == 1 else None
+                rivals.append(document_id)
+        return rivals[0] if len(rivals) == 1 else None
 
     def named_all(self, phrases: Iterable[str]) -> tuple[str, ...]:
         """The documents that the phrases name one by one; () if a phrase names none, or two the
         same one.
         """
-        names = [self.named(phrase) for phrase in phrases]
-        found = tuple(dict.fromkeys(filter(None, names)))
-        return found if len(found) == len(names) else ()
+        document_ids = [self.named(phrase) for phrase in phrases]
+        different_ids = tuple(dict.fromkeys(filter(None, document_ids)))
+        if len(different_ids) < len(document_ids):
+            return ()
+        return different_ids
+
+
+def _names_of_same_kind(noun: str) -> frozenset[str]:
+    """The names of documents that mean the same kind as this one; empty if only it does."""
+    for names in _SAME_KIND:
+        if noun in names:
+            return names
+    return frozenset()
+
+
+def _nouns(phrase: str) -> list[str]:
+    """The words of a phrase in the singular."""
+    return [singular(fold(word)) for word in WORD.findall(phrase)]
 
 
 def _spaced(document_id: str) -> str:
@@ -212,4 +234,6 @@ def _words(text: str) -> frozenset[str]:
 
 def _is_between(words: frozenset[str]) -> bool:
     """Whether a document with these words in its name may be an agreement."""
-    return not words.isdisjoint(_BETWEEN_PARTIES) or words.isdisjoint(_NO_AGREEMENTS)
+    names_agreement = not words.isdisjoint(_BETWEEN_PARTIES)
+    names_other_kind = not words.isdisjoint(_NO_AGREEMENTS)
+    return names_agreement or not names_other_kind
