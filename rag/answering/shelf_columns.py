@@ -18,14 +18,14 @@ from rag.meaning.words import PREPOSITIONS, WORD, digits, fold, singular
 class ShelfColumn:
     """The question to each document, the type of its values as in a grid, and what a value must be
     for the document to count. With `measure`, the kind of a `Value`, other kinds are not said.
-    `others` are the question in other words, for documents that do not answer it.
+    `rewordings` are the question in other words, for documents that do not answer it.
     """
 
     question: str
     type: str
     test: Test = ANY_VALUE
     measure: str = ""
-    others: tuple[str, ...] = ()
+    rewordings: tuple[str, ...] = ()
 
 
 Operation = Literal["list", "count", "all", "any", "sum", "most", "least", "difference"]
@@ -90,7 +90,9 @@ _PRICES = {
 def within(day: ShelfColumn, when: str) -> ShelfColumn | None:
     """The column of a date within the days that the words say; None if they say none."""
     ranges = date_ranges(when)
-    return replace(day, test=Test("date", when, ranges)) if ranges else None
+    if not ranges:
+        return None
+    return replace(day, test=Test("date", when, ranges))
 
 
 def is_length(degree: str) -> bool:
@@ -105,29 +107,40 @@ def joined(*parts: str) -> str:
 
 _LENGTH_OF_TIME = re.compile(r"(?i)\b(?:period|term|notice|length|duration|warning)s?\b")
 """What is a length of time."""
+_DAY = re.compile(r"(?i)\b(?:date|day)\b")
 _ASKED_NOTICE = re.compile(r"(?i)(?:the )?(?:period of )?(?:notice|warning)")
 
 
-def valued(what: str, period: str = "", degree: str = "", subject: str = "contract") -> ShelfColumn:
+def valued(
+    attribute: str, period: str = "", degree: str = "", subject: str = "contract"
+) -> ShelfColumn:
     """The column of an amount, a date or another number that documents state. `degree` is the
     superlative or comparative by which they are compared.
     """
-    if MONEY.search(what):
-        return amount(what, period)
-    if re.search(r"(?i)\b(?:date|day)\b", what):
-        return ShelfColumn(f"What is the {what}?", "date")
-    if _ASKED_NOTICE.fullmatch(what):
+    question = f"What is the {attribute}?"
+    if MONEY.search(attribute):
+        return amount(attribute, period)
+    if _DAY.search(attribute):
+        return ShelfColumn(question, "date")
+    if _ASKED_NOTICE.fullmatch(attribute):
         return notice_needed(subject)
-    if is_length(degree) and not _LENGTH_OF_TIME.search(what):
-        return ShelfColumn(f"How long is the {what}?", "number", measure="duration")
-    measure = "duration" if _LENGTH_OF_TIME.search(what) else ""
-    return ShelfColumn(f"What is the {what}?", "number", measure=measure)
+
+    if _LENGTH_OF_TIME.search(attribute):
+        return ShelfColumn(question, "number", measure="duration")
+    if is_length(degree):
+        return ShelfColumn(f"How long is the {attribute}?", "number", measure="duration")
+    return ShelfColumn(question, "number")
 
 
-def notice_needed(subject: str, rest: str = "", test: Test = ANY_VALUE) -> ShelfColumn:
-    """The column of how much notice a document asks for."""
-    question = f"How much notice does the {subject} need{rest}?"
-    return ShelfColumn(question, "number", test, "duration", _NOTICE_IN_OTHER_WORDS)
+def notice_needed(subject: str, purpose: str = "", test: Test = ANY_VALUE) -> ShelfColumn:
+    """The column of how much notice a document asks for; `purpose` as in " to end it"."""
+    return ShelfColumn(
+        question=f"How much notice does the {subject} need{purpose}?",
+        type="number",
+        test=test,
+        measure="duration",
+        rewordings=_NOTICE_IN_OTHER_WORDS,
+    )
 
 
 _NOTICE_IN_OTHER_WORDS = ("How long before the end must notice be given?",)
@@ -139,46 +152,54 @@ _PRICE = re.compile(
 
 def day_of(verb: str, subject: str) -> ShelfColumn:
     """The column of the day on which a document does what the verb says, such as "expires"."""
-    verb = base_form(verb) if re.fullmatch(r"[a-z]+", verb, re.IGNORECASE) else "end"
-    others = _END_IN_OTHER_WORDS if verb == "end" else ()
-    return ShelfColumn(f"When does the {subject} {verb}?", "date", others=others)
+    is_one_word = re.fullmatch(r"[a-z]+", verb, re.IGNORECASE)
+    verb = base_form(verb) if is_one_word else "end"
+    rewordings = _END_IN_OTHER_WORDS if verb == "end" else ()
+    return ShelfColumn(f"When does the {subject} {verb}?", "date", rewordings=rewordings)
 
 
 def price_of(kind: str) -> str:
     """What the price is called in documents of a kind: "rent" in leases."""
     for word in WORD.findall(kind):
-        price = _PRICES.get(singular(fold(word)))
+        noun = singular(fold(word))
+        price = _PRICES.get(noun)
         if price:
             return price
     return "price"
 
 
-def amount(what: str, period: str = "") -> ShelfColumn:
+def amount(price: str, period: str = "") -> ShelfColumn:
     """The column of an amount of money. A period in the words, as in "monthly fee", is one that the
     amount must have; for a `period` beside them, as in "costs per month", it may be converted.
     """
-    nouns = re.sub(r"\b(?:and|or)\b", "or", singulars(what))
-    unit = unit_of_period(nouns)
+    price = re.sub(r"\b(?:and|or)\b", "or", singulars(price))
+    unit = unit_of_period(price)
     converted_unit = unit_of_period(period)
+    test = ANY_VALUE
     if unit:
         test = Test("per", unit)
     elif converted_unit:
         test = Test("rate", converted_unit)
-        nouns = f"{nouns} per {converted_unit}"
-    else:
-        test = ANY_VALUE
-    others = _price_in_other_words(nouns, unit or converted_unit, is_strict=bool(unit))
-    return ShelfColumn(f"What is the {nouns}?", "amount", test, "money", others)
+        price = f"{price} per {converted_unit}"
+
+    return ShelfColumn(
+        question=f"What is the {price}?",
+        type="amount",
+        test=test,
+        measure="money",
+        rewordings=_price_in_other_words(price, unit),
+    )
 
 
-def _price_in_other_words(nouns: str, unit: str, is_strict: bool) -> tuple[str, ...]:
-    """A price for a period in other words: for the asked one, and unless the question `is_strict`,
-    for others that are converted.
+def _price_in_other_words(price: str, unit: str) -> tuple[str, ...]:
+    """A price for a period in other words; without the `unit` that it must have, for those that
+    are converted.
     """
-    if not _PRICE.search(nouns):
+    if not _PRICE.search(price):
         return ()
-    units = [unit] if is_strict else ["month", "year"]
-    return tuple(f"What is the price per {one}?" for one in units)
+
+    units = [unit] if unit else ["month", "year"]
+    return tuple(f"What is the price per {unit_of_price}?" for unit_of_price in units)
 
 
 def unit_of_period(words: str) -> str:
@@ -187,16 +208,19 @@ def unit_of_period(words: str) -> str:
     if match is None:
         return ""
     if match["often"]:
-        return _UNITS_OF_ADVERBS[match["often"].lower()]
+        adverb = match["often"].lower()
+        return _UNITS_OF_ADVERBS[adverb]
+
     unit = match["unit"].lower()
     return "year" if unit == "annum" else unit
 
 
-def singulars(what: str) -> str:
+def singulars(phrase: str) -> str:
     """The words in the singular; those with a capital are names, and stay."""
     words = []
-    for word in what.split(" "):
-        words.append(singular(word) if word.islower() else word)
+    for word in phrase.split(" "):
+        is_name = not word.islower()
+        words.append(word if is_name else singular(word))
     return " ".join(words)
 
 
@@ -246,7 +270,7 @@ _NOTICE = re.compile(
     r"(?P<noun>notice|warning)(?: (?P<after>or (?:less|more)))?(?:(?P<rest> .+)|,? or .+)?",
     re.IGNORECASE,
 )
-_PERIODS_IN_MONTHS = (
+_PERIODS_IN_UNITS = (
     (re.compile(r"(?i)\ba quarter(?: of a year)?\b"), "three months"),
     (re.compile(r"(?i)\bhalf (?:of )?a year\b"), "six months"),
     (re.compile(r"(?i)\ba fortnight\b"), "two weeks"),
@@ -273,27 +297,33 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
         return ShelfColumn(question, "yes_no", Test("no"))
 
     if match := _SILENCE.fullmatch(predicate):
-        return _unsaid(_IN_TEXT.sub("", match["what"]), subject)
+        attribute = _IN_TEXT.sub("", match["what"])
+        return _unsaid(attribute, subject)
 
     column = notice_column(predicate, subject)
     if column:
         return column
+
     if match := _NAMING.fullmatch(predicate) or _PLACED.fullmatch(predicate):
         parts = match.groupdict()
         return naming(parts["what"] or parts["served"], subject)
 
-    column = _of_date(predicate, subject) or _of_limit(predicate, price) or _of_charge(predicate)
-    return column or _polar(predicate, subject)
+    return (
+        _of_date(predicate, subject)
+        or _of_limit(predicate, price)
+        or _of_charge(predicate)
+        or _polar(predicate, subject)
+    )
 
 
-def naming(what: str, subject: str) -> ShelfColumn:
+def naming(name: str, subject: str) -> ShelfColumn:
     """The column of where a document names something."""
-    name = _without_article(what)
+    name = _without_article(name)
     return ShelfColumn(f"Where does the {subject} name {name}?", "text", Test("names", name))
 
 
-def _without_article(what: str) -> str:
-    return re.sub(r"^(?:an?|the) ", "", what)
+def _without_article(phrase: str) -> str:
+    return re.sub(r"^(?:an?|the) ", "", phrase)
 
 
 def _of_date(predicate: str, subject: str) -> ShelfColumn | None:
@@ -301,38 +331,47 @@ def _of_date(predicate: str, subject: str) -> ShelfColumn | None:
     match = _DATED_EVENT.fullmatch(predicate)
     if match is None:
         return None
-    verb, when = match["verb"], match["when"]
+
+    verb = match["verb"]
+    when = match["when"]
     if not verb:
-        verb, when = "end", _UNTIL.sub("on ", when)
+        verb = "end"
+        when = _UNTIL.sub("on ", when)
     return within(day_of(verb, subject), when)
 
 
 def notice_column(predicate: str, subject: str) -> ShelfColumn | None:
     """The column of a length of notice, as in "need ninety days' notice"."""
-    for pattern, months in _PERIODS_IN_MONTHS:
-        predicate = pattern.sub(months, predicate)
+    for pattern, length_in_units in _PERIODS_IN_UNITS:
+        predicate = pattern.sub(length_in_units, predicate)
+
     match = _NOTICE.fullmatch(predicate)
     if match is None:
         return None
     length = _amount_in(match["amount"])
     if not quantity(length):
         return None
-    wanted = joined(match["bound"] or "", length, match["after"] or "")
-    return notice_needed(subject, match["rest"] or "", Test("amount", wanted))
+
+    condition = joined(match["bound"] or "", length, match["after"] or "")
+    purpose = match["rest"] or ""
+    return notice_needed(subject, purpose, Test("amount", condition))
 
 
 def _of_limit(predicate: str, price: str) -> ShelfColumn | None:
     """The column of "cost more than £500 per month"."""
-    match = _LIMIT.fullmatch(_THOUSANDS.sub(_with_commas, digits(predicate)))
+    predicate_in_digits = _THOUSANDS.sub(_with_commas, digits(predicate))
+    match = _LIMIT.fullmatch(predicate_in_digits)
     if match is None or not typed_value(match["amount"], "amount"):
         return None
+
     is_state = match["verb"] in ("is", "are", "takes", "take")
     if is_state and not match["bound"]:
         return None
+
     limit = joined(match["bound"] or "", match["amount"])
     unit = unit_of_period(limit)
-    column = amount(price, f"per {unit}" if unit else "")
-    return replace(column, test=Test("amount", limit))
+    period = f"per {unit}" if unit else ""
+    return replace(amount(price, period), test=Test("amount", limit))
 
 
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{4,9}(?![\d.,])")
@@ -355,36 +394,40 @@ def _of_charge(predicate: str) -> ShelfColumn | None:
     match = _CHARGES.fullmatch(predicate)
     if match is None:
         return None
-    what = _without_article(match["what"])
-    if not MONEY.search(what) or not _PERIOD.search(what):
+
+    charge = _without_article(match["what"])
+    if not MONEY.search(charge) or not _PERIOD.search(charge):
         return None
-    return amount(what)
+    return amount(charge)
 
 
 def _amount_in(words: str) -> str:
     """The words from the first that is part of an amount on: "90 days" in "for 90 days"."""
-    if one := re.search(r"(?i)\ban? (?P<unit>day|week|month|year)$", words):
-        return f"one {one['unit']}"
-    _, _, rest = words.partition(" ")
-    return rest if quantity(rest) else words
+    if match := re.search(r"(?i)\ban? (?P<unit>day|week|month|year)$", words):
+        return f"one {match['unit']}"
+
+    _, _, words_after = words.partition(" ")
+    return words_after if quantity(words_after) else words
 
 
-def _unsaid(what: str, subject: str) -> ShelfColumn | None:
+def _unsaid(attribute: str, subject: str) -> ShelfColumn | None:
     """The column of what the document must not say."""
-    noun = re.sub(r"^(?:an?|the|any) ", "", what)
+    noun = re.sub(r"^(?:an?|the|any) ", "", attribute)
+    question = f"What is the {noun}?"
     test = Test("unsaid")
     if _HOW_MUCH_NOTICE.fullmatch(noun):
-        return notice_needed(subject, test=Test("unsaid"))
+        return notice_needed(subject, test=test)
     if match := _WHETHER_IT.fullmatch(noun):
         column = _polar(match["predicate"], subject)
-        return replace(column, test=Test("unsaid")) if column else None
+        return replace(column, test=test) if column else None
+
     if MONEY.search(noun):
-        return ShelfColumn(f"What is the {noun}?", "amount", test, "money")
+        return ShelfColumn(question, "amount", test, "money")
     if re.search(r"(?i)\bdate$", noun):
         return ShelfColumn(f"What is the {noun} of the {subject}?", "date", test)
     if _LENGTH_OF_TIME.search(noun):
-        others = _NOTICE_IN_OTHER_WORDS if "notice" in noun else ()
-        return ShelfColumn(f"What is the {noun}?", "number", test, "duration", others)
+        rewordings = _NOTICE_IN_OTHER_WORDS if "notice" in noun else ()
+        return ShelfColumn(question, "number", test, "duration", rewordings)
     return ShelfColumn(f"What does the {subject} say about {noun}?", "text", test)
 
 
@@ -399,39 +442,41 @@ _SAID_OF_NONE = re.compile(
 "have I got".
 """
 _MODALS = frozenset("can may must should shall will".split())
+_NO_VERBS = PREPOSITIONS | {"and", "or", "of", "there"}
 
 
 def _polar(predicate: str, subject: str) -> ShelfColumn | None:
     """A question with yes or no to each document; None without a verb that it can be made from."""
-    verb, _, rest = predicate.partition(" ")
-    word = verb.lower()
+    verb, _, complement = predicate.partition(" ")
+    verb = verb.lower()
     if _SAID_OF_NONE.search(predicate):
         return None
-    if not word.isalpha() or word in PREPOSITIONS | {"and", "or", "of", "there"}:
+    if not verb.isalpha() or verb in _NO_VERBS:
         return None
 
     lead = ""
     negation = None
-    if word in _LEADS:
-        lead = _LEADS[word]
-        negation = re.match(r"not\b ?|n't\b ?", rest)
-    elif word in _MODALS:
+    if verb in _LEADS:
+        lead = _LEADS[verb]
+        negation = re.match(r"not\b ?|n't\b ?", complement)
+    elif verb in _MODALS:
         lead = verb.capitalize()
-        negation = re.match(r"not\b ?", rest)
-    if not lead or not rest:
+        negation = re.match(r"not\b ?", complement)
+
+    if not lead or not complement:
         question = f"Does the {subject} {_base_first(predicate)}?"
         return ShelfColumn(question, "yes_no", Test("yes"))
-
     if negation is None:
-        return ShelfColumn(f"{lead} the {subject} {rest}?", "yes_no", Test("yes"))
-    affirmed = rest[negation.end() :]
-    return ShelfColumn(f"{lead} the {subject} {affirmed}?", "yes_no", Test("no"))
+        return ShelfColumn(f"{lead} the {subject} {complement}?", "yes_no", Test("yes"))
+
+    affirmed_complement = complement[negation.end() :]
+    return ShelfColumn(f"{lead} the {subject} {affirmed_complement}?", "yes_no", Test("no"))
 
 
 def _base_first(predicate: str) -> str:
     """The words with their first verb in its base form."""
-    verb, space, rest = predicate.partition(" ")
-    return f"{base_form(verb)}{space}{rest}"
+    verb, space, complement = predicate.partition(" ")
+    return f"{base_form(verb)}{space}{complement}"
 
 
 def base_form(verb: str) -> str:

@@ -181,7 +181,7 @@ def _cells(
         cells.setdefault(cell.row, {})[cell.column] = cell
 
     for name, column in asked_columns.items():
-        for wording in column.others:
+        for wording in column.rewordings:
             to_ask = []
             for document in documents:
                 if not _is_answered(cells[document.id][name], column):
