@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from rag.answering.asked_codes import OF_ANOTHER, missing_code, of_another
@@ -69,45 +69,59 @@ def rank(
     """All candidates with their probabilities, the likeliest first. `form` is one that a person
     chose; `proposed` are candidates from elsewhere: overviews, catalogues, figures of tables.
     """
-    figures = [one for one in proposed if one.probability is not None]
-    others = [one for one in proposed if one.probability is None]
-    proposals = proposals_of(reading, form, others)
+    figures = [candidate for candidate in proposed if candidate.probability is not None]
+    unjudged = [candidate for candidate in proposed if candidate.probability is None]
+    proposals = proposals_of(reading, form, unjudged)
     probabilities = judge.probabilities(proposals, reading)
-    ranked = [Ranked(*pair) for pair in zip(proposals, probabilities, strict=True)]
+    ranked = [
+        Ranked(candidate, probability)
+        for candidate, probability in zip(proposals, probabilities, strict=True)
+    ]
+
     for figure in figures:
         if form in ("", figure.form):
             ranked = _with_figure(ranked, figure, figure.probability or 0.0)
+
     ranked = _with_codes(ranked, reading)
-    return sorted(ranked, key=lambda candidate: -candidate.probability)
+    return sorted(ranked, key=lambda entry: -entry.probability)
 
 
 def _with_codes(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
     """The candidates; those from documents without the code that the question names are unlikely
     ("error E7").
     """
-    are_of_another = of_another(reading, [one.candidate for one in ranked])
-    return [
-        replace(one, probability=OF_ANOTHER * one.probability) if is_of_another else one
-        for one, is_of_another in zip(ranked, are_of_another, strict=True)
-    ]
+    are_of_another = of_another(reading, [entry.candidate for entry in ranked])
+
+    weighted_entries = []
+    for entry, is_of_another in zip(ranked, are_of_another, strict=True):
+        weight = OF_ANOTHER if is_of_another else 1.0
+        weighted_entries.append(replace(entry, probability=weight * entry.probability))
+    return weighted_entries
 
 
 def _with_figure(ranked: Sequence[Ranked], figure: Candidate, probability: float) -> list[Ranked]:
     """The candidates with a figure of a table. One that says the same is as likely as the likelier
     of both, and keeps what else supports it.
     """
-    equals = [
-        one
-        for one in ranked
-        if not figure.text
-        and (one.candidate.form, one.candidate.verdict) == (figure.form, figure.verdict)
-        and one.candidate.places[0].overlaps(figure.places[0])
-    ]
-    if not equals:
+    equal_entries = [entry for entry in ranked if _is_equal(entry.candidate, figure)]
+    if not equal_entries:
         return [*ranked, Ranked(figure, probability)]
-    likeliest_equal = max(equals, key=lambda one: one.probability)
-    likelier = replace(likeliest_equal, probability=max(likeliest_equal.probability, probability))
-    return [likelier if one is likeliest_equal else one for one in ranked]
+
+    likeliest_equal = max(equal_entries, key=lambda entry: entry.probability)
+    supported = replace(
+        likeliest_equal,
+        probability=max(likeliest_equal.probability, probability),
+    )
+    return [supported if entry is likeliest_equal else entry for entry in ranked]
+
+
+def _is_equal(candidate: Candidate, figure: Candidate) -> bool:
+    """Whether a candidate says what the figure of a table says, from the same place."""
+    if figure.text:
+        return False
+    if candidate.form != figure.form or candidate.verdict != figure.verdict:
+        return False
+    return candidate.places[0].overlaps(figure.places[0])
 
 
 def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:
@@ -117,27 +131,31 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
     winner = ranked[0] if ranked else None
     disputed: list[Ranked] = []
     if winner and winner.probability >= ruling.threshold:
-        disputed = _conflicts(winner, reading, ruling)
-        newest = _newest(winner, disputed, reading, ruling.threshold)
-        disputed = [one for one in (winner, *disputed) if one is not newest] if disputed else []
-        completed = _of_one_side(_led_on(newest.candidate, reading), reading)
-        winner = replace(newest, candidate=completed)
-        words, reason = said(winner.candidate, reading.documents), None
-        others = _alternatives(ranked[1:], reading, ruling.alternatives, winner.candidate)
+        winner, disputed = _settled(winner, reading, ruling)
+        words = said(winner.candidate, reading.documents)
+        reason = None
+        alternatives = _alternatives(
+            ranked[1:],
+            reading,
+            count=ruling.alternatives,
+            answer=winner.candidate,
+        )
     else:
-        words, reason = Said(), _why(asked, reading, winner, ruling)
-        others = _alternatives(ranked, reading, ruling.alternatives + 1)
+        words = Said()
+        reason = _why(asked, reading, winner, ruling)
+        alternatives = _alternatives(ranked, reading, count=ruling.alternatives + 1)
+
     return Answer(
         question=asked.question,
         understood=asked.understood,
         text=words.text,
         confidence=winner.probability if winner else 0.0,
         citations=words.citations,
-        alternatives=others,
+        alternatives=alternatives,
         hits=tuple(reading.hits),
         abstention_reason=reason,
         timings=asked.timings,
-        conflicts=tuple(_alternative(one, reading) for one in disputed),
+        conflicts=tuple(_alternative(entry, reading) for entry in disputed),
         value=words.value,
         receipt=asked.receipt(words.text, words.citations),
         documents=words.documents,
@@ -146,6 +164,20 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         pieces=words.pieces,
         more=words.more,
     )
+
+
+def _settled(winner: Ranked, reading: Reading, ruling: Ruling) -> tuple[Ranked, list[Ranked]]:
+    """The answer that is given when the winner is likely enough, and the values that contradict it,
+    among them the winner's if a newer document decides.
+    """
+    disputed = _conflicts(winner, reading, ruling)
+    newest = _newest(winner, disputed, reading, ruling.threshold)
+    if disputed:
+        disputed = [entry for entry in (winner, *disputed) if entry is not newest]
+
+    continued = _led_on(newest.candidate, reading)
+    completed = _of_one_side(continued, reading)
+    return replace(newest, candidate=completed), disputed
 
 
 def together(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate | None:
@@ -157,32 +189,59 @@ def together(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate 
         return None
     if names:
         return _of_sides(answers, names)
-    by_answer = [_cited(answer) for answer in answers]
-    named = [{citation.document_id for citation in citations} for citations in by_answer]
-    common = next(
-        (c.document_id for c in by_answer[0] if c.document_id in set.intersection(*named)), ""
-    )
-    places = [
-        Place(citation.document_id, citation.sentence_start, citation.sentence_end)
-        for citations in by_answer
-        for citation in (citations if common else citations[:1])
-        if citation.document_id == common or not common
-    ]
-    if common:
+    citations_by_answer = [_cited(answer) for answer in answers]
+    common_document = _common_document(citations_by_answer)
+    if common_document:
+        places = [
+            _sentence(citation)
+            for citations in citations_by_answer
+            for citation in citations
+            if citation.document_id == common_document
+        ]
         places.sort(key=lambda place: place.start)
-    return Candidate("sentences", "together", tuple(dict.fromkeys(places)))
+    else:
+        places = [
+            _sentence(citation) for citations in citations_by_answer for citation in citations[:1]
+        ]
+
+    distinct_places = tuple(dict.fromkeys(places))
+    return Candidate("sentences", "together", distinct_places)
+
+
+def _common_document(citations_by_answer: Sequence[Sequence[Citation]]) -> str:
+    """The first document of the first answer that all answers cite, or ""."""
+    cited_documents = [
+        {citation.document_id for citation in citations} for citations in citations_by_answer
+    ]
+    documents_of_all = set.intersection(*cited_documents)
+    for citation in citations_by_answer[0]:
+        if citation.document_id in documents_of_all:
+            return citation.document_id
+    return ""
+
+
+def _sentence(citation: Citation, label: str = "") -> Place:
+    """The place of the sentence around a quote."""
+    return Place(
+        citation.document_id,
+        citation.sentence_start,
+        citation.sentence_end,
+        label,
+    )
+
+
+def _quote(citation: Citation) -> Place:
+    return Place(citation.document_id, citation.start, citation.end)
 
 
 def _of_sides(answers: Sequence[Answer], names: Sequence[str]) -> Candidate | None:
     """One sentence for each side of a comparison; None if one is about the other side alone."""
-    cited = [_cited(answer)[0] for answer in answers]
-    about = [_sides_in([one], names) for one in cited]
-    if about[0] == (False, True) or about[1] == (True, False):
+    citations = [_cited(answer)[0] for answer in answers]
+    left_sides, right_sides = (_sides_in([citation], names) for citation in citations)
+    if left_sides == (False, True) or right_sides == (True, False):
         return None
-    sides = [
-        Place(one.document_id, one.sentence_start, one.sentence_end, name)
-        for name, one in zip(names, cited, strict=True)
-    ]
+
+    sides = [_sentence(citation, name) for name, citation in zip(names, citations, strict=True)]
     if sides[0].overlaps(sides[1]):
         sides = [replace(sides[0], label=", ".join(names))]
     return Candidate("comparison", "together", tuple(sides))
@@ -190,20 +249,29 @@ def _of_sides(answers: Sequence[Answer], names: Sequence[str]) -> Candidate | No
 
 def is_one_sided(answer: Answer, names: Sequence[str]) -> bool:
     """Whether an answer has words of one of the two sides of a comparison only."""
-    has_one, has_other = _sides_in(answer.citations, names)
-    return answer.form != "comparison" and has_one != has_other
+    has_left_side, has_right_side = _sides_in(answer.citations, names)
+    return answer.form != "comparison" and has_left_side != has_right_side
 
 
 def _sides_in(citations: Sequence[Citation], names: Sequence[str]) -> tuple[bool, bool]:
-    """Whether citations have, with their headings, a word that only the first side has, and one
-    that only the other has; both if a side has no such word.
+    """Whether citations have, with their headings, a word that only the left side has, and one
+    that only the right one has; both if a side has no such word.
     """
-    quoted = [text for one in citations for text in (one.sentence, one.title, *one.headings)]
-    words = singular_words(" ".join(quoted))
-    one, other = (singular_words(name) for name in names)
-    if not (one - other and other - one):
+    quoted_texts: list[str] = []
+    for citation in citations:
+        quoted_texts += (citation.sentence, citation.title, *citation.headings)
+    quoted_words = singular_words(" ".join(quoted_texts))
+
+    left_words, right_words = _distinct_words(names)
+    if not left_words or not right_words:
         return True, True
-    return bool((one - other) & words), bool((other - one) & words)
+    return not left_words.isdisjoint(quoted_words), not right_words.isdisjoint(quoted_words)
+
+
+def _distinct_words(names: Sequence[str]) -> tuple[Set[str], Set[str]]:
+    """The words that only the left side of a comparison has, and those that only the right has."""
+    left_words, right_words = (singular_words(name) for name in names)
+    return left_words - right_words, right_words - left_words
 
 
 def lone_part(answer: Answer, names: Sequence[str], parts: Sequence[Answer]) -> Candidate | None:
@@ -211,15 +279,18 @@ def lone_part(answer: Answer, names: Sequence[str], parts: Sequence[Answer]) -> 
     has an answer from elsewhere.
     """
     answered = [(name, part) for name, part in zip(names, parts, strict=True) if part.text]
-    if len(answered) != 1 or not _is_in_sentences(answered[0][1]):
+    if len(answered) != 1:
         return None
-    (name, part), *_ = answered
-    places = [
-        Place(one.document_id, one.sentence_start, one.sentence_end, name.rstrip("?"))
-        for one in _cited(part)[:1]
-    ]
-    given = [Place(one.document_id, one.start, one.end) for one in answer.citations]
-    if answer.text and not all(any(one.overlaps(place) for place in places) for one in given):
+
+    name, part = answered[0]
+    if not _is_in_sentences(part):
+        return None
+
+    label = name.rstrip("?")
+    places = [_sentence(citation, label) for citation in _cited(part)[:1]]
+    quotes = [_quote(citation) for citation in answer.citations]
+    is_from_part = all(any(quote.overlaps(place) for place in places) for quote in quotes)
+    if answer.text and not is_from_part:
         return None
     return Candidate("comparison", "together", tuple(places))
 
@@ -235,6 +306,7 @@ def with_candidate(
 ) -> Answer:
     """The answer in the words of another candidate."""
     words = said(candidate, documents)
+
     receipt = answer.receipt
     if receipt:
         digests = {name: document.sha256 for name, document in documents.items()}
@@ -243,21 +315,20 @@ def with_candidate(
             answer=answer_digest(words.text, words.citations),
             documents={**receipt.documents, **digests},
         )
-    others = [
-        other
-        for other in answer.alternatives
-        if not any(
-            Place(c.document_id, c.start, c.end).overlaps(place)
-            for c in other.citations
-            for place in candidate.places
-        )
+
+    def is_quoted(alternative: Alternative) -> bool:
+        quotes = [_quote(citation) for citation in alternative.citations]
+        return any(quote.overlaps(place) for quote in quotes for place in candidate.places)
+
+    alternatives = [
+        alternative for alternative in answer.alternatives if not is_quoted(alternative)
     ]
     return replace(
         answer,
         text=words.text,
         confidence=confidence,
         citations=words.citations,
-        alternatives=tuple(others),
+        alternatives=tuple(alternatives),
         abstention_reason=None,
         value=words.value,
         receipt=receipt,
@@ -279,15 +350,21 @@ def _led_on(candidate: Candidate, reading: Reading) -> Candidate:
     """An answer in sentences with the beginning of the section that it names ("see Reporting")."""
     if candidate.form != "sentences":
         return candidate
-    pointed = [
-        Place(place.document_id, *offsets)
-        for place in candidate.places
-        for offsets in pointed_to(reading.documents[place.document_id], place.start, place.end)[
-            :MOST_POINTED
+
+    places_pointed_to: list[Place] = []
+    for place in candidate.places:
+        document = reading.documents[place.document_id]
+        sentences = pointed_to(document, place.start, place.end)
+        places_pointed_to += [
+            Place(place.document_id, start, end) for start, end in sentences[:MOST_POINTED]
         ]
+
+    new_places = [
+        pointed
+        for pointed in places_pointed_to
+        if not any(pointed.overlaps(place) for place in candidate.places)
     ]
-    added = [one for one in pointed if not any(one.overlaps(place) for place in candidate.places)]
-    return replace(candidate, places=(*candidate.places, *dict.fromkeys(added)))
+    return replace(candidate, places=(*candidate.places, *dict.fromkeys(new_places)))
 
 
 def _lone_side(reading: Reading) -> tuple[str, str] | None:
@@ -296,27 +373,37 @@ def _lone_side(reading: Reading) -> tuple[str, str] | None:
     """
     if reading.form_odds.get("comparison", 0.0) < _COMPARES:
         return None
+
     sides = compared(reading.question)
     if sides is None:
         return None
-    names = sides.names
-    found = " ".join(f"{hit.passage.context} {hit.passage.text}" for hit in reading.hits)
-    words, in_text = [singular_words(name) for name in names], singular_words(found)
-    own_words = [own - other for own, other in zip(words, words[::-1], strict=True)]
-    if not all(own_words):
+
+    left_words, right_words = _distinct_words(sides.names)
+    if not left_words or not right_words:
         return None
-    has_own = [bool(own & in_text) for own in own_words]
-    if has_own == [True, False]:
-        return names[0], names[1]
-    return (names[1], names[0]) if has_own == [False, True] else None
+
+    found_text = " ".join(f"{hit.passage.context} {hit.passage.text}" for hit in reading.hits)
+    found_words = singular_words(found_text)
+    has_left_side = not left_words.isdisjoint(found_words)
+    has_right_side = not right_words.isdisjoint(found_words)
+    if has_left_side == has_right_side:
+        return None
+
+    left_name, right_name = sides.names
+    return (left_name, right_name) if has_left_side else (right_name, left_name)
 
 
 def _of_one_side(candidate: Candidate, reading: Reading) -> Candidate:
     """Sentences that answer half of a comparison, labelled with the side that they are about."""
-    lone = _lone_side(reading) if candidate.form == "sentences" else None
-    if lone is None:
+    if candidate.form != "sentences":
         return candidate
-    places = tuple(replace(place, label=lone[0]) for place in candidate.places)
+
+    lone_side = _lone_side(reading)
+    if lone_side is None:
+        return candidate
+
+    name, _ = lone_side
+    places = tuple(replace(place, label=name) for place in candidate.places)
     return replace(candidate, form="comparison", places=places)
 
 
@@ -326,37 +413,44 @@ def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling)
         return f"no document matches {shown(asked.query.filter)}"
     if refused is None:
         return "no passage in the index is relevant"
+
     odds = reading.form_odds
     if odds and max(odds, key=lambda name: odds[name]) == NEEDS_ALL:
         return ALL_NEEDED
-    if lone := _lone_side(reading):
-        return f'nothing was found about "{lone[1]}", only about "{lone[0]}"'
+    if lone_side := _lone_side(reading):
+        found_name, missing_name = lone_side
+        return f'nothing was found about "{missing_name}", only about "{found_name}"'
     if code := missing_code(reading):
         return f'nothing was found about "{code}"'
     if refused.probability < LEAST_SHOWN or not says_something(refused.candidate):
         return "no passage answers it"
-    guess = " ".join(refused.candidate.pieces(reading.documents)[0].text.split())
-    guess = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
+
+    piece = refused.candidate.pieces(reading.documents)[0]
+    guess = " ".join(piece.text.split())
+    if len(guess) > _LONGEST_GUESS:
+        guess = guess[: _LONGEST_GUESS - 1] + "…"
     return f'best guess "{guess}" ({refused.probability:.0%}, needs {ruling.threshold:.0%})'
 
 
 def _alternatives(
-    ranked: Sequence[Ranked], reading: Reading, count: int, instead: Candidate | None = None
+    ranked: Sequence[Ranked], reading: Reading, count: int, answer: Candidate | None = None
 ) -> tuple[Alternative, ...]:
-    """The likeliest candidates that say something, and quote other words than `instead` and than
+    """The likeliest candidates that say something, and quote other words than the answer and than
     each other.
     """
-    chosen: list[Ranked] = []
-    quoted = [instead] if instead else []
-    for candidate in ranked:
-        if len(chosen) == count:
+    alternatives: list[Ranked] = []
+    quoted_candidates = [answer] if answer else []
+    for entry in ranked:
+        if len(alternatives) == count:
             break
-        if not says_something(candidate.candidate):
+        if not says_something(entry.candidate):
             continue
-        if not any(candidate.candidate.overlaps(shown_before) for shown_before in quoted):
-            chosen.append(candidate)
-            quoted.append(candidate.candidate)
-    return tuple(_alternative(candidate, reading) for candidate in chosen)
+        if any(entry.candidate.overlaps(quoted) for quoted in quoted_candidates):
+            continue
+        alternatives.append(entry)
+        quoted_candidates.append(entry.candidate)
+
+    return tuple(_alternative(entry, reading) for entry in alternatives)
 
 
 def says_something(candidate: Candidate) -> bool:
@@ -365,15 +459,19 @@ def says_something(candidate: Candidate) -> bool:
     """
     if candidate.span is None:
         return True
+
     span = candidate.span.best.span
     if FUNCTION_WORDS.issuperset(normalize(span.text).split()):
         return False
     if not _NUMBERING.fullmatch(span.text.strip()):
         return True
-    before, after = span.hit.passage.text[: span.start], span.hit.passage.text[span.end :]
-    stands_before = [*_OF_A_CLAUSE.finditer(before)]
-    is_numbering = bool(stands_before) and stands_before[-1].end() == len(before)
-    return not (is_numbering and re.match(r"[.)]?\s+[^\W\d]", after))
+
+    passage_text = span.hit.passage.text
+    text_before, text_after = passage_text[: span.start], passage_text[span.end :]
+    openings = list(_OF_A_CLAUSE.finditer(text_before))
+    follows_opening = bool(openings) and openings[-1].end() == len(text_before)
+    is_before_words = re.match(r"[.)]?\s+[^\W\d]", text_after) is not None
+    return not (follows_opening and is_before_words)
 
 
 def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
@@ -387,50 +485,60 @@ def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
     )
 
 
-def _conflicts(best: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]:
+def _conflicts(winner: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]:
     """Values of other documents that contradict the answer, as candidates, the likeliest first.
     Each is judged as if the answer's had not been found.
     """
-    given = value_of(best.candidate, reading)
-    if given is None:
+    answer_value = value_of(winner.candidate, reading)
+    if answer_value is None:
         return []
-    remaining = reading.without(given)
+
+    remaining = reading.without(answer_value)
 
     def judged(groups: Sequence[SpanGroup]) -> Sequence[float]:
-        return ruling.judge.probabilities([span_candidate(group) for group in groups], remaining)
+        candidates = [span_candidate(group) for group in groups]
+        return ruling.judge.probabilities(candidates, remaining)
 
-    found = conflicts(reading, given, best.probability, judged)
-    candidates = [span_candidate(group) for group in found]
-    probabilities = judged(found) if found else []
-    return [Ranked(*pair) for pair in zip(candidates, probabilities, strict=True)]
+    rivals = conflicts(reading, answer_value, winner.probability, judged)
+    probabilities = judged(rivals) if rivals else []
+    return [
+        Ranked(span_candidate(rival), probability)
+        for rival, probability in zip(rivals, probabilities, strict=True)
+    ]
 
 
 def value_of(candidate: Candidate, reading: Reading) -> SpanGroup | None:
     """The value of an answer: its span, or the best one in its sentences."""
     if candidate.span or candidate.form not in ("sentences", "yes_no"):
         return candidate.span
+
     for group in reading.spans:
-        if any(place.overlaps(span_candidate(group).places[0]) for place in candidate.places):
+        group_place = span_candidate(group).places[0]
+        if any(place.overlaps(group_place) for place in candidate.places):
             return group
     return None
 
 
-def _newest(best: Ranked, disputed: Sequence[Ranked], reading: Reading, least: float) -> Ranked:
+def _newest(
+    winner: Ranked, disputed: Sequence[Ranked], reading: Reading, threshold: float
+) -> Ranked:
     """The answer, or what a document of a later day says instead, if that is as likely as an answer
     has to be, and no fewer documents say it.
     """
-    given = value_of(best.candidate, reading)
-    if given is None or best.candidate.form == "yes_no" or not _day(best, reading):
-        return best
-    supporting = agreeing_documents(given)
-    later = [
-        one
-        for one in disputed
-        if one.probability >= least
-        and one.candidate.span is not None
-        and agreeing_documents(one.candidate.span) >= supporting
-    ]
-    return max((best, *later), key=lambda one: _day(one, reading))
+    answer_value = value_of(winner.candidate, reading)
+    if answer_value is None or winner.candidate.form == "yes_no" or not _day(winner, reading):
+        return winner
+
+    supporting_documents = agreeing_documents(answer_value)
+
+    def may_replace(rival: Ranked) -> bool:
+        span = rival.candidate.span
+        if span is None or rival.probability < threshold:
+            return False
+        return agreeing_documents(span) >= supporting_documents
+
+    rivals = [rival for rival in disputed if may_replace(rival)]
+    return max((winner, *rivals), key=lambda entry: _day(entry, reading))
 
 
 def _day(ranked: Ranked, reading: Reading) -> str:
