@@ -28,7 +28,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from eval.experiments.fit_fusion import relevance
 from eval.experiments.fit_judge import is_for_fitting
-from eval.experiments.kept import NAMES, opened
+from eval.experiments.kept import NAMES, SETS, opened
 from eval.scripts import CACHE, PATH, finished, script
 from rag.evaluation.gold import PLAIN
 from rag.fusion import Candidates
@@ -246,8 +246,8 @@ def measured(model: Any, source: Material) -> dict[str, float]:
 @script(__doc__)
 @CACHE
 @click.option("--out", type=PATH, required=True, help="Folder of the tuned model.")
-@click.option("--fit", multiple=True, type=click.Choice(NAMES), help="Set to fit on.")
-@click.argument("names", nargs=-1, type=click.Choice(NAMES), required=True)
+@click.option("--fit", multiple=True, type=click.Choice(list(SETS)), help="Set to fit on.")
+@NAMES
 def main(cache: Path, out: Path, fit: tuple[str, ...], names: tuple[str, ...]) -> None:
     if shared := set(fit) & set(names):
         raise click.UsageError(f"fitted on and left out: {', '.join(sorted(shared))}")
