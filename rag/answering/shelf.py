@@ -168,17 +168,20 @@ def understand(question: str, kinds: Kinds) -> ShelfQuestion | None:
         return None
 
     text = text.replace("\u2019", "'")
-    asked = _compared(text, kinds) or _added(text, kinds)
-    if asked:
-        return asked
+    shelf_question = _compared(text, kinds) or _added(text, kinds)
+    if shelf_question:
+        return shelf_question
+
     if match := _EXTREME_QUESTION.fullmatch(text):
         return _extreme(match, kinds)
     if match := _COUNT_QUESTION.fullmatch(text):
         return _counted(match, kinds)
+
     if match := _WHICH_QUESTION.fullmatch(text):
-        asked = _listed(match["rest"], kinds, match["number"])
-        if asked:
-            return asked
+        shelf_question = _listed(match["rest"], kinds, match["number"])
+        if shelf_question:
+            return shelf_question
+
     if match := _IN_WHICH_QUESTION.fullmatch(text):
         return _inverted(match, kinds)
     if match := _WHETHER_QUESTION.fullmatch(text):
@@ -188,38 +191,43 @@ def understand(question: str, kinds: Kinds) -> ShelfQuestion | None:
     return None
 
 
-def _of_agreements(rest: str, kinds: Kinds) -> ShelfQuestion | None:
+def _of_agreements(predicate: str, kinds: Kinds) -> ShelfQuestion | None:
     """ "What runs out in 2026?", "where must I give ninety days' warning": no documents are named,
     but only agreements end on a day or ask for notice.
     """
     documents = kinds.of("contracts")
     if not documents:
         return None
-    column = _of_ending(rest) or notice_column(rest, "contract")
+
+    column = _of_ending(predicate) or notice_column(predicate, "contract")
     if column is None:
         return None
     return ShelfQuestion("contracts", documents, (column,))
 
 
-def _of_ending(rest: str) -> ShelfColumn | None:
+def _of_ending(predicate: str) -> ShelfColumn | None:
     """The column of "ends in 2026"; None if the words do not say so."""
-    rest = re.sub(r"(?i)\bat new year['’]s eve\b", "on 31 December", rest)
-    if beyond := _BEYOND.fullmatch(rest):
-        rest = f"ends after {beyond['when']}"
-    match = _ENDING.fullmatch(rest)
+    predicate = re.sub(r"(?i)\bat new year['’]s eve\b", "on 31 December", predicate)
+    if beyond := _BEYOND.fullmatch(predicate):
+        predicate = f"ends after {beyond['when']}"
+
+    match = _ENDING.fullmatch(predicate)
     if match is None:
         return None
-    return within(day_of("end", "contract"), match["when"])
+
+    day = day_of("end", "contract")
+    return within(day, match["when"])
 
 
 def _counted(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     """ "How many contracts renew automatically?", "how many leases do I have?" """
     if there_are := _THERE_ARE.fullmatch(match["rest"]):
         return _number_of(there_are["kind"], kinds)
-    asked = _listed(match["rest"], kinds)
-    if asked is None or asked.operation != "list":
+
+    shelf_question = _listed(match["rest"], kinds)
+    if shelf_question is None or shelf_question.operation != "list":
         return None
-    return replace(asked, operation="count")
+    return replace(shelf_question, operation="count")
 
 
 def _number_of(kind: str, kinds: Kinds) -> ShelfQuestion | None:
@@ -227,7 +235,9 @@ def _number_of(kind: str, kinds: Kinds) -> ShelfQuestion | None:
     documents = kinds.of(kind) if kinds.is_one_kind(kind) else ()
     if not documents:
         return None
-    column = ShelfColumn(f"What is the title of the {_subject(kind)}?", "text", Test("title"))
+
+    question = f"What is the title of the {_subject(kind)}?"
+    column = ShelfColumn(question, "text", Test("title"))
     return ShelfQuestion(kind, documents, (column,), "count")
 
 
@@ -236,11 +246,13 @@ def _inverted(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     parts = _split(match["rest"], kinds)
     if parts is None:
         return None
-    words_before, kind, predicate = parts
+
+    modifier, kind, predicate = parts
     documents = kinds.of(kind)
     is_question = _INVERTED.fullmatch(predicate)
-    if not documents or not is_question or not kinds.says_nothing(words_before):
+    if not documents or not is_question or not kinds.says_nothing(modifier):
         return None
+
     column = notice_column(predicate, _subject(kind))
     if column is None:
         question = predicate[:1].upper() + predicate[1:]
@@ -254,23 +266,26 @@ def _whether(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     if parts is None:
         return None
 
-    words_before, kind, predicate = parts
+    modifier, kind, predicate = parts
     lead = match["lead"].lower()
     if lead not in ("do", "does"):
         predicate = f"{lead} {predicate}"
-    statement = joined(words_before, kind, predicate)
-    asked = _listed(statement, kinds)
-    if asked is None or asked.operation != "list":
+
+    statement = joined(modifier, kind, predicate)
+    shelf_question = _listed(statement, kinds)
+    if shelf_question is None or shelf_question.operation != "list":
         return None
+
     asks_for_any = match["every"].lower() == "any"
-    return replace(asked, operation="any" if asks_for_any else "all")
+    return replace(shelf_question, operation="any" if asks_for_any else "all")
 
 
 def _compared(text: str, kinds: Kinds) -> ShelfQuestion | None:
     """ "A or B, which is cheaper?" """
-    match = _DIFFERENCE.fullmatch(text) or _first_match((*_COMPARISONS, _WHETHER_COMPARISON), text)
+    match = _first_match((_DIFFERENCE, *_COMPARISONS, _WHETHER_COMPARISON), text)
     if match is None:
         return None
+
     parts = _parts_of(match)
     documents = kinds.named_all((parts["a"], parts["b"]))
     if not documents:
@@ -278,10 +293,13 @@ def _compared(text: str, kinds: Kinds) -> ShelfQuestion | None:
 
     if "end" not in parts:
         period = joined(parts["per"], parts["late"], parts["last"])
-        return ShelfQuestion(NAMED, documents, (amount("price", period),), "difference")
+        column = amount("price", period)
+        return ShelfQuestion(NAMED, documents, (column,), "difference")
+
     ranking = _ranking(parts, "contract")
     if ranking is None:
         return None
+
     column, operation = ranking
     return ShelfQuestion(NAMED, documents, (column,), operation)
 
@@ -314,16 +332,17 @@ def _ranking(
     if parts.get("verb"):
         return day_of(parts["verb"], subject), operation
 
-    what = parts.get("what", "")
-    if what:
-        what = joined(modifier, what)
-        is_stated = MONEY.search(what) or STATED.search(what) or is_length(degree)
+    period = parts.get("per", "")
+    if parts.get("what"):
+        attribute = joined(modifier, parts["what"])
+        is_stated = MONEY.search(attribute) or STATED.search(attribute) or is_length(degree)
         if not is_stated:
             return None
-        return valued(what, parts.get("per", ""), degree, subject), operation
+        return valued(attribute, period, degree, subject), operation
+
     if is_length(degree):
         return day_of("end", subject), operation
-    return amount(joined(modifier, price), parts.get("per", "")), operation
+    return amount(joined(modifier, price), period), operation
 
 
 def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:
@@ -331,39 +350,40 @@ def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:
     match = _first_match(_SUMS, text)
     if match is None:
         return None
+
     parts = _parts_of(match)
     period = joined(parts.get("per", ""), parts.get("late", ""))
+    phrase = parts.get("what", "")
     names = parts.get("names", "")
-    if "what" in parts and not MONEY.search(parts["what"]):
-        names = parts["what"]
+    if phrase and not MONEY.search(phrase):
+        names = phrase
     if names:
         return _cost_of(names, parts.get("money", ""), period, kinds)
 
-    what = parts["what"]
-    conditions: tuple[ShelfColumn, ...] = ()
-    if owned := _KIND_WITH_CONDITION.fullmatch(what):
-        what = owned["kind"]
-        condition = predicate_column(owned["predicate"], "contract")
+    columns: list[ShelfColumn] = []
+    if conditional := _KIND_WITH_CONDITION.fullmatch(phrase):
+        phrase = conditional["kind"]
+        condition = predicate_column(conditional["predicate"], "contract")
         if condition is None:
             return None
-        conditions = (condition,)
+        columns.append(condition)
 
     place = ""
-    if amount_of_kind := _AMOUNT_OF_KIND.fullmatch(what):
-        what = amount_of_kind["what"]
+    if amount_of_kind := _AMOUNT_OF_KIND.fullmatch(phrase):
+        phrase = amount_of_kind["what"]
         place = without_determiners(amount_of_kind["kind"])
-    if not MONEY.search(what):
+    if not MONEY.search(phrase):
         return None
 
-    documents = _added_documents(what, place, kinds)
+    documents = _added_documents(phrase, place, kinds)
     if not documents and not place and _EVERY.search(text):
         documents = tuple(kinds.names)
     if len(documents) < LEAST_DOCUMENTS:
         return None
 
-    asked_amount = what if place else _without_kinds(what, kinds)
-    columns = (*conditions, amount(asked_amount, period))
-    return ShelfQuestion(place or what, documents, columns, "sum")
+    price = phrase if place else _without_kinds(phrase, kinds)
+    columns.append(amount(price, period))
+    return ShelfQuestion(place or phrase, documents, tuple(columns), "sum")
 
 
 def _cost_of(names: str, money: str, period: str, kinds: Kinds) -> ShelfQuestion | None:
@@ -372,22 +392,24 @@ def _cost_of(names: str, money: str, period: str, kinds: Kinds) -> ShelfQuestion
     """
     if not period:
         return None
-    documents = kinds.named_all(_LIST_LINK.split(names))
+
     kind = NAMED
+    documents = kinds.named_all(_LIST_LINK.split(names))
     if not documents:
-        documents = kinds.of(names)
         kind = names
+        documents = kinds.of(names)
     if len(documents) < LEAST_DOCUMENTS:
         return None
+
     price = money if MONEY.fullmatch(money) else price_of(kind)
     return ShelfQuestion(kind, documents, (amount(price, period),), "sum")
 
 
-def _added_documents(what: str, place: str, kinds: Kinds) -> tuple[str, ...]:
+def _added_documents(phrase: str, place: str, kinds: Kinds) -> tuple[str, ...]:
     """The documents whose amounts are added: those of `place`, the words after "of", or those that
-    the amount itself names; () if no document matches.
+    the phrase for the amount names itself; () if no document matches.
     """
-    documents = kinds.of(place) if place else _kind_within(what, kinds)
+    documents = kinds.of(place) if place else _kind_within(phrase, kinds)
     return documents or kinds.named_all(_LIST_LINK.split(place))
 
 
@@ -397,54 +419,57 @@ _LIST_LINK = re.compile(r",\s*(?:and\s+)?|\s+and\s+")
 def _extreme(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     """ "What is the highest monthly fee of the suppliers?", "what is my dearest insurance" """
     kind = match["kind"] or ""
-    stated = match["what"]
+    attribute = match["what"]
     if not kind:
-        kind = _first_kind(match["what"], kinds)
-        stated = _without_kinds(match["what"], kinds)
+        kind = _first_kind(attribute, kinds)
+        attribute = _without_kinds(attribute, kinds)
 
     superlative = match["end"].lower()
-    if not stated and superlative in OF_PRICE:
-        stated = price_of(kind)
-    if not MONEY.search(stated) and not STATED.search(stated):
+    if not attribute and superlative in OF_PRICE:
+        attribute = price_of(kind)
+    if not MONEY.search(attribute) and not STATED.search(attribute):
         return None
+
     documents = kinds.of(kind)
     if len(documents) < LEAST_DOCUMENTS:
         return None
-    column = valued(stated, degree=superlative)
+
+    column = valued(attribute, degree=superlative)
     return ShelfQuestion(kind, documents, (column,), SUPERLATIVES[superlative])
 
 
-def _first_kind(what: str, kinds: Kinds) -> str:
+def _first_kind(phrase: str, kinds: Kinds) -> str:
     """The first word of a phrase that names a kind of documents, or ""."""
-    for noun in _no_money(what):
+    for noun in _no_money(phrase):
         if kinds.is_kind(noun):
             return noun
     return ""
 
 
-def _no_money(what: str) -> list[str]:
+def _no_money(phrase: str) -> list[str]:
     """The words of a phrase that name no amount of money."""
-    return [word for word in WORD.findall(what) if not MONEY.fullmatch(word)]
+    return [word for word in WORD.findall(phrase) if not MONEY.fullmatch(word)]
 
 
-def _kind_within(what: str, kinds: Kinds) -> tuple[str, ...]:
+def _kind_within(phrase: str, kinds: Kinds) -> tuple[str, ...]:
     """The documents that a phrase such as "insurance premiums" or "the two Albion premiums"
     names, or ().
     """
-    for noun in _no_money(what):
+    for noun in _no_money(phrase):
         documents = kinds.of(noun) if kinds.is_kind(noun) else ()
         if documents:
             return documents
     return ()
 
 
-def _without_kinds(what: str, kinds: Kinds) -> str:
+def _without_kinds(phrase: str, kinds: Kinds) -> str:
     """The words without those that name a kind of documents."""
-    kept_words = []
-    for word in what.split():
-        if MONEY.fullmatch(word) or not kinds.is_kind(word):
-            kept_words.append(word)
-    return " ".join(kept_words)
+    words = []
+    for word in phrase.split():
+        names_money = MONEY.fullmatch(word)
+        if names_money or not kinds.is_kind(word):
+            words.append(word)
+    return " ".join(words)
 
 
 _IN_A_PLACE = re.compile(
@@ -453,54 +478,69 @@ _IN_A_PLACE = re.compile(
 )
 
 
-def _listed(rest: str, kinds: Kinds, number: str | None = None) -> ShelfQuestion | None:
+_PARTICIPLE = re.compile(r"(?:(?P<adverb>\w+ly) )?(?P<stem>\w+)ing")
+"""What the documents after it do, as in "automatically renewing contracts"."""
+
+
+def _listed(statement: str, kinds: Kinds, number: str | None = None) -> ShelfQuestion | None:
     """ "contracts renew automatically": the documents, then what is asked of each. `number` is how
     many documents there are, as in "which of the two offers".
     """
-    parts = _split(rest, kinds) or _party_split(rest, kinds, number)
+    parts = _split(statement, kinds) or _party_split(statement, kinds, number)
     if parts is None:
         return None
-    words_before, kind, predicate = parts
-    documents = kinds.of(joined(number or "", kind)) or kinds.parties(joined(number or "two", kind))
+
+    modifier, kind, predicate = parts
+    documents = kinds.of(joined(number or "", kind))
+    if not documents:
+        documents = kinds.parties(joined(number or "two", kind))
     if not documents:
         return None
 
     subject = _subject(kind)
     price = price_of(kind)
-    conditions: list[ShelfColumn] = []
-    if participle := re.fullmatch(r"(?:(\w+ly) )?(\w+ing)", words_before):
-        verb = joined(participle[2][:-3], participle[1] or "")
-        conditions.append(ShelfColumn(f"Does the {subject} {verb}?", "yes_no", Test("yes")))
-        words_before = ""
-    elif words_before[:1].isupper():
-        conditions.append(naming(words_before, subject))
-        words_before = ""
-    elif kinds.says_nothing(words_before):
-        words_before = ""
+    columns: list[ShelfColumn] = []
+    condition = _condition_of(modifier, subject)
+    if condition:
+        columns.append(condition)
+    if condition or kinds.says_nothing(modifier):
+        modifier = ""
     if placed := _IN_A_PLACE.fullmatch(predicate):
-        conditions.append(naming(placed["name"], subject))
+        columns.append(naming(placed["name"], subject))
         predicate = placed["rest"]
 
     if match := _first_match(_RANKED, predicate):
-        ranking = _ranking(_parts_of(match), subject, price, words_before)
+        ranking = _ranking(_parts_of(match), subject, price, modifier)
         if ranking is None:
             return None
+
         column, operation = ranking
-        return ShelfQuestion(kind, documents, (*conditions, column), operation)
-    if words_before:
+        columns.append(column)
+        return ShelfQuestion(kind, documents, tuple(columns), operation)
+    if modifier:
         return None
 
-    columns = list(conditions)
-    for part in _parts(predicate):
-        said = predicate_column(part, subject, price)
-        if said is None:
+    means_any = _means_any(kind)
+    for verb_phrase in _verb_phrases(predicate):
+        phrase_column = predicate_column(verb_phrase, subject, price)
+        if phrase_column is None:
             return None
-        if said.type in ("yes_no", "text") and _means_any(kind):
+        if means_any and phrase_column.type in ("yes_no", "text"):
             return None  # "Which pages mention X?" is answered from titles and words
-        if said.measure == "duration" and _means_any(kind):
+        if means_any and phrase_column.measure == "duration":
             documents = kinds.of("contracts")  # only they ask for notice
-        columns.append(said)
+        columns.append(phrase_column)
     return ShelfQuestion(kind, documents, tuple(columns))
+
+
+def _condition_of(modifier: str, subject: str) -> ShelfColumn | None:
+    """The column of a participle or a name before the kind of documents; None of other words."""
+    if participle := _PARTICIPLE.fullmatch(modifier):
+        verb = joined(participle["stem"], participle["adverb"] or "")
+        return ShelfColumn(f"Does the {subject} {verb}?", "yes_no", Test("yes"))
+
+    is_name = modifier[:1].isupper()
+    return naming(modifier, subject) if is_name else None
 
 
 _RANKED = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _RANKINGS)
@@ -508,12 +548,13 @@ _RANKED = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _RANKINGS)
 
 def _subject(kind: str) -> str:
     """What one document of a kind is called in a question to it: "agreement"."""
-    return singular(WORD.findall(kind)[-1].lower())
+    words = WORD.findall(kind)
+    return singular(words[-1].lower())
 
 
-def _party_split(rest: str, kinds: Kinds, number: str | None) -> tuple[str, str, str] | None:
+def _party_split(statement: str, kinds: Kinds, number: str | None) -> tuple[str, str, str] | None:
     """ "firms gives the longer guarantee": nothing, the parties, and what is said of them."""
-    noun, _, predicate = rest.partition(" ")
+    noun, _, predicate = statement.partition(" ")
     if not predicate or not kinds.parties(joined(number or "two", noun)):
         return None
     return "", noun, predicate
@@ -530,7 +571,7 @@ _AND = re.compile(
 )
 
 
-def _parts(predicate: str) -> list[str]:
+def _verb_phrases(predicate: str) -> list[str]:
     """What is said of the documents, verb by verb: "charge by quantity and have no fixed fee"."""
     return _AND.split(predicate)
 
@@ -539,12 +580,13 @@ _MOST_MODIFIERS = 3
 """Words before the kind of documents, such as "supplier"."""
 
 
-def _split(rest: str, kinds: Kinds) -> tuple[str, str, str] | None:
+def _split(statement: str, kinds: Kinds) -> tuple[str, str, str] | None:
     """What is before the kind of documents, the kind, and what is said of it."""
-    words = rest.split(" ")
+    words = statement.split(" ")
     start = _kind_start(words, kinds)
     if start is None or start > _MOST_MODIFIERS:
         return None
+
     modifiers = {fold(word) for word in words[:start]}
     if not modifiers.isdisjoint(AUXILIARIES | PREPOSITIONS):
         return None
@@ -552,6 +594,7 @@ def _split(rest: str, kinds: Kinds) -> tuple[str, str, str] | None:
     end = start + 1
     while end < len(words) and _goes_on(words, end, kinds):
         end += 1
+
     modifier = " ".join(words[:start])
     kind = " ".join(words[start:end])
     predicate = " ".join(words[end:])
@@ -568,10 +611,12 @@ def _kind_start(words: Sequence[str], kinds: Kinds) -> int | None:
 
 def _goes_on(words: Sequence[str], place: int, kinds: Kinds) -> bool:
     """Whether the word there still names the documents: "leases and hire agreements"."""
-    if kinds.is_kind(words[place].strip(",")):
+    word = words[place].strip(",")
+    if kinds.is_kind(word):
         return not _is_verb(words, place)
     if words[place].lower() not in ("and", "or", "of"):
         return False
+
     next_word = "".join(words[place + 1 : place + 2])
     return kinds.is_kind(next_word.strip(","))
 
