@@ -124,7 +124,7 @@ def _is_equal(candidate: Candidate, figure: Candidate) -> bool:
     return candidate.places[0].overlaps(figure.places[0])
 
 
-def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:
+def compose(request: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:
     """The likeliest candidate if its probability reaches the threshold; otherwise no answer and the
     reason.
     """
@@ -142,24 +142,24 @@ def compose(asked: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ru
         )
     else:
         words = Said()
-        reason = _why(asked, reading, winner, ruling)
+        reason = _why(request, reading, winner, ruling)
         alternatives = _alternatives(ranked, reading, count=ruling.alternatives + 1)
 
     return Answer(
-        question=asked.question,
-        understood=asked.understood,
+        question=request.question,
+        understood=request.understood,
         text=words.text,
         confidence=winner.probability if winner else 0.0,
         citations=words.citations,
         alternatives=alternatives,
         hits=tuple(reading.hits),
         abstention_reason=reason,
-        timings=asked.timings,
+        timings=request.timings,
         conflicts=tuple(_alternative(entry, reading) for entry in disputed),
         value=words.value,
-        receipt=asked.receipt(words.text, words.citations),
+        receipt=request.receipt(words.text, words.citations),
         documents=words.documents,
-        passages_read=asked.read,
+        passages_read=request.read,
         form=winner.candidate.form if winner else "span",
         pieces=words.pieces,
         more=words.more,
@@ -407,10 +407,10 @@ def _of_one_side(candidate: Candidate, reading: Reading) -> Candidate:
     return replace(candidate, form="comparison", places=places)
 
 
-def _why(asked: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
+def _why(request: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
     """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
-    if asked.query.filter and not reading.hits:
-        return f"no document matches {shown(asked.query.filter)}"
+    if request.query.filter and not reading.hits:
+        return f"no document matches {shown(request.query.filter)}"
     if refused is None:
         return "no passage in the index is relevant"
 

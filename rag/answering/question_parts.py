@@ -177,9 +177,10 @@ def _asked_plainly(sides: Sides, question: str, words: Sequence[Word]) -> Sides:
     if verb == 0 and "than" in texts[comparative:]:
         return _asked(sides, f"{pattern}?")
 
+    # "Which is heavier in water, oak or ash?"
     breaks = _indices(texts, _BREAKS, comparative)
-    is_followed = bool(breaks) and breaks[0] + 1 < len(words)
-    if texts[0] in QUESTION_WORDS and is_followed:
+    has_sides_after_break = bool(breaks) and breaks[0] + 1 < len(words)
+    if texts[0] in QUESTION_WORDS and has_sides_after_break:
         adjunct = question[words[comparative].end : words[breaks[0]].start].strip()
         return _asked(sides, f"{pattern} {adjunct}?".replace(" ?", "?"))
 
@@ -239,7 +240,9 @@ def _joints(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
 class _Joined:
     """A question read as two clauses with a joint between them.
 
-    Places in it are indices of words. A clause or side ends before the word at its end.
+    All places are indices of words, and an end is the index after the last word. In "Is the rent of
+    the flat higher than that of the studio?" the joint is "than", and `lead` is where "the rent"
+    begins, after the words that ask; `side_start` and `side_end` are those of the left side.
     """
 
     def __init__(
@@ -272,6 +275,7 @@ class _Joined:
         return self.question[self.words[start].start : self.words[end - 1].end].strip(" .'\"")
 
     def sides(self) -> Sides | None:
+        """What the two clauses compare; None if the joint joins nothing that can be compared."""
         if self.left_start >= self.left_end or self.right_start >= self.right_end:
             return None
 
@@ -652,7 +656,8 @@ def halves(question: str) -> tuple[str, ...]:
 class _Two:
     """A question read as two with "and" between them.
 
-    Places in it are indices of words. What asks in the right clause ends at its first comma.
+    All places are indices of words, and an end is the index after the last word. `comma` is the
+    first one of the right clause, or its end.
     """
 
     def __init__(self, question: str, words: Sequence[Word], joint: int) -> None:
@@ -674,6 +679,7 @@ class _Two:
         return self.question[self.words[start].start : self.words[end - 1].end]
 
     def parts(self) -> tuple[str, str] | None:
+        """The two questions; None if one of the clauses does not ask."""
         left_phrase_end = self._phrase_end(0, self.left_end)
         right_phrase_end = self._phrase_end(self.right_start, self.comma)
         if not right_phrase_end:
