@@ -174,9 +174,9 @@ def _follows(item: _Item, last_item: _Item, lines: Sequence[Line]) -> bool:
 
 def _hangs(line: Line, item: _Item, line_above: Line) -> bool:
     """Whether a line is more of an item's text, below it."""
-    if line.left < item.edge - _SAME_EDGE or line.form or CELL_BREAK in line.text:
+    if line.left < item.edge - _SAME_EDGE:
         return False
-    if BULLET.match(line.text):
+    if line.form or CELL_BREAK in line.text or BULLET.match(line.text):
         return False
 
     is_near = line.top - line_above.bottom < _FAR * line_above.size
