@@ -179,8 +179,8 @@ class Kinds:
         words = _words(phrase) - DOCUMENT_WORDS - _AGREEMENTS
         scores = {}
         for document_id, name in self.names.items():
-            shares = [1 / len(self._ids_by_word[word]) for word in words & name]
-            scores[document_id] = sum(shares)
+            counts = [len(self._ids_by_word[word]) for word in words & name]
+            scores[document_id] = sum(1 / count for count in counts)
 
         highest_score = max(scores.values(), default=0.0)
         if highest_score < _LEAST_SCORE:
