@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,8 @@ from rag.structure import pointed_to
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
 MOST_ALTERNATIVES = 3
-_LONGEST_GUESS = 80
+_LONGEST_GUESS = 160
+"""Characters: two lines of a terminal."""
 _NUMBERING = re.compile(r"\(?\d+(?:\.\d+)*[.)]?|\(?[a-z][.)]", re.IGNORECASE)
 _OF_A_CLAUSE = re.compile(
     r"(?:\A|\n)\s*|(?:section|clause|article|paragraph|chapter|part|page|see)\s+|§\s*",
@@ -426,9 +428,7 @@ def _why(request: Asked, reading: Reading, refused: Ranked | None, ruling: Rulin
         return "no passage answers it"
 
     piece = refused.candidate.pieces(reading.documents)[0]
-    guess = " ".join(piece.text.split())
-    if len(guess) > _LONGEST_GUESS:
-        guess = guess[: _LONGEST_GUESS - 1] + "…"
+    guess = textwrap.shorten(piece.text, _LONGEST_GUESS, placeholder=" …")
     return f'best guess "{guess}" ({refused.probability:.0%}, needs {ruling.threshold:.0%})'
 
 
