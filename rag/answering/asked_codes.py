@@ -56,7 +56,7 @@ _COUNTED = frozenset(
 )
 """Words after a number that is a value, although no unit's name or a plural."""
 _OF_DATES = frozenset({*MONTHS, *WEEKDAYS, *SHORT_NAMES})
-_JOINING = re.compile(r"(?:\s|,|-|\u2013|&|\b(?:and|or|to|until)\b|\d+[A-Za-z]?|\b[A-Z]\b)+")
+_JOINING = re.compile(r"(?:\s|,|-|\u2013|&|\b(?:and|or|to|until)\b|\d++[A-Za-z]?|\b[A-Z]\b)+")
 """What may be between the numbers of a list: "sections 3, 4 and 5"."""
 _SEPARATING = re.compile(r"[\s.:|(\d,\u2013-]*")
 """What may be between the name of a kind and its number: "Line: 12", "Sec. 9"."""
