@@ -352,9 +352,10 @@ class Engine:
         return chosen
 
     def _of_parts(self, query: Query, answer: Answer) -> Answer:
-        """The answer; to a question such as "When and where is the fair?", or to a comparison of
-        which it has one side at most, the sentences that answer both parts, if both probabilities
-        together reach the threshold, or those of the part that has an answer, with its name.
+        """The answer, unless the question has two parts ("When and where is the fair?"), or is a
+        comparison and the answer lacks a side. Then it is the sentences that answer both parts, if
+        both probabilities together reach the threshold, or those of the one part that has an
+        answer, with its name.
         """
         in_time = query.deadline is None or time.monotonic() < query.deadline
         is_whole = query.is_part or query.form or answer.form in (TALK, GRID)
@@ -445,7 +446,7 @@ class Engine:
 
 def _parts(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The questions for the parts of a question, and the names of the sides if it is a comparison
-    of which the answer has one side at most; nothing for other questions.
+    and the answer lacks a side; nothing for other questions.
     """
     question = answer.understood or answer.question
     asked = halves(question)

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from rag.answering import asked_codes, catalogue, question_parts, reading, shelf
+from rag.answering import catalogue, question_parts, reading, shelf
 from rag.desk import fields
 from rag.meaning import asking, values, words
 from tests.growth import MEASUREMENTS, MOST_GROWTH, cpu_seconds, growth
@@ -22,7 +22,7 @@ SHORT_SECONDS = 0.05
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
     "rag.answering.question_parts.": question_parts.LONGEST_QUESTION,
-    "rag.answering.asked_codes.": asked_codes.LONGEST_QUESTION,
+    "rag.answering.asked_codes.": question_parts.LONGEST_QUESTION,
     "rag.answering.shelf": shelf.LONGEST,
     "rag.desk.fields._FIELD": fields._LONGEST_LABEL + fields._LONGEST_VALUE,
     "rag.meaning.asking.": asking.LONGEST,

@@ -209,7 +209,7 @@ CLAIM_RULES = (
     Rule("numbers of clauses are no values", differences, "_unnumbered", _the_first),
     Rule("other names in the same place differ", differences, "swapped_names", lambda *_: []),
     Rule("only where half of the words are the same", differences, "_SWAPPED_FROM", 0.0),
-    Rule("a pronoun may stand for the first name", differences, "PRONOUNS", frozenset()),
+    Rule("a pronoun may mean the first name", differences, "PRONOUNS", frozenset()),
     Rule("values that differ", differences, "contradicting", lambda *_: ()),
     Rule("denials", differences, "is_denied", _no),
     Rule("denials: the closest clause", meanings, "_CLAUSE", _NEVER),

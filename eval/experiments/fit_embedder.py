@@ -22,9 +22,8 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 from eval.experiments.fit_fusion import relevance
 from eval.experiments.fit_judge import is_for_fitting
@@ -34,6 +33,7 @@ from rag.evaluation.gold import PLAIN
 from rag.fusion import Candidates
 from rag.models.device import native_bf16
 from rag.models.registry import embedder_path
+from rag.training.train_embedder import trainable, vectors_of
 from rag.training.trainer import Steps, mean
 
 STEPS = 480
@@ -43,7 +43,9 @@ BATCH = 16
 SCALE = 20.0
 """Of cosines in the softmax; all-MiniLM-L6-v2's own."""
 QUESTION_TOKENS, PASSAGE_TOKENS = 64, 160
-FROZEN_LAYERS = (0, 1, 2)
+SETTING = "minilm"
+FROZEN = (".embeddings.", ".layer.0.", ".layer.1.", ".layer.2.")
+"""Parts of the names of parameters that are not trained."""
 SHOWN = 8
 SHARES = (0.0, 0.5, 1.0)
 """Shares of the tuned weights in the models that are compared."""
@@ -138,22 +140,9 @@ def tuned(materials: Sequence[Material], out: Path) -> Any:
 
 
 def loaded() -> Any:
-    """The shipped embedder without dropout; its lower layers are not trained."""
-    path, _ = embedder_path("minilm")
-    arguments = {
-        "attn_implementation": "eager",  # the fused attention's backward pass is slow on a CPU
-        "dtype": torch.float32,
-        "use_safetensors": True,
-    }
-    model = SentenceTransformer(path, device="cpu", local_files_only=True, model_kwargs=arguments)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-
-    frozen = (".embeddings.", *(f".layer.{number}." for number in FROZEN_LAYERS))
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad = not any(part in name for part in frozen)
-    return model
+    """The shipped embedder; its lower layers are not trained."""
+    path, local = embedder_path(SETTING)
+    return trainable(SETTING, path, local, FROZEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +201,12 @@ def _batch(source: Material, anchors: Sequence[Anchor], rng: random.Random) -> B
 
 def _loss(model: Any, batch: Batch) -> Tensor:
     """Mean of -log P(own passage), P the softmax of scaled cosines over the batch."""
-    questions = _vectors(model, batch.questions, QUESTION_TOKENS)
-    passages = _vectors(model, batch.passages, PASSAGE_TOKENS)
+    model.max_seq_length = QUESTION_TOKENS
+    questions = vectors_of(model, batch.questions)
+    model.max_seq_length = PASSAGE_TOKENS
+    passages = vectors_of(model, batch.passages)
     scores = SCALE * questions @ passages.T
     return cross_entropy(scores.masked_fill(batch.left_out, -torch.inf), batch.own)
-
-
-def _vectors(model: Any, texts: Sequence[str], most_tokens: int) -> Tensor:
-    """Vectors of length 1, shape (n, d), of at most so many tokens of each text."""
-    model.max_seq_length = most_tokens
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-        embedded: Tensor = model(model.preprocess(list(texts)))["sentence_embedding"]
-    return normalize(embedded.float(), dim=1)
 
 
 def measured(model: Any, source: Material) -> dict[str, float]:

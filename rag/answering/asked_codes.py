@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.answering.candidate import Candidate
-from rag.answering.question_parts import VERBS, compared
+from rag.answering.question_parts import LONGEST_QUESTION, VERBS, compared
 from rag.answering.reading import Reading
 from rag.meaning.dates import all_dates
 from rag.meaning.identifiers import file_name
@@ -31,8 +31,6 @@ from rag.meaning.words import (
 )
 from rag.types import Document, Passage
 
-LONGEST_QUESTION = 500
-"""Characters; a longer question is not looked at."""
 _WORD = re.compile(r"[A-Za-z0-9§#$€£][\w'’.,:/§#%-]*|[?!,;:§#%]")
 _NUMBER = re.compile(r"(?P<digits>\d{1,6}(?:\.\d{1,4}){0,3}|\d{1,4}/\d{2,6})(?P<letter>[A-Z]?)")
 _CODE = re.compile(
@@ -182,7 +180,7 @@ def _kind(words: Sequence[str], index: int) -> str:
 
 
 def _is_code(word: str) -> bool:
-    """Whether a word mixes letters and digits, and is no amount or period."""
+    """Whether a word has letters and digits, and is neither an amount nor a period."""
     if not _CODE.fullmatch(word) or _PERIOD.fullmatch(word):
         return False
     unit = re.sub(r"^\d+", "", word)

@@ -23,7 +23,7 @@ from rag.meaning.words import (
 )
 
 LONGEST_QUESTION = 500
-"""Characters of a question that is taken apart."""
+"""Characters; a longer question is not taken apart, nor searched for codes."""
 _WORD = re.compile(r"[^\s,:;?!]+(?:[,:][^\s,:;?!]+)*|[,:;?!]")
 _BREAKS = frozenset(", : ; ? ! - \u2013 \u2014".split())
 _ALTERNATIVES = frozenset("or vs versus / than".split())
@@ -54,9 +54,9 @@ _AGAINST = ("with", "to", "against", "and", "from")
 _DETERMINERS = ARTICLES | frozenset("my our your his its their".split())
 _PLACES = (PREPOSITIONS | {"as"}) - frozenset("than because if when where while".split())
 _STANDS_FOR = frozenset("that those one ones".split())
-"""Words that stand for what both sides are of: "that of the flat", "the one in Oslo"."""
+"""Words that replace the noun of the left side: "that of the flat", "the one in Oslo"."""
 _SHARE_A_TAIL = frozenset("or and vs versus /".split())
-"""Joints before the last word of which the left side may end: "the 2022 and the 2023 report"."""
+"""Joints of sides that may share their last word: "the 2022 and the 2023 report"."""
 VERBS = AUXILIARIES | frozenset(
     "allowed apply applies begin begins bring brings charge charges come comes compare contain "
     "contains cost costs differ earn earns end ends get gets give gives go goes include includes "
@@ -269,10 +269,8 @@ class _Joined:
         return breaks[0] if breaks else len(self.texts)
 
     def text(self, start: int, end: int) -> str:
-        """The words from `start` to `end` as they were typed."""
-        if start >= end:
-            return ""
-        return self.question[self.words[start].start : self.words[end - 1].end].strip(" .'\"")
+        """The words from `start` to `end` as they were typed, without marks around them."""
+        return _typed(self.question, self.words[start:end]).strip(" .'\"")
 
     def sides(self) -> Sides | None:
         """What the two clauses compare; None if the joint joins nothing that can be compared."""
@@ -484,7 +482,7 @@ class _Joined:
     # What the parts share
 
     def _substituted(self, lead: int, side_end: int) -> Sides | None:
-        """The sides if the right one stands for the left one's head: "that of the flat"."""
+        """The sides if the right one says "that" for a noun of the left one: "that of the flat"."""
         left_side = self.text(lead, side_end)
         owners = [
             index for index in range(lead, side_end) if self.texts[index].endswith(_POSSESSIVE)
@@ -609,6 +607,11 @@ class _Joined:
         return self.words[index].start if index < len(self.words) else len(self.question)
 
 
+def _typed(question: str, words: Sequence[Word]) -> str:
+    """The words and what is between them as they were typed; "" without words."""
+    return question[words[0].start : words[-1].end] if words else ""
+
+
 def _spaced(*parts: str) -> str:
     """The parts with spaces between them, but not before a mark."""
     joined = " ".join(part.strip() for part in parts if part.strip())
@@ -623,12 +626,12 @@ def _has_digit(text: str) -> bool:
 
 _OF_KIND = frozenset("which what whose".split())
 _WANTS_A_CLAUSE = frozenset("who whom what which".split())
-"""Words that stand for a noun of their clause, which another question word cannot share then."""
+"""Words that ask for a noun of their clause, so that no other question word can share it."""
 _NO_NOUNS = VERBS | SPEAKERS | PRONOUNS | ARTICLES | _PLACES
 _LONGEST_PHRASE = 5
 """Most words that ask: "at what time of the day"."""
 _STANDING = frozenset("it they them he him she her".split())
-"""Pronouns that stand for what the first question is about."""
+"""Pronouns of the second question that mean the subject of the first."""
 
 
 def halves(question: str) -> tuple[str, ...]:
@@ -674,9 +677,8 @@ class _Two:
         self.comma = commas[0] if commas else self.right_end
 
     def text(self, start: int, end: int) -> str:
-        if start >= end:
-            return ""
-        return self.question[self.words[start].start : self.words[end - 1].end]
+        """The words from `start` to `end` as they were typed."""
+        return _typed(self.question, self.words[start:end])
 
     def parts(self) -> tuple[str, str] | None:
         """The two questions; None if one of the clauses does not ask."""
@@ -748,7 +750,7 @@ class _Two:
         return left_part, right_part
 
     def _of_clauses(self, left_phrase_end: int) -> tuple[str, str] | None:
-        """Two whole questions, the second with what its pronoun stands for."""
+        """Two whole questions, the second with the noun that its pronoun means."""
         right_words = self.texts[self.right_start : self.right_end]
         is_repeated = self.texts[0] == right_words[0]
         if is_repeated and VERBS.isdisjoint(right_words):

@@ -65,7 +65,7 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     torch.manual_seed(recipe.seed)
     path, local = start_path(recipe.init, data)
     not_its_start(out, path)
-    model = _loaded(recipe, path, local)
+    model = trainable(recipe.init, path, local)
     before = {name: weights.clone() for name, weights in model.state_dict().items()}
     materials = _materials(recipe, data, model)
 
@@ -88,14 +88,18 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     steps.finish()
 
 
-def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
-    """The initial model without dropout, whose embeddings of words are not trained."""
+def trainable(
+    setting: str, path: str, local: bool, frozen: Sequence[str] = (".embeddings.",)
+) -> Any:
+    """The model of a setting without dropout. Parameters with a part of `frozen` in their name, by
+    default the embeddings of words, are not trained. Raises ModelError if it cannot be loaded.
+    """
     arguments = {
         "attn_implementation": "eager",  # the fused attention's backward pass is slow on a CPU
         "dtype": torch.float32,
         "use_safetensors": True,
     }
-    with loading(recipe.init, OTHER_START):
+    with loading(setting, OTHER_START):
         model = SentenceTransformer(
             path, device="cpu", local_files_only=local, model_kwargs=arguments
         )
@@ -104,7 +108,7 @@ def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     for name, parameter in model.named_parameters():
-        parameter.requires_grad = ".embeddings." not in name
+        parameter.requires_grad = not any(part in name for part in frozen)
     return model
 
 
@@ -262,8 +266,8 @@ def _batch(
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
     """Mean of -log P(own passage), P the softmax of scaled cosines over competing passages."""
-    questions = _vectors(model, batch.questions, "query")
-    passages = _vectors(model, batch.passages, "document", "passage")
+    questions = vectors_of(model, batch.questions, "query")
+    passages = vectors_of(model, batch.passages, "document", "passage")
     scores = scale * questions @ passages.T
 
     is_left_out = ~torch.tensor(batch.allowed)
@@ -271,8 +275,10 @@ def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
     return cross_entropy(competing, torch.tensor(batch.own))
 
 
-def _vectors(model: Any, texts: Sequence[str], *prompts: str) -> Tensor:
-    """The texts' vectors of length 1, with the first of the named prompts that the model has."""
+def vectors_of(model: Any, texts: Sequence[str], *prompts: str) -> Tensor:
+    """The texts' vectors of length 1, shape (n, d), with the first of the named prompts that the
+    model has.
+    """
     prompt = ""
     for name in prompts:
         if model.prompts.get(name):
