@@ -12,27 +12,22 @@ two sides, or parts, are read as the set says. `--without` switches a rule off.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from eval.experiments.ablations import RULES
-from eval.experiments.kept import KeptHits, KeptReads
+from eval.experiments.kept import ingest, kept_engine
 from eval.scripts import CACHE, GOLD, READER, ROOT, by_half, script
-from rag import build
 from rag.answering.question_parts import compared, halves
 from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.usefulness import serves, shown
-from rag.ingestion.ingest import Ingest
 from rag.meaning.words import singular_words
-from rag.models.cascade import Cascade
-from rag.models.registry import CASCADE_READS, first_reader
-from rag.parsing.files import find
-from rag.protocols import Reader
+from rag.protocols import Embedder
 from rag.query import Query
 from rag.settings import Settings
 from rag.types import Answer
@@ -54,20 +49,11 @@ _OTHER_WORDS = 2
 
 def opened(half: str, cache: Path, reader: str) -> Engine:
     """An engine over the documents of a half, which reads through the caches in the folder."""
-    folder = cache / half
-    settings = Settings.load(index=folder / "index", reader=reader)
-    embedder = build.embedder(settings)
-    if not (folder / "made").exists():
-        with closing(build.store(settings, embedder, create=True)) as store:
-            files = list(find([*FOLDERS[half]]))
-            Ingest(store, embedder, settings.passage_tokens).run(files)
-        (folder / "made").touch()
-    kept_reader: Reader = KeptReads(reader, folder)
-    if small_reader := first_reader(reader):
-        kept_reader = Cascade(KeptReads(small_reader, folder), kept_reader, CASCADE_READS)
-    engine = build.assemble(settings, build.store(settings, embedder), embedder, kept_reader)
-    engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
-    return engine
+
+    def make(settings: Settings, embedder: Embedder) -> None:
+        ingest(settings, embedder, FOLDERS[half])
+
+    return kept_engine(cache / half, reader, make)
 
 
 def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,24 +16,18 @@ answers have a conflict instead. Hardly anything contradicts an answer there.
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
 from eval.experiments.fit_judge import in_half
-from eval.experiments.kept import KeptHits, KeptReads
+from eval.experiments.kept import ingest, kept_engine
 from eval.scripts import CACHE, READER, ROOT, by_half, script
-from rag import build
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.filters import parse
-from rag.ingestion.ingest import Ingest
-from rag.models.cascade import Cascade
-from rag.models.registry import CASCADE_READS, first_reader
-from rag.parsing.files import find
-from rag.protocols import Reader
+from rag.protocols import Embedder
 from rag.query import Query
 from rag.settings import Settings
 from rag.types import Answer
@@ -43,24 +37,17 @@ GOLD = ROOT / "eval/gold/conflicts.jsonl"
 
 def opened(cache: Path, reader: str) -> Engine:
     """An engine over all documents of the set, which reads through the caches in the folder."""
-    settings = Settings.load(index=cache / "index", reader=reader)
-    embedder = build.embedder(settings)
     documents = cache / "documents"
-    if not (cache / "made").exists():
+
+    def make(settings: Settings, embedder: Embedder) -> None:
         for row in json_lines(GOLD):
             for side in ("a", "b"):
                 path = documents / row["id"] / f"{side}.md"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(_page(row["id"], row[side]), encoding="utf-8")
-        with closing(build.store(settings, embedder, create=True)) as store:
-            Ingest(store, embedder, settings.passage_tokens).run(list(find([documents])))
-        (cache / "made").touch()
-    kept_reader: Reader = KeptReads(reader, cache)
-    if small_reader := first_reader(reader):
-        kept_reader = Cascade(KeptReads(small_reader, cache), kept_reader, CASCADE_READS)
-    engine = build.assemble(settings, build.store(settings, embedder), embedder, kept_reader)
-    engine.retriever = KeptHits(engine.retriever, cache / "hits.jsonl")
-    return engine
+        ingest(settings, embedder, [documents])
+
+    return kept_engine(cache, reader, make)
 
 
 def _page(name: str, document: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -197,21 +197,39 @@ def opened(
     the caches of `reader`.
     """
     folder = cache / name
-    settings = Settings.load(index=folder / "index", reader=reader)
-    embedder = build.embedder(settings)
-    if not (folder / "made").exists():
+
+    def make(settings: Settings, embedder: Embedder) -> None:
         _make(name, settings, embedder, sources)
-        (folder / "made").touch()
-    store = build.store(settings, embedder)
-    kept_reader: Reader = KeptReads(reader, folder)
-    if small_reader := first_reader(reader):
-        kept_reader = Cascade(KeptReads(small_reader, folder), kept_reader, CASCADE_READS)
-    engine = build.assemble(settings, store, embedder, kept_reader)
-    engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
+
+    engine = kept_engine(folder, reader, make)
     name_of_set = f"collections/{name}" if name in COLLECTIONS else name
     gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{name_of_set}.jsonl"
     questions = sample(read_jsonl(gold), SETS[name])
     return engine, [*questions, *in_other_words(questions)]
+
+
+def kept_engine(folder: Path, reader: str, make: Callable[[Settings, Embedder], None]) -> Engine:
+    """An engine over the index in a folder, which `make` fills if it is not there yet. It reads
+    through the caches of `reader` in this folder.
+    """
+    settings = Settings.load(index=folder / "index", reader=reader)
+    embedder = build.embedder(settings)
+    if not (folder / "made").exists():
+        make(settings, embedder)
+        (folder / "made").touch()
+
+    kept_reader: Reader = KeptReads(reader, folder)
+    if small_reader := first_reader(reader):
+        kept_reader = Cascade(KeptReads(small_reader, folder), kept_reader, CASCADE_READS)
+    engine = build.assemble(settings, build.store(settings, embedder), embedder, kept_reader)
+    engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
+    return engine
+
+
+def ingest(settings: Settings, embedder: Embedder, paths: Sequence[Path]) -> None:
+    """Create the index of the settings from the files at these paths."""
+    with closing(build.store(settings, embedder, create=True)) as store:
+        Ingest(store, embedder, settings.passage_tokens).run(list(find(list(paths))))
 
 
 @functools.cache
@@ -231,19 +249,19 @@ def _make(
             return folder
         raise click.UsageError(f"the set {name} needs --{kind}")
 
+    if name in COLLECTIONS:
+        ingest(settings, embedder, [source("collections") / name])
+        return
+    if name not in _MADE:
+        ingest(settings, embedder, [_CORPORA.get(name) or source("technical")])
+        return
+
+    documents, rows = _MADE[name](source("data"))
+    lines = [json.dumps(row) for row in rows]
+    gold = settings.index.parent / "gold.jsonl"
     with closing(build.store(settings, embedder, create=True)) as store:
-        if name in _MADE:
-            documents, rows = _MADE[name](source("data"))
-            lines = [json.dumps(row) for row in rows]
-            gold = settings.index.parent / "gold.jsonl"
-            gold.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            fill(documents, store, embedder, settings.passage_tokens)
-            return
-        if name in COLLECTIONS:
-            corpus = source("collections") / name
-        else:
-            corpus = _CORPORA.get(name) or source("technical")
-        Ingest(store, embedder, settings.passage_tokens).run(list(find([corpus])))
+        gold.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        fill(documents, store, embedder, settings.passage_tokens)
 
 
 def _squad(data: Path) -> tuple[list[Document], list[Row]]:
