@@ -4,7 +4,8 @@ training.jsonl is about manuals, office files and encyclopaedias; -tables and -i
 and one cell or one item of a list; -lists about lists, steps, and what follows from a sentence;
 -figures about the fields of forms and the figures of reports; -attributes about what is said of a
 name only in passing ("the 1948 election", "(FBI)"); -pairs has pairs that differ in the word that
-decides; -faq headings that are, or only look like, the question; -statements claims to check.
+decides; -faq headings that are, or only look like, the question; -statements claims to check;
+-openings what people say before they ask.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
@@ -26,6 +27,7 @@ this version of the parser splits differently are counted and left out.
 import gzip
 import hashlib
 import json
+import random
 import sys
 import tempfile
 from collections import Counter
@@ -47,7 +49,7 @@ from rag.parsing.files import find
 from rag.parsing.load import load
 from rag.training.batches import token_counter
 from rag.training.data import Article, read_squad
-from rag.types import path_of
+from rag.types import TALK, path_of
 
 _OTHERS = "tables lists figures attributes pairs faq statements items".split()
 FILES = {"own": "training.jsonl"} | {name: f"training-{name}.jsonl" for name in _OTHERS}
@@ -70,6 +72,21 @@ FORMS = {
     "figures": {"span": "span", "list": "list", **_YES_NO},
 }
 """Form of the answer by that of the question; a "list" of "own" may be sentences of a text."""
+_SHARE_OPENED = 0.35
+"""Share of the questions that were not labelled which are also learned behind an opening."""
+_WEIGHT_OPENED = 0.5
+"""Weight of a question behind an opening, relative to the same without."""
+_JOINTS = (", ", ", ", ". ", ": ", " - ", "; ", " and ", ", so ")
+"""What may stand between a sentence and the question after it."""
+_STARTS = frozenset(
+    (
+        "who whom whose what what's which when where why how is are was were do does did has have "
+        "had can could may might must should would will shall am in on at by from to up for with "
+        "of under until since list name summarise summarize tell give explain describe compare "
+        "show"
+    ).split()
+)
+"""First words of questions that are not names."""
 
 
 def rows(name: str = "own") -> list[Row]:
@@ -207,8 +224,38 @@ def is_reported(tree: str) -> bool:
 
 
 def labelled_forms() -> Iterator[Row]:
-    """Questions with their form, for the form classifier: those of questions-forms.jsonl, and those
-    for training the reader, whose form follows from how they are answered and which count less.
+    """Questions with their form, for the form classifier: as they were written, and many of them
+    once more behind an opening, which does not change what they want.
+    """
+    openings = list(json_lines(GOLD / "training-openings.jsonl"))
+    choices = random.Random(0)
+    for row in _written_forms():
+        yield row
+
+        is_labelled = "weight" not in row
+        is_opened = is_labelled or choices.random() < _SHARE_OPENED
+        if row["form"] == TALK or not is_opened:
+            continue
+
+        question = _opened(row["question"], choices.choice(openings), choices)
+        weight = _WEIGHT_OPENED * row.get("weight", 1.0)
+        yield {"question": question, "form": row["form"], "weight": weight}
+
+
+def _opened(question: str, opening: Row, choices: random.Random) -> str:
+    """A question behind what a person says first: "I'm a pensioner, when is ...?"."""
+    joints = {"sentence": _JOINTS, "comma": (", ",), "none": (" ",)}
+    joint = choices.choice(joints[opening["joint"]])
+
+    first_word = question.partition(" ")[0]
+    if joint != ". " and first_word.lower() in _STARTS:
+        question = question[0].lower() + question[1:]
+    return f"{opening['opening']}{joint}{question}"
+
+
+def _written_forms() -> Iterator[Row]:
+    """The questions of questions-forms.jsonl, and those for training the reader, whose form follows
+    from how they are answered and which count less.
     """
     yield from json_lines(GOLD / "questions-forms.jsonl")
     for name, weight in WEIGHTS.items():

@@ -44,19 +44,43 @@ _CUES = tuple(
 )
 _PLACE = {word: place for place, word in enumerate(_CUES)}
 
+_ASKS = (
+    r"(?:(?:in|on|at|by|from|to|up to|for|with|of|under|since|until) )?"
+    r"(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|has|have|can|"
+    r"could|may|must|should|will|would|shall|am)\b"
+)
+_ASKS_FIRST = re.compile(_ASKS)
+_CLAUSE_ASKS = re.compile(rf"(?:[,:;.!?]| [-–—]) +(?:(?:so|and|then|but|or) )?(?={_ASKS})")
+"""The end of what is said before a clause that asks."""
+_FIRST = 3
+"""Words at the beginning of what asks that are cues of their own."""
+
 
 def cues(question: str) -> NDArray[np.float32]:
-    """Question words in a question, shape (2 * len(_CUES),): anywhere, and among its first three
-    words.
+    """Question words in a question, shape (2 * len(_CUES),): anywhere, and among the first words of
+    what asks.
     """
-    words = _WORD.findall(question.lower().replace("\u2019", "'"))
+    plain = question.lower().replace("\u2019", "'")
     flags = np.zeros(2 * len(_CUES), dtype=np.float32)
-    for number, word in enumerate(words):
+    for word in _WORD.findall(plain):
         if word in _PLACE:
             flags[_PLACE[word]] = 1
-            if number < 3:
-                flags[len(_CUES) + _PLACE[word]] = 1 - 0.25 * number
+
+    first_words = _WORD.findall(_asking(plain))[:_FIRST]
+    for number, word in enumerate(first_words):
+        if word in _PLACE:
+            flags[len(_CUES) + _PLACE[word]] = 1 - 0.25 * number
     return flags
+
+
+def _asking(question: str) -> str:
+    """A question in lower case without what is said before its last clause that asks: "i'm a
+    pensioner, when is it due?" asks when.
+    """
+    if _ASKS_FIRST.match(question):
+        return question
+    ends = [clause.end() for clause in _CLAUSE_ASKS.finditer(question)]
+    return question[ends[-1] :] if ends else question
 
 
 def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
