@@ -15,7 +15,7 @@ from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.conflicts import agreeing_documents, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
-from rag.answering.proposals import MOST_POINTED, span_candidate
+from rag.answering.proposals import MAX_ITEMS, MOST_POINTED, span_candidate
 from rag.answering.proposals import candidates as proposals_of
 from rag.answering.question_parts import compared
 from rag.answering.reading import Reading
@@ -24,7 +24,7 @@ from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
-from rag.structure import pointed_to
+from rag.structure import items, list_of, pointed_to
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
 MOST_ALTERNATIVES = 3
@@ -38,6 +38,12 @@ _OF_A_CLAUSE = re.compile(
 """What is before a number that numbers a part of a document: nothing, or the kind of part."""
 _COMPARES = 0.5
 """Probability of a comparison from which on a side that is missing is named."""
+_DOUBTED = 0.9
+"""Share of an answer's probability from which on another verdict makes its own doubtful."""
+_CHOSEN_ITEMS = ("run", "items")
+"""Generators of candidates that quote some items of a list."""
+_MOST_OF_LIST = 0.6
+"""Share of a list's items from which on all are quoted."""
 _IN_SENTENCES = ("span", "sentences")
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
@@ -133,6 +139,7 @@ def compose(request: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: 
     winner = ranked[0] if ranked else None
     disputed: list[Ranked] = []
     if winner and winner.probability >= ruling.threshold:
+        winner = _without_doubted_verdict(winner, ranked, request.query.form)
         winner, disputed = _settled(winner, reading, ruling)
         words = said(winner.candidate, reading.documents)
         reason = None
@@ -178,8 +185,62 @@ def _settled(winner: Ranked, reading: Reading, ruling: Ruling) -> tuple[Ranked, 
         disputed = [entry for entry in (winner, *disputed) if entry is not newest]
 
     continued = _led_on(newest.candidate, reading)
-    completed = _of_one_side(continued, reading)
+    with_all_items = _with_all_items(continued, reading)
+    completed = _of_one_side(with_all_items, reading)
     return replace(newest, candidate=completed), disputed
+
+
+def _without_doubted_verdict(winner: Ranked, ranked: Sequence[Ranked], asked_form: str) -> Ranked:
+    """A yes/no answer as its sentences alone if another verdict is nearly as likely, unless a
+    person has asked for a verdict.
+    """
+    verdict = winner.candidate.verdict
+    if verdict is None or asked_form == "yes_no":
+        return winner
+
+    likely_verdicts = {
+        entry.candidate.verdict
+        for entry in ranked
+        if entry.probability >= _DOUBTED * winner.probability
+    }
+    if likely_verdicts <= {verdict, None}:
+        return winner
+    return replace(winner, candidate=replace(winner.candidate, form="sentences", verdict=None))
+
+
+def _with_all_items(candidate: Candidate, reading: Reading) -> Candidate:
+    """An answer that quotes most items of a list, with the other ones: one step is needed as much
+    as another.
+    """
+    if candidate.generator not in _CHOSEN_ITEMS:
+        return candidate
+
+    document = reading.documents[candidate.places[0].document_id]
+    lists = dict.fromkeys(list_of(document.blocks, place.start) for place in candidate.places)
+    places = candidate.places
+    for index in lists:
+        if index is None:
+            continue
+        list_items = [
+            Place(document.id, item.start, item.end) for item in items(document.blocks, index)
+        ]
+        places = _completed(places, list_items)
+    return replace(candidate, places=places)
+
+
+def _completed(places: tuple[Place, ...], list_items: Sequence[Place]) -> tuple[Place, ...]:
+    """The places with all items of a list in place of those sentences that are in one, if most of
+    the items, and at least two, have such a sentence.
+    """
+    quoted_items = [item for item in list_items if any(map(item.overlaps, places))]
+    least = max(2.0, _MOST_OF_LIST * len(list_items))
+    if len(quoted_items) < least or len(list_items) > MAX_ITEMS:
+        return places
+    if len(quoted_items) == len(list_items):
+        return places
+
+    outside = [place for place in places if not any(map(place.overlaps, list_items))]
+    return tuple(sorted([*outside, *list_items], key=lambda place: place.start))
 
 
 def together(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rag.answering.candidate import Candidate
-from rag.answering.compose import Ruling, compose, rank
+from rag.answering.compose import Ranked, Ruling, compose, rank
 from rag.answering.forms import CLASSES
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked
@@ -79,8 +79,12 @@ def answer_of(
     return composed(reading, Ruling(SpanJudge(), threshold, 3))
 
 
-def composed(reading: Reading, ruling: Ruling) -> Answer:
-    """The answer to a reading, whose question was asked without options."""
+def composed(
+    reading: Reading, ruling: Ruling, ranked: Sequence[Ranked] = (), form: str = ""
+) -> Answer:
+    """The answer to a reading, whose question was asked without options but perhaps a form; of the
+    `ranked` candidates, or of all that are proposed.
+    """
     retrieved = RetrievalResult(
         question=reading.question,
         vector=np.zeros(1, np.float32),
@@ -89,14 +93,15 @@ def composed(reading: Reading, ruling: Ruling) -> Answer:
         generation=1,
     )
     retrieved_question = Asked(
-        query=Query(reading.question),
+        query=Query(reading.question, form=form),
         retrieved=retrieved,
         read=len(reading.hits),
         settings=Settings(threshold=ruling.threshold),
         calibration="",
         timings={},
     )
-    return compose(retrieved_question, reading, rank(reading, ruling.judge), ruling)
+    entries = ranked or rank(reading, ruling.judge)
+    return compose(retrieved_question, reading, entries, ruling)
 
 
 def texts(candidate: Candidate, document: Document) -> list[str]:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.candidate import MAX_CITATIONS, cite
-from rag.answering.compose import Ruling, lone_part, together
+from rag.answering.candidate import MAX_CITATIONS, Candidate, cite
+from rag.answering.compose import Ranked, Ruling, lone_part, together
 from rag.ingestion.chunking import split
-from rag.types import Hit, Place, Span
+from rag.types import Document, Hit, Place, Span, YesNo
 from tests.answering.readings import Prefers, composed, reading_of, span, texts
 from tests.answering.readings import answer_of as answer
 from tests.fakes import BagOfWordsEmbedder, document
@@ -204,6 +204,65 @@ def test_an_answer_that_points_to_a_section_leads_on_to_it() -> None:
     answer = composed(reading, Ruling(Prefers("run"), 0.5, 3))
     assert answer.text == "Call us. Else see Reports. […] Write by May."
     assert [piece.citation.headings for piece in answer.pieces][-1] == ("2 Reports",)
+
+
+KILN = (
+    "Before firing:\n\n- open the damper;\n- empty the tray;\n- check the cone;\n- latch the lid;\n"
+    "- note the hour.\n"
+)
+
+
+@pytest.mark.parametrize("generator", ["run", "items"])
+def test_most_items_of_a_list_are_given_with_the_others(generator: str) -> None:
+    kiln = document(KILN, "kiln")
+    reading = reading_of(kiln, [0.4, 0.9, 0.1, 0.9, 0.9, 0.1], question="What before firing?")
+    answer = composed(reading, Ruling(Prefers(generator), 0.5, 3))
+    quoted = [piece.text for piece in answer.pieces]
+    assert [text.lstrip("- ") for text in quoted] == [
+        "Before firing:",
+        "open the damper;",
+        "empty the tray;",
+        "check the cone;",
+        "latch the lid;",
+        "note the hour.",
+    ]
+
+
+@pytest.mark.parametrize("generator", ["run", "items"])
+def test_a_few_items_of_a_list_are_given_alone(generator: str) -> None:
+    kiln = document(KILN, "kiln")
+    reading = reading_of(kiln, [0.4, 0.9, 0.1, 0.1, 0.9, 0.1], question="What before firing?")
+    answer = composed(reading, Ruling(Prefers(generator), 0.5, 3))
+    assert len(answer.pieces) == 3
+
+
+def _verdict(source: Document, quote: str, verdict: YesNo, probability: float) -> Ranked:
+    start = source.text.index(quote)
+    places = (Place(source.id, start, start + len(quote)),)
+    return Ranked(Candidate("yes_no", "yes_no", places, verdict=verdict), probability)
+
+
+@pytest.mark.parametrize(
+    ("form", "rival", "text"),
+    [
+        ("", 0.53, "Members of the guild fire on Mondays."),
+        ("", 0.40, "Yes. Members of the guild fire on Mondays."),
+        ("yes_no", 0.53, "Yes. Members of the guild fire on Mondays."),
+    ],
+)
+def test_a_verdict_is_not_given_beside_another_one_that_is_nearly_as_likely(
+    form: str, rival: float, text: str
+) -> None:
+    kiln = document("Members of the guild fire on Mondays. Guests fire in May.", "kiln")
+    reading = reading_of(kiln, [0.9, 0.5], question="May I fire on a Monday?")
+    ranked = [
+        _verdict(kiln, "Members of the guild fire on Mondays.", "yes", 0.54),
+        _verdict(kiln, "Guests fire in May.", "no", rival),
+    ]
+    answer = composed(reading, Ruling(Prefers("yes_no"), 0.5, 3), ranked, form)
+    assert (answer.text or "").replace("\n", " ") == text
+    assert (answer.verdict is None) == ("Yes" not in text)
+    assert answer.confidence == 0.54
 
 
 def test_answers_from_one_document_are_given_together() -> None:
