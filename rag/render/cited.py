@@ -153,9 +153,17 @@ def _refusal(answer: Answer) -> str:
     if not answer.hits:
         return text
 
-    lines = [text, "", "The closest passages, which do not answer the question:"]
-    for hit in answer.hits[: view.NEAREST]:
-        passage = hit.passage
-        excerpt = view.shortened(passage.text, 200)
-        lines.append(f"- {where(passage)}: “{excerpt}”")
-    return "\n".join(lines)
+    sentences: list[str] = []
+    passages: list[str] = []
+    for place in view.nearest(answer):
+        if isinstance(place, Citation):
+            sentences.append(f"- {where(place)}: “{view.shortened(place.sentence)}”")
+        else:
+            excerpt = view.shortened(place.passage.text, 200)
+            passages.append(f"- {where(place.passage)}: “{excerpt}”")
+
+    if sentences:
+        return "\n".join([text, "", "The nearest sentences, of which none is sure:", *sentences])
+    return "\n".join(
+        [text, "", "The closest passages, which do not answer the question:", *passages]
+    )

@@ -17,8 +17,6 @@ _MOST_COPIES = 3
 _INDENT = " " * 6
 _LONGEST_OTHER = 80
 """Characters of another candidate, which may be a list."""
-_SLACK = 16
-"""Characters that two lines lose where words do not end at the margin."""
 _SPACES = re.compile(r"[ \t\n\r]+")
 
 
@@ -250,11 +248,10 @@ def _refusal(answer: Answer) -> list[str]:
 
 
 def _near(number: int, place: Citation | Hit) -> list[str]:
-    """A passage of a refusal: its source, and two lines of it around the quote."""
-    source, parts = view.source_and_text(place)
+    """A place of a refusal: its source, and some lines of it around the quote."""
     columns = _width() - len(_INDENT)
-    room = view.NEAREST_LINES * columns - _SLACK
-    text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
+    source, parts = view.source_and_text(number, place, columns)
+    text_before, quote, text_after = map(clean, parts)
     if quote:
         quote = _mark(quote)
     text = f"{text_before}{quote}{text_after}".strip()

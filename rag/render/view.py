@@ -260,7 +260,11 @@ GLUE = "\ue000"
 NEAREST = 3
 """Maximum number of candidates or passages shown with a refusal."""
 NEAREST_LINES = 2
-"""Number of lines that each of them gets."""
+"""Number of lines that each of them gets, but for the best candidate."""
+LEAD_LINES = 8
+"""Number of lines for the best candidate, which a person may take for the answer: its sentence."""
+_RAGGED = 8
+"""Characters that a line loses where words do not end at the margin."""
 LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue", GRID))
 """Forms whose pieces have lines of their own; others are running text."""
 
@@ -374,14 +378,22 @@ def nearest(answer: Answer) -> Sequence[Citation | Hit]:
 
 
 def source_and_text(
-    place: Citation | Hit,
+    number: int, place: Citation | Hit, columns: int
 ) -> tuple[Citation | Passage, tuple[str, str, str]]:
-    """One of the `nearest`: its source, and what is before the quote, the quote, and what is after
-    it. A passage has no quote.
+    """One of the `nearest`, counted from 1: its source, and what is before the quote, the quote,
+    and what is after it, on some lines of so many columns. A passage has no quote.
     """
     if isinstance(place, Hit):
-        return place.passage, ("", "", body(place))
-    return place, marked(place)
+        source: Citation | Passage = place.passage
+        parts = ("", "", body(place))
+        lines = NEAREST_LINES
+    else:
+        source = place
+        parts = marked(place)
+        lines = LEAD_LINES if number == 1 else NEAREST_LINES
+
+    room = lines * (columns - _RAGGED)
+    return source, excerpt(*parts, room)
 
 
 def reply(answer: Answer) -> list[str]:

@@ -25,8 +25,6 @@ from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece, plain,
 
 WIDEST = 100
 """Maximum line width; longer lines are hard to read."""
-_SLACK = 16
-"""Characters that two lines lose where words do not end at the margin."""
 
 
 class Screen:
@@ -361,10 +359,9 @@ class Screen:
             self._near(number, place)
 
     def _near(self, number: int, place: Citation | Hit) -> None:
-        """A passage of a refusal: its source, and two lines of it around the quote."""
-        source, parts = view.source_and_text(place)
-        room = view.NEAREST_LINES * (self.width - 5) - _SLACK
-        text_before, quote, text_after = map(clean, view.excerpt(*parts, room))
+        """A place of a refusal: its source, and some lines of it around the quote."""
+        source, parts = view.source_and_text(number, place, self.width - 5)
+        text_before, quote, text_after = map(clean, parts)
         if quote:
             body = self._marked(text_before, quote, text_after)
         else:

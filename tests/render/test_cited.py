@@ -94,6 +94,16 @@ def test_a_refusal_shows_the_closest_passages_without_marks() -> None:
     assert shown_answer.marks == ()
 
 
+def test_a_refusal_shows_the_sentences_of_the_best_candidates_whole() -> None:
+    hit = Hit(Passage("a.md", 0, 18, "Oman hosted talks.", "A", ("A",)), 0.5, 0.4, 1.0)
+    span = citation("May 2027", "The lease ends in May 2027.")
+    guesses = (Alternative("May 2027", 0.28, (span,)), Alternative("Oman", 0.03, (span,)))
+    refused = answer(None, [], abstention_reason="unsure", hits=(hit,))
+    shown_answer = cited(replace(refused, alternatives=guesses))
+    assert shown_answer.text.endswith(f"- {where(span)}: “The lease ends in May 2027.”")
+    assert "Oman" not in shown_answer.text
+
+
 @pytest.mark.parametrize("document_id", ["a.md", "ein Ordner/ä#?&.md", "x//y"])
 def test_links_keep_any_id(document_id: str) -> None:
     link = resource_link(document_id, 3, 5)

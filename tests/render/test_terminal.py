@@ -75,16 +75,17 @@ def test_a_refusal_shows_no_scores() -> None:
 LONG = "The tenant keeps the flat clean. " * 9 + FIRST + " The landlord paints it." * 9
 
 
-def test_a_refusal_shows_three_passages_of_two_lines() -> None:
-    start = LONG.index("three months")
+def _refused(sentence: str) -> list[str]:
+    """The lines of a refusal with five candidates in this sentence."""
+    start = sentence.index("three months")
     citation = replace(
         piece(FIRST).citation,
         quote="three months",
         start=start,
         end=start + 12,
-        sentence=LONG,
+        sentence=sentence,
         sentence_start=0,
-        sentence_end=len(LONG),
+        sentence_end=len(sentence),
     )
     guesses = tuple(Alternative("three months", 0.3, (citation,)) for _ in range(5))
     refused = replace(
@@ -94,11 +95,27 @@ def test_a_refusal_shows_three_passages_of_two_lines() -> None:
         alternatives=guesses,
         abstention_reason="unsure",
     )
-    lines = click.unstyle(terminal.answer(refused)).splitlines()
+    return click.unstyle(terminal.answer(refused)).splitlines()
+
+
+def test_a_refusal_shows_the_whole_sentence_of_the_best_candidate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    long_enough = LONG[250:500]
+    lines = _refused(long_enough)
+    second = next(number for number, line in enumerate(lines) if line.startswith("  [2]"))
+    first = " ".join(" ".join(line for line in lines[:second] if line[:6].isspace()).split())
+    assert first == long_enough.strip()
+
+
+def test_a_refusal_shows_two_lines_of_the_other_candidates() -> None:
+    lines = _refused(LONG)
     assert lines[0] == "not found: unsure"
-    passages = [line for line in lines if line.startswith("      ")]
+    second = next(number for number, line in enumerate(lines) if line.startswith("  [2]"))
+    passages = [line for line in lines[second:] if line.startswith("      ")]
     assert len([line for line in lines if line.startswith("  [")]) == 3
-    assert len(passages) == 6
+    assert len(passages) == 4
     joined = " ".join(" ".join(passages[:2]).split())
     assert joined.startswith("… ")
     assert joined.endswith(" …")
