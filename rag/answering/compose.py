@@ -24,7 +24,7 @@ from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
-from rag.structure import items, list_of, pointed_to
+from rag.structure import items, list_of, part_at, pointed_to, sentence_before
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
 MOST_ALTERNATIVES = 3
@@ -185,7 +185,8 @@ def _settled(winner: Ranked, reading: Reading, ruling: Ruling) -> tuple[Ranked, 
         disputed = [entry for entry in (winner, *disputed) if entry is not newest]
 
     continued = _led_on(newest.candidate, reading)
-    with_all_items = _with_all_items(continued, reading)
+    without_gaps = _without_small_gaps(continued, reading)
+    with_all_items = _with_all_items(without_gaps, reading)
     completed = _of_one_side(with_all_items, reading)
     return replace(newest, candidate=completed), disputed
 
@@ -206,6 +207,35 @@ def _without_doubted_verdict(winner: Ranked, ranked: Sequence[Ranked], asked_for
     if likely_verdicts <= {verdict, None}:
         return winner
     return replace(winner, candidate=replace(winner.candidate, form="sentences", verdict=None))
+
+
+def _without_small_gaps(candidate: Candidate, reading: Reading) -> Candidate:
+    """A run of sentences with each single sentence that it leaves out inside of a paragraph: it may
+    be what the next one refers to, or a warning ("Never give two at once.").
+    """
+    if candidate.generator != "run":
+        return candidate
+
+    places = [candidate.places[0]]
+    for place in candidate.places[1:]:
+        document = reading.documents[place.document_id]
+        if left_out := _left_out(document, places[-1], place):
+            places.append(left_out)
+        places.append(place)
+    return replace(candidate, places=tuple(places))
+
+
+def _left_out(document: Document, first: Place, second: Place) -> Place | None:
+    """The one sentence between two of a paragraph; None if there is none, or more."""
+    part = part_at(document.blocks, second.start)
+    between = sentence_before(document.blocks, second.start)
+    if part is None or part.kind != "paragraph" or between is None:
+        return None
+
+    start, end = between
+    if sentence_before(document.blocks, start) != (first.start, first.end):
+        return None
+    return Place(document.id, start, end)
 
 
 def _with_all_items(candidate: Candidate, reading: Reading) -> Candidate:

@@ -236,6 +236,14 @@ def test_a_few_items_of_a_list_are_given_alone(generator: str) -> None:
     assert len(answer.pieces) == 3
 
 
+def test_one_sentence_that_a_run_leaves_out_of_a_paragraph_is_given_too() -> None:
+    text = "Glaze twice. Never dip. Then wait a day. Sweep up. Close the shed. Fire it.\n\nPay."
+    glaze = document(text, "glaze")
+    reading = reading_of(glaze, [0.9, 0.1, 0.8, 0.1, 0.1, 0.8, 0.1], question="How is it glazed?")
+    answer = composed(reading, Ruling(Prefers("run"), 0.5, 3))
+    assert answer.text == "Glaze twice. Never dip. Then wait a day. […] Fire it."
+
+
 def _verdict(source: Document, quote: str, verdict: YesNo, probability: float) -> Ranked:
     start = source.text.index(quote)
     places = (Place(source.id, start, start + len(quote)),)
