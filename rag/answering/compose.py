@@ -40,6 +40,10 @@ _COMPARES = 0.5
 """Probability of a comparison from which on a side that is missing is named."""
 _DOUBTED = 0.9
 """Share of an answer's probability from which on another verdict makes its own doubtful."""
+_SURE = 0.6
+"""Probability from which on the opposite in the same sentences does not count."""
+_OPPOSITE = 0.3
+"""Share of what the reader finds for a verdict from which on its opposite makes it doubtful."""
 _CHOSEN_ITEMS = ("run", "items")
 """Generators of candidates that quote some items of a list."""
 _MOST_OF_LIST = 0.6
@@ -139,7 +143,7 @@ def compose(request: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: 
     winner = ranked[0] if ranked else None
     disputed: list[Ranked] = []
     if winner and winner.probability >= ruling.threshold:
-        winner = _without_doubted_verdict(winner, ranked, request.query.form)
+        winner = _without_doubted_verdict(winner, ranked, reading, request.query.form)
         winner, disputed = _settled(winner, reading, ruling)
         words = said(winner.candidate, reading.documents)
         reason = None
@@ -191,22 +195,41 @@ def _settled(winner: Ranked, reading: Reading, ruling: Ruling) -> tuple[Ranked, 
     return replace(newest, candidate=completed), disputed
 
 
-def _without_doubted_verdict(winner: Ranked, ranked: Sequence[Ranked], asked_form: str) -> Ranked:
-    """A yes/no answer as its sentences alone if another verdict is nearly as likely, unless a
-    person has asked for a verdict.
+def _without_doubted_verdict(
+    winner: Ranked, ranked: Sequence[Ranked], reading: Reading, asked_form: str
+) -> Ranked:
+    """A yes/no answer as its sentences alone if another verdict may be right, unless a person has
+    asked for a verdict.
     """
-    verdict = winner.candidate.verdict
-    if verdict is None or asked_form == "yes_no":
+    if winner.candidate.verdict is None or asked_form == "yes_no":
         return winner
+    if not _has_rival_verdict(winner, ranked) and not _may_say_the_opposite(winner, reading):
+        return winner
+    return replace(winner, candidate=replace(winner.candidate, form="sentences", verdict=None))
 
+
+def _has_rival_verdict(winner: Ranked, ranked: Sequence[Ranked]) -> bool:
+    """Whether another verdict is nearly as likely."""
     likely_verdicts = {
         entry.candidate.verdict
         for entry in ranked
         if entry.probability >= _DOUBTED * winner.probability
     }
-    if likely_verdicts <= {verdict, None}:
-        return winner
-    return replace(winner, candidate=replace(winner.candidate, form="sentences", verdict=None))
+    return not likely_verdicts <= {winner.candidate.verdict, None}
+
+
+def _may_say_the_opposite(winner: Ranked, reading: Reading) -> bool:
+    """Whether an answer is unsure, and the reader finds the opposite of its verdict in the same
+    sentences, too.
+    """
+    proof = (reading.proofs or {}).get(winner.candidate.places)
+    if proof is None or winner.probability >= _SURE:
+        return False
+    if winner.candidate.verdict == "yes":
+        return proof.no >= _OPPOSITE * proof.yes
+    if winner.candidate.verdict == "no":
+        return proof.yes >= _OPPOSITE * proof.no
+    return False
 
 
 def _without_small_gaps(candidate: Candidate, reading: Reading) -> Candidate:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from rag.answering.candidate import MAX_CITATIONS, Candidate, cite
 from rag.answering.compose import Ranked, Ruling, lone_part, together
 from rag.ingestion.chunking import split
+from rag.protocols import Verdict
 from rag.types import Document, Hit, Place, Span, YesNo
-from tests.answering.readings import Prefers, composed, reading_of, span, texts
+from tests.answering.readings import Prefers, composed, hit_of, reading_of, span, texts
 from tests.answering.readings import answer_of as answer
 from tests.fakes import BagOfWordsEmbedder, document
 
@@ -271,6 +272,23 @@ def test_a_verdict_is_not_given_beside_another_one_that_is_nearly_as_likely(
     assert (answer.text or "").replace("\n", " ") == text
     assert (answer.verdict is None) == ("Yes" not in text)
     assert answer.confidence == 0.54
+
+
+@pytest.mark.parametrize(
+    ("probability", "opposite", "is_given"),
+    [(0.54, 0.3, False), (0.54, 0.1, True), (0.7, 0.3, True)],
+)
+def test_an_unsure_verdict_is_not_given_where_its_sentence_may_say_the_opposite(
+    probability: float, opposite: float, is_given: bool
+) -> None:
+    kiln = document("The fee is due in full for two weeks.", "kiln")
+    reading = reading_of(kiln, [0.9], question="Must I still pay?")
+    no = _verdict(kiln, "The fee is due in full for two weeks.", "no", probability)
+    read = Verdict(hit_of(kiln), opposite, 0.6, 0.1, 0.0)
+    with_proof = replace(reading, proofs={no.candidate.places: read})
+    answer = composed(with_proof, Ruling(Prefers("yes_no"), 0.5, 3), [no])
+    assert (answer.verdict == "no") is is_given
+    assert answer.pieces[0].text == "The fee is due in full for two weeks."
 
 
 def test_answers_from_one_document_are_given_together() -> None:
