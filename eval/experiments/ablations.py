@@ -35,6 +35,7 @@ from rag import engine as engines
 from rag import retrieval
 from rag.answering import (
     catalogue,
+    completing,
     compose,
     overview,
     proposals,
@@ -161,8 +162,8 @@ RULES = (
     Rule("a sentence before leads if needed", proposals, "_may_lead", _yes),
     Rule("a paragraph begins where it answers", proposals, "_led", lambda *arguments: arguments[2]),
     Rule("lead-ins of lists", proposals, "lead_in", _nothing),
-    Rule("a run's gap of one sentence", compose, "_left_out", _nothing),
-    Rule("most items bring the others", compose, "_MOST_OF_LIST", 2.0),
+    Rule("a run's gap of one sentence", completing, "_left_out", _nothing),
+    Rule("most items bring the others", completing, "_MOST_OF_LIST", 2.0),
     Rule("no verdict beside another one nearly as likely", compose, "_DOUBTED", 2.0),
     Rule("no unsure verdict where the sentence may say the opposite", compose, "_SURE", 0.0),
     Rule("runs: sentences near the best score", proposals, "_RUNS", ((0.0, 4), (0.0, 6))),

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from rag.answering.asked_codes import OF_ANOTHER, missing_code, of_another
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
+from rag.answering.completing import completed
 from rag.answering.conflicts import agreeing_documents, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
-from rag.answering.proposals import MAX_ITEMS, MOST_POINTED, span_candidate
 from rag.answering.proposals import candidates as proposals_of
+from rag.answering.proposals import span_candidate
 from rag.answering.question_parts import compared
 from rag.answering.reading import Reading
 from rag.answering.receipts import Asked, answer_digest
@@ -24,7 +25,6 @@ from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
-from rag.structure import items, list_of, part_at, pointed_to, sentence_before
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
 MOST_ALTERNATIVES = 3
@@ -44,10 +44,6 @@ _SURE = 0.6
 """Probability from which on the opposite in the same sentences does not count."""
 _OPPOSITE = 0.3
 """Share of what the reader finds for a verdict from which on its opposite makes it doubtful."""
-_CHOSEN_ITEMS = ("run", "items")
-"""Generators of candidates that quote some items of a list."""
-_MOST_OF_LIST = 0.6
-"""Share of a list's items from which on all are quoted."""
 _IN_SENTENCES = ("span", "sentences")
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
@@ -188,11 +184,8 @@ def _settled(winner: Ranked, reading: Reading, ruling: Ruling) -> tuple[Ranked, 
     if disputed:
         disputed = [entry for entry in (winner, *disputed) if entry is not newest]
 
-    continued = _led_on(newest.candidate, reading)
-    without_gaps = _without_small_gaps(continued, reading)
-    with_all_items = _with_all_items(without_gaps, reading)
-    completed = _of_one_side(with_all_items, reading)
-    return replace(newest, candidate=completed), disputed
+    answer = _of_one_side(completed(newest.candidate, reading), reading)
+    return replace(newest, candidate=answer), disputed
 
 
 def _without_doubted_verdict(
@@ -230,70 +223,6 @@ def _may_say_the_opposite(winner: Ranked, reading: Reading) -> bool:
     if winner.candidate.verdict == "no":
         return proof.yes >= _OPPOSITE * proof.no
     return False
-
-
-def _without_small_gaps(candidate: Candidate, reading: Reading) -> Candidate:
-    """A run of sentences with each single sentence that it leaves out inside of a paragraph: it may
-    be what the next one refers to, or a warning ("Never give two at once.").
-    """
-    if candidate.generator != "run":
-        return candidate
-
-    places = [candidate.places[0]]
-    for place in candidate.places[1:]:
-        document = reading.documents[place.document_id]
-        if left_out := _left_out(document, places[-1], place):
-            places.append(left_out)
-        places.append(place)
-    return replace(candidate, places=tuple(places))
-
-
-def _left_out(document: Document, first: Place, second: Place) -> Place | None:
-    """The one sentence between two of a paragraph; None if there is none, or more."""
-    part = part_at(document.blocks, second.start)
-    between = sentence_before(document.blocks, second.start)
-    if part is None or part.kind != "paragraph" or between is None:
-        return None
-
-    start, end = between
-    if sentence_before(document.blocks, start) != (first.start, first.end):
-        return None
-    return Place(document.id, start, end)
-
-
-def _with_all_items(candidate: Candidate, reading: Reading) -> Candidate:
-    """An answer that quotes most items of a list, with the other ones: one step is needed as much
-    as another.
-    """
-    if candidate.generator not in _CHOSEN_ITEMS:
-        return candidate
-
-    document = reading.documents[candidate.places[0].document_id]
-    lists = dict.fromkeys(list_of(document.blocks, place.start) for place in candidate.places)
-    places = candidate.places
-    for index in lists:
-        if index is None:
-            continue
-        list_items = [
-            Place(document.id, item.start, item.end) for item in items(document.blocks, index)
-        ]
-        places = _completed(places, list_items)
-    return replace(candidate, places=places)
-
-
-def _completed(places: tuple[Place, ...], list_items: Sequence[Place]) -> tuple[Place, ...]:
-    """The places with all items of a list in place of those sentences that are in one, if most of
-    the items, and at least two, have such a sentence.
-    """
-    quoted_items = [item for item in list_items if any(map(item.overlaps, places))]
-    least = max(2.0, _MOST_OF_LIST * len(list_items))
-    if len(quoted_items) < least or len(list_items) > MAX_ITEMS:
-        return places
-    if len(quoted_items) == len(list_items):
-        return places
-
-    outside = [place for place in places if not any(map(place.overlaps, list_items))]
-    return tuple(sorted([*outside, *list_items], key=lambda place: place.start))
 
 
 def together(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate | None:
@@ -460,27 +389,6 @@ def _cited(answer: Answer) -> Sequence[Citation]:
     if answer.form == "span":
         return answer.citations
     return [piece.citation for piece in answer.pieces]
-
-
-def _led_on(candidate: Candidate, reading: Reading) -> Candidate:
-    """An answer in sentences with the beginning of the section that it names ("see Reporting")."""
-    if candidate.form != "sentences":
-        return candidate
-
-    places_pointed_to: list[Place] = []
-    for place in candidate.places:
-        document = reading.documents[place.document_id]
-        sentences = pointed_to(document, place.start, place.end)
-        places_pointed_to += [
-            Place(place.document_id, start, end) for start, end in sentences[:MOST_POINTED]
-        ]
-
-    new_places = [
-        pointed
-        for pointed in places_pointed_to
-        if not any(pointed.overlaps(place) for place in candidate.places)
-    ]
-    return replace(candidate, places=(*candidate.places, *dict.fromkeys(new_places)))
 
 
 def _lone_side(reading: Reading) -> tuple[str, str] | None:
