@@ -43,6 +43,7 @@ from eval.gold.collections import unpack
 from eval.scripts import GOLD, PATH, script
 from rag.evaluation.set_files import json_lines, open_text
 from rag.ingestion.chunking import TokenCounter, split
+from rag.meaning.words import HAVE, MODALS, QUESTION_WORDS
 from rag.models.registry import reader_path
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
@@ -77,14 +78,10 @@ _SHARE_OPENED = 0.35
 _WEIGHT_OPENED = 0.5
 """Weight of a question behind an opening, relative to the same without."""
 _JOINTS = (", ", ", ", ". ", ": ", " - ", "; ", " and ", ", so ")
-"""What may stand between a sentence and the question after it."""
-_STARTS = frozenset(
-    (
-        "who whom whose what what's which when where why how is are was were do does did has have "
-        "had can could may might must should would will shall am in on at by from to up for with "
-        "of under until since list name summarise summarize tell give explain describe compare "
-        "show"
-    ).split()
+"""What joins a sentence and the question after it; a comma is twice as likely as the others."""
+_STARTS = (QUESTION_WORDS | HAVE | MODALS).union(
+    "what's is are was were do does did am in on at by from to up for with of under until since "
+    "list name summarise summarize tell give explain describe compare show".split()
 )
 """First words of questions that are not names."""
 

@@ -64,7 +64,7 @@ def _without_small_gaps(candidate: Candidate, reading: Reading) -> Candidate:
 
 
 def _left_out(document: Document, first: Place, second: Place) -> Place | None:
-    """The one sentence between two of a paragraph; None if there is none, or more."""
+    """The sentence between two places of a paragraph, if there is exactly one."""
     part = part_at(document.blocks, second.start)
     between = sentence_before(document.blocks, second.start)
     if part is None or part.kind != "paragraph" or between is None:
@@ -102,9 +102,7 @@ def _with_items(places: tuple[Place, ...], list_items: Sequence[Place]) -> tuple
     """
     quoted_items = [item for item in list_items if any(map(item.overlaps, places))]
     least = max(2.0, _MOST_OF_LIST * len(list_items))
-    if len(quoted_items) < least or len(list_items) > MAX_ITEMS:
-        return places
-    if len(quoted_items) == len(list_items):
+    if len(list_items) > MAX_ITEMS or not least <= len(quoted_items) < len(list_items):
         return places
 
     outside = [place for place in places if not any(map(place.overlaps, list_items))]

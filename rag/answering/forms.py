@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import ModelError, install_line
+from rag.meaning.words import QUESTION_WORDS
 from rag.types import TALK
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
@@ -46,12 +47,12 @@ _PLACE = {word: place for place, word in enumerate(_CUES)}
 
 _ASKS = (
     r"(?:(?:in|on|at|by|from|to|up to|for|with|of|under|since|until) )?"
-    r"(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|has|have|can|"
-    r"could|may|must|should|will|would|shall|am)\b"
+    rf"(?:{'|'.join(sorted(QUESTION_WORDS))}|is|are|was|were|do|does|did|has|have|can|could|may|"
+    r"must|should|will|would|shall|am)\b"
 )
 _ASKS_FIRST = re.compile(_ASKS)
 _CLAUSE_ASKS = re.compile(rf"(?:[,:;.!?]| [-–—]) +(?:(?:so|and|then|but|or) )?(?={_ASKS})")
-"""The end of what is said before a clause that asks."""
+"""What separates a clause that asks from the words before it."""
 _FIRST = 3
 """Words at the beginning of what asks that are cues of their own."""
 
@@ -74,8 +75,8 @@ def cues(question: str) -> NDArray[np.float32]:
 
 
 def _asking(question: str) -> str:
-    """A question in lower case without what is said before its last clause that asks: "i'm a
-    pensioner, when is it due?" asks when.
+    """The last clause that asks, or the whole text if it begins by asking. The text is in lower
+    case; of "i'm a pensioner, when is it due?" the clause is "when is it due?".
     """
     if _ASKS_FIRST.match(question):
         return question

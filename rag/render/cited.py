@@ -140,7 +140,7 @@ def where(place: Citation | Passage) -> str:
 
 
 def _refusal(answer: Answer) -> str:
-    """The reason for a refusal, and the closest passages."""
+    """The reason for a refusal, and the nearest sentences, or without any the closest passages."""
     reply = view.reply(answer)
     if reply:
         return "\n".join(reply)
@@ -153,17 +153,13 @@ def _refusal(answer: Answer) -> str:
     if not answer.hits:
         return text
 
-    sentences: list[str] = []
-    passages: list[str] = []
+    lead = "The closest passages, which do not answer the question:"
+    quotes = []
     for place in view.nearest(answer):
         if isinstance(place, Citation):
-            sentences.append(f"- {where(place)}: “{view.shortened(place.sentence)}”")
+            lead = "The nearest sentences; they may not answer the question:"
+            quotes.append(f"- {where(place)}: “{view.shortened(place.sentence)}”")
         else:
             excerpt = view.shortened(place.passage.text, 200)
-            passages.append(f"- {where(place.passage)}: “{excerpt}”")
-
-    if sentences:
-        return "\n".join([text, "", "The nearest sentences, of which none is sure:", *sentences])
-    return "\n".join(
-        [text, "", "The closest passages, which do not answer the question:", *passages]
-    )
+            quotes.append(f"- {where(place.passage)}: “{excerpt}”")
+    return "\n".join([text, "", lead, *quotes])

@@ -383,17 +383,18 @@ def source_and_text(
     """One of the `nearest`, counted from 1: its source, and what is before the quote, the quote,
     and what is after it, on some lines of so many columns. A passage has no quote.
     """
+    source: Citation | Passage
     if isinstance(place, Hit):
-        source: Citation | Passage = place.passage
-        parts = ("", "", body(place))
+        source = place.passage
+        text_before, quote, text_after = "", "", body(place)
         lines = NEAREST_LINES
     else:
         source = place
-        parts = marked(place)
+        text_before, quote, text_after = marked(place)
         lines = LEAD_LINES if number == 1 else NEAREST_LINES
 
     room = lines * (columns - _RAGGED)
-    return source, excerpt(*parts, room)
+    return source, excerpt(text_before, quote, text_after, room)
 
 
 def reply(answer: Answer) -> list[str]:
