@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import queue
 import re
 import shutil
 import sys
@@ -60,7 +61,8 @@ class Status:
         is_dumb = os.environ.get("TERM", "dumb") == "dumb"
         self._moves = moves and self._stream.isatty() and not is_dumb
         self._log = log
-        self._over = threading.Event()
+        # not an Event: its lock stays locked if Ctrl-C arrives while it is being set
+        self._end = queue.SimpleQueue[None]()
         self._thread = threading.Thread(
             target=self._run,
             name="status",
@@ -73,11 +75,19 @@ class Status:
 
     def __enter__(self) -> Self:
         if self._moves or self._log:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except BaseException:  # Ctrl-C: the thread may have begun
+                self._end.put(None)
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        try:
+            self._end.put(None)
+        except BaseException:  # Ctrl-C
+            self._end.put(None)
+            raise
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -85,12 +95,12 @@ class Status:
         if self._moves:
             self._show_frames()
             return
-        while not self._over.wait(INTERVAL):
+        while not self._has_ended(INTERVAL):
             print(f"rag: {self._line()}", file=self._stream, flush=True)
 
     def _show_frames(self) -> None:
         """Show the line and change the sign before it, until it is over; then clear the line."""
-        if self._over.wait(PATIENCE):
+        if self._has_ended(PATIENCE):
             return
         frames = _FRAMES if takes_all(self._stream) else _PLAIN_FRAMES
         for frame in itertools.cycle(frames):
@@ -100,10 +110,18 @@ class Status:
                 line = f"{line[: width - 3]}..."
             self._stream.write(f"\r\x1b[2K  {frame} {line}")
             self._stream.flush()
-            if self._over.wait(0.1):
+            if self._has_ended(0.1):
                 break
         self._stream.write("\r\x1b[2K")
         self._stream.flush()
+
+    def _has_ended(self, seconds: float) -> bool:
+        """Wait that long; whether the block ended meanwhile."""
+        try:
+            self._end.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        return True
 
     def _line(self) -> str:
         text = self._text

@@ -1,4 +1,5 @@
 import io
+import threading
 import time
 
 import pytest
@@ -51,3 +52,20 @@ def test_without_a_terminal_a_log_is_printed_now_and_then(monkeypatch: pytest.Mo
     with Status(lambda: "2 of 3 files", log=True):
         time.sleep(0.2)
     assert log.getvalue().startswith("rag: 2 of 3 files\n")
+
+
+def test_ctrl_c_while_it_begins_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        begin(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Status("reading", log=True):
+        pass
+
+    begun = [thread for thread in threading.enumerate() if thread.name == "status"]
+    for thread in begun:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
