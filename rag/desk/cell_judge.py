@@ -360,24 +360,27 @@ def _value(cell: CellReading, ranked: Ranked) -> CellValue | None:
         return None
     if cell.kind == "text" and cell.source.is_several(candidate):
         return None
-    if cell.kind == "list" and candidate.verdict:
-        return None
 
     words = said(candidate, cell.reading.documents)
     if not words.text or not words.citations:
         return None
     around = surroundings(words.text, words.citations[0], cell.reading.documents)
-    meaning = in_column(words.text, cell.kind, around)
+    meaning = in_column(words.text, candidate.verdict, cell.kind, around)
     if meaning is None:
         return None
     shown_text, typed = meaning
     return CellValue(shown_text, typed, words.citations, around, ranked)
 
 
-def in_column(text: str, kind: str, around: Surroundings) -> tuple[str, Value | None] | None:
+def in_column(
+    text: str, verdict: YesNo | None, kind: str, around: Surroundings
+) -> tuple[str, Value | None] | None:
     """(what a cell shows of words in a column with this type, their typed value); None for words
-    without a value of the type.
+    without a value of the type, and for words that an answer puts after a `verdict` in a column
+    that asks for no yes or no.
     """
+    if verdict and kind != "yes_no":
+        return None
     typed = typed_value(text, kind, around)
     if typed is None:
         return (text, None) if kind in ("text", "list") else None

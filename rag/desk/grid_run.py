@@ -415,14 +415,19 @@ def _likeliest(
     """(value, candidate, typed value) of the likeliest candidate with a value of this type."""
     candidates = list(answer.alternatives)
     if answer.text:
-        own = Alternative(answer.text, answer.confidence, answer.citations)
+        own = Alternative(
+            answer.text,
+            answer.confidence,
+            answer.citations,
+            verdict=answer.verdict,
+        )
         candidates.insert(0, own)
 
     for candidate in candidates:
         if not candidate.citations:
             continue
         around = surroundings(candidate.text, candidate.citations[0], documents)
-        meaning = in_column(candidate.text, kind, around)
+        meaning = in_column(candidate.text, candidate.verdict, kind, around)
         if meaning:
             value, typed = meaning
             return value, candidate, typed

@@ -13,19 +13,23 @@ import pytest
 
 from rag import build
 from rag.answering.candidate import Candidate
+from rag.answering.compose import Ranked, Ruling
 from rag.answering.reading import Reading
 from rag.desk import grid as grids
 from rag.desk import grid_export, grid_run
-from rag.desk.grid_file import GridSpec, definition
+from rag.desk.cell_judge import CellDocument, CellReading, values
+from rag.desk.grid_file import TYPES, GridColumn, GridSpec, definition
 from rag.engine import Engine
 from rag.errors import InputError
+from rag.meaning.vectors import TextVectors
 from rag.models.cascade import Cascade
 from rag.models.reader import ExtractiveReader
 from rag.protocols import ReaderOutput
+from rag.query import Query
 from rag.settings import Settings
-from rag.types import Document, Hit
+from rag.types import Document, Hit, Place
 from tests import tiny
-from tests.answering.readings import Prefers
+from tests.answering.readings import Prefers, composed, reading_of
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
 
@@ -257,3 +261,31 @@ def test_a_column_of_yes_and_no_says_on_a_condition(tmp_path: Path) -> None:
     assert cell.typed.verdict == "condition"
     assert cell.quotes
     store.close()
+
+
+def test_only_a_column_of_yes_and_no_has_a_verdict(engine: Engine) -> None:
+    """Although the likeliest candidate is one, in one document and in several."""
+    pool = document("Ask Ada by 3 May 2030. Otherwise ask Bo by 4 May 2030 for £5.", "pool")
+    add(engine.store, pool)
+    reading = reading_of(pool, [1.0, 0.0], question="Whom do I ask?")
+    first, second = [Place("pool", sentence.start, sentence.end) for sentence in reading.scored]
+    ranked = [
+        Ranked(Candidate("yes_no", "yes_no", (first,), verdict="yes"), 0.9),
+        Ranked(Candidate("sentences", "sentences", (second,)), 0.6),
+    ]
+    answer = composed(reading, Ruling(SpanJudge(), 0.5, 3), ranked, form="yes_no")
+    assert answer.verdict == "yes"
+    (found,) = engine.find_many([Query("Whom do I ask?")])
+    source = CellDocument(pool, TextVectors(engine.retriever.embedder.embed_passages))
+
+    for kind in TYPES:
+        column = GridColumn("Who", "Whom do I ask?", kind)
+        vector = found.retrieved.vector
+        of_one = values(CellReading(column.question, vector, kind, source, reading, ranked))
+        row = grids.GridRow(grids.ALL, "all documents", ())
+        of_several = grid_run.cell(engine, grid_run.Due(row, column, None), answer, found)
+        if kind == "yes_no":
+            assert of_one[0].text == of_several.value == "yes"
+        else:
+            (of_second,) = of_one
+            assert of_second.text == of_several.value == pool.text[second.start : second.end]
