@@ -271,7 +271,17 @@ def _report(store: Store, grid: Grid, out: Path | None) -> None:
         grid_export.write(grid, out, sources)
         show(grid.to_dict(), f"{_summary(grid)}; written to {out}")
     else:
-        show(grid.to_dict(), [grid_export.to_markdown(grid, {}), _summary(grid)])
+        show(grid.to_dict(), [*_table(grid), _summary(grid)])
+
+
+def _table(grid: Grid) -> list[str]:
+    """The values as in the documents; files escape them."""
+    from rag.desk.grid_export import row_words
+    from rag.render import terminal
+
+    heading = ["", *(column.name for column in grid.spec.columns)]
+    rows = [[row.name, *row_words(grid, row)] for row in grid.rows]
+    return [*terminal.table(heading, rows), ""]
 
 
 def _summary(grid: Grid) -> str:

@@ -142,7 +142,7 @@ def _is_certain(cell: Cell) -> bool:
     return cell.state != "unsure" or cell.rating is not None
 
 
-def _row_words(grid: Grid, row: GridRow) -> list[str]:
+def row_words(grid: Grid, row: GridRow) -> list[str]:
     """The values of a row for a table for people."""
     placed = zip(grid.cells_of(row), grid.spec.columns, strict=True)
     return [words(cell, column.type) for cell, column in placed]
@@ -297,7 +297,7 @@ def to_markdown(grid: Grid, _: Sources) -> str:
     heading = ["", *(column.name for column in grid.spec.columns)]
     rows = [heading, ["---"] * len(heading)]
     for row in grid.rows:
-        rows.append([row.name, *_row_words(grid, row)])
+        rows.append([row.name, *row_words(grid, row)])
 
     lines = []
     for fields in rows:

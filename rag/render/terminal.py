@@ -39,6 +39,36 @@ def answer(answer: Answer) -> str:
     return "\n".join(lines)
 
 
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table of texts from documents, the first of each row its name: a line a row if all lines
+    fit the terminal, or else a paragraph a row, with the names of the columns.
+    """
+    names = [flat(name) for name in heading]
+    fields = [[flat(text) for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(names, *fields, strict=True)]
+    rule = ["-" * width for width in widths]
+
+    lines = []
+    for row in (names, rule, *fields):
+        cells = map(str.ljust, row, widths)
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(lines[0]) <= shutil.get_terminal_size().columns:
+        return lines
+    return _paragraphs(names, fields)
+
+
+def _paragraphs(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The name of each row, and below it the name and the text of each field."""
+    lines: list[str] = []
+    for title, *texts in rows:
+        if lines:
+            lines.append("")
+        lines.append(title)
+        for name, text in zip(names[1:], texts, strict=True):
+            lines += _wrap(f"{name}: {text}", "  ")
+    return lines
+
+
 def understood(question: str) -> str:
     return f"Understood as: {clean(question)}  (--as-typed keeps your spelling)"
 

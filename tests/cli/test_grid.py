@@ -49,7 +49,7 @@ def cells(run: Run, name: str = "deal") -> dict[str, dict[str, str]]:
 
 def test_a_grid_is_asked_kept_shown_and_deleted(synced: Run) -> None:
     out = synced.out("grid", "run", "deal.toml")
-    assert "| docs/deal.md | " in out
+    assert "| docs/deal.md  | 2018 " in out
     assert "deal: 3 rows of 2 columns: " in out
     assert cells(synced)["docs/deal.md"]["Year"] == "2018"
     assert cells(synced)["docs/oman.txt"]["Place"] in ("Muscat", "Oman")
@@ -185,6 +185,16 @@ def test_a_person_rates_a_cell(synced: Run) -> None:
     assert synced("grid", "rate", "deal", "nowhere", "Year", "confirmed")[0] == 2
     synced("grid", "show", "deal", "--out", "deal.csv")
     assert "8 May 2018,corrected," in Path("deal.csv").read_text()
+
+
+def test_the_terminal_has_the_words_and_a_file_escapes_them(synced: Run) -> None:
+    synced("grid", "run", "deal.toml")
+    words = "Ames & <b>Sons</b> | C:\\deal"
+    synced("grid", "rate", "deal", "docs/deal.md", "Place", "corrected", words)
+    assert words in synced.out("grid", "show", "deal")
+    synced("grid", "show", "deal", "--out", "deal.md")
+    escaped = "Ames &amp; &lt;b&gt;Sons&lt;/b&gt; \\| C:\\\\deal"
+    assert escaped in Path("deal.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -152,3 +152,29 @@ def test_conflicts_have_the_days_of_their_documents() -> None:
     answered = answer("span", Piece(later))
     printed = click.unstyle(terminal.answer(replace(answered, conflicts=(rival,), documents=1)))
     assert "in 1 document of 2024-05-02; a week in 1 document of 2024-03-01\n" in printed
+
+
+def test_a_table_has_a_paragraph_a_row_where_it_is_too_wide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heading = ["", "Tenant", "Rent"]
+    rows = [["oak.md", "Ames & <Sons> | \\Bo\x1b[2J", "€550"], ["elm.md", "–", "€1,200"]]
+    monkeypatch.setenv("COLUMNS", "60")
+    assert terminal.table(heading, rows) == [
+        "|        | Tenant                  | Rent   |",
+        "| ------ | ----------------------- | ------ |",
+        "| oak.md | Ames & <Sons> | \\Bo\ufffd[2J | €550   |",
+        "| elm.md | –                       | €1,200 |",
+    ]
+    monkeypatch.setenv("COLUMNS", "32")
+    assert terminal.table(heading, rows) == [
+        "oak.md",
+        "  Tenant: Ames & <Sons> |",
+        "  \\Bo\ufffd[2J",
+        "  Rent: €550",
+        "",
+        "elm.md",
+        "  Tenant: –",
+        "  Rent: €1,200",
+    ]
+    assert len(terminal.table(heading, [])) == 2
