@@ -258,6 +258,13 @@ class FactTable:
             return ""
         return columns[cell.column].name
 
+    def unit_of(self, cell: BlockCell, label: str) -> str:
+        """The unit that the table states for a cell of the row with this label, which may have more
+        words than a figure: as in `Fact`, "number" for what is only counted, or "".
+        """
+        text = self.document.text[cell.start : cell.end]
+        return self._unit(text, self.column_name(cell), label)
+
     def _row(self, block: Block, number: int, above: str) -> FactRow:
         text = self.document.text
         figures: list[tuple[str, BlockCell]] = []

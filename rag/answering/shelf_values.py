@@ -283,7 +283,9 @@ def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
     if wanted.bound and value.kind == wanted.kind == "duration":
         number, wanted_number = _lengths(value, wanted)
     is_plain = wanted.kind == "number" and wanted.unit is None
-    if unit != wanted_unit and not (is_plain and value.kind == "money"):
+    if is_plain and _has_plain_words(value):
+        number, unit = value.number, None
+    elif unit != wanted_unit and not (is_plain and value.kind == "money"):
         return None
     match wanted.bound:
         case "more than":
@@ -295,6 +297,12 @@ def _is_amount(value: Value | None, wanted: Value | None) -> bool | None:
         case "at most":
             return number <= wanted_number
     return math.isclose(number, wanted_number)
+
+
+def _has_plain_words(value: Value) -> bool:
+    """Whether the words are a number alone, whose unit a table or a label states."""
+    stated = typed_value(value.text, "number")
+    return stated is not None and stated.kind == "number" and stated.unit is None
 
 
 def _lengths(value: Value, other: Value) -> tuple[float, float]:

@@ -403,17 +403,21 @@ def surroundings(text: str, place: Citation, documents: Mapping[str, Document]) 
         return Surroundings(text_before, text_after)
 
     label_cell = row.cells[0]
+    label = document.text[label_cell.start : label_cell.end]
     column = ""
+    unit = ""
     for cell in row.cells:
         if cell.start <= place.start < cell.end:
             column = table.column_name(cell)
+            unit = table.unit_of(cell, label)
             break
     return Surroundings(
         text_before,
         text_after,
-        label=document.text[label_cell.start : label_cell.end],
+        label=label,
         column=column,
         headings=f"{path_of(place.headings)} {table.statement}",
+        unit=unit,
     )
 
 

@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from rag.meaning.compare import meaning
 from rag.meaning.dates import BETWEEN, Date, Dated, all_dates, only_date
 from rag.meaning.figures import DATE_BOUND, figures
-from rag.meaning.quantities import CURRENCIES, Quantity, figure_factor, quantity
-from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN
+from rag.meaning.quantities import Quantity, figure_factor, named_unit, quantity
+from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, content_words, singular
 from rag.types import Value, in_a_cell
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is around the words of a value: the text before and after them in their sentence, and
-    for a figure in a table the `label` of its row (None elsewhere), the name of its column, and the
-    table's headings.
+    for a figure in a table the `label` of its row (None elsewhere), the name of its column, the
+    table's headings, and the `unit` that these state: a currency's code, "percent", "penny", what
+    is counted, or "".
     """
 
     before: str = ""
@@ -29,6 +30,7 @@ class Surroundings:
     label: str | None = None
     column: str = ""
     headings: str = ""
+    unit: str = ""
 
 
 NOWHERE = Surroundings()
@@ -168,7 +170,7 @@ def _amount(text: str, kind: str, surroundings: Surroundings) -> Value | None:
     if amount is None:
         return None
     words, amount = _whole_amount(text, words, amount, surroundings)
-    amount = _in_table(words, amount, surroundings)
+    amount = _with_stated_unit(_scaled(words, amount, surroundings), surroundings)
     if amount.unit == "pound" and _is_paid(text, surroundings):
         amount = replace(amount, kind="money", unit="GBP")
     period = amount.per
@@ -318,20 +320,31 @@ def _period_beside(text: str, surroundings: Surroundings) -> re.Match[str] | Non
     return _NAMED_PER.search(surroundings.column) or _NAMED_PER.search(surroundings.label)
 
 
-# Figures of tables
+# Figures whose table or label states the unit
 
-_CURRENCY = re.compile(rf"{SIGN}|\b{CODE}\b")
-_TABLE_CURRENCY = re.compile(rf"\(\s*(?:in )?({SIGN}|{CODE}\b)|\bin ({SIGN}|{CODE}\b)")
-"""In a heading or a caption: "(£ millions)", "in EUR"."""
 _COUNTED = re.compile(
     r"(?i)\b(?:number|shares|employees|headcount|stores|units|customers|rate|ratio|margin|count)\b|%"
 )
 """In the label of a row or the name of a column whose figures are no money."""
+_UNIT_AT_END = r"(?:\((?:in )?(?P<brackets>[^()]{1,30})\)|\bin (?P<name>[^\W\d]+(?: [^\W\d]+)?))\s?"
+_OF_COLUMN = re.compile(rf"(?i){_UNIT_AT_END}$")
+"""At the end of a name: "Weight (kg)", "Distance in km"."""
+_OF_LABEL = re.compile(rf"(?i){_UNIT_AT_END}[:=]\s*$")
+"""The same before a value that is in no table: "Annual fee (GBP): 12"."""
+_OF_CAPTION = re.compile(
+    r"(?i)\b(?P<what>[^\W\d]+) (?:(?:are|is|given|shown|stated) ){0,2}(?:in |\((?:in )?)"
+    r"(?P<unit>[^\W\d]+)\b"
+)
+"""In a heading or a caption: "weights in kg", "All measurements are in mm"."""
+_ANY_FIGURE = frozenset("all figures values amounts numbers measurements dimensions sizes".split())
+"""Words of a caption whose unit is that of every column without one."""
+_AMBIGUOUS = frozenset(("min", "second"))
+"""They mean the least, or the one after the first, as often as a unit."""
 
 
-def _in_table(text: str, amount: Quantity, surroundings: Surroundings) -> Quantity:
-    """A figure of a table with the scale, the sign and the currency that its column, its row or the
-    heading states.
+def _scaled(text: str, amount: Quantity, surroundings: Surroundings) -> Quantity:
+    """A figure of a table with the scale and the sign that its column, its row or the heading
+    states.
     """
     label = surroundings.label
     if label is None or amount.kind not in ("money", "number", "percentage"):
@@ -341,28 +354,80 @@ def _in_table(text: str, amount: Quantity, surroundings: Surroundings) -> Quanti
     factor = figure_factor(text, amount.kind, names, label)
     number = abs(amount.number) if factor < 0 else amount.number
     upper = None if amount.upper is None else factor * amount.upper
-    amount = replace(amount, number=factor * number, upper=upper)
+    return replace(amount, number=factor * number, upper=upper)
+
+
+def _with_stated_unit(amount: Quantity, surroundings: Surroundings) -> Quantity:
+    """A number without a unit with the one that its table, or the label before it, states."""
     if amount.kind != "number" or amount.unit is not None:
         return amount
-
-    currency = _currency(surroundings)
-    if not currency:
+    if surroundings.label is None:
+        stated = _at_end(_OF_LABEL, surroundings.before[-BESIDE:])
+    else:
+        stated = _table_unit(surroundings)
+    if stated is None:
         return amount
-    return replace(amount, kind="money", unit=currency)
+    kind, unit = stated
+    return replace(amount, kind=kind, unit=unit)
 
 
-def _currency(surroundings: Surroundings) -> str:
-    """The currency that the name of the column, the label of the row or a heading states, or ""."""
+def _table_unit(surroundings: Surroundings) -> tuple[str, str] | None:
+    """(kind, unit) of a figure, as the name of its column, the label of its row, or the headings
+    of the table state it.
+    """
+    unit = surroundings.unit.replace("_", " ")
+    if unit == "percent":
+        return "percentage", unit
+
     label = surroundings.label or ""
-    if _COUNTED.search(f"{surroundings.label} {surroundings.column}"):
-        return ""
-    stated = _CURRENCY.search(surroundings.column) or _CURRENCY.search(label)
-    if stated:
-        return CURRENCIES[stated[0].lower()]
-    heading = _TABLE_CURRENCY.search(surroundings.headings)
-    if heading:
-        return CURRENCIES[(heading[1] or heading[2]).lower()]
-    return ""
+    if unit == "number" or _COUNTED.search(f"{label} {surroundings.column}"):
+        return None
+    if unit == "penny":
+        return "number", "pence"
+    if unit:
+        return named_unit(unit) or ("number", singular(unit))
+    return (
+        _at_end(_OF_COLUMN, surroundings.column)
+        or _at_end(_OF_COLUMN, label)
+        or _in_caption(surroundings)
+    )
+
+
+def _at_end(pattern: re.Pattern[str], text: str) -> tuple[str, str] | None:
+    """The unit at the end of a name."""
+    match = pattern.search(text)
+    return _unit(match["brackets"] or match["name"]) if match else None
+
+
+def _in_caption(surroundings: Surroundings) -> tuple[str, str] | None:
+    """The unit that the table's headings state for all figures, or for what the figure's column or
+    row names.
+    """
+    stems = content_words(f"{surroundings.column} {surroundings.label}")
+    for match in _OF_CAPTION.finditer(surroundings.headings):
+        what = match["what"].lower()
+        is_of_figure = what in _ANY_FIGURE or bool(content_words(what) & stems)
+        stated = _unit(match["unit"]) if is_of_figure else None
+        if stated:
+            return stated
+    return None
+
+
+def _unit(name: str) -> tuple[str, str] | None:
+    """The currency or unit with this name. A letter alone may be a note or a scale, and "(month)"
+    a period.
+    """
+    name = name.strip()
+    is_letter = len(name) == 1 and name.isalpha()
+    if is_letter or name.lower() in _AMBIGUOUS:
+        return None
+    if name == "%":
+        return "percentage", "percent"
+    unit = named_unit(name)
+    is_period = (
+        unit is not None and unit[0] == "duration" and not name.lower().endswith(("s", "hr"))
+    )
+    return None if is_period else unit
 
 
 # What a value says beyond its words

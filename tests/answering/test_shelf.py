@@ -12,7 +12,7 @@ from rag.answering.shelf_values import (
     total,
     why_not_added,
 )
-from rag.meaning.values import typed_value
+from rag.meaning.values import Surroundings, typed_value
 from rag.types import Document, Value
 
 NAMES = {
@@ -240,6 +240,16 @@ def test_a_month_that_a_day_divides_is_unsure() -> None:
 )
 def test_amounts_pass_or_not(condition: str, stated: str, passes: bool | None) -> None:
     assert Test("amount", condition).passes(typed_value(stated, "amount")) is passes
+
+
+def test_a_number_is_compared_with_a_figure_whose_unit_its_table_states() -> None:
+    weight = typed_value("30", "amount", Surroundings(label="Large", column="Weight (kg)"))
+    assert weight is not None
+    assert weight.unit == "kilogram"
+    assert Test("amount", "more than 20").passes(weight) is True
+    assert Test("amount", "more than 20,000 grams").passes(weight) is True
+    assert Test("amount", "more than 40").passes(weight) is False
+    assert Test("amount", "more than £20").passes(weight) is None
 
 
 def amounts(*texts: str) -> list[Value]:

@@ -16,12 +16,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from rag.answering.candidate import quoted
 from rag.desk import grid_export
+from rag.desk.cell_judge import in_column, surroundings
 from rag.desk.grid import Cell, Grid, GridRow, Rating, State
 from rag.desk.grid_file import definition
 from rag.errors import InputError
 from rag.meaning.values import Surroundings, typed_value
+from rag.structure import row_at
 from rag.types import Citation, Value
+from tests.parsing.reading import load_bytes
 
 TYPES = ("date", "amount", "number", "yes_no", "list", "text")
 SPEC = definition(
@@ -73,6 +77,45 @@ def sheet(grid: Grid) -> dict[str, list[Any]]:
     """The cells below each heading of the sheet, read again."""
     book = openpyxl.load_workbook(io.BytesIO(grid_export.in_format(grid, ".xlsx", {})))
     return {column[0].value: list(column[1:]) for column in book["Grid"].columns}
+
+
+BERTHS = "| Berth | Fee |\n|---|---|\n| Small | 450 |\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "number", "unit", "number_format"),
+    [
+        ("a.md", f"# Club fees\n\n## Berths (in pounds)\n\n{BERTHS}", 450, "GBP", '"£"#,##0'),
+        ("a.md", f"# Club\n\nAll amounts in EUR.\n\n{BERTHS}", 450, "EUR", '"€"#,##0'),
+        ("a.md", f"Table 1: Berths, fees in CHF\n\n{BERTHS}", 450, "CHF", '#,##0" CHF"'),
+        ("a.csv", "berth,fee (in US dollars)\nSmall,450\n", 450, "USD", '"$"#,##0'),
+        ("a.csv", "berth,length (cm)\nSmall,450\n", 450, "centimeter", '#,##0" centimeter"'),
+        ("a.csv", "berth,discount (%)\nSmall,450\n", 450, "percent", '#,##0"%"'),
+        ("a.txt", "The club.\nFee (GBP): 450\n", 450, "GBP", '"£"#,##0'),
+    ],
+)
+def test_a_cell_has_the_unit_that_its_column_or_caption_states(
+    name: str, text: str, number: float, unit: str, number_format: str
+) -> None:
+    (source,) = load_bytes(name, text)
+    start = source.text.index("450")
+    row = row_at(source.blocks, start)
+    sentence = (row.start, row.end) if row else (source.text.index("Fee"), start + 3)
+    place = quoted(source, start, start + 3, sentence)
+    around = surroundings("450", place, {source.id: source})
+    meaning = in_column("450", None, "amount", around)
+    assert meaning is not None
+    table = grid([cell("amount", *meaning)])
+
+    lines = map(json.loads, grid_export.to_jsonl(table, {}).splitlines())
+    typed = next(line["typed"] for line in lines if line["column"] == "amount")
+    (row_of_csv,) = csv.DictReader(io.StringIO(grid_export.to_csv(table, {})))
+    columns = sheet(table)
+    (value,) = columns["amount"]
+    assert (typed["number"], typed["unit"]) == (number, unit)
+    assert (row_of_csv["amount number"], row_of_csv["amount unit"]) == (f"{number}", unit)
+    assert (value.value, value.number_format) == (number, number_format)
+    assert columns["amount unit"][0].value == unit
 
 
 def test_a_spreadsheet_shows_a_value_whole() -> None:

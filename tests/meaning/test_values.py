@@ -80,21 +80,56 @@ def test_a_range_has_both_ends() -> None:
 @pytest.mark.parametrize(
     ("words", "table", "number", "unit", "per"),
     [
-        ("3,200", {"label": "Oak House", "column": "Rent (£ per month)"}, 3200, "GBP", "month"),
-        ("3,200", {"label": "Monthly rent (EUR)"}, 3200, "EUR", "month"),
-        ("(74)", {"label": "Net loss", "headings": "Income ($ millions)"}, -74e6, "USD", ""),
-        ("1.2", {"label": "Sales", "column": "2024 £m"}, 1.2e6, "GBP", ""),
-        ("450", {"label": "Sales", "column": "2024 ($000)"}, 450e3, "USD", ""),
-        ("450", {"label": "Sales", "column": "2024 (£'000)"}, 450e3, "GBP", ""),
-        ("450", {"label": "Number of shares", "column": "2024 (£)"}, 450, None, ""),
-        ("1.11", {"label": "EPS", "headings": "in millions, in USD"}, 1.11, "USD", ""),
+        ("3,200", {"column": "Rent (£ per month)", "unit": "GBP"}, 3200, "GBP", "month"),
+        ("3,200", {"label": "Monthly rent (EUR)", "unit": "EUR"}, 3200, "EUR", "month"),
+        ("(74)", {"headings": "Income ($ millions)", "unit": "USD"}, -74e6, "USD", ""),
+        ("1.2", {"column": "2024 £m", "unit": "GBP"}, 1.2e6, "GBP", ""),
+        ("450", {"column": "2024 ($000)", "unit": "USD"}, 450e3, "USD", ""),
+        ("450", {"column": "2024 (£'000)", "unit": "GBP"}, 450e3, "GBP", ""),
+        ("450", {"label": "Number of shares", "unit": "GBP"}, 450, None, ""),
+        ("15", {"column": "Discount (%)", "unit": "percent"}, 15, "percent", ""),
+        ("38", {"column": "Price in pence", "unit": "penny"}, 38, "pence", ""),
+        ("30", {"column": "Weight (kg)"}, 30, "kilogram", ""),
+        ("30", {"column": "Distance in km"}, 30, "kilometer", ""),
+        ("90", {"column": "Valid (days)"}, 90, "day", ""),
+        ("30", {"label": "Maximum load (tonnes)"}, 30, "metric_ton", ""),
+        ("30", {"column": "Weight", "headings": "Parcels, weights in kg"}, 30, "kilogram", ""),
+        ("30", {"column": "Width", "headings": "All measurements are in mm"}, 30, "millimeter", ""),
+        ("30", {"column": "Weight", "headings": "Prices in EUR"}, 30, None, ""),
+        ("30", {"column": "Doors", "headings": "Weights in kg"}, 30, None, ""),
+        ("30 cm", {"column": "Length (inches)"}, 30, "centimeter", ""),
+        ("30", {"column": "Number of bags (kg)"}, 30, None, ""),
+        ("30", {"column": "Team (A)"}, 30, None, ""),
+        ("30", {"column": "Order (min)"}, 30, None, ""),
+        ("30", {"column": "Sales (month)"}, 30, None, ""),
+        ("48", {"column": "Fee (pounds)"}, 48, "GBP", ""),
+        ("48", {"column": "Weight (pounds)"}, 48, "pound", ""),
     ],
 )
 def test_a_figure_has_what_its_table_says(
     words: str, table: dict[str, str], number: float, unit: str | None, per: str
 ) -> None:
-    value = typed(f"[{words}]", "amount", **table)
+    value = typed(f"[{words}]", "amount", **{"label": "Oak House", **table})
     assert (value.number, value.unit, value.per) == (number, unit, per)
+
+
+@pytest.mark.parametrize(
+    ("marked", "number", "unit"),
+    [
+        ("Annual fee (GBP): [12]", 12, "GBP"),
+        ("Deposit in pounds: [25]", 25, "GBP"),
+        ("Fee (in US dollars) = [25]", 25, "USD"),
+        ("Discount (%): [15]", 15, "percent"),
+        ("Parcel weight (kg): [2.5]", 2.5, "kilogram"),
+        ("Rules in force: [25]", 25, None),
+        ("Members (2024): [25]", 25, None),
+        ("Fee (GBP): [€12]", 12, "EUR"),
+        ("Revenue (£ millions): [12]", 12, None),
+    ],
+)
+def test_a_figure_has_the_unit_of_its_label(marked: str, number: float, unit: str | None) -> None:
+    value = typed(marked, "amount")
+    assert (value.number, value.unit) == (number, unit)
 
 
 @pytest.mark.parametrize(
