@@ -72,7 +72,7 @@ def run_command(
     ),
     out: Path | None = _OUT,
 ) -> None:
-    """Ask the questions of the grid file FILE.
+    """Ask the questions of the grid file FILE; rag grid --help shows one.
 
     Answers are kept in the index. Cells that have an answer are not asked again, so an interrupted
     run continues where it stopped.

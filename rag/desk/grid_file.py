@@ -22,7 +22,7 @@ REFRESHES = ("", "on_sync")
 MOST_COLUMNS = 100
 _NAME = re.compile(r"[\w][\w .-]{0,99}")
 _LONGEST_COLUMN = 100
-_HINT = "rag grid run --help shows a grid file"
+_HINT = "rag grid --help shows a grid file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def load(path: Path) -> GridSpec:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"grid file {path}: {error.strerror}", "check the path") from error
+        hint = f"check the path; {_HINT}, and rag grid refresh NAME asks a grid again"
+        raise InputError(f"grid file {path}: {error.strerror}", hint) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"grid file {path} is not TOML: {error}", _HINT) from error
     return definition({"name": path.stem, **values}, str(path))
@@ -150,7 +151,7 @@ def _column(values: Any, place: str) -> GridColumn:
         raise InputError(f"{place} has no name of 1 to {_LONGEST_COLUMN} characters", _HINT)
 
     question = values.get("question")
-    if not isinstance(question, str):
+    if not isinstance(question, str) or not question.strip():
         raise InputError(f"{place} ({name}) has no question", _HINT)
 
     kind = _choice(values.get("type", "text"), TYPES, f"{place} ({name}): type")

@@ -212,6 +212,11 @@ def test_the_terminal_has_the_words_and_a_file_escapes_them(synced: Run) -> None
         ("all_documents = true", 'filter = ["x"]', "'x' is not a filter"),
         ("all_documents = true", 'name = "a/b"', "'a/b' is not a grid's name"),
         ("[[columns]]", "[columns]", "is not TOML"),
+        (
+            "In which year did the US leave the deal?",
+            " ",
+            "(Year) has no question\n  rag grid --help shows a grid file",
+        ),
     ],
 )
 def test_a_bad_grid_file_is_explained(
@@ -223,7 +228,10 @@ def test_a_bad_grid_file_is_explained(
 
 
 def test_missing_files_and_names_are_reported(synced: Run) -> None:
-    assert "no-such.toml: No such file" in synced("grid", "run", "no-such.toml")[2]
+    err = synced.error("grid", "run", "no-such.toml")
+    assert "no-such.toml: No such file or directory\n  check the path; rag grid --help shows" in err
+    assert "rag grid refresh NAME" in err
+    assert "[[columns]]" in synced.out("grid", "--help"), "as the hint says"
     assert synced("grid", "refresh", "deal")[0] == 2
     assert synced("grid", "changes", "deal")[0] == 2
     synced("grid", "run", "deal.toml")
