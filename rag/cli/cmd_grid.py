@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -187,7 +188,12 @@ def show_command(
       rag grid show leases --out leases.gold.jsonl
     """
     with closing(build.store(settings, any_embedder=True)) as store:
-        _report(store, grids.load(store, name).narrowed(state, value), out)
+        grid = grids.load(store, name)
+        chosen = grid.narrowed(state, value)
+        if grid.rows and not chosen.rows and not out:
+            show(chosen.to_dict(), _none_chosen(grid, state, value))
+        else:
+            _report(store, chosen, out)
 
 
 @command("verify", group=grid_command)
@@ -282,6 +288,20 @@ def _table(grid: Grid) -> list[str]:
     heading = ["", *(column.name for column in grid.spec.columns)]
     rows = [[row.name, *row_words(grid, row)] for row in grid.rows]
     return [*terminal.table(heading, rows), ""]
+
+
+def _none_chosen(grid: Grid, state: str, value: str) -> list[str]:
+    """Says which rows were looked for, and how to see all."""
+    conditions = []
+    if state:
+        conditions.append(f"is {STATE_NAMES[state]}")
+    if value:
+        conditions.append(f"contains {clean(value)!r}")
+    rows = plural(len(grid.rows), "row")
+    return [
+        f"{clean(grid.spec.name)}: none of {rows} has a cell that {' and '.join(conditions)}",
+        f"show all with: rag grid show {shlex.quote(grid.spec.name)}",
+    ]
 
 
 def _summary(grid: Grid) -> str:

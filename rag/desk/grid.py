@@ -284,7 +284,7 @@ class Grid:
         """The answered cell. Raises NotFoundError, InputError."""
         cell = self.cells.get((row, self.spec.column(column).name))
         if cell is None:
-            hint = f"show its rows with: rag grid show {self.spec.name}"
+            hint = f"show its rows with: rag grid show {shlex.quote(self.spec.name)}"
             raise NotFoundError(f"grid {self.spec.name} has no answer for {row[:200]!r}", hint)
         return cell
 

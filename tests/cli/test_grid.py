@@ -227,6 +227,21 @@ def test_a_bad_grid_file_is_explained(
     assert synced("grid", "list")[1] == "no grids\n"
 
 
+def test_rows_that_are_looked_for_in_vain_are_named(synced: Run) -> None:
+    Path("deal.toml").write_text(f'name = "our deal"\n{GRID}')
+    synced("grid", "run", "deal.toml")
+    show = ("grid", "show", "our deal")
+    assert synced.out(*show, "--value", "Pluto", "--state", "absent") == (
+        "our deal: none of 3 rows has a cell that is not in the document and contains 'Pluto'\n"
+        "show all with: rag grid show 'our deal'\n"
+    )
+    assert synced.json(*show, "--value", "Pluto")["rows"] == []
+    synced(*show, "--value", "Pluto", "--out", "none.csv")
+    assert Path("none.csv").read_text().count("\n") == 1
+    err = synced.error("grid", "rate", "our deal", "nowhere", "Year", "confirmed")
+    assert "rag grid show 'our deal'" in err
+
+
 def test_missing_files_and_names_are_reported(synced: Run) -> None:
     err = synced.error("grid", "run", "no-such.toml")
     assert "no-such.toml: No such file or directory\n  check the path; rag grid --help shows" in err
