@@ -18,7 +18,7 @@ from rag.desk.grid import STATE_NAMES, Grid
 from rag.errors import InputError
 from rag.filters import is_date, parse
 from rag.protocols import Store
-from rag.render.status import Status, clean, plural, takes_all
+from rag.render.status import Status, clean, flat, plural, takes_all
 from rag.settings import Settings
 from rag.types import plain
 
@@ -281,12 +281,18 @@ def _report(store: Store, grid: Grid, out: Path | None) -> None:
 
 
 def _table(grid: Grid) -> list[str]:
-    """The values as in the documents; files escape them."""
+    """The values as in the documents; files escape them. Only lists keep their lines."""
     from rag.desk.grid_export import row_words
     from rag.render import terminal
 
-    heading = ["", *(column.name for column in grid.spec.columns)]
-    rows = [[row.name, *row_words(grid, row)] for row in grid.rows]
+    columns = grid.spec.columns
+    rows = []
+    for row in grid.rows:
+        texts = [flat(row.name)]
+        for words, column in zip(row_words(grid, row), columns, strict=True):
+            texts.append(words if column.type == "list" else flat(words))
+        rows.append(texts)
+    heading = ["", *(column.name for column in columns)]
     return [*terminal.table(heading, rows), ""]
 
 

@@ -41,10 +41,11 @@ def answer(answer: Answer) -> str:
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table of texts from documents, the first of each row its name: a line a row if all lines
-    fit the terminal, or else a paragraph a row, with the names of the columns.
+    fit the terminal and no text is a list of several lines, or else a paragraph a row, with the
+    names of the columns.
     """
     names = [flat(name) for name in heading]
-    fields = [[flat(text) for text in row] for row in rows]
+    fields = [[clean(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *fields, strict=True)]
     rule = ["-" * width for width in widths]
 
@@ -52,7 +53,8 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     for row in (names, rule, *fields):
         cells = map(str.ljust, row, widths)
         lines.append(f"| {' | '.join(cells)} |")
-    if len(lines[0]) <= shutil.get_terminal_size().columns:
+    has_lists = any("\n" in line for line in lines)
+    if not has_lists and len(lines[0]) <= shutil.get_terminal_size().columns:
         return lines
     return _paragraphs(names, fields)
 
@@ -65,7 +67,13 @@ def _paragraphs(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
             lines.append("")
         lines.append(title)
         for name, text in zip(names[1:], texts, strict=True):
-            lines += _wrap(f"{name}: {text}", "  ")
+            first_line, *items = text.splitlines() or [""]
+            if items:
+                items.insert(0, first_line)
+                first_line = ""
+            lines += _wrap(f"{name}: {first_line}", "  ")
+            for item in items:
+                lines += _wrap(item, "    ")
     return lines
 
 

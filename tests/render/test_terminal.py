@@ -178,3 +178,16 @@ def test_a_table_has_a_paragraph_a_row_where_it_is_too_wide(
         "  Rent: €1,200",
     ]
     assert len(terminal.table(heading, [])) == 2
+
+
+def test_a_list_in_a_table_keeps_its_items_apart() -> None:
+    rows = [["oak.md", "- No dogs\x07.\n\n- No smoking | fires."], ["elm.md", "–"]]
+    assert terminal.table(["", "Rules"], rows) == [
+        "oak.md",
+        "  Rules:",
+        "    - No dogs\ufffd.",
+        "    - No smoking | fires.",
+        "",
+        "elm.md",
+        "  Rules: –",
+    ]
