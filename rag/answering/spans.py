@@ -184,15 +184,41 @@ def _joint(members: Sequence[_Scored]) -> float:
 
 
 def _candidate(groups: Sequence[list[_Scored]]) -> SpanGroup:
-    """The first group has the best wording and gives the candidate its words."""
+    """The first group has the best wording and gives the candidate its words, unless the same
+    figure is in the row that is asked.
+    """
     best_worded, *other_groups = (sorted(group, key=lambda member: -member[0]) for group in groups)
     members_left = sorted(
         (one for group in other_groups for one in group), key=lambda member: -member[0]
     )
+    mentions = [one for _, one in (*best_worded, *members_left)]
     by_passage: dict[tuple[str, int], Mention] = {}
-    for _, one in [*best_worded, *members_left]:
+    for one in (_in_asked_row(mentions), *mentions):
         by_passage.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
     return SpanGroup(tuple(by_passage.values()), _joint([*best_worded, *members_left]))
+
+
+def _in_asked_row(mentions: Sequence[Mention]) -> Mention:
+    """The first mention; if it is a figure of a table, the one in the same document whose row's
+    label is asked for with the largest share of its words, and of these with the most.
+    """
+    first = mentions[0]
+    if not first.span.label:
+        return first
+    document_id = first.span.hit.passage.document_id
+    in_rows = [
+        one
+        for one in mentions
+        if one.span.label and one.span.hit.passage.document_id == document_id
+    ]
+
+    def asked(one: Mention) -> tuple[float, float]:
+        """The share and the number of the label's words that are in the question."""
+        words = content_words(one.span.label)
+        share = 1 - one.unasked if words else 0.0
+        return share, share * len(words)
+
+    return max(in_rows, key=asked)
 
 
 _ANCHORED = re.compile(

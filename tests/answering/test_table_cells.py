@@ -7,7 +7,10 @@ from rag.answering.table_cells import in_asked_columns
 from rag.parsing.base import join
 from rag.parsing.tables import TableText
 from rag.types import Block, Document, Hit, Passage, Span
+from tests.answering.readings import answer_of
+from tests.answering.readings import span as made_span
 from tests.fakes import document
+from tests.parsing.reading import load_bytes
 
 TEXT = """Net sales: Products | June 29, 2024: $59,939 | July 1, 2023: $65,276
 Other income, net | June 29, 2024: (74) | July 1, 2023: 231
@@ -140,3 +143,27 @@ def test_spans_of_one_cell_are_one_with_the_best_score() -> None:
     weak_span = Span(HIT, span("$65,276").start, span("$65,276").end, 0.5)
     (merged,) = in_columns("Product sales in 2023?", weak_span, span("59,939"))
     assert (merged.text, merged.score) == ("$65,276", 1.0)
+
+
+PRICES = """# Lido
+
+| Ticket | Weekday | Weekend |
+|---|---|---|
+| Adults | 12.50 | 14.50 |
+| Family of five | 22.50 | 31.50 |
+| Family of three | 12.50 | 24.50 |
+"""
+
+
+def test_the_source_of_a_figure_is_the_asked_row() -> None:
+    (lido,) = load_bytes("lido.md", PRICES)
+    first = made_span(lido, "12.50", score=3.0)
+    second = made_span(lido, "12.50", score=2.0, start=first.end)
+    for question, row in (
+        ("What does a family of three pay on a weekday?", "Family of three"),
+        ("What do adults pay on a weekday?", "Adults"),
+        ("Who pays 12.50?", "Adults"),
+    ):
+        given = answer_of(question, [lido], [first, second])
+        assert given.text == "12.50"
+        assert row in given.citations[0].sentence
