@@ -30,7 +30,7 @@ from rag.facts import FactTable
 from rag.meaning.figures import figures
 from rag.meaning.values import Surroundings, typed_value
 from rag.meaning.words import content_words, coverage, normalize
-from rag.structure import row_at
+from rag.structure import lead_in, list_of, row_at
 from rag.types import Citation, Document, Place, Value, YesNo, in_a_cell, path_of
 
 if TYPE_CHECKING:
@@ -400,7 +400,8 @@ def surroundings(text: str, place: Citation, documents: Mapping[str, Document]) 
     table = FactTable.at(document, place.start)
     row = row_at(document.blocks, place.start)
     if table is None or row is None or len(row.cells) < 2:
-        return Surroundings(text_before, text_after)
+        headings = f"{path_of(place.headings)} {_introduction(document, place.start)}"
+        return Surroundings(text_before, text_after, headings=headings)
 
     label_cell = row.cells[0]
     label = document.text[label_cell.start : label_cell.end]
@@ -419,6 +420,18 @@ def surroundings(text: str, place: Citation, documents: Mapping[str, Document]) 
         headings=f"{path_of(place.headings)} {table.statement}",
         unit=unit,
     )
+
+
+def _introduction(document: Document, offset: int) -> str:
+    """The sentence right above the list around an offset, or ""."""
+    index = list_of(document.blocks, offset)
+    if index is None:
+        return ""
+    sentence = lead_in(document, document.blocks[index].start)
+    if sentence is None:
+        return ""
+    start, end = sentence
+    return document.text[start:end]
 
 
 # Features

@@ -20,9 +20,9 @@ from rag.types import Value, in_a_cell
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is around the words of a value: the text before and after them in their sentence, and
-    for a figure in a table the `label` of its row (None elsewhere), the name of its column, the
-    table's headings, and the `unit` that these state: a currency's code, "percent", "penny", what
-    is counted, or "".
+    for a figure in a table the `label` of its row (None elsewhere), the name of its column, and the
+    `unit` that the table states: a currency's code, "percent", "penny", what is counted, or "".
+    `headings` are those of the table, or of a list with the sentence that introduces it.
     """
 
     before: str = ""
@@ -333,7 +333,7 @@ _OF_LABEL = re.compile(rf"(?i){_UNIT_AT_END}[:=]\s*$")
 """The same before a value that is in no table: "Annual fee (GBP): 12"."""
 _OF_CAPTION = re.compile(
     r"(?i)\b(?P<what>[^\W\d]+) (?:(?:are|is|given|shown|stated) ){0,2}(?:in |\((?:in )?)"
-    r"(?P<unit>[^\W\d]+)\b"
+    r"(?P<unit>(?:US )?[^\W\d]+)\b"
 )
 """In a heading or a caption: "weights in kg", "All measurements are in mm"."""
 _ANY_FIGURE = frozenset("all figures values amounts numbers measurements dimensions sizes".split())
@@ -362,7 +362,7 @@ def _with_stated_unit(amount: Quantity, surroundings: Surroundings) -> Quantity:
     if amount.kind != "number" or amount.unit is not None:
         return amount
     if surroundings.label is None:
-        stated = _at_end(_OF_LABEL, surroundings.before[-BESIDE:])
+        stated = _label_unit(surroundings)
     else:
         stated = _table_unit(surroundings)
     if stated is None:
@@ -389,8 +389,22 @@ def _table_unit(surroundings: Surroundings) -> tuple[str, str] | None:
     return (
         _at_end(_OF_COLUMN, surroundings.column)
         or _at_end(_OF_COLUMN, label)
-        or _in_caption(surroundings)
+        or _in_caption(surroundings.headings, f"{surroundings.column} {label}")
     )
+
+
+def _label_unit(surroundings: Surroundings) -> tuple[str, str] | None:
+    """(kind, unit) of a figure in no table, as the label before it states it, or what introduces
+    its list. "All amounts are in EUR" is not said of what counts no money.
+    """
+    before = surroundings.before[-BESIDE:]
+    stated = _at_end(_OF_LABEL, before)
+    label = before.rpartition("\n")[2].rstrip()
+    if stated or not label.endswith((":", "=")) or _COUNTED.search(label):
+        return stated
+    stated = _in_caption(surroundings.headings, label)
+    is_money = stated is not None and (stated[0] == "money" or stated[1] == "pound")
+    return None if is_money and not _PAID.search(label) else stated
 
 
 def _at_end(pattern: re.Pattern[str], text: str) -> tuple[str, str] | None:
@@ -399,12 +413,10 @@ def _at_end(pattern: re.Pattern[str], text: str) -> tuple[str, str] | None:
     return _unit(match["brackets"] or match["name"]) if match else None
 
 
-def _in_caption(surroundings: Surroundings) -> tuple[str, str] | None:
-    """The unit that the table's headings state for all figures, or for what the figure's column or
-    row names.
-    """
-    stems = content_words(f"{surroundings.column} {surroundings.label}")
-    for match in _OF_CAPTION.finditer(surroundings.headings):
+def _in_caption(headings: str, names: str) -> tuple[str, str] | None:
+    """The unit that headings state for all figures, or for what the names of a figure say."""
+    stems = content_words(names)
+    for match in _OF_CAPTION.finditer(headings):
         what = match["what"].lower()
         is_of_figure = what in _ANY_FIGURE or bool(content_words(what) & stems)
         stated = _unit(match["unit"]) if is_of_figure else None

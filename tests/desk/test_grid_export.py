@@ -91,6 +91,7 @@ BERTHS = "| Berth | Fee |\n|---|---|\n| Small | 450 |\n"
         ("a.csv", "berth,fee (in US dollars)\nSmall,450\n", 450, "USD", '"$"#,##0'),
         ("a.csv", "berth,length (cm)\nSmall,450\n", 450, "centimeter", '#,##0" centimeter"'),
         ("a.csv", "berth,discount (%)\nSmall,450\n", 450, "percent", '#,##0"%"'),
+        ("a.md", "All amounts are in EUR.\n\n- Fee: 450\n", 450, "EUR", '"€"#,##0'),
         ("a.txt", "The club.\nFee (GBP): 450\n", 450, "GBP", '"£"#,##0'),
     ],
 )

@@ -133,6 +133,27 @@ def test_a_figure_has_the_unit_of_its_label(marked: str, number: float, unit: st
 
 
 @pytest.mark.parametrize(
+    ("marked", "headings", "unit"),
+    [
+        ("- Rent: [450]", "Club > Fees All amounts are in EUR.", "EUR"),
+        ("- Deposit: [450]", "Prices and fees (all amounts in US dollars)", "USD"),
+        ("- Deposit: [450]", "All figures in pounds", "GBP"),
+        ("- Small parcel, weight: [450]", "Weights are given in grams:", "gram"),
+        ("- Members: [450]", "All amounts are in EUR.", None),
+        ("- Number of payments: [450]", "All amounts are in EUR.", None),
+        ("- Rent: [450]", "Everything is explained in detail.", None),
+        ("The rent was [450]", "All amounts are in EUR.", None),
+        ("- Rent: [$450]", "All amounts are in EUR.", "USD"),
+    ],
+)
+def test_a_labelled_figure_of_a_list_has_the_unit_of_its_introduction(
+    marked: str, headings: str, unit: str | None
+) -> None:
+    value = typed(marked, "amount", headings=headings)
+    assert (value.number, value.unit) == (450, unit)
+
+
+@pytest.mark.parametrize(
     ("marked", "iso", "precision", "bound"),
     [
         ("on [31 May\n2027]", "2027-05-31", "day", ""),
