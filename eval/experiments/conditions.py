@@ -65,7 +65,7 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class Asked:
+class LabelledQuestion:
     """A question and its label: yes, no, condition or not_said; its text, and the text's name."""
 
     part: str
@@ -84,26 +84,26 @@ class Asked:
         return "open" if self.label == "condition" else "decided"
 
 
-def rules(claims: Path) -> Iterator[Asked]:
+def rules(claims: Path) -> Iterator[LabelledQuestion]:
     """Rules of public offices, each with what the asker says of themselves before the question."""
     for row in json_lines(claims / "conditions.jsonl.gz"):
         if is_reported(row["tree"]):
             question = " ".join(filter(None, [row["situation"].strip(), row["question"]]))
             name = f"rules/{zlib.crc32(row['context'].encode()):08x}.md"
-            yield Asked("rules", question, row["label"], name, row["context"])
+            yield LabelledQuestion("rules", question, row["label"], name, row["context"])
 
 
-def gold(collections: Path | None, half: str) -> Iterator[Asked]:
+def gold(collections: Path | None, half: str) -> Iterator[LabelledQuestion]:
     """A half of gold/conditions.jsonl, as far as its documents are there."""
     for row in json_lines(GOLD / "conditions.jsonl"):
         path = collections / row["document"] if collections else None
         text = row.get("text") or (path.read_text("utf-8") if path and path.is_file() else "")
         if row["half"] == half and text:
             name = row["document"] if path and path.is_file() else f"{row['document']}.md"
-            yield Asked("gold", row["question"], row["verdict"], name, text)
+            yield LabelledQuestion("gold", row["question"], row["verdict"], name, text)
 
 
-def plain(claims: Path, fitting: bool) -> Iterator[Asked]:
+def plain(claims: Path, fitting: bool) -> Iterator[LabelledQuestion]:
     """A half of BoolQ's dev (Clark et al. 2019), on which no reader is trained."""
     for row in json_lines(claims / "yesno.jsonl.gz"):
         number = zlib.crc32(row["context"].encode())
@@ -111,12 +111,12 @@ def plain(claims: Path, fitting: bool) -> Iterator[Asked]:
             question = f"{row['question'][:1].upper()}{row['question'][1:].rstrip('?')}?"
             title = (row.get("title") or "").replace("_", " ")
             text = f"# {title}\n\n{row['context']}" if title else row["context"]
-            yield Asked("plain", question, row["label"], f"plain/{number:08x}.md", text)
+            yield LabelledQuestion("plain", question, row["label"], f"plain/{number:08x}.md", text)
 
 
-def some(questions: Sequence[Asked], limit: int) -> list[Asked]:
+def some(questions: Sequence[LabelledQuestion], limit: int) -> list[LabelledQuestion]:
     """At most so many of each part and label, by a checksum of the question."""
-    chosen: list[Asked] = []
+    chosen: list[LabelledQuestion] = []
     counts = Counter[tuple[str, str]]()
     for question in sorted(questions, key=lambda question: zlib.crc32(question.question.encode())):
         counts[question.part, question.label] += 1
@@ -125,7 +125,7 @@ def some(questions: Sequence[Asked], limit: int) -> list[Asked]:
     return chosen
 
 
-def figures(questions: Sequence[Asked], says: Sequence[str]) -> dict[str, Any]:
+def figures(questions: Sequence[LabelledQuestion], says: Sequence[str]) -> dict[str, Any]:
     """Counts and shares of each kind of question, from what was said: a verdict or NONE."""
     table = {}
     for kind in ("open", "decided", "plain", "not said"):
@@ -151,7 +151,7 @@ def _outcome(pair: tuple[str, str]) -> str:
     return "depends" if word == "condition" else "flat"
 
 
-def engine_of(questions: Sequence[Asked], settings: Settings) -> Engine:
+def engine_of(questions: Sequence[LabelledQuestion], settings: Settings) -> Engine:
     """An engine over the texts."""
     embedder = build.embedder(settings)
     store = build.store(settings, embedder, create=True)
@@ -167,13 +167,13 @@ def document(name: str, text: str) -> Document:
     return parsed
 
 
-def by_answer(engine: Engine, questions: Sequence[Asked]) -> Iterator[str]:
+def by_answer(engine: Engine, questions: Sequence[LabelledQuestion]) -> Iterator[str]:
     """The verdict of each answer, as everybody gets it."""
     for question in questions:
         yield engine.ask(question.question).verdict or NONE
 
 
-def by_cell(engine: Engine, cases: Sequence[Asked]) -> Iterator[str]:
+def by_cell(engine: Engine, cases: Sequence[LabelledQuestion]) -> Iterator[str]:
     """The verdict of each question's cell, in a grid whose columns ask for yes or no."""
     documents = {document.id: document for document in engine.store.documents()}
     rows = {
@@ -195,7 +195,7 @@ def by_cell(engine: Engine, cases: Sequence[Asked]) -> Iterator[str]:
     yield from (verdict_by_question[case.question] for case in cases)
 
 
-def by_head(reader: Reader, questions: Sequence[Asked]) -> Iterator[str]:
+def by_head(reader: Reader, questions: Sequence[LabelledQuestion]) -> Iterator[str]:
     """What the verdict head says of each text as one passage."""
     for question in questions:
         parsed = document(question.name, question.text)
@@ -204,7 +204,7 @@ def by_head(reader: Reader, questions: Sequence[Asked]) -> Iterator[str]:
         yield said(verdict) or NONE
 
 
-def readings(engine: Engine, questions: Sequence[Asked]) -> Iterator[Reading]:
+def readings(engine: Engine, questions: Sequence[LabelledQuestion]) -> Iterator[Reading]:
     """What the reader says about each question, with the proofs."""
     for question in questions:
         (search_result,) = engine.find_many([Query(question.question)])
@@ -229,7 +229,7 @@ def likeliest(engine: Engine, reading: Reading, proposals: Mapping[Proof, YesNo]
     return proposed[highest].verdict or NONE
 
 
-def score(questions: Sequence[Asked], says: Sequence[str]) -> float:
+def score(questions: Sequence[LabelledQuestion], says: Sequence[str]) -> float:
     """Right minus dangerous ones, the mean over the kinds of questions."""
     table = figures(questions, says)
     parts = [
@@ -244,7 +244,7 @@ def score(questions: Sequence[Asked], says: Sequence[str]) -> float:
     return float(np.mean(parts))
 
 
-def fitted(engine: Engine, questions: Sequence[Asked]) -> dict[str, Any]:
+def fitted(engine: Engine, questions: Sequence[LabelledQuestion]) -> dict[str, Any]:
     """The pair of thresholds with the highest score, those of today, and the figures of both."""
     read = list(readings(engine, questions))
     if all(reading.proofs is None for reading in read):

@@ -71,7 +71,7 @@ _REPORTED = 64
 """Pairs whose digest begins with a smaller byte are for reporting."""
 
 
-class Turn(NamedTuple):
+class GoldTurn(NamedTuple):
     """A question as typed, what it means, accepted wordings, and the sentences that prove them as
     pairs of document and text; none if the documents do not answer it. `follows` says whether it
     needs the turns before it.
@@ -92,7 +92,7 @@ class Conversation(NamedTuple):
     id: str
     collection: str
     half: str
-    turns: list[Turn]
+    turns: list[GoldTurn]
 
 
 def conversations() -> list[Conversation]:
@@ -102,7 +102,9 @@ def conversations() -> list[Conversation]:
         for turn in row["turns"]:
             proofs = [(proof["document"], proof["sentence"]) for proof in turn["evidence"]]
             turns.append(
-                Turn(turn["question"], turn["standalone"], turn["answers"], proofs, turn["follows"])
+                GoldTurn(
+                    turn["question"], turn["standalone"], turn["answers"], proofs, turn["follows"]
+                )
             )
         dialogues.append(Conversation(row["id"], row["collection"], row["half"], turns))
     return dialogues
@@ -197,7 +199,7 @@ def _named(half: str) -> list[Mapping[str, Any]]:
     return [row for row in json_lines(NAMES) if row["half"] == half]
 
 
-def previous(turn: Turn) -> PreviousTurn:
+def previous(turn: GoldTurn) -> PreviousTurn:
     wordings = [wording for wording in turn.answers if wording not in ("yes", "no")]
     return PreviousTurn(turn.standalone, wordings[0] if wordings else None)
 
@@ -322,7 +324,7 @@ def opened(settings: Settings, folder: Path) -> Settings:
     return settings
 
 
-def judged(turn: Turn, answer: Answer) -> str:
+def judged(turn: GoldTurn, answer: Answer) -> str:
     """ "useful", "wrong", "other" (answered from another subject) or "refused"."""
     if answer.text is None:
         return "refused" if turn.evidence else "useful"
@@ -361,7 +363,11 @@ def searched(retriever: Retriever, conversation: Conversation) -> Iterator[dict[
 
 
 def _row(
-    retriever: Retriever, conversation: Conversation, turn: Turn, question: str, note: str | None
+    retriever: Retriever,
+    conversation: Conversation,
+    turn: GoldTurn,
+    question: str,
+    note: str | None,
 ) -> dict[str, Any]:
     """`is_found_by_variant` says whether a question finds the document of the evidence."""
     variants = {"typed": turn.question, "asked": question, "meant": turn.standalone}

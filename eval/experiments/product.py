@@ -26,7 +26,7 @@ from rag.types import Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class JudgedAnswer:
     """A set's question, its answer and its usefulness; "wrong" if it has no right answer."""
 
     set: str
@@ -35,36 +35,40 @@ class Asked:
     judgement: str
 
 
-def ask(name: str, cache: Path, reader: str = "accurate", everything: bool = False) -> list[Asked]:
+def ask(
+    name: str, cache: Path, reader: str = "accurate", everything: bool = False
+) -> list[JudgedAnswer]:
     """The kept questions of a set; of a collection those for reporting, or `everything`."""
     engine, questions = in_half(name, cache, reader, True, everything)
     answers = [engine.ask_many([Query(question.text)])[0] for question in questions]
     engine.store.close()
     return [
-        Asked(name, question, answer, serves(question, shown(answer)))
+        JudgedAnswer(name, question, answer, serves(question, shown(answer)))
         for question, answer in zip(questions, answers, strict=True)
     ]
 
 
-def table(rows: Sequence[Asked]) -> dict[str, int]:
+def table(rows: Sequence[JudgedAnswer]) -> dict[str, int]:
     return judgement_counts([(bool(row.question.answers), row.judgement) for row in rows])
 
 
-def useful(rows: Sequence[Asked]) -> dict[str, Any]:
+def useful(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
     """Number of answers, and the share of them that is useful."""
     share = sum(row.judgement == "useful" for row in rows) / max(1, len(rows))
     return {"shown": len(rows), "useful": round(share, 3)}
 
 
 def by(
-    rows: Sequence[Asked], key: Callable[[Asked], str], figures: Callable[[Sequence[Asked]], Any]
+    rows: Sequence[JudgedAnswer],
+    key: Callable[[JudgedAnswer], str],
+    figures: Callable[[Sequence[JudgedAnswer]], Any],
 ) -> dict[str, Any]:
     """Figures of each group; rows with the key "" are left out."""
     names = sorted({*map(key, rows)} - {""})
     return {name: figures([row for row in rows if key(row) == name]) for name in names}
 
 
-def long_answers(rows: Sequence[Asked]) -> dict[str, Any]:
+def long_answers(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
     """For questions that want sentences: the words that the given answer, or else the best
     candidate, shares with the evidence, as F1.
     """
@@ -82,12 +86,14 @@ def _best_guess(answer: Answer) -> str:
     return answer.text or (answer.alternatives[0].text if answer.alternatives else "")
 
 
-def _sure(rows: Sequence[Asked]) -> list[Asked]:
+def _sure(rows: Sequence[JudgedAnswer]) -> list[JudgedAnswer]:
     """Those answered at 70 % or more."""
     return [row for row in rows if row.answer.text is not None and row.answer.confidence >= 0.7]
 
 
-def kept_useful(written: Sequence[Asked], in_other_words: Sequence[Asked]) -> dict[str, Any]:
+def kept_useful(
+    written: Sequence[JudgedAnswer], in_other_words: Sequence[JudgedAnswer]
+) -> dict[str, Any]:
     """Of the questions in both wordings with a useful answer as written, the share that also have
     one in other words.
     """
@@ -105,7 +111,7 @@ def kept_useful(written: Sequence[Asked], in_other_words: Sequence[Asked]) -> di
     return {"questions": len(plain_judgements), "useful": round(share, 3)}
 
 
-def report(rows: Sequence[Asked]) -> dict[str, Any]:
+def report(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
     """By set, by form of the question, by kind, and reliability."""
     answered = [row for row in rows if row.answer.text is not None]
     confidence = np.array([row.answer.confidence for row in answered])

@@ -328,7 +328,7 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
 # Natural quotations
 
 
-class Label(NamedTuple):
+class QuotationLabel(NamedTuple):
     """What an editor says of `text[start:end]`, the quotation with its marks. Its verdict is "none"
     if it is no quotation that a check should judge: a title, a term, wording that is proposed.
     """
@@ -343,7 +343,7 @@ class Judged(NamedTuple):
     """An editor's label on some words of a text, and the check's verdicts on them."""
 
     words: str
-    label: Label
+    label: QuotationLabel
     checked: Sequence[CheckedQuotation]
 
     @property
@@ -372,12 +372,12 @@ def named_documents(rows: Iterable[dict[str, Any]], data: Path | None) -> Iterat
                 yield from load(file).documents
 
 
-def labels(row: dict[str, Any]) -> Iterator[Label]:
+def labels(row: dict[str, Any]) -> Iterator[QuotationLabel]:
     reached = 0
     for item in row["quotations"]:
         start = row["text"].index(item["quote"], reached)
         reached = start + len(item["quote"])
-        yield Label(start, reached, item["verdict"], item["is_fault"])
+        yield QuotationLabel(start, reached, item["verdict"], item["is_fault"])
 
 
 def judged_row(store: LocalStore, row: dict[str, Any]) -> Iterator[Judged]:
@@ -391,7 +391,7 @@ def judged_row(store: LocalStore, row: dict[str, Any]) -> Iterator[Judged]:
         yield Judged(text[label.start : label.end], label, labelled)
     for quotation in quotations:
         if quotation.start not in labelled_starts:
-            label = Label(quotation.start, quotation.end, "none", is_fault=False)
+            label = QuotationLabel(quotation.start, quotation.end, "none", is_fault=False)
             yield Judged(quotation.text, label, [quotation])
 
 

@@ -117,7 +117,7 @@ _LONGEST_ALIKE = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class QuestionWord:
     """A word or a mark of a question, in lower case, and where it is."""
 
     text: str
@@ -155,7 +155,7 @@ def compared(question: str) -> Sides | None:
     return None
 
 
-def _asked_plainly(sides: Sides, question: str, words: Sequence[Word]) -> Sides:
+def _asked_plainly(sides: Sides, question: str, words: Sequence[QuestionWord]) -> Sides:
     """The sides with the questions that a person would ask of one: "How heavy is the X200?" for
     "Which is heavier", and "What is a lease?" for what differs.
     """
@@ -194,13 +194,13 @@ def _asked(sides: Sides, pattern: str) -> Sides:
     return Sides(sides.names, (left_question, right_question))
 
 
-def _words(question: str) -> list[Word]:
+def _words(question: str) -> list[QuestionWord]:
     words = []
     for match in _WORD.finditer(question):
         text = match[0].lower().replace("\u2019", "'").strip('"\u201c\u201d()')
         text = text.removesuffix(".") or text
         is_name = match[0][:1].isupper()
-        words.append(Word(text, match.start(), match.end(), is_name))
+        words.append(QuestionWord(text, match.start(), match.end(), is_name))
     return words
 
 
@@ -212,7 +212,7 @@ def _indices(
     return [index for index in range(start, stop) if texts[index] in vocabulary]
 
 
-def _joints(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
+def _joints(words: Sequence[QuestionWord]) -> Iterator[tuple[int, int]]:
     """The words that may join two sides, as the index of their first word and the one after their
     last, the surest joints first.
     """
@@ -246,7 +246,7 @@ class _Joined:
     """
 
     def __init__(
-        self, question: str, words: Sequence[Word], joint_start: int, joint_end: int
+        self, question: str, words: Sequence[QuestionWord], joint_start: int, joint_end: int
     ) -> None:
         self.question = question
         self.words = words
@@ -607,7 +607,7 @@ class _Joined:
         return self.words[index].start if index < len(self.words) else len(self.question)
 
 
-def _typed(question: str, words: Sequence[Word]) -> str:
+def _typed(question: str, words: Sequence[QuestionWord]) -> str:
     """The words and what is between them as they were typed; "" without words."""
     return question[words[0].start : words[-1].end] if words else ""
 
@@ -663,7 +663,7 @@ class _Two:
     first one of the right clause, or its end.
     """
 
-    def __init__(self, question: str, words: Sequence[Word], joint: int) -> None:
+    def __init__(self, question: str, words: Sequence[QuestionWord], joint: int) -> None:
         self.question = question
         self.words = words
         self.texts = [word.text for word in words]

@@ -14,21 +14,21 @@ LONGEST = 200
 """Characters of a sentence that may become a question."""
 
 
-class Asked(NamedTuple):
+class SentenceQuestion(NamedTuple):
     """A question; `rank` is 0 for one that people often ask, and higher for others."""
 
     question: str
     rank: int
 
 
-def question_for(sentence: str) -> Asked | None:
+def question_for(sentence: str) -> SentenceQuestion | None:
     """A question that a sentence answers, or None."""
     if len(sentence) > LONGEST:
         return None
     for shape in _SHAPES:
         match = shape.pattern.match(sentence)
         if match and not (match["thing"] and is_vague(match["thing"])):
-            return Asked(shape.question(match), shape.rank)
+            return SentenceQuestion(shape.question(match), shape.rank)
     return None
 
 

@@ -16,7 +16,7 @@ from docx.table import Table
 from docx.text.paragraph import Paragraph
 
 from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part, with_pages
-from rag.parsing.docx_numbering import BULLET, Label, Numbering
+from rag.parsing.docx_numbering import BULLET, ListLabel, Numbering
 from rag.parsing.metadata import core_metadata
 from rag.parsing.tables import (
     MOST_SPANNED,
@@ -174,7 +174,7 @@ def _body(document: Any) -> Iterator[Part]:
 
 
 def _item(
-    paragraph: Paragraph, label: Label | None, is_in_list: bool
+    paragraph: Paragraph, label: ListLabel | None, is_in_list: bool
 ) -> tuple[int, str, str] | None:
     """A paragraph as a line of `list_part`, by its numbering or style; None if it is no item, and
     no more text of the item above.
@@ -205,7 +205,7 @@ def _caption(text: str, level: int) -> Part:
     return Part(text, level, context=(text,), kind="caption")
 
 
-def _paragraph(paragraph: Paragraph, label: Label | None) -> Part:
+def _paragraph(paragraph: Paragraph, label: ListLabel | None) -> Part:
     """A paragraph, or a heading by its style, with its number, or in bold."""
     text = _text(paragraph._p)
     level = _level(paragraph)

@@ -39,7 +39,7 @@ _MOST_LETTERS = 30 * _LETTERS
 """Word writes 27 as "aa", 53 as "aaa" and so on."""
 
 
-class Label(NamedTuple):
+class ListLabel(NamedTuple):
     """The level of a paragraph in its list, from 0, and its marker: a number with its signs,
     `BULLET`, or "" if Word shows none.
     """
@@ -91,15 +91,15 @@ class Numbering:
         if root is not None:
             self._read(root)
 
-    def label(self, paragraph: Any) -> Label | None:
+    def label(self, paragraph: Any) -> ListLabel | None:
         """The label of a paragraph, which is counted; None if it is in no list."""
         reference = self._reference(paragraph)
         if reference is None:
             return None
         list_id, depth = reference
         if list_id not in self._lists:
-            return Label(depth, BULLET)
-        return Label(depth, self._counted(list_id, depth))
+            return ListLabel(depth, BULLET)
+        return ListLabel(depth, self._counted(list_id, depth))
 
     # Definitions
 

@@ -28,7 +28,7 @@ _MATH = re.compile(r"[$\s]*|\\\[\s*|\s*\\\]")
 _ENV = "embedded tables"
 
 
-class Place(NamedTuple):
+class TableRange(NamedTuple):
     """A table, `source[start:end]`."""
 
     start: int
@@ -36,9 +36,9 @@ class Place(NamedTuple):
     is_latex: bool
 
 
-def tables(source: str) -> list[Place]:
+def tables(source: str) -> list[TableRange]:
     """The tables of a text that are in no other one."""
-    found: list[Place] = []
+    found: list[TableRange] = []
     opened: list[tuple[str, int]] = []
     """the names and starts of the tables that are not closed yet"""
     for match in _ENDS.finditer(source):
@@ -56,11 +56,11 @@ def tables(source: str) -> list[Place]:
         _, start = opened.pop()
         while found and found[-1].start > start:  # inside this one
             found.pop()
-        found.append(Place(start, match.end(), is_latex))
+        found.append(TableRange(start, match.end(), is_latex))
     return [place for place in found if _is_table(source, place)]
 
 
-def _is_table(source: str, place: Place) -> bool:
+def _is_table(source: str, place: TableRange) -> bool:
     """Whether it has rows, and is no matrix in a formula."""
     if source.startswith("\\begin{array}", place.start):
         has_rules = source.find("\\hline", place.start, place.end) >= 0
@@ -86,11 +86,11 @@ def _html_or_table(state: StateBlock, start: int, end: int, silent: bool) -> boo
     return _lines_with_table(state, start, end, silent)
 
 
-def _places(state: StateBlock) -> list[Place]:
+def _places(state: StateBlock) -> list[TableRange]:
     """The tables of the whole source, which are looked for once."""
     if _ENV not in state.env:
         state.env[_ENV] = tables(state.src)
-    places: list[Place] = state.env[_ENV]
+    places: list[TableRange] = state.env[_ENV]
     return places
 
 

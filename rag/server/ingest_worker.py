@@ -29,7 +29,7 @@ from rag.server.caller import Caller
 from rag.server.model_worker import ModelThread
 from rag.server.readers import AT_ONCE, Readers
 from rag.server.schemas import FileSchema
-from rag.server.upload_queue import Entry, LocalUploadQueue, Upload, file_of, outcome_of
+from rag.server.upload_queue import LocalUploadQueue, QueuedFile, Upload, file_of, outcome_of
 
 _log = logging.getLogger(__name__)
 _PIECE, _PIECE_CHARACTERS = 16, 20_000
@@ -182,7 +182,7 @@ class IngestThread:
             _log.warning("uploads wait and will be retried: %s", error, exc_info=trace)
         self._closing.wait(_PAUSE)
 
-    def _do(self, entry: Entry, store: Store, embedder: Embedder) -> FileSchema | None:
+    def _do(self, entry: QueuedFile, store: Store, embedder: Embedder) -> FileSchema | None:
         """Process one file and return its outcome, None if it was cancelled. Raises an error if the
         failure is not the file's fault, also if the pool was closed while it was read.
 

@@ -33,7 +33,7 @@ Upload = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueuedFile:
     """A file in the queue: its job, its number in that, and the id of the key that sent it."""
 
     job: str
@@ -180,7 +180,7 @@ class LocalUploadQueue:
         return job
 
     @contextmanager
-    def next(self, seconds: float) -> Iterator[Entry | None]:
+    def next(self, seconds: float) -> Iterator[QueuedFile | None]:
         """The oldest unprocessed file of the key that has had the least work, for this block; None
         if nothing comes within `seconds`. Each key has one at a time, and files of one name come in
         order. Grids wait for all files.
@@ -195,7 +195,7 @@ class LocalUploadQueue:
                     self._work[owner] = self._clock + time.monotonic() - started
                     self._changed.notify_all()
 
-    def _take(self, seconds: float) -> Entry | None:
+    def _take(self, seconds: float) -> QueuedFile | None:
         with self._database() as connection:
             sql = (
                 "SELECT f.job, f.number, f.name, f.key FROM files f JOIN jobs j ON j.id = f.job "
@@ -212,7 +212,7 @@ class LocalUploadQueue:
             (content,) = connection.execute(sql, (job, number)).fetchone()
             self._busy[job, number] = owner, name
             self._clock = self._work_of(owner)
-        return Entry(job, number, (name, bytes(content)), key_id)
+        return QueuedFile(job, number, (name, bytes(content)), key_id)
 
     def _work_of(self, owner: str) -> float:
         """Seconds of work on a common clock, so that nobody saves up."""

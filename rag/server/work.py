@@ -89,7 +89,7 @@ class Places:
         return self._running[key_id] < (self._own if key_id else self._total)
 
 
-class Client(Protocol):
+class ChargedCaller(Protocol):
     """What `rag.server.caller.Caller` is to its work."""
 
     key_id: str
@@ -101,7 +101,7 @@ class Client(Protocol):
 class _Piece:
     """A piece of work in progress, in its thread."""
 
-    def __init__(self, places: Places, caller: Client) -> None:
+    def __init__(self, places: Places, caller: ChargedCaller) -> None:
         self._places, self._caller = places, caller
         self._started = 0.0
 
@@ -120,7 +120,7 @@ _piece: ContextVar[_Piece | None] = ContextVar("piece", default=None)
 
 
 @contextmanager
-def working(caller: Client) -> Iterator[None]:
+def working(caller: ChargedCaller) -> Iterator[None]:
     """Hold a place of the service during this block, and charge its processor time to the caller's
     key. Raises ServiceError if there is no place for long, or nobody waits for the result any more.
     """
@@ -155,7 +155,7 @@ def waiting() -> Iterator[None]:
         piece.enter()
 
 
-def streamed(caller: Client, events: Iterator[str]) -> Iterator[str]:
+def streamed(caller: ChargedCaller, events: Iterator[str]) -> Iterator[str]:
     """The events of a streamed response, each made in a place of its own."""
     while True:
         with working(caller):

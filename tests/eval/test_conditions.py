@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from eval.experiments.conditions import Asked, by_cell, by_head, figures, gold, score, some
+from eval.experiments.conditions import (
+    LabelledQuestion,
+    by_cell,
+    by_head,
+    figures,
+    gold,
+    score,
+    some,
+)
 from eval.scripts import GOLD
 from rag import build
 from rag.evaluation.set_files import json_lines
@@ -85,8 +93,8 @@ def test_our_own_questions_for_training_have_a_verdict() -> None:
     assert not gold & {" ".join(question.casefold().split()) for _, question in questions}
 
 
-def asked(part: str, label: str) -> Asked:
-    return Asked(part, "May dogs swim?", label, "pool.md", "Dogs may swim on Sundays.")
+def asked(part: str, label: str) -> LabelledQuestion:
+    return LabelledQuestion(part, "May dogs swim?", label, "pool.md", "Dogs may swim on Sundays.")
 
 
 def test_verdicts_are_counted_by_what_they_should_be() -> None:
