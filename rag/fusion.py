@@ -1,10 +1,11 @@
 """Fitted fusion: how likely each retrieved passage holds the answer to the question.
 
-Both retrievers propose passages. A small network scores them from what the retrievers and the
-words say: both scores and ranks, how much of the question's words occur in the text, the heading
-and the title, weighted by how rare they are, and what else was found in the same document. It is
-trained listwise (ListNet, Cao et al. 2007) on questions in the documents' words and in other words,
-by `python -m eval.experiments.fit_fusion`. A learned fusion of lexical and dense features is
+Both retrievers propose passages. A small network scores them. Its features are both scores and
+ranks, the share of the question's words in the text, the heading and the title, weighted by how
+rare they are, and what else was found in the same document.
+
+`python -m eval.experiments.fit_fusion` trains it listwise (ListNet, Cao et al. 2007) on questions
+in the documents' words and in other words. A learned fusion of lexical and dense features is
 described by Bruch et al. 2023, "An analysis of fusion functions for hybrid retrieval".
 """
 

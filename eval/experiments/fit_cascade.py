@@ -2,9 +2,9 @@
 
 python -m eval.experiments.fit_cascade --cache DIR SET...
 
-DIR is made by `python -m eval.experiments.kept`. Of the collections, only questions for fitting are
-used. The model is log-linear in three features of a passage: the logarithm of its probability by
-search, and the small reader's log-odds of its best span and of its best sentence. It is fitted
+DIR is made by `python -m eval.experiments.kept`. From the collections, only questions for fitting
+are used. The model is log-linear in three features of a passage: the logarithm of its probability
+by search, and the small reader's log-odds of its best span and of its best sentence. It is fitted
 listwise (Cao et al. 2007) on questions whose evidence search found, sets left out in turn. Prints,
 for both wordings, the share of these questions whose evidence is among the passages read: by search
 alone, by this model, and by the weights in `rag/models/cascade.py`.

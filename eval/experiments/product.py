@@ -94,8 +94,8 @@ def _sure(rows: Sequence[JudgedAnswer]) -> list[JudgedAnswer]:
 def kept_useful(
     written: Sequence[JudgedAnswer], in_other_words: Sequence[JudgedAnswer]
 ) -> dict[str, Any]:
-    """Of the questions in both wordings with a useful answer as written, the share that also have
-    one in other words.
+    """The share of questions that also have a useful answer in other words, among those in both
+    wordings with a useful answer as written.
     """
     in_plain = {
         (row.set, row.question.id.removesuffix(PLAIN)): row.judgement for row in in_other_words

@@ -40,7 +40,7 @@ from rag.settings import Settings
 from rag.types import Passage, path_of
 
 PASSAGES = 4
-"""Of a question."""
+"""Passages for each question."""
 _DEPTH = 40
 """How far down the ranking the passage of the evidence is looked for."""
 _SHORT = 4
@@ -48,7 +48,7 @@ _SHORT = 4
 _HEADINGS, _PAGES = 1200, 700
 """At most so many groups of these kinds."""
 _WORDS = range(40, 160)
-"""Of a passage that is asked for by its heading."""
+"""Number of words in a passage that is asked for by its heading."""
 Row = dict[str, Any]
 
 

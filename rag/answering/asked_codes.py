@@ -42,7 +42,7 @@ _LONE_CAPITAL = re.compile(r"[a-z] [A-Z]\b")
 """A letter that may be a code: "annex B"."""
 _DOTTED = re.compile(r"\d+(?:\.\d+){2,3}")
 _NUMBERS = frozenset("no nr nos number numbers § §§ #".split())
-"""What stands before a number that names something, besides the name of its kind."""
+"""Words before a number that names something, besides the name of its kind."""
 _VALUES = frozenset(
     "about above age aged almost another approximately around below exactly exceed first last "
     "least limit most nearly next only past per plus price reach roughly speed temperature top "
@@ -138,7 +138,7 @@ def _code_at(words: Sequence[str], index: int) -> Code | None:
 
 
 def _is_alone(next_word: str) -> bool:
-    """Whether a number before this word stands alone, without a noun after it."""
+    """Whether a number before this word is alone, without a noun after it."""
     return not next_word.isalpha() or next_word.lower() in _FOLLOWING
 
 

@@ -185,7 +185,7 @@ def odds(verdict: Verdict, says: YesNo) -> float:
 
 
 def probability(verdict: Verdict, says: YesNo) -> float:
-    """That of yes, of no, or of "on a condition", which is 0 for a model that does not know it."""
+    """The probability of what is said; 0 for "on a condition" if the model does not know it."""
     by_name = {"yes": verdict.yes, "no": verdict.no, "condition": verdict.depends or 0.0}
     return by_name[says]
 

@@ -1,6 +1,8 @@
-"""What the documents of an index are about, in their own words: documents of like meaning are
-grouped, and each group is called by a phrase of its titles and headings that others lack, or else
-by the title of a document in its middle. A few documents are called by their titles.
+"""What the documents of an index are about, in their own words.
+
+Documents of similar meaning are grouped. The name of a group is a phrase of its titles and headings
+that others lack, or else the title of a document in its middle. A few documents have their titles
+as names.
 """
 
 from __future__ import annotations

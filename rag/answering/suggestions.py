@@ -314,7 +314,7 @@ def _be(noun: str) -> str:
 
 
 def _rows(document: Document) -> Iterator[Suggestion]:
-    """Of each table a cell that a person would ask for: of its first rows the first that has one.
+    """A cell of each table that a person would ask for, in the first row that has one.
     A column such as "Since" or "State" names nothing that one asks by its name.
     """
     for place, table in enumerate(document.blocks):

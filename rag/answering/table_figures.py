@@ -2,7 +2,7 @@
 of the largest or smallest, whether a figure rose or fell, and what is computed from two of them.
 
 A fitted model matches the measure of the question to the lines of the tables in the documents that
-were found. MeasureNames that stand neither in the document's title nor in the line make it refuse.
+were found. It refuses if the question has names that neither the document's title nor the line has.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def _without_names(phrase: str, titles: frozenset[str], table_stems: frozenset[s
 
 @dataclass(frozen=True)
 class SoftmaxWeights:
-    """Of a softmax over candidates: weights of features, and the score of "none of them"."""
+    """A softmax over candidates: the weights of their features, and the score of "none of them"."""
 
     features: NDArray[np.float32]
     null: float

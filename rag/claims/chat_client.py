@@ -22,7 +22,7 @@ from rag.sockets import shut_at
 
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 MOST_BYTES = 1_000_000
-"""Of a response."""
+"""Maximum size of a response."""
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _TRIES = 3
 _PROBE_SECONDS = 2.0

@@ -466,7 +466,7 @@ def _begins_sentence(text: str, citation: Citation) -> bool:
 
 
 def _up_to_the_end(place: Excerpt, text: str) -> Excerpt:
-    """The place up to the end of its sentence, if an editor's last [brackets] stand for that."""
+    """The place up to the end of its sentence, if an editor's last [brackets] replace that end."""
     editor, replaced = place.differs[-1] if place.differs else ("", "")
     ends_with_brackets = text.rstrip(" .,;:!?").endswith(f"{editor}]")
     if replaced or not ends_with_brackets:

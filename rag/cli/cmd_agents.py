@@ -186,10 +186,13 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
 def _with_entry(client: str, config: Entry, name: str, new_entry: Entry | None) -> str:
     """The configuration in JSON with this entry, or without one."""
     servers = config.setdefault(_AGENTS[client].servers, {})
-    servers[name] = new_entry
     if new_entry is None:
-        del servers[name]
-    elif client == "vscode" and "headers" in new_entry:
+        servers.pop(name, None)
+    else:
+        servers[name] = new_entry
+
+    needs_key = new_entry is not None and "headers" in new_entry
+    if client == "vscode" and needs_key:
         inputs = config.setdefault("inputs", [])
         if not any(item.get("id") == _VSCODE_KEY["id"] for item in inputs):
             inputs.append(_VSCODE_KEY)

@@ -197,8 +197,11 @@ def export_command(
         else:
             hint = "list the grids with: rag grid list; or write: rag ask --json … > answer.json"
             raise NotFoundError(f"{source!r} is neither a file nor a grid", hint)
-    nouns = ("answer", "quote", "document")
-    counts = [plural(getattr(written, f"{noun}s"), noun) for noun in nouns]
+    counts = [
+        plural(written.answers, "answer"),
+        plural(written.quotes, "quote"),
+        plural(written.documents, "document"),
+    ]
     lines = [f"{written.path}: {', '.join(counts)}"]
     lines += [f"  without the original of {flat(name)}" for name in written.left_out]
     show(written, [*lines, f"digest of its SHA256SUMS, for the recipient: {written.sha256}"])

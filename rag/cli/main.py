@@ -118,7 +118,7 @@ _TRAIN: Table = {
 
 class _Program(Commands):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Say where an option of a command stands if it is before the command."""
+        """If an option of a command is before the command, say that it belongs after it."""
         words = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -128,7 +128,7 @@ class _Program(Commands):
                 raise
             after = shlex.join([*words[:place], *words[place + 1 :]])
             message = (
-                f"{error.option_name} stands after the command: "
+                f"{error.option_name} belongs after the command: "
                 f"{ctx.command_path} {words[place]} {after}"
             )
             raise click.UsageError(message, ctx) from error

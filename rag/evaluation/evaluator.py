@@ -154,7 +154,7 @@ class Evaluator:
             )
 
     def _sound(self, answer: Answer) -> dict[str, Any]:
-        """How many citations, those of alternatives too, are what stands in their documents."""
+        """How many citations, also of alternatives, quote exactly what their documents say."""
         citations = list(answer.citations)
         citations += [piece.citation for piece in answer.pieces]
         for candidate in answer.alternatives:

@@ -1,9 +1,9 @@
 """Judges an answer as shown: useful, partial, wrong or refused.
 
 Exact match suits questions for a few words. Other answers are useful if they contain what the
-question needs, wherever they begin and end: most of the sentences that answer, most items of a
-list, both sides of a comparison, the right yes or no. The text on the screen is judged, not its
-offsets.
+question needs, wherever they begin and end. That is most of the sentences that answer, most items
+of a list, both sides of a comparison, or the right yes or no. The text on the screen is judged, not
+its offsets.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ _LONGEST_CLUSTER = 64
 def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160) -> list[Passage]:
     """The passages of a document, in order.
 
-    Each has at most `max_tokens` by `count_tokens` (and ten times as many characters), lies within
-    one section, and starts with the last sentence of the previous passage if that fills at most a
-    third of it. Together they contain every non-space character of the text. A section that is only
+    Each has at most `max_tokens` by `count_tokens` (and ten times as many characters), within one
+    section. It starts with the last sentence of the previous passage if that fills at most a third
+    of it. Together they contain every non-space character of the text. A section that is only
     a heading is joined to the next one.
     """
     document = sentenced(document)

@@ -1,7 +1,7 @@
 """Cache of file digests by status (size, times, inode), so that an unchanged folder costs one stat
-per file. It also records why a file could not be read, so that it is not read again, and the link
-through which a file outside the folder was found, so that removing the link removes the file's
-documents.
+per file. It also records why a file could not be read, so that it is not read again. For a file
+outside the folder it records the link through which it was found, so that removing the link removes
+the file's documents.
 
 Stored next to the index as `stamps.json`; without it, every file is hashed and every unreadable one
 is read again. Times are only compared for equality, so that a clock change cannot hide a file's

@@ -213,7 +213,7 @@ class IngestProgress:
 
     def describe(self) -> str:
         """One line: how many files are read and passages embedded, the current stage, and the
-        remaining time. The files of a batch are stored together, so their number would stand still.
+        remaining time. The files of a batch are stored together, so their number would not change.
         """
         count = len(self._sizes)
         if count:

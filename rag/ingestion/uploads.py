@@ -141,7 +141,7 @@ class Prepared:
 @contextmanager
 def deaths_counted(count: Callable[[int], object]) -> Iterator[None]:
     """Calls `count(1)` after some seconds of this block, and `count(-1)` at its end. A process that
-    is killed meanwhile leaves a count of 1, which stands for a death.
+    is killed meanwhile leaves a count of 1, which means that it died.
     """
     counted = threading.Event()
 

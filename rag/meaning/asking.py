@@ -159,7 +159,7 @@ _HAPPENING = (
     r"|ends?|dies?|leaves?|breaks?|refuses?|objects?|resigns?|cancels?|withdraws?|loses?|lose"
     r"|miss|misses|forgets?|damages?|moves?|changes?|stops?|arrives?|disagrees?|violates?|becomes?"
 )
-"""What happens to somebody or something. A state, a wish or an opinion of the reader is none:
+"""What happens to somebody or something. Not a state, a wish or an opinion of the reader:
 advice follows "If you prefer e-mail", and nobody asks what happens then.
 """
 _ACT = rf"(?![a-z]+ly )[a-z]+ (?:the|an?|your|our) {_WORD}(?: {_WORD}){{0,7}}?"

@@ -1,9 +1,9 @@
 """Completes follow-up questions: "and when did it end?" after "When was the JCPOA signed?" means
 "When did the JCPOA end?".
 
-A follow-up has several possible completions: its pronoun stands for a part of the last question or
-for the last answer, it replaces a part of the last question, it continues it, or the last question
-is only its topic. All are made from the words alone; a fitted model says how likely each is meant,
+A follow-up has several possible completions: its pronoun means a part of the last question or the
+last answer, it replaces a part of the last question, it continues it, or the last question is only
+its topic. All are made from the words alone; a fitted model says how likely each is meant,
 how likely the question is complete as typed, and how likely it is no question at all but talk, such
 as "thanks" (`eval/experiments/conversations.py` fits it).
 
@@ -142,7 +142,7 @@ class Rewrite:
 
 class TaggedWord(NamedTuple):
     """A word of a question, `question[start:end]`, and how it is compared. `is_name` says whether
-    it looks like a part of a name, such as "Birch", "B12" or "7", wherever it stands.
+    it looks like a part of a name, such as "Birch", "B12" or "7", at any place.
     """
 
     start: int
@@ -176,7 +176,7 @@ class QuestionPart(NamedTuple):
 
 class Replacement(NamedTuple):
     """Words of a follow-up that may replace a part of the last question, and the word before them,
-    without "the". `features` say where they stand.
+    without "the". `features` say where they are.
     """
 
     text: str
@@ -306,7 +306,7 @@ def _lower(word: str) -> str:
 
 
 def _is_name(word: str) -> bool:
-    """Whether a word, wherever it stands, begins with a capital or has a digit."""
+    """Whether a word, at any place, begins with a capital or has a digit."""
     return word[:1].isupper() or any(map(str.isdigit, word))
 
 
@@ -487,7 +487,7 @@ def _lead(tagged: Sequence[TaggedWord]) -> int:
 
 def _replacements(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Replacement]:
     """What may replace a part of the last question: all from the first content word on, or the last
-    run of content words ("no sorry, Plum Lane"), without "one" at the end. Of a clause only what
+    run of content words ("no sorry, Plum Lane"), without "one" at the end. In a clause only what
     may be all that follows its auxiliary ("does the Tuna too?").
     """
     content = runs(typed)
@@ -582,7 +582,7 @@ def _replaced(
 def _cuts_a_name(part: QuestionPart, replacement: str) -> bool:
     """Whether a part of a name would be left beside the replacement, as in "Alder Payroll" for
     "Alder" after "Brightline Payroll", or a name before another. A number or letter may take the
-    place of another one: "Form B12". Two things of one kind do not share what stands before it:
+    place of another one: "Form B12". Two things of one kind do not share the words before it:
     "the Ridge trail" after "the south trail".
     """
     old_words = part.text.split()
@@ -612,7 +612,7 @@ def _is_code(text: str) -> bool:
 
 def _topic(base: str, tagged: Sequence[TaggedWord]) -> str:
     """The last two runs of content words of the last question, or of the brackets at its end, so
-    that they do not pile up over turns: what a question is about stands at its end. Without its
+    that they do not pile up over turns: what a question is about is at its end. Without its
     names if the new question has its own.
     """
     topic = base
@@ -713,7 +713,7 @@ def _parts(base: str) -> Iterator[QuestionPart]:
 
 
 def _verb_group(tagged: Sequence[TaggedWord]) -> str:
-    """The first auxiliary of a question; "be" and "do" stand for their forms, "none" for none."""
+    """The first auxiliary of a question; "be" and "do" for their forms, "none" without one."""
     for word in tagged:
         if word.lower in BE:
             return "be"

@@ -55,9 +55,9 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
 
 
 def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int, int, str]]:
-    """(start, end, comment) of each comment, in offsets in the letters of the body. One whose words
-    are not there, also not without the number of an item, stands at the beginning, after these
-    words.
+    """(start, end, comment) of each comment, in offsets in the letters of the body. If its
+    words are not there, even without the number of an item, the comment is at the beginning, after
+    these words.
     """
     placed_comments: list[tuple[int, int, str]] = []
     other_comments: list[str] = []

@@ -32,7 +32,7 @@ _LONGEST_ID = 800
 """Characters of a member's id; stores keep ids in indexes, PostgreSQL up to 2,600 bytes."""
 _LONGEST_VALUE = 1000
 _LONGEST_NAME = 300
-"""Characters of a title, a heading or the name of a column: they stand before every passage."""
+"""Characters of a title, a heading or the name of a column: every passage begins with them."""
 _MOST_NAMES = 200_000
 """Maximum number of headings and named rows, each of which begins a passage."""
 _OBJECT = re.compile(r"(?:file )?'?<[\w.]+ object at 0x\w+>'? ?")
@@ -163,7 +163,7 @@ class _LoadRun:
         self.loaded.left_out += parsed.left_out
 
     def _container(self, kind: Format, place: _Place, content: bytes, digest: str) -> None:
-        """Read the files in an archive. Files of one name are told apart by numbers."""
+        """Read the files in an archive. Files with the same name get numbers."""
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
 
@@ -251,8 +251,8 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
 
 
 def _dated(title: str, day: str) -> str:
-    """The title with the day of the file's name, since minutes and letters are often told apart,
-    and asked for, by it.
+    """The title with the day of the file's name, since people distinguish minutes and letters
+    by their day, and ask for them by it.
     """
     if not day:
         return title

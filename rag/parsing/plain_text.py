@@ -348,8 +348,9 @@ def _is_numbered_heading(lines: Sequence[_TextLine], index: int, numbered: re.Ma
 
 
 def _is_above_paragraph(lines: Sequence[_TextLine], index: int) -> bool:
-    """Whether a line is the heading of the paragraph directly below it: that begins anew at the
-    same edge, although its first word would have had room in the line, and is longer than a remark.
+    """Whether a line is the heading of the paragraph directly below it. Such a paragraph begins
+    at the same edge, although its first word would have had room in the line, and is longer than a
+    remark.
     """
     line = lines[index]
     paragraph: list[_TextLine] = []

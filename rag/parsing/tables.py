@@ -665,7 +665,7 @@ def _longest_header_over(value: str | None) -> int:
 
 
 def _is_year_over(cell: str, value: str | None) -> bool:
-    """Whether a number is a year above a value that is none."""
+    """Whether a number is a year, and the value below it is not."""
     if value is None:
         return False
     return bool(_YEAR.fullmatch(cell)) and not _YEAR.fullmatch(value)

@@ -40,9 +40,9 @@ def answer(answer: Answer) -> str:
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table of texts from documents, the first of each row its name: a line a row if all lines
-    fit the terminal and no text is a list of several lines, or else a paragraph a row, with the
-    names of the columns.
+    """A table of texts from documents; the first text of a row is its name. Each row is a line if
+    all lines fit the terminal and no text is a list of several lines. Otherwise each row is a
+    paragraph with the names of the columns.
     """
     names = [flat(name) for name in heading]
     fields = [[clean(text) for text in row] for row in rows]

@@ -287,7 +287,7 @@ def marked(citation: Citation) -> tuple[str, str, str]:
 
 def excerpt(text_before: str, quote: str, text_after: str, room: int) -> tuple[str, str, str]:
     """What is around a quote, on one line of about `room` characters, cut at words. An ellipsis
-    stands for what is left out.
+    replaces what is left out.
     """
     text_before = _in_one_line(text_before)
     quote = _in_one_line(quote)

@@ -292,7 +292,7 @@ class Screen:
             self.wrapped(text, self._indent + 2 + own_indent)
 
     def _head(self, answer: Answer) -> None:
-        """A span, its value in words, and its confidence, which stands at the right margin."""
+        """A span, its value in words, and its confidence at the right margin."""
         text = " ".join(clean(answer.text or "").split())
         typed = view.typed(answer.value)
         value = f"  = {clean(typed)}" if typed else ""

@@ -188,7 +188,8 @@ class IngestThread:
 
         The file is parsed in a separate process, so a malicious one costs only its own upload.
         """
-        upload, caller = entry.upload, Caller(entry.key_id)
+        upload = entry.upload
+        caller = Caller(entry.key_id)
         if entry.key_id:
             caller.charge = partial(self.models.charge, entry.key_id)
 

@@ -1,6 +1,6 @@
-"""`RequestGate`, the middleware in front of the application: it checks key, rights, rate and size,
-receives the body, turns errors into responses, and records each request: one log line, metrics, a
-trace, and each change that succeeded.
+"""`RequestGate`, the middleware in front of the application. It checks key, rights, rate and size,
+receives the body, and turns errors into responses. For each request it records one log line,
+metrics, a trace, and each change that succeeded.
 
 It refuses requests with 503 when too many, or too many bytes of their bodies, are in progress. The
 other limits: `auth.Rate` refuses a key with 429; `fair_queue` chooses whose questions

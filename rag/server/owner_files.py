@@ -1,5 +1,5 @@
 """Files that only their owner may read, changed by one process at a time: journals, the audit log,
-and the token of an index without API keys, which stays the same, so that addresses stay valid.
+and the token of an index without API keys. The token stays the same, so that addresses stay valid.
 """
 
 from __future__ import annotations

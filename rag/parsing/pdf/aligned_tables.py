@@ -242,7 +242,7 @@ def _aligned_table(
 
 
 def _name_of_labels(headers: Sequence[Sequence[tuple[int, str]]], body: Rows) -> str:
-    """The name of the labels' column: what stands over it in the lowest header row, or else in the
+    """The name of the labels' column: the text over it in the lowest header row, or else in the
     one above that.
     """
     labels = [row.cells[0].text for row in body]

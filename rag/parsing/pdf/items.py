@@ -105,8 +105,8 @@ class _Run:
 
 
 def numbered_items(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
-    """The lines `[begin, end)` of each item with a number that stands left of its text, which hangs
-    below itself, and the number. Numbers rise by one, at one edge.
+    """The lines `[begin, end)` of each item, and its number, which is left of the item's hanging
+    text. Numbers rise by one, at one edge.
     """
     for run in _runs(lines):
         if not _is_list(run.items, lines):

@@ -631,8 +631,8 @@ def _is_row(line: Line) -> bool:
 
 def _begins_heading(above: Line, line: Line, usual_size: float, width: float) -> bool:
     """Whether one of two lines in large or bold type is a title and the other one a heading, or
-    another line of the title page: they differ a little in size, or are not aligned with each
-    other, and a word of the second would have had room beside the first.
+    another line of the title page. They differ a little in size, or are not aligned with each
+    other. A word of the second would have had room beside the first.
     """
     goes_on = line.text[0].islower() or above.text[-1] in f",{_HYPHENS}"
     if goes_on or _is_row(above) or _is_row(line):

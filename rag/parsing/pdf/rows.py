@@ -78,7 +78,7 @@ class PdfRow:
 
     @property
     def figures(self) -> list[PdfCell]:
-        """The cells that are figures, or stand for one."""
+        """The cells that are figures, or marks in place of one."""
         return [cell for cell in self.cells if is_figure(cell.text)]
 
     @property

@@ -194,8 +194,9 @@ def get_document(document: str, request: Request, service: Shared) -> Any:
 
 def _unless_known(request: Request, document: Document, response: Response) -> Response:
     """304 if the client has the current version (RFC 9110, section 13)."""
-    tag, match = _etag(document), request.headers.get("if-none-match", "")
-    if _names(match, tag, weakly=True):
+    tag = _etag(document)
+    known_tags = request.headers.get("if-none-match", "")
+    if _names(known_tags, tag, weakly=True):
         response = Response(status_code=304)
     response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return response

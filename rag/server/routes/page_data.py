@@ -154,9 +154,14 @@ def sources_of(store: Store) -> list[SourceSchema]:
 
 
 def _source(document: Document) -> SourceSchema:
-    kind, date = (document.metadata.get(name, "") for name in ("type", "date"))
-    size = len(document.pages)
-    return SourceSchema(id=document.id, title=document.title, type=kind, date=date[:10], pages=size)
+    date = document.metadata.get("date", "")
+    return SourceSchema(
+        id=document.id,
+        title=document.title,
+        type=document.metadata.get("type", ""),
+        date=date[:10],
+        pages=len(document.pages),
+    )
 
 
 def _counts(names: Iterable[str]) -> list[CountSchema]:

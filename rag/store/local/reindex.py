@@ -152,7 +152,8 @@ def _add(connection: sqlite3.Connection, row: int, embedded: Embedded) -> bool:
     """Add a document's new passages. Returns False if it changed or was done by another process."""
     sql = "INSERT OR IGNORE INTO next_documents SELECT row FROM documents WHERE row = ?"
     with database.transaction(connection):
-        if is_new := connection.execute(sql, (row,)).rowcount > 0:
+        is_new = connection.execute(sql, (row,)).rowcount > 0
+        if is_new:
             table = "next_passages"
             database.insert_passages(connection, table, row, embedded.passages, embedded.vectors)
     return is_new

@@ -2,8 +2,8 @@
 indexes derived from it.
 
 The sources of documents are absolute paths. The root, the folder that contains the index, is stored
-with them, so that the next process that opens the index for writing detects that documents were
-moved or copied together with the index, and updates their sources.
+with them. If documents were moved or copied together with the index, the next process that opens it
+for writing notices this by the root, and updates their sources.
 """
 
 from __future__ import annotations

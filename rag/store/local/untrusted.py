@@ -1,7 +1,7 @@
 """Reads the rows of a database that a stranger may have written, such as a snapshot.
 
-Only known columns of known tables are read, as data: a view, a virtual table or a generated column
-in their place is refused, other tables and triggers are left out, and every row is checked.
+Only known columns of known tables are read, as data. A view, a virtual table or a generated column
+in their place is refused. Other tables and triggers are left out. Every row is checked.
 """
 
 from __future__ import annotations

@@ -176,8 +176,9 @@ def _scored(
 
 
 _CHURN = 0.05
-"""Tables are vacuumed and analysed after this share of them has changed: an HNSW index visits dead
-rows and finds less, a GIN index keeps new entries in a list, and the planner relies on old counts.
+"""Tables are vacuumed and analysed after this share of them has changed. Otherwise an HNSW index
+visits dead rows and finds less, a GIN index keeps new entries in a list, and the planner relies on
+old counts.
 """
 
 

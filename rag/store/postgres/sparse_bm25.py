@@ -2,8 +2,8 @@
 
 A passage is a vector with a 1 in the dimension of each pair (word, count). The score of such a pair
 depends on the passage only through its length, and Tantivy rounds lengths down to a few classes
-(Lucene's one-byte norms), so a question is one vector for each class, with the statistics of the
-moment in it. Nothing stored grows stale when the average length or a word's frequency changes.
+(Lucene's one-byte norms). So a question is one vector for each class, with the current statistics.
+Nothing stored becomes outdated when the average length or a word's frequency changes.
 """
 
 from __future__ import annotations
