@@ -18,6 +18,7 @@ from rag.engine import Engine, FindFigures, Shelf
 from rag.errors import AbsentError, InputError, needs_extra
 from rag.models.registry import (
     CASCADE_READS,
+    EMBEDDER,
     calibration_path,
     embedder_path,
     first_reader,
@@ -327,7 +328,7 @@ def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
     """Proposes figures of tables, with a model that the first question which asks for one loads;
     None with another embedder than the model was fitted to.
     """
-    if settings.embedder != "minilm":
+    if settings.embedder != EMBEDDER:
         return None
 
     @cache
@@ -348,7 +349,7 @@ def shelf(settings: Settings) -> Shelf | None:
     """What answers questions over the whole shelf; None without the default classifier of forms."""
     from rag.answering.forms import ShelfClassifier
 
-    if settings.forms == "off" or settings.embedder != "minilm":
+    if settings.forms == "off" or settings.embedder != EMBEDDER:
         return None
     return _LazyShelf(ShelfClassifier.load())
 
@@ -380,7 +381,7 @@ def forms(settings: Settings) -> FormClassifier | None:
     """Classifier of forms; None if off. The shipped one works with the default embedder only."""
     from rag.answering.forms import SHIPPED, FormClassifier
 
-    if settings.forms == "off" or (settings.forms == "default" and settings.embedder != "minilm"):
+    if settings.forms == "off" or (settings.forms == "default" and settings.embedder != EMBEDDER):
         return None
     path = SHIPPED if settings.forms == "default" else Path(settings.forms)
     return FormClassifier.load(path)

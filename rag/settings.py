@@ -176,8 +176,8 @@ class Settings:
     """"local" (uses the folder `index`), or a PostgreSQL address:
     postgresql://USER:PASSWORD@HOST:PORT/DATABASE.
     """
-    embedder: str = "minilm"
-    """"minilm" (all-MiniLM-L6-v2, from its package), a local folder, or the hub id of a
+    embedder: str = "minilm-qa"
+    """"minilm-qa" (all-MiniLM-L6-v2, tuned on questions), a local folder, or the hub id of a
     sentence-transformers model.
     """
     reader: str = "accurate"

@@ -28,13 +28,14 @@ from tqdm import tqdm
 
 from eval.bench.corpus import Corpus, joined
 from eval.scripts import OUT, PATH, finished, load, mib, milliseconds, script
+from rag.models.registry import EMBEDDER
 from rag.protocols import Vectors
 from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 
 DIM, EACH = 384, 20
-MANIFEST = {"embedder": "minilm", "dim": str(DIM), "passage_tokens": "160"}
+MANIFEST = {"embedder": EMBEDDER, "dim": str(DIM), "passage_tokens": "160"}
 """As with the default settings, so that `rag ask` can use the index."""
 _DEPTH, _SHOWN = 100, 10
 _QUESTIONS, _CHANGES = 300, 20

@@ -1,19 +1,21 @@
 """Tunes the embedder on questions in both wordings, and reports it on collections left out.
 
-python -m eval.experiments.fit_embedder --cache DIR --out FOLDER [--fit SET]... HELD-OUT...
+    RAG_EMBEDDER=minilm python -m eval.experiments.fit_embedder --cache DIR --out FOLDER \\
+        [--fit SET]... HELD-OUT...
 
-DIR is made by `python -m eval.experiments.kept`. Of the sets of `--fit` the questions of the half
-for fitting are used, each with a passage of its evidence, one rival of the same document, and one
-that search finds without being asked for it. A question must find its passage among all of a batch,
-which is of one set (Karpukhin et al. 2020, "Dense passage retrieval"). The word embeddings and the
-three lower layers stay as they are. Prints, for the model before, the tuned one and the mean of
-both, the share of the questions of the sets left out whose evidence is among the first eight
-passages by meaning alone.
+DIR is made by `RAG_EMBEDDER=minilm python -m eval.experiments.kept`. Of the sets of `--fit` the
+questions of the half for fitting are used, each with a passage of its evidence, one rival of the
+same document, and one that search finds without being asked for it. A question must find its
+passage among all of a batch, which is of one set (Karpukhin et al. 2020, "Dense passage
+retrieval"). The word embeddings and the three lower layers stay as they are. Prints, for the model
+before, the tuned one and the means of both, the share of the questions of the sets left out whose
+evidence is among the first eight passages by meaning alone.
 """
 
 import random
+import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,9 @@ from eval.experiments.fit_judge import is_for_fitting
 from eval.experiments.kept import NAMES, SETS, opened
 from eval.scripts import CACHE, PATH, finished, script
 from rag.evaluation.gold import PLAIN
+from rag.files import sha256_file
 from rag.fusion import Candidates
+from rag.models.bert import WEIGHTS, save_weights
 from rag.models.device import native_bf16
 from rag.models.registry import embedder_path
 from rag.training.train_embedder import trainable, vectors_of
@@ -47,8 +51,24 @@ SETTING = "minilm"
 FROZEN = (".embeddings.", ".layer.0.", ".layer.1.", ".layer.2.")
 """Parts of the names of parameters that are not trained."""
 SHOWN = 8
-SHARES = (0.0, 0.5, 1.0)
+SHARES = (0.0, 0.5, 0.75, 1.0)
 """Shares of the tuned weights in the models that are compared."""
+KEPT = 0.75
+"""Share of the tuned weights in the model that is written."""
+FILES = (
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+"""Of the folder of a model, what is not its weights."""
+PREFIX = "model."
+"""End of what sentence-transformers puts before the names of weights."""
+UNUSED = ("pooler.", "embeddings.position_ids")
+"""Beginnings of the names of weights that the mean over tokens does not need."""
 _FOUND, _RIVALS, _DRAWN = 60, 6, 8
 Vectors = NDArray[np.float32]
 
@@ -140,7 +160,7 @@ def tuned(materials: Sequence[Material], out: Path) -> Any:
 
 
 def loaded() -> Any:
-    """The shipped embedder; its lower layers are not trained."""
+    """all-MiniLM-L6-v2 as it is; its lower layers are not trained."""
     path, local = embedder_path(SETTING)
     return trainable(SETTING, path, local, FROZEN)
 
@@ -226,6 +246,25 @@ def measured(model: Any, source: Material) -> dict[str, float]:
     return {wording: round(100 * float(np.mean(flags)), 1) for wording, flags in found.items()}
 
 
+def write(weights: Mapping[str, Tensor], out: Path) -> None:
+    """Write the model to a folder: its weights in 8 bits, their digest, and the other files of
+    all-MiniLM-L6-v2.
+    """
+    path, _ = embedder_path(SETTING)
+    for name in FILES:
+        copied = out / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(path, name), copied)
+
+    named = {}
+    for name, value in weights.items():
+        _, _, plain_name = name.partition(PREFIX)
+        if not plain_name.startswith(UNUSED):
+            named[plain_name] = value
+    save_weights(named, out / WEIGHTS)
+    (out / "model.sha256").write_text(sha256_file(out / WEIGHTS) + "\n", encoding="utf-8")
+
+
 @script(__doc__)
 @CACHE
 @click.option("--out", type=PATH, required=True, help="Folder of the tuned model.")
@@ -246,8 +285,7 @@ def main(cache: Path, out: Path, fit: tuple[str, ...], names: tuple[str, ...]) -
         report[f"{share:.0%} of the tuned weights"] = {
             source.set: measured(model, source) for source in held_out
         }
-    model.load_state_dict(mean(before, after, SHARES[-1]))
-    model.half().save_pretrained(str(out), create_model_card=False)
+    write(mean(before, after, KEPT), out)
     finished(report)
 
 

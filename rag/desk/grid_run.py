@@ -25,6 +25,7 @@ from rag.desk.grid import Cell, Grid, GridRow, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
 from rag.meaning.vectors import TextVectors
+from rag.models.registry import EMBEDDER
 from rag.protocols import Store
 from rag.query import Query
 from rag.retrieval import RetrievalResult
@@ -241,7 +242,7 @@ def _judge(engine: Engine) -> CellJudge:
     """The judge of cells. It was fitted to one embedder; with another, the judge of answers
     decides, from a lower probability on, since only one document is asked.
     """
-    if engine.retriever.embedder.name == "minilm":
+    if engine.retriever.embedder.name == EMBEDDER:
         return cell_judge.shipped()
     threshold = min(engine.threshold, UNLIKELY)
     return CellJudge(

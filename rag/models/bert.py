@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,7 @@ from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_
 
 from rag.models.device import ON_CPU, Arithmetic, Int8Linear, quantised
 
+WEIGHTS = "model.safetensors"
 SCALE = ".scale"
 _RESTORED = 1 << 16
 """Numbers that are restored at once."""
@@ -89,8 +91,17 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
     save_file(stored, path, {"format": "pt"})
 
 
+def write_fp32(folder: Path, out: Path) -> None:
+    """Write the model of a folder to `out` with weights in fp32, as other libraries read them.
+
+    Raises OSError.
+    """
+    shutil.copytree(folder, out, ignore=shutil.ignore_patterns(WEIGHTS), dirs_exist_ok=True)
+    save_file(load_weights(folder / WEIGHTS), out / WEIGHTS, {"format": "pt"})
+
+
 Weights = Mapping[str, torch.Tensor]
-_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
+_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS)
 _BERT_TOKENIZERS = {"BertTokenizer", "BertTokenizerFast"}
 """By default, the model receives the token types of a text pair only from these."""
 _ANY_TOKENIZERS = {"PreTrainedTokenizerFast", "TokenizersBackend"}
@@ -375,7 +386,7 @@ def _loaded(folder: Path, kind: str, arithmetic: Arithmetic) -> tuple[Tokenizer,
 
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        weights = load_weights(folder / "model.safetensors", kind_of)
+        weights = load_weights(folder / WEIGHTS, kind_of)
     except Exception as error:  # tokenizers raises nothing more specific
         raise ValueError(f"{folder}: {error}") from error
     tokenizer.no_truncation()

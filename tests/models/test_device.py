@@ -23,7 +23,7 @@ from rag.models.device import (
 )
 from rag.models.embedders import MeanEmbedder
 from rag.models.reader import ExtractiveReader
-from rag.models.registry import embedder_path
+from rag.models.registry import EMBEDDER, embedder_path
 from rag.settings import Settings
 from rag.types import Hit, Passage
 
@@ -89,10 +89,10 @@ def test_an_unknown_device_is_refused_before_anything_loads() -> None:
 @pytest.mark.skipif(ACCELERATOR == "cpu", reason="torch finds no accelerator")
 def test_an_accelerator_equals_the_processor() -> None:
     accelerated = Arithmetic(ACCELERATOR)
-    folder = Path(embedder_path("minilm")[0])
+    folder = Path(embedder_path(EMBEDDER)[0])
     texts = ["The accord was signed in 2015.", "Dogs bark."]
     on_processor, on_accelerator = (
-        MeanEmbedder("minilm", folder, computed_by) for computed_by in (Arithmetic(), accelerated)
+        MeanEmbedder(EMBEDDER, folder, computed_by) for computed_by in (Arithmetic(), accelerated)
     )
     assert (
         np.abs(on_processor.embed_passages(texts) - on_accelerator.embed_passages(texts)).max()

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rag.errors import ModelError
+from rag.models.bert import write_fp32
 from rag.models.device import Arithmetic
 from rag.models.embedders import MeanEmbedder, is_mean
-from rag.models.registry import embedder_path
+from rag.models.registry import EMBEDDER, embedder_path
 from rag.protocols import Vectors
 from tests import tiny
 
@@ -98,16 +99,18 @@ def test_a_broken_model_is_named(folder: Path) -> None:
 def test_the_shipped_embedder_equals_sentence_transformers(tmp_path: Path) -> None:
     from rag.models.embedders import SentenceTransformerEmbedder
 
-    shipped = Path(embedder_path("minilm")[0])
+    shipped = Path(embedder_path(EMBEDDER)[0])
     assert is_mean(shipped)
     assert not is_mean(tmp_path)
-    theirs, ours = SentenceTransformerEmbedder(str(shipped)), MeanEmbedder("minilm", shipped)
+    write_fp32(shipped, tmp_path)
+    theirs = SentenceTransformerEmbedder(str(tmp_path))
+    ours = MeanEmbedder(EMBEDDER, shipped)
     texts = [*TEXTS, "Łódź, naïve café — 12 000 €", "漢字 and ASCII", "long " * 400]
     assert ours.count_tokens(texts) == theirs.count_tokens(texts)
     for method in ("embed_passages", "embed_queries"):
         cosines = (getattr(ours, method)(texts) * getattr(theirs, method)(texts)).sum(1)
         assert cosines == pytest.approx(1, abs=1e-4)
-    in_bf16 = MeanEmbedder("minilm", shipped, arithmetic=Arithmetic(bf16=True))
+    in_bf16 = MeanEmbedder(EMBEDDER, shipped, arithmetic=Arithmetic(bf16=True))
     assert (in_bf16.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 

