@@ -14,13 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from rag.errors import InputError, ModelError
 from rag.files import sha256_file
-from rag.models.bert import load_weights, save_weights
+from rag.models.bert import WEIGHTS, load_weights, save_weights
 from rag.models.qa_heads import encode, load_head
 from rag.models.reader import ExtractiveReader
 from rag.training import train_reader as training
 from rag.training.loss import span_targets, teacher_outputs
 from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
-from rag.training.trainer import WEIGHTS
 from tests import small_index, tiny
 from tests.training.helpers import ARTICLES, COMMON, die_at, write_set, write_statements
 
