@@ -42,10 +42,9 @@ def is_outside(question: str, sentence: str) -> bool:
     each limit of that kind in the clause that has the most of the question's words, or in each of
     several such clauses. Clauses with a negation have no limits.
     """
-    stated = list(_values(question))
+    stated = _values(question)
     asked_words = content_words(question)
-    most_asked = -1
-    is_outside_of_all = False
+    judged = []
     for clause in _clauses(sentence):
         if word_set(clause) & _DENYING:
             continue
@@ -55,16 +54,13 @@ def is_outside(question: str, sentence: str) -> bool:
             if limit.bound or limit.upper is not None
         ]
         known = [answer for answer in answers if answer is not None]
-        if not known:
-            continue
+        if known:
+            asked = len(content_words(clause) & asked_words)
+            judged.append((asked, all(known)))
 
-        count = len(content_words(clause) & asked_words)
-        if count > most_asked:
-            most_asked = count
-            is_outside_of_all = all(known)
-        elif count == most_asked:
-            is_outside_of_all = is_outside_of_all and all(known)
-    return is_outside_of_all
+    most_asked = max((asked for asked, _ in judged), default=0)
+    decisive = [is_outside_of_all for asked, is_outside_of_all in judged if asked == most_asked]
+    return bool(decisive) and all(decisive)
 
 
 def _clauses(sentence: str) -> Iterator[str]:

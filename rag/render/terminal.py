@@ -46,7 +46,7 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """
     names = [flat(name) for name in heading]
     fields = [[clean(text) for text in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(names, *fields, strict=True)]
+    widths = _widths([names, *fields])
     rule = ["-" * width for width in widths]
 
     lines = []
@@ -57,6 +57,11 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     if not has_lists and len(lines[0]) <= shutil.get_terminal_size().columns:
         return lines
     return _paragraphs(names, fields)
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """The number of characters of each column's longest text."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
 def _paragraphs(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -102,9 +107,7 @@ def _rank_table(answer: Answer) -> list[str]:
     for *numbers, place in ranks(answer):
         rows.append([*numbers, flat(place)])
 
-    widths = []
-    for column in zip(*rows, strict=True):
-        widths.append(max(len(cell) for cell in column))
+    widths = _widths(rows)
     widths[-1] = 0
 
     lines = []
