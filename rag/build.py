@@ -326,7 +326,7 @@ def small_engine(settings: Settings, store: Store, embedder: Embedder) -> Engine
 
 def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
     """Proposes figures of tables, with a model that the first question which asks for one loads;
-    None with another embedder than the model was fitted to.
+    None with another embedder than the default, with which the model was measured.
     """
     if settings.embedder != EMBEDDER:
         return None

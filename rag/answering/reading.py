@@ -185,7 +185,7 @@ def odds(verdict: Verdict, says: YesNo) -> float:
 
 
 def probability(verdict: Verdict, says: YesNo) -> float:
-    """The probability of what is said; 0 for "on a condition" if the model does not know it."""
+    """The probability of this verdict. A model that knows no conditions gives "condition" 0."""
     by_name = {"yes": verdict.yes, "no": verdict.no, "condition": verdict.depends or 0.0}
     return by_name[says]
 

@@ -285,7 +285,7 @@ class Matcher:
 
     @classmethod
     def shipped(cls, embed: Embed, path: Path = SHIPPED) -> Matcher:
-        """The weights that belong to the default embedder."""
+        """The shipped weights, which were measured with the default embedder."""
         from safetensors.numpy import load_file
 
         tensors = {name: tensor.astype("float32") for name, tensor in load_file(path).items()}

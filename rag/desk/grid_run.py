@@ -239,8 +239,8 @@ def _is_undecided(judge: CellJudge, value: CellValue | None) -> bool:
 
 
 def _judge(engine: Engine) -> CellJudge:
-    """The judge of cells. It was fitted to one embedder; with another, the judge of answers
-    decides, from a lower probability on, since only one document is asked.
+    """The judge of cells, which was measured with the default embedder. With another one, the judge
+    of answers decides, from a lower probability on, since only one document is asked.
     """
     if engine.retriever.embedder.name == EMBEDDER:
         return cell_judge.shipped()
