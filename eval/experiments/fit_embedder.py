@@ -34,9 +34,9 @@ from eval.scripts import CACHE, PATH, finished, script
 from rag.evaluation.gold import PLAIN
 from rag.files import sha256_file
 from rag.fusion import Candidates
-from rag.models.bert import WEIGHTS, save_weights
+from rag.models.bert import save_weights
 from rag.models.device import native_bf16
-from rag.models.registry import embedder_path
+from rag.models.registry import DIGEST, WEIGHTS, embedder_path
 from rag.training.train_embedder import trainable, vectors_of
 from rag.training.trainer import Steps, mean
 
@@ -262,7 +262,7 @@ def write(weights: Mapping[str, Tensor], out: Path) -> None:
         if not plain_name.startswith(UNUSED):
             named[plain_name] = value
     save_weights(named, out / WEIGHTS)
-    (out / "model.sha256").write_text(sha256_file(out / WEIGHTS) + "\n", encoding="utf-8")
+    (out / DIGEST).write_text(sha256_file(out / WEIGHTS) + "\n", encoding="utf-8")
 
 
 @script(__doc__)

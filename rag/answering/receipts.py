@@ -16,7 +16,7 @@ from rag.errors import InputError, ModelError
 from rag.files import sha256_file
 from rag.filters import parse
 from rag.fusion import shipped
-from rag.models.registry import MINILM_SHA256, shipped_embedder, shipped_reader
+from rag.models.registry import DIGEST, MINILM_SHA256, shipped_embedder, shipped_reader
 from rag.query import Query
 from rag.retrieval import RetrievalResult
 from rag.settings import Settings
@@ -108,7 +108,7 @@ def model_digest(setting: str) -> str:
         return MINILM_SHA256
     shipped = shipped_reader(setting) or shipped_embedder(setting)
     folder = shipped or Path(setting)
-    stated = folder / "model.sha256"
+    stated = folder / DIGEST
     if shipped and stated.is_file():
         return stated.read_text(encoding="utf-8").strip()
     digest = hashlib.sha256(b"" if folder.is_dir() else setting.encode())

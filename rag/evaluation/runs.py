@@ -25,7 +25,7 @@ from rag.evaluation.gold import Gold, sample
 from rag.evaluation.records import Partial
 from rag.evaluation.result import Result
 from rag.files import sha256_file
-from rag.models.registry import calibration_path, embedder_path, reader_path
+from rag.models.registry import WEIGHTS, calibration_path, embedder_path, reader_path
 from rag.models.threads import available_cores
 from rag.query import check_question
 from rag.retrieval import Retriever
@@ -76,7 +76,7 @@ def _models(settings: Settings) -> dict[str, str]:
         with suppress(RagError, OSError):
             folder, is_local = path(getattr(settings, name))
             if is_local:
-                digests[name] = sha256_file(Path(folder) / "model.safetensors")
+                digests[name] = sha256_file(Path(folder) / WEIGHTS)
     with suppress(OSError):
         calibration = calibration_path(settings.calibration, settings.reader)
         digests["calibration"] = sha256_file(calibration)

@@ -30,8 +30,8 @@ from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
 
 from rag.models.device import ON_CPU, Arithmetic, Int8Linear, quantised
+from rag.models.registry import DIGEST, WEIGHTS
 
-WEIGHTS = "model.safetensors"
 SCALE = ".scale"
 _RESTORED = 1 << 16
 """Numbers that are restored at once."""
@@ -96,8 +96,10 @@ def write_fp32(folder: Path, out: Path) -> None:
 
     Raises OSError.
     """
-    shutil.copytree(folder, out, ignore=shutil.ignore_patterns(WEIGHTS), dirs_exist_ok=True)
-    save_file(load_weights(folder / WEIGHTS), out / WEIGHTS, {"format": "pt"})
+    shutil.copytree(folder, out, ignore=shutil.ignore_patterns(WEIGHTS, DIGEST), dirs_exist_ok=True)
+    stored = load_weights(folder / WEIGHTS)
+    in_fp32 = {name: weight.float().contiguous() for name, weight in stored.items()}
+    save_file(in_fp32, out / WEIGHTS, {"format": "pt"})
 
 
 Weights = Mapping[str, torch.Tensor]

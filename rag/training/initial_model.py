@@ -18,10 +18,10 @@ from transformers import (
 )
 
 from rag.errors import InputError
-from rag.models.bert import SCALE, WEIGHTS, load_weights
+from rag.models.bert import SCALE, load_weights
 from rag.models.device import Arithmetic, native_bf16
 from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
-from rag.models.registry import FIRST_READER, first_reader, loading, start_path
+from rag.models.registry import FIRST_READER, WEIGHTS, first_reader, loading, start_path
 from rag.training.recipe import Recipe, SetsRecipe
 from rag.training.trainer import OTHER_START, not_its_start, ready
 

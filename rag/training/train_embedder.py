@@ -28,7 +28,7 @@ from rag.errors import InputError
 from rag.fusion import convex_sum
 from rag.models.bert import write_fp32
 from rag.models.device import native_bf16
-from rag.models.registry import loading, shipped_embedder, start_path
+from rag.models.registry import WEIGHTS, loading, start_path
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
@@ -102,7 +102,7 @@ def trainable(
         "use_safetensors": True,
     }
     with loading(setting, OTHER_START), tempfile.TemporaryDirectory() as folder:
-        if shipped_embedder(setting):
+        if local and Path(path, WEIGHTS).is_file():  # sentence-transformers cannot open 8 bits
             write_fp32(Path(path), Path(folder))
             path = folder
         model = SentenceTransformer(

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rag.meaning.sentences import Offsets
-from rag.models.bert import WEIGHTS, load_weights, save_weights
+from rag.models.bert import load_weights, save_weights
 from rag.models.device import native_bf16
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded, encode
+from rag.models.registry import WEIGHTS
 from rag.protocols import Reader
 from rag.training import batches, loss
 from rag.training.batches import Batch, BatchItem, VerdictItem, token_counter

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from rag.errors import InputError
 from rag.files import sha256_file
-from rag.models.bert import WEIGHTS
+from rag.models.registry import DIGEST, WEIGHTS
 
 CHECKPOINT_EVERY = 100
 OTHER_START = "start from another with --init"
@@ -80,7 +80,7 @@ class Steps:
 
     def finish(self) -> None:
         """Write the digest of the weights, which is checked at load; remove the checkpoint."""
-        (self._out / "model.sha256").write_text(sha256_file(self._out / WEIGHTS) + "\n")
+        (self._out / DIGEST).write_text(sha256_file(self._out / WEIGHTS) + "\n")
         self._checkpoint.unlink(missing_ok=True)
 
     def _save(self) -> None:

@@ -9,7 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from rag.errors import InputError, ModelError
+from rag.models.bert import SCALE, load_weights, save_weights
 from rag.models.embedders import MeanEmbedder, is_mean
+from rag.models.registry import WEIGHTS
 from rag.training import train_embedder as training
 from rag.training.data import TrainingQuestion
 from rag.training.recipe import EmbedderRecipe
@@ -57,7 +59,7 @@ def margin(folder: Path) -> float:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
+    return load_file(folder / WEIGHTS)
 
 
 @pytest.mark.slow
@@ -66,6 +68,15 @@ def test_questions_move_closer_to_their_passages(data: Path) -> None:
     assert is_mean(data / "tuned")
     assert margin(data / "tuned") > 1.5 * margin(data / "start")
     assert (data / "tuned" / "model.sha256").exists()
+
+
+@pytest.mark.slow
+def test_a_start_in_8_bits_is_tuned(data: Path) -> None:
+    path = data / "start" / WEIGHTS
+    save_weights(load_weights(path), path)
+    assert any(name.endswith(SCALE) for name in weights(data / "start"))
+    training.tune(recipe(steps=30), data, data / "tuned")
+    assert margin(data / "tuned") > 1.5 * margin(data / "start")
 
 
 @pytest.mark.slow

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from rag.errors import InputError, ModelError
 from rag.files import sha256_file
-from rag.models.bert import WEIGHTS, load_weights, save_weights
+from rag.models.bert import load_weights, save_weights
 from rag.models.qa_heads import encode, load_head
 from rag.models.reader import ExtractiveReader
+from rag.models.registry import WEIGHTS
 from rag.training import train_reader as training
 from rag.training.loss import span_targets, teacher_outputs
 from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe

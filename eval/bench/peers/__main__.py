@@ -26,7 +26,7 @@ from rag import build
 from rag.errors import RagError
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.evaluation.runs import commit
-from rag.models.registry import reader_path
+from rag.models.registry import EMBEDDER, embedder_path, reader_path
 from rag.settings import Settings
 
 PACKAGES = (
@@ -36,7 +36,6 @@ PACKAGES = (
 BLOCKS = {"ask": 5, "search": 20}
 """Questions in a block."""
 WARM_UP = ["What are these documents about?"]
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +61,14 @@ def rotated(names: Sequence[str], turn: int) -> list[str]:
 
 def prepare(folder: Path) -> None:
     """Write the passages that every system indexes, and their number of word-pieces, to texts.json
-    and tokens.json, and the reader in 32 bits to reader/, since no other library opens 8 bits.
+    and tokens.json, and both models in 32 bits to folders, since no other library opens 8 bits.
     """
-    from safetensors.torch import save_file
+    from rag.models.bert import write_fp32
 
-    from rag.models.bert import load_weights
-
-    reader = folder / "reader"
-    source = Path(reader_path("fast")[0])
-    reader.mkdir(parents=True, exist_ok=True)
     if (folder / "tokens.json").exists():
         return
-    for path in source.glob("*.json"):
-        shutil.copy(path, reader)
-    weights = load_weights(source / WEIGHTS)
-    in_fp32 = {name: weight.float().contiguous() for name, weight in weights.items()}
-    save_file(in_fp32, reader / WEIGHTS, {"format": "pt"})
+    write_fp32(Path(embedder_path(EMBEDDER)[0]), folder / systems.EMBEDDER_FOLDER)
+    write_fp32(Path(reader_path("fast")[0]), folder / systems.READER_FOLDER)
     count = build.embedder(Settings()).count_tokens
     passages = [passage for _, passages in systems.documents(count) for passage in passages]
     texts = [(f"{p.document_id}#{p.start}", p.document_id, p.in_context) for p in passages]
@@ -95,7 +86,7 @@ def ingest(run: Run) -> Measured:
     texts = json.loads((run.folder / "texts.json").read_text())
     for name in [name for turn in range(run.rounds) for name in rotated(names, turn)]:
         shutil.rmtree(run.index(name), ignore_errors=True)
-        with systems.process(name, run.threads, run.folder / "reader") as system:
+        with systems.process(name, run.threads, run.folder) as system:
             rows[name].append(system(systems.ingest, texts, run.index(name)))
     return {"rows": rows}
 
@@ -109,7 +100,7 @@ def in_blocks(run: Run, phase: str) -> Measured:
     with ExitStack() as stack:
         running = {}
         for name in run.systems:
-            process = systems.process(name, run.threads, run.folder / "reader")
+            process = systems.process(name, run.threads, run.folder)
             running[name] = stack.enter_context(process)
             running[name](systems.open_index, run.index(name))
             running[name](command, WARM_UP)  # a first run is slower than all others

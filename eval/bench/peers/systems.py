@@ -14,7 +14,6 @@ from typing import Any
 
 from eval.scripts import ROOT
 from rag.errors import InputError
-from rag.models.registry import embedder_path
 from rag.settings import Settings
 
 READ = 8
@@ -43,12 +42,18 @@ def documents(count_tokens: Any) -> list[Any]:
     ]
 
 
+EMBEDDER_FOLDER = "embedder"
+READER_FOLDER = "reader"
+
+
 class System:
     """Methods are called in this order: `models`, then `ingest`, or `open`, `search` and `ask`."""
 
-    def __init__(self, threads: int, reader: str) -> None:
-        """`reader` is the folder of its weights in 32 bits."""
-        self.threads, self.reader = threads, reader
+    def __init__(self, threads: int, models: Path) -> None:
+        """`models` has the folders of the embedder and the reader, with weights in 32 bits."""
+        self.threads = threads
+        self.embedder = str(models / EMBEDDER_FOLDER)
+        self.reader = str(models / READER_FOLDER)
 
     def models(self, reader: bool) -> None:
         """Import the libraries, and load the embedder, and the reader if needed; not measured."""
@@ -72,8 +77,8 @@ class Ours(System):
 
     precision = "auto"
 
-    def __init__(self, threads: int, reader: str) -> None:
-        super().__init__(threads, reader)
+    def __init__(self, threads: int, models: Path) -> None:
+        super().__init__(threads, models)
         self._settings = Settings(reader="fast", precision=self.precision, threads=threads)
 
     def models(self, reader: bool) -> None:
@@ -146,7 +151,7 @@ class Plain(System):
 
         self._faiss, self._torch = faiss, torch
         local: dict[str, Any] = {"local_files_only": True}
-        self._embedder = SentenceTransformer(embedder_path("minilm")[0], device="cpu", **local)
+        self._embedder = SentenceTransformer(self.embedder, device="cpu", **local)
         if reader:
             load: Any = AutoModelForQuestionAnswering.from_pretrained
             self._tokenizer: Any = AutoTokenizer.from_pretrained(self.reader, **local)
@@ -230,8 +235,7 @@ class Haystack(System):
 
         self._haystack, self._store = haystack, InMemoryDocumentStore
         self._retriever = InMemoryEmbeddingRetriever
-        path = embedder_path("minilm")[0]
-        options = {"model": path, "progress_bar": False, "local_files_only": True}
+        options = {"model": self.embedder, "progress_bar": False, "local_files_only": True}
         if reader:
             self._embedder = sentence_transformers.SentenceTransformersTextEmbedder(**options)
             kwargs = {"dtype": torch.float32}
@@ -295,8 +299,9 @@ class Txtai(System):
         from txtai import Embeddings
         from txtai.pipeline import Questions
 
-        path = embedder_path("minilm")[0]
-        self._embeddings = Embeddings(path=path, content=True, encodebatch=BATCH, gpu=False)
+        self._embeddings = Embeddings(
+            path=self.embedder, content=True, encodebatch=BATCH, gpu=False
+        )
         if reader:
             self._questions = Questions(self.reader, gpu=False, dtype=torch.float32)
 
@@ -328,7 +333,7 @@ class Txtai(System):
 class Peer:
     """A system's class, and the modules that it requires."""
 
-    system: Callable[[int, str], System]
+    system: Callable[[int, Path], System]
     needs: tuple[str, ...] = ()
 
 
@@ -358,18 +363,17 @@ _systems: list[System] = []
 
 
 @contextmanager
-def process(name: str, threads: int, reader: Path) -> Iterator[Callable[..., Figures]]:
+def process(name: str, threads: int, models: Path) -> Iterator[Callable[..., Figures]]:
     """A system in a process of its own, as a function of one of the commands below and its
     arguments, which raises BrokenProcessPool if the process has ended. `threads` are for its models
-    and tokenizers, and must also be in THREADS of the environment; `reader` is the folder of the
-    reader's weights.
+    and tokenizers, and must also be in THREADS of the environment; `models` as in `System`.
     """
-    with ProcessPoolExecutor(1, get_context("spawn"), _start, (name, threads, str(reader))) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), _start, (name, threads, models)) as pool:
         yield lambda command, *arguments: pool.submit(command, *arguments).result()
 
 
-def _start(name: str, threads: int, reader: str) -> None:
-    _systems.append(PEERS[name].system(threads, reader))
+def _start(name: str, threads: int, models: Path) -> None:
+    _systems.append(PEERS[name].system(threads, models))
 
 
 # Commands
