@@ -15,11 +15,35 @@ ROOT = Path(__file__).parents[1]
 GOLD = ROOT / "eval/gold"
 PATH = click.Path(path_type=Path)
 SEED = click.option("--seed", default=1, help="Seed of the random numbers.")
-OUT = click.option("--out", type=PATH, help="Also write the result to this file.")
 FAKE = click.option("--fake", is_flag=True, help="Use the tests' small models.")
 CACHE = click.option("--cache", type=PATH, required=True, help="Folder of the kept readings.")
 READER = click.option("--reader", default="accurate", help="Reader, as in RAG_READER.")
 Result = TypeVar("Result")
+
+
+class NewPath(click.Path):
+    """A file or a folder that a script writes at its end. Its folder is made at the start, so that
+    no measurement is lost. A folder has no suffix: with one, a file was meant.
+    """
+
+    def __init__(self, is_folder: bool = False) -> None:
+        super().__init__(path_type=Path, writable=True, dir_okay=is_folder, file_okay=not is_folder)
+        self._is_folder = is_folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(super().convert(value, param, ctx))
+        if self._is_folder and path.suffix and not path.is_dir():
+            self.fail(f"{path} names a file: give the folder, such as {path.parent}", param, ctx)
+        folder = path if self._is_folder else path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.fail(f"{folder} cannot be made: {error.strerror}", param, ctx)
+        return path
+
+
+NEW_FILE = NewPath()
+OUT = click.option("--out", type=NEW_FILE, help="Also write the result to this file.")
 
 
 def script(document: str | None) -> Callable[[Callable[..., Any]], click.Command]:

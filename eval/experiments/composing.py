@@ -20,7 +20,7 @@ import click
 
 from eval.experiments.ablations import RULES
 from eval.experiments.kept import ingest, kept_engine
-from eval.scripts import CACHE, GOLD, READER, ROOT, by_half, script
+from eval.scripts import CACHE, GOLD, NEW_FILE, READER, ROOT, by_half, script
 from rag.answering.question_parts import compared, halves
 from rag.engine import Engine
 from rag.evaluation.gold import Question
@@ -134,7 +134,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 @click.option("--half", default="both", type=click.Choice([*FOLDERS, "both"]), help="Half.")
 @click.option("--set", "names", multiple=True, type=click.Choice(SETS), default=SETS, help="Sets.")
 @click.option("--without", type=click.Choice(list(_RULES)), help="Switch this rule off.")
-@click.option("--into", type=click.Path(path_type=Path), help="Write one JSON line a question.")
+@click.option("--into", type=NEW_FILE, help="Write one JSON line a question.")
 def main(
     cache: Path,
     reader: str,

@@ -23,7 +23,7 @@ import click
 
 from eval.experiments.fit_judge import in_half
 from eval.experiments.kept import ingest, kept_engine
-from eval.scripts import CACHE, READER, ROOT, by_half, script
+from eval.scripts import CACHE, NEW_FILE, READER, ROOT, by_half, script
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.filters import parse
@@ -114,7 +114,7 @@ def of_others(name: str, cache: Path, reader: str) -> dict[str, Any]:
 @click.option(
     "--others", "other_cache", type=click.Path(path_type=Path), help="Kept readings of the SETs."
 )
-@click.option("--into", type=click.Path(path_type=Path), help="Write one JSON line a pair.")
+@click.option("--into", type=NEW_FILE, help="Write one JSON line a pair.")
 @click.argument("sets", nargs=-1)
 def main(
     cache: Path,

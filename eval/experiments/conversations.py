@@ -41,7 +41,7 @@ from rapidfuzz.distance import LCSseq
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from eval.scripts import PATH, READER, ROOT, by_half, script
+from eval.scripts import NEW_FILE, PATH, READER, ROOT, by_half, script
 from rag import build, session
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
@@ -410,7 +410,7 @@ def share(values: Iterable[float]) -> float:
               help="Conversations to ask.")  # fmt: skip
 @READER
 @click.option("--search", is_flag=True, help="Search, and do not ask.")
-@click.option("--into", type=PATH, help="Write one JSON line a turn.")
+@click.option("--into", type=NEW_FILE, help="Write one JSON line a turn.")
 def main(
     fits: bool,
     only_names: bool,

@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from eval.experiments.kept import KeptReads
-from eval.scripts import CACHE, GOLD, OUT, PATH, READER, finished, script
+from eval.scripts import CACHE, GOLD, NEW_FILE, OUT, PATH, READER, finished, script
 from rag import build
 from rag.answering.judge import Logistic
 from rag.answering.reading import logit
@@ -369,7 +369,7 @@ def report(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, Any]:
 @CACHE
 @click.option("--data", type=PATH, required=True, help="Folder of the documents.")
 @READER
-@click.option("--into", type=PATH, help="Fit, and write the judge to this file.")
+@click.option("--into", type=NEW_FILE, help="Fit, and write the judge to this file.")
 @OUT
 def main(cache: Path, data: Path, reader: str, into: Path | None, out: Path | None) -> None:
     rows = list(json_lines(GOLD / "cells.jsonl"))

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from eval.scripts import GOLD, OUT, PATH, SEED, finished, script
+from eval.scripts import GOLD, NEW_FILE, OUT, SEED, finished, script
 from rag import build
 from rag.answering.candidate import Candidate
 from rag.answering.table_figures import (
@@ -444,7 +444,7 @@ def report(judgements: Sequence[tuple[Example, str, float]]) -> Row:
 
 
 @script(__doc__)
-@click.option("--into", type=PATH, help="Write the weights to this file.")
+@click.option("--into", type=NEW_FILE, help="Write the weights to this file.")
 @click.option("--measure", is_flag=True, help="Only measure the shipped weights.")
 @SEED
 @OUT

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from eval.experiments.fit_judge import is_for_fitting
 from eval.experiments.kept import NAMES, opened
-from eval.scripts import CACHE, PATH, finished, script
+from eval.scripts import CACHE, NEW_FILE, finished, script
 from rag.evaluation.gold import PLAIN, Question
 from rag.fusion import CLIPPED, FEATURES, Candidates, Networks, features
 from rag.retrieval import Retriever
@@ -283,7 +283,7 @@ def by_convex_sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @script(__doc__)
 @CACHE
-@click.option("--into", type=PATH, help="File for the fitted networks.")
+@click.option("--into", type=NEW_FILE, help="File for the fitted networks.")
 @click.option("--ablations", is_flag=True, help="Also leave out each group of features.")
 @NAMES
 def main(cache: Path, into: Path | None, ablations: bool, names: tuple[str, ...]) -> None:

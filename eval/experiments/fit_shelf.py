@@ -21,7 +21,7 @@ import click
 import numpy as np
 from safetensors.numpy import save_file
 
-from eval.scripts import GOLD, PATH, SEED, finished, script
+from eval.scripts import GOLD, NEW_FILE, SEED, finished, script
 from rag import build
 from rag.answering.forms import ShelfClassifier, inputs
 from rag.answering.shelf import understand
@@ -260,7 +260,7 @@ def _features(vectors: np.ndarray, questions: Sequence[str]) -> np.ndarray:
 
 
 @script(__doc__)
-@click.option("--into", type=PATH, help="Fit, and write the weights to this file.")
+@click.option("--into", type=NEW_FILE, help="Fit, and write the weights to this file.")
 @click.option("--measure", is_flag=True, help="Measure the shipped classifier.")
 @SEED
 def main(into: Path | None, measure: bool, seed: int) -> None:

@@ -14,6 +14,9 @@ from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection
 from rag.types import plain
 
+_KEY = "id name scope expires key"
+_COLLECTION = "id name created done"
+
 
 @click.group("keys")
 def keys_command() -> None:
@@ -27,7 +30,7 @@ def keys_command() -> None:
     """
 
 
-@command("add", "index", group=keys_command)
+@command("add", "index", group=keys_command, fields=_KEY)
 def add(
     settings: Settings,
     name: str,
@@ -72,7 +75,7 @@ def _show_new(key: Key, token: str) -> None:
     click.echo(f"{words}; save it now, it is not shown again", err=True)
 
 
-@command("rotate", "index", group=keys_command)
+@command("rotate", "index", group=keys_command, fields=_KEY)
 def rotate(
     settings: Settings,
     name: str,
@@ -116,7 +119,7 @@ def list_keys(settings: Settings) -> None:
     show(values, lines)
 
 
-@command("revoke", "index", group=keys_command)
+@command("revoke", "index", group=keys_command, fields="revoked")
 def revoke(settings: Settings, name: str) -> None:
     """Revoke the key with this id, or all keys called NAME. Running services refuse them at once.
 
@@ -142,7 +145,7 @@ def collection_command() -> None:
     """
 
 
-@command("create", "index", group=collection_command)
+@command("create", "index", group=collection_command, fields=_COLLECTION)
 def create(settings: Settings, name: str) -> None:
     """Create an empty collection called NAME.
 
@@ -169,7 +172,7 @@ def list_collections(settings: Settings) -> None:
     show(collections, lines)
 
 
-@command("rename", "index", group=collection_command)
+@command("rename", "index", group=collection_command, fields=_COLLECTION)
 def rename(settings: Settings, name: str, new: str) -> None:
     """Rename the collection NAME to NEW. API keys for it remain valid.
 
@@ -181,7 +184,7 @@ def rename(settings: Settings, name: str, new: str) -> None:
     _report(settings, build.collections(settings).rename(name, new), "renamed")
 
 
-@command("delete", "index", group=collection_command)
+@command("delete", "index", group=collection_command, fields=_COLLECTION)
 def delete(
     settings: Settings, name: str, yes: bool = option("Do not ask for confirmation.")
 ) -> None:

@@ -260,7 +260,7 @@ def mcp_command(
     run(settings, allow_writes, page and page_of(f"{page.rstrip('/')}/", collection_name()))
 
 
-@command("connect")
+@command("connect", fields="path changed backup")
 def connect_command(
     settings: Settings,
     client: str = argument(type=click.Choice(CLIENTS)),

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 AS_TYPED = option("Do not correct the question's spelling.")
 
 
-@command("ask")
+@command(
+    "ask",
+    fields="question understood answer verdict confidence abstention_reason form suggestions "
+    "pieces more citations alternatives conflicts value documents grid nearest passages_found "
+    "passages_read receipt generation timings_ms explain text sentences sources reason",
+)
 def ask_command(
     settings: Settings,
     question: str = QUESTION,

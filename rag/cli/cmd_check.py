@@ -29,7 +29,10 @@ from rag.settings import Settings
 _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 
 
-@command("check")
+@command(
+    "check",
+    fields="sentences quotations counts quotation_counts generation failed files",
+)
 def check_command(
     settings: Settings,
     files: tuple[str, ...] = argument(type=click.Path(allow_dash=True), metavar="FILE..."),

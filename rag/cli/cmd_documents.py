@@ -15,7 +15,16 @@ import click
 
 from rag import build
 from rag.answering.suggestions import SUGGESTION_READS
-from rag.cli.options import FILTER, command, is_json, option, print_json, show, stopped
+from rag.cli.options import (
+    FILTER,
+    command,
+    field_names,
+    is_json,
+    option,
+    print_json,
+    show,
+    stopped,
+)
 from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, RagError, StoreError
 from rag.filters import Filter, check_keys, matches
@@ -51,7 +60,7 @@ _MOST_SKIPPED = 20
 """Number of skipped files that a report lists."""
 
 
-@command("ingest")
+@command("ingest", fields=f"{field_names(IngestReport)} documents")
 def ingest_command(
     settings: Settings,
     paths: tuple[str, ...],
@@ -191,7 +200,7 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
     return [*lines, f"  and {unlisted} more; --json lists all"] if unlisted > 0 else lines
 
 
-@command("sync")
+@command("sync", fields=field_names(Changes))
 def sync_command(
     settings: Settings,
     folder: Path,
@@ -340,7 +349,7 @@ def _raw(settings: Settings, document: Document) -> Document:
     raise NotFoundError(f"{document.id} is no longer in {path}", f"run: rag sync {path.parent}")
 
 
-@command("delete")
+@command("delete", fields=f"{field_names(DeletionReceipt)} ratings threads complete")
 def delete_command(settings: Settings, documents: tuple[str, ...]) -> None:
     """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 

@@ -37,7 +37,12 @@ _FAIL_OVER = option(
 )
 
 
-@command("run", "none")
+@command(
+    "run",
+    "none",
+    fields="format facts counts metrics intervals latency per_second stages risk reliability "
+    "gates written baseline",
+)
 def run_command(
     gold: Path,
     corpus: Path | None = option(
@@ -212,7 +217,7 @@ def why_command(
     sys.exit(1 if diagnosis.stage else 0)
 
 
-@command("calibrate")
+@command("calibrate", fields="networks slope offset threshold risk report")
 def calibrate_command(
     settings: Settings,
     gold: Path = argument(type=click.Path(exists=True, dir_okay=False, path_type=Path)),

@@ -31,6 +31,7 @@ def _checked(_: click.Context, __: click.Parameter, out: Path | None) -> Path | 
     return out
 
 
+_FIELDS = "name definition finished counts rows"
 _OUT = option(
     "Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
     "the rated cells: .gold.jsonl.",
@@ -62,7 +63,7 @@ def grid_command() -> None:
     """
 
 
-@command("run", group=grid_command)
+@command("run", group=grid_command, fields=_FIELDS)
 def run_command(
     settings: Settings,
     file: Path,
@@ -94,7 +95,7 @@ def run_command(
         _run(settings, store, spec.name, out)
 
 
-@command("refresh", group=grid_command)
+@command("refresh", group=grid_command, fields=_FIELDS)
 def refresh_command(settings: Settings, name: str, out: Path | None = _OUT) -> None:
     """Ask the cells of the grid NAME whose documents changed, and those of new documents.
 
@@ -160,7 +161,7 @@ def list_command(settings: Settings) -> None:
     show(rows, [_summary(grid) for grid in summaries] or ["no grids"])
 
 
-@command("show", group=grid_command)
+@command("show", group=grid_command, fields=_FIELDS)
 def show_command(
     settings: Settings,
     name: str,
@@ -216,7 +217,11 @@ def verify_command(settings: Settings, name: str) -> None:
     sys.exit(0 if check.holds else 1)
 
 
-@command("rate", group=grid_command)
+@command(
+    "rate",
+    group=grid_command,
+    fields="row column state value probability digest at typed quotes documents rating number",
+)
 def rate_command(
     settings: Settings,
     name: str,
@@ -238,7 +243,7 @@ def rate_command(
     show(cell, f"{verdict}: {clean(row)}, {clean(column)}")
 
 
-@command("delete", group=grid_command)
+@command("delete", group=grid_command, fields="deleted")
 def delete_command(settings: Settings, name: str) -> None:
     """Delete the grid NAME with its answers. Its documents stay.
 

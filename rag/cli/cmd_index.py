@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import argument, command, only_local, option, show
+from rag.cli.options import argument, command, field_names, only_local, option, show
 from rag.errors import AbsentError, ConflictError, InputError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.protocols import Stats, Store
@@ -46,6 +46,9 @@ def info_command(settings: Settings) -> None:
     show(facts, [f"{n.replace('_', ' '):15} {v}" for n, v in values.items()])
 
 
+_SNAPSHOT = "path taken generation documents passages bytes digest"
+
+
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
     """`fix` is the next step after a failure; `mended`: it had failed, and is repaired now."""
@@ -57,7 +60,7 @@ class DoctorCheck:
     mended: bool = False
 
 
-@command("doctor")
+@command("doctor", fields=field_names(DoctorCheck))
 def doctor_command(
     settings: Settings,
     repair: bool = option("Also rebuild passages and vectors that do not match their text."),
@@ -164,7 +167,7 @@ def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
     return Path(path)
 
 
-@command("snapshot")
+@command("snapshot", fields=_SNAPSHOT)
 def snapshot_command(
     settings: Settings, target: Path = argument(type=str, callback=_target)
 ) -> None:
@@ -187,7 +190,7 @@ def snapshot_command(
     show(snapshot, [f"{clean(snapshot.path)}: {size}", digest])
 
 
-@command("restore")
+@command("restore", fields=_SNAPSHOT)
 def restore_command(
     settings: Settings,
     source: Path,
@@ -219,7 +222,10 @@ def restore_command(
     show(snapshot, f"{clean(snapshot.path)}: {text}")
 
 
-@command("rebuild")
+@command(
+    "rebuild",
+    fields="documents passages resumed embedder passage_tokens abandoned",
+)
 def rebuild_command(
     settings: Settings, abandon: bool = option("Discard an interrupted rebuild.")
 ) -> None:
@@ -266,7 +272,7 @@ def rebuild_command(
     show(result, f"{settings.index}: {size} {cut}")
 
 
-@command("migrate", "none")
+@command("migrate", "none", fields="documents passages copied present digest")
 def migrate_command(
     source: str = argument(metavar="FROM"),
     target: str = argument(metavar="TO"),

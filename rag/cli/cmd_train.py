@@ -22,7 +22,7 @@ _OUT = option("Where to write the model.", required=True)
 _INIT = option("Model to start from: a name, folder or hub id. Default: the recipe's.")
 
 
-@command("reader", "none")
+@command("reader", "none", fields="reader before after")
 def reader_command(
     data: Path = option(
         "Your questions (gold .jsonl, SQuAD .json or .json.gz), or a folder of question sets.",
@@ -81,7 +81,7 @@ def reader_command(
     show({"reader": str(out), **plain(scores)}, [*lines, f"{out}: use it with RAG_READER={out}"])
 
 
-@command("embedder", "none")
+@command("embedder", "none", fields="embedder")
 def embedder_command(
     data: Path = option("Folder of question sets.", type=_FOLDER, required=True),
     out: Path = _OUT,
@@ -104,7 +104,7 @@ def embedder_command(
     show({"embedder": str(out)}, f"{out}: use it with RAG_EMBEDDER={out}")
 
 
-@command("forms", "none")
+@command("forms", "none", fields="forms questions accuracy by_form")
 def forms_command(
     data: Path = option("JSON lines of question and form.", type=_FILE, required=True),
     init: Path | None = option(

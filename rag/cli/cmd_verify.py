@@ -164,7 +164,7 @@ def _replay(settings: Settings, content: Any) -> bool:
     return bool(replay.same)
 
 
-@command("export")
+@command("export", fields="path sha256 answers quotes documents left_out")
 def export_command(
     settings: Settings,
     source: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import json
@@ -51,9 +52,13 @@ def is_json() -> bool:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, whole or the named fields. Raises InputError for unknown ones."""
-    fields: Sequence[str] = click.get_current_context().meta.get(FIELDS, ())
-    chosen = pick(plain(value), fields)
+    chosen = pick(plain(value), _named_fields())
     click.echo(json.dumps(chosen, ensure_ascii=not takes_all(sys.stdout), indent=2))
+
+
+def _named_fields() -> Sequence[str]:
+    fields: Sequence[str] = click.get_current_context().meta.get(FIELDS, ())
+    return fields
 
 
 def pick(value: Any, fields: Sequence[str]) -> Any:
@@ -62,10 +67,21 @@ def pick(value: Any, fields: Sequence[str]) -> Any:
         return value
     if isinstance(value, list):
         return [pick(item, fields) for item in value]
-    if unknown := [name for name in fields if not isinstance(value, dict) or name not in value]:
-        names = ", ".join(value) if isinstance(value, dict) else "none"
-        raise InputError(f"the result has no field {unknown[0]!r}", f"its fields: {names}")
+    check_fields(fields, value if isinstance(value, dict) else ())
     return {name: value[name] for name in fields}
+
+
+def check_fields(fields: Iterable[str], known: Collection[str]) -> None:
+    """Raises InputError for a field that a result does not have."""
+    for name in fields:
+        if name not in known:
+            shown = ", ".join(known) or "none"
+            raise InputError(f"the result has no field {name!r}", f"its fields: {shown}")
+
+
+def field_names(kind: type) -> str:
+    """The fields of a dataclass's JSON, as `command` takes them."""
+    return " ".join(field.name for field in dataclasses.fields(kind) if field.compare)
 
 
 def stopped(state: str) -> NoReturn:
@@ -176,7 +192,13 @@ def with_json_fields(
     return [*arguments_before, f"--json={word}", *arguments_after] if is_field else without_fields
 
 
-class _Command(click.Command):
+class Command(click.Command):
+    """A command of rag. `fields` are those of its result, which --json may name, if they are known
+    before it runs: of every command that changes or writes something.
+    """
+
+    fields: tuple[str, ...] = ()
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         positional = [
             parameter for parameter in self.params if isinstance(parameter, click.Argument)
@@ -213,17 +235,26 @@ def _with_two_dashes(arguments: Sequence[str], flags: Collection[str]) -> str:
 
 
 def command(
-    name: str, scope: Literal["none", "index", "collection"] = "collection", group: Any = click
-) -> Callable[[Callable[..., None]], click.Command]:
+    name: str,
+    scope: Literal["none", "index", "collection"] = "collection",
+    group: Any = click,
+    fields: str = "",
+) -> Callable[[Callable[..., None]], Command]:
     """A command of a group, or of its own, with --json, which `show` obeys. It receives the
     `settings` of a collection, with --index and --collection; or of an "index", for commands that
     concern all of its collections, with --index; or none. Its other parameters are its options and
     arguments, which their defaults declare; one without a default is an argument.
-    """
 
-    def decorated(function: Callable[..., None]) -> click.Command:
+    `fields` are those of its result, with spaces between: --json with another one is refused before
+    the command changes anything.
+    """
+    known = tuple(fields.split())
+
+    def decorated(function: Callable[..., None]) -> Command:
         @functools.wraps(function)
         def run(**values: Any) -> None:
+            if known:
+                check_fields(_named_fields(), known)
             if scope != "none":
                 settings = Settings.load(index=values.pop("index"))
                 _check_index(settings)
@@ -236,7 +267,8 @@ def command(
             if parameter.name != "settings":
                 is_bare = parameter.default is parameter.empty
                 run = (argument() if is_bare else parameter.default)(parameter)(run)
-        made: click.Command = group.command(name, cls=_Command)(run)
+        made: Command = group.command(name, cls=Command)(run)
+        made.fields = known
         made.params += _OPTIONS[: ("none", "index", "collection").index(scope) + 1]
         return made
 

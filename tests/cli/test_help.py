@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from rag import errors
 from rag.cli.main import cli
-from rag.cli.options import with_json_fields
+from rag.cli.options import Command, with_json_fields
 from rag.errors import NotFoundError
 from rag.ingestion.find_document import nearest
 from tests.cli.helpers import Run
@@ -128,6 +128,53 @@ def test_json_takes_fields_in_the_order_they_are_named(filled: Run) -> None:
     assert filled("list", "--json=id") == filled("list", "--json", "id")
     err = filled.error("list", "--json", "id,titel")
     assert err.startswith("rag: the result has no field 'titel'\n  its fields: id, title, source")
+
+
+def test_unknown_fields_are_refused_before_anything_changes(filled: Run, tmp_path: Path) -> None:
+    Path("people.toml").write_text(
+        'name = "people"\n[[columns]]\nname = "Who"\nquestion = "Who signed the deal?"\n'
+    )
+    Path("more.md").write_text("# More\n\nMore text.\n")
+    assert filled("collection", "create", "kept")[0] == 0
+    assert filled("keys", "add", "kept")[0] == 0
+    before = _contents(tmp_path)
+    for arguments in (
+        ["grid", "run", "people.toml", "--out", "people.csv"],
+        ["check", "more.md", "--html", "more.html", "--junit", "more.xml"],
+        ["ask", "Who signed the deal?", "--certificate", "absence.json"],
+        ["ingest", "more.md"],
+        ["sync", "docs"],
+        ["delete", "docs/deal.md"],
+        ["keys", "add", "page"],
+        ["keys", "rotate", "kept"],
+        ["keys", "revoke", "kept"],
+        ["collection", "create", "new"],
+        ["collection", "rename", "kept", "new"],
+        ["collection", "delete", "kept", "--yes"],
+        ["index", "snapshot", "docs.ragsnap"],
+        ["export", "people", "--bundle", "people.zip"],
+        ["eval", "run", "more.md", "--out", "reports"],
+        ["eval", "calibrate", "more.md", "--out", "calibration.json"],
+    ):
+        error = filled.error(*arguments, "--json=wrong")
+        assert error.startswith("rag: the result has no field 'wrong'\n  its fields: "), arguments
+        assert _contents(tmp_path) == before, arguments
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    """The files of a folder, without those by which SQLite locks and shares its pages."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in files if not path.name.endswith(("-shm", "-wal"))}
+
+
+def test_every_command_that_changes_something_declares_its_fields() -> None:
+    reading = {
+        *("repl", "search", "list", "show", "verify", "serve", "mcp", "worker"),
+        *("index info", "collection list", "keys list", "grid list", "grid changes"),
+        *("grid verify", "eval compare", "eval claims", "eval why"),
+    }
+    commands = [(name, one) for name, one in COMMANDS.items() if isinstance(one, Command)]
+    assert {name for name, one in commands if not one.fields} == {f"rag {name}" for name in reading}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import click
 from eval.bench.peers import report, systems
 from eval.bench.peers.report import Measured
 from eval.bench.peers.systems import PEERS
-from eval.scripts import GOLD, PATH, ROOT, load, machine, script
+from eval.scripts import GOLD, PATH, ROOT, NewPath, load, machine, script
 from rag import build
 from rag.errors import RagError
 from rag.evaluation.gold import Question, read_jsonl, sample
@@ -166,7 +166,12 @@ def write(content: Mapping[str, Any], out: Path) -> None:
 @click.option("--questions", default=200, help="Ask so many of the gold questions on seeds/.")
 @click.option("--rounds", default=3, help="Ingest so many times.")
 @click.option("--threads", default=2, help="Threads of each system's models and tokenizers.")
-@click.option("--out", type=PATH, default=ROOT / "eval/results", help="Folder of the report.")
+@click.option(
+    "--out",
+    type=NewPath(is_folder=True),
+    default=ROOT / "eval/results",
+    help="Folder of peers.json and peers.md.",
+)
 def main(
     names: tuple[str, ...], folder: Path, phases: tuple[str, ...], report_only: bool, out: Path,
     **numbers: int,
