@@ -41,6 +41,7 @@ from transformers import AutoTokenizer
 
 from eval.gold.collections import unpack
 from eval.scripts import GOLD, PATH, script
+from rag.errors import NotFoundError
 from rag.evaluation.set_files import json_lines, open_text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.meaning.words import HAVE, MODALS, QUESTION_WORDS
@@ -120,12 +121,14 @@ def with_texts(selected: Sequence[Row], data: Path, packages: Path) -> Iterator[
 
 
 def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
-    """The passages of a file by the beginning of their SHA-256; {} if it cannot be read."""
+    """The passages of a file by the beginning of their SHA-256; {} if it cannot be read, or a newer
+    version of its package no longer has it.
+    """
     try:
         documents = [
             document for file_found in find([file]) for document in load(file_found).documents
         ]
-    except ParseError:
+    except (NotFoundError, ParseError):
         return {}
     passages = [passage.text for document in documents for passage in split(document, count)]
     return {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in passages}

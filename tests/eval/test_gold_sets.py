@@ -185,6 +185,13 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}
 
 
+def test_passages_of_files_that_a_newer_package_lacks_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "qa").mkdir()
+    (tmp_path / "qa/squad-train-parts.json.gz").write_bytes(gzip.compress(b'{"data": []}'))
+    row = {"package": "mutt", "document": "usr/share/doc/mutt/gone.txt", "sha256": "0" * 16}
+    assert list(training.with_texts([row], tmp_path, tmp_path / "packages")) == []
+
+
 def flat(text: str) -> str:
     return " ".join(text.split())
 
