@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rag.answering.asked_codes import OF_ANOTHER, missing_code, of_another
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.completing import completed
-from rag.answering.conflicts import agreeing_documents, conflicts
+from rag.answering.conflicts import LEAST_SHARE, agreeing_documents, conflicts
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
 from rag.answering.proposals import candidates as proposals_of
@@ -511,6 +511,9 @@ def _conflicts(winner: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]
     """Values of other documents that contradict the answer, as candidates, the likeliest first.
     Each is judged as if the answer's had not been found.
     """
+    if winner.candidate.verdict is not None:
+        return _opposite(winner, reading, ruling)
+
     answer_value = value_of(winner.candidate, reading)
     if answer_value is None:
         return []
@@ -527,6 +530,23 @@ def _conflicts(winner: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]
         Ranked(span_candidate(rival), probability)
         for rival, probability in zip(rivals, probabilities, strict=True)
     ]
+
+
+def _opposite(winner: Ranked, reading: Reading, ruling: Ruling) -> list[Ranked]:
+    """What the other documents answer, as if the answer's had not been found, if one of the two
+    says no and the other does not.
+    """
+    document_id = winner.candidate.places[0].document_id
+    remaining = reading.without_document(document_id)
+    ranked = rank(remaining, ruling.judge, form="yes_no")
+    answers = [entry for entry in ranked if entry.candidate.verdict is not None]
+    if not answers:
+        return []
+
+    likeliest = answers[0]
+    is_opposite = (likeliest.candidate.verdict == "no") != (winner.candidate.verdict == "no")
+    is_likely = likeliest.probability >= LEAST_SHARE * winner.probability
+    return [likeliest] if is_opposite and is_likely else []
 
 
 def value_of(candidate: Candidate, reading: Reading) -> SpanGroup | None:
@@ -547,17 +567,20 @@ def _newest(
     """The answer, or what a document of a later day says instead, if that is as likely as an answer
     has to be, and no fewer documents say it.
     """
-    answer_value = value_of(winner.candidate, reading)
-    if answer_value is None or winner.candidate.form == "yes_no" or not _day(winner, reading):
+    if not disputed or not _day(winner, reading):
         return winner
 
-    supporting_documents = agreeing_documents(answer_value)
+    answer_value = value_of(winner.candidate, reading)
 
     def may_replace(rival: Ranked) -> bool:
-        span = rival.candidate.span
-        if span is None or rival.probability < threshold:
+        if rival.probability < threshold:
             return False
-        return agreeing_documents(span) >= supporting_documents
+        if rival.candidate.verdict is not None:
+            return True
+        rival_value = rival.candidate.span
+        if rival_value is None or answer_value is None:
+            return False
+        return agreeing_documents(rival_value) >= agreeing_documents(answer_value)
 
     rivals = [rival for rival in disputed if may_replace(rival)]
     return max((winner, *rivals), key=lambda entry: _day(entry, reading))

@@ -21,12 +21,12 @@ from rag.meaning.dates import all_dates
 from rag.meaning.figures import Figure, figures
 from rag.meaning.periods import periods
 from rag.meaning.quantities import Quantity
+from rag.meaning.stems import stem_words
 from rag.meaning.words import (
     MONTHS,
     STOP_WORDS,
     WEEKDAYS,
     compatible,
-    content_words,
     coverage,
     normalize,
     word_list,
@@ -46,8 +46,6 @@ _LEAST_SCORE = -4.0
 """Least log-odds of a value of another document, by the reader of all passages."""
 _SAYS_SO = 4.0
 """Log-odds that a value of the answer's kind gains over others of its document."""
-_STEM = 5
-"""Letters of a word that are compared."""
 _LONGEST_SWAP = 3
 _SWAPPED_FROM = 0.5
 """Likeness of two sentences from which on a replaced word makes them be about different things."""
@@ -216,9 +214,9 @@ def _is_swapped(question: str, sentence: str, rival_sentence: str) -> bool:
     """Whether in two sentences that are half alike a word stands where the other has another one: a
     word of the question, or one word for one word.
     """
-    question_words = content_words(question)
-    words = _content(sentence)
-    rival_words = _content(rival_sentence)
+    asked_words = set(_stems(question))
+    words = _stems(sentence)
+    rival_words = _stems(rival_sentence)
     matcher = difflib.SequenceMatcher(None, words, rival_words, autojunk=False)
     if matcher.ratio() < _SWAPPED_FROM:
         return False
@@ -230,17 +228,18 @@ def _is_swapped(question: str, sentence: str, rival_sentence: str) -> bool:
             continue
         if count == rival_count == 1:
             return True
-        old_words = {word[:_STEM] for word in words[start:end]}
-        new_words = {word[:_STEM] for word in rival_words[rival_start:rival_end]}
-        drops_asked_word = not old_words.isdisjoint(question_words)
-        if drops_asked_word and new_words - question_words:
+        old_words = set(words[start:end])
+        new_words = set(rival_words[rival_start:rival_end])
+        drops_asked_word = not old_words.isdisjoint(asked_words)
+        if drops_asked_word and new_words - asked_words:
             return True
     return False
 
 
-def _content(text: str) -> list[str]:
-    """The content words in order."""
-    return [word for word in word_list(text) if word not in STOP_WORDS]
+def _stems(text: str) -> list[str]:
+    """The stems of the content words in order."""
+    content = [word for word in word_list(text) if word not in STOP_WORDS]
+    return stem_words(" ".join(content))
 
 
 _SEASONS = frozenset("spring summer autumn winter".split())
@@ -367,13 +366,14 @@ def _weekdays(text: str) -> frozenset[str]:
 
 
 def _amount(stated_meaning: Meaning, stated_figures: Sequence[Figure]) -> Quantity | None:
-    """The quantity that the words are, or else the first one in them."""
-    if stated_meaning.quantity:
-        return stated_meaning.quantity
-    for figure in stated_figures:
-        if figure.quantity:
-            return figure.quantity
-    return None
+    """How often something happens, or the quantity that the words are, or else the first one in
+    them.
+    """
+    stated = [figure.quantity for figure in stated_figures if figure.quantity]
+    for amount in stated:
+        if amount.kind == "frequency":  # "every six months" takes no six months
+            return amount
+    return stated_meaning.quantity or next(iter(stated), None)
 
 
 def _amounts(stated: Quantity, rival: Quantity) -> str:
@@ -381,11 +381,8 @@ def _amounts(stated: Quantity, rival: Quantity) -> str:
     if stated.bound == rival.bound:  # "up to 8,000" and "up to 5,000" are two limits
         stated = replace(stated, bound="")
         rival = replace(rival, bound="")
-    if "frequency" in (stated.kind, rival.kind):
-        if stated.kind != rival.kind:
-            return "unlike"
-        is_same = (stated.unit, stated.number) == (rival.unit, rival.number)
-        return "same" if is_same else "differ"
+    if "frequency" in (stated.kind, rival.kind) and stated.kind != rival.kind:
+        return "unlike"
 
     are_rates = bool(stated.per) and bool(rival.per)
     if are_rates and stated.per != rival.per:

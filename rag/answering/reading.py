@@ -14,7 +14,7 @@ from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, m
 from rag.answering.table_cells import in_asked_columns
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import OWNERS, SUBJECTS
-from rag.protocols import ReaderOutput, Verdict
+from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.structure import block_at, heading_path, passage_sentence
 from rag.types import Document, Hit, Place, Span, YesNo
 
@@ -296,6 +296,30 @@ class Reading:
         dropped = set(group.spans)
         spans = [span for span in self.output.spans if span not in dropped]
         return replace(self, output=replace(self.output, spans=spans))
+
+    def without_document(self, document_id: str) -> Reading:
+        """The same reading as if a document had not been found."""
+
+        def is_kept(part: Span | SentenceScore | Verdict) -> bool:
+            return part.hit.passage.document_id != document_id
+
+        def kept(output: ReaderOutput) -> ReaderOutput:
+            return ReaderOutput(
+                spans=list(filter(is_kept, output.spans)),
+                sentences=list(filter(is_kept, output.sentences)),
+                verdicts=list(filter(is_kept, output.verdicts)),
+                first=kept(output.first) if output.first else None,
+            )
+
+        proofs = self.proofs
+        if proofs is not None:
+            proofs = {
+                places: verdict
+                for places, verdict in proofs.items()
+                if places[0].document_id != document_id
+            }
+        hits = [hit for hit in self.hits if hit.passage.document_id != document_id]
+        return replace(self, hits=hits, output=kept(self.output), proofs=proofs)
 
     def is_current(self, hit: Hit) -> bool:
         return hit.passage.is_in(self.documents.get(hit.passage.document_id))

@@ -326,7 +326,7 @@ def _is_near(amount: float, other_amount: float, stated: Quantity, rival: Quanti
     """Equal, or nearly so if the units were converted."""
     if math.isclose(amount, other_amount, rel_tol=1e-12):
         return True
-    may_be_converted = stated.kind in ("quantity", "duration")
+    may_be_converted = stated.kind in ("quantity", "duration", "frequency")
     if not may_be_converted or stated.unit == rival.unit:
         return False
     are_degrees = "degree_" in f"{stated.unit} {rival.unit}"

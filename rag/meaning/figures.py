@@ -38,33 +38,48 @@ _FIXED = {
 }
 _SHARES = {"half": "50 percent", "a quarter": "25 percent", "a third": "33.3 percent"}
 _FREQUENCY = re.compile(
-    rf"(?i)\b(?:(?:once )?(?:each|every|per|a) (?P<other>second |other )?{_TIME_UNIT}"
-    r"|(?P<often>annual|year|month|week|dai|hour)(?:ly)?(?<=ly|al))\b"
+    r"(?i)\b(?:(?P<often>annual|year|quarter|month|week|dai|hour)(?:ly)?(?<=ly|al)"
+    r"|(?:(?:once|(?P<twice>twice)|(?P<times>\d{1,3}|[a-z]{3,6}) times) (?:in )?|(?=each|every))"
+    r"(?:each|every|per|an?) (?:(?P<other>second |other )|(?P<count>\d{1,3}|[a-z]{3,6}) )?"
+    r"(?P<unit>second|minute|hour|day|week|month|quarter|year)s?)\b"
 )
-"""How often something happens, not how long it takes: "once a week", "every other month",
-"annually"."""
+"""How often something happens, not how long it takes: "once a week", "every other month", "every
+six weeks", "three times a year", "annually". A rate such as "2,000 dollars a year" does not count.
+"""
 _UNITS_OF_ADVERBS = {"annual": "year", "dai": "day"}
 """The units of adverbs without "-ly" that are not units themselves."""
 
 
 def _frequencies(text: str) -> Iterator[_Placed]:
-    """The frequencies of words such as "once a week" and "annually"."""
+    """The frequencies of words such as "once a week" and "annually": the number of times in a unit
+    of time.
+    """
     for match in _FREQUENCY.finditer(text):
-        adverb = (match["often"] or "").lower()
-        is_frequency = adverb or match[0].lower().startswith(("once", "each", "every"))
-        if not is_frequency:
-            continue  # "2,000 dollars a year" is a rate
+        count = 2.0 if match["other"] else _number(match["count"])
+        times = 2.0 if match["twice"] else _number(match["times"])
+        if not count or not times:
+            continue  # "every working day"
 
+        adverb = (match["often"] or "").lower()
         unit = _UNITS_OF_ADVERBS.get(adverb, adverb) or match["unit"].lower()
+        if unit == "quarter":
+            times *= 4
+            unit = "year"
         frequency = Quantity(
             "frequency",
-            number=2.0 if match["other"] else 1.0,
+            number=times / count,
             upper=None,
             unit=f"per {unit}",
             bound="",
             rest="",
         )
         yield match.start(), match.end(), Figure(match[0], quantity=frequency)
+
+
+def _number(words: str | None) -> float:
+    """A number in digits or in words, 1 for none, 0 for other words."""
+    written = digits(words or "1")
+    return float(written) if written.isdecimal() else 0.0
 
 
 def _spoken(match: re.Match[str]) -> str:
@@ -137,8 +152,10 @@ def _figures(text: str) -> list[Figure]:
     undated = _without(text, placed)
     clocks = list(_times(undated))
     placed += clocks
-    placed += _frequencies(undated)
-    in_digits = digits(_SPOKEN.sub(_spoken, _without(undated, clocks)))
+    rest = _without(undated, clocks)
+    frequencies = list(_frequencies(rest))
+    placed += frequencies
+    in_digits = digits(_SPOKEN.sub(_spoken, _without(rest, frequencies)))
     placed += _quantities(in_digits)
     placed.sort(key=lambda item: item[0])
     return [figure for _, _, figure in placed]

@@ -33,6 +33,8 @@ def said(marked: str) -> Mention:
         ("Buy up to [8,000 euros].", "Buy up to [5,000 euros].", "differ"),
         ("It goes [25 km/h].", "It goes for [90 km].", "unlike"),
         ("It comes [every two weeks].", "It comes [every four weeks].", "differ"),
+        ("It is tested [every quarter].", "It is tested [once a month].", "differ"),
+        ("It is tested [twice a year].", "It is tested [every six months].", "same"),
         ("It is led by [Ana Brandt].", "It is led by [Joe Field].", "words"),
         ("It is in [the cellar].", "It is in [the cellar behind a shelf].", "overlap"),
         ("It ends on [30 April].", "It ends on [15 May].", "differ"),
