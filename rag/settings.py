@@ -15,8 +15,32 @@ from typing import Any, ClassVar, Self
 from rag.errors import InputError
 
 SCHEMES = ("postgresql://", "postgres://")
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")
 _SECRETS = re.compile(r"([?&](?:password|sslpassword|sslkey|passfile)=)[^&]*")
 _LOGIN = re.compile(r"^(\w+://)(?:([^:/?#]*)(:.*)?@)?", re.DOTALL)
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an address, such as s3://bucket/x, and no path; ./s3:/x is a path."""
+    return _ADDRESS.match(text) is not None
+
+
+def place_settings(place: str | Path) -> dict[str, Any]:
+    """The settings of the index at a place: a folder, or a PostgreSQL address. Raises InputError
+    for another address and for an empty name.
+    """
+    text = str(place)
+    if text.startswith(SCHEMES):
+        return {"store": text}
+    example = "rag index migrate index postgresql://user@db.example/rag"
+    hint = f"give a folder, or an address as in: {example}"
+    if is_address(text):
+        schemes = " or ".join(SCHEMES)
+        message = f"{shown(text)} is not a place for an index: an address begins with {schemes}"
+        raise InputError(message, hint)
+    if not text.strip():
+        raise InputError(f"the name of the index is empty: {text!r}", hint)
+    return {"index": Path(text)}
 
 
 def shown(dsn: str) -> str:
@@ -54,8 +78,11 @@ _ADDRESSES = {
     "writer": "http://127.0.0.1:8080/v1",
     "gate": "http://127.0.0.1:8080/v1",
     "public_url": "https://rag.example.org/",
+    "traces": "http://127.0.0.1:4318/v1/traces",
 }
 """Settings that are addresses, with examples."""
+_PATHS = ("keys_file", "certfile", "keyfile")
+"""Settings that are files on this machine."""
 
 
 def check(source: str, values: Mapping[str, Any]) -> None:
@@ -71,6 +98,11 @@ def check(source: str, values: Mapping[str, Any]) -> None:
         if values[name] and not values[name].startswith(("http://", "https://")):
             message = f"{name} = {values[name]!r} in {source} is not an http or https address"
             raise InputError(message, f"write RAG_{name.upper()}={example}")
+
+    for name in _PATHS:
+        if is_address(values[name]):
+            message = f"{name} = {shown(values[name])!r} in {source} is an address, not a file"
+            raise InputError(message, f"set RAG_{name.upper()} to a file on this machine")
 
     for name, choices in _CHOICES.items():
         if values[name] not in choices:
@@ -97,13 +129,23 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
     types = (str, int, Path) if kind is int else (str, int, float, Path)
     if isinstance(value, bool) or not isinstance(value, types):
         raise wrong
-    if issubclass(kind, Path) and not str(value).strip():
-        raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
+    if issubclass(kind, Path):
+        _check_folder(source, name, str(value))
     try:
         converted = kind(value)
         return converted.expanduser() if isinstance(converted, Path) else converted
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # no such ~user
         raise wrong from error
+
+
+def _check_folder(source: str, name: str, folder: str) -> None:
+    """Raises InputError for an address and for an empty name."""
+    if not folder.strip():
+        raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
+    if is_address(folder):
+        message = f"{name} = {shown(folder)!r} in {source} is an address, not a folder"
+        hint = f"set RAG_{name.upper()} to a folder, or RAG_STORE to a PostgreSQL address"
+        raise InputError(message, hint)
 
 
 CONFIG_FILE = "rag.toml"

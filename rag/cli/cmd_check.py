@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import click
-
 from rag import build
 from rag.claims.results import FAILURES, CheckedFile, CheckReport, NoClaimsError
 from rag.cli.options import (
     FILTER,
+    LocalPath,
     argument,
     check_folder,
     command,
@@ -35,7 +34,7 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 )
 def check_command(
     settings: Settings,
-    files: tuple[str, ...] = argument(type=click.Path(allow_dash=True), metavar="FILE..."),
+    files: tuple[str, ...] = argument(type=LocalPath(allow_dash=True), metavar="FILE..."),
     fail_on: str = option(
         "Verdicts that make the exit status 1, or none; quotation is any quotation with a fault. "
         f"From {', '.join(FAILURES)}.",

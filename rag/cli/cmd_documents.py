@@ -21,6 +21,7 @@ from rag.cli.options import (
     field_names,
     is_json,
     option,
+    path_instead,
     print_json,
     show,
     stopped,
@@ -39,7 +40,7 @@ from rag.parsing.pool import ParseTask
 from rag.protocols import Embedder, Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
-from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings import DEFAULT_COLLECTION, Settings, is_address, shown
 from rag.types import Document, plain
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def ingest_command(
       rag ingest lease.pdf minutes.docx
       rag ingest https://example.org/sitemap.xml
     """
-    if all(path.startswith(("http://", "https://")) for path in paths):
+    if _are_web_pages(paths):
         if name or enqueue:
             message = "--name and --enqueue work with files, not with web pages"
             raise InputError(message, "leave them out")
@@ -113,6 +114,22 @@ def ingest_command(
         run = partial(ingest.run, files, progress.on_progress)
         _run(settings.place, progress, ingest, run)
     _say_what_is_next(settings, ingest.report, ingest.embedder)
+
+
+def _are_web_pages(paths: Sequence[str]) -> bool:
+    """Whether the paths are web addresses, and not files. Raises InputError for a mixture, and for
+    other addresses.
+    """
+    pages = [path for path in paths if path.startswith(("http://", "https://"))]
+    for path in paths:
+        if path not in pages and is_address(path):
+            message = f"{shown(path)} is an address that rag does not fetch"
+            hint = "rag ingest takes files, folders, and pages at http:// and https://"
+            raise InputError(message, path_instead(path) if path.startswith("file:") else hint)
+    if pages and len(pages) < len(paths):
+        message = f"{pages[0]} is a web page, and others of these paths are files"
+        raise InputError(message, f"add web pages on their own: rag ingest {pages[0]}")
+    return bool(pages)
 
 
 def _run(

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import QUESTION, argument, check_folder, command, option, show, write_text
+from rag.cli.options import (
+    QUESTION,
+    LocalPath,
+    argument,
+    check_folder,
+    command,
+    option,
+    show,
+    write_text,
+)
 from rag.errors import InputError
 from rag.query import check_question
 from rag.render.status import clean
@@ -220,7 +229,7 @@ def why_command(
 @command("calibrate", fields="networks slope offset threshold risk report")
 def calibrate_command(
     settings: Settings,
-    gold: Path = argument(type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    gold: Path = argument(type=LocalPath(exists=True, dir_okay=False, path_type=Path)),
     risk: float | None = option(
         "Largest share of wrong answers to certify, e.g. 0.05.", type=_SHARE
     ),

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import argument, command, field_names, only_local, option, show
+from rag.cli.options import LocalPath, argument, command, field_names, only_local, option, show
 from rag.errors import AbsentError, ConflictError, InputError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.protocols import Stats, Store
 from rag.render.status import clean
-from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, shown
+from rag.settings import DEFAULT_COLLECTION, Settings, place_settings, shown
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
 
 @command("snapshot", fields=_SNAPSHOT)
 def snapshot_command(
-    settings: Settings, target: Path = argument(type=str, callback=_target)
+    settings: Settings, target: Path = argument(type=LocalPath(), callback=_target)
 ) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
@@ -314,13 +314,11 @@ def open_both(
     """The indexes `source` and `target`, each a folder or a PostgreSQL address, or the collection
     of this name in each. The target is created with the source's embedder if it is absent.
     """
-    source_store = build.open_store(
-        build.in_collection(_settings_at(source, collection)), {}, create=False
-    )
+    origin, into = _settings_at(source, collection), _settings_at(target, collection)
+    source_store = build.open_store(build.in_collection(origin), {}, create=False)
     stats = source_store.stats()
     numbers = {"dim": str(stats.dim), "passage_tokens": str(stats.passage_tokens)}
     expect = {"embedder": stats.embedder, **numbers}
-    into = _settings_at(target, collection)
     if collection != DEFAULT_COLLECTION:
         with closing(build.collections(into)) as collections:
             if collections.get(collection) is None:
@@ -329,5 +327,4 @@ def open_both(
 
 
 def _settings_at(place: str, collection: str) -> Settings:
-    address = {"store": place} if place.startswith(SCHEMES) else {"index": Path(place)}
-    return Settings.load(**address, collection=collection)
+    return Settings.load(**place_settings(place), collection=collection)

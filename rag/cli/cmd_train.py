@@ -6,18 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from rag import build
-from rag.cli.options import command, option, show
+from rag.cli.options import LocalPath, command, option, show
 from rag.settings import Settings
 from rag.types import plain
 
 if TYPE_CHECKING:
     from rag.training.recipe import R
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = LocalPath(exists=True, file_okay=False, path_type=Path)
+_FILE = LocalPath(exists=True, dir_okay=False, path_type=Path)
 _OUT = option("Where to write the model.", required=True)
 _INIT = option("Model to start from: a name, folder or hub id. Default: the recipe's.")
 
@@ -26,12 +24,12 @@ _INIT = option("Model to start from: a name, folder or hub id. Default: the reci
 def reader_command(
     data: Path = option(
         "Your questions (gold .jsonl, SQuAD .json or .json.gz), or a folder of question sets.",
-        type=click.Path(exists=True, path_type=Path),
+        type=LocalPath(exists=True, path_type=Path),
         required=True,
     ),
     corpus: Path | None = option(
         "Documents that the gold .jsonl questions are about.",
-        type=click.Path(exists=True, path_type=Path),
+        type=LocalPath(exists=True, path_type=Path),
     ),
     out: Path = _OUT,
     init: str | None = _INIT,

@@ -8,8 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from rag import build
 from rag.answering.verification import (
     CitationCheck,
@@ -19,7 +17,7 @@ from rag.answering.verification import (
     verify,
     verify_computed,
 )
-from rag.cli.options import argument, command, option, read_json, show
+from rag.cli.options import LocalPath, argument, command, option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
 from rag.render.status import clean, flat, plural
@@ -32,9 +30,7 @@ if TYPE_CHECKING:
 @command("verify")
 def verify_command(
     settings: Settings,
-    file: str = argument(
-        type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-"
-    ),
+    file: str = argument(type=LocalPath(exists=True, dir_okay=False, allow_dash=True), default="-"),
     replay: bool = option("Ask the question again instead, and show what changed."),
 ) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or

@@ -20,10 +20,34 @@ import click
 from rag.errors import InputError, writing_to
 from rag.filters import parse
 from rag.render.status import takes_all
-from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, is_address, shown
 from rag.types import plain
 
-FILE = click.Path(path_type=Path)
+
+class LocalPath(click.Path):
+    """A file or folder on this machine. An address is an error, and never a folder `https:`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click.Path. Raises InputError for an address."""
+        if isinstance(value, str) and is_address(value):
+            name = "it" if param is None else param.get_error_hint(ctx)
+            message = f"{name} takes a file or folder, and {shown(value)} is an address"
+            raise InputError(message, path_instead(value))
+        return super().convert(value, param, ctx)
+
+
+def path_instead(address: str) -> str:
+    """What to do with an address that was given as a path."""
+    if address.startswith("file://"):
+        return f"give the path: {address.removeprefix('file://')}"
+    if address.startswith(SCHEMES):
+        return f"an index in PostgreSQL is a setting: RAG_STORE={shown(address)}"
+    if address.startswith(("http://", "https://")):
+        return "give a path on this machine; a web page is added with: rag ingest URL"
+    return "give a path on this machine"
+
+
+FILE = LocalPath(path_type=Path)
 _FIELDS = re.compile(r"[a-z_]+(,[a-z_]+)*")
 FIELDS = "rag.fields"
 """Key, in the context's `meta`, of the fields that --json names, () for all; absent without it."""

@@ -24,7 +24,7 @@ from rag.errors import NotFoundError
 from rag.filters import parse
 from rag.query import Query
 from rag.session import Conversation
-from rag.settings import Settings
+from rag.settings import Settings, place_settings
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
@@ -278,6 +278,4 @@ def open(index: str | Path = "index", **settings: Any) -> Index:
     `settings` are fields of `rag.Settings`, such as `reader="fast"`; the others come from rag.toml
     and the environment. Raises InputError for an invalid one.
     """
-    if isinstance(index, str) and index.startswith(("postgresql://", "postgres://")):
-        return Index(Settings.load(store=index, **settings))
-    return Index(Settings.load(index=Path(index), **settings))
+    return Index(Settings.load(**place_settings(index), **settings))
