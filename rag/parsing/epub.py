@@ -11,6 +11,7 @@ from rag.parsing import html
 from rag.parsing.archives import parts
 from rag.parsing.base import Member, Parsed, ParseError, Part, join, one_line
 from rag.parsing.encoding import decode
+from rag.parsing.metadata import by_people
 
 _MOST_BYTES = 300_000_000
 _METADATA = {
@@ -85,7 +86,7 @@ def _metadata(package: Any) -> dict[str, str]:
         filled_texts = [text for text in texts if text]
         if filled_texts:
             metadata[key] = ", ".join(filled_texts)
-    return metadata
+    return by_people(metadata.items())
 
 
 def _parts(book: _Book, package: Any, folder: str) -> Iterator[Part]:

@@ -15,6 +15,7 @@ from rag.parsing import html_furniture
 from rag.parsing.base import Parsed, Part, encodable, join, one_line
 from rag.parsing.html_blocks import PartBuilder, mark_headers
 from rag.parsing.html_furniture import BLOCKS, UNSEEN
+from rag.parsing.metadata import is_title
 
 _METADATA = {
     "date": ("date", "dc.date", "article:published_time", "dcterms.created"),
@@ -136,7 +137,7 @@ def _title(page: Any) -> str:
     """The title that the file states, or else its first heading of the first level."""
     element = next(page.iter("title"), None)
     title = "" if element is None else one_line("".join(element.itertext()))
-    if title:
+    if is_title(title):
         return title
 
     for part in _parts(page):

@@ -24,9 +24,17 @@ _BY_PROGRAMS = frozenset(
     )
 )
 """Values that programs write where a person wrote none, in lower case and without brackets."""
-_NO_TITLE = re.compile(
-    r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*"
+_NO_TITLES = (
+    r"untitled.*|microsoft \w+ - .*|\W*",
+    r".*\.(?:docx?|pdf|ps|tex|dvi|indd|qxd|pptx?|xlsx?|od[pst]|rtf|txt|x?html?|tmp)",
+    # browsers print an address for a page without a title
+    r"(?:about|blob|chrome|file|https?|view-source):\S*|data:\w+/.*",
+    r"(?:localhost|127\.0\.0\.1)(?::\d+)?(?:/\S*)?",
+    # names of temporary files, and UUIDs
+    r"tmp[.\w]{6,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
 )
+_NO_TITLE = re.compile(f"(?i:{'|'.join(_NO_TITLES)})")
+"""What programs write as the title of a document that has none."""
 _OF_TEMPLATES = frozenset(
     (
         datetime(2013, 12, 23, 23, 15),  # python-docx
@@ -36,6 +44,11 @@ _OF_TEMPLATES = frozenset(
 """When the files were made that libraries copy for a new document."""
 _FIXED = "D:20000101000000"
 """The time that ReportLab writes when its output shall always be the same."""
+
+
+def is_title(text: str) -> bool:
+    """Whether this may be a title that a person wrote, and no placeholder or file name."""
+    return not (_is_by_program(text) or _NO_TITLE.fullmatch(text.strip()))
 
 
 def core_metadata(properties: Any) -> dict[str, str]:
@@ -54,9 +67,14 @@ def by_people(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The fields whose value no program wrote; of fields with one name, the last."""
     metadata: dict[str, str] = {}
     for name, value in fields:
-        bare = value.strip(" ()[]<>\"'").casefold()
-        is_by_program = bare in _BY_PROGRAMS or (name == MADE and value.startswith(_FIXED))
-        is_no_title = name == "title" and _NO_TITLE.fullmatch(value)
-        if bare and not is_by_program and not is_no_title:
+        is_fixed = name == MADE and value.startswith(_FIXED)
+        is_no_title = name == "title" and not is_title(value)
+        if not (_is_by_program(value) or is_fixed or is_no_title):
             metadata[name] = value
     return metadata
+
+
+def _is_by_program(value: str) -> bool:
+    """Whether a program writes this where a person wrote nothing; also if it is empty."""
+    bare = value.strip(" ()[]<>\"'").casefold()
+    return not bare or bare in _BY_PROGRAMS

@@ -187,6 +187,8 @@ def test_headings_are_named(source: str, text: str, paths: list[str]) -> None:
     [
         ("<title>T</title><h1>H</h1>", "T"),
         ("<title> </title><h1> H </h1>", "H"),
+        ("<title>Untitled Document</title><h1>H</h1>", "H"),
+        ("<title>about:blank</title>a", None),
         ("<header><h1>H</h1></header><main>a</main>", "H"),
         ("<h1>H<p>never closed", "H"),
         ("<h2>H</h2>", None),

@@ -97,8 +97,38 @@ def test_metadata_and_its_absence() -> None:
     dated = {"date": "2024-03-05", "year": "2024"}
     assert document.metadata == {"author": "Ada Bell", "language": "en", "type": "pdf"} | dated
     assert document.page(document.text.index("Sardines")) == 1
-    (document,) = load_bytes("a.pdf", pdf(page, Title="Microsoft Word - x.doc"))
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Microsoft Word - x.doc",
+        "about:blank",
+        "Untitled",
+        "untitled document",
+        "tmpk3x_9ab1.html",
+        "tmpk3x_9ab1",
+        "file:///tmp/print/3.html",
+        "localhost:8000/report",
+        "https://example.org/report?page=2",
+        "blob:https://example.org/3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+    ],
+)
+def test_a_title_that_a_program_wrote_is_none(title: str) -> None:
+    page = [[Put(50, 780, "The real title", 20), *column(LINES * 3, 50)]]
+    (document,) = load_bytes("a.pdf", pdf(page, Title=title))
     assert document.title == "The real title"
+    (document,) = load_bytes("minutes.pdf", pdf([column(LINES, 50)], Title=title))
+    assert document.title == "minutes"
+
+
+@pytest.mark.parametrize(
+    "title", ["About us", "TMP", "Data: 2020 in figures", "File", "No. 7: oil"]
+)
+def test_a_title_that_a_person_wrote_is_kept(title: str) -> None:
+    (document,) = load_bytes("a.pdf", pdf([column(LINES, 50)], Title=title))
+    assert document.title == title
 
 
 def test_characters_of_every_kind() -> None:
