@@ -116,6 +116,14 @@ def check(source: str, values: Mapping[str, Any]) -> None:
             raise InputError(message, f"choose a value from {lowest} to {highest}")
 
 
+_KINDS = {
+    int: ("a whole number", "8"),
+    float: ("a number", "0.35"),
+    Path: ("a path", "index"),
+}
+"""What a setting of a type has to be, in words, and an example."""
+
+
 def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
     """The value as its setting's type. Raises InputError for an unknown name or another type."""
     if name not in kinds:
@@ -123,8 +131,9 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
         hint = f"did you mean {similar[0]}?" if similar else f"known settings: {', '.join(kinds)}"
         raise InputError(f"unknown setting {name!r} in {source}", hint)
     kind = kinds[name]
-    message = f"{name} = {value!r} in {source} is not a valid {kind.__name__}"
-    wrong = InputError(message, f"set {name} to a {kind.__name__}")
+    wanted, example = _KINDS.get(kind, ("a text", "local"))
+    message = f"{name} = {value!r} in {source} is not {wanted}"
+    wrong = InputError(message, f"set it as in RAG_{name.upper()}={example}")
     # int(8.7) would silently turn a TOML file's 8.7 into 8
     types = (str, int, Path) if kind is int else (str, int, float, Path)
     if isinstance(value, bool) or not isinstance(value, types):

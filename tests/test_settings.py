@@ -23,7 +23,8 @@ def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ("environment", "message"),
     [
         ({"RAG_TOP_H": "3"}, "unknown setting 'top_h' in the environment\n  did you mean top_k?"),
-        ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not a valid int"),
+        ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not a whole number"),
+        ({"RAG_THRESHOLD": "abc"}, "threshold = 'abc' in the environment is not a number"),
         ({"RAG_THRESHOLD": "1.5"}, "threshold = 1.5 in the environment is not between -1 and 1"),
         ({"RAG_BATCH_MS": "4"}, "unknown setting 'batch_ms' in the environment"),
         ({"RAG_PUBLIC_URL": "me"}, "public_url = 'me' in the environment is not an http"),
@@ -70,7 +71,7 @@ def test_invalid_values_are_named_and_not_rounded(
 ) -> None:
     file = tmp_path / "rag.toml"
     file.write_text(content)
-    with pytest.raises(InputError, match="is not a valid") as error:
+    with pytest.raises(InputError, match="is not a") as error:
         Settings.load({"RAG_CONFIG": str(file)})
     assert error.value.message.startswith(message)
 

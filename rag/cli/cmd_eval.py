@@ -258,7 +258,8 @@ def calibrate_command(
     from rag.evaluation.gold import read_jsonl
 
     check_folder(out)
-    calibrated = calibrate(build.engine(settings), read_jsonl(gold), risk, confidence)
+    questions = read_jsonl(gold)
+    calibrated = calibrate(build.engine(settings), questions, risk, confidence)
     write_text(out, json.dumps(plain(calibrated.fitted), indent=2, ensure_ascii=False) + "\n")
     usage = f"{out}: use it with RAG_CALIBRATION={out}"
     show(calibrated.fitted, [*calibrated.says, usage])

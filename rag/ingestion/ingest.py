@@ -240,7 +240,7 @@ class Ingest:
         if report.added or report.updated or report.unchanged:
             return
         if not report.skipped:
-            raise InputError("no files found", "give a folder with documents: rag ingest PATH")
+            raise InputError("no files found", f"rag ingest PATH reads {SUPPORTED}")
 
         path, reason = report.skipped[0]
         others = len(report.skipped) - 1

@@ -119,6 +119,8 @@ def test_wrong_names_get_suggestions(filled: Run) -> None:
     unknown = filled.error("show", "deal.md", code=NotFoundError.exit_code)
     assert "did you mean docs/deal.md?" in unknown
     assert "did you mean ask?" in filled.error("aks", "what?")
+    assert "did you mean rag index info?" in filled.error("info")
+    assert "did you mean rag ingest?" in filled.error("index", "ingest")
     assert str(Path("nothing").absolute()) in filled("list", "--index", "nothing")[2]
 
 
