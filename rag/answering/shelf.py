@@ -34,6 +34,7 @@ from rag.answering.shelf_columns import (
     predicate_column,
     price_of,
     valued,
+    whether,
     within,
     without_determiners,
 )
@@ -537,7 +538,7 @@ def _condition_of(modifier: str, subject: str) -> ShelfColumn | None:
     """The column of a participle or a name before the kind of documents; None of other words."""
     if participle := _PARTICIPLE.fullmatch(modifier):
         verb = joined(participle["stem"], participle["adverb"] or "")
-        return ShelfColumn(f"Does the {subject} {verb}?", "yes_no", Test("yes"))
+        return whether(f"Does the {subject} {verb}?", verb, subject)
 
     is_name = modifier[:1].isupper()
     return naming(modifier, subject) if is_name else None

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rag.answering.shelf_values import ANY_VALUE, Test, date_ranges
+from rag.answering.shelf_values import ANY_VALUE, YES, Test, date_ranges
 from rag.meaning.quantities import quantity
 from rag.meaning.values import typed_value
 from rag.meaning.words import PREPOSITIONS, WORD, digits, fold, singular
@@ -144,6 +144,13 @@ def notice_needed(subject: str, purpose: str = "", test: Test = ANY_VALUE) -> Sh
 
 
 _NOTICE_IN_OTHER_WORDS = ("How long before the end must notice be given?",)
+_RENEWAL_WORDINGS = (
+    "Does the contract renew automatically?",
+    "Is the contract extended automatically?",
+    "Is the contract renewed or extended by another year?",
+    "Does the contract continue after its end?",
+    "Does the contract roll over?",
+)
 _END_IN_OTHER_WORDS = ("When does the contract expire?",)
 _PRICE = re.compile(
     r"(?i)\b(?:rent|rental|price|fee|premium|charge|cost|rate|subscription|retainer|bill|payment)s?\b"
@@ -232,6 +239,18 @@ def without_determiners(phrase: str) -> str:
 # What is said of each document
 
 
+_BY_ITSELF = (
+    r"(?:automatically|tacitly|by (?:it|them)sel(?:f|ves)|of (?:it|them)sel(?:f|ves)|"
+    r"on (?:its|their) own|(?:each|every) (?:month|year)|(?:unless|if|without) .+)"
+)
+_RENEWAL = re.compile(
+    r"(?:(?:is|are|gets?) )?(?:automatic(?:ally)? )?"
+    rf"(?:(?:renew(?:s|ed|al)?|roll(?:s|ed)? (?:over|on))(?: {_BY_ITSELF})?"
+    rf"|(?:extend(?:s|ed)?|extension|prolong(?:s|ed)?|continues?|go(?:es)? on) {_BY_ITSELF}"
+    r"|automatically (?:extended|prolonged|continued))",
+    re.IGNORECASE,
+)
+"""Ways to say that an agreement goes on after its end if nobody objects."""
 _DENIAL = re.compile(
     r"(?:says? that (?:they|it) )?(?:do|does|did)(?: not|n't) "
     r"(?P<verb>(?!say|state|mention|tell|specify).+)"
@@ -239,10 +258,11 @@ _DENIAL = re.compile(
 _SILENCE = re.compile(
     r"(?:(?:do|does)(?: not|n't) (?:say|state|mention|tell|specify)(?: me| us)?"
     r"(?: anything (?:about|on))?"
-    r"|says? nothing (?:about|on)|(?:have|has) no|lacks?|(?:is|are) silent (?:about|on)) "
+    r"|(?:says?|mentions?) nothing (?:about|on)|(?:is|are) silent (?:about|on)) "
     r"(?P<what>.+)",
     re.IGNORECASE,
 )
+_LACK = re.compile(r"(?:(?:have|has) no|lacks?) (?P<what>.+)", re.IGNORECASE)
 _IN_TEXT = re.compile(r" (?:at all|in (?:the|its|their) (?:text|document|contract)s?)$")
 _WHETHER_IT = re.compile(r"(?:whether|if) (?:it|they) (?P<predicate>.+)", re.IGNORECASE)
 _HOW_MUCH_NOTICE = re.compile(r"how much (?:notice|warning)\b.*", re.IGNORECASE)
@@ -294,11 +314,14 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
     """
     if match := _DENIAL.fullmatch(predicate):
         question = f"Does the {subject} {_base_first(match['verb'])}?"
-        return ShelfColumn(question, "yes_no", Test("no"))
+        return whether(question, match["verb"], subject, Test("no"))
 
     if match := _SILENCE.fullmatch(predicate):
+        topic = _IN_TEXT.sub("", match["what"])
+        return _silent(topic, subject)
+    if match := _LACK.fullmatch(predicate):
         attribute = _IN_TEXT.sub("", match["what"])
-        return _unsaid(attribute, subject)
+        return _lacking(attribute, subject)
 
     column = notice_column(predicate, subject)
     if column:
@@ -410,17 +433,27 @@ def _amount_in(words: str) -> str:
     return words_after if quantity(words_after) else words
 
 
-def _unsaid(attribute: str, subject: str) -> ShelfColumn | None:
-    """The column of what the document must not say."""
-    noun = re.sub(r"^(?:an?|the|any) ", "", attribute)
-    question = f"What is the {noun}?"
-    test = Test("unsaid")
+_ARTICLE = re.compile(r"^(?:an?|the|any|its|their) ", re.IGNORECASE)
+
+
+def _silent(topic: str, subject: str) -> ShelfColumn | None:
+    """The column of what the document must say nothing about."""
+    noun = _ARTICLE.sub("", topic)
     if _HOW_MUCH_NOTICE.fullmatch(noun):
-        return notice_needed(subject, test=test)
+        return notice_needed(subject, test=Test("unsaid"))
     if match := _WHETHER_IT.fullmatch(noun):
         column = _polar(match["predicate"], subject)
-        return replace(column, test=test) if column else None
+        return replace(column, test=Test("unsaid")) if column else None
 
+    question = f"Does the {subject} say anything about {noun}?"
+    return whether(question, noun, subject, Test("unsaid", noun))
+
+
+def _lacking(attribute: str, subject: str) -> ShelfColumn:
+    """The column of what the document must not have."""
+    noun = _ARTICLE.sub("", attribute)
+    question = f"What is the {noun}?"
+    test = Test("unsaid")
     if MONEY.search(noun):
         return ShelfColumn(question, "amount", test, "money")
     if re.search(r"(?i)\bdate$", noun):
@@ -465,12 +498,21 @@ def _polar(predicate: str, subject: str) -> ShelfColumn | None:
 
     if not lead or not complement:
         question = f"Does the {subject} {_base_first(predicate)}?"
-        return ShelfColumn(question, "yes_no", Test("yes"))
+        return whether(question, predicate, subject)
     if negation is None:
-        return ShelfColumn(f"{lead} the {subject} {complement}?", "yes_no", Test("yes"))
+        return whether(f"{lead} the {subject} {complement}?", predicate, subject)
 
-    affirmed_complement = complement[negation.end() :]
-    return ShelfColumn(f"{lead} the {subject} {affirmed_complement}?", "yes_no", Test("no"))
+    affirmed = complement[negation.end() :]
+    return whether(f"{lead} the {subject} {affirmed}?", affirmed, subject, Test("no"))
+
+
+def whether(question: str, predicate: str, subject: str, test: Test = YES) -> ShelfColumn:
+    """The column of a question with yes or no, in other words, too, if it asks for renewal."""
+    if not _RENEWAL.fullmatch(predicate):
+        return ShelfColumn(question, "yes_no", test)
+
+    rewordings = tuple(wording for wording in _RENEWAL_WORDINGS if wording != question)
+    return ShelfColumn(question, "yes_no", test, rewordings=rewordings)
 
 
 def _base_first(predicate: str) -> str:

@@ -28,7 +28,7 @@ class Test:
     - any: a value of the column's type.
     - yes: this verdict, or that it is so on a condition.
     - no: this verdict.
-    - unsaid: the document does not say it.
+    - unsaid: the document does not say it, nor has the words `text`, if any.
     - names: the document has the words `text`.
     - title: its title, which every document has.
     - date: a date within one of `ranges`, as `text` says.
@@ -72,6 +72,7 @@ def _affirms(value: Value | None) -> bool | None:
 
 
 ANY_VALUE = Test()
+YES = Test("yes")
 
 
 # Dates

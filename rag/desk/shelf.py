@@ -27,6 +27,7 @@ from rag.filters import Condition, Filter, matches, of_documents
 from rag.meaning.words import DENIALS, content_words, coverage, word_set
 from rag.query import Query
 from rag.retrieval import RetrievalResult
+from rag.structure import Offsets, sentences_in
 from rag.types import (
     GRID,
     Answer,
@@ -164,18 +165,23 @@ def _rows(
 def _cells(
     engine: Engine, filter: Filter, question: ShelfQuestion, documents: Sequence[Document]
 ) -> Mapping[str, Mapping[str, Cell]]:
-    """The cells of the documents, by document and column; a column of names needs no model. What
-    a document does not answer is asked again in the column's other words.
+    """The cells of the documents, by document and column; a column of names needs no model, nor
+    does a document that has the words of a topic. What a document does not answer is asked again
+    in the column's other words.
     """
     asked_columns = {}
-    for number, column in enumerate(question.columns):
-        if column.test.kind not in _WITHOUT_MODEL:
-            asked_columns[str(number)] = column
-
     to_ask = []
-    for name, column in asked_columns.items():
+    for number, column in enumerate(question.columns):
+        if column.test.kind in _WITHOUT_MODEL:
+            continue
+        name = str(number)
+        asked_columns[name] = column
         for document in documents:
-            to_ask.append(_due(document, filter, GridColumn(name, column.question, column.type)))
+            if not _names_topic(engine, document, column):
+                to_ask.append(
+                    _due(document, filter, GridColumn(name, column.question, column.type))
+                )
+
     cells: dict[str, dict[str, Cell]] = {}
     for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else ():
         cells.setdefault(cell.row, {})[cell.column] = cell
@@ -184,7 +190,8 @@ def _cells(
         for wording in column.rewordings:
             to_ask = []
             for document in documents:
-                if not _is_answered(cells[document.id][name], column):
+                asked = cells.get(document.id, {}).get(name)
+                if asked and not _is_answered(asked, column):
                     to_ask.append(_due(document, filter, GridColumn(name, wording, column.type)))
             for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else ():
                 cells[cell.row][name] = _likelier(cells[cell.row][name], cell, column)
@@ -198,17 +205,40 @@ def _due(document: Document, filter: Filter, column: GridColumn) -> grid_run.Due
     return grid_run.Due(row, column, before=None)
 
 
+def _names_topic(engine: Engine, listed: Document, column: ShelfColumn) -> bool:
+    """Whether a document has the words of the topic of which the column asks for silence."""
+    if not column.test.text or column.test.kind != "unsaid":
+        return False
+    document = engine.store.document(listed.id)
+    return document is not None and _sentence_on(column.test.text, document) is not None
+
+
+def _sentence_on(topic: str, document: Document) -> Offsets | None:
+    """The first sentence with the words of a topic, in whatever form, or None."""
+    stems = content_words(topic)
+    for start, end in sentences_in(document.blocks, 0, len(document.text)):
+        if coverage(stems, document.text[start:end]) == 1.0:
+            return start, end
+    return None
+
+
 def _is_answered(cell: Cell, column: ShelfColumn) -> bool:
-    """Whether a cell has a value of the kind that the column measures."""
-    return cell.state == "answered" and not _is_of_other_kind(cell, column)
+    """Whether a cell has a value of the kind that the column measures, or a verdict that its quote
+    shows.
+    """
+    if cell.state != "answered" or _is_of_other_kind(cell, column):
+        return False
+    return column.type != "yes_no" or _is_shown(cell, column)
 
 
 def _likelier(cell: Cell, other: Cell, column: ShelfColumn) -> Cell:
     """The one of two cells of a document that answers the column, or is likelier to."""
-    is_other_kind = _is_of_other_kind(cell, column)
-    if is_other_kind != _is_of_other_kind(other, column):
-        return other if is_other_kind else cell
-    return other if other.probability > cell.probability else cell
+
+    def rank(cell: Cell) -> tuple[bool, bool, float]:
+        is_of_kind = not _is_of_other_kind(cell, column)
+        return _is_answered(cell, column), is_of_kind, cell.probability
+
+    return max(cell, other, key=rank)
 
 
 def _row(
@@ -222,14 +252,17 @@ def _row(
     row_cells: list[GridAnswerCell] = []
     verdicts: list[str] = []
     for number, column in enumerate(question.columns):
+        asked = cells.get(str(number))
         if column.test.kind == "title":
             cell = _title(document)
             verdict = "counted"
         elif column.test.kind == "names":
             cell = _naming(engine, document, column.test.text)
             verdict = "counted" if cell.citation else "other"
+        elif asked is None:
+            cell = _on_topic(document, column.test.text)
+            verdict = "other"
         else:
-            asked = cells[str(number)]
             verdict = _verdict(asked, column)
             cell = _row_cell(asked, column, document, verdict)
         row_cells.append(cell)
@@ -262,14 +295,17 @@ def _verdict(cell: Cell, column: ShelfColumn) -> str:
     if cell.state in ("unreadable", "unsure"):
         return cell.state
     if cell.state != "answered" or _is_of_other_kind(cell, column):
+        if column.test.kind == "unsaid":
+            return "counted"
         if column.type == "yes_no" and cell.probability >= _MAY_SAY:
             return "unsure"
-        return "counted" if column.test.kind == "unsaid" else "silent"
+        return "silent"
 
     if column.measure == "money" and any(map(_is_for_each, cell.quotes)):
         return "unsure"
     if column.type == "yes_no" and not _is_shown(cell, column):
-        return "unsure"
+        is_no = cell.typed is not None and cell.typed.yes is False
+        return "counted" if is_no and column.test.kind == "unsaid" else "unsure"
     passes = column.test.passes(cell.typed)
     if passes is None:
         return "unsure"
@@ -294,26 +330,30 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     """
     quote = _telling_quote(cell, column)
     sentence = quote.sentence if quote else ""
-    share = coverage(_asked_stems(column), sentence, empty=1.0)
+    share = _share(sentence, column)
     is_no = cell.typed is not None and cell.typed.yes is False
     if is_no and share == 1.0:
         return "n't" in sentence or not DENIALS.isdisjoint(word_set(sentence))
     return share >= _LEAST_SHARE
 
 
-def _asked_stems(column: ShelfColumn) -> frozenset[str]:
-    """The stems of what is asked of each document, without those that name it."""
-    match = _ASKED.match(column.question)
-    predicate = match["predicate"] if match else column.question
-    return content_words(predicate)
+def _share(sentence: str, column: ShelfColumn) -> float:
+    """The share of the words of a question to each document that a sentence has: of the wording
+    that it is closest to.
+    """
+    shares = []
+    for question in (column.question, *column.rewordings):
+        match = _ASKED.match(question)
+        predicate = match["predicate"] if match else question
+        shares.append(coverage(content_words(predicate), sentence, empty=1.0))
+    return max(shares)
 
 
 def _telling_quote(cell: Cell, column: ShelfColumn) -> Citation | None:
     """The quote with most of the words that are asked for: a verdict may quote a neighbour, too."""
-    stems = _asked_stems(column)
 
     def share(quote: Citation) -> float:
-        return coverage(stems, quote.sentence)
+        return _share(quote.sentence, column)
 
     return max(cell.quotes, key=share, default=None)
 
@@ -352,6 +392,13 @@ def _unsaid(document: Document) -> GridAnswerCell:
     place = first_words(document)
     citation = quoted(document, place.start, place.end)
     return GridAnswerCell("absent", "", probability=0.0, citation=citation)
+
+
+def _on_topic(document: Document, topic: str) -> GridAnswerCell:
+    """The sentence with the words of a topic."""
+    start, end = _sentence_on(topic, document) or (0, 0)
+    citation = quoted(document, start, end)
+    return GridAnswerCell("answered", citation.quote, probability=1.0, citation=citation)
 
 
 def _title(document: Document) -> GridAnswerCell:
