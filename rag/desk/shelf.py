@@ -191,7 +191,7 @@ def _cells(
             to_ask = []
             for document in documents:
                 asked = cells.get(document.id, {}).get(name)
-                if asked and not _is_answered(asked, column):
+                if asked and not _is_settled(asked, column):
                     to_ask.append(_due(document, filter, GridColumn(name, wording, column.type)))
             for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else ():
                 cells[cell.row][name] = _likelier(cells[cell.row][name], cell, column)
@@ -231,12 +231,25 @@ def _is_answered(cell: Cell, column: ShelfColumn) -> bool:
     return column.type != "yes_no" or _is_shown(cell, column)
 
 
-def _likelier(cell: Cell, other: Cell, column: ShelfColumn) -> Cell:
-    """The one of two cells of a document that answers the column, or is likelier to."""
+def _is_settled(cell: Cell, column: ShelfColumn) -> bool:
+    """Whether no other wording can change a cell. A no is not settled: "this lease does not end
+    unless a party objects" denies one wording of renewal and affirms another.
+    """
+    return _is_answered(cell, column) and not _says_no(cell)
 
-    def rank(cell: Cell) -> tuple[bool, bool, float]:
+
+def _says_no(cell: Cell) -> bool:
+    return cell.typed is not None and cell.typed.yes is False
+
+
+def _likelier(cell: Cell, other: Cell, column: ShelfColumn) -> Cell:
+    """The one of two cells of a document that answers the column, or is likelier to; a yes in any
+    wording comes before a no.
+    """
+
+    def rank(cell: Cell) -> tuple[bool, bool, bool, float]:
         is_of_kind = not _is_of_other_kind(cell, column)
-        return _is_answered(cell, column), is_of_kind, cell.probability
+        return _is_answered(cell, column), is_of_kind, not _says_no(cell), cell.probability
 
     return max(cell, other, key=rank)
 
@@ -304,8 +317,7 @@ def _verdict(cell: Cell, column: ShelfColumn) -> str:
     if column.measure == "money" and any(map(_is_for_each, cell.quotes)):
         return "unsure"
     if column.type == "yes_no" and not _is_shown(cell, column):
-        is_no = cell.typed is not None and cell.typed.yes is False
-        return "counted" if is_no and column.test.kind == "unsaid" else "unsure"
+        return "counted" if _says_no(cell) and column.test.kind == "unsaid" else "unsure"
     passes = column.test.passes(cell.typed)
     if passes is None:
         return "unsure"
@@ -331,8 +343,7 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     quote = _telling_quote(cell, column)
     sentence = quote.sentence if quote else ""
     share = _share(sentence, column)
-    is_no = cell.typed is not None and cell.typed.yes is False
-    if is_no and share == 1.0:
+    if _says_no(cell) and share == 1.0:
         return "n't" in sentence or not DENIALS.isdisjoint(word_set(sentence))
     return share >= _LEAST_SHARE
 
