@@ -1,7 +1,6 @@
 """Questions over a shelf of agreements, with the shipped models."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
