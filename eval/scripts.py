@@ -31,7 +31,7 @@ class NewPath(click.Path):
         self._is_folder = is_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if self._is_folder and path.suffix and not path.is_dir():
             self.fail(f"{path} names a file: give the folder, such as {path.parent}", param, ctx)
         folder = path if self._is_folder else path.parent

@@ -24,10 +24,11 @@ from rag.desk import grid_run
 from rag.desk.grid import Cell, GridRow
 from rag.desk.grid_file import GridColumn
 from rag.filters import Condition, Filter, matches, of_documents
+from rag.meaning.sentences import Offsets
 from rag.meaning.words import DENIALS, content_words, coverage, word_set
 from rag.query import Query
 from rag.retrieval import RetrievalResult
-from rag.structure import Offsets, sentences_in
+from rag.structure import sentences_in
 from rag.types import (
     GRID,
     Answer,
