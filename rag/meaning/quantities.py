@@ -211,7 +211,7 @@ def base(number: float, unit: str | None, kind: str) -> tuple[float, str | None]
     if kind == "duration" and unit:
         return number * _TIMES[unit], "day"
     if kind == "frequency" and unit:
-        return number / _TIMES[unit.removeprefix("per ")], "per day"
+        return number / _TIMES[unit.removeprefix("per ")], "daily"
     if kind == "quantity" and unit:
         dimension, factor = _SIZES[unit]
         return number * factor + _OFFSETS.get(unit, 0.0), dimension
