@@ -32,7 +32,7 @@ from rag.settings import DEFAULT_COLLECTION, Settings
 if TYPE_CHECKING:
     from rag.answering.candidate import Candidate
     from rag.answering.forms import FormClassifier, ShelfClassifier
-    from rag.answering.receipts import Asked
+    from rag.answering.receipts import AskedQuestion
     from rag.answering.shelf import ShelfQuestion
     from rag.answering.table_figures import Matcher
     from rag.answering.table_questions import TableQuestion
@@ -372,7 +372,9 @@ class _LazyShelf:
             return None
         return self._shelf.plan(engine, query, result)
 
-    def answer(self, engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None:
+    def answer(
+        self, engine: Engine, asked: AskedQuestion, question: ShelfQuestion
+    ) -> Answer | None:
         """As `WholeShelf.answer`."""
         return self._shelf.answer(engine, asked, question)
 

@@ -27,7 +27,7 @@ from rag.answering.judge import Ranks
 from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.question_parts import compared, halves
 from rag.answering.reading import Reading
-from rag.answering.receipts import Asked
+from rag.answering.receipts import AskedQuestion
 from rag.answering.table_questions import TableQuestion, table_question
 from rag.errors import InputError
 from rag.filters import matches, of_documents
@@ -92,7 +92,9 @@ class Shelf(Protocol):
         self, engine: Engine, query: Query, result: RetrievalResult
     ) -> ShelfQuestion | None: ...
 
-    def answer(self, engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None: ...
+    def answer(
+        self, engine: Engine, asked: AskedQuestion, question: ShelfQuestion
+    ) -> Answer | None: ...
 
 
 class Engine:
@@ -419,8 +421,8 @@ class Engine:
 
     def _asked(
         self, query: Query, retrieved: RetrievalResult, read: int, timings: Mapping[str, float]
-    ) -> Asked:
-        return Asked(
+    ) -> AskedQuestion:
+        return AskedQuestion(
             query=query,
             retrieved=retrieved,
             read=read,
@@ -429,7 +431,7 @@ class Engine:
             timings=timings,
         )
 
-    def _talk(self, query: Query, asked: Asked) -> Answer:
+    def _talk(self, query: Query, asked: AskedQuestion) -> Answer:
         """The reply to talk, with questions that the index answers."""
         from rag.answering.suggestions import SUGGESTION_READS, talk_reply
 

@@ -27,9 +27,9 @@ from safetensors.numpy import load
 from rag.meaning import identifiers
 from rag.types import Passage
 
-Rows = NDArray[np.float32]
+FeatureRows = NDArray[np.float32]
 """Features of n passages, shape (n, len(FEATURES))."""
-Scores = NDArray[np.float32]
+PassageScores = NDArray[np.float32]
 """One number for each of n passages, shape (n,)."""
 
 FEATURES = (
@@ -113,8 +113,8 @@ class Candidates:
 
     numbers: Sequence[int]
     passages: Sequence[Passage]
-    dense: Scores
-    lexical: Scores
+    dense: PassageScores
+    lexical: PassageScores
     dense_ranks: NDArray[np.int64]
     lexical_ranks: NDArray[np.int64]
     named: frozenset[str] = frozenset()
@@ -132,11 +132,11 @@ class Vocabulary:
     passages: int
 
 
-def features(question: str, found: Candidates, vocabulary: Vocabulary) -> Rows:
+def features(question: str, found: Candidates, vocabulary: Vocabulary) -> FeatureRows:
     """The features of each candidate: float32, shape (n, len(FEATURES))."""
     words = _QuestionWords.of(question, vocabulary)
     scores = _scores(found)
-    columns: Columns = {
+    columns: FeatureColumns = {
         **scores,
         **_words(words, found, vocabulary),
         **_documents(found, scores),
@@ -158,7 +158,7 @@ _MANY = 20
 """Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
 
 
-def convex_sum(cosines: Scores, lexical: Scores) -> Scores:
+def convex_sum(cosines: PassageScores, lexical: PassageScores) -> PassageScores:
     """A fixed sum of cosines and BM25 scores, in [0, 1], shape (n,).
 
     Each score is scaled from its theoretical minimum (cosine -1, BM25 0) to the best one found
@@ -175,14 +175,14 @@ def convex_sum(cosines: Scores, lexical: Scores) -> Scores:
     best_lexical = lexical.max(initial=0) or 1
     by_meaning = _ALPHA * meaning / best_meaning
     by_words = (1 - _ALPHA) * lexical / best_lexical
-    sums: Scores = by_meaning + by_words
+    sums: PassageScores = by_meaning + by_words
     return sums
 
 
-Columns = dict[str, NDArray[Any] | float]
+FeatureColumns = dict[str, NDArray[Any] | float]
 
 
-def _scores(found: Candidates) -> dict[str, Scores]:
+def _scores(found: Candidates) -> dict[str, PassageScores]:
     """What the retrievers say of each passage."""
     dense = _standardised(found.dense)
     lexical = found.lexical
@@ -200,15 +200,15 @@ def _scores(found: Candidates) -> dict[str, Scores]:
     }
 
 
-def _standardised(cosines: Rows) -> Rows:
+def _standardised(cosines: FeatureRows) -> FeatureRows:
     """Cosines with mean 0 and deviation 1, since their range differs between embedders."""
     if not len(cosines):
         return cosines
-    scores: Rows = (cosines - cosines.mean()) / (cosines.std() + 1e-3)
+    scores: FeatureRows = (cosines - cosines.mean()) / (cosines.std() + 1e-3)
     return scores
 
 
-def _reciprocal(ranks: NDArray[np.int64]) -> Rows:
+def _reciprocal(ranks: NDArray[np.int64]) -> FeatureRows:
     """1 / (rank + 2); 0 without a rank."""
     return np.where(ranks > 0, 1 / (ranks + 2), 0).astype(np.float32)
 
@@ -218,7 +218,7 @@ class _QuestionWords:
     """Stems of the question, m of them, and what must occur as it is written."""
 
     stems: Sequence[str]
-    weights: Rows
+    weights: FeatureRows
     """shape (m,): inverse document frequency, 1 for a word that the index does not have"""
     known: float
     """share of the weights that belongs to words of the index"""
@@ -256,14 +256,14 @@ class _QuestionWords:
         """Whether each stem is among `words`."""
         return [stem in words for stem in self.stems]
 
-    def coverage(self, present: NDArray[np.bool_]) -> Rows:
+    def coverage(self, present: NDArray[np.bool_]) -> FeatureRows:
         """Share of the weights that belongs to present words: (n, m) to (n,)."""
         total = max(float(self.weights.sum()), 1e-6)
-        shares: Rows = present @ self.weights / total
+        shares: FeatureRows = present @ self.weights / total
         return shares
 
 
-def _words(words: _QuestionWords, found: Candidates, vocabulary: Vocabulary) -> Columns:
+def _words(words: _QuestionWords, found: Candidates, vocabulary: Vocabulary) -> FeatureColumns:
     """How much of the question's words occurs, and where."""
     passages = found.passages
     headings = [" ".join(passage.headings) for passage in passages]
@@ -334,7 +334,7 @@ def _matrix(rows: Sequence[Sequence[bool]], words: _QuestionWords) -> NDArray[np
     return np.array(rows, dtype=bool).reshape(len(rows), len(words.stems))
 
 
-def _shares_within(wanted: frozenset[str], texts: Sequence[str]) -> Rows:
+def _shares_within(wanted: frozenset[str], texts: Sequence[str]) -> FeatureRows:
     """Share of the strings that occur in each text; 0 if none is wanted."""
     if not wanted:
         return np.zeros(len(texts), dtype=np.float32)
@@ -349,7 +349,7 @@ _BESIDE = 40
 """Characters that may lie between passages that follow each other."""
 
 
-def _documents(found: Candidates, scores: Mapping[str, Scores]) -> Columns:
+def _documents(found: Candidates, scores: Mapping[str, PassageScores]) -> FeatureColumns:
     """What else was found in the document, and next to the passage; `scores` as `_scores` says."""
     count = len(found.passages)
     dense = scores["dense"]
@@ -408,16 +408,16 @@ def _neighbours(rows: Sequence[int], found: Candidates) -> Iterator[tuple[int, i
             yield following, previous
 
 
-def _best_of_others(scores: Rows) -> Rows:
+def _best_of_others(scores: FeatureRows) -> FeatureRows:
     """For each score the highest among the others; 0 for a single one."""
     if len(scores) == 1:
         return np.zeros(1, dtype=np.float32)
     next_highest, highest = np.partition(scores, -2)[-2:]
-    rivals: Scores = np.where(scores == highest, next_highest, highest)
+    rivals: PassageScores = np.where(scores == highest, next_highest, highest)
     return rivals
 
 
-def _kinds(question: str, found: Candidates) -> Columns:
+def _kinds(question: str, found: Candidates) -> FeatureColumns:
     """What kind of text the passage is, and whether it has the kind that is asked."""
     texts = [passage.text for passage in found.passages]
     asks_time = bool(_TIME.search(question))
@@ -440,7 +440,7 @@ def _kinds(question: str, found: Candidates) -> Columns:
     }
 
 
-def _question(words: _QuestionWords, found: Candidates, columns: Columns) -> Columns:
+def _question(words: _QuestionWords, found: Candidates, columns: FeatureColumns) -> FeatureColumns:
     """What the question is like, and how well the best passages fit it."""
     coverage = np.asarray(columns["context_coverage"])
     ranked = np.sort(np.asarray(columns["dense"]))[::-1]
@@ -476,29 +476,29 @@ class Networks:
     one matrix per network, shape (networks, units, inputs), the biases shape (networks, units).
     """
 
-    mean: Rows
-    deviation: Rows
-    first: Rows
-    first_bias: Rows
-    second: Rows
-    second_bias: Rows
-    last: Rows
-    last_bias: Rows
+    mean: FeatureRows
+    deviation: FeatureRows
+    first: FeatureRows
+    first_bias: FeatureRows
+    second: FeatureRows
+    second_bias: FeatureRows
+    last: FeatureRows
+    last_bias: FeatureRows
 
-    def log_odds(self, rows: Rows) -> Rows:
+    def log_odds(self, rows: FeatureRows) -> FeatureRows:
         """One value per row of features, shape (n,)."""
         standardised = (rows - self.mean) / self.deviation
         inputs = np.clip(standardised, -CLIPPED, CLIPPED)
         hidden = np.maximum(_product(inputs, self.first, self.first_bias), 0)
         hidden = np.maximum(_product(hidden, self.second, self.second_bias), 0)
         values = _product(hidden, self.last, self.last_bias)
-        outputs: Rows = values[:, :, 0].mean(axis=0)
+        outputs: FeatureRows = values[:, :, 0].mean(axis=0)
         return outputs
 
 
-def _product(inputs: Rows, matrices: Rows, biases: Rows) -> Rows:
+def _product(inputs: FeatureRows, matrices: FeatureRows, biases: FeatureRows) -> FeatureRows:
     """A layer of each network: its matrix times the inputs, plus its biases."""
-    outputs: Rows = inputs @ matrices.transpose(0, 2, 1) + biases[:, None]
+    outputs: FeatureRows = inputs @ matrices.transpose(0, 2, 1) + biases[:, None]
     return outputs
 
 
@@ -526,11 +526,13 @@ class Fusion:
             raise ValueError(f"{path} is for {count} features, not {len(FEATURES)}")
         return cls(Networks(**tensors), hashlib.sha256(content).hexdigest())
 
-    def probabilities(self, question: str, found: Candidates, vocabulary: Vocabulary) -> Scores:
+    def probabilities(
+        self, question: str, found: Candidates, vocabulary: Vocabulary
+    ) -> PassageScores:
         """How likely each passage holds the answer if one of them does; the sum is 1."""
         odds = self.networks.log_odds(features(question, found, vocabulary))
         shares = np.exp(odds - odds.max(initial=-np.inf))
-        probabilities: Scores = shares / shares.sum()
+        probabilities: PassageScores = shares / shares.sum()
         return probabilities
 
 

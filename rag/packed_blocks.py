@@ -26,7 +26,7 @@ _FAST = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
+class _BlockColumns:
     kinds: Sequence[int]
     levels: Sequence[int]
     starts: Sequence[int]
@@ -93,7 +93,7 @@ class PackedBlocks(Sequence[Block]):
         return f"PackedBlocks({tuple(self)!r})"
 
     @cached_property
-    def _columns(self) -> _Columns:
+    def _columns(self) -> _BlockColumns:
         return _unpacked(self.data)
 
     def _unpacked_block(self, index: int) -> Block:
@@ -220,7 +220,7 @@ def _smallest_width(largest: int) -> str:
     raise ValueError(largest)
 
 
-def _unpacked(data: bytes) -> _Columns:
+def _unpacked(data: bytes) -> _BlockColumns:
     data = zlib.decompress(data)
     columns: list[Any] = []
     start = 0
@@ -234,7 +234,7 @@ def _unpacked(data: bytes) -> _Columns:
 
     kinds, levels, distances, lengths, parents, counts, *of_cells = columns
     texts: Any = json.loads(data[start:])
-    return _Columns(
+    return _BlockColumns(
         kinds,
         levels,
         array("I", accumulate(distances)),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,12 @@ from rag.filters import Filter as Filter  # part of the seam
 from rag.types import Document, Hit, Passage, Span
 
 Vectors = NDArray[np.float32]
-Ranking = list[tuple[int, float]]
+ScoredIds = list[tuple[int, float]]
 """(passage id, score) pairs, best first; higher scores are better."""
+Proceed = Callable[[], object]
+"""Called between steps of long work; raises an error to end the work."""
+RunWork = Callable[[Callable[[], Any]], Any]
+"""Calls a function, of a service in the thread of its models, and returns its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,10 @@ class Store(Protocol):
     def delete(self, document_id: str) -> bool:
         """Delete a document. Returns False if the id is unknown."""
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> ScoredIds:
         """The `k` passages with the highest cosine to `vector`, shape (dim,)."""
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> ScoredIds:
         """The `k` passages with the highest BM25 score."""
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:

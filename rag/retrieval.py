@@ -16,7 +16,7 @@ import numpy as np
 
 from rag.errors import EmptyError
 from rag.filters import Condition, check_keys, matches, of_documents
-from rag.fusion import Candidates, Fusion, Scores, Vocabulary, shipped
+from rag.fusion import Candidates, Fusion, PassageScores, Vocabulary, shipped
 from rag.meaning import identifiers
 from rag.meaning.dates import days, days_as_written, named_days, share_day
 from rag.meaning.relative_dates import document_date
@@ -66,7 +66,7 @@ class RetrievalResult:
     generation: int
 
 
-Dated = Literal["document", "opening", "section"]
+DatedPart = Literal["document", "opening", "section"]
 """What is of a day: a document, one whose opening has the date, or a section; the first counts."""
 
 
@@ -78,7 +78,7 @@ class NamedDocuments:
     """
 
     by_identifier: frozenset[str] = frozenset()
-    by_day: Mapping[str, Dated] = field(default_factory=dict)
+    by_day: Mapping[str, DatedPart] = field(default_factory=dict)
     days: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -137,7 +137,7 @@ _days_of_name = functools.lru_cache(maxsize=4096)(named_days)
 _days_of_text = functools.lru_cache(maxsize=1024)(days)
 
 
-def _dated(passage: Passage, day: str) -> Dated | None:
+def _dated(passage: Passage, day: str) -> DatedPart | None:
     """What is of the day, as far as the passage says: its document by a line of its own, as in a
     letter, or by another date in the opening; or a section. None if nothing is.
     """
@@ -368,9 +368,9 @@ class Retriever:
                     document_ids.add(passage.document_id)
         return frozenset(document_ids)
 
-    def _by_day(self, asked: Mapping[str, str], filter: Filter | None) -> dict[str, Dated]:
+    def _by_day(self, asked: Mapping[str, str], filter: Filter | None) -> dict[str, DatedPart]:
         """Ids of the documents that say that they, or parts of them, are of one of the days."""
-        by_day: dict[str, Dated] = {}
+        by_day: dict[str, DatedPart] = {}
         for day, written in asked.items():
             words = f"{identifiers.day_in_words(day)} {written}"
             for passage in self._words(words, filter):
@@ -419,7 +419,7 @@ def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
     return {passage: rank for rank, passage in enumerate(scores, 1)}
 
 
-def _hit(found: Candidates, scores: Scores, rows: Sequence[int]) -> Hit:
+def _hit(found: Candidates, scores: PassageScores, rows: Sequence[int]) -> Hit:
     """The hit of passages with equal text, the best first."""
     best, *copies = rows
     return Hit(

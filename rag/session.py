@@ -23,7 +23,7 @@ _MOST_TURNS = 8
 """Number of turns of a client to consider, newest first."""
 
 
-class Turn(Protocol):
+class EarlierTurn(Protocol):
     """An earlier question as it was typed, the text of its answer, and the documents it cites."""
 
     @property
@@ -99,7 +99,7 @@ class Conversation:
         self._topic: PreviousTurn | None = None
 
     @classmethod
-    def of(cls, turns: Sequence[Turn]) -> Self:
+    def of(cls, turns: Sequence[EarlierTurn]) -> Self:
         """The conversation of a client, oldest turn first. Turns without a question, or with one
         that is too long, are skipped.
         """

@@ -12,7 +12,7 @@ from rag.fusion import (
     FEATURES,
     Candidates,
     Fusion,
-    Scores,
+    PassageScores,
     Vocabulary,
     convex_sum,
     features,
@@ -71,7 +71,7 @@ def column(question: str, searched: Candidates, name: str) -> list[float]:
     return values
 
 
-def row(*numbers: float) -> Scores:
+def row(*numbers: float) -> PassageScores:
     return np.array(numbers, dtype=np.float32)
 
 

@@ -32,7 +32,7 @@ import psycopg
 
 from eval.chaos.programs import FAKES, Program, eventually, server, worker
 from eval.scripts import FAKE, OUT, SEED, finished, script
-from rag.ingestion.uploads import State
+from rag.ingestion.uploads import QueueState
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
 
@@ -226,7 +226,7 @@ COUNTS = """
 """What is counted, the number in the index's statistics, and the actual number."""
 
 
-def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
+def faults(traffic: Traffic, state: QueueState, dsn: str) -> Iterator[str]:
     """What is wrong after the last job: what was acknowledged, or a later version, must be present,
     complete, and the same from every server.
     """

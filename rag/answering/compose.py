@@ -20,7 +20,7 @@ from rag.answering.proposals import candidates as proposals_of
 from rag.answering.proposals import span_candidate
 from rag.answering.question_parts import compared
 from rag.answering.reading import Reading
-from rag.answering.receipts import Asked, answer_digest
+from rag.answering.receipts import AskedQuestion, answer_digest
 from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
@@ -132,7 +132,9 @@ def _is_equal(candidate: Candidate, figure: Candidate) -> bool:
     return candidate.places[0].overlaps(figure.places[0])
 
 
-def compose(request: Asked, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling) -> Answer:
+def compose(
+    request: AskedQuestion, reading: Reading, ranked: Sequence[Ranked], ruling: Ruling
+) -> Answer:
     """The likeliest candidate if its probability reaches the threshold; otherwise no answer and the
     reason.
     """
@@ -431,7 +433,7 @@ def _of_one_side(candidate: Candidate, reading: Reading) -> Candidate:
     return replace(candidate, form="comparison", places=places)
 
 
-def _why(request: Asked, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
+def _why(request: AskedQuestion, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
     """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
     if request.query.filter and not reading.hits:
         return f"no document matches {shown(request.query.filter)}"

@@ -60,12 +60,12 @@ _NEARBY = 250
 """Number of characters around an answer in which these words count."""
 
 
-Judged = Callable[[Sequence[SpanGroup]], Sequence[float]]
+JudgeValues = Callable[[Sequence[SpanGroup]], Sequence[float]]
 """The probabilities that values serve as answers."""
 
 
 def conflicts(
-    reading: Reading, given: SpanGroup, probability: float, judged: Judged
+    reading: Reading, given: SpanGroup, probability: float, judged: JudgeValues
 ) -> list[SpanGroup]:
     """The values that contradict the `given` one, best first. `probability` is the answer's,
     `judged` the judge of other values, as if the given one had not been found.
@@ -86,7 +86,7 @@ def conflicts(
     return grouped(contradicting, span_score)
 
 
-def _judged(values: Sequence[Mention], judged: Judged) -> Iterator[tuple[Mention, float]]:
+def _judged(values: Sequence[Mention], judged: JudgeValues) -> Iterator[tuple[Mention, float]]:
     groups = [grouped([value], span_score)[0] for value in values]
     return zip(values, judged(groups) if groups else (), strict=True)
 

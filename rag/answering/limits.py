@@ -86,29 +86,29 @@ def _is_outside_of(stated: list[Quantity], limit: Quantity) -> bool | None:
     return _interval(value, limit).is_apart_from(_interval(limit, value))
 
 
-class _Interval(NamedTuple):
+class _NumberRange(NamedTuple):
     """The numbers from `low` to `high`, both included unless it `is_open`."""
 
     low: float
     high: float
     is_open: bool = False
 
-    def is_apart_from(self, other: _Interval) -> bool:
+    def is_apart_from(self, other: _NumberRange) -> bool:
         """Whether both have no number in common."""
         gap = max(self.low, other.low) - min(self.high, other.high)
         return gap > 0 or (gap == 0 and (self.is_open or other.is_open))
 
 
-def _interval(value: Quantity, other: Quantity) -> _Interval:
+def _interval(value: Quantity, other: Quantity) -> _NumberRange:
     """The numbers that a value or limit allows, in the unit of comparison with another."""
     number = _number(value, value.number, other)
     if value.upper is not None:
-        return _Interval(number, _number(value, value.upper, other))
+        return _NumberRange(number, _number(value, value.upper, other))
     if value.bound in ("at least", "more than"):
-        return _Interval(number, math.inf, is_open=value.bound == "more than")
+        return _NumberRange(number, math.inf, is_open=value.bound == "more than")
     if value.bound in ("at most", "less than"):
-        return _Interval(-math.inf, number, is_open=value.bound == "less than")
-    return _Interval(number, number)
+        return _NumberRange(-math.inf, number, is_open=value.bound == "less than")
+    return _NumberRange(number, number)
 
 
 def _values(text: str) -> list[Quantity]:

@@ -35,7 +35,7 @@ _SINCE = ("form", "preferred")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuestion:
     """A question as it was asked, and what was found and read for it: all that a receipt says but
     the answer. `read` is the number of passages that were read; `calibration` is the digest of the
     confidence model; the threshold in `settings` is the one in force.

@@ -114,7 +114,7 @@ def _unasked(words: frozenset[str], analysis: QuestionAnalysis) -> float:
 
 Score = Callable[[Mention], float]
 """The log-odds that a span is right, which rank candidates."""
-_Scored = tuple[float, Mention]
+_ScoredMention = tuple[float, Mention]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,10 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
     first, joins the best candidate whose meanings all equal its own. Two days never join because a
     year includes both.
     """
-    groups: dict[tuple[object, ...], list[_Scored]] = {}
+    groups: dict[tuple[object, ...], list[_ScoredMention]] = {}
     for one in mentions:
         groups.setdefault(one.meaning.said, []).append((score(one), one))
-    gathered: list[list[list[_Scored]]] = []
+    gathered: list[list[list[_ScoredMention]]] = []
     for group in sorted(groups.values(), key=lambda group: -_joint(group)):
         first_meaning = group[0][1].meaning
         fitting = (
@@ -173,7 +173,7 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
     return sorted(map(_candidate, gathered), key=lambda candidate: -candidate.score)
 
 
-def _joint(members: Sequence[_Scored]) -> float:
+def _joint(members: Sequence[_ScoredMention]) -> float:
     """The log of the sum of the odds of the best member of each passage."""
     by_passage: dict[tuple[str, int], float] = {}
     for score, member in members:
@@ -183,7 +183,7 @@ def _joint(members: Sequence[_Scored]) -> float:
     return top + math.log(sum(math.exp(score - top) for score in by_passage.values()))
 
 
-def _candidate(groups: Sequence[list[_Scored]]) -> SpanGroup:
+def _candidate(groups: Sequence[list[_ScoredMention]]) -> SpanGroup:
     """The first group has the best wording and gives the candidate its words, unless the same
     figure is in the row that is asked.
     """

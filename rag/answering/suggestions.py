@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 
-from rag.answering.receipts import Asked
+from rag.answering.receipts import AskedQuestion
 from rag.meaning.asking import LONGEST, as_asked, inside, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
@@ -46,7 +46,7 @@ _PER_DOCUMENT = 3
 _IN_PASSING = 3
 """Added to the rank of a question that is not about what its document or section is about."""
 
-Ask = Callable[[str], Answer]
+AskEngine = Callable[[str], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Suggestion:
     rank: int = 0
 
 
-def talk_reply(asked: Asked, suggestions: tuple[str, ...]) -> Answer:
+def talk_reply(asked: AskedQuestion, suggestions: tuple[str, ...]) -> Answer:
     """No answer to talk, with the questions that can be asked instead."""
     return Answer(
         question=asked.question,
@@ -91,7 +91,7 @@ class Suggestions:
         return questions if last_generation == generation else None
 
     def questions(
-        self, store: Store, ask: Ask, count: int = SUGGESTED, tries: int = _TRIES
+        self, store: Store, ask: AskEngine, count: int = SUGGESTED, tries: int = _TRIES
     ) -> tuple[str, ...]:
         """At most `count` questions, of different documents where there are several, that `ask`
         answers surely and from their places. At most `tries` are asked,
@@ -116,7 +116,7 @@ class Suggestions:
 
 
 def answered(
-    suggestions: Iterable[Suggestion], ask: Ask, count: int, tries: int = _TRIES
+    suggestions: Iterable[Suggestion], ask: AskEngine, count: int, tries: int = _TRIES
 ) -> Iterator[str]:
     """The first `count` questions that are answered: of different documents and with different
     beginnings; if there are too few, others.

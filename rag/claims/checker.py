@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rag.answering.reading import Sentence
 from rag.claims import scorer, verdict
 from rag.claims.evidence import closest_sentences, place_of
-from rag.claims.quotation_check import Proceed, Run, SplitText, audit, split
+from rag.claims.quotation_check import SplitText, audit, split
 from rag.claims.quotations import Quotation, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport, NoClaimsError
 from rag.claims.scorer import Scorer
@@ -26,7 +26,7 @@ from rag.engine import Engine
 from rag.filters import Condition
 from rag.meaning.names import names
 from rag.models.cascade import Cascade
-from rag.protocols import Filter, ReaderOutput
+from rag.protocols import Filter, Proceed, ReaderOutput, RunWork
 from rag.query import Query
 from rag.types import Document, Hit
 
@@ -46,7 +46,7 @@ CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
 
 
-class _Scope(NamedTuple):
+class _CheckScope(NamedTuple):
     """What a check may use: numbered sources, documents that `filter` admits, `proceed`."""
 
     sources: Mapping[int, str] = {}
@@ -68,7 +68,7 @@ class Checker:
         filter: Filter | None = None,
         sources: Mapping[int, str] | None = None,
         on_progress: Callable[[int, int], object] = lambda finished, total: None,
-        run: Run = lambda job: job(),
+        run: RunWork = lambda job: job(),
         proceed: Proceed = lambda: None,
     ) -> CheckReport:
         """The sentences and quotations of the text with their verdicts.
@@ -93,7 +93,7 @@ class Checker:
 
         quotations = audit(store, text, parts, filter, numbered, run, proceed)
 
-        scope = _Scope(numbered, filter, proceed)
+        scope = _CheckScope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}
         for batch in _batches(pending):
             checked |= run(partial(self._batch, batch, scope))
@@ -113,7 +113,7 @@ class Checker:
             quotations=quotations,
         )
 
-    def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, Checked]:
+    def _batch(self, batch: Sequence[ClaimSentence], scope: _CheckScope) -> dict[int, Checked]:
         """The sentences with their verdicts, by start."""
         checked = self._quotations(batch, scope)
         pending = [sentence for sentence in batch if sentence.start not in checked]
@@ -140,7 +140,7 @@ class Checker:
         return {item.start: verdict.from_parts(item, checked[item.start]) for item in batch}
 
     def _quotations(
-        self, batch: Sequence[ClaimSentence], scope: _Scope
+        self, batch: Sequence[ClaimSentence], scope: _CheckScope
     ) -> dict[int, list[CheckedPart]]:
         """Verdicts, by start, on the rewritten sentences that a document has word for word."""
         rewritten = [sentence for sentence in batch if _is_rewritten(sentence)]
@@ -177,10 +177,10 @@ class Checker:
 
     def observe(self, claims: Sequence[CitingClaim]) -> list[list[ClaimEvidence]]:
         """The candidates for each claim, compared and read."""
-        return self.read(self._evidence(claims, _Scope())[0])
+        return self.read(self._evidence(claims, _CheckScope())[0])
 
     def _evidence(
-        self, claims: Sequence[CitingClaim], scope: _Scope
+        self, claims: Sequence[CitingClaim], scope: _CheckScope
     ) -> tuple[list[tuple[str, list[Sentence]]], dict[str, Document]]:
         """(claim, the closest sentences, those of cited documents first) for each claim, and the
         documents by id.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import QuotationAudit
@@ -15,7 +15,7 @@ from rag.claims.results import Checked, CheckedQuotation, CheckReport, NoClaimsE
 from rag.claims.split import ClaimSentence, split_claims
 from rag.errors import InputError
 from rag.meaning.words import WORD
-from rag.protocols import Filter, Store
+from rag.protocols import Filter, Proceed, RunWork, Store
 
 MOST_CHARACTERS = 1_000_000
 _BATCH = 8
@@ -23,8 +23,6 @@ _BATCH = 8
 _SENTENCE_END = re.compile(r"[.!?]\s")
 _APART = 5
 """Characters of punctuation between the two halves of a quotation that the writer interrupts."""
-Proceed = Callable[[], object]
-Run = Callable[[Callable[[], Any]], Any]
 
 
 class SplitText(NamedTuple):
@@ -64,7 +62,7 @@ def audit(
     parts: SplitText,
     filter: Filter | None,
     sources: Mapping[int, str],
-    run: Run,
+    run: RunWork,
     proceed: Proceed,
 ) -> tuple[CheckedQuotation, ...]:
     """The quotations with their verdicts; otherwise as in `check_quotations`."""
@@ -113,7 +111,7 @@ def check_quotations(
     text: str,
     filter: Filter | None = None,
     sources: Mapping[int, str] | None = None,
-    run: Run = lambda job: job(),
+    run: RunWork = lambda job: job(),
     proceed: Proceed = lambda: None,
 ) -> CheckReport:
     """The quotations of a text with their verdicts; its sentences are not judged. The arguments are

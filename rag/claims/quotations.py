@@ -48,7 +48,7 @@ _DEEPEST = 20
 """Quotation marks that wait for their closing marks; inner ones beyond them are ignored."""
 
 
-class _Mark(NamedTuple):
+class _QuotationMark(NamedTuple):
     """A quotation mark, `text[offset] == sign`."""
 
     sign: str
@@ -166,14 +166,14 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
             last_closing = closing
 
 
-def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Mark]]:
+def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_QuotationMark]]:
     """The pairs of double marks in a paragraph, by their offsets, and the opening marks without a
     closing one.
     """
     pairs: list[Offsets] = []
-    open_marks: list[_Mark] = []
+    open_marks: list[_QuotationMark] = []
     for match in _MARK.finditer(text, start, end):
-        mark = _Mark(match[0], match.start())
+        mark = _QuotationMark(match[0], match.start())
         opening = _closed(open_marks, mark.sign) if _may_close(text, mark) else None
         if opening is not None:
             pairs.append((opening, mark.offset))
@@ -182,13 +182,13 @@ def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Mark]]
     return pairs, open_marks
 
 
-def _may_close(text: str, mark: _Mark) -> bool:
+def _may_close(text: str, mark: _QuotationMark) -> bool:
     """Whether a double mark may close a quotation, by what is beside it."""
     is_straight = mark.sign == '"'
     return not is_straight or _closes(text, mark.offset)
 
 
-def _may_open(text: str, mark: _Mark) -> bool:
+def _may_open(text: str, mark: _QuotationMark) -> bool:
     """Whether a double mark may open a quotation, by its sign and what is beside it."""
     if mark.sign == "”":
         return False
@@ -196,7 +196,7 @@ def _may_open(text: str, mark: _Mark) -> bool:
     return not is_ambiguous or _opens(text, mark.offset)
 
 
-def _closed_later(text: str, opening: _Mark, end: int) -> tuple[int | None, int]:
+def _closed_later(text: str, opening: _QuotationMark, end: int) -> tuple[int | None, int]:
     """(end of the quoted words, end of the paragraph) for an opening mark whose paragraph ends at
     `end` without its closing mark; (None, `end`) if it opens no quotation.
 
@@ -218,7 +218,7 @@ def _closed_later(text: str, opening: _Mark, end: int) -> tuple[int | None, int]
     return None, end
 
 
-def _closed(open_marks: list[_Mark], sign: str) -> int | None:
+def _closed(open_marks: list[_QuotationMark], sign: str) -> int | None:
     """The offset of the opening mark that `sign` closes; inner unclosed ones are dropped."""
     for index in reversed(range(len(open_marks))):
         opening = open_marks[index]
@@ -280,11 +280,11 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
     """
     last_curly = text.rfind("’", start, end)
     pairs: list[Offsets] = []
-    opening: _Mark | None = None
+    opening: _QuotationMark | None = None
     possessive: int | None = None
     has_ended = False
     for match in _SINGLE.finditer(text, start, end):
-        mark = _Mark(match[0], match.start())
+        mark = _QuotationMark(match[0], match.start())
         if opening and _closes_single(text, opening, mark):
             if not _is_possessive(text, mark.offset):
                 pairs.append((opening.offset, mark.offset))
@@ -309,12 +309,12 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
     return pairs
 
 
-def _closes_single(text: str, opening: _Mark, mark: _Mark) -> bool:
+def _closes_single(text: str, opening: _QuotationMark, mark: _QuotationMark) -> bool:
     """Whether a mark may close the quotation that another one opens."""
     return mark.sign in _CLOSING_SINGLE[opening.sign] and _closes(text, mark.offset)
 
 
-def _is_within(opening: _Mark | None, mark: _Mark, last_curly: int) -> bool:
+def _is_within(opening: _QuotationMark | None, mark: _QuotationMark, last_curly: int) -> bool:
     """Whether a straight mark is after an opening curly one and before a closing one."""
     if opening is None or opening.sign != "‘":
         return False
@@ -322,7 +322,7 @@ def _is_within(opening: _Mark | None, mark: _Mark, last_curly: int) -> bool:
     return is_straight and mark.offset < last_curly
 
 
-def _opens_single(text: str, mark: _Mark) -> bool:
+def _opens_single(text: str, mark: _QuotationMark) -> bool:
     """Whether a single mark may open a quotation: it is not an apostrophe that begins a word."""
     if mark.sign not in _CLOSING_SINGLE or not _opens(text, mark.offset):
         return False

@@ -17,10 +17,10 @@ from typing import Protocol
 
 from rag.claims.checker import Checker
 from rag.claims.evidence import cut
-from rag.claims.quotation_check import Run
 from rag.claims.results import CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.meaning.words import content_words
+from rag.protocols import RunWork
 from rag.structure import passage_sentences
 from rag.types import Answer, Hit, Json
 
@@ -168,7 +168,9 @@ class Completes(Protocol):
 class Writer:
     """Writes answers with a chat server, and checks them."""
 
-    def __init__(self, server: Completes, checker: Checker, run: Run = lambda job: job()) -> None:
+    def __init__(
+        self, server: Completes, checker: Checker, run: RunWork = lambda job: job()
+    ) -> None:
         """`run` executes each check: a service runs it in the thread of its models."""
         self._server = server
         self._checker = checker

@@ -26,7 +26,7 @@ from rag.render.links import page_of
 from rag.server.owner_files import replace_file
 from rag.settings import Settings
 
-Entry = dict[str, Any]
+ServerEntry = dict[str, Any]
 BACKUP = ".before-rag"
 """Suffix of the backup made before each change."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -119,16 +119,16 @@ def disconnected(client: str, path: Path, name: str = "rag") -> ConfigChange:
     return _changed(client, path, name, None)
 
 
-def entry(client: str, server: Server) -> Entry:
+def entry(client: str, server: Server) -> ServerEntry:
     """rag's entry in the program's own format."""
     agent = _AGENTS[client]
     if not server.url:
-        typed: Entry = {"type": "stdio"} if agent.is_typed else {}
+        typed: ServerEntry = {"type": "stdio"} if agent.is_typed else {}
         return {**typed, "command": server.command, "args": list(server.args)}
     if not agent.variable:
         message = "Claude Desktop can only start programs, not connect to a URL"
         raise InputError(message, "leave out --url")
-    at_url: Entry = {**({"type": "http"} if agent.is_typed else {}), "url": server.url}
+    at_url: ServerEntry = {**({"type": "http"} if agent.is_typed else {}), "url": server.url}
     if not server.key_env:
         return at_url
     if client == "codex":
@@ -137,7 +137,7 @@ def entry(client: str, server: Server) -> Entry:
     return at_url | {"headers": {"Authorization": f"Bearer {key}"}}
 
 
-def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> ConfigChange:
+def _changed(client: str, path: Path, name: str, new_entry: ServerEntry | None) -> ConfigChange:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is not a valid server name", "use letters, digits, - and _")
     try:
@@ -183,7 +183,7 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
     return ConfigChange(path, old_text, new_text)
 
 
-def _with_entry(client: str, config: Entry, name: str, new_entry: Entry | None) -> str:
+def _with_entry(client: str, config: ServerEntry, name: str, new_entry: ServerEntry | None) -> str:
     """The configuration in JSON with this entry, or without one."""
     servers = config.setdefault(_AGENTS[client].servers, {})
     if new_entry is None:

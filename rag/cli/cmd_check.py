@@ -96,12 +96,12 @@ def check_command(
     sys.exit(1 if any(failed for _, _, failed in checked) else 0)
 
 
-Check = Callable[[str, Filter], CheckReport]
+CheckText = Callable[[str, Filter], CheckReport]
 """Checks a text against the documents that a filter admits."""
 
 
 @contextmanager
-def _quotations(settings: Settings) -> Iterator[Check]:
+def _quotations(settings: Settings) -> Iterator[CheckText]:
     from rag.claims.quotation_check import check_quotations
 
     with closing(build.store(settings, any_embedder=True)) as store:
@@ -109,7 +109,7 @@ def _quotations(settings: Settings) -> Iterator[Check]:
 
 
 @contextmanager
-def _claims(settings: Settings) -> Iterator[Check]:
+def _claims(settings: Settings) -> Iterator[CheckText]:
     from tqdm import tqdm
 
     checker = build.checker(settings)

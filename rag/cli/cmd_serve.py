@@ -13,7 +13,7 @@ import click
 from rag import build
 from rag.cli.options import collection_name, command, is_json, option, print_json, show
 from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
-from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
+from rag.ingestion.uploads import GRID, Done, QueueState, Upload, put_upload
 from rag.protocols import Embedder, Reader, Store
 from rag.render.status import clean, plural
 from rag.settings import DEFAULT_COLLECTION, Settings
@@ -182,7 +182,7 @@ def _ask(
     return Done("answered", (), plural(count, "cell"))
 
 
-def _summary(state: State) -> str:
+def _summary(state: QueueState) -> str:
     """The queue's counts and failed files, or "" if it is empty."""
     names = ("waiting", "working", "failed")
     counts = [f"{count:,} {name}" for name in names if (count := state.count(name))]

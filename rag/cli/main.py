@@ -22,14 +22,14 @@ from click.shell_completion import CompletionItem, get_completion_class
 from rag import __version__
 from rag.errors import InputError, RagError, install_line
 
-Table = Mapping[str, tuple[str, str]]
+CommandTable = Mapping[str, tuple[str, str]]
 """Names of commands, each with its summary and the module whose `NAME_command` it is."""
 
 
 class Commands(click.Group):
     """A group that imports a command only when it runs: --help and completion stay fast."""
 
-    def __init__(self, *args: Any, table: Table, **options: Any) -> None:
+    def __init__(self, *args: Any, table: CommandTable, **options: Any) -> None:
         super().__init__(*args, **options)
         self.table = table
 
@@ -75,7 +75,7 @@ class Commands(click.Group):
 
 
 _log = logging.getLogger(__name__)
-COMMANDS: Table = {
+COMMANDS: CommandTable = {
     "repl": ("cmd_repl", "Ask questions at a prompt; plain `rag` on a terminal does the same."),
     "ask": ("cmd_ask", "Answer a question from the documents, with citations."),
     "search": ("cmd_ask", "Show the passages that best match a question."),
@@ -98,7 +98,7 @@ COMMANDS: Table = {
     "eval": ("main", "Score answers to gold questions, and explain the misses."),
     "train": ("main", "Train a reader, an embedder or the form classifier."),
 }
-_INDEX: Table = {
+_INDEX: CommandTable = {
     "info": ("cmd_index", "Show the index's size and settings."),
     "doctor": ("cmd_index", "Check the models and the index, and suggest fixes."),
     "snapshot": ("cmd_index", "Copy the index to one file, even while it is in use."),
@@ -106,14 +106,14 @@ _INDEX: Table = {
     "rebuild": ("cmd_index", "Split and embed all documents again, using the text in the index."),
     "migrate": ("cmd_index", "Copy the index to another store."),
 }
-_EVAL: Table = {
+_EVAL: CommandTable = {
     "run": ("cmd_eval", "Ask gold questions and score the answers."),
     "compare": ("cmd_eval", "Compare two results."),
     "claims": ("cmd_eval", "Score the verdicts of rag check on gold claims."),
     "why": ("cmd_eval", "Show which stage lost the right answer."),
     "calibrate": ("cmd_eval", "Calibrate confidence on your own questions."),
 }
-_TRAIN: Table = {
+_TRAIN: CommandTable = {
     "reader": ("cmd_train", "Fine-tune or train a reader."),
     "embedder": ("cmd_train", "Fine-tune an embedder."),
     "forms": ("cmd_train", "Train the classifier of answer forms."),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rag.claims.results import CheckReport
     from rag.desk.bundle import Bundle
     from rag.desk.grid import Grid
-    from rag.desk.grid_run import OnProgress
+    from rag.desk.grid_run import OnCellsDone
     from rag.engine import Engine
     from rag.ingestion.deletion import DeletionReceipt
     from rag.ingestion.ingest import IngestReport
@@ -89,7 +89,7 @@ class Index(AbstractContextManager["Index"]):
         return Checker(self.engine).check(text, parse(filters))
 
     def grid(
-        self, spec: str | Path | Mapping[str, Any], on_progress: OnProgress = lambda *_: None
+        self, spec: str | Path | Mapping[str, Any], on_progress: OnCellsDone = lambda *_: None
     ) -> Grid:
         """Ask the same questions of every document: `spec` is a grid file, or its values. Answers
         are kept in the index; only new and changed documents are asked again. `on_progress` is

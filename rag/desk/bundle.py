@@ -54,7 +54,7 @@ key made it.</li>
 <p>The text of a PDF, or of another format, is what rag read in the file. Where it matters, compare
 it with the original.</p>
 """
-Places = Mapping[Citation, Mapping[str, Any]]
+QuotePlaces = Mapping[Citation, Mapping[str, Any]]
 """Each quote as in the JSON of an answer, and the address of the mark in its document."""
 
 
@@ -93,7 +93,7 @@ class Contents:
 
     title: str
     answers: Sequence[BundledAnswer]
-    to_html: Callable[[Places], str]
+    to_html: Callable[[QuotePlaces], str]
     style: str = ""
 
 
@@ -141,7 +141,7 @@ def of_grid(grid: Grid) -> Contents:
         }
         answers.append(BundledAnswer(column.question, cell.shown, cell.quotes, details))
 
-    def table(places: Places) -> str:
+    def table(places: QuotePlaces) -> str:
         pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
 
         def link(cell: Cell) -> str:
@@ -337,7 +337,7 @@ def _original(store: Store, document: Document) -> bytes | None:
 
 
 def _answers_json(
-    answers: Sequence[BundledAnswer], places: Places, documents: Sequence[Mapping[str, Any]]
+    answers: Sequence[BundledAnswer], places: QuotePlaces, documents: Sequence[Mapping[str, Any]]
 ) -> bytes:
     """The answers with their quotes and digests, and the documents."""
     records = []
@@ -367,7 +367,7 @@ def _index(title: str, body: str, documents: Sequence[Mapping[str, Any]], style:
     return html_page(title, f"{body}{below}", _STYLE + style)
 
 
-def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
+def _answers(answers: Sequence[BundledAnswer], places: QuotePlaces) -> str:
     """The answer with its quotes, then those that contradict it."""
     parts: list[str] = []
     for number, answer in enumerate(answers):

@@ -24,7 +24,7 @@ from rag.meaning.values import addition, typed_value
 from rag.protocols import CellRow, Store
 from rag.types import Citation, Document, Json, Value, plain
 
-State = Literal["answered", "unsure", "absent", "unreadable"]
+CellState = Literal["answered", "unsure", "absent", "unreadable"]
 VERDICTS = ("confirmed", "corrected", "rejected")
 STATE_NAMES = {
     "answered": "answered",
@@ -68,7 +68,7 @@ class Cell:
 
     row: str
     column: str
-    state: State
+    state: CellState
     value: str
     probability: float
     digest: str
@@ -492,7 +492,7 @@ def _brief(row: str, column: str, state: str, at: str) -> tuple[CellRow, Cell | 
     if not state:
         return stored, at
     rating = Rating(state, at) if state in VERDICTS else None
-    known_state = cast(State, "answered" if rating else state)
+    known_state = cast(CellState, "answered" if rating else state)
     cell = Cell(
         row,
         column,

@@ -21,7 +21,7 @@ from rag.desk.cell_judge import (
     in_column,
     surroundings,
 )
-from rag.desk.grid import Cell, Grid, GridRow, State
+from rag.desk.grid import Cell, CellState, Grid, GridRow
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
 from rag.meaning.vectors import TextVectors
@@ -44,7 +44,7 @@ UNLIKELY = 0.3
 question."""
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
 
-OnProgress = Callable[[int, int], object]
+OnCellsDone = Callable[[int, int], object]
 """Called with the number of cells that are done, and that of all cells to ask."""
 
 
@@ -78,7 +78,7 @@ def due(grid: Grid) -> list[Due]:
     return to_ask
 
 
-def run(engine: Engine, name: str, on_progress: OnProgress = lambda *_: None) -> int:
+def run(engine: Engine, name: str, on_progress: OnCellsDone = lambda *_: None) -> int:
     """Ask what is due. Returns the number of cells asked. Raises NotFoundError, StoreError."""
     asked_count = 0
     for finished, total, count in in_batches(engine, name):
@@ -149,7 +149,7 @@ def refresh(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedCell:
     """A cell that is asked, with its query, what was found, and the digest of the evidence."""
 
     target: Due
@@ -176,7 +176,7 @@ def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[C
     for target, query, found in zip(part, questions, engine.find_many(questions), strict=True):
         digest = _digest(target, found.retrieved)
         evidence = nearest(found) if target.row.sha256 else found
-        asked = _Asked(target, query, evidence, digest)
+        asked = _AskedCell(target, query, evidence, digest)
         if asked.has_changed:
             changed.append(asked)
 
@@ -199,7 +199,9 @@ def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[C
     return cells
 
 
-def _judged(engine: Engine, cells: Sequence[_Asked], is_lenient: bool) -> list[CellValue | None]:
+def _judged(
+    engine: Engine, cells: Sequence[_AskedCell], is_lenient: bool
+) -> list[CellValue | None]:
     """The likeliest value of each of these cells of one document."""
     judge = _judge(engine)
     vectors_of = TextVectors(engine.retriever.embedder.embed_passages)
@@ -280,7 +282,7 @@ def read(
     return readings
 
 
-def _rows(cells: Sequence[_Asked]) -> dict[str, list[int]]:
+def _rows(cells: Sequence[_AskedCell]) -> dict[str, list[int]]:
     """The numbers of the cells, by document."""
     by_document: dict[str, list[int]] = {}
     for number, asked in enumerate(cells):
@@ -390,7 +392,7 @@ def _blank(target: Due) -> Cell:
 
 def _filled(
     blank: Cell,
-    state: State,
+    state: CellState,
     value: str,
     probability: float,
     typed: Value | None,

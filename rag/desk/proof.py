@@ -27,20 +27,18 @@ from rag.desk import bundle, certificate, verify_bundle
 from rag.desk.grid import Grid
 from rag.engine import Engine
 from rag.errors import InputError
-from rag.protocols import Store
+from rag.protocols import Proceed, Store
 from rag.query import Query
 from rag.settings import Settings
 from rag.types import TALK, Answer, Citation, Document, Json
 
-Kind = Literal["answer", "certificate", "bundle", "grid"]
+ProofKind = Literal["answer", "certificate", "bundle", "grid"]
 _ALTERED = "the certificate is not as rag wrote it, so nothing in it can be relied on"
 _MOST_FILES = 10_000
 _MOST_UNPACKED = 1 << 28
 """Bytes of a bundle's files; a small archive may claim to hold more than a disk has."""
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError)
 _AS_WAS = ("ok", "moved")
-Proceed = Callable[[], object]
-"""Called before each quote is looked up; raises to end the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class ProofCheck:
     `settings` says in words which models and settings differ.
     """
 
-    kind: Kind
+    kind: ProofKind
     checked: int = 0
     faults: tuple[str, ...] = ()
     citations: tuple[CitationCheck, ...] = ()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rag.answering.candidate import quoted
 from rag.answering.catalogue import first_words, mention
 from rag.answering.forms import ShelfClassifier
-from rag.answering.receipts import Asked
+from rag.answering.receipts import AskedQuestion
 from rag.answering.shelf import NAMED, ShelfQuestion, understand
 from rag.answering.shelf_columns import ShelfColumn
 from rag.answering.shelf_kinds import Kinds
@@ -75,7 +75,9 @@ class WholeShelf:
             return None
         return understand(result.question, Kinds(_documents(engine, filter)))
 
-    def answer(self, engine: Engine, asked: Asked, question: ShelfQuestion) -> Answer | None:
+    def answer(
+        self, engine: Engine, asked: AskedQuestion, question: ShelfQuestion
+    ) -> Answer | None:
         """The answer of the documents one by one; None if fewer than two say anything, so that the
         question is better asked as any other.
         """
@@ -445,7 +447,7 @@ class _Outcome:
     reason: str = ""
 
 
-def _composed(asked: Asked, question: ShelfQuestion, grid: GridAnswer) -> Answer:
+def _composed(asked: AskedQuestion, question: ShelfQuestion, grid: GridAnswer) -> Answer:
     """The answer of a grid: what its rows come to, then their quotes."""
     outcome = _outcome(question, grid)
     if outcome.reason:
@@ -496,7 +498,7 @@ def _piece_line(piece: Piece) -> str:
     return f"{piece.label}: {piece.text}" if piece.label else piece.text
 
 
-def _refused(asked: Asked, reason: str, grid: GridAnswer) -> Answer:
+def _refused(asked: AskedQuestion, reason: str, grid: GridAnswer) -> Answer:
     """No answer, with the reason and the grid."""
     return Answer(
         question=asked.question,

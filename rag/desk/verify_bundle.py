@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-Check = tuple[bool, str]
+CheckOutcome = tuple[bool, str]
 """Whether a check holds, and the fault if it does not."""
 
 
@@ -21,7 +21,7 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def checks(bundle: Path, folder: str) -> Iterator[Check]:
+def checks(bundle: Path, folder: str) -> Iterator[CheckOutcome]:
     """All checks of the bundle; `folder` has originals that it does not hold, "" for none."""
     files = {path.relative_to(bundle).as_posix(): path for path in files_below(bundle)}
     yield from checks_of_files(bundle, files)
@@ -49,7 +49,7 @@ def checks(bundle: Path, folder: str) -> Iterator[Check]:
         yield from checks_of_answer(answer, texts)
 
 
-def checks_of_files(bundle: Path, files: dict[str, Path]) -> Iterator[Check]:
+def checks_of_files(bundle: Path, files: dict[str, Path]) -> Iterator[CheckOutcome]:
     """Whether each file has its digest in SHA256SUMS, and no other file is there."""
     digests: dict[str, str] = {}
     for line in (bundle / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
@@ -61,7 +61,7 @@ def checks_of_files(bundle: Path, files: dict[str, Path]) -> Iterator[Check]:
         yield digest == digests.get(name), f"missing, changed or added: {name!a}"
 
 
-def checks_of_answer(answer: dict[str, Any], texts: dict[str, str]) -> Iterator[Check]:
+def checks_of_answer(answer: dict[str, Any], texts: dict[str, str]) -> Iterator[CheckOutcome]:
     """Whether an answer has its digest, and each of its quotes is at its place."""
     places = []
     for quote in answer["citations"]:
@@ -83,7 +83,7 @@ def main() -> None:
     """Print each fault and the number of checks; the exit code is 1 if there is a fault."""
     bundle = Path(__file__).resolve().parent
     folder = "".join(sys.argv[1:])
-    results: list[Check] = []
+    results: list[CheckOutcome] = []
     try:
         results.extend(checks(bundle, folder))
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -14,9 +14,9 @@ from rag.answering.reading import logit
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation import calibration_fit as fitting
-from rag.evaluation.calibration_fit import Certificate, Judged
+from rag.evaluation.calibration_fit import Certificate, JudgedQuestions
 from rag.evaluation.gold import Question
-from rag.evaluation.statistics import Rows
+from rag.evaluation.statistics import RowValues
 from rag.evaluation.usefulness import serves, shown
 from rag.filters import Condition
 from rag.query import Query
@@ -96,7 +96,7 @@ def calibrate(
     return Calibrated(content, (*says, *certified))
 
 
-def _check_variety(data: Judged) -> None:
+def _check_variety(data: JudgedQuestions) -> None:
     """Raises InputError if all answers are useful, or none is."""
     are_all_useful = data.right.all()
     if data.right.any() and not are_all_useful:
@@ -117,7 +117,9 @@ def _certified(certificate: Certificate, questions: int, risk: float, certainty:
     )
 
 
-def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
+def _certificate(
+    confidence: RowValues, data: JudgedQuestions, risk: float, certainty: float
+) -> Certificate:
     """Raises InputError that names the number of questions needed if none is found."""
     certificate = fitting.certify(confidence, data.right, risk, certainty)
     if certificate:
@@ -137,7 +139,7 @@ def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) 
     raise InputError(message, hint)
 
 
-def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
+def _ask(engine: Engine, gold: Sequence[Question]) -> JudgedQuestions:
     """The likeliest answer to each question, and to some without their documents."""
     questions = [*gold, *_without_documents(gold)]
     unlimited = copy.copy(engine)
@@ -159,7 +161,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
         right.append(serves(question, shown(answer)) == "useful")
         answerable.append(bool(question.answers))
         groups.append(numbers.setdefault(question.text, len(numbers)))
-    return Judged(
+    return JudgedQuestions(
         log_odds=np.array(log_odds),
         right=np.array(right),
         answerable=np.array(answerable),
@@ -185,7 +187,7 @@ def _says(
     uncalibrated: dict[str, Any],
     calibrated: dict[str, Any],
     over_all: dict[str, Any],
-    once_each: Judged,
+    once_each: JudgedQuestions,
     threshold: float,
 ) -> list[str]:
     """The improvement over the given questions, each once; refusals over all questions asked."""

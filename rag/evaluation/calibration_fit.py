@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import beta, binom
 
-from rag.evaluation.statistics import Mask, Rows, adaptive_ece, auroc, wilson
+from rag.evaluation.statistics import Mask, RowValues, adaptive_ece, auroc, wilson
 
 _PRIOR = 4.0
 """Weight of the unchanged probabilities in the fit, as a number of questions."""
@@ -30,19 +30,19 @@ _START_STEP = 5
 _MOST_QUESTIONS = 200_000
 
 
-class Judged(NamedTuple):
+class JudgedQuestions(NamedTuple):
     """The likeliest answer to each question, (n,) each: its log-odds, whether it served, whether
     the question is answerable, and its group.
     """
 
-    log_odds: Rows
+    log_odds: RowValues
     right: Mask
     answerable: Mask
     groups: NDArray[np.int64]
 
-    def first(self, count: int) -> Judged:
+    def first(self, count: int) -> JudgedQuestions:
         """The first `count` of them."""
-        return Judged(
+        return JudgedQuestions(
             self.log_odds[:count],
             self.right[:count],
             self.answerable[:count],
@@ -50,7 +50,7 @@ class Judged(NamedTuple):
         )
 
 
-def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
+def fit(data: JudgedQuestions, chosen: Mask) -> tuple[float, float]:
     """Slope and offset of the logistic function from log-odds to whether the chosen answers served
     (Platt 1999), drawn to 1 and 0, which change nothing. By Newton's method.
     """
@@ -72,12 +72,12 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     return max(0.05, slope), offset
 
 
-def predict(slope: float, offset: float, log_odds: Rows) -> Rows:
+def predict(slope: float, offset: float, log_odds: RowValues) -> RowValues:
     """The probabilities, (n,)."""
     return np.asarray(expit(slope * log_odds + offset))
 
 
-def held_back(data: Judged, folds: int) -> Rows:
+def held_back(data: JudgedQuestions, folds: int) -> RowValues:
     """The probability of every answer, (n,), by a fit without its group."""
     probabilities = predict(1.0, 0.0, data.log_odds)
     for fold in range(folds):
@@ -89,7 +89,7 @@ def held_back(data: Judged, folds: int) -> Rows:
     return probabilities
 
 
-def choose_threshold(confidence: Rows, answerable: Mask) -> float:
+def choose_threshold(confidence: RowValues, answerable: Mask) -> float:
     """The confidence at which as many are refused as unanswerable: precision equals recall."""
     count = int(answerable.sum())
     if count == 0:
@@ -100,7 +100,7 @@ def choose_threshold(confidence: Rows, answerable: Mask) -> float:
     return math.floor(between * 1e5) / 1e5
 
 
-def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
+def bought(confidence: RowValues, data: JudgedQuestions, threshold: float) -> dict[str, Any]:
     """The effect of a threshold, as shares, with Wilson's 95 % interval for wrong answers."""
     answered = confidence >= threshold
     everything = np.ones_like(answered)
@@ -124,13 +124,13 @@ def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
     }
 
 
-def _mean(values: Rows | Mask, among: Mask) -> float:
+def _mean(values: RowValues | Mask, among: Mask) -> float:
     if not among.any():
         return 0.0
     return round(float(values[among].mean()), 4)
 
 
-def risk_at_coverage(confidence: Rows, data: Judged) -> dict[str, float]:
+def risk_at_coverage(confidence: RowValues, data: JudgedQuestions) -> dict[str, float]:
     """Shares of wrong answers if only the surest questions are answered, by their share."""
     order = np.argsort(-confidence, kind="stable")
     wrong = ~data.right[order]
@@ -157,7 +157,7 @@ class Certificate:
 
 
 def certify(
-    confidence: Rows, right: Mask, risk: float, certainty: float = 0.95
+    confidence: RowValues, right: Mask, risk: float, certainty: float = 0.95
 ) -> Certificate | None:
     """The lowest threshold whose risk is certified; None if no threshold passes.
 
@@ -186,7 +186,7 @@ def certify(
     )
 
 
-def _start(confidence: Rows, answered: NDArray[np.int64], allowed: NDArray[np.int64]) -> int:
+def _start(confidence: RowValues, answered: NDArray[np.int64], allowed: NDArray[np.int64]) -> int:
     """Of every fifth threshold, the place of the likeliest to pass if confidences are right."""
     doubts = []
     for threshold in THRESHOLDS:
@@ -209,7 +209,7 @@ def upper_bound(wrong: int, answered: int, certainty: float) -> float:
 
 
 def questions_needed(
-    confidence: Rows, right: Mask, risk: float, certainty: float = 0.95
+    confidence: RowValues, right: Mask, risk: float, certainty: float = 0.95
 ) -> int | None:
     """About how many questions certify the risk if as large a share of them is answered, and is
     right, as of these; None if no number up to 200,000 does.
@@ -229,7 +229,7 @@ def questions_needed(
     return min(possible, default=None)
 
 
-def _counts(confidence: Rows, are_right: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counts(confidence: RowValues, are_right: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number of answered questions, and of wrong answers, at each of THRESHOLDS."""
     answered = confidence >= THRESHOLDS[:, None]
     wrong = answered & ~are_right

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from rag.claims.checker import Checker
 from rag.claims.results import Checked
-from rag.evaluation.set_files import StrictRow, Text, read_rows
+from rag.evaluation.set_files import NonBlank, StrictRow, read_rows
 
 _HINT = "a line has a claim and a verdict, one of supported, contradicted, partly, not_in_documents"
 
@@ -26,10 +26,10 @@ class GoldClaim(StrictRow):
     """A claim with its correct verdict; `document` is the id of the one that decides it, or ""."""
 
     id: str = ""
-    claim: Text
+    claim: NonBlank
     plain: str = ""
     verdict: Literal["supported", "contradicted", "partly", "not_in_documents"]
-    kind: Text = "claim"
+    kind: NonBlank = "claim"
     document: str = ""
 
 

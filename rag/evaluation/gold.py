@@ -25,21 +25,21 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from rag.errors import InputError
-from rag.evaluation.set_files import StrictRow, Text, read_rows
+from rag.evaluation.set_files import NonBlank, StrictRow, read_rows
 from rag.filters import Filter, parse
 from rag.types import Citation, Document, Passage, YesNo
 
-Form = Literal[
+GoldForm = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
 ]
-FORMS: tuple[str, ...] = get_args(Form)
+FORMS: tuple[str, ...] = get_args(GoldForm)
 """Forms of answers; see "Answer forms" in eval/README.md."""
 _HINT = "correct the line; eval/README.md has the format"
 
 
 class EvidenceRow(StrictRow):
-    document: Text = Field(description="its id, as `rag list` prints it")
-    sentence: Text = Field(
+    document: NonBlank = Field(description="its id, as `rag list` prints it")
+    sentence: NonBlank = Field(
         description="verbatim, as `rag show DOCUMENT` prints it; a line break counts as a space"
     )
 
@@ -47,34 +47,34 @@ class EvidenceRow(StrictRow):
 class QuestionRow(StrictRow):
     """A line of a gold file; `QuestionRow.model_json_schema()` is its JSON Schema."""
 
-    id: Text = Field("", description="unique in the file; by default the line's number")
-    question: Text
-    plain: Text = Field(
+    id: NonBlank = Field("", description="unique in the file; by default the line's number")
+    question: NonBlank
+    plain: NonBlank = Field(
         "", description="the same question, as somebody asks it who has not read the documents"
     )
-    answers: list[Text] = Field([], description="every accepted wording")
+    answers: list[NonBlank] = Field([], description="every accepted wording")
     evidence: list[EvidenceRow] = Field([], description="the sentences that answer")
-    form: Form = Field("span", description="form of the answer")
-    kind: Text = Field("", description="type of the question (why, typo, …), for breakdowns")
+    form: GoldForm = Field("span", description="form of the answer")
+    kind: NonBlank = Field("", description="type of the question (why, typo, …), for breakdowns")
     verdict: YesNo | None = Field(
         None,
         description='correct answer to a yes/no question; "condition" if the documents say yes or '
         "no only under a condition that the question leaves open",
     )
-    items: list[list[Text]] = Field([], description="accepted wordings of each list item")
+    items: list[list[NonBlank]] = Field([], description="accepted wordings of each list item")
     need: int = Field(
         0, description="items or evidence sentences in a useful answer; by default over half"
     )
-    document: Text = Field("", description="the document that the question is about")
-    filter: list[Text] = Field([], description="conditions on the documents asked, as --filter")
+    document: NonBlank = Field("", description="the document that the question is about")
+    filter: list[NonBlank] = Field([], description="conditions on the documents asked, as --filter")
     unanswerable: bool = False
     reason: Literal["not_said", "needs_all"] = Field(
         "not_said", description="why it cannot be answered"
     )
-    near: Text | None = Field(
+    near: NonBlank | None = Field(
         None, description="the document that nearly answers an unanswerable question"
     )
-    group: Text = Field("", description="group for resampling; by default its first document")
+    group: NonBlank = Field("", description="group for resampling; by default its first document")
 
     def problem(self) -> str | None:
         """The first contradiction of the row, None without one."""

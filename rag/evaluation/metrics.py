@@ -17,15 +17,15 @@ from rag.evaluation.gold import FORMS
 from rag.evaluation.records import Row
 from rag.evaluation.statistics import auroc, ece
 
-Column = NDArray[np.float64]
-Table = Mapping[str, Column]
+OutcomeColumn = NDArray[np.float64]
+OutcomeTable = Mapping[str, OutcomeColumn]
 DEPTH = 20
 """Number of ranks of documents to keep."""
 BINS = 10
 NAN = float("nan")
 
 
-def table(rows: Sequence[Row]) -> dict[str, Column]:
+def table(rows: Sequence[Row]) -> dict[str, OutcomeColumn]:
     """Columns for the metrics, each of shape (n,); NaN where a column does not apply to a row."""
     kinds = np.array([row.kind for row in rows])
     answerable = kinds == "answerable"
@@ -166,7 +166,7 @@ def _grades(row: Row) -> dict[str, int]:
     return grades
 
 
-def mean(values: Column) -> float:
+def mean(values: OutcomeColumn) -> float:
     """Mean of the values that apply; NaN if none does."""
     applying = values[~np.isnan(values)]
     if not len(applying):
@@ -174,18 +174,18 @@ def mean(values: Column) -> float:
     return float(applying.mean())
 
 
-def _mean(column: str, table: Table) -> float:
+def _mean(column: str, table: OutcomeTable) -> float:
     return mean(table[column])
 
 
-def _offset_integrity(table: Table) -> float:
+def _offset_integrity(table: OutcomeTable) -> float:
     checked = table["checked"].sum()
     if not checked:
         return NAN
     return float(table["sound"].sum() / checked)
 
 
-def _abstention_precision(table: Table) -> float:
+def _abstention_precision(table: OutcomeTable) -> float:
     refused = table["refused"] == 1
     if refused.any():
         unanswerable = table["answerable"][refused] == 0
@@ -193,7 +193,7 @@ def _abstention_precision(table: Table) -> float:
     return NAN if np.isnan(table["refused"]).all() else 1.0
 
 
-def _abstention_f1(table: Table) -> float:
+def _abstention_f1(table: OutcomeTable) -> float:
     precision = _abstention_precision(table)
     recall = mean(table["abstention_recall"])
     if precision + recall > 0:
@@ -204,7 +204,7 @@ def _abstention_f1(table: Table) -> float:
 # Confidence: how well it tells right answers from wrong ones
 
 
-def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
+def _guesses(table: OutcomeTable) -> tuple[NDArray[np.bool_], OutcomeColumn]:
     """For every question asked, whether the best candidate is right, and its confidence."""
     confidence = table["confidence"]
     was_asked = ~np.isnan(confidence)
@@ -212,13 +212,13 @@ def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
     return are_right, confidence[was_asked]
 
 
-def _confidence_auroc(table: Table) -> float:
+def _confidence_auroc(table: OutcomeTable) -> float:
     are_right, confidence = _guesses(table)
     area = auroc(confidence[are_right], confidence[~are_right])
     return NAN if area is None else area
 
 
-def risk_coverage(table: Table) -> tuple[Column, Column]:
+def risk_coverage(table: OutcomeTable) -> tuple[OutcomeColumn, OutcomeColumn]:
     """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
     confident best candidates; equal confidences count as drawn at random.
     """
@@ -232,7 +232,7 @@ def risk_coverage(table: Table) -> tuple[Column, Column]:
     return coverage, wrong_so_far / counts
 
 
-def _coverage_at(precision: float, table: Table) -> float:
+def _coverage_at(precision: float, table: OutcomeTable) -> float:
     are_right, confidence = _guesses(table)
     if not len(confidence):
         return NAN
@@ -245,7 +245,7 @@ def _coverage_at(precision: float, table: Table) -> float:
     return float(most / len(confidence))
 
 
-def reliability(table: Table) -> list[tuple[float, float, int]]:
+def reliability(table: OutcomeTable) -> list[tuple[float, float, int]]:
     """Mean confidence, accuracy and number of best candidates in each bin (0, .1], … (.9, 1]."""
     are_right, confidence = _guesses(table)
     number_of_bin = np.ceil(confidence * BINS).astype(int) - 1
@@ -268,7 +268,7 @@ class Metric:
     title: str
     group: str
     definition: str
-    of: Callable[[Table], float]
+    of: Callable[[OutcomeTable], float]
 
     @property
     def better(self) -> str:
@@ -291,7 +291,7 @@ def _metrics(group: str, *rows: tuple[str, str, str]) -> list[Metric]:
     return metrics
 
 
-_FUNCTIONS: dict[str, Callable[[Table], float]] = {
+_FUNCTIONS: dict[str, Callable[[OutcomeTable], float]] = {
     "offset_integrity": _offset_integrity,
     "abstention_precision": _abstention_precision,
     "abstention_f1": _abstention_f1,
@@ -385,7 +385,7 @@ _ALL = [
 METRICS = {metric.name: metric for metric in _ALL}
 
 
-def measure(columns: Table) -> dict[str, float]:
+def measure(columns: OutcomeTable) -> dict[str, float]:
     """All metrics that apply to the questions, by name."""
     values = {}
     for metric in _ALL:
@@ -399,7 +399,7 @@ DRAWS = 1000
 """Samples of a bootstrap over documents (Efron 1979; by cluster, Davison & Hinkley 1997, ch. 3.8).
 Questions about one document tend to succeed or fail together, so documents are resampled with all
 their questions; resampling questions would make the intervals too narrow."""
-Interval = tuple[float, float]
+ConfidenceInterval = tuple[float, float]
 
 
 def bootstrap_samples(groups: Sequence[str], times: int | None = None) -> list[NDArray[np.intp]]:
@@ -418,8 +418,11 @@ def bootstrap_samples(groups: Sequence[str], times: int | None = None) -> list[N
 
 
 def intervals(
-    columns: Table, groups: Sequence[str], times: int | None = None, before: Table | None = None
-) -> dict[str, Interval]:
+    columns: OutcomeTable,
+    groups: Sequence[str],
+    times: int | None = None,
+    before: OutcomeTable | None = None,
+) -> dict[str, ConfidenceInterval]:
     """The 95 % percentile interval of every metric, or of its change since another run of the same
     questions, `before` (paired: both use the same samples); {} if there is only one group.
     """
@@ -450,6 +453,6 @@ def _changes(before: Mapping[str, float], after: Mapping[str, float]) -> dict[st
     return differences
 
 
-def _measured(columns: Table, rows: NDArray[np.intp]) -> dict[str, float]:
+def _measured(columns: OutcomeTable, rows: NDArray[np.intp]) -> dict[str, float]:
     sample = {name: values[rows] for name, values in columns.items()}
     return measure(sample)

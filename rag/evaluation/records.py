@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rag.errors import InputError, RagError, writing_to
 
-Kind = Literal["answerable", "unanswerable", "retrieval"]
+QuestionKind = Literal["answerable", "unanswerable", "retrieval"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Row:
     id: str
     question: str
     group: str
-    kind: Kind
+    kind: QuestionKind
     answers: tuple[str, ...] = ()
     text: str | None = None
     guess: str | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from rag.errors import InputError
 from rag.evaluation import metrics
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.metrics import Interval
+from rag.evaluation.metrics import ConfidenceInterval
 from rag.evaluation.records import COLUMNS, Row, unpack
 from rag.evaluation.squad import is_right
 
@@ -37,7 +37,7 @@ class Summary:
 
     counts: Mapping[str, int]
     metrics: Mapping[str, float]
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[str, ConfidenceInterval]
     latency: Mapping[str, Mapping[str, float]]
     per_second: float
     stages: Mapping[str, int]
@@ -151,7 +151,7 @@ def _percentiles(values: Sequence[float]) -> dict[str, float]:
     return percentiles
 
 
-def _risk_curve(columns: metrics.Table) -> list[tuple[float, float]]:
+def _risk_curve(columns: metrics.OutcomeTable) -> list[tuple[float, float]]:
     """Points of (coverage, risk) at equal distances, with the first and the last."""
     points = np.transpose(metrics.risk_coverage(columns)).tolist()
     places = np.linspace(0, len(points) - 1, min(len(points), _POINTS))
@@ -164,7 +164,7 @@ class MetricChange:
 
     before: float
     after: float
-    interval: Interval | None
+    interval: ConfidenceInterval | None
 
     @property
     def sure(self) -> bool:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import InputError
 
-Text = Annotated[str, Field(pattern=r"\S")]
+NonBlank = Annotated[str, Field(pattern=r"\S")]
 _TYPES = {
     "string": "string",
     "list": "array",
@@ -32,7 +32,7 @@ class StrictRow(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Row = TypeVar("Row", bound=StrictRow)
+FileRow = TypeVar("FileRow", bound=StrictRow)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from (json.loads(line) for line in file if line.strip())
 
 
-def read_rows(path: Path, kind: type[Row], noun: str, hint: str) -> dict[str, Row]:
+def read_rows(path: Path, kind: type[FileRow], noun: str, hint: str) -> dict[str, FileRow]:
     """The rows of a JSON Lines file by their place: "FILE, line N". Raises InputError with `hint`
     that names the line, or for a file without rows, which `noun` names in the plural.
     """
@@ -77,7 +77,7 @@ def read_rows(path: Path, kind: type[Row], noun: str, hint: str) -> dict[str, Ro
     return rows
 
 
-def _row(place: str, line: str, kind: type[Row], hint: str) -> Row:
+def _row(place: str, line: str, kind: type[FileRow], hint: str) -> FileRow:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

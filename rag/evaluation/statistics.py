@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.float64]
+RowValues = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def auroc(high: Rows, low: Rows) -> float | None:
+def auroc(high: RowValues, low: RowValues) -> float | None:
     """P(one of `high` > one of `low`), ties half (Mann & Whitney 1947); None if either is empty."""
     if not len(high) or not len(low):
         return None
@@ -52,7 +52,7 @@ def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     return gaps / total if total else float("nan")
 
 
-def adaptive_ece(confidence: Rows, right: Mask) -> float:
+def adaptive_ece(confidence: RowValues, right: Mask) -> float:
     """Expected calibration error over ten bins of equal count (Nixon et al. 2019)."""
     gaps = confidence - right
     order = np.argsort(confidence, kind="stable")

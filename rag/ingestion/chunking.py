@@ -17,7 +17,7 @@ from rag.structure import Section, sections, sentenced, sentences_in
 from rag.types import Document, Passage
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
-Unit = tuple[int, int, int]
+SizedSentence = tuple[int, int, int]
 """(start, end, size) of a sentence, or of a part of a long one; the size is in tokens."""
 _CHARACTERS_PER_TOKEN = 10
 """A run without spaces is one token to WordPiece, so this also limits a passage's characters."""
@@ -101,7 +101,9 @@ def _split_section(
         yield from _pack(units, limit)
 
 
-def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
+def _fit(
+    text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int
+) -> Iterator[SizedSentence]:
     """One unit per sentence; sentences above the limit are halved until they fit."""
     longest = limit * _CHARACTERS_PER_TOKEN  # longer text has too many tokens anyway
 
@@ -121,7 +123,9 @@ def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -
                 yield from _halve(text, start, end, count, limit)
 
 
-def _halve(text: str, start: int, end: int, count: TokenCounter, limit: int) -> Iterator[Unit]:
+def _halve(
+    text: str, start: int, end: int, count: TokenCounter, limit: int
+) -> Iterator[SizedSentence]:
     middle = _middle(text, start, end)
     halves = [*trim(text, start, middle), *trim(text, middle, end)]
 
@@ -163,7 +167,7 @@ def _inside_cluster(text: str, offset: int) -> bool:
     return is_mark or letter_before == "\u200d"
 
 
-def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
+def _pack(units: Sequence[SizedSentence], limit: int) -> Iterator[Offsets]:
     """Pack units into few passages of about equal size, repeating a short last sentence."""
     total = sum(size for _, _, size in units)
     passages = max(1, math.ceil(total / limit))
@@ -192,7 +196,7 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
     yield units[begin][0], units[-1][1]
 
 
-def _room(first_unit: Unit, tokens: int, unit: Unit, limit: int) -> bool:
+def _room(first_unit: SizedSentence, tokens: int, unit: SizedSentence, limit: int) -> bool:
     """Whether `unit`, with the space before it, fits after so many tokens from `first_unit` on."""
     start = first_unit[0]
     _, end, size = unit

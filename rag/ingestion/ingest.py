@@ -21,7 +21,7 @@ from rag.parsing.pool import Loader, ParseTask, one_by_one
 from rag.protocols import Embedder, Store
 from rag.types import Document
 
-OnProgress = Callable[[FoundFile], object]
+OnFileDone = Callable[[FoundFile], object]
 """Called for each file that is stored or needs no storing."""
 
 
@@ -69,7 +69,7 @@ class Ingest:
     def run(
         self,
         files: Iterable[FoundFile],
-        on_progress: OnProgress = lambda _: None,
+        on_progress: OnFileDone = lambda _: None,
         report: IngestReport | None = None,
     ) -> IngestReport:
         """Ingest the files, calling `on_progress` for each one that is stored or needs no storing,
@@ -91,7 +91,7 @@ class Ingest:
             self._check_any()
         return self.report
 
-    def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:
+    def _read(self, files: Iterable[FoundFile], on_progress: OnFileDone) -> None:
         """Read the files, and store their documents in batches."""
         results = self.loader(self._jobs(files, on_progress))
         if not self.keep_furniture:
@@ -126,7 +126,7 @@ class Ingest:
         for document in documents:
             self._by_file.setdefault(document.file, []).append(document)
 
-    def _jobs(self, files: Iterable[FoundFile], on_progress: OnProgress) -> Iterator[ParseTask]:
+    def _jobs(self, files: Iterable[FoundFile], on_progress: OnFileDone) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
         for file in files:
             reason = file.why_not

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from rag.parsing.files import FoundFile
-from rag.parsing.pool import Loader, ParseTask, Result
+from rag.parsing.pool import Loader, ParseOutcome, ParseTask
 
 _WEIGHTS = {
     ".pdf": 0.15,
@@ -105,7 +105,7 @@ class IngestProgress:
     def loader(self, load: Loader) -> Loader:
         """`load`, followed by this object."""
 
-        def follow(jobs: Iterable[ParseTask]) -> Iterator[Result]:
+        def follow(jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
             for task, loaded in load(self._reading(jobs)):
                 self._on_read(task.found.path)
                 yield task, loaded

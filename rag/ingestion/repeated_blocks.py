@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from rag.parsing.load import Loaded
-from rag.parsing.pool import Result
+from rag.parsing.pool import ParseOutcome
 from rag.structure import cut, parts
 from rag.types import Document
 
@@ -35,9 +35,11 @@ be few, and to pages that change later and are read alone.
 """
 
 
-def without_recurring(results: Iterable[Result], furniture_of: Known) -> Iterator[Result]:
+def without_recurring(
+    results: Iterable[ParseOutcome], furniture_of: Known
+) -> Iterator[ParseOutcome]:
     """The results without their folders' recurring blocks; adds their digests to `furniture_of`."""
-    waiting: list[Result] = []
+    waiting: list[ParseOutcome] = []
     for result in results:
         _, loaded = result
         has_pages = isinstance(loaded, Loaded) and any(map(_is_page, loaded.documents))
@@ -55,7 +57,7 @@ def without_recurring(results: Iterable[Result], furniture_of: Known) -> Iterato
     yield from _cleaned(waiting, furniture_of)
 
 
-def _folder_of(result: Result) -> Path:
+def _folder_of(result: ParseOutcome) -> Path:
     job, _ = result
     return job.found.path.parent
 
@@ -64,7 +66,7 @@ def _is_page(document: Document) -> bool:
     return document.metadata.get("type") in ("html", "htm", "xhtml")
 
 
-def _cleaned(results: Sequence[Result], furniture_of: Known) -> Iterator[Result]:
+def _cleaned(results: Sequence[ParseOutcome], furniture_of: Known) -> Iterator[ParseOutcome]:
     """Results of one folder without its recurring blocks, and those of the folders above it."""
     if not results:
         return
@@ -85,7 +87,7 @@ def _cleaned(results: Sequence[Result], furniture_of: Known) -> Iterator[Result]
         yield job, loaded
 
 
-def _recurring(results: Sequence[Result]) -> set[str]:
+def _recurring(results: Sequence[ParseOutcome]) -> set[str]:
     """Digests of the blocks that enough of the pages have, with or without their numbers."""
     pages = 0
     counts = Counter[str]()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.deletion import forgotten
-from rag.ingestion.ingest import Ingest, IngestReport, OnProgress, is_gone
+from rag.ingestion.ingest import Ingest, IngestReport, OnFileDone, is_gone
 from rag.ingestion.pipeline import patiently
 from rag.ingestion.sync_plan import Plan, is_under
 from rag.parsing.files import FoundFile
@@ -47,7 +47,7 @@ class Sync:
         root: Path,
         files: Iterable[FoundFile],
         many: bool = False,
-        on_progress: OnProgress = lambda _: None,
+        on_progress: OnFileDone = lambda _: None,
     ) -> Changes:
         """Make the index match `files`, all files under `root` (an absolute path).
 

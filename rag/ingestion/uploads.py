@@ -72,7 +72,7 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class QueueState:
     """All unfinished files of a queue, in order of arrival."""
 
     jobs: tuple[Queued, ...]
@@ -94,7 +94,7 @@ class Queue(Protocol):
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
         """(name, outcome or None while it waits) of the batch's files, in order; [] if unknown."""
 
-    def state(self) -> State: ...
+    def state(self) -> QueueState: ...
 
     def close(self) -> None: ...
 

@@ -50,7 +50,7 @@ _UNITS_OF_ADVERBS = {"annual": "year", "dai": "day"}
 """The units of adverbs without "-ly" that are not units themselves."""
 
 
-def _frequencies(text: str) -> Iterator[_Placed]:
+def _frequencies(text: str) -> Iterator[_PlacedFigure]:
     """The frequencies of words such as "once a week" and "annually": the number of times in a unit
     of time.
     """
@@ -121,7 +121,7 @@ class Figure:
     numbers: tuple[float, ...] = ()
 
 
-_Placed = tuple[int, int, Figure]
+_PlacedFigure = tuple[int, int, Figure]
 """(start, end, figure)"""
 
 
@@ -161,20 +161,20 @@ def _figures(text: str) -> list[Figure]:
     return [figure for _, _, figure in placed]
 
 
-def _times(text: str) -> Iterator[_Placed]:
+def _times(text: str) -> Iterator[_PlacedFigure]:
     for clock in times(text):
         words = text[clock.start : clock.end]
         yield clock.start, clock.end, Figure(words, time=clock)
 
 
-def _without(text: str, placed: Sequence[_Placed]) -> str:
+def _without(text: str, placed: Sequence[_PlacedFigure]) -> str:
     """The text with spaces in the place of figures."""
     for start, end, _ in placed:
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
     return text
 
 
-def _dates(text: str) -> Iterator[_Placed]:
+def _dates(text: str) -> Iterator[_PlacedFigure]:
     """The dates with the words that bound them, such as "before"."""
     for date in dates(text):
         words = text[date.start : date.end]
@@ -201,7 +201,7 @@ def _dates(text: str) -> Iterator[_Placed]:
         yield date.start, date.end, figure
 
 
-def _quantities(text: str) -> Iterator[_Placed]:
+def _quantities(text: str) -> Iterator[_PlacedFigure]:
     """The quantities with their units, and the numbers that are parts of names."""
     for match in _NUMBER.finditer(text):
         text_before = text[: match.start()]

@@ -48,7 +48,7 @@ _LONGEST_DATE_LINE = 80
 """Characters up to which a line may be nothing but a date."""
 _MOST_PASSED = 2000
 """Longer times ago are figures of speech."""
-_Resolved = tuple[str, str]
+_IsoDate = tuple[str, str]
 """(ISO date, precision)"""
 
 
@@ -146,7 +146,7 @@ def _is_ahead(text_before: str, text_after: str) -> bool:
     return bool(_AHEAD.search(f"{clause} {words_after}"))
 
 
-def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved | None:
+def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _IsoDate | None:
     """The date of a relative expression; None if it has no calendar date."""
     modifier = match["which"]
     if match["near"] or match["now"]:
@@ -168,7 +168,7 @@ def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved |
     return None
 
 
-def _month(modifier: str, number: int, day: dt.date) -> _Resolved:
+def _month(modifier: str, number: int, day: dt.date) -> _IsoDate:
     """ "last May" or "next May": the nearest one before or after the month of the day."""
     year = day.year
     if modifier == "last" and number >= day.month:
@@ -178,7 +178,7 @@ def _month(modifier: str, number: int, day: dt.date) -> _Resolved:
     return f"{year:04}-{number:02}", "month"
 
 
-def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
+def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _IsoDate | None:
     """The day of a weekday, such as "last Tuesday"; without a modifier the last one up to the day,
     or the next if it `is_ahead`.
     """
@@ -201,7 +201,7 @@ def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) ->
     return _shifted(day, "day", days)
 
 
-def _shifted(day: dt.date, unit: str, count: int) -> _Resolved | None:
+def _shifted(day: dt.date, unit: str, count: int) -> _IsoDate | None:
     """The day, or its week, month or year, so many units later."""
     if unit == "day":
         return (day + dt.timedelta(days=count)).isoformat(), unit

@@ -49,7 +49,7 @@ class ListLabel(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Level:
+class _NumberingLevel:
     """The definition of one level. `restart` is the number of the level, from 1, after which the
     level begins anew; 0 for none, and -1 for each outer level.
     """
@@ -66,7 +66,7 @@ class _Level:
 class _Definition:
     """Levels, and how far each was counted in the document so far; lists share a definition."""
 
-    levels: dict[int, _Level]
+    levels: dict[int, _NumberingLevel]
     counts: dict[int, int] = field(default_factory=dict)
 
 
@@ -75,7 +75,7 @@ class _List:
     """A list: its definition, with levels of its own, and the numbers with which levels begin."""
 
     definition: _Definition
-    levels: dict[int, _Level]
+    levels: dict[int, _NumberingLevel]
     starts: dict[int, int]
 
 
@@ -209,25 +209,27 @@ class Numbering:
             counts[depth] = start
 
         for counted_depth in list(counts):
-            counted_level = levels.get(counted_depth, _Level())
+            counted_level = levels.get(counted_depth, _NumberingLevel())
             if counted_depth > depth and _restarts(counted_level, depth):
                 del counts[counted_depth]
         return _marker(level, levels, counts)
 
 
-def _restarts(level: _Level, depth: int) -> bool:
+def _restarts(level: _NumberingLevel, depth: int) -> bool:
     """Whether a level begins anew after a paragraph of an outer level."""
     return level.restart < 0 or depth < level.restart
 
 
-def _marker(level: _Level, levels: Mapping[int, _Level], counts: Mapping[int, int]) -> str:
+def _marker(
+    level: _NumberingLevel, levels: Mapping[int, _NumberingLevel], counts: Mapping[int, int]
+) -> str:
     """The marker of a paragraph, with the numbers of the outer levels in it."""
     if level.form == "bullet":
         return BULLET
 
     def number(place: re.Match[str]) -> str:
         depth = int(place[1]) - 1
-        counted_level = levels.get(depth, _Level())
+        counted_level = levels.get(depth, _NumberingLevel())
         count = counts.get(depth, counted_level.start)
         form = "decimal" if level.is_decimal else counted_level.form
         return _written(count, form)
@@ -294,12 +296,12 @@ def _root(document: Any) -> Any:
     return None
 
 
-def _levels(element: Any) -> dict[int, _Level]:
+def _levels(element: Any) -> dict[int, _NumberingLevel]:
     """The levels below an element, by depth."""
-    levels: dict[int, _Level] = {}
+    levels: dict[int, _NumberingLevel] = {}
     for child in element.iterchildren(qn("w:lvl")):
         depth = _number(child.get(_LEVEL, ""), 0)
-        levels[depth] = _Level(
+        levels[depth] = _NumberingLevel(
             start=_number_value(child, qn("w:start"), 0),
             form=_text_value(child, qn("w:numFmt")) or "decimal",
             text=_text_value(child, qn("w:lvlText")),
@@ -321,7 +323,7 @@ def _list(element: Any, definition: _Definition) -> _List:
         start = _number_value(override, qn("w:startOverride"), -1)
         if start >= 0:
             starts[depth] = start
-            levels[depth] = replace(levels.get(depth, _Level()), start=start)
+            levels[depth] = replace(levels.get(depth, _NumberingLevel()), start=start)
     return _List(definition, levels, starts)
 
 

@@ -68,7 +68,7 @@ def _records(value: Any) -> Iterator[Part]:
 
 def _records_of_list(values: list[Any]) -> Iterator[Part]:
     """A list is a table, in which records with a title or long values are groups of their own."""
-    table = _Table()
+    table = _RecordTable()
     for number, item in enumerate(values, 1):
         record = _Record(item)
         name = f"record {number}"
@@ -77,7 +77,7 @@ def _records_of_list(values: list[Any]) -> Iterator[Part]:
             table.add(record.values, name)
             continue
         yield table.part()
-        table = _Table()
+        table = _RecordTable()
         yield record.part(name)
     yield table.part()
 
@@ -110,7 +110,7 @@ def _has_objects(value: Any) -> bool:
     return any(isinstance(item, dict) for item in value)
 
 
-class _Table:
+class _RecordTable:
     """Records as rows. Their columns are the paths of all values."""
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ class _Record:
             says_nothing = path in ("", *_BODIES)
             parts.append(Part(text if says_nothing else f"{path}: {text}"))
 
-        table = _Table()
+        table = _RecordTable()
         table.add(self.values)
         parts.append(table.part())
         return group_part(parts, self.title or name)

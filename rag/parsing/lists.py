@@ -18,7 +18,7 @@ _RULE = re.compile(r"\s*([-=~*_^\"#+.])\1{2,}\s*")
 _TAB = 8
 
 
-class _Level(NamedTuple):
+class _OpenList(NamedTuple):
     """An open list: its indentation, whether it is numbered, and the indices of its block and of
     that of its last item.
     """
@@ -36,7 +36,7 @@ class Lists:
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
-        self._levels: list[_Level] = []
+        self._levels: list[_OpenList] = []
         """of open lists, outermost first"""
 
     def item(self, start: int, end: int, indent: int, marker: str) -> None:
@@ -56,7 +56,7 @@ class Lists:
             index = len(self.blocks)
             outer_item = levels[-1].last_item if levels else -1
             self.blocks.append(Block("list", start, end, outer_item))
-        level = _Level(
+        level = _OpenList(
             indent=indent,
             is_numbered=is_numbered,
             list_index=index,

@@ -67,7 +67,7 @@ def load(
     `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
     unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
     """
-    place = _Place(
+    place = _FilePlace(
         id=file.document_id,
         source=str(file.path),
         name=file.path.name,
@@ -82,7 +82,7 @@ def load_data(
 ) -> Loaded:
     """Like `load`, for bytes; `name`, a path or URI with a suffix, becomes id and source."""
     run = _LoadRun({}, _MOST_EXPANDED * most_bytes, keep_furniture)
-    place = _Place(
+    place = _FilePlace(
         id=name,
         source=name,
         name=name.rsplit("/", 1)[-1],
@@ -106,7 +106,7 @@ def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded] = l
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _FilePlace:
     """A document's id and source, the name that says its format, and its archive's digest."""
 
     id: str
@@ -115,9 +115,9 @@ class _Place:
     archive: str = ""
     depth: int = 0
 
-    def inside(self, part: str, archive: str) -> "_Place":
+    def inside(self, part: str, archive: str) -> "_FilePlace":
         """The place of a file in this one, an archive with this digest unless it is in another."""
-        return _Place(
+        return _FilePlace(
             id=f"{self.id}/{part}",
             source=f"{self.source}{MEMBER_SEPARATOR}{part}",
             name=part,
@@ -135,7 +135,7 @@ class _LoadRun:
     keep_furniture: bool
     loaded: Loaded = field(default_factory=Loaded)
 
-    def file(self, place: _Place, content: bytes) -> None:
+    def file(self, place: _FilePlace, content: bytes) -> None:
         """Read a file: parse it, or the files in it, unless its digest is known."""
         digest = hashlib.sha256(content).hexdigest()
         self.loaded.sha256 = self.loaded.sha256 or digest
@@ -162,7 +162,7 @@ class _LoadRun:
         self.loaded.documents.append(_document(kind, place, name, parsed, digest))
         self.loaded.left_out += parsed.left_out
 
-    def _container(self, kind: Format, place: _Place, content: bytes, digest: str) -> None:
+    def _container(self, kind: Format, place: _FilePlace, content: bytes, digest: str) -> None:
         """Read the files in an archive. Files with the same name get numbers."""
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
@@ -180,7 +180,7 @@ class _LoadRun:
         if count == count_before and not loaded.skipped:
             raise ParseError("contains no text")
 
-    def _member(self, place: _Place, member: Member) -> None:
+    def _member(self, place: _FilePlace, member: Member) -> None:
         """Read a file of an archive; one that cannot be read does not stop the others."""
         try:
             if len(place.id) > _LONGEST_ID:
@@ -214,7 +214,7 @@ def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
         return parsed
 
 
-def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
+def _document(kind: Format, place: _FilePlace, name: str, parsed: Parsed, digest: str) -> Document:
     """The document of a parsed file. Raises ParseError without text, or with too much of it."""
     text = encodable(parsed.text)
     if not text.strip():

@@ -67,12 +67,12 @@ def always() -> bool:
     return True
 
 
-Result = tuple[ParseTask, Loaded | ParseError]
-Loader = Callable[[Iterable[ParseTask]], Iterator[Result]]
+ParseOutcome = tuple[ParseTask, Loaded | ParseError]
+Loader = Callable[[Iterable[ParseTask]], Iterator[ParseOutcome]]
 """Reads files: `one_by_one`, or a `Pool`."""
 
 
-def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[Result]:
+def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
     """Read files in this process, without limits on time and memory; for a few trusted files."""
     for job in jobs:
         follower = on_scan.set(job.on_scan)
@@ -98,7 +98,7 @@ class Pool:
         self._lock = threading.Lock()
         self.is_closed = False
 
-    def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
+    def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
         """Results of the jobs in order; a few files are read ahead."""
         waiting: deque[tuple[ParseTask, Future[Loaded | ParseError]]] = deque()
         try:

@@ -70,7 +70,7 @@ _NO_TERM = (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
 def parse(source: str) -> Parsed:
     """A source with its blocks; marks, comments and targets are removed."""
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
-    reader = _Reader()
+    reader = _LineReader()
     text, blocks = join(reader.parts(lines, 0))
     metadata = reader.fields
     for block in blocks:
@@ -80,7 +80,7 @@ def parse(source: str) -> Parsed:
     return Parsed(text, blocks, metadata)
 
 
-class _Reader:
+class _LineReader:
     """Reads the lines of one document, and keeps what applies to all of it."""
 
     def __init__(self) -> None:

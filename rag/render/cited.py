@@ -34,7 +34,7 @@ class CitedText(NamedTuple):
     body: int
 
 
-class _Writer:
+class _CitedTextBuilder:
     """Builds the text and records where quotes are; quotes of one sentence share a number."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ def cited(answer: Answer) -> CitedText:
         text = _refusal(answer).replace(_IMAGE, _NO_IMAGE)
         return CitedText(text, marks=(), body=len(text))
 
-    writer = _Writer()
+    writer = _CitedTextBuilder()
     writer.answer(answer)
     for conflict in answer.conflicts[: view.MOST_CONFLICTS]:
         writer.conflict(conflict)

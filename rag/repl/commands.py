@@ -33,7 +33,7 @@ class Context:
     confirm: Callable[[str], bool]
 
 
-class Command(NamedTuple):
+class PromptCommand(NamedTuple):
     """A command; `usage` describes the arguments that `run` receives."""
 
     name: str
@@ -54,7 +54,7 @@ def handle(context: Context, line: str) -> None:
         _ask(context, line)
 
 
-def _command(name: str) -> Command:
+def _command(name: str) -> PromptCommand:
     """The command with this name, or the error that proposes a similar one."""
     name = _SHORT.get(name, name)
     if name in COMMANDS:
@@ -298,7 +298,7 @@ def _help(context: Context, name: str) -> None:
     )
 
 
-def _help_row(command: Command) -> tuple[str, str]:
+def _help_row(command: PromptCommand) -> tuple[str, str]:
     usage = f"/{command.name} {command.usage}".strip()
     return usage, command.help
 
@@ -326,19 +326,21 @@ def _unquoted(text: str) -> str:
 
 _SIGNS = " ".join(OPERATORS)
 _ALL = (
-    Command("search", "WORDS", "show the passages that best match the words", _search),
-    Command("sources", "[N]", "open a source of the last answer at the quote", _sources),
-    Command("why", "", "explain the last answer, with scores and ranks", _why),
-    Command("list", "[WORDS]", "list the documents, or those that match the words", _list),
-    Command("ingest", "PATH", "add a file or folder to the index", _ingest),
-    Command("delete", "DOCUMENT", "delete a document from the index", _delete),
-    Command("filter", "[KEY=VALUE|off]", f"search only matching documents ({_SIGNS})", _filter),
-    Command("top-k", "[N]", "set the number of passages to read per question", _top_k),
-    Command("json", "", "switch JSON output on or off", _json),
-    Command("save", "FILE", "save the session as Markdown, with citations", _save),
-    Command("info", "", "show the size of the index, and what was asked", _info),
-    Command("help", "[COMMAND]", "list the commands, or explain one", _help),
-    Command("quit", "", "end the session; quit and exit do the same", _quit),
+    PromptCommand("search", "WORDS", "show the passages that best match the words", _search),
+    PromptCommand("sources", "[N]", "open a source of the last answer at the quote", _sources),
+    PromptCommand("why", "", "explain the last answer, with scores and ranks", _why),
+    PromptCommand("list", "[WORDS]", "list the documents, or those that match the words", _list),
+    PromptCommand("ingest", "PATH", "add a file or folder to the index", _ingest),
+    PromptCommand("delete", "DOCUMENT", "delete a document from the index", _delete),
+    PromptCommand(
+        "filter", "[KEY=VALUE|off]", f"search only matching documents ({_SIGNS})", _filter
+    ),
+    PromptCommand("top-k", "[N]", "set the number of passages to read per question", _top_k),
+    PromptCommand("json", "", "switch JSON output on or off", _json),
+    PromptCommand("save", "FILE", "save the session as Markdown, with citations", _save),
+    PromptCommand("info", "", "show the size of the index, and what was asked", _info),
+    PromptCommand("help", "[COMMAND]", "list the commands, or explain one", _help),
+    PromptCommand("quit", "", "end the session; quit and exit do the same", _quit),
 )
 COMMANDS = {command.name: command for command in _ALL}
 _SHORT = {"q": "quit", "exit": "quit", "?": "help", "h": "help", "source": "sources"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from prompt_toolkit.completion import Completion
 
 from rag.render.status import clean
-from rag.repl.commands import COMMANDS, Command
+from rag.repl.commands import COMMANDS, PromptCommand
 from rag.types import Document
 
 MOST = 50
@@ -50,7 +50,7 @@ def _completion(text: str, typed: str, about: str = "") -> Completion:
     )
 
 
-def _starting_with(start: str) -> list[Command]:
+def _starting_with(start: str) -> list[PromptCommand]:
     return [command for command in COMMANDS.values() if command.name.startswith(start)]
 
 

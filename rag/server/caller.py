@@ -13,7 +13,7 @@ from typing import TypeVar
 from rag.engine import Engine, Found
 from rag.query import Query
 from rag.server import problems
-from rag.server.work import Places, waiting
+from rag.server.work import WorkPlaces, waiting
 from rag.types import Answer
 
 _GRACE = 2.0
@@ -29,7 +29,7 @@ class Caller:
         """Id of its key; "" without keys."""
         self.charge: Callable[[float], object] = lambda seconds: None
         """Takes seconds of computing from its rate."""
-        self.places: Places | None = None
+        self.places: WorkPlaces | None = None
         """The service's places for work in the threads of requests; None without a service."""
         self.questions: list[PendingQuestion] = []
         self.disconnected = False

@@ -30,7 +30,7 @@ _PATIENCE = 35.0
 
 
 @dataclass(eq=False)
-class _Open:
+class _OpenCollection:
     """A collection that is open or being opened. `requests` counts the requests in progress."""
 
     collection: Collection
@@ -56,7 +56,7 @@ class CollectionHost:
     def __init__(self, default: DefaultService) -> None:
         self._default = default
         self.registry = build.collections(default.settings)
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenCollection] = {}
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name="collections")
@@ -100,19 +100,19 @@ class CollectionHost:
                 entry.used = time.monotonic()
                 self._changed.notify_all()
 
-    def _entry(self, name: str) -> _Open:
+    def _entry(self, name: str) -> _OpenCollection:
         """The name's open entry. Raises BusyError if the collection is being changed."""
         collection = self.registry.named(name)
         with self._changed:
             if self._closing.is_set():
                 raise NotFoundError(f"no collection {name}", "the service is shutting down")
-            entry = self._open.setdefault(name, _Open(collection))
+            entry = self._open.setdefault(name, _OpenCollection(collection))
             is_former = entry.collection.id != collection.id
             if entry.closing or (is_former and entry.requests):
                 raise _changing(name)
             if is_former:
                 entry.close()
-                entry = self._open[name] = _Open(collection)
+                entry = self._open[name] = _OpenCollection(collection)
             entry.requests += 1
             entry.used = time.monotonic()
             return entry
@@ -137,7 +137,7 @@ class CollectionHost:
         """Run `change` after all requests have finished, while new ones are held off."""
         collection = self.registry.named(name)
         with waiting(), self._changed:  # no place is waited for with the lock
-            entry = self._open.setdefault(name, _Open(collection))
+            entry = self._open.setdefault(name, _OpenCollection(collection))
             if entry.closing:
                 raise _changing(name)
             entry.closing = True

@@ -29,7 +29,7 @@ from rag.server.caller import Caller
 from rag.server.model_worker import ModelThread
 from rag.server.readers import AT_ONCE, Readers
 from rag.server.schemas import FileSchema
-from rag.server.upload_queue import LocalUploadQueue, QueuedFile, Upload, file_of, outcome_of
+from rag.server.upload_queue import LocalUploadQueue, NamedContent, QueuedFile, file_of, outcome_of
 
 _log = logging.getLogger(__name__)
 _PIECE, _PIECE_CHARACTERS = 16, 20_000
@@ -231,7 +231,7 @@ class IngestThread:
         return FileSchema(name=upload[0], outcome="rejected", detail=detail)
 
 
-def check_names(store: Store, uploads: Sequence[Upload]) -> None:
+def check_names(store: Store, uploads: Sequence[NamedContent]) -> None:
     """Raises ConflictError if a name is an ingested file's. An archive's members come later."""
     for file in map(file_of, uploads):
         check_free(file.name, file.source, store.document(file.name))

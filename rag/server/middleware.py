@@ -40,8 +40,8 @@ from rag.server.collection_host import CollectionHost
 from rag.server.collection_paths import NEAR, split
 from rag.server.problems import ServiceError
 from rag.server.state import DefaultService
-from rag.server.telemetry import Spans
-from rag.server.work import Places
+from rag.server.telemetry import SpanSender
+from rag.server.work import WorkPlaces
 
 _log = logging.getLogger("rag.requests")
 _SEARXNG = ("/search", "/v1/search")
@@ -79,7 +79,7 @@ _EXPOSED = (
 """Headers of responses that pages of allowed origins may read."""
 
 
-class _Share:
+class _Allowance:
     """At most `total` units, and at most `own` for one key; without keys, all are one caller."""
 
     def __init__(self, total: int, of_one: int) -> None:
@@ -103,8 +103,8 @@ class Admission:
     """
 
     def __init__(self, requests: int, size: int, seconds: float = _WAIT_SECONDS) -> None:
-        self._requests = _Share(requests, max(1, requests * 3 // 4))
-        self._bytes = _Share(size, size // 2)
+        self._requests = _Allowance(requests, max(1, requests * 3 // 4))
+        self._bytes = _Allowance(size, size // 2)
         self._seconds = seconds
         self._freed = asyncio.Event()
 
@@ -196,13 +196,13 @@ class RequestGate:
         access: Access,
         rights: RouteRights,
         admission: Admission,
-        spans: Spans | None,
+        spans: SpanSender | None,
         origins: list[str],
     ) -> None:
         self._app, self._service, self._collections = app, service, collections
         self._access, self._rights, self._admission = access, rights, admission
         self._spans = spans
-        self._places = Places()
+        self._places = WorkPlaces()
         self._max_upload = service.settings.max_upload_mb << 20
         self._cors = CORSMiddleware(
             self._answer,

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 from rag.answering.suggestions import REPLY
 from rag.errors import InputError
 from rag.server.problems import ServiceError
-from rag.server.schemas import Id, Line, Loose, Options, Short, Text, Turn, has_few_fields
+from rag.server.schemas import Id, LineText, Loose, Options, Short, Text, Turn, has_few_fields
 from rag.settings import DEFAULT_COLLECTION
 
 MODEL = "rag"
@@ -42,7 +42,7 @@ _MOST_DOCUMENTS = 50
 class RagOptions(Loose):
     """Options that OpenAI's API has no field for."""
 
-    filters: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
+    filters: list[LineText] = Field(default=[], max_length=20, examples=[["type=md"]])
     top_k: int | None = Field(default=None, ge=1, le=100, description="Passages to find.")
 
 

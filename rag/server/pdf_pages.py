@@ -28,13 +28,13 @@ from typing import Any
 from rag import child_process
 from rag.errors import BusyError, InputError
 from rag.server.caller import Caller
-from rag.server.work import Places, waiting
+from rag.server.work import WorkPlaces, waiting
 
-Box = tuple[float, float, float, float]
+PageBox = tuple[float, float, float, float]
 """Left, top, right, bottom, from the top left corner, as fractions of the page's size."""
 PageQuote = tuple[str, str, str]
 """Words of a page, and the text before and after them."""
-Line = tuple[str, Box]
+PageLine = tuple[str, PageBox]
 """A line of text and its box."""
 _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
@@ -45,7 +45,7 @@ _MOST_OF_ONE_KEY = 8
 """Pages that are drawn or wait, so that they leave threads and memory to questions."""
 _LATE = 1000
 """Pages that are remembered because they took too long."""
-_drawing = Places(2, 1)
+_drawing = WorkPlaces(2, 1)
 _admitted: Counter[str] = Counter()
 _late: OrderedDict[tuple[str, str], str] = OrderedDict()
 _lock = threading.Lock()
@@ -84,7 +84,7 @@ def picture(pdf: bytes, page: int, width: int) -> bytes:
 
 def layout(
     pdf: bytes, page: int, quotes: Sequence[PageQuote]
-) -> tuple[list[list[Box]], list[Line]]:
+) -> tuple[list[list[PageBox]], list[PageLine]]:
     """Boxes of each quote on the page, one per line, and the page's lines of text. A quote that is
     not on it has none; of several matches, that whose context agrees most. A scanned page has no
     lines. Raises as `picture` does.
@@ -172,7 +172,9 @@ def _png_rows(bitmap: Any) -> Iterator[bytes]:
         yield b"\0" + pixels[start : start + length]
 
 
-def find_words(page: Any, words: str, text_before: str = "", text_after: str = "") -> Iterator[Box]:
+def find_words(
+    page: Any, words: str, text_before: str = "", text_after: str = ""
+) -> Iterator[PageBox]:
     """Boxes of the words. Only letters and digits are compared, since the document's text differs
     from the page's in spaces, line ends, hyphens and ligatures.
     """
@@ -190,7 +192,7 @@ def find_words(page: Any, words: str, text_before: str = "", text_after: str = "
             yield _as_shares(page, box)
 
 
-def _lines(page: Any) -> Iterator[Line]:
+def _lines(page: Any) -> Iterator[PageLine]:
     """Lines of text, as far as their characters follow each other on the page."""
     with closing(page.get_textpage()) as text:
         content = text.get_text_range(0, text.count_chars())
@@ -198,7 +200,7 @@ def _lines(page: Any) -> Iterator[Line]:
             yield words, _as_shares(page, box)
 
 
-def _by_line(content: str, text: Any, places: Iterable[int]) -> Iterator[Line]:
+def _by_line(content: str, text: Any, places: Iterable[int]) -> Iterator[PageLine]:
     """The characters of a text page at these places, joined where they are adjacent on one line;
     boxes are (left, bottom, right, top) in points.
     """
@@ -223,7 +225,7 @@ def _by_line(content: str, text: Any, places: Iterable[int]) -> Iterator[Line]:
         yield words.strip(), line
 
 
-def _union(box: Box, other_box: Box) -> Box:
+def _union(box: PageBox, other_box: PageBox) -> PageBox:
     return (
         min(box[0], other_box[0]),
         min(box[1], other_box[1]),
@@ -234,7 +236,7 @@ def _union(box: Box, other_box: Box) -> Box:
 
 def _find_in_picture(
     page: Any, words: str, letters_before: str, letters_after: str
-) -> Iterator[Box]:
+) -> Iterator[PageBox]:
     """Boxes of the lines of a scanned page that contain the words; none without the extra `ocr`."""
     picture, lines = _read_picture(page)
     width, height = picture.size
@@ -303,7 +305,7 @@ def _shared(letters: str, other_letters: str) -> int:
     return length
 
 
-def _as_shares(page: Any, box: Box) -> Box:
+def _as_shares(page: Any, box: PageBox) -> PageBox:
     """A box in PDF points (left, bottom, right, top) as fractions of the page as drawn."""
     left, bottom, right, top = page.get_bbox()
     width = right - left
@@ -318,7 +320,7 @@ def _as_shares(page: Any, box: Box) -> Box:
     return x[0], y[0], x[1], y[1]
 
 
-def _is_same_line(line: Box, box: Box) -> bool:
+def _is_same_line(line: PageBox, box: PageBox) -> bool:
     """Whether a character is at the height of a line, and not before its start."""
     middle = (box[1] + box[3]) / 2
     is_at_height = line[1] <= middle <= line[3]

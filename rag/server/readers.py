@@ -8,7 +8,7 @@ import time
 
 from rag.parsing.load import Loaded
 from rag.parsing.pool import IsWanted, Pool, always
-from rag.server.work import Places
+from rag.server.work import WorkPlaces
 
 AT_ONCE, OF_ONE_KEY = 2, 1
 """Files that are read at a time, by the processes of the pool."""
@@ -20,7 +20,7 @@ class Readers:
     def __init__(self, pool: Pool) -> None:
         """`pool` has AT_ONCE processes."""
         self._pool = pool
-        self._places = Places(AT_ONCE, OF_ONE_KEY)
+        self._places = WorkPlaces(AT_ONCE, OF_ONE_KEY)
 
     def load_data(
         self, name: str, data: bytes, key_id: str = "", is_wanted: IsWanted = always

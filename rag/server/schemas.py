@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from rag.types import Value, YesNo
 
-Line = Annotated[str, Field(max_length=500)]
+LineText = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=100_000)]
 """A bound also rejects halves of surrogate pairs."""
 _FOUND = "Passages to find; by default as many as are read."
@@ -27,7 +27,7 @@ TopK = Annotated[int | None, Field(ge=1, le=100, description=_FOUND)]
 Id = Annotated[str, Field(max_length=2000)]
 Short = Annotated[str, Field(max_length=200)]
 Milliseconds = Annotated[int | None, Field(ge=1, le=600_000)]
-Question = Annotated[str, Field(min_length=1, max_length=100_000)]
+QuestionText = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
 ]
@@ -69,7 +69,7 @@ class Loose(BaseModel):
 
 class Options(Strict):
     top_k: TopK = None
-    filters: list[Line] = Field(
+    filters: list[LineText] = Field(
         default=[], max_length=200, description=_FILTERS, examples=[["type=md"]]
     )
     as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
@@ -85,13 +85,13 @@ class AskOptions(Options):
 class Turn(Strict):
     """An earlier question and its answer, as returned by `/v1/ask`."""
 
-    question: Question
+    question: QuestionText
     answer: Text | None = None
-    documents: list[Line] = Field(default=[], max_length=50, description="Ids of those cited.")
+    documents: list[LineText] = Field(default=[], max_length=50, description="Ids of those cited.")
 
 
 class Ask(AskOptions):
-    question: Question = Field(examples=[_QUESTION])
+    question: QuestionText = Field(examples=[_QUESTION])
     conversation: list[Turn] = Field(default=[], max_length=50, description="Oldest first.")
     stream: bool = Field(default=False, description="Answer with server-sent events.")
     write: bool = Field(
@@ -102,11 +102,11 @@ class Ask(AskOptions):
 
 
 class AskBatch(Options):
-    questions: list[Question] = Field(min_length=1, max_length=64, examples=[[_QUESTION]])
+    questions: list[QuestionText] = Field(min_length=1, max_length=64, examples=[[_QUESTION]])
 
 
 class Search(Options):
-    question: Question = Field(examples=[_QUESTION])
+    question: QuestionText = Field(examples=[_QUESTION])
 
 
 class CheckSource(Strict):
@@ -124,7 +124,7 @@ class Check(Strict):
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
     sources: list[CheckSource] = Field(default=[], max_length=200, description="For the [n] marks.")
-    filters: list[Line] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
+    filters: list[LineText] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
     quotations_only: bool = Field(default=False, description="Fast: the reader judges no sentence.")
     deadline_ms: Milliseconds = Field(default=None, description="After it, the status is 503.")
 
@@ -353,7 +353,7 @@ class CitationCheckSchema(BaseModel):
 class AskOne(AskOptions):
     """A question of its own, not of a conversation."""
 
-    question: Question = Field(examples=[_QUESTION])
+    question: QuestionText = Field(examples=[_QUESTION])
 
 
 class ReplaySchema(BaseModel):
@@ -485,7 +485,7 @@ class PutDocument(Strict):
         default=None, min_length=1, max_length=500, description="By default taken from the text."
     )
     metadata: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line],
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], LineText],
         BeforeValidator(has_few_fields),
     ] = Field(default={}, max_length=50, description="For filters, in addition to the text's own.")
 
@@ -537,7 +537,7 @@ class GridBody(Strict):
 
     name: str = Field(examples=["leases"])
     columns: list[GridColumnBody] = Field(max_length=100)
-    filter: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
+    filter: list[LineText] = Field(default=[], max_length=20, examples=[["type=md"]])
     rows: str = Field(default="documents", description="documents, folders, none, or metadata:KEY.")
     all_documents: bool = Field(default=False, description="One more row for the whole index.")
     refresh: Literal["", "on_sync"] = ""

@@ -128,7 +128,7 @@ def _open(server: uvicorn.Server, address: str) -> None:
         log.warning("no browser could be opened: open %s", address)
 
 
-class _Server(uvicorn.Server):
+class _UvicornServer(uvicorn.Server):
     """A server that ends some time after a signal, and at once after a second one. uvicorn would
     skip closing the service then and wait for its threads.
     """
@@ -217,7 +217,7 @@ def server_of(
         timeout_graceful_shutdown=_DRAIN,
         backlog=backlog,
     )
-    return _Server(config, app.state.service.stop)
+    return _UvicornServer(config, app.state.service.stop)
 
 
 def bound(settings: Settings) -> socket.socket:

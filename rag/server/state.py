@@ -19,7 +19,7 @@ from rag.claims.results import CheckReport
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.filters import parse
-from rag.protocols import Embedder, Stats
+from rag.protocols import Embedder, Proceed, RunWork, Stats
 from rag.query import Query, check_question
 from rag.render.links import page_of
 from rag.server import problems
@@ -31,17 +31,13 @@ from rag.server.owner_files import Audit, make_private
 from rag.server.readers import AT_ONCE, Readers
 from rag.server.schemas import Options
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
-from rag.session import Answered, Conversation, Turn, Understood
+from rag.session import Answered, Conversation, EarlierTurn, Understood
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Answer, Document, Hit
 
 _MOST_UPLOADS = 1000
 _CHECK_DEADLINES = 10
 """Time limit of a check or of embeddings, as a multiple of a question's."""
-Run = Callable[[Callable[[], Any]], Any]
-"""Runs work in the model thread and returns its result."""
-Proceed = Callable[[], object]
-"""Raises ServiceError if nobody waits for the result any more."""
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -167,7 +163,7 @@ class Service:
 
         return proceed
 
-    def runner(self, caller: Caller, proceed: Proceed | None = None) -> Run:
+    def runner(self, caller: Caller, proceed: Proceed | None = None) -> RunWork:
         """A function that runs work in the model thread, between batches of questions, while
         `proceed` raises nothing; the default is `deadline(caller)`. Long work is given to it in
         pieces.
@@ -244,14 +240,14 @@ class ServiceLibrary:
     caller: Caller
 
     def submit(
-        self, question: str, turns: Sequence[Turn], options: Options
+        self, question: str, turns: Sequence[EarlierTurn], options: Options
     ) -> tuple[PendingQuestion, Understood]:
         """Queue a question, after `turns`. Raises InputError, StoreError, ServiceError."""
         understood = Conversation.of(turns).understand(question)
         (pending,) = self.service.submit([understood], options, self.caller)
         return pending, understood
 
-    def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
+    def ask(self, question: str, turns: Sequence[EarlierTurn], options: Options) -> Answered:
         """Raises as `submit` does."""
         pending, understood = self.submit(question, turns, options)
         return understood.answered(pending.wait(pending.answer))

@@ -67,7 +67,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class Spans:
+class SpanSender:
     """Sends the spans of requests to a collector."""
 
     def __init__(self, address: str) -> None:
@@ -114,9 +114,9 @@ class Spans:
         self._provider.shutdown()
 
 
-def spans_to(address: str) -> Spans | None:
+def spans_to(address: str) -> SpanSender | None:
     """An exporter by OTLP over HTTP; None for "". Raises InputError without OpenTelemetry."""
     if not address:
         return None
     with needs_extra("otel", "RAG_TRACES"):
-        return Spans(address)
+        return SpanSender(address)

@@ -28,7 +28,7 @@ from rag.server.work import waiting
 
 FOLDER = "uploads"
 """Prefix of the ids of uploaded documents."""
-Upload = tuple[str, bytes]
+NamedContent = tuple[str, bytes]
 """(name, content)"""
 
 
@@ -38,7 +38,7 @@ class QueuedFile:
 
     job: str
     number: int
-    upload: Upload
+    upload: NamedContent
     key_id: str
 
 
@@ -78,7 +78,7 @@ _LOOK = 0.2
 _TIME, _STAMP = "%Y-%m-%dT%H:%M:%SZ", "%Y%m%dT%H%M%SZ"
 
 
-def file_of(upload: Upload) -> shared.Upload:
+def file_of(upload: NamedContent) -> shared.Upload:
     """The upload with a name under `uploads/`, which distinguishes it from ingested files."""
     name, content = upload
     if name.startswith(GRID):
@@ -156,7 +156,7 @@ class LocalUploadQueue:
                 yield connection
             self._changed.notify_all()
 
-    def add(self, uploads: Sequence[Upload], key_id: str = "") -> str:
+    def add(self, uploads: Sequence[NamedContent], key_id: str = "") -> str:
         """Store a new job of a key durably and return its id. Raises ServiceError if too much is
         waiting.
         """
@@ -365,7 +365,7 @@ class SharedUploadQueue:
         self._queue = queue
         self._most_waiting = most_waiting
 
-    def add(self, uploads: Sequence[Upload], key_id: str = "") -> str:
+    def add(self, uploads: Sequence[NamedContent], key_id: str = "") -> str:
         waiting = [job.key_id for job in self._queue.state().jobs if job.state != "failed"]
         of_key = waiting.count(key_id)
         if _is_full(len(waiting), of_key, len(uploads), self._most_waiting, key_id):

@@ -34,7 +34,7 @@ MOST_THREADS = 500
 MOST_CHARACTERS = 20_000_000
 """Threads of one key, and characters of their turns; the oldest go first."""
 GONE = "A document that this answer quoted was deleted"
-Turn = dict[str, Any]
+SavedTurn = dict[str, Any]
 _TABLE = """CREATE TABLE IF NOT EXISTS threads (
     key TEXT, id TEXT, title TEXT, updated REAL, words TEXT, turns TEXT, PRIMARY KEY (key, id)
 )"""
@@ -162,7 +162,7 @@ class Thread:
 class ThreadWithTurns(Thread):
     """A thread with its turns."""
 
-    turns: list[Turn]
+    turns: list[SavedTurn]
 
 
 class ThreadStore:
@@ -261,7 +261,7 @@ def _write(connection: sqlite3.Connection, key: str, thread: ThreadWithTurns) ->
 
 
 def forget_answers(
-    turns: Sequence[Turn],
+    turns: Sequence[SavedTurn],
     is_gone: Callable[[str], bool],
     quotes: Callable[[object], bool] = lambda answer: False,
 ) -> int:

@@ -42,7 +42,7 @@ while a body is read and checked, and each search of others waits for it several
 T = TypeVar("T")
 
 
-class Places:
+class WorkPlaces:
     """At most `total` pieces of work at a time, and `own` of one key; without keys, all are one
     caller, which may have all. Those that wait are taken of each key in turn, by their work so far.
     Thread-safe.
@@ -94,14 +94,14 @@ class ChargedCaller(Protocol):
 
     key_id: str
     disconnected: bool
-    places: Places | None
+    places: WorkPlaces | None
     charge: Callable[[float], object]
 
 
-class _Piece:
+class _PieceOfWork:
     """A piece of work in progress, in its thread."""
 
-    def __init__(self, places: Places, caller: ChargedCaller) -> None:
+    def __init__(self, places: WorkPlaces, caller: ChargedCaller) -> None:
         self._places, self._caller = places, caller
         self._started = 0.0
 
@@ -115,7 +115,7 @@ class _Piece:
         self._caller.charge(seconds)
 
 
-_piece: ContextVar[_Piece | None] = ContextVar("piece", default=None)
+_piece: ContextVar[_PieceOfWork | None] = ContextVar("piece", default=None)
 """What this thread works on, if it has a place."""
 
 
@@ -127,7 +127,7 @@ def working(caller: ChargedCaller) -> Iterator[None]:
     if caller.places is None or _piece.get() is not None:
         yield
         return
-    piece = _Piece(caller.places, caller)
+    piece = _PieceOfWork(caller.places, caller)
     piece.enter(_PATIENCE)
     token = _piece.set(piece)
     try:

@@ -18,7 +18,7 @@ from rag.claims.writer import Writer
 from rag.server.caller import Caller
 from rag.server.problems import ServiceError
 from rag.server.state import ServiceLibrary
-from rag.server.work import Places, waiting
+from rag.server.work import WorkPlaces, waiting
 from rag.settings import Settings
 from rag.types import Answer, Json
 
@@ -33,7 +33,7 @@ class ServedWriter:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._places = Places(AT_ONCE, OF_ONE_KEY)
+        self._places = WorkPlaces(AT_ONCE, OF_ONE_KEY)
         self._lock = threading.Lock()
         self._looked: tuple[float, str] = (0.0, "")
 

@@ -39,7 +39,7 @@ class VerdictItem:
     label: Label
 
 
-Batch = list[BatchItem] | list[VerdictItem]
+ReaderBatch = list[BatchItem] | list[VerdictItem]
 
 
 def token_counter(tokenizer: Any) -> TokenCounter:

@@ -15,20 +15,20 @@ from torch.nn.functional import cross_entropy
 
 from rag.answering.forms import CLASSES, inputs
 from rag.errors import InputError
-from rag.evaluation.set_files import StrictRow, Text, read_rows
+from rag.evaluation.set_files import NonBlank, StrictRow, read_rows
 from rag.protocols import Embedder
 
 _DECAY = 1e-3
 _STEPS = 350
 _RATE = 0.1
 _FOLDS = 5
-Rows = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 
 class Labelled(StrictRow):
     """A question and its form; `weight` is its weight relative to others."""
 
-    question: Text
+    question: NonBlank
     form: str
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
 
@@ -56,8 +56,8 @@ def read_labelled(path: Path) -> list[Labelled]:
 
 
 def fit(
-    features: Rows, labels: NDArray[np.int64], weight: Rows, fixed: Rows | None = None
-) -> tuple[Rows, Rows]:
+    features: Floats, labels: NDArray[np.int64], weight: Floats, fixed: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Weights (classes, columns) and bias (classes,) that maximise the likelihood of `labels`, by
     Adam on all rows at once. `fixed`, shape (columns + 1, n), are weights and bias of the first n
     classes, which stay as they are.
@@ -103,7 +103,7 @@ def train(
     counts = np.array([row.weight for row in labelled], dtype=np.float32)
     weight = _balanced(labels, counts)
 
-    fixed: Rows | None = None
+    fixed: Floats | None = None
     if initial:
         file = load_file(initial)
         theta = np.vstack([file["weights"].T, file["bias"]])
@@ -135,7 +135,7 @@ def train(
 
 
 def _right_in_folds(
-    features: Rows, labels: NDArray[np.int64], weight: Rows, fixed: Rows | None
+    features: Floats, labels: NDArray[np.int64], weight: Floats, fixed: Floats | None
 ) -> NDArray[np.bool_]:
     """Whether each row gets its label, by a fit on the other folds."""
     count = len(labels)
@@ -155,7 +155,7 @@ def _right_in_folds(
     return right
 
 
-def _balanced(labels: NDArray[np.int64], counts: Rows) -> Rows:
+def _balanced(labels: NDArray[np.int64], counts: Floats) -> Floats:
     """The weights of the rows, of which each class has in sum the square root of what it had, so
     that facts do not drown rare forms.
     """

@@ -32,7 +32,7 @@ _RARE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """The parts of a run: `start` is the folder or hub id of the initial model, `averaged` the
     folder of the model to average with, if any; with a `new_head`, the initial model has no span
     head.
@@ -48,7 +48,7 @@ class Run:
     teacher: Head | None = None
 
 
-def initial(recipe: Recipe, data: Path, out: Path) -> Run:
+def initial(recipe: Recipe, data: Path, out: Path) -> TrainingRun:
     """Raises InputError for a recipe that does not fit the model, ModelError for a broken model."""
     out = ready(out)
     torch.manual_seed(recipe.seed)
@@ -66,7 +66,7 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     if first:
         setattr(model.config, FIRST_READER, first)
 
-    return Run(
+    return TrainingRun(
         recipe=recipe,
         out=out,
         start=init,

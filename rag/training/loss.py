@@ -32,13 +32,13 @@ from rag.meaning.sentences import Offsets, split_sentences
 from rag.models.qa_heads import Encoded, Head, HeadOutput, Window, again, places
 from rag.training.verdicts import Label
 
-Mask = NDArray[np.bool_]
+TokenMask = NDArray[np.bool_]
 SentenceTargets = Callable[[int, Offsets], float | None]
 
 
 def targets(
     encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
-) -> tuple[Mask, Mask]:
+) -> tuple[TokenMask, TokenMask]:
     """Two (n, t) masks: tokens that start, and that end, an answer in their passage."""
     is_start = np.zeros_like(encoded.scored)
     is_end = np.zeros_like(encoded.scored)
@@ -119,7 +119,7 @@ def sentence_loss(
     return torch.stack(losses).mean()
 
 
-def _mean_logit(logits: Tensor, mask: Mask) -> Tensor:
+def _mean_logit(logits: Tensor, mask: TokenMask) -> Tensor:
     """The mean of a window's logits, shape (t,), over the tokens of a sentence."""
     return logits[torch.from_numpy(mask)].mean()
 
@@ -178,7 +178,7 @@ def _overlap(place: Offsets, other_place: Offsets) -> bool:
     return start < other_end and end > other_start
 
 
-def _sentence_masks(encoded: Encoded, row: int, text: str) -> dict[Offsets, Mask]:
+def _sentence_masks(encoded: Encoded, row: int, text: str) -> dict[Offsets, TokenMask]:
     """The tokens, shape (t,), of each sentence that has any in this window."""
     starts = encoded.starts[row]
     ends = encoded.ends[row]
@@ -301,7 +301,7 @@ class TeacherOutput(NamedTuple):
     logits: HeadOutput
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
-    scored: Mask
+    scored: TokenMask
 
 
 def teacher_outputs(head: Head, batch: Sequence[Window]) -> list[TeacherOutput]:
@@ -383,7 +383,7 @@ def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     return np.asarray(shares, np.float32)
 
 
-def _shared(scores: Sequence[tuple[NDArray[np.float32], Mask]]) -> list[Shares]:
+def _shared(scores: Sequence[tuple[NDArray[np.float32], TokenMask]]) -> list[Shares]:
     """Probabilities of the scored tokens of windows, which share one null, as in the loss."""
     windows = []
     highest = 0.0

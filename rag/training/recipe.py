@@ -22,11 +22,11 @@ from rag.errors import InputError
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Part(BaseModel):
+class _RecipePart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Mix(_Part):
+class Mix(_RecipePart):
     """How a set is used: at most `cap` questions, and four shares of them.
 
     `negatives`: with retrieved passages of other paragraphs in addition to their own. `drop_gold`:
@@ -48,7 +48,7 @@ class Mix(_Part):
     spans: bool = True
 
 
-class Verdicts(_Part):
+class Verdicts(_RecipePart):
     """Data of the verdict head: a `share` of a stage's batches, from a maximum number of rows of
     each of its `sets`.
 
@@ -64,7 +64,7 @@ class Verdicts(_Part):
     figures_from: str = ""
 
 
-class _Stage(_Part):
+class _RateStage(_RecipePart):
     """The learning rate changes linearly from `first` to `last`."""
 
     first: NonNegativeFloat = Field(alias="from")
@@ -74,7 +74,7 @@ class _Stage(_Part):
         return self.first + (self.last - self.first) * step / steps
 
 
-class SetsStage(_Stage):
+class SetsStage(_RateStage):
     """Steps over `sets`, each with its mix, and over at most so many of the `groups` of each file:
     questions with the passages that retrieval returned for them.
     """
@@ -85,12 +85,12 @@ class SetsStage(_Stage):
     verdicts: Verdicts | None = None
 
 
-class OwnStage(_Stage):
+class OwnStage(_RateStage):
     passes: PositiveInt
     own: Mix
 
 
-class _Run(_Part):
+class _RunSettings(_RecipePart):
     init: str
     """A folder (also inside the data folder), a hub id, "minilm", or a shipped model."""
     seed: int = Field(ge=0, lt=2**63)
@@ -104,13 +104,13 @@ class _Run(_Part):
         return min(1.0, (step + 1) / max(1, self.warmup))
 
 
-class _HeldOut(_Part):
+class _HeldOut(_RecipePart):
     dev_set: str
     dev_articles: NonNegativeInt
     """number of its articles held out of training"""
 
 
-class Recipe(_Run):
+class Recipe(_RunSettings):
     order: str = ""
     """change it for another order of the questions"""
     batch_tokens: PositiveInt
@@ -151,7 +151,7 @@ class OwnRecipe(Recipe):
     stage: list[OwnStage] = Field(min_length=1, max_length=1)
 
 
-class EmbedderRecipe(_Run, _HeldOut, _Stage):
+class EmbedderRecipe(_RunSettings, _HeldOut, _RateStage):
     """Tunes an embedder on the sets of a folder."""
 
     steps: PositiveInt

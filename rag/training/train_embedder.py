@@ -41,11 +41,11 @@ _KEPT = 6
 """Number of best negatives of a question to draw from."""
 Material = tuple[list[str], dict[int, list[TrainingQuestion]]]
 """A set's passages as they are embedded, and questions by the passage that answers them."""
-Unit = tuple[int, list[TrainingQuestion]]
+AskedPassage = tuple[int, list[TrainingQuestion]]
 """A passage and questions that it answers."""
 
 
-class Batch(NamedTuple):
+class EmbedderBatch(NamedTuple):
     """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): the passages
     it competes with.
     """
@@ -194,7 +194,7 @@ def _ranked(cosines: NDArray[np.float32], lexical: Mapping[int, float]) -> list[
 
 def _plan(
     recipe: EmbedderRecipe, materials: Sequence[Material], begun: int
-) -> Iterator[tuple[float, Batch]]:
+) -> Iterator[tuple[float, EmbedderBatch]]:
     """(learning rate, batch) of every step, starting at step `begun`."""
     rng = random.Random(recipe.seed)
     unit_batches = _units(recipe, materials, rng)
@@ -209,7 +209,7 @@ def _plan(
 
 def _units(
     recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Random
-) -> Iterator[tuple[list[str], list[Unit]]]:
+) -> Iterator[tuple[list[str], list[AskedPassage]]]:
     """Endless batches of passages with questions, each of one set. Raises InputError if too few."""
     size = recipe.passages
     most_questions = recipe.max_epochs * recipe.questions
@@ -217,7 +217,7 @@ def _units(
     while True:
         batches = []
         for texts, by_passage in materials:
-            units: list[Unit] = []
+            units: list[AskedPassage] = []
             for passage, anchors in by_passage.items():
                 drawn = rng.sample(anchors, min(len(anchors), most_questions))
                 for first in range(0, len(drawn), recipe.questions):
@@ -235,8 +235,8 @@ def _units(
 
 
 def _batch(
-    texts: Sequence[str], units: Sequence[Unit], negatives: int, rng: random.Random
-) -> Batch:
+    texts: Sequence[str], units: Sequence[AskedPassage], negatives: int, rng: random.Random
+) -> EmbedderBatch:
     """The questions of the units, with their passages and at most `negatives` more for each unit.
     A question does not compete with other passages that may answer it.
     """
@@ -261,7 +261,7 @@ def _batch(
                 competing.append(passage == answering or not may_answer)
             allowed.append(competing)
 
-    return Batch(
+    return EmbedderBatch(
         questions=questions,
         passages=[texts[passage] for passage in passages],
         own=own,
@@ -269,7 +269,7 @@ def _batch(
     )
 
 
-def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
+def _loss(model: Any, batch: EmbedderBatch, scale: float) -> Tensor:
     """Mean of -log P(own passage), P the softmax of scaled cosines over competing passages."""
     questions = vectors_of(model, batch.questions, "query")
     passages = vectors_of(model, batch.passages, "document", "passage")

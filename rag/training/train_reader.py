@@ -19,7 +19,7 @@ from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded,
 from rag.models.registry import WEIGHTS
 from rag.protocols import Reader
 from rag.training import batches, loss
-from rag.training.batches import Batch, BatchItem, VerdictItem, token_counter
+from rag.training.batches import BatchItem, ReaderBatch, VerdictItem, token_counter
 from rag.training.data import (
     Article,
     Group,
@@ -29,7 +29,7 @@ from rag.training.data import (
     retrieved_groups,
 )
 from rag.training.evaluate import Measured, measure
-from rag.training.initial_model import VERDICTS, Run, initial, with_conditions
+from rag.training.initial_model import VERDICTS, TrainingRun, initial, with_conditions
 from rag.training.loss import TeacherOutput
 from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage, Verdicts
 from rag.training.trainer import Steps, mean
@@ -132,7 +132,7 @@ def fine_tune(
     return initial_scores, measure(tuned, held_out)
 
 
-def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
+def _train(run: TrainingRun, stages: Sequence[TrainingStage]) -> None:
     """Take the steps of all stages; write weights, tokenizer and digest."""
     recipe = run.recipe
     weights_path = run.out / WEIGHTS
@@ -166,7 +166,9 @@ def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
     steps.finish()
 
 
-def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
+def _plan(
+    stages: Sequence[TrainingStage], run: TrainingRun, begun: int
+) -> Iterator[tuple[float, ReaderBatch]]:
     """(learning rate, batch) of every step, starting at step `begun`."""
     recipe = run.recipe
     first_step = 0  # of the stage
@@ -183,7 +185,9 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
         first_step += stage.steps
 
 
-def _stage_batches(stage: TrainingStage, run: Run, rng: random.Random) -> Iterator[Batch]:
+def _stage_batches(
+    stage: TrainingStage, run: TrainingRun, rng: random.Random
+) -> Iterator[ReaderBatch]:
     """A batch for each step, of questions, or with the stage's `share` of statements."""
     recipe = run.recipe
     drawn = batches.examples(
@@ -213,7 +217,7 @@ def _stage_batches(stage: TrainingStage, run: Run, rng: random.Random) -> Iterat
             yield next(of_questions)
 
 
-def _loss(run: Run, batch: Batch) -> Tensor:
+def _loss(run: TrainingRun, batch: ReaderBatch) -> Tensor:
     """The loss of a batch of questions, or of one of statements."""
     windows = [item.window for item in batch]
     taught: list[TeacherOutput] = []
@@ -237,7 +241,7 @@ def _loss(run: Run, batch: Batch) -> Tensor:
 
 
 def _verdict_loss(
-    run: Run,
+    run: TrainingRun,
     labels: Sequence[Label],
     states: Tensor,
     taught: Sequence[TeacherOutput],
@@ -257,7 +261,7 @@ def _verdict_loss(
 
 
 def _sentence_loss(
-    run: Run,
+    run: TrainingRun,
     encoded: Encoded,
     items: Sequence[BatchItem],
     states: Tensor,
@@ -302,7 +306,7 @@ def _sentence_loss(
 
 
 def _span_loss(
-    run: Run,
+    run: TrainingRun,
     encoded: Encoded,
     items: Sequence[BatchItem],
     states: Tensor,

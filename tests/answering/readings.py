@@ -8,7 +8,7 @@ from rag.answering.candidate import Candidate
 from rag.answering.compose import Ranked, Ruling, compose, rank
 from rag.answering.forms import CLASSES
 from rag.answering.reading import Reading
-from rag.answering.receipts import Asked
+from rag.answering.receipts import AskedQuestion
 from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
@@ -92,7 +92,7 @@ def composed(
         documents=reading.documents,
         generation=1,
     )
-    retrieved_question = Asked(
+    retrieved_question = AskedQuestion(
         query=Query(reading.question, form=form),
         retrieved=retrieved,
         read=len(reading.hits),

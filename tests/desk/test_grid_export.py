@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rag.answering.candidate import quoted
 from rag.desk import grid_export
 from rag.desk.cell_judge import in_column, surroundings
-from rag.desk.grid import Cell, Grid, GridRow, Rating, State
+from rag.desk.grid import Cell, CellState, Grid, GridRow, Rating
 from rag.desk.grid_file import definition
 from rag.errors import InputError
 from rag.meaning.values import Surroundings, typed_value
@@ -35,7 +35,7 @@ SPEC = definition(
 
 
 def cell(
-    column: str, value: str, typed: Value | None, state: State = "answered", row: str = "a.md"
+    column: str, value: str, typed: Value | None, state: CellState = "answered", row: str = "a.md"
 ) -> Cell:
     quote = Citation(
         document_id=row,

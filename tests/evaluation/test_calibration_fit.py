@@ -11,17 +11,17 @@ DRAWS = 400
 GRID = np.linspace(0, 1, 4001)
 
 
-def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> fitting.Judged:
+def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> fitting.JudgedQuestions:
     """Answers whose true log-odds are slope * log_odds + offset."""
     random = np.random.default_rng(0)
     log_odds = random.normal(scale=1.5, size=count)
     served = random.random(count) < fitting.predict(slope, offset, log_odds)
-    return fitting.Judged(
+    return fitting.JudgedQuestions(
         log_odds, served, served | (random.random(count) < 0.5), np.arange(count) % 20
     )
 
 
-def whole(data: fitting.Judged) -> tuple[float, float]:
+def whole(data: fitting.JudgedQuestions) -> tuple[float, float]:
     return fitting.fit(data, np.ones_like(data.right))
 
 

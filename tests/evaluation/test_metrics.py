@@ -24,7 +24,7 @@ from rag.evaluation.metrics import (
     risk_coverage,
     table,
 )
-from rag.evaluation.records import Kind, Row
+from rag.evaluation.records import QuestionKind, Row
 
 Guesses = list[tuple[bool, float]]
 """Whether the best candidate of a question is right, and its confidence."""
@@ -37,7 +37,7 @@ def row(number: int, served: bool, confidence: float = 0.5, **exceptions: Any) -
     text = "yes" if answered else None
     figures: dict[str, Any] = {"confidence": confidence, "em": score, "f1": score}
     figures["right"] = served and answerable
-    kind: Kind = "answerable" if answerable else "unanswerable"
+    kind: QuestionKind = "answerable" if answerable else "unanswerable"
     answers = ("yes",) if answerable else ()
     return Row(str(number), "?", "a", kind, answers, text, guess="yes", **figures)
 

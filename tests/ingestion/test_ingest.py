@@ -10,7 +10,7 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.pipeline import index
 from rag.parsing.files import FoundFile, find
-from rag.parsing.pool import Loader, ParseTask, Result, one_by_one
+from rag.parsing.pool import Loader, ParseOutcome, ParseTask, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
@@ -176,7 +176,7 @@ def test_a_concurrent_upload_keeps_its_name(
 ) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 1)
 
-    def loader(jobs: Iterable[ParseTask]) -> Iterator[Result]:
+    def loader(jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
         for number, (job, loaded) in enumerate(one_by_one(jobs)):
             if number == 1:
                 upload = Document(ALL[1], "Uploaded.", "B", f"upload:{ALL[1]}", "0" * 64)
@@ -196,7 +196,7 @@ def test_documents_stored_before_a_stop_remain(
 ) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 1)
 
-    def loader(jobs: Iterable[ParseTask]) -> Iterator[Result]:
+    def loader(jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
         for number, result in enumerate(one_by_one(jobs)):
             if number == 2:
                 raise KeyboardInterrupt

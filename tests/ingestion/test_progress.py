@@ -7,7 +7,7 @@ import pytest
 from rag.ingestion.progress import IngestProgress
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
-from rag.parsing.pool import ParseTask, Result
+from rag.parsing.pool import ParseOutcome, ParseTask
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def read(
 ) -> None:
     """Read the files: `read_file` is called for each, and none has documents."""
 
-    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
+    def load(tasks: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
         for task in tasks:
             read_file(task)
             yield task, ParseError("none")

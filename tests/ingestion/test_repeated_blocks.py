@@ -6,7 +6,7 @@ from rag.ingestion.repeated_blocks import Known, without_recurring
 from rag.parsing.base import Part, join
 from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded
-from rag.parsing.pool import ParseTask, Result
+from rag.parsing.pool import ParseOutcome, ParseTask
 from rag.structure import sections
 from rag.types import Document
 
@@ -15,7 +15,7 @@ FOOT = "A complete list of releases is also available."
 CLAUSE = "The rent is due on the first of the month, whatever is agreed besides."
 
 
-def page(number: int, *blocks: str, folder: str = "docs", kind: str = "html") -> Result:
+def page(number: int, *blocks: str, folder: str = "docs", kind: str = "html") -> ParseOutcome:
     name = f"{folder}/page{number}.{kind}"
     text, structure = join(
         Part(block, 1 if block == f"Chapter {number}" else 0) for block in blocks
@@ -24,7 +24,7 @@ def page(number: int, *blocks: str, folder: str = "docs", kind: str = "html") ->
     return ParseTask(FoundFile(Path(f"/{name}"), name)), Loaded([document])
 
 
-def pages(count: int, **options: str) -> list[Result]:
+def pages(count: int, **options: str) -> list[ParseOutcome]:
     words = [
         f"What chapter {n} says takes its own words, and more of them. " * 4 for n in range(count)
     ]
@@ -34,7 +34,7 @@ def pages(count: int, **options: str) -> list[Result]:
     ]
 
 
-def read(results: list[Result], recurring: Known) -> list[Document]:
+def read(results: list[ParseOutcome], recurring: Known) -> list[Document]:
     results_without_recurring = without_recurring(results, recurring)
     return [
         d

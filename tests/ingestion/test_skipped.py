@@ -13,7 +13,7 @@ from rag.ingestion.sync import Changes, Sync
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
 from rag.parsing.formats import identity
-from rag.parsing.pool import ParseTask, Result, one_by_one
+from rag.parsing.pool import ParseOutcome, ParseTask, one_by_one
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.parsing.archives import zipped
@@ -28,7 +28,7 @@ class Reading:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
+    def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
         return one_by_one(self._noted(jobs))
 
     def _noted(self, jobs: Iterable[ParseTask]) -> Iterator[ParseTask]:
@@ -110,7 +110,7 @@ def test_another_parser_version_reads_it_again(store: LocalStore, docs: Path) ->
 
 def test_temporary_failures_are_retried(store: LocalStore, docs: Path) -> None:
     class Disk(Reading):
-        def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
+        def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
             for job in self._noted(jobs):
                 yield job, ParseError("cannot be read: Input/output error", transient=True)
 
@@ -123,7 +123,7 @@ def test_temporary_failures_are_retried(store: LocalStore, docs: Path) -> None:
 
 def test_a_file_that_changed_as_it_was_read_is_read_again(store: LocalStore, docs: Path) -> None:
     class Late(Reading):
-        def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
+        def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
             for job, loaded in super().__call__(jobs):
                 os.utime(job.found.path, (1, 1))
                 yield job, loaded

@@ -8,7 +8,7 @@ import pypdfium2
 import pypdfium2.raw
 import pytest
 
-from rag.server.pdf_pages import Box, find_words
+from rag.server.pdf_pages import PageBox, find_words
 from tests.parsing.pdfs import Put, pdf
 
 LINES = [
@@ -19,7 +19,7 @@ LINES = [
 SCALE = 1000
 
 
-def by_pdfium(file: Path, words: str, occurrence: int = 0, page: int = 1) -> list[Box]:
+def by_pdfium(file: Path, words: str, occurrence: int = 0, page: int = 1) -> list[PageBox]:
     """The rectangles of one occurrence of the words, as fractions of the drawn page."""
     with (
         closing(pypdfium2.PdfDocument(file)) as document,
@@ -33,12 +33,12 @@ def by_pdfium(file: Path, words: str, occurrence: int = 0, page: int = 1) -> lis
         return [_drawn(opened, text.get_rect(number)) for number in rectangles]
 
 
-def boxes(file: Path, words: str, text_before: str = "", text_after: str = "") -> list[Box]:
+def boxes(file: Path, words: str, text_before: str = "", text_after: str = "") -> list[PageBox]:
     with closing(pypdfium2.PdfDocument(file)) as document, closing(document[0]) as page:
         return list(find_words(page, words, text_before, text_after))
 
 
-def _drawn(page: pypdfium2.PdfPage, rectangle: tuple[float, float, float, float]) -> Box:
+def _drawn(page: pypdfium2.PdfPage, rectangle: tuple[float, float, float, float]) -> PageBox:
     left_edge, bottom_edge, right_edge, top_edge = rectangle
     (x, y), (u, v) = (
         _device(page, *corner) for corner in ((left_edge, bottom_edge), (right_edge, top_edge))
@@ -63,7 +63,7 @@ def _device(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
     return device_point[0].value / SCALE, device_point[1].value / SCALE
 
 
-def assert_lies_on(boxes: list[Box], rectangles: list[Box]) -> None:
+def assert_lies_on(boxes: list[PageBox], rectangles: list[PageBox]) -> None:
     """Each box contains PDFium's rectangle, and is at most a line's leading larger."""
     assert len(boxes) == len(rectangles)
     for box, rectangle in zip(boxes, rectangles, strict=True):

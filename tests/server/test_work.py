@@ -20,7 +20,7 @@ from rag.server.caller import Caller
 from rag.server.problems import ServiceError, sentence
 from rag.server.work import (
     MOST_ENTRIES,
-    Places,
+    WorkPlaces,
     WorkRoute,
     has_more_entries,
     streamed,
@@ -31,7 +31,7 @@ from rag.settings import Settings
 from tests.server.fake_server import add_key, put_text, serving, until, with_key
 
 
-def caller(places: Places, key_id: str, charged: list[float] | None = None) -> Caller:
+def caller(places: WorkPlaces, key_id: str, charged: list[float] | None = None) -> Caller:
     new_caller = Caller(key_id)
     new_caller.places = places
     if charged is not None:
@@ -42,7 +42,7 @@ def caller(places: Places, key_id: str, charged: list[float] | None = None) -> C
 class Workers:
     """Threads that hold a place until they are told to go on."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: WorkPlaces) -> None:
         self.places = places
         self.order: list[str] = []
         self._pool = ThreadPoolExecutor(32)
@@ -76,7 +76,7 @@ class Workers:
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    started = Workers(Places(3, 2))
+    started = Workers(WorkPlaces(3, 2))
     yield started
     started.close()
 
@@ -111,7 +111,7 @@ def test_what_only_waits_holds_no_place(workers: Workers) -> None:
 
 
 def test_who_computed_least_goes_first() -> None:
-    places, order = Places(1, 1), list[str]()
+    places, order = WorkPlaces(1, 1), list[str]()
     places.enter("first")
     with ThreadPoolExecutor(2) as pool:
 
@@ -137,7 +137,7 @@ def test_who_computed_least_goes_first() -> None:
 
 def test_processor_time_is_charged_and_waiting_is_not() -> None:
     charged: list[float] = []
-    with working(caller(Places(), "a", charged)):
+    with working(caller(WorkPlaces(), "a", charged)):
         end = time.thread_time() + 0.1
         while time.thread_time() < end:
             pass
@@ -148,7 +148,7 @@ def test_processor_time_is_charged_and_waiting_is_not() -> None:
 
 def test_there_is_no_place_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.server.work._PATIENCE", 0.1)
-    places = Places(1, 1)
+    places = WorkPlaces(1, 1)
     places.enter("a")
     with pytest.raises(ServiceError, match="too many requests"), working(caller(places, "b")):
         pytest.fail("there is no place")
@@ -158,7 +158,7 @@ def test_there_is_no_place_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_streamed_events_are_made_in_places_of_their_own() -> None:
-    places = Places(1, 1)
+    places = WorkPlaces(1, 1)
     events = streamed(caller(places, "a"), iter(["1", "2"]))
     assert next(events) == "1"
     with working(caller(places, "b")):  # the client reads slowly

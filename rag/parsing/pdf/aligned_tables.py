@@ -7,15 +7,15 @@ from itertools import pairwise
 from math import inf
 from statistics import median
 
-from rag.parsing.pdf.marks import PdfCell, Span, grouped, united
+from rag.parsing.pdf.marks import EdgePair, PdfCell, grouped, united
 from rag.parsing.pdf.rows import (
     WORD,
     YEAR,
     Cells,
+    EdgePairs,
     Extents,
     PdfRow,
     Rows,
-    Spans,
     has_only_years,
     is_body,
     is_figure,
@@ -25,9 +25,9 @@ from rag.parsing.pdf.rows import (
 )
 from rag.parsing.pdf.tables import (
     ROW_GAP,
-    Columns,
-    Entry,
-    Table,
+    PdfColumns,
+    PdfTable,
+    TableEntry,
     caption,
     name_of_labels,
     stacked,
@@ -52,9 +52,9 @@ _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
 
 def aligned_tables(
     rows: Rows,
-    previous_columns: Columns | None = None,
+    previous_columns: PdfColumns | None = None,
     rules: Extents = (),
-) -> Iterator[Table]:
+) -> Iterator[PdfTable]:
     """The tables in the rows of a column of text, from the top. `previous_columns` are those of the
     previous page's last table, which a table without headers at the top continues. `rules` are
     horizontal: a header applies to the columns that its underline spans.
@@ -191,9 +191,9 @@ def _aligned_table(
     first_row: int,
     end: int,
     limit: int,
-    previous_columns: Columns | None,
+    previous_columns: PdfColumns | None,
     rules: Extents,
-) -> Table | None:
+) -> PdfTable | None:
     """The table whose first figures are in row `first_row` and whose rows end before row `end`; its
     headers are not above row `limit`.
     """
@@ -208,7 +208,7 @@ def _aligned_table(
     texts = _spans_of_texts(body, spans, labels_right)
     spans = sorted([*spans, *texts])
     top, names = _named_columns(rows, first_row, limit, spans, rules, labels_right)
-    columns = Columns(
+    columns = PdfColumns(
         spans=[(0.0, 0.0), *spans],
         names=["", *names],
         caption=caption(rows, top, first_row),
@@ -233,7 +233,7 @@ def _aligned_table(
     entries = list(_entries(rows[body_start:end], spans, texts))
     write_body(text, entries, columns.names)
 
-    return Table(
+    return PdfTable(
         part=text.part(columns.caption),
         columns=columns,
         begin=top,
@@ -254,25 +254,25 @@ def _name_of_labels(headers: Sequence[Sequence[tuple[int, str]]], body: Rows) ->
     return ""
 
 
-def _spans_of_figures(body: Rows) -> list[Span]:
+def _spans_of_figures(body: Rows) -> list[EdgePair]:
     """The edges of the columns: what the figures of all rows cover."""
-    extents: list[Span] = []
+    extents: list[EdgePair] = []
     for row in body:
         extents += [(cell.left, cell.right) for cell in row.values]
     return united(extents)
 
 
-def _spans_of_texts(body: Rows, figures: Spans, labels_right: float) -> list[Span]:
+def _spans_of_texts(body: Rows, figures: EdgePairs, labels_right: float) -> list[EdgePair]:
     """The edges of columns of texts, right of the labels: where most rows have a text, and none has
     a figure.
     """
-    extents: list[Span] = []
+    extents: list[EdgePair] = []
     for row in body:
         for cell in row.cells[1:]:
             if cell.left > labels_right and not is_figure(cell.text):
                 extents.append((cell.left, cell.right))
 
-    columns_of_texts: list[Span] = []
+    columns_of_texts: list[EdgePair] = []
     for span in united(extents):
         left_edge, right_edge = span
         texts = sum(left_edge <= text_left <= right_edge for text_left, _ in extents)
@@ -283,19 +283,19 @@ def _spans_of_texts(body: Rows, figures: Spans, labels_right: float) -> list[Spa
     return columns_of_texts
 
 
-def _overlap(span: Span, other_span: Span) -> bool:
+def _overlap(span: EdgePair, other_span: EdgePair) -> bool:
     left_edge, right_edge = span
     other_left, other_right = other_span
     return other_left <= right_edge and left_edge <= other_right
 
 
-def _share_column(values: Cells, spans: Spans) -> bool:
+def _share_column(values: Cells, spans: EdgePairs) -> bool:
     """Whether two of the values are in one column."""
     columns = {_column(cell, spans) for cell in values}
     return len(columns) < len(values)
 
 
-def _body_start(rows: Rows, top: int, first_row: int, spans: Spans) -> int:
+def _body_start(rows: Rows, top: int, first_row: int, spans: EdgePairs) -> int:
     """The first row of the body: the first of the labels right above the row `first_row`, whose
     cells are left of the figures; not above the row `top`.
     """
@@ -306,20 +306,20 @@ def _body_start(rows: Rows, top: int, first_row: int, spans: Spans) -> int:
     return start
 
 
-def _unclear(rows: Rows, begin: int, end: int) -> Table | None:
+def _unclear(rows: Rows, begin: int, end: int) -> PdfTable | None:
     """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
     rows_of_several = sum(len(row.figures) > 1 for row in rows[begin:end])
     if rows_of_several < 2:
         return None
 
     lines_above = caption(rows, begin, begin)
-    columns = Columns([], caption=(*lines_above, _UNCLEAR))
+    columns = PdfColumns([], caption=(*lines_above, _UNCLEAR))
     text = TableText()
     for row in rows[begin:end]:
         cells = [(-1, "", _tight(cell)) for cell in row.cells]
         text.row(cells)
 
-    return Table(
+    return PdfTable(
         part=text.part(columns.caption),
         columns=columns,
         begin=begin,
@@ -327,7 +327,7 @@ def _unclear(rows: Rows, begin: int, end: int) -> Table | None:
     )
 
 
-def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
+def _header_cells(row: PdfRow, spans: EdgePairs) -> list[tuple[int, str]]:
     """The column of each cell, or the one nearest to it, and its text, with figures tight."""
     figures_left, _ = spans[0]
     cells: list[tuple[int, str]] = []
@@ -346,7 +346,7 @@ def _tight(cell: PdfCell) -> str:
     return _LOOSE_IN_TEXT.sub("", cell.text)
 
 
-def _column(cell: PdfCell, spans: Spans) -> int:
+def _column(cell: PdfCell, spans: EdgePairs) -> int:
     """The first column that the cell reaches into, from 1; -1 if there is none."""
     cell_span = (cell.left, cell.right)
     for column, span in enumerate(spans, 1):
@@ -355,7 +355,7 @@ def _column(cell: PdfCell, spans: Spans) -> int:
     return -1
 
 
-def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
+def _entries(rows: Rows, spans: EdgePairs, texts: EdgePairs) -> Iterator[TableEntry]:
     """The rows of the body; `texts` are the columns that have texts and no figures. The lines of
     one label are joined: a label without figures continues in a row that begins in lower case, or
     is closer to it than rows of the table are.
@@ -372,7 +372,7 @@ def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
         if label and text:
             continues_label = gap < wrapped_gap or text[0].islower()
             if not continues_label:
-                yield Entry("group", label, label_left, {})
+                yield TableEntry("group", label, label_left, {})
                 label = ""
 
         if not label:
@@ -381,11 +381,11 @@ def _entries(rows: Rows, spans: Spans, texts: Spans) -> Iterator[Entry]:
 
         if figures:
             values = {column: cell.text for column, cell in figures.items()}
-            yield Entry("row", label, label_left, values)
+            yield TableEntry("row", label, label_left, values)
             label = ""
 
     if label:
-        yield Entry("group", label, label_left, {})
+        yield TableEntry("group", label, label_left, {})
 
 
 def _label(row: PdfRow, figures: Mapping[int, PdfCell]) -> str:
@@ -394,7 +394,7 @@ def _label(row: PdfRow, figures: Mapping[int, PdfCell]) -> str:
     return " ".join(labels)
 
 
-def _by_column(row: PdfRow, spans: Spans, texts: Spans) -> dict[int, PdfCell]:
+def _by_column(row: PdfRow, spans: EdgePairs, texts: EdgePairs) -> dict[int, PdfCell]:
     """The figures of a row by their columns, with the texts of columns that have these; none of a
     row with one cell, or without figures.
     """
@@ -428,7 +428,7 @@ _LEFT_OVER = 0.4
 """What a column without a header counts, in distances between columns."""
 _UNUSED = 2.0
 """What a header without columns counts, in distances between columns."""
-_Place = tuple[int, int]
+_ColumnRange = tuple[int, int]
 """The columns `[begin, end)` of a header; empty if it has none."""
 
 
@@ -436,7 +436,7 @@ def _named_columns(
     rows: Rows,
     first_row: int,
     limit: int,
-    spans: Spans,
+    spans: EdgePairs,
     rules: Extents,
     labels_right: float,
 ) -> tuple[int, list[str]]:
@@ -481,7 +481,7 @@ def _named_columns(
     return top, stacked(headers)
 
 
-def _cells_over(row: PdfRow, spans: Spans, labels_right: float) -> list[PdfCell]:
+def _cells_over(row: PdfRow, spans: EdgePairs, labels_right: float) -> list[PdfCell]:
     """The cells over the columns: all if they are several years, one a column, which may be centred
     over wider cells than the figures; as many as the columns, if all labels end left of them; else
     those that are not left of the first column.
@@ -503,7 +503,7 @@ def _cells_over(row: PdfRow, spans: Spans, labels_right: float) -> list[PdfCell]
     return over_columns
 
 
-def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:
+def _are_headers(cells: Cells, row: PdfRow, spans: EdgePairs, rules: Extents) -> bool:
     """Whether the cells over the columns are neither values nor the title of the whole table."""
     for cell in cells:
         if is_figure(cell.text) and not YEAR.fullmatch(cell.text):
@@ -520,9 +520,9 @@ def _are_headers(cells: Cells, row: PdfRow, spans: Spans, rules: Extents) -> boo
     return not is_title
 
 
-def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Span | None:
+def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> EdgePair | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
-    rules_under: list[Span] = []
+    rules_under: list[EdgePair] = []
     for y, rule_left, rule_right in rules:
         is_under_row = -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
         begins_before_cell = rule_left - _RULE_TOLERANCE <= cell.left
@@ -539,7 +539,7 @@ def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Sp
     return rule_left, rule_right
 
 
-def _width_and_place(rule: Span) -> tuple[float, Span]:
+def _width_and_place(rule: EdgePair) -> tuple[float, EdgePair]:
     rule_left, rule_right = rule
     return rule_right - rule_left, rule
 
@@ -547,7 +547,7 @@ def _width_and_place(rule: Span) -> tuple[float, Span]:
 def _names(
     cells: Cells,
     row: PdfRow,
-    edges: Spans,
+    edges: EdgePairs,
     bounds: set[int],
     rules: Extents,
 ) -> list[str]:
@@ -568,7 +568,7 @@ def _names(
     return names
 
 
-def _nearest(cell: PdfCell, edges: Spans) -> int:
+def _nearest(cell: PdfCell, edges: EdgePairs) -> int:
     """The column whose centre is nearest to that of the cell."""
 
     def distance(column: int) -> float:
@@ -577,17 +577,17 @@ def _nearest(cell: PdfCell, edges: Spans) -> int:
     return min(range(len(edges)), key=distance)
 
 
-def _center(span: Span) -> float:
+def _center(span: EdgePair) -> float:
     left_edge, right_edge = span
     return (left_edge + right_edge) / 2
 
 
 def spanned(
     cells: Cells,
-    extents: Spans,
+    extents: EdgePairs,
     bounds: set[int],
-    underlines: Sequence[Span | None],
-) -> Sequence[_Place]:
+    underlines: Sequence[EdgePair | None],
+) -> Sequence[_ColumnRange]:
     """The columns of each header, from the left: one to one if there are as many; else those that
     its underline spans, or that it is centred over, so that few are left over.
 
@@ -601,7 +601,7 @@ def spanned(
     centers = [_center(extent) for extent in extents]
     pitch = median(next_center - center for center, next_center in pairwise(centers))
 
-    def columns_over(underline: Span | None) -> list[int]:
+    def columns_over(underline: EdgePair | None) -> list[int]:
         if underline is None:
             return []
 
@@ -610,7 +610,7 @@ def spanned(
         highest = underline_right + _RULE_TOLERANCE
         return [column for column, center in enumerate(centers) if lowest <= center <= highest]
 
-    def distance(number: int, place: _Place) -> float:
+    def distance(number: int, place: _ColumnRange) -> float:
         """Distance of a header from the centre of the columns; 0 for those over its underline."""
         underlined = columns_over(underlines[number])
         if underlined:
@@ -626,7 +626,7 @@ def spanned(
         return abs(cells[number].center - _center((left_edge, right_edge)))
 
     @cache
-    def cheapest(number: int, column: int) -> tuple[float, tuple[_Place, ...]]:
+    def cheapest(number: int, column: int) -> tuple[float, tuple[_ColumnRange, ...]]:
         """(cost, places) of the headers from `number` over the columns from `column`."""
         if number == len(cells):
             columns_without_header = width - column

@@ -19,7 +19,7 @@ from pypdfium2 import raw
 from rag.parsing.base import ParseError
 from rag.parsing.metadata import MADE, by_people
 from rag.parsing.pdf.marks import CELL_BREAK, Box, Colour, Line, PdfPage, Rules, Word
-from rag.parsing.pdf.outline import Outline, read_outline
+from rag.parsing.pdf.outline import OutlineLevels, read_outline
 
 _LOCK = threading.Lock()
 """PDFium is not thread-safe."""
@@ -63,7 +63,7 @@ _MAX_HEIGHT = 2.0
 """Height in font sizes above which such a box is lowered."""
 
 
-def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], Outline]:
+def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], OutlineLevels]:
     """The pages, metadata and outline of a PDF. Raises ParseError if it is encrypted or no PDF."""
     with _LOCK, closing(_open(content)) as document:
         pages = [_page(document, number) for number in range(len(document))]
@@ -206,7 +206,7 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]
     PDFium adds the spaces and line ends that the file lacks.
     """
     page = text.raw
-    run = _Run(text)
+    run = _LineCharacters(text)
     bounds = raw.FS_RECTF()
     for index in range(text.count_chars()):
         code = raw.FPDFText_GetUnicode(page, index)
@@ -277,7 +277,7 @@ def _upright(box: Any, sheet: Box, turn: int) -> Box:
     return left, top, right, bottom
 
 
-class _Run:
+class _LineCharacters:
     """Collects the characters of a line."""
 
     def __init__(self, page: pypdfium2.PdfTextPage) -> None:

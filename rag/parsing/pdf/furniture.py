@@ -54,7 +54,7 @@ _MOST_FOOT_ROWS = 2
 _ENTRY_ROWS = 3
 """Maximum number of rows per entry."""
 
-_Key = tuple[str, int]
+_MarginKey = tuple[str, int]
 """Text of a line in a margin, and its place; running heads have a key in common."""
 
 
@@ -144,11 +144,11 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
         return [_without(page, _numbered_foot(page))]
 
     is_pair = len(pages) == 2
-    keys_by_page: list[dict[int, set[_Key]]] = []
-    counts = Counter[_Key]()
+    keys_by_page: list[dict[int, set[_MarginKey]]] = []
+    counts = Counter[_MarginKey]()
     for number, page in enumerate(pages):
         edge_lines = _edge_lines(page)
-        keys: dict[int, set[_Key]] = {}
+        keys: dict[int, set[_MarginKey]] = {}
         for line in _margins(page, are_edges=is_pair):
             is_outer = id(line) in edge_lines
             ways = _keys(line, number, len(pages), is_outer)
@@ -212,7 +212,7 @@ def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
     return at_edges
 
 
-def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]:
+def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_MarginKey]:
     """The ways in which the line may recur: unchanged, or with one number as its distance from the
     page's place in the file, which is the same on each page if it is the page's number.
 

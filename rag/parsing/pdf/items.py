@@ -22,14 +22,14 @@ _FEWEST = 2
 _FEWEST_AFTER = 3
 """Minimum number of items from another number, as after the break of a page."""
 
-Places = frozenset[int]
+ItemEdges = frozenset[int]
 """Edges in whole points."""
 
 
 # Where an item ends
 
 
-def edges_of_items(lines: Sequence[Line]) -> Places:
+def edges_of_items(lines: Sequence[Line]) -> ItemEdges:
     """Where the text of items begins, if a line below their first one does, too."""
     edges: set[int] = set()
     for line_above, line in pairwise(lines):
@@ -42,7 +42,7 @@ def edges_of_items(lines: Sequence[Line]) -> Places:
     return frozenset(edges)
 
 
-def ends_item(item: Sequence[Line], line: Line, edges: Places, column_right: float) -> bool:
+def ends_item(item: Sequence[Line], line: Line, edges: ItemEdges, column_right: float) -> bool:
     """Whether an item ends above a line that returns to the margin: if the item's other lines hang
     at its text, or those of an item beside it, or if a word of the line would have had room above.
     `column_right` is the edge of the column.
@@ -87,7 +87,7 @@ def _edge_of_text(line: Line) -> float | None:
 
 
 @dataclass(slots=True)
-class _Item:
+class _ListItem:
     """The lines `[begin, end)` of an item with its number; `edge` is where its text begins."""
 
     begin: int
@@ -98,10 +98,10 @@ class _Item:
 
 
 @dataclass(slots=True)
-class _Run:
+class _ListRun:
     """Items whose numbers are consecutive."""
 
-    items: list[_Item] = field(default_factory=list)
+    items: list[_ListItem] = field(default_factory=list)
 
 
 def numbered_items(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
@@ -115,19 +115,19 @@ def numbered_items(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
             yield item.begin, item.end, str(item.number)
 
 
-def _runs(lines: Sequence[Line]) -> Iterator[_Run]:
+def _runs(lines: Sequence[Line]) -> Iterator[_ListRun]:
     """The runs of items, from the top. A line between two items ends the upper one, and not the
     run.
     """
-    run = _Run()
+    run = _ListRun()
     for index, line in enumerate(lines):
         last_item = run.items[-1] if run.items else None
         number = _number(line)
         if number is not None:
-            item = _Item(begin=index, end=index + 1, number=number, edge=line.words[1].left)
+            item = _ListItem(begin=index, end=index + 1, number=number, edge=line.words[1].left)
             if last_item and not _follows(item, last_item, lines):
                 yield run
-                run = _Run()
+                run = _ListRun()
             run.items.append(item)
             continue
 
@@ -158,7 +158,7 @@ def _number(line: Line) -> int | None:
     return int(digits)
 
 
-def _follows(item: _Item, last_item: _Item, lines: Sequence[Line]) -> bool:
+def _follows(item: _ListItem, last_item: _ListItem, lines: Sequence[Line]) -> bool:
     """Whether an item is the next one of a list."""
     if item.number != last_item.number + 1:
         return False
@@ -172,7 +172,7 @@ def _follows(item: _Item, last_item: _Item, lines: Sequence[Line]) -> bool:
     return has_left_edge or has_right_edge
 
 
-def _hangs(line: Line, item: _Item, line_above: Line) -> bool:
+def _hangs(line: Line, item: _ListItem, line_above: Line) -> bool:
     """Whether a line is more of an item's text, below it."""
     if line.left < item.edge - _SAME_EDGE:
         return False
@@ -184,7 +184,7 @@ def _hangs(line: Line, item: _Item, line_above: Line) -> bool:
     return is_near and has_same_size and line.bold == line_above.bold
 
 
-def _is_list(items: Sequence[_Item], lines: Sequence[Line]) -> bool:
+def _is_list(items: Sequence[_ListItem], lines: Sequence[Line]) -> bool:
     """Whether items with consecutive numbers are a list, and not numbered lines of one text, of
     which most begin in lower case.
     """

@@ -21,21 +21,21 @@ from rag.parsing.pdf.furniture import RunningNames, without_furniture
 from rag.parsing.pdf.items import edges_of_items, ends_item, has_room, numbered_items
 from rag.parsing.pdf.marks import (
     CELL_BREAK,
+    EdgePair,
     Line,
     PdfPage,
     RuledGrid,
     Rules,
-    Span,
     Word,
     grouped,
     height_of,
     rows_of,
     united,
 )
-from rag.parsing.pdf.outline import Outline, apply_outline
+from rag.parsing.pdf.outline import OutlineLevels, apply_outline
 from rag.parsing.pdf.rows import BULLET, MARKER, PROSE, Extents, is_figure, row_of
 from rag.parsing.pdf.ruled_tables import grids, open_grids, ruled_table
-from rag.parsing.pdf.tables import Columns, Table
+from rag.parsing.pdf.tables import PdfColumns, PdfTable
 from rag.parsing.tables import TableText, labelled
 
 _MAX_CUTS = 40
@@ -80,7 +80,7 @@ class Paragraph:
     lines: tuple[str, ...]
     size: float
     bold: bool = False
-    table: Table | None = None
+    table: PdfTable | None = None
     number: str = ""
     """of an item whose number has no sign, as in "1  Close the tap." """
 
@@ -88,7 +88,7 @@ class Paragraph:
 def structured(
     pages: list[PdfPage],
     metadata: dict[str, str],
-    titles: Outline | None = None,
+    titles: OutlineLevels | None = None,
     keep_furniture: bool = False,
 ) -> Parsed:
     """Assemble the lines of the pages into a text with headings; `titles` is the file's outline."""
@@ -321,7 +321,7 @@ def _continued(first: str, second: str, words: Counter[str]) -> str | None:
 def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
     """The paragraphs of each page; a table that continues on the next page keeps its headers."""
     laid_out: list[list[Paragraph]] = []
-    columns: Columns | None = None
+    columns: PdfColumns | None = None
     for page in pages:
         paragraphs: list[Paragraph] = []
         lines = with_forms(_with_grids(page.lines, page.rules))
@@ -438,9 +438,9 @@ def _sides(lines: Sequence[Line]) -> tuple[Region, Region] | None:
     return None
 
 
-def _gaps(spans: Iterable[Span]) -> list[Span]:
+def _gaps(spans: Iterable[EdgePair]) -> list[EdgePair]:
     """The gaps between spans, which may overlap."""
-    gaps: list[Span] = []
+    gaps: list[EdgePair] = []
     for span, following in pairwise(united(spans)):
         _, end = span
         start, _ = following
@@ -448,7 +448,7 @@ def _gaps(spans: Iterable[Span]) -> list[Span]:
     return gaps
 
 
-def _width_of_gap(gap: Span) -> float:
+def _width_of_gap(gap: EdgePair) -> float:
     """The distance from its start to its end."""
     start, end = gap
     return end - start
@@ -504,7 +504,7 @@ def _overlap(left: Region, right: Region) -> bool:
 
 def paragraphs_of(
     region: Region,
-    before: Columns | None = None,
+    before: PdfColumns | None = None,
     rules: Extents = (),
 ) -> Iterator[Paragraph]:
     """The paragraphs and tables of a column. `before` are the columns of the last table above,
@@ -540,7 +540,7 @@ def paragraphs_of(
     yield from _unruled(text, before, rules)
 
 
-def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
+def _columns_below(paragraph: Paragraph, before: PdfColumns | None) -> PdfColumns | None:
     """The columns of a table below: the paragraph's, or else `before`, unless it is prose."""
     if paragraph.table and paragraph.table.columns:
         return paragraph.table.columns
@@ -550,7 +550,7 @@ def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | No
     return before
 
 
-def _unruled(region: Region, before: Columns | None, rules: Extents) -> Iterator[Paragraph]:
+def _unruled(region: Region, before: PdfColumns | None, rules: Extents) -> Iterator[Paragraph]:
     """The paragraphs and tables of lines that no rules separate."""
     lines_by_row = rows_of(region)
     rows = [row_of(lines) for lines in lines_by_row]
@@ -720,10 +720,10 @@ def _paragraph(lines: Sequence[Line]) -> Paragraph:
     for row in rows:
         cells = [(numbers[label], cell) for label, cell in row]
         text.row(labelled(cells, labels))
-    return _of_table(Table(text.part()), size, bold)
+    return _of_table(PdfTable(text.part()), size, bold)
 
 
-def _of_table(table: Table, size: float, bold: bool = False) -> Paragraph:
+def _of_table(table: PdfTable, size: float, bold: bool = False) -> Paragraph:
     """A table in the place of a paragraph, with type of this size."""
     lines = table.part.text.split("\n")
     return Paragraph(tuple(lines), size, bold, table)

@@ -15,7 +15,7 @@ _SHORTEST_RULE = 6.0
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
-Span = tuple[float, float]
+EdgePair = tuple[float, float]
 """The left and right edge, or the top and bottom."""
 Extent = tuple[float, float, float]
 """A rule's position across its direction, its start and its end."""
@@ -104,15 +104,15 @@ class Line:
         return (whole_line,)
 
 
-_Item = TypeVar("_Item")
-_Placed = TypeVar("_Placed", Line, Word)
+_Grouped = TypeVar("_Grouped")
+_Positioned = TypeVar("_Positioned", Line, Word)
 
 
 def grouped(
-    items: Iterable[_Item], belongs: Callable[[list[_Item], _Item], bool]
-) -> list[list[_Item]]:
+    items: Iterable[_Grouped], belongs: Callable[[list[_Grouped], _Grouped], bool]
+) -> list[list[_Grouped]]:
     """The items in groups; one that does not belong to the last group begins another."""
-    groups: list[list[_Item]] = []
+    groups: list[list[_Grouped]] = []
     for item in items:
         if not groups or not belongs(groups[-1], item):
             groups.append([])
@@ -120,9 +120,9 @@ def grouped(
     return groups
 
 
-def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
+def united(spans: Iterable[EdgePair], gap: float = 0.0) -> list[EdgePair]:
     """What the spans cover, from the left; those at most `gap` apart are one."""
-    united_spans: list[Span] = []
+    united_spans: list[EdgePair] = []
     for start, end in sorted(spans):
         if not united_spans:
             united_spans.append((start, end))
@@ -135,11 +135,11 @@ def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
     return united_spans
 
 
-def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
+def rows_of(lines: Iterable[_Positioned]) -> list[list[_Positioned]]:
     """The lines or words in rows from the top, each sorted from the left."""
     from_top = sorted(lines, key=lambda line: (line.top + line.bottom, line.left))
 
-    def is_on_row(row: list[_Placed], line: _Placed) -> bool:
+    def is_on_row(row: list[_Positioned], line: _Positioned) -> bool:
         middle = (line.top + line.bottom) / 2
         return middle <= row[0].bottom
 

@@ -22,15 +22,15 @@ _TEXT_LEVEL = 99
 """Level of text, below every heading."""
 _MIN_MATCHED = 0.6
 """Minimum share of the outline's titles to find on their pages."""
-Outline = list[dict[str, int]]
+OutlineLevels = list[dict[str, int]]
 """For each page, the level, from 1, of each title on it, by the title's `_key`."""
 
 
-def read_outline(document: Any) -> Outline:
+def read_outline(document: Any) -> OutlineLevels:
     """The outline of a `pypdfium2.PdfDocument`; bookmarks without a target are left out."""
     # pypdfium2 warns about each loop in a broken outline
     logging.getLogger("pypdfium2").setLevel(logging.ERROR)
-    outline: Outline = [{} for _ in range(len(document))]
+    outline: OutlineLevels = [{} for _ in range(len(document))]
     bookmarks = document.get_toc(max_depth=_MAX_DEPTH)
     for bookmark in islice(bookmarks, _MAX_BOOKMARKS):
         target = bookmark.get_dest()
@@ -43,7 +43,9 @@ def read_outline(document: Any) -> Outline:
     return outline
 
 
-def apply_outline(pages: Sequence[Sequence[Part]], outline: Outline) -> list[list[Part]] | None:
+def apply_outline(
+    pages: Sequence[Sequence[Part]], outline: OutlineLevels
+) -> list[list[Part]] | None:
     """The parts with only the outline's titles as headings; None if few are on their pages."""
     levels_by_page: list[dict[int, int]] = []
     for parts, titles in zip(pages, outline, strict=True):

@@ -9,7 +9,7 @@ from math import inf
 from statistics import median
 
 from rag.meaning.periods import periods
-from rag.parsing.pdf.marks import Extent, Line, PdfCell, Span, Word, height_of
+from rag.parsing.pdf.marks import EdgePair, Extent, Line, PdfCell, Word, height_of
 
 _CELL_GAP = 0.9
 """Minimum gap between two cells, in font heights."""
@@ -89,7 +89,7 @@ class PdfRow:
 
 Cells = Sequence[PdfCell]
 Rows = Sequence[PdfRow]
-Spans = Sequence[Span]
+EdgePairs = Sequence[EdgePair]
 Extents = Sequence[Extent]
 
 

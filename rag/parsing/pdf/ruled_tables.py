@@ -33,9 +33,9 @@ from rag.parsing.pdf.rows import (
 )
 from rag.parsing.pdf.tables import (
     BEGINS_WITH_WORD,
-    Columns,
-    Entry,
-    Table,
+    PdfColumns,
+    PdfTable,
+    TableEntry,
     caption,
     name_of_labels,
     stacked,
@@ -285,20 +285,20 @@ def _colour_at(x: float, y: float, shades: Sequence[tuple[Box, Colour]]) -> Colo
 # Cells between rules
 
 
-_Group = tuple[set[Extent], list[Extent]]
+_JoinedRules = tuple[set[Extent], list[Extent]]
 """Horizontal and vertical rules that meet."""
 
 
 def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
     """Groups of horizontal and vertical rules that meet, directly or through others."""
-    groups: list[_Group] = []
+    groups: list[_JoinedRules] = []
     for rule in rules.down:
         horizontal = _met_by(rule, rules.across)
         if not horizontal:
             continue
 
         vertical = [rule]
-        other_groups: list[_Group] = []
+        other_groups: list[_JoinedRules] = []
         for group in groups:
             group_across, group_down = group
             if group_across.isdisjoint(horizontal):
@@ -485,11 +485,11 @@ def _is_table(grid: RuledGrid) -> bool:
 # A grid as text
 
 
-def ruled_table(grid: RuledGrid, above: Rows = (), before: Columns | None = None) -> Table:
+def ruled_table(grid: RuledGrid, above: Rows = (), before: PdfColumns | None = None) -> PdfTable:
     """`above` is the text above; the table may continue one with the columns `before`."""
     rows = [row for row in grid.rows if _has_text(row)]
     parts = _parts(rows, grid)
-    columns = Columns(
+    columns = PdfColumns(
         spans=list(pairwise(grid.edges)),
         caption=_caption_above(grid, above),
     )
@@ -504,11 +504,11 @@ def ruled_table(grid: RuledGrid, above: Rows = (), before: Columns | None = None
     for row in (*parts.titles, *parts.heads):
         _write_header(text, row, names)
     columns.names = _write_rows(text, parts, names)
-    return Table(text.part(columns.caption), columns)
+    return PdfTable(text.part(columns.caption), columns)
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class _RuledRows:
     """The rows of a ruled table: its titles, its headers and its body. `tall_cells` span
     several rows.
     """
@@ -559,7 +559,7 @@ class _Parts:
         return from_above
 
 
-def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _Parts:
+def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _RuledRows:
     """The rows with text of a grid as the parts of a table."""
     titles = list(takewhile(lambda row: _fills(row, grid), rows))
     below_titles = rows[len(titles) :]
@@ -569,7 +569,7 @@ def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _Parts:
     for row in rows:
         tall_cells += [cell for cell in row if cell.rows > 1]
 
-    return _Parts(
+    return _RuledRows(
         grid=grid,
         titles=titles,
         heads=below_titles[:header_count],
@@ -579,7 +579,7 @@ def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _Parts:
 
 
 def _names_and_unit(
-    parts: _Parts, columns: Columns, before: Columns | None
+    parts: _RuledRows, columns: PdfColumns, before: PdfColumns | None
 ) -> tuple[list[str], tuple[str, ...]]:
     """The names of the columns, and the unit of the figures if the corner above the labels states
     it. A table without headers has those of the table before, if the columns agree, and then
@@ -604,7 +604,7 @@ def _names_and_unit(
     return names, ()
 
 
-def _write_rows(text: TableText, parts: _Parts, names: list[str]) -> list[str]:
+def _write_rows(text: TableText, parts: _RuledRows, names: list[str]) -> list[str]:
     """Write the body under columns of these names. Returns the names of the last columns, since
     headers between the rows name the columns of those below.
     """
@@ -613,7 +613,7 @@ def _write_rows(text: TableText, parts: _Parts, names: list[str]) -> list[str]:
     has_only_bold_rows = all(map(_is_bold, rows))
     may_have_headers = parts.has_figures and any(names) and not has_only_bold_rows
     is_label_named = not parts.has_figures
-    entries: list[Entry] = []
+    entries: list[TableEntry] = []
     has_values = True
     for row, below in zip(parts.body, [*parts.body[1:], []], strict=True):
         is_header = may_have_headers and not _fills(row, parts.grid) and _is_header(row)
@@ -672,7 +672,7 @@ def _write_header(text: TableText, row: Cells, names: Sequence[str]) -> None:
         text.caption(cells[0][1])
 
 
-def _entry(row: Cells, below: Cells, parts: _Parts, labels: Cells) -> Entry:
+def _entry(row: Cells, below: Cells, parts: _RuledRows, labels: Cells) -> TableEntry:
     """A row of a ruled table's body. `labels` are those of all rows: one in bold without values is
     a title if others are not bold, and the rows below are not indented.
     """
@@ -684,7 +684,7 @@ def _entry(row: Cells, below: Cells, parts: _Parts, labels: Cells) -> Entry:
     stands_out = first.bold and not all(label.bold for label in labels)
     is_heading = is_alone and stands_out
     if _fills(row, parts.grid) or (is_heading and not is_group):
-        return Entry(
+        return TableEntry(
             kind="title",
             label=first.text,
             left=first.left,
@@ -700,7 +700,7 @@ def _entry(row: Cells, below: Cells, parts: _Parts, labels: Cells) -> Entry:
         label = values.pop(0)
         if is_group:
             kind = "group"
-    return Entry(kind, label, first.left, values)
+    return TableEntry(kind, label, first.left, values)
 
 
 def _are_centred(labels: Cells) -> bool:

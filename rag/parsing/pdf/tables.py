@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from rag.parsing.base import Part
-from rag.parsing.pdf.marks import Span
+from rag.parsing.pdf.marks import EdgePair
 from rag.parsing.pdf.rows import Rows, is_body, is_period
 from rag.parsing.tables import UNIT, TableText, labelled
 
@@ -32,17 +32,17 @@ _SAME_COLUMN = 12
 
 
 @dataclass(slots=True)
-class Columns:
+class PdfColumns:
     """The columns of a table from the left: their edges and names. Column 0 holds the labels; its
     edges are 0 if there are no rules.
     """
 
-    spans: list[Span]
+    spans: list[EdgePair]
     names: list[str] = field(default_factory=list)
     caption: tuple[str, ...] = ()
     """the title and unit of the table"""
 
-    def agree(self, before: "Columns") -> bool:
+    def agree(self, before: "PdfColumns") -> bool:
         """Whether both have the same columns, as a table and its continuation do."""
         if len(self.spans) != len(before.spans):
             return False
@@ -53,19 +53,19 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PdfTable:
     """A table as a part of a document, named by its caption; in rows `[begin, end)` of the column
     of text if it has no rules. `columns` is None if they were not recognised.
     """
 
     part: Part
-    columns: Columns | None = None
+    columns: PdfColumns | None = None
     begin: int = 0
     end: int = 0
 
 
 @dataclass(slots=True)
-class Entry:
+class TableEntry:
     """A row of a table's body before its label is completed by its groups; `left` is the label's
     edge. A `title` spans all columns, a `group` may name the rows below it. The label of a `row`
     may be empty, as that of a sum; that of a `part` of the row above is among the values, if any.
@@ -92,7 +92,7 @@ def write_header(text: TableText, cells: Sequence[tuple[int, str]], names: Seque
     )
 
 
-class _Group(NamedTuple):
+class _LabelGroup(NamedTuple):
     label: str
     left: float
     rows_left: float
@@ -106,7 +106,7 @@ class _Labels:
     """
 
     title: str = ""
-    groups: list[_Group] = field(default_factory=list)
+    groups: list[_LabelGroup] = field(default_factory=list)
     above: str = ""
     above_left: float = 0.0
 
@@ -118,12 +118,12 @@ class _Labels:
         self.groups.clear()
         self.above = ""
 
-    def open_group(self, group: Entry, below: Entry) -> None:
+    def open_group(self, group: TableEntry, below: TableEntry) -> None:
         """Open a group, if it may name the rows below."""
         has_indent = below.left > group.left + _SAME_EDGE
         if not has_indent and not group.label.endswith(":"):
             return
-        opened_group = _Group(
+        opened_group = _LabelGroup(
             label=group.label.rstrip(":"),
             left=group.left,
             rows_left=max(group.left, below.left),
@@ -131,12 +131,12 @@ class _Labels:
         self.groups.append(opened_group)
         self.above = ""
 
-    def close_groups(self, entry: Entry) -> None:
+    def close_groups(self, entry: TableEntry) -> None:
         """Close the groups that an entry is not in."""
         while self.groups and entry.left <= _reach(self.groups[-1], entry.kind):
             self.groups.pop()
 
-    def of(self, row: Entry, is_repeated: bool) -> str:
+    def of(self, row: TableEntry, is_repeated: bool) -> str:
         """The whole label of a row; other rows have the same label if `is_repeated`."""
         if row.label and self.groups:
             is_sum = row.label.lower().startswith("total")
@@ -159,7 +159,7 @@ class _Labels:
 
 def write_body(
     text: TableText,
-    entries: Sequence[Entry],
+    entries: Sequence[TableEntry],
     names: Sequence[str],
     is_label_named: bool = False,
 ) -> None:
@@ -207,7 +207,7 @@ def name_of_labels(corner: str, labels: Sequence[str]) -> str:
     return corner if 2 * in_words > len(labels) else ""
 
 
-def _reach(group: _Group, kind: str) -> float:
+def _reach(group: _LabelGroup, kind: str) -> float:
     """Rows further right are in the group, and other groups that are."""
     has_indent = group.rows_left > group.left + _SAME_EDGE
     if has_indent or kind == "group":
@@ -215,7 +215,7 @@ def _reach(group: _Group, kind: str) -> float:
     return group.left - _SAME_EDGE
 
 
-def _path(groups: Sequence[_Group], labels: Sequence[str]) -> str:
+def _path(groups: Sequence[_LabelGroup], labels: Sequence[str]) -> str:
     """The labels after those of the inner groups, as many as are short enough."""
     names = [label for label in labels if label]
     length = 0

@@ -12,7 +12,7 @@ from rag.engine import Engine
 from rag.protocols import Store
 from rag.query import Query
 from rag.server.schemas import Options
-from rag.session import Answered, Turn
+from rag.session import Answered, EarlierTurn
 from rag.types import Answer, Document, Hit
 
 _PAGE = 1000
@@ -32,7 +32,7 @@ class IndexAccess(Protocol):
     def answer(self, query: Query) -> Answer:
         """Ask the engine where and when it may be asked."""
 
-    def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered: ...
+    def ask(self, question: str, turns: Sequence[EarlierTurn], options: Options) -> Answered: ...
 
     def search(self, question: str, options: Options) -> list[Hit]: ...
 

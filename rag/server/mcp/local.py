@@ -25,7 +25,7 @@ from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
 from rag.server.upload_queue import file_of
 from rag.server.user_data import forget_quotes
-from rag.session import Answered, Conversation, Turn
+from rag.session import Answered, Conversation, EarlierTurn
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Answer, Document, Hit
 
@@ -75,7 +75,7 @@ class LocalLibrary(IndexAccess):
             (answer,) = self._index.engine().ask_many([query])
         return answer
 
-    def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
+    def ask(self, question: str, turns: Sequence[EarlierTurn], options: Options) -> Answered:
         with self._one:
             engine = self._index.engine()
             understood = Conversation.of(turns).understand(question)

@@ -27,7 +27,7 @@ from rag import query as queries
 from rag.answering import verification
 from rag.desk import bundle
 from rag.desk import grid as grids
-from rag.desk.grid import State
+from rag.desk.grid import CellState
 from rag.desk.grid_file import definition
 from rag.desk.proof import ProofFile, check_answer, of_question, packed
 from rag.errors import RagError
@@ -40,7 +40,7 @@ from rag.server.mcp import results
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.skill import Skills
 from rag.server.problems import printable, sentence
-from rag.server.schemas import AskOptions, Form, GridColumnBody, Line, Options, Turn
+from rag.server.schemas import AskOptions, Form, GridColumnBody, LineText, Options, Turn
 from rag.server.work import working
 
 P = ParamSpec("P")
@@ -105,16 +105,16 @@ _NOT_SHOWN = set(
 )
 """Parts of arguments' schemas that would cost an agent tokens; they are checked all the same."""
 
-Query = Annotated[str, Field(min_length=1, max_length=10_000)]
-Question = Annotated[Query, Field(description="Complete, understandable on its own.")]
-Filters = Annotated[list[Line], Field(max_length=20)]
+AgentQuery = Annotated[str, Field(min_length=1, max_length=10_000)]
+AgentQuestion = Annotated[AgentQuery, Field(description="Complete, understandable on its own.")]
+Filters = Annotated[list[LineText], Field(max_length=20)]
 DescribedFilters = Annotated[
     Filters, Field(description="All must hold: type=pdf, year>=2024, document=notes/a.md.")
 ]
 """Described in the tools that an agent calls most; the description costs tokens in each."""
 DocumentId = Annotated[str, Field(min_length=1, max_length=2000)]
 Limit = Annotated[int | None, Field(ge=1, le=100)]
-TopK = Annotated[int | None, Field(ge=1, le=100, description="Passages to read.")]
+PassagesToRead = Annotated[int | None, Field(ge=1, le=100, description="Passages to read.")]
 GridName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -339,9 +339,9 @@ def _proved(library: IndexAccess, wanted: _ProofRequest) -> ProofFile:
 
 
 def ask(
-    question: Question,
+    question: AgentQuestion,
     filters: DescribedFilters = [],  # noqa: B006  # pydantic copies it
-    top_k: TopK = None,
+    top_k: PassagesToRead = None,
     form: Form | None = None,
     conversation: Annotated[
         list[Turn], Field(max_length=50, description="Earlier turns, oldest first.")
@@ -357,7 +357,7 @@ def ask(
 
 
 def search(
-    query: Query,
+    query: AgentQuery,
     limit: Limit = None,
     filters: DescribedFilters = [],  # noqa: B006
 ) -> CallToolResult:
@@ -380,9 +380,9 @@ def check_claims(
 
 
 def why(
-    question: Query,
+    question: AgentQuery,
     filters: Filters = [],  # noqa: B006
-    top_k: TopK = None,
+    top_k: PassagesToRead = None,
     limit: Limit = None,
 ) -> CallToolResult:
     """Explain how an answer was chosen, or why nothing was found."""
@@ -480,7 +480,7 @@ def verify(
 
 def get_grid(
     name: GridName,
-    state: State | None = None,
+    state: CellState | None = None,
     after: Annotated[int, Field(ge=0)] = 0,
     limit: Limit = None,
 ) -> CallToolResult:

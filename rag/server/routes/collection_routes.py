@@ -23,7 +23,7 @@ from rag.store.collections import Collection
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=WorkRoute)
 _MOST_LISTED = 20
-Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]
+CollectionName = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]
 
 
 class CollectionSchema(BaseModel):
@@ -36,12 +36,12 @@ class CollectionsSchema(BaseModel):
 
 
 class NewCollection(Strict):
-    name: Name
+    name: CollectionName
 
 
 class AskSeveral(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=["When does the lease end?"])
-    collections: list[Name] = Field(
+    collections: list[CollectionName] = Field(
         min_length=1, max_length=16, description="Collections to ask; `default` is the index's own."
     )
 

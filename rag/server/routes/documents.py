@@ -32,9 +32,9 @@ from rag.server.collection_paths import prefixed
 from rag.server.ingest_worker import ModelThreadEmbedder, check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
-from rag.server.schemas import DocumentDetailSchema, Job, Line, PutDocument
+from rag.server.schemas import DocumentDetailSchema, Job, LineText, PutDocument
 from rag.server.state import Service, Shared, caller_of, missing
-from rag.server.upload_queue import Upload
+from rag.server.upload_queue import NamedContent
 from rag.server.user_data import forget_quotes
 from rag.server.work import WorkRoute, waiting
 from rag.types import Document
@@ -46,7 +46,7 @@ _LONGEST_ID = 500
 _TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
 
 
-async def uploads(request: Request) -> list[Upload]:
+async def uploads(request: Request) -> list[NamedContent]:
     """The files of a multipart form, or one document as JSON. Raises InputError, ServiceError."""
     kind = media_type(request)
     if kind == "application/json":
@@ -57,7 +57,7 @@ async def uploads(request: Request) -> list[Upload]:
     return asyncio.run(_files(request))  # it waits for the disk, in this thread
 
 
-async def _files(request: Request) -> list[Upload]:
+async def _files(request: Request) -> list[NamedContent]:
     try:
         async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
             parts = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
@@ -70,7 +70,7 @@ async def _files(request: Request) -> list[Upload]:
     return files
 
 
-def _text(body: bytes) -> Upload:
+def _text(body: bytes) -> NamedContent:
     """Raises RequestValidationError, and InputError for an invalid name."""
     try:
         text_document = schemas.TextDocument.model_validate_json(body)
@@ -90,7 +90,7 @@ def _text(body: bytes) -> Upload:
 )
 @needs(Right.WRITE)
 def add_documents(
-    files: Annotated[list[Upload], Depends(uploads)],
+    files: Annotated[list[NamedContent], Depends(uploads)],
     request: Request,
     service: Shared,
     folder: Annotated[str, Query(description="Where they are in their folder.")] = "",
@@ -151,7 +151,7 @@ def get_job(job: str, service: Shared) -> Job:
 def list_documents(
     service: Shared,
     filter: Annotated[
-        list[Line],
+        list[LineText],
         Query(max_length=20, description="Conditions that must all match, such as `type=pdf`."),
     ] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -67,16 +67,16 @@ class GatedRequest(BaseModel):
             raise InputError("the request is nested too deeply", "send a flatter one") from error
 
 
-class _Message(BaseModel):
+class _ChatMessage(BaseModel):
     content: str | None = None
     tool_calls: list[Json] | None = None
 
 
 class _Choice(BaseModel):
-    message: _Message
+    message: _ChatMessage
 
 
-class _Completion(BaseModel):
+class _ChatCompletion(BaseModel):
     """What of an answer the gate relies on."""
 
     choices: list[_Choice] = Field(min_length=1, max_length=_MOST_CHOICES)
@@ -137,7 +137,7 @@ def _choices(completion: Json) -> list[Json]:
     be checked.
     """
     try:
-        parsed = _Completion.model_validate(completion, strict=True)
+        parsed = _ChatCompletion.model_validate(completion, strict=True)
     except ValidationError as error:
         raise _failed("sent something other than a chat completion") from error
     if any(len(choice.message.content or "") > MOST_CHECKED for choice in parsed.choices):

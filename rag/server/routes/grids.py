@@ -24,7 +24,7 @@ from rag.server.work import WorkRoute
 from rag.types import plain
 
 router = APIRouter(prefix="/v1", tags=["grids"], route_class=WorkRoute)
-Name = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
+GridNamePath = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
 _XLSX_CELLS = 20_000
 """XLSX of more cells with their quotes takes minutes, and gigabytes of memory."""
 _FILE = "application/octet-stream"
@@ -90,7 +90,7 @@ def list_grids(service: Shared) -> schemas.GridsSchema:
 @router.get("/grids/{name}")
 @needs(Right.READ)
 def get_grid(
-    name: Name,
+    name: GridNamePath,
     service: Shared,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Rows.")] = 1000,
@@ -111,7 +111,7 @@ def get_grid(
 
 @router.delete("/grids/{name}")
 @needs(Right.WRITE)
-def delete_grid(name: Name, service: Shared) -> schemas.GridsSchema:
+def delete_grid(name: GridNamePath, service: Shared) -> schemas.GridsSchema:
     """Delete a grid with its answers; returns those that remain."""
     grids.delete(service.engine.store, name)
     return list_grids(service)
@@ -120,7 +120,7 @@ def delete_grid(name: Name, service: Shared) -> schemas.GridsSchema:
 @router.post("/grids/{name}/refresh", status_code=202)
 @needs(Right.WRITE)
 def refresh_grid(
-    name: Name, request: Request, service: Shared, response: Response
+    name: GridNamePath, request: Request, service: Shared, response: Response
 ) -> schemas.GridJobSchema:
     """Ask the cells of new and changed documents in the background."""
     grids.load(service.engine.store, name)
@@ -130,7 +130,7 @@ def refresh_grid(
 @router.get("/grids/{name}/changes")
 @needs(Right.READ)
 def list_grid_changes(
-    name: Name,
+    name: GridNamePath,
     service: Shared,
     since: Annotated[str, Query(max_length=40, description="By default, the last look.")] = "",
 ) -> schemas.GridChangesSchema:
@@ -144,7 +144,7 @@ def list_grid_changes(
 @router.post("/grids/{name}/looked")
 @needs(Right.WRITE)
 def look_at_grid(
-    name: Name,
+    name: GridNamePath,
     service: Shared,
     until: Annotated[
         str, Query(max_length=40, description="`at` of the last change seen, by default now.")
@@ -163,7 +163,7 @@ def look_at_grid(
 
 @router.post("/grids/{name}/ratings", status_code=201)
 @needs(Right.WRITE)
-def rate_cell(name: Name, body: schemas.CellRating, service: Shared) -> dict[str, Any]:
+def rate_cell(name: GridNamePath, body: schemas.CellRating, service: Shared) -> dict[str, Any]:
     """Confirm, correct or reject a cell, or withdraw its rating. The rating stays until the answer
     changes; returns the cell.
     """
@@ -175,7 +175,7 @@ def rate_cell(name: Name, body: schemas.CellRating, service: Shared) -> dict[str
 @router.get("/grids/{name}/file", response_class=Response, responses=content(_FILE))
 @needs(Right.READ)
 def get_grid_file(
-    name: Name,
+    name: GridNamePath,
     request: Request,
     service: Shared,
     format: Literal["xlsx", "csv", "html", "md", "jsonl", "gold.jsonl", "zip"] = "csv",
@@ -202,7 +202,7 @@ def get_grid_file(
 
 @router.get("/grids/{name}/verify")
 @needs(Right.READ)
-def verify_grid(name: Name, request: Request, service: Shared) -> schemas.ProofCheckSchema:
+def verify_grid(name: GridNamePath, request: Request, service: Shared) -> schemas.ProofCheckSchema:
     """Check whether the quotes of all cells are still at their places."""
     store = service.engine.store
     check = proof.check_grid(grids.load(store, name), service, service.deadline(caller_of(request)))

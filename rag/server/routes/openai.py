@@ -35,12 +35,11 @@ from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_fo
 from rag.server.work import WorkRoute, streamed
 from rag.session import Answered
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
-from rag.types import Citation, Document, Hit, Passage, path_of
+from rag.types import Citation, Document, Hit, Json, Passage, path_of
 
 router = APIRouter(
     prefix="/v1", tags=["openai"], responses=errors(OpenAIError), route_class=WorkRoute
 )
-Json = dict[str, Any]
 PIECE = re.compile(r".{24}[^ ]* ?|.+", re.DOTALL)
 """A streamed delta: 24 characters, and the rest of a word."""
 _USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

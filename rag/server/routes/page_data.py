@@ -41,7 +41,9 @@ from rag.structure import iterate_within
 from rag.types import Answer, BlockKind, Document
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=WorkRoute)
-Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
+DocumentIdQuery = Annotated[
+    str, Query(min_length=1, max_length=2000, description="The document's id.")
+]
 Offset = Annotated[int, Query(ge=0, description="In the document's text.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
 FEATURES = ["check", "feedback", "conversation", "form", "proof"]
@@ -124,12 +126,9 @@ class BlocksSchema(BaseModel):
     next: int | None = Field(default=None, description="Send it as `after` for the next page.")
 
 
-Box = tuple[float, float, float, float]
-
-
 class LineSchema(BaseModel):
     text: str
-    box: Box
+    box: pdf_pages.PageBox
 
 
 class PageSchema(BaseModel):
@@ -139,8 +138,8 @@ class PageSchema(BaseModel):
 
     page: int
     pages: int
-    boxes: list[Box] = Field(description="Where the quoted words are.")
-    sentence: list[Box] = Field(description="Where their sentence is.")
+    boxes: list[pdf_pages.PageBox] = Field(description="Where the quoted words are.")
+    sentence: list[pdf_pages.PageBox] = Field(description="Where their sentence is.")
     lines: list[LineSchema] = Field(description="The page's text; none of a scanned page.")
 
 
@@ -305,7 +304,7 @@ def _look(service: Service) -> None:
 @needs(Right.READ)
 def list_blocks(
     service: Shared,
-    document: Identifier,
+    document: DocumentIdQuery,
     start: Offset = 0,
     end: Offset = 100_000,
     after: Annotated[int, Query(ge=0, description="`next` of the previous page.")] = 0,
@@ -331,7 +330,7 @@ def list_blocks(
 def get_page(
     request: Request,
     service: Shared,
-    document: Identifier,
+    document: DocumentIdQuery,
     page: PageNumber,
     start: Offset = 0,
     end: Offset = 0,
@@ -361,7 +360,7 @@ def get_page(
 def get_page_picture(
     request: Request,
     service: Shared,
-    document: Identifier,
+    document: DocumentIdQuery,
     page: PageNumber,
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
@@ -376,7 +375,7 @@ def get_page_picture(
 
 @router.get("/original", response_class=Response, responses=content("application/octet-stream"))
 @needs(Right.READ)
-def get_original(request: Request, service: Shared, document: Identifier) -> Response:
+def get_original(request: Request, service: Shared, document: DocumentIdQuery) -> Response:
     """The file of a document, to be saved: an ingested one while it is what was read, or an
     uploaded PDF.
     """

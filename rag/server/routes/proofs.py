@@ -21,7 +21,7 @@ from rag.server.problems import ServiceError
 from rag.server.routes.documents import uploads
 from rag.server.routes.grids import MOST_BUNDLED, writing_a_file
 from rag.server.state import ServiceLibrary, Shared, caller_of
-from rag.server.upload_queue import Upload
+from rag.server.upload_queue import NamedContent
 from rag.server.work import WorkRoute
 from rag.types import Answer
 
@@ -83,7 +83,7 @@ def make_bundle(body: dict[str, Any], request: Request, service: Shared) -> Resp
 @router.post("/verify", openapi_extra=ONE_FILE)
 @needs(Right.READ)
 def verify_proof(
-    files: Annotated[list[Upload], Depends(uploads)],
+    files: Annotated[list[NamedContent], Depends(uploads)],
     request: Request,
     service: Shared,
     replay: Annotated[bool, Query(description="Also ask the question again, and compare.")] = False,

@@ -24,7 +24,7 @@ from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS, UPLOAD
 from rag.server.routes.documents import uploads
 from rag.server.state import ServiceLibrary, Shared, caller_of
-from rag.server.upload_queue import Upload
+from rag.server.upload_queue import NamedContent
 from rag.server.work import WorkRoute, streamed, waiting
 from rag.server.written import ready_writer
 from rag.session import Answered, Understood
@@ -93,7 +93,7 @@ def verify_citation(body: schemas.Claim, service: Shared) -> schemas.CitationChe
     return schemas.CitationCheckSchema.model_validate(verify(service, citation).to_dict())
 
 
-_Format = Annotated[
+_ReportFormat = Annotated[
     Literal["json", "html"], Query(description="html is a marked copy of the text, with evidence.")
 ]
 
@@ -101,7 +101,7 @@ _Format = Annotated[
 @router.post("/check", response_model=schemas.ReportSchema)
 @needs(Right.READ)
 def check(
-    body: schemas.Check, request: Request, service: Shared, format: _Format = "json"
+    body: schemas.Check, request: Request, service: Shared, format: _ReportFormat = "json"
 ) -> Response:
     """Check which sentences of a text the documents support, contradict or do not contain, and
     quote the evidence.
@@ -119,12 +119,12 @@ def check(
 @router.post("/check/file", response_model=schemas.ReportSchema, openapi_extra=UPLOAD)
 @needs(Right.READ)
 def check_file(
-    files: Annotated[list[Upload], Depends(uploads)],
+    files: Annotated[list[NamedContent], Depends(uploads)],
     request: Request,
     service: Shared,
-    filter: Annotated[list[schemas.Line], Query(max_length=20)] = [],  # noqa: B006
+    filter: Annotated[list[schemas.LineText], Query(max_length=20)] = [],  # noqa: B006
     quotations_only: bool = False,
-    format: _Format = "json",
+    format: _ReportFormat = "json",
 ) -> Response:
     """Check a file, such as DOCX, PDF, HTML or Markdown, as `POST /v1/check` checks a text.
 

@@ -36,13 +36,13 @@ _RATED_A_SECOND, _KEPT_A_SECOND = 4000, 400_000
 can fill the shared files."""
 _DEEPEST = 50
 """Levels of lists and objects in a turn; answers have fewer than ten."""
-Text = Annotated[str, Field(max_length=10_000)]
-Identifier = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+FeedbackText = Annotated[str, Field(max_length=10_000)]
+ThreadIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class FeedbackEvidence(Strict):
     document: str = Field(min_length=1, max_length=2000, examples=["uploads/lease.md"])
-    sentence: Text = Field(description="`cited_text` of the citation.")
+    sentence: FeedbackText = Field(description="`cited_text` of the citation.")
 
 
 class Feedback(Strict):
@@ -50,12 +50,16 @@ class Feedback(Strict):
 
     question: str = Field(min_length=1, max_length=10_000, examples=["When does the lease end?"])
     verdict: Literal["right", "wrong", "not_in_the_documents"]
-    answer: Text | None = Field(default=None, description="As shown.", examples=["31 May 2027"])
-    correction: Text | None = Field(default=None, description="The right answer to a wrong one.")
+    answer: FeedbackText | None = Field(
+        default=None, description="As shown.", examples=["31 May 2027"]
+    )
+    correction: FeedbackText | None = Field(
+        default=None, description="The right answer to a wrong one."
+    )
     evidence: list[FeedbackEvidence] = Field(
         default=[], max_length=20, description="The citations of a correct answer."
     )
-    comment: Text = ""
+    comment: FeedbackText = ""
 
 
 class PutThread(Strict):
@@ -107,7 +111,7 @@ def list_threads(
 
 @router.get("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
-def get_thread(thread: Identifier, request: Request, service: Shared) -> ThreadWithTurns:
+def get_thread(thread: ThreadIdPath, request: Request, service: Shared) -> ThreadWithTurns:
     """A thread, without answers that quote documents which no longer exist."""
     store = ThreadStore(service.settings.index)
     stored = store.get(caller_of(request).key_id, thread)
@@ -121,7 +125,7 @@ def get_thread(thread: Identifier, request: Request, service: Shared) -> ThreadW
 
 @router.put("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
-def put_thread(thread: Identifier, body: PutThread, request: Request, service: Shared) -> Thread:
+def put_thread(thread: ThreadIdPath, body: PutThread, request: Request, service: Shared) -> Thread:
     """Keep a thread. A key has at most its latest 500 threads, of 20 million characters together.
     No other key sees them.
     """
@@ -134,7 +138,7 @@ def put_thread(thread: Identifier, body: PutThread, request: Request, service: S
 
 @router.delete("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
-def delete_thread(thread: Identifier, request: Request, service: Shared) -> dict[str, bool]:
+def delete_thread(thread: ThreadIdPath, request: Request, service: Shared) -> dict[str, bool]:
     """Delete a thread."""
     if not ThreadStore(service.settings.index).delete(caller_of(request).key_id, thread):
         raise _missing(thread)

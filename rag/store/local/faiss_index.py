@@ -16,7 +16,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.protocols import Ranking, Vectors
+from rag.protocols import ScoredIds, Vectors
 
 _FLAT = 50_000
 """Maximum number of vectors for an exhaustive search (4 ms; 100,000 take 14 to 48 ms)."""
@@ -130,7 +130,7 @@ class DenseIndex:
         if len(ids):
             self._index.add_with_ids(np.ascontiguousarray(vectors), np.asarray(ids, dtype=np.int64))
 
-    def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None = None) -> Ranking:
+    def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None = None) -> ScoredIds:
         """The `k` best (id, cosine) for `vector`, shape (dim,), best first, among `allowed` ids."""
         k = min(k, len(self) if allowed is None else len(allowed))
         if k < 1:

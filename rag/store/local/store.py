@@ -20,7 +20,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, Filter, Footprint, Ranking, Stats, Vectors
+from rag.protocols import CellRow, Filter, Footprint, ScoredIds, Stats, Vectors
 from rag.settings import root_of
 from rag.store import check, check_settings
 from rag.store.local import database, schema, sqlite_file
@@ -259,12 +259,12 @@ class LocalStore:
             self._derived.sync(connection)
             yield connection
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> ScoredIds:
         with self._searching() as connection:
             allowed = _allowed(connection, filter)
             return self._derived.dense.search(connection, vector, k, allowed)
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> ScoredIds:
         with self._searching() as connection:
             allowed = _allowed(connection, filter)
             return self._derived.text.search(question, k, allowed)

@@ -21,7 +21,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from rag.meaning.stems import analyzer
-from rag.protocols import Ranking
+from rag.protocols import ScoredIds
 
 K1 = 1.2
 B = 0.75
@@ -59,7 +59,7 @@ _FEW = 8
 """
 _SPARE = 8
 """Extra results to fetch where another average length may change their order."""
-_Hit = tuple[int, float, tantivy.DocAddress]
+_LexicalHit = tuple[int, float, tantivy.DocAddress]
 
 
 def _schema() -> tantivy.Schema:
@@ -190,7 +190,7 @@ class LexicalIndex:
         without: Collection[int] = (),
         weights: Mapping[str, float] | None = None,
         average: float = 0.0,
-    ) -> Ranking:
+    ) -> ScoredIds:
         """The `k` best (id, BM25 score) pairs, best first, optionally only among `allowed` ids and
         never `without`.
 
@@ -219,7 +219,7 @@ class LexicalIndex:
 
     def _hits(
         self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
-    ) -> list[_Hit]:
+    ) -> list[_LexicalHit]:
         """The `k` best hits among the allowed ids."""
         ids = set(allowed or ()).difference(without)
         if allowed is not None and len(allowed) <= len(self) // _FEW:
@@ -228,7 +228,7 @@ class LexicalIndex:
             both = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]
             return self._best(tantivy.Query.boolean_query(both), k)
 
-        def is_allowed(hit: _Hit) -> bool:
+        def is_allowed(hit: _LexicalHit) -> bool:
             passage_id, _, _ = hit
             return passage_id in ids if allowed else passage_id not in without
 
@@ -243,7 +243,7 @@ class LexicalIndex:
                 return matching[:k]
             depth *= 4
 
-    def _best(self, query: tantivy.Query, k: int) -> list[_Hit]:
+    def _best(self, query: tantivy.Query, k: int) -> list[_LexicalHit]:
         """The `k` best hits of a query."""
         hits = self._searcher.search(query, k, count=False).hits
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])

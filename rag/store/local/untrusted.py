@@ -21,7 +21,7 @@ from rag.packed_blocks import PackedBlocks
 from rag.store.local import schema, sqlite_file
 from rag.types import Block, BlockCell
 
-Row = tuple[Any, ...]
+SqlRow = tuple[Any, ...]
 DATA = ("documents", "passages", "originals", "grids", "cells")
 """Tables that are copied, in order; those they refer to come first."""
 _META = ("embedder", "dim", "passage_tokens", schema.ROOT_KEY)
@@ -53,7 +53,7 @@ def _columns() -> Mapping[str, Mapping[str, type]]:
     return columns
 
 
-def _table_info(connection: sqlite3.Connection, table: str) -> list[Row]:
+def _table_info(connection: sqlite3.Connection, table: str) -> list[SqlRow]:
     return connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
 
 
@@ -92,7 +92,7 @@ def _check_table(connection: sqlite3.Connection, table: str, columns: Mapping[st
         raise sqlite3.DatabaseError(f"{table} has other columns than an index's")
 
 
-def rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
+def rows(connection: sqlite3.Connection, table: str) -> Iterator[SqlRow]:
     """A known table's rows, in order; none if it is missing. No index is used: it may be forged."""
     if not _table_info(connection, table):
         return iter(())
@@ -120,7 +120,7 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     target.execute("COMMIT")
 
 
-def _has_types(row: Row, types: Iterable[type]) -> bool:
+def _has_types(row: SqlRow, types: Iterable[type]) -> bool:
     """Whether the values of a row have the types of its columns, and its number is one that a store
     gives.
     """
@@ -156,7 +156,7 @@ def _require(is_sound: bool, part: str) -> None:
         raise sqlite3.DatabaseError(f"{part} is not one of an index")
 
 
-def _is_sound(target: sqlite3.Connection, table: str, row: Row, dim: int) -> bool:
+def _is_sound(target: sqlite3.Connection, table: str, row: SqlRow, dim: int) -> bool:
     """Whether the values of a row fit each other and what `target` holds."""
     match table:
         case "documents":
@@ -172,7 +172,7 @@ def _is_sound(target: sqlite3.Connection, table: str, row: Row, dim: int) -> boo
     return True
 
 
-def _is_passage(target: sqlite3.Connection, row: Row, dim: int) -> bool:
+def _is_passage(target: sqlite3.Connection, row: SqlRow, dim: int) -> bool:
     """Whether a passage is in the text of its document, and has a vector of length 1."""
     _, document, start, end, _, part, vector = row
     sql = "SELECT text FROM documents WHERE row = ?"

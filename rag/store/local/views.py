@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from rag.files import sha256_file
 from rag.meaning.identifiers import searched
 from rag.meaning.stems import stem_words
-from rag.protocols import Ranking, Vectors
+from rag.protocols import ScoredIds, Vectors
 from rag.store.local import database
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.tantivy_index import (
@@ -176,7 +176,7 @@ class Delta:
 
     def search(
         self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
-    ) -> Ranking:
+    ) -> ScoredIds:
         """The `k` best (id, BM25 score) of index and additions without removed ones, best first."""
         if not self._passages:
             return index.search(text, k, allowed, self.deleted)
@@ -246,7 +246,7 @@ class TextView:
         self.delta_shows = self.shows
         self._delta_last = self.last
 
-    def search(self, question: str, k: int, allowed: Sequence[int] | None) -> Ranking:
+    def search(self, question: str, k: int, allowed: Sequence[int] | None) -> ScoredIds:
         return self._delta.search(self.index, question, k, allowed)
 
     def doc_freq(self, word: str) -> int:
@@ -340,7 +340,7 @@ class DenseView:
 
     def search(
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
-    ) -> Ranking:
+    ) -> ScoredIds:
         """The best passages by cosine; a compressed index's candidates are scored with the rows."""
         if self.index.exact:
             return self.index.search(vector, k, allowed)

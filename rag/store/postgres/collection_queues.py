@@ -23,14 +23,14 @@ from procrastinate.exceptions import ConnectorException
 from psycopg import Connection
 
 from rag.errors import AbsentError, RagError
-from rag.ingestion.uploads import Done, State, Upload
+from rag.ingestion.uploads import Done, QueueState, Upload
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.postgres.collections import PostgresCollections, listed
 from rag.store.postgres.connection_pool import Database, schema_of
 from rag.store.postgres.queue import Pace, PostgresQueue, forget_failed, prepare, state_of
 
 T = TypeVar("T")
-Open = Callable[[str, Settings], AbstractContextManager[Callable[[Upload], Done]]]
+CollectionOpener = Callable[[str, Settings], AbstractContextManager[Callable[[Upload], Done]]]
 """Opens a collection, by its name and settings, for the documents of one turn."""
 _log = logging.getLogger(__name__)
 _TURN = 10.0
@@ -69,7 +69,7 @@ class CollectionQueues:
         self._errors: dict[str, str] = {}
         self._database.open((lambda _: None) if others else prepare)
 
-    def states(self) -> dict[str, State]:
+    def states(self) -> dict[str, QueueState]:
         """Waiting, active and failed files of each collection that has a queue."""
         return {place.name: state for place, state in self._each(state_of)}
 
@@ -77,7 +77,7 @@ class CollectionQueues:
         """Remove the failed files. Returns their number in each collection that has a queue."""
         return {place.name: count for place, count in self._each(forget_failed)}
 
-    def work(self, opened: Open, wait: bool = True) -> dict[str, str]:
+    def work(self, opened: CollectionOpener, wait: bool = True) -> dict[str, str]:
         """Process documents one at a time until a signal stops it, or without `wait` until the
         queues are empty. Returns the errors of collections that could not be opened.
 
@@ -91,7 +91,7 @@ class CollectionQueues:
     def close(self) -> None:
         self._database.close()
 
-    async def _work(self, opened: Open, wait: bool) -> None:
+    async def _work(self, opened: CollectionOpener, wait: bool) -> None:
         """Rounds until the first SIGINT or SIGTERM. After one without documents, the next begins
         once a document is queued in any schema of the server, or after a while; without `wait`,
         none does. A document that takes too long after a signal ends with the process: its worker
@@ -131,7 +131,7 @@ class CollectionQueues:
                         news.set()
             await asyncio.sleep(self._pace.poll)
 
-    async def _round(self, opened: Open, stopping: asyncio.Task[bool]) -> int:
+    async def _round(self, opened: CollectionOpener, stopping: asyncio.Task[bool]) -> int:
         """One turn for each collection with documents. Returns how many were processed."""
         count = 0
         try:
@@ -147,7 +147,9 @@ class CollectionQueues:
                 count += await self._turn(place, opened, stopping)
         return count
 
-    async def _turn(self, place: _QueuePlace, opened: Open, stopping: asyncio.Task[bool]) -> int:
+    async def _turn(
+        self, place: _QueuePlace, opened: CollectionOpener, stopping: asyncio.Task[bool]
+    ) -> int:
         """Process the collection's documents for a while. Returns their number."""
         loop, has_ended, started = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
         count = 0

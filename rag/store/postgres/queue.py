@@ -22,7 +22,15 @@ from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 
 from rag.errors import InputError, RagError, StoreError
-from rag.ingestion.uploads import DEADLY, MOST_DEATHS, Done, Queued, State, Upload, deaths_counted
+from rag.ingestion.uploads import (
+    DEADLY,
+    MOST_DEATHS,
+    Done,
+    Queued,
+    QueueState,
+    Upload,
+    deaths_counted,
+)
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.schema import has
 
@@ -104,7 +112,7 @@ class PostgresQueue:
         rows = self._database.change(lambda c: c.execute(sql, (batch,)).fetchall())
         return [(name, _done(result, status, error)) for _, name, result, status, error, *_ in rows]
 
-    def state(self) -> State:
+    def state(self) -> QueueState:
         return self._database.read(state_of)
 
     async def turn(
@@ -241,13 +249,13 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
     return Done(record["outcome"], tuple(record["documents"]), record["detail"])
 
 
-def state_of(connection: Connection[Any]) -> State:
+def state_of(connection: Connection[Any]) -> QueueState:
     rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
     jobs = (
         Queued(n, name, _OPEN.get(status, "failed"), error, str(added), batch, key_id)
         for n, name, _, status, error, added, batch, key_id in rows
     )
-    return State(tuple(jobs))
+    return QueueState(tuple(jobs))
 
 
 def forget_failed(connection: Connection[Any]) -> int:

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from rag.filters import Pages, of_documents, pages
 from rag.meaning.stems import stem_words
-from rag.protocols import Filter, Ranking, Vectors
+from rag.protocols import Filter, ScoredIds, Vectors
 from rag.store.postgres.filter_sql import where
 from rag.store.postgres.schema import OWN, SAFE, pgvector_version
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential, question_vectors
@@ -73,7 +73,7 @@ def _on_pages(page_range: Pages, condition: str) -> str:
 
 def dense(
     connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int
-) -> Ranking:
+) -> ScoredIds:
     """By cosine: exact for listed rows and up to `exact` passages, else from the HNSW index."""
     if within.few == 0:
         return []
@@ -110,7 +110,7 @@ def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
     return row or (0, 0, None)
 
 
-def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Ranking:
+def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> ScoredIds:
     """By BM25, exactly."""
     terms = list(dict.fromkeys(stem_words(question)))
     if not terms or k < 1 or within.few == 0:
@@ -157,7 +157,7 @@ def _scored(
     needed: list[Term],
     k: int,
     within: Scope,
-) -> Ranking:
+) -> ScoredIds:
     """The best passages that contain one of the `needed` words, scored by all words of the
     question, whose vectors are given.
     """

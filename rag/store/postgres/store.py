@@ -14,7 +14,7 @@ import numpy as np
 from psycopg import Connection
 
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, Filter, Footprint, Ranking, Stats, Vectors
+from rag.protocols import CellRow, Filter, Footprint, ScoredIds, Stats, Vectors
 from rag.store import check, check_settings
 from rag.store.duplicates import Duplicates, duplicates
 from rag.store.postgres import schema, search, writes
@@ -133,17 +133,17 @@ class PostgresStore:
 
         return self._database.read(rows)
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> ScoredIds:
         query = np.ascontiguousarray(vector, dtype=np.float32)
 
-        def ranking(connection: Connection[Any]) -> Ranking:
+        def ranking(connection: Connection[Any]) -> ScoredIds:
             within = search.scope(connection, filter, self._exact)
             return search.dense(connection, query, k, within, self._exact)
 
         return self._database.read(ranking)
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
-        def ranking(connection: Connection[Any]) -> Ranking:
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> ScoredIds:
+        def ranking(connection: Connection[Any]) -> ScoredIds:
             within = search.scope(connection, filter, self._exact)
             return search.lexical(connection, question, k, within)
 
