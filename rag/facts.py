@@ -142,6 +142,16 @@ class Fact:
     def is_money(self) -> bool:
         return self.unit in _CODES
 
+    @property
+    def counted(self) -> str:
+        """What the brackets at the end of the label say is counted, such as "MWh"; "" for money and
+        percentages.
+        """
+        if self.is_money or self.unit == "percent" or not self.label.endswith(")"):
+            return ""
+        in_brackets = _IN_BRACKETS.findall(self.label)
+        return in_brackets[-1].lower() if in_brackets else ""
+
 
 @dataclass(frozen=True, slots=True)
 class FactRow:

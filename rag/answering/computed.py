@@ -63,6 +63,8 @@ def computation(operation: str, facts: Sequence[Fact]) -> Computation | None:
     operands = [_shown(number, _decimals(f.text)) for number, f in zip(numbers, facts, strict=True)]
 
     if operation in ("difference", "sum"):
+        if len({fact.counted for fact in facts}) > 1:
+            return None
         is_sum = operation == "sum"
         result = round(sum(numbers) if is_sum else numbers[0] - numbers[1], decimals)
         line = (" + " if is_sum else " − ").join(operands)

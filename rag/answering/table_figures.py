@@ -558,7 +558,7 @@ def figure_candidates(
     lines = lines_near(question, documents, matcher)
     if question.operation in ("most", "least"):
         candidate = _extreme(question, lines, matcher)
-    elif question.operation in ("share", "sum"):
+    elif len(question.measures) == 2:
         candidate = _of_two_lines(question, lines, matcher)
     elif question.operation:
         candidate = _change(question, lines, matcher)
@@ -717,32 +717,52 @@ def _computed(
 def _of_two_lines(
     question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
 ) -> Candidate | None:
-    """A share or a sum of two rows of one table."""
+    """What is computed from two rows of one table; a difference from cells of one column."""
     answering = [line for line in lines if can_answer(question, line)]
-    meant, other_meant = (
-        _meant_line(question, phrase, answering, matcher) for phrase in question.measures[:2]
-    )
-    if meant is None or other_meant is None:
+    first, second = question.measures
+    meant = _meant_line(_of_phrase(question, first, second), first, answering, matcher)
+    if meant is None:
         return None
-
     line, probability = meant
+
+    is_difference = question.operation == "difference"
+    if is_difference:
+        answering = [other for other in answering if _are_in_one_column(line, other)]
+    other_meant = _meant_line(_of_phrase(question, second, first), second, answering, matcher)
+    if other_meant is None:
+        return None
     other_line, other_probability = other_meant
-    are_in_one_table = (
-        line.document == other_line.document and line.table.index == other_line.table.index
-    )
-    if not are_in_one_table:
+    if not _are_in_one_table(line, other_line):
         return None
 
     fact = figure_of(line, question.targets[0])
     other_fact = figure_of(other_line, question.targets[0])
     if fact is None or other_fact is None or fact == other_fact:
         return None
-    return _computed(
-        question.operation,
-        line,
-        (fact, other_fact),
-        probability=probability * other_probability,
-    )
+    facts = (fact, other_fact)
+    if is_difference:
+        sizes = [fact.number or 0.0 for fact in facts]
+        if min(sizes) < 0 < max(sizes) or fact.column != other_fact.column:
+            return None
+        if not question.is_ordered and abs(sizes[0]) < abs(sizes[1]):
+            facts = facts[::-1]
+    return _computed(question.operation, line, facts, probability=probability * other_probability)
+
+
+def _of_phrase(question: TableQuestion, phrase: str, other_phrase: str) -> TableQuestion:
+    """The question without the names of its other phrase: another row has them."""
+    foreign = frozenset(stem_words(other_phrase)) - frozenset(stem_words(phrase))
+    return replace(question, names=question.names - foreign)
+
+
+def _are_in_one_table(line: TableLine, other: TableLine) -> bool:
+    return line.document == other.document and line.table.index == other.table.index
+
+
+def _are_in_one_column(line: TableLine, other: TableLine) -> bool:
+    """Whether two rows of a table have figures of one series."""
+    is_other_row = line.row.block.start != other.row.block.start
+    return is_other_row and line.series == other.series and _are_in_one_table(line, other)
 
 
 _MOST_CELLS = 8

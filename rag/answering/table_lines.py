@@ -286,7 +286,8 @@ def _is_year_before(earlier: Periods, later: Periods) -> bool:
 
 def can_answer(question: TableQuestion, line: TableLine) -> bool:
     """Whether a line has the figures that a question needs, of exactly its periods."""
-    if question.operation not in ("", "share", "sum"):
+    is_of_change = question.operation not in ("", "share", "sum") and len(question.measures) == 1
+    if is_of_change:
         return figure_pair(line, question) is not None
     if len(question.targets) != 1:
         return False

@@ -44,7 +44,7 @@ _MOST_CHANGED = re.compile(
 """The largest change, which is another item than the largest figure."""
 _DIFFERENCE = re.compile(
     rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference between\b"
-    rf"|\bhow much (?:{_UP}|{_DOWN})\b"
+    rf"|\bhow (?:much|many) (?:{_UP}|{_DOWN})\b"
     rf"|\bhow much did\b.*\b(?:increase|decrease|grow|rise|fall|shrink|drop|decline|change)\b"
     rf"|\bwhat was the (?:change|increase|decrease|rise|fall|drop|decline) in\b"
 )
@@ -81,9 +81,10 @@ class TableQuestion:
     """What a question asks of tables.
 
     `operation` is "" for a figure, "most" or "least", "up" or "down", "direction" for either of
-    these, or one of those that are computed. `measures` are one phrase, or two for a share or a
-    sum. `targets` are the periods, the later one first. `names` are stems of names that a line or
-    its document must have.
+    these, or one of those that are computed. `measures` are one phrase, or two for what is computed
+    from two rows. `targets` are the periods, the later one first. `names` are stems of names that a
+    line or its document must have. `is_ordered` if the first of two rows is said to be the larger
+    one.
     """
 
     text: str
@@ -91,6 +92,7 @@ class TableQuestion:
     measures: tuple[str, ...]
     targets: tuple[Periods, ...]
     names: frozenset[str]
+    is_ordered: bool = False
 
     @property
     def is_of_a_day(self) -> bool:
@@ -108,12 +110,17 @@ def table_question(question: str) -> TableQuestion | None:
         measures = _part_and_whole(body)
     elif operation == "sum":
         measures = _terms_of_sum(body)
+    elif operation in ("difference", "growth"):
+        measures = _terms_of_difference(body) or measures
 
     targets = _targets(question)
     if _HALF_YEAR.search(question):
         targets = tuple(target._replace(months=frozenset({"6"})) for target in targets)
 
     is_unreadable = _UNREADABLE_PERIOD.search(question) or _asks_for_most_changed(question)
+    is_of_rows = len(measures) == 2
+    if is_of_rows and (operation == "growth" or len(targets) != 1):
+        return None
     if not measures or not targets or is_unreadable:
         return None
     return TableQuestion(
@@ -122,6 +129,7 @@ def table_question(question: str) -> TableQuestion | None:
         measures=measures,
         targets=targets,
         names=_names(question),
+        is_ordered=is_of_rows and bool(_MORE_THAN.search(body)),
     )
 
 
@@ -178,6 +186,35 @@ def _terms_of_sum(body: str) -> tuple[str, ...]:
     phrase = _AFTER_TERMS.sub("", phrase)
     terms = _BETWEEN_TERMS.split(phrase, maxsplit=1)
     return tuple(terms) if len(terms) == 2 and all(map(stem_words, terms)) else ()
+
+
+_MORE_THAN = re.compile(
+    rf"(?i)\bhow (?:much|many) (?:{_UP}|(?P<less>{_DOWN}))\b(?P<one>[^?]+?)\bthan\b(?P<other>[^?]+)"
+)
+_BETWEEN = re.compile(
+    r"(?i)\bdifference\b(?P<measure>[^?]*?)\bbetween\b(?P<one>[^?]+?)\band\b(?P<other>[^?]+)"
+)
+_OTHER_PERIOD = re.compile(
+    r"(?i)\W*(?:(?:in|at|for|of|a|the) )*(?:\w+ )?(?:years?|quarters?|months?|weeks?|half)\b"
+)
+"""What is compared with a row that is not another row: "than in the previous year"."""
+
+
+def _terms_of_difference(body: str) -> tuple[str, ...]:
+    """The two rows that a question compares, the one that is said to be larger first; () if it
+    compares one row with itself.
+    """
+    more = _MORE_THAN.search(body)
+    between = None if more else _BETWEEN.search(body)
+    match = more or between
+    if match is None or _OTHER_PERIOD.match(match["other"]):
+        return ()
+
+    one = f"{between['measure']} {match['one']}" if between else match["one"]
+    terms = (one.strip(), match["other"].strip())
+    if not all(stem_words(measure_of(term)) for term in terms):
+        return ()
+    return terms[::-1] if more and more["less"] else terms
 
 
 def _targets(question: str) -> tuple[Periods, ...]:

@@ -8,10 +8,12 @@ import pytest
 
 from rag import build
 from rag.answering.candidate import Candidate, said
+from rag.answering.computed import computation
 from rag.answering.table_figures import Matcher, figure_candidates
 from rag.answering.table_lines import extreme_item, groups_to_choose, lines_of
 from rag.answering.table_questions import table_question
 from rag.desk.proof import check_answer
+from rag.facts import tables
 from rag.meaning.periods import periods
 from rag.settings import Settings
 from rag.types import Answer, Document
@@ -198,6 +200,79 @@ def test_what_is_computed_says_so_and_cites_each_cell(
     for citation in computed.citations:
         assert report.text[citation.start : citation.end] == citation.quote
     assert len(computed.citations) == len(computed.pieces) == 2
+
+
+HOUSE = """# Costs of the Quay Lane house
+
+The figures are in pounds sterling (£).
+
+| Item | 2022 | 2023 |
+|---|--:|--:|
+| Heating | 4,210 | 5,130 |
+| Water | 1,180 | 1,240 |
+| Repairs | 2,960 | 2,705 |
+| Total | 8,350 | 9,075 |
+"""
+WORKS = """# Quay Lane works
+
+<table>
+<tr><th>Measure</th><th>2022</th><th>2023</th></tr>
+<tr><td>Electricity (MWh)</td><td>3,410</td><td>3,655</td></tr>
+<tr><td>Waste (tonnes)</td><td>212</td><td>198</td></tr>
+<tr><td>Visitors at Leeds</td><td>140</td><td>180</td></tr>
+<tr><td>Visitors at Hull</td><td>95</td><td>60</td></tr>
+</table>
+"""
+
+
+@pytest.fixture(scope="module")
+def house() -> Document:
+    (page,) = load_bytes("house.md", HOUSE)
+    return page
+
+
+@pytest.fixture(scope="module")
+def works() -> Document:
+    (page,) = load_bytes("works.md", WORKS)
+    return page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How much more did heating cost than water in 2023?", "5,130 − 1,240 = 3,890 GBP"),
+        ("How much less did water cost than heating in 2023?", "5,130 − 1,240 = 3,890 GBP"),
+        ("What is the difference between water and repairs in 2022?", "2,960 − 1,180 = 1,780 GBP"),
+    ],
+)
+def test_two_rows_of_a_period_are_subtracted(house: Document, question: str, text: str) -> None:
+    assert answer(house, question).text == f"{text}, computed from two cells"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much more did heating cost than water in 2021?",
+        "How much more did heating cost than gardening in 2023?",
+        "How much more did heating cost than water in 2023 than in 2022?",
+        "How much more in percent did heating cost than water in 2023?",
+    ],
+)
+def test_rows_or_periods_that_no_table_has_are_not_subtracted(
+    house: Document, question: str
+) -> None:
+    assert proposed(house, question) is None
+
+
+def test_rows_of_different_units_are_not_subtracted(works: Document) -> None:
+    (table,) = tables(works)
+    electricity, waste, leeds, hull = (row.facts[-1] for row in table.rows)
+    assert computation("difference", [electricity, waste]) is None
+    result = computation("difference", [leeds, hull])
+    assert result is not None
+    assert result.text == "180 − 60 = 120"
 
 
 class Shelf:
