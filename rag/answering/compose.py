@@ -573,6 +573,7 @@ def _newest(
         return winner
 
     answer_value = value_of(winner.candidate, reading)
+    supporting_documents = agreeing_documents(answer_value) if answer_value else 0
 
     def may_replace(rival: Ranked) -> bool:
         if rival.probability < threshold:
@@ -580,9 +581,7 @@ def _newest(
         if rival.candidate.verdict is not None:
             return True
         rival_value = rival.candidate.span
-        if rival_value is None or answer_value is None:
-            return False
-        return agreeing_documents(rival_value) >= agreeing_documents(answer_value)
+        return rival_value is not None and agreeing_documents(rival_value) >= supporting_documents
 
     rivals = [rival for rival in disputed if may_replace(rival)]
     return max((winner, *rivals), key=lambda entry: _day(entry, reading))

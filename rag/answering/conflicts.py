@@ -371,7 +371,7 @@ def _amount(stated_meaning: Meaning, stated_figures: Sequence[Figure]) -> Quanti
     """
     stated = [figure.quantity for figure in stated_figures if figure.quantity]
     for amount in stated:
-        if amount.kind == "frequency":  # "every six months" takes no six months
+        if amount.kind == "frequency":  # "every six months" is no duration
             return amount
     return stated_meaning.quantity or next(iter(stated), None)
 

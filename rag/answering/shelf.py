@@ -538,7 +538,7 @@ def _condition_of(modifier: str, subject: str) -> ShelfColumn | None:
     """The column of a participle or a name before the kind of documents; None of other words."""
     if participle := _PARTICIPLE.fullmatch(modifier):
         verb = joined(participle["stem"], participle["adverb"] or "")
-        return whether(f"Does the {subject} {verb}?", verb, subject)
+        return whether(f"Does the {subject} {verb}?", verb)
 
     is_name = modifier[:1].isupper()
     return naming(modifier, subject) if is_name else None

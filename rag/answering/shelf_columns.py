@@ -314,7 +314,7 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
     """
     if match := _DENIAL.fullmatch(predicate):
         question = f"Does the {subject} {_base_first(match['verb'])}?"
-        return whether(question, match["verb"], subject, Test("no"))
+        return whether(question, match["verb"], Test("no"))
 
     if match := _SILENCE.fullmatch(predicate):
         topic = _IN_TEXT.sub("", match["what"])
@@ -446,7 +446,7 @@ def _silent(topic: str, subject: str) -> ShelfColumn | None:
         return replace(column, test=Test("unsaid")) if column else None
 
     question = f"Does the {subject} say anything about {noun}?"
-    return whether(question, noun, subject, Test("unsaid", noun))
+    return whether(question, noun, Test("unsaid", noun))
 
 
 def _lacking(attribute: str, subject: str) -> ShelfColumn:
@@ -498,15 +498,15 @@ def _polar(predicate: str, subject: str) -> ShelfColumn | None:
 
     if not lead or not complement:
         question = f"Does the {subject} {_base_first(predicate)}?"
-        return whether(question, predicate, subject)
+        return whether(question, predicate)
     if negation is None:
-        return whether(f"{lead} the {subject} {complement}?", predicate, subject)
+        return whether(f"{lead} the {subject} {complement}?", predicate)
 
     affirmed = complement[negation.end() :]
-    return whether(f"{lead} the {subject} {affirmed}?", affirmed, subject, Test("no"))
+    return whether(f"{lead} the {subject} {affirmed}?", affirmed, Test("no"))
 
 
-def whether(question: str, predicate: str, subject: str, test: Test = YES) -> ShelfColumn:
+def whether(question: str, predicate: str, test: Test = YES) -> ShelfColumn:
     """The column of a question with yes or no, in other words, too, if it asks for renewal."""
     if not _RENEWAL.fullmatch(predicate):
         return ShelfColumn(question, "yes_no", test)

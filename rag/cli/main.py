@@ -43,13 +43,9 @@ class Commands(click.Group):
             if is_question and "ask" in self.table:
                 typed = f"{ctx.command_path} ask {shlex.join(args)}"
                 raise click.UsageError(f"to ask a question: {typed}", ctx)
-            hint = f"list them with: {ctx.command_path} --help"
-            similar = difflib.get_close_matches(name, self.table, 1)
-            elsewhere = paths_of(name)
-            if similar:
-                hint = f"did you mean {similar[0]}?"
-            if elsewhere:
-                hint = f"did you mean {' or '.join(elsewhere)}?"
+            meant = _paths_of(name) or difflib.get_close_matches(name, self.table, 1)
+            list_all = f"list them with: {ctx.command_path} --help"
+            hint = f"did you mean {' or '.join(meant)}?" if meant else list_all
             raise click.UsageError(f"no such command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -120,7 +116,7 @@ _TRAIN: CommandTable = {
 }
 
 
-def paths_of(name: str) -> list[str]:
+def _paths_of(name: str) -> list[str]:
     """The commands of this name, as they are typed: "rag index info"."""
     tables = {"rag": COMMANDS, "rag index": _INDEX, "rag eval": _EVAL, "rag train": _TRAIN}
     return [f"{path} {name}" for path, table in tables.items() if name in table]

@@ -209,7 +209,7 @@ def _due(document: Document, filter: Filter, column: GridColumn) -> grid_run.Due
 
 
 def _names_topic(engine: Engine, listed: Document, column: ShelfColumn) -> bool:
-    """Whether a document has the words of the topic of which the column asks for silence."""
+    """Whether a document has the words of a topic, where the column asks who is silent on it."""
     if not column.test.text or column.test.kind != "unsaid":
         return False
     document = engine.store.document(listed.id)
@@ -217,7 +217,9 @@ def _names_topic(engine: Engine, listed: Document, column: ShelfColumn) -> bool:
 
 
 def _sentence_on(topic: str, document: Document) -> Offsets | None:
-    """The first sentence with the words of a topic, in whatever form, or None."""
+    """The first sentence with the words of a topic, or None. "Insured" counts for "insurance";
+    `catalogue.mention` tells them apart.
+    """
     stems = content_words(topic)
     for start, end in sentences_in(document.blocks, 0, len(document.text)):
         if coverage(stems, document.text[start:end]) == 1.0:

@@ -12,13 +12,13 @@ from rag.meaning.dates import Dated, TimeOfDay, dates, only_date, times
 from rag.meaning.quantities import Quantity, bound_before, quantity
 from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, digits
 
-_TIME_UNIT = "(?P<unit>second|minute|hour|day|week|month|year)"
+_TIME_UNITS = "second|minute|hour|day|week|month|year"
 _SPOKEN = re.compile(
     r"(?i)\b(?:(?P<thirty>half an hour)|(?P<forty>three quarters of an hour)"
     r"|(?P<fifteen>(?:a |the )?quarter of an hour)|(?P<six>half a year)"
     r"|(?P<two>(?:(?:an?|the|one|per) )?fortnight)"
     r"|(?P<before>(?:after|for|within|in|inside|to|of|about|over|under|than|least|most|another|last"
-    rf"|lasts|takes|a|the)\s)(?:an?\s|one\s){_TIME_UNIT}\b(?!-)"
+    rf"|lasts|takes|a|the)\s)(?:an?\s|one\s)(?P<unit>{_TIME_UNITS})\b(?!-)"
     r"|an? (?P<bare>day|week|month|year)"
     r"(?= or (?:more|less|two|so)\b| (?:before|after|later|earlier)\b)"
     r"|(?P<quarters>three quarters)|(?P<thirds>two[ -]thirds)"
@@ -41,7 +41,7 @@ _FREQUENCY = re.compile(
     r"(?i)\b(?:(?P<often>annual|year|quarter|month|week|dai|hour)(?:ly)?(?<=ly|al)"
     r"|(?:(?:once|(?P<twice>twice)|(?P<times>\d{1,3}|[a-z]{3,6}) times) (?:in )?|(?=each|every))"
     r"(?:each|every|per|an?) (?:(?P<other>second |other )|(?P<count>\d{1,3}|[a-z]{3,6}) )?"
-    r"(?P<unit>second|minute|hour|day|week|month|quarter|year)s?)\b"
+    rf"(?P<unit>{_TIME_UNITS}|quarter)s?)\b"
 )
 """How often something happens, not how long it takes: "once a week", "every other month", "every
 six weeks", "three times a year", "annually". A rate such as "2,000 dollars a year" does not count.
