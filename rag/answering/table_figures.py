@@ -657,7 +657,7 @@ def _change(
 
     sizes = (abs(later), abs(earlier))
     if question.operation in ("up", "down"):
-        return _direction(question.operation, line, sizes, probability)
+        return _verdict_of_change(question.operation, line, sizes, probability)
 
     if question.operation == "direction":
         return _rise_or_fall(line, pair, probability)
@@ -668,7 +668,7 @@ def _change(
     return _computed(question.operation, line, facts, probability)
 
 
-def _direction(
+def _verdict_of_change(
     operation: str, line: TableLine, sizes: tuple[float, float], probability: float
 ) -> Candidate | None:
     """Whether the later size is above ("up") or below the earlier one; None if they are equal."""
