@@ -24,7 +24,7 @@ _MAX_SPANS = 3
 """Most spans of a passage."""
 _MAX_ANSWER_TOKENS = 40
 """Most tokens of a span."""
-Place = tuple[int, int]
+HitIndex = tuple[int, int]
 """(index of the question, index of its hit)"""
 Read = tuple[Window, HeadOutput]
 """A window of a passage and the model's output for it."""
@@ -52,15 +52,15 @@ class ExtractiveReader:
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, whose windows share batches."""
 
-        def tokens(placed: tuple[Place, Window]) -> int:
-            _, window = placed
+        def tokens(indexed: tuple[HitIndex, Window]) -> int:
+            _, window = indexed
             return window.tokens
 
-        reads = defaultdict[Place, list[Read]](list)
+        reads = defaultdict[HitIndex, list[Read]](list)
         for batch in batches(self._windows(questions), tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
-            for (place, window), output in zip(batch, outputs, strict=True):
-                reads[place].append((window, output))
+            for (index, window), output in zip(batch, outputs, strict=True):
+                reads[index].append((window, output))
 
         results = []
         for row, (_, hits) in enumerate(questions):
@@ -72,8 +72,8 @@ class ExtractiveReader:
 
     def _windows(
         self, questions: Sequence[tuple[str, Sequence[Hit]]]
-    ) -> list[tuple[Place, Window]]:
-        """The windows of all passages, each with the place of its passage."""
+    ) -> list[tuple[HitIndex, Window]]:
+        """The windows of all passages, each with the index of its hit."""
         windows = []
         for row, (question, hits) in enumerate(questions):
             passages = []
@@ -82,8 +82,8 @@ class ExtractiveReader:
 
             by_passage = windows_of(self.tokenizer, question, passages)
             for number, passage_windows in enumerate(by_passage):
-                place = (row, number)
-                windows += [(place, window) for window in passage_windows]
+                index = (row, number)
+                windows += [(index, window) for window in passage_windows]
         return windows
 
 
