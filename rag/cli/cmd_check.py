@@ -16,8 +16,8 @@ from rag.cli.options import (
     check_folder,
     command,
     option,
-    read_document,
     show,
+    text_of_file,
     write_text,
 )
 from rag.errors import InputError, writing_to
@@ -79,7 +79,7 @@ def check_command(
         raise InputError(message, "use --html for a marked copy of other files")
     for path in (junit, html, docx):
         check_folder(path)
-    texts = [("stdin" if file == "-" else file, read_document(file)) for file in files]
+    texts = [("stdin" if file == "-" else file, text_of_file(file)) for file in files]
     checked: list[CheckedFile] = []
     with _quotations(settings) if quotations else _claims(settings) as check:
         for name, text in texts:

@@ -340,7 +340,7 @@ _AS_WRITTEN = frozenset("txt text log md markdown rst csv tsv json jsonl ndjson"
 """Suffixes of files whose text is checked as it is written."""
 
 
-def read_document(file: str) -> str:
+def text_of_file(file: str) -> str:
     """The text of a file in any format that rag reads, or of stdin for "-"; plain text and Markdown
     are left as they are. Raises InputError.
     """

@@ -338,7 +338,7 @@ def _finished(step: Awaitable[T]) -> T:
     raise AssertionError("a blocking client waits for no event loop")
 
 
-def _now(
+def _as_blocking(
     method: Callable[Concatenate[_Blocking, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Client, P], T]:
     @functools.wraps(method)
@@ -348,7 +348,7 @@ def _now(
     return blocking
 
 
-def _each(
+def _as_blocking_iterator(
     method: Callable[Concatenate[_Blocking, P], AsyncGenerator[T, None]],
 ) -> Callable[Concatenate[Client, P], Iterator[T]]:
     @functools.wraps(method)
@@ -389,20 +389,20 @@ class Client(AbstractContextManager["Client"]):
     def close(self) -> None:
         self._http.close()
 
-    ask = _now(_Blocking.ask)
-    ask_many = _now(_Blocking.ask_many)
-    stream = _each(_Blocking.stream)
-    search = _now(_Blocking.search)
-    documents = _each(_Blocking.documents)
-    document = _now(_Blocking.document)
-    text = _now(_Blocking.text)
-    put = _now(_Blocking.put)
-    put_file = _now(_Blocking.put_file)
-    delete = _now(_Blocking.delete)
-    check = _now(_Blocking.check)
-    verify = _now(_Blocking.verify)
-    grids = _now(_Blocking.grids)
-    grid = _now(_Blocking.grid)
-    run_grid = _now(_Blocking.run_grid)
-    delete_grid = _now(_Blocking.delete_grid)
-    rate_cell = _now(_Blocking.rate_cell)
+    ask = _as_blocking(_Blocking.ask)
+    ask_many = _as_blocking(_Blocking.ask_many)
+    stream = _as_blocking_iterator(_Blocking.stream)
+    search = _as_blocking(_Blocking.search)
+    documents = _as_blocking_iterator(_Blocking.documents)
+    document = _as_blocking(_Blocking.document)
+    text = _as_blocking(_Blocking.text)
+    put = _as_blocking(_Blocking.put)
+    put_file = _as_blocking(_Blocking.put_file)
+    delete = _as_blocking(_Blocking.delete)
+    check = _as_blocking(_Blocking.check)
+    verify = _as_blocking(_Blocking.verify)
+    grids = _as_blocking(_Blocking.grids)
+    grid = _as_blocking(_Blocking.grid)
+    run_grid = _as_blocking(_Blocking.run_grid)
+    delete_grid = _as_blocking(_Blocking.delete_grid)
+    rate_cell = _as_blocking(_Blocking.rate_cell)

@@ -137,7 +137,7 @@ def converse(context: commands.Context, typed: Iterable[Sequence[str]]) -> None:
             for line in lines:
                 if len(lines) > 1:
                     context.screen.note(f"> {line}")
-                _do(context, line)
+                _handle_line(context, line)
         except EOFError:
             return
         except KeyboardInterrupt:  # it may also arrive between two lines
@@ -145,7 +145,7 @@ def converse(context: commands.Context, typed: Iterable[Sequence[str]]) -> None:
             context.screen.gap()
 
 
-def _do(context: commands.Context, line: str) -> None:
+def _handle_line(context: commands.Context, line: str) -> None:
     """Handle one line; errors do not end the session. Raises KeyboardInterrupt, EOFError."""
     try:
         commands.handle(context, line)

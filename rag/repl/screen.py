@@ -356,9 +356,9 @@ class Screen:
         if answer.hits:
             self.label("nearest")
         for number, place in enumerate(view.nearest(answer), 1):
-            self._near(number, place)
+            self._nearest_place(number, place)
 
-    def _near(self, number: int, place: Citation | Hit) -> None:
+    def _nearest_place(self, number: int, place: Citation | Hit) -> None:
         """A place of a refusal: its source, and some lines of it around the quote."""
         source, parts = view.source_and_text(number, place, self.width - 5)
         text_before, quote, text_after = map(clean, parts)

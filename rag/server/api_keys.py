@@ -86,7 +86,9 @@ class Keys:
         key = next((key for key in self.all() if key.id == key_id), None)
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
         is_equal = hmac.compare_digest(digest, key.sha256 if key else _NOBODY)
-        valid = key and is_equal and not key.revoked and (not key.expires or _now() < key.expires)
+        valid = (
+            key and is_equal and not key.revoked and (not key.expires or _timestamp() < key.expires)
+        )
         return key if valid else None
 
     def add(
@@ -106,9 +108,9 @@ class Keys:
             raise InputError(f"{scope!r} is not a valid scope", f"one of: {', '.join(SCOPES)}")
         key_id = secrets.token_hex(4)
         token = f"rag_{key_id}_{secrets.token_urlsafe(32)}"
-        expires = _now(days * 86_400) if days else expires
+        expires = _timestamp(days * 86_400) if days else expires
         digest = hashlib.sha256(token.encode()).hexdigest()
-        key = Key(key_id, name, scope, _now(), digest, "", tuple(collections), expires)
+        key = Key(key_id, name, scope, _timestamp(), digest, "", tuple(collections), expires)
         with locked(self._path, create=True):
             self._save((*self.all(), key))
         return key, token
@@ -116,7 +118,7 @@ class Keys:
     def revoke(self, name: str) -> list[Key]:
         """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
         ids = self._active(name)
-        return self._change(ids, lambda key: replace(key, revoked=_now()))
+        return self._change(ids, lambda key: replace(key, revoked=_timestamp()))
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
         """Replace the active key with this id or name by one that expires when it did. The old key
@@ -129,14 +131,16 @@ class Keys:
             message = f"{len(ids)} active keys are called {name}"
             raise InputError(message, "use an id from: rag keys list")
         (replaced,) = (key for key in self.all() if key.id in ids)
-        if replaced.expires and _now() >= replaced.expires:
+        if replaced.expires and _timestamp() >= replaced.expires:
             message = f"key {name} has expired on {replaced.expires}"
             raise InputError(message, "make a new one: rag keys add NAME")
         new_key, token = self.add(
             replaced.name, replaced.scope, replaced.collections, expires=replaced.expires
         )
-        expires = min(_now(hours * 3600), replaced.expires or "9") if hours else replaced.expires
-        revoked = "" if hours else _now()
+        expires = (
+            min(_timestamp(hours * 3600), replaced.expires or "9") if hours else replaced.expires
+        )
+        revoked = "" if hours else _timestamp()
         self._change(ids, lambda key: replace(key, expires=expires, revoked=revoked))
         return new_key, token
 
@@ -166,9 +170,9 @@ def _load(path: Path) -> tuple[Key, ...]:
     )
 
 
-def _now(later: float = 0) -> str:
-    """The current time plus `later` seconds, in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + later))
+def _timestamp(seconds_ahead: float = 0) -> str:
+    """The current time plus `seconds_ahead`, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds_ahead))
 
 
 def keys_of(settings: Settings) -> Keys:

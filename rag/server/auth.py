@@ -151,7 +151,9 @@ class Access:
         """Check the token, or the page's session. It is needed because requests through a local
         proxy that sends no forwarding headers look like this machine's own.
         """
-        is_authentic = _same(token, self._token) if token else self._in_session(headers, method)
+        is_authentic = (
+            _secrets_match(token, self._token) if token else self._in_session(headers, method)
+        )
         if is_authentic or not self._token:
             return
         message = "this browser has not been signed in yet"
@@ -181,7 +183,11 @@ class Access:
         fetched, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
         is_from_page = fetched in ("", "same-origin") and bool(fetched or origin or method in _SAFE)
         sent = headers.get(PAGE_HEADER, "")
-        return is_from_page and _same(cookie, session.cookie) and _same(sent, session.page)
+        return (
+            is_from_page
+            and _secrets_match(cookie, session.cookie)
+            and _secrets_match(sent, session.page)
+        )
 
     def _derived(self, purpose: str) -> str:
         """A secret that does not reveal the token, the same at each start."""
@@ -208,7 +214,7 @@ def may_write(key: Key | None) -> bool:
     return key is None or key.scope == WRITE
 
 
-def _same(sent: str, secret: str) -> bool:
+def _secrets_match(sent: str, secret: str) -> bool:
     return hmac.compare_digest(sent.encode(), secret.encode())
 
 

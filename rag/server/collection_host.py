@@ -92,7 +92,7 @@ class CollectionHost:
         entry = self._entry(name)
         try:
             with entry.opening:
-                entry.service = entry.service or self._make(entry.collection)
+                entry.service = entry.service or self._open_service(entry.collection)
             yield entry.service
         finally:
             with self._changed:
@@ -117,7 +117,7 @@ class CollectionHost:
             entry.used = time.monotonic()
             return entry
 
-    def _make(self, collection: Collection) -> Service:
+    def _open_service(self, collection: Collection) -> Service:
         settings = self.registry.inside(collection, self._default.settings)
         service = self._default.in_collection(settings)
         if self.id_of(collection.name) != collection.id:
@@ -128,12 +128,12 @@ class CollectionHost:
 
     def delete(self, name: str) -> Collection:
         """Close and delete a collection. Raises NotFoundError, BusyError."""
-        return self._alone(name, lambda: self.registry.delete(name))
+        return self._change_when_free(name, lambda: self.registry.delete(name))
 
     def rename(self, name: str, new_name: str) -> Collection:
-        return self._alone(name, lambda: self.registry.rename(name, new_name))
+        return self._change_when_free(name, lambda: self.registry.rename(name, new_name))
 
-    def _alone(self, name: str, change: Callable[[], Collection]) -> Collection:
+    def _change_when_free(self, name: str, change: Callable[[], Collection]) -> Collection:
         """Run `change` after all requests have finished, while new ones are held off."""
         collection = self.registry.named(name)
         with waiting(), self._changed:  # no place is waited for with the lock

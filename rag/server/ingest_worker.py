@@ -128,28 +128,28 @@ class IngestThread:
             return  # the model thread reports the reason
         while not self._closing.is_set():
             try:
-                self._next(engine.store, engine.retriever.embedder)
+                self._process_next(engine.store, engine.retriever.embedder)
             except Exception as error:  # no error may stop later uploads
-                self._later(error)
+                self._pause_after(error)
 
-    def _next(self, store: Store, embedder: Embedder) -> None:
+    def _process_next(self, store: Store, embedder: Embedder) -> None:
         """Process the next file. Raises errors that are not its fault; it is then retried."""
         with self.queue.next(5.0) as entry:
             if entry is None:
                 return
             job, number, name = entry.job, entry.number, entry.upload[0]
             if name.startswith(GRID):
-                result = self._ask(job, name.removeprefix(GRID))
+                result = self._ask_grid_cells(job, name.removeprefix(GRID))
             else:
                 with deaths_counted(partial(self.queue.count_death, job, number)):
-                    result = self._do(entry, store, embedder)
+                    result = self._process_file(entry, store, embedder)
             if result is None:  # the grid has more cells; files that came meanwhile go first
                 return
-            self._patiently(lambda: self.queue.finish(job, number, result))
+            self._retry_until_done(lambda: self.queue.finish(job, number, result))
             self.models.metrics.files.labels(result.outcome).inc()
             self._trouble = ""
 
-    def _ask(self, job: str, name: str) -> FileSchema | None:
+    def _ask_grid_cells(self, job: str, name: str) -> FileSchema | None:
         """Ask the next cells of a grid. Returns None until all are asked."""
         if self._grid[0] != job:
             self._grid = job, grid_run.in_batches(self.engine.result(), name, _CELLS)
@@ -163,7 +163,7 @@ class IngestThread:
             raise
         return None if unfinished else FileSchema(name=name, outcome="answered")
 
-    def _patiently(self, change: Callable[[], T]) -> T:
+    def _retry_until_done(self, change: Callable[[], T]) -> T:
         """Retry a change until it succeeds or the service stops, so nothing is embedded twice."""
         while True:
             try:
@@ -171,9 +171,9 @@ class IngestThread:
             except (BusyError, StoreError) as error:
                 if self._closing.is_set():
                     raise
-                self._later(error)
+                self._pause_after(error)
 
-    def _later(self, error: Exception) -> None:
+    def _pause_after(self, error: Exception) -> None:
         """Pause, and log once why uploads wait."""
         with self._lock:
             is_new, self._trouble = str(error) != self._trouble, str(error)
@@ -182,7 +182,9 @@ class IngestThread:
             _log.warning("uploads wait and will be retried: %s", error, exc_info=trace)
         self._closing.wait(_PAUSE)
 
-    def _do(self, entry: QueuedFile, store: Store, embedder: Embedder) -> FileSchema | None:
+    def _process_file(
+        self, entry: QueuedFile, store: Store, embedder: Embedder
+    ) -> FileSchema | None:
         """Process one file and return its outcome, None if it was cancelled. Raises an error if the
         failure is not the file's fault, also if the pool was closed while it was read.
 
@@ -213,7 +215,7 @@ class IngestThread:
             prepared = prepare(store, lent, self.passage_tokens, file_of(upload), load)
             if not is_wanted():
                 return None
-            done = self._patiently(lambda: put_prepared(store, prepared, self.keep_pdf))
+            done = self._retry_until_done(lambda: put_prepared(store, prepared, self.keep_pdf))
             return outcome_of(upload[0], done)
         except Cancelled:
             return None

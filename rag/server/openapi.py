@@ -88,10 +88,10 @@ class Description:
     async def read(self) -> bytes:
         async with self._lock:
             if not self._made:
-                self._made = await anyio.to_thread.run_sync(self._make)
+                self._made = await anyio.to_thread.run_sync(self._make_body)
         return self._made
 
-    def _make(self) -> bytes:
+    def _make_body(self) -> bytes:
         return bytes(JSONResponse(self._app.openapi()).body)
 
 

@@ -163,7 +163,7 @@ def local_token(index: Path) -> str:
     try:
         path = _folder() / hashlib.sha256(str(index.resolve()).encode()).hexdigest()[:32]
         with locked(path):
-            token = _own(path)
+            token = _trusted_token(path)
             if not token:
                 token = secrets.token_urlsafe(24)
                 replace_file(path, token)
@@ -192,7 +192,7 @@ def _folder() -> Path:
     return folder
 
 
-def _own(path: Path) -> str:
+def _trusted_token(path: Path) -> str:
     """The token in the file; "" if another user may have read or written it."""
     try:
         status = path.stat()

@@ -15,7 +15,7 @@ from rag.types import Document, Json
 M = TypeVar("M", bound=BaseModel)
 
 
-def _as(model: type[M], value: object, /, **extra: Any) -> M:
+def _response_from(model: type[M], value: object, /, **extra: Any) -> M:
     """A response with the value's fields of the same names, and others."""
     names = [name for name in model.model_fields if name not in extra and hasattr(value, name)]
     return model(**{name: getattr(value, name) for name in names}, **extra)
@@ -30,7 +30,7 @@ def answer(answered: Answered, asked: str = "", written: Json | None = None) -> 
 
 
 def document(document: Document) -> schemas.DocumentSchema:
-    return _as(schemas.DocumentSchema, document, uri=document.uri)
+    return _response_from(schemas.DocumentSchema, document, uri=document.uri)
 
 
 def document_detail(document: Document) -> schemas.DocumentDetailSchema:
@@ -40,4 +40,4 @@ def document_detail(document: Document) -> schemas.DocumentDetailSchema:
     ]
     size = len(document.text)
     detail = schemas.DocumentDetailSchema
-    return _as(detail, document, uri=document.uri, characters=size, sections=outline)
+    return _response_from(detail, document, uri=document.uri, characters=size, sections=outline)

@@ -142,20 +142,20 @@ class _UvicornServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Exit at once. Accepted uploads survive, as after a kill; the next start resumes them."""
         if self._is_ending:
-            _end(128 + sig)
+            _exit_at_once(128 + sig)
         self._is_ending = True
-        _later(_PATIENCE, self._refuse)
-        _later(_LONGEST, lambda: _end(0))
+        _call_later(_PATIENCE, self._refuse)
+        _call_later(_LONGEST, lambda: _exit_at_once(0))
         super().handle_exit(sig, frame)
 
 
-def _later(seconds: float, function: Callable[[], object]) -> None:
+def _call_later(seconds: float, function: Callable[[], object]) -> None:
     timer = threading.Timer(seconds, function)
     timer.daemon = True
     timer.start()
 
 
-def _end(status: int) -> None:
+def _exit_at_once(status: int) -> None:
     os.write(2, b"rag: stopped at once\n")  # print might be what the signal has interrupted
     os._exit(status)
 

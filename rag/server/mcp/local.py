@@ -102,10 +102,10 @@ class LocalLibrary(IndexAccess):
         return document.source
 
     def start_grid(self, name: str) -> str:
-        threading.Thread(target=self._ask, args=(name,), daemon=True).start()
+        threading.Thread(target=self._ask_grid_cells, args=(name,), daemon=True).start()
         return f"grid {name}"
 
-    def _ask(self, name: str) -> None:
+    def _ask_grid_cells(self, name: str) -> None:
         """Ask a grid's cells between the questions of the agent."""
         try:
             batches = grid_run.in_batches(self._index.engine(), name, _CELLS)

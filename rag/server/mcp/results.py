@@ -62,7 +62,7 @@ def fitting(rows: Sequence[Json], limit: int | None, spent: int = 0) -> list[Jso
     return fitting_rows
 
 
-def _at(document_id: str, start: int, end: int) -> str:
+def _place_text(document_id: str, start: int, end: int) -> str:
     return f"{document_id} characters {start}-{end}"
 
 
@@ -77,12 +77,12 @@ def _linked(place: Json, library: IndexAccess) -> Json:
     return {**place, "url": url}
 
 
-def _place(row: Json) -> str:
+def _place_of_row(row: Json) -> str:
     marked = row.get("highlight", row)
-    return _at(row["document_id"], marked["start_char_index"], marked["end_char_index"])
+    return _place_text(row["document_id"], marked["start_char_index"], marked["end_char_index"])
 
 
-def _more(count: int) -> list[str]:
+def _lines_on_omitted(count: int) -> list[str]:
     if count <= 0:
         return []
     return [f"and {count} more: call again with `limit`"]
@@ -137,15 +137,15 @@ def ask(
     lines = [text, ""]
     for row in citations:
         digest = row["document_sha256"]
-        lines.append(f"[{row['index']}] {_place(row)}, sha256 {digest}, {row['url']}")
-    lines += _more(len(quotes) - len(citations))
+        lines.append(f"[{row['index']}] {_place_of_row(row)}, sha256 {digest}, {row['url']}")
+    lines += _lines_on_omitted(len(quotes) - len(citations))
     lines.append(f"Confidence: {answer.confidence:.0%}. Understood as: {answered.question}")
     if answered.note:
         lines.append(f"Not resolved: {answered.note}")
     if proof:
         lines.append(f"A file that proves it: {proof}")
     for row in passages:
-        lines.append(f"- {_place(row)}, {row['url']}")
+        lines.append(f"- {_place_of_row(row)}, {row['url']}")
     return _in_lines(fields, lines)
 
 
@@ -216,7 +216,7 @@ def why(answered: Answered, explanation: list[str], limit: int | None) -> CallTo
         by_meaning = scores["dense_rank"] or "-"
         by_words = scores["lexical_rank"] or "-"
         ranks = f"by meaning {by_meaning}, by words {by_words}"
-        lines.append(f"- {scores['score']:.3f} ({ranks}) {_place(row)}: {row['text']}")
+        lines.append(f"- {scores['score']:.3f} ({ranks}) {_place_of_row(row)}: {row['text']}")
 
     fields = {
         "found": answered.answer.text is not None,
@@ -242,7 +242,7 @@ def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> Call
         lines += _claim_lines(row)
 
     omitted = len(rows) - len(checked) + len(quoted) - len(quotations)
-    lines += _more(omitted)
+    lines += _lines_on_omitted(omitted)
     lines.append(f"Sentences: {_numbers(report.counts)}")
     fields = {"claims": checked, "more": omitted, "counts": report.counts}
     if report.quotations:
@@ -276,7 +276,7 @@ def _claim_lines(row: Json) -> list[str]:
 
 def _source(row: Json) -> str:
     text = shortened(row["cited_text"])
-    return f"“{text}” {_place(row)}, {row['url']}"
+    return f"“{text}” {_place_of_row(row)}, {row['url']}"
 
 
 def _numbers(counts: Mapping[str, int]) -> str:
@@ -463,7 +463,7 @@ def outline(document: Document, after: int, limit: int | None) -> CallToolResult
         lines.append(f"{place}: {row['heading']}")
     if not page:
         lines.append("The document has no headings here.")
-    lines += _next(following)
+    lines += _lines_on_next_page(following)
     return result(fields, "\n".join(lines))
 
 
@@ -499,7 +499,7 @@ def documents(page: Sequence[Document], library: IndexAccess, limit: int | None)
     lines = [f"{len(listed)} shown, {total} in the index"]
     for row in listed:
         lines.append(_listed_line(row))
-    lines += _next(following)
+    lines += _lines_on_next_page(following)
     fields = {"documents": listed, "total": total, "next": following}
     return result(fields, "\n".join(lines))
 
@@ -531,7 +531,7 @@ def _page(rows: Sequence[Json], after: int, limit: int | None) -> tuple[list[Jso
     return page, following if has_more else None
 
 
-def _next(next_page: str | int | None) -> list[str]:
+def _lines_on_next_page(next_page: str | int | None) -> list[str]:
     if next_page is None:
         return []
     after = json.dumps(next_page, ensure_ascii=False)
@@ -550,7 +550,7 @@ def proof(check: ProofCheck) -> CallToolResult:
 
 def missing(document_id: str, library: IndexAccess, **fields: Any) -> CallToolResult:
     """The result for an unknown document, with similar ids."""
-    similar, text = _near(document_id, library)
+    similar, text = _similar_ids(document_id, library)
     values = {
         "found": False,
         "document_id": document_id,
@@ -562,7 +562,7 @@ def missing(document_id: str, library: IndexAccess, **fields: Any) -> CallToolRe
 
 def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
     """`missing` in the format of `fetched`."""
-    similar, text = _near(id, library)
+    similar, text = _similar_ids(id, library)
     fields = {
         "id": id,
         "title": "",
@@ -575,7 +575,7 @@ def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
     return _as_json(fields)
 
 
-def _near(document_id: str, library: IndexAccess) -> tuple[list[str], str]:
+def _similar_ids(document_id: str, library: IndexAccess) -> tuple[list[str], str]:
     """Similar ids, and the message that suggests them."""
     name = document_id.partition("#char=")[0]
     similar = library.near_ids(name)

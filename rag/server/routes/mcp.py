@@ -138,12 +138,12 @@ class McpEndpoint:
         async with self._opening:
             if writes not in self._managers:
                 assert self._tasks is not None
-                manager = await anyio.to_thread.run_sync(self._make, writes)
+                manager = await anyio.to_thread.run_sync(self._make_manager, writes)
                 await self._tasks.start(_run, manager)
                 self._managers[writes] = manager
             return self._managers[writes]
 
-    def _make(self, writes: bool) -> Any:
+    def _make_manager(self, writes: bool) -> Any:
         try:
             from mcp.server.transport_security import TransportSecuritySettings
 

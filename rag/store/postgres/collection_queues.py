@@ -71,11 +71,11 @@ class CollectionQueues:
 
     def states(self) -> dict[str, QueueState]:
         """Waiting, active and failed files of each collection that has a queue."""
-        return {place.name: state for place, state in self._each(state_of)}
+        return {place.name: state for place, state in self._in_each_schema(state_of)}
 
     def forget(self) -> dict[str, int]:
         """Remove the failed files. Returns their number in each collection that has a queue."""
-        return {place.name: count for place, count in self._each(forget_failed)}
+        return {place.name: count for place, count in self._in_each_schema(forget_failed)}
 
     def work(self, opened: CollectionOpener, wait: bool = True) -> dict[str, str]:
         """Process documents one at a time until a signal stops it, or without `wait` until the
@@ -103,7 +103,7 @@ class CollectionQueues:
 
         def stopped() -> None:
             stop.set()
-            timer = threading.Timer(_ENDS_SECONDS, _end)
+            timer = threading.Timer(_ENDS_SECONDS, _exit_at_once)
             timer.daemon = True
             timer.start()
 
@@ -136,7 +136,7 @@ class CollectionQueues:
         count = 0
         try:
             dead = (self._pace.dead,)
-            places = self._each(lambda c: c.execute(_IS_BUSY, dead).fetchone() == (True,))
+            places = self._in_each_schema(lambda c: c.execute(_IS_BUSY, dead).fetchone() == (True,))
         except RagError as error:
             if isinstance(error, AbsentError) and not self._others:
                 raise
@@ -187,10 +187,10 @@ class CollectionQueues:
             self._errors[place.name] = message
             _log.warning("collection %s: %s", place.name, message)
 
-    def _each(self, task: Callable[[Connection[Any]], T]) -> list[tuple[_QueuePlace, T]]:
+    def _in_each_schema(self, task: Callable[[Connection[Any]], T]) -> list[tuple[_QueuePlace, T]]:
         """Run `task` in the schema of each collection that has a queue."""
 
-        def whole(connection: Connection[Any]) -> list[tuple[_QueuePlace, T]]:
+        def all_results(connection: Connection[Any]) -> list[tuple[_QueuePlace, T]]:
             results = []
             for place, schema in self._places(connection):
                 connection.execute("SELECT set_config('search_path', %s, true)", (schema,))
@@ -199,8 +199,8 @@ class CollectionQueues:
 
         for _ in range(9):
             with contextlib.suppress(AbsentError):  # a collection was deleted meanwhile
-                return self._database.change(whole)
-        return self._database.change(whole)
+                return self._database.change(all_results)
+        return self._database.change(all_results)
 
     def _places(self, connection: Connection[Any]) -> list[tuple[_QueuePlace, str]]:
         """The places that have a queue, each with its schema as in a search path."""
@@ -220,6 +220,6 @@ class CollectionQueues:
         return with_queue
 
 
-def _end() -> None:
+def _exit_at_once() -> None:
     os.write(2, b"rag: stopped in the middle of a document; another worker takes it over\n")
     os._exit(1)

@@ -136,7 +136,7 @@ class PostgresQueue:
         def put(upload: int) -> None:
             nonlocal count
             count += 1
-            self._do(upload, handle)
+            self._handle_upload(upload, handle)
 
         async with app.open_async():
             await self._rescue(app)
@@ -164,7 +164,7 @@ class PostgresQueue:
             _log.warning("job %s is retried because its worker has died", job.id)
             await manager.retry_job(job)
 
-    def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:
+    def _handle_upload(self, number: int, handle: Callable[[Upload], Done]) -> None:
         sql = "SELECT name, source, data, deaths FROM rag_uploads WHERE id = %s AND result IS NULL"
         row = self._database.change(lambda c: c.execute(sql, (number,)).fetchone())
         if row is None:  # done, but its worker died before reporting it
