@@ -191,12 +191,12 @@ def _by_or_from(topic: str, listed: Sequence[Document]) -> list[Document]:
     documents = []
     for document in listed:
         is_by = bool(name) and name <= singular_words(_stated(document, _AUTHOR_KEYS))
-        if is_by or (when and _is_of(document, when)):
+        if is_by or (when and _is_dated_within(document, when)):
             documents.append(document)
     return documents
 
 
-def _is_of(document: Document, when: Dated) -> bool:
+def _is_dated_within(document: Document, when: Dated) -> bool:
     """Whether the metadata say that a document is of a day, a month or a year."""
     day = only_date(_stated(document, _DATE_KEYS))
     return day is not None and includes(when, day)

@@ -34,7 +34,8 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     """
     asked = named_days(question)
     shares = {
-        d.id: 2.0 if asked and _is_of(d, asked) else naming(question, d.id, d.title) for d in listed
+        d.id: 2.0 if asked and _has_one_of_days(d, asked) else naming(question, d.id, d.title)
+        for d in listed
     }
     named = max(shares, key=lambda name: shares[name], default=None)
     if (
@@ -48,7 +49,7 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     return _majority(hits) if content_words(question) - ABOUT_ANY else None
 
 
-def _is_of(document: Document, asked: frozenset[str]) -> bool:
+def _has_one_of_days(document: Document, asked: frozenset[str]) -> bool:
     """Whether one of the days is that of the document, by its metadata or title."""
     return share_day(asked, named_days(document.title) or {document.metadata.get("date", "")})
 

@@ -305,10 +305,10 @@ def _heading_question(heading: str) -> tuple[str, int] | None:
     if naming is None:
         return None
     thing = inside(heading.removeprefix("The "))
-    return f"What {_be(naming['last'])} the {thing}?", 2
+    return f"What {_is_or_are(naming['last'])} the {thing}?", 2
 
 
-def _be(noun: str) -> str:
+def _is_or_are(noun: str) -> str:
     """ "are" for a noun in the plural, or "is"."""
     return "are" if re.search(r"[^s]s$", noun) else "is"
 
@@ -356,7 +356,7 @@ def _cell_question(label: str, column: str, text: str) -> str:
     labelled = _UNIT.sub("", label)
     measure = _UNIT.sub("", column)
     if _MEASURE.fullmatch(measure) and _LABEL.fullmatch(label):
-        return f"What {_be(measure)} the {_lowered(measure)} of {label}?"
+        return f"What {_is_or_are(measure)} the {_lowered(measure)} of {label}?"
     if _MEASURE.fullmatch(labelled):
         return f"How much is the {_lowered(labelled)}?"
     return ""

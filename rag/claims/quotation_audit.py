@@ -442,7 +442,7 @@ def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> C
         return _placed(checked, "cut", [denied], _difference([denied]))
 
     (citation,) = exact.places
-    rest = _rest(citation)
+    rest = _rest_of_sentence(citation)
     if not rest or ELLIPSIS.search(checked.text[-6:]):
         return exact
 
@@ -473,7 +473,7 @@ def _up_to_the_end(place: Excerpt, text: str) -> Excerpt:
         return place
 
     citation = place.citation
-    rest = _rest(citation)
+    rest = _rest_of_sentence(citation)
     if not rest or len(rest) > LONGEST_CHANGE:
         return place
     differs = (*place.differs[:-1], (editor, rest.rstrip(".!?")))
@@ -521,7 +521,7 @@ def _as_in(place: Excerpt) -> str:
     return f"{reason}; the writer's {', '.join(changes)}"
 
 
-def _rest(citation: Citation) -> str:
+def _rest_of_sentence(citation: Citation) -> str:
     """The rest of the document's sentence after a quotation; "" where it or its speech ends."""
     rest = citation.sentence[citation.end - citation.sentence_start :]
     closing = rest.lstrip(".,;:!?…")[:1]

@@ -115,13 +115,13 @@ def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
         "claims": len(rows),
         "balanced_accuracy": round(balanced, 4),
         "right": _share([row.verdict == row.gold.verdict for row in rows]),
-        "supported_struck": _rest(passed),
-        "unsupported_passed": _rest(removed),
+        "supported_struck": _complement(passed),
+        "unsupported_passed": _complement(removed),
         "document_found": _share([row.found for row in with_document]),
     }
 
 
-def _rest(share: float | None) -> float | None:
+def _complement(share: float | None) -> float | None:
     """What a share leaves of 1."""
     return None if share is None else round(1 - share, 4)
 

@@ -78,7 +78,7 @@ _PERSONS = tuple(
 )
 
 
-def _do(thing: str) -> str:
+def _do_or_does(thing: str) -> str:
     """ "do" for a plural, otherwise "does"."""
     return "do" if thing.split()[0] not in _ARTICLES or re.search(r"[^s']s$", thing) else "does"
 
@@ -189,7 +189,7 @@ _SHAPES = (
     _Shape(
         0,
         re.compile(rf"{_SUBJECT} costs? {_ABOUT}{_MONEY}{_END}"),
-        lambda m: f"How much {_do(m['thing'])} {_subject(m)} cost?",
+        lambda m: f"How much {_do_or_does(m['thing'])} {_subject(m)} cost?",
     ),
     _Shape(
         0,
@@ -202,7 +202,7 @@ _SHAPES = (
     _Shape(
         0,
         re.compile(rf"{_SUBJECT} pays? {_ABOUT}{_MONEY}{_END}"),
-        lambda m: f"How much {_do(m['thing'])} {_subject(m)} pay?",
+        lambda m: f"How much {_do_or_does(m['thing'])} {_subject(m)} pay?",
     ),
     _Shape(
         0,
@@ -226,7 +226,8 @@ _SHAPES = (
             rf"(?P<what>(?:days|weeks|months|hours)(?: of [a-z]+(?: leave)?)?|{_PLURAL}){_END}"
         ),
         lambda m: (
-            f"How many {m['what']} {_do(m['thing'])} {_subject(m)} {_GETS.get(m['act'], m['act'])}?"
+            f"How many {m['what']} {_do_or_does(m['thing'])} {_subject(m)} "
+            f"{_GETS.get(m['act'], m['act'])}?"
         ),
     ),
     _Shape(
@@ -258,7 +259,7 @@ _SHAPES = (
     _Shape(
         1,
         re.compile(rf"{_SUBJECT} (?P<act>include|contain|cover|require|offer)s? .{{15,}}"),
-        lambda m: f"What {_do(m['thing'])} {_subject(m)} {m['act']}?",
+        lambda m: f"What {_do_or_does(m['thing'])} {_subject(m)} {m['act']}?",
     ),
     _Shape(
         1,

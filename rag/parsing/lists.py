@@ -111,7 +111,7 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
 
 def _without_single_numbers(blocks: Sequence[Block]) -> list[Block]:
     """Make a numbered item without others beside it a paragraph, such as "A. Smith wrote"."""
-    single_lists = _single_numbers(blocks)
+    single_lists = _lists_of_one_item(blocks)
     places = {-1: -1}
     """the new index of each block that is kept"""
     for index in range(len(blocks)):
@@ -130,7 +130,7 @@ def _without_single_numbers(blocks: Sequence[Block]) -> list[Block]:
     return kept_blocks
 
 
-def _single_numbers(blocks: Sequence[Block]) -> set[int]:
+def _lists_of_one_item(blocks: Sequence[Block]) -> set[int]:
     """The indices of lists of one numbered item, which has nothing below it."""
     children = Counter(block.parent for block in blocks)
     single_lists: set[int] = set()

@@ -93,8 +93,8 @@ class Pool:
         self._limits = limits or ParseLimits()
         self._count = workers
         self._threads = ThreadPoolExecutor(self._count, "rag-load")
-        self._own = threading.local()
-        self._all: list[_Worker] = []
+        self._thread_state = threading.local()
+        self._workers: list[_Worker] = []
         self._lock = threading.Lock()
         self.is_closed = False
 
@@ -148,23 +148,23 @@ class Pool:
 
     def _worker(self) -> "_Worker":
         """The process of this thread. Raises BusyError once the pool is closed."""
-        worker: _Worker | None = getattr(self._own, "worker", None)
+        worker: _Worker | None = getattr(self._thread_state, "worker", None)
         if worker is not None and not worker.ended:
             return worker
         with self._lock:
             if self.is_closed:
                 raise BusyError("files are not read any more", "try again in a moment")
             worker = _Worker(self._limits)
-            self._own.worker = worker
-            running = [other for other in self._all if not other.ended]
-            self._all = [*running, worker]
+            self._thread_state.worker = worker
+            running = [other for other in self._workers if not other.ended]
+            self._workers = [*running, worker]
             return worker
 
     def close(self) -> None:
         """End the processes at once, whatever they read. May be called twice."""
         with self._lock:
             self.is_closed = True
-        for worker in self._all:
+        for worker in self._workers:
             worker.kill()
         self._threads.shutdown(cancel_futures=True)
 

@@ -284,11 +284,11 @@ def _refusal(answer: Answer) -> list[str]:
     if answer.hits:
         lines += ["", "Nearest:"]
     for number, place in enumerate(view.nearest(answer), 1):
-        lines += _near(number, place)
+        lines += _nearest_place(number, place)
     return lines
 
 
-def _near(number: int, place: Citation | Hit) -> list[str]:
+def _nearest_place(number: int, place: Citation | Hit) -> list[str]:
     """A place of a refusal: its source, and some lines of it around the quote."""
     columns = _width() - len(_INDENT)
     source, parts = view.source_and_text(number, place, columns)

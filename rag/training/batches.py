@@ -76,7 +76,7 @@ def stream(
 ) -> Iterator[list[BatchItem]]:
     """Endless batches of groups of similar length, each within the token budget."""
     while True:
-        for batch in one_pass(groups_in_order, batch_tokens, rng):
+        for batch in epoch_batches(groups_in_order, batch_tokens, rng):
             yield [
                 BatchItem(
                     group=number,
@@ -96,7 +96,7 @@ def _windows(tokenizer: Any, question: str, context: str, text: str) -> list[Win
     return windows_of(tokenizer, question, [(context, text)])[0]
 
 
-def one_pass(
+def epoch_batches(
     groups_in_order: Sequence[Group], batch_tokens: int, rng: random.Random
 ) -> Iterator[list[Group]]:
     """Batches of one epoch."""

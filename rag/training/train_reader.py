@@ -120,7 +120,7 @@ def fine_tune(
 
     rng = random.Random(recipe.seed)
     drawn = batches.examples([user_set], count, recipe.max_passage_tokens, rng)
-    steps_of_pass = sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
+    steps_of_pass = sum(1 for _ in batches.epoch_batches(drawn, recipe.batch_tokens, rng))
     training_stage = TrainingStage(
         recipe=stage,
         sets=[user_set],

@@ -93,7 +93,7 @@ def test_a_file_that_is_no_longer_wanted_ends_at_once() -> None:
         with pytest.raises(ParseError, match="was cancelled"):
             pool.load_data("slow.html", b"<p>x" * 1_200_000, is_needed.is_set)
         assert time.monotonic() - started < 10
-        assert all(worker._process.poll() is not None for worker in pool._all)
+        assert all(worker._process.poll() is not None for worker in pool._workers)
         assert pool.load_data("a.md", b"# Fish").documents
 
 
@@ -109,7 +109,7 @@ def test_a_large_process_keeps_its_workers(tmp_path: Path) -> None:
     ballast = b"x" * 600_000_000  # like a service with loaded models
     with Pool(1, SMALL) as pool:
         list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
-        assert pool._all[0]._process.poll() is None
+        assert pool._workers[0]._process.poll() is None
     assert len(ballast) > 0
 
 
@@ -118,7 +118,7 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
     with Pool(1, replace(SMALL, seconds=60)) as pool:
         path = write(tmp_path / "a.txt", b"Sardines.")
         list(pool(jobs(path)))
-        os.kill(pool._all[0]._process.pid, signal.SIGSEGV)
+        os.kill(pool._workers[0]._process.pid, signal.SIGSEGV)
         time.sleep(0.1)
         assert "crashed the parser (SIGSEGV)" in reason(pool, path)
         ((_, result),) = pool(jobs(path))
@@ -149,7 +149,7 @@ def test_files_are_read_ahead_but_only_a_few(pool: Pool, tmp_path: Path) -> None
 def test_it_ends_with_its_processes(tmp_path: Path) -> None:
     pool = Pool(2, SMALL)
     list(pool(jobs(*[write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(8)])))
-    started = [worker._process for worker in pool._all]
+    started = [worker._process for worker in pool._workers]
     assert started
     pool.close()
     assert all(process.poll() is not None for process in started)
