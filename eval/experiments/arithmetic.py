@@ -25,8 +25,8 @@ from rag.protocols import ReaderOutput
 from rag.types import Hit
 
 PRECISIONS = ("fp32", "int8", "bf16")
-Place = tuple[int, int]
-Best = tuple[Place, Place, tuple[float, float, float]]
+Offsets = tuple[int, int]
+BestReading = tuple[Offsets, Offsets, tuple[float, float, float]]
 """Best span, best sentence, and the verdict's probabilities of yes, no and neither."""
 
 
@@ -34,17 +34,17 @@ class Recording(ExtractiveReader):
     """Keeps the best span, sentence and verdict of every question and the processor's seconds."""
 
     seconds = 0.0
-    best_results: Sequence[Best] = ()
+    best_readings: Sequence[BestReading] = ()
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         started = time.process_time()
         outputs = super().read_many(questions)
         self.seconds += time.process_time() - started
-        self.best_results = [*self.best_results, *map(_best, outputs)]
+        self.best_readings = [*self.best_readings, *map(_best_reading, outputs)]
         return outputs
 
 
-def _best(output: ReaderOutput) -> Best:
+def _best_reading(output: ReaderOutput) -> BestReading:
     span = output.spans[0]
     verdict = output.verdicts[0]
     sentence = max(output.sentences, key=lambda sentence: sentence.score)
@@ -54,15 +54,15 @@ def _best(output: ReaderOutput) -> Best:
 
 def read(
     setting: str, data: Path, count: int, precision: str
-) -> tuple[dict[str, float], Sequence[Best]]:
+) -> tuple[dict[str, float], Sequence[BestReading]]:
     """Figures of a precision, and the best span, sentence and verdict of every question."""
     reader = Recording(setting, arithmetic=arithmetic("cpu", precision))
     figures = heads.squad(reader, data, count)
-    figures["ms"] = 1000 * reader.seconds / len(reader.best_results)
-    return figures | {"MiB": mib("self", "VmHWM")}, reader.best_results
+    figures["ms"] = 1000 * reader.seconds / len(reader.best_readings)
+    return figures | {"MiB": mib("self", "VmHWM")}, reader.best_readings
 
 
-def same(reference: Sequence[Best], answers: Sequence[Best]) -> dict[str, float]:
+def agreement(reference: Sequence[BestReading], answers: Sequence[BestReading]) -> dict[str, float]:
     """Shares of questions with the same answer, and the largest change of a probability."""
     counts = dict.fromkeys(("same span", "same sentence", "same verdict"), 0)
     moves = []
@@ -90,12 +90,12 @@ def likeliest(probabilities: Sequence[float]) -> int:
 @click.argument("count", default=400)
 @click.argument("precisions", nargs=-1, type=click.Choice(PRECISIONS))
 def main(reader: str, data: Path, count: int, precisions: tuple[str, ...]) -> None:
-    reference: Sequence[Best] = ()
+    reference: Sequence[BestReading] = ()
     for precision in precisions or PRECISIONS[: 2 + native_bf16()]:
         with multiprocessing.get_context("spawn").Pool(1) as process:
             figures, answers = process.apply(read, (reader, data, count, precision))
         reference = reference or answers
-        figures |= same(reference, answers)
+        figures |= agreement(reference, answers)
         columns = (f"{name} {value:.3f}" for name, value in figures.items())
         print(precision, *columns, sep="  ", flush=True)
 

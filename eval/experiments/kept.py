@@ -74,9 +74,17 @@ COLLECTIONS = (
 """Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
 _FOLDERS = "household tables tables-held-out mixed reports attributes records figures".split()
 """Sets whose documents are in a folder of eval/gold of the same name."""
-_OF_DATA = "squad own clapnq cmu conditions".split()
+_SETS_OF_DATA = "squad own clapnq cmu conditions".split()
 """Sets whose documents and questions are made of DATA."""
-_SET_NAMES = ("seeds", "forms", "technical", *_FOLDERS, "figures-held-out", *_OF_DATA, *COLLECTIONS)
+_SET_NAMES = (
+    "seeds",
+    "forms",
+    "technical",
+    *_FOLDERS,
+    "figures-held-out",
+    *_SETS_OF_DATA,
+    *COLLECTIONS,
+)
 _SAMPLES = {"seeds": 250, "squad": 400, "own": 300, "figures": 75, "figures-held-out": 100}
 SETS: dict[str, int | None] = dict.fromkeys(_SET_NAMES) | _SAMPLES
 """Number of questions per set; None for all."""
@@ -199,11 +207,11 @@ def opened(
     folder = cache / name
 
     def make(settings: Settings, embedder: Embedder) -> None:
-        _make(name, settings, embedder, sources)
+        _make_index(name, settings, embedder, sources)
 
     engine = kept_engine(folder, reader, make)
     name_of_set = f"collections/{name}" if name in COLLECTIONS else name
-    gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{name_of_set}.jsonl"
+    gold = folder / "gold.jsonl" if name in _SET_MAKERS else ROOT / f"eval/gold/{name_of_set}.jsonl"
     questions = sample(read_jsonl(gold), SETS[name])
     return engine, [*questions, *in_other_words(questions)]
 
@@ -239,10 +247,10 @@ def _model(name: str) -> Reader:
     return reader.reader if isinstance(reader, Cascade) else reader
 
 
-def _make(
+def _make_index(
     name: str, settings: Settings, embedder: Embedder, sources: Mapping[str, Path | None]
 ) -> None:
-    """The questions of sets in `_MADE` are written next to their index."""
+    """The questions of sets in `_SET_MAKERS` are written next to their index."""
 
     def source(kind: str) -> Path:
         if folder := sources.get(kind):
@@ -252,11 +260,11 @@ def _make(
     if name in COLLECTIONS:
         ingest(settings, embedder, [source("collections") / name])
         return
-    if name not in _MADE:
+    if name not in _SET_MAKERS:
         ingest(settings, embedder, [_CORPORA.get(name) or source("technical")])
         return
 
-    documents, rows = _MADE[name](source("data"))
+    documents, rows = _SET_MAKERS[name](source("data"))
     lines = [json.dumps(row) for row in rows]
     gold = settings.index.parent / "gold.jsonl"
     with closing(build.store(settings, embedder, create=True)) as store:
@@ -264,7 +272,7 @@ def _make(
         fill(documents, store, embedder, settings.passage_tokens)
 
 
-def _squad(data: Path) -> tuple[list[Document], list[Row]]:
+def _squad_set(data: Path) -> tuple[list[Document], list[Row]]:
     """The held-out articles and some others, and the questions on the former."""
     other_articles, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
     articles = held_out + random.Random(0).sample(other_articles, _DISTRACTORS)
@@ -283,7 +291,7 @@ def _squad_row(qa: Mapping[str, Any], group: str) -> Row:
     return {"id": qa["id"], "question": question, "answers": answers, "group": group}
 
 
-def _own(data: Path) -> tuple[list[Document], list[Row]]:
+def _own_set(data: Path) -> tuple[list[Document], list[Row]]:
     """Every passage of our own questions, and the questions on those held out."""
     held_out = json.loads((data / "held-out.json").read_text(encoding="utf-8"))
     texts = {row["text"]: row.get("context", "") for row in held_out}
@@ -409,7 +417,7 @@ def _text(name: str, title: str, text: str) -> Document:
     return document
 
 
-_MADE = dict(zip(_OF_DATA, (_squad, _own, clapnq, cmu, conditions), strict=True))
+_SET_MAKERS = dict(zip(_SETS_OF_DATA, (_squad_set, _own_set, clapnq, cmu, conditions), strict=True))
 
 
 def _done(name: str, cache: Path, reader: str) -> _File:
