@@ -115,10 +115,10 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
             (GAP if piece.gap else " " if number else "") + piece.text
             for number, piece in enumerate(pieces)
         )
-    return f"{lead} {text}" if lead and not _begins(text, lead) else text
+    return f"{lead} {text}" if lead and not _begins_with_lead(text, lead) else text
 
 
-def _begins(text: str, lead: str) -> bool:
+def _begins_with_lead(text: str, lead: str) -> bool:
     """Whether the text says the lead itself: "No, …", but not "No person may …"."""
     said_word = lead.removesuffix(".")
     return bool(re.match(rf"{re.escape(said_word)}\s*(?:[^\w\s]|$)", text, re.IGNORECASE))
@@ -134,7 +134,7 @@ def whole(passage: Passage, start: int, end: int) -> Offsets:
         if token.start() < end and start < token.end():
             trimmed = token.start() + len(token.group().rstrip(".:-"))
             start, end = min(start, token.start()), max(end, trimmed)
-    start, end = _bracketed(text, start, end, sentence_start, sentence_end)
+    start, end = _with_both_brackets(text, start, end, sentence_start, sentence_end)
     if text[end - 1].isdigit() and (unit := _UNIT.match(text, end, sentence_end)):
         end = unit.end()
     if text[start].isdigit() and (sign := _CURRENCY.search(text, sentence_start, start)):
@@ -142,7 +142,7 @@ def whole(passage: Passage, start: int, end: int) -> Offsets:
     return start, end
 
 
-def _bracketed(text: str, start: int, end: int, least: int, most: int) -> Offsets:
+def _with_both_brackets(text: str, start: int, end: int, least: int, most: int) -> Offsets:
     """The stretch, extended to both brackets of a pair if it contains only one."""
     for opening, closing in _BRACKETS.items():
         words = text[start:end]

@@ -118,18 +118,18 @@ def catalogue(
     match = _ASKS["by or from"].search(question)
     documents = _by_or_from(match["what"], listed) if match else []
     if documents:
-        return _all(asks_for_count, library, documents)
+        return _all_documents(asks_for_count, library, documents)
     if _ASKS["needed"].search(question):
         return None
     topic = _asked_topic(question)
     if topic:
-        return _mentioning(topic, asks_for_count, library, listed)
+        return _documents_with_words(topic, asks_for_count, library, listed)
 
     if asks_for_count and not _ASKS["count of all"].search(question):
         return None
     if not _ASKS["documents"].search(question):
         return None
-    every = _all(asks_for_count, library, listed)
+    every = _all_documents(asks_for_count, library, listed)
     if every is not None and _ASKS["all"].search(question):
         return replace(every, probability=_SURE)
     return every
@@ -170,7 +170,7 @@ def _metadata(
     document = library.document(name) if name else None
     if document is None:
         return None
-    value = _stated(document, keys)
+    value = _first_metadata_value(document, keys)
     return _candidate([first_words(document)], 1, value) if value else None
 
 
@@ -190,7 +190,7 @@ def _by_or_from(topic: str, listed: Sequence[Document]) -> list[Document]:
     when = only_date(topic)
     documents = []
     for document in listed:
-        is_by = bool(name) and name <= singular_words(_stated(document, _AUTHOR_KEYS))
+        is_by = bool(name) and name <= singular_words(_first_metadata_value(document, _AUTHOR_KEYS))
         if is_by or (when and _is_dated_within(document, when)):
             documents.append(document)
     return documents
@@ -198,11 +198,11 @@ def _by_or_from(topic: str, listed: Sequence[Document]) -> list[Document]:
 
 def _is_dated_within(document: Document, when: Dated) -> bool:
     """Whether the metadata say that a document is of a day, a month or a year."""
-    day = only_date(_stated(document, _DATE_KEYS))
+    day = only_date(_first_metadata_value(document, _DATE_KEYS))
     return day is not None and includes(when, day)
 
 
-def _stated(document: Document, keys: Sequence[str]) -> str:
+def _first_metadata_value(document: Document, keys: Sequence[str]) -> str:
     """The first of these values in a document's metadata, or ""."""
     for key in keys:
         value = document.metadata.get(key)
@@ -211,7 +211,7 @@ def _stated(document: Document, keys: Sequence[str]) -> str:
     return ""
 
 
-def _mentioning(
+def _documents_with_words(
     topic: str, count: bool, library: Library, listed: Sequence[Document]
 ) -> Candidate | None:
     """Documents that contain the words, those with the whole phrase first; each with its first such
@@ -233,7 +233,7 @@ def _mentioning(
             places.append(place)
     if not places:
         return None
-    return _candidate(places, len(places), _counted(len(places)) if count else "")
+    return _candidate(places, len(places), _number_in_words(len(places)) if count else "")
 
 
 def mention(topic: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
@@ -256,7 +256,7 @@ def mention(topic: str, document: Document | None, passages: Sequence[Passage]) 
     return None
 
 
-def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
+def _all_documents(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
     """The listed documents by their first words, or their number."""
     places = []
     for entry in listed[:MOST]:
@@ -265,10 +265,10 @@ def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate
             places.append(first_words(document))
     if not places:
         return None
-    return _candidate(places, len(listed), _counted(len(listed)) if count else "")
+    return _candidate(places, len(listed), _number_in_words(len(listed)) if count else "")
 
 
-def _counted(number: int) -> str:
+def _number_in_words(number: int) -> str:
     """The number of documents in words."""
     plural = "" if number == 1 else "s"
     return f"{number:,} document{plural}"

@@ -168,8 +168,8 @@ def is_alike(reading: Reading, given: Mention, rival: Mention) -> bool:
     """
     if _is_lost(reading, given, rival):
         return False
-    sentence = _masked(given)
-    rival_sentence = _masked(rival)
+    sentence = _without_value(given)
+    rival_sentence = _without_value(rival)
     if _is_swapped(reading.question, sentence, rival_sentence):
         return False
     if _are_other_periods(sentence, rival_sentence):
@@ -184,8 +184,8 @@ def _is_lost(reading: Reading, given: Mention, rival: Mention) -> bool:
     each with its headings.
     """
     words = reading.analysis.words
-    stated = _said(given)
-    rival_stated = _said(rival)
+    stated = _sentence_in_context(given)
+    rival_stated = _sentence_in_context(rival)
     lost_count = 0
     for word in words:
         if coverage({word}, stated) > coverage({word}, rival_stated):
@@ -193,7 +193,7 @@ def _is_lost(reading: Reading, given: Mention, rival: Mention) -> bool:
     return lost_count >= _MOST_LOST * max(1, len(words))
 
 
-def _said(stated: Mention) -> str:
+def _sentence_in_context(stated: Mention) -> str:
     """The sentence of a value, with its title and headings."""
     return f"{stated.span.hit.passage.context} {stated.sentence_text}"
 
@@ -201,7 +201,7 @@ def _said(stated: Mention) -> str:
 # Subjects and periods
 
 
-def _masked(stated: Mention) -> str:
+def _without_value(stated: Mention) -> str:
     """The sentence without its value."""
     start, end = stated.sentence
     text = stated.span.hit.passage.text

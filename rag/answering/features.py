@@ -228,7 +228,7 @@ class Featurizer:
 
         all_odds = self._sorted_odds
         highest = max(quoted, default=_NONE)
-        unquoted = _without(all_odds, quoted)
+        unquoted = _without_values(all_odds, quoted)
         mass = self._sentence_mass
         quoted_mass = sum(expit(value) for value in quoted if value > _NONE)
 
@@ -270,7 +270,9 @@ class Featurizer:
         inside = [
             group
             for group in groups
-            if candidate.span is group or _contains(candidate, group) or _agrees(candidate, group)
+            if candidate.span is group
+            or _contains(candidate, group)
+            or _agrees_with_group(candidate, group)
         ]
         outside = [group for group in groups if group not in inside]
 
@@ -369,9 +371,9 @@ class Featurizer:
 
         return {
             "heading": coverage(analysis.words, labels),
-            "repeated": math.log1p(self._repeated(candidate.places[0], hit)),
+            "repeated": math.log1p(self._repetitions(candidate.places[0], hit)),
             "day": min(map(self._of_day, candidate.places)),
-            "named": self._naming(candidate.places[0]),
+            "named": self._document_naming(candidate.places[0]),
             "coverage": coverage(analysis.words, quoted_text),
             "coverage_passage": coverage(analysis.words, passage_text),
             "names": coverage(analysis.names, quoted_text, 1.0),
@@ -394,12 +396,12 @@ class Featurizer:
             return 0.0
         return 1.0 if share_day(asked, stated) else -1.0
 
-    def _naming(self, place: Place) -> float:
+    def _document_naming(self, place: Place) -> float:
         """How fully the question names the document."""
         document = self.reading.documents.get(place.document_id)
         return naming(self.reading.question, document.id, document.title) if document else 0.0
 
-    def _repeated(self, place: Place, hit: Hit | None) -> int:
+    def _repetitions(self, place: Place, hit: Hit | None) -> int:
         """The number of other documents in which the beginning of the place was found."""
         document = self.reading.documents.get(place.document_id)
         if document is None or hit is None:
@@ -439,7 +441,7 @@ def _odds(sentence: Sentence) -> float:
     return logit(sentence.score, FLOOR)
 
 
-def _without(values: Sequence[float], removed: Sequence[float]) -> list[float]:
+def _without_values(values: Sequence[float], removed: Sequence[float]) -> list[float]:
     """The sorted values, less those of `removed`, each once."""
     remaining = list(values)
     for value in removed:
@@ -458,7 +460,7 @@ def _contains(candidate: Candidate, group: SpanGroup) -> bool:
     )
 
 
-def _agrees(candidate: Candidate, group: SpanGroup) -> bool:
+def _agrees_with_group(candidate: Candidate, group: SpanGroup) -> bool:
     """Whether the candidate is a span of the same meaning, by another reader."""
     span = candidate.span
     return span is not None and compare(span.meaning, group.meaning) is Relation.SAME

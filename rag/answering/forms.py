@@ -67,14 +67,14 @@ def cues(question: str) -> NDArray[np.float32]:
         if word in _PLACE:
             flags[_PLACE[word]] = 1
 
-    first_words = _WORD.findall(_asking(plain))[:_FIRST]
+    first_words = _WORD.findall(_asking_clause(plain))[:_FIRST]
     for number, word in enumerate(first_words):
         if word in _PLACE:
             flags[len(_CUES) + _PLACE[word]] = 1 - 0.25 * number
     return flags
 
 
-def _asking(question: str) -> str:
+def _asking_clause(question: str) -> str:
     """The last clause that asks, or the whole text if it begins by asking. The text is in lower
     case; of "i'm a pensioner, when is it due?" the clause is "when is it due?".
     """

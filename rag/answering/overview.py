@@ -77,7 +77,7 @@ def overview(
 
     middle = vectors.mean(axis=0)
     parts = _parts(document, passages)
-    central = [_central(passages, vectors, rows, middle) for _, rows in parts]
+    central = [_central_passage(passages, vectors, rows, middle) for _, rows in parts]
 
     sentences = [
         (place, number)
@@ -137,7 +137,7 @@ def _path(document: Document, passage: Passage) -> tuple[str, ...]:
     return path[1:] if path and path[0] == passage.title else path
 
 
-def _central(
+def _central_passage(
     passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int], middle: Vectors
 ) -> Passage:
     """The passage nearest to the mean of its section and of the document."""

@@ -104,7 +104,7 @@ def proofs(reading: Reading) -> Iterator[Proof]:
     neighbour. What is called a myth proves nothing; the sentence after it is read instead.
     """
     made: dict[Proof, None] = {}
-    sentences = _likeliest(reading)
+    sentences = _likeliest_sentences(reading)
     for number, sentence in enumerate(sentences):
         document = reading.documents[sentence.document_id]
         place = (sentence.start, sentence.end)
@@ -113,7 +113,7 @@ def proofs(reading: Reading) -> Iterator[Proof]:
             if correction is None:
                 continue
             place = correction
-        proof = _completed(document, place)
+        proof = _with_introduction(document, place)
         made.setdefault(proof)
 
         following = sentence_after(document.blocks, place[1]) if number < 2 else None
@@ -131,7 +131,7 @@ def _is_untrue(document: Document, place: Offsets) -> bool:
     return bool(_UNTRUE.match(document.text, *place))
 
 
-def _likeliest(reading: Reading) -> list[Sentence]:
+def _likeliest_sentences(reading: Reading) -> list[Sentence]:
     """The best sentences of all, then those of the passages that say most."""
     by_place = {(one.document_id, one.start): one for one in reading.sentences[:_SENTENCES]}
     telling = sorted(reading.output.verdicts, key=lambda verdict: verdict.unsaid)
@@ -143,7 +143,7 @@ def _likeliest(reading: Reading) -> list[Sentence]:
     return list(by_place.values())
 
 
-def _completed(document: Document, sentence: Offsets) -> Proof:
+def _with_introduction(document: Document, sentence: Offsets) -> Proof:
     """The sentence with what it is said of: the lead-in of its list, or the question that it
     answers.
     """

@@ -61,14 +61,15 @@ def sides(
     chosen: list[Sentence | None] = []
     for mine, theirs in zip(distinctive, distinctive[::-1], strict=True):
         fitting = [
-            (_fit(sentence, mine, theirs - mine, documents), sentence) for sentence in sentences
+            (_side_score(sentence, mine, theirs - mine, documents), sentence)
+            for sentence in sentences
         ]
         winner = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
         chosen.append(winner[1] if winner and winner[0] >= _LEAST else None)
     return tuple(chosen)
 
 
-def _fit(
+def _side_score(
     candidate: Sentence,
     mine: frozenset[str],
     theirs: frozenset[str],
@@ -233,7 +234,9 @@ def _may_lead(reading: Reading, document: Document, first: Offsets, second: Offs
     return scores.get(first[0], 0.0) >= _LEADS_FROM * scores.get(second[0], 1.0)
 
 
-def _led(reading: Reading, document: Document, places: Sequence[Offsets]) -> Sequence[Offsets]:
+def _from_leading_sentence(
+    reading: Reading, document: Document, places: Sequence[Offsets]
+) -> Sequence[Offsets]:
     """The sentences without the first ones, as far as they may not lead an answer."""
     scores = reading.scores_of(document.id)
     best = max(places, key=lambda place: scores.get(place[0], 0.0))
@@ -254,7 +257,7 @@ def paragraph(reading: Reading) -> Iterator[Candidate]:
         if part and part.end - part.start <= _PARAGRAPH:
             places: Sequence[Offsets] = sentences_in(document.blocks, part.start, part.end)
             if part.kind == "paragraph":
-                places = _led(reading, document, places)
+                places = _from_leading_sentence(reading, document, places)
             if len(places) > 1:
                 yield _places("paragraph", anchor.document_id, places)
 

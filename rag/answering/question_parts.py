@@ -161,7 +161,7 @@ def _asked_plainly(sides: Sides, question: str, words: Sequence[QuestionWord]) -
     """
     texts = [word.text for word in words]
     if not _TELLS_APART.isdisjoint(texts):
-        return _asked(sides, "What is {}?")
+        return _asked_sides(sides, "What is {}?")
 
     verbs = _indices(texts, BE)
     comparatives = _indices(texts, _BY_COMPARATIVE)
@@ -175,19 +175,19 @@ def _asked_plainly(sides: Sides, question: str, words: Sequence[QuestionWord]) -
     adjective = _BY_COMPARATIVE[texts[comparative]]
     pattern = f"How {adjective} {texts[verb]} {{}}"
     if verb == 0 and "than" in texts[comparative:]:
-        return _asked(sides, f"{pattern}?")
+        return _asked_sides(sides, f"{pattern}?")
 
     # "Which is heavier in water, oak or ash?"
     breaks = _indices(texts, _BREAKS, comparative)
     has_sides_after_break = bool(breaks) and breaks[0] + 1 < len(words)
     if texts[0] in QUESTION_WORDS and has_sides_after_break:
         adjunct = question[words[comparative].end : words[breaks[0]].start].strip()
-        return _asked(sides, f"{pattern} {adjunct}?".replace(" ?", "?"))
+        return _asked_sides(sides, f"{pattern} {adjunct}?".replace(" ?", "?"))
 
     return sides
 
 
-def _asked(sides: Sides, pattern: str) -> Sides:
+def _asked_sides(sides: Sides, pattern: str) -> Sides:
     left_name, right_name = sides.names
     left_question = pattern.replace("{}", left_name)
     right_question = pattern.replace("{}", right_name)
@@ -270,7 +270,7 @@ class _Joined:
 
     def text(self, start: int, end: int) -> str:
         """The words from `start` to `end` as they were typed, without marks around them."""
-        return _typed(self.question, self.words[start:end]).strip(" .'\"")
+        return _words_as_typed(self.question, self.words[start:end]).strip(" .'\"")
 
     def sides(self) -> Sides | None:
         """What the two clauses compare; None if the joint joins nothing that can be compared."""
@@ -607,7 +607,7 @@ class _Joined:
         return self.words[index].start if index < len(self.words) else len(self.question)
 
 
-def _typed(question: str, words: Sequence[QuestionWord]) -> str:
+def _words_as_typed(question: str, words: Sequence[QuestionWord]) -> str:
     """The words and what is between them as they were typed; "" without words."""
     return question[words[0].start : words[-1].end] if words else ""
 
@@ -678,7 +678,7 @@ class _Two:
 
     def text(self, start: int, end: int) -> str:
         """The words from `start` to `end` as they were typed."""
-        return _typed(self.question, self.words[start:end])
+        return _words_as_typed(self.question, self.words[start:end])
 
     def parts(self) -> tuple[str, str] | None:
         """The two questions; None if one of the clauses does not ask."""

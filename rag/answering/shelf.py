@@ -169,24 +169,24 @@ def understand(question: str, kinds: Kinds) -> ShelfQuestion | None:
         return None
 
     text = text.replace("\u2019", "'")
-    shelf_question = _compared(text, kinds) or _added(text, kinds)
+    shelf_question = _comparing_question(text, kinds) or _adding_question(text, kinds)
     if shelf_question:
         return shelf_question
 
     if match := _EXTREME_QUESTION.fullmatch(text):
-        return _extreme(match, kinds)
+        return _superlative_question(match, kinds)
     if match := _COUNT_QUESTION.fullmatch(text):
-        return _counted(match, kinds)
+        return _counting_question(match, kinds)
 
     if match := _WHICH_QUESTION.fullmatch(text):
-        shelf_question = _listed(match["rest"], kinds, match["number"])
+        shelf_question = _listing_question(match["rest"], kinds, match["number"])
         if shelf_question:
             return shelf_question
 
     if match := _IN_WHICH_QUESTION.fullmatch(text):
-        return _inverted(match, kinds)
+        return _inverted_question(match, kinds)
     if match := _WHETHER_QUESTION.fullmatch(text):
-        return _whether(match, kinds)
+        return _yes_no_question(match, kinds)
     if match := _UNNAMED_QUESTION.fullmatch(text):
         return _of_agreements(match["rest"], kinds)
     return None
@@ -220,12 +220,12 @@ def _of_ending(predicate: str) -> ShelfColumn | None:
     return within(day, match["when"])
 
 
-def _counted(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
+def _counting_question(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     """ "How many contracts renew automatically?", "how many leases do I have?" """
     if there_are := _THERE_ARE.fullmatch(match["rest"]):
         return _number_of(there_are["kind"], kinds)
 
-    shelf_question = _listed(match["rest"], kinds)
+    shelf_question = _listing_question(match["rest"], kinds)
     if shelf_question is None or shelf_question.operation != "list":
         return None
     return replace(shelf_question, operation="count")
@@ -242,9 +242,9 @@ def _number_of(kind: str, kinds: Kinds) -> ShelfQuestion | None:
     return ShelfQuestion(kind, documents, (column,), "count")
 
 
-def _inverted(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
+def _inverted_question(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     """ "In which leases is electricity included?" """
-    parts = _split(match["rest"], kinds)
+    parts = _split_at_kind(match["rest"], kinds)
     if parts is None:
         return None
 
@@ -261,9 +261,9 @@ def _inverted(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     return ShelfQuestion(kind, documents, (column,))
 
 
-def _whether(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
+def _yes_no_question(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     """ "Do all policies cover floods?", "is any lease renewed automatically?" """
-    parts = _split(match["rest"], kinds)
+    parts = _split_at_kind(match["rest"], kinds)
     if parts is None:
         return None
 
@@ -273,7 +273,7 @@ def _whether(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
         predicate = f"{lead} {predicate}"
 
     statement = joined(modifier, kind, predicate)
-    shelf_question = _listed(statement, kinds)
+    shelf_question = _listing_question(statement, kinds)
     if shelf_question is None or shelf_question.operation != "list":
         return None
 
@@ -281,7 +281,7 @@ def _whether(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     return replace(shelf_question, operation="any" if asks_for_any else "all")
 
 
-def _compared(text: str, kinds: Kinds) -> ShelfQuestion | None:
+def _comparing_question(text: str, kinds: Kinds) -> ShelfQuestion | None:
     """ "A or B, which is cheaper?" """
     match = _first_match((_DIFFERENCE, *_COMPARISONS, _WHETHER_COMPARISON), text)
     if match is None:
@@ -346,7 +346,7 @@ def _ranking(
     return amount(joined(modifier, price), period), operation
 
 
-def _added(text: str, kinds: Kinds) -> ShelfQuestion | None:
+def _adding_question(text: str, kinds: Kinds) -> ShelfQuestion | None:
     """ "What is the total of the monthly fees of the suppliers?" """
     match = _first_match(_SUMS, text)
     if match is None:
@@ -417,7 +417,7 @@ def _added_documents(phrase: str, place: str, kinds: Kinds) -> tuple[str, ...]:
 _LIST_LINK = re.compile(r",\s*(?:and\s+)?|\s+and\s+")
 
 
-def _extreme(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
+def _superlative_question(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
     """ "What is the highest monthly fee of the suppliers?", "what is my dearest insurance" """
     kind = match["kind"] or ""
     attribute = match["what"]
@@ -483,11 +483,13 @@ _PARTICIPLE = re.compile(r"(?:(?P<adverb>\w+ly) )?(?P<stem>\w+)ing")
 """What the documents after it do, as in "automatically renewing contracts"."""
 
 
-def _listed(statement: str, kinds: Kinds, number: str | None = None) -> ShelfQuestion | None:
+def _listing_question(
+    statement: str, kinds: Kinds, number: str | None = None
+) -> ShelfQuestion | None:
     """ "contracts renew automatically": the documents, then what is asked of each. `number` is how
     many documents there are, as in "which of the two offers".
     """
-    parts = _split(statement, kinds) or _party_split(statement, kinds, number)
+    parts = _split_at_kind(statement, kinds) or _party_split(statement, kinds, number)
     if parts is None:
         return None
 
@@ -581,7 +583,7 @@ _MOST_MODIFIERS = 3
 """Words before the kind of documents, such as "supplier"."""
 
 
-def _split(statement: str, kinds: Kinds) -> tuple[str, str, str] | None:
+def _split_at_kind(statement: str, kinds: Kinds) -> tuple[str, str, str] | None:
     """What is before the kind of documents, the kind, and what is said of it."""
     words = statement.split(" ")
     start = _kind_start(words, kinds)

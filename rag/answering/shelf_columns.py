@@ -321,7 +321,7 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
         return _silent(topic, subject)
     if match := _LACK.fullmatch(predicate):
         attribute = _IN_TEXT.sub("", match["what"])
-        return _lacking(attribute, subject)
+        return _lacking_column(attribute, subject)
 
     column = notice_column(predicate, subject)
     if column:
@@ -449,7 +449,7 @@ def _silent(topic: str, subject: str) -> ShelfColumn | None:
     return whether(question, noun, Test("unsaid", noun))
 
 
-def _lacking(attribute: str, subject: str) -> ShelfColumn:
+def _lacking_column(attribute: str, subject: str) -> ShelfColumn:
     """The column of what the document must not have."""
     noun = _ARTICLE.sub("", attribute)
     question = f"What is the {noun}?"

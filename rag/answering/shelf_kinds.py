@@ -90,9 +90,9 @@ class Kinds:
         noun = singular(fold(word))
         if noun in DOCUMENT_WORDS or noun in _AGREEMENTS:
             return True
-        return len(self._called(noun)) >= LEAST_DOCUMENTS
+        return len(self._documents_called(noun)) >= LEAST_DOCUMENTS
 
-    def _called(self, noun: str) -> set[str]:
+    def _documents_called(self, noun: str) -> set[str]:
         """The documents with this noun in their names. If they are fewer than two, those with the
         most frequent name of the same kind, or if that is as rare, with any of these names.
         """
@@ -152,7 +152,7 @@ class Kinds:
             if noun in DOCUMENT_WORDS:
                 return set(self.names)
 
-            document_ids = self._called(noun)
+            document_ids = self._documents_called(noun)
             least_documents = 1 if len(nouns) > 1 else LEAST_DOCUMENTS
             if len(document_ids) >= least_documents:
                 return document_ids

@@ -47,9 +47,9 @@ class Test:
         """Whether a stated value passes; None if it cannot be compared."""
         match self.kind:
             case "yes":
-                return _affirms(value)
+                return _is_affirmative(value)
             case "no":
-                affirms = _affirms(value)
+                affirms = _is_affirmative(value)
                 return None if affirms is None else not affirms
             case "unsaid":
                 return False
@@ -64,7 +64,7 @@ class Test:
         return True
 
 
-def _affirms(value: Value | None) -> bool | None:
+def _is_affirmative(value: Value | None) -> bool | None:
     """Whether a verdict is yes, or yes on a condition; None if the value is not a verdict."""
     if value is None:
         return None
@@ -102,7 +102,7 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
         return ()
 
     start = dates[0]
-    bounded = _bounded(start, words[: start.start])
+    bounded = _days_before_or_after(start, words[: start.start])
     if len(dates) == 1:
         return (bounded or _range(start.iso, start.iso),)
 
@@ -141,7 +141,7 @@ def _part_of_year(part: re.Match[str]) -> DateRange:
     return _range(f"{part['year']}-{start + 1:02}", f"{part['year']}-{start + months:02}")
 
 
-def _bounded(date: Date, words_before: str) -> DateRange | None:
+def _days_before_or_after(date: Date, words_before: str) -> DateRange | None:
     """The days before or after a date, if the words before it say so."""
     if match := _BEFORE.search(words_before):
         is_strict = match[1].lower() == "before"
@@ -348,11 +348,11 @@ def why_not_added(values: Sequence[Value]) -> str:
     if len(units) > 1:
         are_all_money = all(value.kind == "money" for value in values)
         what = "currencies" if are_all_money else "units"
-        return f"the amounts are in different {what}: {_listed(units)}"
+        return f"the amounts are in different {what}: {_joined_by_commas(units)}"
 
     periods = {f"per {value.per}" if value.per else "without a period" for value in values}
     if len(periods) > 1:
-        return f"the amounts are for different periods: {_listed(periods)}"
+        return f"the amounts are for different periods: {_joined_by_commas(periods)}"
 
     for value in values:
         if value.number is None or value.upper is not None:
@@ -360,7 +360,7 @@ def why_not_added(values: Sequence[Value]) -> str:
     return ""
 
 
-def _listed(names: set[str]) -> str:
+def _joined_by_commas(names: set[str]) -> str:
     """The names in alphabetical order."""
     return ", ".join(sorted(names))
 

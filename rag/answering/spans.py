@@ -159,7 +159,7 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
     for one in mentions:
         groups.setdefault(one.meaning.said, []).append((score(one), one))
     gathered: list[list[list[_ScoredMention]]] = []
-    for group in sorted(groups.values(), key=lambda group: -_joint(group)):
+    for group in sorted(groups.values(), key=lambda group: -_joint_score(group)):
         first_meaning = group[0][1].meaning
         fitting = (
             home
@@ -173,7 +173,7 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
     return sorted(map(_candidate, gathered), key=lambda candidate: -candidate.score)
 
 
-def _joint(members: Sequence[_ScoredMention]) -> float:
+def _joint_score(members: Sequence[_ScoredMention]) -> float:
     """The log of the sum of the odds of the best member of each passage."""
     by_passage: dict[tuple[str, int], float] = {}
     for score, member in members:
@@ -195,7 +195,7 @@ def _candidate(groups: Sequence[list[_ScoredMention]]) -> SpanGroup:
     by_passage: dict[tuple[str, int], Mention] = {}
     for one in (_in_asked_row(mentions), *mentions):
         by_passage.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
-    return SpanGroup(tuple(by_passage.values()), _joint([*best_worded, *members_left]))
+    return SpanGroup(tuple(by_passage.values()), _joint_score([*best_worded, *members_left]))
 
 
 def _in_asked_row(mentions: Sequence[Mention]) -> Mention:

@@ -62,7 +62,7 @@ def _snapped(
     for other in row.facts:
         if passage.start <= other.start and other.end <= passage.end:
             in_passage.append(other)
-    snapped = _best(question_periods, fact, in_passage or [fact])
+    snapped = _best_fact(question_periods, fact, in_passage or [fact])
 
     unmatched = question_periods.besides(periods(" | ".join(row.texts)))
     if unmatched.differ(row.stated) or unmatched.differ(snapped.stated):
@@ -86,7 +86,7 @@ def _fact_ending_in(row: FactRow, end: int) -> Fact | None:
     return None
 
 
-def _best(question_periods: Periods, fact: Fact, facts: Sequence[Fact]) -> Fact:
+def _best_fact(question_periods: Periods, fact: Fact, facts: Sequence[Fact]) -> Fact:
     """The only fact whose column agrees better with the question than that of `fact`; else `fact`.
     If several columns agree equally well, those that state the fewest other periods count.
     """

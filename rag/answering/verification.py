@@ -89,10 +89,10 @@ def verify(store: Documents, citation: Citation) -> CitationCheck:
     ):
         since = "; the document has changed elsewhere" if edited else ""
         return _verdict("ok", citation, citation.start, edited, f"unchanged at its place{since}")
-    start = _found(document, citation)
+    start = _current_offset(document, citation)
     if start is not None:
         return _verdict("moved", citation, start, edited, f"moved from {citation.start} to {start}")
-    successor = _became(document, citation)
+    successor = _most_similar_sentence(document, citation)
     detail = (
         "the document no longer says so" if edited else "the document never said so at this place"
     )
@@ -120,7 +120,7 @@ def _same_sentence(document: Document, citation: Citation) -> bool:
     is_whole = _is_of_whole_words if is_unchanged else _is_sentence
     earliest = citation.start + len(citation.quote) - len(sentence)
     places = _places(document.text, sentence, max(0, earliest), citation.start + len(sentence))
-    return any(is_whole(document, place, sentence) for place in _timely(places))
+    return any(is_whole(document, place, sentence) for place in _within_time_limit(places))
 
 
 def _is_of_whole_words(document: Document, start: int, part: str) -> bool:
@@ -143,22 +143,22 @@ def _is_sentence(document: Document, start: int, sentence: str) -> bool:
     return len(sentence) >= _CUT or document.text[sentence_start:sentence_end] == sentence.strip()
 
 
-def _found(document: Document, citation: Citation) -> int | None:
+def _current_offset(document: Document, citation: Citation) -> int | None:
     """The place of the quote now: within its sentence, nearest to the old place; without a
     sentence, only if the quote is long.
     """
     text, quote, sentence = document.text, citation.quote, citation.sentence
     if not quote or quote not in sentence:
         is_long = len(quote) >= 20
-        return next(_nearest(text, quote, citation.start), None) if is_long else None
+        return next(_offsets_by_distance(text, quote, citation.start), None) if is_long else None
     offset = sentence.index(quote)
-    for place in _timely(_nearest(text, sentence, citation.start - offset)):
+    for place in _within_time_limit(_offsets_by_distance(text, sentence, citation.start - offset)):
         if _is_sentence(document, place, sentence):
-            return place + next(_nearest(sentence, quote, citation.start - place))
+            return place + next(_offsets_by_distance(sentence, quote, citation.start - place))
     return None
 
 
-def _nearest(text: str, part: str, offset: int) -> Iterator[int]:
+def _offsets_by_distance(text: str, part: str, offset: int) -> Iterator[int]:
     """The places of a part, the nearest to `offset` first."""
     offset = max(0, min(offset, len(text)))
     for inner_edge in range(0, max(offset, len(text) - offset) + 1, _STEP):
@@ -177,7 +177,7 @@ def _places(text: str, part: str, first: int, last: int) -> Iterator[int]:
         place = text.find(part, place + 1, end)
 
 
-def _timely(places: Iterator[int]) -> Iterator[int]:
+def _within_time_limit(places: Iterator[int]) -> Iterator[int]:
     """The places, as long as it does not take too long. Raises InputError then."""
     until = time.thread_time() + _SECONDS
     for place in places:
@@ -187,7 +187,7 @@ def _timely(places: Iterator[int]) -> Iterator[int]:
         yield place
 
 
-def _became(document: Document, citation: Citation) -> str | None:
+def _most_similar_sentence(document: Document, citation: Citation) -> str | None:
     """The sentence near the old place that is most similar to the cited one."""
     start = min(citation.start, len(document.text))
     end = start + min(len(citation.quote), _WIDTH)
