@@ -115,7 +115,7 @@ def closest(
 
     places = []
     for excerpt in excerpts:
-        place = _align(quoted, excerpt)
+        place = _best_alignment(quoted, excerpt)
         if place:
             places.append(place)
     return max(places, key=preference, default=None)
@@ -137,7 +137,7 @@ class _Step(NamedTuple):
     document_end: int
 
 
-def _align(quoted: QuotedText, excerpt: Excerpt) -> Excerpt | None:
+def _best_alignment(quoted: QuotedText, excerpt: Excerpt) -> Excerpt | None:
     """The place in an excerpt that is most similar to the quotation; None if they share no word."""
     words = quoted.tokens
     document_words = excerpt.content.tokens
@@ -255,12 +255,12 @@ def _weight_in_common(
 
     alike = []
     for word, other in zip(old_words, new_words, strict=True):
-        if _alike(word, other):
+        if _differ_only_in_ending(word, other):
             alike.append(word)
     return _weight(alike)
 
 
-def _alike(word: Token, other: Token) -> bool:
+def _differ_only_in_ending(word: Token, other: Token) -> bool:
     """Whether two words differ only in their endings."""
     stems = stem_words(word.word)
     return bool(stems) and stems == stem_words(other.word)

@@ -70,7 +70,7 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
     claimed = figures(claim)[:_MOST_CLAIMED]
     stated = figures(_unnumbered(evidence))
-    missing = _missing(claimed, (*stated, *figures(context)))
+    missing = _unstated_figures(claimed, (*stated, *figures(context)))
 
     words = word_list(claim)
     matcher = difflib.SequenceMatcher(None, words, word_list(evidence), autojunk=False)
@@ -100,7 +100,7 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     )
 
 
-def _missing(claimed: Sequence[Figure], stated: Sequence[Figure]) -> list[Figure]:
+def _unstated_figures(claimed: Sequence[Figure], stated: Sequence[Figure]) -> list[Figure]:
     """The values of a claim that are not stated."""
     missing = []
     for value in claimed:

@@ -142,7 +142,7 @@ class QuotationAudit:
             excerpts.append(excerpt)
             place = next(excerpt.matches(quoted), None)
             if place:
-                return _exact(checked, place, quotation)
+                return _exact_or_cut(checked, place, quotation)
 
         excerpts = excerpts[:_MOST_ALIGNED]
         parts = parts_between_ellipses(quoted.text)
@@ -150,7 +150,7 @@ class QuotationAudit:
             return self._with_ellipses(checked, parts, excerpts, quotation)
         if len(quoted.tokens) > _MOST_WORDS:
             quoted = quoted.part(0, _MOST_WORDS)
-        return self._inexact(checked, quoted, excerpts, quotation)
+        return self._verdict_if_inexact(checked, quoted, excerpts, quotation)
 
     # Where to look
 
@@ -165,7 +165,7 @@ class QuotationAudit:
             document = self._document(passage.document_id)
             if document is None or not passage.is_in(document):
                 continue
-            if any(_covers(excerpt, passage) for excerpt in excerpts):
+            if any(_is_within(excerpt, passage) for excerpt in excerpts):
                 continue
 
             excerpt = Excerpt(
@@ -207,7 +207,7 @@ class QuotationAudit:
 
     # What is not word for word
 
-    def _inexact(
+    def _verdict_if_inexact(
         self,
         checked: CheckedQuotation,
         quoted: QuotedText,
@@ -261,8 +261,8 @@ class QuotationAudit:
             quoted = QuotedText(part)
             previous_place = places[-1] if places else None
             place = (
-                _following(quoted, previous_place, excerpts)
-                or self._anywhere(quoted, checked.cited)
+                _next_place(quoted, previous_place, excerpts)
+                or self._first_exact_place(quoted, checked.cited)
                 or closest(quoted, excerpts, checked.cited)
             )
             if not place or place.likeness < _SIMILAR:
@@ -275,7 +275,7 @@ class QuotationAudit:
 
         denied = _with_denials(places, quotation)
         if denied != places:
-            return _placed(checked, "stitched", denied, _difference(denied))
+            return _with_places(checked, "stitched", denied, _difference(denied))
 
         joint = "joined by “…”"
         is_one_document = len({place.document.id for place in places}) == 1
@@ -283,7 +283,7 @@ class QuotationAudit:
             joint = "joined by “…”, in another order"
         return _stitched(checked, places, joint, is_fault=not is_one_document)
 
-    def _anywhere(self, quoted: QuotedText, cited: Sequence[str]) -> Excerpt | None:
+    def _first_exact_place(self, quoted: QuotedText, cited: Sequence[str]) -> Excerpt | None:
         """The first place that has the quoted text word for word."""
         if not _stems(quoted):
             return None
@@ -293,7 +293,7 @@ class QuotationAudit:
         return None
 
 
-def _covers(excerpt: Excerpt, passage: Passage) -> bool:
+def _is_within(excerpt: Excerpt, passage: Passage) -> bool:
     """Whether a passage is within an excerpt of its document."""
     if excerpt.document.id != passage.document_id:
         return False
@@ -315,7 +315,7 @@ def _stems(quoted: QuotedText) -> dict[str, str]:
     return stems
 
 
-def _following(
+def _next_place(
     quoted: QuotedText, previous_place: Excerpt | None, excerpts: Sequence[Excerpt]
 ) -> Excerpt | None:
     """The first place that has the quoted text word for word; if a part before it has a place, then
@@ -383,7 +383,7 @@ def _denial_before(place: Excerpt) -> int | None:
 # Verdicts, and their reasons in words
 
 
-def _placed(
+def _with_places(
     checked: CheckedQuotation,
     verdict: QuotationVerdict,
     places: Sequence[Excerpt],
@@ -425,21 +425,23 @@ def _differences(places: Sequence[Excerpt]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _exact(checked: CheckedQuotation, place: Excerpt, quotation: Quotation) -> CheckedQuotation:
+def _exact_or_cut(
+    checked: CheckedQuotation, place: Excerpt, quotation: Quotation
+) -> CheckedQuotation:
     """Exact; cut if the document denies it right before, or its sentence goes on; altered if an
     editor's brackets have another number, or leave out a denial.
     """
     place = _up_to_the_end(place, checked.text)
     if any(_is_other_meaning(editor, replaced) for editor, replaced in place.differs):
-        return _placed(checked, "altered", [place], _difference([place]))
+        return _with_places(checked, "altered", [place], _difference([place]))
 
-    exact = _placed(checked, "exact", [place], _as_in(place), is_fault=False)
+    exact = _with_places(checked, "exact", [place], _as_in(place), is_fault=False)
     if exact.is_fault:
         return exact
 
     denied = _with_denial(place, quotation)
     if denied is not place:
-        return _placed(checked, "cut", [denied], _difference([denied]))
+        return _with_places(checked, "cut", [denied], _difference([denied]))
 
     (citation,) = exact.places
     rest = _rest_of_sentence(citation)
@@ -536,7 +538,7 @@ def _rest_of_sentence(citation: Citation) -> str:
 def _altered(checked: CheckedQuotation, places: Sequence[Excerpt]) -> CheckedQuotation:
     """Altered; no fault if only capitals and punctuation differ."""
     is_fault = not _has_same_words(places)
-    return _placed(checked, "altered", places, _difference(places), is_fault)
+    return _with_places(checked, "altered", places, _difference(places), is_fault)
 
 
 def _stitched(
@@ -545,7 +547,7 @@ def _stitched(
     """Stitched from several places, joined as the reason says."""
     ids = ", ".join(_document_ids(places))
     reason = f"parts of {len(places)} places in {ids}, {joint}"
-    return _placed(checked, "stitched", places, reason, is_fault)
+    return _with_places(checked, "stitched", places, reason, is_fault)
 
 
 def _not_found(
@@ -556,7 +558,7 @@ def _not_found(
     is_title = _is_title(checked.text)
     if is_title:
         reason = f"{reason}; it reads like a title"
-    return _placed(checked, "not_found", places, reason, is_fault=not is_title)
+    return _with_places(checked, "not_found", places, reason, is_fault=not is_title)
 
 
 def _difference(places: Sequence[Excerpt]) -> str:

@@ -71,10 +71,12 @@ def audit(
     for start in range(0, len(parts.quotations), _BATCH):
         batch = parts.quotations[start : start + _BATCH]
         checked += run(partial(list, map(auditor.judge, batch)))
-    return tuple(_interrupted(text, checked))
+    return tuple(_excuse_interrupted(text, checked))
 
 
-def _interrupted(text: str, checked: Sequence[CheckedQuotation]) -> Iterator[CheckedQuotation]:
+def _excuse_interrupted(
+    text: str, checked: Sequence[CheckedQuotation]
+) -> Iterator[CheckedQuotation]:
     """The quotations; one that is cut is no fault if the next goes on with its sentence, as in:
     “The deposit of 255 euros,” it says, “is paid back within four weeks.”
     """

@@ -75,11 +75,11 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     list of sources. `sentences` are those of the text.
     """
     skipped = [(start, end) for start, end, kind in blocks(text) if kind in ("code", "source")]
-    visible = _without(text, skipped)
+    visible = _blank_out(text, skipped)
     visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), visible)
     block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
 
-    quotations = list(_marked(text, _without(visible, block_quotes)))
+    quotations = list(_quotations_in_marks(text, _blank_out(visible, block_quotes)))
     for start, end in block_quotes:
         if not _CALLOUT.match(text, start):
             quotations.append(_block_quote(text, start, end))
@@ -110,7 +110,7 @@ def _word_count(text: str, start: int, end: int) -> int:
     return len(WORD.findall(text[start:end]))
 
 
-def _without(text: str, spans: Sequence[Offsets]) -> str:
+def _blank_out(text: str, spans: Sequence[Offsets]) -> str:
     """The text with each of these stretches replaced by blank lines of the same length."""
     parts: list[str] = []
     position = 0
@@ -124,7 +124,7 @@ def _without(text: str, spans: Sequence[Offsets]) -> str:
 # Between quotation marks
 
 
-def _marked(text: str, inline: str) -> Iterator[Quotation]:
+def _quotations_in_marks(text: str, inline: str) -> Iterator[Quotation]:
     """The outermost quotations between marks. `inline` is the text without code and block
     quotes.
     """
@@ -158,7 +158,7 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
             pairs.append((opening_mark.offset, closing))
 
     doubles = sorted(pairs)
-    pairs += _single(text, start, end, doubles)
+    pairs += _spans_in_single_marks(text, start, end, doubles)
     last_closing = -1
     for opening, closing in sorted(pairs):
         if opening > last_closing:
@@ -174,7 +174,7 @@ def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Quotat
     open_marks: list[_QuotationMark] = []
     for match in _MARK.finditer(text, start, end):
         mark = _QuotationMark(match[0], match.start())
-        opening = _closed(open_marks, mark.sign) if _may_close(text, mark) else None
+        opening = _matching_mark(open_marks, mark.sign) if _may_close(text, mark) else None
         if opening is not None:
             pairs.append((opening, mark.offset))
         elif len(open_marks) < _DEEPEST and _may_open(text, mark):
@@ -185,7 +185,7 @@ def _pairs(text: str, start: int, end: int) -> tuple[list[Offsets], list[_Quotat
 def _may_close(text: str, mark: _QuotationMark) -> bool:
     """Whether a double mark may close a quotation, by what is beside it."""
     is_straight = mark.sign == '"'
-    return not is_straight or _closes(text, mark.offset)
+    return not is_straight or _closes_by_spacing(text, mark.offset)
 
 
 def _may_open(text: str, mark: _QuotationMark) -> bool:
@@ -193,7 +193,7 @@ def _may_open(text: str, mark: _QuotationMark) -> bool:
     if mark.sign == "”":
         return False
     is_ambiguous = mark.sign in '"»›'
-    return not is_ambiguous or _opens(text, mark.offset)
+    return not is_ambiguous or _opens_by_spacing(text, mark.offset)
 
 
 def _closed_later(text: str, opening: _QuotationMark, end: int) -> tuple[int | None, int]:
@@ -218,7 +218,7 @@ def _closed_later(text: str, opening: _QuotationMark, end: int) -> tuple[int | N
     return None, end
 
 
-def _closed(open_marks: list[_QuotationMark], sign: str) -> int | None:
+def _matching_mark(open_marks: list[_QuotationMark], sign: str) -> int | None:
     """The offset of the opening mark that `sign` closes; inner unclosed ones are dropped."""
     for index in reversed(range(len(open_marks))):
         opening = open_marks[index]
@@ -228,7 +228,7 @@ def _closed(open_marks: list[_QuotationMark], sign: str) -> int | None:
     return None
 
 
-def _opens(text: str, offset: int) -> bool:
+def _opens_by_spacing(text: str, offset: int) -> bool:
     """Whether a mark that may open or close a quotation opens one."""
     sign_before = text[offset - 1 : offset]
     sign_after = text[offset + 1 : offset + 2]
@@ -237,7 +237,7 @@ def _opens(text: str, offset: int) -> bool:
     return is_after_gap and is_before_word
 
 
-def _closes(text: str, offset: int) -> bool:
+def _closes_by_spacing(text: str, offset: int) -> bool:
     """Whether a straight mark may close a quotation."""
     sign_before = text[offset - 1 : offset]
     sign_after = text[offset + 1 : offset + 2]
@@ -247,7 +247,9 @@ def _closes(text: str, offset: int) -> bool:
 # Between single marks, which look like apostrophes
 
 
-def _single(text: str, start: int, end: int, doubles: Sequence[Offsets]) -> Iterator[Offsets]:
+def _spans_in_single_marks(
+    text: str, start: int, end: int, doubles: Sequence[Offsets]
+) -> Iterator[Offsets]:
     """The quotations in single marks that cross no one in other marks, `doubles`."""
     starts = [opening for opening, _ in doubles]
     for opening, closing in _single_pairs(text, start, end):
@@ -311,7 +313,7 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
 
 def _closes_single(text: str, opening: _QuotationMark, mark: _QuotationMark) -> bool:
     """Whether a mark may close the quotation that another one opens."""
-    return mark.sign in _CLOSING_SINGLE[opening.sign] and _closes(text, mark.offset)
+    return mark.sign in _CLOSING_SINGLE[opening.sign] and _closes_by_spacing(text, mark.offset)
 
 
 def _is_within(opening: _QuotationMark | None, mark: _QuotationMark, last_curly: int) -> bool:
@@ -324,7 +326,7 @@ def _is_within(opening: _QuotationMark | None, mark: _QuotationMark, last_curly:
 
 def _opens_single(text: str, mark: _QuotationMark) -> bool:
     """Whether a single mark may open a quotation: it is not an apostrophe that begins a word."""
-    if mark.sign not in _CLOSING_SINGLE or not _opens(text, mark.offset):
+    if mark.sign not in _CLOSING_SINGLE or not _opens_by_spacing(text, mark.offset):
         return False
     return not _ELISION.match(text, mark.offset)
 
@@ -366,11 +368,11 @@ def _with_citations(
     starts = [sentence.start for sentence in sentences]
     next_quotations = [quotation.outer_start for quotation in quotations[1:]] + [len(text)]
     for quotation, next_quotation in zip(quotations, next_quotations, strict=False):
-        text_before = _before(text, quotation, starts)
+        text_before = _text_before(text, quotation, starts)
         if quotation.is_block:
             is_introduction = text_before.rstrip().endswith(":")
             text_before = text_before if is_introduction else ""
-            text_after = _beside(text, quotation)
+            text_after = _source_lines(text, quotation)
             sentence_rest = ""
         else:
             end = _sentence_end(text, quotation, starts)
@@ -384,7 +386,7 @@ def _with_citations(
         yield replace(quotation, cited=cited, around=own_text)
 
 
-def _before(text: str, quotation: Quotation, starts: Sequence[int]) -> str:
+def _text_before(text: str, quotation: Quotation, starts: Sequence[int]) -> str:
     """The text before a quotation in its sentence; the sentences begin at `starts`. A block quote
     has the sentence before it.
     """
@@ -404,7 +406,7 @@ def _sentence_end(text: str, quotation: Quotation, starts: Sequence[int]) -> int
     return end
 
 
-def _beside(text: str, quotation: Quotation) -> str:
+def _source_lines(text: str, quotation: Quotation) -> str:
     """The last line of a block quote if it names the source, and the line below if that does."""
     parts = [text[quotation.end : quotation.outer_end]]
     has_source = quotation.end < quotation.outer_end

@@ -150,7 +150,7 @@ class QuotedText:
         if not self._changes or longest_literal < _SHORTEST_LITERAL:
             return
         for match in self._pattern.finditer(place.characters):
-            edited = self._edited(place, match)
+            edited = self._with_bracketed_words(place, match)
             if edited:
                 yield edited
 
@@ -168,7 +168,7 @@ class QuotedText:
         """Number of brackets before the first literal."""
         return next(index for index, literal in enumerate(self._literals) if literal)
 
-    def _edited(self, place: CanonicalText, match: re.Match[str]) -> Match | None:
+    def _with_bracketed_words(self, place: CanonicalText, match: re.Match[str]) -> Match | None:
         """The match, extended over words that brackets begin or end; None if it ends within a
         word.
         """

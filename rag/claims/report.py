@@ -215,7 +215,7 @@ def marked(report: CheckReport) -> str:
     which are not checked, have none.
     """
     notes = []
-    for item in _noted(report):
+    for item in _faults(report):
         end = _noted_end(report.text, item)
         notes.append((end, _note(item)))
 
@@ -231,7 +231,7 @@ def comments(report: CheckReport) -> list[tuple[str, str]]:
     """What `marked` marks, as pairs (words of the text, note with its evidence), in its order. The
     words lack the sign before a list's item, which a DOCX file does not have as text.
     """
-    in_order = sorted(_noted(report), key=lambda item: (item.start, -item.end))
+    in_order = sorted(_faults(report), key=lambda item: (item.start, -item.end))
     pairs = []
     for item in in_order:
         words = report.text[item.start : item.end].removeprefix("- ")
@@ -246,7 +246,7 @@ def _quotes(item: Checked | CheckedQuotation) -> list[str]:
     return [f"{place(citation)}: “{shown(citation.quote)}”" for citation in cited]
 
 
-def _noted(report: CheckReport) -> list[Checked | CheckedQuotation]:
+def _faults(report: CheckReport) -> list[Checked | CheckedQuotation]:
     """The quotations with a fault, and the sentences that are not supported."""
     noted: list[Checked | CheckedQuotation] = []
     noted += [quotation for quotation in report.quotations if quotation.is_fault]
@@ -327,12 +327,12 @@ def page(report: CheckReport, name: str) -> str:
     rows = ""
     end = 0
     for sentence, quotations in _with_quotations(report):
-        text_before = _marked(report, end, sentence.start).strip()
-        text = _marked(report, sentence.start, sentence.end)
+        text_before = _marked_quotations(report, end, sentence.start).strip()
+        text = _marked_quotations(report, sentence.start, sentence.end)
         rows += _row(text_before, text, sentence, quotations)
         end = sentence.end
 
-    text_after = _marked(report, end, len(report.text)).strip()
+    text_after = _marked_quotations(report, end, len(report.text)).strip()
     if text_after:
         rows += f"<div><pre>{text_after}</pre></div><div></div>"
 
@@ -341,7 +341,7 @@ def page(report: CheckReport, name: str) -> str:
     return html_page(f"{name}, checked", f"<p>{counts}</p>{table}", _STYLE)
 
 
-def _marked(report: CheckReport, start: int, end: int) -> str:
+def _marked_quotations(report: CheckReport, start: int, end: int) -> str:
     """The text [start, end) as HTML, its quotations marked."""
     parts: list[str] = []
     position = start

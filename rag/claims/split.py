@@ -223,7 +223,7 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
 
     pieces: list[Offsets] = []
     for sentence_start, sentence_end in split_sentences(masked(text[start:end])):
-        pieces += _short(text, start + sentence_start, start + sentence_end)
+        pieces += _short_pieces(text, start + sentence_start, start + sentence_end)
     limits = [piece_start for piece_start, _ in pieces[1:]] + [end]
     for (sentence_start, sentence_end), limit in zip(pieces, limits, strict=False):
         sentence_end = end_with_marks(text, sentence_end, limit)
@@ -247,7 +247,7 @@ def _parts(words: str) -> tuple[ClaimPart, ...]:
     return tuple(ClaimPart(clause) for clause in clauses(sentence))
 
 
-def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
+def _short_pieces(text: str, start: int, end: int) -> Iterator[Offsets]:
     """A sentence in pieces of at most `_MOST_WORDS` words and `_MOST_CHARACTERS` characters, cut
     before a word if there is one.
     """

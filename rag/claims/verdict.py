@@ -83,15 +83,15 @@ def closest(claim: str, sentence: Sentence) -> ClaimComparison:
     passage = sentence.hit.passage
     context = names_of(passage)
     with_sentence = compare(claim, sentence.text, context)
-    if with_sentence.differs or not _lacks(with_sentence):
+    if with_sentence.differs or not _missing_count(with_sentence):
         return with_sentence
     with_passage = compare(claim, passage.text, context)
-    if _lacks(with_passage) < _lacks(with_sentence):
+    if _missing_count(with_passage) < _missing_count(with_sentence):
         return replace(with_passage, denied=with_sentence.denied)
     return with_sentence
 
 
-def _lacks(comparison: ClaimComparison) -> int:
+def _missing_count(comparison: ClaimComparison) -> int:
     """The number of values and names of the claim that the evidence has not."""
     return len(comparison.missing) + len(comparison.unnamed)
 
@@ -149,7 +149,7 @@ def judge(
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
     supporter = max(scored, key=lambda item: item.supported)
-    supporting, contradicting = _sides(scored, verdict, scorer)
+    supporting, contradicting = _support_and_contradiction(scored, verdict, scorer)
     supports = [(item, "supports") for item in supporting]
     contradicts = [(item, "contradicts") for item in contradicting]
     evidence = supports + contradicts
@@ -171,7 +171,7 @@ def judge(
     )
 
 
-def _sides(
+def _support_and_contradiction(
     scored: Sequence[ClaimEvidence], verdict: ClaimVerdict, scorer: Scorer
 ) -> tuple[list[ClaimEvidence], list[ClaimEvidence]]:
     """(what supports a claim with this verdict, what contradicts it), the most probable first."""

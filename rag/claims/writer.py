@@ -212,7 +212,9 @@ class Writer:
         for number in sentence.cited:
             if number not in sources:
                 return replace(written, struck=f"it cites [{number}], which it was not given")
-        weakest_part = self._worst(sentence, [sources[number] for number in sentence.cited])
+        weakest_part = self._first_unsupported_part(
+            sentence, [sources[number] for number in sentence.cited]
+        )
         return replace(written, struck=_why(weakest_part), checked=weakest_part)
 
     def _without_citation(
@@ -228,13 +230,15 @@ class Writer:
 
         nearest = sorted(sources.values(), key=likeness, reverse=True)[:_NEAREST]
         for source in nearest:
-            checked = self._worst(sentence, [source])
+            checked = self._first_unsupported_part(sentence, [source])
             if checked.verdict == "supported":
                 text = f"{written.text.rstrip('.')} [{source.number}]."
                 return replace(written, text=text, cited=(source.number,), checked=checked)
         return replace(written, struck="it cites nothing, and no sentence supports it")
 
-    def _worst(self, sentence: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
+    def _first_unsupported_part(
+        self, sentence: ClaimSentence, cited: Sequence[WriterSource]
+    ) -> CheckedPart:
         """The first part of a sentence that these do not support, or else the first part."""
         hits = [source.hit for source in cited]
         parts: list[CheckedPart] = []
