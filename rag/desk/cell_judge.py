@@ -302,7 +302,7 @@ class CellDocument:
                 quoted_fields += 1
         return quoted_fields > 1
 
-    def _says(self, place: Place) -> YesNo | None:
+    def _field_verdict(self, place: Place) -> YesNo | None:
         """What a field says to yes or no, if that is its first word."""
         text = self.document.text[place.start : place.end]
         field_words = normalize(text).split()
@@ -312,7 +312,7 @@ class CellDocument:
         """Candidates of the fields that say yes or no."""
         candidates = []
         for place in places:
-            verdict = self._says(place)
+            verdict = self._field_verdict(place)
             if verdict:
                 candidates.append(Candidate("yes_no", "yes_no", (place,), verdict=verdict))
         return tuple(candidates)

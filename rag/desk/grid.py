@@ -249,7 +249,7 @@ class Grid:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many cells are in each state, or were rated; "waiting" ones were not asked yet."""
-        standings = Counter(_standing(cell) for *_, cell in self.every_cell())
+        standings = Counter(_standing_of(cell) for *_, cell in self.every_cell())
         return {name: standings[name] for name in STATE_NAMES}
 
     def every_cell(self) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
@@ -275,7 +275,7 @@ class Grid:
         kept_keys = set()
         for row, _, cell in self.every_cell():
             cell_words = cell.shown.casefold() if cell else ""
-            is_in_state = state in ("", _standing(cell))
+            is_in_state = state in ("", _standing_of(cell))
             if is_in_state and words in cell_words:
                 kept_keys.add(row.key)
         return replace(self, rows=[row for row in self.rows if row.key in kept_keys])
@@ -322,7 +322,7 @@ class Grid:
         return list(_one_per_removed_row(changes, row_keys))
 
 
-def _standing(cell: Cell | None) -> str:
+def _standing_of(cell: Cell | None) -> str:
     """The state of a cell, or a person's rating of it; "waiting" if it was not asked yet."""
     return cell.standing if cell else "waiting"
 
@@ -554,7 +554,7 @@ def mark(store: Store, name: str, **times: str) -> None:
 def delete(store: Store, name: str) -> None:
     """Delete a grid with its cells. Raises NotFoundError."""
     if not store.delete_grid(name):
-        raise _missing(store, name)
+        raise _unknown_grid(store, name)
 
 
 def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
@@ -583,7 +583,7 @@ def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
     """The stored record of a grid, and its definition. Raises NotFoundError, InputError."""
     stored = store.grids().get(name)
     if stored is None:
-        raise _missing(store, name)
+        raise _unknown_grid(store, name)
     try:
         record = {"finished": "", "looked": "", **json.loads(stored)}
         return record, definition(record["definition"], f"grid {name}")
@@ -592,7 +592,7 @@ def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
         raise InputError(f"the stored definition of grid {name} is damaged", hint) from error
 
 
-def _missing(store: Store, name: str) -> NotFoundError:
+def _unknown_grid(store: Store, name: str) -> NotFoundError:
     """The error for a grid that does not exist, with the names of those that do."""
     hint = "make one with: rag grid run FILE.toml"
     names = ", ".join(store.grids())

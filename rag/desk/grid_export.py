@@ -167,7 +167,7 @@ def to_csv(grid: Grid, _: Sources) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     for fields in rows:
-        writer.writerow(map(_defused, fields))
+        writer.writerow(map(_as_plain_field, fields))
     return lines.getvalue()
 
 
@@ -219,7 +219,7 @@ def _plain_number(number: float | None) -> object:
     return int(number) if is_exact else number
 
 
-def _defused(value: object) -> str:
+def _as_plain_field(value: object) -> str:
     """The text of a field, which no spreadsheet takes for a formula; a number may be negative."""
     if not isinstance(value, str):
         return str(value)

@@ -185,7 +185,7 @@ def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[C
     answers = engine.answer_many(
         [asked.query for asked in of_several], [asked.found for asked in of_several], {}
     )
-    best_values = iter(_judged(engine, of_one_document, is_lenient))
+    best_values = iter(_judged_values(engine, of_one_document, is_lenient))
     answers_of_several = iter(answers)
     cells = []
     for asked in changed:
@@ -199,7 +199,7 @@ def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[C
     return cells
 
 
-def _judged(
+def _judged_values(
     engine: Engine, cells: Sequence[_AskedCell], is_lenient: bool
 ) -> list[CellValue | None]:
     """The likeliest value of each of these cells of one document."""
@@ -330,7 +330,7 @@ def _version(answered: Cell, target: Due) -> Cell:
 
 def _of_document(engine: Engine, target: Due, found: Found, best: CellValue | None) -> Cell:
     """The cell of one document, without its digest."""
-    blank = _blank(target)
+    blank = _empty_cell(target)
     if not found.hits:
         document = engine.store.document(target.row.key)
         is_readable = document is not None and document.text.strip() != ""
@@ -344,7 +344,7 @@ def _of_document(engine: Engine, target: Due, found: Found, best: CellValue | No
     unsure_from = min(answered_from, judge.unsure_from)
     if best.probability < unsure_from:
         return replace(blank, probability=best.probability)
-    return _filled(
+    return _filled_cell(
         blank,
         state="answered" if best.probability >= answered_from else "unsure",
         value=best.text,
@@ -356,8 +356,8 @@ def _of_document(engine: Engine, target: Due, found: Found, best: CellValue | No
 
 def cell(engine: Engine, target: Due, answer: Answer, found: Found) -> Cell:
     """The cell of an answer from several documents, without its digest."""
-    blank = _blank(target)
-    best = _likeliest(answer, target.column.type, found.retrieved.documents)
+    blank = _empty_cell(target)
+    best = _likeliest_value(answer, target.column.type, found.retrieved.documents)
     if best is None:
         return blank
 
@@ -365,7 +365,7 @@ def cell(engine: Engine, target: Due, answer: Answer, found: Found) -> Cell:
     probability = candidate.confidence
     if probability < min(engine.threshold, UNLIKELY):
         return replace(blank, probability=probability)
-    return _filled(
+    return _filled_cell(
         blank,
         state="answered" if probability >= engine.threshold else "unsure",
         value=value,
@@ -375,7 +375,7 @@ def cell(engine: Engine, target: Due, answer: Answer, found: Found) -> Cell:
     )
 
 
-def _blank(target: Due) -> Cell:
+def _empty_cell(target: Due) -> Cell:
     """The cell as if its document said nothing."""
     row = target.row
     return Cell(
@@ -390,7 +390,7 @@ def _blank(target: Due) -> Cell:
     )
 
 
-def _filled(
+def _filled_cell(
     blank: Cell,
     state: CellState,
     value: str,
@@ -412,7 +412,7 @@ def _filled(
     )
 
 
-def _likeliest(
+def _likeliest_value(
     answer: Answer, kind: str, documents: Mapping[str, Document]
 ) -> tuple[str, Alternative, Value | None] | None:
     """(value, candidate, typed value) of the likeliest candidate with a value of this type."""

@@ -185,7 +185,7 @@ def check_grid(grid: Grid, store: Documents, proceed: Proceed = lambda: None) ->
         if cell:
             cited += cell.quotes
     checks = _checks(store, cited, proceed)
-    return ProofCheck("grid", len(cited), citations=_lost(checks))
+    return ProofCheck("grid", len(cited), citations=_lost_quotes(checks))
 
 
 def _checks(
@@ -200,7 +200,7 @@ def _checks(
     return tuple(checks)
 
 
-def _lost(checks: Sequence[CitationCheck]) -> tuple[CitationCheck, ...]:
+def _lost_quotes(checks: Sequence[CitationCheck]) -> tuple[CitationCheck, ...]:
     """The quotes that are not at their places."""
     return tuple(check for check in checks if check.status != "ok")
 
@@ -239,7 +239,7 @@ def _bundle(content: bytes, store: Store, proceed: Proceed) -> ProofCheck:
         "bundle",
         checked=len(cited),
         faults=tuple(fault for holds, fault in results if not holds),
-        citations=_lost(checks),
+        citations=_lost_quotes(checks),
     )
 
 

@@ -92,14 +92,14 @@ class WholeShelf:
             definition=_definition(question, filter),
         )
         if len(documents) > AT_ONCE:
-            return _refused(asked, _too_many(question, len(documents)), grid)
+            return _refusal(asked, _too_many(question, len(documents)), grid)
 
         grid = replace(grid, rows=tuple(_rows(engine, asked.query, question, documents)))
         counts = grid.counts
         said = counts["counted"] + counts["other"] + counts["unsure"]
         if said < _LEAST_SAID and not counts["waiting"]:
             return None
-        return _composed(asked, question, grid)
+        return _compose_answer(asked, question, grid)
 
 
 def _documents(engine: Engine, filter: Filter) -> Iterator[Document]:
@@ -182,7 +182,7 @@ def _cells(
         for document in documents:
             if not _names_topic(engine, document, column):
                 to_ask.append(
-                    _due(document, filter, GridColumn(name, column.question, column.type))
+                    _due_cell(document, filter, GridColumn(name, column.question, column.type))
                 )
 
     cells: dict[str, dict[str, Cell]] = {}
@@ -195,13 +195,15 @@ def _cells(
             for document in documents:
                 asked = cells.get(document.id, {}).get(name)
                 if asked and not _is_settled(asked, column):
-                    to_ask.append(_due(document, filter, GridColumn(name, wording, column.type)))
+                    to_ask.append(
+                        _due_cell(document, filter, GridColumn(name, wording, column.type))
+                    )
             for cell in grid_run.ask(engine, to_ask, is_lenient=True) if to_ask else ():
-                cells[cell.row][name] = _likelier(cells[cell.row][name], cell, column)
+                cells[cell.row][name] = _likelier_cell(cells[cell.row][name], cell, column)
     return cells
 
 
-def _due(document: Document, filter: Filter, column: GridColumn) -> grid_run.Due:
+def _due_cell(document: Document, filter: Filter, column: GridColumn) -> grid_run.Due:
     """A cell of a document, to be asked."""
     conditions = (*filter, Condition("document", "=", document.id))
     row = GridRow(document.id, document.title, conditions, document.sha256)
@@ -247,7 +249,7 @@ def _says_no(cell: Cell) -> bool:
     return cell.typed is not None and cell.typed.yes is False
 
 
-def _likelier(cell: Cell, other: Cell, column: ShelfColumn) -> Cell:
+def _likelier_cell(cell: Cell, other: Cell, column: ShelfColumn) -> Cell:
     """The one of two cells of a document that answers the column, or is likelier to; a yes in any
     wording comes before a no.
     """
@@ -275,7 +277,7 @@ def _row(
             cell = _title(document)
             verdict = "counted"
         elif column.test.kind == "names":
-            cell = _naming(engine, document, column.test.text)
+            cell = _naming_cell(engine, document, column.test.text)
             verdict = "counted" if cell.citation else "other"
         elif asked is None:
             cell = _on_topic(document, column.test.text)
@@ -297,7 +299,7 @@ def _row_cell(asked: Cell, column: ShelfColumn, document: Document, verdict: str
     if verdict == "silent":
         says_it = asked.probability if asked.state == "absent" else 0.0
         return GridAnswerCell("absent", "", says_it)
-    return _shown(asked, column, document)
+    return _shown_cell(asked, column, document)
 
 
 _EACH = re.compile(r"^[^.;,]{0,20}\beach\b", re.IGNORECASE)
@@ -380,7 +382,7 @@ def _is_for_each(quote: Citation) -> bool:
     return bool(_EACH.match(text_after))
 
 
-def _shown(cell: Cell, column: ShelfColumn, document: Document) -> GridAnswerCell:
+def _shown_cell(cell: Cell, column: ShelfColumn, document: Document) -> GridAnswerCell:
     """The cell with the quote that tells most, if the document still has it there."""
     quote = cell.quotes[0] if cell.quotes else None
     if column.type == "yes_no":
@@ -424,7 +426,7 @@ def _title(document: Document) -> GridAnswerCell:
     return GridAnswerCell("answered", citation.quote, probability=1.0, citation=citation)
 
 
-def _naming(engine: Engine, document: Document, words: str) -> GridAnswerCell:
+def _naming_cell(engine: Engine, document: Document, words: str) -> GridAnswerCell:
     """The sentence of a document with these words."""
     passages, _ = engine.store.embedded(document.id)
     place = mention(words, document, passages)
@@ -449,11 +451,11 @@ class _Outcome:
     reason: str = ""
 
 
-def _composed(asked: AskedQuestion, question: ShelfQuestion, grid: GridAnswer) -> Answer:
+def _compose_answer(asked: AskedQuestion, question: ShelfQuestion, grid: GridAnswer) -> Answer:
     """The answer of a grid: what its rows come to, then their quotes."""
     outcome = _outcome(question, grid)
     if outcome.reason:
-        return _refused(asked, outcome.reason, grid)
+        return _refusal(asked, outcome.reason, grid)
 
     lead = outcome.lead
     unsure_count = grid.counts["unsure"]
@@ -500,7 +502,7 @@ def _piece_line(piece: Piece) -> str:
     return f"{piece.label}: {piece.text}" if piece.label else piece.text
 
 
-def _refused(asked: AskedQuestion, reason: str, grid: GridAnswer) -> Answer:
+def _refusal(asked: AskedQuestion, reason: str, grid: GridAnswer) -> Answer:
     """No answer, with the reason and the grid."""
     return Answer(
         question=asked.question,

@@ -227,9 +227,9 @@ def test_no_format_computes_a_documents_words(engine: Engine, tmp_path: Path) ->
     book = openpyxl.load_workbook(io.BytesIO(grid_export.to_xlsx(loaded, {})))
     types = {cell.data_type for sheet in book for row in sheet for cell in row}
     assert types <= {"s", "n", "inlineStr"}
-    assert grid_export._defused("a;=cmd()\n@x") == "a;'=cmd()\n'@x"
-    assert grid_export._defused("＝cmd()") == "'＝cmd()"
-    assert grid_export._defused("a = b; c") == "a = b; c"
+    assert grid_export._as_plain_field("a;=cmd()\n@x") == "a;'=cmd()\n'@x"
+    assert grid_export._as_plain_field("＝cmd()") == "'＝cmd()"
+    assert grid_export._as_plain_field("a = b; c") == "a = b; c"
     assert "<script" not in grid_export.to_html(loaded, {})
     assert "<script" not in grid_export.to_markdown(loaded, {})
     assert "\\|" in grid_export.to_markdown(loaded, {})
