@@ -105,7 +105,7 @@ def ingest_command(
             enqueued = uploads.enqueue(build.queue(settings), files, progress.on_progress)
         count = len(enqueued.documents)
         line = f"{settings.place}: {count} queued; ingest them with: rag worker"
-        show(enqueued, [line, *_skipped(enqueued.skipped)])
+        show(enqueued, [line, *_skipped_lines(enqueued.skipped)])
         return
     with build.pool(settings) as pool:
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
@@ -207,10 +207,10 @@ def _lines(report: IngestReport, place: str) -> list[str]:
         quotes = plural(report.quotes, "rating or answer")
         lines.append(f"  {quotes} that quoted removed documents deleted")
 
-    return [f"{place}: {listed or 'no documents'}{state}", *lines, *_skipped(report.skipped)]
+    return [f"{place}: {listed or 'no documents'}{state}", *lines, *_skipped_lines(report.skipped)]
 
 
-def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
+def _skipped_lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
     """The skipped files with their reasons; the last line counts those left out."""
     lines = [f"  skipped {clean(path)}: {clean(why)}" for path, why in skipped[:_MOST_SKIPPED]]
     unlisted = len(skipped) - _MOST_SKIPPED
@@ -336,7 +336,7 @@ def show_command(
     store = build.store(settings, any_embedder=True)
     stored = store.document(find_document(store.documents(), document).id)
     if raw and stored:
-        stored = _raw(settings, stored)
+        stored = _parse_with_boilerplate(settings, stored)
     if is_json():
         print_json(stored)
     elif stored:
@@ -344,7 +344,7 @@ def show_command(
         sys.stdout.write("" if stored.text.endswith("\n") else "\n")
 
 
-def _raw(settings: Settings, document: Document) -> Document:
+def _parse_with_boilerplate(settings: Settings, document: Document) -> Document:
     """Parse the document's file again, with boilerplate. Raises NotFoundError, InputError."""
     from rag.parsing.base import ParseError
     from rag.parsing.load import HINT

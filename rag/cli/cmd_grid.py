@@ -140,7 +140,7 @@ def changes_command(
             place = ", ".join(clean(name) for name in (change.row, change.column) if name)
             click.echo(f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})")
             if change.before or change.after:
-                click.echo(f"  was: {_value(change.before)}\n  is:  {_value(change.after)}")
+                click.echo(f"  was: {_cell_text(change.before)}\n  is:  {_cell_text(change.after)}")
         if seen and changes:
             grids.mark(store, name, looked=until)
     sys.exit(1 if changes else 0)
@@ -321,7 +321,7 @@ def _summary(grid: Grid) -> str:
     return f"{clean(grid.spec.name)}: {size}: {', '.join(counts) or 'no cells'}"
 
 
-def _value(cell: grids.Cell | None) -> str:
+def _cell_text(cell: grids.Cell | None) -> str:
     if cell is None:
         return "–"
     words = " ".join(clean(cell.shown).split())

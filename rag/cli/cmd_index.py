@@ -79,10 +79,10 @@ def doctor_command(
     version, newer = sys.version.split()[0], "install Python 3.11 or later"
     checks = [
         DoctorCheck("python", sys.version_info >= (3, 11), version, newer),
-        _try("embedder", lambda: embedder_path(settings.embedder)[0]),
-        _try("reader", lambda: reader_path(settings.reader)[0]),
-        _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
-        _try("reader runs", lambda: build.reader(settings).name),
+        _doctor_check("embedder", lambda: embedder_path(settings.embedder)[0]),
+        _doctor_check("reader", lambda: reader_path(settings.reader)[0]),
+        _doctor_check("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
+        _doctor_check("reader runs", lambda: build.reader(settings).name),
     ]
     if settings.store == "local":
         folder = settings.index.absolute()
@@ -91,7 +91,7 @@ def doctor_command(
         is_writable = os.access(existing, os.W_OK)
         checks.append(DoctorCheck("index folder", is_writable, str(settings.index), fix))
     checks += _index(settings, repair)
-    checks.append(_try("index opens", lambda: _size(build.store(settings).stats())))
+    checks.append(_doctor_check("index opens", lambda: _size(build.store(settings).stats())))
     lines = []
     for check in checks:
         state = "fixed" if check.mended else "ok   " if check.ok else "WRONG"
@@ -101,7 +101,7 @@ def doctor_command(
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
+def _doctor_check(name: str, look: Callable[[], str]) -> DoctorCheck:
     try:
         return DoctorCheck(name, True, look())
     except RagError as error:

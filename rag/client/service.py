@@ -163,7 +163,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         data = content.encode() if isinstance(content, str) else content
         sent = await self._send("POST", "/v1/documents", files=[("file", (name, data))])
         job = Job.model_validate_json(sent)
-        return await self._ended(job.id) if wait and job.state != "done" else job
+        return await self._wait_for_job(job.id) if wait and job.state != "done" else job
 
     async def put_file(self, path: Path, wait: bool = True) -> Job:
         return await self.put(path.name, await asyncio.to_thread(path.read_bytes), wait)
@@ -199,7 +199,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         """Ask a grid, with the values of a grid file; with `wait`, return when all are asked."""
         started = await self._post("/v1/grids", schemas.GridJobSchema, dict(definition))
         if wait:
-            await self._ended(started.job)
+            await self._wait_for_job(started.job)
         return await self.grid(started.name)
 
     async def delete_grid(self, name: str) -> None:
@@ -213,7 +213,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         body = {"row": row, "column": column, "verdict": verdict, "value": value}
         return dict(json.loads(await self._send("POST", f"{_grid(name)}/ratings", json=body)))
 
-    async def _ended(self, job_id: str) -> Job:
+    async def _wait_for_job(self, job_id: str) -> Job:
         path = f"/v1/jobs/{quote(job_id, safe='')}"
         while (job := await self._get(path, Job)).state != "done":
             await self._wait(_PAUSE)
@@ -328,7 +328,7 @@ class _Blocking(AsyncClient):
         return await self.put(path.name, path.read_bytes(), wait)
 
 
-def _finished(step: Awaitable[T]) -> T:
+def _result_of_step(step: Awaitable[T]) -> T:
     """The result of a step of `_Blocking`."""
     try:
         next(step.__await__())
@@ -343,7 +343,7 @@ def _as_blocking(
 ) -> Callable[Concatenate[Client, P], T]:
     @functools.wraps(method)
     def blocking(self: Client, /, *arguments: P.args, **options: P.kwargs) -> T:
-        return _finished(method(self._calls, *arguments, **options))
+        return _result_of_step(method(self._calls, *arguments, **options))
 
     return blocking
 
@@ -356,11 +356,11 @@ def _as_blocking_iterator(
         steps = method(self._calls, *arguments, **options)
         try:
             while True:
-                yield _finished(anext(steps))
+                yield _result_of_step(anext(steps))
         except StopAsyncIteration:
             return
         finally:
-            _finished(steps.aclose())
+            _result_of_step(steps.aclose())
 
     return blocking
 
