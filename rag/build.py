@@ -122,12 +122,22 @@ def pool(settings: Settings) -> Pool:
     return Pool(settings.workers or available_cores(), limits)
 
 
-def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[FoundFile]:
-    """Files under the paths, without the index's own. Raises as `find` does."""
-    from rag.parsing.files import find
+def files(
+    settings: Settings,
+    paths: Sequence[Path],
+    name: str | None = None,
+    allow_none: bool = False,
+) -> list[FoundFile]:
+    """Files under the paths, without the index's own. Raises as `find_some` does, or with
+    `allow_none` as `find`.
+    """
+    from rag.parsing.files import find, find_some
 
     kept_here = settings.store == "local" or (settings.index / "keys.json").exists()
-    return list(find(list(paths), name, settings.index if kept_here else None))
+    index = settings.index if kept_here else None
+    if allow_none:
+        return list(find(list(paths), name, index))
+    return find_some(list(paths), name, index)
 
 
 def stamps(settings: Settings) -> Stamps:

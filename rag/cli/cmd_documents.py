@@ -261,7 +261,7 @@ def sync_command(
             sync = Sync(ingest)
 
         def once() -> Changes:
-            files = build.files(settings, [root], name or sync.name_of(root))
+            files = build.files(settings, [root], name or sync.name_of(root), allow_none=True)
             if dry_run:
                 return sync.preview(root, files)
             progress.begin(files)

@@ -147,7 +147,7 @@ class Index(AbstractContextManager["Index"]):
         """Add files and folders; unchanged files are skipped. The report lists the files that could
         not be read, with reasons.
         """
-        files = build.files(self.settings, [Path(path) for path in paths], None)
+        files = build.files(self.settings, [Path(path) for path in paths])
         with build.pool(self.settings) as pool:
             ingest = build.ingest(self.settings, pool, forget=self._forget)
             ingest.run(files)
@@ -165,7 +165,7 @@ class Index(AbstractContextManager["Index"]):
             raise NotFoundError(f"no such folder: {folder}", "check the path")
         with build.pool(self.settings) as pool:
             sync = Sync(build.ingest(self.settings, pool, forget=self._forget))
-            files = build.files(self.settings, [root], sync.name_of(root))
+            files = build.files(self.settings, [root], sync.name_of(root), allow_none=True)
             return sync.run(root, files, allow_mass_delete)
 
     def delete(self, *documents: str | Path) -> list[DeletionReceipt]:

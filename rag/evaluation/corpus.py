@@ -16,7 +16,7 @@ from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.pipeline import index as index_documents
-from rag.parsing.files import find
+from rag.parsing.files import find_some
 from rag.protocols import Embedder, Store
 from rag.retrieval import Retriever
 from rag.settings import Settings
@@ -56,7 +56,7 @@ def opened(
 
 def _fill_from(corpus: Path, build: ModuleType, settings: Settings) -> None:
     """Ingest the files of the corpus."""
-    files = list(find([corpus]))
+    files = find_some([corpus])
     embedder = build.embedder(settings)
     with closing(build.store(settings, embedder, create=True)) as store:
         ingest = Ingest(store, embedder, settings.passage_tokens)

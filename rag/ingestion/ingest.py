@@ -77,7 +77,7 @@ class Ingest:
 
         The index is locked only while a batch is stored. Stored documents remain, even after an
         error, Ctrl-C or a kill, and are in `report`. Without a report to add to, raises InputError
-        if no file could be read.
+        if none of the files could be read.
         """
         self.report = report or IngestReport()
         self._met = set()
@@ -237,10 +237,8 @@ class Ingest:
 
     def _check_any(self) -> None:
         report = self.report
-        if report.added or report.updated or report.unchanged:
+        if report.added or report.updated or report.unchanged or not report.skipped:
             return
-        if not report.skipped:
-            raise InputError("no files found", f"rag ingest PATH reads {SUPPORTED}")
 
         path, reason = report.skipped[0]
         others = len(report.skipped) - 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rag.errors import InputError, NotFoundError
 from rag.parsing.base import ParseError
-from rag.parsing.formats import format_of
+from rag.parsing.formats import SUPPORTED, format_of
 from rag.settings import OWN_FILES, is_index
 
 MOST_BYTES = 100_000_000
@@ -50,6 +50,19 @@ def find(
             yield _found(root, root.parent, name or root.parent.name)
         else:
             yield from _walk(root, name or root.name, index_path)
+
+
+def find_some(
+    paths: list[Path], name: str | None = None, index: Path | None = None
+) -> list[FoundFile]:
+    """As `find`. Raises InputError also if there are no files."""
+    files = list(find(paths, name, index))
+    if files:
+        return files
+
+    named = ", ".join(str(path) for path in paths)
+    hint = f"hidden files and index folders are skipped; rag ingest PATH reads {SUPPORTED}"
+    raise InputError(f"no files found in {named}", hint)
 
 
 def _check(path: Path, index_path: str) -> None:

@@ -38,8 +38,14 @@ def test_ingest_reports_what_it_does(run: Run, monkeypatch: pytest.MonkeyPatch) 
     err = run.error("ingest", "docs/photo.gif")
     assert err.startswith("rag: none of the files can be read: ")
     assert "rag ingest PATH" in err
+
+
+def test_a_folder_without_files_is_named_and_makes_no_index(run: Run) -> None:
     Path("pictures").mkdir()
-    assert run("ingest", "pictures")[0] == 2
+    Path("notes").mkdir()
+    message = "rag: no files found in pictures, notes\n  hidden files and index folders are "
+    assert run.error("ingest", "pictures", "notes").startswith(message)
+    assert not Path("index").exists()
 
 
 def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.pipeline import index
-from rag.parsing.files import FoundFile, find
+from rag.parsing.files import FoundFile, find, find_some
 from rag.parsing.pool import Loader, ParseOutcome, ParseTask, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
@@ -130,8 +130,9 @@ def test_unreadable_files_are_skipped(store: LocalStore, docs: Path) -> None:
 
 def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no files"):
-        ingest(store, tmp_path / "empty")
+    (tmp_path / "empty" / ".hidden.txt").write_text("Sardines.")
+    with pytest.raises(InputError, match=f"^no files found in {tmp_path}/empty\n  hidden files"):
+        find_some([tmp_path / "empty"])
     (tmp_path / "empty" / "a.gif").write_bytes(b"x")
     (tmp_path / "empty" / "b.txt").write_bytes(b"")
     with pytest.raises(InputError, match=r"a\.gif unsupported format \.gif \(and 1 more\)"):
