@@ -25,8 +25,8 @@ from rag.models.registry import (
     judge_path,
 )
 from rag.models.threads import available_cores, model_threads
-from rag.protocols import Embedder, Reader, Store
-from rag.retrieval import Retriever
+from rag.protocols import Embedder, Filter, Reader, Store
+from rag.retrieval import Retriever, check_askable
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
@@ -73,6 +73,15 @@ def store(
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
     return open_store(settings, expect, create)
+
+
+def store_to_ask(settings: Settings, filter: Filter = ()) -> Store:
+    """Open the index to ask it, before a model loads. Raises as `store` does, EmptyError if the
+    index is empty, and InputError for a filter with a key that no document has.
+    """
+    opened = store(settings)
+    check_askable(opened, filter)
+    return opened
 
 
 def open_store(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
@@ -242,17 +251,19 @@ def stages(reader: Reader) -> tuple[Reader, Reader]:
     return (reader.first, reader.reader) if isinstance(reader, Cascade) else (reader, reader)
 
 
-def engine(settings: Settings) -> Engine:
-    """Build the engine. The index is opened first, so that its errors come before a model loads."""
-    opened = store(settings)
+def engine(settings: Settings, opened: Store | None = None) -> Engine:
+    """Build the engine. Unless the index is `opened`, it is opened first, so that its errors come
+    before a model loads.
+    """
+    opened = opened or store(settings)
     return assemble(settings, opened, embedder(settings), reader(settings))
 
 
-def checker(settings: Settings) -> Checker:
-    """Checks texts against the index."""
+def checker(settings: Settings, opened: Store | None = None) -> Checker:
+    """Checks texts against the index, which may be `opened` already."""
     from rag.claims.checker import Checker
 
-    return Checker(engine(settings))
+    return Checker(engine(settings, opened))
 
 
 def writer(settings: Settings, engine: Engine) -> Writer:
@@ -278,9 +289,9 @@ def chat_server(settings: Settings) -> ChatServer:
     )
 
 
-def retriever(settings: Settings) -> Retriever:
+def retriever(settings: Settings, opened: Store | None = None) -> Retriever:
     """Retrieval only: `engine` without the reader."""
-    opened = store(settings)
+    opened = opened or store(settings)
     return _retriever(settings, opened, embedder(settings))
 
 

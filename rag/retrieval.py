@@ -159,6 +159,16 @@ def _stems(text: str) -> Sequence[str]:
     return tuple(stem_words(text))
 
 
+def check_askable(store: Store, *filters: Filter) -> None:
+    """Raises EmptyError if the index is empty, and InputError for a filter with a key that no
+    document has.
+    """
+    if not store.stats().passages:
+        raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
+    for conditions in filters:
+        check_keys(conditions, store.metadata_keys)
+
+
 class Retriever:
     """Finds passages by meaning and by words."""
 
@@ -199,10 +209,7 @@ class Retriever:
             return []
 
         understood = [self._understood(query) for query in queries]
-        if not self.store.stats().passages:
-            raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
-        for query in understood:
-            check_keys(query.filter or (), self.store.metadata_keys)
+        check_askable(self.store, *(query.filter or () for query in understood))
 
         vectors = self.embedder.embed_queries([query.question for query in understood])
         embedded = list(zip(understood, vectors, strict=True))

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from rag.answering.reading import Sentence
 from rag.claims import scorer, verdict
 from rag.claims.evidence import closest_sentences, place_of
-from rag.claims.quotation_check import SplitText, audit, split
+from rag.claims.quotation_check import SplitText, audit, require_claims, split
 from rag.claims.quotations import Quotation, own_words
-from rag.claims.results import Checked, CheckedPart, CheckReport, NoClaimsError
+from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.scorer import Scorer
 from rag.claims.split import FEWEST_WORDS, ClaimSentence
 from rag.claims.verdict import ClaimEvidence, closest, judge
@@ -87,10 +87,7 @@ class Checker:
         sentences = [_unless_quoted(text, item, parts.quotations) for item in parts.sentences]
         numbered = {**parts.sources, **(sources or {})}
         pending = [sentence for sentence in sentences if sentence.parts]
-        if not pending and not parts.quotations:
-            hint = "give a text with statements or quotations: rag check FILE"
-            raise NoClaimsError("the text contains no claims", hint)
-
+        require_claims(parts.sentences, parts.quotations)
         quotations = audit(store, text, parts, filter, numbered, run, proceed)
 
         scope = _CheckScope(numbered, filter, proceed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import QuotationAudit
 from rag.claims.quotations import Quotation, find_quotations
 from rag.claims.results import Checked, CheckedQuotation, CheckReport, NoClaimsError
-from rag.claims.split import ClaimSentence, split_claims
+from rag.claims.split import Claims, ClaimSentence, split_claims
 from rag.errors import InputError
 from rag.meaning.words import WORD
 from rag.protocols import Filter, Proceed, RunWork, Store
@@ -40,12 +40,7 @@ def split(store: Store, text: str) -> SplitText:
     """The parts of a text that are checked. Raises InputError for more than 1,000,000
     characters.
     """
-    if len(text) > MOST_CHARACTERS:
-        size = f"{len(text):,} characters, limit {MOST_CHARACTERS:,}"
-        raise InputError(f"text too long: {size}", "check it in parts")
-
-    claims = split_claims(text)
-    quotations = find_quotations(text, claims.sentences)
+    claims, quotations = _claims_and_quotations(text)
     may_name_documents = claims.sources or quotations
     document_names = DocumentNames(store.documents() if may_name_documents else ())
     sources = {}
@@ -54,6 +49,40 @@ def split(store: Store, text: str) -> SplitText:
         if document_id:
             sources[number] = document_id
     return SplitText(claims.sentences, quotations, sources, document_names)
+
+
+def _claims_and_quotations(text: str) -> tuple[Claims, Sequence[Quotation]]:
+    """Raises InputError for more than 1,000,000 characters."""
+    if len(text) > MOST_CHARACTERS:
+        size = f"{len(text):,} characters, limit {MOST_CHARACTERS:,}"
+        raise InputError(f"text too long: {size}", "check it in parts")
+    claims = split_claims(text)
+    return claims, find_quotations(text, claims.sentences)
+
+
+def check_has_claims(text: str, only_quotations: bool) -> None:
+    """What `Checker.check` or `check_quotations` would raise for this text, before a model loads:
+    NoClaimsError or InputError.
+    """
+    claims, quotations = _claims_and_quotations(text)
+    if only_quotations:
+        require_quotations(quotations)
+    else:
+        require_claims(claims.sentences, quotations)
+
+
+def require_claims(sentences: Iterable[ClaimSentence], quotations: Sequence[Quotation]) -> None:
+    """Raises NoClaimsError if a text makes no claim and quotes nothing."""
+    if not quotations and not any(sentence.parts for sentence in sentences):
+        hint = "give a text with statements or quotations: rag check FILE"
+        raise NoClaimsError("the text contains no claims", hint)
+
+
+def require_quotations(quotations: Sequence[Quotation]) -> None:
+    """Raises NoClaimsError if a text quotes nothing."""
+    if not quotations:
+        hint = "only quotations of four words or more count; check its sentences too: rag check"
+        raise NoClaimsError("the text contains no quotations", hint)
 
 
 def audit(
@@ -121,10 +150,7 @@ def check_quotations(
     long.
     """
     parts: SplitText = run(partial(split, store, text))
-    if not parts.quotations:
-        hint = "only quotations of four words or more count; check its sentences too: rag check"
-        raise NoClaimsError("the text contains no quotations", hint)
-
+    require_quotations(parts.quotations)
     numbered = {**parts.sources, **(sources or {})}
     quotations = audit(store, text, parts, filter, numbered, run, proceed)
     sentences = []

@@ -68,9 +68,11 @@ def ask_command(
 
         certificates.check_path(certificate)
     text = check_question(question, settings.max_question)
+    if write:
+        build.chat_server(settings)  # reports a missing writer before the models load
+    opened = build.store_to_ask(settings, filter)
     with Status("loading the models") as status:
-        engine = build.engine(settings)
-        # Built first, so that a missing writer is reported before the question is answered.
+        engine = build.engine(settings, opened)
         writer = build.writer(settings, engine) if write else None
         status.show("searching and reading")
         query = Query(text, top_k, filter, form=form or "", as_typed=as_typed)
@@ -142,8 +144,9 @@ def search_command(
       rag search --json "rent increase" | jq -r '.[].document_id'
     """
     text = check_question(question, settings.max_question)
+    opened = build.store_to_ask(settings, filter)
     with Status("loading the embedder"):
-        retriever = build.retriever(settings)
+        retriever = build.retriever(settings, opened)
         (result,) = retriever.find_many([Query(text, top_k, filter, as_typed=as_typed)])
     if result.question != text:
         click.echo(terminal.understood(result.question), err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from rag import build
@@ -80,15 +81,13 @@ def check_command(
     for path in (junit, html, docx):
         check_folder(path)
     texts = [("stdin" if file == "-" else file, text_of_file(file)) for file in files]
+    has_claims = [_has_claims(name, text, quotations, allow_empty) for name, text in texts]
     checked: list[CheckedFile] = []
-    with _quotations(settings) if quotations else _claims(settings) as check:
-        for name, text in texts:
-            try:
+    with _quotations(settings) if quotations else _claims(settings, filter) as check:
+        for (name, text), to_check in zip(texts, has_claims, strict=True):
+            report = CheckReport(text, (), 0)
+            if to_check:
                 report = check(text, (*filter, *_not_itself(name)))
-            except NoClaimsError as error:
-                if not allow_empty:
-                    raise _named(error, name) from error
-                report = CheckReport(text, (), 0)
             checked.append((name, report, report.failures(kinds)))
     if docx:
         _comment(files[0], checked[0][1], docx)
@@ -109,10 +108,11 @@ def _quotations(settings: Settings) -> Iterator[CheckText]:
 
 
 @contextmanager
-def _claims(settings: Settings) -> Iterator[CheckText]:
+def _claims(settings: Settings, filter: Filter) -> Iterator[CheckText]:
     from tqdm import tqdm
 
-    checker = build.checker(settings)
+    opened = build.store_to_ask(settings, filter)
+    checker = cache(lambda: build.checker(settings, opened))
 
     def check(text: str, filter: Filter) -> CheckReport:
         with tqdm(unit="sentence", disable=None, file=sys.stderr) as bar:
@@ -121,7 +121,7 @@ def _claims(settings: Settings) -> Iterator[CheckText]:
                 bar.total = total
                 bar.update(checked - bar.n)
 
-            return checker.check(text, filter, on_progress=on_progress)
+            return checker().check(text, filter, on_progress=on_progress)
 
     yield check
 
@@ -131,10 +131,22 @@ def _not_itself(name: str) -> Filter:
     return () if name == "stdin" else (Condition("source", "!=", str(Path(name).resolve())),)
 
 
-def _named(error: NoClaimsError, name: str) -> NoClaimsError:
-    """The error with the file's name."""
-    hint = f"{error.hint}; --allow-empty passes such a file"
-    return NoClaimsError(f"{name}: {error.message}", hint)
+def _has_claims(name: str, text: str, only_quotations: bool, allow_empty: bool) -> bool:
+    """Whether there is something to check in the text of this file, which is found before a model
+    loads. Raises InputError if it is too long or, unless `allow_empty`, if there is nothing.
+    """
+    from rag.claims.quotation_check import check_has_claims
+
+    try:
+        check_has_claims(text, only_quotations)
+    except NoClaimsError as error:
+        if allow_empty:
+            return False
+        hint = f"{error.hint}; --allow-empty passes such a file"
+        raise NoClaimsError(f"{name}: {error.message}", hint) from error
+    except InputError as error:
+        raise InputError(f"{name}: {error.message}", error.hint) from error
+    return True
 
 
 def _comment(file: str, report: CheckReport, path: Path) -> None:

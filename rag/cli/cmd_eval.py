@@ -94,6 +94,7 @@ def run_command(
 
     if corpus and index:
         raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
+    check_folder(junit)
     bounds, questions = gates.parse(fail_under, fail_over), load(gold)
     if in_plain_words:
         questions = dataclasses.replace(
@@ -221,7 +222,9 @@ def why_command(
     from rag.evaluation import diagnose
 
     text = check_question(question, settings.max_question)
-    diagnosis = diagnose.why(build.engine(settings), text, answers, document)
+    opened = build.store_to_ask(settings)
+    asked = diagnose.gold_question(opened, text, answers, document)
+    diagnosis = diagnose.why(build.engine(settings, opened), asked)
     show(diagnosis, clean(diagnose.text(diagnosis, settings)))
     sys.exit(1 if diagnosis.stage else 0)
 

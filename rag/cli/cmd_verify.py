@@ -149,7 +149,8 @@ def _replay(settings: Settings, content: Any) -> bool:
     from rag.answering import receipts
     from rag.render import terminal
 
-    replay = receipts.replay(build.engine(settings).ask, receipts.load(content))
+    receipt = receipts.load(content)
+    replay = receipts.replay(build.engine(settings).ask, receipt)
     causes = replay.changed or ("nothing that affects it has changed",)
     head = "same answer" if replay.same else "the answer has changed"
     lines = [head, *(f"  {clean(cause)}" for cause in causes)]

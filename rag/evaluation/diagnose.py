@@ -10,24 +10,30 @@ from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.evaluator import Evaluator, answers_in, with_all_candidates
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.records import Row
+from rag.protocols import Store
 from rag.settings import Settings
 
 
-def why(engine: Engine, text: str, answers: Sequence[str], document: str | None = None) -> Row:
-    """The question's row; its `stage` is None if the answer is right.
-
-    Evidence are all sentences with an answer, of `document` if given. Raises InputError for an
-    empty answer, NotFoundError for an unknown document.
+def gold_question(
+    store: Store, text: str, answers: Sequence[str], document: str | None = None
+) -> Question:
+    """The question with its right answers. Its evidence are all sentences with an answer, of
+    `document` if given. Raises InputError for an empty answer, NotFoundError for an unknown
+    document, and for one that has no answer.
     """
     if not all(answer.strip() for answer in answers):
         raise InputError("the answer is empty", 'give the correct answer: --answer "14 July 2015"')
-    evidence = () if document is None else _evidence(engine, answers, document)
-    question = Question("why", text, tuple(answers), evidence, group="why")
+    evidence = () if document is None else _evidence(store, answers, document)
+    return Question("why", text, tuple(answers), evidence, group="why")
+
+
+def why(engine: Engine, question: Question) -> Row:
+    """The question's row; its `stage` is None if the answer is right."""
     return Evaluator(with_all_candidates(engine)).examine(question)
 
 
-def _evidence(engine: Engine, answers: Sequence[str], document: str) -> tuple[Evidence, ...]:
-    stored = engine.store.document(document)
+def _evidence(store: Store, answers: Sequence[str], document: str) -> tuple[Evidence, ...]:
+    stored = store.document(document)
     if stored is None:
         message = f"no document {document} in the index"
         raise NotFoundError(message, "list the documents with: rag list")

@@ -31,14 +31,17 @@ Is it over?
 @pytest.fixture
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a text; `rag check` uses a word-matching reader instead of the shipped one."""
-    word_checker = Checker(engine(tmp_path / "index"), MODELS)
-
-    def checker(settings: Settings) -> Checker:
-        return word_checker
-
-    monkeypatch.setattr(build, "checker", checker)
+    use_words(monkeypatch, tmp_path / "index", Checker(engine(tmp_path / "index"), MODELS))
     (tmp_path / "notes.md").write_text(TEXT, encoding="utf-8")
     return tmp_path
+
+
+def use_words(monkeypatch: pytest.MonkeyPatch, index: Path, word_checker: Checker) -> None:
+    """Have `rag check` use this checker and its index."""
+    monkeypatch.setattr(build, "checker", lambda settings, opened: word_checker)
+    monkeypatch.setenv("RAG_INDEX", str(index))
+    monkeypatch.setenv("RAG_EMBEDDER", "bag-of-words")
+    monkeypatch.setenv("RAG_PASSAGE_TOKENS", "60")
 
 
 def run(*arguments: str, text: str | None = None) -> Result:
@@ -250,8 +253,7 @@ def test_a_file_of_the_index_is_no_evidence_for_itself(
     word_checker = Checker(
         engine(tmp_path / "index", {**TEXTS, str(tmp_path / "own.md"): text}), MODELS
     )
-    monkeypatch.setattr(build, "checker", lambda settings: word_checker)
-    monkeypatch.setenv("RAG_INDEX", str(tmp_path / "index"))
+    use_words(monkeypatch, tmp_path / "index", word_checker)
     assert "exact quotation" in run("-", *options, text=text).output
     result = run(str(tmp_path / "own.md"), *options)
     assert "quotation not found" in result.output

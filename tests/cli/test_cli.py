@@ -58,6 +58,32 @@ def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyP
     assert filled("ingest", "docs") == (4, "", "rag: a model loads\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("check empty.txt", "empty.txt: the text contains no claims"),
+        ("check docs/deal.md empty.txt", "empty.txt: the text contains no claims"),
+        ("check --filter tpye=txt docs/deal.md", "no document has 'tpye'"),
+        ("ask --filter tpye=txt When?", "no document has 'tpye'"),
+        ("ask --write When?", "no writer is set"),
+        ("search --filter tpye=txt deal", "no document has 'tpye'"),
+        ("eval why When? --answer 2015 --document docs/none.md", "no document docs/none.md in"),
+        ("verify --replay answer.json", "not a receipt"),
+        ("eval run gold.jsonl --junit none/bounds.xml", "none/bounds.xml cannot be written"),
+    ],
+)
+def test_no_model_loads_for_wrong_input(
+    filled: Run, monkeypatch: pytest.MonkeyPatch, arguments: str, message: str
+) -> None:
+    def loads(settings: Settings) -> Embedder:
+        raise ModelError("a model loads")
+
+    monkeypatch.setattr(build, "embedder", loads)
+    Path("empty.txt").write_text("")
+    Path("answer.json").write_text("{}")
+    assert filled.error(*arguments.split()).startswith(f"rag: {message}")
+
+
 def test_ask_prints_the_answer_its_source_and_reasons(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
