@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from rag.answering.judge import Judge, Ranks
 from rag.engine import Engine, FindFigures, Shelf
-from rag.errors import AbsentError, InputError, needs_extra
+from rag.errors import (
+    AbsentError,
+    InputError,
+    MismatchError,
+    ModelError,
+    RagError,
+    needs_extra,
+)
 from rag.models.registry import (
     CASCADE_READS,
     EMBEDDER,
@@ -72,7 +79,19 @@ def store(
         expect = {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
-    return open_store(settings, expect, create)
+    try:
+        return open_store(settings, expect, create)
+    except MismatchError as mismatch:
+        raise _unless_missing(settings.embedder, mismatch) from mismatch
+
+
+def _unless_missing(embedder: str, mismatch: MismatchError) -> RagError:
+    """The error, or one that says that there is no such embedder, which no rebuild would mend."""
+    try:
+        embedder_path(embedder)
+    except ModelError as missing:
+        return ModelError(f"there is no embedder {embedder!r}: {mismatch.message}", missing.hint)
+    return mismatch
 
 
 def store_to_ask(settings: Settings, filter: Filter = ()) -> Store:

@@ -6,7 +6,8 @@
     ├── NotFoundError     no such document or path                          exit 2   HTTP 404
     ├── StoreError        the index is broken or does not match             exit 3   HTTP 503
     │   ├── AbsentError   there is no index yet                             exit 3   HTTP 503
-    │   └── EmptyError    the index is empty                                exit 3   HTTP 409
+    │   ├── EmptyError    the index is empty                                exit 3   HTTP 409
+    │   └── MismatchError the index was made with other settings            exit 3   HTTP 503
     ├── ModelError        a model is missing, altered or of the wrong type  exit 4   HTTP 503
     └── BusyError         another process is writing the index              exit 5   HTTP 503
 
@@ -63,6 +64,10 @@ class EmptyError(StoreError):
 
 class AbsentError(StoreError):
     """There is no index at this place yet."""
+
+
+class MismatchError(StoreError):
+    """The index was made with other settings."""
 
 
 class ModelError(RagError):

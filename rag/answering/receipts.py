@@ -201,5 +201,6 @@ def load(record: Any) -> Receipt:
             raise TypeError("a field has the wrong type")
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the output of `rag ask --json`, or its field receipt"
-        raise InputError(f"not a receipt: {error}", hint) from error
+        cause = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"not a receipt: {cause}", hint) from error
     return receipt

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rag.errors import InputError, StoreError
+from rag.errors import InputError, MismatchError
 from rag.types import Document, Passage
 
 
@@ -56,11 +56,11 @@ def _surrogate(document: Document, place: str) -> InputError:
 def check_settings(
     place: str, stored: Mapping[str, str], expected: Mapping[str, str], remedy: str
 ) -> None:
-    """Raises StoreError, which names the `place`, if the index was made with other settings.
+    """Raises MismatchError, which names the `place`, if the index was made with other settings.
     `remedy` is what to do if the new ones are right.
     """
     for name, value in expected.items():
         stored_value = stored.get(name)
         if value != stored_value:
             message = f"{place} was made with {name} = {stored_value}, the settings say {value}"
-            raise StoreError(message, f"set RAG_{name.upper()}={stored_value}, or {remedy}")
+            raise MismatchError(message, f"set RAG_{name.upper()}={stored_value}, or {remedy}")

@@ -212,11 +212,21 @@ def test_user_errors_name_the_next_step(
 def test_another_embedder_is_an_error_with_a_hint(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAG_EMBEDDER", "other")
+    monkeypatch.setenv("RAG_EMBEDDER", "docs")
     err = filled.error("ask", "When?", code=3)
-    assert "made with embedder = bag-of-words, the settings say other" in err
+    assert "made with embedder = bag-of-words, the settings say docs" in err
     assert "set RAG_EMBEDDER=bag-of-words, or rebuild the index from its text: rag index" in err
     assert filled("list")[0] == 0
+
+
+def test_an_embedder_that_does_not_exist_is_named(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_EMBEDDER", "nosuch")
+    for command in ("ask When?", "search deal", "ingest docs"):
+        message, hint = filled.error(*command.split(), code=4).splitlines()
+        assert message.startswith("rag: there is no embedder 'nosuch': index index was made with ")
+        assert hint == "  set RAG_EMBEDDER to a folder, a hub id such as owner/name, or minilm-qa"
 
 
 def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
