@@ -123,6 +123,11 @@ def late() -> ServiceError:
     return ServiceError(503, "deadline", "there was no answer within deadline_ms", hint, 1)
 
 
+def loading() -> ServiceError:
+    """The models, or a new index, are not there yet."""
+    return ServiceError(503, "loading", "the models are still loading", "try again in a moment", 2)
+
+
 def closing() -> ServiceError:
     return ServiceError(503, "closing", "the service is shutting down", "try again in a moment", 2)
 

@@ -4,9 +4,11 @@ client: answers, hits and checks of `rag.types`.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -19,7 +21,7 @@ from rag.claims.results import CheckReport
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.filters import parse
-from rag.protocols import Embedder, Proceed, RunWork, Stats
+from rag.protocols import Embedder, Proceed, RunWork, Stats, Store
 from rag.query import Query, check_question
 from rag.render.links import page_of
 from rag.server import problems
@@ -59,6 +61,9 @@ class Service:
     ) -> None:
         """Raises StoreError if uploads cannot be stored."""
         self.settings, self.models, self._engine, self.readers = settings, models, engine, readers
+        self._early: Store | None = None
+        """The index, opened by a request while the models load."""
+        self._opening = threading.Lock()
         self.jobs: LocalUploadQueue | SharedUploadQueue
         self._ingest: IngestThread | None = None
         if settings.store == "local":
@@ -82,19 +87,40 @@ class Service:
             self._ingest.close()
         if self._engine.done() and not self._engine.exception():
             self.engine.store.close()
+        if self._early:
+            self._early.close()
         self.jobs.close()
 
     @property
     def engine(self) -> Engine:
         """Raises ServiceError while it is loading or if it cannot be loaded."""
         if not self._engine.done():
-            message, hint = "the models are still loading", "try again in a moment"
-            raise problems.ServiceError(503, "loading", message, hint, 2)
+            raise problems.loading()
         if error := self._engine.exception():
             hint = error.hint if isinstance(error, RagError) else "see the log"
             message = f"the index or the models cannot be opened: {error}"
             raise problems.ServiceError(503, "failed", message, hint)
         return self._engine.result()
+
+    @property
+    def store(self) -> Store:
+        """The index, which is there before the models are. Raises ServiceError if it is yet to be
+        created, or cannot be opened.
+        """
+        opened = self._opened()
+        if opened is None:
+            raise problems.loading()
+        return opened
+
+    def _opened(self) -> Store | None:
+        """The index; None if it is yet to be created. Raises ServiceError, StoreError."""
+        if self._engine.done():
+            return self.engine.store
+        with self._opening:
+            if self._early is None:
+                with suppress(AbsentError):
+                    self._early = build.store(self.settings, any_embedder=True)
+            return self._early
 
     @property
     def embedder(self) -> Embedder:
@@ -103,7 +129,8 @@ class Service:
 
     def document(self, document_id: str) -> Document | None:
         """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
-        return None if "\0" in document_id else self.engine.store.document(document_id)
+        opened = self._opened()
+        return None if opened is None or "\0" in document_id else opened.document(document_id)
 
     def existing(self, document_id: str) -> Document:
         """The document with this id. Raises NotFoundError."""

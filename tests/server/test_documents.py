@@ -6,13 +6,23 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
+from rag.engine import Engine
+from rag.server.app import create_app
 from rag.server.schemas import FileSchema
 from rag.server.upload_queue import LocalUploadQueue
 from rag.settings import Settings
 from tests.fakes import document
 from tests.parsing.pdfs import Put, pdf
-from tests.server.fake_server import open_engine, put_text, put_texts, serving, until
+from tests.server.fake_server import (
+    index_of,
+    open_engine,
+    put_text,
+    put_texts,
+    serving,
+    until,
+)
 
 
 def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
@@ -34,6 +44,30 @@ def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
     assert refused["answer"] != "Minka"
     assert refused["generation"] >= deleted["generation"]
     assert client.delete("/v1/documents/uploads/a.txt").status_code == 404
+
+
+def test_documents_are_there_before_the_models(tmp_path: Path) -> None:
+    text = "The cat is called Minka.\n"
+    settings = Settings(index=index_of(tmp_path, "cat.txt", text.encode()))
+    go = threading.Event()
+
+    def opened(settings: Settings) -> Engine:
+        go.wait(30)
+        return open_engine(settings)
+
+    app = create_app(settings, opened)
+    with TestClient(app, "http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
+        try:
+            assert client.post("/v1/ask", json={"question": "Who?"}).status_code == 503
+            for method in ("GET", "DELETE"):
+                assert client.request(method, "/v1/documents/none.txt").status_code == 404
+            assert client.get("/v1/documents").json()["total"] == 1
+            assert client.get("/v1/documents/docs/cat.txt/text").text == text
+            assert client.delete("/v1/documents/docs/cat.txt").json()["complete"] is True
+        finally:
+            go.set()
+        until(lambda: client.get("/ready").status_code == 200, 30)
+        assert client.get("/v1/documents").json()["total"] == 0
 
 
 def test_documents_are_paged(client: httpx.Client) -> None:

@@ -158,7 +158,7 @@ def list_documents(
     after: Annotated[str, Query(max_length=2000, description="`next` of the previous page.")] = "",
 ) -> schemas.DocumentsSchema:
     """List the documents in order of id, one page at a time."""
-    store = service.engine.store
+    store = service.store
     if conditions := parse(filter):
         check_keys(conditions, store.metadata_keys)
         matching = [row for row in store.documents() if matches(conditions, row)]
@@ -296,7 +296,7 @@ def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted:
     """Delete a document from the index, the upload queue, and the ratings and answers of threads
     that named it or repeated its text. Raises NotFoundError, StoreError, BusyError.
     """
-    store, document = service.engine.store, service.existing(document_id)
+    store, document = service.store, service.existing(document_id)
     with store.erasing():
         receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
         if not receipts:  # somebody else was faster

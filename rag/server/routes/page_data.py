@@ -431,7 +431,7 @@ def _content(service: Service, document: Document) -> bytes | IO[bytes] | None:
     Raises NotFoundError if it is not what was read.
     """
     if document.source.startswith(UPLOADED):
-        content = service.engine.store.original(document.id)
+        content = service.store.original(document.id)
         if content is None or hashlib.sha256(content).hexdigest() == document.sha256:
             return content
     elif document.file != document.source or not is_kept(document):  # a member of an archive
