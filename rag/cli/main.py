@@ -20,6 +20,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from rag import __version__
+from rag.cli.options import Option
 from rag.errors import InputError, RagError, install_line
 
 CommandTable = Mapping[str, tuple[str, str]]
@@ -118,8 +119,14 @@ _TRAIN: CommandTable = {
 
 def _paths_of(name: str) -> list[str]:
     """The commands of this name, as they are typed: "rag index info"."""
-    tables = {"rag": COMMANDS, "rag index": _INDEX, "rag eval": _EVAL, "rag train": _TRAIN}
-    return [f"{path} {name}" for path, table in tables.items() if name in table]
+    context = click.Context(cli)
+    groups: dict[str, click.Command | None] = {"rag": cli}
+    groups |= {f"rag {group}": cli.get_command(context, group) for group in COMMANDS}
+    paths: list[str] = []
+    for path, group in groups.items():
+        if isinstance(group, click.Group) and name in group.list_commands(context):
+            paths.append(f"{path} {name}")
+    return paths
 
 
 class _Program(Commands):
@@ -171,6 +178,7 @@ class _Program(Commands):
 @click.option("-v", "--verbose", is_flag=True, help="Log details to stderr.")
 @click.option(
     "--completion",
+    cls=Option,
     type=click.Choice(("bash", "zsh", "fish")),
     callback=lambda context, _, shell: _print_completion(context, shell),
     expose_value=False,

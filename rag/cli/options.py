@@ -10,7 +10,8 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, Literal, NoReturn
@@ -28,11 +29,18 @@ class LocalPath(click.Path):
     """A file or folder on this machine. An address is an error, and never a folder `https:`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As click.Path. Raises InputError for an address."""
+        """As click.Path. Raises InputError for an address, and for a file that is missing or is a
+        folder, if that is an error.
+        """
         if isinstance(value, str) and is_address(value):
             name = "it" if param is None else param.get_error_hint(ctx)
             message = f"{name} takes a file or folder, and {shown(value)} is an address"
             raise InputError(message, path_instead(value))
+        if self.exists and not (value == "-" and self.allow_dash):
+            if not os.path.exists(value):
+                raise InputError(f"no such file: {value}", "check the path")
+            if os.path.isdir(value) and not self.dir_okay:
+                raise InputError(f"{value} is a folder, not a file", "name a file in it")
         return super().convert(value, param, ctx)
 
 
@@ -114,11 +122,56 @@ def stopped(state: str) -> NoReturn:
     sys.exit(130)
 
 
+@contextmanager
+def _in_words(parameter: click.Parameter, context: click.Context, value: Any) -> Iterator[None]:
+    """Turn click's message about a value into an InputError that says what the value must be."""
+    try:
+        yield
+    except click.BadParameter as error:
+        name = max(parameter.opts, key=len)
+        if isinstance(parameter, click.Argument):
+            name = parameter.human_readable_name
+        allowed = _allowed(parameter.type)
+        message = f"{name} must be {allowed}, not {value!r}" if allowed else error.message
+        raise InputError(message, f"see: {context.command_path} --help") from error
+
+
+def _allowed(kind: click.ParamType[Any]) -> str:
+    """What a value of this kind must be; "" for a file, for which click says what is wrong."""
+    if isinstance(kind, click.Choice):
+        *others, last = map(str, kind.choices)
+        return f"{', '.join(others)} or {last}"
+    if isinstance(kind, (click.IntRange, click.FloatRange)):
+        number = "a whole number" if isinstance(kind, click.IntRange) else "a number"
+        if kind.max is None:
+            return f"{number} of at least {kind.min}"
+        if kind.min_open:
+            return f"{number} between {kind.min} and {kind.max}"
+        return f"{number} from {kind.min:,} to {kind.max:,}"
+    return ""
+
+
+class Option(click.Option):
+    """An option that says in words which values it takes."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        with _in_words(self, ctx, value):
+            return super().type_cast_value(ctx, value)
+
+
+class _Argument(click.Argument):
+    """An argument that says in words which values it takes."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        with _in_words(self, ctx, value):
+            return super().type_cast_value(ctx, value)
+
+
 def argument(**attributes: Any) -> Any:
     """An argument that is called like its parameter; one or more values for a tuple."""
     repeated = {"nargs": -1, "required": True}
     return lambda parameter: click.argument(
-        parameter.name, **_kind(parameter, repeated) | attributes
+        parameter.name, cls=_Argument, **_kind(parameter, repeated) | attributes
     )
 
 
@@ -130,7 +183,7 @@ def option(help: str, *names: str, **attributes: Any) -> Any:
     def declared(parameter: inspect.Parameter) -> Any:
         flags = names or (f"--{parameter.name.replace('_', '-')}",)
         kind = _kind(parameter, {"multiple": True}) | attributes
-        return click.option(*flags, parameter.name, help=help, **kind)
+        return click.option(*flags, parameter.name, cls=Option, help=help, **kind)
 
     return declared
 
@@ -178,7 +231,7 @@ _OPTIONS = (
         expose_value=False,
         help="Print JSON; with FIELDS, as in --json answer,confidence, only these.",
     ),
-    click.Option(["--index"], type=FILE, help="Index folder. Default: RAG_INDEX, or ./index."),
+    Option(["--index"], type=FILE, help="Index folder. Default: RAG_INDEX, or ./index."),
     click.Option(
         ["--collection"],
         metavar="NAME",

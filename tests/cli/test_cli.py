@@ -209,6 +209,32 @@ def test_user_errors_name_the_next_step(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "command"),
+    [
+        ("ask --top-k abc When?", "--top-k must be a whole number from 1 to 200, not 'abc'", "ask"),
+        ("ask -k 0 When?", "--top-k must be a whole number from 1 to 200, not '0'", "ask"),
+        ("serve --port 70000", "--port must be a whole number from 0 to 65,535, not '7", "serve"),
+        ("eval run a --limit 0", "--limit must be a whole number of at least 1, not", "eval run"),
+        ("eval calibrate docs/deal.md --risk 2", "--risk must be a number between 0 ", "eval cal"),
+        ("ask --form poem When?", "--form must be span, yes_no, sentences, steps, list, c", "ask"),
+        ("connect emacs", "CLIENT must be claude, claude-desktop, codex, cursor or ", "connect"),
+        ("--completion tcsh", "--completion must be bash, zsh or fish, not 'tcsh'", "--help"),
+    ],
+)
+def test_a_wrong_value_is_an_error_with_the_allowed_ones(
+    run: Run, arguments: str, message: str, command: str
+) -> None:
+    err = run.error(*arguments.split())
+    assert err.startswith(f"rag: {message}")
+    assert f"\n  see: rag {command}" in err
+
+
+def test_a_missing_file_is_named(run: Run) -> None:
+    assert run.error("verify", "none.json") == "rag: no such file: none.json\n  check the path\n"
+    assert run.error("verify", "docs").startswith("rag: docs is a folder, not a file\n")
+
+
 def test_another_embedder_is_an_error_with_a_hint(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

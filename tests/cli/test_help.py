@@ -120,6 +120,8 @@ def test_wrong_names_get_suggestions(filled: Run) -> None:
     assert "did you mean docs/deal.md?" in unknown
     assert "did you mean ask?" in filled.error("aks", "what?")
     assert "did you mean rag index info?" in filled.error("info")
+    assert "did you mean rag grid rate?" in filled.error("rate")
+    assert "did you mean rag grid run or rag eval run?" in filled.error("run")
     assert "did you mean rag ingest?" in filled.error("index", "ingest")
     assert str(Path("nothing").absolute()) in filled("list", "--index", "nothing")[2]
 
