@@ -211,11 +211,13 @@ class FactTable:
 
     @functools.cached_property
     def name(self) -> str:
-        """The innermost heading that is more than the line which states the unit."""
+        """The innermost heading that is more than the line which states the unit, without a unit
+        in brackets.
+        """
         names = _headings(self.document.blocks, self.index)
         for name in reversed(names):
             if name not in self.statement or not _is_only_unit(name):
-                return name
+                return _IN_BRACKETS.sub(_without_unit, name).rstrip()
         return ""
 
     @functools.cached_property
@@ -491,6 +493,11 @@ def _is_only_unit(name: str) -> bool:
     """Whether a heading states a unit and names nothing: "(in pounds)" or "Figures in millions"."""
     words = _IN_BRACKETS.sub("", name).strip(" :")
     return not words or _states_unit(words)
+
+
+def _without_unit(brackets: re.Match[str]) -> str:
+    """Brackets of a heading; "" if they state a unit."""
+    return "" if _states_unit(brackets[0]) else brackets[0]
 
 
 def _states_unit(text: str) -> bool:
