@@ -43,7 +43,7 @@ _MOST_CHANGED = re.compile(
 )
 """The largest change, which is another item than the largest figure."""
 _DIFFERENCE = re.compile(
-    rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference between\b"
+    rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference\b[^?]{{0,60}}?\bbetween\b"
     rf"|\bhow (?:much|many) (?:{_UP}|{_DOWN})\b"
     rf"|\bhow much did\b.*\b(?:increase|decrease|grow|rise|fall|shrink|drop|decline|change)\b"
     rf"|\bwhat was the (?:change|increase|decrease|rise|fall|drop|decline) in\b"

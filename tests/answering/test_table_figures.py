@@ -244,6 +244,10 @@ def works() -> Document:
         ("How much more did heating cost than water in 2023?", "5,130 − 1,240 = 3,890 GBP"),
         ("How much less did water cost than heating in 2023?", "5,130 − 1,240 = 3,890 GBP"),
         ("What is the difference between water and repairs in 2022?", "2,960 − 1,180 = 1,780 GBP"),
+        (
+            "What is the difference in costs between water and repairs in 2022?",
+            "2,960 − 1,180 = 1,780 GBP",
+        ),
     ],
 )
 def test_two_rows_of_a_period_are_subtracted(house: Document, question: str, text: str) -> None:
