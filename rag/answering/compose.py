@@ -24,6 +24,7 @@ from rag.answering.receipts import AskedQuestion, answer_digest
 from rag.answering.spans import SpanGroup
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
+from rag.meaning.stems import stem_words
 from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
@@ -460,7 +461,7 @@ def _alternatives(
     ranked: Sequence[Ranked], reading: Reading, count: int, answer: Candidate | None = None
 ) -> tuple[Alternative, ...]:
     """The likeliest candidates that say something, and quote other words than the answer and than
-    each other.
+    each other. Beside an answer, none only repeats the question's words.
     """
     alternatives: list[Ranked] = []
     quoted_candidates = [answer] if answer else []
@@ -469,12 +470,28 @@ def _alternatives(
             break
         if not says_something(entry.candidate):
             continue
+        if answer and _repeats(entry.candidate, reading.question):
+            continue
         if any(entry.candidate.overlaps(quoted) for quoted in quoted_candidates):
             continue
         alternatives.append(entry)
         quoted_candidates.append(entry.candidate)
 
     return tuple(_alternative(entry, reading) for entry in alternatives)
+
+
+def _repeats(candidate: Candidate, question: str) -> bool:
+    """Whether a span has no number and no word that is not in the question, unless this offers a
+    choice: "Is it for members or for everybody?"
+    """
+    if candidate.span is None:
+        return False
+    text = candidate.span.best.span.text
+    has_number = any(character.isdigit() for character in text)
+    offers_choice = "or" in normalize(question).split()
+    if has_number or offers_choice:
+        return False
+    return set(stem_words(text)) <= set(stem_words(question))
 
 
 def says_something(candidate: Candidate) -> bool:

@@ -30,6 +30,20 @@ def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() 
     assert composed_answer.abstention_reason is None
 
 
+@pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("When does the key of a member end?", ["Henrike"]),
+        ("Is it for members or for Henrike?", ["members", "Henrike"]),
+    ],
+)
+def test_no_other_candidate_only_repeats_the_question(question: str, others: list[str]) -> None:
+    source = document("The members give their keys back to Henrike in 2015.", "a")
+    spans = [span(source, "2015", 2.0), span(source, "members", -1.0), span(source, "Henrike", -2)]
+    found = answer(question, [source], spans)
+    assert [alternative.text for alternative in found.alternatives] == others
+
+
 def test_copies_and_equal_sentences_are_one_source() -> None:
     copy = replace(A, id="copy")
     quoted = document("It was signed in 2015. We heard that later.", "quoted")
