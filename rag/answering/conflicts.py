@@ -17,12 +17,13 @@ from dataclasses import replace
 from rag.answering.reading import Reading, span_score
 from rag.answering.spans import Mention, SpanGroup, grouped, mention
 from rag.meaning.compare import Meaning, Relation, compare, meaning
-from rag.meaning.dates import all_dates
+from rag.meaning.dates import ENDS, Dated, all_dates, only_date
 from rag.meaning.figures import Figure, figures
 from rag.meaning.periods import periods
 from rag.meaning.quantities import Quantity
 from rag.meaning.stems import stem_words
 from rag.meaning.words import (
+    AUXILIARIES,
     MONTHS,
     STOP_WORDS,
     WEEKDAYS,
@@ -101,7 +102,7 @@ def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
             supporting_documents.add(stated.span.hit.passage.document_id)
 
     by_document: dict[str, list[tuple[float, Mention, str]]] = {}
-    for span in _spans(reading):
+    for span in _comparable_spans(reading, given):
         if not _is_of_others(span, supporting_documents):
             continue
         rival = mention(reading.analysis, span)
@@ -121,21 +122,37 @@ def rivals(reading: Reading, given: SpanGroup) -> Iterator[tuple[Mention, str]]:
 
 _REPLACES = re.compile(
     r"(?i)(?:\b(?:mov|postpon|reschedul|chang|shift|rais|lower|increas|reduc|extend|shorten|correct)"
-    r"\w*\b[^.!?]{0,60}\bfrom|\binstead of|\brather than)(?: the)?\s+$"
+    r"\w*\b[^.!?]{0,60}\bfrom|\binstead of|\brather than)(?: (?:on|at|in|by|for))?(?: the)?\s+$"
 )
+"""What stands before a value that another one replaces."""
 _BY_ANOTHER = re.compile(r"(?i)^[^.!?]{0,30}\bto\b")
+_DENIES = re.compile(r"(?i)\b(?:not|no longer)\b[^.!?,;:]{0,40}\s$")
+_BUT = re.compile(r"(?i)^[^.!?;:]{0,20}\bbut\b")
+"""Together they deny a value for another one: "not on 1 June but on 15 June"."""
+_WAS_PLANNED = re.compile(
+    r"(?i)\b(?:originally|formerly|previously|first|planned|scheduled|announced|intended|expected)"
+    r"(?: (?:planned|scheduled|announced|intended|expected))?(?: (?:on|at|in|by|for))?(?: the)?\s+$"
+)
+"""What stands before a value that was a plan; another one has to follow."""
 
 
 def is_replaced(stated: Mention) -> bool:
-    """Whether the sentence says that the value no longer holds: "moved from 18 May to 15 June"."""
+    """Whether the sentence says that the value no longer holds: "moved from 18 May to 15 June",
+    "not on 18 May but on 15 June", "planned for 18 May, will be on 15 June".
+    """
     start, end = stated.sentence
     passage = stated.span.hit.passage.text
     text_before = passage[start : stated.span.start]
     text_after = passage[stated.span.end : end]
+    if _DENIES.search(text_before) and _BUT.match(text_after):
+        return True
+    if _WAS_PLANNED.search(text_before) and all_dates(text_after):
+        return True
+
     replacing = _REPLACES.search(text_before)
     if replacing is None:
         return False
-    is_change = replacing[0].rstrip().lower().endswith(("from", "from the"))
+    is_change = bool(re.search(r"(?i)\bfrom(?: the)?\s+$", replacing[0]))
     return not is_change or bool(_BY_ANOTHER.match(text_after))
 
 
@@ -147,6 +164,19 @@ def agreeing_documents(group: SpanGroup) -> int:
         if stated.span in supporting_spans and not is_replaced(stated):
             documents.add(stated.span.hit.passage.document_id)
     return len(documents)
+
+
+def _comparable_spans(reading: Reading, given: SpanGroup) -> Iterator[Span]:
+    """The spans; if the `given` value is a date, the dates in those that say more than a date ("two
+    weeks later, on 17 August").
+    """
+    is_date = given.best.meaning.date is not None
+    for span in _spans(reading):
+        stated_dates = all_dates(span.text) if is_date and only_date(span.text) is None else []
+        if not stated_dates:
+            yield span
+        for date in stated_dates:
+            yield replace(span, start=span.start + date.start, end=span.start + date.end)
 
 
 def _spans(reading: Reading) -> Sequence[Span]:
@@ -183,7 +213,7 @@ def _is_lost(reading: Reading, given: Mention, rival: Mention) -> bool:
     """Whether the rival's sentence lacks too many of the question's words that the answer's has,
     each with its headings.
     """
-    words = reading.analysis.words
+    words = reading.analysis.words - AUXILIARIES
     stated = _sentence_in_context(given)
     rival_stated = _sentence_in_context(rival)
     lost_count = 0
@@ -302,9 +332,8 @@ def value_relation(given: Mention, rival: Mention) -> str:
     if stated.key == rival_stated.key:
         return "same" if stated.negated == rival_stated.negated else "denied"
 
-    are_dates = stated.date is not None and rival_stated.date is not None
-    if are_dates:
-        return _NAMES[compare(stated, rival_stated)]
+    if stated.date is not None and rival_stated.date is not None:
+        return _dates(stated, rival_stated)
     days = _weekdays(text)
     rival_days = _weekdays(rival_text)
     if days and rival_days and days.isdisjoint(rival_days):
@@ -357,6 +386,21 @@ def _value(stated: Mention) -> tuple[str, Meaning]:
     is_amount = stated.meaning.quantity is not None
     meant = meaning(text, text_before, text_after, is_amount)
     return text, replace(meant, anchor=stated.meaning.anchor)
+
+
+def _dates(stated: Meaning, rival: Meaning) -> str:
+    """How two dates relate, as in `value_relation`: "by 30 April" and "until 15 May" are two
+    deadlines.
+    """
+    are_deadlines = _is_deadline(stated.date) and _is_deadline(rival.date)
+    if are_deadlines and stated.date and rival.date:
+        stated = replace(stated, date=stated.date.plain)
+        rival = replace(rival, date=rival.date.plain)
+    return _NAMES[compare(stated, rival)]
+
+
+def _is_deadline(date: Dated | None) -> bool:
+    return date is not None and not date.qualifiers.isdisjoint(ENDS)
 
 
 def _weekdays(text: str) -> frozenset[str]:

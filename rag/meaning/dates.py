@@ -79,6 +79,8 @@ _LONGEST = 400
 _PREVIOUS_CENTURY = 50
 """A year of two digits from here on is of the 20th century."""
 BOUNDS = frozenset("before after until till since by eve".split())
+ENDS = frozenset("before until till by".split())
+"""The bounds that are the last day of something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ def said(marked: str) -> Mention:
         ("It is led by [Ana Brandt].", "It is led by [Joe Field].", "words"),
         ("It is in [the cellar].", "It is in [the cellar behind a shelf].", "overlap"),
         ("It ends on [30 April].", "It ends on [15 May].", "differ"),
+        ("Write by [30 April].", "You may write until [15 May].", "differ"),
+        ("Write by [30 April].", "You may write after [15 May].", "overlap"),
         ("It is [14 days].", "It is [two weeks].", "same"),
     ],
 )
@@ -54,6 +56,13 @@ def test_how_two_values_relate(answer: str, rival: str, relation: str) -> None:
         ("The meeting is moved from 18 May to [15 June].", False),
         ("The office moved from [Hull] in 2019.", False),
         ("It is open from [18 May] to 15 June.", False),
+        ("We begin on Wednesday instead of on [Monday].", True),
+        ("The pool will not open on [18 May] but on 15 June.", True),
+        ("The pool will not open on 18 May but on [15 June].", False),
+        ("The dinner, planned for [18 May], takes place on 15 June.", True),
+        ("It was originally scheduled for the [18 May], and is now on 15 June.", True),
+        ("The dinner is planned for [18 May] and will be in the hall.", False),
+        ("It does not open on [18 May].", False),
     ],
 )
 def test_a_value_that_another_one_replaced(sentence: str, replaced: bool) -> None:
@@ -95,6 +104,37 @@ def test_a_document_that_moves_a_day_does_not_support_the_first_one() -> None:
     ]
     answer = answer_of("When is the fair of Cobb Lane?", [minutes, letter], spans)
     assert (answer.text, [side.text for side in answer.conflicts]) == ("15 June", ["18 May"])
+
+
+def test_a_day_among_other_words_is_the_value_that_is_compared() -> None:
+    plan = document("The move to Cobb Lane is on 3 August 2026.", "1", date="2026-02-02")
+    news = document(
+        "The move to Cobb Lane comes two weeks later than announced, on 17 August 2026.",
+        "2",
+        date="2026-02-20",
+    )
+    spans = [
+        span(plan, "3 August 2026", 3.0),
+        span(news, "two weeks later than announced, on 17 August 2026", 2.9),
+    ]
+    answer = answer_of("When is the move to Cobb Lane?", [plan, news], spans)
+    assert (answer.text, [side.text for side in answer.conflicts]) == (
+        "17 August 2026",
+        ["3 August 2026"],
+    )
+
+
+def test_a_deadline_that_must_be_kept_is_moved_by_a_sentence_without_must() -> None:
+    call = document("Applications must be in by 30 April 2026.", "1", date="2026-02-02")
+    news = document(
+        "The deadline for applications is extended until 15 May 2026.", "2", date="2026-02-20"
+    )
+    spans = [span(call, "30 April 2026", 3.0), span(news, "15 May 2026", 2.9)]
+    answer = answer_of("When must the applications be in?", [call, news], spans)
+    assert (answer.text, [side.text for side in answer.conflicts]) == (
+        "15 May 2026",
+        ["30 April 2026"],
+    )
 
 
 def test_more_documents_outweigh_a_later_day() -> None:
