@@ -6,12 +6,12 @@ it says of these very words is the only verdict that may be shown beside them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, said
+from rag.meaning.myths import untrue_statement
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.protocols import MAX_CONTEXT_CHARACTERS, Reader, Verdict
 from rag.structure import heading_path, lead_in, list_at, sentence_after, sentence_before
@@ -25,8 +25,6 @@ _SENTENCES, _PASSAGES = 3, 2
 """Sentences that score best, and passages that say most, whose two best sentences are read too."""
 _LONG_QUESTION = 40
 """Words from which on a question may have more tokens than a reader reads."""
-_UNTRUE = re.compile(r"\W*(?:myth|fiction|misconception|false)\s*[:\u2013\u2014]", re.IGNORECASE)
-"""The beginning of a sentence that is said to be untrue."""
 Proof = tuple[Place, ...]
 """Sentences of one document, in its order."""
 
@@ -54,8 +52,12 @@ def with_proofs(readings: Sequence[Reading], reader: Reader, most: Sequence[int]
 
     finished = list(readings)
     for (number, found), output in zip(chosen.items(), outputs, strict=True):
-        by_proof = dict(zip(found, output.verdicts, strict=True))
-        finished[number] = replace(readings[number], proofs=by_proof)
+        reading = readings[number]
+        by_proof = {
+            proof: _reversed(verdict) if _statement(reading, proof) else verdict
+            for proof, verdict in zip(found, output.verdicts, strict=True)
+        }
+        finished[number] = replace(reading, proofs=by_proof)
     return finished
 
 
@@ -101,34 +103,47 @@ def verdicts(
 
 def proofs(reading: Reading) -> Iterator[Proof]:
     """The likeliest proofs, each once: the best sentences, the two best of them also with a
-    neighbour. What is called a myth proves nothing; the sentence after it is read instead.
+    neighbour. A myth comes with the sentence after it.
     """
     made: dict[Proof, None] = {}
     sentences = _likeliest_sentences(reading)
     for number, sentence in enumerate(sentences):
         document = reading.documents[sentence.document_id]
         place = (sentence.start, sentence.end)
+        previous = sentence_before(document.blocks, place[0])
+        if previous and _is_untrue(document, previous):
+            place = previous
+        following = sentence_after(document.blocks, place[1])
         if _is_untrue(document, place):
-            correction = sentence_after(document.blocks, sentence.end)
-            if correction is None:
-                continue
-            place = correction
+            correction = [following] if following and not _is_untrue(document, following) else []
+            made.setdefault(tuple(Place(document.id, *part) for part in (place, *correction)))
+            continue
+
         proof = _with_introduction(document, place)
         made.setdefault(proof)
-
-        following = sentence_after(document.blocks, place[1]) if number < 2 else None
-        if following and not _is_untrue(document, following):
+        if number < 2 and following and not _is_untrue(document, following):
             made.setdefault((*proof, Place(document.id, *following)))
 
         previous = sentence_before(document.blocks, proof[0].start) if number == 0 else None
-        if previous and not _is_untrue(document, previous):
+        if previous:
             made.setdefault((Place(document.id, *previous), *proof))
     yield from made
 
 
 def _is_untrue(document: Document, place: Offsets) -> bool:
     """Whether the text calls the sentence a myth."""
-    return bool(_UNTRUE.match(document.text, *place))
+    return bool(untrue_statement(_words(document, place)))
+
+
+def _statement(reading: Reading, proof: Proof) -> str:
+    """What the first sentence of a proof calls untrue, or ""."""
+    first = proof[0]
+    return untrue_statement(reading.text(first.document_id, (first.start, first.end)))
+
+
+def _reversed(verdict: Verdict) -> Verdict:
+    """What follows where the statement that was read is untrue."""
+    return replace(verdict, yes=verdict.no, no=verdict.yes)
 
 
 def _likeliest_sentences(reading: Reading) -> list[Sentence]:
@@ -173,7 +188,7 @@ def _words(document: Document, place: Offsets) -> str:
 
 def _hit(reading: Reading, proof: Proof) -> Hit:
     """The proof as a passage to read. Its text is only the sentences, also where others are between
-    them.
+    them; of a myth it is the statement, as if it were true.
     """
     document = reading.documents[proof[0].document_id]
     sentences = (document.text[place.start : place.end] for place in proof)
@@ -181,7 +196,7 @@ def _hit(reading: Reading, proof: Proof) -> Hit:
         document_id=document.id,
         start=proof[0].start,
         end=proof[-1].end,
-        text="\n".join(sentences),
+        text=_statement(reading, proof) or "\n".join(sentences),
         title=document.title,
         headings=heading_path(document.blocks, proof[-1].start),
     )

@@ -13,6 +13,7 @@ from rag.claims.evidence import cite, names_of
 from rag.claims.results import Checked, CheckedPart, CheckedQuotation, ClaimVerdict, FoundEvidence
 from rag.claims.scorer import Scorer, features
 from rag.claims.split import ClaimPart, ClaimSentence
+from rag.meaning.myths import untrue_statement
 from rag.protocols import Verdict
 from rag.types import Document
 
@@ -63,13 +64,16 @@ class ClaimEvidence:
 
 def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
     """A candidate with its probabilities. A quotation supports without the scorer, and nothing
-    contradicts without a value, name or negation that differs.
+    contradicts without a value, name or negation that differs, or a sentence that calls the claim a
+    myth.
     """
     comparison = candidate.comparison
     if comparison.quoted:
         return replace(candidate, supported=QUOTED)
 
     by_name = features(comparison, candidate.verdict)
+    if untrue_statement(candidate.sentence.text):
+        return replace(candidate, supported=0.0, contradicted=scorer.supported(by_name))
     contradicted = 0.0
     if comparison.is_opposed:
         contradicted = scorer.contradicted(by_name)

@@ -144,16 +144,28 @@ def test_an_item_is_read_with_its_lead_in() -> None:
     assert first_proof(rules, [0.1, 0.1, 0.9, 0.1]) == "These are forbidden: - loud music"
 
 
-def test_a_myth_is_never_read_as_a_proof() -> None:
-    source = document(
-        "Myth: A cold bath cures hiccups. Fact: Nothing cures them. They pass by themselves.",
-        "hiccups",
-        "hiccups",
-    )
-    made = proofs(reading_of(source, [0.9, 0.5, 0.1], PASSAGE_SAYS_YES))
-    read_texts = [words(proof, source) for proof in made]
-    assert read_texts[0] == "Fact: Nothing cures them."
-    assert not [text for text in read_texts if "Myth" in text]
+HICCUPS = document(
+    "Myth: A cold bath cures hiccups. Fact: Nothing cures them. They pass by themselves.",
+    "hiccups",
+    "hiccups",
+)
+
+
+@pytest.mark.parametrize("scores", [[0.9, 0.5, 0.1], [0.5, 0.9, 0.1]])
+def test_a_myth_comes_with_its_correction(scores: list[float]) -> None:
+    made = proofs(reading_of(HICCUPS, scores, PASSAGE_SAYS_YES))
+    first_text, *other_texts = (words(proof, HICCUPS) for proof in made)
+    assert first_text == "Myth: A cold bath cures hiccups. Fact: Nothing cures them."
+    assert not [text for text in other_texts if "Myth" in text]
+
+
+def test_what_a_myth_says_is_reversed(tmp_path: Path) -> None:
+    reader = taught(tmp_path, ("A cold bath cures hiccups.", YES), title="hiccups")
+    reading = reading_of(HICCUPS, [0.9, 0.5, 0.1], PASSAGE_SAYS_YES, ASKED)
+    (read_with_proofs,) = with_proofs([reading], reader, [1])
+    (candidate,) = yes_no(read_with_proofs)
+    assert candidate.verdict == "no"
+    assert words(candidate.places, HICCUPS).startswith("Myth: A cold bath cures hiccups. Fact:")
 
 
 def test_a_reply_is_read_with_its_question() -> None:
