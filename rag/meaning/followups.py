@@ -83,6 +83,7 @@ _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
 _DO = frozenset({"do", "does", "did"})
+_BEFORE_A_VERB = _DO | frozenset("can could may might must shall should will would".split())
 _TRAILING = frozenset("then too also instead either as well".split())
 """Words at the end of a follow-up that replace nothing."""
 _LEADS = (["what", "about"], ["how", "about"])
@@ -158,7 +159,8 @@ class TaggedWord(NamedTuple):
 class QuestionPart(NamedTuple):
     """A few content words of the last question, `question[start:start + len(text)]`, in a run of
     them; "the" before them is part of the `name`. `features` are those of an antecedent. `left` and
-    `right` are the words beside it in its run.
+    `right` are the words beside it in its run. `has_verb` says whether the verb of the question is
+    among them.
     """
 
     text: str
@@ -168,6 +170,7 @@ class QuestionPart(NamedTuple):
     features: dict[str, float]
     left: TaggedWord | None
     right: TaggedWord | None
+    has_verb: bool = False
 
     @property
     def has_name(self) -> bool:
@@ -456,13 +459,15 @@ def _named(
 ) -> Iterator[Completion]:
     """The question with a part of the last one, or with its answer, in the place of a pronoun."""
     for part in parts:
-        if _ends_in_a_verb(part, base):
+        if _ends_in_a_verb(part, base) or part.has_verb:
             continue
         name = part.name.removesuffix("'s").removesuffix("\u2019s")
         fit = _name_features(name, typed, base) | part.features
         yield Completion(_sentence(_put(typed, name)), "named", fit)
 
-    if answer:
+    is_for_a_place = pointers(typed)[0].lower == "there"
+    is_figure = answer[:1].isdigit()
+    if answer and not (is_for_a_place and is_figure):
         fit = _name_features(answer, typed, base) | {"sole": 1.0}
         yield Completion(_sentence(_put(typed, answer)), "answered", fit)
 
@@ -529,14 +534,16 @@ def _is_auxiliary_and_part(
     tagged: Sequence[TaggedWord], content: Sequence[Sequence[TaggedWord]]
 ) -> bool:
     """Whether a clause is an auxiliary with one short run of content words, and says nothing after
-    it but "too".
+    it but "too". After "I" or "you" comes a verb, which is no part: "can I vote?".
     """
     opening = _after_links(tagged)[0].lower
     if opening not in AUXILIARIES:
         return False
     if len(content) > 1 or len(content[0]) > _LONGEST_PART:
         return False
-    last_word = content[0][-1]
+    first_word, last_word = content[0][0], content[0][-1]
+    if any(word.start < first_word.start and word.lower in SPEAKERS for word in tagged):
+        return False
     following = [word.lower for word in tagged if word.start > last_word.start]
     return _TRAILING.issuperset(following)
 
@@ -554,7 +561,7 @@ def _replaced(
     base: str, replacement: Replacement, parts: Sequence[QuestionPart]
 ) -> Iterator[Completion]:
     """The last question with a replacement in the place of each part, but never with a name in
-    part, nor with a name beside another, nor with one word twice.
+    part, nor with a name beside another, nor with one word twice, nor with a thing for a verb.
     """
     new_words = replacement.text.lower().split()
     has_new_name = any(map(_is_name, replacement.text.split()))
@@ -565,6 +572,8 @@ def _replaced(
         if is_doubled_left or is_doubled_right:
             continue
 
+        if part.has_verb and (has_new_name or replacement.has_article):
+            continue
         has_two_names = has_names and not part.has_name
         if has_two_names or _cuts_a_name(part, replacement.text):
             continue
@@ -664,9 +673,11 @@ def _short_answer(answer: str | None) -> str:
 
 
 def _parts(base: str) -> Iterator[QuestionPart]:
-    """Runs of content words and short parts of them."""
-    tagged = words(base)
-    all_runs = runs(base)
+    """Runs of content words and short parts of them, before the brackets at the end."""
+    asked = base[: base.rfind("(")] if base.endswith(")") else base
+    tagged = words(asked)
+    all_runs = runs(asked)
+    verb = _verb(tagged, all_runs)
     rows = {word.start: row for row, word in enumerate(tagged)}
     verb_group = _verb_group(tagged)
     rivals = len(all_runs) - 1
@@ -709,7 +720,36 @@ def _parts(base: str) -> Iterator[QuestionPart]:
                 features=features,
                 left=run[first_word - 1] if first_word else None,
                 right=run[last_word + 1] if words_after else None,
+                has_verb=verb in run[first_word : last_word + 1],
             )
+
+
+def _verb(
+    tagged: Sequence[TaggedWord], all_runs: Sequence[Sequence[TaggedWord]]
+) -> TaggedWord | None:
+    """The verb of a question with "do" or "can": the first word after "I" or "it", or the last word
+    of the run that goes on after its subject, as in "does the soup keep", "does the contract of
+    Alder end"; None for another one.
+    """
+    auxiliary = next((word for word in tagged if word.lower in _BEFORE_A_VERB), None)
+    if auxiliary is None:
+        return None
+
+    rows = {word.start: row for row, word in enumerate(tagged)}
+    for run in all_runs:
+        if run[0].start < auxiliary.start:
+            continue
+        following_row = rows[run[-1].start] + 1
+        following = tagged[following_row].lower if following_row < len(tagged) else ""
+        word_before = tagged[rows[run[0].start] - 1].lower
+        if word_before in SPEAKERS or word_before in _POINTERS:
+            return run[0]
+        is_subject_alone = len(run) == 1 and word_before in ARTICLES
+        if following == "of" or is_subject_alone:
+            continue
+        is_at_end = not following or following in PREPOSITIONS
+        return run[-1] if is_at_end and not run[-1].is_name else None
+    return None
 
 
 def _verb_group(tagged: Sequence[TaggedWord]) -> str:

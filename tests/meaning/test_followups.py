@@ -225,3 +225,35 @@ def test_a_name_without_an_answer_is_still_the_subject() -> None:
     completed = talk.understand("and when does it start?").question
     assert "Alder" in completed
     assert "Brightline" not in completed
+
+
+def texts(last: PreviousTurn, typed: str) -> list[str]:
+    return [option.text for option in completions(typed, last)]
+
+
+def test_a_thing_never_takes_the_place_of_a_verb() -> None:
+    jam = PreviousTurn("How long does the plum jam keep in the cellar?", "two years")
+    assert not [text for text in texts(jam, "And the syrup?") if "jam syrup" in text]
+    assert understand("How much sugar does it need?", jam).question.startswith(
+        "How much sugar does the plum jam need"
+    )
+    linen = PreviousTurn("Where can I buy linen?", "in the cellar")
+    assert "Where can I buy Oakley paint?" in texts(linen, "And Oakley paint?")
+
+
+def test_a_verb_after_i_is_no_part_of_the_last_question() -> None:
+    fee = PreviousTurn("What is the late fee of the library?", "2 euros")
+    assert not [text for text in texts(fee, "Can I complain?") if text.startswith("What is")]
+    assert "What is the late fee of the archive?" in texts(fee, "does the archive too?")
+
+
+def test_a_topic_in_brackets_is_not_replaced_in_part() -> None:
+    cover = PreviousTurn("Is hail covered (excess home insurance)?", "No.")
+    replaced = [text for text in texts(cover, "And frozen pipes?") if text.startswith("Is")]
+    assert replaced
+    assert all(text.endswith("(excess home insurance)?") for text in replaced)
+
+
+def test_a_day_is_no_place() -> None:
+    lease = PreviousTurn("When does the lease of Oak House end?", "31 March 2027")
+    assert not [text for text in texts(lease, "Who is the caretaker there?") if "2027" in text]
