@@ -135,7 +135,7 @@ def _file(document: Document) -> str:
 def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
     """What the question's phrases choose from: one, or two for a share or a sum."""
     question = table_question(example.question)
-    if question is None or question.operation in ("most", "least"):
+    if question is None or question.is_choice:
         return
 
     lines = lines_near(question, example.documents, matcher)
@@ -293,9 +293,9 @@ def fit_softmax(examples: Sequence[Rows]) -> SoftmaxWeights:
 def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     """The groups of which a question may mean one, and those whose choice is right."""
     question = table_question(example.question)
-    if question is None or question.operation not in ("most", "least"):
+    if question is None or not question.is_choice:
         return None
-    if len(question.targets) != 1:
+    if len(question.targets) != 1 and not question.is_of_change:
         return None
 
     lines = lines_near(question, example.documents, matcher)
@@ -304,7 +304,7 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
         return None
 
     features = matcher.group_features(question, question.measures[0], groups)
-    items = [extreme_item(group, question.operation) for group in groups]
+    items = [extreme_item(group, question) for group in groups]
     answers = {without_notes(answer) for answer in example.row["answers"]}
     meant_places = tuple(n for n, item in enumerate(items) if item and item.label in answers)
     return Rows(features, meant_places)

@@ -20,6 +20,7 @@ from rag.answering.candidate import Candidate
 from rag.answering.table_lines import (
     TOTAL_STEM,
     ComparedGroup,
+    ComparedItem,
     TableLine,
     can_answer,
     extreme_item,
@@ -52,8 +53,9 @@ _DOCUMENTS_KEPT = 16
 _LEAST_PROBABILITY = 0.65
 _LEAST_OF_OPERAND = 0.75
 _LEAST_OF_GROUP = 0.75
-"""Probabilities of a line, of each line of a computed answer, and of a group, from which on their
-figures are proposed."""
+_LEAST_OF_CHANGES = 0.9
+"""Probabilities of a line, of each line of a computed answer, of a group, and of a group of which
+one changed most, from which on their figures are proposed."""
 GENERATOR = "figures"
 FEATURES = (
     "asked_in_label",
@@ -556,7 +558,7 @@ def figure_candidates(
         return []
 
     lines = lines_near(question, documents, matcher)
-    if question.operation in ("most", "least"):
+    if question.is_choice:
         candidate = _extreme(question, lines, matcher)
     elif len(question.measures) == 2:
         candidate = _of_two_lines(question, lines, matcher)
@@ -772,8 +774,10 @@ _MOST_CELLS = 8
 def _extreme(
     question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
 ) -> Candidate | None:
-    """The label of the largest or smallest item of the group that is meant, and its cells."""
-    if len(question.targets) != 1:
+    """The label of the largest or smallest item of the group that is meant, and its cells; or of
+    the one that changed most, with its change.
+    """
+    if len(question.targets) != 1 and not question.is_of_change:
         return None
     groups = groups_to_choose(question, lines)
     if not groups:
@@ -783,9 +787,12 @@ def _extreme(
     probabilities = matcher.groups.probabilities(features)
     probability = max(probabilities)
     group = groups[probabilities.index(probability)]
-    item = extreme_item(group, question.operation)
-    if item is None or probability < _LEAST_OF_GROUP or is_foreign_group(question, group):
+    item = extreme_item(group, question)
+    threshold = _LEAST_OF_CHANGES if question.is_of_change else _LEAST_OF_GROUP
+    if item is None or probability < threshold or is_foreign_group(question, group):
         return None
+    if question.is_of_change:
+        return _changed(question, group, item, probability)
 
     document_id = group.line.document.id
     rivals = [rival for rival in group.items if rival is not item][: _MOST_CELLS - 1]
@@ -800,3 +807,23 @@ def _extreme(
         text=item.label,
         probability=probability,
     )
+
+
+def _changed(
+    question: TableQuestion, group: ComparedGroup, item: ComparedItem, probability: float
+) -> Candidate | None:
+    """The label of an item with the change between its two figures."""
+    operation = "growth" if question.is_in_percent else "difference"
+    facts = item.facts
+    if operation == "difference":
+        are_costs = all((fact.number or 0.0) <= 0 for fact in facts)
+        facts = tuple(sorted(facts, key=_number, reverse=not are_costs))
+
+    candidate = _computed(operation, group.line, facts, probability)
+    if candidate is None:
+        return None
+    return replace(candidate, text=f"{item.label}: {candidate.text}")
+
+
+def _number(fact: Fact) -> float:
+    return fact.number or 0.0

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rag.answering.table_questions import TableQuestion
+from rag.answering.table_questions import ROSE_MOST, TableQuestion
 from rag.facts import Fact, FactRow, FactTable, mismatch, tables
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, of_column, periods, quarters_of_years, same_season
@@ -315,12 +315,20 @@ def is_foreign(question: TableQuestion, line: TableLine) -> bool:
 
 @dataclass(frozen=True)
 class ComparedItem:
-    """A row or a column that is compared, its label's place, and its figure."""
+    """A row or a column that is compared, its label's place, its figure, and for changes that of
+    the period before.
+    """
 
     label: str
     start: int
     end: int
     fact: Fact
+    earlier: Fact | None = None
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Its figures, the later one first."""
+        return (self.fact, self.earlier) if self.earlier else (self.fact,)
 
 
 @dataclass(frozen=True)
@@ -338,8 +346,16 @@ class ComparedGroup:
     @property
     def has_both_signs(self) -> bool:
         """Whether some figures are above 0 and some below."""
-        sizes = [item.fact.number or 0.0 for item in self.items]
-        return min(sizes) < 0 < max(sizes)
+        return min(self.numbers) < 0 < max(self.numbers)
+
+    @property
+    def numbers(self) -> list[float]:
+        """Those of all its figures."""
+        return [fact.number or 0.0 for fact in self.facts]
+
+    @property
+    def facts(self) -> list[Fact]:
+        return [fact for item in self.items for fact in item.facts]
 
 
 Members = list[tuple[TableLine, ComparedItem | None]]
@@ -350,11 +366,11 @@ def groups_to_choose(question: TableQuestion, lines: Sequence[TableLine]) -> lis
     """The groups whose largest or smallest item is certain. Income and costs in brackets, or
     profits and losses, are only compared if the group is named after what the question measures.
     """
-    groups = groups_of(lines, question.targets[0])
+    groups = groups_of(lines, question)
     return [
         group
         for group in groups
-        if extreme_item(group, question.operation)
+        if extreme_item(group, question)
         and (not group.has_both_signs or _is_named(group, question))
     ]
 
@@ -370,8 +386,10 @@ def _is_named(group: ComparedGroup, question: TableQuestion) -> bool:
     return len(measured & frozenset(stem_words(group.text))) >= _NAMING_WORDS
 
 
-def groups_of(lines: Sequence[TableLine], target: Periods) -> list[ComparedGroup]:
-    """The groups of at least two items with a figure of the period, totals left out."""
+def groups_of(lines: Sequence[TableLine], question: TableQuestion) -> list[ComparedGroup]:
+    """The groups of at least two items with a figure of the period, or of both for a change, totals
+    left out.
+    """
     members_by_key: dict[tuple[object, ...], Members] = {}
     for line in lines:
         label = line.row.label
@@ -380,36 +398,41 @@ def groups_of(lines: Sequence[TableLine], target: Periods) -> list[ComparedGroup
 
         table_key = (line.document.id, line.table.index)
         rows_key = (*table_key, "rows", line.row.labels[:-1], line.series)
-        fact = figure_of(line, target)
-        row_item = ComparedItem(line.label, label.start, label.end, fact) if fact else None
+        row_item = _item(line, question, line.label, label.start, label.end)
         members_by_key.setdefault(rows_key, []).append((line, row_item))
 
-        column_item = _column_item(line, fact) if fact else None
-        if column_item:
+        header = _header(line, row_item.fact) if row_item and line.series else None
+        if header:
+            column_item = _item(line, question, line.series, *header)
             columns_key = (*table_key, "columns", line.row.block.start)
             members_by_key.setdefault(columns_key, []).append((line, column_item))
 
     groups = []
     for key, members in members_by_key.items():
-        group = _group(members, are_rows=key[2] == "rows")
+        are_rows = key[2] == "rows"
+        is_unclear = question.is_of_change and are_rows and _goes_on_after_sum(members)
+        group = None if is_unclear else _group(members, are_rows)
         if group:
             groups.append(group)
     return groups
 
 
-def _column_item(line: TableLine, fact: Fact) -> ComparedItem | None:
-    """The item of a figure's column, if a header cell says the series."""
-    header = _header(line, fact) if line.series else None
-    if header is None:
-        return None
-    start, end = header
-    return ComparedItem(line.series, start, end, fact)
+def _item(
+    line: TableLine, question: TableQuestion, label: str, start: int, end: int
+) -> ComparedItem | None:
+    """The item of this label with the figures of a line; None without those of the periods."""
+    if question.is_of_change:
+        pair = figure_pair(line, question)
+        return ComparedItem(label, start, end, *pair) if pair else None
+
+    fact = figure_of(line, question.targets[0])
+    return ComparedItem(label, start, end, fact) if fact else None
 
 
 def _group(members: Members, are_rows: bool) -> ComparedGroup | None:
     """None if fewer than two items are left, or if their figures are not of one unit and length."""
     items = _without_totals([item for _, item in members if item], are_rows)
-    if len(items) < 2 or mismatch([item.fact for item in items]):
+    if len(items) < 2 or mismatch([fact for item in items for fact in item.facts]):
         return None
 
     line, _ = members[0]
@@ -424,6 +447,13 @@ def _group(members: Members, are_rows: bool) -> ComparedGroup | None:
         text=" ".join(filter(None, names)),
         is_whole=all(item for _, item in members),
     )
+
+
+def _goes_on_after_sum(members: Members) -> bool:
+    """Whether rows that are no sums follow a sum of rows."""
+    items = [item for _, item in members if item]
+    parts = _without_totals(items, are_rows=True)
+    return len(parts) < len(_without_totals(items, are_rows=False))
 
 
 def _header(line: TableLine, fact: Fact) -> tuple[int, int] | None:
@@ -471,19 +501,59 @@ def is_foreign_group(question: TableQuestion, group: ComparedGroup) -> bool:
     return bool(question.names - group.line.title_stems - names)
 
 
-def extreme_item(group: ComparedGroup, operation: str) -> ComparedItem | None:
-    """The largest or the smallest item; None if it is not certain: two are equal, or a row without
-    a figure may be the smallest. Where all figures are negative, as costs in brackets, the largest
-    is the one farthest from 0.
+def extreme_item(group: ComparedGroup, question: TableQuestion) -> ComparedItem | None:
+    """The item with the largest or the smallest figure, or with the largest change; None if it is
+    not certain: two are equal, or a row without a figure may be the one. Where all figures are
+    negative, as costs in brackets, the largest is the one farthest from 0.
     """
-    if operation == "least" and not group.is_whole:
+    if question.operation != "most" and not group.is_whole:
         return None
 
-    sizes = [item.fact.number or 0.0 for item in group.items]
-    are_costs = max(sizes) <= 0
-    if are_costs:
-        sizes = [-size for size in sizes]
-    extreme = max(sizes) if operation == "most" else min(sizes)
-    if sizes.count(extreme) > 1:
+    sizes = _changes(group, question) if question.is_of_change else _sizes(group)
+    if not sizes:
+        return None
+    extreme = min(sizes) if question.operation == "least" else max(sizes)
+    if sizes.count(extreme) > 1 or (question.is_of_change and extreme <= 0):
         return None
     return group.items[sizes.index(extreme)]
+
+
+def _sizes(group: ComparedGroup) -> list[float]:
+    """The figure of each item, without the sign of costs."""
+    sign = _sign(group)
+    return [sign * (item.fact.number or 0.0) for item in group.items]
+
+
+def _sign(group: ComparedGroup) -> int:
+    """-1 for costs: where all figures are negative."""
+    return -1 if max(group.numbers) <= 0 else 1
+
+
+_CHANGES = frozenset(stem_words("change growth increase decrease rise fall decline variance"))
+_CHANGE_DECIMALS = 6
+"""To which differences of figures are rounded, so that equal ones are equal."""
+
+
+def _changes(group: ComparedGroup, question: TableQuestion) -> list[float]:
+    """How much each item rose, or fell, or by what share; () if that cannot be compared: they are
+    changes themselves, count different things, or are shares of nothing.
+    """
+    are_changes = not _CHANGES.isdisjoint(stem_words(group.text))
+    counted = {fact.counted for fact in group.facts}
+    has_no_share = question.is_in_percent and group.has_both_signs
+    if are_changes or has_no_share or len(counted) > 1:
+        return []
+
+    sign = _sign(group)
+    if question.operation != ROSE_MOST:
+        sign = -sign
+    changes: list[float] = []
+    for item in group.items:
+        later, earlier = (fact.number or 0.0 for fact in item.facts)
+        change = sign * (later - earlier)
+        if question.is_in_percent and later * earlier <= 0:
+            return []
+        if question.is_in_percent:
+            change /= abs(earlier)
+        changes.append(round(change, _CHANGE_DECIMALS))
+    return changes

@@ -5,6 +5,7 @@ the names that a table or its document must have.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.facts import without_periods
@@ -34,14 +35,20 @@ _CHANGE = re.compile(
 )
 _EITHER_WAY = re.compile(rf"(?i)\b(?:{_UP} or (?:\w+ )?{_DOWN}|{_DOWN} or (?:\w+ )?{_UP})\b")
 """Both directions, as in "rise or fall": no yes and no no answers that."""
+_CHOOSES = re.compile(r"(?i)^(?:[^:?]{0,60}: ?)?(?:which|what|who|name|where)\b")
 _MOST_CHANGED = re.compile(
-    r"(?i)\b(?:grew|grow|grown|rose|rise|risen|increased?|gained?|improved?|fell|fall|fallen"
-    r"|declined?|dropped|drop|decreased?|shrank|shrink|shrunk|lost|lose|changed?)"
-    rf" (?:by )?(?:the )?(?:{_LARGEST}|{_SMALLEST})\b"
-    rf"|\b(?:{_LARGEST}|{_SMALLEST}) (?:growth|rise|increase|gain|improvement|fall|decline|drop"
-    r"|decrease|loss|change)\b(?! of\b)"
+    r"(?i)\b(?:(?P<rose>grew|grow|grown|rose|rise|risen|increased?|improved?|(?P<won>gained?))"
+    r"|(?P<fell>fell|fall|fallen|declined?|dropped|drop|decreased?|shrank|shrink|shrunk"
+    r"|(?P<lost>lost|lose))|changed?) (?:by )?(?:the )?"
+    rf"(?:{_LARGEST}|fastest|(?P<little>{_SMALLEST}))\b"
+    rf"|\b(?:{_LARGEST}|(?P<small>{_SMALLEST})) (?:[\w'’-]+ ){{0,2}}?(?:(?P<rise>growth|rise"
+    r"|increase|improvement)|(?P<fall>fall|decline|drop|decrease)|gain|loss|change)\b(?! of\b)"
 )
 """The largest change, which is another item than the largest figure."""
+_IN_PERCENT = re.compile(
+    r"(?i)%|\bper ?cent\b|\bpercent|\bfastest\b|\bgrowth rate\b|\brelative|\bproportion"
+)
+"""Words of a question by which changes are compared as shares of what was before."""
 _DIFFERENCE = re.compile(
     rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference\b[^?]{{0,60}}?\bbetween\b"
     rf"|\bhow (?:much|many) (?:{_UP}|{_DOWN})\b"
@@ -64,7 +71,7 @@ _SUM = re.compile(
 )
 _BETWEEN_TERMS = re.compile(r"(?i),? (?:and|plus|with) ")
 _OPERATION_WORDS = re.compile(
-    rf"(?i)\b(?:{_LARGEST}|{_SMALLEST}|{_UP}|{_DOWN}|by how much|how (?:much|many|fast)"
+    rf"(?i)\b(?:{_LARGEST}|{_SMALLEST}|fastest|{_UP}|{_DOWN}|by how much|how (?:much|many|fast)"
     r"|difference|between|together|combined|per ?cent|percentage|share|proportion|part|came|come"
     r"|made|earned?|had|have|than|over|from|year|quarter|months?|weeks?|before|earlier|change|company"
     r"|group|total amount)\b"
@@ -76,15 +83,20 @@ _AT_A_DAY = re.compile(r"(?i)\b(?:at|as at|as of|on|end of|by the end of)\b")
 _CAPITALISED = re.compile(r"(?<![\w.])(?:[A-Z][\w&'’-]*|[A-Z]{2,}[\w-]*)")
 
 
+ROSE_MOST, FELL_MOST = "rose_most", "fell_most"
+CHOICES = ("most", "least", ROSE_MOST, FELL_MOST)
+
+
 @dataclass(frozen=True)
 class TableQuestion:
     """What a question asks of tables.
 
-    `operation` is "" for a figure, "most" or "least", "up" or "down", "direction" for either of
-    these, or one of those that are computed. `measures` are one phrase, or two for what is computed
-    from two rows. `targets` are the periods, the later one first. `names` are stems of names that a
-    line or its document must have. `is_ordered` if the first of two rows is said to be the larger
-    one.
+    `operation` is "" for a figure, one of `CHOICES` for the label of a row or a column, "up" or
+    "down", "direction" for either of these, or one of those that are computed. `measures` are one
+    phrase, or two for what is computed from two rows. `targets` are the periods, the later one
+    first. `names` are stems of names that a line or its document must have. `is_ordered` if the
+    first of two rows is said to be the larger one; `is_in_percent` if changes are compared as
+    shares.
     """
 
     text: str
@@ -93,6 +105,17 @@ class TableQuestion:
     targets: tuple[Periods, ...]
     names: frozenset[str]
     is_ordered: bool = False
+    is_in_percent: bool = False
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether the answer is the label of one of several rows or columns."""
+        return self.operation in CHOICES
+
+    @property
+    def is_of_change(self) -> bool:
+        """Whether the answer is the label of what rose or fell most."""
+        return self.operation in (ROSE_MOST, FELL_MOST)
 
     @property
     def is_of_a_day(self) -> bool:
@@ -117,7 +140,9 @@ def table_question(question: str) -> TableQuestion | None:
     if _HALF_YEAR.search(question):
         targets = tuple(target._replace(months=frozenset({"6"})) for target in targets)
 
-    is_unreadable = _UNREADABLE_PERIOD.search(question) or _asks_for_most_changed(question)
+    change = _most_changed(question)
+    is_change_clear = change is None or _is_clear(change, targets)
+    is_unreadable = _UNREADABLE_PERIOD.search(question) or not is_change_clear
     is_of_rows = len(measures) == 2
     if is_of_rows and (operation == "growth" or len(targets) != 1):
         return None
@@ -130,18 +155,33 @@ def table_question(question: str) -> TableQuestion | None:
         targets=targets,
         names=_names(question),
         is_ordered=is_of_rows and bool(_MORE_THAN.search(body)),
+        is_in_percent=change is not None and bool(_IN_PERCENT.search(question)),
     )
 
 
 _INTRODUCTION = re.compile(r"^[^:?]{2,60}: ")
 
 
-def _asks_for_most_changed(question: str) -> bool:
-    """Whether a question chooses by a change: "which segment grew most"."""
-    return bool(_SUPERLATIVE.search(question) and _MOST_CHANGED.search(question))
+def _most_changed(question: str) -> re.Match[str] | None:
+    """What says that a question chooses by a change: "grew most"; None if it does not."""
+    return _MOST_CHANGED.search(question) if _CHOOSES.search(question) else None
+
+
+def _is_clear(change: re.Match[str], targets: Sequence[Periods]) -> bool:
+    """Whether it is the largest change in one direction. "Lost the most" without two periods may
+    be the largest loss.
+    """
+    if change["little"] or change["small"]:
+        return False
+    if change["lost"] or change["won"]:
+        return len(targets) == 2
+    return any(change[name] for name in ("rose", "fell", "rise", "fall"))
 
 
 def _operation(question: str) -> str:
+    if change := _most_changed(question):
+        return ROSE_MOST if change["rose"] or change["rise"] else FELL_MOST
+
     superlative = _SUPERLATIVE.search(question)
     is_part_chosen = superlative is not None and _WHICH_PART.search(question)
     if _SHARE.search(question) and not is_part_chosen:

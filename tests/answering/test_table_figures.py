@@ -10,8 +10,8 @@ from rag import build
 from rag.answering.candidate import Candidate, said
 from rag.answering.computed import computation
 from rag.answering.table_figures import Matcher, figure_candidates
-from rag.answering.table_lines import extreme_item, groups_to_choose, lines_of
-from rag.answering.table_questions import table_question
+from rag.answering.table_lines import extreme_item, groups_of, groups_to_choose, lines_of
+from rag.answering.table_questions import TableQuestion, table_question
 from rag.desk.proof import check_answer
 from rag.facts import tables
 from rag.meaning.periods import periods
@@ -307,15 +307,99 @@ def test_a_computed_value_is_computed_again(report: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    "question",
+    ("question", "operation", "is_in_percent"),
     [
-        "Which bakery grew most in 2024?",
-        "Which of the shops lost the most in 2024?",
-        "Which shop had the largest increase in sales in 2024?",
+        ("Which bakery grew most in 2024?", "rose_most", False),
+        ("Which bakery grew fastest in 2024?", "rose_most", True),
+        ("Which shop had the largest increase in sales in 2024?", "rose_most", False),
+        ("Which shop had the biggest percentage drop in sales in 2024?", "fell_most", True),
+        ("Which of the shops lost the most staff from 2023 to 2024?", "fell_most", False),
     ],
 )
-def test_the_largest_change_is_not_the_largest_figure(question: str) -> None:
+def test_the_largest_change_is_not_the_largest_figure(
+    question: str, operation: str, is_in_percent: bool
+) -> None:
+    parsed = table_question(question)
+    assert parsed is not None
+    assert (parsed.operation, parsed.is_in_percent) == (operation, is_in_percent)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which of the shops lost the most in 2024?",
+        "Which shop had the smallest increase in sales in 2024?",
+        "Which shop changed most in 2024?",
+        "Which shop had the largest loss in 2024?",
+    ],
+)
+def test_a_change_without_one_direction_is_refused(question: str) -> None:
     assert table_question(question) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        (
+            "Which segment's sales grew most from 2023 to 2024?",
+            "Bread: 3,020 − 2,400 = 620 million EUR",
+        ),
+        (
+            "Which segment's sales grew the most in 2024, in percent?",
+            "Bread: (3,020 − 2,400) ÷ 2,400 = 25.8%",
+        ),
+        (
+            "Which region had the biggest drop in profit from 2023 to 2024?",
+            "South: 90 − −75 = 165 million EUR",
+        ),
+    ],
+)
+def test_what_changed_most_is_a_label_with_its_change(question: str, text: str) -> None:
+    (report,) = load_bytes("tolland.md", REPORT + PROFITS)
+    changed = answer(report, question)
+    assert changed.text == f"{text}, computed from two cells"
+    assert changed.value is not None
+    assert changed.value.kind == "computed"
+    assert check_answer(changed.to_dict(), Shelf(report)).holds
+    assert len(changed.citations) == 2
+
+
+CROPS = """# Harvest of Rowan Farm
+
+| Crop (tonnes) | 2022 | 2023 |
+|---|--:|--:|
+| Wheat | 790 | 905 |
+| Oats | 131 | 188 |
+| Peas | 72 | 61 |
+| Total | 993 | 1,154 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("| 188 |", "| 246 |"),
+        ("| 188 |", "| – |"),
+        ("| 188 |", "| £188 |"),
+        ("| Oats |", "| Oats (sacks) |"),
+        ("| Peas |", "| Subtotal | 921 | 1,093 |\n| Peas |"),
+        ("# Harvest", "# Growth of the harvest"),
+    ],
+)
+def test_an_unclear_largest_change_is_refused(old: str, new: str) -> None:
+    question = table_question("Which crop grew most from 2022 to 2023?")
+    assert question is not None
+    (clear,) = load_bytes("farm.md", CROPS)
+    assert winners(clear, question) == ["Wheat"]
+    (unclear,) = load_bytes("farm.md", CROPS.replace(old, new))
+    assert winners(unclear, question) == []
+
+
+def winners(document: Document, question: TableQuestion) -> list[str]:
+    """The label that each group of a document gives."""
+    items = [extreme_item(group, question) for group in groups_of(lines_of(document), question)]
+    return [item.label for item in items if item]
 
 
 def test_a_question_for_either_direction_has_no_verdict() -> None:
@@ -356,7 +440,7 @@ def test_figures_of_both_signs_are_compared_if_they_measure_one_thing(
         for group in groups
         if group.has_both_signs or "Sales by segment" in group.line.table.name
     ]
-    chosen = [extreme_item(group, parsed.operation) for group in mixed_or_sales]
+    chosen = [extreme_item(group, parsed) for group in mixed_or_sales]
     labels = [item.label for item in chosen if item]
     assert [label for label in items if label not in labels] == []
     assert not {"Revenue", "Cost of flour"} & set(labels)
