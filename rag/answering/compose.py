@@ -22,10 +22,13 @@ from rag.answering.question_parts import compared
 from rag.answering.reading import Reading
 from rag.answering.receipts import AskedQuestion, answer_digest
 from rag.answering.spans import SpanGroup
+from rag.answering.table_questions import asks_for_two_cells, compared_things
+from rag.facts import without_periods
 from rag.filters import shown
 from rag.meaning.relative_dates import document_date
 from rag.meaning.stems import stem_words
 from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
+from rag.structure import enclosing
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Place
 
 MOST_ALTERNATIVES = 3
@@ -46,6 +49,8 @@ _SURE = 0.6
 _OPPOSITE = 0.3
 """Share of what the reader finds for a verdict from which on its opposite makes it doubtful."""
 _IN_SENTENCES = ("span", "sentences")
+_HALF = 0.2
+"""Share of its probability that remains to one cell or row where the difference of two is asked."""
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
     "only the nearest are read"
@@ -92,6 +97,8 @@ def rank(
             ranked = _with_figure(ranked, figure, figure.probability or 0.0)
 
     ranked = _with_codes(ranked, reading)
+    if asks_for_two_cells(reading.question):
+        ranked = _with_halves(ranked, reading)
     return sorted(ranked, key=lambda entry: -entry.probability)
 
 
@@ -106,6 +113,39 @@ def _with_codes(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
         weight = OF_ANOTHER if is_of_another else 1.0
         weighted_entries.append(replace(entry, probability=weight * entry.probability))
     return weighted_entries
+
+
+def _with_halves(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
+    """The candidates; where a difference is asked, half of what it needs is unlikely."""
+    weighted_entries = []
+    for entry in ranked:
+        weight = _HALF if _is_half(entry.candidate, reading) else 1.0
+        weighted_entries.append(replace(entry, probability=weight * entry.probability))
+    return weighted_entries
+
+
+def _is_half(candidate: Candidate, reading: Reading) -> bool:
+    """Whether a candidate is one cell of a table, or rows without one of the compared things."""
+    if candidate.value is not None:
+        return False
+
+    row_texts = []
+    for place in candidate.places:
+        document = reading.documents[place.document_id]
+        row = enclosing(document.blocks, place.start, "row")
+        if row is None:
+            return False
+        block = document.blocks[row]
+        row_texts.append(document.text[block.start : block.end])
+    if candidate.form == "span":
+        return True
+
+    things = compared_things(reading.question)
+    if not things:
+        return False
+    said_stems = set(stem_words(" ".join(row_texts)))
+    one, other = (set(stem_words(without_periods(thing))) for thing in things)
+    return any(own and own.isdisjoint(said_stems) for own in (one - other, other - one))
 
 
 def _with_figure(ranked: Sequence[Ranked], figure: Candidate, probability: float) -> list[Ranked]:

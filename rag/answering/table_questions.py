@@ -51,7 +51,7 @@ _IN_PERCENT = re.compile(
 """Words of a question by which changes are compared as shares of what was before."""
 _DIFFERENCE = re.compile(
     rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference\b[^?]{{0,60}}?\bbetween\b"
-    rf"|\bhow (?:much|many) (?:{_UP}|{_DOWN})\b"
+    rf"|\bhow (?:much|many) (?:{_UP}|{_DOWN}|\w{{2,20}}er\b(?=[^?]{{1,200}}\bthan))\b"
     rf"|\bhow much did\b.*\b(?:increase|decrease|grow|rise|fall|shrink|drop|decline|change)\b"
     rf"|\bwhat was the (?:change|increase|decrease|rise|fall|drop|decline) in\b"
 )
@@ -154,9 +154,22 @@ def table_question(question: str) -> TableQuestion | None:
         measures=measures,
         targets=targets,
         names=_names(question),
-        is_ordered=is_of_rows and bool(_MORE_THAN.search(body)),
+        is_ordered=is_of_rows and _is_ordered(body),
         is_in_percent=change is not None and bool(_IN_PERCENT.search(question)),
     )
+
+
+def asks_for_two_cells(question: str) -> bool:
+    """Whether a question asks for a difference of two things, or chooses by a change, so that one
+    cell of a table is no answer.
+    """
+    return bool(compared_things(question) or _most_changed(question))
+
+
+def compared_things(question: str) -> tuple[str, ...]:
+    """The two things whose difference a question asks for; () if it asks for no such difference."""
+    is_of_difference = _operation(question) in ("difference", "growth")
+    return _terms_of_difference(_INTRODUCTION.sub("", question)) if is_of_difference else ()
 
 
 _INTRODUCTION = re.compile(r"^[^:?]{2,60}: ")
@@ -229,11 +242,20 @@ def _terms_of_sum(body: str) -> tuple[str, ...]:
 
 
 _MORE_THAN = re.compile(
-    rf"(?i)\bhow (?:much|many) (?:{_UP}|(?P<less>{_DOWN}))\b(?P<one>[^?]+?)\bthan\b(?P<other>[^?]+)"
+    rf"(?i)\bhow (?:much|many) (?:(?P<more>{_UP})|(?P<less>{_DOWN})|\w{{2,20}}er)\b"
+    r"(?P<one>[^?]+?)\bthan\b(?P<other>[^?]+)"
 )
 _BETWEEN = re.compile(
     r"(?i)\bdifference\b(?P<measure>[^?]*?)\bbetween\b(?P<one>[^?]+?)\band\b(?P<other>[^?]+)"
 )
+
+
+def _is_ordered(body: str) -> bool:
+    """Whether the words of a comparison say which of both is the larger one."""
+    more = _MORE_THAN.search(body)
+    return more is not None and bool(more["more"] or more["less"])
+
+
 _OTHER_PERIOD = re.compile(
     r"(?i)\W*(?:(?:in|at|for|of|a|the) )*(?:\w+ )?(?:years?|quarters?|months?|weeks?|half)\b"
 )

@@ -6,13 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import MAX_CITATIONS, Candidate, cite
-from rag.answering.compose import Ranked, Ruling, lone_part, together
+from rag.answering.compose import Ranked, Ruling, lone_part, rank, together
+from rag.answering.reading import Reading
 from rag.ingestion.chunking import split
-from rag.protocols import Verdict
+from rag.protocols import ReaderOutput, Verdict
 from rag.types import Document, Hit, Place, Span, YesNo
 from tests.answering.readings import Prefers, composed, hit_of, reading_of, span, texts
 from tests.answering.readings import answer_of as answer
 from tests.fakes import BagOfWordsEmbedder, document
+from tests.parsing.reading import load_bytes
 
 A = document("It was signed in 2015. Talks went on.", "a")
 B = document("The deal of the year 2015 held.", "b")
@@ -350,3 +352,49 @@ def test_a_comparison_says_which_side_was_not_found() -> None:
     with_both_sides = replace(reading, question="What is cheaper, a kayak or a red one?")
     reason = composed(with_both_sides, Ruling(Prefers("none"), 0.5, 3)).abstention_reason or ""
     assert "nothing was found" not in reason
+
+
+TABLE = """| Item | 2022 | 2023 |
+|---|--:|--:|
+| Heating | 4,210 | 5,130 |
+| Water | 1,180 | 1,240 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "is_answered"),
+    [
+        ("How much did heating cost in 2023?", True),
+        ("How much more did heating cost than gardening in 2023?", False),
+        ("How much higher was the cost of heating than that of gardening in 2023?", False),
+        ("What is the difference between heating and gardening in 2023?", False),
+        ("Which item grew most from 2021 to 2023?", False),
+    ],
+)
+def test_one_cell_is_no_difference(question: str, is_answered: bool) -> None:
+    (costs,) = load_bytes("costs.md", TABLE)
+    composed_answer = answer(question, [costs], [span(costs, "5,130", 3.0)])
+    assert (composed_answer.text is not None) == is_answered
+
+
+def test_a_sentence_may_state_a_difference() -> None:
+    told = document("Heating cost 3,890 more than water in 2023.", "costs")
+    question = "How much more did heating cost than water in 2023?"
+    assert answer(question, [told], [span(told, "3,890", 3.0)]).text == "3,890"
+
+
+@pytest.mark.parametrize(
+    ("other", "probability"),
+    [("water", 0.9), ("gardening", 0.18)],
+)
+def test_rows_without_one_of_the_compared_things_are_no_difference(
+    other: str, probability: float
+) -> None:
+    (costs,) = load_bytes("costs.md", TABLE)
+    question = f"How much more did heating cost than {other} in 2023?"
+    rows = [block for block in costs.blocks if block.kind == "row"]
+    places = tuple(Place(costs.id, row.start, row.end) for row in rows)
+    candidate = Candidate("list", "rows", places)
+    reading = Reading(question, [], ReaderOutput([]), {costs.id: costs})
+    (entry,) = rank(reading, Prefers("rows"), proposed=[candidate])
+    assert entry.probability == pytest.approx(probability)
