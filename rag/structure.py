@@ -355,7 +355,7 @@ def iterate_within(
 
 def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
     """The rows and header rows of tables of which a part is in `text[start:end]`, cut to it, with
-    offsets from `start`.
+    offsets from `start`. They have no parent: their tables are not among them.
     """
     rows: list[Block] = []
     reached = start
@@ -371,6 +371,7 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
         moved_row = row._replace(
             start=row_start - start,
             end=row_end - start,
+            parent=-1,
             cells=_moved_cells(row, -start),
         )
         rows.append(moved_row)

@@ -4,7 +4,7 @@ from typing import Any
 
 from rag import structure
 from rag.structure import enclosing, heading_path, row_at, table_around
-from rag.types import Block, BlockCell, BlockKind, Column
+from rag.types import Block, BlockCell, BlockKind, Column, Passage
 
 TEXT = """Costs > 5 EUR
 
@@ -94,6 +94,17 @@ def test_rows_within_a_part_of_the_text_are_cut_to_it() -> None:
     a4 = rows[1].cells
     assert [TEXT[start:end][cell.start : cell.end] for cell in a4] == ["A4", "7"]
     assert structure.rows_within(BLOCKS, 0, TEXT.index("Paper")) == ()
+
+
+def test_a_part_of_a_passage_has_its_part_of_the_rows() -> None:
+    """It never ended: the rows had parents that were not among them."""
+    rows = structure.rows_within(BLOCKS, 0, len(TEXT))
+    passage = Passage("a", 0, len(TEXT), TEXT, "A", (), rows)
+    start, end = TEXT.index("A4"), TEXT.index("\nA3")
+    part = structure.part_of(passage, start, end)
+    (row,) = part.rows or ()
+    assert part.text == part.text[row.start : row.end] == "A4 | EUR: 7"
+    assert structure.part_of(part, 0, 2).text == "A4"
 
 
 def test_a_row_is_one_sentence_of_a_document() -> None:
