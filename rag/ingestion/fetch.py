@@ -53,7 +53,7 @@ class Fetcher:
     host: str
     most_bytes: int
     allow_private: bool = False
-    _robots: dict[str, RobotFileParser] = field(default_factory=dict, init=False)
+    _robots: dict[str, RobotFileParser | ParseError] = field(default_factory=dict, init=False)
 
     def get(self, url: str, validators: Mapping[str, str] | None = None) -> WebPage:
         """Fetch a page. Raises ParseError if that fails or is forbidden."""
@@ -61,8 +61,7 @@ class Fetcher:
         parts = urlsplit(url)
         with suppress(OSError, ValueError):  # the request reports it
             self._address(parts.hostname or "", parts.port or 443)  # before anything is asked for
-        if not self._may_fetch(url):
-            raise ParseError("must not be fetched according to the site's robots.txt")
+        self._check_robots(url)
         return self._get(url, validators or {})
 
     def _check_host(self, url: str) -> None:
@@ -74,26 +73,38 @@ class Fetcher:
         """Seconds to wait between pages: the shortest that a site asks for, at most 10."""
         delays = []
         for robots in self._robots.values():
-            delay = robots.crawl_delay(AGENT)
+            delay = robots.crawl_delay(AGENT) if isinstance(robots, RobotFileParser) else None
             if delay:
                 delays.append(float(delay))
         return min([*delays, _LONGEST_PAUSE]) if delays else _SHORTEST_PAUSE
 
-    def _may_fetch(self, url: str) -> bool:
+    def _check_robots(self, url: str) -> None:
+        """Raises ParseError if the site's robots.txt forbids the page, or cannot be fetched."""
         parts = urlsplit(url)
         root = f"{parts.scheme}://{parts.netloc}"
         if root not in self._robots:
-            robots = RobotFileParser()
-            self._robots[root] = robots
-            try:
-                body = self._get(f"{root}/robots.txt", {}).body
-                robots.parse(body.decode("utf-8", "replace").splitlines())
-            # RFC 9309: a missing one allows everything, an unreachable one forbids everything
-            except _Absent:
-                robots.parse([])
-            except ParseError:
-                robots.parse(["User-agent: *", "Disallow: /"])
-        return self._robots[root].can_fetch(AGENT, url)
+            self._robots[root] = self._read_robots(f"{root}/robots.txt")
+        robots = self._robots[root]
+        if isinstance(robots, ParseError):
+            message = f"is not fetched, because its site's robots.txt {robots}"
+            raise ParseError(message, transient=robots.transient)
+        if not robots.can_fetch(AGENT, url):
+            raise ParseError("must not be fetched according to the site's robots.txt")
+
+    def _read_robots(self, url: str) -> RobotFileParser | ParseError:
+        """What a robots.txt allows: everything if it is missing, nothing if it cannot be fetched
+        (RFC 9309), for the reason that the error gives.
+        """
+        robots = RobotFileParser()
+        try:
+            body = self._get(url, {}).body
+        except _Absent:
+            robots.parse([])
+        except ParseError as error:
+            return error
+        else:
+            robots.parse(body.decode("utf-8", "replace").splitlines())
+        return robots
 
     def _get(self, url: str, validators: Mapping[str, str]) -> WebPage:
         """Follow redirects to the page. Raises ParseError for any other response."""
@@ -144,7 +155,7 @@ class Fetcher:
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = error or type(error).__name__
+            reason = getattr(error, "strerror", "") or error or type(error).__name__
             raise ParseError(f"cannot be fetched: {reason}", transient=True) from error
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:

@@ -125,7 +125,8 @@ def test_large_pages_and_an_unreachable_robots_txt_are_named(store: LocalStore, 
     with pytest.raises(InputError, match="larger"):
         take(store, f"{site.url}/big", limit=1000)
     site.pages["/robots.txt"] = 503
-    with pytest.raises(InputError, match=r"robots\.txt"):
+    why = r"robots\.txt cannot be fetched: the server answers 503"
+    with pytest.raises(InputError, match=why):
         take(store, f"{site.url}/big")
 
 
