@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,7 +41,7 @@ from rag.protocols import Embedder, Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
 from rag.settings import DEFAULT_COLLECTION, Settings, is_address, shown
-from rag.types import Document, plain
+from rag.types import Block, Document, plain
 
 if TYPE_CHECKING:
     from rag.ingestion.web import WebIngest
@@ -337,11 +337,18 @@ def show_command(
     stored = store.document(find_document(store.documents(), document).id)
     if raw and stored:
         stored = _parse_with_boilerplate(settings, stored)
-    if is_json():
-        print_json(stored)
+    if is_json() and stored:
+        print_json(plain(stored) | {"blocks": list(map(_block_dict, stored.blocks))})
     elif stored:
         sys.stdout.write(stored.text if not sys.stdout.isatty() else clean(stored.text))
         sys.stdout.write("" if stored.text.endswith("\n") else "\n")
+
+
+def _block_dict(block: Block) -> dict[str, Any]:
+    """A block as JSON, with its cells and columns."""
+    cells = [cell._asdict() for cell in block.cells]
+    columns = [column._asdict() for column in block.columns]
+    return block._asdict() | {"cells": cells, "columns": columns}
 
 
 def _parse_with_boilerplate(settings: Settings, document: Document) -> Document:

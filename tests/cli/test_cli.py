@@ -157,6 +157,13 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
     assert (facts["documents"], facts["embedder"], facts["dim"]) == (2, "bag-of-words", 64)
     assert "documents       2\n" in filled("index", "info")[1]
     assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
+    Path("docs/fees.csv").write_text("Item,Fee\nKey,45\n")
+    assert filled("ingest", "docs")[0] == 0
+    shown = filled.json("show", "docs/fees.csv")
+    (row,) = (block for block in shown["blocks"] if block["kind"] == "row")
+    assert shown["text"][row["start"] : row["end"]] == "Item: Key | Fee: 45"
+    assert [cell["column"] for cell in row["cells"]] == [0, 1]
+    assert filled("delete", "docs/fees.csv")[0] == 0
     unknown = "rag: no document docs/none.md in the index\n  list the documents with: rag list\n"
     assert filled("delete", "docs/deal.md", "docs/none.md") == (2, "", unknown)
     assert "docs/deal.md" in filled("list")[1]
