@@ -80,6 +80,17 @@ class BusyError(RagError):
     status = 503
 
 
+def cause_of(error: BaseException) -> str:
+    """What an error of Python's says, in words: without the number of an OSError, and with the
+    reason why a KeyError is one.
+    """
+    if isinstance(error, KeyError):
+        return f"the field {error} is missing"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
 @contextmanager
 def writing_to(path: object, hint: str, kind: type[RagError] = InputError) -> Iterator[None]:
     """Turn OSErrors into a `kind` that names the file."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.errors import InputError, ModelError
+from rag.errors import InputError, ModelError, cause_of
 from rag.files import sha256_file
 from rag.filters import parse
 from rag.fusion import shipped
@@ -201,6 +201,5 @@ def load(record: Any) -> Receipt:
             raise TypeError("a field has the wrong type")
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the output of `rag ask --json`, or its field receipt"
-        cause = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"not a receipt: {cause}", hint) from error
+        raise InputError(f"not a receipt: {cause_of(error)}", hint) from error
     return receipt

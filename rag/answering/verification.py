@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from rapidfuzz import fuzz, process
 
 from rag.answering.computed import KIND, OPERATIONS, computation
-from rag.errors import InputError
+from rag.errors import InputError, cause_of
 from rag.facts import Fact, fact_at, mismatch
 from rag.structure import sentence_around, sentences_in
 from rag.types import Citation, Document, Json
@@ -238,7 +238,8 @@ def _citation(value: Any) -> Citation:
         return citation
     except (KeyError, TypeError, AttributeError) as error:
         hint = "give the output of `rag ask --json`, or citations as in that"
-        raise InputError(f"not a citation: {str(value)[:80]!r} ({error})", hint) from error
+        message = f"not a citation: {str(value)[:80]}: {cause_of(error)}"
+        raise InputError(message, hint) from error
 
 
 # Values that were computed from cells

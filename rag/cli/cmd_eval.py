@@ -95,6 +95,8 @@ def run_command(
     if corpus and index:
         raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
     check_folder(junit)
+    if out and out.is_file():
+        raise InputError(f"--out {out} is a file, not a folder", "name another folder with --out")
     bounds, questions = gates.parse(fail_under, fail_over), load(gold)
     if in_plain_words:
         questions = dataclasses.replace(
@@ -257,11 +259,12 @@ def calibrate_command(
       rag eval calibrate gold.jsonl --risk 0.05
       RAG_CALIBRATION=calibration.json rag ask "When does the lease end?"
     """
-    from rag.evaluation.calibrate import calibrate
+    from rag.evaluation.calibrate import calibrate, check_enough
     from rag.evaluation.gold import read_jsonl
 
     check_folder(out)
     questions = read_jsonl(gold)
+    check_enough(questions)
     calibrated = calibrate(build.engine(settings), questions, risk, confidence)
     write_text(out, json.dumps(plain(calibrated.fitted), indent=2, ensure_ascii=False) + "\n")
     usage = f"{out}: use it with RAG_CALIBRATION={out}"

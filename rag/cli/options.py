@@ -379,6 +379,8 @@ def only_local(settings: Settings, command: str, instead: str) -> None:
 def read_text(file: str) -> str:
     """The text of a file, or of stdin for "-". Raises InputError."""
     name = "stdin" if file == "-" else file
+    if name == file and os.path.isdir(file):
+        raise InputError(f"{file} is a folder, not a file", f"name its files: {file}/*")
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -37,6 +37,13 @@ class Calibrated:
     says: tuple[str, ...]
 
 
+def check_enough(gold: Sequence[Question]) -> None:
+    """Raises InputError for fewer questions than a fit needs."""
+    if len(gold) < LEAST:
+        message = f"too few gold questions to estimate a risk: {len(gold)}"
+        raise InputError(message, f"give at least {LEAST}, preferably 200")
+
+
 def calibrate(
     engine: Engine, gold: Sequence[Question], risk: float | None = None, certainty: float = 0.95
 ) -> Calibrated:
@@ -50,9 +57,7 @@ def calibrate(
     refuse, and no other figure counts them. Raises InputError for too
     few questions, or if all or none of the answers are useful.
     """
-    if len(gold) < LEAST:
-        message = f"{len(gold)} gold questions are too few to estimate a risk"
-        raise InputError(message, f"give at least {LEAST}, preferably 200")
+    check_enough(gold)
     judge = engine.judge
     if not isinstance(judge, Judge):
         raise InputError("this engine has no fitted judge", "build it with rag.build.engine")

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from rag.errors import InputError
+from rag.errors import InputError, cause_of
 from rag.evaluation import metrics
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.metrics import ConfidenceInterval
@@ -67,7 +67,7 @@ class Result:
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']}, not {FORMAT}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            message = f"{path} is not a result of rag eval: {error}"
+            message = f"{path} is not a result of rag eval: {cause_of(error)}"
             raise InputError(message, "name a .json that rag eval wrote") from error
         return cls.of(facts, unpack(table))
 

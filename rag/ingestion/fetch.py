@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
 from rag import __version__
-from rag.errors import InputError
+from rag.errors import InputError, cause_of
 from rag.parsing.base import ParseError
 from rag.sockets import shut_at
 
@@ -155,8 +155,7 @@ class Fetcher:
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "strerror", "") or error or type(error).__name__
-            raise ParseError(f"cannot be fetched: {reason}", transient=True) from error
+            raise ParseError(f"cannot be fetched: {cause_of(error)}", transient=True) from error
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
         """Read in pieces, since a server may send a byte per second forever."""

@@ -15,7 +15,7 @@ from rag.ingestion.pipeline import UPLOADED, Stored, batches, check_free, patien
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
-from rag.parsing.formats import SUPPORTED
+from rag.parsing.formats import SUPPORTED, UNSUPPORTED
 from rag.parsing.load import Loaded
 from rag.parsing.pool import Loader, ParseTask, one_by_one
 from rag.protocols import Embedder, Store
@@ -244,7 +244,9 @@ class Ingest:
         others = len(report.skipped) - 1
         count_left = f" (and {others} more)" if others else ""
         message = f"none of the files can be read: {path} {reason}{count_left}"
-        raise InputError(message, f"rag ingest PATH reads {SUPPORTED}")
+        is_format = any(why.startswith(UNSUPPORTED) for _, why in report.skipped)
+        hint = f"rag ingest PATH reads {SUPPORTED}" if is_format else "correct it, or name others"
+        raise InputError(message, hint)
 
 
 def are_named_after(documents: Iterable[Document], file: FoundFile) -> bool:

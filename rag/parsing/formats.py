@@ -59,6 +59,8 @@ FORMATS = {
 }
 """By the suffix of a file's name."""
 SUPPORTED = ", ".join(f".{suffix}" for suffix in FORMATS)
+UNSUPPORTED = "unsupported format"
+"""How the reason begins why a file of another format is not read."""
 _EXTRAS = {
     **dict.fromkeys(("docx", "pptx", "openpyxl"), "office"),
     **dict.fromkeys(("rapidocr", "onnxruntime", "PIL"), "ocr"),
@@ -76,7 +78,7 @@ def format_of(name: str, content: bytes) -> Format:
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         extension = "rst"
     if extension not in FORMATS:
-        raise ParseError(f"unsupported format .{extension}")
+        raise ParseError(f"{UNSUPPORTED} .{extension}")
     return FORMATS[extension]
 
 

@@ -38,6 +38,8 @@ def test_ingest_reports_what_it_does(run: Run, monkeypatch: pytest.MonkeyPatch) 
     err = run.error("ingest", "docs/photo.gif")
     assert err.startswith("rag: none of the files can be read: ")
     assert "rag ingest PATH" in err
+    err = run.error("ingest", "docs/broken.txt")
+    assert err.endswith("broken.txt is binary, not text\n  correct it, or name others\n")
 
 
 def test_a_folder_without_files_is_named_and_makes_no_index(run: Run) -> None:
@@ -70,6 +72,11 @@ def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyP
         ("eval why When? --answer 2015 --document docs/none.md", "no document docs/none.md in"),
         ("verify --replay answer.json", "not a receipt"),
         ("eval run gold.jsonl --junit none/bounds.xml", "none/bounds.xml cannot be written"),
+        ("eval run gold.jsonl --out empty.txt", "--out empty.txt is a file, not a folder"),
+        ("eval calibrate gold.jsonl", "too few gold questions to estimate a risk: 1"),
+        ("eval compare answer.json answer.json", "answer.json is not a result of rag eval: the f"),
+        ("verify answer.json", "not a citation: {}: the field 'highlight' is missing"),
+        ("check docs", "docs is a folder, not a file"),
     ],
 )
 def test_no_model_loads_for_wrong_input(
@@ -81,6 +88,7 @@ def test_no_model_loads_for_wrong_input(
     monkeypatch.setattr(build, "embedder", loads)
     Path("empty.txt").write_text("")
     Path("answer.json").write_text("{}")
+    Path("gold.jsonl").write_text('{"question": "When?", "answers": ["2015"]}\n')
     assert filled.error(*arguments.split()).startswith(f"rag: {message}")
 
 
@@ -340,7 +348,10 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     monkeypatch.delenv("RAG_THRESHOLD")
     assert filled("ask", "When did the US leave the deal?")[0] == 0
     Path("gold.jsonl").write_text("\n".join(lines[:5]))
-    assert "5 gold questions are too few" in filled("eval", "calibrate", "gold.jsonl")[2]
+    assert (
+        "too few gold questions to estimate a risk: 5"
+        in filled("eval", "calibrate", "gold.jsonl")[2]
+    )
     Path("gold.jsonl").write_text("")
     assert "gold.jsonl contains no questions" in filled("eval", "calibrate", "gold.jsonl")[2]
 
