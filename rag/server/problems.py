@@ -136,12 +136,20 @@ def hung_up() -> ServiceError:
     return ServiceError(499, "hung-up", "the client has closed the connection")
 
 
+def _of_framework(error: HTTPException, request: Request) -> Problem:
+    """The problem of an error that the framework raised: a path or a method that no route has."""
+    path = str(request.scope["path"])[:200]
+    words = {
+        404: f"there is no {path}",
+        405: f"{request.method} is not a method of {path}",
+    }.get(error.status_code)
+    allowed = (error.headers or {}).get("Allow", "")
+    hint = f"its methods: {allowed}; see /openapi.json" if allowed else "see /openapi.json"
+    return _problem(error.status_code, "http", words or str(error.detail), hint if words else "")
+
+
 def problem_of(error: Exception) -> Problem:
-    """The problem of any error but RequestValidationError."""
-    if isinstance(error, HTTPException):  # of the framework
-        words = {404: "not found", 405: "method not allowed"}.get(error.status_code)
-        hint = "see /openapi.json" if words else ""
-        return _problem(error.status_code, "http", words or str(error.detail), hint)
+    """The problem of any error but RequestValidationError and those of the framework."""
     if not isinstance(error, RagError):
         hint = "search the log for this request's id"
         return _problem(500, "unforeseen", "unexpected error", hint)
@@ -196,6 +204,8 @@ async def respond(request: Request, error: Exception) -> Response:
     """
     if isinstance(error, RequestValidationError):
         problem = _invalid(error, request)
+    elif isinstance(error, HTTPException):
+        problem = _of_framework(error, request)
     else:
         problem = problem_of(error)
     headers = dict(getattr(error, "headers", None) or {})

@@ -70,6 +70,15 @@ def test_documents_are_there_before_the_models(tmp_path: Path) -> None:
         assert client.get("/v1/documents").json()["total"] == 0
 
 
+def test_a_wrong_path_and_a_wrong_method_are_named(client: httpx.Client) -> None:
+    unknown = client.get("/v1/nothing").json()
+    assert (unknown["status"], unknown["detail"]) == (404, "there is no /v1/nothing")
+    wrong = client.delete("/v1/documents").json()
+    message = "DELETE is not a method of /v1/documents"
+    assert (wrong["status"], wrong["detail"]) == (405, message)
+    assert client.get("/v1/jobs/77").json()["detail"] == "no job 77"
+
+
 def test_documents_are_paged(client: httpx.Client) -> None:
     ids: list[str] = []
     page_start: str | None = ""

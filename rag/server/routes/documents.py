@@ -142,7 +142,7 @@ def get_job(job: str, service: Shared) -> Job:
     """Get the state of an upload."""
     state = service.jobs.get(job)
     if state is None:
-        raise NotFoundError("no such job", "the last thousand uploads are kept")
+        raise NotFoundError(f"no job {job[:100]}", "the last thousand uploads are kept")
     return state
 
 
