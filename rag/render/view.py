@@ -369,12 +369,13 @@ def _is_shown(candidate: Alternative) -> bool:
 
 
 def nearest(answer: Answer) -> Sequence[Citation | Hit]:
-    """The best candidates of a refusal, or without any its best passages."""
-    citations = []
+    """The best candidates of a refusal, one of each sentence, or without any its best passages."""
+    citations: dict[tuple[str, int], Citation] = {}
     for candidate in answer.alternatives:
         if _is_shown(candidate):
-            citations.append(candidate.citations[0])
-    return citations[:NEAREST] or answer.hits[:NEAREST]
+            citation = candidate.citations[0]
+            citations.setdefault((citation.document_id, citation.sentence_start), citation)
+    return list(citations.values())[:NEAREST] or answer.hits[:NEAREST]
 
 
 def source_and_text(

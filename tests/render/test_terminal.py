@@ -75,8 +75,8 @@ def test_a_refusal_shows_no_scores() -> None:
 LONG = "The tenant keeps the flat clean. " * 9 + FIRST + " The landlord paints it." * 9
 
 
-def _refused(sentence: str) -> list[str]:
-    """The lines of a refusal with five candidates in this sentence."""
+def _refused(sentence: str, documents: int = 5) -> list[str]:
+    """The lines of a refusal with five candidates in this sentence of so many documents."""
     start = sentence.index("three months")
     citation = replace(
         piece(FIRST).citation,
@@ -87,7 +87,8 @@ def _refused(sentence: str) -> list[str]:
         sentence_start=0,
         sentence_end=len(sentence),
     )
-    guesses = tuple(Alternative("three months", 0.3, (citation,)) for _ in range(5))
+    places = [replace(citation, document_id=f"{n % documents}.md") for n in range(5)]
+    guesses = tuple(Alternative("three months", 0.3, (place,)) for place in places)
     refused = replace(
         answer("span", piece(FIRST)),
         text=None,
@@ -107,6 +108,12 @@ def test_a_refusal_shows_the_whole_sentence_of_the_best_candidate(
     second = next(number for number, line in enumerate(lines) if line.startswith("  [2]"))
     first = " ".join(" ".join(line for line in lines[:second] if line[:6].isspace()).split())
     assert first == long_enough.strip()
+
+
+def test_a_refusal_shows_a_sentence_once() -> None:
+    lines = _refused(LONG, documents=2)
+    sources = [line for line in lines if line.startswith("  [")]
+    assert sources == ["  [1] 0.md > Lease", "  [2] 1.md > Lease"]
 
 
 def test_a_refusal_shows_two_lines_of_the_other_candidates() -> None:

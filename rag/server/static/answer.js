@@ -230,10 +230,18 @@ function disagreement(answer, conflicts, open) {
   return el('div', { class: 'dissent' }, el('h3', {}, 'Your documents disagree'), el('ol', { class: 'cards beside' }, cards));
 }
 
+const sentenceAt = ({ citations: [citation] }) => citation ? `${citation.document_id} ${citation.start_char_index}` : '';
+
+// The candidates that are shown beside an answer; those of a refusal are places to look at: one of each sentence.
+function shownCandidates({ answer, alternatives }, conflicts) {
+  const likely = alternatives.filter(other => other.confidence >= LEAST && !conflicts.some(one => one.text === other.text));
+  return answer !== null ? likely : likely.filter((other, i) => i === likely.findIndex(one => sentenceAt(one) === sentenceAt(other)));
+}
+
 function renderAnswer(answer, open) {
   const found = answer.answer !== null;
   const conflicts = answer.conflicts || answer.dissent || [];
-  const others = answer.alternatives.filter(other => other.confidence >= LEAST && !conflicts.some(one => one.text === other.text)).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
+  const others = shownCandidates(answer, conflicts).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
   const understood = answer.understood || (answer.asked && answer.asked !== answer.question ? answer.question : '');
   const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, answer.note && answer.form !== 'talk' ? el('p', { class: 'soft small note' }, reasonOf({ abstention_reason: answer.note })) : null,
     found ? given(answer, open) : answer.form === 'talk' ? talk(answer) : refused(answer, open)];

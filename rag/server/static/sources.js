@@ -141,8 +141,9 @@ const kindOf = (name, number) => number === 1 ? name.replace(/(?<=x)es$|s(?= \(|
 function inventory({ types, first_date: first, last_date: last }) {
   const gone = [...leaving.values()].map(one => one.type);
   const left = types.map(({ name, count: number }) => [KINDS[name] || name, number - gone.filter(type => type === name).length]).filter(([, number]) => number > 0);
-  const unnamed = left.slice(NAMED_KINDS).reduce((sum, [, number]) => sum + number, 0);
-  const kinds = [...left.slice(0, NAMED_KINDS).map(([name, number]) => `${number.toLocaleString('en')} ${kindOf(name, number)}`), unnamed ? count(unnamed, 'other') : ''].filter(Boolean);
+  const named = left.length === NAMED_KINDS + 1 ? left.length : NAMED_KINDS;  // the last kind is named, not called "other"
+  const unnamed = left.slice(named).reduce((sum, [, number]) => sum + number, 0);
+  const kinds = [...left.slice(0, named).map(([name, number]) => `${number.toLocaleString('en')} ${kindOf(name, number)}`), unnamed ? count(unnamed, 'other') : ''].filter(Boolean);
   const on = day => new Date(`${day}T00:00`).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
   const dates = !first ? '' : first === last ? `, dated ${on(first)}` : `, dated ${on(first)} to ${on(last)}`;
   return [el('b', {}, count(known.total - leaving.size, 'document')), kinds.length ? `: ${kinds.join(', ')}${dates}` : dates];
