@@ -23,7 +23,7 @@ def unpack(content: bytes, limit: int) -> bytes:
     remaining_bytes = content
     while remaining_bytes.startswith(b"\x1f\x8b"):
         stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        for step in _unpacked(stream, remaining_bytes):
+        for step in _unpacked_bytes(stream, remaining_bytes):
             output += step
             if len(output) > limit:
                 raise ParseError(f"unpacks to more than {limit / 1e6:,.0f} MB")
@@ -31,7 +31,7 @@ def unpack(content: bytes, limit: int) -> bytes:
     return bytes(output)
 
 
-def _unpacked(stream: Any, content: bytes) -> Iterator[bytes]:
+def _unpacked_bytes(stream: Any, content: bytes) -> Iterator[bytes]:
     """The bytes of a `zlib.decompressobj`, step by step. Raises ParseError if it is broken."""
     tail = content
     while not stream.eof:

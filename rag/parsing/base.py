@@ -116,7 +116,7 @@ def of_pages(
             if not part.text.strip():
                 continue
 
-            joined_text = _continued(parts[-1], part, glue) if parts else None
+            joined_text = _joined_paragraphs(parts[-1], part, glue) if parts else None
             if joined_text is None:
                 parts.append(_stripped(part))
             else:
@@ -137,7 +137,7 @@ def _stripped(part: Part) -> Part:
     return replace(part, text=part.text.strip())
 
 
-def _continued(part: Part, following: Part, glue: Glue) -> str | None:
+def _joined_paragraphs(part: Part, following: Part, glue: Glue) -> str | None:
     """The text of two paragraphs as one, if the second goes on with the first; else None."""
     if part.level or following.level or part.context != following.context:
         return None
@@ -185,7 +185,7 @@ def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
     texts: list[str] = []
     outline = Outline()
     start = 0
-    for part in _led_in(_headed(filled_parts)):
+    for part in _led_in(_with_bold_headings(filled_parts)):
         text = part.text.strip()
         outline.part(part, start, text)
         texts.append(text)
@@ -328,7 +328,7 @@ class Outline:
         for block in blocks:
             is_nested = block.parent >= 0
             parent = count_before + block.parent if is_nested else outer_index
-            self._blocks.append(_moved(block, offset, parent))
+            self._blocks.append(_moved_block(block, offset, parent))
 
     def lines(self, start: int, text: str) -> None:
         """Add lines of paragraphs and lists; an empty one is a gap between them."""
@@ -356,7 +356,7 @@ class Outline:
         return tuple(blocks)
 
 
-def _moved(block: Block, offset: int, parent: int) -> Block:
+def _moved_block(block: Block, offset: int, parent: int) -> Block:
     """The block with another parent, `offset` characters further on."""
     kind, start, end, _, level, name, marker, cells, columns = block
     if cells:
@@ -398,7 +398,7 @@ def level_of_bold(text: str) -> int:
     return 0 if ends_sentence else BOLD
 
 
-def _headed(parts: Sequence[Part]) -> list[Part]:
+def _with_bold_headings(parts: Sequence[Part]) -> list[Part]:
     """Make bold paragraphs without text directly below into text."""
     parts_with_text: list[Part] = []
     for part, following in zip_longest(parts, parts[1:]):

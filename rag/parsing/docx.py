@@ -108,7 +108,9 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
             pieces.append(_KeptPiece(match.start(), len(text), len(piece)))
             text += piece
         if text:
-            parts_with_text.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
+            parts_with_text.append(
+                replace(part, text=text, blocks=_moved_blocks(part.blocks, pieces))
+            )
 
     end = (len(parts_with_text), 0)
     starts += [end] * breaks
@@ -123,7 +125,7 @@ class _KeptPiece(NamedTuple):
     length: int
 
 
-def _moved(blocks: Sequence[Block], pieces: Sequence[_KeptPiece]) -> tuple[Block, ...]:
+def _moved_blocks(blocks: Sequence[Block], pieces: Sequence[_KeptPiece]) -> tuple[Block, ...]:
     """The blocks of a text after only these pieces of it were kept."""
 
     def new_offset(offset: int) -> int:

@@ -30,10 +30,10 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     document = docx.Document(io.BytesIO(content))
     body = document.element.body
     letters = "".join(map(_letters, _runs(body)))
-    placed_comments = _placed(comments, letters)
+    placed_comments = _comment_offsets(comments, letters)
     starts_of_words = {start for start, _, _ in placed_comments}
     ends_of_words = {end for _, end, _ in placed_comments}
-    _cut(body, starts_of_words, ends_of_words)
+    _cut_runs(body, starts_of_words, ends_of_words)
 
     runs = list(_runs(body))
     ends = list(accumulate(len(_letters(run)) for run in runs))
@@ -54,7 +54,9 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     return written.getvalue()
 
 
-def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int, int, str]]:
+def _comment_offsets(
+    comments: Sequence[tuple[str, str]], letters: str
+) -> list[tuple[int, int, str]]:
     """(start, end, comment) of each comment, in offsets in the letters of the body. If its
     words are not there, even without the number of an item, the comment is at the beginning, after
     these words.
@@ -63,7 +65,7 @@ def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int
     other_comments: list[str] = []
     reached = 0
     for words, comment in comments:
-        wanted, start = _found(words, letters, reached)
+        wanted, start = _offset_of_words(words, letters, reached)
         if start < 0:
             other_comments.append(f"“{words}”: {comment}")
             continue
@@ -75,7 +77,7 @@ def _placed(comments: Sequence[tuple[str, str]], letters: str) -> list[tuple[int
     return placed_comments
 
 
-def _found(words: str, letters: str, reached: int) -> tuple[str, int]:
+def _offset_of_words(words: str, letters: str, reached: int) -> tuple[str, int]:
     """The letters of a comment's words, and where they are; -1 if they are nowhere. The first words
     may be an item's number, which Word counts and the file does not have as text.
     """
@@ -110,7 +112,7 @@ def _letters(run: Any) -> str:
     return "".join("".join(parts).split())
 
 
-def _cut(body: Any, starts: set[int], ends: set[int]) -> None:
+def _cut_runs(body: Any, starts: set[int], ends: set[int]) -> None:
     """Cut runs where comments start and end, in offsets that count letters."""
     cuts = starts | ends
     begin = 0
@@ -118,7 +120,7 @@ def _cut(body: Any, starts: set[int], ends: set[int]) -> None:
         end = begin + len(_letters(run))
         is_cut = any(begin < offset <= end for offset in cuts)
         if is_cut:
-            _separate(run)
+            _separate_parts(run)
         begin = end
 
     begin = 0
@@ -148,7 +150,7 @@ def _places(text: str, opening: Sequence[int], closing: Sequence[int]) -> set[in
     return cuts
 
 
-def _separate(run: Any) -> None:
+def _separate_parts(run: Any) -> None:
     """Give each part of a run, such as a text or a line break, a run of its own."""
     parts = [child for child in run if child.tag != _PROPERTIES]
     for part in parts[:-1]:

@@ -99,7 +99,7 @@ class Numbering:
         list_id, depth = reference
         if list_id not in self._lists:
             return ListLabel(depth, BULLET)
-        return ListLabel(depth, self._counted(list_id, depth))
+        return ListLabel(depth, self._count_paragraph(list_id, depth))
 
     # Definitions
 
@@ -187,7 +187,7 @@ class Numbering:
 
     # Counting
 
-    def _counted(self, list_id: str, depth: int) -> str:
+    def _count_paragraph(self, list_id: str, depth: int) -> str:
         """Count a paragraph of a list, and return its marker."""
         numbered_list = self._lists[list_id]
         levels = numbered_list.levels
@@ -232,13 +232,13 @@ def _marker(
         counted_level = levels.get(depth, _NumberingLevel())
         count = counts.get(depth, counted_level.start)
         form = "decimal" if level.is_decimal else counted_level.form
-        return _written(count, form)
+        return _number_in_form(count, form)
 
     marker = _PLACE.sub(number, level.text)
     return " ".join(marker.split())[:_LONGEST_MARKER]
 
 
-def _written(number: int, form: str) -> str:
+def _number_in_form(number: int, form: str) -> str:
     """A number in one of Word's forms; as digits in forms that are rare."""
     if form == "none":
         return ""

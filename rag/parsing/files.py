@@ -47,7 +47,7 @@ def find(
     for path in paths:
         root = path.resolve()
         if root.is_file():
-            yield _found(root, root.parent, name or root.parent.name)
+            yield _found_file(root, root.parent, name or root.parent.name)
         else:
             yield from _walk(root, name or root.name, index_path)
 
@@ -103,29 +103,29 @@ def _walk(root: Path, folder_name: str, index_path: str) -> Iterator[FoundFile]:
         folders[:] = _folders_to_read(folder, folders, index_path)
         links = {name for name in folders if os.path.islink(os.path.join(folder, name))}
 
-        for name in sorted([*_visible(names), *links]):
+        for name in sorted([*_visible_names(names), *links]):
             path = Path(folder, name)
             reason = _why_left(path, root) if path.is_symlink() else ""
             leads_inside = name in links and not reason
             if leads_inside:  # its target is found there
                 continue
             # special files are reported later
-            yield replace(_found(path, root, folder_name), reason=reason)
+            yield replace(_found_file(path, root, folder_name), reason=reason)
 
     for error in errors:  # found as well, so that it is reported instead of ignored
-        yield _found(Path(error.filename), root, folder_name)
+        yield _found_file(Path(error.filename), root, folder_name)
 
 
 def _folders_to_read(folder: str, names: Iterable[str], index_path: str) -> list[str]:
     """The names of the folders in a folder, in order, without hidden ones and indexes."""
     to_read: list[str] = []
-    for name in _visible(names):
+    for name in _visible_names(names):
         if not _is_index(os.path.join(folder, name), index_path):
             to_read.append(name)
     return sorted(to_read)
 
 
-def _visible(names: Iterable[str]) -> Iterator[str]:
+def _visible_names(names: Iterable[str]) -> Iterator[str]:
     """The names that are not hidden."""
     return (name for name in names if not name.startswith("."))
 
@@ -138,7 +138,7 @@ def _why_left(link: Path, root: Path) -> str:
     return f"is a link to {target}, outside the folder; to read it, name that path"
 
 
-def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
+def _found_file(path: Path, root: Path, folder_name: str) -> FoundFile:
     """A file below `root`; bytes of its id that are not UTF-8 are written as \\xe9."""
     name = path.relative_to(root).as_posix()
     if folder_name:

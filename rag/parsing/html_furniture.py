@@ -150,7 +150,7 @@ class Selection:
         weight = self._weights[element]
         of_classes = classes(element)
         if element.tag in _ELEMENTS or element.get("role") in _ROLES:
-            return not self._belongs(element, of_classes)
+            return not self._belongs_to_text(element, of_classes)
 
         own_id = element.get("id")
         names = of_classes | {own_id}
@@ -167,7 +167,7 @@ class Selection:
             return False
         return self._is_links(element, is_hinted=_HINT.search(hints) is not None)
 
-    def _belongs(self, element: Any, of_classes: frozenset[str]) -> bool:
+    def _belongs_to_text(self, element: Any, of_classes: frozenset[str]) -> bool:
         """Whether a header, form or aside is nevertheless part of the text."""
         name = element.tag
         weight = self._weights[element]

@@ -35,7 +35,7 @@ def _metadata(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     metadata: dict[str, str] = {}
-    for path, text in _flat(value, ""):
+    for path, text in _scalars(value, ""):
         if path in _METADATA:
             metadata[_METADATA[path]] = text
     return metadata
@@ -134,7 +134,7 @@ class _Record:
     """The scalars in a value: its title, its long texts, and the others, with their paths."""
 
     def __init__(self, value: Any) -> None:
-        pairs = list(_flat(value, ""))
+        pairs = list(_scalars(value, ""))
         self.title = _title(pairs)
         self.bodies: list[tuple[str, str]] = []
         self.values: list[tuple[str, str]] = []
@@ -172,17 +172,17 @@ def _title(pairs: Sequence[tuple[str, str]]) -> str:
     return ""
 
 
-def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _scalars(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """Every scalar with its path, such as "author.name"; a list of scalars counts as one."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _flat(item, _below(path, key))
+            yield from _scalars(item, _path_below(path, key))
         return
 
     items = value if isinstance(value, list) else [value]
     if not all(map(_is_scalar, items)):
         for number, item in enumerate(items, 1):
-            yield from _flat(item, _below(path, number))
+            yield from _scalars(item, _path_below(path, number))
         return
 
     text = ", ".join(filter(None, map(_scalar, items)))
@@ -190,7 +190,7 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, text
 
 
-def _below(path: str, key: object) -> str:
+def _path_below(path: str, key: object) -> str:
     """The path of a value in the one at `path`."""
     return f"{path}.{key}" if path else str(key)
 

@@ -91,11 +91,11 @@ def _caption(source: str) -> str:
     match = _CAPTION.search(source)
     if match is None:
         return ""
-    end = _closing(source, match.end())
-    return _plain(source[match.end() : end])
+    end = _closing_brace(source, match.end())
+    return _without_macros(source[match.end() : end])
 
 
-def _closing(text: str, start: int) -> int:
+def _closing_brace(text: str, start: int) -> int:
     """Where the brace that is open at `start` closes, at most some thousand characters on."""
     depth = 1
     last = min(len(text), start + _LONGEST_CELL)
@@ -124,25 +124,25 @@ def _without_arguments(body: str, name: str) -> str:
     for _ in range(2 if has_width else 1):
         stripped = body.lstrip()
         if stripped.startswith("{"):
-            body = stripped[_closing(stripped, 1) + 1 :]
+            body = stripped[_closing_brace(stripped, 1) + 1 :]
     return body
 
 
 def _rows(body: str) -> Iterator[tuple[str, list[SpanningCell]]]:
     """(the rule above it, cells) of each row with text."""
-    for row in _split(body):
+    for row in _split_outside_braces(body):
         rule = ""
         match = _RULE.match(row)
         while match:
             rule = match["full"] or rule
             row = row[match.end() :]
             match = _RULE.match(row)
-        cells = [_cell(text) for text in _split(row, "&")]
+        cells = [_cell(text) for text in _split_outside_braces(row, "&")]
         if any(cell.words for cell in cells):
             yield rule, cells
 
 
-def _split(text: str, by: str = "\\\\") -> Iterator[str]:
+def _split_outside_braces(text: str, by: str = "\\\\") -> Iterator[str]:
     """The text between row ends (two backslashes) or "&", which may be inside braces."""
     start = 0
     place = 0
@@ -172,22 +172,22 @@ def _cell(text: str) -> SpanningCell:
     columns = 1
     over_columns = _MULTICOLUMN.fullmatch(text)
     if over_columns:
-        columns = _spanned(over_columns[1])
+        columns = _cell_span(over_columns[1])
         text = over_columns[2]
     over_rows = _MULTIROW.fullmatch(text)
     if over_rows:
-        rows = _spanned(over_rows[1])
+        rows = _cell_span(over_rows[1])
         text = over_rows[2]
-    words = _plain(text).split()
+    words = _without_macros(text).split()
     return SpanningCell(words, rows=rows, columns=columns)
 
 
-def _spanned(number: str) -> int:
+def _cell_span(number: str) -> int:
     """The number of rows or columns of a cell, within limits."""
     return min(MOST_SPANNED, max(1, int(number)))
 
 
-def _plain(text: str) -> str:
+def _without_macros(text: str) -> str:
     """The text without macros; what is unknown stays as it is."""
     text = text[:_LONGEST_CELL]
     for _ in range(_NESTED):

@@ -158,7 +158,7 @@ class _LoadRun:
         if kind.category == "container":
             self._container(kind, place, content, digest)
             return
-        parsed = _parsed(kind, content, self.keep_furniture)
+        parsed = _parse_format(kind, content, self.keep_furniture)
         self.loaded.documents.append(_document(kind, place, name, parsed, digest))
         self.loaded.left_out += parsed.left_out
 
@@ -173,7 +173,7 @@ class _LoadRun:
         with _translated(kind):
             for member in kind.load().parts(content):
                 numbers[member.name] += 1
-                name = _numbered(member.name, numbers[member.name])
+                name = _name_with_number(member.name, numbers[member.name])
                 self._member(place.inside(name, digest), member)
 
         count = len(loaded.documents) + len(loaded.same)
@@ -192,7 +192,7 @@ class _LoadRun:
             self.loaded.skipped.append((place.source, str(error)))
 
 
-def _numbered(name: str, number: int) -> str:
+def _name_with_number(name: str, number: int) -> str:
     """The name of the first file of that name, or of a later one, as "notes (2).txt"."""
     if number == 1:
         return name
@@ -200,7 +200,7 @@ def _numbered(name: str, number: int) -> str:
     return str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
 
 
-def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
+def _parse_format(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
     """Parse a file by its format; text is decoded before."""
     with _translated(kind):
         source: bytes | str = content
@@ -240,7 +240,7 @@ def _document(kind: Format, place: _FilePlace, name: str, parsed: Parsed, digest
     return Document(
         id=place.id,
         text=text,
-        title=_dated(name_of(title, _LONGEST_NAME), day),
+        title=_title_with_day(name_of(title, _LONGEST_NAME), day),
         source=place.source,
         sha256=digest,
         metadata=metadata,
@@ -250,7 +250,7 @@ def _document(kind: Format, place: _FilePlace, name: str, parsed: Parsed, digest
     )
 
 
-def _dated(title: str, day: str) -> str:
+def _title_with_day(title: str, day: str) -> str:
     """The title with the day of the file's name, since people distinguish minutes and letters
     by their day, and ask for them by it.
     """

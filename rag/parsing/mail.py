@@ -38,10 +38,10 @@ def parts(content: bytes) -> Iterator[Member]:
     ends.append(len(content))
     for number, (line, end) in enumerate(zip(from_lines, ends, strict=True), 1):
         message = _ESCAPED.sub(rb"\1", content[line.end() : end])
-        yield Member(f"{number:05}.eml", partial(_whole, message))
+        yield Member(f"{number:05}.eml", partial(_whole_message, message))
 
 
-def _whole(message: bytes, limit: int) -> bytes:
+def _whole_message(message: bytes, limit: int) -> bytes:
     """A message; it is a part of a file that was short enough."""
     return message
 
@@ -131,7 +131,7 @@ def _body(message: EmailMessage) -> Iterator[Part]:
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
             is_page = kind == "text/html"
-            yield from fragment(text) if is_page else _plain(text)
+            yield from fragment(text) if is_page else _text_parts(text)
 
 
 def _preferred(alternatives: list[Message]) -> list[Message]:
@@ -143,7 +143,7 @@ def _preferred(alternatives: list[Message]) -> list[Message]:
     return plain or alternatives
 
 
-def _plain(text: str) -> Iterator[Part]:
+def _text_parts(text: str) -> Iterator[Part]:
     """The sender's text, and separately the quoted text and the signature."""
     lines: list[str] = []
     context: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ def parse(source: str) -> Parsed:
     found: list[Part] = []
     for node in SyntaxTreeNode(tokens).children:
         found += _parts(node)
-    parts = list(_captioned(found))
+    parts = list(_with_captions(found))
 
     if "title" not in metadata:
         heading = _first_heading(parts)
@@ -67,7 +67,7 @@ def _first_heading(parts: Iterable[Part]) -> str:
     return ""
 
 
-def _captioned(parts: Sequence[Part]) -> Iterator[Part]:
+def _with_captions(parts: Sequence[Part]) -> Iterator[Part]:
     """Name a table by the short paragraph above it, if that states the unit of its figures."""
     for previous, part in pairwise([Part(""), *parts]):
         is_table = bool(part.blocks) and part.blocks[0].kind == "table"
@@ -122,7 +122,7 @@ def _parts(node: SyntaxTreeNode) -> Iterator[Part]:
     """The parts of a block, by its type."""
     if node.type == "heading":
         level = int(node.tag[1])
-        yield Part(_inline(node), level)
+        yield Part(_text_of_node(node), level)
     elif node.type in ("bullet_list", "ordered_list"):
         yield list_part(_items(node, 0))
     elif node.type == "table":
@@ -145,13 +145,13 @@ def _table(node: SyntaxTreeNode) -> Part:
     rows: list[list[str]] = []
     for part in node.children:
         for row in part.children:
-            rows.append([one_line(_inline(cell)) for cell in row.children])
+            rows.append([one_line(_text_of_node(cell)) for cell in row.children])
     return table_part(rows, headed=True)
 
 
 def _paragraph(node: SyntaxTreeNode) -> Part:
     """A paragraph, which may be a heading in LaTeX or in bold."""
-    text = _inline(node)
+    text = _text_of_node(node)
     section = _LATEX_HEADING.fullmatch(text)
     if section:
         level = 2 + section["level"].count("sub")
@@ -186,7 +186,7 @@ def _items(node: SyntaxTreeNode, depth: int) -> Iterator[tuple[int, str, str]]:
             marker = ""  # only the first text of an item has it
 
 
-def _inline(node: SyntaxTreeNode) -> str:
+def _text_of_node(node: SyntaxTreeNode) -> str:
     """The text of a node, without marks."""
     if node.type in ("text", "code_inline"):
         return node.content
@@ -196,4 +196,4 @@ def _inline(node: SyntaxTreeNode) -> str:
         return "\n" if _BREAK.match(node.content) else ""
     if node.type == "s":
         return ""
-    return "".join(_inline(child) for child in node.children)
+    return "".join(_text_of_node(child) for child in node.children)

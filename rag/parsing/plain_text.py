@@ -295,7 +295,9 @@ def _lines(text: str) -> list[_TextLine]:
     return lines
 
 
-def _around(lines: Sequence[_TextLine]) -> Iterator[tuple[_TextLine, _TextLine, _TextLine]]:
+def _with_lines_around(
+    lines: Sequence[_TextLine],
+) -> Iterator[tuple[_TextLine, _TextLine, _TextLine]]:
     """The line above each line but the last, the line itself, and the one below."""
     return zip([_BLANK, *lines], lines, lines[1:], strict=False)
 
@@ -306,11 +308,11 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     marks: list[str] = []
     """of underlines, in the order in which they occur"""
     capitals: set[int] = set()
-    for index, (line_above, line, line_below) in enumerate(_around(lines)):
+    for index, (line_above, line, line_below) in enumerate(_with_lines_around(lines)):
         if _is_capital(line_above, line, line_below):
             capitals.add(index)
 
-    for index, (line_above, line, line_below) in enumerate(_around(lines)):
+    for index, (line_above, line, line_below) in enumerate(_with_lines_around(lines)):
         numbered = _NUMBERED.fullmatch(line.text)
         depth = numbered.group(1).count(".") if numbered else 0
         rule = _RULE.fullmatch(line_below.text)
@@ -413,7 +415,7 @@ def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int,
     """Terms by line number, defined by the more deeply indented lines below."""
     terms: dict[int, str] = {}
 
-    for index, (line_above, line, line_below) in enumerate(_around(lines)):
+    for index, (line_above, line, line_below) in enumerate(_with_lines_around(lines)):
         text = line.text
         if not text or index in headings or line.indent > _DEEPEST:
             continue

@@ -24,7 +24,7 @@ def _slide(slide: Any) -> Iterator[Part]:
     if title is not None and title.has_text_frame:
         yield Part(one_line(title.text_frame.text), 1)
 
-    shapes = list(_flat(slide.shapes))
+    shapes = list(_all_shapes(slide.shapes))
     if title is not None:
         shapes = [shape for shape in shapes if shape.shape_id != title.shape_id]
     for shape in sorted(shapes, key=_place):
@@ -43,7 +43,7 @@ def _place(shape: Any) -> tuple[int, int]:
     return top, left
 
 
-def _flat(shapes: Any) -> Iterator[Any]:
+def _all_shapes(shapes: Any) -> Iterator[Any]:
     """All shapes, including those in nested groups."""
     stack = list(shapes)[::-1]
     while stack:

@@ -106,11 +106,11 @@ class _LineReader:
 
             if _EXPLICIT.match(line):
                 end = _body_end(lines, index + 1)
-                yield from self._explicit(line, lines[index + 1 : end], depth)
+                yield from self._explicit_markup(line, lines[index + 1 : end], depth)
             elif _is_term(lines, index):
                 end = _body_end(lines, index + 1)
                 body = _dedent(lines[index + 1 : end])
-                yield from self._defined(inline_text(line), body, depth)
+                yield from self._definition_parts(inline_text(line), body, depth)
             else:
                 end = _paragraph_end(lines, index)
                 yield from self._paragraph(lines[index:end])
@@ -127,7 +127,7 @@ class _LineReader:
         level = self._styles.index(style) + 1
         return min(level, _DEEPEST_LEVEL)
 
-    def _explicit(self, text: str, lines: Sequence[str], depth: int) -> Iterator[Part]:
+    def _explicit_markup(self, text: str, lines: Sequence[str], depth: int) -> Iterator[Part]:
         """Content after "..": a directive, a footnote, or something invisible."""
         note = _FOOTNOTE.match(text)
         if note:
@@ -158,24 +158,24 @@ class _LineReader:
         if name in _LITERAL:
             yield _code(body)
         elif name in _IMAGES:
-            yield from self._nested(body, depth)
+            yield from self._nested_parts(body, depth)
         elif name in _TABLES:
             yield from _directive_table(name, argument, lines, body)
         elif name in _OBJECTS and argument:
-            yield from self._defined(argument, body, depth)
+            yield from self._definition_parts(argument, body, depth)
         else:
             is_apart = lines and not lines[0]
             separator = [""] if is_apart else []
-            yield from self._nested([argument, *separator, *body], depth)
+            yield from self._nested_parts([argument, *separator, *body], depth)
 
-    def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Part]:
+    def _definition_parts(self, term: str, body: list[str], depth: int) -> Iterator[Part]:
         """A term or an object and its description, with its name as context."""
         yield Part(term, context=(term,))
-        for part in self._nested(body, depth):
+        for part in self._nested_parts(body, depth):
             context = (term, *part.context)
             yield replace(part, context=context)
 
-    def _nested(self, body: list[str], depth: int) -> Iterator[Part]:
+    def _nested_parts(self, body: list[str], depth: int) -> Iterator[Part]:
         """The parts of an indented body; too deep ones are not read any further."""
         if depth < _DEEPEST:
             yield from self.parts(body, depth + 1)
@@ -456,21 +456,21 @@ def inline_text(text: str) -> str:
 
 def _without_marks(text: str) -> str:
     """Text between literals, without markup; what is escaped stays."""
-    text = _ESCAPED.sub(_hidden, text)
-    text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
+    text = _ESCAPED.sub(_placeholder, text)
+    text = _ROLE.sub(lambda role: _visible_words(role.group(1)), text)
     text = _LINK.sub(r"\1", text)
     text = _MARKED.sub(r"\2", text)
     text = text.replace("\\ ", "")
     return text.translate(_SHOWN)
 
 
-def _hidden(escaped: re.Match[str]) -> str:
+def _placeholder(escaped: re.Match[str]) -> str:
     """Another character for an escaped one, until the markup has been read."""
     character = escaped.group(1)
     return chr(_HIDDEN + ord(character))
 
 
-def _shown(content: str) -> str:
+def _visible_words(content: str) -> str:
     """Visible part of a role: the words of "words <target>"."""
     words, opens, target = content.rpartition("<")
     has_target = opens and target.endswith(">") and words[-1:].isspace()

@@ -595,12 +595,12 @@ def stacked_names(rows: Sequence[Sequence[str]], is_whole: bool = True) -> list[
     width = max(map(len, rows), default=0)
     for number, row in enumerate(rows, 1):
         is_lowest = is_whole and number == len(rows)
-        texts = row if is_lowest else _filled(row, width)
+        texts = row if is_lowest else _with_spanned_names(row, width)
         names = _names_below(names, texts)
     return names
 
 
-def _filled(row: Sequence[str], width: int) -> list[str]:
+def _with_spanned_names(row: Sequence[str], width: int) -> list[str]:
     """The texts of a header row; one that is empty is that to the left of it."""
     texts: list[str] = []
     for column in range(width):

@@ -74,7 +74,7 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
         else:
             file = FoundFile(Path(request["path"]), request["id"])
             loaded = load(file, request["known"], most_bytes, keep_furniture)
-        documents = [_packed(document) for document in loaded.documents]
+        documents = [_document_json(document) for document in loaded.documents]
         return {**_fields(loaded), "documents": documents}
     except ParseError as error:
         return {"unreadable": str(error), "transient": error.transient}
@@ -82,7 +82,7 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
         return {"unreadable": too_much_memory(memory), "last": True}
 
 
-def _packed(document: Document) -> dict[str, Any]:
+def _document_json(document: Document) -> dict[str, Any]:
     """A document in JSON, with its blocks as text."""
     blocks = PackedBlocks.of(document.blocks).data
     encoded = base64.b64encode(blocks).decode()

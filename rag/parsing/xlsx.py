@@ -51,7 +51,7 @@ def _cell(cell: Any) -> str:
     value = cell.value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number:
-        return _plain(value)
+        return _value_text(value)
 
     number_format = _NOT_SHOWN.sub("", cell.number_format.split(";")[0])
     zeros = _DECIMALS.search(number_format)
@@ -61,14 +61,14 @@ def _cell(cell: Any) -> str:
 
     currency = _SIGN.search(_NAMED_SIGN.sub(r"\1", number_format))
     if not currency:
-        return _plain(value)
+        return _value_text(value)
     is_whole = round(value, decimals) == value
-    amount = f"{abs(value):.{decimals}f}" if is_whole else _plain(abs(value))
+    amount = f"{abs(value):.{decimals}f}" if is_whole else _value_text(abs(value))
     minus = "-" if value < 0 else ""
     return f"{minus}{currency[0]}{amount}"
 
 
-def _plain(value: Any) -> str:
+def _value_text(value: Any) -> str:
     """A value without its format: whole numbers without a point, dates without midnight."""
     if value is None:
         return ""

@@ -79,7 +79,7 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
     body = [number for number, row in enumerate(rows) if is_body(row)]
 
     def continues(group: Sequence[int], number: int) -> bool:
-        return _continues(rows, group[-1], number)
+        return _are_of_one_table(rows, group[-1], number)
 
     for group in grouped(body, continues):
         run = _without_years(rows, group)
@@ -121,7 +121,7 @@ def _begin_table(rows_between: Rows, row_above: PdfRow) -> bool:
     return any(_are_periods(row, row_above) for row in rows_between)
 
 
-def _continues(rows: Rows, number: int, next_number: int) -> bool:
+def _are_of_one_table(rows: Rows, number: int, next_number: int) -> bool:
     """Whether two rows of figures are of one table."""
     rows_between = rows[number + 1 : next_number]
     if any(map(is_prose, rows_between)):
@@ -149,7 +149,7 @@ def _are_periods(row: PdfRow, row_above: PdfRow) -> bool:
     """Whether several cells over the figures above name periods, or the row's only cell, which is
     not below the labels, where it would name a group of rows.
     """
-    periods = sum(is_period(cell.text) for cell in _over(row, row_above))
+    periods = sum(is_period(cell.text) for cell in _cells_over_figures(row, row_above))
     if len(row.cells) > 1:
         return periods > 1
 
@@ -161,7 +161,7 @@ def _are_names(row: PdfRow, row_above: PdfRow) -> bool:
     """Whether different words are over all figures above, and have no label or are in bold unlike
     the figures. Other words may be a row of text.
     """
-    over_figures = _over(row, row_above)
+    over_figures = _cells_over_figures(row, row_above)
     has_label = len(over_figures) < len(row.cells)
     stands_out = row.bold and not row_above.bold
     if has_label and not stands_out:
@@ -177,7 +177,7 @@ def _are_names(row: PdfRow, row_above: PdfRow) -> bool:
     return are_different and len(over_figures) == len(row_above.values)
 
 
-def _over(row: PdfRow, row_above: PdfRow) -> list[PdfCell]:
+def _cells_over_figures(row: PdfRow, row_above: PdfRow) -> list[PdfCell]:
     """The row's cells that are over the figures of the row above."""
     figures_left = row_above.values[0].left
     return [cell for cell in row.cells if cell.right > figures_left]
@@ -316,7 +316,7 @@ def _unclear(rows: Rows, begin: int, end: int) -> PdfTable | None:
     columns = PdfColumns([], caption=(*lines_above, _UNCLEAR))
     text = TableText()
     for row in rows[begin:end]:
-        cells = [(-1, "", _tight(cell)) for cell in row.cells]
+        cells = [(-1, "", _tight_text(cell)) for cell in row.cells]
         text.row(cells)
 
     return PdfTable(
@@ -336,12 +336,12 @@ def _header_cells(row: PdfRow, spans: EdgePairs) -> list[tuple[int, str]]:
         if cell.right >= figures_left:
             column = _column(cell, spans)
         if column < 0:
-            column = _nearest(cell, [(0.0, 0.0), *spans])
-        cells.append((column, _tight(cell)))
+            column = _nearest_column(cell, [(0.0, 0.0), *spans])
+        cells.append((column, _tight_text(cell)))
     return cells
 
 
-def _tight(cell: PdfCell) -> str:
+def _tight_text(cell: PdfCell) -> str:
     """The text of a cell without spaces between figures and their signs."""
     return _LOOSE_IN_TEXT.sub("", cell.text)
 
@@ -555,7 +555,7 @@ def _names(
     names = [""] * len(edges)
     if len(cells) > len(edges):
         for cell in cells:
-            column = _nearest(cell, edges)
+            column = _nearest_column(cell, edges)
             names[column] = f"{names[column]} {cell.text}".strip()
         return names
 
@@ -568,7 +568,7 @@ def _names(
     return names
 
 
-def _nearest(cell: PdfCell, edges: EdgePairs) -> int:
+def _nearest_column(cell: PdfCell, edges: EdgePairs) -> int:
     """The column whose centre is nearest to that of the cell."""
 
     def distance(column: int) -> float:

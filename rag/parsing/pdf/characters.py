@@ -218,7 +218,7 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]
             continue
 
         if bounds.top - bounds.bottom > _TALL:
-            _lower(page, index, bounds)
+            _limit_height(page, index, bounds)
         box = _upright(bounds, sheet, run.turn)
         if run.is_apart(box):
             yield from run.end()
@@ -235,7 +235,7 @@ def _turn(page: raw.FPDF_TEXTPAGE, index: int) -> int:
     return round(angle / (math.pi / 2)) % 4
 
 
-def _lower(page: raw.FPDF_TEXTPAGE, index: int, box: raw.FS_RECTF) -> None:
+def _limit_height(page: raw.FPDF_TEXTPAGE, index: int, box: raw.FS_RECTF) -> None:
     """Limit a character's box to its font size; Cambria Math states several lines."""
     matrix = raw.FS_MATRIX()
     raw.FPDFText_GetMatrix(page, index, matrix)
@@ -283,9 +283,9 @@ class _LineCharacters:
     def __init__(self, page: pypdfium2.PdfTextPage) -> None:
         self._page = page
         self.turn = 0
-        self._clear()
+        self._begin_line()
 
-    def _clear(self) -> None:
+    def _begin_line(self) -> None:
         """Begin another line, which is turned like the last one until its first box."""
         self.characters: list[str] = []
         self.boxes: list[Box] = []
@@ -333,10 +333,10 @@ class _LineCharacters:
 
     def end(self) -> Iterator[tuple[int, Line]]:
         """The line of the characters so far, if it has text; the next one begins another."""
-        text = _visible("".join(self.characters))
+        text = _visible_text("".join(self.characters))
         if self.boxes and text.strip():
             yield self.turn, self._line(" ".join(text.split()))
-        self._clear()
+        self._begin_line()
 
     def _line(self, text: str) -> Line:
         """The line with this text, at the place of the boxes."""
@@ -372,7 +372,7 @@ class _LineCharacters:
             yield Word(word, left, top, right, bottom, bold)
 
 
-def _visible(text: str) -> str:
+def _visible_text(text: str) -> str:
     """The characters of a line that are seen. PDFium writes U+0002 for a hyphen that breaks a word,
     which is one only at the line's end.
     """

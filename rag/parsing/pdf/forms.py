@@ -38,7 +38,7 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
     in_forms: set[int] = set()
     for entry in entries:
         entry_lines = [entry, *_values(entry, from_top, entries)]
-        pairs.append(_joined(entry_lines, " "))
+        pairs.append(_joined_line(entry_lines, " "))
         in_forms.update(map(id, entry_lines))
 
     other_lines = [line for line in from_top if id(line) not in in_forms]
@@ -51,7 +51,7 @@ def _rows(pairs: Sequence[Line]) -> list[Line]:
     rows: list[Line] = []
     for row in grouped(from_top, lambda row, pair: _on_one_row(row[0], pair)):
         row.sort(key=lambda pair: pair.left)
-        rows.append(_joined(row, CELL_BREAK))
+        rows.append(_joined_line(row, CELL_BREAK))
     return rows
 
 
@@ -76,7 +76,7 @@ def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
         if second is None:
             yield line
         else:
-            yield _joined([line, second], " ")
+            yield _joined_line([line, second], " ")
 
 
 def _goes_on(first: Line, line: Line) -> bool:
@@ -103,7 +103,7 @@ def _is_label(line: Line) -> bool:
 def _entries(lines: Sequence[Line]) -> list[Line]:
     """The labels of forms, and the lines that begin with a label."""
     labels = [line for line in lines if _is_label(line)]
-    filled_labels = [label for label in labels if _beside(label, lines)]
+    filled_labels = [label for label in labels if _line_beside(label, lines)]
     aligned_labels: list[Line] = []
     for label in labels:
         below_each_other = sum(_have_one_edge(label, other) for other in filled_labels)
@@ -133,7 +133,7 @@ def _on_one_row(first: Line, second: Line) -> bool:
     return abs(first.top - second.top) < _SAME_ROW * first.size
 
 
-def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
+def _line_beside(label: Line, lines: Sequence[Line]) -> Line | None:
     """The nearest line to the right on the label's row, unless it is a label or a table."""
     nearest: Line | None = None
     for line in lines:
@@ -152,7 +152,7 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
     value: Line | None = None
     is_label = entry.text.endswith(":")
     if is_label:
-        value = _beside(entry, lines)
+        value = _line_beside(entry, lines)
         if value is None or value in entries:
             return
 
@@ -181,7 +181,7 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
             bottom = line.bottom
 
 
-def _joined(lines: Sequence[Line], separator: str) -> Line:
+def _joined_line(lines: Sequence[Line], separator: str) -> Line:
     """Join the lines into one form line on the row of the first."""
     return replace(
         lines[0],

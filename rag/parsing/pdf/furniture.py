@@ -92,7 +92,7 @@ def _without_hidden(page: PdfPage) -> PdfPage:
     return replace(page, lines=legible)
 
 
-def _without(page: PdfPage, removed: set[int]) -> PdfPage:
+def _without_lines(page: PdfPage, removed: set[int]) -> PdfPage:
     """The page without the lines with these ids."""
     kept_lines = [line for line in page.lines if id(line) not in removed]
     return replace(page, lines=kept_lines)
@@ -141,7 +141,7 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
     """
     if len(pages) == 1:
         (page,) = pages
-        return [_without(page, _numbered_foot(page))]
+        return [_without_lines(page, _numbered_foot(page))]
 
     is_pair = len(pages) == 2
     keys_by_page: list[dict[int, set[_MarginKey]]] = []
@@ -161,7 +161,7 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
     content: list[PdfPage] = []
     for page, keys in zip(pages, keys_by_page, strict=True):
         heads = {line for line in keys if not running.isdisjoint(keys[line])}
-        content.append(_without(page, heads))
+        content.append(_without_lines(page, heads))
     return content
 
 
@@ -284,7 +284,7 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
         lines: set[int] = set()
         for row in removed_rows:
             lines.update(map(id, rows[row]))
-        content.append(_without(page, lines))
+        content.append(_without_lines(page, lines))
     return content
 
 

@@ -125,7 +125,7 @@ def _runs(lines: Sequence[Line]) -> Iterator[_ListRun]:
         number = _number(line)
         if number is not None:
             item = _ListItem(begin=index, end=index + 1, number=number, edge=line.words[1].left)
-            if last_item and not _follows(item, last_item, lines):
+            if last_item and not _is_next_item(item, last_item, lines):
                 yield run
                 run = _ListRun()
             run.items.append(item)
@@ -133,7 +133,7 @@ def _runs(lines: Sequence[Line]) -> Iterator[_ListRun]:
 
         if last_item is None or last_item.end != index:
             continue
-        if _hangs(line, last_item, lines[index - 1]):
+        if _is_hanging_line(line, last_item, lines[index - 1]):
             last_item.end = index + 1
             last_item.hangs = True
 
@@ -158,7 +158,7 @@ def _number(line: Line) -> int | None:
     return int(digits)
 
 
-def _follows(item: _ListItem, last_item: _ListItem, lines: Sequence[Line]) -> bool:
+def _is_next_item(item: _ListItem, last_item: _ListItem, lines: Sequence[Line]) -> bool:
     """Whether an item is the next one of a list."""
     if item.number != last_item.number + 1:
         return False
@@ -172,7 +172,7 @@ def _follows(item: _ListItem, last_item: _ListItem, lines: Sequence[Line]) -> bo
     return has_left_edge or has_right_edge
 
 
-def _hangs(line: Line, item: _ListItem, line_above: Line) -> bool:
+def _is_hanging_line(line: Line, item: _ListItem, line_above: Line) -> bool:
     """Whether a line is more of an item's text, below it."""
     if line.left < item.edge - _SAME_EDGE:
         return False

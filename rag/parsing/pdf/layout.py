@@ -117,7 +117,7 @@ def structured(
     parsed = of_pages(
         pages=with_outline or parts,
         metadata=metadata,
-        glue=lambda text, more: _continued(text, more, words),
+        glue=lambda text, more: _join_paragraph(text, more, words),
     )
     return replace(parsed, left_out=left_out)
 
@@ -285,11 +285,11 @@ def _text(paragraph: Paragraph, words: Counter[str]) -> str:
     """The lines of a paragraph as one text."""
     text = paragraph.lines[0]
     for line in paragraph.lines[1:]:
-        text = _glued(text, line, words)
+        text = _join_lines(text, line, words)
     return text
 
 
-def _glued(text: str, line: str, words: Counter[str]) -> str:
+def _join_lines(text: str, line: str, words: Counter[str]) -> str:
     """Join two lines; a word broken at a hyphen keeps it only if it is spelt so elsewhere."""
     ends_with_hyphen = len(text) > 1 and text[-1] in _HYPHENS
     is_broken = ends_with_hyphen and text[-2].isalpha() and line[0].islower()
@@ -308,11 +308,11 @@ def _glued(text: str, line: str, words: Counter[str]) -> str:
     return f"{text[:-1]}{hyphen}{line}"
 
 
-def _continued(first: str, second: str, words: Counter[str]) -> str | None:
+def _join_paragraph(first: str, second: str, words: Counter[str]) -> str | None:
     """Join a paragraph with its continuation in the next column or page; None if it ends."""
     if first[-1] in ".!?:;" or not second[0].islower():
         return None
-    return _glued(first, second, words)
+    return _join_lines(first, second, words)
 
 
 # Regions of a page
@@ -393,7 +393,7 @@ def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
     if len(lines) == 1 or len(lines) > _MAX_LINES or depth > _MAX_CUTS:
         return uncut
 
-    sides = _sides(lines)
+    sides = _columns_beside_gap(lines)
     if sides:
         left, right = sides
         return regions(left, depth + 1) + regions(right, depth + 1)
@@ -420,7 +420,7 @@ def _widest_gap(lines: Sequence[Line]) -> float | None:
     return end
 
 
-def _sides(lines: Sequence[Line]) -> tuple[Region, Region] | None:
+def _columns_beside_gap(lines: Sequence[Line]) -> tuple[Region, Region] | None:
     """The columns of prose, which tables are not, on both sides of a vertical gap, the widest of
     them first; None without.
     """
@@ -568,7 +568,7 @@ def _paragraphs(lines_by_row: Sequence[list[Line]], region: Region) -> Iterator[
     """Paragraphs, and tables recognised by gaps in their rows."""
     if not lines_by_row:
         return
-    lines = [_merged(row) for row in lines_by_row]
+    lines = [_merged_row(row) for row in lines_by_row]
     distances = [below.top - above.bottom for above, below in pairwise(lines)]
     pitch = median(distances) if distances else 0.0
     left = min(line.left for line in region)
@@ -603,7 +603,7 @@ def _usual_size(lines: Sequence[Line]) -> float:
     return size
 
 
-def _merged(row: list[Line]) -> Line:
+def _merged_row(row: list[Line]) -> Line:
     """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
     top, bottom = height_of(row)
     first = row[0]

@@ -186,14 +186,14 @@ class Rules:
 
     def merged(self) -> "Rules":
         """The rules, with touching pieces joined, without short lines."""
-        across = _merged(self.across, _SHORTEST_RULE)
-        down = _merged(self.down, _SHORTEST_RULE / 2)
+        across = _merged_rules(self.across, _SHORTEST_RULE)
+        down = _merged_rules(self.down, _SHORTEST_RULE / 2)
         has_cells = across and down
         shades = self.shades if has_cells else []
         return Rules(across, down, shades)
 
 
-def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
+def _merged_rules(rules: Sequence[Extent], shortest: float) -> list[Extent]:
     """The rules longer than `shortest`, with those on one line joined whose pieces touch."""
     merged_rules: list[Extent] = []
     for group in grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING):

@@ -69,7 +69,7 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
     """The ruled tables of a page, from the top, without drawings and boxes around text. Places
     without a rule between them are one cell.
     """
-    for horizontal, vertical in _connected(rules):
+    for horizontal, vertical in _groups_that_meet(rules):
         edges = _edges(vertical, horizontal)
         heights = sorted({y for y, _, _ in horizontal})
         has_cells = len(edges) > 2 and len(heights) > 2
@@ -289,7 +289,7 @@ _JoinedRules = tuple[set[Extent], list[Extent]]
 """Horizontal and vertical rules that meet."""
 
 
-def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
+def _groups_that_meet(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
     """Groups of horizontal and vertical rules that meet, directly or through others."""
     groups: list[_JoinedRules] = []
     for rule in rules.down:
@@ -401,7 +401,7 @@ def _fill(grid: RuledGrid, cells: Cells, words: Sequence[Word]) -> None:
             continue
         for line in rows_of(in_cell):
             cell.lines.append(" ".join(word.text for word in line))
-        cell.text = tight(_joined(cell.lines))
+        cell.text = tight(_joined_lines(cell.lines))
         cell.left = min(word.left for word in in_cell)
         cell.right = max(word.right for word in in_cell)
         cell.bold = all(word.bold for word in in_cell)
@@ -442,7 +442,7 @@ def _band(edges: Sequence[float], position: float) -> int:
     return min(max(before, 0), last)
 
 
-def _joined(lines: Sequence[str]) -> str:
+def _joined_lines(lines: Sequence[str]) -> str:
     """The lines as one; no space follows a hyphen."""
     text = ""
     for line in lines:
@@ -545,7 +545,7 @@ class _RuledRows:
         last = row[-1]
         items = grouped(last.lines, lambda item, line: not BULLET.match(line))
         if last.column and len(items) > 1:  # a list keeps its lines
-            values[last.column] = "\n".join(map(_joined, items))
+            values[last.column] = "\n".join(map(_joined_lines, items))
         return values
 
     def _cells_from_above(self, row: Cells) -> list[PdfCell]:
@@ -561,7 +561,7 @@ class _RuledRows:
 
 def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _RuledRows:
     """The rows with text of a grid as the parts of a table."""
-    titles = list(takewhile(lambda row: _fills(row, grid), rows))
+    titles = list(takewhile(lambda row: _fills_all_columns(row, grid), rows))
     below_titles = rows[len(titles) :]
     header_count = _count_headers(below_titles)
 
@@ -616,7 +616,7 @@ def _write_rows(text: TableText, parts: _RuledRows, names: list[str]) -> list[st
     entries: list[TableEntry] = []
     has_values = True
     for row, below in zip(parts.body, [*parts.body[1:], []], strict=True):
-        is_header = may_have_headers and not _fills(row, parts.grid) and _is_header(row)
+        is_header = may_have_headers and not _fills_all_columns(row, parts.grid) and _is_header(row)
         if not is_header:
             entries.append(_entry(row, below, parts, labels))
             has_values = True
@@ -658,7 +658,7 @@ def _has_text(row: Cells) -> bool:
     return any(cell.lines for cell in row)
 
 
-def _fills(row: Cells, grid: RuledGrid) -> bool:
+def _fills_all_columns(row: Cells, grid: RuledGrid) -> bool:
     """Whether the row is one cell over all columns."""
     return len(row) == 1 and row[0].columns == grid.width
 
@@ -683,7 +683,7 @@ def _entry(row: Cells, below: Cells, parts: _RuledRows, labels: Cells) -> TableE
     is_alone = first.column == 0 and not _has_text(row[1:])
     stands_out = first.bold and not all(label.bold for label in labels)
     is_heading = is_alone and stands_out
-    if _fills(row, parts.grid) or (is_heading and not is_group):
+    if _fills_all_columns(row, parts.grid) or (is_heading and not is_group):
         return TableEntry(
             kind="title",
             label=first.text,
