@@ -155,7 +155,7 @@ def _span(answer: Answer) -> list[str]:
     """The words of the answer, its sources, its value, conflicts and other candidates."""
     text = click.style(clean(answer.text or ""), bold=True)
     lines = [f"{text}  {_confidence(answer)}", ""]
-    lines += _numbered(answer.citations)
+    lines += _numbered_sources(answer.citations)
 
     typed = view.typed(answer.value)
     if typed:
@@ -163,7 +163,7 @@ def _span(answer: Answer) -> list[str]:
         lines.append(f"Read as {clean(typed)}")
     lines += _conflicts(answer)
 
-    others = [_other(candidate) for candidate in view.others(answer)]
+    others = [_other_candidate(candidate) for candidate in view.others(answer)]
     if others:
         listed = "; ".join(others)
         lines.append("")
@@ -171,7 +171,7 @@ def _span(answer: Answer) -> list[str]:
     return lines
 
 
-def _other(candidate: Alternative) -> str:
+def _other_candidate(candidate: Alternative) -> str:
     """Another candidate with its confidence and its document."""
     text = clean(view.shortened(candidate.text, _LONGEST_OTHER))
     document_id = flat(candidate.citations[0].document_id)
@@ -188,7 +188,7 @@ def _pieces(answer: Answer) -> list[str]:
         lines.append(click.style(clean(lead), bold=True))
 
     if is_catalogue:
-        lines += _numbered([piece.citation for piece in answer.pieces])
+        lines += _numbered_sources([piece.citation for piece in answer.pieces])
     else:
         for number, piece in enumerate(answer.pieces, 1):
             lines += _piece(number, piece, answer.form)
@@ -302,7 +302,7 @@ def _nearest_place(number: int, place: Citation | Hit) -> list[str]:
     return lines
 
 
-def _numbered(citations: Sequence[Citation]) -> list[str]:
+def _numbered_sources(citations: Sequence[Citation]) -> list[str]:
     lines = []
     for number, citation in enumerate(citations, 1):
         lines += _citation(number, citation)
@@ -350,7 +350,7 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
     mark = f"  [{flat(str(label))}] "
     first_line, *others = _wrap(words, indent=" " * len(mark))
     lines = [mark + first_line.strip(), *others]
-    lines = _coloured(lines, len(mark), name)
+    lines = _with_colour(lines, len(mark), name)
 
     last_line = lines[-1]
     if about and last_line.endswith(about):
@@ -359,7 +359,7 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
     return lines
 
 
-def _coloured(lines: Sequence[str], start: int, name: str) -> list[str]:
+def _with_colour(lines: Sequence[str], start: int, name: str) -> list[str]:
     """The lines with a name in colour, which begins in each at `start` and may span several."""
     coloured = []
     letters_left = len(name.replace(" ", ""))

@@ -132,7 +132,7 @@ class Screen:
         """Wrap text at words, by display width; `lead` starts the first line."""
         spaces = Text(" " * indent)
         line_start = lead or spaces
-        lines = _single(text).wrap(
+        lines = _on_one_line(text).wrap(
             self.console,
             self.width - indent,
             overflow="fold",
@@ -159,7 +159,7 @@ class Screen:
         if answer.understood:
             self.aside(f"Understood as: {clean(answer.understood)}")
         if answer.text is None:
-            self._refused(answer)
+            self._refusal(answer)
             return
 
         is_span = answer.form == "span"
@@ -169,13 +169,13 @@ class Screen:
                 self.gap()
                 self._citation(number, citation)
         else:
-            self._formed(answer)
+            self._answer_of_pieces(answer)
 
         self._conflicts(answer.conflicts, len(answer.citations))
         if is_span:
-            self._others(answer)
+            self._other_candidates(answer)
 
-    def _others(self, answer: Answer) -> None:
+    def _other_candidates(self, answer: Answer) -> None:
         """Other candidates, with their confidence, on one line."""
         others = view.others(answer)
         if not others:
@@ -190,7 +190,7 @@ class Screen:
         self.gap()
         self.aside(opening + self._dot.join(texts))
 
-    def _formed(self, answer: Answer) -> None:
+    def _answer_of_pieces(self, answer: Answer) -> None:
         """An answer that is not a span: its numbered pieces, the confidence, then their sources."""
         lead = view.lead(answer)
         if lead and self.plain:
@@ -335,7 +335,7 @@ class Screen:
         text.append(f" {answer.confidence:.0%}")
         return text
 
-    def _refused(self, answer: Answer) -> None:
+    def _refusal(self, answer: Answer) -> None:
         """A reply to talk, or the reason why there is no answer and the nearest places."""
         reply = view.reply(answer)
         if reply:
@@ -447,7 +447,7 @@ class Screen:
         self._entry(number, hit.passage, body, about)
 
 
-def _single(text: Text) -> Text:
+def _on_one_line(text: Text) -> Text:
     """Collapse white space and keep the highlights."""
     matches = list(re.finditer(r"\S+", text.plain))
     words = [match.group() for match in matches]

@@ -117,7 +117,7 @@ class Keys:
 
     def revoke(self, name: str) -> list[Key]:
         """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
-        ids = self._active(name)
+        ids = self._active_ids(name)
         return self._change(ids, lambda key: replace(key, revoked=_timestamp()))
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
@@ -126,7 +126,7 @@ class Keys:
 
         Raises NotFoundError; InputError if several keys have the name, or it has expired.
         """
-        ids = self._active(name)
+        ids = self._active_ids(name)
         if len(ids) > 1:
             message = f"{len(ids)} active keys are called {name}"
             raise InputError(message, "use an id from: rag keys list")
@@ -144,7 +144,7 @@ class Keys:
         self._change(ids, lambda key: replace(key, expires=expires, revoked=revoked))
         return new_key, token
 
-    def _active(self, name: str) -> list[str]:
+    def _active_ids(self, name: str) -> list[str]:
         """Ids of the active keys with this id or name. Raises NotFoundError if no key has it."""
         ids = [key.id for key in self.all() if name in (key.id, key.name) and not key.revoked]
         if not ids:

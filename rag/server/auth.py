@@ -171,7 +171,7 @@ class Access:
         """The session of a browser that knows the token; None if no token is needed."""
         if not self._token or not self.keyless:
             return None
-        name, cookie, page = (self._derived(part) for part in ("name", "cookie", "page"))
+        name, cookie, page = (self._derived_secret(part) for part in ("name", "cookie", "page"))
         return Session(f"rag-{name[:8]}", cookie, page)
 
     def _in_session(self, headers: Mapping[str, str], method: str) -> bool:
@@ -189,7 +189,7 @@ class Access:
             and _secrets_match(sent, session.page)
         )
 
-    def _derived(self, purpose: str) -> str:
+    def _derived_secret(self, purpose: str) -> str:
         """A secret that does not reveal the token, the same at each start."""
         return hmac.new(self._token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 

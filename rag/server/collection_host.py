@@ -46,7 +46,7 @@ class _OpenCollection:
             self.service = None
 
 
-def _changing(name: str) -> BusyError:
+def _busy_collection(name: str) -> BusyError:
     return BusyError(f"collection {name} is being changed", "try again in a moment")
 
 
@@ -109,7 +109,7 @@ class CollectionHost:
             entry = self._open.setdefault(name, _OpenCollection(collection))
             is_former = entry.collection.id != collection.id
             if entry.closing or (is_former and entry.requests):
-                raise _changing(name)
+                raise _busy_collection(name)
             if is_former:
                 entry.close()
                 entry = self._open[name] = _OpenCollection(collection)
@@ -122,7 +122,7 @@ class CollectionHost:
         service = self._default.in_collection(settings)
         if self.id_of(collection.name) != collection.id:
             service.close()
-            raise _changing(collection.name)
+            raise _busy_collection(collection.name)
         service.start()
         return service
 
@@ -139,7 +139,7 @@ class CollectionHost:
         with waiting(), self._changed:  # no place is waited for with the lock
             entry = self._open.setdefault(name, _OpenCollection(collection))
             if entry.closing:
-                raise _changing(name)
+                raise _busy_collection(name)
             entry.closing = True
             is_free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
         try:

@@ -312,10 +312,13 @@ class RequestGate:
         uploads = scope["method"] in ("POST", "PUT") and takes_files
         limit = self._max_upload if uploads else min(_SMALL_BODY, self._max_upload)
 
-        size = _announced(request_headers, limit)
+        size = _announced_bytes(request_headers, limit)
 
         body_bytes, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
-        async with self._admission.place(key_id, body_bytes) as held, self._opened(state):
+        async with (
+            self._admission.place(key_id, body_bytes) as held,
+            self._opened_collection(state),
+        ):
             state["held"] = held
             with await _receive_body(receive, limit) as body:
                 await _watched(self._app, scope, receive, send, body)
@@ -338,7 +341,7 @@ class RequestGate:
         self._access.admit(key, right, name)
 
     @asynccontextmanager
-    async def _opened(self, state: dict[str, Any]) -> AsyncIterator[None]:
+    async def _opened_collection(self, state: dict[str, Any]) -> AsyncIterator[None]:
         """Put the collection's service into the state, open until the response has been sent."""
         with ExitStack() as stack:
             if state["collection"] not in NEAR:
@@ -461,7 +464,7 @@ def _messages_of(body: IO[bytes]) -> Iterator[Message]:
         yield {"type": "http.request", "body": piece, "more_body": more}
 
 
-def _announced(headers: Mapping[str, str], limit: int) -> int:
+def _announced_bytes(headers: Mapping[str, str], limit: int) -> int:
     """Announced bytes, or `limit` without a Content-Length. Raises ServiceError above `limit`."""
     length = headers.get("content-length", str(limit) if "transfer-encoding" in headers else "0")
     if not length.isdecimal() or int(length[:20]) > limit:

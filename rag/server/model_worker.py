@@ -179,7 +179,7 @@ class ModelThread:
         self.opened.set_result(engine)
         self._searcher.start()
         while self._wait():
-            if batch := self._take():
+            if batch := self._next_batch():
                 self._serve(batch)
             if self._calls:
                 self._run_call()
@@ -216,7 +216,7 @@ class ModelThread:
             self._changed.wait_for(lambda: self._queue.readings or self._calls or self.is_closing)
             return bool(self._queue.readings) or not self.is_closing
 
-    def _take(self) -> list[PendingQuestion]:
+    def _next_batch(self) -> list[PendingQuestion]:
         """Wait for a batch of readings, so small that the next caller does not wait long."""
         until = time.monotonic() + _WINDOW
         limit = self._batch_passages
@@ -248,9 +248,9 @@ class ModelThread:
             question.caller.charge(seconds * share)
         if passages:
             self._running = 0
-            self._learn(passages, seconds)
+            self._learn_speed(passages, seconds)
 
-    def _learn(self, passages: int, seconds: float) -> None:
+    def _learn_speed(self, passages: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
         measured, seconds_before = seconds / passages, self._seconds_per_passage
         self._seconds_per_passage = (

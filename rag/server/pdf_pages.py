@@ -286,8 +286,8 @@ def _best_place(
 
     def agreement(start: int) -> int:
         end = start + len(words)
-        earlier = _shared(on_page[:start][::-1], letters_before[::-1])
-        later = _shared(on_page[end:], letters_after)
+        earlier = _shared_length(on_page[:start][::-1], letters_before[::-1])
+        later = _shared_length(on_page[end:], letters_after)
         return earlier + later
 
     start = max(starts, key=agreement)
@@ -295,7 +295,7 @@ def _best_place(
     return list(dict.fromkeys(numbers[start:end]))
 
 
-def _shared(letters: str, other_letters: str) -> int:
+def _shared_length(letters: str, other_letters: str) -> int:
     """Length of the common prefix."""
     length = 0
     for letter, other_letter in zip(letters, other_letters, strict=False):

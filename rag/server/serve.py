@@ -94,7 +94,7 @@ def run(
             log = logging.getLogger("rag.server")
             log.info("answers of %s are checked at %sv1/gate", settings.gate, base)
         if open_page:
-            threading.Thread(target=_open, args=(server, address), daemon=True).start()
+            threading.Thread(target=_open_browser, args=(server, address), daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at the end
             signal.signal(number, lambda *_: None)
         try:
@@ -114,7 +114,7 @@ def lasting(engine: Engine) -> Engine:
     return engine
 
 
-def _open(server: uvicorn.Server, address: str) -> None:
+def _open_browser(server: uvicorn.Server, address: str) -> None:
     """Open the address in the browser once the service listens."""
     while not server.started and not server.should_exit:
         time.sleep(0.05)

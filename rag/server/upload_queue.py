@@ -119,7 +119,7 @@ class LocalUploadQueue:
         """(owner, name) of the files in progress"""
         self._work: dict[str, float] = {}
         self._clock = 0.0
-        with _explained(path):
+        with _as_store_errors(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=30
@@ -145,7 +145,7 @@ class LocalUploadQueue:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        with self._changed, _explained(self._path):
+        with self._changed, _as_store_errors(self._path):
             yield self._connection
 
     @contextmanager
@@ -185,7 +185,7 @@ class LocalUploadQueue:
         if nothing comes within `seconds`. Each key has one at a time, and files of one name come in
         order. Grids wait for all files.
         """
-        entry, started = self._take(seconds), time.monotonic()
+        entry, started = self._next_file(seconds), time.monotonic()
         try:
             yield entry
         finally:
@@ -195,13 +195,13 @@ class LocalUploadQueue:
                     self._work[owner] = self._clock + time.monotonic() - started
                     self._changed.notify_all()
 
-    def _take(self, seconds: float) -> QueuedFile | None:
+    def _next_file(self, seconds: float) -> QueuedFile | None:
         with self._database() as connection:
             sql = (
                 "SELECT f.job, f.number, f.name, f.key FROM files f JOIN jobs j ON j.id = f.job "
                 "WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number"
             )
-            entries = list(self._free(connection.execute(sql, (GRID,)).fetchall()))
+            entries = list(self._free_files(connection.execute(sql, (GRID,)).fetchall()))
             if not entries:
                 self._changed.wait(seconds)
                 return None
@@ -218,7 +218,7 @@ class LocalUploadQueue:
         """Seconds of work on a common clock, so that nobody saves up."""
         return max(self._clock, self._work.get(owner, 0.0))
 
-    def _free(
+    def _free_files(
         self, rows: Iterable[tuple[str, int, str, str]]
     ) -> Iterator[tuple[str, str, int, str, str]]:
         """(owner, job, number, name, key) of the files that may be taken now. A grid's owner is not
@@ -323,7 +323,7 @@ class LocalUploadQueue:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _as_store_errors(path: Path) -> Iterator[None]:
     """Turns errors of the database into StoreError."""
     try:
         yield

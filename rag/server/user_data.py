@@ -48,7 +48,7 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Gold questions from the latest feedback on each question that counts: a correct answer with
     its evidence, a correction, or unanswerable. A wrong answer without a correction yields none.
     """
-    for question, line in _latest(lines).items():
+    for question, line in _latest_ratings(lines).items():
         answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
         if line.get("verdict") == NOT_THERE:
             documents = _documents(line)
@@ -59,7 +59,7 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"question": question, "answers": answers[:1]}
 
 
-def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _latest_ratings(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The latest rating of each question; a read-only key replaces only its own."""
     latest: dict[str, Mapping[str, Any]] = {}
     for line in lines:
@@ -178,7 +178,7 @@ class ThreadStore:
         words = search.casefold().split()
         where = " AND ".join(["key = ?", *("instr(words, ?)" for _ in words)])
         query = f"SELECT id, title, updated, json_array_length(turns) FROM threads WHERE {where}"
-        with self._connected() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(
                 f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, limit]
             ).fetchall()
@@ -188,12 +188,12 @@ class ThreadStore:
         if not self._path.exists():
             return None
         query = "SELECT id, title, updated, turns FROM threads WHERE key = ? AND id = ?"
-        with self._connected() as connection:
+        with self._transaction() as connection:
             row = connection.execute(query, (key, thread_id)).fetchone()
         return _thread(*row) if row else None
 
     def put(self, key: str, thread: ThreadWithTurns) -> None:
-        with self._connected() as connection:
+        with self._transaction() as connection:
             _write(connection, key, thread)
             connection.execute(
                 "DELETE FROM threads WHERE key = ? AND id NOT IN (SELECT id FROM "
@@ -204,7 +204,7 @@ class ThreadStore:
             )
 
     def delete(self, key: str, thread_id: str) -> bool:
-        with self._connected() as connection:
+        with self._transaction() as connection:
             query = "DELETE FROM threads WHERE key = ? AND id = ?"
             return connection.execute(query, (key, thread_id)).rowcount > 0
 
@@ -217,7 +217,7 @@ class ThreadStore:
         if not self._path.exists():
             return 0
         removed = 0
-        with self._connected() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(
                 "SELECT key, id, title, updated, turns FROM threads"
             ).fetchall()
@@ -229,7 +229,7 @@ class ThreadStore:
         return removed
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction. Raises StoreError."""
         try:
             if not self._path.exists():  # readable by its owner only

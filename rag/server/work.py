@@ -203,13 +203,13 @@ def _answer(
     with working(request.state.caller):
         try:
             if is_json(request):
-                check_entries(_finished(request.body()))
-            response = _finished(handler(request))
+                check_entries(_result_at_once(request.body()))
+            response = _result_at_once(handler(request))
             if held := getattr(request.state, "held", None):
                 held.reserve(len(getattr(response, "body", b"")))
             return response
         except (HTTPException, RequestValidationError) as error:
-            return _finished(problems.respond(request, error))
+            return _result_at_once(problems.respond(request, error))
 
 
 def check_entries(body: bytes, most: int = MOST_ENTRIES) -> None:
@@ -239,7 +239,7 @@ def _count(text: bytes) -> int:
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
-def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
+def _result_at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that never waits: its request has been received."""
     try:
         coroutine.send(None)

@@ -18,7 +18,7 @@ from rag.protocols import ReaderOutput
 from rag.server.api_keys import Keys, keys_of
 from rag.server.auth import Rate, Right, RouteRights
 from rag.server.problems import ServiceError
-from rag.server.serve import _open, check_binding, token_of
+from rag.server.serve import _open_browser, check_binding, token_of
 from rag.settings import Settings
 from rag.types import Hit
 from tests.server.fake_server import SlowReader, add_key, put_text, serving, until, with_key
@@ -265,7 +265,7 @@ def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     server = SimpleNamespace(started=True, should_exit=False)
-    _open(server, "http://127.0.0.1:8000/#token=secret")  # type: ignore[arg-type]
+    _open_browser(server, "http://127.0.0.1:8000/#token=secret")  # type: ignore[arg-type]
     assert "secret" not in opened[0]
     file = Path(opened[0].removeprefix("file://"))
     assert file.stat().st_mode & 0o777 == 0o600

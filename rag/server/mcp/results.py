@@ -66,7 +66,7 @@ def _place_text(document_id: str, start: int, end: int) -> str:
     return f"{document_id} characters {start}-{end}"
 
 
-def _linked(place: Json, library: IndexAccess) -> Json:
+def _with_url(place: Json, library: IndexAccess) -> Json:
     """A citation, a quote or a passage of an answer's JSON, with its URL."""
     marked = place.get("highlight", place)
     url = library.link(
@@ -104,7 +104,7 @@ def ask(
     quotes = []
     for mark in text_with_marks.marks:
         quote = {"index": mark.number, **_without_copies(mark.citation)}
-        quotes.append(_linked(quote, library))
+        quotes.append(_with_url(quote, library))
     citations = fitting(quotes, limit, 2 * len(text))
 
     passages: list[Json] = []
@@ -182,7 +182,7 @@ def _without_copies(citation: Citation) -> Json:
 
 
 def _passage(hit: Hit, library: IndexAccess) -> Json:
-    return _linked(hit.to_dict(), library)
+    return _with_url(hit.to_dict(), library)
 
 
 def search(hits: Sequence[Hit], library: IndexAccess, limit: int | None) -> CallToolResult:
@@ -291,7 +291,7 @@ def _quotation(checked: CheckedQuotation, library: IndexAccess) -> Json:
     fields = checked.to_dict()
     places = []
     for place in fields["places"][:_MOST_EVIDENCE]:
-        linked = _linked(place, library)
+        linked = _with_url(place, library)
         linked["cited_text"] = shortened(place["cited_text"])
         places.append(linked)
 
@@ -305,7 +305,7 @@ def _quotation(checked: CheckedQuotation, library: IndexAccess) -> Json:
 
 def _claim(checked: Checked, library: IndexAccess) -> Json:
     fields = checked.to_dict()
-    evidence = [_linked(found, library) for found in fields["evidence"][:_MOST_EVIDENCE]]
+    evidence = [_with_url(found, library) for found in fields["evidence"][:_MOST_EVIDENCE]]
     return {**fields, "evidence": evidence}
 
 
@@ -489,7 +489,7 @@ def _outline_rows(document: Document, starts: Sequence[int]) -> list[Json]:
 
 def documents(page: Sequence[Document], library: IndexAccess, limit: int | None) -> CallToolResult:
     """A page of the list; `page` has one document more than is shown, if there are more."""
-    rows = [_listed(document, library) for document in page]
+    rows = [_document_row(document, library) for document in page]
     listed = fitting(rows, limit)
     total = library.store.stats().documents
     following = None
@@ -498,20 +498,20 @@ def documents(page: Sequence[Document], library: IndexAccess, limit: int | None)
 
     lines = [f"{len(listed)} shown, {total} in the index"]
     for row in listed:
-        lines.append(_listed_line(row))
+        lines.append(_document_line(row))
     lines += _lines_on_next_page(following)
     fields = {"documents": listed, "total": total, "next": following}
     return result(fields, "\n".join(lines))
 
 
-def _listed_line(row: Json) -> str:
+def _document_line(row: Json) -> str:
     title = shortened(row["title"], 200)
     values = [f"; {key}={value}" for key, value in row["metadata"].items()]
     metadata = "".join(values)
     return f"- {row['document_id']}: {title}{metadata} ({row['source']})"
 
 
-def _listed(document: Document, library: IndexAccess) -> Json:
+def _document_row(document: Document, library: IndexAccess) -> Json:
     metadata = {}
     for key, value in document.metadata.items():
         metadata[key] = shortened(value, 100)

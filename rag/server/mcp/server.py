@@ -128,7 +128,7 @@ class RagServer(MCPServer[Any]):
     async def list_tools(self) -> list[Tool]:
         lean = []
         for tool in await super().list_tools():
-            schema = _lean(tool.input_schema)
+            schema = _reduced_schema(tool.input_schema)
             schema["properties"]["collection"] = {"type": "string"}
             description = " ".join((tool.description or "").split())
             update = {"input_schema": schema, "description": description}
@@ -194,26 +194,32 @@ def _in_place(tool: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def _lean(schema: Any, definitions: Any = None) -> Any:
+def _reduced_schema(schema: Any, definitions: Any = None) -> Any:
     """A JSON schema without what an agent does not need; what it refers to is put in its place."""
     if isinstance(schema, list):
-        return [_lean(part, definitions) for part in schema]
+        return [_reduced_schema(part, definitions) for part in schema]
 
     if not isinstance(schema, dict):
         return schema
 
     definitions = schema.get("$defs", definitions)
     if "$ref" in schema:
-        lean = _lean(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        lean = _reduced_schema(definitions[schema["$ref"].rpartition("/")[2]], definitions)
         return {key: value for key, value in lean.items() if key != "description"}
 
     kinds = [part for part in schema.get("anyOf", []) if part != {"type": "null"}]
     if len(kinds) == 1:  # an argument that may be left out
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]}
 
-    lean = {key: _lean(part, definitions) for key, part in schema.items() if key not in _NOT_SHOWN}
+    lean = {
+        key: _reduced_schema(part, definitions)
+        for key, part in schema.items()
+        if key not in _NOT_SHOWN
+    }
     if properties := schema.get("properties"):  # whose names may be "title"
-        lean["properties"] = {name: _lean(part, definitions) for name, part in properties.items()}
+        lean["properties"] = {
+            name: _reduced_schema(part, definitions) for name, part in properties.items()
+        }
 
     return lean
 
@@ -301,7 +307,7 @@ def _proof_file(
     try:
         wanted = _ProofRequest.model_validate_json(request)
         with working(asked.state.caller if asked else Caller()), ExitStack() as stack:
-            made = _proved(library_of(asked, wanted.collection, stack), wanted)
+            made = _proof_of(library_of(asked, wanted.collection, stack), wanted)
     except ValidationError as error:
         raise ResourceError("the address is not one that a result gave") from error
     except RagError as error:
@@ -325,7 +331,7 @@ def _address_of(wanted: _ProofRequest) -> str:
     return urllib.parse.quote(named.model_dump_json(exclude_defaults=True), safe="")
 
 
-def _proved(library: IndexAccess, wanted: _ProofRequest) -> ProofFile:
+def _proof_of(library: IndexAccess, wanted: _ProofRequest) -> ProofFile:
     """Raises RagError."""
     if wanted.grid:
         contents = bundle.of_grid(grids.load(library.store, wanted.grid))

@@ -61,10 +61,12 @@ class CollectionAnswers(BaseModel):
 def list_collections(request: Request) -> CollectionsSchema:
     """List the collections that the key may use."""
     default = (
-        [CollectionSchema(name=DEFAULT_COLLECTION)] if _may(request, DEFAULT_COLLECTION) else []
+        [CollectionSchema(name=DEFAULT_COLLECTION)] if _may_use(request, DEFAULT_COLLECTION) else []
     )
     stored = _host(request).registry.all()
-    visible = [_shown(collection) for collection in stored if _may(request, collection.id)]
+    visible = [
+        _collection_schema(collection) for collection in stored if _may_use(request, collection.id)
+    ]
     return CollectionsSchema(collections=default + visible)
 
 
@@ -72,7 +74,7 @@ def list_collections(request: Request) -> CollectionsSchema:
 @needs(Right.MANAGE)
 def create_collection(body: NewCollection, request: Request) -> CollectionSchema:
     """Create an empty collection. It has all paths, under `/v1/collections/NAME`."""
-    return _shown(_host(request).registry.create(body.name))
+    return _collection_schema(_host(request).registry.create(body.name))
 
 
 @router.post("/ask")
@@ -101,7 +103,7 @@ def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
 @needs(Right.MANAGE)
 def rename_collection(name: str, body: NewCollection, request: Request) -> CollectionSchema:
     """Rename a collection. Keys for it remain valid."""
-    return _shown(_host(request).rename(name, body.name))
+    return _collection_schema(_host(request).rename(name, body.name))
 
 
 @router.delete("/{name}")
@@ -110,7 +112,7 @@ def delete_collection(name: str, request: Request) -> CollectionSchema:
     """Delete a collection and every document in it. Keys for it do not apply to a later collection
     of the same name.
     """
-    return _shown(_host(request).delete(name))
+    return _collection_schema(_host(request).delete(name))
 
 
 @contextmanager
@@ -123,7 +125,7 @@ def of_collection(name: str, request: Request) -> Iterator[Service]:
     if collection not in ("", DEFAULT_COLLECTION) and name in (DEFAULT_COLLECTION, collection):
         yield request.state.service  # its access is already checked
         return
-    if not _may(request, host.id_of(name)):
+    if not _may_use(request, host.id_of(name)):
         usable = [one.name for one in list_collections(request).collections]
         hint = f"it may use: {', '.join(usable[:_MOST_LISTED])}" if usable else "it may use none"
         message = f"there is no collection {name} that the key may use"
@@ -137,11 +139,11 @@ def _host(request: Request) -> CollectionHost:
     return host
 
 
-def _may(request: Request, collection: str) -> bool:
+def _may_use(request: Request, collection: str) -> bool:
     """Whether the request's key may use the collection with this id."""
     key: Key | None = request.state.key
     return key is None or key.may_use(collection)
 
 
-def _shown(collection: Collection) -> CollectionSchema:
+def _collection_schema(collection: Collection) -> CollectionSchema:
     return CollectionSchema(name=collection.name, created=collection.created)

@@ -139,9 +139,9 @@ def _choices(completion: Json) -> list[Json]:
     try:
         parsed = _ChatCompletion.model_validate(completion, strict=True)
     except ValidationError as error:
-        raise _failed("sent something other than a chat completion") from error
+        raise _gate_error("sent something other than a chat completion") from error
     if any(len(choice.message.content or "") > MOST_CHECKED for choice in parsed.choices):
-        raise _failed(f"sent more than {MOST_CHECKED:,} characters")
+        raise _gate_error(f"sent more than {MOST_CHECKED:,} characters")
     choices: list[Json] = completion["choices"]
     return choices
 
@@ -178,7 +178,7 @@ def _received(request: Request, path: str, data: bytes | None) -> Json:
     settings = request.app.state.service.settings
     address, seconds = settings.gate.rstrip("/"), settings.gate_seconds
     if not is_address(address):
-        raise _failed("has an address that is neither http nor https")
+        raise _gate_error("has an address that is neither http nor https")
     try:
         with waiting():
             deadline = time.monotonic() + seconds
@@ -189,21 +189,21 @@ def _received(request: Request, path: str, data: bytes | None) -> Json:
         raise ServiceError(504, "gate-late", message, hint) from error
     except (OSError, HTTPException) as error:
         _log.warning("the gate's server %s cannot be reached: %s", address, error)
-        raise _failed("cannot be reached") from error
+        raise _gate_error("cannot be reached") from error
     if received.status != 200:
-        raise _refused(received.status, received.content, received.retry_after)
+        raise _error_of_status(received.status, received.content, received.retry_after)
     if len(received.content) > MOST_BYTES:
-        raise _failed(f"sent more than {MOST_BYTES:,} bytes")
+        raise _gate_error(f"sent more than {MOST_BYTES:,} bytes")
     try:
         value = from_json(received.content, allow_inf_nan=False)
     except ValueError as error:
-        raise _failed("sent something other than JSON") from error
+        raise _gate_error("sent something other than JSON") from error
     if not isinstance(value, dict):
-        raise _failed("sent something other than a JSON object")
+        raise _gate_error("sent something other than a JSON object")
     return value
 
 
-def _refused(status: int, content: bytes, retry_after: str) -> ServiceError:
+def _error_of_status(status: int, content: bytes, retry_after: str) -> ServiceError:
     """The error for a status of the server behind the gate."""
     reason = _reason(content)
     _log.warning("the gate's server answered %d: %s", status, reason)
@@ -215,8 +215,8 @@ def _refused(status: int, content: bytes, retry_after: str) -> ServiceError:
         message = "the model's server has too many requests"
         return ServiceError(429, "gate-busy", message, "try again later", seconds)
     if status in (401, 403):
-        return _failed("refuses the key of this service")
-    return _failed(f"answered {status}")
+        return _gate_error("refuses the key of this service")
+    return _gate_error(f"answered {status}")
 
 
 def _reason(content: bytes) -> str:
@@ -227,5 +227,5 @@ def _reason(content: bytes) -> str:
     return shortened(flat(text), 300)
 
 
-def _failed(problem: str) -> ServiceError:
+def _gate_error(problem: str) -> ServiceError:
     return ServiceError(502, "gate-failed", f"the model's server {problem}", _OPERATOR)

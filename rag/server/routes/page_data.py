@@ -273,13 +273,15 @@ def _suggested(service: Service) -> tuple[tuple[str, ...], bool]:
     with _lock:
         thread = _threads.get(service)
         if questions is None and not (thread and thread.is_alive()):
-            thread = threading.Thread(target=_look, args=(service,), name="guide", daemon=True)
+            thread = threading.Thread(
+                target=_check_index, args=(service,), name="guide", daemon=True
+            )
             thread.start()
             _threads[service] = thread
         return questions or (), not (thread and thread.is_alive())
 
 
-def _look(service: Service) -> None:
+def _check_index(service: Service) -> None:
     def ask(question: str) -> Answer:
         """Ask when nobody else does. Raises RagError."""
         until = time.monotonic() + _PATIENCE

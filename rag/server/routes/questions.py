@@ -54,7 +54,7 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
     answered = understood.answered(pending.wait(pending.answer))
     written = writer(answered.answer) if writer else None
-    return _written(serialize.answer(answered, asked, written))
+    return _json_response(serialize.answer(answered, asked, written))
 
 
 @router.post("/ask/batch", response_model=schemas.AnswersSchema)
@@ -64,7 +64,7 @@ def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Resp
     request.state.exchange.notes["questions"] = len(body.questions)
     pending = service.submit(list(map(Understood, body.questions)), body, caller_of(request))
     answers = [Answered(one.wait(one.answer), one.asked.question) for one in pending]
-    return _written({"answers": list(map(serialize.answer, answers))})
+    return _json_response({"answers": list(map(serialize.answer, answers))})
 
 
 @router.post("/search", response_model=schemas.HitsSchema)
@@ -75,7 +75,7 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     (pending,) = service.submit([Understood(body.question)], body, caller_of(request), search=True)
     retrieved = pending.wait(pending.found).retrieved
     typed = pending.asked.question
-    return _written(
+    return _json_response(
         {
             "question": typed,
             "understood": retrieved.question if retrieved.question != typed else None,
@@ -152,10 +152,10 @@ def _checked(
         headers = {"Content-Disposition": 'attachment; filename="checked.html"'}
         return Response(reports.page(report, name), media_type="text/html", headers=headers)
     timings = {"check": round((time.monotonic() - started) * 1000, 1)}
-    return _written({**report.to_dict(), "timings_ms": timings})
+    return _json_response({**report.to_dict(), "timings_ms": timings})
 
 
-def _written(value: Json) -> Response:
+def _json_response(value: Json) -> Response:
     """The response as JSON, without FastAPI's second check in a thread that may be busy."""
     return Response(to_json(value), media_type="application/json")
 

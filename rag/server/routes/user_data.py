@@ -116,7 +116,7 @@ def get_thread(thread: ThreadIdPath, request: Request, service: Shared) -> Threa
     store = ThreadStore(service.settings.index)
     stored = store.get(caller_of(request).key_id, thread)
     if stored is None:
-        raise _missing(thread)
+        raise _unknown_thread(thread)
     present = {source.id for source in sources_of(service.engine.store)}
     if forget_answers(stored.turns, lambda document_id: document_id not in present):
         store.put(caller_of(request).key_id, stored)
@@ -141,11 +141,11 @@ def put_thread(thread: ThreadIdPath, body: PutThread, request: Request, service:
 def delete_thread(thread: ThreadIdPath, request: Request, service: Shared) -> dict[str, bool]:
     """Delete a thread."""
     if not ThreadStore(service.settings.index).delete(caller_of(request).key_id, thread):
-        raise _missing(thread)
+        raise _unknown_thread(thread)
     return {"deleted": True}
 
 
-def _missing(thread: str) -> NotFoundError:
+def _unknown_thread(thread: str) -> NotFoundError:
     return NotFoundError(f"no thread {thread}", "list the threads with: GET /v1/threads")
 
 
