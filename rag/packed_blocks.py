@@ -58,7 +58,7 @@ class PackedBlocks(Sequence[Block]):
     def of(cls, blocks: Sequence[Block]) -> PackedBlocks:
         if isinstance(blocks, PackedBlocks):
             return blocks
-        return cls(_packed(blocks))
+        return cls(_packed_bytes(blocks))
 
     def __len__(self) -> int:
         return len(self._columns.kinds)
@@ -94,7 +94,7 @@ class PackedBlocks(Sequence[Block]):
 
     @cached_property
     def _columns(self) -> _BlockColumns:
-        return _unpacked(self.data)
+        return _unpacked_columns(self.data)
 
     def _unpacked_block(self, index: int) -> Block:
         packed = self._columns
@@ -149,7 +149,7 @@ class WithoutSentences(Sequence[Block]):
         return block._replace(parent=parent)
 
 
-def _packed(blocks: Sequence[Block]) -> bytes:
+def _packed_bytes(blocks: Sequence[Block]) -> bytes:
     kinds: list[int] = []
     levels: list[int] = []
     distances: list[int] = []
@@ -220,7 +220,7 @@ def _smallest_width(largest: int) -> str:
     raise ValueError(largest)
 
 
-def _unpacked(data: bytes) -> _BlockColumns:
+def _unpacked_columns(data: bytes) -> _BlockColumns:
     data = zlib.decompress(data)
     columns: list[Any] = []
     start = 0

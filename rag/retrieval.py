@@ -208,7 +208,7 @@ class Retriever:
         if not queries:
             return []
 
-        understood = [self._understood(query) for query in queries]
+        understood = [self._with_spelling(query) for query in queries]
         check_askable(self.store, *(query.filter or () for query in understood))
 
         vectors = self.embedder.embed_queries([query.question for query in understood])
@@ -218,7 +218,7 @@ class Retriever:
             return results
         return [self._find_patiently(query, vector) for query, vector in embedded]
 
-    def _understood(self, query: Query) -> Query:
+    def _with_spelling(self, query: Query) -> Query:
         """The question with its spelling corrected, at most once."""
         question = check_question(query.question, self.settings.max_question)
         if self.speller and self.settings.spelling and not query.as_typed:
@@ -253,7 +253,7 @@ class Retriever:
             result = RetrievalResult(
                 question=query.question,
                 vector=vector,
-                hits=_valid(hits, documents, changed),
+                hits=_valid_hits(hits, documents, changed),
                 documents=documents,
                 generation=generation,
             )
@@ -453,7 +453,7 @@ def fold(order: Sequence[int], passages: Sequence[Passage]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
+def _valid_hits(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
     """Hits whose text still matches their document, with its sentences and rows. If the index has
     changed, without their copies, which are not checked.
     """

@@ -76,7 +76,7 @@ def block_at(blocks: Sequence[Block], offset: int) -> int | None:
     """Index of the innermost block, but no sentence, that contains the character at `offset`; None
     between blocks.
     """
-    for index in _around(blocks, offset):
+    for index in _blocks_around(blocks, offset):
         block = blocks[index]
         if block.kind != "sentence" and offset < block.end:
             return index
@@ -85,7 +85,7 @@ def block_at(blocks: Sequence[Block], offset: int) -> int | None:
 
 def enclosing(blocks: Sequence[Block], offset: int, *kinds: str) -> int | None:
     """Index of the innermost block of one of the kinds that contains the character at `offset`."""
-    for index in _around(blocks, offset):
+    for index in _blocks_around(blocks, offset):
         block = blocks[index]
         if block.kind in kinds and offset < block.end:
             return index
@@ -96,7 +96,7 @@ def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
     """Names of the headings, groups and rows above and around an offset, outermost first. A place
     in a heading has its name, a place between blocks that of the block before it.
     """
-    names = [blocks[index].name for index in _around(blocks, offset)]
+    names = [blocks[index].name for index in _blocks_around(blocks, offset)]
     names.reverse()
     return tuple(filter(None, names))
 
@@ -165,7 +165,7 @@ def list_at(document: Document, start: int, end: int) -> list[Offsets]:
     if inner_item is not None:
         index: int | None = document.blocks[inner_item].parent
     else:
-        index = _introduced(document, end)
+        index = _introduced_list(document, end)
     if index is None:
         return []
 
@@ -309,7 +309,7 @@ def introduction(document: Document, start: int) -> Offsets | None:
     return sentence
 
 
-def _introduced(document: Document, end: int) -> int | None:
+def _introduced_list(document: Document, end: int) -> int | None:
     """Index of the list after the paragraph with a sentence up to `end`, if a colon is between."""
     paragraph = enclosing(document.blocks, end - 1, "paragraph")
     if paragraph is None:
@@ -333,7 +333,7 @@ def iterate_within(
     blocks: Sequence[Block], start: int, end: int, after: int = 0
 ) -> Iterator[Block]:
     """The blocks of `within` but the first `after` ones, one by one."""
-    parents = [*_around(blocks, start)]
+    parents = [*_blocks_around(blocks, start)]
     parents.reverse()
     places = {-1: -1}
     """by index, the place of each parent in the result"""
@@ -439,7 +439,7 @@ def sentenced(document: Document) -> Document:
 def sentences_in(blocks: Sequence[Block], start: int, end: int) -> list[Offsets]:
     """The sentences of `text[start:end]`, cut to it."""
     sentences: list[Offsets] = []
-    for index in _touched(blocks, start, end):
+    for index in _touched_sentences(blocks, start, end):
         sentence = blocks[index]
         cut_start = max(start, sentence.start)
         cut_end = min(end, sentence.end)
@@ -450,7 +450,7 @@ def sentences_in(blocks: Sequence[Block], start: int, end: int) -> list[Offsets]
 def sentence_around(blocks: Sequence[Block], start: int, end: int) -> Offsets:
     """The whole sentences that `text[start:end]` touches; (start, end) between sentences."""
     end_of_first_character = start + 1
-    touched = list(_touched(blocks, start, max(end, end_of_first_character)))
+    touched = list(_touched_sentences(blocks, start, max(end, end_of_first_character)))
     if not touched:
         return start, end
     first = blocks[touched[0]]
@@ -463,7 +463,7 @@ def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
     a whole list or table, a heading's line.
     """
     outermost: Block | None = None
-    for index in _around(blocks, offset):
+    for index in _blocks_around(blocks, offset):
         block = blocks[index]
         if offset < block.end and block.kind not in ("group", "sentence"):
             outermost = block
@@ -500,7 +500,7 @@ def sentence_after(blocks: Sequence[Block], end: int) -> Offsets | None:
     return None
 
 
-def _touched(blocks: Sequence[Block], start: int, end: int) -> Iterator[int]:
+def _touched_sentences(blocks: Sequence[Block], start: int, end: int) -> Iterator[int]:
     """Indices of the sentences that have a character in `text[start:end]`."""
     first = max(0, bisect_right(blocks, start, key=_START) - 1)
     while first > 0 and blocks[first].kind != "sentence":
@@ -633,7 +633,7 @@ def _header(blocks: Sequence[Block], table: int) -> Block | None:
     return header
 
 
-def _around(blocks: Sequence[Block], offset: int) -> Iterator[int]:
+def _blocks_around(blocks: Sequence[Block], offset: int) -> Iterator[int]:
     """The last block that starts at or before `offset`, and its parents, innermost first."""
     index = bisect_right(blocks, offset, key=_START) - 1
     while index >= 0:

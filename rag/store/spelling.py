@@ -48,7 +48,7 @@ class WordSpeller:
         if not unknown or self._is_foreign(question):
             return question
 
-        corrections = {word: self._nearest(word) for word in unknown}
+        corrections = {word: self._nearest_word(word) for word in unknown}
         misspelled = [match for match in words if corrections.get(match[0])]
         if len(misspelled) > _MOST_CORRECTED:
             return question
@@ -81,7 +81,7 @@ class WordSpeller:
             return False
         return 2 * len(self._unknown(words)) > len(words)
 
-    def _nearest(self, word: str) -> str:
+    def _nearest_word(self, word: str) -> str:
         """The most likely word of the index one edit away, or "". A word list has it, or it occurs
         in passages with its stem, which is not enough: "insurence" has the stem of "insurance".
         """

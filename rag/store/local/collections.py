@@ -82,7 +82,7 @@ class LocalCollections(Collections):
         if self._is_new:  # one that was moved does not come back as an empty folder
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._is_new = False
-        with self._changing():
+        with self._locked_for_change():
             if (self._folder / collection.name).exists():
                 raise is_taken(collection.name)
             folder = self._folder / f"{_NEW}{collection.id}"
@@ -96,7 +96,7 @@ class LocalCollections(Collections):
 
     def rename(self, name: str, new_name: str) -> Collection:
         check_name(new_name)
-        with self._changing():
+        with self._locked_for_change():
             collection = self.named(name)
             if (self._folder / new_name).exists():
                 raise is_taken(new_name)
@@ -105,7 +105,7 @@ class LocalCollections(Collections):
         return replace(collection, name=new_name)
 
     def delete(self, name: str) -> Collection:
-        with self._changing():
+        with self._locked_for_change():
             collection = self.named(name)
             removed = self._folder / f"{_GONE}{uuid.uuid4().hex}"
             with WriteLock(self._folder / name).hold(_PATIENCE):
@@ -114,7 +114,7 @@ class LocalCollections(Collections):
         return collection
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _locked_for_change(self) -> Iterator[None]:
         """Hold the lock for a change; remove leftovers of others. Raises BusyError, StoreError."""
         lock = FileLock(self._root / "collections.lock")
         try:

@@ -58,7 +58,7 @@ def examine(folder: Path) -> list[Finding]:
 
         harmless = [_copies(connection), _leftovers(connection, folder)]
         are_vectors_sound = of_rows[-1].ok
-        of_indexes = list(_derived(connection, folder, meta)) if are_vectors_sound else []
+        of_indexes = list(_index_findings(connection, folder, meta)) if are_vectors_sound else []
         return [of_database, *of_rows, *of_indexes, *harmless]
 
 
@@ -131,7 +131,7 @@ def _of_passages(name: str, ids: Sequence[str], intact: str, faults: _Faults) ->
     return _finding(name, ids, intact, fix, repairable)
 
 
-def _derived(
+def _index_findings(
     connection: sqlite3.Connection, folder: Path, meta: dict[str, str]
 ) -> Iterator[Finding]:
     """Checks of the search indexes."""

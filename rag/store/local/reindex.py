@@ -85,7 +85,7 @@ def rebuild(
                 on_progress(sum(_add(connection, *pair) for pair in zip(rows, batch, strict=True)))
 
         with lock.hold(wait):
-            resumed = _begin(connection, target)
+            resumed = _start_or_resume(connection, target)
         on_start(resumed + _count(connection, _PENDING), resumed)
         fill()
         with lock.hold(wait):
@@ -95,7 +95,7 @@ def rebuild(
     return Rebuilt(documents, passages, resumed, name, passage_tokens)
 
 
-def _begin(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
+def _start_or_resume(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
     """Start, or resume a run with the same target. Returns the number of finished documents."""
     if unfinished(connection) != target:
         with database.transaction(connection):

@@ -84,11 +84,11 @@ def take(folder: Path, target: Path) -> Snapshot:
     _remove_leftovers(path)
     index = folder / "rag.sqlite"
     with closing(sqlite_file.connect(index)) as source, _partial_file(path) as partial:
-        with sqlite_file.translated(index), closing(_open(partial)) as copy:
+        with sqlite_file.translated(index), closing(_connect(partial)) as copy:
             with _room(path):
                 source.backup(copy)
             _sign(copy)
-            snapshot = _described(copy, path, partial.stat().st_size)
+            snapshot = _snapshot_of(copy, path, partial.stat().st_size)
         sync_to_disk(partial)
         partial.replace(path)
         sync_to_disk(path.parent)
@@ -130,7 +130,7 @@ def check(path: Path) -> Snapshot:
             raise StoreError(f"{path} is an index's database, not a snapshot", hint)
         if _digest(connection) != meta["snapshot_digest"]:
             raise StoreError(f"{path} is damaged: its rows do not match its digest", _HINT)
-        return _described(connection, path, path.stat().st_size)
+        return _snapshot_of(connection, path, path.stat().st_size)
 
 
 def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
@@ -146,12 +146,12 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     with WriteLock(folder).hold(wait), sqlite_file.translated(path):
         generation = _generation_of(path, folder, replace)
         next_generation = max(generation, snapshot.generation) + 1
-        with _partial_file(folder / "restore") as partial, closing(_open(partial)) as copy:
+        with _partial_file(folder / "restore") as partial, closing(_connect(partial)) as copy:
             _copy(Path(snapshot.path), copy, next_generation)
             _forget_outside(copy, root_of(folder))
             _check_searchable(copy, folder)
             try:
-                with closing(_open(path, 30)) as target:
+                with closing(_connect(path, 30)) as target:
                     copy.backup(target)
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF not in _BROKEN:
@@ -216,12 +216,12 @@ def _is_snapshot(path: Path) -> bool:
         return False
 
 
-def _open(path: Path, seconds: float = 5) -> sqlite3.Connection:
+def _connect(path: Path, seconds: float = 5) -> sqlite3.Connection:
     """A connection that waits so long for others to release the database."""
     return sqlite3.connect(path, seconds, isolation_level=None)
 
 
-def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
+def _snapshot_of(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
     """The snapshot in a database of this size."""
     meta = sqlite_file.read_meta(copy)
     documents, passages = database.counts(copy)
@@ -248,11 +248,11 @@ def _digest(connection: sqlite3.Connection) -> str:
         if table == "originals":
             continue
         for row in untrusted.rows(connection, table):
-            digest.update(b"".join(map(_framed, row)))
+            digest.update(b"".join(map(_framed_bytes, row)))
     return digest.hexdigest()
 
 
-def _framed(value: object) -> bytes:
+def _framed_bytes(value: object) -> bytes:
     """A value with its type and its length before it."""
     content = value if isinstance(value, bytes) else str(value).encode()
     initial = type(value).__name__[:1].encode()
@@ -296,7 +296,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
     if not path.exists() or not path.stat().st_size:
         return 0
     try:
-        with closing(_open(path)) as connection:
+        with closing(_connect(path)) as connection:
             if sqlite_file.is_empty(connection):
                 return 0
             documents, _ = database.counts(connection)

@@ -90,7 +90,7 @@ def inode(path: Path) -> int:
     try:
         return path.stat().st_ino
     except FileNotFoundError as error:
-        raise _absent(path) from error
+        raise _no_index(path) from error
 
 
 def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Connection:
@@ -102,7 +102,7 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
     """
     with translated(path):
         if create is None and not path.exists():
-            raise _absent(path)
+            raise _no_index(path)
         has_no_wal = not _wal(path).exists()
         can_write = create is not None or writable(path)
         connection = _open(path, "rwc") if can_write else _open_to_read(path)
@@ -123,7 +123,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _absent(path: Path) -> AbsentError:
+def _no_index(path: Path) -> AbsentError:
     return AbsentError(f"no index in {path.parent.absolute()}", "create one with: rag ingest PATH")
 
 
@@ -160,7 +160,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
             hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
             raise StoreError(message, hint)
         if create is None:
-            raise _absent(path)
+            raise _no_index(path)
         connection.execute("PRAGMA journal_mode = WAL")
         schema.create(connection, create)
     check_format(connection, path)

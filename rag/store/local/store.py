@@ -35,7 +35,7 @@ def follow(connection: sqlite3.Connection, folder: Path) -> None:
     last_root = sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
     if root == last_root:
         return
-    moved = [] if last_root is None else _moved(connection, last_root, root)
+    moved = [] if last_root is None else _moved_rows(connection, last_root, root)
     below_root = len(last_root or "") + 1
     with database.change(connection) if moved else database.transaction(connection):
         sql = "UPDATE documents SET source = ? || substr(source, ?) WHERE row = ?"
@@ -43,7 +43,7 @@ def follow(connection: sqlite3.Connection, folder: Path) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (schema.ROOT_KEY, root))
 
 
-def _moved(connection: sqlite3.Connection, last_root: str, new_root: str) -> list[int]:
+def _moved_rows(connection: sqlite3.Connection, last_root: str, new_root: str) -> list[int]:
     """Rows of the documents that moved from below one root to below another; [] if nothing is below
     the new one. The documents of a top folder move together: if one of their files is below the new
     root, or none is left below the old one.
@@ -181,7 +181,7 @@ class LocalStore:
                     self._derived.sync(connection)
 
     @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
+    def _locked_connection(self) -> Iterator[sqlite3.Connection]:
         """The connection, with the write lock."""
         with self._lock.hold(self._wait), self._database() as connection:
             yield connection
@@ -208,7 +208,7 @@ class LocalStore:
         )
         sql = f"INSERT INTO documents ({database.COLUMNS}, digest) VALUES (?{', ?' * 9})"
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
-        with self._changing() as connection:
+        with self._locked_connection() as connection:
             with database.change(connection):
                 replaced = (document.id, instead_of)
                 connection.execute("DELETE FROM documents WHERE id IN (?, ?)", replaced)
@@ -223,7 +223,7 @@ class LocalStore:
     def delete(self, document_id: str) -> bool:
         exists = "SELECT 1 FROM documents WHERE id = ?"
         blank_cells = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
-        with self._changing() as connection:
+        with self._locked_connection() as connection:
             if connection.execute(exists, (document_id,)).fetchone() is None:
                 return False
             with database.change(connection):
@@ -240,12 +240,12 @@ class LocalStore:
     def update_digests(self, stamps: Mapping[str, str]) -> None:
         sql = "UPDATE documents SET stamp = ? WHERE id = ?"
         values = [(stamp, document_id) for document_id, stamp in stamps.items()]
-        with self._changing() as connection, database.transaction(connection):
+        with self._locked_connection() as connection, database.transaction(connection):
             connection.executemany(sql, values)
 
     def keep_original(self, document_id: str, content: bytes) -> None:
         sql = "INSERT OR REPLACE INTO originals SELECT id, ? FROM documents WHERE id = ?"
-        with self._changing() as connection:
+        with self._locked_connection() as connection:
             with database.transaction(connection):
                 connection.execute(sql, (content, document_id))
             self._grow_reserve(len(content))
@@ -261,12 +261,12 @@ class LocalStore:
 
     def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> ScoredIds:
         with self._searching() as connection:
-            allowed = _allowed(connection, filter)
+            allowed = _allowed_ids(connection, filter)
             return self._derived.dense.search(connection, vector, k, allowed)
 
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> ScoredIds:
         with self._searching() as connection:
-            allowed = _allowed(connection, filter)
+            allowed = _allowed_ids(connection, filter)
             return self._derived.text.search(question, k, allowed)
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
@@ -439,7 +439,7 @@ class LocalStore:
             self._connection.close()
 
 
-def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
+def _allowed_ids(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
     """The ids of the passages that pass the filter; None for all."""
     return database.passage_ids(connection, filter) if filter else None
 

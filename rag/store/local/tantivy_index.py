@@ -141,7 +141,7 @@ class LexicalIndex:
             hits = self._searcher.search(query, 1, count=False).hits
             if hits:
                 _, address = hits[0]
-                values = _values(self._explained(query, address))
+                values = _values(self._explanation(query, address))
                 return int(values["N"]), values["avgdl"]
         return None
 
@@ -212,7 +212,7 @@ class LexicalIndex:
 
         rescored = []
         for passage_id, _, address in self._hits(query, k + _SPARE, allowed, without):
-            score = _rescored(self._explained(query, address), average)
+            score = _rescored(self._explanation(query, address), average)
             rescored.append((passage_id, score))
         rescored.sort(key=lambda hit: (-hit[1], hit[0]))
         return rescored[:k]
@@ -226,7 +226,7 @@ class LexicalIndex:
             is_among = tantivy.Query.term_set_query(self._schema, "id", list(ids))
             unscored = tantivy.Query.const_score_query(is_among, 0.0)
             both = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]
-            return self._best(tantivy.Query.boolean_query(both), k)
+            return self._best_hits(tantivy.Query.boolean_query(both), k)
 
         def is_allowed(hit: _LexicalHit) -> bool:
             passage_id, _, _ = hit
@@ -236,14 +236,14 @@ class LexicalIndex:
         if allowed is None:
             depth = k + min(len(without), k)
         while True:  # instead of looking many ids up, search deeper until enough are allowed
-            ranked = self._best(query, depth)
+            ranked = self._best_hits(query, depth)
             matching = list(filter(is_allowed, ranked))
             is_exhausted = len(ranked) < depth
             if len(matching) >= k or is_exhausted:
                 return matching[:k]
             depth *= 4
 
-    def _best(self, query: tantivy.Query, k: int) -> list[_LexicalHit]:
+    def _best_hits(self, query: tantivy.Query, k: int) -> list[_LexicalHit]:
         """The `k` best hits of a query."""
         hits = self._searcher.search(query, k, count=False).hits
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])
@@ -252,7 +252,7 @@ class LexicalIndex:
             ranked.append((int(passage_id), float(score), address))
         return ranked
 
-    def _explained(self, query: tantivy.Query, address: tantivy.DocAddress) -> dict[str, Any]:
+    def _explanation(self, query: tantivy.Query, address: tantivy.DocAddress) -> dict[str, Any]:
         """Tantivy's explanation of a score (takes 0.1 ms)."""
         explained: dict[str, Any] = json.loads(query.explain(self._searcher, address).to_json())
         return explained

@@ -81,7 +81,7 @@ class Database:
 
     def open(self, task: Work[T], changes: bool = True) -> T:
         """Run `task` on a first connection, on the primary if it `changes` things; open pools."""
-        result = self.alone(lambda connection: self._held(connection, task), changes)
+        result = self.alone(lambda connection: self._run_with_lock(connection, task), changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
         return result
@@ -129,7 +129,7 @@ class Database:
                     pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection,
                 ):
                     try:
-                        return self._held(connection, task)
+                        return self._run_with_lock(connection, task)
                     except psycopg.errors.ReadOnlySqlTransaction:
                         connection.close()  # no longer a primary, so not to be handed out again
                         raise
@@ -139,7 +139,7 @@ class Database:
                 pool.drain()
                 time.sleep(random.uniform(0.05, 0.3))
 
-    def _held(self, connection: Connection[Any], task: Work[T]) -> T:
+    def _run_with_lock(self, connection: Connection[Any], task: Work[T]) -> T:
         """Run `task` and return its result; a deletion of the collection waits for it."""
         if not self._schema:
             return task(connection)

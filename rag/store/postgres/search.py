@@ -125,7 +125,7 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
 
     vectors = question_vectors(words, collection)
     selective_words = _selective(words) if within.few is None else words
-    scores = _scored(connection, vectors, selective_words, k, within)
+    scores = _scored_passages(connection, vectors, selective_words, k, within)
     # passages with only common words are scored if one could be better
     needed = words
     if len(scores) == k:
@@ -133,7 +133,7 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
         needed = essential(words, collection, lowest_score)
     if set(needed) <= set(selective_words):
         return scores
-    return _scored(connection, vectors, needed, k, within)
+    return _scored_passages(connection, vectors, needed, k, within)
 
 
 def _selective(words: list[Term]) -> list[Term]:
@@ -151,7 +151,7 @@ def _selective(words: list[Term]) -> list[Term]:
     return selective_words
 
 
-def _scored(
+def _scored_passages(
     connection: Connection[Any],
     vectors: list[SparseVector],
     needed: list[Term],
