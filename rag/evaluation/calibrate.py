@@ -77,7 +77,7 @@ def calibrate(
         threshold = certificate.threshold
         report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
         report["certificate"] = asdict(certificate)
-        certified.append(_certified(certificate, len(gold), risk, certainty))
+        certified.append(_certificate_in_words(certificate, len(gold), risk, certainty))
 
     unchanged = fitting.predict(1.0, 0.0, once_each.log_odds)
     uncalibrated = fitting.bought(unchanged, once_each, engine.threshold)
@@ -97,7 +97,7 @@ def calibrate(
         risk=calibrated["wrong, of answered"],
         report=report,
     )
-    says = _says(uncalibrated, calibrated, over_all, once_each, threshold)
+    says = _lines_on_improvement(uncalibrated, calibrated, over_all, once_each, threshold)
     return Calibrated(content, (*says, *certified))
 
 
@@ -111,7 +111,9 @@ def _check_variety(data: JudgedQuestions) -> None:
     raise InputError(message, "check the gold answers, or add more")
 
 
-def _certified(certificate: Certificate, questions: int, risk: float, certainty: float) -> str:
+def _certificate_in_words(
+    certificate: Certificate, questions: int, risk: float, certainty: float
+) -> str:
     """The certificate in words."""
     return (
         f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
@@ -188,7 +190,7 @@ def _without_documents(gold: Sequence[Question]) -> list[Question]:
     return absent
 
 
-def _says(
+def _lines_on_improvement(
     uncalibrated: dict[str, Any],
     calibrated: dict[str, Any],
     over_all: dict[str, Any],

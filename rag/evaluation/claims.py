@@ -57,7 +57,7 @@ def run(claims: Sequence[GoldClaim], checker: Checker) -> list[ClaimRow]:
     """Check each claim as a separate text."""
     rows = []
     for gold in tqdm(claims, unit="claim", disable=None):
-        checked = _decisive(checker.check(gold.claim).sentences)
+        checked = _decisive_sentence(checker.check(gold.claim).sentences)
         cited = {evidence.citation.document_id for evidence in checked.evidence}
         row = ClaimRow(
             gold=gold,
@@ -70,7 +70,7 @@ def run(claims: Sequence[GoldClaim], checker: Checker) -> list[ClaimRow]:
     return rows
 
 
-def _decisive(sentences: Sequence[Checked]) -> Checked:
+def _decisive_sentence(sentences: Sequence[Checked]) -> Checked:
     """The first sentence that is not supported, or else the first."""
     for sentence in sentences:
         if sentence.verdict != "supported":

@@ -62,10 +62,10 @@ class Evaluator:
             hits = self._search(question)
             seconds = time.perf_counter() - started
             ms = {"retrieve": round(1000 * seconds, 2)}
-            return replace(row, ms=ms, **_ranked(question, hits))
+            return replace(row, ms=ms, **_scores_of_ranking(question, hits))
 
         answer = self._asked.ask(question.text, filter=question.filter or None)
-        row = replace(row, **_scored(question, answer), **self._sound(answer))
+        row = replace(row, **_scores_of_answer(question, answer), **self._sound(answer))
         if question.answers:
             return self._traced(replace(row, kind="answerable"), question, answer)
         stage = "unsupported" if answer.text is not None else None
@@ -79,7 +79,7 @@ class Evaluator:
         if missed and not places and not question.evidence:
             places = self._answers_anywhere(question)
 
-        row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
+        row = replace(row, **_scores_of_ranking(question, hits), **_cited(question, answer, places))
         top = error_analysis.best(places, hits)
         if top:
             rank, hit, _ = top
@@ -191,7 +191,7 @@ def _is_sound(citation: Citation, text: str) -> bool:
     return quote == citation.quote and sentence == citation.sentence
 
 
-def _scored(question: Question, answer: Answer) -> dict[str, Any]:
+def _scores_of_answer(question: Question, answer: Answer) -> dict[str, Any]:
     candidate = best_candidate(answer)
     guess = candidate.text if candidate else None
     ms = {}
@@ -226,7 +226,7 @@ def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
     return judgement in ("useful", "partial")
 
 
-def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
+def _scores_of_ranking(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document has the rank of its best passage."""
     document_ids = dict.fromkeys(hit.passage.document_id for hit in hits)
     order = list(document_ids)[:DEPTH]

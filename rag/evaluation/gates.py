@@ -84,10 +84,10 @@ def _parse(text: str, is_minimum: bool) -> Gate:
 
 def verdicts(gates: Sequence[Gate], summary: Summary) -> list[Gate]:
     """The gates with the values of a result."""
-    return [replace(gate, value=_measured(gate.name, summary)) for gate in gates]
+    return [replace(gate, value=_measured_value(gate.name, summary)) for gate in gates]
 
 
-def _measured(name: str, summary: Summary) -> float | None:
+def _measured_value(name: str, summary: Summary) -> float | None:
     if name in _MILLISECONDS:
         percentile = name.removesuffix("_ms")
         return summary.latency["total"][percentile]

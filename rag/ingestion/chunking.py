@@ -76,11 +76,11 @@ def _sections(document: Document) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         is_only_heading = words in ("", *section.path[-1:])
         is_last = end == len(text)
         if is_last or not is_only_heading:
-            yield start, end, tuple(_innermost(section.path))
+            yield start, end, tuple(_short_path(section.path))
             start = end
 
 
-def _innermost(path: Sequence[str]) -> Sequence[str]:
+def _short_path(path: Sequence[str]) -> Sequence[str]:
     """The path without its outermost headings if it is very long: it is a part of each passage."""
     length = 0
     for count, name in enumerate(reversed(path)):
@@ -96,12 +96,12 @@ def _split_section(
     document: Document, start: int, end: int, count: TokenCounter, limit: int
 ) -> Iterator[Offsets]:
     sentences = sentences_in(document.blocks, start, end)
-    units = list(_fit(document.text, sentences, count, limit))
+    units = list(_sized_sentences(document.text, sentences, count, limit))
     if units:
         yield from _pack(units, limit)
 
 
-def _fit(
+def _sized_sentences(
     text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int
 ) -> Iterator[SizedSentence]:
     """One unit per sentence; sentences above the limit are halved until they fit."""
@@ -130,7 +130,7 @@ def _halve(
     halves = [*trim(text, start, middle), *trim(text, middle, end)]
 
     previous_end = -1
-    for unit_start, unit_end, size in _fit(text, halves, count, limit):
+    for unit_start, unit_end, size in _sized_sentences(text, halves, count, limit):
         # The two halves of a cut word may have more tokens together than apart, so they must not
         # share a passage.
         is_cut_word = unit_start == previous_end

@@ -62,7 +62,7 @@ class Stamps:
         furniture = saved.get("furniture", {})
 
         for path, (status, digest) in files.items():
-            moved = _moved(path, saved_root, self._root)
+            moved = _path_under_new_root(path, saved_root, self._root)
             self._digests[moved] = (str(status), str(digest))
         for path, (status, reader, skipped) in unreadable.items():
             reasons = [(str(part), str(reason)) for part, reason in skipped]
@@ -70,7 +70,7 @@ class Stamps:
         for path, link in links.items():
             self._links[path] = str(link)
         for folder, blocks in furniture.items():
-            moved = _moved(folder, saved_root, self._root)
+            moved = _path_under_new_root(folder, saved_root, self._root)
             self.furniture[moved] = [str(digest) for digest in blocks]
 
     def digest(self, path: Path) -> str:
@@ -176,7 +176,7 @@ def status_of(path: Path) -> str:
         return ""
 
 
-def _moved(path: str, root_before: str, root_now: str) -> str:
+def _path_under_new_root(path: str, root_before: str, root_now: str) -> str:
     """The path below `root_now` instead of `root_before`, if it exists there; else unchanged."""
     if root_before == root_now or not path.startswith(f"{root_before}/"):
         return path

@@ -97,7 +97,9 @@ class Ingest:
         if not self.keep_furniture:
             results = without_recurring(results, self.stamps.furniture)
 
-        documents_of_files = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
+        documents_of_files = (
+            (job.found, self._documents_to_store(job.found, loaded)) for job, loaded in results
+        )
         for files_read, batch in batches(documents_of_files, self.embedder, self.passage_tokens):
             if batch:
                 self._record(patiently(functools.partial(put, self.store, batch)))
@@ -159,7 +161,9 @@ class Ingest:
         self.report.skipped += skipped
         return bool(skipped)
 
-    def _take(self, file: FoundFile, loaded: Loaded | ParseError) -> Iterator[Document]:
+    def _documents_to_store(
+        self, file: FoundFile, loaded: Loaded | ParseError
+    ) -> Iterator[Document]:
         """New or changed documents of a file; records unchanged and removed ones."""
         status = self._status.pop(file.path, "")
         if isinstance(loaded, ParseError):
@@ -168,10 +172,10 @@ class Ingest:
             self.stamps.note(file.path, status, [] if loaded.transient else skipped)
             return
 
-        self._keep(loaded)
+        self._record_unchanged(loaded)
         for document in loaded.documents:
             try:
-                document = self._named(document)
+                document = self._with_free_id(document)
             except ParseError as error:
                 self.report.skipped.append((document.source, str(error)))
                 continue
@@ -192,7 +196,7 @@ class Ingest:
         self.stamps.digest(file.path)
         self.stamps.note(file.path, status, loaded.skipped)
 
-    def _keep(self, loaded: Loaded) -> None:
+    def _record_unchanged(self, loaded: Loaded) -> None:
         """Record the unchanged documents of a file, with the digest of a changed archive."""
         archive_digests = {}
         for source in loaded.same:
@@ -214,7 +218,7 @@ class Ingest:
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 
-    def _named(self, document: Document) -> Document:
+    def _with_free_id(self, document: Document) -> Document:
         """The document with its id in the index. Raises ParseError if the id is another's. It may
         be taken over from a missing file (the folder was moved) by one with the same content; never
         from an existing file, one on an unavailable disk, or an upload.

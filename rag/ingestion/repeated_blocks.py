@@ -51,10 +51,10 @@ def without_recurring(
             is_full = len(waiting) == _WINDOW
             is_other_folder = _folder_of(waiting[0]) != _folder_of(result)
             if is_full or is_other_folder:
-                yield from _cleaned(waiting, furniture_of)
+                yield from _without_repeated_blocks(waiting, furniture_of)
                 waiting = []
         waiting.append(result)
-    yield from _cleaned(waiting, furniture_of)
+    yield from _without_repeated_blocks(waiting, furniture_of)
 
 
 def _folder_of(result: ParseOutcome) -> Path:
@@ -66,7 +66,9 @@ def _is_page(document: Document) -> bool:
     return document.metadata.get("type") in ("html", "htm", "xhtml")
 
 
-def _cleaned(results: Sequence[ParseOutcome], furniture_of: Known) -> Iterator[ParseOutcome]:
+def _without_repeated_blocks(
+    results: Sequence[ParseOutcome], furniture_of: Known
+) -> Iterator[ParseOutcome]:
     """Results of one folder without its recurring blocks, and those of the folders above it."""
     if not results:
         return
@@ -111,7 +113,7 @@ def _stripped(loaded: Loaded, furniture: set[str]) -> Loaded:
     for document in loaded.documents:
         stripped = document
         if _is_page(document):
-            stripped = _without(document, furniture)
+            stripped = _without_furniture(document, furniture)
         removed += len(document.text) - len(stripped.text)
         documents.append(stripped)
     return replace(loaded, documents=documents, left_out=loaded.left_out + removed)
@@ -131,7 +133,7 @@ def _but_numbers(block: str) -> str:
     return _NUMBER.sub("\0", block)
 
 
-def _without(document: Document, furniture: set[str]) -> Document:
+def _without_furniture(document: Document, furniture: set[str]) -> Document:
     """The document without recurring parts at its start and end."""
     places = [(part.start, part.end) for part in parts(document.blocks)]
     texts = _texts(document)

@@ -51,7 +51,7 @@ class Plan:
             by_file.setdefault(document.file, []).append(document)
             self.old_ids.add(document.id)
 
-        files_by_path = self._found(files, by_file)
+        files_by_path = self._files_by_path(files, by_file)
         missing = {}
         for path, documents in by_file.items():
             if path not in files_by_path and self._has_left(path):
@@ -134,7 +134,7 @@ class Plan:
         these = f"{count} of the {self.under} documents of {self.root}"
         return f"{these} are missing; nothing was changed"
 
-    def _found(
+    def _files_by_path(
         self, files: Iterable[FoundFile], by_file: Mapping[str, Sequence[Document]]
     ) -> dict[str, FoundFile]:
         """The files by path, with links resolved; those that are no files are skipped."""
@@ -152,7 +152,7 @@ class Plan:
 
     def _check_names(self, by_file: Mapping[str, Sequence[Document]]) -> None:
         """Skip files whose ids remaining documents have. Raises InputError if nothing is left."""
-        owners = self._remaining(by_file)
+        owners = self._remaining_documents(by_file)
         readable: list[FoundFile] = []
         refused: list[tuple[str, str]] = []
 
@@ -180,7 +180,9 @@ class Plan:
             return True
         return is_gone(owner.file) and owner.file_sha256 == self.stamps.digest(file.path)
 
-    def _remaining(self, by_file: Mapping[str, Sequence[Document]]) -> dict[str, Document]:
+    def _remaining_documents(
+        self, by_file: Mapping[str, Sequence[Document]]
+    ) -> dict[str, Document]:
         """The documents that stay under their id, by id."""
         going = {document.id for document in self.missing}
         for old, _ in self.renamed:

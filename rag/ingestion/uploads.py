@@ -193,7 +193,7 @@ def prepare(
     splits = []
     for document in documents:
         owner = stored.get(document.id)
-        is_same = owner is not None and _state(owner) == _state(document)
+        is_same = owner is not None and _version_of(owner) == _version_of(document)
         if not is_same:
             passages = split(document, embedder.count_tokens, passage_tokens)
             splits.append((document, passages))
@@ -218,7 +218,7 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         stored = _checked(store, prepared.documents)
         added = put(store, prepared.changed).ids
         _update_digests(store, prepared, stored, added)
-        removed = [part for part in _removed(store, prepared) if store.delete(part)]
+        removed = [part for part in _removed_ids(store, prepared) if store.delete(part)]
         _keep_original(store, prepared, keep_pdf)
 
     if not added and not removed:
@@ -271,7 +271,7 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document]
     return stored
 
 
-def _removed(store: Store, prepared: Prepared) -> list[str]:
+def _removed_ids(store: Store, prepared: Prepared) -> list[str]:
     """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
     kept_sources = {document.source for document in prepared.documents}
@@ -313,5 +313,5 @@ def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
     return "; ".join(lines)
 
 
-def _state(document: Document) -> tuple[str, str, str]:
+def _version_of(document: Document) -> tuple[str, str, str]:
     return document.sha256, document.source, document.title

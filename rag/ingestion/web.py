@@ -56,7 +56,7 @@ class WebIngest:
         for url in urls:
             fetcher = Fetcher(host_of(url), self.most_bytes, self.allow_private)
             for page in self._pages(fetcher, urldefrag(url).url, stored):
-                self._take(page, stored)
+                self._store_if_changed(page, stored)
                 on_progress()
 
         report = self.report
@@ -101,7 +101,7 @@ class WebIngest:
         time.sleep(fetcher.pause())
         return replace(page, url=url)
 
-    def _take(self, page: WebPage, stored: dict[str, Document]) -> None:
+    def _store_if_changed(self, page: WebPage, stored: dict[str, Document]) -> None:
         """Store the page, unless it is stored as it is."""
         report = self.report
         stored_page = stored.get(page.url)

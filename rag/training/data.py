@@ -175,7 +175,7 @@ class _GroupMaker:
 
         if is_to_shorten and answers:
             without_answer = self._rng.random() < 0.5
-            shortened = _shortened(
+            shortened = _without_answering_sentences(
                 [self._passages[i] for i in chosen],
                 answers,
                 without_answer,
@@ -233,7 +233,7 @@ def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | N
     return None
 
 
-def _shortened(
+def _without_answering_sentences(
     passages: Sequence[Passage], answers: Sequence[str], answering: bool, rng: random.Random
 ) -> tuple[Passage, ...] | None:
     """The passages without the sentences that answer, or each without one that does not. None if

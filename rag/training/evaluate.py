@@ -33,7 +33,7 @@ class Measured:
 
 def measure(reader: Reader, questions: QuestionSet) -> Measured:
     """Ask `reader` every question with all passages of its paragraph."""
-    hits = [_found(passage) for passage in questions.passages]
+    hits = [_as_hit(passage) for passage in questions.passages]
     rows = []
 
     for start in range(0, len(questions.questions), _BATCH):
@@ -59,14 +59,14 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
                 overlap = f1(text, answers)
             rows.append((score, em, overlap, bool(answers)))
 
-    return _measured(np.array(rows, float))
+    return _measures(np.array(rows, float))
 
 
-def _found(passage: Passage) -> Hit:
+def _as_hit(passage: Passage) -> Hit:
     return Hit(passage, score=1.0, dense=1.0, lexical=1.0)
 
 
-def _measured(rows: NDArray[np.float64]) -> Measured:
+def _measures(rows: NDArray[np.float64]) -> Measured:
     """The measures from each question's (score, EM, F1, whether it has an answer)."""
     score, em, overlap, answerable = rows.T
     has = answerable > 0

@@ -101,7 +101,7 @@ def train(
     features = inputs(texts, embedder.embed_queries(texts))
     labels = np.array([CLASSES.index(row.form) for row in labelled])
     counts = np.array([row.weight for row in labelled], dtype=np.float32)
-    weight = _balanced(labels, counts)
+    weight = _balanced_weights(labels, counts)
 
     fixed: Floats | None = None
     if initial:
@@ -155,7 +155,7 @@ def _right_in_folds(
     return right
 
 
-def _balanced(labels: NDArray[np.int64], counts: Floats) -> Floats:
+def _balanced_weights(labels: NDArray[np.int64], counts: Floats) -> Floats:
     """The weights of the rows, of which each class has in sum the square root of what it had, so
     that facts do not drown rare forms.
     """

@@ -334,7 +334,9 @@ def span_targets(
             firsts.append((output.logits.first, output.scored))
             lasts.append((output.logits.last, output.scored))
 
-        for row, opening, closing in zip(rows, _shared(firsts), _shared(lasts), strict=True):
+        for row, opening, closing in zip(
+            rows, _shared_probabilities(firsts), _shared_probabilities(lasts), strict=True
+        ):
             tokens = np.flatnonzero(encoded.scored[row])
             if not len(tokens):
                 continue
@@ -383,7 +385,7 @@ def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     return np.asarray(shares, np.float32)
 
 
-def _shared(scores: Sequence[tuple[NDArray[np.float32], TokenMask]]) -> list[Shares]:
+def _shared_probabilities(scores: Sequence[tuple[NDArray[np.float32], TokenMask]]) -> list[Shares]:
     """Probabilities of the scored tokens of windows, which share one null, as in the loss."""
     windows = []
     highest = 0.0

@@ -154,7 +154,7 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model:
     by_passage: dict[int, list[TrainingQuestion]] = {}
     for question, passage, row in zip(answered, answering, rows, strict=True):
         lexical = dict(index.search(question.text, _DEPTH))
-        hardest = _ranked(vectors @ row, lexical)[: 3 * _KEPT]
+        hardest = _ranked_passages(vectors @ row, lexical)[: 3 * _KEPT]
         negatives = []
         for number in hardest:
             if number not in question.passages and not _answers(question, texts[number]):
@@ -177,7 +177,7 @@ def _answering_passage(question: TrainingQuestion, texts: Sequence[str]) -> int 
     return None
 
 
-def _ranked(cosines: NDArray[np.float32], lexical: Mapping[int, float]) -> list[int]:
+def _ranked_passages(cosines: NDArray[np.float32], lexical: Mapping[int, float]) -> list[int]:
     """The passages that are among the first by meaning or by words, the best first."""
     by_meaning = np.argsort(-cosines, kind="stable")
     nearest = by_meaning[:_DEPTH].tolist()

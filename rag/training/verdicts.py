@@ -97,7 +97,7 @@ def statements(
         )
         examples.append(example)
 
-    examples += _elsewhere(rows, mix.elsewhere, rng)
+    examples += _with_other_texts(rows, mix.elsewhere, rng)
     examples += _figures(articles, mix.figures, rng)
     return examples
 
@@ -143,7 +143,7 @@ def _text(row: SetRow, rng: random.Random) -> str:
     return question + "?"
 
 
-def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list[Statement]:
+def _with_other_texts(rows: Sequence[SetRow], share: float, rng: random.Random) -> list[Statement]:
     """A share of the rows, each with another row's text that shares many words but does not decide
     it: one with another title and another beginning.
     """
@@ -198,7 +198,7 @@ def _claims_of(text: str, texts: Sequence[str], rng: random.Random) -> list[Stat
     figured = [sentence for sentence in sentences if _NUMBER.search(sentence)]
     if figured and rng.random() < 0.65:
         claim = rng.choice(figured)
-        changed, figure = _changed(claim, rng)
+        changed, figure = _with_other_number(claim, rng)
         claims = []
         if figure not in text:
             claims.append(Statement(changed, "", text, Label.NO))
@@ -213,7 +213,7 @@ def _claims_of(text: str, texts: Sequence[str], rng: random.Random) -> list[Stat
     return [Statement(claim, "", another, Label.UNSAID)]
 
 
-def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
+def _with_other_number(sentence: str, rng: random.Random) -> tuple[str, str]:
     """(the sentence with one digit of one number changed, the changed number)."""
     matches = list(_NUMBER.finditer(sentence))
     match = rng.choice(matches)

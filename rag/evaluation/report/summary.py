@@ -55,7 +55,7 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]
         for name, count in stages.items():
             stage = STAGES[name]
             lines.append(f"  {count:6,}  {stage.title}: {stage.meaning}")
-        lines += ["", *_lost(result.rows)]
+        lines += ["", *_lines_on_lost(result.rows)]
 
     if comparison:
         gained = len(comparison.gained)
@@ -69,7 +69,7 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]
     return "\n".join(lines)
 
 
-def _lost(rows: Sequence[Row]) -> Iterator[str]:
+def _lines_on_lost(rows: Sequence[Row]) -> Iterator[str]:
     """The first few questions that were lost, with what was said and what was expected."""
     lost = [row for row in rows if row.stage is not None]
     for row in lost[:_LISTED]:
