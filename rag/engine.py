@@ -335,7 +335,7 @@ class Engine:
         """The answer from the documents one by one, if the question needs them."""
         if self.shelf is None or found.shelf is None:
             return None
-        asked = self._asked(query, replace(found.retrieved, hits=[]), 0, timings)
+        asked = self._asked_question(query, replace(found.retrieved, hits=[]), 0, timings)
         return self.shelf.answer(self, asked, found.shelf)
 
     def _of_likeliest(self, query: Query, answer: Answer) -> Answer:
@@ -412,14 +412,14 @@ class Engine:
         """
         is_talk = found.is_talk(query)
         retrieved = replace(found.retrieved, hits=[]) if is_talk else found.retrieved
-        asked = self._asked(query, retrieved, read, timings)
+        asked = self._asked_question(query, retrieved, read, timings)
         if is_talk:
             return self._talk(query, asked)
         ranked = rank(reading, self.judge, query.form, found.proposed)
         alternatives = self.alternatives if query.alternatives is None else query.alternatives
         return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, alternatives))
 
-    def _asked(
+    def _asked_question(
         self, query: Query, retrieved: RetrievalResult, read: int, timings: Mapping[str, float]
     ) -> AskedQuestion:
         return AskedQuestion(

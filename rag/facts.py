@@ -456,7 +456,7 @@ def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTabl
     its group if that states a unit; a table on the page before with the same columns lends its own.
     """
     blocks = document.blocks
-    captions = [block for block in _below(blocks, index) if block.kind == "caption"]
+    captions = [block for block in _first_blocks(blocks, index) if block.kind == "caption"]
     parts = [document.text[block.start : block.end] for block in captions]
     groups = _groups(blocks, index) or _headings(blocks, index)[-1:]
     parts += filter(_states_unit, (stub, *groups))
@@ -469,16 +469,16 @@ def _headings(blocks: Sequence[Block], index: int) -> tuple[str, ...]:
     """The names of the headings and groups around a table, outermost first; its rows may have names
     of their own, such as "row 4" of a workbook.
     """
-    return tuple(block.name for block in _around(blocks, index) if block.name)
+    return tuple(block.name for block in _blocks_around(blocks, index) if block.name)
 
 
 def _groups(blocks: Sequence[Block], index: int) -> tuple[str, ...]:
     """The names of the groups around a table, outermost first."""
-    groups = (block for block in _around(blocks, index) if block.kind == "group")
+    groups = (block for block in _blocks_around(blocks, index) if block.kind == "group")
     return tuple(block.name for block in groups if block.name)
 
 
-def _around(blocks: Sequence[Block], index: int) -> list[Block]:
+def _blocks_around(blocks: Sequence[Block], index: int) -> list[Block]:
     """The blocks around a block, outermost first."""
     blocks_around: list[Block] = []
     outer = blocks[index].parent
@@ -534,7 +534,7 @@ def _with_line_above(
     return parts, None
 
 
-def _below(blocks: Sequence[Block], index: int) -> Iterator[Block]:
+def _first_blocks(blocks: Sequence[Block], index: int) -> Iterator[Block]:
     """The first blocks of a table, up to its first row."""
     for number in range(index + 1, len(blocks)):
         block = blocks[number]

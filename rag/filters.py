@@ -162,7 +162,7 @@ def matches(filter: Filter, document: Document) -> bool:
             return False
 
     for group in alternatives(of_documents(filter)):
-        if not any(_holds(condition, document) for condition in group):
+        if not any(_is_met(condition, document) for condition in group):
             return False
     return True
 
@@ -203,11 +203,11 @@ def of_documents(filter: Filter) -> Filter:
     return tuple(condition for condition in filter if condition.key != PAGE)
 
 
-def _holds(condition: Condition, document: Document) -> bool:
+def _is_met(condition: Condition, document: Document) -> bool:
     key = condition.key
     wanted = condition.value
     if condition.op == "!=":
-        return not _holds(Condition(key, "=", wanted), document)
+        return not _is_met(Condition(key, "=", wanted), document)
 
     fields = {
         "document": document.id,

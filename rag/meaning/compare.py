@@ -298,8 +298,8 @@ def _in_one_unit(stated: Quantity, rival: Quantity) -> tuple[_Range, _Range] | N
     if not has_unit or are_pounds:
         return _range(stated), _range(rival)
 
-    converted, unit = _converted(stated)
-    rival_converted, rival_unit = _converted(rival)
+    converted, unit = _in_base_unit(stated)
+    rival_converted, rival_unit = _in_base_unit(rival)
     # one may be more specific: "member", "permanent member"
     is_specific = f" {unit}".endswith(f" {rival_unit}")
     is_rival_specific = f" {rival_unit}".endswith(f" {unit}")
@@ -308,7 +308,7 @@ def _in_one_unit(stated: Quantity, rival: Quantity) -> tuple[_Range, _Range] | N
     return converted, rival_converted
 
 
-def _converted(amount: Quantity) -> tuple[_Range, str | None]:
+def _in_base_unit(amount: Quantity) -> tuple[_Range, str | None]:
     """The range in the base unit of its dimension, and the name of that unit."""
     least, greatest = _range(amount)
     converted, unit = base(least, amount.unit, amount.kind)

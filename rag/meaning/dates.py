@@ -54,7 +54,7 @@ _GAP = r"(?:[^\S\n]|[^\S\n]{0,20}\n[^\S\n]{0,20})"
 """A space, or the end of a line: a date may be broken over two lines of a paragraph."""
 
 
-def _numbered(form: str, number: int) -> str:
+def _with_numbered_groups(form: str, number: int) -> str:
     """The form with its parts, whose group names get its number, since names must be unique."""
     form = form.replace(" ", _GAP)
     for name, pattern in _PARTS.items():
@@ -62,7 +62,9 @@ def _numbered(form: str, number: int) -> str:
     return form.replace("(?P<", f"(?P<f{number}_")
 
 
-_DATE = re.compile("|".join(_numbered(form, number) for number, form in enumerate(_FORMS)))
+_DATE = re.compile(
+    "|".join(_with_numbered_groups(form, number) for number, form in enumerate(_FORMS))
+)
 _QUALIFIERS = re.compile(
     r"(?i)\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|"
     r"after|until|till|since|by|first half|second half|around|about|circa|eve)\b"

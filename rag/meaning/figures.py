@@ -149,13 +149,13 @@ def _pieces(text: str) -> list[str]:
 def _figures(text: str) -> list[Figure]:
     """The figures of one piece: what is read as a date or a time is not read again."""
     placed = list(_dates(text))
-    undated = _without(text, placed)
+    undated = _without_figures(text, placed)
     clocks = list(_times(undated))
     placed += clocks
-    rest = _without(undated, clocks)
+    rest = _without_figures(undated, clocks)
     frequencies = list(_frequencies(rest))
     placed += frequencies
-    in_digits = digits(_SPOKEN.sub(_spoken, _without(rest, frequencies)))
+    in_digits = digits(_SPOKEN.sub(_spoken, _without_figures(rest, frequencies)))
     placed += _quantities(in_digits)
     placed.sort(key=lambda item: item[0])
     return [figure for _, _, figure in placed]
@@ -167,7 +167,7 @@ def _times(text: str) -> Iterator[_PlacedFigure]:
         yield clock.start, clock.end, Figure(words, time=clock)
 
 
-def _without(text: str, placed: Sequence[_PlacedFigure]) -> str:
+def _without_figures(text: str, placed: Sequence[_PlacedFigure]) -> str:
     """The text with spaces in the place of figures."""
     for start, end, _ in placed:
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
@@ -250,12 +250,12 @@ def contradicting(
 
     for value in missing:
         for rival in unclaimed:
-            if _differ(value, rival):
+            if _are_incompatible(value, rival):
                 yield value.text, rival.text
                 break
 
 
-def _differ(claimed: Figure, stated: Figure) -> bool:
+def _are_incompatible(claimed: Figure, stated: Figure) -> bool:
     """Whether two values are of one kind, and cannot both be true."""
     if claimed.date and stated.date:
         return _do_dates_differ(claimed.date, stated.date)

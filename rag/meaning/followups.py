@@ -224,7 +224,7 @@ def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
     return Rewrite(
         completion.text,
         follows=follows,
-        others=_others(options, chances, choice),
+        others=_other_meanings(options, chances, choice),
         renames=any(word[0].isupper() for word in replaced_words),
         keeps_subject=completion.kind != "replaced",
     )
@@ -254,7 +254,7 @@ def _stands_alone(question: str) -> bool:
     return is_whole and not pointers(question) and _BACKWARD.isdisjoint(lowercase)
 
 
-def _others(
+def _other_meanings(
     options: Sequence[Completion], chances: Sequence[float], choice: int
 ) -> tuple[tuple[str, float], ...]:
     """Other meanings to ask, the likeliest first, each with the root of how likely it is compared
@@ -385,7 +385,7 @@ def completions(
     options = [Completion(question, "typed", said)]
     if not has_own_subject(question, turn):
         repeated = _sentence(turn.question).lower()
-        for option in _completed(question, turn):
+        for option in _completions(question, turn):
             if option.text.lower() != repeated:
                 options.append(option)
     options = _distinct(options)[:_MOST_COMPLETIONS]
@@ -395,7 +395,7 @@ def completions(
         options.insert(1, Completion(question, "talk", said))
 
     typed_features = _typed_features(question, turn)
-    return [_featured(option, typed_features) for option in options]
+    return [_with_features(option, typed_features) for option in options]
 
 
 def _distinct(options: Sequence[Completion]) -> list[Completion]:
@@ -410,7 +410,7 @@ def _distinct(options: Sequence[Completion]) -> list[Completion]:
     return distinct
 
 
-def _featured(option: Completion, typed_features: Mapping[str, float]) -> Completion:
+def _with_features(option: Completion, typed_features: Mapping[str, float]) -> Completion:
     """The option with the features of the question as typed beside those of its fit, all under the
     name of its kind.
     """
@@ -422,7 +422,7 @@ def _featured(option: Completion, typed_features: Mapping[str, float]) -> Comple
     return option._replace(features=features)
 
 
-def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
+def _completions(question: str, turn: PreviousTurn) -> Iterator[Completion]:
     """The completions of a question, in the order of their kinds."""
     base = turn.question.strip().rstrip("?.! ")
     typed = _SAME.sub("", question.rstrip("?.! ")).strip()
@@ -430,15 +430,15 @@ def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
     parts = list(_parts(base))
 
     if pointers(typed):
-        yield from _named(base, typed, parts, _short_answer(turn.answer))
+        yield from _with_names(base, typed, parts, _short_answer(turn.answer))
 
     for replacement in _replacements(typed, tagged):
-        yield from _replaced(base, replacement, parts)
+        yield from _with_replacement(base, replacement, parts)
 
     is_clause = _is_clause(tagged)
     if not is_clause:
         lead = _lead(tagged)
-        yield from _continued(base, typed, tagged[: lead + 1])
+        yield from _with_continuation(base, typed, tagged[: lead + 1])
         is_lead_only = lead == len(tagged)
         if tagged and is_lead_only:
             yield from _asked_again(base, typed, tagged)
@@ -454,7 +454,7 @@ def _completed(question: str, turn: PreviousTurn) -> Iterator[Completion]:
         yield Completion(_sentence(f"{typed} ({topic})"), "topic", fit)
 
 
-def _named(
+def _with_names(
     base: str, typed: str, parts: Sequence[QuestionPart], answer: str
 ) -> Iterator[Completion]:
     """The question with a part of the last one, or with its answer, in the place of a pronoun."""
@@ -463,13 +463,13 @@ def _named(
             continue
         name = part.name.removesuffix("'s").removesuffix("\u2019s")
         fit = _name_features(name, typed, base) | part.features
-        yield Completion(_sentence(_put(typed, name)), "named", fit)
+        yield Completion(_sentence(_put_names(typed, name)), "named", fit)
 
     is_for_a_place = pointers(typed)[0].lower == "there"
     is_figure = answer[:1].isdigit()
     if answer and not (is_for_a_place and is_figure):
         fit = _name_features(answer, typed, base) | {"sole": 1.0}
-        yield Completion(_sentence(_put(typed, answer)), "answered", fit)
+        yield Completion(_sentence(_put_names(typed, answer)), "answered", fit)
 
 
 def _ends_in_a_verb(part: QuestionPart, base: str) -> bool:
@@ -518,7 +518,7 @@ def _replacements(typed: str, tagged: Sequence[TaggedWord]) -> Iterator[Replacem
         if is_tail and "," not in typed[:start]:
             continue
 
-        article, word_before = _before(tagged, rows[start])
+        article, word_before = _words_before(tagged, rows[start])
         has_article = bool(article) or word_before in ARTICLES
         for suffix in ("", " one", " ones"):
             if not text.lower().endswith(suffix):
@@ -557,7 +557,7 @@ def _content_begin(content: Sequence[Sequence[TaggedWord]]) -> TaggedWord:
     return content[0][0]
 
 
-def _replaced(
+def _with_replacement(
     base: str, replacement: Replacement, parts: Sequence[QuestionPart]
 ) -> Iterator[Completion]:
     """The last question with a replacement in the place of each part, but never with a name in
@@ -683,7 +683,7 @@ def _parts(base: str) -> Iterator[QuestionPart]:
     rivals = len(all_runs) - 1
 
     for run in all_runs:
-        _, word_before_run = _before(tagged, rows[run[0].start])
+        _, word_before_run = _words_before(tagged, rows[run[0].start])
         is_after_auxiliary = word_before_run in AUXILIARIES
 
         for first_word, last_word in combinations_with_replacement(range(len(run)), 2):
@@ -694,7 +694,7 @@ def _parts(base: str) -> Iterator[QuestionPart]:
             start = run[first_word].start
             end = run[last_word].end
             text = base[start:end]
-            article, word_before = _before(tagged, rows[start])
+            article, word_before = _words_before(tagged, rows[start])
             words_after = len(run) - 1 - last_word
             is_last_but_one = not first_word and words_after == 1
             asks_for_it = word_before in QUESTION_WORDS | {"many", "much"}
@@ -764,7 +764,7 @@ def _verb_group(tagged: Sequence[TaggedWord]) -> str:
     return "none"
 
 
-def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
+def _words_before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
     """("the " if that is before the word in this row, the word before it)"""
     words_before = ["", "", *(word.lower for word in tagged[:row])]
     if words_before[-1] == "the":
@@ -772,7 +772,7 @@ def _before(tagged: Sequence[TaggedWord], row: int) -> tuple[str, str]:
     return "", words_before[-1]
 
 
-def _continued(base: str, typed: str, lead: Sequence[TaggedWord]) -> Iterator[Completion]:
+def _with_continuation(base: str, typed: str, lead: Sequence[TaggedWord]) -> Iterator[Completion]:
     """The last question continued by the new words, from their first preposition on."""
     prepositions = [word for word in lead if word.lower in PREPOSITIONS]
     opening = [word.lower for word in _after_links(lead)[:2]]
@@ -808,7 +808,7 @@ def _asked_again(base: str, typed: str, tagged: Sequence[TaggedWord]) -> Iterato
         yield Completion(_sentence(f"{typed[start:]} {tail}"), "again")
 
 
-def _put(text: str, name: str) -> str:
+def _put_names(text: str, name: str) -> str:
     """The text with a name for each word that points to something."""
     for word in reversed(pointers(text)):
         tagged = words(text)

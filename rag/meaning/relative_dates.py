@@ -151,18 +151,18 @@ def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _IsoDate | 
     modifier = match["which"]
     if match["near"] or match["now"]:
         days = _NEAR.get(match["near"] or "", 0)
-        return _shifted(day, "day", days)
+        return _shifted_date(day, "day", days)
 
     if match["count"]:
         count = 1 if match["count"] in ("a", "an") else int(match["count"])
         if count > _MOST_PASSED:
             return None
-        return _shifted(day, match["passed"], -count)
+        return _shifted_date(day, match["passed"], -count)
 
     if match["weekday"]:
         return _weekday(modifier, WEEKDAYS.index(match["weekday"]), day, is_ahead)
     if match["unit"] and modifier in _STEPS:
-        return _shifted(day, match["unit"], _STEPS[modifier])
+        return _shifted_date(day, match["unit"], _STEPS[modifier])
     if match["month"] and modifier in ("last", "next"):
         return _month(modifier, month_number(match["month"]), day)
     return None
@@ -198,10 +198,10 @@ def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) ->
         days = days_to_next
     else:
         days = -days_back
-    return _shifted(day, "day", days)
+    return _shifted_date(day, "day", days)
 
 
-def _shifted(day: dt.date, unit: str, count: int) -> _IsoDate | None:
+def _shifted_date(day: dt.date, unit: str, count: int) -> _IsoDate | None:
     """The day, or its week, month or year, so many units later."""
     if unit == "day":
         return (day + dt.timedelta(days=count)).isoformat(), unit

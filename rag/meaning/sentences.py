@@ -68,7 +68,7 @@ def split_sentences(text: str, rows: Sequence[Offsets] | None = None) -> list[Of
     """
     if rows is None:
         rows = _lines_with_bars(text)
-    return list(_split(text, rows))
+    return list(_split_sentences(text, rows))
 
 
 def enclosing_sentence(
@@ -78,7 +78,7 @@ def enclosing_sentence(
     contains `end`. `rows` as in `split_sentences`.
     """
     kept_rows = None if rows is None else tuple(rows)
-    return around(_kept(text, kept_rows), start, end)
+    return around(_cached_sentences(text, kept_rows), start, end)
 
 
 def around(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
@@ -93,7 +93,7 @@ def around(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
 
 
 @functools.lru_cache(512)
-def _kept(text: str, rows: tuple[Offsets, ...] | None) -> tuple[Offsets, ...]:
+def _cached_sentences(text: str, rows: tuple[Offsets, ...] | None) -> tuple[Offsets, ...]:
     """Cached, since the sentences of a passage are needed once per span."""
     return tuple(split_sentences(text, rows))
 
@@ -102,7 +102,7 @@ def _lines_with_bars(text: str) -> list[Offsets]:
     return [row.span() for row in _ROW.finditer(text)]
 
 
-def _split(text: str, rows: Sequence[Offsets]) -> Iterator[Offsets]:
+def _split_sentences(text: str, rows: Sequence[Offsets]) -> Iterator[Offsets]:
     start = 0
     for row_start, row_end in rows:
         yield from sentences_between(text, start, row_start)
