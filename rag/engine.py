@@ -53,7 +53,7 @@ _PROPOSED = 0.05
 @dataclass(frozen=True, slots=True)
 class Found:
     """What there is to read and to judge for a question: the passages, the probability of each
-    form, and candidates that come from whole documents instead of passages; or `shelf`, the
+    form, and candidates that come from whole documents instead of passages. Or `shelf`, the
     question as a grid over the documents.
     """
 

@@ -399,7 +399,7 @@ class FactTable:
 
 
 def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:
-    """The rows; figures without a unit have the table's currency if there is only one, and if other
+    """The rows. Figures without a unit have the table's currency if there is only one, and if other
     figures of their column have its sign: reports write it only in the first row and in totals.
     """
     currencies: set[str] = set()
@@ -452,8 +452,8 @@ def number_of(text: str) -> float | None:
 
 
 def _statement(document: Document, index: int, stub: str) -> tuple[str, FactTable | None]:
-    """The caption or the short line right above a table, and the name of its first column or of
-    its group if that states a unit; a table on the page before with the same columns lends its own.
+    """The caption or the short line right above a table, and the name of its first column or of its
+    group if that states a unit. A table on the page before with the same columns lends its own.
     """
     blocks = document.blocks
     captions = [block for block in _first_blocks(blocks, index) if block.kind == "caption"]

@@ -1,8 +1,8 @@
 """Fitted fusion: how likely each retrieved passage holds the answer to the question.
 
 Both retrievers propose passages. A small network scores them. Its features are both scores and
-ranks, the share of the question's words in the text, the heading and the title, weighted by how
-rare they are, and what else was found in the same document.
+ranks, and what else was found in the same document. They are also the share of the question's words
+in the text, the heading and the title, weighted by how rare they are.
 
 `python -m eval.experiments.fit_fusion` trains it listwise (ListNet, Cao et al. 2007) on questions
 in the documents' words and in other words. A learned fusion of lexical and dense features is

@@ -38,9 +38,9 @@ class EarlierTurn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A completed question. `note` says if it may refer to the last turn but is asked as typed;
+    """A completed question. `note` says if it may refer to the last turn but is asked as typed.
     `preferred` are the documents of the last answer, if it follows up on that; `others` are other
-    meanings; `is_talk` says whether it is no question, and `keeps_subject` whether its subject is
+    meanings. `is_talk` says whether it is no question, and `keeps_subject` whether its subject is
     that of the last question, as in `Rewrite`.
     """
 

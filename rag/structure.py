@@ -158,8 +158,8 @@ def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
 
 def list_at(document: Document, start: int, end: int) -> list[Offsets]:
     """The items of the innermost list that contains the character at `start`, or that a sentence up
-    to `end` introduces with a colon, each with its marker and everything below it; [] for fewer
-    than two items.
+    to `end` introduces with a colon. Each has its marker and everything below it. [] for fewer than
+    two items.
     """
     inner_item = enclosing(document.blocks, start, "item")
     if inner_item is not None:

@@ -575,9 +575,9 @@ class Answer:
     corrected.
 
     `form` is one of `rag.answering.forms.FORMS`, or `TALK` for a question to rag itself, which has
-    no answer but `suggestions`: questions that the documents answer; or `GRID` for one that each
-    document was asked: `grid` has what each says. `pieces` are the answer's quotes in display
-    order. `text` consists of them; only "Yes.", "No.", "On a condition." and the count of a
+    no answer but `suggestions`: questions that the documents answer. Or it is `GRID` for a question
+    that each document was asked: `grid` has what each says. `pieces` are the answer's quotes in
+    display order. `text` consists of them; only "Yes.", "No.", "On a condition." and the count of a
     catalogue are added, and the count, the sum and the titles of a grid. `more` counts the list
     items that are not shown.
     """

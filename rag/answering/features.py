@@ -132,25 +132,23 @@ class Featurizer:
 
         `is_*`: the generator; `asks_*`: log-odds of each form by the form classifier; `asks_own`:
         those of the candidate's form, `asks_likelier`: by how much another form is likelier.
-        `sentence_*`: log-odds of the sentence head inside the candidate and outside of it;
+        `sentence_*`: log-odds of the sentence head inside the candidate and outside of it.
         `span_*`: the reader's log-odds of the best span inside and outside, its share of the odds
         of all spans and "no answer", and its margin over another meaning. `yes`, `no`, `unsaid`:
         log-odds of the verdict head, of a proof in the sentences that are shown, otherwise in its
-        passage; `verdict*`: for and against what it says; `depends`: that the passage says yes or
-        no only under a condition.
-        `retrieval`: the logarithm of its passage's probability; `fused`, `dense`, `lexical` and
-        `rank`: the scores behind that. `heading`: the share of the question's words in
-        the heading right above and in the labels. `repeated`: the logarithm of the number of other
-        documents that have its beginning, as furniture of a collection is. `day`: 1 if it is from a
-        section or document of a day that the question names, -1 if a place is of another day, 0 if
-        that is unknown or no day is asked. `named`: how fully the question names the document, by
-        its title or file name. `coverage*`, `names*`:
-        the share of the question's words, and of its names and numbers, in the candidate with its
-        heading, and in the whole passage. `fresh`: the share of its own words that are not in the
-        question. `agreement`: independent documents; `rivals`: other spans that score close;
-        `asks_date`, `asks_amount`: whether the question wants one. `refers_back`: whether the
-        first words refer to a sentence before. `first_*`: the same by the small reader, 0 without
-        one.
+        passage. `verdict*`: for and against what it says. `depends`: that the passage says yes or
+        no only under a condition. `retrieval`: the logarithm of its passage's probability; `fused`,
+        `dense`, `lexical` and `rank`: the scores behind that. `heading`: the share of the
+        question's words in the heading right above and in the labels. `repeated`: the logarithm of
+        the number of other documents that have its beginning, as furniture of a collection is.
+        `day`: 1 if it is from a section or document of a day that the question names, -1 if a place
+        is of another day, 0 if that is unknown or no day is asked. `named`: how fully the question
+        names the document, by its title or file name. `coverage*`, `names*`: the share of the
+        question's words, and of its names and numbers, in the candidate with its heading, and in
+        the whole passage. `fresh`: the share of its own words that are not in the question.
+        `agreement`: independent documents; `rivals`: other spans that score close; `asks_date`,
+        `asks_amount`: whether the question wants one. `refers_back`: whether the first words refer
+        to a sentence before. `first_*`: the same by the small reader, 0 without one.
         """
         hit = self._hit(candidate.places[0])
         second_opinion = self._first._second_opinion(candidate, hit) if self._first else {}

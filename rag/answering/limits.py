@@ -39,8 +39,9 @@ _RANGE = re.compile(
 
 def is_outside(question: str, sentence: str) -> bool:
     """Whether the only value, or range of values, that the question states of a kind is outside of
-    each limit of that kind in the clause that has the most of the question's words, or in each of
-    several such clauses. Clauses with a negation have no limits.
+    the limits of the text. Those are the limits of that kind in the clause that has the most of the
+    question's words; of several such clauses, each must exclude it. Clauses with a negation have no
+    limits.
     """
     stated = _values(question)
     asked_words = content_words(question)

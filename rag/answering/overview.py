@@ -30,7 +30,7 @@ _SHORT, _LONG = 25, 400
 
 def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str | None:
     """The id of the document that a question is about: the one that it names by title, file name or
-    day, or else the one with most of the nearest passages; None if there is neither.
+    day, or else the one with most of the nearest passages. None if there is neither.
     """
     asked = named_days(question)
     shares = {

@@ -242,7 +242,7 @@ class _Joined:
 
     All places are indices of words, and an end is the index after the last word. In "Is the rent of
     the flat higher than that of the studio?" the joint is "than", and `lead` is where "the rent"
-    begins, after the words that ask; `side_start` and `side_end` are those of the left side.
+    begins, after the words that ask. `side_start` and `side_end` are those of the left side.
     """
 
     def __init__(

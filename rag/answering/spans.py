@@ -59,8 +59,8 @@ class Mention:
     """A span, its meaning, its `sentence` in the passage, and how much of the question is near it.
 
     `coverage` is the share of the question's words in its sentence and context, `names` that of the
-    names and numbers, `fresh` the share of the span's own words that are not in the question,
-    `unasked` that of the words of the label of its row, if it is a figure of a table.
+    names and numbers. `fresh` is the share of the span's own words that are not in the question;
+    `unasked` is that of the words of the label of its row, if it is a figure of a table.
     """
 
     span: Span
@@ -199,7 +199,7 @@ def _candidate(groups: Sequence[list[_ScoredMention]]) -> SpanGroup:
 
 
 def _in_asked_row(mentions: Sequence[Mention]) -> Mention:
-    """The first mention; if it is a figure of a table, the one in the same document whose row's
+    """The first mention. If it is a figure of a table, the one in the same document whose row's
     label is asked for with the largest share of its words, and of these with the most.
     """
     first = mentions[0]

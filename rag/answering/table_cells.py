@@ -19,9 +19,9 @@ from rag.types import Document, Passage, Span
 def in_asked_columns(
     question: str, spans: Sequence[Span], document: Callable[[str], Document | None]
 ) -> list[Span]:
-    """The spans, with each part of a figure in a table replaced by its cell, or by the cell of the
-    same row whose column names the question's period while its own column does not; without figures
-    of another period than the question's. `document` finds a document by id.
+    """The spans, without figures of another period than the question's. Each part of a figure in a
+    table is replaced by its cell, or by the cell of the same row whose column names the question's
+    period while its own column does not. `document` finds a document by id.
     """
     question_periods = periods(question)
     best_spans: dict[tuple[str, int, int, int], Span] = {}
@@ -110,7 +110,7 @@ def _best_fact(question_periods: Periods, fact: Fact, facts: Sequence[Fact]) -> 
 
 def document_quarter(fact: Fact, row: FactRow, passage: Passage) -> Periods:
     """The quarter that the document's file name, title or headings state, if the fact is of that
-    quarter: the passage must name no quarter, and the column no day except the last one in the row
+    quarter. The passage must name no quarter, and the column no day except the last one in the row
     and the same one of other years.
     """
     if periods(passage.text).quarters:

@@ -39,10 +39,10 @@ class Documents(Protocol):
 class CitationCheck:
     """Result of checking a citation.
 
-    `status`: "ok" (the quote is in its place), "moved" (it is at `[start, end)` now), "changed"
-    (the document no longer contains it; `now` is the most similar sentence, if there is one),
-    "missing" (the document is gone). `edited`: the document has another digest than cited.
-    `detail` explains the status.
+    `status` is "ok" (the quote is in its place), "moved" (it is at `[start, end)` now), "changed"
+    (the document no longer contains it) or "missing" (the document is gone). If it is changed,
+    `now` is the most similar sentence, if there is one. `edited`: the document has another digest
+    than cited. `detail` explains the status.
     """
 
     status: str

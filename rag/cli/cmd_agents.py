@@ -34,8 +34,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 class _Agent(NamedTuple):
     """A program: the paths of the user's configuration and of a project's ("" if it has no such
-    file); the key of its servers; whether an entry states its `type`; how it writes the value of an
-    environment variable, "" if it cannot connect to a URL.
+    file); the key of its servers; whether an entry states its `type`. Also how it writes the value
+    of an environment variable, "" if it cannot connect to a URL.
     """
 
     path: str

@@ -1,9 +1,9 @@
 """The judge of a grid's cells: how likely a value is what a column asks of one document.
 
 Every document is asked, also those that do not say it, so that the best words of a document are
-often about something else. What tells the two apart is whether the words beside a value speak of
-what the column asks, whether an empty field of the document does, and whether another column of the
-row asks for them more. One logistic model weighs that with what the readers say;
+often about something else. Three things tell the two apart: whether the words beside a value speak
+of what the column asks, whether an empty field of the document does, and whether another column of
+the row asks for them more. One logistic model weighs that with what the readers say;
 `eval/experiments/fit_cells.py` fits it.
 """
 
@@ -151,7 +151,7 @@ class CellJudge:
     """A fitted model of whether a value is right, with its thresholds.
 
     A value is given from `answered_from` on, and as a guess from `unsure_from` on. Between both of
-    `undecided` the large reader reads a cell that the small one has read, and also where two
+    `undecided` the large reader reads a cell that the small one has read. It also does so where two
     verdicts are as likely as that: they exclude each other, and the small reader knows no
     conditions.
     """
@@ -375,7 +375,7 @@ def _value(cell: CellReading, ranked: Ranked) -> CellValue | None:
 def in_column(
     text: str, verdict: YesNo | None, kind: str, around: Surroundings
 ) -> tuple[str, Value | None] | None:
-    """(what a cell shows of words in a column with this type, their typed value); None for words
+    """(what a cell shows of words in a column with this type, their typed value). None for words
     without a value of the type, and for words that an answer puts after a `verdict` in a column
     that asks for no yes or no.
     """

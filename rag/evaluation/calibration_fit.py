@@ -3,7 +3,7 @@ certifies one: with a stated confidence, at most a stated share of the answers i
 
 A threshold is certified if the one-sided Clopper-Pearson upper bound (1934) on its share of wrong
 answers is at most the risk. Testing several thresholds and keeping the best would find one that
-passes by chance, so they are tested in a fixed sequence (learn then test, Angelopoulos et al.
+passes by chance. So they are tested in a fixed sequence (learn then test, Angelopoulos et al.
 2021): from a starting point downwards, until the first that does not pass. Then the probability of
 certifying any threshold whose true risk is higher is at most 1 - confidence. The starting point and
 the order are chosen before any answer is compared with the gold ones.

@@ -31,9 +31,9 @@ HELD = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The visible answer: `text`, None if refused; `quotes` from the documents shown with it,
-    including a span's sentence; `verdict`, "yes", "no" or "condition" if the answer gives one;
-    `documents`, the ids of those that it quotes.
+    """The visible answer: `text`, None if refused, and `quotes` from the documents shown with it,
+    including a span's sentence. `verdict` is "yes", "no" or "condition" if the answer gives one;
+    `documents` are the ids of those that it quotes.
     """
 
     text: str | None

@@ -212,7 +212,7 @@ class Plan:
         self, missing: Sequence[Document], file: FoundFile
     ) -> list[tuple[Document, Document]]:
         """The documents of a missing file and what they become as those of `file`, which has its
-        content; [] if they would be read differently or their new ids are not free, or if the
+        content. [] if they would be read differently or their new ids are not free. [] also if the
         missing file may be on an unmounted disk, unless it has the same name here.
         """
         if not (self._is_ours(missing[0].file) or are_named_after(missing, file)):

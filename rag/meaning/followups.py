@@ -1,11 +1,11 @@
 """Completes follow-up questions: "and when did it end?" after "When was the JCPOA signed?" means
 "When did the JCPOA end?".
 
-A follow-up has several possible completions: its pronoun means a part of the last question or the
+A follow-up has several possible completions. Its pronoun means a part of the last question or the
 last answer, it replaces a part of the last question, it continues it, or the last question is only
-its topic. All are made from the words alone; a fitted model says how likely each is meant,
-how likely the question is complete as typed, and how likely it is no question at all but talk, such
-as "thanks" (`eval/experiments/conversations.py` fits it).
+its topic. All are made from the words alone. A fitted model says how likely each is meant, how
+likely the question is complete as typed, and how likely it is no question at all but talk, such as
+"thanks". `eval/experiments/conversations.py` fits it.
 
 A completion has one subject: a name takes the place of a name, never of a part of one
 (`_cuts_a_name`), and nothing is added to a question with a name of its own (`has_own_subject`).
@@ -621,8 +621,8 @@ def _is_code(text: str) -> bool:
 
 def _topic(base: str, tagged: Sequence[TaggedWord]) -> str:
     """The last two runs of content words of the last question, or of the brackets at its end, so
-    that they do not pile up over turns: what a question is about is at its end. Without its
-    names if the new question has its own.
+    that they do not pile up over turns. What a question is about is at its end. Without its names
+    if the new question has its own.
     """
     topic = base
     if base.endswith(")"):

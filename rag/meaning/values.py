@@ -19,8 +19,8 @@ from rag.types import Value, in_a_cell
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is around the words of a value: the text before and after them in their sentence, and
-    for a figure in a table the `label` of its row (None elsewhere), the name of its column, and the
+    """What is around the words of a value: the text before and after them in their sentence. For a
+    figure in a table also the `label` of its row (None elsewhere), the name of its column, and the
     `unit` that the table states: a currency's code, "percent", "penny", what is counted, or "".
     `headings` are those of the table, or of a list with the sentence that introduces it.
     """

@@ -272,8 +272,9 @@ def _value(node: Any, path: str, default: int) -> int:
 
 def _table(table: Table, context: tuple[str, ...], numbering: Numbering) -> Part:
     """One line per row; merged cells occur once. Header rows are those above figures, or the rows
-    that are marked as repeated, or a first row that alone is bold, or that looks like headers in a
-    table of three columns or more; tables of two columns often have a name and a value in each row.
+    that are marked as repeated, or a first row that alone is bold. In a table of three columns or
+    more, a first row that looks like headers counts too; tables of two columns often have a name
+    and a value in each row.
     """
     elements = list(_children(table._tbl, qn("w:tr")))
     rows = _cells(elements, numbering)

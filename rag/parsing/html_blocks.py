@@ -245,7 +245,7 @@ class PartBuilder:
 
 def mark_headers(root: Any, only_over_values: bool = False) -> None:
     """Make the cells of header rows <th>, and the first rows of one text a <caption>, in tables
-    that mark neither; with `only_over_values` only in tables of figures and the like, since other
+    that mark neither. With `only_over_values`, only in tables of figures and the like, since other
     tables of a page may be its layout.
     """
     for table in root.iter("table"):

@@ -367,7 +367,7 @@ def _is_one_figure(cell: SpanningCell, following: SpanningCell) -> bool:
 
 def header_rows(rows: Sequence[Sequence[SpanningCell]], only_over_values: bool = False) -> int:
     """Number of header rows of a table that marks none: those above figures, or else, unless
-    `only_over_values`, one, or as many as the cells of the first row span; 0 if these are no
+    `only_over_values`, one, or as many as the cells of the first row span. 0 if these are no
     headers of the row below, or if the table may be a list of labels and values.
     """
     if not rows:

@@ -1,5 +1,6 @@
 """The words that show an answer, the same at the terminal, at the prompt, in a saved session and in
-a chat; and those that explain an answer or a refusal: passages, ranking, agreement and confidence.
+a chat. Also the words that explain an answer or a refusal: passages, ranking, agreement and
+confidence.
 """
 
 from __future__ import annotations

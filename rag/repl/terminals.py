@@ -1,6 +1,6 @@
-"""The prompt's two terminals, which read lines, open sources and ask for confirmation: `Full` with
-editing, completion and a status line; `Plain`, line by line, for terminals that cannot move the
-cursor and for screen readers. Both keep a history of what was typed.
+"""The prompt's two terminals, which read lines, open sources and ask for confirmation. `Full` has
+editing, completion and a status line. `Plain` works line by line, for terminals that cannot move
+the cursor and for screen readers. Both keep a history of what was typed.
 """
 
 from __future__ import annotations

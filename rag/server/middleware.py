@@ -3,8 +3,8 @@ receives the body, and turns errors into responses. For each request it records 
 metrics, a trace, and each change that succeeded.
 
 It refuses requests with 503 when too many, or too many bytes of their bodies, are in progress. The
-other limits: `auth.Rate` refuses a key with 429; `fair_queue` chooses whose questions
-`model_worker` refuses with 503 when its queue is full; `connections` limits how many connections
+other limits: `auth.Rate` refuses a key with 429. `fair_queue` chooses whose questions
+`model_worker` refuses with 503 when its queue is full. `connections` limits how many connections
 may be open, and how long a request may take to arrive.
 """
 

@@ -27,9 +27,9 @@ _MISSING = 0.0
 _SWAPPED = -1.2
 _OTHER = -3.2
 _EXTRA = -3.8
-"""Log-probabilities of edits relative to a missing letter: of ten errors about 3.3 are missing, 3.5
-wrong and 2 extra letters and 1 a swap, divided by the number of possible edits of that type (25 for
-a wrong letter).
+"""Log-probabilities of edits relative to a missing letter. Of ten errors about 3.3 are missing, 3.5
+wrong and 2 extra letters and 1 a swap; each is divided by the number of possible edits of that type
+(25 for a wrong letter).
 """
 _MOST_READ = 20
 """Number of passages searched for the index's own spelling of a word."""

@@ -18,8 +18,8 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """In per cent: `em` and `f1` of the best span on answerable questions (SQuAD 1.1); `best_f1`
-    over all questions at the best threshold on the span's score, and `auroc` of that score for
+    """In per cent: `em` and `f1` of the best span on answerable questions (SQuAD 1.1). `best_f1` is
+    over all questions at the best threshold on the span's score, and `auroc` is of that score for
     answerability (SQuAD 2.0; None if all questions are of one type).
     """
 

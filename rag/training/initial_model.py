@@ -34,7 +34,7 @@ _RARE = 2.0
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
     """The parts of a run: `start` is the folder or hub id of the initial model, `averaged` the
-    folder of the model to average with, if any; with a `new_head`, the initial model has no span
+    folder of the model to average with, if any. With a `new_head`, the initial model has no span
     head.
     """
 

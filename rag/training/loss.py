@@ -4,9 +4,9 @@ Spans of competing passages and "no answer" share one normalisation.
 
 Every token's score is taken against its window's first token, the null. All scored tokens of a
 group's windows and one null of score 0 then share a softmax (shared normalisation: Clark & Gardner
-2018, "Simple and effective multi-paragraph reading comprehension"), and every occurrence of an
-answer counts as right (marginal likelihood). So `start + end - null` is trained to be what it is
-used for: a log-odds that compares across passages.
+2018, "Simple and effective multi-paragraph reading comprehension"). Every occurrence of an answer
+counts as right (marginal likelihood). So `start + end - null` is trained to be what it is used for:
+a log-odds that compares across passages.
 
 A teacher's outputs may be targets too (knowledge distillation: Hinton et al. 2015). The teacher may
 use another tokenizer: its probabilities are mapped to the student's tokens and to sentences by

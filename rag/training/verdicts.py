@@ -2,8 +2,8 @@
 
 Both are one task: does the text say so? The sets are JSON Lines: `question` and `context` with a
 `label` of yes, no, maybe or condition (yes or no only under a condition that the question leaves
-open); or `claim` and `evidence` with supported, refuted, not_enough or
-not_supported (refuted or not_enough). `set` names the part of the file.
+open). Or `claim` and `evidence` with supported, refuted, not_enough or not_supported (refuted or
+not_enough). `set` names the part of the file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every command that README and docs show in a block is run, in a home with the files that they
-name; except those that serve, train, or need a database, a network or a writer, which have tests of
-their own.
+name. Those that serve, train, or need a database, a network or a writer are left out: they have
+tests of their own.
 """
 
 from __future__ import annotations

@@ -483,8 +483,8 @@ def _named_columns(
 
 def _cells_over(row: PdfRow, spans: EdgePairs, labels_right: float) -> list[PdfCell]:
     """The cells over the columns: all if they are several years, one a column, which may be centred
-    over wider cells than the figures; as many as the columns, if all labels end left of them; else
-    those that are not left of the first column.
+    over wider cells than the figures. Otherwise as many as the columns, if all labels end left of
+    them; else those that are not left of the first column.
     """
     are_as_many = 1 < len(row.cells) == len(spans)
     if are_as_many and all(YEAR.fullmatch(cell.text) for cell in row.cells):

@@ -214,7 +214,7 @@ def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
 
 def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_MarginKey]:
     """The ways in which the line may recur: unchanged, or with one number as its distance from the
-    page's place in the file, which is the same on each page if it is the page's number.
+    page's place in the file. That distance is the same on each page if the number is the page's.
 
     That number may be beyond the document's pages, as in an article of a journal, only if the
     line has nothing else and is in the first or last row of the page.

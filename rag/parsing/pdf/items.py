@@ -43,9 +43,9 @@ def edges_of_items(lines: Sequence[Line]) -> ItemEdges:
 
 
 def ends_item(item: Sequence[Line], line: Line, edges: ItemEdges, column_right: float) -> bool:
-    """Whether an item ends above a line that returns to the margin: if the item's other lines hang
-    at its text, or those of an item beside it, or if a word of the line would have had room above.
-    `column_right` is the edge of the column.
+    """Whether an item ends above a line that returns to the margin. It does if the item's other
+    lines hang at its text, or those of an item beside it, or if a word of the line would have had
+    room above. `column_right` is the edge of the column.
     """
     text_edge = _edge_of_text(item[0])
     if text_edge is None or line.left > text_edge - _SAME_EDGE:

@@ -2,7 +2,7 @@
 running heads removed.
 
 Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a region is cut at a gutter with
-prose on both sides, or else at its widest horizontal gap; regions that cannot be cut are read from
+prose on both sides, or else at its widest horizontal gap. Regions that cannot be cut are read from
 the top. Headings come from the file's outline, or else from type that is larger or bolder than the
 body text.
 """

@@ -1,7 +1,7 @@
 """`/v1/gate`: passes on the answers of an OpenAI-compatible server, checked against the documents.
 
 A client enters `…/v1/gate` as its base URL, and keeps its model's name. The server behind the gate
-receives the request without `stream`; its answer comes back with notes after the sentences that the
+receives the request without `stream`. Its answer comes back with notes after the sentences that the
 documents do not support and after false quotations, and with the whole report as `rag`.
 """
 

@@ -33,9 +33,9 @@ class DenseIndex:
     """Searches passage ids by cosine.
 
     Flat: every vector is compared. Above `_FLAT` vectors, an inverted file with one byte per
-    dimension (Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search";
-    FAISS's IVF, SQ8) needs a quarter of the memory and compares only the lists closest to the
-    question. It proposes candidates, which are scored with the stored vectors.
+    dimension needs a quarter of the memory and compares only the lists closest to the question.
+    (Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search"; FAISS's IVF,
+    SQ8.) It proposes candidates, which are scored with the stored vectors.
     """
 
     def __init__(self, dim: int, path: Path | None = None) -> None:

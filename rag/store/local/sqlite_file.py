@@ -261,8 +261,8 @@ class Reserve:
 
     def grow(self, stored: int, log: int) -> None:
         """Make it large enough to delete a document of `stored` bytes, whose pages are erased in
-        SQLite's log, and to copy the log, of `log` bytes, into the database; if the disk has the
-        space and no deletion uses it.
+        SQLite's log, and to copy the log, of `log` bytes, into the database. It is made so if the
+        disk has the space and no deletion uses it.
         """
         with self._lock:
             if not self._deletions:

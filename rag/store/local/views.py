@@ -1,5 +1,6 @@
 """What searches of a local store see, at one generation of its rows: the vectors of all passages,
-and the full text: what is saved, and a delta in memory (passages added and ids removed since).
+and the full text. Of both there is what is saved, and a delta in memory (passages added and ids
+removed since).
 
 A Tantivy commit waits for the disk some twenty times; a delta does not. New passages are scored as
 Tantivy would, with the statistics of both parts combined.
