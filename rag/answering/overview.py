@@ -22,6 +22,10 @@ _UNNAMED_PARTS = 4
 """Number of parts of a document without headings."""
 _NAMED = 0.6
 """Minimum share of a title's words in a question that names it."""
+_BY_DAY = 2.0
+"""Stands for such a share where a question names the day of a document: above the share of a title,
+below that of a whole file name.
+"""
 _MAJORITY = 0.5
 """Minimum share of the nearest passages' scores for a document that a question does not name."""
 _SHORT, _LONG = 25, 400
@@ -32,38 +36,51 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     """The id of the document that a question is about: the one that it names by title, file name or
     day, or else the one with most of the nearest passages. None if there is neither.
     """
-    asked = named_days(question)
-    shares = {
-        d.id: 2.0 if asked and _has_one_of_days(d, asked) else naming(question, d.id, d.title)
-        for d in listed
-    }
-    named = max(shares, key=lambda name: shares[name], default=None)
-    if (
-        named is not None
-        and shares[named] >= _NAMED
-        and sum(value == shares[named] for value in shares.values()) == 1
-    ):
+    named = _named_document(question, listed)
+    if named is not None:
         return named
     if len(listed) == 1:
         return listed[0].id
-    return _majority(hits) if content_words(question) - ABOUT_ANY else None
+
+    has_subject = bool(content_words(question) - ABOUT_ANY)
+    return _document_of_most_hits(hits) if has_subject else None
 
 
-def _has_one_of_days(document: Document, asked: frozenset[str]) -> bool:
-    """Whether one of the days is that of the document, by its metadata or title."""
-    return share_day(asked, named_days(document.title) or {document.metadata.get("date", "")})
+def _named_document(question: str, listed: Sequence[Document]) -> str | None:
+    """The id of the only document that a question names best; None if it names none clearly."""
+    days = named_days(question)
+    shares = {}
+    for document in listed:
+        if days and _has_one_of_days(document, days):
+            shares[document.id] = _BY_DAY
+        else:
+            shares[document.id] = naming(question, document.id, document.title)
+
+    highest = max(shares.values(), default=0.0)
+    best_named = [document_id for document_id, share in shares.items() if share == highest]
+    if highest >= _NAMED and len(best_named) == 1:
+        return best_named[0]
+    return None
 
 
-def _majority(hits: Sequence[Hit]) -> str | None:
+def _has_one_of_days(document: Document, days: frozenset[str]) -> bool:
+    """Whether one of the days is that of the document, by its title or else its metadata."""
+    stated_days = named_days(document.title) or {document.metadata.get("date", "")}
+    return share_day(days, stated_days)
+
+
+def _document_of_most_hits(hits: Sequence[Hit]) -> str | None:
+    """The id of the document that has at least `_MAJORITY` of all scores; None without one."""
     totals: dict[str, float] = {}
     for hit in hits:
-        totals[hit.passage.document_id] = totals.get(hit.passage.document_id, 0.0) + hit.score
-    leader = max(totals, key=lambda name: totals[name], default=None)
-    return (
-        leader
-        if leader is not None and totals[leader] >= _MAJORITY * sum(totals.values())
-        else None
-    )
+        document_id = hit.passage.document_id
+        totals[document_id] = totals.get(document_id, 0.0) + hit.score
+    if not totals:
+        return None
+
+    leader = max(totals, key=lambda document_id: totals[document_id])
+    has_majority = totals[leader] >= _MAJORITY * sum(totals.values())
+    return leader if has_majority else None
 
 
 def overview(
@@ -77,29 +94,26 @@ def overview(
 
     middle = vectors.mean(axis=0)
     parts = _parts(document, passages)
-    central = [_central_passage(passages, vectors, rows, middle) for _, rows in parts]
+    sentences_of_parts = []
+    for _, rows in parts:
+        passage = _central_passage(passages, vectors, rows, middle)
+        sentences_of_parts.append(_sentences(document, passage))
 
-    sentences = [
-        (place, number)
-        for number, passage in enumerate(central)
-        for place in _sentences(document, passage)
-    ]
-    if not sentences:
+    texts = []
+    for sentences in sentences_of_parts:
+        texts += [document.text[start:end] for start, end in sentences]
+    if not texts:
         return None
-
-    embedded = embedder.embed_passages([document.text[start:end] for (start, end), _ in sentences])
-    means = np.stack([vectors[rows].mean(axis=0) for _, rows in parts])
+    sentence_vectors = iter(embedder.embed_passages(texts))  # in the order of the parts
 
     pieces: list[Place] = []
-    for number, (heading, _) in enumerate(parts):
-        rows = [
-            row for row, (_, document_number) in enumerate(sentences) if document_number == number
-        ]
+    for (heading, rows), sentences in zip(parts, sentences_of_parts, strict=True):
+        centre = _centre(vectors, rows, middle)
+        scores = [float(next(sentence_vectors) @ centre) for _ in sentences]
 
-        scores = [float(embedded[row] @ (means[number] + 0.5 * middle)) for row in rows]
         pieces += _heading(document, heading, pieces)
-        if rows:
-            start, end = sentences[rows[int(np.argmax(scores))]][0]
+        if sentences:
+            start, end = sentences[int(np.argmax(scores))]
             pieces.append(Place(document.id, start, end, heading))
 
     return Candidate("overview", "overview", tuple(pieces))
@@ -119,11 +133,9 @@ def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, l
         parts = _by_heading(paths, 1)[:MOST_SECTIONS] if deepest else []
     if len(parts) > 1:
         return parts
-    return [
-        ("", [int(row) for row in rows])
-        for rows in np.array_split(np.arange(len(passages)), _UNNAMED_PARTS)
-        if len(rows)
-    ]
+
+    equal_parts = np.array_split(np.arange(len(passages)), _UNNAMED_PARTS)
+    return [("", rows.tolist()) for rows in equal_parts if len(rows)]
 
 
 def _by_heading(paths: Sequence[tuple[str, ...]], depth: int) -> list[tuple[str, list[int]]]:
@@ -141,31 +153,47 @@ def _central_passage(
     passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int], middle: Vectors
 ) -> Passage:
     """The passage nearest to the mean of its section and of the document."""
-    mean = vectors[list(rows)].mean(axis=0) + 0.5 * middle
-    return passages[max(rows, key=lambda row: float(vectors[row] @ mean))]
+    centre = _centre(vectors, rows, middle)
+    nearest = max(rows, key=lambda row: float(vectors[row] @ centre))
+    return passages[nearest]
+
+
+def _centre(vectors: Vectors, rows: Sequence[int], middle: Vectors) -> Vectors:
+    """What a section is compared with, shape (dim,): its mean, and half of the document's."""
+    centre: Vectors = vectors[list(rows)].mean(axis=0) + 0.5 * middle
+    return centre
 
 
 def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
-    """Sentences that can be understood alone: long enough, no questions, no headings."""
-    places = sentences_in(document.blocks, passage.start, passage.end)
+    """Sentences that can be understood alone: long enough, no questions, no headings. The first
+    sentence if there are none.
+    """
     headings = {block.start for block in document.blocks if block.kind == "heading"}
-    chosen = [
-        (s, e)
-        for s, e in places
-        if _SHORT <= e - s <= _LONG and s not in headings and document.text[e - 1] != "?"
-    ]
-    return chosen or [(s, e) for s, e in places if s not in headings][:1]
+    sentences = []
+    for start, end in sentences_in(document.blocks, passage.start, passage.end):
+        if start not in headings:
+            sentences.append((start, end))
+
+    clear_sentences = []
+    for start, end in sentences:
+        is_question = document.text[end - 1] == "?"
+        if _SHORT <= end - start <= _LONG and not is_question:
+            clear_sentences.append((start, end))
+    return clear_sentences or sentences[:1]
 
 
 def _heading(document: Document, heading: str, before: Sequence[Place]) -> list[Place]:
     """The heading's place in the text, unless it is among the places `before`."""
-    if not heading or any(
-        place.heading and document.text[place.start : place.end] == heading for place in before
-    ):
+    if not heading:
         return []
-    headings = (block for block in document.blocks if block.name == heading)
-    starts = (document.text.find(heading, block.start, block.end) for block in headings)
-    start = next((start for start in starts if start >= 0), None)
-    if start is None:
-        return []
-    return [Place(document.id, start, start + len(heading), heading=True)]
+    for place in before:
+        if place.heading and document.text[place.start : place.end] == heading:
+            return []
+
+    for block in document.blocks:
+        if block.name != heading:
+            continue
+        start = document.text.find(heading, block.start, block.end)
+        if start >= 0:
+            return [Place(document.id, start, start + len(heading), heading=True)]
+    return []
