@@ -65,18 +65,25 @@ class AskedQuestion:
         """The receipt of an answer. It has the number of passages needed to repeat it, and the
         digests of the documents that were read, or asked one by one.
         """
-        query, hits = self.query, self.retrieved.hits
+        query = self.query
+        hits = self.retrieved.hits
         documents = self.retrieved.documents
-        behind = {hit.passage.document_id for hit in hits[: self.read]}
-        behind |= {citation.document_id for citation in citations}
-        behind |= set(documents_asked)
+
+        document_ids = {hit.passage.document_id for hit in hits[: self.read]}
+        document_ids |= {citation.document_id for citation in citations}
+        document_ids |= set(documents_asked)
+        digests = {}
+        for document_id in sorted(document_ids & documents.keys()):
+            digests[document_id] = documents[document_id].sha256
+
         is_cut_short = self.read < len(hits)
+        conditions = [f"{part.key}{part.op}{part.value}" for part in query.filter or ()]
         return Receipt(
             question=self.question,
             read=self.read if is_cut_short else query.k or self.settings.top_k,
-            filter=tuple(f"{part.key}{part.op}{part.value}" for part in query.filter or ()),
+            filter=tuple(conditions),
             generation=self.retrieved.generation,
-            documents={name: documents[name].sha256 for name in sorted(behind & documents.keys())},
+            documents=digests,
             embedder=model_digest(self.settings.embedder),
             reader=model_digest(self.settings.reader),
             calibration=self.calibration,
@@ -95,8 +102,11 @@ def answer_settings(settings: Settings) -> dict[str, str]:
 
 def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
     """Digest of the answer and its places, without confidence and timings."""
-    places = [[c.document_id, c.start, c.end, c.quote] for c in citations]
-    return hashlib.sha256(json.dumps([text, places], ensure_ascii=False).encode()).hexdigest()
+    places = []
+    for citation in citations:
+        places.append([citation.document_id, citation.start, citation.end, citation.quote])
+    content = json.dumps([text, places], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 @functools.lru_cache(16)
@@ -111,11 +121,12 @@ def model_digest(setting: str) -> str:
     stated = folder / DIGEST
     if shipped and stated.is_file():
         return stated.read_text(encoding="utf-8").strip()
+
     digest = hashlib.sha256(b"" if folder.is_dir() else setting.encode())
     try:
-        for path in sorted(
-            p for p in folder.glob("*") if p.suffix in (".safetensors", ".bin", ".json")
-        ):
+        for path in sorted(folder.glob("*")):
+            if path.suffix not in (".safetensors", ".bin", ".json"):
+                continue
             digest.update(path.name.encode())
             digest.update(bytes.fromhex(sha256_file(path)))
     except OSError as error:
@@ -150,15 +161,18 @@ def replay(ask: Callable[..., Answer], recorded: Receipt) -> Replay:
 def changes(recorded: Receipt, today: Receipt) -> Iterable[str]:
     """The differences between two receipts that affect an answer, in words."""
     for name in ("embedder", "reader", "calibration"):
-        recorded_value, current_value = getattr(recorded, name), getattr(today, name)
-        if recorded_value != current_value:
-            yield f"{name}: {recorded_value[:12]}… then, {current_value[:12]}… now"
+        value_then = getattr(recorded, name)
+        value_now = getattr(today, name)
+        if value_then != value_now:
+            yield f"{name}: {value_then[:12]}… then, {value_now[:12]}… now"
+
     for name in sorted(recorded.settings.keys() | today.settings.keys()):
-        if recorded.settings.get(name) != today.settings.get(name):
-            yield (
-                f"setting {name}: {recorded.settings.get(name, 'unknown')} then, "
-                f"{today.settings.get(name, 'unknown')} now"
-            )
+        if recorded.settings.get(name) == today.settings.get(name):
+            continue
+        setting_then = recorded.settings.get(name, "unknown")
+        setting_now = today.settings.get(name, "unknown")
+        yield f"setting {name}: {setting_then} then, {setting_now} now"
+
     for name in sorted(recorded.documents.keys() | today.documents.keys()):
         if name not in today.documents:
             yield f"document {name}: read then, not now"
@@ -166,6 +180,7 @@ def changes(recorded: Receipt, today: Receipt) -> Iterable[str]:
             yield f"document {name}: read now, not then"
         elif recorded.documents[name] != today.documents[name]:
             yield f"document {name}: changed since"
+
     if recorded.generation != today.generation:
         yield f"index: generation {recorded.generation} then, {today.generation} now"
 
@@ -175,31 +190,40 @@ def load(record: Any) -> Receipt:
     if isinstance(record, Mapping) and isinstance(record.get("receipt"), Mapping):
         record = record["receipt"]
     try:
-        values = {
-            name: record[name]
-            for name in Receipt.__dataclass_fields__
-            if name not in _SINCE or name in record
-        }
-        lists = {name: tuple(map(str, values.get(name, ()))) for name in ("filter", "preferred")}
-        receipt = Receipt(**(values | lists))
-        texts = (
-            receipt.question,
-            receipt.embedder,
-            receipt.reader,
-            receipt.calibration,
-            receipt.answer,
-            receipt.form,
-        )
-        if (
-            not all(isinstance(text, str) for text in texts)
-            or not all(
-                isinstance(mapping, Mapping) for mapping in (receipt.documents, receipt.settings)
-            )
-            or not all(type(number) is int for number in (receipt.read, receipt.generation))
-            or receipt.read < 1
-        ):
-            raise TypeError("a field has the wrong type")
+        receipt = _receipt_of(record)
+        _check_types(receipt)
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the output of `rag ask --json`, or its field receipt"
         raise InputError(f"not a receipt: {cause_of(error)}", hint) from error
     return receipt
+
+
+def _receipt_of(record: Any) -> Receipt:
+    """Raises KeyError, TypeError or ValueError for a record that lacks a field."""
+    values = {}
+    for name in Receipt.__dataclass_fields__:
+        if name not in _SINCE or name in record:
+            values[name] = record[name]
+    for name in ("filter", "preferred"):
+        values[name] = tuple(map(str, values.get(name, ())))
+    return Receipt(**values)
+
+
+def _check_types(receipt: Receipt) -> None:
+    """Raises TypeError for a field of the wrong type, and for a number of passages below 1."""
+    texts = (
+        receipt.question,
+        receipt.embedder,
+        receipt.reader,
+        receipt.calibration,
+        receipt.answer,
+        receipt.form,
+    )
+    numbers = (receipt.read, receipt.generation)
+    mappings = (receipt.documents, receipt.settings)
+
+    are_texts = all(isinstance(text, str) for text in texts)
+    are_numbers = all(type(number) is int for number in numbers)  # True is an int, too
+    are_mappings = all(isinstance(mapping, Mapping) for mapping in mappings)
+    if not (are_texts and are_numbers and are_mappings) or receipt.read < 1:
+        raise TypeError("a field has the wrong type")
