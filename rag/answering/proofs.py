@@ -33,29 +33,28 @@ def with_proofs(readings: Sequence[Reading], reader: Reader, most: Sequence[int]
     """The readings, each with the verdicts on at most so many proofs. A question that wants no
     verdict has none; where the reader does not know conditions, a reading stays as it is.
     """
-    chosen = {
-        number: list(islice(proofs(reading), count)) if _wants_verdict(reading) else []
-        for number, (reading, count) in enumerate(zip(readings, most, strict=True))
-        if any(verdict.depends is not None for verdict in reading.output.verdicts)
-    }
+    chosen: dict[int, list[Proof]] = {}
+    for number, (reading, count) in enumerate(zip(readings, most, strict=True)):
+        if not _knows_conditions(reading):
+            continue
+        wants_verdict = reading.form_odds.get("yes_no", 0.0) >= _LIKELY
+        chosen[number] = list(islice(proofs(reading), count)) if wants_verdict else []
     if not chosen:
         return list(readings)
 
-    questions = [
-        (
-            question_first(readings[number].question),
-            [_hit(readings[number], proof) for proof in found],
-        )
-        for number, found in chosen.items()
-    ]
+    questions = []
+    for number, chosen_proofs in chosen.items():
+        reading = readings[number]
+        hits = [_hit(reading, proof) for proof in chosen_proofs]
+        questions.append((question_first(reading.question), hits))
     outputs = reader.read_many(questions)
 
     finished = list(readings)
-    for (number, found), output in zip(chosen.items(), outputs, strict=True):
+    for (number, chosen_proofs), output in zip(chosen.items(), outputs, strict=True):
         reading = readings[number]
         by_proof = {
             proof: _reversed(verdict) if _statement(reading, proof) else verdict
-            for proof, verdict in zip(found, output.verdicts, strict=True)
+            for proof, verdict in zip(chosen_proofs, output.verdicts, strict=True)
         }
         finished[number] = replace(reading, proofs=by_proof)
     return finished
@@ -72,8 +71,9 @@ def question_first(question: str) -> str:
     return f"{question[start:end]} {question[:start].strip()}"
 
 
-def _wants_verdict(reading: Reading) -> bool:
-    return reading.form_odds.get("yes_no", 0.0) >= _LIKELY
+def _knows_conditions(reading: Reading) -> bool:
+    """Whether the reader of a reading tells "on a condition" from yes and no."""
+    return any(verdict.depends is not None for verdict in reading.output.verdicts)
 
 
 def verdicts(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from rag.facts import fact_at
 from rag.meaning.compare import Meaning, Relation, compare, meaning
-from rag.meaning.dates import dates, named_days, only_date
+from rag.meaning.dates import Dated, dates, named_days, only_date
 from rag.meaning.relative_dates import document_date, is_relative, resolve
 from rag.meaning.sentences import Offsets
 from rag.meaning.words import YEARS, content_words, coverage, named_words
@@ -50,8 +50,14 @@ class QuestionAnalysis:
     def of(cls, question: str) -> QuestionAnalysis:
         amount = bool(_AMOUNT.search(question))
         date = not amount and bool(_DATE.search(question))
-        names, days = named_words(question), named_days(question)
-        return cls(question, content_words(question), names, days, amount, date)
+        return cls(
+            text=question,
+            words=content_words(question),
+            names=named_words(question),
+            days=named_days(question),
+            amount=amount,
+            date=date,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +90,38 @@ def mention(analysis: QuestionAnalysis, span: Span) -> Mention:
     """A span as an answer to a question."""
     passage = span.hit.passage
     start, end = passage_sentence(passage, span.start, span.end)
-    span_meaning = meaning(
-        span.text, passage.text[start : span.start], passage.text[span.end : end], analysis.amount
-    )
+    text_before = passage.text[start : span.start]
+    text_after = passage.text[span.end : end]
+    span_meaning = meaning(span.text, text_before, text_after, analysis.amount)
     if is_relative(span.text):
         span_meaning = replace(span_meaning, anchor=passage.document_id)
+
+    is_asked_date = analysis.date and (span_meaning.date or span_meaning.anchor)
+    is_asked_amount = analysis.amount and span_meaning.quantity
     sentence_in_context = f"{passage.context} {passage.text[start:end]}"
-    words = content_words(span.text)
-    label = content_words(span.label)
     return Mention(
-        span,
-        span_meaning,
-        (start, end),
-        coverage(analysis.words, sentence_in_context),
-        coverage(analysis.names, sentence_in_context, 1.0),
-        _unasked(words, analysis) if words else 1.0,
-        _unasked(label, analysis) if label else 0.0,
-        bool(
-            (analysis.date and (span_meaning.date or span_meaning.anchor))
-            or (analysis.amount and span_meaning.quantity)
-        ),
+        span=span,
+        meaning=span_meaning,
+        sentence=(start, end),
+        coverage=coverage(analysis.words, sentence_in_context),
+        names=coverage(analysis.names, sentence_in_context, 1.0),
+        fresh=_unasked_share(content_words(span.text), analysis, of_no_words=1.0),
+        unasked=_unasked_share(content_words(span.label), analysis, of_no_words=0.0),
+        typed=bool(is_asked_date or is_asked_amount),
     )
 
 
-def _unasked(words: frozenset[str], analysis: QuestionAnalysis) -> float:
-    """The share of the words that are not in the question."""
+def _unasked_share(words: frozenset[str], analysis: QuestionAnalysis, of_no_words: float) -> float:
+    """The share of the words that are not in the question; `of_no_words` if there are none."""
+    if not words:
+        return of_no_words
     return len(words - analysis.words) / len(words)
 
 
 Score = Callable[[Mention], float]
 """The log-odds that a span is right, which rank candidates."""
 _ScoredMention = tuple[float, Mention]
+_ScoredMentions = list[_ScoredMention]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,47 +162,77 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
     first, joins the best candidate whose meanings all equal its own. Two days never join because a
     year includes both.
     """
-    groups: dict[tuple[object, ...], list[_ScoredMention]] = {}
+    by_wording: dict[tuple[object, ...], _ScoredMentions] = {}
     for one in mentions:
-        groups.setdefault(one.meaning.said, []).append((score(one), one))
-    gathered: list[list[list[_ScoredMention]]] = []
-    for group in sorted(groups.values(), key=lambda group: -_joint_score(group)):
-        first_meaning = group[0][1].meaning
-        fitting = (
-            home
-            for home in gathered
-            if all(compare(first_meaning, g[0][1].meaning) is Relation.SAME for g in home)
-        )
-        if (home := next(fitting, None)) is not None:
-            home.append(group)
-        else:
+        by_wording.setdefault(one.meaning.said, []).append((score(one), one))
+
+    gathered: list[list[_ScoredMentions]] = []
+    for group in sorted(by_wording.values(), key=lambda group: -_joint_score(group)):
+        home = _home_of(group, gathered)
+        if home is None:
             gathered.append([group])
-    return sorted(map(_candidate, gathered), key=lambda candidate: -candidate.score)
+        else:
+            home.append(group)
+
+    span_groups = [_span_group(groups) for groups in gathered]
+    return sorted(span_groups, key=lambda span_group: -span_group.score)
+
+
+def _home_of(
+    group: _ScoredMentions, gathered: Sequence[list[_ScoredMentions]]
+) -> list[_ScoredMentions] | None:
+    """The first of the gathered lists whose meanings all equal that of the group."""
+    meaning_of_group = _meaning_of(group)
+    for home in gathered:
+        relations = (compare(meaning_of_group, _meaning_of(other)) for other in home)
+        if all(relation is Relation.SAME for relation in relations):
+            return home
+    return None
+
+
+def _meaning_of(group: _ScoredMentions) -> Meaning:
+    """The meaning of the mentions of a group, which all mean the same."""
+    _, first_mention = group[0]
+    return first_mention.meaning
 
 
 def _joint_score(members: Sequence[_ScoredMention]) -> float:
     """The log of the sum of the odds of the best member of each passage."""
     by_passage: dict[tuple[str, int], float] = {}
     for score, member in members:
-        place = member.span.hit.passage.document_id, member.span.hit.passage.start
+        place = _place_of_passage(member)
         by_passage[place] = max(score, by_passage.get(place, -math.inf))
-    top = max(by_passage.values())
-    return top + math.log(sum(math.exp(score - top) for score in by_passage.values()))
+
+    scores = by_passage.values()
+    top = max(scores)
+    return top + math.log(sum(math.exp(score - top) for score in scores))
 
 
-def _candidate(groups: Sequence[list[_ScoredMention]]) -> SpanGroup:
-    """The first group has the best wording and gives the candidate its words, unless the same
-    figure is in the row that is asked.
+def _place_of_passage(one: Mention) -> tuple[str, int]:
+    """The document and the start of the passage of a mention."""
+    passage = one.span.hit.passage
+    return passage.document_id, passage.start
+
+
+def _span_group(groups: Sequence[_ScoredMentions]) -> SpanGroup:
+    """One group of several. The first has the best wording and gives the group its words, unless
+    the same figure is in the row that is asked.
     """
-    best_worded, *other_groups = (sorted(group, key=lambda member: -member[0]) for group in groups)
-    members_left = sorted(
-        (one for group in other_groups for one in group), key=lambda member: -member[0]
-    )
-    mentions = [one for _, one in (*best_worded, *members_left)]
+    best_worded, *other_groups = groups
+    other_members = []
+    for group in other_groups:
+        other_members += _best_first(group)
+    members = [*_best_first(best_worded), *_best_first(other_members)]
+
+    mentions = [one for _, one in members]
     by_passage: dict[tuple[str, int], Mention] = {}
     for one in (_in_asked_row(mentions), *mentions):
-        by_passage.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
-    return SpanGroup(tuple(by_passage.values()), _joint_score([*best_worded, *members_left]))
+        by_passage.setdefault(_place_of_passage(one), one)
+    return SpanGroup(tuple(by_passage.values()), _joint_score(members))
+
+
+def _best_first(members: _ScoredMentions) -> _ScoredMentions:
+    return sorted(members, key=lambda member: -member[0])
 
 
 def _in_asked_row(mentions: Sequence[Mention]) -> Mention:
@@ -206,19 +243,18 @@ def _in_asked_row(mentions: Sequence[Mention]) -> Mention:
     if not first.span.label:
         return first
     document_id = first.span.hit.passage.document_id
-    in_rows = [
-        one
-        for one in mentions
-        if one.span.label and one.span.hit.passage.document_id == document_id
-    ]
+    in_rows = []
+    for one in mentions:
+        if one.span.label and one.span.hit.passage.document_id == document_id:
+            in_rows.append(one)
+    return max(in_rows, key=_asked_words_of_label)
 
-    def asked(one: Mention) -> tuple[float, float]:
-        """The share and the number of the label's words that are in the question."""
-        words = content_words(one.span.label)
-        share = 1 - one.unasked if words else 0.0
-        return share, share * len(words)
 
-    return max(in_rows, key=asked)
+def _asked_words_of_label(one: Mention) -> tuple[float, float]:
+    """The share and the number of the words of a row's label that are in the question."""
+    words = content_words(one.span.label)
+    share = 1 - one.unasked if words else 0.0
+    return share, share * len(words)
 
 
 _ANCHORED = re.compile(
@@ -248,12 +284,7 @@ def _is_in_row(mention: Mention, document: Document) -> bool:
 
 def _date(mention: Mention, text_after: str, document: Document) -> Value | None:
     text = mention.span.text
-    gap = len(text_after) - len(text_after.lstrip(", "))
-    year = (
-        YEARS.match(text_after, gap) if gap else None
-    )  # the rest of a date that an answer left out
-
-    dated = (year and only_date(text + text_after[: year.end()])) or only_date(text)
+    dated = _date_with_year(text, text_after) or only_date(text)
     if dated:
         bound = " ".join(sorted(dated.qualifiers))
         return Value("date", text, iso=dated.iso, precision=dated.precision, bound=bound)
@@ -281,23 +312,39 @@ def _date(mention: Mention, text_after: str, document: Document) -> Value | None
     return Value("date", text[date.start : date.end], iso=date.iso, precision=date.precision)
 
 
+def _date_with_year(text: str, text_after: str) -> Dated | None:
+    """The date with the year that follows the words, as the rest of a date that an answer left
+    out.
+    """
+    gap = len(text_after) - len(text_after.lstrip(", "))
+    year = YEARS.match(text_after, gap) if gap else None
+    return only_date(text + text_after[: year.end()]) if year else None
+
+
 def _number(mention: Mention, document: Document) -> Value | None:
-    quantity, text = mention.meaning.quantity, mention.span.text
+    quantity = mention.meaning.quantity
+    text = mention.span.text
     if quantity is None or len(quantity.rest.split()) > _MOST_BESIDE:
         return None
     if quantity.kind == "number" and dates(text):
         return None
-    factor, kind, unit = 1, quantity.kind, quantity.unit
+
+    factor = 1
+    kind = quantity.kind
+    unit = quantity.unit
     fact = fact_at(document, mention.span.hit.passage.start + mention.span.start)
     if fact is not None and kind in ("money", "number", "percentage"):
         factor = fact.factor
         if kind == "number" and unit is None and fact.is_money:
-            kind, unit = "money", fact.unit
+            kind = "money"
+            unit = fact.unit
+
+    size = abs(quantity.number) if factor < 0 else quantity.number
     return Value(
         kind,
         text,
         iso=quantity.iso,
-        number=factor * abs(quantity.number) if factor < 0 else factor * quantity.number,
+        number=factor * size,
         upper=quantity.upper and factor * quantity.upper,
         unit=unit,
         bound=quantity.bound,
