@@ -304,10 +304,11 @@ class Featurizer:
 
     def _of_spans(self, candidate: Candidate) -> dict[str, float]:
         groups = self.reading.spans
-        inside = []
-        outside = []
+        inside: list[SpanGroup] = []
+        outside: list[SpanGroup] = []
         for group in groups:
-            (inside if _has_group(candidate, group) else outside).append(group)
+            side = inside if _has_group(candidate, group) else outside
+            side.append(group)
 
         best_outside = max((group.best.span.score for group in outside), default=_NONE)
         best_of_all = max((group.best.span.score for group in groups), default=_NONE)
