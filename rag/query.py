@@ -41,7 +41,7 @@ def check_question(question: str, limit: int) -> str:
     """
     question = question.strip()
     if not question:
-        hint = 'for example: rag ask "What are the documents about?"'
+        hint = 'for example: rag ask "When does the lease end?"'
         raise InputError("the question is empty", hint)
     if len(question) > limit:
         message = f"question too long: {len(question):,} characters, limit {limit:,}"

@@ -40,7 +40,7 @@ from rag.parsing.pool import ParseTask
 from rag.protocols import Embedder, Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
-from rag.settings import DEFAULT_COLLECTION, Settings, is_address, shown
+from rag.settings import Settings, is_address, shown
 from rag.types import Block, Document, plain
 
 if TYPE_CHECKING:
@@ -159,14 +159,23 @@ def _say_what_is_next(settings: Settings, report: IngestReport, embedder: Embedd
             return
         with Status("looking for a question that they answer"):
             questions = _question(settings, store, embedder)
-    where = (
-        "" if settings.index == Path("index") else f" --index {shlex.quote(str(settings.index))}"
-    )
-    if settings.collection != DEFAULT_COLLECTION:
-        where += f" --collection {settings.collection}"
-    question = shlex.quote(*questions) if questions and set('"$`\\!') & set(*questions) else ""
-    question = question or f'"{questions[0] if questions else "…"}"'
-    click.echo(f"rag: next, for example: rag ask{where} {clean(question)}", err=True)
+    click.echo(f"rag: next, {_next_command(questions)}", err=True)
+
+
+def _next_command(questions: Sequence[str]) -> str:
+    """How to ask the index of the running command one of these questions, or any without them."""
+    options = click.get_current_context().params
+    command = "rag ask"
+    for name in ("index", "collection"):
+        if options.get(name) is not None:
+            command += f" --{name} {shlex.quote(str(options[name]))}"
+    if not questions:
+        return f'ask a question: {command} "…"'
+
+    question, *_ = questions
+    is_special = set('"$`\\!') & set(question)
+    quoted = shlex.quote(question) if is_special else f'"{question}"'
+    return f"for example: {command} {clean(quoted)}"
 
 
 def _question(settings: Settings, store: Store, embedder: Embedder) -> tuple[str, ...]:

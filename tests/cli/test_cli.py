@@ -128,6 +128,12 @@ def test_after_the_first_ingest_one_line_says_what_to_ask(run: Run) -> None:
     assert run("ingest", "docs")[2] == ""  # an index with documents needs no hint
     assert "--index other/index" in run("ingest", "docs", "--index", "other/index")[2]
     assert run("ingest", "docs", "--index", "third", "--json")[2] == ""
+    assert run("collection", "create", "legal")[0] == 0
+    err = run("ingest", "docs", "--collection", "legal")[2]
+    assert err == hint.replace("rag ask", "rag ask --collection legal")
+    Path("notes.txt").write_text("Ok.")
+    err = run("ingest", "notes.txt", "--index", "fourth")[2]
+    assert err == 'rag: next, ask a question: rag ask --index fourth "…"\n'
 
 
 def test_search_and_filters(filled: Run) -> None:
