@@ -26,6 +26,7 @@ _WEIGHTS = {
     ".gz": 3.0,
 }
 """Approximate bytes of text per byte of a file, by format; 1 for others."""
+_EMBEDDING = "embedding"
 _IMAGES = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"))
 _SCAN_BYTES = 200_000
 """Bytes of text that take as long as recognising the text of a page."""
@@ -224,7 +225,9 @@ class IngestProgress:
         passages = self._passages + self._embedded
         if passages:
             parts.append(f"{passages:,} passages embedded")
-        parts.append(self._stage())
+        stage = self._stage()
+        if not (passages and stage == _EMBEDDING):  # the number of passages says it
+            parts.append(stage)
         seconds_left = self.seconds_left()
         if seconds_left is not None:
             parts.append(f"about {_rounded(seconds_left)} left")
@@ -232,7 +235,7 @@ class IngestProgress:
 
     def _stage(self) -> str:
         if self._to_embed:
-            return "embedding"
+            return _EMBEDDING
         with suppress(StopIteration, RuntimeError):  # the run changes it meanwhile
             path, since = next(iter(self._waiting.items()))
             return self._reading_stage(path, time.monotonic() - since)

@@ -31,7 +31,8 @@ def test_the_estimate_counts_bytes_and_embedded_passages(
     followed.on_embedded(0, 0)  # the model took 20 s to load
     clock[0] = 25.0
     followed.on_embedded(64, 128)
-    assert followed.describe().startswith("1 of 2 files read, 64 passages embedded, embedding")
+    assert followed.describe().startswith("1 of 2 files read, 64 passages embedded")
+    assert ", embedding" not in followed.describe()
     assert followed.seconds_left() == pytest.approx(35)  # an eighth took 5 s
     followed.on_embedded(128, 128)
     followed.on_progress(files[0])
