@@ -89,7 +89,7 @@ def test_squad_has_its_own_documents_and_can_keep_their_index(run: Run) -> None:
     Path("tiny.json.gz").write_bytes(gzip.compress(json.dumps({"data": [article]}).encode()))
     for _ in range(2):
         out = run.out("eval", "run", "tiny.json.gz", "--index", "kept", "--out", "out")
-        assert "1 questions (1 answerable) of 1 documents" in out
+        assert "1 question (1 answerable) of 1 document, " in out
     assert run("list", "--index", "kept")[1] == "Bridge/0  Bridge\n"
     error = run.error("eval", "run", "tiny.json.gz", "--corpus", "docs")
     assert "contains its own documents" in error

@@ -12,6 +12,7 @@ from rag.evaluation.gates import Gate
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.records import Row
 from rag.evaluation.result import Comparison, MetricChange, Result, Summary
+from rag.render.status import plural
 
 _SHOWN = 20
 _LISTED = 10
@@ -28,13 +29,13 @@ def head(result: Result) -> str:
         if counts.get(kind):
             kinds.append(f"{counts[kind]:,} {kind}")
 
-    questions = f"{counts['questions']:,} questions"
+    questions = plural(counts["questions"], "question")
     if kinds:
         questions += f" ({', '.join(kinds)})"
 
     index = result.facts["index"]
-    documents = f"{index['documents']:,} documents"
-    passages = f"{index['passages']:,} passages"
+    documents = plural(index["documents"], "document")
+    passages = plural(index["passages"], "passage")
     return f"{questions} of {documents}, {passages}"
 
 
