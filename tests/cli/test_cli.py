@@ -215,6 +215,7 @@ def test_an_error_names_the_command_to_type(run: Run, arguments: list[str], end:
     [
         (["ask", "When?"], 3, NO_INDEX),
         (["list"], 3, NO_INDEX),
+        (["list", "--index", "a b"], 3, "rag: no index in {here}/a b\n  create one with: rag "),
         (["ask", " "], 2, "rag: the question is empty\n  for example: "),
         (["ask", "x" * 1001], 2, "rag: question too long: 1,001 characters, limit 1,000\n  short"),
         (["ingest", "nowhere"], 2, "rag: no such file or folder: nowhere\n  check the path"),
@@ -249,6 +250,12 @@ def test_a_wrong_value_is_an_error_with_the_allowed_ones(
     err = run.error(*arguments.split())
     assert err.startswith(f"rag: {message}")
     assert f"\n  see: rag {command}" in err
+
+
+def test_an_empty_collection_says_how_to_fill_it(run: Run) -> None:
+    assert run("collection", "create", "legal")[0] == 0
+    hint = "  create one with: rag ingest PATH --collection legal\n"
+    assert run.error("ask", "--collection", "legal", "When?", code=3).endswith(hint)
 
 
 def test_a_missing_file_is_named(run: Run) -> None:

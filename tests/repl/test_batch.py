@@ -70,7 +70,8 @@ def test_an_invalid_line_gets_a_line_too(ask: Ask) -> None:
         "hint": "check the terminal's encoding",
     }
     missing = f"rag: no index in {Path('none').absolute()}"
-    assert ask(QUESTIONS, "--index", "none") == (3, [missing, "  create one with: rag ingest PATH"])
+    hint = "  create one with: rag ingest PATH --index none"
+    assert ask(QUESTIONS, "--index", "none") == (3, [missing, hint])
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ A reserve of space is given back for deletions, so that they work on a full disk
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.files import acquire_lock
+from rag.settings import Settings
 from rag.store.local import schema
 
 _OUTSIDE = {
@@ -124,7 +126,20 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _no_index(path: Path) -> AbsentError:
-    return AbsentError(f"no index in {path.parent.absolute()}", "create one with: rag ingest PATH")
+    folder = path.parent
+    hint = f"create one with: rag ingest PATH{_options_of(folder)}"
+    return AbsentError(f"no index in {folder.absolute()}", hint)
+
+
+def _options_of(folder: Path) -> str:
+    """The options that name an index, or a collection beside one; "" for the default index."""
+    options = ""
+    if folder.parent.name == "collections":
+        options = f" --collection {shlex.quote(folder.name)}"
+        folder = folder.parent.parent
+    if folder == Settings().index:
+        return options
+    return f" --index {shlex.quote(str(folder))}{options}"
 
 
 def _wal(path: Path) -> Path:
