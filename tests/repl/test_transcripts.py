@@ -67,7 +67,8 @@ def test_not_found_shows_the_reason_and_the_closest_passages(
         "  nearest\n"
         "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n"
     )
-    assert "  3  " in printed
+    assert "  2  The deal › The exit\n" in printed
+    assert "  3  " not in printed  # a third candidate is in the first sentence, too
 
 
 def test_an_index_is_created_asked_and_emptied(settings: Settings) -> None:
