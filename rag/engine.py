@@ -221,9 +221,9 @@ class Engine:
             if query.form == form
             or (not query.form and found.form_odds.get(form, 0.0) >= _PROPOSED)
         }
-        if not forms:
-            return found
         result = found.retrieved
+        if not forms and not self._may_ask_of_a_day(query, result):
+            return found
         understood = replace(query, question=result.question, as_typed=True)
         for _ in range(TRIES):
             proposals, documents = self._proposals(query, result, forms)
@@ -233,22 +233,31 @@ class Engine:
         result = replace(result, documents={**result.documents, **documents})
         return Found(result, found.form_odds, proposals)
 
+    def _may_ask_of_a_day(self, query: Query, result: RetrievalResult) -> bool:
+        """Whether the question may be one for the overview of a meeting or message of one day."""
+        from rag.answering.overview import may_ask_of_a_day
+
+        return not query.form and may_ask_of_a_day(result.question)
+
     def _proposals(
         self, query: Query, result: RetrievalResult, forms: set[str]
     ) -> tuple[tuple[Candidate, ...], dict[str, Document]]:
         """The candidates, and the documents that they quote."""
         from rag.answering.catalogue import catalogue  # few questions need them
-        from rag.answering.overview import meant, overview
+        from rag.answering.overview import is_asked_as_a_whole, meant, overview
 
         question = result.question
+        may_ask_of_a_day = self._may_ask_of_a_day(query, result)
         listed = [
             document
             for document in self.store.documents()
             if matches(of_documents(query.filter or ()), document)
         ]
         proposals: list[Candidate | None] = []
-        name = meant(question, listed, result.hits) if "overview" in forms else None
-        if name and (document := self.store.document(name)):
+        is_meant = "overview" in forms or may_ask_of_a_day
+        name = meant(question, listed, result.hits) if is_meant else None
+        document = self.store.document(name) if name else None
+        if name and document and ("overview" in forms or is_asked_as_a_whole(document, question)):
             passages, vectors = self.store.embedded(name)
             proposals.append(overview(document, passages, vectors, self.retriever.embedder))
         if "catalogue" in forms:

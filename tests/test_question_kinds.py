@@ -162,6 +162,11 @@ CLUB = {
     "september.md": (
         "---\ndate: 2024-09-11\n---\n\n# The club\n\nThe club discussed the harvest fair.\n"
     ),
+    "choir.md": (
+        "# Choir, meeting of 5 June 2024\n\n## Concert\n\nThe concert moves to the old chapel.\n\n"
+        "## Robes\n\nTwelve new robes are bought from Hale & Son.\n\n"
+        "## Piano\n\nThe piano is tuned twice a year from now on.\n"
+    ),
     "log.md": (
         "# Log of the board\n\n## 8 March 2024\n\nThe board discussed the tariff for water.\n\n"
         "## 2 February 2024\n\nThe board discussed the accounts of 2023.\n"
@@ -173,6 +178,8 @@ ASKED = [
     ("What did the club discuss on July 24th, 2024?", ("the broken kiln",)),
     ("What did the club discuss on 11 September?", ("the harvest fair",)),
     ("What did the board discuss on 2024-02-02?", ("accounts of 2023",)),
+    ("What did the choir decide on 5 June?", ("old chapel", "Twelve new robes", "tuned twice")),
+    ("What was decided about the robes on 5 June?", ("Twelve new robes",)),
     ("What did the board discuss on 8.3.2024?", ("the tariff",)),
 ]
 

@@ -182,6 +182,7 @@ def compose(
     winner = ranked[0] if ranked else None
     disputed: list[Ranked] = []
     if winner and winner.probability >= ruling.threshold:
+        winner = _of_the_whole_day(winner, ranked, reading)
         winner = _without_doubted_verdict(winner, ranked, reading, request.query.form)
         winner, disputed = _settled(winner, reading, ruling)
         words = said(winner.candidate, reading.documents)
@@ -229,6 +230,22 @@ def _settled(winner: Ranked, reading: Reading, ruling: Ruling) -> tuple[Ranked, 
 
     answer = _of_one_side(completed(newest.candidate, reading), reading)
     return replace(newest, candidate=answer), disputed
+
+
+def _of_the_whole_day(winner: Ranked, ranked: Sequence[Ranked], reading: Reading) -> Ranked:
+    """The overview of the document that the winner quotes, if the question asks what a meeting or
+    message of its day was about: one point of several is not all of it.
+    """
+    document_id = winner.candidate.places[0].document_id
+    for entry in ranked:
+        candidate = entry.candidate
+        if candidate.form != "overview" or candidate.places[0].document_id != document_id:
+            continue
+        from rag.answering.overview import is_asked_as_a_whole  # few questions need it
+
+        if is_asked_as_a_whole(reading.documents[document_id], reading.question):
+            return replace(winner, candidate=candidate)
+    return winner
 
 
 def _without_doubted_verdict(
