@@ -6,6 +6,7 @@ it says of these very words is the only verdict that may be shown beside them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -13,8 +14,16 @@ from itertools import islice
 from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, said
 from rag.meaning.myths import untrue_statement
 from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.words import DENIALS, singular_words, word_set
 from rag.protocols import MAX_CONTEXT_CHARACTERS, Reader, Verdict
-from rag.structure import heading_path, lead_in, list_at, sentence_after, sentence_before
+from rag.structure import (
+    heading_path,
+    lead_in,
+    list_at,
+    list_of,
+    sentence_after,
+    sentence_before,
+)
 from rag.types import Document, Hit, Passage, Place, YesNo
 
 PROOFS = 6
@@ -25,6 +34,19 @@ _SENTENCES, _PASSAGES = 3, 2
 """Sentences that score best, and passages that say most, whose two best sentences are read too."""
 _LONG_QUESTION = 40
 """Words from which on a question may have more tokens than a reader reads."""
+_FORBIDS = re.compile(
+    r"(?i)\b(?:prohibited|forbidden|banned|excluded|unacceptable"
+    r"|(?:not|never) (?:allowed|permitted|covered|included|insured|accepted|paid|admitted))\b"
+    r"|^\W*exclusions\W*$"
+)
+"""A heading over what is not so: "Not covered", "Prohibited items"."""
+_CONDITION = re.compile(
+    r"(?i)\d|\b(?:if|unless|except|only|without|over|under|more|less|before|after|when|where)\b"
+)
+"""What may make an item hold only in some cases."""
+_BETWEEN_THINGS = re.compile(r",|\band\b|\bor\b")
+_NAMED = 0.5
+"""Share of a thing's words from which on a question names it."""
 Proof = tuple[Place, ...]
 """Sentences of one document, in its order."""
 
@@ -53,7 +75,7 @@ def with_proofs(readings: Sequence[Reading], reader: Reader, most: Sequence[int]
     for (number, chosen_proofs), output in zip(chosen.items(), outputs, strict=True):
         reading = readings[number]
         by_proof = {
-            proof: _reversed(verdict) if _statement(reading, proof) else verdict
+            proof: _as_meant(reading, proof, verdict)
             for proof, verdict in zip(chosen_proofs, output.verdicts, strict=True)
         }
         finished[number] = replace(reading, proofs=by_proof)
@@ -103,7 +125,8 @@ def verdicts(
 
 def proofs(reading: Reading) -> Iterator[Proof]:
     """The likeliest proofs, each once: the best sentences, the two best of them also with a
-    neighbour. A myth comes with the sentence after it.
+    neighbour. A myth comes with the sentence after it, and no item under a heading that forbids
+    with another item.
     """
     made: dict[Proof, None] = {}
     sentences = _likeliest_sentences(reading)
@@ -121,6 +144,8 @@ def proofs(reading: Reading) -> Iterator[Proof]:
 
         proof = _with_introduction(document, place)
         made.setdefault(proof)
+        if _forbidding_heading(document, place[0]) == _offsets(proof[0]):
+            continue
         if number < 2 and following and not _is_untrue(document, following):
             made.setdefault((*proof, Place(document.id, *following)))
 
@@ -141,9 +166,62 @@ def _statement(reading: Reading, proof: Proof) -> str:
     return untrue_statement(reading.text(first.document_id, (first.start, first.end)))
 
 
-def _reversed(verdict: Verdict) -> Verdict:
-    """What follows where the statement that was read is untrue."""
-    return replace(verdict, yes=verdict.no, no=verdict.yes)
+def _as_meant(reading: Reading, proof: Proof, verdict: Verdict) -> Verdict:
+    """What the reader said of a proof: the reverse for a myth, and never yes for an item under a
+    heading that forbids, such as "Not covered".
+    """
+    if _statement(reading, proof):
+        return replace(verdict, yes=verdict.no, no=verdict.yes)
+    if verdict.depends is None or not _is_forbidden(reading, proof):
+        return verdict
+
+    forbidden = replace(verdict, yes=0.0, no=verdict.yes + verdict.no)
+    if not _is_named(reading, proof[-1]):
+        return forbidden  # the item may be only a part of what is asked: "bicycles on the grass"
+    return replace(forbidden, no=forbidden.no + verdict.depends, depends=0.0)
+
+
+def _is_forbidden(reading: Reading, proof: Proof) -> bool:
+    """Whether the proof is an item under a heading that forbids, and neither the item nor the
+    question says that something is not so, or only sometimes.
+    """
+    heading, *items = proof
+    document = reading.documents[heading.document_id]
+    if len(items) != 1 or _forbidding_heading(document, items[0].start) != _offsets(heading):
+        return False
+    item = _words(document, _offsets(items[0]))
+    return not any((_CONDITION.search(item), _denies(item), _denies(reading.question)))
+
+
+def _is_named(reading: Reading, item: Place) -> bool:
+    """Whether the question has most words of the item, or of one of the things in it ("flames and
+    stoves").
+    """
+    asked_words = singular_words(reading.question)
+    text = reading.text(item.document_id, _offsets(item))
+    things = [singular_words(thing) for thing in _BETWEEN_THINGS.split(text)]
+    return any(len(thing & asked_words) > _NAMED * len(thing) for thing in things)
+
+
+def _forbidding_heading(document: Document, start: int) -> Offsets | None:
+    """The heading right above the list around `start`, if it forbids."""
+    index = list_of(document.blocks, start)
+    if index is None or document.blocks[index].parent < 0:
+        return None
+    heading = document.blocks[document.blocks[index].parent]
+    if heading.kind != "heading" or not _FORBIDS.search(heading.name):
+        return None
+    name_start = document.text.find(heading.name, heading.start, heading.end)
+    return (name_start, name_start + len(heading.name)) if name_start >= 0 else None
+
+
+def _denies(text: str) -> bool:
+    """Whether a text says that something is not so."""
+    return bool(_FORBIDS.search(text)) or not word_set(text).isdisjoint(DENIALS)
+
+
+def _offsets(place: Place) -> Offsets:
+    return place.start, place.end
 
 
 def _likeliest_sentences(reading: Reading) -> list[Sentence]:
@@ -158,13 +236,16 @@ def _likeliest_sentences(reading: Reading) -> list[Sentence]:
     return list(by_place.values())
 
 
-def _with_introduction(document: Document, sentence: Offsets) -> Proof:
-    """The sentence with what it is said of: the lead-in of its list, or the question that it
-    answers.
+def _completed(document: Document, sentence: Offsets) -> Proof:
+    """The sentence with what it is said of: the lead-in of its list, or the heading that forbids
+    its items, or the question that it answers.
     """
     start, _ = sentence
     items = list_at(document, *sentence)
-    lead = lead_in(document, items[0][0]) if items and items[0][0] <= start else None
+    is_item = bool(items) and items[0][0] <= start
+    lead = lead_in(document, items[0][0]) if is_item else None
+    if is_item and lead is None:
+        lead = _forbidding_heading(document, start)
     introduction = [lead] if lead else _question_before(document, start)
     return tuple(Place(document.id, *place) for place in (*introduction, sentence))
 

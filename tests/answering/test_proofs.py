@@ -144,6 +144,32 @@ def test_an_item_is_read_with_its_lead_in() -> None:
     assert first_proof(rules, [0.1, 0.1, 0.9, 0.1]) == "These are forbidden: - loud music"
 
 
+PARK = (
+    b"# Park rules\n\n## Not allowed in the park\n\n- drones and kites\n- bicycles on the grass\n"
+    b"- music after 22:00\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "scores", "verdict", "proof"),
+    [
+        ("May I fly a kite?", [0.9, 0.1, 0.1], "no", "Not allowed in the park - drones and kites"),
+        ("May I bring my bicycle?", [0.1, 0.9, 0.1], "condition", "bicycles on the grass"),
+        ("May I play music?", [0.1, 0.1, 0.9], "condition", "- music after 22:00"),
+        ("Are kites not allowed?", [0.9, 0.1, 0.1], "condition", "- drones and kites"),
+    ],
+)
+def test_an_item_under_a_heading_that_forbids_is_a_no_with_its_heading(
+    tmp_path: Path, question: str, scores: list[float], verdict: str, proof: str
+) -> None:
+    (rules,) = load_data("park.md", PARK).documents
+    reading = reading_of(rules, [0.0, 0.0, *scores], PASSAGE_SAYS_YES, question)
+    (read_with_proofs,) = with_proofs([reading], says_always(tmp_path, DEPENDS), [1])
+    (candidate,) = yes_no(read_with_proofs)
+    assert candidate.verdict == verdict
+    assert words(candidate.places, rules).endswith(proof)
+
+
 HICCUPS = document(
     "Myth: A cold bath cures hiccups. Fact: Nothing cures them. They pass by themselves.",
     "hiccups",
