@@ -167,18 +167,19 @@ def _statement(reading: Reading, proof: Proof) -> str:
 
 
 def _as_meant(reading: Reading, proof: Proof, verdict: Verdict) -> Verdict:
-    """What the reader said of a proof: the reverse for a myth, and never yes for an item under a
-    heading that forbids, such as "Not covered".
+    """What the reader said of a proof: the reverse for a myth, and for an item under a heading that
+    forbids, such as "Not covered", no if the question names it, and otherwise nothing.
     """
     if _statement(reading, proof):
         return replace(verdict, yes=verdict.no, no=verdict.yes)
     if verdict.depends is None or not _is_forbidden(reading, proof):
         return verdict
 
-    forbidden = replace(verdict, yes=0.0, no=verdict.yes + verdict.no)
-    if not _is_named(reading, proof[-1]):
-        return forbidden  # the item may be only a part of what is asked: "bicycles on the grass"
-    return replace(forbidden, no=forbidden.no + verdict.depends, depends=0.0)
+    said_at_all = verdict.yes + verdict.no + verdict.depends
+    if _is_named(reading, proof[-1]):
+        return replace(verdict, yes=0.0, no=said_at_all, depends=0.0)
+    # It may forbid only a part of what is asked, "bicycles on the grass", or all of it.
+    return replace(verdict, yes=0.0, no=0.0, unsaid=verdict.unsaid + said_at_all, depends=0.0)
 
 
 def _is_forbidden(reading: Reading, proof: Proof) -> bool:

@@ -154,7 +154,6 @@ PARK = (
     ("question", "scores", "verdict", "proof"),
     [
         ("May I fly a kite?", [0.9, 0.1, 0.1], "no", "Not allowed in the park - drones and kites"),
-        ("May I bring my bicycle?", [0.1, 0.9, 0.1], "condition", "bicycles on the grass"),
         ("May I play music?", [0.1, 0.1, 0.9], "condition", "- music after 22:00"),
         ("Are kites not allowed?", [0.9, 0.1, 0.1], "condition", "- drones and kites"),
     ],
@@ -168,6 +167,14 @@ def test_an_item_under_a_heading_that_forbids_is_a_no_with_its_heading(
     (candidate,) = yes_no(read_with_proofs)
     assert candidate.verdict == verdict
     assert words(candidate.places, rules).endswith(proof)
+
+
+def test_an_item_that_may_forbid_only_a_part_decides_nothing(tmp_path: Path) -> None:
+    (rules,) = load_data("park.md", PARK).documents
+    scores = [0.0, 0.0, 0.1, 0.9, 0.1]
+    reading = reading_of(rules, scores, PASSAGE_SAYS_YES, "May I bring my bicycle?")
+    (read_with_proofs,) = with_proofs([reading], says_always(tmp_path, DEPENDS), [1])
+    assert yes_no(read_with_proofs) == []
 
 
 HICCUPS = document(
