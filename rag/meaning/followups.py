@@ -561,10 +561,12 @@ def _with_replacement(
     base: str, replacement: Replacement, parts: Sequence[QuestionPart]
 ) -> Iterator[Completion]:
     """The last question with a replacement in the place of each part, but never with a name in
-    part, nor with a name beside another, nor with one word twice, nor with a thing for a verb.
+    part, nor with a name beside another, nor with one word twice, nor with a thing ("the
+    fee") for a verb or for a name without "the".
     """
     new_words = replacement.text.lower().split()
     has_new_name = any(map(_is_name, replacement.text.split()))
+    is_thing = replacement.has_article and not has_new_name
     has_names = has_new_name and bool(_names(words(base)[1:]))
     for part in parts:
         is_doubled_left = part.left and part.left.lower == new_words[0]
@@ -573,6 +575,9 @@ def _with_replacement(
             continue
 
         if part.has_verb and (has_new_name or replacement.has_article):
+            continue
+        is_plain_name = part.has_name and not part.name.startswith("the ")
+        if is_thing and is_plain_name:
             continue
         has_two_names = has_names and not part.has_name
         if has_two_names or _cuts_a_name(part, replacement.text):
