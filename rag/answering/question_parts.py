@@ -560,9 +560,11 @@ class _Joined:
         left_words = self.words[side_start:side_end]
         right_words = self.words[self.right_start : right_side_end]
         is_shorter = len(left_words) < len(right_words)
-        if not is_shorter or left_words[-1].text == right_words[-1].text:
+        last_word = right_words[-1].text
+        has_last_word = left_words[-1].text.split("-")[-1] == last_word  # "an e-bike"
+        if not is_shorter or has_last_word:
             return right_side_end
-        if right_words[-1].text in _STANDS_FOR:
+        if last_word in _STANDS_FOR:
             return right_side_end
 
         opening = right_words[0].text

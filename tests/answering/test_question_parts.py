@@ -15,6 +15,7 @@ from rag.answering.question_parts import compared, halves
     [
         ("What is the difference between a lease and a licence?", ("a lease", "a licence")),
         ("Which costs more, the tram or the bus?", ("the tram", "the bus")),
+        ("Which is slower, an e-bus or a night bus?", ("an e-bus", "a night bus")),
         ("Tram or bus: which is cheaper?", ("Tram", "bus")),
         ("Compare Basic and Plus on storage", ("Basic", "Plus")),
         ("How does Code 3.1 differ from Code 3.2?", ("Code 3.1", "Code 3.2")),
