@@ -237,7 +237,7 @@ def _likeliest_sentences(reading: Reading) -> list[Sentence]:
     return list(by_place.values())
 
 
-def _completed(document: Document, sentence: Offsets) -> Proof:
+def _with_introduction(document: Document, sentence: Offsets) -> Proof:
     """The sentence with what it is said of: the lead-in of its list, or the heading that forbids
     its items, or the question that it answers.
     """

@@ -108,7 +108,7 @@ def test_open_processes_continue(folder: Path) -> None:
         assert both(store, "sardine")[1] == EVERYTHING - {"d00"} | {"new"}
         rebuild(folder)
         name, message = second_process.ask("both", "sardine")
-        assert name == "StoreError"
+        assert name == "MismatchError"
         assert "was made with embedder = other" in message
     with pytest.raises(StoreError, match="rag index rebuild"):
         put(store, "x", "Sardines.")
