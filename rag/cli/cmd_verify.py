@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,32 +62,51 @@ def verify_command(
             message = "a bundle has no receipt, so its questions cannot be asked again"
             raise InputError(message, "leave out --replay")
         sys.exit(0 if _verify_bundle(settings, Path(file)) else 1)
+
     content = read_json(file)
     is_certificate = isinstance(content, dict) and content.get("kind") == certificates.KIND
     if is_certificate:
-        with closing(build.store(settings, any_embedder=True)) as store:
-            check = certificates.check(content, store, settings, build.judge(settings))
-    if replay and (not is_certificate or check.is_intact):
+        holds = _verify_certificate(settings, content, replay)
+    elif replay:
         holds = _replay(settings, content)
-    elif is_certificate:
-        show(check, _certificate_lines(check))
-        holds = check.holds
     else:
-        if not (cited := citations(content)):
-            hint = "give an answer with citations: rag ask --json QUESTION"
-            raise InputError('the answer has no citations (it was "not found")', hint)
-        store = build.store(settings, any_embedder=True)
-        checks = [verify(store, citation) for citation in cited]
-        lines = [line for check in checks for line in _lines(check)]
-        holds = all(check.status in ("ok", "moved") for check in checks)
-        results: list[CitationCheck | ComputedCheck] = [*checks]
-        if value := computed_value(content):
-            computed = verify_computed(store, value, cited, checks)
-            results.append(computed)
-            lines += _computed_lines(computed)
-            holds = holds and computed.holds
-        show(results, lines)
+        holds = _verify_answer(settings, content)
     sys.exit(0 if holds else 1)
+
+
+def _verify_certificate(settings: Settings, content: dict[str, Any], replay: bool) -> bool:
+    """Whether a certificate holds today; with `replay`, whether an intact one has the same
+    answer.
+    """
+    with closing(build.store(settings, any_embedder=True)) as store:
+        check = certificates.check(content, store, settings, build.judge(settings))
+    if replay and check.is_intact:
+        return _replay(settings, content)
+    show(check, _certificate_lines(check))
+    return check.holds
+
+
+def _verify_answer(settings: Settings, content: Any) -> bool:
+    """Whether the citations of an answer, and what was computed from them, hold today."""
+    cited = citations(content)
+    if not cited:
+        hint = "give an answer with citations: rag ask --json QUESTION"
+        raise InputError('the answer has no citations (it was "not found")', hint)
+
+    store = build.store(settings, any_embedder=True)
+    checks = [verify(store, citation) for citation in cited]
+    results: list[CitationCheck | ComputedCheck] = [*checks]
+    lines = _lines_of_all(checks)
+    holds = all(check.status in ("ok", "moved") for check in checks)
+
+    value = computed_value(content)
+    if value:
+        computed = verify_computed(store, value, cited, checks)
+        results.append(computed)
+        lines += _computed_lines(computed)
+        holds = holds and computed.holds
+    show(results, lines)
+    return holds
 
 
 def _verify_bundle(settings: Settings, path: Path) -> bool:
@@ -102,11 +122,12 @@ def _verify_bundle(settings: Settings, path: Path) -> bool:
 def proof_lines(check: ProofCheck, intact: str) -> list[str]:
     """What is different, or that nothing is."""
     faults = [f"altered {flat(fault)}" for fault in check.faults]
-    lost = [line for one in check.citations for line in _lines(one)]
+    lost = _lines_of_all(check.citations)
     quotes = plural(check.checked, "quote")
-    state = [] if faults else [intact] if intact else []
-    found = f"{quotes}, all at their places" if not lost else f"{quotes}, of which differ:"
-    return [*faults, "; ".join([*state, found]), *lost]
+    found = f"{quotes}, of which differ:" if lost else f"{quotes}, all at their places"
+    if intact and not faults:
+        found = f"{intact}; {found}"
+    return [*faults, found, *lost]
 
 
 def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
@@ -115,18 +136,22 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
         return [f"altered: {state}, so nothing in it can be relied on"]
     if check.holds:
         return ["intact; the documents, the models and the settings are the same today"]
-    documents = [
-        f"{word:8}{flat(name)}"
-        for word in ("added", "changed", "removed")
-        for name in getattr(check, word)
-    ]
-    return [
-        "intact, but since then:",
-        *(f"  {line}" for line in documents),
-        *(f"  passage {line}" for passage in check.passages for line in _lines(passage)[:1]),
-        *(f"  {flat(line)}" for line in check.settings),
-        "ask again with: rag verify --replay FILE",
-    ]
+
+    lines = ["intact, but since then:"]
+    for word in ("added", "changed", "removed"):
+        lines += [f"  {word:8}{flat(name)}" for name in getattr(check, word)]
+    for passage in check.passages:
+        first_line, *_ = _lines(passage)
+        lines.append(f"  passage {first_line}")
+    lines += [f"  {flat(difference)}" for difference in check.settings]
+    return [*lines, "ask again with: rag verify --replay FILE"]
+
+
+def _lines_of_all(checks: Iterable[CitationCheck]) -> list[str]:
+    lines = []
+    for check in checks:
+        lines += _lines(check)
+    return lines
 
 
 def _lines(check: CitationCheck) -> list[str]:
