@@ -60,14 +60,13 @@ class CollectionAnswers(BaseModel):
 @needs(Right.ANY)
 def list_collections(request: Request) -> CollectionsSchema:
     """List the collections that the key may use."""
-    default = (
-        [CollectionSchema(name=DEFAULT_COLLECTION)] if _may_use(request, DEFAULT_COLLECTION) else []
-    )
-    stored = _host(request).registry.all()
-    visible = [
-        _collection_schema(collection) for collection in stored if _may_use(request, collection.id)
-    ]
-    return CollectionsSchema(collections=default + visible)
+    visible = []
+    if _may_use(request, DEFAULT_COLLECTION):
+        visible.append(CollectionSchema(name=DEFAULT_COLLECTION))
+    for collection in _host(request).registry.all():
+        if _may_use(request, collection.id):
+            visible.append(_collection_schema(collection))
+    return CollectionsSchema(collections=visible)
 
 
 @router.post("", status_code=201)
@@ -81,20 +80,22 @@ def create_collection(body: NewCollection, request: Request) -> CollectionSchema
 @needs(Right.ANY)
 def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
     """Ask several collections. Their answers are ranked together; their indexes are separate."""
-    names, caller = list(dict.fromkeys(body.collections)), caller_of(request)
+    names = list(dict.fromkeys(body.collections))
+    caller = caller_of(request)
     understood = Understood(body.question)
+
+    answers = []
     with ExitStack() as stack:
         services = [stack.enter_context(of_collection(name, request)) for name in names]
-        questions = [service.submit([understood], body, caller)[0] for service in services]
-        answers = [
-            CollectionAnswer(
-                collection=name,
-                answer=AnswerSchema.model_validate(
-                    serialize.answer(understood.answered(pending.wait(pending.answer)))
-                ),
-            )
-            for name, pending in zip(names, questions, strict=True)
-        ]
+        questions = []
+        for service in services:  # all are submitted before one is waited for
+            questions += service.submit([understood], body, caller)
+
+        for name, pending in zip(names, questions, strict=True):
+            answered = understood.answered(pending.wait(pending.answer))
+            answer = AnswerSchema.model_validate(serialize.answer(answered))
+            answers.append(CollectionAnswer(collection=name, answer=answer))
+
     answers.sort(key=lambda result: (result.answer.answer is None, -result.answer.confidence))
     return CollectionAnswers(question=body.question, answers=answers)
 
@@ -121,7 +122,8 @@ def of_collection(name: str, request: Request) -> Iterator[Service]:
     ServiceError with 403 if it is forbidden, and if a key for some collections names an unknown
     one; NotFoundError.
     """
-    collection, host = request.state.collection, _host(request)
+    collection = request.state.collection
+    host = _host(request)
     if collection not in ("", DEFAULT_COLLECTION) and name in (DEFAULT_COLLECTION, collection):
         yield request.state.service  # its access is already checked
         return

@@ -11,8 +11,7 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import compress
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Annotated
 from weakref import WeakKeyDictionary
 
@@ -147,9 +146,11 @@ def sources_of(store: Store) -> list[SourceSchema]:
     """All documents by id, listed anew when the index has changed."""
     generation = store.stats().generation
     with _lock:
-        if store not in _listings or _listings[store][0] != generation:
-            _listings[store] = generation, list(map(_source, store.documents()))
-        return _listings[store][1]
+        listed_generation, sources = _listings.get(store, (-1, []))
+        if listed_generation != generation:
+            sources = [_source(document) for document in store.documents()]
+            _listings[store] = (generation, sources)
+        return sources
 
 
 def _source(document: Document) -> SourceSchema:
@@ -192,10 +193,15 @@ def sign_in(request: Request, response: Response, service: Shared) -> dict[str, 
 def get_me(request: Request) -> Me:
     """Whether a key is needed, and what it may do."""
     key: Key | None = request.state.key
-    writes, name = may_write(key), key.name if key else None
+    writes = may_write(key)
     manages = writes and (key is None or key.everywhere)
     writer = ["writer"] if request.app.state.service.settings.writer else []
-    return Me(key=name, may_write=writes, may_manage=manages, features=FEATURES + writer)
+    return Me(
+        key=key.name if key else None,
+        may_write=writes,
+        may_manage=manages,
+        features=FEATURES + writer,
+    )
 
 
 @router.get("/writer")
@@ -218,27 +224,39 @@ def list_sources(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> SourcesSchema:
     """Count folders and types, and list the documents of a folder, or with words in title or id."""
-    sources, words = sources_of(service.engine.store), name.casefold().split()
+    sources = sources_of(service.engine.store)
+    words = name.casefold().split()
+    prefix = f"{folder}/" if folder else ""
 
-    start = f"{folder}/" if folder else ""
-    in_folder = [source for source in sources if source.id.startswith(start)]
-    paths = [source.id.removeprefix(start).partition("/") for source in in_folder]
+    folder_names = []  # of each document that is in a folder of this one
+    matching = []
+    for source in sources:
+        if not source.id.startswith(prefix):
+            continue
+        name_inside, slash, _ = source.id.removeprefix(prefix).partition("/")
+        if slash:
+            folder_names.append(name_inside)
 
-    if folder is None:
-        texts = [f"{source.title}\n{source.id}".casefold() for source in sources]
-        chosen = [all(word in text for word in words) for text in texts]
-    else:
-        chosen = [not divided for _, divided, _ in paths]
-
-    matching = list(compress(in_folder, chosen))
+        if folder is None:
+            is_matching = _has_words(source, words)
+        else:
+            is_matching = not slash
+        if is_matching:
+            matching.append(source)
 
     return SourcesSchema(
         total=len(sources),
         matching=len(matching),
-        folders=_counts(name_inside for name_inside, divided, _ in paths if divided),
+        folders=_counts(folder_names),
         types=_counts(source.type for source in sources if source.type),
         documents=matching[offset : offset + limit],
     )
+
+
+def _has_words(source: SourceSchema, words: Sequence[str]) -> bool:
+    """Whether a document has all these words in its title or id."""
+    text = f"{source.title}\n{source.id}".casefold()
+    return all(word in text for word in words)
 
 
 @router.get("/guide")
@@ -247,21 +265,21 @@ def get_guide(service: Shared) -> GuideSchema:
     """Types, dates and subjects of the documents, and questions with an answer, which are looked
     for while nobody else asks.
     """
-    sources = sources_of(service.engine.store)
+    store = service.engine.store
+    sources = sources_of(store)
     days = sorted(source.date for source in sources if source.date)
-    questions, complete = _suggested(service)
+    types = _counts(source.type for source in sources if source.type)
+    types.sort(key=lambda counted: -counted.count)
+    questions, is_complete = _suggested(service)
+    _, known_subjects = _subjects.get(store, (0, ()))
     return GuideSchema(
-        types=sorted(_counts(source.type for source in sources if source.type), key=_most_first),
+        types=types,
         first_date=days[0] if days else "",
         last_date=days[-1] if days else "",
-        subjects=list(_subjects.get(service.engine.store, (0, ()))[1]),
+        subjects=list(known_subjects),
         questions=list(questions),
-        complete=complete or not sources,
+        complete=is_complete or not sources,
     )
-
-
-def _most_first(counted: CountSchema) -> int:
-    return -counted.count
 
 
 def _suggested(service: Service) -> tuple[tuple[str, ...], bool]:
@@ -272,16 +290,20 @@ def _suggested(service: Service) -> tuple[tuple[str, ...], bool]:
     questions = engine.suggestions.known(engine.store.stats().generation)
     with _lock:
         thread = _threads.get(service)
-        if questions is None and not (thread and thread.is_alive()):
+        is_looking = thread is not None and thread.is_alive()
+        if questions is None and not is_looking:
             thread = threading.Thread(
-                target=_check_index, args=(service,), name="guide", daemon=True
+                target=_look_for_questions, args=(service,), name="guide", daemon=True
             )
             thread.start()
             _threads[service] = thread
-        return questions or (), not (thread and thread.is_alive())
+        may_find_more = thread is not None and thread.is_alive()
+        return questions or (), not may_find_more
 
 
-def _check_index(service: Service) -> None:
+def _look_for_questions(service: Service) -> None:
+    """Find the subjects of the documents, and questions that they answer."""
+
     def ask(question: str) -> Answer:
         """Ask when nobody else does. Raises RagError."""
         until = time.monotonic() + _PATIENCE
@@ -295,8 +317,9 @@ def _check_index(service: Service) -> None:
     try:
         store = service.engine.store
         generation = store.stats().generation
-        if _subjects.get(store, (-1, ()))[0] != generation:
-            _subjects[store] = generation, subjects(store, store.documents())
+        known_generation, _ = _subjects.get(store, (-1, ()))
+        if known_generation != generation:
+            _subjects[store] = (generation, subjects(store, store.documents()))
         service.engine.suggestions.questions(store, ask)
     except Exception:  # it is closing, or too busy for too long: the next visit tries again
         _log.info("no questions are suggested", exc_info=True)
