@@ -307,8 +307,10 @@ class Featurizer:
         inside: list[SpanGroup] = []
         outside: list[SpanGroup] = []
         for group in groups:
-            side = inside if _has_group(candidate, group) else outside
-            side.append(group)
+            if _has_group(candidate, group):
+                inside.append(group)
+            else:
+                outside.append(group)
 
         best_outside = max((group.best.span.score for group in outside), default=_NONE)
         best_of_all = max((group.best.span.score for group in groups), default=_NONE)
