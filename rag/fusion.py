@@ -135,7 +135,7 @@ class Vocabulary:
 def features(question: str, found: Candidates, vocabulary: Vocabulary) -> FeatureRows:
     """The features of each candidate: float32, shape (n, len(FEATURES))."""
     words = _QuestionWords.of(question, vocabulary)
-    scores = _scores(found)
+    scores = _scores_by_name(found)
     columns: FeatureColumns = {
         **scores,
         **_words(words, found, vocabulary),
@@ -182,8 +182,8 @@ def convex_sum(cosines: PassageScores, lexical: PassageScores) -> PassageScores:
 FeatureColumns = dict[str, NDArray[Any] | float]
 
 
-def _scores(found: Candidates) -> dict[str, PassageScores]:
-    """What the retrievers say of each passage."""
+def _scores_by_name(found: Candidates) -> dict[str, PassageScores]:
+    """The scores and ranks of both retrievers by name, each with a value per passage."""
     dense = _standardised(found.dense)
     lexical = found.lexical
     by_meaning = _reciprocal(found.dense_ranks)
@@ -350,7 +350,9 @@ _BESIDE = 40
 
 
 def _documents(found: Candidates, scores: Mapping[str, PassageScores]) -> FeatureColumns:
-    """What else was found in the document, and next to the passage; `scores` as `_scores` says."""
+    """What else was found in the document, and next to the passage; `scores` are those of
+    `_scores_by_name`.
+    """
     count = len(found.passages)
     dense = scores["dense"]
     lexical = scores["lexical_scaled"]

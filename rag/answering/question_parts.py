@@ -163,8 +163,8 @@ def _asked_plainly(sides: Sides, question: str, words: Sequence[QuestionWord]) -
     if not _TELLS_APART.isdisjoint(texts):
         return _asked_sides(sides, "What is {}?")
 
-    verbs = _indices(texts, BE)
-    comparatives = _indices(texts, _BY_COMPARATIVE)
+    verbs = _word_indices(texts, BE)
+    comparatives = _word_indices(texts, _BY_COMPARATIVE)
     if not verbs or not comparatives:
         return sides
 
@@ -178,7 +178,7 @@ def _asked_plainly(sides: Sides, question: str, words: Sequence[QuestionWord]) -
         return _asked_sides(sides, f"{pattern}?")
 
     # "Which is heavier in water, oak or ash?"
-    breaks = _indices(texts, _BREAKS, comparative)
+    breaks = _word_indices(texts, _BREAKS, comparative)
     has_sides_after_break = bool(breaks) and breaks[0] + 1 < len(words)
     if texts[0] in QUESTION_WORDS and has_sides_after_break:
         adjunct = question[words[comparative].end : words[breaks[0]].start].strip()
@@ -204,7 +204,7 @@ def _words(question: str) -> list[QuestionWord]:
     return words
 
 
-def _indices(
+def _word_indices(
     texts: Sequence[str], vocabulary: Container[str], start: int = 0, end: int | None = None
 ) -> list[int]:
     """The indices, from `start` to before `end`, of the words that are in the vocabulary."""
@@ -224,16 +224,16 @@ def _joints(words: Sequence[QuestionWord]) -> Iterator[tuple[int, int]]:
                 yield start, end
                 break
 
-    for start in _indices(texts, _ALTERNATIVES):
+    for start in _word_indices(texts, _ALTERNATIVES):
         yield start, start + 1
 
-    cues = _indices(texts, _COMPARES)
+    cues = _word_indices(texts, _COMPARES)
     if cues:
         for joint in _AGAINST:
-            for start in _indices(texts, (joint,), cues[0] + 1):
+            for start in _word_indices(texts, (joint,), cues[0] + 1):
                 yield start, start + 1
 
-    for start in _indices(texts, ("and",)):
+    for start in _word_indices(texts, ("and",)):
         yield start, start + 1
 
 
@@ -261,11 +261,11 @@ class _Joined:
         self.right_end = self._clause_end()
 
     def _clause_start(self) -> int:
-        breaks = _indices(self.texts, _BREAKS, 0, self.left_end)
+        breaks = _word_indices(self.texts, _BREAKS, 0, self.left_end)
         return breaks[-1] + 1 if breaks else 0
 
     def _clause_end(self) -> int:
-        breaks = _indices(self.texts, _BREAKS, self.right_start)
+        breaks = _word_indices(self.texts, _BREAKS, self.right_start)
         return breaks[0] if breaks else len(self.texts)
 
     def text(self, start: int, end: int) -> str:
@@ -355,7 +355,7 @@ class _Joined:
         """Where the left clause begins after the words that ask: "how does", "compare"."""
         texts = self.texts[self.left_start : self.left_end]
 
-        cues = _indices(texts, _COMPARES)
+        cues = _word_indices(texts, _COMPARES)
         if cues:
             count = cues[-1] + 1
             is_of = texts[count : count + 1] == ["of"]
@@ -366,7 +366,7 @@ class _Joined:
 
         may_ask = texts[0] in QUESTION_WORDS or texts[0] in _PLACES
         if may_ask and not QUESTION_WORDS.isdisjoint(texts[:2]):
-            verbs = _indices(texts, VERBS)
+            verbs = _word_indices(texts, VERBS)
             return self.left_start + (verbs[0] + 1 if verbs else 1)
 
         is_verb_first = texts[0] in AUXILIARIES
@@ -374,12 +374,12 @@ class _Joined:
 
     def _comparative(self, lead: int) -> int | None:
         """The last "longer" or "more" of the left clause."""
-        comparatives = _indices(self.texts, _COMPARATIVES, lead + 1, self.left_end)
+        comparatives = _word_indices(self.texts, _COMPARATIVES, lead + 1, self.left_end)
         return comparatives[-1] if comparatives else None
 
     def _subject_end(self, lead: int, comparative: int) -> int:
         """Where what is compared ends: before the verb, or the comparative after "is"."""
-        verbs = _indices(self.texts, VERBS, lead + 1, comparative)
+        verbs = _word_indices(self.texts, VERBS, lead + 1, comparative)
         if verbs:
             return verbs[0]
 
@@ -408,13 +408,13 @@ class _Joined:
                 return numbers[-1]
 
         if opening in _DETERMINERS:
-            determiners = _indices(texts, _DETERMINERS, lead, side_end)
+            determiners = _word_indices(texts, _DETERMINERS, lead, side_end)
             return determiners[-1] if determiners else lead
 
         if lead == self.left_start > 0 or self.joint == "than":
             return lead
 
-        leading_words = _indices(texts, _PLACES | VERBS | SPEAKERS, lead, side_end - 1)
+        leading_words = _word_indices(texts, _PLACES | VERBS | SPEAKERS, lead, side_end - 1)
         return leading_words[-1] + 1 if leading_words else lead
 
     def _repetition(self, lead: int, side_end: int) -> int | None:
@@ -431,7 +431,7 @@ class _Joined:
 
     def _last_place(self, start: int, end: int) -> int | None:
         """The last preposition like the right side's, or else any, with words after it."""
-        places = _indices(self.texts, _PLACES, start, end)
+        places = _word_indices(self.texts, _PLACES, start, end)
         if not places:
             return None
 
@@ -498,7 +498,7 @@ class _Joined:
         if place is None:
             return None
 
-        places_alike = _indices(self.texts, (self.texts[place],), lead, side_end)
+        places_alike = _word_indices(self.texts, (self.texts[place],), lead, side_end)
         if places_alike and self.texts[places_alike[0] - 1] not in _STANDS_FOR:
             head = self.text(lead, places_alike[0])
         elif owners:
@@ -525,7 +525,7 @@ class _Joined:
         """The noun in "which excess is higher"."""
         if not self.texts or self.texts[0] not in ("which", "what", "whose"):
             return ""
-        verbs = _indices(self.texts, VERBS)
+        verbs = _word_indices(self.texts, VERBS)
         return self.text(1, verbs[0]) if verbs else ""
 
     def _head(self, lead: int, end: int, side_start: int) -> str:
@@ -675,7 +675,7 @@ class _Two:
         self.right_start = joint + 1
         self.right_end = len(words)
 
-        commas = _indices(self.texts, (",",), self.right_start)
+        commas = _word_indices(self.texts, (",",), self.right_start)
         self.comma = commas[0] if commas else self.right_end
 
     def text(self, start: int, end: int) -> str:
@@ -761,7 +761,7 @@ class _Two:
         left_part = self.text(0, self.left_end)
         right_part = self.text(self.right_start, self.right_end)
 
-        pronouns = _indices(self.texts, _STANDING, self.right_start, self.right_end)
+        pronouns = _word_indices(self.texts, _STANDING, self.right_start, self.right_end)
         subject = self._subject(left_phrase_end) if pronouns else ""
         if subject:
             text_before_pronoun = self.text(self.right_start, pronouns[0])
@@ -772,7 +772,7 @@ class _Two:
 
     def _subject(self, left_phrase_end: int) -> str:
         """What the first question is about: the words after its verb, or for "do I" the object."""
-        auxiliaries = _indices(self.texts, AUXILIARIES, left_phrase_end, self.left_end)
+        auxiliaries = _word_indices(self.texts, AUXILIARIES, left_phrase_end, self.left_end)
         if not auxiliaries:
             return self._object(left_phrase_end + 1)
 
@@ -784,7 +784,7 @@ class _Two:
         end = self.left_end
         is_be = self.texts[auxiliary] in BE
         has_verb_last = not is_be or self.texts[end - 1].endswith("ed")
-        verbs = _indices(self.texts, VERBS, start + 1, end)
+        verbs = _word_indices(self.texts, VERBS, start + 1, end)
         if verbs:
             end = verbs[0]
         elif has_verb_last and end - start > 1:
@@ -794,5 +794,5 @@ class _Two:
 
     def _object(self, start: int) -> str:
         """The words from the first determiner on."""
-        determiners = _indices(self.texts, _DETERMINERS, start, self.left_end)
+        determiners = _word_indices(self.texts, _DETERMINERS, start, self.left_end)
         return self.text(determiners[0], self.left_end) if determiners else ""

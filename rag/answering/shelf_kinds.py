@@ -136,15 +136,15 @@ class Kinds:
 
         document_ids: set[str] = set()
         for part in _LIST_LINK.split(phrase):
-            document_ids |= self._of_one(_nouns(part))
+            document_ids |= self._documents_of_nouns(_nouns(part))
         if len(document_ids) < LEAST_DOCUMENTS:
             return ()
 
         return tuple(document_id for document_id in self.names if document_id in document_ids)
 
-    def _of_one(self, nouns: Sequence[str]) -> set[str]:
-        """The first noun that names documents narrows the kind: in "supplier contracts" the
-        suppliers.
+    def _documents_of_nouns(self, nouns: Sequence[str]) -> set[str]:
+        """The documents of the first noun that names any: it narrows the kind, as in "supplier
+        contracts" the suppliers.
         """
         for noun in nouns:
             if noun in _AGREEMENTS:

@@ -131,7 +131,9 @@ def _mean(values: RowValues | Mask, among: Mask) -> float:
 
 
 def risk_at_coverage(confidence: RowValues, data: JudgedQuestions) -> dict[str, float]:
-    """Shares of wrong answers if only the surest questions are answered, by their share."""
+    """Shares of wrong answers if only the surest tenth, two tenths and so on of the questions are
+    answered; by that share, from "0.1" to "1.0".
+    """
     order = np.argsort(-confidence, kind="stable")
     wrong = ~data.right[order]
 

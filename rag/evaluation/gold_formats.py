@@ -108,7 +108,7 @@ def beir(folder: Path) -> Gold:
     """
     with reading(folder, "a BEIR folder", _HINT):
         documents = []
-        for row in json_lines(_find(folder, "corpus.jsonl")):
+        for row in json_lines(_existing_file(folder, "corpus.jsonl")):
             document = _document(
                 str(row["_id"]),
                 text=row["text"] or row["title"],
@@ -117,11 +117,13 @@ def beir(folder: Path) -> Gold:
             documents.append(document)
 
         queries = {}
-        for row in json_lines(_find(folder, "queries.jsonl")):
+        for row in json_lines(_existing_file(folder, "queries.jsonl")):
             if row.get("split") != "train":
                 queries[str(row["_id"])] = str(row["text"]).strip()
 
-        grades = _beir_grades(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
+        grades = _beir_grades(
+            _existing_file(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv")
+        )
 
     questions = []
     for name, text in queries.items():
@@ -160,8 +162,8 @@ def _document(name: str, text: str, title: str) -> Document:
     )
 
 
-def _find(folder: Path, *names: str) -> Path:
-    """The first of these files that exists, plain or gzipped."""
+def _existing_file(folder: Path, *names: str) -> Path:
+    """The first of these files that exists, plain or gzipped. Raises NotFoundError without one."""
     for name in names:
         for ending in ("", ".gz"):
             path = folder / f"{name}{ending}"

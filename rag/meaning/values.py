@@ -67,8 +67,8 @@ def _verdict(text: str) -> Value | None:
 
 
 def _date(text: str, surroundings: Surroundings) -> Value | None:
-    """The date, or the two ends of a period. What a sentence says right after the words, such as
-    the year, is part of it.
+    """The date, the week, or the two ends of a period; without its ISO form if that is not certain.
+    What a sentence says right after the words, such as the year, is part of it.
     """
     sentence = f"{surroundings.before}{text}{surroundings.after}"
     text_start = len(surroundings.before)

@@ -122,7 +122,7 @@ def of_pages(
             else:
                 last = parts[-1]
                 if is_first:
-                    offset = _end_of_word(joined_text, len(last.text))
+                    offset = _start_of_next_word(joined_text, len(last.text))
                     starts[-1] = (len(parts) - 1, offset)
                 parts[-1] = replace(last, text=joined_text)
             is_first = False
@@ -146,8 +146,10 @@ def _joined_paragraphs(part: Part, following: Part, glue: Glue) -> str | None:
     return glue(part.text, following.text)
 
 
-def _end_of_word(text: str, offset: int) -> int:
-    """Offset of the word after the one at `offset`, which may be on two pages."""
+def _start_of_next_word(text: str, offset: int) -> int:
+    """Where the word after the one at `offset` starts. The word at `offset` may be on two pages,
+    and counts for the first.
+    """
     space = text.find(" ", offset)
     if space < 0:
         return len(text)

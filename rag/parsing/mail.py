@@ -50,6 +50,7 @@ class _Bounded(EmailPolicy):
     """Keeps long headers unparsed, since the library needs quadratic time for their grammar."""
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
+        """A header that is read: its text if it is long, else an object with its parts."""
         if len(value) > _LONGEST_HEADER:
             return value
         return super().header_fetch_parse(name, value)

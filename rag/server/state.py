@@ -222,7 +222,7 @@ class DefaultService(Service):
         models = ModelThread(open_engine, on_failure, settings.queue)
         readers = Readers(build.pool(replace(settings, workers=AT_ONCE)))
         super().__init__(settings, models, models.opened, readers)
-        models.metrics.watch(lambda: models.depth, self._stats)
+        models.metrics.add_gauges(lambda: models.depth, self._stats)
 
     def start(self) -> None:
         self.models.start()

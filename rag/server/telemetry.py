@@ -56,8 +56,8 @@ class Metrics:
         for answer in answers:
             self._answers.labels("abstained" if answer.text is None else "answered").inc()
 
-    def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
-        """Register gauges, computed on each scrape."""
+    def add_gauges(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
+        """Add gauges of the queue's depth and the index's size, computed on each scrape."""
         Gauge("rag_queue_depth", "Waiting questions.", registry=self._registry).set_function(depth)
         for name in ("documents", "passages", "generation"):
             gauge = Gauge(f"rag_index_{name}", f"The index's {name}.", registry=self._registry)

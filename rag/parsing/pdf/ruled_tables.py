@@ -704,7 +704,7 @@ def _entry(row: Cells, below: Cells, parts: _RuledRows, labels: Cells) -> TableE
 
 
 def _are_centred(labels: Cells) -> bool:
-    """Whether the labels are centred in their column."""
+    """Whether at least four labels are centred in their column: with one middle, and many edges."""
     if len(labels) < 4:
         return False
 

@@ -134,7 +134,9 @@ class McpEndpoint:
         await manager.handle_request(scope, replay, send)
 
     async def _manager(self, writes: bool) -> Any:
-        """The server's session manager. Raises NotFoundError if the SDK is not installed."""
+        """The session manager of the server that may write, or of the one that only reads; started
+        when it is first needed. Raises NotFoundError if the SDK is not installed.
+        """
         async with self._opening:
             if writes not in self._managers:
                 assert self._tasks is not None
