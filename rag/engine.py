@@ -17,15 +17,15 @@ from rag.answering.compose import (
     Ruling,
     compose,
     is_one_sided,
+    joint_candidate,
     lone_part,
     rank,
-    together,
     with_candidate,
 )
 from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.proofs import PROOFS, with_proofs
-from rag.answering.question_parts import compared, halves
+from rag.answering.question_parts import compared_sides, halves
 from rag.answering.reading import Reading
 from rag.answering.receipts import AskedQuestion
 from rag.answering.table_questions import TableQuestion, table_question
@@ -374,7 +374,7 @@ class Engine:
         if not asked:
             return answer
         parts = self._ask_parts(query, asked, names)
-        candidate = together(parts, names)
+        candidate = joint_candidate(parts, names)
         confidence = math.prod(part.confidence for part in parts)
         if candidate is None:
             candidate = lone_part(answer, names or asked, parts)
@@ -461,7 +461,7 @@ def _parts(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     question = answer.understood or answer.question
     asked = halves(question)
-    sides = None if asked else compared(question)
+    sides = None if asked else compared_sides(question)
     if sides and (answer.text is None or is_one_sided(answer, sides.names)):
         return sides.questions, sides.names
     return asked, ()

@@ -140,7 +140,7 @@ def check_keys(filter: Filter, metadata_keys: Callable[[], Collection[str]]) -> 
 def _no_such_key(condition: Condition, known: Sequence[str]) -> InputError:
     """The error that proposes a similar key, and lists the others."""
     key = condition.key[:100]
-    in_filter = shown((condition,))[:200]
+    in_filter = filter_text((condition,))[:200]
     message = f"no document has {key!r}, as in the filter {in_filter}"
 
     hint = f"the keys are: {', '.join(known[:_MOST_LISTED])}"
@@ -248,7 +248,7 @@ def _compares(value: str, op: str, operand: str) -> bool:
     return False
 
 
-def shown(filter: Filter) -> str:
+def filter_text(filter: Filter) -> str:
     """The conditions as typed on the command line."""
     texts = []
     for condition in filter:

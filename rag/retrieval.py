@@ -369,7 +369,7 @@ class Retriever:
         document_ids: set[str] = set()
         for words in asked:
             for passage in self._words(words, filter):
-                called = identifiers.called(passage.document_id, passage.title)
+                called = identifiers.identifiers_of_document(passage.document_id, passage.title)
                 is_opening = passage.start < _OPENING
                 if asked & called or (is_opening and words in identifiers.labelled(passage.text)):
                     document_ids.add(passage.document_id)

@@ -36,14 +36,15 @@ def place_settings(place: str | Path) -> dict[str, Any]:
     hint = f"give a folder, or an address as in: {example}"
     if is_address(text):
         schemes = " or ".join(SCHEMES)
-        message = f"{shown(text)} is not a place for an index: an address begins with {schemes}"
+        place = public_address(text)
+        message = f"{place} is not a place for an index: an address begins with {schemes}"
         raise InputError(message, hint)
     if not text.strip():
         raise InputError(f"the name of the index is empty: {text!r}", hint)
     return {"index": Path(text)}
 
 
-def shown(dsn: str) -> str:
+def public_address(dsn: str) -> str:
     """A PostgreSQL address without its password, even if the address is malformed."""
 
     def login(match: re.Match[str]) -> str:
@@ -89,9 +90,8 @@ def check(source: str, values: Mapping[str, Any]) -> None:
     """Raises InputError for a value that is out of range."""
     store = values["store"]
     if store != "local" and not store.startswith(SCHEMES):
-        message = (
-            f'store = {shown(store)!r} in {source} is neither "local" nor a PostgreSQL address'
-        )
+        stated = f"store = {public_address(store)!r} in {source}"
+        message = f'{stated} is neither "local" nor a PostgreSQL address'
         raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
 
     for name, example in _ADDRESSES.items():
@@ -101,7 +101,8 @@ def check(source: str, values: Mapping[str, Any]) -> None:
 
     for name in _PATHS:
         if is_address(values[name]):
-            message = f"{name} = {shown(values[name])!r} in {source} is an address, not a file"
+            address = public_address(values[name])
+            message = f"{name} = {address!r} in {source} is an address, not a file"
             raise InputError(message, f"set RAG_{name.upper()} to a file on this machine")
 
     for name, choices in _CHOICES.items():
@@ -152,7 +153,7 @@ def _check_folder(source: str, name: str, folder: str) -> None:
     if not folder.strip():
         raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
     if is_address(folder):
-        message = f"{name} = {shown(folder)!r} in {source} is an address, not a folder"
+        message = f"{name} = {public_address(folder)!r} in {source} is an address, not a folder"
         hint = f"set RAG_{name.upper()} to a folder, or RAG_STORE to a PostgreSQL address"
         raise InputError(message, hint)
 
@@ -353,4 +354,4 @@ class Settings:
     @property
     def place(self) -> str:
         """Where the index is, for messages: the folder, or the database without its password."""
-        return str(self.index) if self.store == "local" else shown(self.store)
+        return str(self.index) if self.store == "local" else public_address(self.store)

@@ -14,7 +14,13 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from rag.meaning.sentences import Offsets, around, sentences_between, split_sentences, trim
+from rag.meaning.sentences import (
+    Offsets,
+    sentences_between,
+    split_sentences,
+    trim,
+    widen_to_sentences,
+)
 from rag.types import Block, BlockCell, Column, Document, Passage
 
 _START = attrgetter("start")
@@ -324,7 +330,7 @@ def _introduced_list(document: Document, end: int) -> int | None:
     return following
 
 
-def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
+def blocks_within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
     """Blocks with a part in `text[start:end]`, and their parents; `parent` refers to the result."""
     return list(iterate_within(blocks, start, end))
 
@@ -332,7 +338,7 @@ def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
 def iterate_within(
     blocks: Sequence[Block], start: int, end: int, after: int = 0
 ) -> Iterator[Block]:
-    """The blocks of `within` but the first `after` ones, one by one."""
+    """The blocks of `blocks_within` but the first `after` ones, one by one."""
     parents = [*_blocks_around(blocks, start)]
     parents.reverse()
     places = {-1: -1}
@@ -359,7 +365,7 @@ def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, .
     """
     rows: list[Block] = []
     reached = start
-    for row in within(blocks, start, end):
+    for row in blocks_within(blocks, start, end):
         if row.kind not in ("row", "header"):
             continue
         row_start = max(row.start, reached)
@@ -569,7 +575,7 @@ def passage_sentences(passage: Passage) -> Sequence[Offsets]:
 
 def passage_sentence(passage: Passage, start: int, end: int) -> Offsets:
     """The whole sentences of the passage that `text[start:end]` touches."""
-    return around(passage_sentences(passage), start, end)
+    return widen_to_sentences(passage_sentences(passage), start, end)
 
 
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:
@@ -582,10 +588,10 @@ def parts(blocks: Sequence[Block]) -> Iterator[Block]:
             yield block
 
 
-def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
+def cut_blocks(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
     """The blocks of `text[start:end]`; what is below a heading that is left out moves up."""
     places: dict[int, int] = {-1: -1}
-    blocks_within: list[Block] = []
+    remaining: list[Block] = []
 
     for index, block in enumerate(blocks):
         parent = places[block.parent]
@@ -593,7 +599,7 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
             places[index] = parent
             continue
 
-        places[index] = len(blocks_within)
+        places[index] = len(remaining)
         moved_block = block._replace(
             start=max(start, block.start) - start,
             end=min(end, block.end) - start,
@@ -601,9 +607,9 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
             cells=_moved_cells(block, -start),
             columns=_moved_columns(block, start),
         )
-        blocks_within.append(moved_block)
+        remaining.append(moved_block)
 
-    return tuple(blocks_within)
+    return tuple(remaining)
 
 
 def _moved_columns(table: Block, start: int) -> tuple[Column, ...]:

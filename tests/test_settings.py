@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError
-from rag.settings import Settings, shown
+from rag.settings import Settings, public_address
 
 
 def test_arguments_override_the_environment_and_the_file(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ ADDRESSES = {
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_password_is_never_shown(address: str) -> None:
-    assert shown(address) == ADDRESSES[address]
+    assert public_address(address) == ADDRESSES[address]

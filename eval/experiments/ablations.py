@@ -50,7 +50,7 @@ from rag.claims.verdict import ClaimEvidence
 from rag.engine import Engine, Found
 from rag.evaluation.gold import Question
 from rag.evaluation.set_files import json_lines
-from rag.evaluation.usefulness import serves, shown
+from rag.evaluation.usefulness import serves, visible_part
 from rag.meaning import compare as meanings
 from rag.meaning import figures
 from rag.meaning import names as proper_names
@@ -178,7 +178,9 @@ RULES = (
         "_matching_rows",
         lambda *arguments: arguments[2],
     ),
-    Rule("whole words, brackets and units", proposals, "whole", lambda _, *offsets: offsets),
+    Rule(
+        "whole words, brackets and units", proposals, "extend_to_whole", lambda _, *offsets: offsets
+    ),
     Rule("the small reader's spans and sentences", reading, "FIRST", 0),
     Rule(
         "documents that are named",
@@ -213,7 +215,7 @@ CLAIM_RULES = (
         "is_conditional",
         property(_no),
     ),
-    Rule("what holds on a condition is evidence too", scorer, "said", _nothing),
+    Rule("what holds on a condition is evidence too", scorer, "likeliest_verdict", _nothing),
     Rule("the whole passage, if it lacks fewer values", verdict, "_missing_count", lambda _: 0),
     Rule("title, headings and file name count as said", verdict, "names_of", lambda _: ""),
     Rule("numbers of clauses are no values", differences, "_unnumbered", _the_first),
@@ -310,7 +312,7 @@ def cases(engine: Engine, questions: Sequence[Question]) -> Iterator[Case]:
 
 
 def _judged(question: Question, answer: Answer) -> Judged:
-    return answer.text or "", serves(question, shown(answer))
+    return answer.text or "", serves(question, visible_part(answer))
 
 
 def without_rule(case: Case, rule: Rule) -> Judged:

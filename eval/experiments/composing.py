@@ -21,11 +21,11 @@ import click
 from eval.experiments.ablations import RULES
 from eval.experiments.kept import ingest, kept_engine
 from eval.scripts import CACHE, GOLD, NEW_FILE, READER, ROOT, by_half, script
-from rag.answering.question_parts import compared, halves
+from rag.answering.question_parts import compared_sides, halves
 from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.set_files import json_lines
-from rag.evaluation.usefulness import serves, shown
+from rag.evaluation.usefulness import serves, visible_part
 from rag.meaning.words import singular_words
 from rag.protocols import Embedder
 from rag.query import Query
@@ -86,7 +86,7 @@ def judged(row: Mapping[str, Any], answer: Answer) -> str:
         items=items,
         need=len(items),
     )
-    judgement = serves(question, shown(answer))
+    judgement = serves(question, visible_part(answer))
     if not row.get("is_half"):
         return judgement
     if answer.text is None:
@@ -100,7 +100,7 @@ def is_read_right(row: Mapping[str, Any]) -> bool:
     """Whether the sides or parts of the question are those that the set names."""
     if "parts" in row:
         return halves(row["question"]) == tuple(row["parts"])
-    sides = compared(row["question"])
+    sides = compared_sides(row["question"])
     if sides is None or "sides" not in row:
         return False
     named = [singular_words(name) for name in sides.names]

@@ -44,7 +44,7 @@ from eval.scripts import GOLD, OUT, PATH, finished, script
 from rag import build
 from rag.answering.candidate import Candidate
 from rag.answering.proofs import Proof, verdicts
-from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, said
+from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, likeliest_verdict
 from rag.desk import grid_run
 from rag.desk.grid import GridRow
 from rag.desk.grid_file import GridColumn
@@ -201,7 +201,7 @@ def by_head(reader: Reader, questions: Sequence[LabelledQuestion]) -> Iterator[s
         parsed = document(question.name, question.text)
         passage = Passage(parsed.id, 0, len(parsed.text), parsed.text, parsed.title, ())
         (verdict,) = reader.read(question.question, [Hit(passage, 1.0, 0.0, 0.0)]).verdicts
-        yield said(verdict) or NONE
+        yield likeliest_verdict(verdict) or NONE
 
 
 def readings(engine: Engine, questions: Sequence[LabelledQuestion]) -> Iterator[Reading]:

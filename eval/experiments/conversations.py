@@ -46,7 +46,7 @@ from rag import build, session
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import normalize
-from rag.evaluation.usefulness import held, names, shown
+from rag.evaluation.usefulness import has_most_words, names, visible_part
 from rag.meaning import followups
 from rag.meaning.followups import MODEL, Completion, PreviousTurn, understand
 from rag.meaning.words import content_words
@@ -330,12 +330,12 @@ def judged(turn: GoldTurn, answer: Answer) -> str:
         return "refused" if turn.evidence else "useful"
     if turn.documents.isdisjoint(citation.document_id for citation in answer.citations):
         return "other"
-    visible = shown(answer)
+    visible = visible_part(answer)
     wordings = [wording for wording in turn.answers if normalize(wording) not in ("yes", "no")]
     serves = (
         visible.verdict in turn.answers
         or names(visible.whole, wordings)
-        or any(held(sentence, visible.quotes) for _, sentence in turn.evidence)
+        or any(has_most_words(sentence, visible.quotes) for _, sentence in turn.evidence)
     )
     return "useful" if serves else "wrong"
 

@@ -38,7 +38,7 @@ from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
-from rag.evaluation.usefulness import Judgement, Shown, held, serves
+from rag.evaluation.usefulness import Judgement, Shown, has_most_words, serves
 from rag.fusion import CLIPPED, Networks
 from rag.models.cascade import ReadState
 from rag.protocols import ReaderOutput
@@ -203,7 +203,9 @@ def _concise(question: Question, answer: Shown) -> float:
     elif question.form in ("sentences", "yes_no") and question.evidence:
         quotes = answer.quotes or (answer.text or "",)
         words = sum(len(quote.split()) for quote in quotes)
-        proofs = [proof.sentence for proof in question.evidence if held(proof.sentence, quotes)]
+        proofs = [
+            proof.sentence for proof in question.evidence if has_most_words(proof.sentence, quotes)
+        ]
         asked_for = min(1.0, sum(len(proof.split()) for proof in proofs) / max(1, words))
     else:
         return 1.0

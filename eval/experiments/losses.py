@@ -25,7 +25,7 @@ from rag.answering.compose import Ranked
 from rag.answering.reading import Reading
 from rag.engine import Engine
 from rag.evaluation.gold import PLAIN, Question
-from rag.evaluation.usefulness import serves, shown
+from rag.evaluation.usefulness import serves, visible_part
 from rag.query import Query
 from rag.types import Answer, Hit
 
@@ -76,7 +76,7 @@ def losses(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator
             continue
         query = Query(question.text)
         (answer,) = engine.ask_many([query])
-        judgement = serves(question, shown(answer))
+        judgement = serves(question, visible_part(answer))
         if judgement == "useful":
             continue
         found = engine.find_many([query])

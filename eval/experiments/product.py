@@ -20,7 +20,7 @@ from eval.scripts import CACHE, OUT, READER, finished, script
 from rag.evaluation.gold import PLAIN, Question
 from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
-from rag.evaluation.usefulness import serves, shown
+from rag.evaluation.usefulness import serves, visible_part
 from rag.query import Query
 from rag.types import Answer
 
@@ -43,7 +43,7 @@ def ask(
     answers = [engine.ask_many([Query(question.text)])[0] for question in questions]
     engine.store.close()
     return [
-        JudgedAnswer(name, question, answer, serves(question, shown(answer)))
+        JudgedAnswer(name, question, answer, serves(question, visible_part(answer)))
         for question, answer in zip(questions, answers, strict=True)
     ]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.answering.candidate import Candidate
-from rag.answering.question_parts import LONGEST_QUESTION, VERBS, compared
+from rag.answering.question_parts import LONGEST_QUESTION, VERBS, compared_sides
 from rag.answering.reading import Reading
 from rag.meaning.dates import all_dates
 from rag.meaning.identifiers import file_name
@@ -365,7 +365,7 @@ def _has_codes(reading: Reading, codes: Sequence[Code], document_id: str) -> boo
     """Whether a document names a code of each family, or any if the question compares them."""
     families = {code.family for code in codes}
     families_found = {code.family for code in codes if _has_code(reading, code, document_id)}
-    if len(families) > 1 and compared(reading.question):
+    if len(families) > 1 and compared_sides(reading.question):
         return bool(families_found)
     return families_found == families
 

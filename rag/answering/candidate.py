@@ -40,7 +40,7 @@ def cite(span: Span, document: Document) -> Citation | None:
     passage = span.hit.passage
     if not passage.is_in(document):
         return None
-    offsets = whole(passage, span.start, span.end)
+    offsets = extend_to_whole(passage, span.start, span.end)
     start, end = (passage.start + offset for offset in offsets)
     sentence = passage_sentence(passage, span.start, span.end)
     sentence_start, sentence_end = (passage.start + offset for offset in sentence)
@@ -124,7 +124,7 @@ def _begins_with_lead(text: str, lead: str) -> bool:
     return bool(re.match(rf"{re.escape(said_word)}\s*(?:[^\w\s]|$)", text, re.IGNORECASE))
 
 
-def whole(passage: Passage, start: int, end: int) -> Offsets:
+def extend_to_whole(passage: Passage, start: int, end: int) -> Offsets:
     """`passage.text[start:end]`, extended within its sentence if it cuts an address, a bracket, or
     a number from its unit.
     """

@@ -18,13 +18,13 @@ from rag.answering.forms import NEEDS_ALL
 from rag.answering.judge import Ranks
 from rag.answering.proposals import candidates as proposals_of
 from rag.answering.proposals import span_candidate
-from rag.answering.question_parts import compared
+from rag.answering.question_parts import compared_sides
 from rag.answering.reading import Reading
 from rag.answering.receipts import AskedQuestion, answer_digest
 from rag.answering.spans import SpanGroup
 from rag.answering.table_questions import asks_for_two_cells, compared_things
 from rag.facts import without_periods
-from rag.filters import shown
+from rag.filters import filter_text
 from rag.meaning.relative_dates import document_date
 from rag.meaning.stems import stem_words
 from rag.meaning.words import FUNCTION_WORDS, normalize, singular_words
@@ -285,7 +285,7 @@ def _may_say_the_opposite(winner: Ranked, reading: Reading) -> bool:
     return False
 
 
-def together(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate | None:
+def joint_candidate(answers: Sequence[Answer], names: Sequence[str] = ()) -> Candidate | None:
     """The sentences of several answers: in the order of the document that has all of them, or
     otherwise of the answers; None if one is missing, a longer list or an overview. With the `names`
     of the sides of a comparison, one sentence for each.
@@ -458,7 +458,7 @@ def _lone_side(reading: Reading) -> tuple[str, str] | None:
     if reading.form_odds.get("comparison", 0.0) < _COMPARES:
         return None
 
-    sides = compared(reading.question)
+    sides = compared_sides(reading.question)
     if sides is None:
         return None
 
@@ -494,7 +494,7 @@ def _of_one_side(candidate: Candidate, reading: Reading) -> Candidate:
 def _why(request: AskedQuestion, reading: Reading, refused: Ranked | None, ruling: Ruling) -> str:
     """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
     if request.query.filter and not reading.hits:
-        return f"no document matches {shown(request.query.filter)}"
+        return f"no document matches {filter_text(request.query.filter)}"
     if refused is None:
         return "no passage in the index is relevant"
 

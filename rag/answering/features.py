@@ -26,7 +26,7 @@ from rag.answering.spans import SpanGroup
 from rag.fusion import convex_sum
 from rag.meaning.compare import Relation, compare
 from rag.meaning.dates import named_days, share_day
-from rag.meaning.identifiers import naming
+from rag.meaning.identifiers import naming_strength
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import coverage
 from rag.protocols import Verdict
@@ -452,7 +452,7 @@ class Featurizer:
         document = self.reading.documents.get(place.document_id)
         if document is None:
             return 0.0
-        return naming(self.reading.question, document.id, document.title)
+        return naming_strength(self.reading.question, document.id, document.title)
 
     def _repetitions(self, place: Place, hit: Hit | None) -> int:
         """The number of other documents in which the beginning of the place was found."""

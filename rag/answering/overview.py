@@ -12,7 +12,7 @@ import numpy as np
 
 from rag.answering.candidate import Candidate
 from rag.meaning.dates import days_as_written, named_days, share_day
-from rag.meaning.identifiers import ABOUT_ANY, naming
+from rag.meaning.identifiers import ABOUT_ANY, naming_strength
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
 from rag.structure import heading_path, sentences_in
@@ -85,7 +85,7 @@ def _named_document(question: str, listed: Sequence[Document]) -> str | None:
         if days and _has_one_of_days(document, days):
             shares[document.id] = _BY_DAY
         else:
-            shares[document.id] = naming(question, document.id, document.title)
+            shares[document.id] = naming_strength(question, document.id, document.title)
 
     highest = max(shares.values(), default=0.0)
     best_named = [document_id for document_id, share in shares.items() if share == highest]

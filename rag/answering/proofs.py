@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, said
+from rag.answering.reading import CONDITION_LEAN, LEAST_SAID, Reading, Sentence, likeliest_verdict
 from rag.meaning.myths import untrue_statement
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import DENIALS, singular_words, word_set
@@ -105,22 +105,30 @@ def verdicts(
     verdict where it says with its neighbour that it depends: the condition belongs in the quote. A
     neighbour that changes nothing is left out.
     """
-    by_proof = {
-        proof: says
-        for proof, verdict in read.items()
-        if (says := said(verdict, lean, least)) is not None
-    }
-    conditional = [set(proof) for proof, says in by_proof.items() if says == "condition"]
-    plain = {
-        proof: says
-        for proof, says in by_proof.items()
-        if says == "condition" or not any(set(proof) < longer for longer in conditional)
-    }
-    return {
-        proof: says
-        for proof, says in plain.items()
-        if not any(set(shorter) < set(proof) and plain[shorter] == says for shorter in plain)
-    }
+    by_proof: dict[Proof, YesNo] = {}
+    for proof, verdict in read.items():
+        says = likeliest_verdict(verdict, lean, least)
+        if says is not None:
+            by_proof[proof] = says
+
+    conditional = [proof for proof, says in by_proof.items() if says == "condition"]
+    remaining: dict[Proof, YesNo] = {}
+    for proof, says in by_proof.items():
+        is_conditional = any(_is_part(proof, longer) for longer in conditional)
+        if says == "condition" or not is_conditional:
+            remaining[proof] = says
+
+    shortest: dict[Proof, YesNo] = {}
+    for proof, says in remaining.items():
+        says_same = [other for other in remaining if remaining[other] == says]
+        if not any(_is_part(shorter, proof) for shorter in says_same):
+            shortest[proof] = says
+    return shortest
+
+
+def _is_part(proof: Proof, longer: Proof) -> bool:
+    """Whether the longer proof has all sentences of the other one, and more."""
+    return set(proof) < set(longer)
 
 
 def proofs(reading: Reading) -> Iterator[Proof]:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
 
-from rag.answering.candidate import Candidate, whole
+from rag.answering.candidate import Candidate, extend_to_whole
 from rag.answering.limits import is_outside
 from rag.answering.proofs import verdicts
-from rag.answering.question_parts import compared
+from rag.answering.question_parts import compared_sides
 from rag.answering.reading import (
     FIRST,
     REFERS_BACK,
@@ -48,7 +48,7 @@ _LEAST = 0.5
 """Least share of a side's words in a sentence or in its title and heading."""
 
 
-def sides(
+def best_of_each_side(
     sentences: Sequence[Sentence],
     names: Sequence[str],
     documents: Mapping[str, Document],
@@ -162,7 +162,7 @@ def span_candidate(group: SpanGroup) -> Candidate:
     """A group of equal spans as an answer."""
     span = group.best.span
     passage = span.hit.passage
-    start, end = whole(passage, span.start, span.end)
+    start, end = extend_to_whole(passage, span.start, span.end)
     place = Place(passage.document_id, passage.start + start, passage.start + end)
     return Candidate("span", "span", (place,), span=group)
 
@@ -392,11 +392,11 @@ def yes_no(reading: Reading) -> Iterator[Candidate]:
 
 def comparison(reading: Reading) -> Iterator[Candidate]:
     """The best sentence for each of the two sides that the question names."""
-    asked = compared(reading.question)
+    asked = compared_sides(reading.question)
     if asked is None:
         return
     names = asked.names
-    chosen = sides(reading.sentences, names, reading.documents)
+    chosen = best_of_each_side(reading.sentences, names, reading.documents)
     places = [
         Place(sentence.document_id, sentence.start, sentence.end, label)
         for label, sentence in zip(names, chosen, strict=True)

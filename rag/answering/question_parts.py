@@ -136,7 +136,7 @@ class Sides:
     questions: tuple[str, str]
 
 
-def compared(question: str) -> Sides | None:
+def compared_sides(question: str) -> Sides | None:
     """The two sides that a question compares; None if they are unclear or the question is long."""
     question = " ".join(question.split())
     if len(question) > LONGEST_QUESTION:

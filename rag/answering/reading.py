@@ -141,7 +141,7 @@ def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]
     return [replace(s, score=expit(sentence_odds)) for s, sentence_odds in pairs]
 
 
-def around(span: Span) -> Sentence:
+def sentence_of_span(span: Span) -> Sentence:
     """The sentence of a span, with no score of its own."""
     passage = span.hit.passage
     start, end = passage_sentence(passage, span.start, span.end)
@@ -198,7 +198,9 @@ CONDITION_LEAN = 1.0
 """
 
 
-def said(verdict: Verdict, lean: float = CONDITION_LEAN, least: float = LEAST_SAID) -> YesNo | None:
+def likeliest_verdict(
+    verdict: Verdict, lean: float = CONDITION_LEAN, least: float = LEAST_SAID
+) -> YesNo | None:
     """The likeliest of yes, no and "on a condition"; None if the text says none of them."""
     if 1 - verdict.unsaid < least:
         return None
@@ -273,7 +275,7 @@ class Reading:
                 by_place.setdefault((sentence.document_id, sentence.start), sentence)
             spans += [group.best.span for group in self.first.spans[:FIRST]]
         for span in spans:
-            sentence = around(span)
+            sentence = sentence_of_span(span)
             if not is_heading(sentence, self.documents[sentence.document_id]):
                 by_place.setdefault((sentence.document_id, sentence.start), sentence)
         return list(by_place.values())

@@ -26,17 +26,17 @@ from rag.answering.shelf_columns import (
     Operation,
     ShelfColumn,
     amount,
+    column_within_days,
     day_of,
     is_length,
     joined,
-    naming,
+    naming_column,
     notice_column,
     predicate_column,
     price_of,
-    valued,
-    whether,
-    within,
+    value_column,
     without_determiners,
+    yes_no_column,
 )
 from rag.answering.shelf_kinds import DOCUMENT_WORDS, LEAST_DOCUMENTS, Kinds
 from rag.answering.shelf_values import Test
@@ -217,7 +217,7 @@ def _of_ending(predicate: str) -> ShelfColumn | None:
         return None
 
     day = day_of("end", "contract")
-    return within(day, match["when"])
+    return column_within_days(day, match["when"])
 
 
 def _counting_question(match: re.Match[str], kinds: Kinds) -> ShelfQuestion | None:
@@ -339,7 +339,7 @@ def _ranking(
         is_stated = MONEY.search(attribute) or STATED.search(attribute) or is_length(degree)
         if not is_stated:
             return None
-        return valued(attribute, period, degree, subject), operation
+        return value_column(attribute, period, degree, subject), operation
 
     if is_length(degree):
         return day_of("end", subject), operation
@@ -435,7 +435,7 @@ def _superlative_question(match: re.Match[str], kinds: Kinds) -> ShelfQuestion |
     if len(documents) < LEAST_DOCUMENTS:
         return None
 
-    column = valued(attribute, degree=superlative)
+    column = value_column(attribute, degree=superlative)
     return ShelfQuestion(kind, documents, (column,), SUPERLATIVES[superlative])
 
 
@@ -509,7 +509,7 @@ def _listing_question(
     if condition or kinds.says_nothing(modifier):
         modifier = ""
     if placed := _IN_A_PLACE.fullmatch(predicate):
-        columns.append(naming(placed["name"], subject))
+        columns.append(naming_column(placed["name"], subject))
         predicate = placed["rest"]
 
     if match := _first_match(_RANKED, predicate):
@@ -540,10 +540,10 @@ def _condition_of(modifier: str, subject: str) -> ShelfColumn | None:
     """The column of a participle or a name before the kind of documents; None of other words."""
     if participle := _PARTICIPLE.fullmatch(modifier):
         verb = joined(participle["stem"], participle["adverb"] or "")
-        return whether(f"Does the {subject} {verb}?", verb)
+        return yes_no_column(f"Does the {subject} {verb}?", verb)
 
     is_name = modifier[:1].isupper()
-    return naming(modifier, subject) if is_name else None
+    return naming_column(modifier, subject) if is_name else None
 
 
 _RANKED = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _RANKINGS)

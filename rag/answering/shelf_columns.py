@@ -87,7 +87,7 @@ _PRICES = {
 """What the price is called, by kind of document."""
 
 
-def within(day: ShelfColumn, when: str) -> ShelfColumn | None:
+def column_within_days(day: ShelfColumn, when: str) -> ShelfColumn | None:
     """The column of a date within the days that the words say; None if they say none."""
     ranges = date_ranges(when)
     if not ranges:
@@ -111,7 +111,7 @@ _DAY = re.compile(r"(?i)\b(?:date|day)\b")
 _ASKED_NOTICE = re.compile(r"(?i)(?:the )?(?:period of )?(?:notice|warning)")
 
 
-def valued(
+def value_column(
     attribute: str, period: str = "", degree: str = "", subject: str = "contract"
 ) -> ShelfColumn:
     """The column of an amount, a date or another number that documents state. `degree` is the
@@ -314,7 +314,7 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
     """
     if match := _DENIAL.fullmatch(predicate):
         question = f"Does the {subject} {_base_first(match['verb'])}?"
-        return whether(question, match["verb"], Test("no"))
+        return yes_no_column(question, match["verb"], Test("no"))
 
     if match := _SILENCE.fullmatch(predicate):
         topic = _IN_TEXT.sub("", match["what"])
@@ -329,7 +329,7 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
 
     if match := _NAMING.fullmatch(predicate) or _PLACED.fullmatch(predicate):
         parts = match.groupdict()
-        return naming(parts["what"] or parts["served"], subject)
+        return naming_column(parts["what"] or parts["served"], subject)
 
     return (
         _of_date(predicate, subject)
@@ -339,7 +339,7 @@ def predicate_column(predicate: str, subject: str, price: str = "price") -> Shel
     )
 
 
-def naming(name: str, subject: str) -> ShelfColumn:
+def naming_column(name: str, subject: str) -> ShelfColumn:
     """The column of where a document names something."""
     name = _without_article(name)
     return ShelfColumn(f"Where does the {subject} name {name}?", "text", Test("names", name))
@@ -360,7 +360,7 @@ def _of_date(predicate: str, subject: str) -> ShelfColumn | None:
     if not verb:
         verb = "end"
         when = _UNTIL.sub("on ", when)
-    return within(day_of(verb, subject), when)
+    return column_within_days(day_of(verb, subject), when)
 
 
 def notice_column(predicate: str, subject: str) -> ShelfColumn | None:
@@ -446,7 +446,7 @@ def _silent(topic: str, subject: str) -> ShelfColumn | None:
         return replace(column, test=Test("unsaid")) if column else None
 
     question = f"Does the {subject} say anything about {noun}?"
-    return whether(question, noun, Test("unsaid", noun))
+    return yes_no_column(question, noun, Test("unsaid", noun))
 
 
 def _lacking_column(attribute: str, subject: str) -> ShelfColumn:
@@ -498,15 +498,15 @@ def _polar(predicate: str, subject: str) -> ShelfColumn | None:
 
     if not lead or not complement:
         question = f"Does the {subject} {_base_first(predicate)}?"
-        return whether(question, predicate)
+        return yes_no_column(question, predicate)
     if negation is None:
-        return whether(f"{lead} the {subject} {complement}?", predicate)
+        return yes_no_column(f"{lead} the {subject} {complement}?", predicate)
 
     affirmed = complement[negation.end() :]
-    return whether(f"{lead} the {subject} {affirmed}?", affirmed, Test("no"))
+    return yes_no_column(f"{lead} the {subject} {affirmed}?", affirmed, Test("no"))
 
 
-def whether(question: str, predicate: str, test: Test = YES) -> ShelfColumn:
+def yes_no_column(question: str, predicate: str, test: Test = YES) -> ShelfColumn:
     """The column of a question with yes or no, in other words, too, if it asks for renewal."""
     if not _RENEWAL.fullmatch(predicate):
         return ShelfColumn(question, "yes_no", test)

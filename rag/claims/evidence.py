@@ -67,7 +67,7 @@ def place_of(passage: Passage) -> tuple[str, int]:
     return passage.document_id, passage.start
 
 
-def cut(hit: Hit, start: int, end: int) -> Hit:
+def cut_hit(hit: Hit, start: int, end: int) -> Hit:
     """The hit with only `[start, end)` of its passage's text."""
     return replace(hit, passage=part_of(hit.passage, start, end))
 

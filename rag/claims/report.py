@@ -60,11 +60,11 @@ def lines(report: CheckReport, quiet: bool = False) -> list[str]:
 
 def _sentence_lines(sentence: Checked, is_good: bool) -> list[str]:
     """A sentence with its verdict, the reason unless it is good, and its evidence."""
-    rows = [shown(sentence.text)]
+    rows = [shortened_line(sentence.text)]
     if not is_good:
         rows.append(sentence.reason)
     for evidence in sentence.evidence[:_MOST_EVIDENCE]:
-        rows.append(f"{place(evidence.citation)}: {shown(evidence.citation.quote)}")
+        rows.append(f"{place(evidence.citation)}: {shortened_line(evidence.citation.quote)}")
     return _indented(label(sentence), rows)
 
 
@@ -79,14 +79,14 @@ def _indented(verdict: str, rows: Sequence[str]) -> list[str]:
 
 def _quotation_lines(quotation: CheckedQuotation) -> list[str]:
     """A quotation with its verdict, the reason unless it is plainly exact, and its places."""
-    rows = [f"“{shown(_unsigned(quotation))}”"]
+    rows = [f"“{shortened_line(_unsigned(quotation))}”"]
     is_exact = quotation.verdict == "exact" and bool(quotation.places)
     if not is_exact or quotation.differs:
         rows.append(quotation.reason)
     if quotation.rest:
-        rows.append(f"it goes on: {shown(quotation.rest)}")
+        rows.append(f"it goes on: {shortened_line(quotation.rest)}")
     for citation in quotation.places:
-        rows.append(f"{pincite(citation)}: {shown(citation.quote)}")
+        rows.append(f"{pincite(citation)}: {shortened_line(citation.quote)}")
     return _indented(WORDS[quotation.verdict], rows)
 
 
@@ -131,7 +131,7 @@ def place(citation: Citation) -> str:
     return f"{citation.document_id}:{citation.start}-{citation.end}"
 
 
-def shown(text: str) -> str:
+def shortened_line(text: str) -> str:
     """The text on one line, cut if it is long."""
     text = " ".join(text.split())
     if len(text) <= _LONGEST:
@@ -187,7 +187,7 @@ def _suite(
     suite.set("tests", str(len(claims)))
     suite.set("failures", str(len(failed)))
     for item in claims:
-        text = shown(item.text)
+        text = shortened_line(item.text)
         if isinstance(item, CheckedQuotation):
             text = f"“{text}”"
         line = report.text.count("\n", 0, item.start) + 1
@@ -243,7 +243,7 @@ def comments(report: CheckReport) -> list[tuple[str, str]]:
 def _quotes(item: Checked | CheckedQuotation) -> list[str]:
     """The first evidence of a note, in lines."""
     cited = _citations(item)[:_MOST_EVIDENCE]
-    return [f"{place(citation)}: “{shown(citation.quote)}”" for citation in cited]
+    return [f"{place(citation)}: “{shortened_line(citation.quote)}”" for citation in cited]
 
 
 def _faults(report: CheckReport) -> list[Checked | CheckedQuotation]:
@@ -277,7 +277,7 @@ def _note(item: Checked | CheckedQuotation) -> str:
         name = WORDS["wrong_citation"]
     if item.verdict in ("not_in_documents", "not_found"):
         return name
-    return f"{name}: {shown(item.reason)}"
+    return f"{name}: {shortened_line(item.reason)}"
 
 
 def _heading(item: Checked | CheckedQuotation) -> str:
@@ -399,7 +399,7 @@ def _quote(words: str, source: str, continuation: str = "") -> str:
     """A quote with how its sentence goes on, and where it is."""
     quote = html.escape(words)
     if continuation:
-        quote += f" <i>{html.escape(shown(continuation))}</i>"
+        quote += f" <i>{html.escape(shortened_line(continuation))}</i>"
     origin = f"<small>{html.escape(source)}</small>"
     return f"<blockquote>{quote}<br>{origin}</blockquote>"
 
@@ -407,7 +407,7 @@ def _quote(words: str, source: str, continuation: str = "") -> str:
 def _quotation_row(quotation: CheckedQuotation) -> str:
     """The verdict on a quotation, and its places."""
     kind = "fault" if quotation.is_fault else "sound"
-    reason = f" “{shown(_unsigned(quotation))}”: {quotation.reason}"
+    reason = f" “{shortened_line(_unsigned(quotation))}”: {quotation.reason}"
     verdict = _verdict(WORDS[quotation.verdict], reason)
     row = f'<p class="{kind}">{verdict}</p>'
     for cited in quotation.places:

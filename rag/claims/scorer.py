@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.answering.judge import Logistic
-from rag.answering.reading import expit, logit, said
+from rag.answering.reading import expit, likeliest_verdict, logit
 from rag.claims.differences import ClaimComparison
 from rag.errors import InputError
 from rag.protocols import Verdict
@@ -49,7 +49,7 @@ def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, 
         return by_name
     # what holds on a condition is evidence too; the verdict on it is never more than "partly"
     holds = verdict.yes
-    if said(verdict, lean=0.0) == "condition":
+    if likeliest_verdict(verdict, lean=0.0) == "condition":
         holds += verdict.depends or 0.0
     return by_name | {"yes": logit(holds, _LEAST), "no": logit(verdict.no, _LEAST)}
 

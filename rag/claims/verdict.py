@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from rag.answering.reading import Sentence, said
+from rag.answering.reading import Sentence, likeliest_verdict
 from rag.claims.differences import ClaimComparison, compare
 from rag.claims.evidence import cite, names_of
 from rag.claims.results import Checked, CheckedPart, CheckedQuotation, ClaimVerdict, FoundEvidence
@@ -59,7 +59,7 @@ class ClaimEvidence:
     @property
     def is_conditional(self) -> bool:
         """Whether the claim holds only under a condition, by the reader."""
-        return self.verdict is not None and said(self.verdict, lean=0.0) == "condition"
+        return self.verdict is not None and likeliest_verdict(self.verdict, lean=0.0) == "condition"
 
 
 def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from rag.claims.checker import Checker
-from rag.claims.evidence import cut
+from rag.claims.evidence import cut_hit
 from rag.claims.results import CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.meaning.words import content_words
@@ -284,7 +284,7 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
             shared_stems = stems & content_words(text)
             share = len(shared_stems) / max(1, len(stems))
             rank = (is_cited, share + 0.5 * hit.score)
-            ranked.append((rank, cut(hit, start, end)))
+            ranked.append((rank, cut_hit(hit, start, end)))
     ranked.sort(key=lambda item: item[0], reverse=True)
 
     distinct: dict[str, Hit] = {}

@@ -12,7 +12,7 @@ import click
 from rag import build
 from rag.answering.forms import FORMS
 from rag.cli.options import FILTER, QUESTION, TOP_K, command, option, show
-from rag.filters import Filter, shown
+from rag.filters import Filter, filter_text
 from rag.query import Query, check_question
 from rag.render import terminal, view
 from rag.render.status import Status, clean, plural
@@ -151,6 +151,6 @@ def search_command(
     if result.question != text:
         click.echo(terminal.understood(result.question), err=True)
     if filter and not result.hits:
-        click.echo(f"rag: no document matches {shown(filter)}", err=True)
+        click.echo(f"rag: no document matches {filter_text(filter)}", err=True)
     hits = enumerate(result.hits, 1)
     show(result.hits, (line for number, hit in hits for line in terminal.hit(number, hit)))

@@ -40,7 +40,7 @@ from rag.parsing.pool import ParseTask
 from rag.protocols import Embedder, Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
-from rag.settings import Settings, is_address, shown
+from rag.settings import DEFAULT_COLLECTION, Settings, is_address, public_address
 from rag.types import Block, Document, plain
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _are_web_pages(paths: Sequence[str]) -> bool:
     pages = [path for path in paths if path.startswith(("http://", "https://"))]
     for path in paths:
         if path not in pages and is_address(path):
-            message = f"{shown(path)} is an address that rag does not fetch"
+            message = f"{public_address(path)} is an address that rag does not fetch"
             hint = "rag ingest takes files, folders, and pages at http:// and https://"
             raise InputError(message, path_instead(path) if path.startswith("file:") else hint)
     if pages and len(pages) < len(paths):

@@ -19,7 +19,7 @@ from rag.errors import AbsentError, ConflictError, InputError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.protocols import Stats, Store
 from rag.render.status import clean
-from rag.settings import DEFAULT_COLLECTION, Settings, place_settings, shown
+from rag.settings import DEFAULT_COLLECTION, Settings, place_settings, public_address
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def migrate_command(
     present = f", {moved.present:,} already there" if moved.present else ""
     digest = f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}"
     size = f"{_size(moved)}; {moved.copied:,} copied{present}"
-    show(moved, [f"{shown(target)}: {size}", digest])
+    show(moved, [f"{public_address(target)}: {size}", digest])
 
 
 def _size(counted: Snapshot | Moved | Stats) -> str:

@@ -21,7 +21,7 @@ import click
 from rag.errors import InputError, writing_to
 from rag.filters import parse
 from rag.render.status import takes_all
-from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, is_address, shown
+from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, is_address, public_address
 from rag.types import plain
 
 
@@ -34,7 +34,7 @@ class LocalPath(click.Path):
         """
         if isinstance(value, str) and is_address(value):
             name = "it" if param is None else param.get_error_hint(ctx)
-            message = f"{name} takes a file or folder, and {shown(value)} is an address"
+            message = f"{name} takes a file or folder, and {public_address(value)} is an address"
             raise InputError(message, path_instead(value))
         if self.exists and not (value == "-" and self.allow_dash):
             if not os.path.exists(value):
@@ -49,7 +49,7 @@ def path_instead(address: str) -> str:
     if address.startswith("file://"):
         return f"give the path: {address.removeprefix('file://')}"
     if address.startswith(SCHEMES):
-        return f"an index in PostgreSQL is a setting: RAG_STORE={shown(address)}"
+        return f"an index in PostgreSQL is a setting: RAG_STORE={public_address(address)}"
     if address.startswith(("http://", "https://")):
         return "give a path on this machine; a web page is added with: rag ingest URL"
     return "give a path on this machine"
@@ -107,8 +107,8 @@ def check_fields(fields: Iterable[str], known: Collection[str]) -> None:
     """Raises InputError for a field that a result does not have."""
     for name in fields:
         if name not in known:
-            shown = ", ".join(known) or "none"
-            raise InputError(f"the result has no field {name!r}", f"its fields: {shown}")
+            known_fields = ", ".join(known) or "none"
+            raise InputError(f"the result has no field {name!r}", f"its fields: {known_fields}")
 
 
 def field_names(kind: type) -> str:

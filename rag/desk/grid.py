@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 
 from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
 from rag.errors import InputError, NotFoundError
-from rag.filters import Condition, Filter, check_keys, matches, of_documents, parse, shown
+from rag.filters import Condition, Filter, check_keys, filter_text, matches, of_documents, parse
 from rag.meaning.values import addition, typed_value
 from rag.protocols import CellRow, Store
 from rag.types import Citation, Document, Json, Value, plain
@@ -422,7 +422,7 @@ def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
     of_document = of_documents(conditions)
     matching = [document for document in documents if matches(of_document, document)]
     if not matching and spec.rows != "none":
-        described = shown(conditions) or "the grid: the index is empty"
+        described = filter_text(conditions) or "the grid: the index is empty"
         raise InputError(f"no document matches {described}", "see them with: rag list")
 
     rows = list(_groups(spec.rows, conditions, matching))

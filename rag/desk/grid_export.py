@@ -19,7 +19,7 @@ from urllib.parse import quote
 from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
 from rag.desk.grid_file import GridColumn
 from rag.errors import InputError, needs_extra, writing_to
-from rag.filters import shown
+from rag.filters import filter_text
 from rag.meaning.values import addition
 from rag.render.html_page import html_page
 from rag.render.status import clean, flat
@@ -245,7 +245,7 @@ def to_gold(grid: Grid, _: Sources) -> str:
             continue
         question = {
             "question": column.question,
-            "filter": [shown((condition,)) for condition in row.filter],
+            "filter": [filter_text((condition,)) for condition in row.filter],
             "group": row.key,
         }
         lines.append(json.dumps(question | answer, ensure_ascii=False) + "\n")

@@ -17,7 +17,7 @@ from rag.evaluation import calibration_fit as fitting
 from rag.evaluation.calibration_fit import Certificate, JudgedQuestions
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import RowValues
-from rag.evaluation.usefulness import serves, shown
+from rag.evaluation.usefulness import serves, visible_part
 from rag.filters import Condition
 from rag.query import Query
 from rag.types import Answer
@@ -165,7 +165,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> JudgedQuestions:
     numbers: dict[str, int] = {}  # of each text: a question that is asked twice is in one group
     for question, answer in zip(questions, answers, strict=True):
         log_odds.append(logit(answer.confidence))
-        right.append(serves(question, shown(answer)) == "useful")
+        right.append(serves(question, visible_part(answer)) == "useful")
         answerable.append(bool(question.answers))
         groups.append(numbers.setdefault(question.text, len(numbers)))
     return JudgedQuestions(

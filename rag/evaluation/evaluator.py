@@ -18,7 +18,7 @@ from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.metrics import DEPTH
 from rag.evaluation.records import Row
 from rag.evaluation.squad import exact, f1, is_right
-from rag.evaluation.usefulness import Shown, judge, shown
+from rag.evaluation.usefulness import Shown, judge, visible_part
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.retrieval import Retriever
@@ -206,7 +206,7 @@ def _scores_of_answer(question: Question, answer: Answer) -> dict[str, Any]:
         "f1": round(f1(answer.text, question.answers), 6),
         "right": _is_right(question, answer, guess),
         "given": answer.form,
-        "judgement": judge(question, shown(answer)),
+        "judgement": judge(question, visible_part(answer)),
         "ms": ms,
     }
 
@@ -217,7 +217,7 @@ def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
     if is_span:
         return is_right(guess, question.answers)
     if answer.text is not None:
-        return judge(question, shown(answer)) == "useful"
+        return judge(question, visible_part(answer)) == "useful"
     if not question.answers or not answer.alternatives:
         return False
 

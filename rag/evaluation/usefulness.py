@@ -47,7 +47,7 @@ class Shown:
         return "\n".join((self.text or "", *self.quotes))
 
 
-def shown(answer: Answer) -> Shown:
+def visible_part(answer: Answer) -> Shown:
     """The visible part of an answer: a span in its sentence, the pieces of other forms."""
     if answer.text is None:
         return Shown(None)
@@ -113,7 +113,7 @@ def _is_an_item(question: Question, piece: str) -> bool:
     return any(names(piece, item) for item in question.items)
 
 
-def held(sentence: str, pieces: Iterable[str]) -> bool:
+def has_most_words(sentence: str, pieces: Iterable[str]) -> bool:
     """Whether a piece has at least the share `HELD` of the sentence's words, with repetitions."""
     words = Counter(normalize(sentence).split())
     for piece in pieces:
@@ -150,7 +150,7 @@ def _span(question: Question, answer: Shown) -> Judgement:
 
 def _from_evidence(question: Question, answer: Shown) -> bool:
     pieces = answer.quotes or (answer.text or "",)
-    return any(held(evidence.sentence, pieces) for evidence in question.evidence)
+    return any(has_most_words(evidence.sentence, pieces) for evidence in question.evidence)
 
 
 def _yes_no(question: Question, answer: Shown) -> Judgement:
@@ -163,7 +163,7 @@ def _yes_no(question: Question, answer: Shown) -> Judgement:
 def _sentences(question: Question, answer: Shown) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
     pieces = (answer.whole, *answer.quotes)
-    count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
+    count = sum(has_most_words(evidence.sentence, pieces) for evidence in question.evidence)
     has_enough = count >= max(1, question.need)
     if has_enough or names(answer.whole, question.wordings):
         return "useful"

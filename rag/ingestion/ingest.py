@@ -236,7 +236,7 @@ class Ingest:
         if owner is None or owner.source == document.source or is_only_name(owner.source):
             return document
         if owner.sha256 != document.sha256 or not is_gone(owner.file):
-            raise ParseError(taken(owner))
+            raise ParseError(why_name_is_taken(owner))
         return document
 
     def _check_any(self) -> None:
@@ -267,7 +267,7 @@ def note_link(stamps: Stamps, file: FoundFile, documents: Sequence[Document]) ->
         stamps.note_link(path, file.path)
 
 
-def taken(owner: Document) -> str:
+def why_name_is_taken(owner: Document) -> str:
     """Why another file cannot have the id of this document."""
     message = f"its name {owner.id} is taken by {owner.source}"
     rename = "give the folder another name with --name"

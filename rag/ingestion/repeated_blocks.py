@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseOutcome
-from rag.structure import cut, parts
+from rag.structure import cut_blocks, parts
 from rag.types import Document
 
 _WINDOW = 60
@@ -150,7 +150,7 @@ def _without_furniture(document: Document, furniture: set[str]) -> Document:
     _, end = places[last]
     if end - start < (1 - _MOST_OF) * len(document.text):
         return document
-    blocks = cut(document.blocks, start, end)
+    blocks = cut_blocks(document.blocks, start, end)
     return replace(document, text=document.text[start:end], blocks=blocks)
 
 

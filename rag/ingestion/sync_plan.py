@@ -10,7 +10,7 @@ from typing import Self
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import are_named_after, is_gone, note_link, taken
+from rag.ingestion.ingest import are_named_after, is_gone, note_link, why_name_is_taken
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, is_in_index
 from rag.parsing.formats import format_of
@@ -161,7 +161,7 @@ class Plan:
             if owner is None or self._may_replace(owner, file):
                 readable.append(file)
             else:
-                refused.append((str(file.path), taken(owner)))
+                refused.append((str(file.path), why_name_is_taken(owner)))
 
         self.to_read = readable
         self.skipped += refused

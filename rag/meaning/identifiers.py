@@ -50,7 +50,7 @@ def labelled(text: str) -> frozenset[str]:
 
 
 @functools.lru_cache(4096)
-def called(document_id: str, title: str) -> frozenset[str]:
+def identifiers_of_document(document_id: str, title: str) -> frozenset[str]:
     """The identifiers in a document's file name and title."""
     return identifiers(file_name(document_id).replace("_", " ")) | identifiers(title)
 
@@ -73,7 +73,7 @@ _HYPHENS = str.maketrans("_-", "  ")
 
 
 @functools.lru_cache(4096)
-def naming(question: str, document_id: str, title: str) -> float:
+def naming_strength(question: str, document_id: str, title: str) -> float:
     """How fully a question names a document: `FILE_NAME` with its whole file name, at least 1 with
     that without its suffix, otherwise the share of the title's or the file name's words.
     """
@@ -112,7 +112,7 @@ def searched(passage: Passage) -> str:
 @functools.lru_cache(4096)
 def _name(document_id: str, title: str) -> str:
     """The file name, if the title has it not, and the identifiers of both."""
-    words = sorted(called(document_id, title))
+    words = sorted(identifiers_of_document(document_id, title))
     name = file_name(document_id)
     if name not in title:
         words.insert(0, name)

@@ -78,10 +78,10 @@ def enclosing_sentence(
     contains `end`. `rows` as in `split_sentences`.
     """
     kept_rows = None if rows is None else tuple(rows)
-    return around(_cached_sentences(text, kept_rows), start, end)
+    return widen_to_sentences(_cached_sentences(text, kept_rows), start, end)
 
 
-def around(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
+def widen_to_sentences(sentences: Sequence[Offsets], start: int, end: int) -> Offsets:
     """From the start of the first of these sentences that `[start, end)` touches to the end of the
     last; (start, end) if it touches none.
     """

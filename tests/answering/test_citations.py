@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answering.candidate import joined, quoted, whole
+from rag.answering.candidate import extend_to_whole, joined, quoted
 from rag.types import Document, Passage, Piece
 from tests.fakes import document, groups
 from tests.growth import MOST_GROWTH, growth
@@ -27,7 +27,7 @@ def passage(text: str) -> Passage:
 )
 def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, quote: str) -> None:
     start = text.index(cut)
-    whole_start, whole_end = whole(passage(text), start, start + len(cut))
+    whole_start, whole_end = extend_to_whole(passage(text), start, start + len(cut))
     assert text[whole_start:whole_end] == quote
 
 
@@ -70,6 +70,6 @@ def test_a_verdict_is_said_unless_the_text_says_it(text: str, answer: str) -> No
 @pytest.mark.parametrize("unit", ["7", "a.", "_", "~", "a-a+", "/"])
 def test_a_span_is_widened_in_time_in_proportion_to_its_sentence(unit: str) -> None:
     def widen(size: int) -> None:
-        whole(passage((unit * size)[:size]), 0, 1)
+        extend_to_whole(passage((unit * size)[:size]), 0, 1)
 
     assert growth(widen, 4_000) <= MOST_GROWTH

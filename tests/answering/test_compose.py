@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import MAX_CITATIONS, Candidate, cite
-from rag.answering.compose import Ranked, Ruling, lone_part, rank, together
+from rag.answering.compose import Ranked, Ruling, joint_candidate, lone_part, rank
 from rag.answering.reading import Reading
 from rag.ingestion.chunking import split
 from rag.protocols import ReaderOutput, Verdict
@@ -312,7 +312,7 @@ def test_answers_from_one_document_are_given_together() -> None:
     notice = document("The fair is in May.", "other")
     when = answer("When?", [notice, fair], [span(fair, "May", 9.0), span(notice, "May", 9.0)])
     where = answer("Where?", [fair], [span(fair, "the barn", 9.0)])
-    joint_answer = together([where, when])
+    joint_answer = joint_candidate([where, when])
     assert joint_answer is not None
     assert texts(joint_answer, fair) == ["The fair is in May.", "It is in the barn."]
 
@@ -322,7 +322,7 @@ def test_answers_from_two_documents_are_given_in_the_order_of_the_questions() ->
     notice = document("The fair is in May.", "other")
     when = answer("When?", [notice], [span(notice, "May", 9.0)])
     where = answer("Where?", [fair], [span(fair, "the barn", 9.0)])
-    joint_answer = together([when, where])
+    joint_answer = joint_candidate([when, where])
     assert joint_answer is not None
     assert [place.document_id for place in joint_answer.places] == ["other", "fair"]
 
@@ -332,7 +332,7 @@ def test_one_half_is_given_with_the_question_that_it_answers() -> None:
     whole = answer("When and where?", [fair], [span(fair, "May", -9.0)])
     when = answer("When?", [fair], [span(fair, "May", 9.0)])
     where = answer("Where?", [fair], [span(fair, "cups", -9.0)])
-    assert together([when, where]) is None
+    assert joint_candidate([when, where]) is None
     half = lone_part(whole, ("When?", "Where?"), [when, where])
     assert half is not None
     assert texts(half, fair) == ["The fair is in May."]

@@ -14,7 +14,7 @@ from rag.answering.compose import Ruling
 from rag.answering.features import Featurizer
 from rag.answering.proofs import PROOFS, Proof, proofs, question_first, verdicts, with_proofs
 from rag.answering.proposals import candidates
-from rag.answering.reading import Reading, said
+from rag.answering.reading import Reading, likeliest_verdict
 from rag.engine import Engine
 from rag.models.reader import ExtractiveReader
 from rag.parsing.load import load_data
@@ -217,7 +217,7 @@ def test_a_proof_is_read_under_title_and_heading(tmp_path: Path) -> None:
     (with_verdicts,) = with_proofs([reading], reader, [1])
     ((proof, verdict),) = (with_verdicts.proofs or {}).items()
     assert words(proof, hall) == text
-    assert (said(verdict), verdict.no > 0.99) == ("no", True)
+    assert (likeliest_verdict(verdict), verdict.no > 0.99) == ("no", True)
 
 
 def test_a_long_path_keeps_its_innermost_heading(tmp_path: Path) -> None:
@@ -226,7 +226,9 @@ def test_a_long_path_keeps_its_innermost_heading(tmp_path: Path) -> None:
     reading = reading_of(hall, [0.1, 0.1, 0.9], PASSAGE_SAYS_YES, ASKED)
     reader = taught(tmp_path, ("Open fires of any kind in the hall.", NO), title="Prohibited")
     (with_verdicts,) = with_proofs([reading], reader, [1])
-    assert [said(verdict) for verdict in (with_verdicts.proofs or {}).values()] == ["no"]
+    assert [likeliest_verdict(verdict) for verdict in (with_verdicts.proofs or {}).values()] == [
+        "no"
+    ]
 
 
 def test_what_is_asked_is_read_before_a_long_story() -> None:
@@ -243,10 +245,10 @@ def test_the_likeliest_is_said_if_anything_is() -> None:
         (0.1, 0.4, 0.2, 0.3),
         (0.2, 0.1, 0.6, 0.1),
     ]
-    words = [said(Verdict(hit, *probabilities), lean=0.0) for probabilities in shares]
+    words = [likeliest_verdict(Verdict(hit, *probabilities), lean=0.0) for probabilities in shares]
     assert words == ["condition", "yes", "no", None]
     leaning = Verdict(hit, 0.5, 0.1, 0.2, 0.2)
-    assert said(leaning, lean=2.0) == "condition"
+    assert likeliest_verdict(leaning, lean=2.0) == "condition"
     assert verdicts({}) == {}
 
 

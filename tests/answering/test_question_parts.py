@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rag.answering.question_parts import compared, halves
+from rag.answering.question_parts import compared_sides, halves
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from rag.answering.question_parts import compared, halves
 )
 def test_clear_sides_of_a_comparison_are_named_in_time(question: str, names: Sequence[str]) -> None:
     started = time.process_time()
-    sides = compared(question)
+    sides = compared_sides(question)
     assert (sides.names if sides else ()) == names
     assert time.process_time() - started < 1
 
@@ -58,7 +58,7 @@ def test_clear_sides_of_a_comparison_are_named_in_time(question: str, names: Seq
 def test_what_stands_before_the_first_side_belongs_to_both(
     question: str, names: Sequence[str]
 ) -> None:
-    sides = compared(question)
+    sides = compared_sides(question)
     assert sides is not None
     assert all(name in side for name, side in zip(names, sides.names, strict=True)), sides
 
@@ -75,17 +75,17 @@ def test_what_stands_before_the_first_side_belongs_to_both(
 def test_what_stands_after_the_second_side_belongs_to_both(
     question: str, names: Sequence[str]
 ) -> None:
-    sides = compared(question)
+    sides = compared_sides(question)
     assert sides is not None
     assert all(name in side for name, side in zip(names, sides.names, strict=True)), sides
 
 
 def test_either_side_has_its_question() -> None:
-    sides = compared("Can I pay by card or in cash?")
+    sides = compared_sides("Can I pay by card or in cash?")
     assert sides is not None
     assert sides.names == ("by card", "in cash")
     assert sides.questions == ("Can I pay by card?", "Can I pay in cash?")
-    smoke = compared("smoking / vaping allowed")
+    smoke = compared_sides("smoking / vaping allowed")
     assert smoke is not None
     assert smoke.names == ("smoking", "vaping")
     assert smoke.questions == ("smoking allowed", "vaping allowed")

@@ -1,6 +1,12 @@
 import pytest
 
-from rag.meaning.identifiers import called, file_name, identifiers, labelled, searched
+from rag.meaning.identifiers import (
+    file_name,
+    identifiers,
+    identifiers_of_document,
+    labelled,
+    searched,
+)
 from rag.types import Passage
 
 
@@ -28,8 +34,8 @@ def test_what_follows_a_label() -> None:
 
 
 def test_a_document_is_called_by_its_file_and_title() -> None:
-    assert called("reports/2023_Q3_AAPL.pdf", "Form 10-Q") == {"2023q3"}
-    assert called("a/GSA2022.pdf", "RFC 9110") == {"gsa2022", "rfc9110"}
+    assert identifiers_of_document("reports/2023_Q3_AAPL.pdf", "Form 10-Q") == {"2023q3"}
+    assert identifiers_of_document("a/GSA2022.pdf", "RFC 9110") == {"gsa2022", "rfc9110"}
     assert (file_name("a/b.c/2023 Q3.pdf"), file_name("a/README")) == ("2023 Q3", "README")
 
 

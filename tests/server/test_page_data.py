@@ -19,7 +19,7 @@ from rag.server import pdf_pages
 from rag.server.routes.page_data import BlockSchema
 from rag.server.schemas import Ask
 from rag.settings import Settings
-from rag.structure import within
+from rag.structure import blocks_within
 from tests.parsing.pdfs import Put, column, pdf, slow_to_draw
 from tests.server.fake_server import (
     add_key,
@@ -91,7 +91,9 @@ def test_the_structure_of_a_long_document_comes_in_pages(tmp_path: Path) -> None
             page_start = page["next"]
         stored = client.app_state.service.existing("uploads/stock.md")
     without_sentences = WithoutSentences(PackedBlocks.of(stored.blocks))
-    expected = [BlockSchema(**block._asdict()) for block in within(without_sentences, 3, 10**7)]
+    expected = [
+        BlockSchema(**block._asdict()) for block in blocks_within(without_sentences, 3, 10**7)
+    ]
     assert [BlockSchema(**block) for block in blocks] == expected
     assert max(sizes) <= 4000
     assert len(sizes) > 2

@@ -18,7 +18,7 @@ from psycopg import Connection, conninfo, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import AbsentError, BusyError, InputError, StoreError
-from rag.settings import shown
+from rag.settings import public_address
 
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # StoreError says the same, once
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Database:
 
     def __init__(self, dsn: str, wait: float = 30.0, size: int = 10, vectors: bool = True) -> None:
         """Raises InputError for an invalid DSN; does not connect yet. `vectors` needs pgvector."""
-        self.place = shown(dsn)
+        self.place = public_address(dsn)
         self._wait = wait
 
         parts = _parts(dsn, self.place)
