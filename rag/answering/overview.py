@@ -52,7 +52,7 @@ def is_asked_as_a_whole(document: Document, question: str) -> bool:
     """Whether the question asks what the meeting or message of this document's day was about:
     besides the day it has only words for that, and those of the title.
     """
-    if not may_ask_of_a_day(question) or not _is_of(document, named_days(question)):
+    if not may_ask_of_a_day(question) or not _has_one_of_days(document, named_days(question)):
         return False
     headings = (block.name for block in document.blocks if block.kind == "heading")
     if any(named_days(name) for name in headings if name != document.title):

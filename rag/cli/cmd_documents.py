@@ -40,7 +40,7 @@ from rag.parsing.pool import ParseTask
 from rag.protocols import Embedder, Store
 from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
-from rag.settings import DEFAULT_COLLECTION, Settings, is_address, public_address
+from rag.settings import Settings, is_address, public_address
 from rag.types import Block, Document, plain
 
 if TYPE_CHECKING:
