@@ -91,7 +91,7 @@ def timed(do: Callable[[Any], object], inputs: Sequence[Any]) -> dict[str, float
     return milliseconds(seconds, 100)
 
 
-def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
+def neighbours_by_exact_search(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
     """Ids, from 1, of the `k` nearest neighbours by exact search."""
     _, ids = faiss.knn(questions, rows, k, metric=faiss.METRIC_INNER_PRODUCT)
     return [set((row + 1).tolist()) for row in ids]
@@ -125,7 +125,7 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     return {"add_ms": timed(add, range(_CHANGES)), "delete_ms": timed(delete, range(_CHANGES))}
 
 
-def look(root: Path, cache: Path, count: int) -> dict[str, object]:
+def measure_index(root: Path, cache: Path, count: int) -> dict[str, object]:
     """Runs in a process of its own, so that memory and opening time are those of a user."""
     begun = time.perf_counter()
     store = LocalStore(root / "index", MANIFEST)
@@ -151,7 +151,9 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     facts["retrieval_ms"] = timed(lambda t: retriever.search(t, _SHOWN), texts)
     facts["resident_mib"] = {"opened": memory_before, "searched": memory()}
     neighbours = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
-    exact_neighbours = exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
+    exact_neighbours = neighbours_by_exact_search(
+        np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN
+    )
     common = sum(len(a & b) for a, b in zip(neighbours, exact_neighbours, strict=True))
     facts["recall@10"] = round(common / sum(map(len, exact_neighbours)), 4)
     facts |= change(store, corpus)
@@ -184,7 +186,7 @@ def main(sizes: tuple[int, ...], corpus: Path, keep: Path | None, out: Path | No
             if not (root / "filled.json").exists():
                 fill(root, corpus, size)
             with multiprocessing.get_context("spawn").Pool(1) as process:
-                results[size] = process.apply(look, (root, corpus, size))
+                results[size] = process.apply(measure_index, (root, corpus, size))
             finished([results[key] for key in sorted(results)], out)
 
 

@@ -37,7 +37,7 @@ from rag import build
 from rag.errors import AbsentError
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder
-from tests.store.helpers import EXPECT, put
+from tests.store.helpers import EXPECT, put_text
 
 State = dict[str, dict[str, str]]
 """Texts of documents by collection and id."""
@@ -67,11 +67,11 @@ def work(settings: Settings, worker: str, state: State, seed: int, say: Say) -> 
                     build.store(settings_inside, BagOfWordsEmbedder(), create=True)
                 ) as store:
                     if kind == "put":
-                        put(store, details[0], details[1])
+                        put_text(store, details[0], details[1])
                     else:
                         store.delete(details[0])
             say("done", change)
-            state = changed(state, change)
+            state = state_after(state, change)
 
 
 def next_change(chance: random.Random, worker: str, state: State) -> list[str]:
@@ -92,7 +92,7 @@ def next_change(chance: random.Random, worker: str, state: State) -> list[str]:
     return ["put", name, f"{chance.randrange(_DOCUMENTS)}.txt", f"Number {number}. {words}."]
 
 
-def changed(state: State, change: list[str]) -> State:
+def state_after(state: State, change: list[str]) -> State:
     kind, name, *details = change
     next_state = {collection: dict(documents) for collection, documents in state.items()}
     if kind == "create":
@@ -173,7 +173,7 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
                 raise SystemExit(f"a worker failed after {killed} kills: {lines[-1]}")
             finished_changes = [change for word, change in lines if word == "done"]
             changes.update(change[0] for change in finished_changes)
-            state = reduce(changed, finished_changes, state)
+            state = reduce(state_after, finished_changes, state)
             unfinished += [change for word, change in lines[-1:] if word == "begin"]
         interrupted.update(change[0] for change in unfinished)
         child, reading = forked(partial(examine, settings))
@@ -181,7 +181,7 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         os.waitpid(child, 0)
         allowed = [state]  # with each unfinished change applied or not
         for change in unfinished:
-            allowed += [changed(allowed_state, change) for allowed_state in allowed]
+            allowed += [state_after(allowed_state, change) for allowed_state in allowed]
         if broken or examined not in allowed:
             difference = f"found: {examined}\nexpected: {state}\nunfinished: {unfinished}"
             raise SystemExit(f"after {killed} kills: {broken}\n{difference}")

@@ -193,7 +193,7 @@ def message(method: str, tool: str, arguments: Any, number: Any, version: str) -
     return "POST", "/mcp", "application/json", headers, json.dumps(body).encode()
 
 
-def _many(
+def _send_many(
     strategy: strategies.SearchStrategy[Any], number: int, seed: int, send: Callable[[Any], None]
 ) -> None:
     """Call `send` with this many values, in separate runs that free hypothesis's memory."""
@@ -232,7 +232,7 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
     return bytes(changed[cut:] + changed[:cut] if chance.random() < 0.1 else changed)
 
 
-def _slow(url: str) -> None:
+def _send_slowly(url: str) -> None:
     """Send headers whose body does not arrive."""
     address = httpx.URL(url)
     with socket.create_connection((address.host, address.port or 80), timeout=5) as connection:
@@ -267,7 +267,7 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
             else:
                 note(reply[0], request[1], lambda: repr(request))
             if chance.random() < 0.002:
-                _slow(url)
+                _send_slowly(url)
                 outcomes["slow body"] += 1
 
         described = httpx.get(f"{url}/openapi.json", timeout=60, trust_env=False).json()
@@ -294,9 +294,9 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
             change(request)
 
         for place, operation in enumerate(operations):
-            _many(operation.as_strategy(), share, seed * 1_000_003 + place, allowed)
-        _many(_wild(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_003, wild)
-        _many(_mcp(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_007, wild)
+            _send_many(operation.as_strategy(), share, seed * 1_000_003 + place, allowed)
+        _send_many(_wild(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_003, wild)
+        _send_many(_mcp(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_007, wild)
         while _sent(outcomes) < number:
             request = chance.choice(posts)
             send((*request[:4], mutated(request[4], chance)))

@@ -148,7 +148,7 @@ def defects(index: Path) -> list[str]:
     return [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
 
 
-def _look(root: Path, say: Say) -> None:
+def _check_index(root: Path, say: Say) -> None:
     """Open the index as a user would, search it, and run the doctor's checks."""
     _, index, snapshot = (root / place for place in PLACES)
     store = LocalStore(index, {}, wait=30)
@@ -211,7 +211,7 @@ class Run:
     def _check(self, name: str, lines: list[list[Any]]) -> list[str]:
         errors = [line[1] for line in lines if line[0] == "error"]
         wrong = [f"{name} failed: {error}" for error in errors if "no files there" not in error]
-        child, pipe = forked(lambda say: _look(self.root, say))
+        child, pipe = forked(lambda say: _check_index(self.root, say))
         state_lines = reports(pipe)
         os.waitpid(child, 0)
         if not state_lines or state_lines[0][0] == "error":
@@ -233,7 +233,7 @@ class Run:
         maybe = None
         for line in lines:
             if line[0] == "begin":
-                maybe = _changed(acknowledged, line)
+                maybe = _state_after(acknowledged, line)
             elif line[0] == "done" and maybe is not None:
                 acknowledged, maybe = maybe, None
         if name == "restore" and any(line[0] == "restored" for line in lines):
@@ -257,7 +257,7 @@ class Run:
             self.at_snapshot = [state] if is_taken else [*self.at_snapshot, state]
 
 
-def _changed(state: State, line: list[Any]) -> State:
+def _state_after(state: State, line: list[Any]) -> State:
     put = line[1]
     gone = line[2]
     unchanged = {name: digest for name, digest in state.items() if name not in gone}

@@ -162,7 +162,7 @@ def ordinary(question: str, number: int) -> Request:
     return kinds[number % len(kinds)]
 
 
-def worst() -> list[Request]:
+def worst_requests() -> list[Request]:
     """The worst requests of every route: long, many, slow to read or to refuse."""
     question = "Who led the talks number 1?"
     long_question = (f"{question} " * 100)[:LONGEST]
@@ -292,14 +292,16 @@ def worst() -> list[Request]:
     ]
 
 
-def unlisted(paths: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]) -> list[str]:
+def unlisted_routes(
+    paths: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
+) -> list[str]:
     """Routes of the API's description that no request asks."""
     requested = {" ".join(request.route.split(" ")[:2]) for request in requests}
     routes = (f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
     return [route for route in routes if route not in requested]
 
 
-def quiet(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
+def quiet_seconds(service: Program, key: str, seconds: float) -> dict[str, list[float]]:
     """Seconds of each search, upload of 10 kB and picture of a page of a key that waits between
     them. A request that fails counts as infinitely long.
     """
@@ -383,7 +385,7 @@ def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()
     calm = keys.add("quiet", "write")[1]
     loud = keys.add("loud", "write")[1]
     spawn = multiprocessing.get_context("spawn")
-    requests = worst()
+    requests = worst_requests()
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
     # without a rate, which would end the flood after a while
     with (
@@ -400,10 +402,10 @@ def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()
             if routes and request.route not in routes:
                 continue
             # alone, again and again: other work of the machine slows both alike
-            by_itself = pool.submit(quiet, quiet_service, calm, seconds / 2).result()
+            by_itself = pool.submit(quiet_seconds, quiet_service, calm, seconds / 2).result()
             with flood(service, loud, request) as statuses:
                 time.sleep(0.5)
-                beside = pool.submit(quiet, quiet_service, calm, seconds).result()
+                beside = pool.submit(quiet_seconds, quiet_service, calm, seconds).result()
             for times_by_kind, measured in zip(times, (by_itself, beside), strict=True):
                 for kind, part in measured.items():
                     times_by_kind.setdefault(kind, []).extend(part)

@@ -103,7 +103,7 @@ def read(
         begun = time.monotonic()
         _ask(engine, chance, counts)
         counts["milliseconds"] += round(1000 * (time.monotonic() - begun))
-        _whole(store, chance, counts)
+        _check_document(store, chance, counts)
         time.sleep(_PAUSE)
 
 
@@ -132,7 +132,7 @@ def _is_verbatim(citation: Citation) -> bool:
     return quoted and sentence and citation.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
-def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> None:
+def _check_document(store: LocalStore, chance: random.Random, counts: Counter[str]) -> None:
     """A document has one version, with all passages of that version."""
     documents = store.documents()
     if not documents:

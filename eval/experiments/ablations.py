@@ -399,7 +399,9 @@ def _verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The verdict on each claim, compared anew."""
     with_verdict_head, _ = scorer.load()
     figures.figures.cache_clear()
-    verdicts = [fit_claims.verdict_of(fit_claims.loaded(row), with_verdict_head) for row in rows]
+    verdicts = [
+        fit_claims.verdict_of(fit_claims.loaded_example(row), with_verdict_head) for row in rows
+    ]
     figures.figures.cache_clear()
     return verdicts
 

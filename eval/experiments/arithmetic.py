@@ -71,7 +71,9 @@ def agreement(reference: Sequence[BestReading], answers: Sequence[BestReading]) 
         computed_span, computed_sentence, computed_probabilities = computed
         counts["same span"] += span == computed_span
         counts["same sentence"] += sentence == computed_sentence
-        counts["same verdict"] += likeliest(probabilities) == likeliest(computed_probabilities)
+        counts["same verdict"] += likeliest_index(probabilities) == likeliest_index(
+            computed_probabilities
+        )
         for before, after in zip(probabilities, computed_probabilities, strict=True):
             moves.append(abs(before - after))
 
@@ -79,7 +81,7 @@ def agreement(reference: Sequence[BestReading], answers: Sequence[BestReading]) 
     return shares | {"verdict moves": max(moves)}
 
 
-def likeliest(probabilities: Sequence[float]) -> int:
+def likeliest_index(probabilities: Sequence[float]) -> int:
     """The place of the highest probability."""
     return probabilities.index(max(probabilities))
 

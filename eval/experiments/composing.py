@@ -47,7 +47,7 @@ _OTHER_WORDS = 2
 """Words that a side may have besides those expected, if they are not the other side's."""
 
 
-def opened(half: str, cache: Path, reader: str) -> Engine:
+def open_engine(half: str, cache: Path, reader: str) -> Engine:
     """An engine over the documents of a half, which reads through the caches in the folder."""
 
     def make(settings: Settings, embedder: Embedder) -> None:
@@ -56,7 +56,7 @@ def opened(half: str, cache: Path, reader: str) -> Engine:
     return kept_engine(cache / half, reader, make)
 
 
-def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
+def ask_row(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a question, and how it is judged."""
     (answer,) = engine.ask_many([Query(row["question"])])
     return {
@@ -64,7 +64,7 @@ def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
         "set": row["set"],
         "half": row["half"],
         "answerable": bool(row["items"]),
-        "judgement": judged(row, answer),
+        "judgement": judgement_of(row, answer),
         "read": is_read_right(row),
         "question": row["question"],
         "answer": answer.text,
@@ -75,7 +75,7 @@ def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def judged(row: Mapping[str, Any], answer: Answer) -> str:
+def judgement_of(row: Mapping[str, Any], answer: Answer) -> str:
     items = tuple(tuple(item) for item in row["items"])
     wordings = tuple(wording for item in items for wording in item)
     question = Question(
@@ -146,11 +146,11 @@ def main(
     results = []
     with _RULES[without].switched_off() if without else nullcontext():
         for part in FOLDERS if half == "both" else (half,):
-            engine = opened(part, cache, reader)
+            engine = open_engine(part, cache, reader)
             for name in names:
                 for row in json_lines(GOLD / f"{name}.jsonl"):
                     if row["half"] == part:
-                        results.append(asked(engine, dict(row) | {"set": name}))
+                        results.append(ask_row(engine, dict(row) | {"set": name}))
             engine.store.close()
     by_half(results, summary, into)
 

@@ -114,7 +114,7 @@ def plain(claims: Path, fitting: bool) -> Iterator[LabelledQuestion]:
             yield LabelledQuestion("plain", question, row["label"], f"plain/{number:08x}.md", text)
 
 
-def some(questions: Sequence[LabelledQuestion], limit: int) -> list[LabelledQuestion]:
+def some_of_each(questions: Sequence[LabelledQuestion], limit: int) -> list[LabelledQuestion]:
     """At most so many of each part and label, by a checksum of the question."""
     chosen: list[LabelledQuestion] = []
     counts = Counter[tuple[str, str]]()
@@ -309,7 +309,7 @@ def main(
         ]
     result: dict[str, Any] = {"reader": reader}
     for part in parts:
-        questions = some(part, limit)
+        questions = some_of_each(part, limit)
         name = questions[0].part
         if head:
             model = build.reader(Settings.load(reader=reader))

@@ -35,7 +35,7 @@ from rag.types import Answer
 GOLD = ROOT / "eval/gold/conflicts.jsonl"
 
 
-def opened(cache: Path, reader: str) -> Engine:
+def open_engine(cache: Path, reader: str) -> Engine:
     """An engine over all documents of the set, which reads through the caches in the folder."""
     documents = cache / "documents"
 
@@ -55,7 +55,7 @@ def _page(name: str, document: Mapping[str, str]) -> str:
     return f"{about}\n# {document['title']}\n\n{document['text']}\n"
 
 
-def asked(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
+def ask_row(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the question got an answer, whether a conflict was announced, and which side of the
     pair came first.
     """
@@ -128,9 +128,9 @@ def main(
         click.echo(f"{name}: {json.dumps(of_others(name, other_cache or cache, reader))}")
     if sets:
         return
-    engine = opened(cache, reader)
+    engine = open_engine(cache, reader)
     rows = [row for row in json_lines(GOLD) if half in ("both", row["half"])]
-    results = [asked(engine, row) | {"half": row["half"]} for row in rows]
+    results = [ask_row(engine, row) | {"half": row["half"]} for row in rows]
     engine.store.close()
     by_half(results, summary, into)
 

@@ -63,7 +63,7 @@ guess."""
 # Asking
 
 
-def opened(cache: Path, data: Path, rows: Sequence[Row], reader: str) -> Engine:
+def open_engine(cache: Path, data: Path, rows: Sequence[Row], reader: str) -> Engine:
     """An engine over an index of the cells' documents, which is made if needed. It reads through
     the caches of `reader`.
     """
@@ -98,7 +98,7 @@ def _kept(model: str, cache: Path) -> Reader:
     return reader
 
 
-def due(engine: Engine, rows: Sequence[Row]) -> Iterator[list[grid_run.Due]]:
+def due_of_documents(engine: Engine, rows: Sequence[Row]) -> Iterator[list[grid_run.Due]]:
     """The cells of each document, to be asked together."""
     by_document: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -115,9 +115,9 @@ def due(engine: Engine, rows: Sequence[Row]) -> Iterator[list[grid_run.Due]]:
         yield [grid_run.Due(grid_row, column, None) for column in columns]
 
 
-def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
+def ask_rows(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
     """The cells of the rows, as a grid asks them."""
-    parts = list(due(engine, rows))
+    parts = list(due_of_documents(engine, rows))
     cells = {
         (cell.row, cell.column): cell
         for part in tqdm(parts, unit="document", disable=None)
@@ -150,7 +150,7 @@ def examples(
     """
     numbers = {(row["document"], row["column"]): number for number, row in enumerate(rows)}
     collected: dict[int, Example] = {}
-    for part in tqdm(list(due(engine, rows)), unit="document", disable=None):
+    for part in tqdm(list(due_of_documents(engine, rows)), unit="document", disable=None):
         numbers_of_part = [numbers[cell.row.key, cell.column.name] for cell in part]
         if chosen is not None and chosen.isdisjoint(numbers_of_part):
             continue
@@ -252,12 +252,12 @@ def fit(engine: Engine, rows: Sequence[Row]) -> dict[str, Any]:
     small_examples = examples(engine, rows, vectors_of)
     judged_quickly, _ = left_out(small_examples, {})
     answered_from, _ = thresholds(rows, judged_quickly)
-    undecided = nearest(judged_quickly, answered_from)
+    undecided = nearest_cells(judged_quickly, answered_from)
     examples_of_both = examples(engine, rows, vectors_of, undecided.keys()) if engine.quick else {}
     judged_quickly, judged_by_both = left_out(small_examples, examples_of_both)
     answered_from, unsure_from = thresholds(rows, judged_quickly | judged_by_both)
 
-    undecided = nearest(judged_quickly, answered_from)
+    undecided = nearest_cells(judged_quickly, answered_from)
     probabilities = [probability for probability, _ in undecided.values()]
     return {
         "answered_from": answered_from,
@@ -267,7 +267,7 @@ def fit(engine: Engine, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def nearest(judged_cells: Judged, threshold: float) -> Judged:
+def nearest_cells(judged_cells: Judged, threshold: float) -> Judged:
     """The part of the cells whose probability is nearest to a threshold."""
     count = round(UNDECIDED * len(judged_cells))
     order = sorted(judged_cells, key=lambda n: abs(logit(judged_cells[n][0]) - logit(threshold)))
@@ -373,12 +373,12 @@ def report(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, Any]:
 @OUT
 def main(cache: Path, data: Path, reader: str, into: Path | None, out: Path | None) -> None:
     rows = list(json_lines(GOLD / "cells.jsonl"))
-    engine = opened(cache, data, rows, reader)
+    engine = open_engine(cache, data, rows, reader)
     if into:
         stored = fit(engine, [row for row in rows if row["half"] == "fit"])
         into.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
         return
-    finished(report(asked(engine, rows)), out)
+    finished(report(ask_rows(engine, rows)), out)
 
 
 if __name__ == "__main__":

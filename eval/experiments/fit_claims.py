@@ -78,7 +78,7 @@ def main(rows: Path, report: Path, measure: bool, out: Path, **sources: Any) -> 
             for row in _observed(**sources):
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-    examples = [loaded(json.loads(line)) for line in rows.open(encoding="utf-8")]
+    examples = [loaded_example(json.loads(line)) for line in rows.open(encoding="utf-8")]
     if measure:
         scorers = dict(zip(("read", "compared"), load(out), strict=True))
     else:
@@ -111,7 +111,7 @@ def _observed(
 
     seeds = checker(index)
     rows = held_out(data / "claims" / "support.jsonl.gz", per_set)
-    yield from _public(rows + unrelated(rows), seeds, embedder)
+    yield from _public(rows + unrelated_claims(rows), seeds, embedder)
     claims_made = made_claims(read_jsonl(GOLD / "seeds.jsonl"))
     claims_made.sort(key=lambda claim: _crc(claim.claim))
     for claim, candidates in _read(seeds, claims_made[:made_count], lambda claim: claim.claim):
@@ -217,7 +217,7 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
     return chosen
 
 
-def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def unrelated_claims(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every fourth claim with another claim's evidence, which says nothing about it."""
     pairs = []
     for row, later in zip(rows, rows[3:], strict=False):
@@ -264,7 +264,7 @@ def _probabilities(verdict: Verdict) -> list[float | None]:
     return [verdict.yes, verdict.no, verdict.unsaid, verdict.depends]
 
 
-def loaded(row: Mapping[str, Any]) -> Example:
+def loaded_example(row: Mapping[str, Any]) -> Example:
     """The claim of a row, with its candidates compared with it anew."""
     candidates = tuple(_candidate(row["claim"], passage) for passage in row["passages"])
     return Example(

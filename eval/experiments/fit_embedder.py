@@ -29,7 +29,7 @@ from torch.nn.functional import cross_entropy
 
 from eval.experiments.fit_fusion import relevance
 from eval.experiments.fit_judge import is_for_fitting
-from eval.experiments.kept import NAMES, SETS, opened
+from eval.experiments.kept import NAMES, SETS, open_set
 from eval.scripts import CACHE, PATH, finished, script
 from rag.evaluation.gold import PLAIN
 from rag.files import sha256_file
@@ -98,7 +98,7 @@ class Material:
 
 def material(name: str, cache: Path) -> Material:
     """The passages of a set's index and its answerable questions whose evidence is in one."""
-    engine, questions = opened(name, cache, "fast")
+    engine, questions = open_set(name, cache, "fast")
     passages = []
     rows = []
     for document in engine.store.documents():

@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from eval.experiments.fit_judge import is_for_fitting
-from eval.experiments.kept import NAMES, opened
+from eval.experiments.kept import NAMES, open_set
 from eval.scripts import CACHE, NEW_FILE, finished, script
 from rag.evaluation.gold import PLAIN, Question
 from rag.fusion import CLIPPED, FEATURES, Candidates, Networks, features
@@ -79,7 +79,7 @@ class Ranking:
 
 def collect(name: str, cache: Path) -> list[Ranking]:
     """The rankings of a set's answerable questions; searched once, then read from `cache`."""
-    engine, questions = opened(name, cache, "fast")
+    engine, questions = open_set(name, cache, "fast")
     cache_file = cache / name / "fusion.npz"
     if not cache_file.exists():
         rankings = list(_searched(name, engine.retriever, questions))

@@ -28,7 +28,7 @@ from safetensors.numpy import load_file, save
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from eval.experiments.kept import HALVED, NAMES, done, opened
+from eval.experiments.kept import HALVED, NAMES, cached_questions, open_set
 from eval.scripts import CACHE, PATH, READER, finished, script
 from rag.answering.candidate import Candidate, joined
 from rag.answering.features import Featurizer, refers_back
@@ -110,7 +110,7 @@ def is_for_fitting(name: str, question: Question) -> bool:
     return hashlib.sha256(question.group.encode()).digest()[0] % 2 == 0
 
 
-def shown(candidate: Candidate, reading: Reading) -> Shown:
+def visible_candidate(candidate: Candidate, reading: Reading) -> Shown:
     """The visible answer if this candidate is given."""
     pieces = candidate.pieces(reading.documents)
     text = candidate.text or joined(candidate.form, pieces, candidate.lead)
@@ -137,8 +137,8 @@ def in_half(
     """An engine over a set, and its kept questions: of collections those for fitting, those for
     `reporting`, or `everything`.
     """
-    engine, questions = opened(name, cache, reader)
-    kept_questions = done(name, cache, questions, reader)
+    engine, questions = open_set(name, cache, reader)
+    kept_questions = cached_questions(name, cache, questions, reader)
     takes_all = everything or name not in HALVED
     return engine, [q for q in kept_questions if takes_all or is_for_fitting(name, q) != reporting]
 
@@ -171,7 +171,7 @@ def _example(
     forms, generators = (
         tuple(getattr(candidate, n) for candidate in offered) for n in ("form", "generator")
     )
-    visible = [shown(candidate, reading) for candidate in offered]
+    visible = [visible_candidate(candidate, reading) for candidate in offered]
     judgements = tuple(serves(question, answer) for answer in visible)
     shares = [
         _share(question, form, judgement) * _concise(question, answer)

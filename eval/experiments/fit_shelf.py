@@ -80,7 +80,9 @@ _DRAWN = 0.35
 """Share of the combinations of a kind and what is asked of it that become questions."""
 
 
-def drawn(random_numbers: random.Random, *parts: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def drawn_combinations(
+    random_numbers: random.Random, *parts: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
     """A random third of the combinations of the parts."""
     for combination in itertools.product(*parts):
         if random_numbers.random() <= _DRAWN:
@@ -89,7 +91,7 @@ def drawn(random_numbers: random.Random, *parts: Sequence[str]) -> Iterator[tupl
 
 def positives(random_numbers: random.Random) -> Iterator[str]:
     """Questions over a shelf."""
-    for kind, says in drawn(random_numbers, _KINDS, _SAYS):
+    for kind, says in drawn_combinations(random_numbers, _KINDS, _SAYS):
         yield random_numbers.choice(
             (
                 f"Which {kind} {says}?",
@@ -104,7 +106,7 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
                 f"List all {kind} that {says}",
             )
         )
-    for kind, attribute in drawn(random_numbers, _KINDS, _ATTRIBUTES):
+    for kind, attribute in drawn_combinations(random_numbers, _KINDS, _ATTRIBUTES):
         yield random_numbers.choice(
             (
                 f"What is the total of the {attribute} of the {kind}?",
@@ -117,7 +119,7 @@ def positives(random_numbers: random.Random) -> Iterator[str]:
                 f"How much do we pay in {attribute} altogether?",
             )
         )
-    for kind, value in drawn(random_numbers, _KINDS, _VALUES):
+    for kind, value in drawn_combinations(random_numbers, _KINDS, _VALUES):
         singular = kind.removesuffix("s")
         extreme = random_numbers.choice(("highest", "lowest", "longest", "shortest", "latest"))
         yield random_numbers.choice(

@@ -68,9 +68,9 @@ def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
     }
 
 
-def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
+def ask_rows(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
     """The cells of the rows, as a grid is asked."""
-    cells_to_ask = _due(engine, rows)
+    cells_to_ask = _due_cells(engine, rows)
     cells: dict[tuple[str, str], Cell] = {}
     for start in tqdm(range(0, len(cells_to_ask), grid_run.BATCH), unit="batch", disable=None):
         for cell in grid_run.ask(engine, cells_to_ask[start : start + grid_run.BATCH]):
@@ -78,7 +78,7 @@ def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
     return [(row, cells[row["document"], row["column"]]) for row in rows]
 
 
-def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
+def _due_cells(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
     names = {row["document"] for row in rows}
     row_of_column = {row["column"]: row for row in rows}
     columns = []
@@ -96,7 +96,7 @@ def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
 def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     """Processor seconds of the cells as a grid, and as single questions."""
     started = time.process_time()
-    asked(engine, rows)
+    ask_rows(engine, rows)
     middle = time.process_time()
     for row in rows:
         engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
@@ -120,7 +120,7 @@ def main(folder: Path, index: Path, documents: int, timed: int, out: Path | None
         if hashlib.sha256(content).hexdigest() != row["sha256"]:
             raise SystemExit(f"{row['document']} is another version")
     engine = build.engine(Settings.load(index=index))
-    pairs = asked(engine, rows)
+    pairs = ask_rows(engine, rows)
     result: dict[str, Any] = {}
     for half, chosen in (("fit", names[::2]), ("report", names[1::2])):
         of_half = [(row, cell) for row, cell in pairs if row["document"] in chosen]

@@ -57,7 +57,7 @@ def main(setting: str, data: Path, count: int, as_json: bool) -> None:
         "boolq": {"accuracy": boolq(reader, data, count)},
         "claims": claims(reader, data, count),
         "sentences": sentences(reader, _held_out("selqa", data), count),
-        **own(reader, data, count),
+        **own_questions(reader, data, count),
     }
     if as_json:
         print(json.dumps(parts))
@@ -115,7 +115,7 @@ def claims(reader: Reader, data: Path, count: int) -> dict[str, float]:
     return by_set_accuracy | {"mean": sum(by_set_accuracy.values()) / len(by_set_accuracy)}
 
 
-def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
+def own_questions(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
     """Figures on the held-out questions of our own that are in `data`."""
     figures = {}
     for name, file in training.HELD_OUT.items():

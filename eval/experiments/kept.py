@@ -197,7 +197,7 @@ def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
     )
 
 
-def opened(
+def open_set(
     name: str, cache: Path, reader: str, sources: Mapping[str, Path | None] = MappingProxyType({})
 ) -> tuple[Engine, list[Question]]:
     """The set's questions in both wordings, and an engine over its index, which is created from
@@ -420,13 +420,15 @@ def _text(name: str, title: str, text: str) -> Document:
 _SET_MAKERS = dict(zip(_SETS_OF_DATA, (_squad_set, _own_set, clapnq, cmu, conditions), strict=True))
 
 
-def _done(name: str, cache: Path, reader: str) -> _File:
+def _cached_file(name: str, cache: Path, reader: str) -> _File:
     return _File(cache / name / f"done-{Path(reader).name}.jsonl")
 
 
-def done(name: str, cache: Path, questions: Sequence[Question], reader: str) -> list[Question]:
+def cached_questions(
+    name: str, cache: Path, questions: Sequence[Question], reader: str
+) -> list[Question]:
     """The cached questions of `reader`."""
-    rows_done = _done(name, cache, reader).rows
+    rows_done = _cached_file(name, cache, reader).rows
     return [question for question in questions if question.id in rows_done]
 
 
@@ -454,8 +456,8 @@ def main(
     until = time.monotonic() + 60 * minutes
     unfinished = []
     for name in names or tuple(SETS):
-        engine, questions = opened(name, cache, reader, sources)
-        unfinished.append(read(engine, _done(name, cache, reader), questions))
+        engine, questions = open_set(name, cache, reader, sources)
+        unfinished.append(read(engine, _cached_file(name, cache, reader), questions))
     with tqdm(unit="question", disable=None) as progress:
         while unfinished and time.monotonic() < until:
             unfinished = [reading for reading in unfinished if next(reading, None)]

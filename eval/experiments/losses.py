@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from eval.experiments.fit_judge import in_half
-from eval.experiments.fit_judge import shown as candidate_shown
+from eval.experiments.fit_judge import visible_candidate as candidate_shown
 from eval.experiments.kept import NAMES
 from eval.scripts import CACHE, READER, script
 from rag.answering.compose import Ranked

@@ -52,7 +52,7 @@ def table(rows: Sequence[JudgedAnswer]) -> dict[str, int]:
     return judgement_counts([(bool(row.question.answers), row.judgement) for row in rows])
 
 
-def useful(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
+def useful_share(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
     """Number of answers, and the share of them that is useful."""
     share = sum(row.judgement == "useful" for row in rows) / max(1, len(rows))
     return {"shown": len(rows), "useful": round(share, 3)}
@@ -86,7 +86,7 @@ def _best_guess(answer: Answer) -> str:
     return answer.text or (answer.alternatives[0].text if answer.alternatives else "")
 
 
-def _sure(rows: Sequence[JudgedAnswer]) -> list[JudgedAnswer]:
+def _sure_answers(rows: Sequence[JudgedAnswer]) -> list[JudgedAnswer]:
     """Those answered at 70 % or more."""
     return [row for row in rows if row.answer.text is not None and row.answer.confidence >= 0.7]
 
@@ -116,7 +116,7 @@ def report(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
     answered = [row for row in rows if row.answer.text is not None]
     confidence = np.array([row.answer.confidence for row in answered])
     is_useful = np.array([row.judgement == "useful" for row in answered])
-    confident = _sure(rows)
+    confident = _sure_answers(rows)
     compose = [row.answer.timings["compose"] for row in rows]
     written = [row for row in rows if not row.question.id.endswith(PLAIN)]
     in_other_words = [row for row in rows if row.question.id.endswith(PLAIN)]
@@ -124,14 +124,14 @@ def report(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
         "as written": table(written),
         "in other words": table(in_other_words),
         "useful ones that stay useful": kept_useful(written, in_other_words),
-        "at 70 % or more, as written": useful(_sure(written)),
-        "at 70 % or more, in other words": useful(_sure(in_other_words)),
+        "at 70 % or more, as written": useful_share(_sure_answers(written)),
+        "at 70 % or more, in other words": useful_share(_sure_answers(in_other_words)),
         "all": table(rows),
         "by set": by(rows, lambda row: row.set, table),
         "by form of the question": by(rows, lambda row: row.question.form, table),
         "by kind": by(rows, lambda row: row.question.kind, table),
-        "at 70 % or more": {"all": useful(confident)}
-        | by(confident, lambda row: row.answer.form, useful),
+        "at 70 % or more": {"all": useful_share(confident)}
+        | by(confident, lambda row: row.answer.form, useful_share),
         "long answers": long_answers(rows),
         "calibration error": adaptive_ece(confidence, is_useful),
         "milliseconds of composing, p95": round(1000 * float(np.quantile(compose, 0.95)), 1),

@@ -30,7 +30,7 @@ import click
 from tqdm import tqdm
 
 from eval.experiments.fit_judge import is_for_fitting
-from eval.experiments.kept import COLLECTIONS, SETS, done
+from eval.experiments.kept import COLLECTIONS, SETS, cached_questions
 from eval.scripts import CACHE, GOLD, PATH, READER, finished, script
 from rag import build
 from rag.evaluation.gold import Question, in_other_words, read_jsonl
@@ -52,7 +52,7 @@ _WORDS = range(40, 160)
 Row = dict[str, Any]
 
 
-def asked(name: str, cache: Path, reader: str) -> Iterator[Row]:
+def groups_of_set(name: str, cache: Path, reader: str) -> Iterator[Row]:
     """The groups of a set's questions."""
     name_of_set = f"collections/{name}" if name in COLLECTIONS else name
     questions = read_jsonl(GOLD / f"{name_of_set}.jsonl")
@@ -65,7 +65,7 @@ def asked(name: str, cache: Path, reader: str) -> Iterator[Row]:
     }
     fitted = [q for q in questions if not halved or is_for_fitting(name, q)]
     fitted += in_other_words(fitted)
-    judged = {question.id for question in done(name, cache, fitted, reader)}
+    judged = {question.id for question in cached_questions(name, cache, fitted, reader)}
 
     with closing(_Search(cache / name)) as search:
         for question in tqdm([q for q in fitted if q.id not in judged], desc=name):
@@ -214,7 +214,7 @@ def _beginning(text: str) -> str:
 def main(cache: Path, out: Path, medquad: Path | None, reader: str, names: tuple[str, ...]) -> None:
     rng = random.Random(0)
     groups = {
-        "asked": [group_row for name in names for group_row in asked(name, cache, reader)],
+        "asked": [group_row for name in names for group_row in groups_of_set(name, cache, reader)],
         "headings": [group_row for name in names for group_row in headings(name, cache, rng)],
     }
     groups["headings"] = rng.sample(groups["headings"], min(_HEADINGS, len(groups["headings"])))

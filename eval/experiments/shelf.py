@@ -45,7 +45,7 @@ def is_exact(row: Row, answer: Answer) -> bool:
     return answer.value.number == float(row["value"])
 
 
-def judged(row: Row, answer: Answer) -> Row:
+def judgement_of(row: Row, answer: Answer) -> Row:
     """What the answer got right."""
     expected = set(row["documents"])
     answered_documents = named_documents(answer)
@@ -105,7 +105,7 @@ def main(index: Path, half: str, wording: str, out: Path | None) -> None:
         for row in json_lines(GOLD / "shelf.jsonl")
         if (int(row["id"].rpartition("-")[2]) % 2 == 0) == (half == "report")
     ]
-    results = [judged(row, engine.ask(row[wording])) for row in tqdm(rows, disable=None)]
+    results = [judgement_of(row, engine.ask(row[wording])) for row in tqdm(rows, disable=None)]
     finished({**summary(results), "results": results}, out)
 
 

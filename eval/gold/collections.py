@@ -115,7 +115,7 @@ def copy_packaged(root: Path, folder: Path) -> None:
         target.write_bytes(gzip.decompress(content) if source.suffix == ".gz" else content)
 
 
-def changed(folder: Path) -> list[str]:
+def changed_documents(folder: Path) -> list[str]:
     """The documents that are missing in `folder`, or differ from those that were asked about."""
     return [
         name
@@ -133,7 +133,7 @@ def main(folder: Path, sources: tuple[Path, ...]) -> None:
         for source in sources:
             link(folder, source) if source.is_dir() else unpack(source, Path(root))
         copy_packaged(Path(root), folder)
-    differing = changed(folder)
+    differing = changed_documents(folder)
     print(f"{len(digests()) - len(differing)} of {len(digests())} documents are as asked about")
     for name in differing[:5]:
         print(f"missing or changed: {name}", file=sys.stderr)

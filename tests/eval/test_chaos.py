@@ -70,4 +70,4 @@ def test_three_keys_see_nothing_of_each_other() -> None:
 def test_the_flood_of_one_key_asks_every_route(tmp_path: Path) -> None:
     paths = create_app(Settings(index=tmp_path)).openapi()["paths"]
     assert len(paths) > 40
-    assert load.unlisted(paths, load.worst()) == []
+    assert load.unlisted_routes(paths, load.worst_requests()) == []

@@ -17,7 +17,7 @@ from eval.experiments.conditions import (
     figures,
     gold,
     score,
-    some,
+    some_of_each,
 )
 from eval.scripts import GOLD
 from rag import build
@@ -134,5 +134,5 @@ def test_questions_for_fitting_are_none_of_those_for_reporting() -> None:
     halves = [{example.question for example in gold(None, half)} for half in ("fit", "report")]
     assert all(halves)
     assert not halves[0] & halves[1]
-    chosen = some([asked("rules", "yes")] * 5, 2)
+    chosen = some_of_each([asked("rules", "yes")] * 5, 2)
     assert len(chosen) == 2
