@@ -6,7 +6,7 @@ import pytest
 
 from rag.facts import Fact, fact_at, number_of, tables
 from rag.types import Document
-from tests.parsing.archives import saved
+from tests.parsing.archives import saved_bytes
 from tests.parsing.reading import load_bytes
 
 INCOME = """# Farley Mills
@@ -249,7 +249,7 @@ def test_merged_headers_of_a_sheet_and_a_document_name_all_their_columns() -> No
     for left_column, right_column in ((1, 2), (3, 4)):
         table.cell(0, left_column).merge(table.cell(0, right_column))
 
-    for name, content in (("a.xlsx", saved(workbook)), ("a.docx", saved(word))):
+    for name, content in (("a.xlsx", saved_bytes(workbook)), ("a.docx", saved_bytes(word))):
         by_text = facts(name, content)
         assert by_text["20110"].labels == ("Income", "Fees")
         assert by_text["20110"].column == "Year ended 2024"
@@ -265,7 +265,7 @@ def test_a_cell_of_a_document_that_goes_down_is_a_label_of_each_row() -> None:
         for column, value in enumerate(row):
             table.cell(number, column).text = value
     table.cell(1, 0).merge(table.cell(2, 0))
-    assert facts("a.docx", saved(word))["40"].labels == ("Ayr",)
+    assert facts("a.docx", saved_bytes(word))["40"].labels == ("Ayr",)
 
 
 def test_numbers_of_a_sheet_have_the_currency_and_the_per_cent_sign_of_their_format() -> None:
@@ -280,7 +280,7 @@ def test_numbers_of_a_sheet_have_the_currency_and_the_per_cent_sign_of_their_for
         ("D2", '"£"#,##0;[Red]-"£"#,##0'),
     ):
         sheet[cell].number_format = number_format
-    by_text = facts("a.xlsx", saved(workbook))
+    by_text = facts("a.xlsx", saved_bytes(workbook))
     assert by_text["€9.90"].unit == "EUR"
     assert (by_text["12.5%"].number, by_text["12.5%"].unit) == (12.5, "percent")
     assert (by_text["-£3"].number, by_text["-£3"].unit) == (-3, "GBP")

@@ -13,7 +13,7 @@ from tests.fakes import document
 QUESTION = QuestionAnalysis.of("What is it?")
 
 
-def said(marked: str) -> Mention:
+def mention_in_brackets(marked: str) -> Mention:
     """The value in brackets, as an answer."""
     value = re.findall(r"\[(.*)\]", marked)[0]
     source = document(marked.replace("[", "").replace("]", ""), "d")
@@ -44,7 +44,7 @@ def said(marked: str) -> Mention:
     ],
 )
 def test_how_two_values_relate(answer: str, rival: str, relation: str) -> None:
-    assert value_relation(said(answer), said(rival)) == relation
+    assert value_relation(mention_in_brackets(answer), mention_in_brackets(rival)) == relation
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_how_two_values_relate(answer: str, rival: str, relation: str) -> None:
     ],
 )
 def test_a_value_that_another_one_replaced(sentence: str, replaced: bool) -> None:
-    assert is_replaced(said(sentence)) == replaced
+    assert is_replaced(mention_in_brackets(sentence)) == replaced
 
 
-def asked(question: str, sentence: str, rival: str, days: tuple[str, str]) -> Answer:
+def answer_from_two(question: str, sentence: str, rival: str, days: tuple[str, str]) -> Answer:
     """The answer from two documents of these days, each with its value in brackets."""
     documents, spans = [], []
     for number, (marked, day) in enumerate(zip((sentence, rival), days, strict=True)):
@@ -86,9 +86,9 @@ BINS = "On which day is the paper collected in Cobb Lane?"
 def test_the_later_document_comes_first() -> None:
     earlier_rule = "In Cobb Lane paper is collected on [Tuesdays]."
     later_rule = "In Cobb Lane the paper will be collected on [Fridays]."
-    later = asked(BINS, earlier_rule, later_rule, ("2023-01-02", "2023-08-28"))
+    later = answer_from_two(BINS, earlier_rule, later_rule, ("2023-01-02", "2023-08-28"))
     assert (later.text, [side.text for side in later.conflicts]) == ("Fridays", ["Tuesdays"])
-    earlier = asked(BINS, earlier_rule, later_rule, ("2023-08-28", "2023-01-02"))
+    earlier = answer_from_two(BINS, earlier_rule, later_rule, ("2023-08-28", "2023-01-02"))
     assert (earlier.text, [side.text for side in earlier.conflicts]) == ("Tuesdays", ["Fridays"])
 
 
@@ -174,7 +174,7 @@ def test_more_documents_outweigh_a_later_day() -> None:
 def test_another_subject_period_or_range_is_no_conflict(
     question: str, earlier: str, later: str
 ) -> None:
-    assert asked(question, earlier, later, ("2023-01-02", "2023-08-28")).conflicts == ()
+    assert answer_from_two(question, earlier, later, ("2023-01-02", "2023-08-28")).conflicts == ()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rag.types import Answer
 pytestmark = pytest.mark.slow
 
 
-def asked(question: str, folder: Path, texts_by_day: dict[str, str]) -> Answer:
+def answer_from_dated(question: str, folder: Path, texts_by_day: dict[str, str]) -> Answer:
     """The answer from documents of these days."""
     documents = folder / "documents"
     documents.mkdir()
@@ -48,13 +48,13 @@ def asked(question: str, folder: Path, texts_by_day: dict[str, str]) -> Answer:
 def test_the_later_verdict_comes_first_and_the_earlier_one_is_announced(
     tmp_path: Path, question: str, texts_by_day: dict[str, str], verdict: str, opposite: str
 ) -> None:
-    answer = asked(question, tmp_path, texts_by_day)
+    answer = answer_from_dated(question, tmp_path, texts_by_day)
     assert (answer.text or "").startswith(verdict)
     assert [side.verdict for side in answer.conflicts] == [opposite]
 
 
 def test_a_rule_of_another_house_is_no_conflict(tmp_path: Path) -> None:
-    answer = asked(
+    answer = answer_from_dated(
         "Are dogs allowed in the cafe?",
         tmp_path,
         {

@@ -21,7 +21,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rag.Index]:
         yield index
 
 
-def held(index: rag.Index, answer: Answer) -> bool:
+def is_verbatim(index: rag.Index, answer: Answer) -> bool:
     """Whether every piece occurs verbatim in its document."""
     texts = {p.citation.document_id: index.document(p.citation.document_id) for p in answer.pieces}
     return all(
@@ -41,7 +41,7 @@ def test_an_overview_is_of_the_document_that_is_named(office: rag.Index) -> None
     assert answer.form == "overview"
     assert {p.citation.document_id for p in answer.pieces} == {"hr/leave-policy.md"}
     assert any("27 days" in p.text for p in answer.pieces)
-    assert held(office, answer)
+    assert is_verbatim(office, answer)
 
 
 def test_a_catalogue_names_the_documents_that_mention_something(office: rag.Index) -> None:
@@ -49,7 +49,7 @@ def test_a_catalogue_names_the_documents_that_mention_something(office: rag.Inde
     assert answer.form == "catalogue"
     assert answer.documents == len(answer.pieces) > 1
     assert all("Quillfeather" in p.text for p in answer.pieces)
-    assert held(office, answer)
+    assert is_verbatim(office, answer)
 
 
 def test_metadata_names_the_author(office: rag.Index) -> None:
@@ -64,4 +64,4 @@ def test_a_comparison_has_a_piece_for_each_side(office: rag.Index) -> None:
     assert [p.label for p in answer.pieces] == ["London", "Paris"]
     assert ["165" in p.text for p in answer.pieces] == [True, False]
     assert "190" in answer.pieces[1].text
-    assert held(office, answer)
+    assert is_verbatim(office, answer)

@@ -38,7 +38,7 @@ ASKED = "May my dog swim?"
 PASSAGE_SAYS_YES = (0.9, 0.04, 0.03, 0.03)
 
 
-def taught(folder: Path, *lessons: tuple[str, int], title: str = "pool") -> ExtractiveReader:
+def taught_reader(folder: Path, *lessons: tuple[str, int], title: str = "pool") -> ExtractiveReader:
     """A tiny reader that has learnt what these texts say to `ASKED`."""
     rows = [(ASKED, title, text, verdict) for text, verdict in lessons]
     return ExtractiveReader(str(tiny.four_verdicts(folder, rows)))
@@ -68,7 +68,7 @@ def words(places: Proof, source: Document = POOL) -> str:
 def test_the_sentence_that_is_shown_decides(
     tmp_path: Path, learnt: int, verdict: str, lead: str
 ) -> None:
-    reading = read(taught(tmp_path, ("Dogs may swim on Sundays.", learnt)), limit=1)
+    reading = read(taught_reader(tmp_path, ("Dogs may swim on Sundays.", learnt)), limit=1)
     (candidate,) = yes_no(reading)
     assert (candidate.verdict, candidate.lead) == (verdict, lead)
     answer = composed(reading, Ruling(Prefers("yes_no"), 0.5, 3))
@@ -88,7 +88,7 @@ def test_a_condition_in_the_next_sentence_joins_the_quote(tmp_path: Path) -> Non
         "Dogs may swim on Sundays.",
         "Dogs may swim on Sundays. They need a lead then.",
     )
-    reader = taught(tmp_path, (sentence, YES), (sentences.replace(". T", ".\nT"), DEPENDS))
+    reader = taught_reader(tmp_path, (sentence, YES), (sentences.replace(". T", ".\nT"), DEPENDS))
     reading = read(reader, limit=2)
     assert [(candidate.verdict, words(candidate.places)) for candidate in yes_no(reading)] == [
         ("condition", sentences)
@@ -213,7 +213,7 @@ def test_a_proof_is_read_under_title_and_heading(tmp_path: Path) -> None:
     scores = [0.1, 0.1, 0.9, 0.1]
     reading = reading_of(hall, scores, PASSAGE_SAYS_YES, ASKED)
     text = "Open fires of any kind in the hall."
-    reader = taught(tmp_path, (text, NO), title="Hall > Prohibited")
+    reader = taught_reader(tmp_path, (text, NO), title="Hall > Prohibited")
     (with_verdicts,) = with_proofs([reading], reader, [1])
     ((proof, verdict),) = (with_verdicts.proofs or {}).items()
     assert words(proof, hall) == text
@@ -224,7 +224,9 @@ def test_a_long_path_keeps_its_innermost_heading(tmp_path: Path) -> None:
     content = f"# {'Long ' * 50}\n\n## Prohibited\n\nOpen fires of any kind in the hall.\n"
     (hall,) = load_data("hall.md", content.encode()).documents
     reading = reading_of(hall, [0.1, 0.1, 0.9], PASSAGE_SAYS_YES, ASKED)
-    reader = taught(tmp_path, ("Open fires of any kind in the hall.", NO), title="Prohibited")
+    reader = taught_reader(
+        tmp_path, ("Open fires of any kind in the hall.", NO), title="Prohibited"
+    )
     (with_verdicts,) = with_proofs([reading], reader, [1])
     assert [likeliest_verdict(verdict) for verdict in (with_verdicts.proofs or {}).values()] == [
         "no"

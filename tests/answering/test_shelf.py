@@ -28,7 +28,7 @@ NAMES = {
 KINDS = Kinds([Document(name, "", title, f"/{name}", "") for name, title in NAMES.items()])
 
 
-def asked(question: str) -> tuple[str, int, list[str]]:
+def understood_as(question: str) -> tuple[str, int, list[str]]:
     """The operation, the number of documents, and the questions to each with their types."""
     read = understand(question, KINDS)
     assert read
@@ -150,11 +150,11 @@ def asked(question: str) -> tuple[str, int, list[str]]:
 def test_a_question_is_read_as_a_column(
     question: str, operation: str, documents: int, column: str
 ) -> None:
-    assert asked(question) == (operation, documents, [column])
+    assert understood_as(question) == (operation, documents, [column])
 
 
 def test_a_modifier_is_a_column_of_its_own() -> None:
-    _, _, columns = asked("Which automatically renewing contracts end in 2026?")
+    _, _, columns = understood_as("Which automatically renewing contracts end in 2026?")
     assert columns == [
         "Does the contract renew automatically? yes_no yes",
         "When does the contract end? date date",
@@ -345,7 +345,7 @@ def test_what_no_document_says_of_itself_is_asked_of_none(question: str) -> None
     ],
 )
 def test_a_question_to_both_leases(question: str, operation: str, column: str) -> None:
-    assert asked(question) == (operation, 2, [column])
+    assert understood_as(question) == (operation, 2, [column])
 
 
 @pytest.mark.parametrize(
@@ -358,11 +358,11 @@ def test_a_question_to_both_leases(question: str, operation: str, column: str) -
     ],
 )
 def test_two_named_documents_are_compared_without_than(question: str) -> None:
-    assert asked(question) == ("most", 2, ["How long is the warranty? number any"])
+    assert understood_as(question) == ("most", 2, ["How long is the warranty? number any"])
 
 
 def test_a_place_is_a_condition_of_its_own() -> None:
-    _, _, columns = asked("Which leases in Norwich end in 2026?")
+    _, _, columns = understood_as("Which leases in Norwich end in 2026?")
     assert columns == [
         "Where does the lease name Norwich? text names",
         "When does the lease end? date date",

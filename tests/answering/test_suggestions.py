@@ -122,18 +122,18 @@ def asker(confidence: float, found_in: Callable[[str], str]) -> Callable[[str], 
     return ask
 
 
-def made(*questions: tuple[str, str]) -> list[Suggestion]:
+def suggestions_made(*questions: tuple[str, str]) -> list[Suggestion]:
     return [Suggestion(question, name, 5, 9) for question, name in questions]
 
 
 def test_only_sure_answers_from_the_place_itself_count() -> None:
-    suggestions = made(("Who is it?", "a"), ("What is it?", "b"))
+    suggestions = suggestions_made(("Who is it?", "a"), ("What is it?", "b"))
     assert list(answered(suggestions, asker(0.9, lambda _: "b"), 3)) == ["What is it?"]
     assert list(answered(suggestions, asker(0.5, lambda _: "b"), 3)) == []
 
 
 def test_documents_and_beginnings_differ_where_they_can() -> None:
-    suggestions = made(
+    suggestions = suggestions_made(
         ("Who is a?", "a"), ("Who is b?", "b"), ("When was a?", "a"), ("When is c?", "c")
     )
     ask = asker(0.9, lambda question: question[-2])

@@ -6,7 +6,7 @@ from tests.fakes import document
 from tests.parsing.reading import load_bytes
 
 
-def typed(question: str, source: Document, words: str, *headings: str) -> Value | None:
+def value_of_words(question: str, source: Document, words: str, *headings: str) -> Value | None:
     passage = Passage(source.id, 0, len(source.text), source.text, "", headings)
     start = source.text.index(words)
     span = Span(Hit(passage, 1.0, 1.0, 1.0), start, start + len(words), 1.0)
@@ -34,7 +34,7 @@ def test_values_by_kind(
     question: str, marked: str, expected: tuple[str, str | None, float | None, str | None]
 ) -> None:
     words = marked[marked.index("[") + 1 : marked.index("]")]
-    value = typed(question, document(marked.replace("[", "").replace("]", "")), words)
+    value = value_of_words(question, document(marked.replace("[", "").replace("]", "")), words)
     assert value is not None
     assert (value.kind, value.iso, value.number, value.unit) == expected
 
@@ -53,7 +53,7 @@ def test_values_by_kind(
 )
 def test_words_without_a_value_have_none(question: str, words: str) -> None:
     """A relative time is no duration."""
-    assert typed(question, document(f"It was {words}."), words) is None
+    assert value_of_words(question, document(f"It was {words}."), words) is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_figure_has_its_table_s_unit(label: str, words: str, heading: str, num
     cell = label.replace("|", "/")
     page = f"# {heading}\n\n| Item | 2024 |\n| --- | --- |\n| {cell} | {words} |\n"
     (sheet,) = load_bytes("income.md", page)
-    typed_value = typed("How much?", sheet, words)
+    typed_value = value_of_words("How much?", sheet, words)
     assert typed_value is not None
     assert typed_value.number == number
 
@@ -90,7 +90,7 @@ def test_a_figure_has_its_table_s_unit(label: str, words: str, heading: str, num
 )
 def test_a_figure_outside_a_table_has_no_unit_of_a_heading(text: str) -> None:
     (page,) = load_bytes("income.md", f"# In millions\n\n{text}\n")
-    typed_value = typed("How much?", page, "$50", "In millions")
+    typed_value = value_of_words("How much?", page, "$50", "In millions")
     assert typed_value is not None
     assert typed_value.number == 50
 
@@ -101,7 +101,7 @@ def test_a_weekday_recurs_in_a_table_but_not_beside_a_bar_in_a_paragraph() -> No
         "---\ndate: 2026-02-10\n---\nThe choir | band met on Friday.\n\n"
         "| Group | Day |\n| --- | --- |\n| Choir | Wednesday |\n",
     )
-    paragraph = typed("When?", page, "on Friday")
+    paragraph = value_of_words("When?", page, "on Friday")
     assert paragraph is not None
     assert paragraph.iso == "2026-02-06"
-    assert typed("When?", page, "Wednesday") is None
+    assert value_of_words("When?", page, "Wednesday") is None

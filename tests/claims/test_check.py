@@ -27,7 +27,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
     return Checker(engine(tmp_path_factory.mktemp("index")), MODELS)
 
 
-def only(report: CheckReport) -> Checked:
+def only_sentence(report: CheckReport) -> Checked:
     (sentence,) = report.sentences
     return sentence
 
@@ -46,7 +46,7 @@ def only(report: CheckReport) -> Checked:
 )
 def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
     report = checker.check(text)
-    sentence = only(report)
+    sentence = only_sentence(report)
     assert sentence.verdict == verdict, sentence
     assert 0 <= sentence.confidence <= 1
     for citation in (evidence.citation for evidence in sentence.evidence):
@@ -79,7 +79,7 @@ def test_the_likeliest_contradiction_is_the_reason(tmp_path: Path, supported: Lo
     }
     scorer = Scorer(supported, LIKENESS, 0.5, 0.5)
     checker = Checker(engine(tmp_path, texts), (scorer, scorer))
-    sentence = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
+    sentence = only_sentence(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
     assert (sentence.verdict, sentence.evidence[0].says) == ("contradicted", "contradicts")
     assert sentence.reason == 'says "14 July 2018", near.md says "14 July 2015"'
     probabilities = [
@@ -92,7 +92,7 @@ def test_clauses_are_judged_separately(checker: Checker) -> None:
     text = (
         "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
     )
-    sentence = only(checker.check(text))
+    sentence = only_sentence(checker.check(text))
     assert sentence.verdict == "partly"
     assert [part.verdict for part in sentence.parts] == ["supported", "not_in_documents"]
     assert sentence.reason == 'no document says "The moon is made of green cheese."'
@@ -102,12 +102,12 @@ def test_clauses_are_judged_separately(checker: Checker) -> None:
 def test_a_right_claim_may_cite_wrongly(checker: Checker, number: int, wrong: bool) -> None:
     listed = "[1] deal.md\n[2] limits.md > Limits\n"
     text = f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n{listed}"
-    sentence = only(checker.check(text))
+    sentence = only_sentence(checker.check(text))
     assert (sentence.verdict, sentence.wrong_citation) == ("supported", wrong)
     assert sentence.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
     unlisted, sources = text.partition("\n")[0], {number: ["deal.md", "limits.md"][number - 1]}
-    assert only(checker.check(unlisted, sources=sources)).wrong_citation is wrong
-    assert not only(checker.check(unlisted)).wrong_citation
+    assert only_sentence(checker.check(unlisted, sources=sources)).wrong_citation is wrong
+    assert not only_sentence(checker.check(unlisted)).wrong_citation
 
 
 def timed(seconds: list[float]) -> Callable[[Callable[[], Any]], Any]:
@@ -176,6 +176,6 @@ def test_what_holds_only_on_a_condition_is_partly_supported(tmp_path: Path) -> N
         tmp_path / "index", {"pool.md": "Dogs may swim in the pool if they have a lead."}
     )
     index.reader = ExtractiveReader(str(tiny.four_verdicts(tmp_path)))
-    sentence = only(Checker(index, MODELS).check("Dogs may swim in the pool."))
+    sentence = only_sentence(Checker(index, MODELS).check("Dogs may swim in the pool."))
     assert (sentence.verdict, sentence.reason) == ("partly", "pool.md says so only on a condition")
     assert [evidence.says for evidence in sentence.evidence] == ["supports"]

@@ -20,7 +20,7 @@ from rag.protocols import Store
 from tests.claims.parts import MODELS, engine
 from tests.growth import MOST_GROWTH, growth
 from tests.parsing.reading import load_bytes
-from tests.store.helpers import local, postgres, put
+from tests.store.helpers import local, postgres, put_text
 
 LEASE = (
     "# Rent\n\nThe tenant must pay the rent of £500 on the ﬁrst day of each month, unless the "
@@ -44,7 +44,7 @@ def store(
     opening = local if request.param == "local" else postgres(request.getfixturevalue("cluster"))
     opened = opening(tmp_path_factory.mktemp("quoted") / "index")
     for name, text in TEXTS.items():
-        put(opened, name, text)
+        put_text(opened, name, text)
     yield opened
     opened.close()
 
@@ -175,8 +175,10 @@ def test_a_quotation_is_looked_for_in_what_it_cites(
 
 def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: Path) -> None:
     store = local(tmp_path / "index")
-    put(store, "wenham-lock.md", "Wenham Lock was built of red brick in the year 1840.")
-    put(store, "barges.md", "The barges below Wenham Lock md were painted blue by their owners.")
+    put_text(store, "wenham-lock.md", "Wenham Lock was built of red brick in the year 1840.")
+    put_text(
+        store, "barges.md", "The barges below Wenham Lock md were painted blue by their owners."
+    )
     quote = "the barges below Wenham Lock md were painted blue by their owners."
     text = f"At Wenham Lock (wenham-lock.md), “{quote}”"
     (checked,) = audited(store, text)
@@ -287,7 +289,7 @@ def test_finding_quotations_takes_linear_time(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["one opening mark", "pairs", "long"])
 def test_an_audit_takes_linear_time(tmp_path: Path, kind: str) -> None:
     store = local(tmp_path / "index")
-    put(store, "lease.md", LEASE)
+    put_text(store, "lease.md", LEASE)
     assert growth(lambda size: audited(store, HOSTILE[kind](size)), 4_000) <= MOST_GROWTH
     store.close()
 

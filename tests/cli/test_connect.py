@@ -24,22 +24,22 @@ def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: 
     change = connected(client, path, STARTED)
     assert (change.before, write(change)) == (None, None)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert found(client, path)["args"] == list(STARTED.args)
+    assert found_entry(client, path)["args"] == list(STARTED.args)
     assert not connected(client, path, STARTED).is_needed
     second_entry = connected(client, path, Server("/other", ()), "other")
     backup = path.with_name(path.name + cmd_agents.BACKUP)
     assert write(second_entry) == backup
     assert backup.read_text() == change.after
     write(connected(client, path, Server("/new", ("mcp",))))
-    assert found(client, path)["command"] == "/new"
+    assert found_entry(client, path)["command"] == "/new"
     write(disconnected(client, path))
-    assert found(client, path) is None
-    assert found(client, path, "other")["command"] == "/other"
+    assert found_entry(client, path) is None
+    assert found_entry(client, path, "other")["command"] == "/other"
     with pytest.raises(NotFoundError, match="no entry rag"):
         disconnected(client, path)
 
 
-def found(client: str, path: Path, name: str = "rag") -> Any:
+def found_entry(client: str, path: Path, name: str = "rag") -> Any:
     text = path.read_text()
     if client == "codex":
         return tomllib.loads(text).get("mcp_servers", {}).get(name)
@@ -107,7 +107,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "real.json")
     write(connected("cursor", link, STARTED))
     assert link.is_symlink()
-    assert found("cursor", tmp_path / "real.json")
+    assert found_entry("cursor", tmp_path / "real.json")
 
 
 def test_the_paths_of_the_files() -> None:
@@ -132,11 +132,11 @@ def test_the_command_shows_the_change_asks_and_undoes(at_home: Run, tmp_path: Pa
     assert (code, "--yes" in err, '+    "rag": {' in out) == (2, True, True)
     assert not (tmp_path / ".cursor").exists()
     assert at_home("connect", "cursor", "--yes", "--index", "notes")[0] == 0
-    args = found("cursor", tmp_path / ".cursor/mcp.json")["args"]
+    args = found_entry("cursor", tmp_path / ".cursor/mcp.json")["args"]
     assert args[-2:] == ["--index", str(tmp_path / "notes")]
     assert at_home.json("connect", "cursor", "--yes", "--index", "notes")["changed"] is False
     assert at_home("connect", "cursor", "--yes", "--remove")[0] == 0
-    assert found("cursor", tmp_path / ".cursor/mcp.json") is None
+    assert found_entry("cursor", tmp_path / ".cursor/mcp.json") is None
     assert at_home("connect", "cursor", "--yes", "--remove")[0] == 2
     assert at_home("connect", "codex", "--url", "nowhere", "--yes")[0] == 2
 

@@ -31,7 +31,7 @@ def titled(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def written(run: Run, command: str, encoding: str) -> bytes:
+def bytes_written(run: Run, command: str, encoding: str) -> bytes:
     """What a command writes to a stream of this encoding."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding)
     with pytest.MonkeyPatch.context() as patch:
@@ -78,20 +78,20 @@ def test_python_writes_nothing_more_at_its_end(titled: Run) -> None:
 
 def test_an_encoding_without_the_characters_takes_the_rest(titled: Run) -> None:
     listed = "docs/deal.md  The deal ? 5 ? für ?all? ?\n"
-    assert written(titled, "list", "latin-1").decode("latin-1") == listed
+    assert bytes_written(titled, "list", "latin-1").decode("latin-1") == listed
     for command in ("show docs/deal.md", "search deal", "eval why x --answer 2015"):
-        assert written(titled, command, "latin-1")
+        assert bytes_written(titled, command, "latin-1")
 
 
 def test_json_keeps_every_character_in_any_encoding(titled: Run) -> None:
-    listed = written(titled, "list --json", "latin-1").decode("latin-1")
+    listed = bytes_written(titled, "list --json", "latin-1").decode("latin-1")
     assert json.loads(listed)[0]["title"] == TITLE
-    assert TITLE.encode() in written(titled, "list --json", "utf-8")
+    assert TITLE.encode() in bytes_written(titled, "list --json", "utf-8")
 
 
 @pytest.mark.parametrize("options", ["", " --json"])
 def test_the_prompt_in_a_pipe_answers_in_any_encoding(titled: Run, options: str) -> None:
-    answer = written(titled, f"repl{options}", "latin-1")
+    answer = bytes_written(titled, f"repl{options}", "latin-1")
     if not options:
         assert answer[:5] == b"2015\t"
         return

@@ -14,7 +14,7 @@ for_both_commands = pytest.mark.parametrize("command", ["ingest", "sync"])
 DOCUMENTS = ["docs/deal.md", "docs/oman.txt"]
 
 
-def listed(run: Run) -> list[str]:
+def listed_ids(run: Run) -> list[str]:
     return [document["id"].partition("/")[2] for document in run.json("list")]
 
 
@@ -24,7 +24,7 @@ def test_the_index_and_its_keys_are_left_out(run: Run, command: str) -> None:
     assert run(command, ".")[1] == "index: 2 added\n"
     run("keys", "add", "eve")
     assert run(command, ".")[1] == "index: 2 unchanged; the index has not changed\n"
-    assert listed(run) == DOCUMENTS
+    assert listed_ids(run) == DOCUMENTS
 
 
 @for_both_commands
@@ -35,7 +35,7 @@ def test_another_index_is_left_out_too(run: Run, command: str) -> None:
     # a folder with a copy of the database is not an index
     shutil.copy("docs/old/rag.sqlite", "docs/copy")
     run(command, ".", "--name", "here")
-    assert listed(run) == ["docs/copy/deal.md", *DOCUMENTS]
+    assert listed_ids(run) == ["docs/copy/deal.md", *DOCUMENTS]
 
 
 @for_both_commands
@@ -62,8 +62,8 @@ def test_an_indexs_own_files_are_removed_by_the_next_sync(run: Run) -> None:
     Path("docs/old/rag.sqlite").rename("docs/old/away")  # no index yet
     assert run("ingest", "docs")[0] == 0
     Path("docs/old/away").rename("docs/old/rag.sqlite")
-    listing = listed(run)
+    listing = listed_ids(run)
     assert [name for name in listing if "/" not in name] == ["deal.md", "oman.txt"]
     assert "old/derived.json" in listing
     run("sync", "docs", "--allow-mass-delete")
-    assert listed(run) == ["deal.md", "oman.txt"]
+    assert listed_ids(run) == ["deal.md", "oman.txt"]

@@ -55,7 +55,7 @@ def cell(
     return Cell(row, column, state, value, 0.9, "", time, typed, (quote,), (row,))
 
 
-def said(column: str, sentence: str) -> Cell:
+def cell_in_brackets(column: str, sentence: str) -> Cell:
     """The cell of the words in [brackets]."""
     text_before, _, marked = sentence.partition("[")
     words, _, text_after = marked.partition("]")
@@ -122,10 +122,19 @@ def test_a_cell_has_the_unit_that_its_column_or_caption_states(
 def test_a_spreadsheet_shows_a_value_whole() -> None:
     columns = sheet(
         grid(
-            [said("amount", "[€3,200] per month"), said("date", "before [31 May\n2027]")],
-            [said("amount", "at least [£5 million]"), said("date", "[1/7/2023]")],
-            [said("amount", "[£10 to £12.50]"), said("date", "[14 July 1789]")],
-            [said("amount", "[12 months]"), said("date", "[8 August]")],
+            [
+                cell_in_brackets("amount", "[€3,200] per month"),
+                cell_in_brackets("date", "before [31 May\n2027]"),
+            ],
+            [
+                cell_in_brackets("amount", "at least [£5 million]"),
+                cell_in_brackets("date", "[1/7/2023]"),
+            ],
+            [
+                cell_in_brackets("amount", "[£10 to £12.50]"),
+                cell_in_brackets("date", "[14 July 1789]"),
+            ],
+            [cell_in_brackets("amount", "[12 months]"), cell_in_brackets("date", "[8 August]")],
         )
     )
     amounts = columns["amount"]
@@ -152,8 +161,8 @@ def test_a_spreadsheet_shows_a_value_whole() -> None:
 
 def test_a_sheet_can_be_read_and_printed() -> None:
     items = "1. Clear the plot.\n2. Hand back the key, and tell the secretary of it in writing."
-    rent = said("amount", "at least [£5,000,000] per month")
-    table = grid([rent, said("list", f"[{items}]")])
+    rent = cell_in_brackets("amount", "at least [£5,000,000] per month")
+    table = grid([rent, cell_in_brackets("list", f"[{items}]")])
     book = openpyxl.load_workbook(io.BytesIO(grid_export.in_format(table, ".xlsx", {})))
     written = book["Grid"]
     columns = {column[0].value: column for column in written.columns}
@@ -178,7 +187,10 @@ def test_a_guess_is_no_number() -> None:
 
 
 def test_csv_and_json_have_the_parts_of_a_value() -> None:
-    table = grid([said("amount", "a monthly rent of at least [£550]")], [said("amount", "[-£5]")])
+    table = grid(
+        [cell_in_brackets("amount", "a monthly rent of at least [£550]")],
+        [cell_in_brackets("amount", "[-£5]")],
+    )
     rows = list(csv.DictReader(io.StringIO(grid_export.to_csv(table, {}))))
     names = ("amount", "amount number", "amount unit", "amount per", "amount qualifier")
     assert [rows[0][name] for name in names] == ["£550", "550", "GBP", "month", "at least"]
@@ -191,7 +203,7 @@ def test_csv_and_json_have_the_parts_of_a_value() -> None:
 
 
 def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
-    conditional = said("yes_no", "[on a condition]")
+    conditional = cell_in_brackets("yes_no", "[on a condition]")
     assert conditional.typed is not None
     assert (conditional.typed.verdict, conditional.typed.yes) == ("condition", None)
     rated = replace(conditional, rating=Rating("confirmed", conditional.at))
@@ -203,7 +215,7 @@ def test_a_cell_on_a_condition_is_typed_and_a_gold_answer() -> None:
 
 
 def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
-    correction = said("amount", "[£5]")
+    correction = cell_in_brackets("amount", "[£5]")
     rating = Rating("corrected", correction.at, "€7 per week")
     corrected = replace(correction, rating=rating)
     table = grid([corrected])
@@ -217,7 +229,7 @@ def test_a_correction_counts_in_every_file_and_in_the_counts() -> None:
 
 
 def test_rows_are_chosen_by_state_and_value() -> None:
-    table = grid([said("amount", "[£5]")], [cell("text", "Ada", None, "unsure")])
+    table = grid([cell_in_brackets("amount", "[£5]")], [cell("text", "Ada", None, "unsure")])
     assert [row.key for row in table.narrowed(state="unsure").rows] == ["1.md"]
     assert [row.key for row in table.narrowed(value="ada").rows] == ["1.md"]
     assert table.narrowed(state="answered", value="ada").rows == []
@@ -227,7 +239,7 @@ def test_rows_are_chosen_by_state_and_value() -> None:
 
 
 def test_columns_of_lists_are_wide_on_paper() -> None:
-    page = grid_export.to_html(grid([said("amount", "[£5]")]), {})
+    page = grid_export.to_html(grid([cell_in_brackets("amount", "[£5]")]), {})
     widths = [float(width) for width in re.findall(r'<col width="([\d.]+)%">', page)]
     assert len(widths) == 1 + len(TYPES)
     assert sum(widths) == pytest.approx(100, abs=1)
@@ -235,7 +247,9 @@ def test_columns_of_lists_are_wide_on_paper() -> None:
 
 
 def test_quotes_are_footnotes_on_a_page_for_paper() -> None:
-    page = grid_export.to_html(grid([said("text", "[Ada] rents it")]), {"0.md": "/l/0.md"})
+    page = grid_export.to_html(
+        grid([cell_in_brackets("text", "[Ada] rents it")]), {"0.md": "/l/0.md"}
+    )
     assert '<a href="#note-1" title="Ada">[1]</a>' in page
     assert '<li id="note-1">“Ada” <a href="file:///l/0.md">a.md, page 2</a>, Rent</li>' in page
     assert "@media print" in page

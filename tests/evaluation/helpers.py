@@ -46,7 +46,7 @@ UNANSWERABLE = Question("none", "Which colour has the roof of the palace?", grou
 Cut = Callable[[Document], Sequence[Passage]]
 
 
-def whole(document: Document) -> Sequence[Passage]:
+def one_passage(document: Document) -> Sequence[Passage]:
     return split(document, BagOfWordsEmbedder().count_tokens, 160)
 
 
@@ -56,7 +56,7 @@ def corpus() -> list[Document]:
 
 def store(
     folder: Path,
-    cut: Cut = whole,
+    cut: Cut = one_passage,
     kind: type[LocalStore] = LocalStore,
     documents: Sequence[Document] = (),
 ) -> LocalStore:

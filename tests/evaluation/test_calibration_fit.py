@@ -21,14 +21,14 @@ def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> fitting.Judg
     )
 
 
-def whole(data: fitting.JudgedQuestions) -> tuple[float, float]:
+def fit_of_all(data: fitting.JudgedQuestions) -> tuple[float, float]:
     return fitting.fit(data, np.ones_like(data.right))
 
 
 def test_many_questions_give_slope_and_offset_and_few_change_little() -> None:
-    assert whole(judged(4000)) == pytest.approx((2.0, -1.0), abs=0.2)
-    assert whole(judged(4000, -1.0))[0] > 0
-    of_six, of_thousands = whole(judged(6)), whole(judged(3000))
+    assert fit_of_all(judged(4000)) == pytest.approx((2.0, -1.0), abs=0.2)
+    assert fit_of_all(judged(4000, -1.0))[0] > 0
+    of_six, of_thousands = fit_of_all(judged(6)), fit_of_all(judged(3000))
     assert abs(of_six[0] - 1) < abs(of_thousands[0] - 1)
 
 

@@ -23,8 +23,8 @@ from tests.evaluation.helpers import (
     Spans,
     engine,
     examine,
+    one_passage,
     store,
-    whole,
 )
 
 
@@ -95,11 +95,11 @@ def test_shuffled_faiss_ids_are_the_dense_retrievers_fault(tmp_path: Path) -> No
 
 def dropping(document: Document) -> Sequence[Passage]:
     """A chunker that drops the first sentence."""
-    return [replace(p, start=p.start + 5, text=p.text[5:]) for p in whole(document)]
+    return [replace(p, start=p.start + 5, text=p.text[5:]) for p in one_passage(document)]
 
 
 def halving(document: Document) -> Sequence[Passage]:
-    (p,) = whole(document)
+    (p,) = one_passage(document)
     head, tail = replace(p, end=p.start + 20, text=p.text[:20]), p.text[20:]
     return [head, replace(p, start=p.start + 20, text=tail)]
 

@@ -65,35 +65,35 @@ def report(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> 
     assert errors == []
 
 
-def shown(page: Page) -> str:
+def visible_rows(page: Page) -> str:
     """The ids of the visible rows, in order."""
     rows = page.locator("#misses tbody tr:visible").all()
     return "".join(row.locator("td").first.locator("small").inner_text() for row in rows)
 
 
 def test_misses_are_filtered_and_ordered(report: Page) -> None:
-    assert shown(report) == "1234"
+    assert visible_rows(report) == "1234"
     labels = ("Only rows with these words", "Only of a stage")
     words, stage = (report.get_by_label(label) for label in labels)
     words.fill("MILL when")
-    assert shown(report) == "1"
+    assert visible_rows(report) == "1"
     words.fill("mill")
     expect(report.get_by_role("status")).to_have_text("2 of 4")
     stage.select_option("reader")
-    assert shown(report) == "1"
+    assert visible_rows(report) == "1"
     words.fill("")
-    assert shown(report) == "13"
+    assert visible_rows(report) == "13"
     stage.select_option("")
     report.locator("[data-show=reader]").click()
-    assert shown(report) == "13"
+    assert visible_rows(report) == "13"
     stage.select_option("")
     order = report.get_by_label("Order")
     for choice, ids in (("by rank, up", "4312"), ("by rank, down", "2134"), ("as asked", "1234")):
         order.select_option(choice)
-        assert shown(report) == ids
+        assert visible_rows(report) == ids
     if report.viewport_size and report.viewport_size["width"] > 1000:  # a phone shows no headings
         heading = report.locator("#misses th").first
         for ids, direction in (("3142", "ascending"), ("2413", "descending")):
             heading.get_by_role("button").click()
-            assert shown(report) == ids
+            assert visible_rows(report) == ids
             expect(heading).to_have_attribute("aria-sort", direction)

@@ -37,7 +37,7 @@ def check(source: Document, passages: Sequence[Passage], limit: int) -> None:
     assert not source.text[offset:].strip(), "text after the last passage"
 
 
-def numbered(sentences: int, words: int = 5) -> str:
+def numbered_sentences(sentences: int, words: int = 5) -> str:
     return " ".join(f"Sentence{i}" + " word" * (words - 1) + "." for i in range(sentences))
 
 
@@ -97,13 +97,13 @@ def test_a_row_whose_words_end_its_name_is_no_bare_heading() -> None:
 
 
 def test_passages_are_filled_evenly() -> None:
-    passages = split(document(numbered(20)), count, 40)
+    passages = split(document(numbered_sentences(20)), count, 40)
     assert [p.text.split()[0] for p in passages] == [f"Sentence{n}" for n in (0, 6, 12, 18)]
     assert [p.text.count(".") for p in passages] == [7, 7, 7, 2]
 
 
 def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
-    source = document(numbered(60))
+    source = document(numbered_sentences(60))
     passages = split(source, count, 40)
     assert len(passages) > 5
     for passage, following in pairwise(passages):
@@ -114,7 +114,7 @@ def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
 
 
 def test_a_last_sentence_longer_than_a_third_is_not_repeated() -> None:
-    passages = split(document(numbered(9, words=15)), count, 40)
+    passages = split(document(numbered_sentences(9, words=15)), count, 40)
     assert [p.text.count(".") for p in passages] == [2, 2, 2, 2, 1]
     assert all(passage.end < following.start for passage, following in pairwise(passages))
 

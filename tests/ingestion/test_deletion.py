@@ -6,15 +6,15 @@ from rag.ingestion.deletion import delete
 from rag.store.local import snapshots
 from rag.store.local.store import LocalStore
 from tests.ingestion.folders import content
-from tests.store.helpers import both, local, put
+from tests.store.helpers import both, local, put_text
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     store = local(tmp_path / "index")
     with store.writing():
-        put(store, "a", "Quetzalcoatlus flew over the plains. " * 20)
-        put(store, "b", "Sardines swim near the coast. " * 20)
+        put_text(store, "a", "Quetzalcoatlus flew over the plains. " * 20)
+        put_text(store, "b", "Sardines swim near the coast. " * 20)
     return store
 
 
@@ -51,7 +51,7 @@ def test_a_snapshot_that_still_contains_it_is_named(store: LocalStore, tmp_path:
     with_it = snapshots.take(store.folder, tmp_path / "with").path
     assert [receipt.snapshots for receipt in delete(store, ["a"])] == [(with_it,)]
     snapshots.take(store.folder, tmp_path / "without")
-    put(store, "a", "Another.")
+    put_text(store, "a", "Another.")
     Path(with_it).unlink()
     assert [receipt.snapshots for receipt in delete(store, ["a"])] == [()]
 

@@ -16,7 +16,7 @@ from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
 from tests.ingestion.folders import ALL, fill, sources
 from tests.parsing.archives import zipped
-from tests.store.helpers import Worker, both, local, stored
+from tests.store.helpers import Worker, both, local, stored_documents
 
 
 def ingest(
@@ -41,7 +41,7 @@ def test_files_become_documents_and_only_changes_are_read(store: LocalStore, doc
     assert (report.added, report.updated, report.unchanged) == ([], ALL[:1], ALL[1:])
     assert both(store, "sardines")[1] == set(ALL[1:])
     assert both(store, "trees")[1] == {"docs/a.txt"}
-    assert len(stored(store)) == 3
+    assert len(stored_documents(store)) == 3
 
 
 def test_another_path_to_the_same_files_is_the_same(
@@ -228,7 +228,7 @@ def test_members_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: P
     assert both(store, "sardines")[1] == {"docs/all.zip/a.txt"}
     assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
     delete(store, ["docs/all.zip/a.txt"])
-    assert set(stored(store)) == {"docs/all.zip/c.txt"}
+    assert set(stored_documents(store)) == {"docs/all.zip/c.txt"}
     report = ingest(store, path)  # as if a deleted file came back
     assert (report.added, report.unchanged) == (["docs/all.zip/a.txt"], ["docs/all.zip/c.txt"])
     assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]

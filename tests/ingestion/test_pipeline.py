@@ -16,7 +16,7 @@ from tests.store.helpers import Worker, both, local
 NAMES = ["a.txt", "b.txt", "c.txt"]
 
 
-def made(name: str) -> Document:
+def named_document(name: str) -> Document:
     return document(f"Sardines swim near {name}.", name, name)
 
 
@@ -29,7 +29,7 @@ def test_others_may_write_between_batches(tmp_path: Path, monkeypatch: pytest.Mo
             for name in NAMES:
                 second_writer.ask("begin")  # takes the lock, or raises BusyError
                 second_writer.ask("end")
-                yield made(name)
+                yield named_document(name)
 
         indexed = index(documents(), store, BagOfWordsEmbedder())
     assert (indexed.ids, indexed.passages, indexed.refused) == (NAMES, 3, [])
@@ -43,7 +43,7 @@ def test_a_document_that_is_refused_under_the_lock_is_left_out(tmp_path: Path) -
         if checked.id == "b.txt":
             raise ConflictError("b.txt is taken", "choose another name")
 
-    indexed = index(map(made, NAMES), store, BagOfWordsEmbedder(), check=check)
+    indexed = index(map(named_document, NAMES), store, BagOfWordsEmbedder(), check=check)
     assert indexed.ids == ["a.txt", "c.txt"]
     assert [(checked.id, why.message) for checked, why in indexed.refused] == [
         ("b.txt", "b.txt is taken")
@@ -53,7 +53,11 @@ def test_a_document_that_is_refused_under_the_lock_is_left_out(tmp_path: Path) -
 
 def test_a_group_is_never_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 2)
-    groups = [("one", [made("a.txt"), made("b.txt"), made("c.txt")]), ("two", []), ("three", [])]
+    groups = [
+        ("one", [named_document("a.txt"), named_document("b.txt"), named_document("c.txt")]),
+        ("two", []),
+        ("three", []),
+    ]
     divided = list(batches(groups, BagOfWordsEmbedder(), 160))
     assert [keys for keys, _ in divided] == [["one"], ["two", "three"]]
     assert [[prepared.document.id for prepared in batch] for _, batch in divided] == [NAMES, []]

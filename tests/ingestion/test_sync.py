@@ -17,7 +17,7 @@ from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.ingestion.folders import ALL, content, fill, sources
 from tests.parsing.archives import zipped
-from tests.store.helpers import both, by_lexical, local, opening, put, stored
+from tests.store.helpers import both, by_lexical, local, opening, put_text, stored_documents
 
 
 class CountingEmbedder(BagOfWordsEmbedder):
@@ -49,25 +49,25 @@ def preview(store: Store, docs: Path) -> Changes:
     return syncing(store).preview(docs, find([docs]))
 
 
-def done(changes: Changes) -> dict[str, object]:
+def changes_by_kind(changes: Changes) -> dict[str, object]:
     """The changes of a run, by kind."""
     names = ("added", "updated", "renamed", "removed")
     return {name: value for name in names if (value := getattr(changes, name))}
 
 
-def state(store: Store) -> dict[str, tuple[str, str, str]]:
-    return {id: (d.source, d.text, d.title) for id, d in stored(store).items()}
+def stored_state(store: Store) -> dict[str, tuple[str, str, str]]:
+    return {id: (d.source, d.text, d.title) for id, d in stored_documents(store).items()}
 
 
 def fresh(docs: Path) -> dict[str, tuple[str, str, str]]:
     """The content of a new index of the folder."""
     with closing(local(docs.parent / f"fresh-{docs.name}")) as store:
         sync(store, docs)
-        return state(store)
+        return stored_state(store)
 
 
 def test_the_index_becomes_equal_to_the_folder(store: LocalStore, docs: Path) -> None:
-    assert done(sync(store, docs)) == {"added": ALL}
+    assert changes_by_kind(sync(store, docs)) == {"added": ALL}
     assert sync(store, docs).unchanged == ALL
     assert b"near a.txt" in content(store.folder)
     (docs / "a.txt").unlink()
@@ -75,25 +75,25 @@ def test_the_index_becomes_equal_to_the_folder(store: LocalStore, docs: Path) ->
     fill(docs, "d.txt")
     changes = sync(store, docs)
     added, updated, removed = ["docs/d.txt"], ["docs/b.md"], ["docs/a.txt"]
-    assert done(changes) == {"added": added, "updated": updated, "removed": removed}
+    assert changes_by_kind(changes) == {"added": added, "updated": updated, "removed": removed}
     assert changes.unchanged == ["docs/sub/c.html"]
     assert b"near a.txt" not in content(store.folder)
-    assert state(store) == fresh(docs)
+    assert stored_state(store) == fresh(docs)
     assert both(store, "sardines")[1] == {"docs/d.txt", "docs/sub/c.html"}
     assert "docs/a.txt" not in both(store, "sardines")[0]
 
 
 def test_a_preview_reports_the_same_and_changes_nothing(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
-    unchanged_state = (store.stats(), state(store))
+    unchanged_state = (store.stats(), stored_state(store))
     (docs / "a.txt").rename(docs / "z.txt")
     (docs / "b.md").write_text("Trees grow.")
     (docs / "sub" / "c.html").unlink()
     fill(docs, "new.txt")
     previewed = preview(store, docs)
     assert previewed.dry_run
-    assert (store.stats(), state(store)) == unchanged_state
-    assert done(sync(store, docs)) == done(previewed)
+    assert (store.stats(), stored_state(store)) == unchanged_state
+    assert changes_by_kind(sync(store, docs)) == changes_by_kind(previewed)
     assert previewed.renamed == [("docs/a.txt", "docs/z.txt")]
 
 
@@ -103,9 +103,9 @@ def test_a_renamed_file_is_not_embedded_again(store: LocalStore, docs: Path) -> 
     (docs / "a.txt").rename(docs / "sub" / "z.txt")
     docs.joinpath("b.md").rename(docs / "B.md")
     renamed = [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]
-    assert done(sync(store, docs)) == {"renamed": renamed}
+    assert changes_by_kind(sync(store, docs)) == {"renamed": renamed}
     assert EMBEDDER.embedded == 0
-    assert state(store) == fresh(docs)
+    assert stored_state(store) == fresh(docs)
     assert both(store, "sardines") == [{"docs/B.md", "docs/sub/c.html", "docs/sub/z.txt"}] * 2
     assert by_lexical(store, "near a.txt", 1) == ["docs/sub/z.txt"]
 
@@ -116,25 +116,25 @@ def test_files_that_change_places_keep_their_content_apart(store: LocalStore, do
     (docs / "b.md").rename(docs / "a.txt")
     (docs / "x").rename(docs / "b.md")
     sync(store, docs)
-    assert state(store) == fresh(docs)
+    assert stored_state(store) == fresh(docs)
 
 
 def test_a_copy_is_another_document(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     shutil.copy(docs / "a.txt", docs / "copy.txt")
-    assert done(sync(store, docs)) == {"added": ["docs/copy.txt"]}
+    assert changes_by_kind(sync(store, docs)) == {"added": ["docs/copy.txt"]}
     (docs / "copy.txt").unlink()
     (docs / "a.txt").unlink()
-    assert done(sync(store, docs)) == {"removed": ["docs/a.txt", "docs/copy.txt"]}
+    assert changes_by_kind(sync(store, docs)) == {"removed": ["docs/a.txt", "docs/copy.txt"]}
 
 
 def test_documents_from_elsewhere_are_kept(store: LocalStore, docs: Path, tmp_path: Path) -> None:
-    put(store, "http", "Sardines sleep.")
+    put_text(store, "http", "Sardines sleep.")
     sync(store, fill(tmp_path / "docs-2", "a.txt"))
     sync(store, docs)
     shutil.rmtree(tmp_path / "docs-2")
     assert not sync(store, docs).any
-    assert set(stored(store)) == {"http", "docs-2/a.txt", *ALL}
+    assert set(stored_documents(store)) == {"http", "docs-2/a.txt", *ALL}
 
 
 def test_a_copy_elsewhere_takes_nothing(store: LocalStore, docs: Path, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_copy_elsewhere_takes_nothing(store: LocalStore, docs: Path, tmp_path:
     docs.rename(tmp_path / "unmounted")
     copies = [id.replace("docs/", "copy/") for id in ALL]
     assert sync(store, tmp_path / "copy").added == copies
-    assert set(stored(store)) == {*ALL, *copies}
+    assert set(stored_documents(store)) == {*ALL, *copies}
 
 
 @pytest.mark.parametrize("stray", ["", "README.md", "photo.jpg"])
@@ -153,7 +153,7 @@ def test_losing_all_documents_needs_confirmation(
 ) -> None:
     docs = fill(tmp_path / "docs", *names)
     sync(store, docs)
-    unchanged_state = state(store)
+    unchanged_state = stored_state(store)
     for name in names:
         (docs / name).unlink()
     if stray:
@@ -162,7 +162,7 @@ def test_losing_all_documents_needs_confirmation(
     with pytest.raises(InputError, match=message) as caught:
         sync(store, docs)
     assert "--allow-mass-delete" in caught.value.hint
-    assert state(store) == unchanged_state
+    assert stored_state(store) == unchanged_state
     removed = [f"docs/{name}" for name in names]
     assert (
         preview(store, docs).removed == sync(store, docs, may_remove_many=True).removed == removed
@@ -187,7 +187,7 @@ def test_a_link_that_leaves_the_folder_is_not_followed(
             "up.txt": elsewhere / "real.txt",
         }.items()
     }
-    assert set(stored(store)) == set(ALL)
+    assert set(stored_documents(store)) == set(ALL)
 
 
 def test_a_linked_folder_is_followed_if_it_is_named(
@@ -206,7 +206,7 @@ def test_an_ingested_file_survives_its_link(store: LocalStore, docs: Path, tmp_p
     sync(store, docs)
     (docs / "link.txt").unlink()
     assert not sync(store, docs).any
-    assert "elsewhere/real.txt" in stored(store)
+    assert "elsewhere/real.txt" in stored_documents(store)
 
 
 def test_many_missing_files_need_confirmation(store: LocalStore, docs: Path) -> None:
@@ -219,7 +219,7 @@ def test_many_missing_files_need_confirmation(store: LocalStore, docs: Path) -> 
         (docs / f"{n:02}.txt").unlink()
     with pytest.raises(InputError, match="6 of the 15"):
         sync(store, docs)
-    assert "docs/new.txt" not in stored(store)
+    assert "docs/new.txt" not in stored_documents(store)
     assert len(sync(store, docs, may_remove_many=True).removed) == 6
 
 
@@ -235,7 +235,7 @@ def test_a_clock_change_hides_no_change(
     monkeypatch.setattr(time, "time_ns", lambda: clock() + jump)
     (docs / "a.txt").write_text("Sardines swam near a.txt.\n")
     os.utime(docs / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert done(sync(store, docs)) == {"updated": ["docs/a.txt"]}
+    assert changes_by_kind(sync(store, docs)) == {"updated": ["docs/a.txt"]}
 
 
 def test_a_change_within_the_clocks_resolution_is_seen(store: LocalStore, docs: Path) -> None:
@@ -258,11 +258,11 @@ def test_after_a_move_nothing_of_the_old_place_remains(
     (moved / "a.txt").unlink()
     (moved / "b.md").write_text("Herrings, now.\n")
     planned, changes = preview(store, moved), sync(store, moved)
-    assert done(planned) == done(changes)
+    assert changes_by_kind(planned) == changes_by_kind(changes)
     renamed, updated, removed = [(ALL[2], ALL[2])], [ALL[1]], [ALL[0]]
-    assert done(changes) == {"updated": updated, "renamed": renamed, "removed": removed}
+    assert changes_by_kind(changes) == {"updated": updated, "renamed": renamed, "removed": removed}
     assert EMBEDDER.embedded == 1
-    assert state(store) == fresh(moved)
+    assert stored_state(store) == fresh(moved)
     store.close()
 
 
@@ -274,7 +274,7 @@ def test_a_copied_folder_takes_no_names(store: LocalStore, docs: Path, tmp_path:
             run(store, copied)
     fill(copied, "d.txt")
     planned, changes = preview(store, copied), sync(store, copied)
-    assert done(planned) == done(changes) == {"added": ["docs/d.txt"]}
+    assert changes_by_kind(planned) == changes_by_kind(changes) == {"added": ["docs/d.txt"]}
     assert planned.skipped == changes.skipped
     assert len(changes.skipped) == 3
 
@@ -285,14 +285,14 @@ def test_members_of_an_archive_move_with_it(store: LocalStore, docs: Path) -> No
     EMBEDDER.embedded = 0
     (docs / "z.zip").rename(docs / "y.zip")
     moved = [(f"docs/z.zip/{name}.txt", f"docs/y.zip/{name}.txt") for name in ("one", "two")]
-    assert done(sync(store, docs)) == {"renamed": moved}
+    assert changes_by_kind(sync(store, docs)) == {"renamed": moved}
     assert EMBEDDER.embedded == 0
     (docs / "y.zip").write_bytes(zipped({"two.txt": "Mackerel.", "three.txt": "Cod."}))
     changes = sync(store, docs)
     assert (changes.added, changes.removed) == (["docs/y.zip/three.txt"], ["docs/y.zip/one.txt"])
     (docs / "y.zip").unlink()
     assert sync(store, docs).removed == ["docs/y.zip/three.txt", "docs/y.zip/two.txt"]
-    assert set(stored(store)) == set(ALL)
+    assert set(stored_documents(store)) == set(ALL)
 
 
 @pytest.fixture
@@ -318,18 +318,18 @@ def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
     }
     EMBEDDER.embedded = 0
     planned, changes = preview(store, moved / "notes"), sync(store, moved / "notes")
-    assert done(planned) == done(changes) == {"removed": ["notes/b.md"]}
+    assert changes_by_kind(planned) == changes_by_kind(changes) == {"removed": ["notes/b.md"]}
     assert EMBEDDER.embedded == 0
-    assert done(sync(store, moved / "work")) == {"updated": ["work/a.txt"]}
-    assert state(store) == fresh(moved / "notes") | fresh(moved / "work")
+    assert changes_by_kind(sync(store, moved / "work")) == {"updated": ["work/a.txt"]}
+    assert stored_state(store) == fresh(moved / "notes") | fresh(moved / "work")
 
 
 def test_a_copy_of_index_and_folder_is_independent(home: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(home, tmp_path / "copy"))
     (copy / "notes" / "a.txt").unlink()
     store, original = local(copy / "index"), local(home / "index")
-    assert done(sync(store, copy / "notes")) == {"removed": ["notes/a.txt"]}
-    assert done(sync(original, home / "notes")) == {}
+    assert changes_by_kind(sync(store, copy / "notes")) == {"removed": ["notes/a.txt"]}
+    assert changes_by_kind(sync(original, home / "notes")) == {}
     assert sources(original)["notes/a.txt"] == f"{home}/notes/a.txt"
 
 
@@ -337,7 +337,7 @@ def test_an_index_moved_alone_keeps_its_sources(home: Path, tmp_path: Path) -> N
     (home / "index").rename(tmp_path / "index")
     store = local(tmp_path / "index")
     assert sources(store)["notes/a.txt"] == f"{home}/notes/a.txt"
-    assert done(sync(store, home / "notes")) == {}
+    assert changes_by_kind(sync(store, home / "notes")) == {}
 
 
 def test_files_left_behind_keep_their_source(home: Path, tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_a_preview_knows_which_renames_are_possible(store: LocalStore, docs: Pat
     (docs / "b.md").rename(docs / "d.txt")
     (docs / "sub" / "c.html").rename(docs / "c.html")
     planned, changes = preview(store, docs), sync(store, docs)
-    assert done(planned) == done(changes)
+    assert changes_by_kind(planned) == changes_by_kind(changes)
     assert ("docs/sub/c.html", "docs/c.html") in changes.renamed
 
 
@@ -383,7 +383,7 @@ def test_an_unreadable_file_keeps_its_document_and_no_other(store: LocalStore, d
     (docs / "a.txt").write_bytes(b"\0")
     (docs / "b.md").rename(docs / "b.jpg")
     changes = sync(store, docs)
-    assert done(changes) == {"removed": ["docs/b.md"]}
+    assert changes_by_kind(changes) == {"removed": ["docs/b.md"]}
     assert [os.path.basename(path) for path, _ in changes.skipped] == ["a.txt", "b.jpg"]
     assert both(store, "sardines") == [{"docs/a.txt", "docs/sub/c.html"}] * 2
 

@@ -13,7 +13,7 @@ from rag.ingestion.uploads import Done, Upload, put_upload
 from rag.parsing.files import find
 from rag.protocols import Store
 from tests.parsing.archives import zipped
-from tests.store.helpers import EMBEDDER, EXPECT, opening, stored
+from tests.store.helpers import EMBEDDER, EXPECT, opening, stored_documents
 
 TOKENS = int(EXPECT["passage_tokens"])
 NAME = "uploads/a.txt"
@@ -84,9 +84,9 @@ def test_members_no_longer_in_an_archive_are_removed(store: Store, source: str) 
     assert put({"one.md": "One."}) == Done(
         "updated", (first_member,), "uploads/a.zip/two.md is removed"
     )
-    assert stored(store).keys() == {first_member, *unrelated}
+    assert stored_documents(store).keys() == {first_member, *unrelated}
     assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == (third_member,)
-    assert stored(store).keys() == {third_member, *unrelated}
+    assert stored_documents(store).keys() == {third_member, *unrelated}
 
 
 def test_an_unreadable_member_is_named_and_kept(store: Store) -> None:

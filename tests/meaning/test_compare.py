@@ -27,7 +27,7 @@ RELATIONS = [
 ]
 
 
-def read(text: str, kind: str, text_before: str = "", text_after: str = "") -> Meaning:
+def meaning_of(text: str, kind: str, text_before: str = "", text_after: str = "") -> Meaning:
     return meaning(text, text_before, text_after, kind == "amount")
 
 
@@ -36,7 +36,7 @@ def read(text: str, kind: str, text_before: str = "", text_after: str = "") -> M
     [(*row, pair) for *row, pairs in RELATIONS for pair in pairs.split("; ")],
 )
 def test_relations_of_two_answers(relation: Relation, kind: str, pair: str) -> None:
-    stated, rival = (read(text, kind) for text in pair.split(" = "))
+    stated, rival = (meaning_of(text, kind) for text in pair.split(" = "))
     assert compare(stated, rival) is relation
     assert compare(rival, stated) is relation
 
@@ -58,7 +58,9 @@ def test_relations_of_two_answers(relation: Relation, kind: str, pair: str) -> N
     ],
 )
 def test_equal_words_with_different_meanings(kind: str, marked: str, rival: str) -> None:
-    meanings = [read(words, kind, *context) for words, context in map(_marked, (marked, rival))]
+    meanings = [
+        meaning_of(words, kind, *context) for words, context in map(_marked, (marked, rival))
+    ]
     assert compare(*meanings) is not SAME
     assert meanings[0] != meanings[1]
 
@@ -83,8 +85,10 @@ def _marked(sentence: str) -> tuple[str, tuple[str, str]]:
     ],
 )
 def test_denials(text_before: str, words: str, is_negated: bool) -> None:
-    assert read(words, "text", text_before).negated is is_negated
-    contradicts = compare(read(words, "text"), read(words, "text", text_before)) is CONTRADICTS
+    assert meaning_of(words, "text", text_before).negated is is_negated
+    contradicts = (
+        compare(meaning_of(words, "text"), meaning_of(words, "text", text_before)) is CONTRADICTS
+    )
     assert contradicts is is_negated
 
 
@@ -94,13 +98,13 @@ def test_denials(text_before: str, words: str, is_negated: bool) -> None:
     st.sampled_from(["kg", "days", "centrifuges", "dollars", "percent"]),
 )
 def test_different_numbers_are_never_the_same(number: int, other_number: int, unit: str) -> None:
-    amount = read(f"{number:,} {unit}", "amount")
-    rough_amount = read(f"about {other_number} {unit}", "amount")
+    amount = meaning_of(f"{number:,} {unit}", "amount")
+    rough_amount = meaning_of(f"about {other_number} {unit}", "amount")
     assert (compare(amount, rough_amount) is SAME) == (number == other_number)
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(["text", "amount"]))
 def test_the_relation_is_symmetric_and_reflexive(text: str, other_text: str, kind: str) -> None:
-    meaning, other_meaning = read(text, kind), read(other_text, kind)
+    meaning, other_meaning = meaning_of(text, kind), meaning_of(other_text, kind)
     assert compare(meaning, other_meaning) is compare(other_meaning, meaning)
     assert compare(meaning, meaning) is SAME

@@ -10,7 +10,7 @@ from rag.meaning.values import Surroundings, typed_value
 from rag.types import Value
 
 
-def typed(marked: str, kind: str, **table: str) -> Value:
+def value_in_brackets(marked: str, kind: str, **table: str) -> Value:
     """The value of the words in [brackets], in their sentence."""
     text_before, _, from_words = marked.partition("[")
     words, _, text_after = from_words.partition("]")
@@ -67,13 +67,13 @@ def typed(marked: str, kind: str, **table: str) -> Value:
 def test_an_amount_keeps_currency_period_and_bound(
     marked: str, number: float, unit: str, per: str, bound: str
 ) -> None:
-    value = typed(marked, "amount")
+    value = value_in_brackets(marked, "amount")
     assert (value.number, value.unit, value.per, value.bound) == (number, unit, per, bound)
 
 
 def test_a_range_has_both_ends() -> None:
     for marked in ("[£5,000 to £10,000]", "they pay [a fine of £5,000 to £10,000 for 2 breaches]"):
-        value = typed(marked, "amount")
+        value = value_in_brackets(marked, "amount")
         assert (value.number, value.upper, value.unit) == (5000, 10_000, "GBP")
 
 
@@ -109,7 +109,7 @@ def test_a_range_has_both_ends() -> None:
 def test_a_figure_has_what_its_table_says(
     words: str, table: dict[str, str], number: float, unit: str | None, per: str
 ) -> None:
-    value = typed(f"[{words}]", "amount", **{"label": "Oak House", **table})
+    value = value_in_brackets(f"[{words}]", "amount", **{"label": "Oak House", **table})
     assert (value.number, value.unit, value.per) == (number, unit, per)
 
 
@@ -128,7 +128,7 @@ def test_a_figure_has_what_its_table_says(
     ],
 )
 def test_a_figure_has_the_unit_of_its_label(marked: str, number: float, unit: str | None) -> None:
-    value = typed(marked, "amount")
+    value = value_in_brackets(marked, "amount")
     assert (value.number, value.unit) == (number, unit)
 
 
@@ -149,7 +149,7 @@ def test_a_figure_has_the_unit_of_its_label(marked: str, number: float, unit: st
 def test_a_labelled_figure_of_a_list_has_the_unit_of_its_introduction(
     marked: str, headings: str, unit: str | None
 ) -> None:
-    value = typed(marked, "amount", headings=headings)
+    value = value_in_brackets(marked, "amount", headings=headings)
     assert (value.number, value.unit) == (450, unit)
 
 
@@ -173,7 +173,7 @@ def test_a_labelled_figure_of_a_list_has_the_unit_of_its_introduction(
     ],
 )
 def test_a_date_is_whole(marked: str, iso: str | None, precision: str, bound: str) -> None:
-    value = typed(marked, "date")
+    value = value_in_brackets(marked, "date")
     assert (value.iso, value.precision, value.bound) == (iso, precision, bound)
 
 
@@ -199,7 +199,7 @@ def test_no_part_of_an_amount_is_lost(
     number: object, sign: tuple[str, str], per: str, bound: tuple[str, str]
 ) -> None:
     for wording in ("pay {}[{}] per {}.", "pay [{}{} per {}]."):
-        value = typed(wording.format(bound[0], f"{sign[0]}{number:,}", per), "amount")
+        value = value_in_brackets(wording.format(bound[0], f"{sign[0]}{number:,}", per), "amount")
         assert (value.number, value.unit) == (float(str(number)), sign[1])
         assert (value.per, value.bound) == (per, bound[1])
 

@@ -14,7 +14,7 @@ def zipped(files: dict[str, bytes | str]) -> bytes:
     return file.getvalue()
 
 
-def saved(document: Any) -> bytes:
+def saved_bytes(document: Any) -> bytes:
     """The file of a document that its library writes with `save`."""
     file = io.BytesIO()
     document.save(file)

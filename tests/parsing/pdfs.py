@@ -82,7 +82,7 @@ def _drawn(put: Put | DrawnLine | Shade) -> str:
     return f"BT /F{font} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
 
 
-def typed(picture: str, y: float = 780, size: float = 8) -> list[Put | DrawnLine | Shade]:
+def typewritten(picture: str, y: float = 780, size: float = 8) -> list[Put | DrawnLine | Shade]:
     """A picture of a page in typewriter type: words at their places, "*bold*" words, "----" and "|"
     as drawn lines. Lines with "|" are rows of a ruled table. A line that begins with "^" is close
     to the line above, and in one row with it.

@@ -22,7 +22,7 @@ from openpyxl.utils import get_column_letter
 
 from rag.facts import Fact, FactRow, FactTable, number_of, tables, without_notes
 from rag.types import Document
-from tests.parsing.archives import saved
+from tests.parsing.archives import saved_bytes
 from tests.parsing.pdfs import DrawnLine, Put, pdf
 from tests.parsing.reading import load_bytes
 
@@ -372,7 +372,7 @@ def _workbook(table: SpecTable, are_numbers: bool) -> bytes:
             cell = sheet.cell(number, column)
             is_number = are_numbers and column > 1
             _fill(cell, text, is_number)
-    return saved(book)
+    return saved_bytes(book)
 
 
 def _fill(cell: Any, text: str, is_number: bool) -> None:
@@ -428,7 +428,7 @@ def _docx(table: SpecTable, is_caption: bool) -> bytes:
         for column, text in enumerate(body_row):
             word_table.cell(number, column).text = text.strip()
     word.add_paragraph("The end of the page.")
-    return saved(word)
+    return saved_bytes(word)
 
 
 # PDF

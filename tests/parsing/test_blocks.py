@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag.errors import InputError
 from rag.packed_blocks import PackedBlocks
 from rag.types import Document
-from tests.parsing.archives import saved
+from tests.parsing.archives import saved_bytes
 from tests.parsing.reading import load_bytes
 from tests.parsing.test_office import add_table
 
@@ -114,7 +114,7 @@ def test_office_documents(kind: str) -> None:
     else:
         for row in (["Stock"], ["Item", "Price"], ["Oil", 7], ["Tar", 9]):
             office.active.append(row)
-    (document,) = load_bytes(f"a.{kind}", saved(office))
+    (document,) = load_bytes(f"a.{kind}", saved_bytes(office))
     check(document)
     table_row = next(block for block in document.blocks if block.kind == "row" and block.cells)
     assert document.text[table_row.cells[0].start : table_row.cells[0].end] == "Oil"

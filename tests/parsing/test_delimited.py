@@ -7,7 +7,7 @@ from rag.facts import tables
 from rag.ingestion.chunking import split
 from rag.parsing.delimited import parse
 from tests.fakes import BagOfWordsEmbedder
-from tests.parsing.archives import saved
+from tests.parsing.archives import saved_bytes
 from tests.parsing.reading import headings, load_bytes
 
 ROWS = "Name;Born;Note\nAda;1815;First\n\nBo;;\n"
@@ -82,7 +82,7 @@ def book() -> bytes:
     workbook["Hidden"].sheet_state = "hidden"
     workbook.properties.title, workbook.properties.creator = "Fish", "Ada"
     workbook.properties.created = datetime(2024, 5, 1)
-    return saved(workbook)
+    return saved_bytes(workbook)
 
 
 def tickets(*titles: str) -> bytes:
@@ -98,7 +98,7 @@ def tickets(*titles: str) -> bytes:
         ["Guided tour of 3 hours", 5, 40],
     ):
         sheet.append(row)
-    return saved(workbook)
+    return saved_bytes(workbook)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from docx.oxml.ns import nsdecls, qn
 from docx.oxml.parser import OxmlElement
 
 from rag.parsing.docx_comments import with_comments
-from tests.parsing.archives import saved
+from tests.parsing.archives import saved_bytes
 from tests.parsing.reading import headings, load_bytes
 from tests.parsing.test_blocks import check
 from tests.parsing.test_office import text_of
@@ -82,7 +82,7 @@ def test_paragraphs_of_list_number_keep_their_order() -> None:
         word.add_paragraph(text, style="List Number")
     word.add_paragraph("Rinse with cold water.", style="List Number 2")
     word.add_paragraph("Close the bowl.", style="List Number")
-    (document,) = load_bytes("a.docx", saved(word))
+    (document,) = load_bytes("a.docx", saved_bytes(word))
     check(document)
     procedure = [
         "1. Close the tap.",
@@ -181,7 +181,7 @@ def test_headings_have_the_numbers_of_their_style() -> None:
     for text, level in (("Scope", 1), ("Fees", 1), ("Late fees", 2)):
         word.add_heading(text, level)
         word.add_paragraph(f"On {text.lower()}.")
-    (document,) = load_bytes("a.docx", saved(word))
+    (document,) = load_bytes("a.docx", saved_bytes(word))
     assert headings(document) == ["1 Scope", "2 Fees", "2 Fees > 2.1 Late fees"]
     assert "2.1 Late fees" in document.text
 
@@ -202,7 +202,7 @@ def test_more_text_of_an_item_has_no_marker() -> None:
     word.add_paragraph("An indented paragraph.", "List Paragraph")
     for text, style in (("Close it.", "Number"), ("Firmly.", "Continue"), ("Open it.", "Number")):
         word.add_paragraph(text, f"List {style}")
-    (document,) = load_bytes("a.docx", saved(word))
+    (document,) = load_bytes("a.docx", saved_bytes(word))
     assert document.text == "An indented paragraph.\n\n1. Close it.\n  Firmly.\n2. Open it."
     items = [block for block in document.blocks if block.kind == "item"]
     first_item = document.text[items[0].start : items[0].end]
@@ -237,7 +237,7 @@ def test_a_comment_finds_an_item_with_its_number() -> None:
     word = contract()
     add_item(word, "The rent is 900 euros.", 91)
     add_item(word, "The deposit is 1,800 euros.", 91)
-    commented = with_comments(saved(word), [("2. The deposit is 1,800 euros.", "wrong")])
+    commented = with_comments(saved_bytes(word), [("2. The deposit is 1,800 euros.", "wrong")])
     (document,) = load_bytes("a.docx", commented)
     assert document.text == text_of(word)
     with_comment = docx.Document(io.BytesIO(commented))

@@ -9,7 +9,7 @@ from docx.oxml.parser import OxmlElement
 from pptx.util import Inches
 
 from rag.errors import InputError
-from tests.parsing.archives import saved, zipped
+from tests.parsing.archives import saved_bytes, zipped
 from tests.parsing.reading import headings, load_bytes
 
 
@@ -27,7 +27,7 @@ def letter(pages: bool = False) -> bytes:
     if pages:
         paragraph.add_run()._r.append(OxmlElement("w:lastRenderedPageBreak"))
         paragraph.add_run(" page two.")
-    return saved(word)
+    return saved_bytes(word)
 
 
 def add_table(word: Any, *rows: str) -> Any:
@@ -41,7 +41,7 @@ def add_table(word: Any, *rows: str) -> Any:
 
 
 def text_of(word: Any) -> str:
-    return load_bytes("a.docx", saved(word))[0].text
+    return load_bytes("a.docx", saved_bytes(word))[0].text
 
 
 def test_docx() -> None:
@@ -85,7 +85,7 @@ def show() -> bytes:
     table_slide.shapes.add_textbox(
         inch, two_inches, width, inch
     ).text_frame.text = "Above the table."
-    return saved(slides)
+    return saved_bytes(slides)
 
 
 def test_slides_are_pages() -> None:
@@ -118,7 +118,7 @@ def test_a_bold_docx_paragraph_is_a_heading() -> None:
         word.add_paragraph().add_run(text).bold = not text.endswith(".")
     word.add_paragraph("It ").add_run("matters").bold = True
     word.add_paragraph("End")
-    (document,) = load_bytes("a.docx", saved(word))
+    (document,) = load_bytes("a.docx", saved_bytes(word))
     assert headings(document) == ["Policy", "Policy > Leave", "Policy > Sick leave"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import rag.parsing
 from rag.errors import InputError
 from rag.parsing.pdf import parse
-from tests.parsing.pdfs import Put, column, pdf, typed
+from tests.parsing.pdfs import Put, column, pdf, typewritten
 from tests.parsing.reading import load_bytes, places
 
 LINES = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
@@ -28,12 +28,12 @@ def test_columns_are_read_one_after_the_other(sides: dict[str, int]) -> None:
 
 def test_a_table_is_read_by_rows() -> None:
     rows = [f"Port {n}            {n} tons          yes" for n in range(5)]
-    text = parse(pdf([typed("\n".join(rows))])).text
+    text = parse(pdf([typewritten("\n".join(rows))])).text
     assert text.split("\n") == [f"Port {n} | {n} tons | yes" for n in range(5)]
 
 
 def test_a_marker_far_from_its_item_is_no_cell() -> None:
-    page = typed("""
+    page = typewritten("""
 1.      Division of Hepatitis, National Centre for the Prevention of
 ^        Tuberculosis.
 2.      World Health Organization. Global strategy.

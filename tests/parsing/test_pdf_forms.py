@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.parsing.pdf import parse
-from tests.parsing.pdfs import pdf, typed
+from tests.parsing.pdfs import pdf, typewritten
 
 AIRPORT = """
 *Airport:*          Belen
@@ -45,4 +45,4 @@ AIRPORT = """
     ids=["pairs", "value of two lines", "label of two lines", "no value", "one line", "no form"],
 )  # fmt: skip
 def test_each_label_keeps_its_value(page: str, rows: list[str]) -> None:
-    assert parse(pdf([typed(page)])).text.split("\n")[-len(rows) :] == rows
+    assert parse(pdf([typewritten(page)])).text.split("\n")[-len(rows) :] == rows

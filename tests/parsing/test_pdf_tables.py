@@ -15,7 +15,7 @@ from rag.parsing.pdf.marks import Line
 from rag.parsing.pdf.rows import is_figure, row_of
 from rag.parsing.tables import UNIT
 from rag.structure import row_at, sections, table_around
-from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typed
+from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typewritten
 
 SAMPLES = Path(__file__).with_name("samples")
 CASES = {
@@ -33,7 +33,7 @@ were open for the whole of the winter.
 
 
 def read(*pages: str) -> Parsed:
-    return parse(pdf([typed(page) for page in pages]))
+    return parse(pdf([typewritten(page) for page in pages]))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -52,7 +52,7 @@ def test_rows(name: str) -> None:
     ],
 )
 def test_only_the_shaded_row_on_top_is_headers(shaded_rows: list[int], row: str) -> None:
-    table = typed("""
+    table = typewritten("""
 | Goal       | Type   | Status |
 | Right-size | Target | Done   |
 | Right-size | Actual |        |
@@ -186,9 +186,9 @@ def test_a_grid_in_a_cell_and_one_around_the_end_of_lines_leave_the_text() -> No
 ^|        |                       |       |
 | cell 1 |                       | end 1 |
 """
-    nested = typed("            | a | b | c |\n            | d | e | f |", y=776)
-    assert "cell 0 | a b c d e f | end 0" in parse(pdf([[*typed(table), *nested]])).text
-    grid = typed("\n".join([" " * 54 + "|     |     |     |"] * 3), y=702)
+    nested = typewritten("            | a | b | c |\n            | d | e | f |", y=776)
+    assert "cell 0 | a b c d e f | end 0" in parse(pdf([[*typewritten(table), *nested]])).text
+    grid = typewritten("\n".join([" " * 54 + "|     |     |     |"] * 3), y=702)
     lines = column(["the rent of the house is due and " * 2 + "a b c d e"] * 3, 0, 691, 10)
     assert parse(pdf([[*grid, *lines]])).text.count("a b c d e") == 3
 
@@ -196,7 +196,7 @@ def test_a_grid_in_a_cell_and_one_around_the_end_of_lines_leave_the_text() -> No
 def test_a_rule_may_be_drawn_in_pieces() -> None:
     """As browsers print the borders of narrow cells, such as those of closing brackets."""
     page: list[Put | DrawnLine | Shade] = []
-    for mark in typed(SEGMENTS):
+    for mark in typewritten(SEGMENTS):
         if isinstance(mark, DrawnLine) and mark.y == mark.to_y:
             xs = [mark.x + n * (mark.to_x - mark.x) / 3 for n in range(4)]
             page += [DrawnLine(a, mark.y, b, mark.y) for a, b in pairwise(xs)]

@@ -12,7 +12,7 @@ import pytest
 
 from rag.parsing.load import load_some
 from rag.types import Document
-from tests.parsing.archives import saved
+from tests.parsing.archives import saved_bytes
 from tests.parsing.pdfs import Put, column, pdf
 
 BODY = ["The harbour board met in the old customs house.", "Nobody spoke against the new crane."]
@@ -24,7 +24,7 @@ def word(*paragraphs: str, made: datetime | None = datetime(2026, 11, 30, 8, 15)
         document.core_properties.created = made
     for paragraph in paragraphs:
         document.add_paragraph(paragraph, "Title" if paragraph == paragraphs[0] else None)
-    return saved(document)
+    return saved_bytes(document)
 
 
 def loaded(name: str, content: bytes | str) -> Document:
@@ -77,13 +77,13 @@ def test_the_first_day_of_a_table_dates_nothing() -> None:
     book.properties.created = datetime(2026, 11, 30)
     for row in (["Day", "Ships"], ["2022-05-04", 3], ["2022-05-05", 4]):
         book.active.append(row)
-    assert loaded("ships.xlsx", saved(book)).metadata["date"] == "2026-11-30"
+    assert loaded("ships.xlsx", saved_bytes(book)).metadata["date"] == "2026-11-30"
 
 
 def test_a_workbook_that_does_not_say_when_it_was_made_has_no_day() -> None:
     book = openpyxl.Workbook()
     book.active.append(["Ships", "Three"])
-    with ZipFile(io.BytesIO(saved(book))) as parts:
+    with ZipFile(io.BytesIO(saved_bytes(book))) as parts:
         members = {name: parts.read(name) for name in parts.namelist()}
     core = "docProps/core.xml"
     members[core] = re.sub(rb"<dcterms:created.*?</dcterms:created>", b"", members[core])
@@ -99,7 +99,7 @@ def test_what_libraries_write_is_neither_day_nor_author_nor_title() -> None:
 
     show = pptx.Presentation()
     show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = "The crane"
-    assert loaded("a.pptx", saved(show)).metadata == {"type": "pptx"}
+    assert loaded("a.pptx", saved_bytes(show)).metadata == {"type": "pptx"}
 
     page = [[Put(50, 780, "The crane of Ostwick", 20), *column(BODY * 4, 50)]]
     content = pdf(

@@ -154,7 +154,7 @@ def process(
 def audited(folder: Path, lines: int) -> list[dict[str, str]]:
     """The lines of the audit log, once there are so many: each is written after its response."""
     log = folder / "audit.jsonl"
-    until(lambda: log.is_file() and len(log.read_text().splitlines()) >= lines, 30)
+    wait_until(lambda: log.is_file() and len(log.read_text().splitlines()) >= lines, 30)
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -186,7 +186,7 @@ def with_key(client: httpx.Client, token: str = "") -> httpx.Client:
     return client_of(str(client.base_url), token)
 
 
-def until(holds: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not holds():
@@ -202,7 +202,7 @@ def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
         except httpx.TransportError:
             return False
 
-    until(is_ready, seconds)
+    wait_until(is_ready, seconds)
 
 
 def connect(client: httpx.Client, stack: ExitStack, sent: bytes = b"") -> socket.socket:
@@ -238,16 +238,16 @@ def put_texts(client: httpx.Client, texts: Mapping[str, str]) -> None:
 def _wait(client: httpx.Client, added: httpx.Response) -> None:
     added.raise_for_status()
     if added.status_code == 202:
-        finished(client, f"/v1/jobs/{added.json()['id']}", 600)
+        finished_job(client, f"/v1/jobs/{added.json()['id']}", 600)
 
 
-def finished(client: httpx.Client, job: str, seconds: float = 60) -> Any:
+def finished_job(client: httpx.Client, job: str, seconds: float = 60) -> Any:
     """The job at this path, once it is done."""
 
     def state() -> Any:
         return client.get(job).raise_for_status().json()
 
-    until(lambda: state()["state"] == "done", seconds)
+    wait_until(lambda: state()["state"] == "done", seconds)
     return state()
 
 

@@ -21,7 +21,7 @@ from rag.server.problems import ServiceError
 from rag.server.serve import _open_browser, check_binding, token_of
 from rag.settings import Settings
 from rag.types import Hit
-from tests.server.fake_server import SlowReader, add_key, put_text, serving, until, with_key
+from tests.server.fake_server import SlowReader, add_key, put_text, serving, wait_until, with_key
 
 READ = ("GET", "/v1/documents", None)
 WRITE = ("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."})
@@ -370,10 +370,10 @@ def test_a_wrong_key_is_always_logged_with_its_address(
     ):
         assert client.get("/v1/me").status_code == 200
         assert stranger.get("/v1/me").status_code == 401
-        until(lambda: caplog.records, 5)
+        wait_until(lambda: caplog.records, 5)
         (line,) = [json.loads(record.getMessage()) for record in caplog.records]
         assert (line["status"], line["address"]) == (401, "127.0.0.1")
         caplog.clear()
         search = client.get("/search?q=a", headers={"Authorization": "", "X-API-Key": "rag_a_b"})
         assert search.status_code == 401
-        until(lambda: caplog.records, 5)
+        wait_until(lambda: caplog.records, 5)

@@ -19,7 +19,7 @@ from tests.server.fake_server import (
     audited,
     call_tool,
     serving,
-    until,
+    wait_until,
     with_key,
 )
 from tests.store.helpers import schema_dsn
@@ -105,7 +105,7 @@ def test_an_idle_collection_is_closed_and_reopened(client: httpx.Client) -> None
         host.close_idle(time.monotonic() + 1000)
         return not host._open
 
-    until(is_closed, 10)
+    wait_until(is_closed, 10)
     assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"
 
 

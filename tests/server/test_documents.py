@@ -21,7 +21,7 @@ from tests.server.fake_server import (
     put_text,
     put_texts,
     serving,
-    until,
+    wait_until,
 )
 
 
@@ -66,7 +66,7 @@ def test_documents_are_there_before_the_models(tmp_path: Path) -> None:
             assert client.delete("/v1/documents/docs/cat.txt").json()["complete"] is True
         finally:
             go.set()
-        until(lambda: client.get("/ready").status_code == 200, 30)
+        wait_until(lambda: client.get("/ready").status_code == 200, 30)
         assert client.get("/v1/documents").json()["total"] == 0
 
 
@@ -229,7 +229,7 @@ def test_asking_continues_while_documents_change(client: httpx.Client) -> None:
     with ThreadPoolExecutor(3) as pool:
         changing = [pool.submit(change, number) for number in range(3)]
         try:
-            until(have_changed)
+            wait_until(have_changed)
         finally:
             stop.set()
         assert set.union(*(future.result() for future in changing)) == {200}

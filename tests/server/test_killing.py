@@ -18,7 +18,7 @@ from rag.server.app import create_app
 from rag.server.state import DefaultService
 from rag.settings import Settings
 from tests.parsing.pdfs import column, pdf
-from tests.server.fake_server import ROOT, finished, open_engine, process, put_text, until
+from tests.server.fake_server import ROOT, finished_job, open_engine, process, put_text, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak]
 PLACES = ("/v1", "/v1/collections/other")
@@ -59,7 +59,7 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
             killer.join()
     with process(tmp_path) as (_, client):
         for job in jobs:
-            finished(client, job)
+            finished_job(client, job)
         for (place, name), version in accepted.items():
             text = client.get(f"{place}/documents/uploads/{name}/text").text
             (stored_version,) = {int(n) for n in re.findall(r"Code(\d+)", text)}
@@ -87,7 +87,7 @@ def test_a_file_that_kills_the_service_twice_is_given_up(tmp_path: Path) -> None
             time.sleep(3)
             server.kill()
     with process(tmp_path) as (_, client):
-        deadly, following = finished(client, f"/v1/jobs/{job}")["files"]
+        deadly, following = finished_job(client, f"/v1/jobs/{job}")["files"]
         assert (deadly["outcome"], following["outcome"]) == ("rejected", "added")
         assert "killed twice while it worked on this file" in deadly["detail"]
 
@@ -140,7 +140,9 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
         questions = [f"Who led talk {number}?" for number in range(64)]
         batch = pool.submit(client.post, "/v1/ask/batch", json={"questions": questions})
         # the system resets a connection that the service has not accepted when it closes its port
-        until(lambda: not re.search(r"rag_batch_questions_count 0\.0", client.get("/metrics").text))
+        wait_until(
+            lambda: not re.search(r"rag_batch_questions_count 0\.0", client.get("/metrics").text)
+        )
         while not (children := running_children(server)):
             time.sleep(0.05)
         server.send_signal(signal.SIGTERM)
@@ -149,7 +151,7 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
         assert {future.result().status_code for future in (checked, batch)} <= {200, 503}
     with process(tmp_path) as (_, client):
         for path, job in zip(PLACES, queued, strict=True):
-            (file,) = finished(client, f"{path}/jobs/{job['id']}", 300)["files"]
+            (file,) = finished_job(client, f"{path}/jobs/{job['id']}", 300)["files"]
             assert file["outcome"] == "added"
 
 
@@ -157,7 +159,7 @@ def asked_and_read(pool: ThreadPoolExecutor, client: httpx.Client) -> Future[htt
     """A question that is being read."""
     put_text(client, "oman.txt", TALKS)
     reply = pool.submit(client.post, "/v1/ask", json=WHO)
-    until(lambda: "rag_batch_questions_count 1.0" in client.get("/metrics").text)
+    wait_until(lambda: "rag_batch_questions_count 1.0" in client.get("/metrics").text)
     return reply
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.parsing.pdfs import column, pdf
-from tests.server.fake_server import Process, connect, finished, process
+from tests.server.fake_server import Process, connect, finished_job, process
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak]
 MOST = 1000
@@ -31,7 +31,7 @@ def peak(server: Process) -> int:
 def uploaded(client: httpx.Client, name: str, content: bytes) -> None:
     response = client.post("/v1/documents", files=[("file", (name, content))], timeout=120)
     assert response.status_code in (201, 202)
-    finished(client, f"/v1/jobs/{response.json()['id']}", 300)
+    finished_job(client, f"/v1/jobs/{response.json()['id']}", 300)
 
 
 def test_no_request_fills_the_memory(tmp_path: Path) -> None:

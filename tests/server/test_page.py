@@ -28,7 +28,7 @@ from tests.server.fake_server import (
     process,
     put_text,
     serving,
-    until,
+    wait_until,
     with_key,
 )
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
@@ -220,7 +220,7 @@ def test_documents_are_added_asked_and_deleted(
     page.get_by_label("Find documents by name").fill("gone")
     page.get_by_role("button", name="Delete soon-gone").click()
     page.goto("about:blank")  # completes the deletion
-    until(lambda: "uploads/soon-gone.txt" not in documents(client), 20)
+    wait_until(lambda: "uploads/soon-gone.txt" not in documents(client), 20)
     page.goto("/")
     open_sources(page)
     page.get_by_role("button", name="New collection").click()

@@ -27,7 +27,7 @@ from tests.server.fake_server import (
     index_of,
     put_text,
     serving,
-    until,
+    wait_until,
     with_key,
 )
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
@@ -130,7 +130,7 @@ def test_files_that_are_sent_piece_by_piece_count_too(tmp_path: Path) -> None:
             assert beginnings.count(b"HTTP/1.1 503") == 6
             reading_client = stack.enter_context(with_key(client, keys[1]))
             assert reading_client.get(path).content == content
-        until(lambda: client.get(path).status_code == 200, 20)
+        wait_until(lambda: client.get(path).status_code == 200, 20)
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +291,7 @@ def test_no_key_takes_the_places_of_another_one_s_pages(tmp_path: Path) -> None:
             pool.submit(client.get, "/v1/pages/picture", params=slow_page, timeout=120)
             for slow_page in slow_pages
         ]
-        until(lambda: children("rag.server.pdf_pages"), 20)
+        wait_until(lambda: children("rag.server.pdf_pages"), 20)
         for number in range(3):
             drawn = calm_client.get("/v1/pages/picture", params=plan)
             assert drawn.status_code == 200, drawn.text

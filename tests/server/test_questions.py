@@ -18,7 +18,7 @@ from rag.types import Hit
 from tests import tiny
 from tests.fakes import NameReader
 from tests.server.conftest import OMAN
-from tests.server.fake_server import SlowReader, put_text, serving, until
+from tests.server.fake_server import SlowReader, put_text, serving, wait_until
 
 BURNS = {"question": "Who led the talks?", "top_k": 3}
 TALKS = "The talks were led by William Burns."
@@ -252,7 +252,7 @@ def test_disconnected_clients_are_not_read_for(tmp_path: Path) -> None:
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(8) as pool:
         put_text(client, "oman.txt", TALKS)
         answered = pool.submit(client.post, "/v1/ask", json=BURNS)
-        until(lambda: reader.batches)
+        wait_until(lambda: reader.batches)
         for _ in range(4):  # they wait behind the first one and give up
             with pytest.raises(httpx.ReadTimeout):
                 client.post("/v1/ask", json=BURNS, timeout=0.05)

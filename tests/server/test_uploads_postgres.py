@@ -11,9 +11,9 @@ import pytest
 
 from rag.protocols import Store
 from tests.postgres import Cluster
-from tests.server.fake_server import finished, serving
+from tests.server.fake_server import finished_job, serving
 from tests.server.routes.test_grids import GRID
-from tests.store.helpers import postgres, put, schema_dsn
+from tests.store.helpers import postgres, put_text, schema_dsn
 from tests.store.postgres.test_queue import worker
 
 pytestmark = pytest.mark.slow
@@ -58,7 +58,7 @@ def test_an_id_with_nul_is_not_found(service: Service) -> None:
 
 def test_an_upload_takes_no_ingested_document_s_place(service: Service) -> None:
     first_server, second_server, store, _ = service
-    put(store, "uploads/oman.txt", "From a folder.")
+    put_text(store, "uploads/oman.txt", "From a folder.")
     response = first_server.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
     assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
     assert second_server.get("/ready").json()["waiting_files"] == 0
@@ -79,7 +79,7 @@ def test_accepted_uploads_outlive_their_server_and_are_answered_by_all(
     assert first_server.get("/ready").json()["waiting_files"] == 1
     process = worker(dsn)
     try:
-        finished(second_server, job)
+        finished_job(second_server, job)
     finally:
         process.kill()
         process.communicate()
@@ -95,7 +95,7 @@ def test_accepted_uploads_outlive_their_server_and_are_answered_by_all(
 
 def test_each_server_names_the_job_of_a_waiting_grid(service: Service) -> None:
     first_server, second_server, store, _ = service
-    put(store, "oman.txt", OMAN)
+    put_text(store, "oman.txt", OMAN)
     job = first_server.post("/v1/grids", json=GRID).json()["job"]
     grid = second_server.get("/v1/grids/leases").json()
     assert (grid["job"], grid["due"], job != "") == (job, 2, True)

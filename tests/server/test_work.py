@@ -28,7 +28,7 @@ from rag.server.work import (
     working,
 )
 from rag.settings import Settings
-from tests.server.fake_server import add_key, put_text, serving, until, with_key
+from tests.server.fake_server import add_key, put_text, serving, wait_until, with_key
 
 
 def caller(places: WorkPlaces, key_id: str, charged: list[float] | None = None) -> Caller:
@@ -84,27 +84,27 @@ def workers() -> Iterator[Workers]:
 def test_a_key_leaves_a_place_to_others(workers: Workers) -> None:
     for _ in range(9):
         workers.start("loud")
-    until(lambda: len(workers.order) == 2, 5)
+    wait_until(lambda: len(workers.order) == 2, 5)
     workers.start("quiet")
-    until(lambda: "quiet" in workers.order, 5)
+    wait_until(lambda: "quiet" in workers.order, 5)
     time.sleep(0.1)
     assert workers.order.count("loud") == 2
     workers.end("quiet")
     workers.start("other")
-    until(lambda: "other" in workers.order, 5)
+    wait_until(lambda: "other" in workers.order, 5)
 
 
 def test_without_keys_all_places_are_one_caller_s(workers: Workers) -> None:
     for _ in range(4):
         workers.start("")
-    until(lambda: len(workers.order) == 3, 5)
+    wait_until(lambda: len(workers.order) == 3, 5)
     time.sleep(0.1)
     assert len(workers.order) == 3
 
 
 def test_what_only_waits_holds_no_place(workers: Workers) -> None:
     waiting_ones = [workers.start("loud", pause=True) for _ in range(9)]
-    until(lambda: len(workers.order) == 9, 5)
+    wait_until(lambda: len(workers.order) == 9, 5)
     workers.end("loud")
     for future in waiting_ones:
         future.result(5)
@@ -121,14 +121,14 @@ def test_who_computed_least_goes_first() -> None:
             places.leave(key_id, seconds)
 
         works = [pool.submit(work, "heavy", 9.0)]
-        until(lambda: len(places._lane) == 1, 5)
+        wait_until(lambda: len(places._lane) == 1, 5)
         places.leave("first", 0.0)
         works[0].result(5)
         places.enter("first")
         works = [pool.submit(work, "heavy", 9.0)]
-        until(lambda: len(places._lane) == 1, 5)
+        wait_until(lambda: len(places._lane) == 1, 5)
         works.append(pool.submit(work, "light", 0.1))
-        until(lambda: len(places._lane) == 2, 5)
+        wait_until(lambda: len(places._lane) == 2, 5)
         places.leave("first", 0.0)
         for future in works:
             future.result(5)

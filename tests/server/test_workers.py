@@ -36,7 +36,7 @@ from tests.server.fake_server import (
     open_engine,
     put_text,
     serving,
-    until,
+    wait_until,
     with_key,
 )
 
@@ -152,7 +152,7 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
     with service(tmp_path, embedder) as app:
         with WriteLock(tmp_path).hold(1):
             job = app.jobs.add([("a.txt", TEXT)])
-            until(lambda: embedder.texts, 10)
+            wait_until(lambda: embedder.texts, 10)
             assert done(app, job, 0.3).state == "queued"
             assert embedder.texts == 1
         assert done(app, job).files[0].outcome == "added"
@@ -165,7 +165,7 @@ def test_a_cancelled_upload_ends_at_once(tmp_path: Path) -> None:
     with service(tmp_path, embedder) as app:
         embedder.go.clear()
         job = app.jobs.add([("long.md", long_text.encode())])
-        until(lambda: embedder.texts, 10)
+        wait_until(lambda: embedder.texts, 10)
         app.jobs.cancel(job)
         assert done(app, job, 1).files[0].detail == "cancelled"
         embedder.go.set()
@@ -198,7 +198,7 @@ def test_a_slow_file_of_one_key_holds_up_no_other(tmp_path: Path) -> None:
                 files = [("file", (name, b"<p>x" * 1_200_000))]
                 for place in ("/v1", "/v1/collections/other"):
                     pool.submit(client.post, f"{place}/documents", files=files, timeout=60)
-            until(lambda: client.get("/v1/jobs").json()["jobs"], 20)
+            wait_until(lambda: client.get("/v1/jobs").json()["jobs"], 20)
             for place in ("/v1", "/v1/collections/other", "/v1"):
                 started = time.monotonic()
                 put_text(calm_client, f"{place[4:5]}.txt", "Minka sleeps. " * 700)
@@ -271,7 +271,7 @@ def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> No
         assert outcome(app, "old.txt") == "added"
         embedder.go.clear()
         job = app.jobs.add([("a.txt", TEXT)])
-        until(lambda: embedder.texts == 2)
+        wait_until(lambda: embedder.texts == 2)
         (receipt,) = deletion.delete(store, ["uploads/old.txt"])
         assert receipt.complete
         ingested = document("From a folder.", "uploads/a.txt")

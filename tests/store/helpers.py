@@ -46,13 +46,13 @@ def opening(request: pytest.FixtureRequest, kind: str) -> Factory:
 def postgres(cluster: Cluster, **options: Any) -> Factory:
     """A store per folder: a schema in one database."""
 
-    def make(folder: Path, wait: float = 30, create: bool = True, **expect: Any) -> Store:
+    def make_store(folder: Path, wait: float = 30, create: bool = True, **expect: Any) -> Store:
         from rag.store.postgres.store import PostgresStore
 
         values = expect.get("expect", EXPECT)
         return PostgresStore(schema_dsn(cluster, folder), values, create, wait, **options)
 
-    return make
+    return make_store
 
 
 def schema_dsn(cluster: Cluster, folder: Path) -> str:
@@ -61,7 +61,7 @@ def schema_dsn(cluster: Cluster, folder: Path) -> str:
     return f"{cluster.dsn()}?options=-csearch_path%3D{name},public"
 
 
-def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> list[Passage]:
+def put_text(store: Store, id: str, text: str, root: str = "", **metadata: str) -> list[Passage]:
     """Split, embed and store, like ingest of the file with this name below `root`."""
     whole_document = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
     passages = split(whole_document, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
@@ -116,7 +116,7 @@ def both(store: Store, question: str) -> list[set[str]]:
     return [set(by_dense(store, question)), set(by_lexical(store, question))]
 
 
-def stored(store: Store) -> dict[str, Document]:
+def stored_documents(store: Store) -> dict[str, Document]:
     documents = [store.document(d.id) for d in store.documents()]
     return {d.id: d for d in documents if d}
 

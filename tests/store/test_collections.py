@@ -22,7 +22,7 @@ from rag.store.local.collections import LocalCollections
 from rag.store.migrate import migrate
 from rag.store.postgres.connection_pool import schema_of
 from tests.postgres import Cluster
-from tests.store.helpers import EMBEDDER, EXPECT, passages_of, put, schema_dsn
+from tests.store.helpers import EMBEDDER, EXPECT, passages_of, put_text, schema_dsn
 from tests.store.postgres.queue_worker import work
 
 
@@ -54,7 +54,7 @@ def filled(place: Settings, collections: Collections, name: str, text: str) -> S
     """The collection's index with a document `a.txt`."""
     stored = collections.inside(collections.named(name), place)
     store = build.store(expecting(stored), EMBEDDER, create=True)
-    put(store, "a.txt", text)
+    put_text(store, "a.txt", text)
     return store
 
 
@@ -104,7 +104,7 @@ def test_invalid_taken_and_unknown_names_are_errors(collections: Collections) ->
 
 def test_collections_share_nothing(collections: Collections, place: Settings) -> None:
     default = build.store(expecting(place), EMBEDDER, create=True)
-    put(default, "a.txt", "The safe is in Oslo.")
+    put_text(default, "a.txt", "The safe is in Oslo.")
     stores = {"Oslo": default}
     for name, city in (("one", "Lisbon"), ("two", "Nairobi")):
         collections.create(name)
@@ -152,7 +152,7 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
     """Its tables no longer exist, and the default index's have the same names."""
     place = database(cluster, tmp_path)
     default = build.store(expecting(place), EMBEDDER, create=True)
-    put(default, "home.txt", "The safe is in Oslo.")
+    put_text(default, "home.txt", "The safe is in Oslo.")
     with closing(build.collections(place)) as collections:
         contracts = collections.create("contracts")
         stored = expecting(collections.inside(contracts, place))
@@ -166,7 +166,7 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
             store.stats,
             lambda: store.document("home.txt"),
             lambda: store.delete("home.txt"),
-            lambda: put(store, "c.txt", "text"),
+            lambda: put_text(store, "c.txt", "text"),
             store.vacuum,
             queue.state,
             lambda: queue.enqueue(upload),

@@ -33,10 +33,10 @@ from tests.store.helpers import (
     local,
     passages_of,
     postgres,
-    put,
+    put_text,
     put_vectors,
     schema_dsn,
-    stored,
+    stored_documents,
     unit,
 )
 
@@ -110,7 +110,7 @@ def test_a_document_is_returned_unchanged(store: Store) -> None:
 
 def test_documents_are_counted_and_listed_by_id_without_their_text(store: Store) -> None:
     for id in ("b", "a", "c"):
-        put(store, id, f"About {id}.", topic=id)
+        put_text(store, id, f"About {id}.", topic=id)
     assert [(d.id, d.text, d.metadata) for d in store.documents()] == [
         (id, "", {"topic": id}) for id in "abc"
     ]
@@ -131,9 +131,9 @@ def test_an_empty_store_answers_with_nothing(store: Store) -> None:
 
 
 def test_each_retriever_ranks_the_passage_with_the_words_first(store: Store) -> None:
-    put(store, "oman", "Oman hosted secret talks.")
-    put(store, "fish", "Sardines swim.")
-    put(store, "deal", "The deal was signed.")
+    put_text(store, "oman", "Oman hosted secret talks.")
+    put_text(store, "fish", "Sardines swim.")
+    put_text(store, "deal", "The deal was signed.")
     assert by_dense(store, "sardines swim")[0] == "fish"
     assert by_lexical(store, "who signed the deals?") == ["deal"]  # stemmed; nothing else matches
     assert by_lexical(store, "SÍGNED") == ["deal"]
@@ -142,8 +142,8 @@ def test_each_retriever_ranks_the_passage_with_the_words_first(store: Store) -> 
 
 
 def test_a_deleted_document_never_comes_back(store: Store) -> None:
-    put(store, "a", "Sardines swim.")
-    put(store, "b", "Sardines sleep.")
+    put_text(store, "a", "Sardines swim.")
+    put_text(store, "b", "Sardines sleep.")
     ids = [id for id, _ in store.dense(EMBEDDER.embed_queries(["sardines"])[0], 9)]
     assert store.delete("a") is True
     assert both(store, "sardines") == [{"b"}, {"b"}]
@@ -153,11 +153,11 @@ def test_a_deleted_document_never_comes_back(store: Store) -> None:
 
 
 def test_a_replaced_document_leaves_nothing_of_the_old(store: Store) -> None:
-    put(store, "a", "Sardines swim. " * 30, topic="fish")
-    put(store, "a", "Trees grow.", topic="wood")
+    put_text(store, "a", "Sardines swim. " * 30, topic="fish")
+    put_text(store, "a", "Trees grow.", topic="wood")
     assert both(store, "sardines") == [{"a"}, set()]
     assert store.stats().passages == 1
-    assert [(d.text, d.metadata) for d in stored(store).values()] == [
+    assert [(d.text, d.metadata) for d in stored_documents(store).values()] == [
         ("Trees grow.", {"topic": "wood"})
     ]
     gone = parse(["topic=fish"])
@@ -167,7 +167,7 @@ def test_a_replaced_document_leaves_nothing_of_the_old(store: Store) -> None:
 def test_ids_are_never_used_again(store: Store) -> None:
     used_ids: set[int] = set()
     for _ in range(4):
-        put(store, "a", "Sardines swim. " * 9)
+        put_text(store, "a", "Sardines swim. " * 9)
         ids = {id for id, _ in store.dense(unit(1)[0], 99)}
         assert min(ids) > 0
         assert not ids & used_ids
@@ -262,7 +262,7 @@ VALUES = [*_WORDS.split(), "", "%", 'Bo\'s "friend"']
 def test_a_filter_agrees_with_the_reference(store: Store, conditions: list[Condition]) -> None:
     if not store.stats().documents:
         for id, metadata in KNOWN.items():
-            put(store, id, "Sardines.", **metadata)
+            put_text(store, id, "Sardines.", **metadata)
     expected = {d.id for d in store.documents() if matches(tuple(conditions), d)}
     filter = tuple(conditions)
     for hits in (store.dense(unit(1)[0], 9, filter), store.lexical("sardines", 9, filter)):
@@ -297,7 +297,7 @@ def test_a_page_filter_selects_passages_with_text_on_it(store: Store) -> None:
 
 
 def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
-    put(store, "a", "Sardines swim.")
+    put_text(store, "a", "Sardines swim.")
     document, generation = store.document("a"), store.stats().generation
     assert document is not None
     store.update_digests({"a": "7:8", "none": "9"})
@@ -331,7 +331,7 @@ def test_uncitable_passages_are_rejected_without_changes(store: Store, case: str
         store.put(rejected, [Passage(rejected.id, 0, 3, "Sar", "a", ()), passage], unit(2))
     with pytest.raises(ValueError, match="reshape"):  # a wrong number of vectors
         store.put(WHOLE, [SAR], unit(2))
-    assert stored(store) == {"a": WHOLE}
+    assert stored_documents(store) == {"a": WHOLE}
     assert (store.stats().generation, store.stats().passages) == (1, 1)
     assert both(store, "sardines") == [{"a"}, {"a"}]
 
@@ -343,9 +343,9 @@ def test_only_changes_raise_the_generation(store: Store, factory: Factory, tmp_p
         generations.append(store.stats().generation)
         return generations[-1] > generations[-2]
 
-    put(store, "a", "Sardines.")
+    put_text(store, "a", "Sardines.")
     assert grew()
-    put(store, "a", "Sardines.")
+    put_text(store, "a", "Sardines.")
     assert grew()
     both(store, "sardines")
     store.documents()
@@ -361,25 +361,25 @@ def test_only_changes_raise_the_generation(store: Store, factory: Factory, tmp_p
 
 
 def test_changes_inside_writing_are_searched_when_it_ends(store: Store) -> None:
-    put(store, "a", "Sardines.")
+    put_text(store, "a", "Sardines.")
     with store.writing():
-        put(store, "b", "Sardines.")
+        put_text(store, "b", "Sardines.")
         with store.writing():
             store.delete("a")
-        put(store, "c", "Sardines.")
+        put_text(store, "c", "Sardines.")
     assert both(store, "sardines") == [{"b", "c"}, {"b", "c"}]
 
 
 def test_documents_stored_before_an_error_remain(store: Store) -> None:
     def fail() -> None:
         with store.writing():
-            put(store, "a", "Sardines.")
+            put_text(store, "a", "Sardines.")
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
         fail()
     assert both(store, "sardines") == [{"a"}, {"a"}]
-    put(store, "b", "Sardines.")
+    put_text(store, "b", "Sardines.")
     assert both(store, "sardines") == [{"a", "b"}, {"a", "b"}]
 
 
@@ -387,7 +387,11 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
     """All passages of a document belong to one version, whoever replaces it meanwhile."""
     writer, reader = (factory(tmp_path / "index", wait=30) for _ in range(2))
     texts = {number: f"version{number} herring. " * 20 for number in range(10, 13)}
-    passage_count, stop, wrong = len(put(writer, "a", texts[10])), threading.Event(), list[str]()
+    passage_count, stop, wrong = (
+        len(put_text(writer, "a", texts[10])),
+        threading.Event(),
+        list[str](),
+    )
 
     def read() -> None:
         while not stop.wait(0.01):
@@ -403,8 +407,8 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
     def write(name: str) -> None:
         for number, text in texts.items():
             with writer.writing():
-                put(writer, name, text)
-            put(writer, f"{name}-{number}", text)
+                put_text(writer, name, text)
+            put_text(writer, f"{name}-{number}", text)
             writer.delete(f"{name}-{number}")  # the other writer of `a` may have done so
 
     with ThreadPoolExecutor(5) as threads:
@@ -427,11 +431,11 @@ def test_copies_and_editions_are_seen(store: Store, server: Cluster | None, tmp_
     place = Settings(index=folder, store=schema_dsn(server, folder) if server else "local")
     texts = [f"Paragraph {n} speaks of the coast and of sardine {n}." for n in range(6)]
     text = "\n\n".join(texts)
-    put(store, "a", text)
-    put(store, "x", "Herring.")
+    put_text(store, "a", text)
+    put_text(store, "x", "Herring.")
     assert {finding.name: finding.detail for finding in examine(place)}["copies"] == "none"
-    put(store, "b", text)
-    put(store, "c", f"{text}\n\nNew.")
+    put_text(store, "b", text)
+    put_text(store, "c", f"{text}\n\nNew.")
     detail = {finding.name: finding.detail for finding in examine(place)}["copies"]
     assert detail.startswith("equal documents: a = b; editions of one document: a ~ c (")
     assert "x" not in detail
@@ -459,10 +463,10 @@ class Changes(RuleBasedStateMachine):
         text=st.text(st.characters(codec="utf-8"), max_size=120),
         times=st.integers(1, 9),
     )
-    def put(self, id: str, text: str, times: int) -> None:
+    def put_text(self, id: str, text: str, times: int) -> None:
         self.words += 1
         self.model[id] = f"{text * times} only{self.words}"
-        put(self.store, id, self.model[id])
+        put_text(self.store, id, self.model[id])
 
     @rule(id=st.sampled_from("abcd"))
     def delete(self, id: str) -> None:
@@ -486,7 +490,9 @@ class Changes(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_model(self) -> None:
-        assert {id: document.text for id, document in stored(self.store).items()} == self.model
+        assert {
+            id: document.text for id, document in stored_documents(self.store).items()
+        } == self.model
 
 
 def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
@@ -510,7 +516,7 @@ def test_passages_are_returned_in_order_with_vectors(store: Store) -> None:
 def test_a_trace_counts_a_document_in_each_part(store: Store) -> None:
     with store.writing():
         put_vectors(store, "a", ["one fish", "two fish", "red fish"], unit(3))
-        put(store, "b", "Blue fish.")
+        put_text(store, "b", "Blue fish.")
     trace = store.trace("a")
     assert (trace.documents, trace.passages, trace.vectors, trace.words) == (1, 3, 3, 3)
     assert len(trace.numbers) == 3
@@ -529,8 +535,8 @@ def test_a_trace_counts_a_document_in_each_part(store: Store) -> None:
 
 
 def test_words_are_counted_by_passages(store: Store) -> None:
-    put(store, "a", "A fish. Fishes swim.")
-    put(store, "b", "One fish, two boats.")
+    put_text(store, "a", "A fish. Fishes swim.")
+    put_text(store, "b", "One fish, two boats.")
     counts = store.word_counts(["fish", "boat", "absent"])
     assert set(counts) == {"fish", "boat"}
     assert counts["fish"] >= counts["boat"] >= 1
@@ -538,8 +544,8 @@ def test_words_are_counted_by_passages(store: Store) -> None:
 
 
 def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) -> None:
-    put(store, "a", "Sardines swim.")
-    put(store, "b", "Herrings swim.")
+    put_text(store, "a", "Sardines swim.")
+    put_text(store, "b", "Herrings swim.")
     assert store.original("a") is None
     assert store.trace("a").originals == 0
     generation = store.stats().generation
@@ -551,7 +557,7 @@ def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) 
     assert (store.original("a"), store.original("b")) == (b"%PDF two", b"%PDF b")
     assert store.original("nobody's") is None
     assert store.trace("a").originals == 1
-    put(store, "a", "Sardines swim far.")
+    put_text(store, "a", "Sardines swim far.")
     assert store.original("a") is None
     store.delete("b")
     store.vacuum()
@@ -559,8 +565,8 @@ def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) 
 
 
 def test_a_grid_keeps_its_cells_in_order(store: Store) -> None:
-    put(store, "a", "one")
-    put(store, "b", "two")
+    put_text(store, "a", "one")
+    put_text(store, "b", "two")
     assert (store.grids(), store.cells("leases"), store.delete_grid("leases")) == ({}, [], False)
     assert store.put_cells("leases", [CellRow("a", "End", ("a",), "{}")]) == 0
     generation = store.stats().generation
@@ -573,10 +579,10 @@ def test_a_grid_keeps_its_cells_in_order(store: Store) -> None:
         CellRow("*", "Rent", (), '{"value": "3"}'),
     ]
     assert store.put_cells("leases", rows) == 3
-    stored = store.cells("leases")
-    assert [row._replace(number=0) for row in stored] == rows
-    assert sorted({row.number for row in stored}) == [row.number for row in stored]
-    changed = stored[1]._replace(record='{"value": "4"}', documents=("b",))
+    stored_cells = store.cells("leases")
+    assert [row._replace(number=0) for row in stored_cells] == rows
+    assert sorted({row.number for row in stored_cells}) == [row.number for row in stored_cells]
+    changed = stored_cells[1]._replace(record='{"value": "4"}', documents=("b",))
     assert store.put_cells("leases", [changed]) == 1
     assert store.cells("leases")[1] == changed
     assert store.put_cells("b", [changed]) == 0, "another grid's cell"
@@ -587,15 +593,15 @@ def test_a_grid_keeps_its_cells_in_order(store: Store) -> None:
 
 
 def test_cells_hold_nothing_of_a_deleted_document(store: Store) -> None:
-    put(store, "a", "one")
-    put(store, "b", "two")
+    put_text(store, "a", "one")
+    put_text(store, "b", "two")
     store.put_grid("leases", "{}")
     rows = [CellRow("a", "End", ("a",), '{"value": "secret"}')]
     rows += [CellRow("*", "End", ("b", "a"), '{"value": "secret"}')]
     rows += [CellRow("*", "Rent", ("b",), '{"value": "public"}')]
     store.put_cells("leases", rows)
     assert store.trace("a").cells == 2
-    put(store, "a", "another text")
+    put_text(store, "a", "another text")
     assert store.trace("a").cells == 2, "a replaced document's answers are compared with the new"
     store.delete("a")
     remaining = store.cells("leases")
@@ -605,13 +611,13 @@ def test_cells_hold_nothing_of_a_deleted_document(store: Store) -> None:
     assert (store.trace("a").cells, store.trace("b").cells) == (0, 1)
     assert store.put_cells("leases", rows) == 1, "only the cell that does not quote it"
     assert store.put_cells("leases", [remaining[0]._replace(record='{"value": "secret"}')]) == 0
-    put(store, "a", "back again")
+    put_text(store, "a", "back again")
     assert store.put_cells("leases", [remaining[0]._replace(record='{"value": "secret"}')]) == 0
 
 
 def test_a_document_may_replace_another_and_takes_over_its_cells(store: Store) -> None:
-    passages = put(store, "old", "one")
-    put(store, "other", "two")
+    passages = put_text(store, "old", "one")
+    put_text(store, "other", "two")
     store.put_grid("leases", "{}")
     rows = [CellRow("old", "End", ("old",), "{}"), CellRow("*", "End", ("other", "old"), "{}")]
     store.put_cells("leases", [*rows, CellRow("old", "End", ("other",), "{}")])
@@ -622,6 +628,6 @@ def test_a_document_may_replace_another_and_takes_over_its_cells(store: Store) -
         ("*", ("other", "new")),
         ("old", ("other",)),
     ]
-    assert set(stored(store)) == {"new", "other"}
+    assert set(stored_documents(store)) == {"new", "other"}
     assert store.stats().documents == 2
     assert both(store, "one") == [{"new", "other"}, {"new"}]

@@ -13,7 +13,7 @@ from rag.store.migrate import digest, migrate
 from rag.types import Block, Document, Passage
 from tests.fakes import document
 from tests.postgres import Cluster
-from tests.store.helpers import by_lexical, local, postgres, put, stored, unit
+from tests.store.helpers import by_lexical, local, postgres, put_text, stored_documents, unit
 
 METADATA = {"k": "v\x00", "ключ": "1"}
 BLOCKS = (Block("heading", 0, 3, level=1, name="A > B"), Block("code", 4, 7, 0))
@@ -28,7 +28,7 @@ def stores(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Store]]:
 
 def fill(store: Store) -> None:
     for number in range(5):
-        put(store, f"d{number}", f"Sardines swim in sea {number}. " * 9, topic=f"t{number}")
+        put_text(store, f"d{number}", f"Sardines swim in sea {number}. " * 9, topic=f"t{number}")
     store.put(ODD, [Passage(ODD.id, 0, 7, ODD.text, ODD.title, ("A", "B"))], unit(1))
 
 
@@ -39,8 +39,8 @@ def test_everything_is_copied_unchanged(stores: dict[str, Store], source: str, t
     moved = migrate(stores[source], stores[target])
     assert (moved.documents, moved.copied, moved.present) == (6, 6, 0)
     assert (stores[target].original("d1"), stores[target].original("d2")) == (b"%PDF", None)
-    assert stored(stores[target]) == stored(stores[source])
-    for id in stored(stores[source]):
+    assert stored_documents(stores[target]) == stored_documents(stores[source])
+    for id in stored_documents(stores[source]):
         ours, theirs = stores[source].embedded(id), stores[target].embedded(id)
         assert ours[0] == theirs[0]
         assert ours[1].tobytes() == theirs[1].tobytes()
@@ -58,25 +58,27 @@ def test_an_interrupted_migration_resumes(stores: dict[str, Store]) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         migrate(stores["local"], stores["postgres"], stop)
-    put(stores["postgres"], "d1", "Half a document.")  # the difference is repaired
+    put_text(stores["postgres"], "d1", "Half a document.")  # the difference is repaired
     moved = migrate(stores["local"], stores["postgres"])
     assert (moved.copied, moved.present) == (3, 3)
-    assert stored(stores["postgres"]) == stored(stores["local"])
+    assert stored_documents(stores["postgres"]) == stored_documents(stores["local"])
 
 
 def test_other_documents_are_not_deleted(stores: dict[str, Store]) -> None:
     fill(stores["local"])
-    put(stores["postgres"], "other", "Mine.")
+    put_text(stores["postgres"], "other", "Mine.")
     message = "holds 1 documents that the source does not, such as other"
     with pytest.raises(InputError, match=message):
         migrate(stores["local"], stores["postgres"])
-    assert set(stored(stores["postgres"])) == {"other"}
+    assert set(stored_documents(stores["postgres"])) == {"other"}
 
 
 def test_a_concurrent_change_is_detected(stores: dict[str, Store]) -> None:
     fill(stores["local"])
     with pytest.raises(StoreError, match="changed during the migration"):
-        migrate(stores["local"], stores["postgres"], lambda: put(stores["local"], "late", "Late."))
+        migrate(
+            stores["local"], stores["postgres"], lambda: put_text(stores["local"], "late", "Late.")
+        )
     assert migrate(stores["local"], stores["postgres"]).documents == 7
 
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.server.conftest import OMAN
-from tests.server.fake_server import add_key, finished, put_texts, serving
+from tests.server.fake_server import add_key, finished_job, put_texts, serving
 
 pytest.importorskip("mcp")
 from mcp import Client
@@ -348,7 +348,7 @@ def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
         put_texts(client, leases)
         columns = [{"name": "End", "question": "When does the lease end?", "type": "date"}]
         job = fields(client, "run_grid", name="leases", columns=columns)["job"]
-        finished(client, f"/v1/jobs/{job}")
+        finished_job(client, f"/v1/jobs/{job}")
         text, grid, _ = call(client, "get_grid", name="leases")
         assert tokens(text) < 3000
         assert tokens(grid) < 3000

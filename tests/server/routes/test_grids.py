@@ -9,12 +9,12 @@ import pytest
 from rag.server.routes import grids as routes
 from tests.server.fake_server import (
     SlowReader,
-    finished,
+    finished_job,
     process,
     put_text,
     put_texts,
     serving,
-    until,
+    wait_until,
 )
 
 COLUMNS = [
@@ -27,7 +27,7 @@ GRID = {"name": "leases", "columns": COLUMNS}
 def wait(client: httpx.Client, response: httpx.Response) -> Any:
     """The result of a grid's job, once it has ended."""
     assert response.status_code == 202, response.text
-    return finished(client, response.headers["Location"])["files"][0]
+    return finished_job(client, response.headers["Location"])["files"][0]
 
 
 def values(grid: dict[str, Any]) -> dict[str, list[str | None]]:
@@ -106,7 +106,7 @@ def start_leases(client: httpx.Client) -> httpx.Response:
 def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.2") as (server, client):
         job = start_leases(client)
-        until(lambda: 0 < client.get("/v1/grids/leases").json()["counts"]["waiting"] < 60)
+        wait_until(lambda: 0 < client.get("/v1/grids/leases").json()["counts"]["waiting"] < 60)
         server.kill()
     with process(tmp_path, TEST_SLOW="0.2") as (_, client):
         interrupted = client.get("/v1/grids/leases").json()

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tests.server.conftest import OMAN
-from tests.server.fake_server import add_key, finished, put_text, serving, with_key
+from tests.server.fake_server import add_key, finished_job, put_text, serving, with_key
 
 BURNS = {"question": "Who led the talks?"}
 NOTHING = {"question": "Zebra crossings painted?"}
@@ -86,7 +86,7 @@ def test_an_answer_gets_a_bundle_that_can_be_checked(tmp_path: Path) -> None:
 def test_a_grid_is_bundled_and_its_quotes_are_checked(tmp_path: Path) -> None:
     with serving(tmp_path / "index") as client:
         put_text(client, "oman.txt", OMAN)
-        finished(client, client.post("/v1/grids", json=GRID).headers["Location"])
+        finished_job(client, client.post("/v1/grids", json=GRID).headers["Location"])
         bundle = client.get("/v1/grids/talks/file?format=zip")
         assert bundle.headers["content-type"] == "application/zip"
         opened(bundle.content, tmp_path / "opened")
@@ -132,7 +132,7 @@ def test_proofs_need_a_key_that_may_read(tmp_path: Path) -> None:
     with serving(tmp_path, key=add_key(tmp_path, "write")) as client:
         put_text(client, "oman.txt", OMAN)
         answer = client.post("/v1/ask", json=BURNS).json()
-        finished(client, client.post("/v1/grids", json=GRID).headers["Location"])
+        finished_job(client, client.post("/v1/grids", json=GRID).headers["Location"])
         for token, expected in ((key, 200), ("", 401)):
             with with_key(client, token) as reader:
                 sent = [

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.local.filled import ALL, filled
+from tests.store.local.filled import ALL, filled_index
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rag.store.local.indexes._BEHIND", 0)
-        return filled(tmp_path_factory.mktemp("filled") / "index", ALL)
+        return filled_index(tmp_path_factory.mktemp("filled") / "index", ALL)
 
 
 @pytest.fixture

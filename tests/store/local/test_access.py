@@ -17,8 +17,8 @@ from rag.parsing.pool import ParseTask, one_by_one
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine
 from tests.ingestion.folders import fill
-from tests.store.helpers import EMBEDDER, both, local, put, stored
-from tests.store.local.filled import filled
+from tests.store.helpers import EMBEDDER, both, local, put_text, stored_documents
+from tests.store.local.filled import filled_index
 
 NOBODY = 65534
 
@@ -56,17 +56,17 @@ def as_nobody(do: Callable[[], object]) -> str:
 
 
 def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> None:
-    index = filled(place / "index", "a")
+    index = filled_index(place / "index", "a")
     index.chmod(0o755)
     assert as_nobody(lambda: both(local(index), "sardines")) == "[{'a'}, {'a'}]"
-    for change in (lambda: put(local(index), "b", "x"), lambda: local(index).delete("a")):
+    for change in (lambda: put_text(local(index), "b", "x"), lambda: local(index).delete("a")):
         assert as_nobody(change).startswith(f"StoreError: index {index} cannot be written")
     assert as_nobody(lambda: [f.detail for f in examine(index) if not f.ok]) == "[]"
-    assert set(stored(local(index))) == {"a"}
+    assert set(stored_documents(local(index))) == {"a"}
 
 
 def test_an_inaccessible_index_is_named(place: Path) -> None:
-    index = filled(place / "index", "a")
+    index = filled_index(place / "index", "a")
     index.chmod(0o700)
     for do in (
         lambda: local(index),
@@ -79,7 +79,7 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
 
 
 def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
-    index = filled(place / "index", "a")
+    index = filled_index(place / "index", "a")
     index.chmod(0o755)
     outcome = as_nobody(lambda: snapshots.take(index, place / "a"))
     assert outcome.startswith(f"StoreError: {place}/a cannot be written: Permission")
@@ -105,4 +105,4 @@ def test_documents_of_an_inaccessible_folder_stay(place: Path) -> None:
     assert as_nobody(sync) == str(([], [], ["is a folder that cannot be opened"]))
     docs.chmod(0o700)
     assert "cannot be read" in as_nobody(sync)
-    assert set(stored(local(index))) == {"docs/a.txt", "docs/sub/b.txt", "docs/sub/c.txt"}
+    assert set(stored_documents(local(index))) == {"docs/a.txt", "docs/sub/b.txt", "docs/sub/c.txt"}

@@ -17,7 +17,7 @@ def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
 
 
-def wrong(folder: Path) -> dict[str, Finding]:
+def wrong_findings(folder: Path) -> dict[str, Finding]:
     return {finding.name: finding for finding in examine(folder) if not finding.ok}
 
 
@@ -29,7 +29,7 @@ def change(folder: Path, sql: str, *values: object) -> None:
 
 def test_an_intact_or_empty_index_has_no_findings(folder: Path, tmp_path: Path) -> None:
     local(tmp_path / "empty").close()
-    assert wrong(folder) == wrong(tmp_path / "empty") == {}
+    assert wrong_findings(folder) == wrong_findings(tmp_path / "empty") == {}
     assert [finding.name for finding in examine(folder)] == [
         "database",
         "records",
@@ -48,10 +48,10 @@ def test_unindexed_changes_are_not_damage(folder: Path) -> None:
     with Worker(folder) as writer:
         writer.ask("put", "d", "Sardines sleep.")
         writer.ask("delete", "a")
-        assert wrong(folder) == {}
+        assert wrong_findings(folder) == {}
         writer.ask("begin")
         writer.ask("put", "e", "Sardines eat.")
-        assert wrong(folder) == {}
+        assert wrong_findings(folder) == {}
 
 
 B, PASSAGE = "UPDATE documents SET {} WHERE id = 'b'", "UPDATE passages SET {} WHERE id = 3"
@@ -74,7 +74,7 @@ CASES: dict[str, tuple[str, str, list[bytes]]] = {
 def test_damage_is_named(folder: Path, case: str) -> None:
     name, sql, vector = CASES[case]
     change(folder, sql, *vector)
-    findings = wrong(folder)
+    findings = wrong_findings(folder)
     assert name in findings
     assert findings[name].fix
     if name in ("texts", "passages", "records", "vectors"):

@@ -11,9 +11,9 @@ import pytest
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.integrity import examine
-from tests.store.helpers import ROOT, Worker, local, put_vectors, stored, unit
+from tests.store.helpers import ROOT, Worker, local, put_vectors, stored_documents, unit
 from tests.store.local.disks import read_only
-from tests.store.local.filled import filled
+from tests.store.local.filled import filled_index
 
 META = {"embedder": "e", "dim": "64", "passage_tokens": "12"}
 
@@ -44,9 +44,9 @@ def broken(path: Path) -> str:
     [0.99, 0.5, 0.02, 0.0005, b"garbage", b"garbage" * 9999, b"SQLite format 3\0\xff" * 999],
 )
 def test_cut_files_and_garbage_are_named_and_left_alone(path: Path, content: float | bytes) -> None:
-    stored = path.read_bytes()
+    file_content = path.read_bytes()
     path.write_bytes(
-        content if isinstance(content, bytes) else stored[: int(len(stored) * content)]
+        content if isinstance(content, bytes) else file_content[: int(len(file_content) * content)]
     )
     assert f"{path} is not a readable database" in broken(path)
 
@@ -60,7 +60,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 def without_grids(folder: Path) -> Path:
     """An index made before grids and originals existed."""
-    with closing(sqlite3.connect(filled(folder, "a") / "rag.sqlite")) as connection:
+    with closing(sqlite3.connect(filled_index(folder, "a") / "rag.sqlite")) as connection:
         connection.executescript("DROP TABLE cells; DROP TABLE grids; DROP TABLE originals")
     return folder
 
@@ -97,7 +97,7 @@ def test_damage_found_while_reading_is_named(path: Path) -> None:
         pytest.raises(StoreError, match="is not a readable database"),
         closing(local(path.parent)) as store,
     ):
-        stored(store)
+        stored_documents(store)
     findings = examine(path.parent)
     assert [(finding.name, finding.ok) for finding in findings] == [("database", False)]
     assert "rag index restore" in findings[0].fix

@@ -8,7 +8,7 @@ from rag.store.local.faiss_index import DenseIndex
 from tests.store.helpers import unit
 
 
-def filled(count: int) -> DenseIndex:
+def filled_view(count: int) -> DenseIndex:
     index = DenseIndex(64)
     index.add(range(1, count + 1), unit(count))
     return index
@@ -24,16 +24,16 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     faiss.write_index(faiss.IndexFlatIP(64), str(path))
     with pytest.raises(ValueError, match="with ids"):
         DenseIndex(64, path)
-    filled(3).save(path)
+    filled_view(3).save(path)
     with pytest.raises(ValueError, match="32 dimensions"):
         DenseIndex(32, path)
 
 
 def test_saving_replaces_the_file_atomically(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
-    filled(200).save(path)
+    filled_view(200).save(path)
     opened = path.open("rb")
-    filled(3).save(path)
+    filled_view(3).save(path)
     assert len(opened.read()) > 200 * 64 * 4  # an open snapshot stays readable
     opened.close()
     assert len(DenseIndex(64, path)) == 3
@@ -42,13 +42,13 @@ def test_saving_replaces_the_file_atomically(tmp_path: Path) -> None:
 
 def test_an_unwritable_snapshot_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="vectors"):
-        filled(3).save(tmp_path / "missing" / "vectors.faiss")
+        filled_view(3).save(tmp_path / "missing" / "vectors.faiss")
     assert os.listdir(tmp_path) == []
 
 
 def test_other_threads_settings_are_unchanged() -> None:
     thread_count = faiss.omp_get_max_threads()
-    filled(3).search(unit(1)[0], 1)
+    filled_view(3).search(unit(1)[0], 1)
     assert faiss.omp_get_max_threads() == thread_count
 
 
@@ -62,7 +62,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_type_depends_on_size_with_hysteresis() -> None:
-    index = filled(200)
+    index = filled_view(200)
     assert (index.index_type, index.exact, index.wanted(300)) == ("flat", True, "flat")
     kind = index.wanted(301)
     assert kind == "ivf-64-sq8"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.store.local import snapshots
-from tests.store.helpers import ROOT, local, put
+from tests.store.helpers import ROOT, local, put_text
 from tests.store.local.disks import small_disk
 
 SCRIPT = """
@@ -24,7 +24,7 @@ from rag.store.local import snapshots as copies
 from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from rag.ingestion.sync import Sync
-from tests.store.helpers import EMBEDDER, by_dense, by_lexical, stored
+from tests.store.helpers import EMBEDDER, by_dense, by_lexical, stored_documents
 
 disk, do, docs, snapshot = Path(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:])
 index = disk / "index"
@@ -56,7 +56,7 @@ def attempt():
 def state():
     store = LocalStore(index, {})
     try:
-        texts = {id: document.text for id, document in stored(store).items()}
+        texts = {id: document.text for id, document in stored_documents(store).items()}
         found = [sorted(set(leg(store, "herring", 10**6))) for leg in (by_dense, by_lexical)]
         return {"texts": texts, "found": found, "passage_tokens": store.stats().passage_tokens}
     finally:
@@ -81,7 +81,7 @@ def disk(tmp_path: Path) -> Path:
     """A disk with an index of OLD and a file that fills most of the rest."""
     store = local(tmp_path / "disk" / "index")
     for id, text in OLD.items():
-        put(store, id, text, str(tmp_path))
+        put_text(store, id, text, str(tmp_path))
     assert len(store.lexical("herring", 9)) == 9
     store.close()
     (tmp_path / "disk" / "ballast").write_bytes(b"\1" * 30_000_000)
@@ -110,7 +110,7 @@ def run(do: str, disk: Path, room: int) -> dict[str, Any]:
     return report
 
 
-def whole(state: dict[str, Any]) -> bool:
+def is_whole(state: dict[str, Any]) -> bool:
     """Each document is an old or a new version, and both searches find all of them."""
     ids = sorted(state["texts"])
     return state["found"] == [ids, ids] and all(
@@ -130,10 +130,10 @@ def test_fitting_documents_are_kept_and_the_rest_added_later(disk: Path, do: str
     assert f"index {disk}/index cannot be written: database or disk is full" in report["first"]
     assert "free some space" in report["first"]
     assert report["after"]["texts"].keys() >= OLD.keys()
-    assert whole(report["after"])
+    assert is_whole(report["after"])
     end = {id: text.strip() for id, text in report["end"]["texts"].items()}
     assert end == {id: text.strip() for id, text in (OLD | NEW).items()}
-    assert whole(report["end"])
+    assert is_whole(report["end"])
 
 
 def test_a_rebuild_keeps_the_old_passages_and_resumes(disk: Path) -> None:
@@ -146,14 +146,14 @@ def test_a_rebuild_keeps_the_old_passages_and_resumes(disk: Path) -> None:
 def test_a_restore_keeps_the_previous_index(disk: Path) -> None:
     other_index = local(disk.parent / "other")
     for id, text in NEW.items():
-        put(other_index, id, text)
+        put_text(other_index, id, text)
     other_index.close()
     snapshots.take(disk.parent / "other", disk.parent / "new.ragsnap")
     report = run("restore", disk, 1500)
     assert "free some space" in report["first"]
     assert report["after"] == report["before"]
     assert report["end"]["texts"] == NEW
-    assert whole(report["end"])
+    assert is_whole(report["end"])
 
 
 def test_a_snapshot_leaves_no_partial_file(disk: Path) -> None:
@@ -191,7 +191,7 @@ from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Sync
 from rag.parsing.files import find
 from rag.store.local.store import LocalStore
-from tests.store.helpers import EMBEDDER, stored
+from tests.store.helpers import EMBEDDER, stored_documents
 
 index, docs = disk / "index", disk.parent / "docs"
 
@@ -199,7 +199,7 @@ def sync():
     store = LocalStore(index, {})
     try:
         changes = Sync(Ingest(store, EMBEDDER, 12, Stamps(index))).run(docs, find([docs]))
-        return len(changes.added), changes.removed, sorted(stored(store))
+        return len(changes.added), changes.removed, sorted(stored_documents(store))
     finally:
         store.close()
 

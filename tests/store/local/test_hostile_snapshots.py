@@ -13,7 +13,7 @@ from rag.errors import StoreError
 from rag.files import sha256_file
 from rag.store.local import snapshots
 from tests.store.helpers import EMBEDDER, both, local
-from tests.store.local.filled import ALL, filled
+from tests.store.local.filled import ALL, filled_index
 
 SECRET = "Xylophones were deleted."
 Attack = Callable[[sqlite3.Connection], object]
@@ -103,7 +103,7 @@ def test_a_forged_snapshot_changes_nothing(folder: Path, tmp_path: Path, name: s
     path = tmp_path / "forged.ragsnap"
     with suppress(_Signed, sqlite3.DatabaseError):  # it cannot be signed, and need not be
         forged(folder, path, REFUSED[name])
-    refused(folder, path, "format 4, this version reads" if "format" in name else "")
+    assert_refused(folder, path, "format 4, this version reads" if "format" in name else "")
 
 
 @pytest.mark.parametrize("kept_share", [0.99, 0.5, 0.01, 0])
@@ -112,10 +112,10 @@ def test_a_truncated_snapshot_changes_nothing(
 ) -> None:
     path = Path(snapshots.take(folder, tmp_path / "a").path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept_share)])
-    refused(folder, path)
+    assert_refused(folder, path)
 
 
-def refused(folder: Path, path: Path, reason: str = "") -> None:
+def assert_refused(folder: Path, path: Path, reason: str = "") -> None:
     database = (folder / "rag.sqlite").read_bytes()
     with pytest.raises(StoreError, match=f"{path}.*{reason}"):
         snapshots.restore(folder, path, replace=True, wait=0)
@@ -157,7 +157,7 @@ def test_only_the_rows_of_a_snapshot_are_restored(folder: Path, tmp_path: Path, 
     assert both(store, "sardines") == [ALL - {"a"}] * 2
     store.close()
     assert SECRET.encode() not in (folder / "rag.sqlite").read_bytes()
-    assert schema(folder) == schema(filled(tmp_path / "new", "c"))
+    assert schema(folder) == schema(filled_index(tmp_path / "new", "c"))
 
 
 def schema(folder: Path) -> set[tuple[str, str]]:
@@ -177,7 +177,7 @@ def test_a_restored_source_elsewhere_is_only_a_name(tmp_path: Path) -> None:
         "b": (f"{read}", sha256_file(read), f"{read}"),
         "c": (f"{inner_file}", "1" * 64, f"{inner_file}"),
     }
-    filled(index, ALL)
+    filled_index(index, ALL)
 
     def attack(connection: sqlite3.Connection) -> None:
         sql = "UPDATE documents SET source = ?, sha256 = ? WHERE id = ?"
@@ -195,7 +195,7 @@ def test_a_restored_source_elsewhere_is_only_a_name(tmp_path: Path) -> None:
 
 def test_a_file_below_the_root_is_found_by_no_way_around(tmp_path: Path) -> None:
     index = tmp_path / "home/index"
-    filled(index, ALL)
+    filled_index(index, ALL)
     path_around = f"{tmp_path}/home/../secret.txt"
     (tmp_path / "secret.txt").write_text("The key is Wexcombe.")
     path = forged(index, tmp_path / "forged.ragsnap", documents("source = ?", path_around))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rag.store.local.integrity import examine
-from tests.store.helpers import Worker, both, by_lexical, local, put
+from tests.store.helpers import Worker, both, by_lexical, local, put_text
 from tests.store.local.disks import read_only
-from tests.store.local.filled import ALL, filled
+from tests.store.local.filled import ALL, filled_index
 
 Damage = Callable[[Path], None]
 
@@ -70,7 +70,7 @@ def segment(harm: Callable[[Path], None], suffix: str) -> Damage:
 
 
 def of_another(folder: Path, *names: str) -> None:
-    other_index = filled(folder.parent / "other", {"x", "y", "z"})
+    other_index = filled_index(folder.parent / "other", {"x", "y", "z"})
     for name in names:
         remove(folder / name)
         shutil.move(other_index / name, folder / name)
@@ -128,7 +128,7 @@ def test_damage_is_repaired_with_a_warning(
     store.close()
     caplog.clear()
     store = local(folder)
-    put(store, "d", "Sardines sleep.")
+    put_text(store, "d", "Sardines sleep.")
     store.delete("a")
     assert both(store, "sardines") == [{"b", "c", "d"}] * 2
     store.close()
@@ -151,7 +151,7 @@ def test_mere_reopening_writes_nothing(folder: Path, caplog: pytest.LogCaptureFi
 def test_only_changes_are_indexed_again(folder: Path) -> None:
     first_segments = {path.name for path in segments(folder, "idx")}
     store = local(folder)
-    put(store, "d", "Sardines sleep.")  # and the process ends before searching
+    put_text(store, "d", "Sardines sleep.")  # and the process ends before searching
     store.close()
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
     assert first_segments < {path.name for path in segments(folder, "idx")}
@@ -161,9 +161,9 @@ def test_older_search_indexes_are_updated(folder: Path) -> None:
     backup = shutil.copytree(folder, folder.parent / "backup")
     store = local(folder)
     store.delete("a")
-    put(store, "b", "Trees grow.")
+    put_text(store, "b", "Trees grow.")
     with store.writing():
-        put(store, "d", "Sardines sleep.")
+        put_text(store, "d", "Sardines sleep.")
     store.close()
     without_indexes(folder)
     for path in others(backup):
@@ -176,12 +176,12 @@ def test_a_database_restored_from_a_backup_is_followed(folder: Path) -> None:
     store = local(folder)
     with store.writing():
         store.delete("a")
-        put(store, "d", "Sardines sleep.")
+        put_text(store, "d", "Sardines sleep.")
     store.close()
     shutil.copy(backup, folder / "rag.sqlite")
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
-    put(store, "e", "Sardines eat.")
+    put_text(store, "e", "Sardines eat.")
     assert both(store, "sardines") == [ALL | {"e"}] * 2
 
 
@@ -190,7 +190,7 @@ def test_files_deleted_while_open_are_rebuilt(folder: Path, case: str) -> None:
     store = local(folder)
     DAMAGES[case](folder)
     with store.writing():
-        put(store, "d", "Sardines sleep.")
+        put_text(store, "d", "Sardines sleep.")
     assert both(store, "sardines") == [ALL | {"d"}] * 2
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
 
@@ -200,7 +200,7 @@ def test_damage_while_open_is_not_signed(folder: Path, caplog: pytest.LogCapture
     for path in segments(folder, "idx"):
         flip(path, offset=1)
     with store.writing():
-        put(store, "d", "Sardines sleep.")
+        put_text(store, "d", "Sardines sleep.")
     store.close()
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
     assert "has changed since it was written" in caplog.text
@@ -227,7 +227,7 @@ def test_a_rebuilt_index_is_followed_by_open_processes(folder: Path) -> None:
         (folder / "derived.json").unlink()
         store = local(folder)
         assert second_process.ask("both", "sardines") == [sorted(ALL)] * 2
-        put(store, "d", "Sardines sleep.")
+        put_text(store, "d", "Sardines sleep.")
         store.delete("a")
         assert second_process.ask("both", "sardines") == [["b", "c", "d"]] * 2
         second_process.ask("delete", "b")
@@ -242,7 +242,7 @@ def test_no_old_segment_files_remain(folder: Path) -> None:
             writer.ask("put", f"other-{n}", "Sardines swim.")
             writer.ask("both", "sardines")
     for n in range(6):
-        put(store, f"mine-{n}", "Sardines swim.")
+        put_text(store, f"mine-{n}", "Sardines swim.")
         assert len(by_lexical(store, "sardines")) == 3 + 3 + n + 1
     listed = json.loads((folder / "lexical" / "meta.json").read_text())["segments"]
     segment_ids = {segment["segment_id"].replace("-", "") for segment in listed}

@@ -19,7 +19,7 @@ from rag.store.local.integrity import examine
 from rag.store.local.reindex import Rebuilt, abandon
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
-from tests.store.helpers import ROOT, Worker, both, by_lexical, local, put, stored
+from tests.store.helpers import ROOT, Worker, both, by_lexical, local, put_text, stored_documents
 
 OTHER = {"embedder": "other", "dim": "32", "passage_tokens": "30"}
 EVERYTHING = {f"d{n:02}" for n in range(40)}
@@ -43,7 +43,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = local(tmp_path_factory.mktemp("forty") / "index")
     with store.writing():
         for id in sorted(EVERYTHING):
-            put(store, id, f"Sardine number {id} swims near the coast of its bay. " * 6)
+            put_text(store, id, f"Sardine number {id} swims near the coast of its bay. " * 6)
     store.close()
     return store.folder
 
@@ -65,7 +65,7 @@ def opened(folder: Path) -> LocalStore:
 
 def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: Path) -> None:
     original = local(folder)
-    original_stats, texts = original.stats(), stored(original)
+    original_stats, texts = original.stats(), stored_documents(original)
     original.close()
     report = rebuild(folder)
     assert (report.documents, report.resumed) == (40, 0)
@@ -76,7 +76,7 @@ def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: P
     assert (stats.dim, stats.embedder) == (32, "other")
     assert stats.passages < original_stats.passages
     assert stats.generation > original_stats.generation
-    assert stored(store) == texts
+    assert stored_documents(store) == texts
     vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number d07"])[0]
     assert len(store.dense(vector, 1000)) == report.passages
     assert set(by_lexical(store, "sardine")) == set(texts)
@@ -95,14 +95,14 @@ def test_open_processes_continue(folder: Path) -> None:
     """With the same embedder. With another, it raises an error."""
     store = local(folder)
     with Worker(folder) as second_process:
-        assert second_process.ask("both", "sardine")[1] == sorted(stored(store))
+        assert second_process.ask("both", "sardine")[1] == sorted(stored_documents(store))
         second_process.ask("begin")
         with pytest.raises(BusyError, match=str(second_process.process.pid)):
             rebuild(folder, wait=0.1)
         second_process.ask("end")
         rebuild(folder, BagOfWordsEmbedder(), 12)
         for _ in range(2):
-            assert second_process.ask("both", "sardine")[1] == sorted(stored(store))
+            assert second_process.ask("both", "sardine")[1] == sorted(stored_documents(store))
         second_process.ask("put", "new", "Sardines sleep.")
         assert second_process.ask("delete", "d00") is True
         assert both(store, "sardine")[1] == EVERYTHING - {"d00"} | {"new"}
@@ -111,7 +111,7 @@ def test_open_processes_continue(folder: Path) -> None:
         assert name == "MismatchError"
         assert "was made with embedder = other" in message
     with pytest.raises(StoreError, match="rag index rebuild"):
-        put(store, "x", "Sardines.")
+        put_text(store, "x", "Sardines.")
 
 
 @pytest.fixture(autouse=True)
@@ -157,13 +157,13 @@ def test_documents_may_change_meanwhile(folder: Path) -> None:
         n = next(turn)
         if n > 1:  # from then on it holds the lock
             return
-        put(store, f"new-{n}", f"Herring {n}. " * 9)
-        put(store, f"d{n:02}", f"Herring now {n}.")
+        put_text(store, f"new-{n}", f"Herring {n}. " * 9)
+        put_text(store, f"d{n:02}", f"Herring now {n}.")
         store.delete(f"d{39 - n}")
         assert f"new-{n}" in both(store, "herring")[1]
 
     report = rebuild(folder, StoppingEmbedder(99, change))
-    documents = stored(opened(folder))
+    documents = stored_documents(opened(folder))
     changed = min(next(turn), 2)
     assert changed > 1
     assert report.documents == len(documents) == 40

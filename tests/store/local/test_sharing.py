@@ -12,18 +12,18 @@ from rag.errors import BusyError, InputError
 from rag.store.local.sqlite_file import WriteLock
 from rag.types import Passage
 from tests.fakes import document
-from tests.store.helpers import EMBEDDER, Worker, both, by_dense, by_lexical, local, put, unit
+from tests.store.helpers import EMBEDDER, Worker, both, by_dense, by_lexical, local, put_text, unit
 
 
 def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
     store = local(tmp_path)
-    put(store, "a", "Sardines.")
+    put_text(store, "a", "Sardines.")
     with Worker(tmp_path) as writer:
         writer.ask("begin")
         with pytest.raises(InputError):  # found before the lock is asked for
             store.put(document("x", "a"), [Passage("a", 0, 1, "y", "A", ())], unit(1))
         for change in (
-            lambda: put(store, "b", "Sardines."),
+            lambda: put_text(store, "b", "Sardines."),
             lambda: store.delete("a"),
             lambda: store.writing().__enter__(),
         ):
@@ -34,14 +34,14 @@ def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
         assert both(store, "sardines") == [{"a"}, {"a"}]
         writer.process.kill()
         writer.process.wait()
-        put(store, "b", "Sardines.")  # the lock is released when its holder dies
+        put_text(store, "b", "Sardines.")  # the lock is released when its holder dies
     assert both(store, "sardines") == [{"a", "b"}, {"a", "b"}]
 
 
 def test_a_reader_sees_what_another_process_changes(tmp_path: Path) -> None:
     store = local(tmp_path)
-    put(store, "a", "Sardines swim.")
-    put(store, "b", "Sardines sleep.")
+    put_text(store, "a", "Sardines swim.")
+    put_text(store, "b", "Sardines sleep.")
     with Worker(tmp_path) as writer:
         assert both(store, "sardines") == [{"a", "b"}] * 2
         writer.ask("begin")
@@ -66,7 +66,7 @@ def test_two_processes_that_write_in_turn_lose_nothing(tmp_path: Path) -> None:
     with Worker(tmp_path) as second_writer:
         for n in range(4):
             with store.writing():
-                put(store, f"mine-{n}", "Sardines.")
+                put_text(store, f"mine-{n}", "Sardines.")
             second_writer.ask("begin")
             second_writer.ask("put", f"other-{n}", "Sardines.")
             if n:
@@ -84,7 +84,7 @@ def test_two_processes_that_write_in_turn_lose_nothing(tmp_path: Path) -> None:
 
 def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -> None:
     store = local(tmp_path)
-    put(store, "stays", "Herring stays.")
+    put_text(store, "stays", "Herring stays.")
     searches = 0
     with Worker(tmp_path) as writer:
         writer.tell("cycle", "8")
@@ -116,7 +116,7 @@ def test_asking_during_a_write_does_not_prevent_saving(tmp_path: Path) -> None:
     """Only the writing thread can save the search indexes."""
     store = local(tmp_path)
     with store.writing():
-        put(store, "a", "Sardines.")
+        put_text(store, "a", "Sardines.")
         thread = threading.Thread(target=lambda: both(store, "sardines"))
         thread.start()
         thread.join()

@@ -15,7 +15,7 @@ import pytest
 from rag.errors import BusyError, InputError, NotFoundError, StoreError
 from rag.store.local import snapshots
 from rag.types import Document
-from tests.store.helpers import Worker, both, local, put, stored
+from tests.store.helpers import Worker, both, local, put_text, stored_documents
 from tests.store.local.filled import ALL
 
 
@@ -40,11 +40,11 @@ def test_a_snapshot_restores_the_same_index_elsewhere(
         == snapshot
     )
     store, original = local(tmp_path / "other", create=False), local(folder)
-    assert stored(store) == with_names(stored(original))
+    assert stored_documents(store) == with_names(stored_documents(original))
     assert both(store, "sardines") == [ALL, ALL]
     assert caplog.text == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index", "other"]
-    put(store, "d", "Sardines sleep.")
+    put_text(store, "d", "Sardines sleep.")
     assert both(store, "sardines") == [ALL | {"d"}] * 2
     assert both(original, "sardines") == [ALL, ALL]
 
@@ -53,7 +53,7 @@ def test_the_same_rows_have_the_same_digest(folder: Path, tmp_path: Path) -> Non
     snapshot = snapshots.take(folder, tmp_path / "a")
     assert snapshots.take(folder, tmp_path / "b").digest == snapshot.digest
     store = local(folder)
-    put(store, "d", "Sardines sleep.")
+    put_text(store, "d", "Sardines sleep.")
     store.close()
     assert snapshots.take(folder, tmp_path / "c").digest != snapshot.digest
 
@@ -77,11 +77,11 @@ def test_the_newest_snapshot_of_a_folder_is_used(folder: Path, tmp_path: Path) -
 def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) -> None:
     snapshots.take(folder, tmp_path / "a")
     store = local(folder)
-    put(store, "d", "Sardines sleep.")
+    put_text(store, "d", "Sardines sleep.")
     with pytest.raises(InputError, match="already contains documents") as caught:
         snapshots.restore(folder, tmp_path / "a", replace=False, wait=0)
     assert "--replace" in caught.value.hint
-    assert set(stored(store)) == ALL | {"d"}
+    assert set(stored_documents(store)) == ALL | {"d"}
     generation = store.stats().generation
     snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
     assert both(store, "sardines") == [ALL, ALL]  # it was open during the restore
@@ -139,14 +139,14 @@ def test_a_broken_index_is_replaced(
     snapshots.restore(folder, Path(path), replace=True, wait=0)
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
-    put(store, "d", "Sardines swim near d.")
+    put_text(store, "d", "Sardines swim near d.")
     assert both(store, "sardines") == [{*ALL, "d"}, {*ALL, "d"}]
 
 
 @pytest.mark.slow
 def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
-    documents, detected = stored(store), 0
+    documents, detected = stored_documents(store), 0
     for seed in range(25):
         (tmp_path / "a").unlink(missing_ok=True)  # the mark of a snapshot may itself be damaged
         path = Path(snapshots.take(folder, tmp_path / "a").path)
@@ -156,7 +156,7 @@ def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> 
         except StoreError:
             detected += 1
         else:
-            assert stored(local(tmp_path / "other")) == with_names(
+            assert stored_documents(local(tmp_path / "other")) == with_names(
                 documents
             )  # it was in unused space
     assert detected
@@ -180,7 +180,7 @@ def test_other_files_are_not_snapshots(folder: Path, tmp_path: Path) -> None:
 def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
     snapshots.take(folder, tmp_path / "a")
-    put(store, "d", "Sardines sleep.")
+    put_text(store, "d", "Sardines sleep.")
     assert snapshots.take(folder, tmp_path / "a").documents == 4
     (tmp_path / "thesis.md").write_text("Years of work.")
     (tmp_path / "empty").touch()
@@ -223,7 +223,7 @@ def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) ->
     for n in range(2):
         snapshots.restore(tmp_path / f"index-{n}", tmp_path / f"{n}", replace=False, wait=0)
         store = local(tmp_path / f"index-{n}", create=False)
-        restored = stored(store)
+        restored = stored_documents(store)
         assert set(restored) >= ALL
         assert len(restored) <= 3 + 4
         assert both(store, "herring")[0] == set(restored)

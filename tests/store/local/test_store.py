@@ -18,30 +18,34 @@ from tests.store.helpers import (
     by_lexical,
     local,
     passages_of,
-    put,
+    put_text,
     put_vectors,
-    stored,
+    stored_documents,
     unit,
 )
 from tests.store.local.disks import read_only, small_disk
-from tests.store.local.filled import filled
+from tests.store.local.filled import filled_index
 
 # Opening
 
 
 def test_a_deleted_index_accepts_no_changes_but_its_replacement_does(tmp_path: Path) -> None:
     store = local(tmp_path / "index")
-    put(store, "a", "Sardines swim.")
+    put_text(store, "a", "Sardines swim.")
     (tmp_path / "index").rename(tmp_path / "away")
-    for change in (lambda: put(store, "b", "Trees grow."), lambda: store.delete("a"), store.stats):
+    for change in (
+        lambda: put_text(store, "b", "Trees grow."),
+        lambda: store.delete("a"),
+        store.stats,
+    ):
         with pytest.raises(StoreError, match=r"no index|is gone"):
             change()
     replacement = local(tmp_path / "index")
-    put(store, "b", "Trees grow.")
-    assert set(stored(replacement)) == {"b"}
+    put_text(store, "b", "Trees grow.")
+    assert set(stored_documents(replacement)) == {"b"}
     replacement.close()
     store.close()
-    assert set(stored(local(tmp_path / "away", create=False))) == {"a"}
+    assert set(stored_documents(local(tmp_path / "away", create=False))) == {"a"}
 
 
 def test_an_uncreatable_folder_is_named(tmp_path: Path) -> None:
@@ -67,7 +71,7 @@ def test_a_store_that_failed_to_open_is_closed(tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An index with one document."""
-    return filled(tmp_path / "index", "a")
+    return filled_index(tmp_path / "index", "a")
 
 
 def test_a_read_only_folder_answers_unchanged(folder: Path) -> None:
@@ -88,7 +92,7 @@ def test_a_read_only_reader_follows_a_writer(folder: Path) -> None:
         for id in ("b", "c"):
             store = local(folder)  # opens and closes it, with its WAL
             with store.writing():
-                put(store, id, "Sardines sleep.")
+                put_text(store, id, "Sardines sleep.")
                 assert reader.ask("both", "sardines")[0] == sorted({"a", "b", id})
                 assert reader.ask("texts")[id] == "Sardines sleep."
             assert reader.ask("both", "sardines") == [sorted({"a", "b", id})] * 2
@@ -105,8 +109,8 @@ def crashed(folder: Path) -> Path:
     """A state after a power failure: a WAL with commits, and older search indexes."""
     store = local(folder / "live")
     with store.writing():
-        put(store, "a", "Sardines swim.")
-    put(store, "b", "Sardines sleep.")
+        put_text(store, "a", "Sardines swim.")
+    put_text(store, "b", "Sardines sleep.")
     copy = shutil.copytree(folder / "live", folder / "crashed")
     store.close()
     assert (copy / "rag.sqlite-wal").stat().st_size
@@ -232,7 +236,7 @@ def test_only_changed_passages_are_compared(
         monkeypatch.setattr(database, "passage_ids", lambda *_: pytest.fail("compared everything"))
         for n in range(3):
             with store.writing():
-                put(store, f"n{n}", f"Sardines {n}.")
+                put_text(store, f"n{n}", f"Sardines {n}.")
             store.delete(f"n{n - 1}")
             writer.ask("put", f"o{n}", f"Sardines and {n}.")
             assert both(store, "sardines")[1] == {f"n{n}", *(f"o{m}" for m in range(n + 1))}
@@ -257,7 +261,7 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
     saved_files = files(tmp_path)
     for n in range(4):
         with store.writing():
-            put(store, f"new{n}", f"Sardines number {n} swim. " * 9)
+            put_text(store, f"new{n}", f"Sardines number {n} swim. " * 9)
             store.delete(f"new{n - 2}")
             store.delete(f"d{50 * n:04}")
     assert files(tmp_path) == saved_files
@@ -279,7 +283,7 @@ def test_many_changes_are_saved_and_pruned(tmp_path: Path, monkeypatch: pytest.M
         for n in range(9):
             store.delete(f"d{50 * (n % 6):04}")
             with store.writing():
-                put(store, f"new{n}", "Sardines swim. " * 20)
+                put_text(store, f"new{n}", "Sardines swim. " * 20)
                 store.delete(f"new{n - 1}")
         with closing(sqlite_file.connect(tmp_path / "rag.sqlite")) as connection:
             removed = connection.execute("SELECT count(*) FROM removed").fetchone()[0]

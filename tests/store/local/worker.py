@@ -12,7 +12,7 @@ from typing import Any
 
 from rag.errors import RagError
 from rag.store.local.store import LocalStore
-from tests.store.helpers import both, local, put, stored
+from tests.store.helpers import both, local, put_text, stored_documents
 
 
 class Commands:
@@ -20,8 +20,8 @@ class Commands:
         self.store = store
         self.writing = ExitStack()
 
-    def put(self, id: str, text: str) -> None:
-        put(self.store, id, text)
+    def put_text(self, id: str, text: str) -> None:
+        put_text(self.store, id, text)
 
     def delete(self, id: str) -> bool:
         return self.store.delete(id)
@@ -36,7 +36,7 @@ class Commands:
         return [sorted(ids) for ids in both(self.store, question)]
 
     def texts(self) -> dict[str, str]:
-        return {id: document.text for id, document in stored(self.store).items()}
+        return {id: document.text for id, document in stored_documents(self.store).items()}
 
     def grids(self) -> dict[str, str]:
         return self.store.grids()
@@ -45,8 +45,8 @@ class Commands:
         """Adds, changes and deletes documents; the last three stay."""
         for n in range(int(count)):
             with self.store.writing():
-                put(self.store, f"cycle-{n}", f"Herring number {n}.")
-            put(self.store, f"cycle-{n}", f"Herring and mackerel number {n}.")
+                put_text(self.store, f"cycle-{n}", f"Herring number {n}.")
+            put_text(self.store, f"cycle-{n}", f"Herring and mackerel number {n}.")
             self.store.delete(f"cycle-{n - 3}")
 
 

@@ -14,7 +14,7 @@ from rag.store.postgres.collections import PostgresCollections
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster
-from tests.store.helpers import EMBEDDER, EXPECT, passages_of, put, stored
+from tests.store.helpers import EMBEDDER, EXPECT, passages_of, put_text, stored_documents
 
 HOSTILE = [
     "'; DROP TABLE rag_documents CASCADE; --",
@@ -32,8 +32,8 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names_filters_and_questions_are_data(store: PostgresStore, text: str) -> None:
     """Each finds exactly the document that contains it, and changes nothing."""
-    put(store, "plain", "Herring swims.", key="value")
-    put(store, text, f"Herring {text} swims.", root=text, **{"key": text, text: text})
+    put_text(store, "plain", "Herring swims.", key="value")
+    put_text(store, text, f"Herring {text} swims.", root=text, **{"key": text, text: text})
     vector = EMBEDDER.embed_queries(["herring"])[0]
     for key in ("document", "key", text):
         condition = (Condition(key, "=", text),)
@@ -50,12 +50,12 @@ def test_names_filters_and_questions_are_data(store: PostgresStore, text: str) -
 @pytest.mark.parametrize("name", ["a\0b", "".join(chr(0x4E00 + 7 * n) for n in range(2000))])
 def test_a_name_that_cannot_be_held_is_an_input_error(store: PostgresStore, name: str) -> None:
     with pytest.raises(InputError, match=r"NUL|has a name of 6,000 bytes"):
-        put(store, name, "Herring swims.")
+        put_text(store, name, "Herring swims.")
     assert store.documents() == []
 
 
 def test_a_value_that_postgresql_refuses_is_an_input_error(store: PostgresStore) -> None:
-    put(store, "a", "Herring swims.")
+    put_text(store, "a", "Herring swims.")
     for way in (
         lambda: store.document("a\0b"),
         lambda: store.delete("a\0b"),
@@ -101,7 +101,7 @@ def test_a_role_without_rights_makes_no_half_of_a_schema(
 def test_a_role_that_may_only_read_changes_nothing(
     cluster: Cluster, store: PostgresStore, dsn: str, tmp_path: Path
 ) -> None:
-    put(store, "a", "Herring swims.")
+    put_text(store, "a", "Herring swims.")
     role = f"reader_{abs(hash(str(tmp_path)))}"
     with psycopg.connect(dsn, autocommit=True) as connection:
         (schema,) = connection.execute("SELECT current_schema()").fetchone() or ("",)
@@ -115,8 +115,8 @@ def test_a_role_that_may_only_read_changes_nothing(
     reader = PostgresStore(dsn.replace("//rag@", f"//{role}@"), {})
     assert reader.lexical("herring", 9)
     for change in (
-        lambda: put(reader, "a", "Sardines."),
-        lambda: put(reader, "b", "Sardines."),
+        lambda: put_text(reader, "a", "Sardines."),
+        lambda: put_text(reader, "b", "Sardines."),
         lambda: reader.delete("a"),
     ):
         with pytest.raises(StoreError, match="denies access"):
@@ -127,7 +127,7 @@ def test_a_role_that_may_only_read_changes_nothing(
 
 
 def texts(store: PostgresStore) -> dict[str, str]:
-    return {id: document.text for id, document in stored(store).items()}
+    return {id: document.text for id, document in stored_documents(store).items()}
 
 
 def _terminate(cluster: Cluster, query: str) -> None:
@@ -147,14 +147,14 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
     """The change waits for the row of statistics after it has written or deleted the document. Its
     connection is terminated there, twice; then it is made again as a whole.
     """
-    put(store, "a", "Herring swims.")
+    put_text(store, "a", "Herring swims.")
     stats_before = store.stats()
 
     def work() -> None:
         if change == "delete":
             store.delete("a")
         else:
-            put(store, "a" if change == "replace" else "b", "Sardines swim. " * 30)
+            put_text(store, "a" if change == "replace" else "b", "Sardines swim. " * 30)
 
     with psycopg.connect(dsn) as blocking, ThreadPoolExecutor(1) as threads:
         blocking.execute("SELECT FROM rag_statistics FOR UPDATE")

@@ -12,7 +12,7 @@ from rag.ingestion.uploads import Upload
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster, debian
-from tests.store.helpers import EXPECT, by_lexical, put, stored
+from tests.store.helpers import EXPECT, by_lexical, put_text, stored_documents
 from tests.store.postgres.queue_worker import PACE
 from tests.store.postgres.test_queue import eventually, worker
 
@@ -58,7 +58,7 @@ class Traffic:
         number = 0
         while not self.stop.is_set():
             number += 1
-            put(self.store, f"d{number:04}", f"Sardines swim in sea {number}. " * 9)
+            put_text(self.store, f"d{number:04}", f"Sardines swim in sea {number}. " * 9)
             self.acknowledged.append(f"d{number:04}")
 
     def read(self) -> None:
@@ -86,16 +86,16 @@ def test_a_promoted_replica_is_followed(pair: tuple[Cluster, Cluster], attribute
     assert traffic.reads > reads
     traffic.end()
     assert traffic.torn == []
-    assert set(traffic.acknowledged) <= set(stored(store))
-    assert store.stats().documents == len(stored(store))
+    assert set(traffic.acknowledged) <= set(stored_documents(store))
+    assert store.stats().documents == len(stored_documents(store))
     store.close()
 
 
 def test_stores_read_without_a_primary_but_not_without_both(pair: tuple[Cluster, Cluster]) -> None:
     primary, replica = pair
     spread = PostgresStore(address(pair, "prefer-standby"), EXPECT, create=True)
-    put(spread, "a", "Sardines swim.")
-    assert eventually(lambda: set(stored(spread)) == {"a"})
+    put_text(spread, "a", "Sardines swim.")
+    assert eventually(lambda: set(stored_documents(spread)) == {"a"})
     served = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rag' AND query LIKE "
         "'%record, stamp, text%'"
@@ -106,10 +106,10 @@ def test_stores_read_without_a_primary_but_not_without_both(pair: tuple[Cluster,
     store = PostgresStore(address(pair, "any"), EXPECT, wait=1)
     primary.kill()
     reader = PostgresStore(address(pair, "any"), EXPECT, wait=10)
-    assert set(stored(reader)) == {"a"}
+    assert set(stored_documents(reader)) == {"a"}
     assert by_lexical(reader, "sardine") == ["a"]
     with pytest.raises(StoreError, match="does not answer"):
-        put(store, "b", "Herring.")
+        put_text(store, "b", "Herring.")
     reader.close()
     replica.kill()
     begun = time.monotonic()
@@ -137,7 +137,7 @@ def test_workers_continue_after_a_failover(pair: tuple[Cluster, Cluster]) -> Non
         for process in workers:
             process.kill()
             process.communicate()
-    assert set(stored(store)) == set(names)
+    assert set(stored_documents(store)) == set(names)
     assert replica.execute("SELECT pg_is_in_recovery()") == [(False,)]
     queue.close()
     store.close()

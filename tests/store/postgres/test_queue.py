@@ -16,7 +16,7 @@ from rag.settings import Settings
 from rag.store.postgres.collection_queues import CollectionQueues
 from rag.store.postgres.queue import PostgresQueue
 from tests.postgres import Cluster
-from tests.store.helpers import EXPECT, ROOT, postgres, schema_dsn, stored
+from tests.store.helpers import EXPECT, ROOT, postgres, schema_dsn, stored_documents
 from tests.store.postgres.queue_worker import PACE, work
 
 
@@ -175,7 +175,7 @@ def test_the_document_of_an_ended_worker_is_ingested_by_another(
         ended_worker.send_signal(ending)  # in the middle of a document
         ended_worker.communicate(timeout=30)
         assert ended_worker.returncode == code
-        assert stored(store) == {}
+        assert stored_documents(store) == {}
     second_workers = [worker(dsn, 0.05) for _ in range(2)]
     try:
         assert eventually(lambda: not queue.state().jobs)
@@ -184,6 +184,6 @@ def test_the_document_of_an_ended_worker_is_ingested_by_another(
             second_worker.send_signal(signal.SIGTERM)
         for second_worker in second_workers:
             second_worker.communicate(timeout=30)
-    assert {name: document.text for name, document in stored(store).items()} == texts
+    assert {name: document.text for name, document in stored_documents(store).items()} == texts
     assert store.stats().generation == 6  # none was ingested twice
     store.close()

@@ -12,7 +12,7 @@ from rag.store.postgres import schema
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster, free_port
 from tests.small_index import in_threads
-from tests.store.helpers import EXPECT, postgres, put, put_vectors, schema_dsn, unit
+from tests.store.helpers import EXPECT, postgres, put_text, put_vectors, schema_dsn, unit
 
 
 def test_a_password_is_in_no_message(cluster: Cluster) -> None:
@@ -70,8 +70,8 @@ def test_concurrent_writes_keep_counts_right(cluster: Cluster, tmp_path: Path) -
 
     def write(number: int) -> None:
         for step in range(12):
-            put(stores[number], f"shared{step % 3}", f"fish number{number} " * (step + 1))
-            put(stores[number], f"own{number}-{step}", f"fish and tree{step}")
+            put_text(stores[number], f"shared{step % 3}", f"fish number{number} " * (step + 1))
+            put_text(stores[number], f"own{number}-{step}", f"fish and tree{step}")
             if step % 4 == 3:
                 assert stores[number].delete(f"own{number}-{step}")
 

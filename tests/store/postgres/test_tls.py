@@ -11,7 +11,7 @@ import pytest
 from rag.errors import StoreError
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster, debian
-from tests.store.helpers import EXPECT, put
+from tests.store.helpers import EXPECT, put_text
 
 NAME = "db.example.org"
 
@@ -52,7 +52,7 @@ def cause(dsn: str) -> str:
 
 def test_require_encrypts(secure: Cluster) -> None:
     store = PostgresStore(f"{secure.dsn()}?sslmode=require", EXPECT, create=True)
-    put(store, "a.txt", "Herring swims.")
+    put_text(store, "a.txt", "Herring swims.")
     (encrypted,) = secure.execute(
         "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
         "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
