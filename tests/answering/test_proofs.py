@@ -193,7 +193,7 @@ def test_a_myth_comes_with_its_correction(scores: list[float]) -> None:
 
 
 def test_what_a_myth_says_is_reversed(tmp_path: Path) -> None:
-    reader = taught(tmp_path, ("A cold bath cures hiccups.", YES), title="hiccups")
+    reader = taught_reader(tmp_path, ("A cold bath cures hiccups.", YES), title="hiccups")
     reading = reading_of(HICCUPS, [0.9, 0.5, 0.1], PASSAGE_SAYS_YES, ASKED)
     (read_with_proofs,) = with_proofs([reading], reader, [1])
     (candidate,) = yes_no(read_with_proofs)

@@ -60,7 +60,7 @@ def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
 def test_a_myth_does_not_support_a_claim(tmp_path: Path) -> None:
     text = "Myth: Camels store water in their humps. Fact: Humps are fat."
     checker = Checker(engine(tmp_path, {"camels.md": text}), MODELS)
-    sentence = only(checker.check("Camels store water in their humps."))
+    sentence = only_sentence(checker.check("Camels store water in their humps."))
     assert (sentence.verdict, sentence.evidence[0].says) == ("contradicted", "contradicts")
     assert sentence.evidence[0].citation.sentence == "Myth: Camels store water in their humps."
 
