@@ -162,7 +162,7 @@ def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
 
 
 def _states(line: TableLine, question: TableQuestion, cell: Row) -> bool:
-    fact = figure_of(line, question.targets[0])
+    fact = figure_of(line, question.target)
     label = without_notes(cell["row"])
     return fact is not None and fact.text == cell["value"] and line.label == label
 
@@ -295,7 +295,7 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     question = table_question(example.question)
     if question is None or not question.is_choice:
         return None
-    if len(question.targets) != 1 and not question.is_of_change:
+    if len(question.targets) > 1 and not question.is_of_change:
         return None
 
     lines = lines_near(question, example.documents, matcher)

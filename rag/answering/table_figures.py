@@ -31,6 +31,7 @@ from rag.answering.table_lines import (
     is_foreign,
     is_foreign_group,
     lines_of,
+    of_named_rows,
     title_stems,
 )
 from rag.answering.table_questions import TableQuestion, measure_of, without_possessive
@@ -53,9 +54,9 @@ _DOCUMENTS_KEPT = 16
 _LEAST_PROBABILITY = 0.65
 _LEAST_OF_OPERAND = 0.75
 _LEAST_OF_GROUP = 0.75
-_LEAST_OF_CHANGES = 0.9
-"""Probabilities of a line, of each line of a computed answer, of a group, and of a group of which
-one changed most, from which on their figures are proposed."""
+_LEAST_OF_OTHER_GROUP = 0.9
+"""Probabilities of a line, of each line of a computed answer, of a group, and of a group for a
+question that was not fitted to, from which on their figures are proposed."""
 GENERATOR = "figures"
 FEATURES = (
     "asked_in_label",
@@ -560,6 +561,8 @@ def figure_candidates(
     lines = lines_near(question, documents, matcher)
     if question.is_choice:
         candidate = _extreme(question, lines, matcher)
+    elif not question.targets:
+        candidate = _undated(question, lines, matcher)
     elif len(question.measures) == 2:
         candidate = _of_two_lines(question, lines, matcher)
     elif question.operation:
@@ -623,10 +626,69 @@ def _figure(
         return None
 
     line, probability = meant
-    fact = figure_of(line, question.targets[0])
+    fact = figure_of(line, question.target)
     if fact is None:
         return None
     return Candidate("span", GENERATOR, (_place(line, fact),), probability=probability)
+
+
+_MOST_NAMED = 60
+_MOST_OTHERS = 60
+"""Lines of rows that the question names, and other lines that these are compared with."""
+
+
+def _undated(
+    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
+) -> Candidate | None:
+    """The figure of a row that the question names, in a table without periods, or the difference of
+    two such rows, in the column that is meant.
+    """
+    named_lines = of_named_rows(question, question.text, lines)
+    if not 0 < len(named_lines) <= _MOST_NAMED:
+        return None
+    documents = {line.document.id for line in named_lines}
+    named = {id(line) for line in named_lines}
+    others = [line for line in lines if line.document.id in documents and id(line) not in named]
+    answering = [line for line in others if can_answer(question, line)]
+    lines = [*named_lines, *answering[:_MOST_OTHERS]]
+    if len(question.measures) == 2:
+        first, second = question.measures
+        return _undated_difference(question, first, second, lines, matcher) or _undated_difference(
+            question, second, first, lines, matcher
+        )
+
+    meant = _meant_line(question, question.measures[0], lines, matcher)
+    if meant is None or meant[0] not in named_lines:
+        return None
+    line, probability = meant
+    place = _place(line, line.facts[0])
+    return Candidate("span", GENERATOR, (place,), probability=probability)
+
+
+def _undated_difference(
+    question: TableQuestion,
+    phrase: str,
+    other_phrase: str,
+    lines: Sequence[TableLine],
+    matcher: Matcher,
+) -> Candidate | None:
+    """The difference of the rows that two phrases name, in the column that the first one means."""
+    meant = _meant_line(_of_phrase(question, phrase, other_phrase), phrase, lines, matcher)
+    if meant is None or meant[0] not in of_named_rows(question, phrase, lines):
+        return None
+
+    line, probability = meant
+    other_lines = [
+        other
+        for other in of_named_rows(question, other_phrase, lines)
+        if _are_in_one_column(line, other)
+    ]
+    if len(other_lines) != 1:
+        return None
+    facts = (line.facts[0], other_lines[0].facts[0])
+    if phrase != question.measures[0]:
+        facts = facts[::-1]
+    return _difference(question, line, facts, probability)
 
 
 def _place(line: TableLine, fact: Fact) -> Place:
@@ -737,18 +799,30 @@ def _of_two_lines(
     if not _are_in_one_table(line, other_line):
         return None
 
-    fact = figure_of(line, question.targets[0])
-    other_fact = figure_of(other_line, question.targets[0])
+    fact = figure_of(line, question.target)
+    other_fact = figure_of(other_line, question.target)
     if fact is None or other_fact is None or fact == other_fact:
         return None
     facts = (fact, other_fact)
+    probability *= other_probability
     if is_difference:
-        sizes = [fact.number or 0.0 for fact in facts]
-        if min(sizes) < 0 < max(sizes) or fact.column != other_fact.column:
-            return None
-        if not question.is_ordered and abs(sizes[0]) < abs(sizes[1]):
-            facts = facts[::-1]
-    return _computed(question.operation, line, facts, probability=probability * other_probability)
+        return _difference(question, line, facts, probability)
+    return _computed(question.operation, line, facts, probability)
+
+
+def _difference(
+    question: TableQuestion, line: TableLine, facts: tuple[Fact, Fact], probability: float
+) -> Candidate | None:
+    """The difference of two figures of one column and one sign, the larger one first if the
+    question does not say which it is.
+    """
+    fact, other_fact = facts
+    sizes = [fact.number or 0.0 for fact in facts]
+    if min(sizes) < 0 < max(sizes) or fact.column != other_fact.column:
+        return None
+    if not question.is_ordered and abs(sizes[0]) < abs(sizes[1]):
+        facts = facts[::-1]
+    return _computed(question.operation, line, facts, probability)
 
 
 def _of_phrase(question: TableQuestion, phrase: str, other_phrase: str) -> TableQuestion:
@@ -777,7 +851,7 @@ def _extreme(
     """The label of the largest or smallest item of the group that is meant, and its cells; or of
     the one that changed most, with its change.
     """
-    if len(question.targets) != 1 and not question.is_of_change:
+    if len(question.targets) > 1 and not question.is_of_change:
         return None
     groups = groups_to_choose(question, lines)
     if not groups:
@@ -788,7 +862,8 @@ def _extreme(
     probability = max(probabilities)
     group = groups[probabilities.index(probability)]
     item = extreme_item(group, question)
-    threshold = _LEAST_OF_CHANGES if question.is_of_change else _LEAST_OF_GROUP
+    is_fitted = question.targets and not question.is_of_change
+    threshold = _LEAST_OF_GROUP if is_fitted else _LEAST_OF_OTHER_GROUP
     if item is None or probability < threshold or is_foreign_group(question, group):
         return None
     if question.is_of_change:

@@ -132,8 +132,13 @@ def _by_series(row: FactRow) -> dict[str, list[Fact]]:
 # Figures of a period
 
 
-def figure_of(line: TableLine, target: Periods) -> Fact | None:
-    """The figure of exactly this period; None if there is none, or more than one fits."""
+def figure_of(line: TableLine, target: Periods | None) -> Fact | None:
+    """The figure of exactly this period, or the one of a line without periods; None if there is
+    none, or more than one fits.
+    """
+    if target is None:
+        return _undated_figure(line)
+
     facts = [fact for fact in line.facts if _is_of_period(line, fact, target)]
     asks_for_year = not target.months and not target.quarters
     if len(facts) > 1 and asks_for_year:
@@ -143,6 +148,15 @@ def figure_of(line: TableLine, target: Periods) -> Fact | None:
         return None
     fact = facts[0]
     return None if fact.number is None else fact
+
+
+def _undated_figure(line: TableLine) -> Fact | None:
+    """The only figure of a line whose row and columns name no period."""
+    is_dated = any(line.row.stated) or any(any(fact.stated) for fact in line.row.facts)
+    if is_dated or any(any(of_column(label)) for label in line.row.labels):
+        return None
+    fact = line.facts[0] if len(line.facts) == 1 else None
+    return None if fact is None or fact.number is None else fact
 
 
 def _is_of_year(fact: Fact) -> bool:
@@ -243,7 +257,7 @@ def _quarters_of_document(line: TableLine) -> frozenset[str]:
 
 def figure_pair(line: TableLine, question: TableQuestion) -> tuple[Fact, Fact] | None:
     """The figures of both periods, the later first; with one period that of the year before."""
-    later = figure_of(line, question.targets[0])
+    later = figure_of(line, question.target)
     if later is None:
         return None
 
@@ -289,14 +303,30 @@ def can_answer(question: TableQuestion, line: TableLine) -> bool:
     is_of_change = question.operation not in ("", "share", "sum") and len(question.measures) == 1
     if is_of_change:
         return figure_pair(line, question) is not None
-    if len(question.targets) != 1:
+    if len(question.targets) > 1:
         return False
-    return figure_of(line, question.targets[0]) is not None
+    return figure_of(line, question.target) is not None
+
+
+def of_named_rows(
+    question: TableQuestion, phrase: str, lines: Sequence[TableLine]
+) -> list[TableLine]:
+    """The lines that can answer, of rows with figures of several columns, whose whole label is in a
+    phrase of the question.
+    """
+    stems = frozenset(stem_words(phrase))
+    named_lines = []
+    for line in lines:
+        has_columns = len({fact.series for fact in line.row.facts}) > 1
+        is_named = bool(line.label_stems) and line.label_stems <= stems
+        if has_columns and is_named and can_answer(question, line):
+            named_lines.append(line)
+    return named_lines
 
 
 def figure_key(line: TableLine, question: TableQuestion) -> tuple[object, ...]:
     """What a line says for the question's period: equal for lines that say the same."""
-    fact = figure_of(line, question.targets[0])
+    fact = figure_of(line, question.target)
     if fact and fact.number:
         return (abs(fact.number), fact.scale, fact.unit)
     return (line.label,)
@@ -367,6 +397,9 @@ def groups_to_choose(question: TableQuestion, lines: Sequence[TableLine]) -> lis
     profits and losses, are only compared if the group is named after what the question measures.
     """
     groups = groups_of(lines, question)
+    if not question.targets:
+        asked_groups = [group for group in groups if _is_asked(group, question)]
+        groups = [group for group in asked_groups if _is_nearest(group, asked_groups, question)]
     return [
         group
         for group in groups
@@ -386,6 +419,39 @@ def _is_named(group: ComparedGroup, question: TableQuestion) -> bool:
     return len(measured & frozenset(stem_words(group.text))) >= _NAMING_WORDS
 
 
+def _is_asked(group: ComparedGroup, question: TableQuestion) -> bool:
+    """Whether the question has a word of the group's column, and another one of what the rows are:
+    of the column of labels, the table or the document.
+    """
+    asked = frozenset(stem_words(question.text))
+    column = frozenset(stem_words(group.line.series))
+    rows = group.line.title_stems | frozenset(stem_words(group.text))
+    return bool(asked & column) and bool(asked & (rows - column))
+
+
+def _is_nearest(
+    group: ComparedGroup, groups: Sequence[ComparedGroup], question: TableQuestion
+) -> bool:
+    """Whether no other column of the table that has another answer is as near to the question."""
+    item = extreme_item(group, question)
+    for other in groups:
+        is_rival = other is not group and other.line.table.index == group.line.table.index
+        if not is_rival or other.line.document != group.line.document:
+            continue
+        other_item = extreme_item(other, question)
+        has_other_answer = not item or not other_item or item.label != other_item.label
+        if has_other_answer and _nearness(other, question) >= _nearness(group, question):
+            return False
+    return True
+
+
+def _nearness(group: ComparedGroup, question: TableQuestion) -> tuple[int, float]:
+    """How many words of the column the question has, and which share of them."""
+    column = frozenset(stem_words(group.line.series))
+    asked = column & frozenset(stem_words(question.text))
+    return len(asked), len(asked) / max(1, len(column))
+
+
 def groups_of(lines: Sequence[TableLine], question: TableQuestion) -> list[ComparedGroup]:
     """The groups of at least two items with a figure of the period, or of both for a change, totals
     left out.
@@ -401,7 +467,8 @@ def groups_of(lines: Sequence[TableLine], question: TableQuestion) -> list[Compa
         row_item = _item(line, question, line.label, label.start, label.end)
         members_by_key.setdefault(rows_key, []).append((line, row_item))
 
-        header = _header(line, row_item.fact) if row_item and line.series else None
+        has_columns = row_item is not None and line.series and question.targets
+        header = _header(line, row_item.fact) if row_item and has_columns else None
         if header:
             column_item = _item(line, question, line.series, *header)
             columns_key = (*table_key, "columns", line.row.block.start)
@@ -425,7 +492,7 @@ def _item(
         pair = figure_pair(line, question)
         return ComparedItem(label, start, end, *pair) if pair else None
 
-    fact = figure_of(line, question.targets[0])
+    fact = figure_of(line, question.target)
     return ComparedItem(label, start, end, fact) if fact else None
 
 

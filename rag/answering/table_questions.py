@@ -94,9 +94,9 @@ class TableQuestion:
     `operation` is "" for a figure, one of `CHOICES` for the label of a row or a column, "up" or
     "down", "direction" for either of these, or one of those that are computed. `measures` are one
     phrase, or two for what is computed from two rows. `targets` are the periods, the later one
-    first. `names` are stems of names that a line or its document must have. `is_ordered` if the
-    first of two rows is said to be the larger one; `is_in_percent` if changes are compared as
-    shares.
+    first; () if the question names none. `names` are stems of names that a line or its document
+    must have. `is_ordered` if the first of two rows is said to be the larger one; `is_in_percent`
+    if changes are compared as shares.
     """
 
     text: str
@@ -106,6 +106,11 @@ class TableQuestion:
     names: frozenset[str]
     is_ordered: bool = False
     is_in_percent: bool = False
+
+    @property
+    def target(self) -> Periods | None:
+        """The later period, if there is one."""
+        return self.targets[0] if self.targets else None
 
     @property
     def is_choice(self) -> bool:
@@ -144,9 +149,10 @@ def table_question(question: str) -> TableQuestion | None:
     is_change_clear = change is None or _is_clear(change, targets)
     is_unreadable = _UNREADABLE_PERIOD.search(question) or not is_change_clear
     is_of_rows = len(measures) == 2
-    if is_of_rows and (operation == "growth" or len(targets) != 1):
+    if is_of_rows and (operation == "growth" or len(targets) > 1):
         return None
-    if not measures or not targets or is_unreadable:
+    needs_period = not _may_be_undated(operation, is_of_rows) or any(periods(question))
+    if not measures or is_unreadable or (not targets and needs_period):
         return None
     return TableQuestion(
         text=question,
@@ -157,6 +163,11 @@ def table_question(question: str) -> TableQuestion | None:
         is_ordered=is_of_rows and _is_ordered(body),
         is_in_percent=change is not None and bool(_IN_PERCENT.search(question)),
     )
+
+
+def _may_be_undated(operation: str, is_of_rows: bool) -> bool:
+    """Whether a table without periods may answer: a figure, the largest, a difference of rows."""
+    return operation in ("", "most", "least") or (operation == "difference" and is_of_rows)
 
 
 def asks_for_two_cells(question: str) -> bool:

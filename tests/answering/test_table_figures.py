@@ -402,6 +402,58 @@ def winners(document: Document, question: TableQuestion) -> list[str]:
     return [item.label for item in items if item]
 
 
+LAKES = """# Boating lakes
+
+| Lake | Depth (m) | Boats for hire | Day permit (£) | Season permit (£) |
+|---|--:|--:|--:|--:|
+| Kell Water | 31 | 24 | 6.50 | 48.00 |
+| Dunmere | 12 | 40 | 4.00 | 52.00 |
+| Ashby Pool | 5 | 3 | 2.50 | 30.00 |
+"""
+FEES = """# Rowing club
+
+| Membership | Fee (£) |
+|---|--:|
+| Junior | 20 |
+| Adult | 65 |
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "question", "text"),
+    [
+        (LAKES, "What is the depth of Kell Water?", "31"),
+        (LAKES, "How many boats can you hire at Dunmere?", "40"),
+        (LAKES, "Which lake has the lowest day permit?", "Ashby Pool"),
+        (LAKES, "Which lake has the highest season permit?", "Dunmere"),
+        (LAKES, "Which lake has the highest permit?", None),
+        (LAKES, "What is the temperature of Kell Water?", None),
+        (LAKES, "What is the depth of Tarn Water?", None),
+        (LAKES, "Who owns Kell Water?", None),
+        (LAKES, "Which lake has the most visitors?", None),
+        (
+            LAKES,
+            "What is the difference in depth between Kell Water and Dunmere?",
+            "31 − 12 = 19, computed from two cells",
+        ),
+        (LAKES, "What is the difference in depth between Kell Water and Tarn Water?", None),
+        (FEES, "Which membership has the lowest fee?", "Junior"),
+        (FEES, "Which membership has the most members?", None),
+        (FEES, "Which boat has the lowest fee?", None),
+        (HOUSE, "What was the cost of heating?", None),
+        (HOUSE, "Which item has the highest cost?", None),
+    ],
+)
+def test_a_table_without_periods_has_its_column_chosen_by_words(
+    page: str, question: str, text: str | None
+) -> None:
+    (document,) = load_bytes("page.md", page)
+    candidate = proposed(document, question)
+    words = said(candidate, {document.id: document}).text if candidate else None
+    assert words == text
+
+
 def test_a_question_for_either_direction_has_no_verdict() -> None:
     for question in ("Did wages rise or fall in 2024?", "Were sales lower or higher in 2024?"):
         parsed = table_question(question)
