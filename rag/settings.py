@@ -340,7 +340,7 @@ class Settings:
             arguments = {"store": "local", **arguments}  # an explicit --index overrides RAG_STORE
         settings = cls().with_values(str(path), values)
         settings = settings.with_values("the environment", variables)
-        return settings.with_values("the command line", arguments)
+        return settings.with_values("the options", arguments)
 
     def with_values(self, source: str, values: Mapping[str, Any]) -> Self:
         """A copy with these values; None leaves a setting unchanged. Errors name `source`."""

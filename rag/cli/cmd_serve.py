@@ -61,7 +61,7 @@ def serve_command(
       rag serve --gate http://127.0.0.1:8080/v1
     """
     given = {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile, "gate": gate}
-    chosen = settings.with_values("the command line", given)
+    chosen = settings.with_values("the options", given)
     from rag.server.serve import run, token_of
 
     if not (is_json() or click.get_current_context().find_root().params.get("verbose")):

@@ -360,7 +360,7 @@ def _check_index(settings: Settings) -> None:
 
 
 def _inside(settings: Settings, collection: str | None) -> Settings:
-    settings = settings.with_values("the command line", {"collection": collection})
+    settings = settings.with_values("the options", {"collection": collection})
     click.get_current_context().meta[_COLLECTION] = settings.collection
     if settings.collection == DEFAULT_COLLECTION:
         return settings
