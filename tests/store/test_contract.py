@@ -463,7 +463,7 @@ class Changes(RuleBasedStateMachine):
         text=st.text(st.characters(codec="utf-8"), max_size=120),
         times=st.integers(1, 9),
     )
-    def put_text(self, id: str, text: str, times: int) -> None:
+    def put(self, id: str, text: str, times: int) -> None:
         self.words += 1
         self.model[id] = f"{text * times} only{self.words}"
         put_text(self.store, id, self.model[id])

@@ -20,7 +20,7 @@ class Commands:
         self.store = store
         self.writing = ExitStack()
 
-    def put_text(self, id: str, text: str) -> None:
+    def put(self, id: str, text: str) -> None:
         put_text(self.store, id, text)
 
     def delete(self, id: str) -> bool:
