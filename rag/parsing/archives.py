@@ -14,7 +14,7 @@ _MOST_PARTS = 50_000
 _STEP = 1 << 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Line breaks, control characters and signs of direction, which would disguise an id."""
-_HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
+_HIDDEN_NAME = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
 def unpack(content: bytes, limit: int) -> bytes:
@@ -57,7 +57,7 @@ def parts(content: bytes) -> Iterator[Member]:
 
     for info in files:
         name = _safe_name(info.filename)
-        if name and not _HIDDEN.search(name):
+        if name and not _HIDDEN_NAME.search(name):
             yield Member(name, partial(_content, archive, info))
 
 

@@ -120,11 +120,11 @@ def of_pages(
             if joined_text is None:
                 parts.append(_stripped(part))
             else:
-                last = parts[-1]
+                last_part = parts[-1]
                 if is_first:
                     offset = _start_of_next_word(joined_text, len(last.text))
                     starts[-1] = (len(parts) - 1, offset)
-                parts[-1] = replace(last, text=joined_text)
+                parts[-1] = replace(last_part, text=joined_text)
             is_first = False
 
     return with_pages(parts, starts, metadata)
@@ -170,10 +170,10 @@ def with_pages(
 
     # From the end, so that no page starts after the next one.
     pages: list[int] = []
-    earliest = len(text)
+    page_start = len(text)
     for number, offset in reversed(starts):
-        earliest = min(earliest, offsets[number] + offset)
-        pages.append(earliest)
+        page_start = min(page_start, offsets[number] + offset)
+        pages.append(page_start)
     pages.reverse()
     return Parsed(text, blocks, metadata, tuple(pages))
 
@@ -208,7 +208,7 @@ def list_part(lines: Iterable[tuple[int, str, str]], context: tuple[str, ...] = 
         if marker:
             lists.item(begin, end, depth, marker)
         elif begin < end:
-            lists.text(begin, end, depth, gap=False, new=True)
+            lists.text(begin, end, depth, gap=False, is_new=True)
         texts.append(line)
         start += len(line) + 1
     return Part("\n".join(texts), context=context, blocks=tuple(lists.blocks))
@@ -272,8 +272,8 @@ class Outline:
         self._end_text()
         self.enter(start, ())
         while self._headings:
-            last = self._blocks[self._headings[-1]]
-            if last.level < level:
+            last_heading = self._blocks[self._headings[-1]]
+            if last_heading.level < level:
                 break
             self._headings.pop()
         self.add(Block("heading", start, end, level=level, name=name))
@@ -433,12 +433,12 @@ def _introduces(part: Part, following: Part) -> bool:
     return outer_context == part.context and len(following.context) > depth
 
 
-def name_of(text: str, longest: int = _LONGEST_NAME) -> str:
+def name_of(text: str, length_limit: int = _LONGEST_NAME) -> str:
     """A term, caption or heading as part of a heading path, cut at a word."""
-    name = one_line(text[: 10 * longest])
-    if len(name) <= longest:
+    name = one_line(text[: 10 * length_limit])
+    if len(name) <= length_limit:
         return name
-    words = name[:longest].rsplit(" ", 1)[0]
+    words = name[:length_limit].rsplit(" ", 1)[0]
     return f"{words} …"
 
 

@@ -16,7 +16,7 @@ from rag.parsing.tables import (
     stacked_names,
 )
 
-_LONG = 160
+_LONGEST_LINE = 160
 """Values longer than this become separate paragraphs."""
 _SAMPLE = 50_000
 _ROWS = 50
@@ -93,7 +93,7 @@ def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
     repeats the headers; long values are paragraphs of their row. Below an empty row, header rows
     begin another table.
     """
-    reader = _Ahead(_filled_rows(rows))
+    reader = _RowReader(_filled_rows(rows))
     while True:
         top = [cells for _, cells in reader.peek(_ROWS)]
         if not top:
@@ -124,58 +124,58 @@ def _filled_rows(rows: Iterable[Sequence[str]]) -> Iterator[NumberedRow]:
             yield number, cells
 
 
-class _Ahead:
+class _RowReader:
     """Rows, of which the next ones can be seen before they are taken."""
 
     def __init__(self, rows: Iterator[NumberedRow]) -> None:
         self._rows = rows
         self._seen: deque[NumberedRow] = deque()
 
-    def peek(self, most: int) -> list[NumberedRow]:
-        """The next rows, at most `most`."""
-        missing_rows = max(0, most - len(self._seen))
+    def peek(self, count: int) -> list[NumberedRow]:
+        """The next rows, at most `count`."""
+        missing_rows = max(0, count - len(self._seen))
         self._seen.extend(islice(self._rows, missing_rows))
-        return list(islice(self._seen, most))
+        return list(islice(self._seen, count))
 
-    def take(self, most: int) -> list[NumberedRow]:
+    def take(self, count: int) -> list[NumberedRow]:
         """The next rows, which are then over."""
-        return [self._seen.popleft() for _ in self.peek(most)]
+        return [self._seen.popleft() for _ in self.peek(count)]
 
 
-def _table(reader: _Ahead, context: tuple[str, ...]) -> Part:
+def _table(reader: _RowReader, context: tuple[str, ...]) -> Part:
     """The table of the next rows."""
     headers = _headers(reader)
-    table = TableText(between=GAP)
+    table = TableText(separator=GAP)
     if headers and not reader.peek(1):
         names = [header for header in headers if header]
         table.header(names, names)
     else:
         table.name_columns(headers)
 
-    last = 0
+    last_number = 0
     while True:
         following = reader.peek(1)
         if not following:
             break
         ((number, cells),) = following
-        is_after_gap = 0 < last < number - 1
+        is_after_gap = 0 < last_number < number - 1
         if is_after_gap and _begins_table(reader.peek(_NEXT_ROWS)):
             break
         reader.take(1)
-        table.row(_labelled(cells, headers), f"row {number}", _LONG)
-        last = number
+        table.row(_labelled(cells, headers), f"row {number}", _LONGEST_LINE)
+        last_number = number
 
     return table.part(context)
 
 
-def _headers(reader: _Ahead) -> list[str]:
+def _headers(reader: _RowReader) -> list[str]:
     """Takes the header rows, and returns the names of the columns."""
     top = [cells for _, cells in reader.peek(_ROWS)]
     depth = headers_over_values(top)
     if not depth and top:
-        first = top[0]
-        second = top[1] if len(top) > 1 else ()
-        depth = int(are_headers(first, second))
+        first_row = top[0]
+        second_row = top[1] if len(top) > 1 else ()
+        depth = int(are_headers(first_row, second_row))
     return stacked_names([cells for _, cells in reader.take(depth)])
 
 

@@ -42,7 +42,7 @@ _NO_LEVEL = 9
 _DEEPEST_LEVEL = 5
 """Outline levels count from 0; a paragraph without one is body text."""
 _SPAN = f"{qn('w:tcPr')}/{qn('w:gridSpan')}"
-_DOWN = f"{qn('w:tcPr')}/{qn('w:vMerge')}"
+_VERTICAL_MERGE = f"{qn('w:tcPr')}/{qn('w:vMerge')}"
 _REPEATED = f"{qn('w:trPr')}/{qn('w:tblHeader')}"
 _PARAGRAPH = qn("w:p")
 _TABLE = qn("w:tbl")
@@ -120,8 +120,8 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
 class _KeptPiece(NamedTuple):
     """A piece of a text, and where it is after the page breaks were removed."""
 
-    before: int
-    after: int
+    old_start: int
+    new_start: int
     length: int
 
 
@@ -131,13 +131,15 @@ def _moved_blocks(blocks: Sequence[Block], pieces: Sequence[_KeptPiece]) -> tupl
     def new_offset(offset: int) -> int:
         following = bisect_right(pieces, offset, key=itemgetter(0))
         piece = pieces[max(0, following - 1)]
-        offset_in_piece = max(0, offset - piece.before)
-        return piece.after + min(offset_in_piece, piece.length)
+        offset_in_piece = max(0, offset - piece.old_start)
+        return piece.new_start + min(offset_in_piece, piece.length)
 
     moved_blocks: list[Block] = []
     for block in blocks:
-        last = block.end - 1
-        moved_blocks.append(block._replace(start=new_offset(block.start), end=new_offset(last) + 1))
+        last_offset = block.end - 1
+        moved_blocks.append(
+            block._replace(start=new_offset(block.start), end=new_offset(last_offset) + 1)
+        )
     return tuple(moved_blocks)
 
 
@@ -298,13 +300,13 @@ def _cells(elements: Sequence[Any], numbering: Numbering) -> list[list[SpanningC
         column = 0
         for node in _children(element, qn("w:tc")):
             cell = _cell(node, numbering)
-            merge = node.find(_DOWN)
+            merge = node.find(_VERTICAL_MERGE)
             is_merged = merge is not None
             is_covered = is_merged and merge.get(_VALUE, "continue") == "continue"
 
             if is_covered and column in spanning:
-                above = spanning[column]
-                above.rows = min(MOST_SPANNED, above.rows + 1)
+                cell_above = spanning[column]
+                cell_above.rows = min(MOST_SPANNED, cell_above.rows + 1)
             else:
                 row.append(cell)
                 spanning.pop(column, None)

@@ -38,10 +38,10 @@ def with_comments(content: bytes, comments: Sequence[tuple[str, str]]) -> bytes:
     runs = list(_runs(body))
     ends = list(accumulate(len(_letters(run)) for run in runs))
     for start, end, comment in placed_comments:
-        first = bisect_right(ends, start)
-        last = bisect_left(ends, end)
-        first_run = runs[first]
-        last_run = runs[last]
+        first_index = bisect_right(ends, start)
+        last_index = bisect_left(ends, end)
+        first_run = runs[first_index]
+        last_run = runs[last_index]
         document.add_comment(
             runs=[Run(first_run, document), Run(last_run, document)],
             text=comment,

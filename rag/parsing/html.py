@@ -88,9 +88,9 @@ def tree(source: str) -> Any:
     source = _LONG_TAG.sub(r"<\1 ", encodable(source))
     source = _END_OF_PAGE.sub("", source)
     root, is_whole = _parsed(source)
-    for tags, between in ((_GROUPING_INLINE, ""), (_GROUPING, "<br>")):
+    for tags, replacement in ((_GROUPING_INLINE, ""), (_GROUPING, "<br>")):
         if not is_whole:
-            root, is_whole = _parsed(tags.sub(between, source))
+            root, is_whole = _parsed(tags.sub(replacement, source))
     return root
 
 

@@ -287,12 +287,12 @@ def _mark_headers_of(table: Any, only_over_values: bool) -> None:
 def _titles(rows: Sequence[Sequence[SpanningCell]]) -> int:
     """Number of rows at the top with one text, in the first column; only one if it is all text."""
     for count, row in enumerate(rows[:-1]):
-        first = row[0]
+        first_cell = row[0]
         if len(row) == 1:
-            is_title = first.columns > 1
+            is_title = first_cell.columns > 1
         else:
             has_others = any(cell.words for cell in row[1:])
-            is_title = bool(first.words) and not has_others
+            is_title = bool(first_cell.words) and not has_others
         if not is_title:
             return count
     return 0

@@ -74,7 +74,7 @@ class Weight(NamedTuple):
     text: int
     linked: int
     links: int
-    inside: int
+    page_links: int
     headings: int
 
     @property
@@ -123,7 +123,7 @@ class Selection:
     def __init__(self, page: Any, weights: Mapping[Any, Weight], all_forms: bool = False) -> None:
         self._weights = weights
         self._all_forms = all_forms
-        self.root = _main(page, weights)
+        self.root = _main_element(page, weights)
         root = weights[self.root]
         self.kept = root.text
         """number of characters kept so far"""
@@ -193,7 +193,7 @@ class Selection:
         if not weight.is_list_of_links and not (is_hinted and are_half_links):
             return False
 
-        lead_within_page = weight.inside >= 3 and weight.inside >= 0.9 * weight.links
+        lead_within_page = weight.page_links >= 3 and weight.page_links >= 0.9 * weight.links
         if is_hinted or self._is_index or lead_within_page:
             return True
         if element.tag in ("td", "th", "tr", "li", "tbody", "thead"):
@@ -209,7 +209,7 @@ def classes(element: Any) -> frozenset[str]:
     return frozenset(value.split())
 
 
-def _main(page: Any, weights: Mapping[Any, Weight]) -> Any:
+def _main_element(page: Any, weights: Mapping[Any, Weight]) -> Any:
     """The element marked as main, the only article unless it is a card, or everything."""
     marked = _marked_as_main(page)
     if marked is not None and weights[marked].text:

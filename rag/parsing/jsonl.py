@@ -16,7 +16,7 @@ _METADATA = {
     "authors": "author",
     "lang": "language",
 }
-_LONG = 160
+_LONGEST_VALUE = 160
 """Characters; longer values are paragraphs of their own."""
 
 
@@ -87,15 +87,15 @@ def _records_of_object(value: dict[str, Any]) -> Iterator[Part]:
     of objects: that is a list of records below its key.
     """
     scalars: dict[str, Any] = {}
-    others: dict[str, Any] = {}
+    other_values: dict[str, Any] = {}
     for key, item in value.items():
         if _is_scalar(item):
             scalars[key] = item
         else:
-            others[key] = item
+            other_values[key] = item
 
     yield _Record(scalars).part("")
-    for key, item in others.items():
+    for key, item in other_values.items():
         if _has_objects(item):
             yield Part(str(key), 1)
             yield from _records(item)
@@ -114,7 +114,7 @@ class _RecordTable:
     """Records as rows. Their columns are the paths of all values."""
 
     def __init__(self) -> None:
-        self._table = TableText(between=GAP)
+        self._table = TableText(separator=GAP)
         self._columns: dict[str, int] = {}
 
     def add(self, values: Sequence[tuple[str, str]], name: str = "") -> None:
@@ -142,7 +142,7 @@ class _Record:
             is_title = path in _TITLES and text == self.title
             if is_title:
                 continue
-            if len(text) > _LONG or path in _BODIES:
+            if len(text) > _LONGEST_VALUE or path in _BODIES:
                 self.bodies.append((path, text))
             else:
                 self.values.append((path, text))
@@ -164,7 +164,7 @@ def _title(pairs: Sequence[tuple[str, str]]) -> str:
     """The short text of the first path that may have a title; "" without one."""
     texts: dict[str, str] = {}
     for path, text in pairs:
-        if len(text) <= _LONG:
+        if len(text) <= _LONGEST_VALUE:
             texts.setdefault(path, text)
     for path in _TITLES:
         if path in texts:

@@ -98,14 +98,14 @@ def _caption(source: str) -> str:
 def _closing_brace(text: str, start: int) -> int:
     """Where the brace that is open at `start` closes, at most some thousand characters on."""
     depth = 1
-    last = min(len(text), start + _LONGEST_CELL)
-    for place in range(start, last):
+    limit = min(len(text), start + _LONGEST_CELL)
+    for place in range(start, limit):
         is_escaped = text[place - 1] == "\\"
         if not is_escaped:
             depth += _step(text[place])
         if depth == 0:
             return place
-    return last
+    return limit
 
 
 def _step(sign: str) -> int:
@@ -151,9 +151,9 @@ def _split_outside_braces(text: str, by: str = "\\\\") -> Iterator[str]:
         if depth == 0 and text.startswith(by, place):
             yield text[start:place]
             place += len(by)
-            after = _AFTER_ROW.match(text, place) if by != "&" else None
-            if after:
-                place = after.end()
+            row_end = _AFTER_ROW.match(text, place) if by != "&" else None
+            if row_end:
+                place = row_end.end()
             start = place
             continue
 

@@ -44,9 +44,9 @@ class Lists:
         levels = self._levels
         is_numbered = marker not in BULLETS
         while levels:
-            last = levels[-1]
-            is_same = indent == last.indent and is_numbered == last.is_numbered
-            if is_same or indent > last.indent:
+            last_level = levels[-1]
+            is_same = indent == last_level.indent and is_numbered == last_level.is_numbered
+            if is_same or indent > last_level.indent:
                 break
             levels.pop()
 
@@ -65,10 +65,10 @@ class Lists:
         levels.append(level)
         self.blocks.append(Block("item", start, end, index, marker=marker))
 
-    def text(self, start: int, end: int, indent: int, *, gap: bool, new: bool) -> bool:
+    def text(self, start: int, end: int, indent: int, *, gap: bool, is_new: bool) -> bool:
         """Add a line without a marker to the open item that it belongs to, and return whether there
-        is one; else it is a `new` paragraph, or a line of the last one. Text to the left of an
-        item's marker, or below it after a `gap`, an empty line, ends the list.
+        is one; else it is a paragraph if it `is_new`, or a line of the last one. Text to the left
+        of an item's marker, or below it after a `gap`, an empty line, ends the list.
         """
         levels = self._levels
         while levels:
@@ -78,7 +78,7 @@ class Lists:
                 break
             levels.pop()
 
-        if new and not levels:
+        if is_new and not levels:
             self.blocks.append(Block("paragraph", start, end))
         index = levels[-1].last_item if levels else -1
         self.blocks[index] = self.blocks[index]._replace(end=end)
@@ -104,7 +104,7 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
             in_paragraph = False
         else:
             is_new = not in_paragraph
-            in_paragraph = not lists.text(begin, end, indent, gap=is_after_gap, new=is_new)
+            in_paragraph = not lists.text(begin, end, indent, gap=is_after_gap, is_new=is_new)
         is_after_gap = not text
     return _without_single_numbers(lists.blocks)
 

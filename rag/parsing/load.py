@@ -57,12 +57,12 @@ class Loaded:
 
 def load(
     file: FoundFile,
-    known: Mapping[str, str] | None = None,
+    known_digests: Mapping[str, str] | None = None,
     most_bytes: int = MOST_BYTES,
     keep_furniture: bool = False,
 ) -> Loaded:
     """The documents in a file: one, or those of an archive or mailbox. Documents whose digest is in
-    `known`, by source, are not read.
+    `known_digests`, by source, are not read.
 
     `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
     unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
@@ -72,7 +72,7 @@ def load(
         source=str(file.path),
         name=file.path.name,
     )
-    run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
+    run = _LoadRun(known_digests or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(place, read_bytes(file.path, most_bytes))
     return run.loaded
 
@@ -115,7 +115,7 @@ class _FilePlace:
     archive: str = ""
     depth: int = 0
 
-    def inside(self, part: str, archive: str) -> "_FilePlace":
+    def member(self, part: str, archive: str) -> "_FilePlace":
         """The place of a file in this one, an archive with this digest unless it is in another."""
         return _FilePlace(
             id=f"{self.id}/{part}",
@@ -130,7 +130,7 @@ class _FilePlace:
 class _LoadRun:
     """Reads one file and its members, with one limit on all unpacked bytes."""
 
-    known: Mapping[str, str]
+    known_digests: Mapping[str, str]
     bytes_left: int
     keep_furniture: bool
     loaded: Loaded = field(default_factory=Loaded)
@@ -139,7 +139,7 @@ class _LoadRun:
         """Read a file: parse it, or the files in it, unless its digest is known."""
         digest = hashlib.sha256(content).hexdigest()
         self.loaded.sha256 = self.loaded.sha256 or digest
-        if self.known.get(place.source) == digest:
+        if self.known_digests.get(place.source) == digest:
             self.loaded.same.append(place.source)
             return
 
@@ -270,8 +270,8 @@ def _short_names(blocks: Sequence[Block]) -> Sequence[Block]:
         names += [column.name for column in block.columns]
 
     joined_names = "\n".join(names)
-    longest = max(map(len, names), default=0)
-    if encodable(joined_names) == joined_names and longest <= _LONGEST_NAME:
+    greatest_length = max(map(len, names), default=0)
+    if encodable(joined_names) == joined_names and greatest_length <= _LONGEST_NAME:
         return blocks
 
     short_blocks: list[Block] = []

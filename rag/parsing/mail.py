@@ -24,7 +24,7 @@ _ALL_BELOW = re.compile(
 _QUOTED_BELOW = re.compile(r"(?i)(?:On|Am|Le) .{6,200}(?:wrote|schrieb.{0,100}|écrit) ?:\s*\Z")
 """What introduces quotations: all lines below it, or those that are marked."""
 _LONGEST_HEADER = 4000
-_SHOWN = ("From", "To", "Cc", "Date")
+_SHOWN_HEADERS = ("From", "To", "Cc", "Date")
 _METADATA = {"From": "author", "Date": "date", "Subject": "title", "To": "to"}
 
 
@@ -65,7 +65,7 @@ def parse(content: bytes) -> Parsed:
 
     parts = [
         Part(headers["Subject"], 1),
-        Part(_lines(headers, _SHOWN), context=(_HEADERS,)),
+        Part(_lines(headers, _SHOWN_HEADERS), context=(_HEADERS,)),
         *_body(message),
     ]
     attached = [name for name in map(_name, message.walk()) if name]
@@ -82,7 +82,7 @@ def parse(content: bytes) -> Parsed:
 
 def _headers(message: Message) -> dict[str, str]:
     """The headers that are read, "" for those that the message lacks."""
-    return {name: _header(message, name) for name in ("Subject", *_SHOWN)}
+    return {name: _header(message, name) for name in ("Subject", *_SHOWN_HEADERS)}
 
 
 def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
@@ -137,11 +137,11 @@ def _body(message: EmailMessage) -> Iterator[Part]:
 
 def _preferred(alternatives: list[Message]) -> list[Message]:
     """The ones in plain text, if any has text; else all."""
-    plain: list[Message] = []
+    plain_parts: list[Message] = []
     for part in alternatives:
         if part.get_content_type() == "text/plain" and _text(part).strip():
-            plain.append(part)
-    return plain or alternatives
+            plain_parts.append(part)
+    return plain_parts or alternatives
 
 
 def _text_parts(text: str) -> Iterator[Part]:
@@ -149,26 +149,26 @@ def _text_parts(text: str) -> Iterator[Part]:
     lines: list[str] = []
     context: tuple[str, ...] = ()
     for line in text.split("\n"):
-        before = context
-        context = _context(line, before, lines)
-        if context != before and lines:
-            yield Part("\n".join(lines), context=before)
+        last_context = context
+        context = _context(line, last_context, lines)
+        if context != last_context and lines:
+            yield Part("\n".join(lines), context=last_context)
             lines = []
         lines.append(line)
     yield Part("\n".join(lines), context=context)
 
 
-def _context(line: str, before: tuple[str, ...], part: Sequence[str]) -> tuple[str, ...]:
-    """The section that a line is in, after the lines of a part that are in `before`."""
+def _context(line: str, last_context: tuple[str, ...], part: Sequence[str]) -> tuple[str, ...]:
+    """The section that a line is in, after the lines of a part that are in `last_context`."""
     if line.startswith(">") or _QUOTED_BELOW.match(line) or _ALL_BELOW.match(line):
         return (_QUOTED,)
     if line in ("-- ", "--"):
         return (_SIGNATURE,)
 
-    is_own_line = line.strip() and before == (_QUOTED,)
+    is_own_line = line.strip() and last_context == (_QUOTED,)
     if is_own_line and not (part and _ALL_BELOW.match(part[0])):
         return ()
-    return before
+    return last_context
 
 
 def _text(part: Message) -> str:

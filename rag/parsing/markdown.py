@@ -69,10 +69,10 @@ def _first_heading(parts: Iterable[Part]) -> str:
 
 def _with_captions(parts: Sequence[Part]) -> Iterator[Part]:
     """Name a table by the short paragraph above it, if that states the unit of its figures."""
-    for previous, part in pairwise([Part(""), *parts]):
+    for part_above, part in pairwise([Part(""), *parts]):
         is_table = bool(part.blocks) and part.blocks[0].kind == "table"
-        if is_table and _is_caption(previous):
-            name = one_line(previous.text)
+        if is_table and _is_caption(part_above):
+            name = one_line(part_above.text)
             yield replace(part, context=(name, *part.context))
         else:
             yield part

@@ -111,9 +111,9 @@ def _last_line(state: StateBlock, line: int, begin: int, end: int) -> int | None
     return line
 
 
-def _is_inside(state: StateBlock, first: int, last: int) -> bool:
+def _is_inside(state: StateBlock, first_line: int, last_line: int) -> bool:
     """Whether the lines are in the list or quotation that is being read."""
-    for line in range(first, last + 1):
+    for line in range(first_line, last_line + 1):
         is_outside = state.sCount[line] < state.blkIndent
         if is_outside and not state.isEmpty(line):
             return False

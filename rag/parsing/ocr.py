@@ -22,9 +22,9 @@ _MOST_PIXELS = 80_000_000
 _MOST_PAGES = 200
 _SIDE = 2400
 """Pixels of the longer side to which images are scaled down; more make letters no clearer."""
-_SURE = 0.5
+_LEAST_SCORE = 0.5
 """Text with less confidence is a guess at a drawing."""
-_ALIKE = 1.3
+_SAME_SIZE = 1.3
 """Lines whose heights differ by less have one font size, since a box is as high as its letters."""
 
 
@@ -90,7 +90,7 @@ def _height(box: Box) -> float:
 def _size(height: float, usual_height: float) -> float:
     """The size of a line's font: the usual height, or a multiple of half of it."""
     share = height / usual_height
-    if share < _ALIKE:
+    if share < _SAME_SIZE:
         return usual_height
     return usual_height * round(2 * share) / 2
 
@@ -101,7 +101,7 @@ def _boxes(picture: Any) -> Iterator[tuple[str, Box]]:
     if read.boxes is None:
         return
     for corners, text, score in zip(read.boxes, read.txts, read.scores, strict=True):
-        if score < _SURE or not text.strip():
+        if score < _LEAST_SCORE or not text.strip():
             continue
         xs = [float(x) for x, _ in corners]
         ys = [float(y) for _, y in corners]

@@ -30,7 +30,7 @@ _NO_TITLE = re.compile(
     r"|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
 )
 """A list item, a field such as "From: …", a line without letters, a table row, or code."""
-_LONG = 120
+_LONG_LINE = 120
 """Lines are not wrapped at more characters."""
 _LINE_END = re.compile(r"(?<=\S)[^\S\r\n]*(\r\n|[\r\n])(?=[^\S\r\n]*[^\s|])")
 """The end of a non-empty line before another non-empty line."""
@@ -106,14 +106,14 @@ def _has_lines_as_paragraphs(source: str) -> bool:
         return False
 
     lengths = [len(line) for line in lines]
-    length_of_long_lines = sum(length for length in lengths if length > _LONG)
+    length_of_long_lines = sum(length for length in lengths if length > _LONG_LINE)
     if length_of_long_lines < 0.5 * sum(lengths):
         return False
 
     followers = 0
     continuations = 0
     for line, next_line in pairwise(lines):
-        if len(line) > _LONG:
+        if len(line) > _LONG_LINE:
             followers += 1
             continuations += next_line[0].islower()
     return continuations <= 0.2 * followers

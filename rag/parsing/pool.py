@@ -20,7 +20,7 @@ from rag.parsing.load import Loaded, load
 from rag.parsing.worker import MOST_SCANS, SCAN_SECONDS, loaded_from, too_much_memory
 
 _CANCELLED = "was cancelled"
-_AHEAD = 3
+_FILES_AHEAD = 3
 """Number of files per process to read ahead."""
 _LEAST_SECONDS = 10
 _BYTES_A_SECOND = 20_000
@@ -54,7 +54,7 @@ class ParseTask:
     """A file to read, known digests by source, and who follows its scans, from another thread."""
 
     found: FoundFile
-    known: Mapping[str, str] = field(default_factory=dict)
+    known_digests: Mapping[str, str] = field(default_factory=dict)
     on_scan: OnScan = field(default=ignore_scan, compare=False)
 
 
@@ -78,7 +78,7 @@ def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
         follower = on_scan.set(job.on_scan)
         result: Loaded | ParseError
         try:
-            result = load(job.found, job.known)
+            result = load(job.found, job.known_digests)
         except ParseError as error:
             result = error
         finally:
@@ -105,12 +105,12 @@ class Pool:
             for job in jobs:
                 future = self._threads.submit(self._load, job)
                 waiting.append((job, future))
-                if len(waiting) >= _AHEAD * self._count:
-                    first_job, first = waiting.popleft()
-                    yield first_job, first.result()
+                if len(waiting) >= _FILES_AHEAD * self._count:
+                    first_job, first_future = waiting.popleft()
+                    yield first_job, first_future.result()
             while waiting:
-                first_job, first = waiting.popleft()
-                yield first_job, first.result()
+                first_job, first_future = waiting.popleft()
+                yield first_job, first_future.result()
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -125,7 +125,11 @@ class Pool:
     def _load(self, job: ParseTask) -> Loaded | ParseError:
         """Read a file in the process of this thread."""
         found = job.found
-        request = {"path": str(found.path), "id": found.document_id, "known": dict(job.known)}
+        request = {
+            "path": str(found.path),
+            "id": found.document_id,
+            "known": dict(job.known_digests),
+        }
         try:
             return self._ask(request, on_scan=job.on_scan)
         except ParseError as error:

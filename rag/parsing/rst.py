@@ -25,9 +25,9 @@ _MARKED = re.compile(
 
 
 _ESCAPED = re.compile(r"\\([!#-/:-@\[-`{-~])")
-_HIDDEN = 0xF0000
+_CODE_OFFSET = 0xF0000
 """Added to the code of an escaped character, so that it is not read as markup."""
-_SHOWN = {_HIDDEN + code: code for code in range(128)}
+_ORIGINAL_CODES = {_CODE_OFFSET + code: code for code in range(128)}
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")
 _EXPLICIT = re.compile(r"\.\.(?:\s|\Z)")
@@ -184,13 +184,13 @@ class _LineReader:
 
     def _paragraph(self, lines: Sequence[str]) -> Iterator[Part]:
         """The part of lines without an empty one between them: a table, fields or text."""
-        first = lines[0]
-        if _GRID.match(first):
+        first_line = lines[0]
+        if _GRID.match(first_line):
             headed = any(line.startswith("+=") for line in lines)
             yield _table(_grid_rows(lines), headed)
             return
 
-        if _SIMPLE.match(first):
+        if _SIMPLE.match(first_line):
             rules = sum(1 for line in lines if _SIMPLE.match(line))
             yield _table(_simple_rows(lines), headed=rules == 3)
             return
@@ -201,7 +201,7 @@ class _LineReader:
             yield Part("\n".join(texts))
             return
 
-        is_rule = len(lines) == 1 and _RULE.match(first)
+        is_rule = len(lines) == 1 and _RULE.match(first_line)
         if not is_rule:
             text = "\n".join(_items(lines))
             if text.endswith("::"):
@@ -342,18 +342,18 @@ def _dedent(lines: Sequence[str]) -> list[str]:
 def _items(lines: Sequence[str]) -> Iterator[str]:
     """One line per list item; other lines unchanged."""
     is_list = bool(_ITEM.match(lines[0]))
-    current = ""
+    item = ""
     for line in lines:
         if is_list and not _ITEM.match(line):
-            current += " " + line.strip()
+            item += " " + line.strip()
             continue
 
-        if current:
-            yield current
-        current = _BULLET.sub(r"\1- ", line) if is_list else line.strip()
+        if item:
+            yield item
+        item = _BULLET.sub(r"\1- ", line) if is_list else line.strip()
 
-    if current:
-        yield current
+    if item:
+        yield item
 
 
 # Tables
@@ -416,9 +416,9 @@ def _simple_rows(lines: Sequence[str]) -> list[list[str]]:
         if not rows or cells[0]:
             rows.append(cells)
             continue
-        above = rows[-1]
+        row_above = rows[-1]
         for column, cell in enumerate(cells):
-            above[column] = f"{above[column]} {cell}".strip()
+            row_above[column] = f"{row_above[column]} {cell}".strip()
     return rows
 
 
@@ -461,13 +461,13 @@ def _without_marks(text: str) -> str:
     text = _LINK.sub(r"\1", text)
     text = _MARKED.sub(r"\2", text)
     text = text.replace("\\ ", "")
-    return text.translate(_SHOWN)
+    return text.translate(_ORIGINAL_CODES)
 
 
 def _placeholder(escaped: re.Match[str]) -> str:
     """Another character for an escaped one, until the markup has been read."""
     character = escaped.group(1)
-    return chr(_HIDDEN + ord(character))
+    return chr(_CODE_OFFSET + ord(character))
 
 
 def _visible_words(content: str) -> str:

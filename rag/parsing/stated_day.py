@@ -15,7 +15,7 @@ _WRITTEN = re.compile(
 """What a title begins with if "of 7 May 2024" at its end is the day of the document itself, and not
 of something that happened, as in "The storm of 7 May 2024".
 """
-_APART = re.compile(r"(?:[,:;(\[|\u2013\u2014]| -)\s*(?:dated?:?\s+|on\s+)?\Z")
+_SEPARATOR = re.compile(r"(?:[,:;(\[|\u2013\u2014]| -)\s*(?:dated?:?\s+|on\s+)?\Z")
 """Before a day that a title sets apart: "Minutes, 16 January 2024"."""
 _OF = re.compile(r"(?i)\b(?:of|on|dated)\s+\Z")
 _END = re.compile(r"[\s\W]*(?:\([^()]*\)\W*)?\Z")
@@ -44,8 +44,8 @@ def _day_of_title(title: str) -> str:
 
     (date,) = found
     is_day = date.is_certain and date.precision == "day" and not date.iso.startswith("-")
-    before = title[: date.start]
-    is_apart = not before.strip() or _APART.search(before)
-    is_of_document = is_apart or (_WRITTEN.match(title) and _OF.search(before))
-    is_at_end = not before.strip() or _END.match(title, date.end)
+    text_before = title[: date.start]
+    is_apart = not text_before.strip() or _SEPARATOR.search(text_before)
+    is_of_document = is_apart or (_WRITTEN.match(title) and _OF.search(text_before))
+    is_at_end = not text_before.strip() or _END.match(title, date.end)
     return date.iso if is_day and is_of_document and is_at_end else ""

@@ -13,11 +13,11 @@ from rag.types import Block, BlockCell, BlockKind, Column
 
 MOST_SPANNED = 100
 """Maximum number of rows or columns that a cell spans."""
-BETWEEN = " | "
+CELL_SEPARATOR = " | "
 """Between two cells, for people."""
 _AFTER_LABEL = ": "
 """Between the name of a column and the text of its cell."""
-_LONG = 100
+_LONGEST_REPEATED = 100
 """Maximum length of a header or cell to repeat in every row, so that pages stay small."""
 _LONGEST_NAME = 160
 """Characters of a header, over short values."""
@@ -57,12 +57,12 @@ class TableText:
     another table. `between` separates rows.
     """
 
-    def __init__(self, between: str = "\n") -> None:
+    def __init__(self, separator: str = "\n") -> None:
         self.names: list[str] = []
         """names of the columns"""
         self._places: list[tuple[int, int]] = []
         """where the columns' lowest header cells are"""
-        self._between = between
+        self._between = separator
         self.lines: list[str] = []
         self._blocks: list[Block] = []
         self._length = 0
@@ -85,16 +85,16 @@ class TableText:
         cells: Sequence[str],
         names: Sequence[str],
         spans: Sequence[int] = (),
-        first: int = 0,
+        first_column: int = 0,
     ) -> None:
         """Add a header row, after which the columns have these names. A cell names as many columns
-        as its span, or one, from column `first` on.
+        as its span, or one, from column `first_column` on.
         """
         if self._has_rows:
             self._end()
 
         start = self._length
-        self._places = [(-1, -1)] * first
+        self._places = [(-1, -1)] * first_column
         placed_cells: list[BlockCell] = []
         for number, text in enumerate(cells):
             end = start + len(text)
@@ -102,18 +102,18 @@ class TableText:
                 placed_cells.append(BlockCell(len(self._places), start, end))
             columns = spans[number] if spans else 1
             self._places += [(start, end)] * columns
-            start = end + len(BETWEEN)
+            start = end + len(CELL_SEPARATOR)
 
-        self._line("header", BETWEEN.join(cells), cells=tuple(placed_cells))
+        self._line("header", CELL_SEPARATOR.join(cells), cells=tuple(placed_cells))
         self.names = list(names)
 
-    def row(self, cells: Sequence[LabelledCell], name: str = "", longest: int = 0) -> None:
-        """Add a row with its own name; texts above `longest`, if not 0, follow as paragraphs."""
+    def row(self, cells: Sequence[LabelledCell], name: str = "", length_limit: int = 0) -> None:
+        """Add a row with its name; texts above `length_limit`, if not 0, follow as paragraphs."""
         line = _line_of(cells)
         long_cells: list[LabelledCell] = []
-        if 0 < longest < len(line):
-            long_cells = [cell for cell in cells if len(cell[2]) > longest]
-            cells = [cell for cell in cells if len(cell[2]) <= longest]
+        if 0 < length_limit < len(line):
+            long_cells = [cell for cell in cells if len(cell[2]) > length_limit]
+            cells = [cell for cell in cells if len(cell[2]) <= length_limit]
             line = _line_of(cells)
 
         start = self._length
@@ -123,7 +123,7 @@ class TableText:
                 start += len(label) + len(_AFTER_LABEL)
             if text:
                 placed_cells.append(BlockCell(column, start, start + len(text)))
-            start += len(text) + len(BETWEEN)
+            start += len(text) + len(CELL_SEPARATOR)
 
         for cell in long_cells:
             column, _, text = cell
@@ -197,7 +197,7 @@ class TableText:
 
 def _line_of(cells: Sequence[LabelledCell]) -> str:
     """The cells of a row in one line."""
-    return BETWEEN.join(map(_labelled_text, cells))
+    return CELL_SEPARATOR.join(map(_labelled_text, cells))
 
 
 def _labelled_text(cell: LabelledCell) -> str:
@@ -250,10 +250,10 @@ class SpanningRows:
     def _add_header(self, cells: Sequence[SpanningCell]) -> None:
         """Add a row that names the columns, together with header rows directly above it."""
         row = self.texts(cells, repeat=True)
-        above = [] if self._has_values else self.table.names
+        names_above = [] if self._has_values else self.table.names
         self.table.header(
             cells=[cell.text for cell in cells],
-            names=_names_below(above, row),
+            names=_names_below(names_above, row),
             spans=[cell.columns for cell in cells],
         )
 
@@ -272,15 +272,15 @@ class SpanningRows:
         if len(cells) < 2:
             return False
         corner = cells[0]
-        others = cells[1:]
-        filled_cells = [cell for cell in others if cell.words]
+        other_cells = cells[1:]
+        filled_cells = [cell for cell in other_cells if cell.words]
         if not all(cell.is_header for cell in filled_cells or cells):
             return False
         if not self._has_values:
             return True
         if not corner.is_header:
             return False
-        return all(_is_name_or_period(cell.text) for cell in others)
+        return all(_is_name_or_period(cell.text) for cell in other_cells)
 
     def texts(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
         """One text per column; a spanning cell is in the first, or with `repeat` in each."""
@@ -288,7 +288,7 @@ class SpanningRows:
         row: list[str] = []
         for cell in cells:
             self._from_above(row)
-            first = len(row)
+            first_column = len(row)
             text = cell.text
             row.append(text)
             if has_columns:
@@ -296,8 +296,8 @@ class SpanningRows:
                 row += [other_text] * (cell.columns - 1)
 
             if cell.rows > 1:
-                for column in range(first, len(row)):
-                    is_short = len(row[column]) <= _LONG
+                for column in range(first_column, len(row)):
+                    is_short = len(row[column]) <= _LONGEST_REPEATED
                     text_below = row[column] if is_short else ""
                     self._down[column] = text_below, cell.rows - 1
         self._from_above(row)
@@ -342,11 +342,11 @@ def _with_signs(cells: Sequence[SpanningCell]) -> Sequence[SpanningCell]:
         if not joined_cells or not _is_one_figure(joined_cells[-1], cell):
             joined_cells.append(cell)
             continue
-        previous = joined_cells[-1]
+        last_cell = joined_cells[-1]
         joined_cells[-1] = SpanningCell(
-            words=f"{previous.text}{cell.text}".split(),
-            is_header=previous.is_header and cell.is_header,
-            columns=previous.columns + cell.columns,
+            words=f"{last_cell.text}{cell.text}".split(),
+            is_header=last_cell.is_header and cell.is_header,
+            columns=last_cell.columns + cell.columns,
         )
     return joined_cells
 
@@ -405,8 +405,8 @@ def _grid(rows: Sequence[Sequence[SpanningCell]]) -> list[list[str]]:
         texts: list[str] = []
         for cell in row:
             _skip_covered(texts, rows_left)
-            first = len(texts)
-            for column in range(first, first + cell.columns):
+            first_column = len(texts)
+            for column in range(first_column, first_column + cell.columns):
                 rows_left[column] = cell.rows - 1
             texts.append(cell.text)
             texts += [""] * (cell.columns - 1)
@@ -477,7 +477,7 @@ def _names_columns(rows: Sequence[Sequence[str]], number: int) -> bool:
     has_label = bool(row[0])
     if is_first or not has_label:
         return True
-    if any(above[0] for above in rows[:number] if above):
+    if any(row_above[0] for row_above in rows[:number] if row_above):
         return False
 
     named_columns = _filled_columns(rows[number - 1])
@@ -556,8 +556,8 @@ def _goes_on(rows: Sequence[Sequence[str]], number: int) -> bool:
 
     row = rows[number]
     top = rows[0]
-    below = rows[number + 1 : number + 1 + _ROWS_SEEN]
-    if not row or len(row) != len(top) or not below:
+    rows_below = rows[number + 1 : number + 1 + _ROWS_SEEN]
+    if not row or len(row) != len(top) or not rows_below:
         return False
 
     leaves_none_empty = bool(top[0]) or all(top[1:])
@@ -570,7 +570,7 @@ def _goes_on(rows: Sequence[Sequence[str]], number: int) -> bool:
 
     filled_rows = 0
     with_figures = 0
-    for row_below in below:
+    for row_below in rows_below:
         cells = [row_below[column] for column in columns if column < len(row_below)]
         texts = [text for text in cells if text]
         if texts:
@@ -628,13 +628,13 @@ def labelled(cells: Iterable[tuple[int, str]], names: Sequence[str]) -> list[Lab
         if not text:
             continue
         name = names[column] if 0 <= column < len(names) else ""
-        if name == text or len(name) > _LONG:
+        if name == text or len(name) > _LONGEST_REPEATED:
             name = ""
         with_names.append((column, name, text))
     return with_names
 
 
-def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
+def are_headers(cells: Sequence[str], row_below: Sequence[str]) -> bool:
     """Whether the first row contains headers: several different short texts without numbers, or
     years above values that are not years.
     """
@@ -644,7 +644,7 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
 
     numbers = 0
     for column, cell in enumerate(cells):
-        value = below[column] if column < len(below) else None
+        value = row_below[column] if column < len(row_below) else None
         if len(cell) > _longest_header_over(value):
             return False
         if cell and _NUMBER.fullmatch(cell):
@@ -653,7 +653,7 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
                 return False
 
     has_names = numbers < len(names)
-    has_labels = not cells[0] and any(below[:1])
+    has_labels = not cells[0] and any(row_below[:1])
     return has_names or has_labels
 
 

@@ -23,7 +23,7 @@ from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded, load, load_data
 from rag.types import Document
 
-_LARGE = 400_000
+_MOST_MEMORY = 400_000
 """Kilobytes of memory at which the process ends after a file, since parsers leak."""
 
 SCAN_SECONDS = 15
@@ -39,7 +39,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
         limit_time(request["seconds"])
         on_scan.set(_announcement(answers))
         answer = _answer(request, requests, memory)
-        answer["last"] = bool(answer.get("last")) or _used_memory() > _LARGE
+        answer["last"] = bool(answer.get("last")) or _used_memory() > _MOST_MEMORY
         _write(answers, answer)
         if answer["last"]:
             return
@@ -128,8 +128,8 @@ def _used_memory() -> int:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return 0
-    _, _, after = status.partition("VmHWM:")
-    words = after.split()
+    _, _, text_after = status.partition("VmHWM:")
+    words = text_after.split()
     if not words:
         return 0
     return int(words[0])

@@ -447,8 +447,8 @@ def _named_columns(
     extents = spans
     bounds = set(range(len(spans) + 1))
     top = first_row
-    highest = max(limit, first_row - _MAX_HEADERS)
-    for number in range(first_row - 1, highest - 1, -1):
+    top_limit = max(limit, first_row - _MAX_HEADERS)
+    for number in range(first_row - 1, top_limit - 1, -1):
         row = rows[number]
         row_below = rows[number + 1]
         is_far = row_below.top - row.bottom > ROW_GAP * row.size
@@ -606,9 +606,11 @@ def spanned(
             return []
 
         underline_left, underline_right = underline
-        lowest = underline_left - _RULE_TOLERANCE
-        highest = underline_right + _RULE_TOLERANCE
-        return [column for column, center in enumerate(centers) if lowest <= center <= highest]
+        left_limit = underline_left - _RULE_TOLERANCE
+        right_limit = underline_right + _RULE_TOLERANCE
+        return [
+            column for column, center in enumerate(centers) if left_limit <= center <= right_limit
+        ]
 
     def distance(number: int, place: _ColumnRange) -> float:
         """Distance of a header from the centre of the columns; 0 for those over its underline."""

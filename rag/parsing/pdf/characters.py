@@ -343,7 +343,7 @@ class _LineCharacters:
         lefts, tops, rights, bottoms = zip(*self.boxes, strict=True)
         top = median_low(tops)
         bottom = median_low(bottoms)
-        heights = [low - high for high, low in zip(tops, bottoms, strict=True)]
+        heights = [box_bottom - box_top for box_top, box_bottom in zip(tops, bottoms, strict=True)]
         first_index = self._indexes[0]
         last_index = self._indexes[-1]
         bold = _is_bold(self._page, first_index) and _is_bold(self._page, last_index)
@@ -377,8 +377,8 @@ def _visible_text(text: str) -> str:
     which is one only at the line's end.
     """
     text = text.translate(_INVISIBLE).strip()
-    last = text[-1:].replace("\x02", "-")
-    text = text[:-1].replace("\x02", "") + last
+    last_character = text[-1:].replace("\x02", "-")
+    text = text[:-1].replace("\x02", "") + last_character
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -63,9 +63,9 @@ def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
     for line in bold:
         if not _is_label(line):
             continue
-        for other in bold:
-            if _goes_on(other, line):
-                second_lines[id(other)] = line
+        for line_above in bold:
+            if _goes_on(line_above, line):
+                second_lines[id(line_above)] = line
                 break
 
     joined_lines = set(map(id, second_lines.values()))
@@ -79,20 +79,20 @@ def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
             yield _joined_line([line, second], " ")
 
 
-def _goes_on(first: Line, line: Line) -> bool:
-    """Whether the line is directly below the first, which is not a label itself."""
-    if first.text.endswith(":"):
+def _goes_on(line_above: Line, line: Line) -> bool:
+    """Whether the line is directly below another, which is not a label itself."""
+    if line_above.text.endswith(":"):
         return False
-    has_same_size = abs(first.size - line.size) < 0.1
-    if not has_same_size or not _have_one_edge(first, line):
+    has_same_size = abs(line_above.size - line.size) < 0.1
+    if not has_same_size or not _have_one_edge(line_above, line):
         return False
-    gap = line.top - first.bottom
+    gap = line.top - line_above.bottom
     return -line.size < gap < 0.1 * line.size
 
 
-def _have_one_edge(line: Line, other: Line) -> bool:
+def _have_one_edge(line: Line, other_line: Line) -> bool:
     """Whether two lines begin at one place."""
-    return abs(line.left - other.left) < _SAME_EDGE
+    return abs(line.left - other_line.left) < _SAME_EDGE
 
 
 def _is_label(line: Line) -> bool:
@@ -106,7 +106,9 @@ def _entries(lines: Sequence[Line]) -> list[Line]:
     filled_labels = [label for label in labels if _line_beside(label, lines)]
     aligned_labels: list[Line] = []
     for label in labels:
-        below_each_other = sum(_have_one_edge(label, other) for other in filled_labels)
+        below_each_other = sum(
+            _have_one_edge(label, filled_label) for filled_label in filled_labels
+        )
         if below_each_other >= _MIN_LABELS:
             aligned_labels.append(label)
     return [line for line in lines if _is_entry(line, aligned_labels)]
@@ -128,23 +130,23 @@ def _is_entry(line: Line, labels: Sequence[Line]) -> bool:
     return False
 
 
-def _on_one_row(first: Line, second: Line) -> bool:
+def _on_one_row(line: Line, other_line: Line) -> bool:
     """Whether two lines begin at about one height."""
-    return abs(first.top - second.top) < _SAME_ROW * first.size
+    return abs(line.top - other_line.top) < _SAME_ROW * line.size
 
 
 def _line_beside(label: Line, lines: Sequence[Line]) -> Line | None:
     """The nearest line to the right on the label's row, unless it is a label or a table."""
-    nearest: Line | None = None
+    nearest_line: Line | None = None
     for line in lines:
         if line.left <= label.right or not _on_one_row(label, line):
             continue
-        if nearest is None or line.left < nearest.left:
-            nearest = line
+        if nearest_line is None or line.left < nearest_line.left:
+            nearest_line = line
 
-    if nearest is None or nearest.bold or nearest.grid:
+    if nearest_line is None or nearest_line.bold or nearest_line.grid:
         return None
-    return nearest
+    return nearest_line
 
 
 def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:
@@ -159,17 +161,17 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
     left = value.left if value else entry.left + entry.size
     right = inf
     """where the next column of the form begins"""
-    below = inf
+    next_top = inf
     """the top of the next entry"""
-    for other in entries:
-        if other.left > left:
-            right = min(right, other.left)
-        elif other.left < left and other.top > entry.top + 1:
-            below = min(below, other.top)
+    for other_entry in entries:
+        if other_entry.left > left:
+            right = min(right, other_entry.left)
+        elif other_entry.left < left and other_entry.top > entry.top + 1:
+            next_top = min(next_top, other_entry.top)
 
     bottom = entry.top if value else entry.bottom
     for line in lines:
-        if line.bold or line.grid or line.top >= below - 1:
+        if line.bold or line.grid or line.top >= next_top - 1:
             continue
         is_in_column = left - _SAME_EDGE < line.left < right
         if not is_in_column:

@@ -39,7 +39,7 @@ _LONGEST_HEAD = 200
 """Maximum number of characters of a running head with the page's number."""
 _LONGEST_NAME = 100
 """Characters of a running head that may name the document."""
-_USUAL = 0.6
+_USUAL_SHARE = 0.6
 """Words of a running head name the document if more than this share of its pages repeat them."""
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
 _CONTENTS = re.compile(r"(?i)(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index")
@@ -87,8 +87,8 @@ def _characters(pages: Sequence[PdfPage]) -> int:
 
 def _without_hidden(page: PdfPage) -> PdfPage:
     """The page without illegibly small text, such as the keys of an export."""
-    smallest = _LEGIBLE * page.height
-    legible = [line for line in page.lines if line.bottom - line.top > smallest]
+    least_height = _LEGIBLE * page.height
+    legible = [line for line in page.lines if line.bottom - line.top > least_height]
     return replace(page, lines=legible)
 
 
@@ -119,7 +119,7 @@ def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -
             words = words_by_place.setdefault(_place(line), Counter())
             words.update(_once_each(line.text.split()))
 
-    least_count = _USUAL * pages_with_heads
+    least_count = _USUAL_SHARE * pages_with_heads
     usual_names = [name for name, count in identifiers.most_common(2) if count > least_count]
     head = ""
     for words in words_by_place.values():
@@ -203,10 +203,10 @@ def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
     if not are_edges or not lines:
         return lines
 
-    first, last = height_of(page.lines)
+    text_top, text_bottom = height_of(page.lines)
     at_edges: list[Line] = []
     for line in lines:
-        distance = min(line.top - first, last - line.bottom)
+        distance = min(line.top - text_top, text_bottom - line.bottom)
         if distance < 3 * line.size:
             at_edges.append(line)
     return at_edges
@@ -228,12 +228,12 @@ def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Marg
     for match in _NUMBER.finditer(text):
         if not match["page"]:
             continue
-        before = text[: match.start()]
-        after = text[match.end() :]
+        text_before = text[: match.start()]
+        text_after = text[match.end() :]
         value = _value(match["page"])
-        is_alone = not any(map(str.isalnum, before + after))
+        is_alone = not any(map(str.isalnum, text_before + text_after))
         if value <= pages or (is_outer and is_alone):
-            yield f"{before}#{value - number}{after}", place
+            yield f"{text_before}#{value - number}{text_after}", place
 
 
 def _place(line: Line) -> int:
@@ -355,9 +355,9 @@ class _Entries:
 def _stretch(entries: Iterable[int]) -> set[int]:
     """The rows of entries, and the few rows between them."""
     stretch = set(entries)
-    for above, below in pairwise(sorted(stretch)):
-        if below - above <= _ENTRY_ROWS:
-            stretch.update(range(above, below))
+    for entry, next_entry in pairwise(sorted(stretch)):
+        if next_entry - entry <= _ENTRY_ROWS:
+            stretch.update(range(entry, next_entry))
     return stretch
 
 

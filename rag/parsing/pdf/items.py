@@ -15,7 +15,7 @@ _WIDE_SPACE = 0.45
 """Minimum gap between a number and its text, in font heights, that is more than a space."""
 _SPACE = 0.2
 """Width of a space, in font heights."""
-_FAR = 2.0
+_FAR_GAP = 2.0
 """Distance between lines, in font heights, from which on a line is no more of an item."""
 _FEWEST = 2
 """Minimum number of items from 1."""
@@ -179,7 +179,7 @@ def _is_hanging_line(line: Line, item: _ListItem, line_above: Line) -> bool:
     if line.form or CELL_BREAK in line.text or BULLET.match(line.text):
         return False
 
-    is_near = line.top - line_above.bottom < _FAR * line_above.size
+    is_near = line.top - line_above.bottom < _FAR_GAP * line_above.size
     has_same_size = abs(line.size - line_above.size) < 0.12 * line_above.size
     return is_near and has_same_size and line.bold == line_above.bold
 

@@ -48,7 +48,7 @@ _LONGEST_HEADING = 150
 _LONGEST_BOLD_HEADING = 100
 _LONGEST_LABEL = 60
 _MAX_LEVELS = 4
-_LARGE = 1.12
+_LARGE_SIZE = 1.12
 """Size of type from which on it is large, as a multiple of that of the body."""
 _OTHER_SIZE = 0.05
 """The least difference in size between a title and a heading, as a share of the larger."""
@@ -139,13 +139,13 @@ def _counts_of_words(paragraphs: Iterable[Paragraph]) -> Counter[str]:
 
 def _title(parts: Iterable[Part]) -> str:
     """The first heading, if the document begins with it."""
-    before = 0
+    length_before = 0
     for part in parts:
-        if before >= _TITLE_WITHIN:
+        if length_before >= _TITLE_WITHIN:
             return ""
         if part.level:
             return part.text
-        before += len(part.text)
+        length_before += len(part.text)
     return ""
 
 
@@ -201,11 +201,11 @@ class _Levels:
 
     def __init__(self, paragraphs: Sequence[Paragraph]) -> None:
         self._body = _size_of_body(paragraphs)
-        smallest = _LARGE * self._body
+        least_size = _LARGE_SIZE * self._body
         larger_sizes: set[float] = set()
         for paragraph in paragraphs:
             size = _size(paragraph)
-            if size > smallest and _may_head(paragraph):
+            if size > least_size and _may_head(paragraph):
                 larger_sizes.add(size)
 
         self._levels: dict[float, int] = {}
@@ -297,10 +297,10 @@ def _join_lines(text: str, line: str, words: Counter[str]) -> str:
         return f"{text} {line}"
 
     end_of_text = text[-_LONGEST_WORD - 1 : -1]
-    before = _LETTERS.match(end_of_text[::-1])
-    beginning = before[0][::-1] if before else ""
-    after = _LETTERS.match(line)
-    end = after[0] if after else ""
+    letters_before = _LETTERS.match(end_of_text[::-1])
+    beginning = letters_before[0][::-1] if letters_before else ""
+    letters_after = _LETTERS.match(line)
+    end = letters_after[0] if letters_after else ""
 
     with_hyphen = words[f"{beginning}-{end}"]
     without_hyphen = words[f"{beginning}{end}"]
@@ -310,7 +310,7 @@ def _join_lines(text: str, line: str, words: Counter[str]) -> str:
 
 def _join_paragraph(first: str, second: str, words: Counter[str]) -> str | None:
     """Join a paragraph with its continuation in the next column or page; None if it ends."""
-    if first[-1] in ".!?:;" or not second[0].islower():
+    if paragraph[-1] in ".!?:;" or not continuation[0].islower():
         return None
     return _join_lines(first, second, words)
 
@@ -350,16 +350,16 @@ def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     found_grids = [*grids(rules, words), *open_grids(rules, words)]
     for grid in found_grids:
         in_grid: list[Line] = []
-        outside: list[Line] = []
+        lines_outside: list[Line] = []
         for line in remaining_lines:
             if _is_inside(line, grid):
                 in_grid.append(line)
             else:
-                outside.append(line)
+                lines_outside.append(line)
 
         has_other_grid = any(line.grid for line in in_grid)
         if in_grid and not has_other_grid:
-            remaining_lines = [*outside, _placeholder(grid, in_grid)]
+            remaining_lines = [*lines_outside, _placeholder(grid, in_grid)]
     return remaining_lines
 
 
@@ -403,12 +403,12 @@ def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
         return uncut
     lines_above = [line for line in lines if line.top < y]
     lines_below = [line for line in lines if line.top >= y]
-    above = regions(lines_above, depth + 1)
-    below = regions(lines_below, depth + 1)
-    is_one_column = len(above) == len(below) == 1
+    regions_above = regions(lines_above, depth + 1)
+    regions_below = regions(lines_below, depth + 1)
+    is_one_column = len(regions_above) == len(regions_below) == 1
     if is_one_column:
         return uncut
-    return above + below
+    return regions_above + regions_below
 
 
 def _widest_gap(lines: Sequence[Line]) -> float | None:
@@ -504,10 +504,10 @@ def _overlap(left: Region, right: Region) -> bool:
 
 def paragraphs_of(
     region: Region,
-    before: PdfColumns | None = None,
+    columns_above: PdfColumns | None = None,
     rules: Extents = (),
 ) -> Iterator[Paragraph]:
-    """The paragraphs and tables of a column. `before` are the columns of the last table above,
+    """The paragraphs and tables of a column. `columns_above` are those of the last table above,
     `rules` the page's horizontal rules.
     """
     text: list[Line] = []
@@ -521,41 +521,43 @@ def paragraphs_of(
 
     for placeholder in placeholders:
         middle = placeholder.top + placeholder.bottom
-        above: list[Line] = []
-        below: list[Line] = []
+        lines_above: list[Line] = []
+        lines_below: list[Line] = []
         for line in text:
             if line.top + line.bottom < middle:
-                above.append(line)
+                lines_above.append(line)
             else:
-                below.append(line)
-        text = below
-        for paragraph in _unruled(above, before, rules):
-            before = _columns_below(paragraph, before)
+                lines_below.append(line)
+        text = lines_below
+        for paragraph in _unruled(lines_above, columns_above, rules):
+            columns_above = _columns_below(paragraph, columns_above)
             yield paragraph
         if placeholder.grid:
-            rows_above = [row_of(row) for row in rows_of(above)]
-            table = ruled_table(placeholder.grid, rows_above, before)
-            before = table.columns
+            rows_above = [row_of(row) for row in rows_of(lines_above)]
+            table = ruled_table(placeholder.grid, rows_above, columns_above)
+            columns_above = table.columns
             yield _of_table(table, placeholder.size)
-    yield from _unruled(text, before, rules)
+    yield from _unruled(text, columns_above, rules)
 
 
-def _columns_below(paragraph: Paragraph, before: PdfColumns | None) -> PdfColumns | None:
-    """The columns of a table below: the paragraph's, or else `before`, unless it is prose."""
+def _columns_below(paragraph: Paragraph, columns_above: PdfColumns | None) -> PdfColumns | None:
+    """The columns of a table below: the paragraph's, else `columns_above`, unless it is prose."""
     if paragraph.table and paragraph.table.columns:
         return paragraph.table.columns
     words = sum(len(line.split()) for line in paragraph.lines)
     if words > PROSE:
         return None
-    return before
+    return columns_above
 
 
-def _unruled(region: Region, before: PdfColumns | None, rules: Extents) -> Iterator[Paragraph]:
+def _unruled(
+    region: Region, columns_above: PdfColumns | None, rules: Extents
+) -> Iterator[Paragraph]:
     """The paragraphs and tables of lines that no rules separate."""
     lines_by_row = rows_of(region)
     rows = [row_of(lines) for lines in lines_by_row]
     end = 0
-    for table in aligned_tables(rows, before, rules):
+    for table in aligned_tables(rows, columns_above, rules):
         yield from _paragraphs(lines_by_row[end : table.begin], region)
         lines = chain.from_iterable(lines_by_row[table.begin : table.end])
         size = median(line.size for line in lines)
@@ -606,13 +608,13 @@ def _usual_size(lines: Sequence[Line]) -> float:
 def _merged_row(row: list[Line]) -> Line:
     """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
     top, bottom = height_of(row)
-    first = row[0]
-    is_item = len(row) == 2 and MARKER.fullmatch(first.text)
+    first_line = row[0]
+    is_item = len(row) == 2 and MARKER.fullmatch(first_line.text)
     separator = " " if is_item else CELL_BREAK
     words = chain.from_iterable(line.words for line in row)
     widest = max(row, key=lambda line: line.right - line.left)
     return Line(
-        left=first.left,
+        left=first_line.left,
         top=top,
         right=max(line.right for line in row),
         bottom=bottom,
@@ -629,73 +631,73 @@ def _is_row(line: Line) -> bool:
     return line.form or CELL_BREAK in line.text
 
 
-def _begins_heading(above: Line, line: Line, usual_size: float, width: float) -> bool:
+def _begins_heading(line_above: Line, line: Line, usual_size: float, width: float) -> bool:
     """Whether one of two lines in large or bold type is a title and the other one a heading, or
     another line of the title page. They differ a little in size, or are not aligned with each
     other. A word of the second would have had room beside the first.
     """
-    goes_on = line.text[0].islower() or above.text[-1] in f",{_HYPHENS}"
-    if goes_on or _is_row(above) or _is_row(line):
+    goes_on = line.text[0].islower() or line_above.text[-1] in f",{_HYPHENS}"
+    if goes_on or _is_row(line_above) or _is_row(line):
         return False
 
-    if not has_room(above, line, width):
+    if not has_room(line_above, line, width):
         return False
 
-    larger = max(above.size, line.size)
-    are_bold = above.bold and line.bold
-    if larger - min(above.size, line.size) > _OTHER_SIZE * larger:
-        return larger > usual_size or are_bold
-    are_large = min(above.size, line.size) > _LARGE * usual_size
-    return (are_large or are_bold) and not _are_aligned(above, line)
+    larger_size = max(line_above.size, line.size)
+    are_bold = line_above.bold and line.bold
+    if larger_size - min(line_above.size, line.size) > _OTHER_SIZE * larger_size:
+        return larger_size > usual_size or are_bold
+    are_large = min(line_above.size, line.size) > _LARGE_SIZE * usual_size
+    return (are_large or are_bold) and not _are_aligned(line_above, line)
 
 
-def _are_aligned(above: Line, line: Line) -> bool:
+def _are_aligned(line_above: Line, line: Line) -> bool:
     """Whether two lines begin, end or have their middle at one place; the second may also begin
     below a word of the first.
     """
     tolerance = _SAME_EDGE * line.size
-    lefts = [above.left, *(word.left for word in above.words)]
+    lefts = [line_above.left, *(word.left for word in line_above.words)]
     if any(abs(left - line.left) < tolerance for left in lefts):
         return True
-    if abs(above.right - line.right) < tolerance:
+    if abs(line_above.right - line.right) < tolerance:
         return True
-    distance_of_middles = abs(above.left + above.right - line.left - line.right) / 2
+    distance_of_middles = abs(line_above.left + line_above.right - line.left - line.right) / 2
     return distance_of_middles < tolerance
 
 
 def _begins_paragraph(
-    above: Line,
+    line_above: Line,
     line: Line,
     pitch: float,
     left: float,
     right: float,
 ) -> bool:
     """`pitch` is the usual distance of lines, `left` and `right` are the edges of the column."""
-    size = max(above.size, line.size)
-    gap = line.top - above.bottom
+    size = max(line_above.size, line.size)
+    gap = line.top - line_above.bottom
     is_far = gap > max(pitch, 0.0) + 0.35 * size
-    has_other_size = abs(above.size - line.size) > 0.12 * size
+    has_other_size = abs(line_above.size - line.size) > 0.12 * size
     if is_far or has_other_size:
         return True
 
-    if _is_row(above) or _is_row(line):
-        return _is_row(above) != _is_row(line)
+    if _is_row(line_above) or _is_row(line):
+        return _is_row(line_above) != _is_row(line)
 
-    ends_sentence = bool(_SENTENCE_END.search(above.text))
-    has_other_weight = above.bold != line.bold
-    if has_other_weight and (above.bold or ends_sentence):
+    ends_sentence = bool(_SENTENCE_END.search(line_above.text))
+    has_other_weight = line_above.bold != line.bold
+    if has_other_weight and (line_above.bold or ends_sentence):
         return True
     if BULLET.match(line.text):
         return True
     if not ends_sentence:
         return False
 
-    is_short = above.right < right - 0.2 * (right - left)
+    is_short = line_above.right < right - 0.2 * (right - left)
     if is_short:
         return True
-    is_indented = line.left > above.left + 0.8 * size
-    is_above_at_edge = above.left < left + 0.5 * size
-    return is_indented and is_above_at_edge and not BULLET.match(above.text)
+    is_indented = line.left > line_above.left + 0.8 * size
+    is_above_at_edge = line_above.left < left + 0.5 * size
+    return is_indented and is_above_at_edge and not BULLET.match(line_above.text)
 
 
 def _paragraph(lines: Sequence[Line]) -> Paragraph:
@@ -739,14 +741,14 @@ def _labelled(line: Line) -> list[tuple[str, str]]:
             cells.append(_form_cell(text))
             continue
 
-        label, last = cells[-1] if cells else ("", "")
-        is_after_label = not label and last.endswith(":") and not text.endswith(":")
+        label, last_text = cells[-1] if cells else ("", "")
+        is_after_label = not label and last_text.endswith(":") and not text.endswith(":")
         if not is_after_label:
             cells.append(("", text))
-        elif len(last) <= _LONGEST_LABEL and last[:-1] != text:
-            cells[-1] = (last[:-1], text)
+        elif len(last_text) <= _LONGEST_LABEL and last_text[:-1] != text:
+            cells[-1] = (last_text[:-1], text)
         else:
-            cells[-1] = ("", f"{last} {text}")
+            cells[-1] = ("", f"{last_text} {text}")
     return cells
 
 

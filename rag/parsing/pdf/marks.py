@@ -200,7 +200,7 @@ def _merged_rules(rules: Sequence[Extent], shortest: float) -> list[Extent]:
         position = sum(position for position, _, _ in group) / len(group)
         pieces = [(start, end) for _, start, end in group]
         for start, end in united(pieces, _TOUCHING):
-            if end - start > shortest:
+            if end - start > least_length:
                 merged_rules.append((position, start, end))
 
     is_drawing = len(merged_rules) > _MAX_RULES

@@ -77,8 +77,8 @@ def _levels(parts: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]:
         if key not in headings:
             headings[key] = number
             continue
-        other = parts[headings[key]]
-        if 0 < part.level < (other.level or _TEXT_LEVEL):
+        earlier_part = parts[headings[key]]
+        if 0 < part.level < (earlier_part.level or _TEXT_LEVEL):
             headings[key] = number
     return {number: titles[key] for key, number in headings.items()}
 

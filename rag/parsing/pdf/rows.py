@@ -120,11 +120,11 @@ def _cells(words: Sequence[Word], size: float) -> list[PdfCell]:
     """The words of a row in cells; `size` is the font's height."""
     cells: list[PdfCell] = []
     for word in words:
-        last = cells[-1] if cells else None
-        gap = word.left - last.right if last else inf
-        if last and gap < _gap_after(last, word) * size:
-            last.text += f" {word.text}"
-            last.right = max(word.right, last.right)
+        last_cell = cells[-1] if cells else None
+        gap = word.left - last_cell.right if last_cell else inf
+        if last_cell and gap < _gap_after(last_cell, word) * size:
+            last_cell.text += f" {word.text}"
+            last_cell.right = max(word.right, last_cell.right)
         else:
             cells.append(PdfCell(word.text, word.left, word.right))
     return cells
@@ -143,11 +143,11 @@ def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
     """The cells, with signs joined to their figures."""
     joined_cells: list[PdfCell] = []
     for cell in cells:
-        last = joined_cells[-1] if joined_cells else None
-        is_tail = last and _TAIL.fullmatch(cell.text) and last.text[-1:].isdigit()
-        if last and (is_tail or _SIGN.fullmatch(last.text)):
-            last.text += cell.text
-            last.right = cell.right
+        last_cell = joined_cells[-1] if joined_cells else None
+        is_tail = last_cell and _TAIL.fullmatch(cell.text) and last_cell.text[-1:].isdigit()
+        if last_cell and (is_tail or _SIGN.fullmatch(last_cell.text)):
+            last_cell.text += cell.text
+            last_cell.right = cell.right
         else:
             joined_cells.append(cell)
     return joined_cells
@@ -233,7 +233,7 @@ def _are_years(years: Cells, labels: Cells) -> bool:
             numbers.append(int(digits[0]))
     if len(numbers) < 2:
         return False
-    return all(abs(year - other) == 1 for year, other in pairwise(numbers))
+    return all(abs(year - next_year) == 1 for year, next_year in pairwise(numbers))
 
 
 def is_prose(row: PdfRow) -> bool:

@@ -49,7 +49,7 @@ _SAME_END = 4.0
 _WORD_GAP = 0.5
 """Maximum gap between words of a column without rules, in font heights."""
 _LEAST_OPEN_COLUMNS = 3
-_NEAR = 2.5
+_MOST_GAP = 2.5
 """Maximum gap in points between a rule's end and the rule it meets."""
 _MAX_CELLS = 4000
 _MAX_COLUMNS = 40
@@ -94,10 +94,10 @@ def open_grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
     and at the end. Their columns are separated by gaps that go through all rows; a row begins where
     the first column has text. Tables of figures are read by their alignment.
     """
-    for same in _of_one_width(rules.across):
+    for rules_of_width in _of_one_width(rules.across):
         number = 0
-        while number + 2 < len(same):
-            grid = _open_grid(same[number : number + 3], words)
+        while number + 2 < len(rules_of_width):
+            grid = _open_grid(rules_of_width[number : number + 3], words)
             if grid:
                 yield grid
                 number += 3
@@ -118,20 +118,20 @@ def _of_one_width(rules: Extents) -> list[list[Extent]]:
     return groups
 
 
-def _end_together(rule: Extent, other: Extent) -> bool:
+def _end_together(rule: Extent, other_rule: Extent) -> bool:
     """Whether two rules begin at one place and end at one place."""
     _, left, right = rule
-    _, other_left, other_right = other
+    _, other_left, other_right = other_rule
     begin_together = abs(left - other_left) < _SAME_END
     return begin_together and abs(right - other_right) < _SAME_END
 
 
 def _open_grid(rules: Extents, words: Sequence[Word]) -> RuledGrid | None:
     """The table between three rules; None if there may be none."""
-    upper, middle_rule, lower = rules
-    top, left, right = upper
+    top_rule, middle_rule, bottom_rule = rules
+    top, left, right = top_rule
     middle, _, _ = middle_rule
-    bottom, _, _ = lower
+    bottom, _, _ = bottom_rule
     words_in_table = _words_inside(words, (left, top, right, bottom))
     if not words_in_table:
         return None
@@ -170,7 +170,7 @@ def _words_inside(words: Sequence[Word], box: Box) -> list[Word]:
     left, top, right, bottom = box
     words_in_box: list[Word] = []
     for word in words:
-        if word.left <= left - _NEAR or word.right >= right + _NEAR:
+        if word.left <= left - _MOST_GAP or word.right >= right + _MOST_GAP:
             continue
         if top < (word.top + word.bottom) / 2 < bottom:
             words_in_box.append(word)
@@ -232,8 +232,8 @@ def _is_table_of_words(grid: RuledGrid) -> bool:
     if 2 * with_several <= len(body) or 2 * figures >= len(values):
         return False
 
-    longest = max(len(cell.text) for cell in values)
-    return longest <= _LONGEST_LABEL
+    greatest_length = max(len(cell.text) for cell in values)
+    return greatest_length <= _LONGEST_LABEL
 
 
 # Shaded headers
@@ -309,36 +309,36 @@ def _groups_that_meet(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
         groups = [*other_groups, (horizontal, vertical)]
 
     from_top: list[tuple[list[Extent], list[Extent]]] = []
-    for across, down in groups:
-        from_top.append((sorted(across), sorted(down)))
+    for rules_across, rules_down in groups:
+        from_top.append((sorted(rules_across), sorted(rules_down)))
     return sorted(from_top)
 
 
 def _met_by(rule: Extent, across: Extents) -> set[Extent]:
     """The horizontal rules that a vertical one meets."""
     x, top, bottom = rule
-    highest = top - _NEAR
-    lowest = bottom + _NEAR
+    top_limit = top - _MOST_GAP
+    bottom_limit = bottom + _MOST_GAP
     met: set[Extent] = set()
-    for other in across:
-        y, left, right = other
-        if highest <= y <= lowest and left - _NEAR <= x <= right + _NEAR:
-            met.add(other)
+    for rule_across in across:
+        y, left, right = rule_across
+        if top_limit <= y <= bottom_limit and left - _MOST_GAP <= x <= right + _MOST_GAP:
+            met.add(rule_across)
     return met
 
 
 def _edges(vertical: Extents, horizontal: Extents) -> list[float]:
     """Edges of the columns: vertical rules, and the ends of horizontal rules on an open side."""
     positions = sorted(x for x, _, _ in vertical)
-    groups = grouped(positions, lambda group, x: x - group[0] <= 2 * _NEAR)
+    groups = grouped(positions, lambda group, x: x - group[0] <= 2 * _MOST_GAP)
     edges = [group[0] for group in groups]
 
     left = min(start for _, start, _ in horizontal)
-    if left < edges[0] - 4 * _NEAR:
+    if left < edges[0] - 4 * _MOST_GAP:
         edges.insert(0, left)
 
     right = max(end for _, _, end in horizontal)
-    if right > edges[-1] + 4 * _NEAR:
+    if right > edges[-1] + 4 * _MOST_GAP:
         edges.append(right)
     return edges
 
@@ -429,17 +429,17 @@ def _words_by_cell(grid: RuledGrid, cells: Cells, words: Sequence[Word]) -> dict
 def _is_crossed(rules: Extents, position: float, through: float) -> bool:
     """Whether a rule at `position` goes past the place `through` along it."""
     for line, start, end in rules:
-        is_at_position = abs(line - position) <= 2 * _NEAR
-        if is_at_position and start - _NEAR <= through <= end + _NEAR:
+        is_at_position = abs(line - position) <= 2 * _MOST_GAP
+        if is_at_position and start - _MOST_GAP <= through <= end + _MOST_GAP:
             return True
     return False
 
 
 def _band(edges: Sequence[float], position: float) -> int:
     """Index of the first two edges that are around the position."""
-    before = bisect_left(edges, position) - 1
-    last = len(edges) - 2
-    return min(max(before, 0), last)
+    index = bisect_left(edges, position) - 1
+    last_index = len(edges) - 2
+    return min(max(index, 0), last_index)
 
 
 def _joined_lines(lines: Sequence[str]) -> str:
@@ -478,22 +478,24 @@ def _is_table(grid: RuledGrid) -> bool:
     is_surely_table = grid.width > 2 and (with_several > 2 or is_full)
     share = 0.8 if is_surely_table else 0.6
     lengths = [len(cell.text) for cell in cells]
-    longest = max(lengths)
-    return longest <= _LONGEST_CELL and longest < share * sum(lengths)
+    greatest_length = max(lengths)
+    return greatest_length <= _LONGEST_CELL and greatest_length < share * sum(lengths)
 
 
 # A grid as text
 
 
-def ruled_table(grid: RuledGrid, above: Rows = (), before: PdfColumns | None = None) -> PdfTable:
-    """`above` is the text above; the table may continue one with the columns `before`."""
+def ruled_table(
+    grid: RuledGrid, rows_above: Rows = (), columns_above: PdfColumns | None = None
+) -> PdfTable:
+    """`rows_above` is the text above; the table may continue one with `columns_above`."""
     rows = [row for row in grid.rows if _has_text(row)]
     parts = _parts(rows, grid)
     columns = PdfColumns(
         spans=list(pairwise(grid.edges)),
-        caption=_caption_above(grid, above),
+        caption=_caption_above(grid, rows_above),
     )
-    names, unit = _names_and_unit(parts, columns, before)
+    names, unit = _names_and_unit(parts, columns, columns_above)
     for title in parts.titles:
         text_of_title = title[0].text
         if len(text_of_title) < _LONGEST_TITLE and " " in text_of_title:
@@ -579,7 +581,7 @@ def _parts(rows: Sequence[Cells], grid: RuledGrid) -> _RuledRows:
 
 
 def _names_and_unit(
-    parts: _RuledRows, columns: PdfColumns, before: PdfColumns | None
+    parts: _RuledRows, columns: PdfColumns, columns_above: PdfColumns | None
 ) -> tuple[list[str], tuple[str, ...]]:
     """The names of the columns, and the unit of the figures if the corner above the labels states
     it. A table without headers has those of the table before, if the columns agree, and then
@@ -590,9 +592,9 @@ def _names_and_unit(
         names = stacked([parts.texts_over_columns(row) for row in parts.heads])
 
     if not any(names):
-        if before and before.agree(columns) and any(before.names):
-            columns.caption = before.caption
-            return before.names, ()
+        if columns_above and columns_above.agree(columns) and any(columns_above.names):
+            columns.caption = columns_above.caption
+            return columns_above.names, ()
         return names, ()
 
     if not parts.has_figures:
@@ -618,7 +620,7 @@ def _write_rows(text: TableText, parts: _RuledRows, names: list[str]) -> list[st
     for row, below in zip(parts.body, [*parts.body[1:], []], strict=True):
         is_header = may_have_headers and not _fills_all_columns(row, parts.grid) and _is_header(row)
         if not is_header:
-            entries.append(_entry(row, below, parts, labels))
+            entries.append(_entry(row, row_below, parts, labels))
             has_values = True
             continue
 
@@ -645,12 +647,12 @@ def _labels(body: Sequence[Cells]) -> list[PdfCell]:
     return labels
 
 
-def _caption_above(grid: RuledGrid, above: Rows) -> tuple[str, ...]:
+def _caption_above(grid: RuledGrid, rows_above: Rows) -> tuple[str, ...]:
     """The caption in the text above a table."""
     top = grid.heights[0]
-    size = above[-1].size if above else 1.0
+    size = rows_above[-1].size if rows_above else 1.0
     edge = PdfRow([], top, top, size)
-    return caption([*above, edge], len(above), len(above))
+    return caption([*rows_above, edge], len(rows_above), len(rows_above))
 
 
 def _has_text(row: Cells) -> bool:
@@ -672,35 +674,35 @@ def _write_header(text: TableText, row: Cells, names: Sequence[str]) -> None:
         text.caption(cells[0][1])
 
 
-def _entry(row: Cells, below: Cells, parts: _RuledRows, labels: Cells) -> TableEntry:
+def _entry(row: Cells, row_below: Cells, parts: _RuledRows, labels: Cells) -> TableEntry:
     """A row of a ruled table's body. `labels` are those of all rows: one in bold without values is
     a title if others are not bold, and the rows below are not indented.
     """
-    first = row[0]
-    labels_at_edge = sum(abs(label.left - first.left) < _INDENT for label in labels)
-    is_group = labels_at_edge > 1 and _is_group(row, below)
+    first_cell = row[0]
+    labels_at_edge = sum(abs(label.left - first_cell.left) < _INDENT for label in labels)
+    is_group = labels_at_edge > 1 and _is_group(row, row_below)
 
-    is_alone = first.column == 0 and not _has_text(row[1:])
-    stands_out = first.bold and not all(label.bold for label in labels)
+    is_alone = first_cell.column == 0 and not _has_text(row[1:])
+    stands_out = first_cell.bold and not all(label.bold for label in labels)
     is_heading = is_alone and stands_out
     if _fills_all_columns(row, parts.grid) or (is_heading and not is_group):
         return TableEntry(
             kind="title",
-            label=first.text,
-            left=first.left,
+            label=first_cell.text,
+            left=first_cell.left,
             values={},
         )
 
     values = parts.values(row)
     kind = "row"
     label = ""
-    if first.column or not first.lines:
+    if first_cell.column or not first_cell.lines:
         kind = "part"
     else:
         label = values.pop(0)
         if is_group:
             kind = "group"
-    return TableEntry(kind, label, first.left, values)
+    return TableEntry(kind, label, first_cell.left, values)
 
 
 def _are_centred(labels: Cells) -> bool:
@@ -735,8 +737,8 @@ def _count_headers(rows: Sequence[Cells]) -> int:
         return in_bold
 
     above_figures = 0
-    for row, below in zip(rows, [*rows[1:], []], strict=True):
-        if len(row) < 2 or _has_values(row) or _is_group(row, below):
+    for row, row_below in zip(rows, [*rows[1:], []], strict=True):
+        if len(row) < 2 or _has_values(row) or _is_group(row, row_below):
             break
         above_figures += 1
     if above_figures >= min(len(rows), _MAX_HEADERS):
@@ -796,13 +798,13 @@ def _names_column(text: str) -> bool:
     return bool(BEGINS_WITH_WORD.match(text)) or any(periods(text))
 
 
-def _is_group(row: Cells, below: Cells) -> bool:
+def _is_group(row: Cells, row_below: Cells) -> bool:
     """Whether the row has only a label in words, and that of the row below it is indented."""
-    if not below or _has_text(row[1:]):
+    if not row_below or _has_text(row[1:]):
         return False
 
     label = row[0]
-    label_below = below[0]
+    label_below = row_below[0]
     if label.column or label_below.column or not label_below.lines:
         return False
     if is_figure(label.text):

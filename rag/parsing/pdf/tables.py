@@ -42,11 +42,11 @@ class PdfColumns:
     caption: tuple[str, ...] = ()
     """the title and unit of the table"""
 
-    def agree(self, before: "PdfColumns") -> bool:
+    def agree(self, columns_above: "PdfColumns") -> bool:
         """Whether both have the same columns, as a table and its continuation do."""
-        if len(self.spans) != len(before.spans):
+        if len(self.spans) != len(columns_above.spans):
             return False
-        for (_, right), (_, right_before) in zip(self.spans, before.spans, strict=True):
+        for (_, right), (_, right_before) in zip(self.spans, columns_above.spans, strict=True):
             if abs(right - right_before) >= _SAME_COLUMN:
                 return False
         return True
@@ -88,7 +88,7 @@ def write_header(text: TableText, cells: Sequence[tuple[int, str]], names: Seque
         cells=[words for _, words in cells],
         names=names,
         spans=widths,
-        first=columns[0],
+        first_column=columns[0],
     )
 
 
@@ -107,7 +107,7 @@ class _Labels:
 
     title: str = ""
     groups: list[_LabelGroup] = field(default_factory=list)
-    above: str = ""
+    label_above: str = ""
     above_left: float = 0.0
 
     def begin(self, title: str) -> None:
@@ -116,20 +116,20 @@ class _Labels:
         is_name = len(title) <= _LONGEST_TITLE and not has_blank
         self.title = title.rstrip(":") if is_name else ""
         self.groups.clear()
-        self.above = ""
+        self.label_above = ""
 
-    def open_group(self, group: TableEntry, below: TableEntry) -> None:
+    def open_group(self, group: TableEntry, entry_below: TableEntry) -> None:
         """Open a group, if it may name the rows below."""
-        has_indent = below.left > group.left + _SAME_EDGE
+        has_indent = entry_below.left > group.left + _SAME_EDGE
         if not has_indent and not group.label.endswith(":"):
             return
         opened_group = _LabelGroup(
             label=group.label.rstrip(":"),
             left=group.left,
-            rows_left=max(group.left, below.left),
+            rows_left=max(group.left, entry_below.left),
         )
         self.groups.append(opened_group)
-        self.above = ""
+        self.label_above = ""
 
     def close_groups(self, entry: TableEntry) -> None:
         """Close the groups that an entry is not in."""
@@ -145,11 +145,11 @@ class _Labels:
                 self.groups.pop()
 
         is_indented = row.left > self.above_left + _SAME_EDGE
-        if is_repeated and self.above and is_indented:
-            path = _path(self.groups, [self.above, row.label])
+        if is_repeated and self.label_above and is_indented:
+            path = _path(self.groups, [self.label_above, row.label])
         else:
             path = _path(self.groups, [row.label])
-            self.above = row.label
+            self.label_above = row.label
             self.above_left = row.left
 
         if self.title and row.label:
@@ -172,7 +172,7 @@ def write_body(
     """
     counts = Counter(entry.label for entry in entries if entry.kind == "row")
     labels = _Labels()
-    for entry, below in zip(entries, [*entries[1:], None], strict=True):
+    for entry, entry_below in zip(entries, [*entries[1:], None], strict=True):
         if entry.kind == "title":
             labels.begin(entry.label)
             text.row([(0, "", entry.label)])
@@ -181,8 +181,8 @@ def write_body(
         label = entry.label
         if entry.kind != "part":
             labels.close_groups(entry)
-        if entry.kind == "group" and below:
-            labels.open_group(entry, below)
+        if entry.kind == "group" and entry_below:
+            labels.open_group(entry, entry_below)
         elif entry.kind == "row":
             label = labels.of(entry, is_repeated=counts[label] > 1)
 
@@ -220,9 +220,9 @@ def _path(groups: Sequence[_LabelGroup], labels: Sequence[str]) -> str:
     names = [label for label in labels if label]
     length = 0
     for number, group in enumerate(reversed(groups)):
-        longest = _LONGEST_GROUPS if number else _LONGEST_GROUP
+        length_limit = _LONGEST_GROUPS if number else _LONGEST_GROUP
         length += len(group.label)
-        if length > longest:
+        if length > length_limit:
             break
         names.insert(0, group.label)
     return ": ".join(names)
@@ -251,15 +251,15 @@ def stacked(headers: Sequence[Sequence[str]]) -> list[str]:
     return names
 
 
-def caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
-    """The short lines directly above the headers in rows `[top, first)`, or the sentence that ends
-    there with a colon; and the unit.
+def caption(rows: Rows, top: int, first_row: int) -> tuple[str, ...]:
+    """The short lines directly above the headers in rows `[top, first_row)`, or the sentence that
+    ends there with a colon; and the unit.
     """
     lines: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):
         row = rows[number]
-        below = rows[number + 1]
-        is_far = below.top - row.bottom > ROW_GAP * row.size
+        row_below = rows[number + 1]
+        is_far = row_below.top - row.bottom > ROW_GAP * row.size
         if is_far or is_body(row):
             break
         if row.text.endswith(":"):
@@ -272,7 +272,7 @@ def caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
         lines.insert(0, row.text)
 
     if not any(map(UNIT.search, lines)):
-        headers = " ".join(row.text for row in rows[top:first])
+        headers = " ".join(row.text for row in rows[top:first_row])
         lines += _unit(headers)
     return tuple(lines)
 
@@ -285,10 +285,10 @@ def _unit(text: str) -> list[str]:
     return [unit.group().strip(" (")]
 
 
-def _sentence(rows: Rows, last: int) -> str:
+def _sentence(rows: Rows, last_row: int) -> str:
     """The sentence that ends in the row, from the lines of its paragraph."""
-    lines = [rows[last]]
-    for row in reversed(rows[max(0, last - _CAPTION_LINES) : last]):
+    lines = [rows[last_row]]
+    for row in reversed(rows[max(0, last_row - _CAPTION_LINES) : last_row]):
         if lines[0].top - row.bottom >= _SAME_PARAGRAPH * lines[0].size:
             break
         lines.insert(0, row)
