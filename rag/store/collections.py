@@ -47,10 +47,10 @@ class Collections(ABC):
         """The collection. Raises NotFoundError."""
         collection = self.get(name)
         if collection is None:
-            raise self._unknown(name)
+            raise self._not_found(name)
         return collection
 
-    def _unknown(self, name: str) -> NotFoundError:
+    def _not_found(self, name: str) -> NotFoundError:
         names = [DEFAULT_COLLECTION]
         names += [collection.name for collection in self.all()]
         hint = f"there are: {', '.join(names[:_MOST_LISTED])}"

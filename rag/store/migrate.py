@@ -100,9 +100,9 @@ def _check_target(target: Store, ids: Sequence[str]) -> None:
 
 def _copy_grids(source: Store, target: Store) -> None:
     """Copy the grids that the target has not, with their cells as new ones."""
-    present = target.grids()
+    existing_grids = target.grids()
     for name, record in source.grids().items():
-        if name not in present:
+        if name not in existing_grids:
             cells = [row._replace(number=0) for row in source.cells(name)]
             target.put_grid(name, record)
             target.put_cells(name, cells)

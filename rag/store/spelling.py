@@ -25,7 +25,7 @@ _SHORTEST_NAME = 6
 """Minimum length of a name to correct; shorter names are often one edit from other names."""
 _MISSING = 0.0
 _SWAPPED = -1.2
-_OTHER = -3.2
+_REPLACED = -3.2
 _EXTRA = -3.8
 """Log-probabilities of edits relative to a missing letter. Of ten errors about 3.3 are missing, 3.5
 wrong and 2 extra letters and 1 a swap; each is divided by the number of possible edits of that type
@@ -44,8 +44,8 @@ class WordSpeller:
     def correct(self, question: str) -> str:
         """The question with its misspelled words replaced by words of the index."""
         words = [match for match in _WORD.finditer(question) if _is_prose(match)]
-        unknown = self._unknown([match[0] for match in words])
-        if not unknown or self._is_foreign(question):
+        unknown_words = self._unknown_words([match[0] for match in words])
+        if not unknown_words or self._is_foreign(question):
             return question
 
         corrections = {word: self._nearest_word(word) for word in unknown}
@@ -68,7 +68,7 @@ class WordSpeller:
         counts = self._store.word_counts(list(set(stems.values())))
         return {word: counts.get(stem, 0) for word, stem in stems.items()}
 
-    def _unknown(self, words: Sequence[str]) -> set[str]:
+    def _unknown_words(self, words: Sequence[str]) -> set[str]:
         """The words that neither the index nor English has."""
         counts = self._counts(words)
         absent_words = [word for word, count in counts.items() if not count]
@@ -79,7 +79,7 @@ class WordSpeller:
         words = re.findall(r"[^\W\d_]+", question)
         if len(words) <= _MOST_CORRECTED:
             return False
-        return 2 * len(self._unknown(words)) > len(words)
+        return 2 * len(self._unknown_words(words)) > len(words)
 
     def _nearest_word(self, word: str) -> str:
         """The most likely word of the index one edit away, or "". A word list has it, or it occurs
@@ -137,7 +137,7 @@ def _edits(word: str) -> dict[str, float]:
         for letter in _LETTERS:
             with_missing[head + letter + tail] = _MISSING
             if head and tail:
-                with_other[head + letter + tail[1:]] = _OTHER
+                with_other[head + letter + tail[1:]] = _REPLACED
 
     edits = with_extra | with_other | with_swapped | with_missing
     edits.pop(word, None)

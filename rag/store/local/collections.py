@@ -24,7 +24,7 @@ from rag.store.collections import Collection, Collections, check_name, is_name, 
 from rag.store.local.sqlite_file import WriteLock, sync_to_disk
 
 _CARD = "collection.json"
-_NEW, _GONE = ".new-", ".gone-"
+_NEW_PREFIX, _GONE_PREFIX = ".new-", ".gone-"
 _PATIENCE = 5.0
 """Seconds to wait for another change, or for a writer."""
 
@@ -85,7 +85,7 @@ class LocalCollections(Collections):
         with self._locked_for_change():
             if (self._folder / collection.name).exists():
                 raise is_taken(collection.name)
-            folder = self._folder / f"{_NEW}{collection.id}"
+            folder = self._folder / f"{_NEW_PREFIX}{collection.id}"
             folder.mkdir(mode=0o700)
             with open(folder / _CARD, "w", encoding="utf-8") as file:
                 json.dump(asdict(collection), file)
@@ -107,7 +107,7 @@ class LocalCollections(Collections):
     def delete(self, name: str) -> Collection:
         with self._locked_for_change():
             collection = self.named(name)
-            removed = self._folder / f"{_GONE}{uuid.uuid4().hex}"
+            removed = self._folder / f"{_GONE_PREFIX}{uuid.uuid4().hex}"
             with WriteLock(self._folder / name).hold(_PATIENCE):
                 self._move(self._folder / name, removed)
             shutil.rmtree(removed, ignore_errors=True)
@@ -135,7 +135,7 @@ class LocalCollections(Collections):
     def _remove_leftovers(self) -> None:
         """Remove the folders of collections that were not quite made or deleted."""
         for entry in list(os.scandir(self._folder)):
-            if entry.name.startswith((_NEW, _GONE)):
+            if entry.name.startswith((_NEW_PREFIX, _GONE_PREFIX)):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
     def _move(self, source: Path, target: Path) -> None:

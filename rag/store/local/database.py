@@ -156,10 +156,10 @@ def vectors(
     """Those of `ids` that still exist, and their vectors, shape (n, dim)."""
     sql = "SELECT id, vector FROM passages WHERE id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(sql, (json.dumps(list(ids)),)).fetchall()
-    present = [passage_id for passage_id, _ in rows]
+    present_ids = [passage_id for passage_id, _ in rows]
     joined = b"".join(vector for _, vector in rows)
     numbers = np.frombuffer(joined, dtype=np.float32)
-    return present, numbers.reshape(len(rows), dim)
+    return present_ids, numbers.reshape(len(rows), dim)
 
 
 def batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -208,14 +208,16 @@ def outdated(
         removed, added = changes
         return removed, added, max([last_id, *added[-1:]])
 
-    present = passage_ids(connection)
-    surplus, missing = difference(ids(), present)
-    return surplus, missing, max(present, default=0)
+    stored_ids = passage_ids(connection)
+    surplus, missing = difference(ids(), stored_ids)
+    return surplus, missing, max(stored_ids, default=0)
 
 
-def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(surplus, missing) ids of an index that contains `indexed` and should contain `present`."""
-    wanted_ids = np.asarray(present, dtype=np.int64)
+def difference(
+    indexed: NDArray[np.int64], stored_ids: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """(surplus, missing) ids of an index that has `indexed` and should have `stored_ids`."""
+    wanted_ids = np.asarray(stored_ids, dtype=np.int64)
     surplus: list[int] = np.setdiff1d(indexed, wanted_ids).tolist()
     missing: list[int] = np.setdiff1d(wanted_ids, indexed).tolist()
     return surplus, missing
@@ -258,9 +260,9 @@ def matching(filter: Filter) -> Clause:
     begin = f"json_extract(d.pages, '$[{page_range.first - 1}]')"
     if page_range.first == 1:
         begin = "iif(json_array_length(d.pages), 0, NULL)"
-    beyond = f"json_extract(d.pages, '$[{page_range.last}]')"
+    next_page = f"json_extract(d.pages, '$[{page_range.last}]')"
     sql = f"""WITH spans AS MATERIALIZED
-        (SELECT row, {begin} AS first, {beyond} AS beyond FROM documents d WHERE {condition})
+        (SELECT row, {begin} AS first, {next_page} AS beyond FROM documents d WHERE {condition})
         SELECT p.id FROM spans s JOIN passages p ON p.document = s.row
         WHERE p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"""
     return sql, values

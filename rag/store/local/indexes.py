@@ -30,7 +30,7 @@ from rag.store.local.tantivy_index import LexicalIndex
 from rag.store.local.views import LEXICAL, VECTORS, DenseView, Manifest, TextView
 
 _log = logging.getLogger(__name__)
-_BEHIND = 500
+_MOST_BEHIND = 500
 """Maximum changed passages before an open index saves the full text; counting their words takes 30
 ms, and 10 ms in each search. Opening an index saves it after any change.
 """
@@ -113,7 +113,7 @@ class SearchIndexes:
         saved = self._saved()
         if not saved:
             return True
-        count = 1 if self._opening else _BEHIND + 1
+        count = 1 if self._opening else _MOST_BEHIND + 1
         return database.have_changed(connection, count, int(saved.generation), saved.last)
 
     # With the write lock: on disk
@@ -166,25 +166,27 @@ class SearchIndexes:
         self.dense.update(connection, generation, reshape=True)
 
         saved = self._saved()
-        behind = saved.behind + changed
-        is_due = (all_of_it and behind > 0) or self._is_vectors_file_due(saved, behind)
+        unwritten_changes = saved.behind + changed
+        is_due = (all_of_it and unwritten_changes > 0) or self._is_vectors_file_due(
+            saved, unwritten_changes
+        )
         if is_due:
             self.dense.index.save(self._folder / VECTORS)
         manifest = Manifest(
             generation,
             self.text.last,
             vectors=generation if is_due else saved.vectors,
-            behind=0 if is_due else behind,
+            behind=0 if is_due else unwritten_changes,
             files=saved.files,
         )
         views.sign_manifest(self._folder, self._store, manifest, vectors_saved=is_due)
 
-    def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
-        """Whether to write the vectors' file, which lacks `behind` changed passages."""
+    def _is_vectors_file_due(self, saved: Manifest, unwritten_changes: int) -> bool:
+        """Whether to write the vectors' file, which lacks `unwritten_changes` changed passages."""
         size = len(self.dense.index)
         return (
             saved.vectors == ""
-            or behind > max(_ALWAYS, size) // _SHARE
+            or unwritten_changes > max(_ALWAYS, size) // _SHARE
             or size <= _ALWAYS
             or not (self._folder / VECTORS).exists()
             or self.dense.index.new

@@ -139,10 +139,10 @@ def _count(connection: sqlite3.Connection, rows: str) -> int:
 
 def _pending(connection: sqlite3.Connection) -> Iterator[tuple[int, list[Document]]]:
     """Documents without new passages. The row number later tells whether one has changed."""
-    last: int = connection.execute("SELECT coalesce(max(row), 0) FROM documents").fetchone()[0]
+    last_row: int = connection.execute("SELECT coalesce(max(row), 0) FROM documents").fetchone()[0]
     sql = f"SELECT d.row, d.id {_PENDING} AND d.row > ? AND d.row <= ? ORDER BY d.row LIMIT 1"
     row = 0
-    while record := connection.execute(sql, (row, last)).fetchone():
+    while record := connection.execute(sql, (row, last_row)).fetchone():
         row, document_id = record
         if document := database.document(connection, document_id):
             yield row, [document]

@@ -49,7 +49,7 @@ CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
 END;
 """
 """Records removed ids by generation, so that search indexes need no full comparison."""
-LATER = ("originals", "grids", "cells")
+LATER_TABLES = ("originals", "grids", "cells")
 """Tables that an index of this format may lack."""
 _ORIGINALS = """
 CREATE TABLE IF NOT EXISTS originals (
@@ -90,9 +90,9 @@ def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
 
 
 def add_missing(connection: sqlite3.Connection, writable: bool) -> None:
-    """Create the tables of `LATER`; empty ones for this connection alone if it is read-only."""
+    """Create the `LATER_TABLES`; empty ones for this connection alone if it is read-only."""
     sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN (?, ?, ?)"
-    if connection.execute(sql, LATER).fetchone()[0] < len(LATER):
+    if connection.execute(sql, LATER_TABLES).fetchone()[0] < len(LATER_TABLES):
         script = _ORIGINALS + _GRIDS
         if not writable:
             script = script.replace("CREATE TABLE", "CREATE TEMP TABLE")

@@ -332,12 +332,12 @@ def _forget_outside(copy: sqlite3.Connection, root: str) -> None:
     """Keep only the names of files that are neither below the root of the restored index, nor what
     was read: whoever wrote the snapshot chose its sources.
     """
-    before = sqlite_file.read_meta(copy).get(schema.ROOT_KEY)
+    last_root = sqlite_file.read_meta(copy).get(schema.ROOT_KEY)
     sql = "SELECT row, id, source, sha256, stamp FROM documents"
     changed = []
     for row, document_id, source, sha256, stamp in copy.execute(sql):
         document = Document(document_id, "", "", source, sha256, container_sha256=stamp)
-        if not _is_known(document, root, before):
+        if not _is_known(document, root, last_root):
             folder = os.path.dirname(document.file)
             changed.append((source[len(folder) :].lstrip(os.sep), row))
     copy.execute("BEGIN")
@@ -345,9 +345,9 @@ def _forget_outside(copy: sqlite3.Connection, root: str) -> None:
     copy.execute("COMMIT")
 
 
-def _is_known(document: Document, root: str, before: str | None) -> bool:
-    """Whether the source of a document may be kept; `before` is the root of the snapshot's index,
-    from which it moves to `root` together with its files.
+def _is_known(document: Document, root: str, last_root: str | None) -> bool:
+    """Whether the source of a document may be kept; `last_root` is the root of the snapshot's
+    index, from which it moves to `root` together with its files.
     """
     path = document.file
     if not os.path.isabs(path):
@@ -355,9 +355,9 @@ def _is_known(document: Document, root: str, before: str | None) -> bool:
     is_plain = os.path.normpath(path) == path
     if is_plain and path.startswith(f"{root}/"):
         return True
-    if is_plain and before is not None and path.startswith(f"{before}/"):
-        below = path[len(before) :]
-        if os.path.isfile(root + below):
+    if is_plain and last_root is not None and path.startswith(f"{last_root}/"):
+        path_below = path[len(last_root) :]
+        if os.path.isfile(root + path_below):
             return True
 
     file = open_original(document)

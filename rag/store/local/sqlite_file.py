@@ -20,7 +20,7 @@ from rag.files import acquire_lock
 from rag.settings import Settings
 from rag.store.local import schema
 
-_OUTSIDE = {
+_OUTSIDE_CAUSES = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -43,7 +43,7 @@ def translated(path: Path) -> Iterator[None]:
             hint = "try again when it has finished"
             raise BusyError(f"{path} is locked by another program", hint) from error
         is_truncated = code == sqlite3.SQLITE_IOERR_SHORT_READ
-        if code & 0xFF in _OUTSIDE and not is_truncated:
+        if code & 0xFF in _OUTSIDE_CAUSES and not is_truncated:
             hint = "free some space, make it writable, or choose another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         message = f"{path} is not a readable database ({error}); it was left unchanged"
@@ -211,12 +211,12 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
 
 def checkpoint(connection: sqlite3.Connection, path: Path, wait_ms: int) -> int:
     """Truncate the write-ahead log if readers allow it in time. Returns its remaining bytes."""
-    before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    last_timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
     try:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {before}")
+        connection.execute(f"PRAGMA busy_timeout = {last_timeout}")
     return log_bytes(path)
 
 
@@ -260,7 +260,7 @@ class WriteLock:
             self._lock.release()
 
 
-_SMALLEST, _LARGEST, _STEP = 1 << 18, 64 << 20, 1 << 20
+_LEAST_BYTES, _MOST_BYTES, _STEP_BYTES = 1 << 18, 64 << 20, 1 << 20
 """Bytes; it grows in steps."""
 _CHUNK = 1 << 16
 
@@ -281,8 +281,8 @@ class Reserve:
         """
         with self._lock:
             if not self._deletions:
-                steps = (_SMALLEST + 2 * stored + log) // _STEP + 1
-                self._fill(min(steps * _STEP, _LARGEST))
+                steps = (_LEAST_BYTES + 2 * stored + log) // _STEP_BYTES + 1
+                self._fill(min(steps * _STEP_BYTES, _MOST_BYTES))
 
     @contextmanager
     def given_back(self) -> Iterator[None]:

@@ -50,15 +50,15 @@ def _moved_rows(connection: sqlite3.Connection, last_root: str, new_root: str) -
     """
 
     def is_any_in(root: str, files: Sequence[tuple[int, str]]) -> bool:
-        return any(os.path.exists(root + relative) for _, relative in files)
+        return any(os.path.exists(root + relative_path) for _, relative_path in files)
 
     folders = _by_top_folder(connection, last_root)
-    here = [name for name, files in folders.items() if is_any_in(new_root, files)]
-    if not here:
+    names_here = [name for name, files in folders.items() if is_any_in(new_root, files)]
+    if not names_here:
         return []
     moved = []
     for name, files in folders.items():
-        if name in here or not is_any_in(last_root, files):
+        if name in names_here or not is_any_in(last_root, files):
             moved += [row for row, _ in files]
     return moved
 
@@ -72,9 +72,9 @@ def _by_top_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[
         if not source.startswith(f"{root}/"):
             continue
         document = Document("", "", "", source, "", container_sha256=stamp)
-        relative = document.file[len(root) :]
-        name, _, below = relative[1:].partition("/")
-        folders.setdefault(name if below else "", []).append((row, relative))
+        relative_path = document.file[len(root) :]
+        name, _, path_below = relative_path[1:].partition("/")
+        folders.setdefault(name if path_below else "", []).append((row, relative_path))
     return folders
 
 
@@ -87,7 +87,7 @@ _HOLDS = "record LIKE '{%'"
 _QUOTES = "EXISTS (SELECT 1 FROM json_each(documents) WHERE value = ?)"
 _EXIST = """EXISTS (SELECT 1 FROM grids WHERE name = :grid) AND NOT EXISTS
     (SELECT 1 FROM json_each(:documents) WHERE value NOT IN (SELECT id FROM documents))"""
-_NOW = "'\"' || strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '\"'"
+_TIME = "'\"' || strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '\"'"
 
 
 class LocalStore:
@@ -276,9 +276,9 @@ class LocalStore:
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         with self._database() as connection:
-            present, rows = database.vectors(connection, ids, self._dim)
+            present_ids, rows = database.vectors(connection, ids, self._dim)
             cosines = (rows @ vector).tolist()
-            return dict(zip(present, cosines, strict=True))
+            return dict(zip(present_ids, cosines, strict=True))
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         with self._database() as connection:
@@ -345,8 +345,8 @@ class LocalStore:
             (SELECT count(*) FROM cells WHERE {_HOLDS} AND {_QUOTES})"""
         listed = "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ?"
         with self._searching() as connection:
-            present = connection.execute(listed, (document_id,)).fetchall()
-            ids = sorted({*(number for (number,) in present), *numbers})
+            stored_rows = connection.execute(listed, (document_id,)).fetchall()
+            ids = sorted({*(number for (number,) in stored_rows), *numbers})
             counts = connection.execute(counted, [document_id] * 3).fetchone()
             documents, originals, cells = counts
             passages = len(database.passages(connection, ids))

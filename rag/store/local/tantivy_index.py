@@ -53,7 +53,7 @@ def length_norm(length: int, average: float) -> float:
 
 
 _HEAP_BYTES = 64_000_000
-_FEW = 8
+_SMALL_SHARE = 8
 """If a filter selects at most one in so many passages, it becomes part of the query; Tantivy needs
 0.2 s to look up 19,000 ids (measured).
 """
@@ -111,8 +111,8 @@ class LexicalIndex:
 
     def ids(self) -> NDArray[np.int64]:
         """All passage ids in the index."""
-        most = max(1, len(self))
-        hits = self._searcher.search(tantivy.Query.all_query(), most, count=False).hits
+        limit = max(1, len(self))
+        hits = self._searcher.search(tantivy.Query.all_query(), limit, count=False).hits
         addresses = [address for _, address in hits]
         ids = self._searcher.fast_field_values("id", addresses)
         return np.asarray(ids, dtype=np.int64)
@@ -187,12 +187,12 @@ class LexicalIndex:
         text: str,
         k: int,
         allowed: Sequence[int] | None = None,
-        without: Collection[int] = (),
+        excluded_ids: Collection[int] = (),
         weights: Mapping[str, float] | None = None,
         average: float = 0.0,
     ) -> ScoredIds:
         """The `k` best (id, BM25 score) pairs, best first, optionally only among `allowed` ids and
-        never `without`.
+        never `excluded_ids`.
 
         `weights` multiply the scores of words; words that are missing in it are not searched.
         `average` replaces the average passage length in words.
@@ -207,7 +207,7 @@ class LexicalIndex:
 
         query = tantivy.Query.boolean_query(parts)
         if not average:
-            hits = self._hits(query, k, allowed, without)
+            hits = self._hits(query, k, allowed, excluded_ids)
             return [(passage_id, score) for passage_id, score, _ in hits]
 
         rescored = []
@@ -218,11 +218,15 @@ class LexicalIndex:
         return rescored[:k]
 
     def _hits(
-        self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
+        self,
+        query: tantivy.Query,
+        k: int,
+        allowed: Sequence[int] | None,
+        excluded_ids: Collection[int],
     ) -> list[_LexicalHit]:
         """The `k` best hits among the allowed ids."""
-        ids = set(allowed or ()).difference(without)
-        if allowed is not None and len(allowed) <= len(self) // _FEW:
+        ids = set(allowed or ()).difference(excluded_ids)
+        if allowed is not None and len(allowed) <= len(self) // _SMALL_SHARE:
             is_among = tantivy.Query.term_set_query(self._schema, "id", list(ids))
             unscored = tantivy.Query.const_score_query(is_among, 0.0)
             both = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]
@@ -230,11 +234,11 @@ class LexicalIndex:
 
         def is_allowed(hit: _LexicalHit) -> bool:
             passage_id, _, _ = hit
-            return passage_id in ids if allowed else passage_id not in without
+            return passage_id in ids if allowed else passage_id not in excluded_ids
 
         depth = 4 * k
         if allowed is None:
-            depth = k + min(len(without), k)
+            depth = k + min(len(excluded_ids), k)
         while True:  # instead of looking many ids up, search deeper until enough are allowed
             ranked = self._best_hits(query, depth)
             matching = list(filter(is_allowed, ranked))

@@ -78,7 +78,7 @@ def _check_table(connection: sqlite3.Connection, table: str, columns: Mapping[st
     """Raises sqlite3.DatabaseError for what is no plain table, or has other columns."""
     sql = "SELECT type, rootpage FROM sqlite_master WHERE name = ? COLLATE NOCASE"
     entries = connection.execute(sql, (table,)).fetchall()
-    if not entries and table in schema.LATER:
+    if not entries and table in schema.LATER_TABLES:
         return
     if len(entries) != 1:
         raise sqlite3.DatabaseError(f"{table} is no plain table")

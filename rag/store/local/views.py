@@ -208,13 +208,13 @@ class Delta:
         """The BM25 scores of the added passages with one of the words, whose idf is given."""
         scores: dict[int, float] = {}
         for passage_id, words in self._passages.items():
-            present = [term for term in idfs if term in words]
+            present_terms = [term for term in idfs if term in words]
             is_allowed = allowed is None or passage_id in allowed
-            if not present or not is_allowed:
+            if not present_terms or not is_allowed:
                 continue
             norm = length_norm(LENGTHS[length_class(words.total())], average)
             parts = []
-            for term in present:
+            for term in present_terms:
                 count = words[term]
                 parts.append(idfs[term] * (K1 + 1) * count / (count + norm))
             scores[passage_id] = sum(parts)
@@ -222,7 +222,7 @@ class Delta:
 
 
 _log = logging.getLogger(__name__)
-_LONGEST = 2000
+_LARGEST_DELTA = 2000
 """Maximum size of a delta. While another process adds more, new passages are found by their
 vectors, and by their words after it saves.
 """
@@ -235,11 +235,11 @@ class TextView:
         self._folder = folder
         self.replace(LexicalIndex())
 
-    def replace(self, index: LexicalIndex, shows: str = "", last: int = 0) -> None:
-        """Start with an index that has no passage id above `last`, and an empty delta."""
+    def replace(self, index: LexicalIndex, shows: str = "", last_id: int = 0) -> None:
+        """Start with an index that has no passage id above `last_id`, and an empty delta."""
         self.index = index
         self.shows = shows
-        self.last = last
+        self.last = last_id
         self._start_delta()
 
     def _start_delta(self) -> None:
@@ -274,7 +274,9 @@ class TextView:
         return len(surplus), len(missing), 0
 
     def is_far_behind(self, connection: sqlite3.Connection) -> bool:
-        return database.have_changed(connection, _LONGEST + 1, int(self.shows or 0), self.last)
+        return database.have_changed(
+            connection, _LARGEST_DELTA + 1, int(self.shows or 0), self.last
+        )
 
     def follow(self, connection: sqlite3.Connection, generation: str) -> None:
         """Follow without the write lock: an index in memory by an update, a saved one by delta."""
@@ -291,7 +293,7 @@ class TextView:
 
         surplus, missing = changed
         self._delta.update(surplus, ())
-        space = max(0, _LONGEST - len(self._delta))
+        space = max(0, _LARGEST_DELTA - len(self._delta))
         new_ids = missing[:space]
         self._delta.update((), _texts(connection, new_ids))
         self.delta_shows = generation
@@ -343,7 +345,7 @@ class DenseView:
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
     ) -> ScoredIds:
         """The best passages by cosine; a compressed index's candidates are scored with the rows."""
-        if self.index.exact:
+        if self.index.is_exact:
             return self.index.search(vector, k, allowed)
         candidates = self.index.search(vector, max(2 * k, k + 50), allowed)
         candidate_ids = [passage_id for passage_id, _ in candidates]
@@ -362,8 +364,8 @@ class DenseView:
         shared = np.intersect1d(self.index.ids(), ids).tolist()
         altered = 0
         for batch in database.batches(shared):
-            present, rows = database.vectors(connection, batch, self.dim)
-            altered += self.index.altered(present, rows)
+            present_ids, rows = database.vectors(connection, batch, self.dim)
+            altered += self.index.altered(present_ids, rows)
         return len(surplus), len(missing), altered
 
     def update(
@@ -381,8 +383,8 @@ class DenseView:
         else:
             self.index.remove(surplus)
         for batch in database.batches(missing):
-            present, rows = database.vectors(connection, batch, self.dim)
-            self.index.add(present, rows)
+            present_ids, rows = database.vectors(connection, batch, self.dim)
+            self.index.add(present_ids, rows)
         self.shows = generation
         self._last = last_id
 

@@ -60,14 +60,16 @@ class _QueuePlace:
 class CollectionQueues:
     """The queues of the index of the settings, and of collections as long as they exist."""
 
-    def __init__(self, settings: Settings, others: bool = True, pace: Pace | None = None) -> None:
-        """Without `others`, its own queue, which is created if needed. Raises as the store does."""
+    def __init__(
+        self, settings: Settings, with_others: bool = True, pace: Pace | None = None
+    ) -> None:
+        """Only its own queue, created if needed, unless `with_others`. Raises as the store does."""
         self._settings = settings
-        self._others = others
+        self._others = with_others
         self._database = Database(settings.store, wait=5.0, size=2, vectors=False)
         self._pace = pace or Pace()
         self._errors: dict[str, str] = {}
-        self._database.open((lambda _: None) if others else prepare)
+        self._database.open((lambda _: None) if with_others else prepare)
 
     def states(self) -> dict[str, QueueState]:
         """Waiting, active and failed files of each collection that has a queue."""
@@ -115,8 +117,10 @@ class CollectionQueues:
                 if not wait:
                     break
                 notified = asyncio.create_task(news.wait())
-                first = asyncio.FIRST_COMPLETED
-                await asyncio.wait({notified, stopping}, timeout=self._pace.poll, return_when=first)
+                condition = asyncio.FIRST_COMPLETED
+                await asyncio.wait(
+                    {notified, stopping}, timeout=self._pace.poll, return_when=condition
+                )
                 notified.cancel()
         listening.cancel()
 
@@ -206,8 +210,8 @@ class CollectionQueues:
         """The places that have a queue, each with its schema as in a search path."""
         (schema,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
         places = [_QueuePlace(DEFAULT_COLLECTION, schema or "", self._settings)]
-        others = listed(connection, "ORDER BY name") if self._others else ()
-        for collection in others:
+        collections = listed(connection, "ORDER BY name") if self._others else ()
+        for collection in collections:
             settings = PostgresCollections.inside(collection, self._settings)
             places.append(_QueuePlace(collection.name, schema_of(collection.id), settings))
 

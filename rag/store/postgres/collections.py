@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS rag_collections (
     name text COLLATE "C" NOT NULL UNIQUE,
     created text NOT NULL
 )"""
-_THERE = "SELECT to_regclass(quote_ident(current_schema()) || '.rag_collections') IS NOT NULL"
+_EXISTS = "SELECT to_regclass(quote_ident(current_schema()) || '.rag_collections') IS NOT NULL"
 _PATIENCE = "5s"
 """How long a deletion waits for readers and writers of the collection."""
 
@@ -72,7 +72,7 @@ class PostgresCollections(Collections):
         except errors.UniqueViolation as error:
             raise is_taken(new_name) from error
         if not changed:
-            raise self._unknown(name)
+            raise self._not_found(name)
         return replace(collection, name=new_name)
 
     def delete(self, name: str) -> Collection:
@@ -102,7 +102,7 @@ class PostgresCollections(Collections):
 
 
 def listed(connection: Connection[Any], clause: str, *values: str) -> list[Collection]:
-    if connection.execute(_THERE).fetchone() != (True,):
+    if connection.execute(_EXISTS).fetchone() != (True,):
         return []
     sql = f"SELECT id, name, created FROM rag_collections {clause}"
     return [Collection(*row) for row in connection.execute(sql, values).fetchall()]

@@ -97,13 +97,13 @@ class Database:
     def change(self, task: Work[T]) -> T:
         """Like `read`, in a transaction on the primary; may run again after a lost reply."""
 
-        def whole(connection: Connection[Any]) -> T:
+        def run_in_transaction(connection: Connection[Any]) -> T:
             with connection.transaction():
                 return task(connection)
 
-        return self._run(self._changing, whole)
+        return self._run(self._changing, run_in_transaction)
 
-    def alone(self, task: Work[T], changes: bool = True) -> T:
+    def run_alone(self, task: Work[T], changes: bool = True) -> T:
         """Run `task` outside transactions and pools, on the primary if it `changes` something."""
         info = self.primary if changes else self.anywhere
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rag.filters import Clause, Condition, Filter, in_sql, is_date, is_number
 
-_OWN = {"document": "id", "title": "named", "source": "source"}
+_OWN_COLUMNS = {"document": "id", "title": "named", "source": "source"}
 _NUMBER = r"'^[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\r\n]*$'"
 _DATE = r"'^[0-9]{4}(?:-.*)?$'"
 _AS_NUMBER = (
@@ -47,15 +47,15 @@ def _clause(condition: Condition) -> Clause:
     key = writable(condition.key)
     value = writable(condition.value)
     if condition.op != "=":
-        if key in _OWN:
-            return _compares(_OWN[key], [], condition.op, value)
+        if key in _OWN_COLUMNS:
+            return _compares(_OWN_COLUMNS[key], [], condition.op, value)
         return _compares("(metadata ->> %s)", [key], condition.op, value)
 
     if key == "source":
         folder = value.rstrip("/") + "/"
         return "(starts_with(id || '/', %s) OR starts_with(source || '/', %s))", [folder, folder]
-    if key in _OWN:
-        return f"({_OWN[key]} = %s)", [value]
+    if key in _OWN_COLUMNS:
+        return f"({_OWN_COLUMNS[key]} = %s)", [value]
     is_whole_value = "coalesce(position(%s IN ', ' || (metadata ->> %s) || ', ') > 0, false)"
     parts = [_tag(key, part) for part in value.split(", ")]
     return f"(tags @> %s::text[] AND {is_whole_value})", [parts, f", {value}, ", key]

@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS rag_uploads (
     turn int NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch <> ''"""
-_LATER = {
+_LATER_COLUMNS = {
     "deaths": "int NOT NULL DEFAULT 0",
     "key": "text NOT NULL DEFAULT ''",
     "turn": "int NOT NULL DEFAULT 0",
@@ -79,7 +79,7 @@ _KEPT = "1 day"
 _FILES = """
 SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added, u.batch, u.key
 FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
-_OPEN = {"todo": "waiting", "doing": "working"}
+_OPEN_STATES = {"todo": "waiting", "doing": "working"}
 _TRIES = 5
 """Maximum tries of a job that fails for a temporary reason; unreadable files get one."""
 
@@ -206,9 +206,9 @@ def prepare(connection: Connection[Any]) -> None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
         connection.execute(_UPLOADS)
         columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'rag_uploads'::regclass"
-        known = {name for (name,) in connection.execute(columns).fetchall()}
-        for name, kind in _LATER.items():
-            if name not in known:
+        known_columns = {name for (name,) in connection.execute(columns).fetchall()}
+        for name, kind in _LATER_COLUMNS.items():
+            if name not in known_columns:
                 connection.execute(f"ALTER TABLE rag_uploads ADD COLUMN {name} {kind}")
         connection.execute(_BY_TURN)
         if not has(connection, "procrastinate_jobs"):
@@ -243,7 +243,7 @@ def _finish(connection: Connection[Any], number: int, outcome: Done) -> None:
 
 def _done(result: str | None, status: str, error: str | None) -> Done | None:
     if result is None:
-        is_open = status in _OPEN
+        is_open = status in _OPEN_STATES
         return None if is_open else Done("rejected", detail=error or "it could not be read")
     record = json.loads(result)
     return Done(record["outcome"], tuple(record["documents"]), record["detail"])
@@ -252,7 +252,7 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
 def state_of(connection: Connection[Any]) -> QueueState:
     rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
     jobs = (
-        Queued(n, name, _OPEN.get(status, "failed"), error, str(added), batch, key_id)
+        Queued(n, name, _OPEN_STATES.get(status, "failed"), error, str(added), batch, key_id)
         for n, name, _, status, error, added, batch, key_id in rows
     )
     return QueueState(tuple(jobs))

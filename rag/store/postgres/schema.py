@@ -97,12 +97,12 @@ CREATE INDEX IF NOT EXISTS rag_cells_grid ON rag_cells (grid);
 CREATE INDEX IF NOT EXISTS rag_cells_documents ON rag_cells USING gin (documents);
 """
 VERSION = 4
-OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
+OWN_TABLE = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index in the index's own schema, by name; NULL if it does not exist."""
 _INLINE = 1900
 """Up to this many dimensions, a row fits a page of 8 KiB; longer vectors are stored apart."""
 _SERVER = 160_000
-_LEAST, SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
+_LEAST_VERSION, SAFE_VERSION, _GOOD_VERSION = (0, 8, 0), (0, 8, 2), (0, 8, 4)
 """pgvector versions: the first with iterative scans, which filtered searches need; without
 CVE-2026-3172 (parallel HNSW builds write past a buffer); without known faults.
 """
@@ -134,7 +134,7 @@ def prepare(
         if (server := connection.info.server_version) < _SERVER:
             message = f"{place} runs PostgreSQL {server // 10_000}, at least 16 is needed"
             raise StoreError(message, "upgrade")
-        if (pgvector := pgvector_version(connection)) < _LEAST:
+        if (pgvector := pgvector_version(connection)) < _LEAST_VERSION:
             installed = ".".join(map(str, pgvector)) or "no pgvector"
             message = f"{place} has {installed}; version 0.8.0 or later is required"
             raise StoreError(message, "install it and run: ALTER EXTENSION vector UPDATE")
@@ -143,7 +143,7 @@ def prepare(
 
 def has(connection: Connection[Any], table: str) -> bool:
     """Whether the index's own schema has the table; one later in the search path is another's."""
-    row = connection.execute(f"SELECT {OWN}", (table,)).fetchone()
+    row = connection.execute(f"SELECT {OWN_TABLE}", (table,)).fetchone()
     return row is not None and row[0] is not None
 
 
@@ -173,7 +173,7 @@ def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
 
 def advice(version: tuple[int, ...]) -> str:
     """A warning about a version with known faults, or ""."""
-    if version >= _GOOD:
+    if version >= _GOOD_VERSION:
         return ""
     faults = "has known faults (indexes are built by one process below 0.8.2)"
     return f"pgvector {'.'.join(map(str, version))} {faults}; install 0.8.4 or newer"

@@ -12,35 +12,35 @@ from rag.filters import Pages, of_documents, pages
 from rag.meaning.stems import stem_words
 from rag.protocols import Filter, ScoredIds, Vectors
 from rag.store.postgres.filter_sql import where
-from rag.store.postgres.schema import OWN, SAFE, pgvector_version
+from rag.store.postgres.schema import OWN_TABLE, SAFE_VERSION, pgvector_version
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential, question_vectors
 
 INDEX = "rag_vectors_hnsw"
-_MANY = 5_000
+_MOST_DIRECT = 5_000
 """Up to this many postings are scored directly; with more, common words are left out first."""
-_FIRST = 2_000
+_MOST_SELECTIVE = 2_000
 """Number of postings of the rarest words to start with in that case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Restricts a search to rows that meet `condition`; `few` is the number of passages if they are
-    so few that they are listed, and the search is exact.
+    """Restricts a search to rows that meet `condition`; `listed_count` is the number of passages if
+    they are so few that they are listed, and the search is exact.
     """
 
     condition: str = "true"
     values: tuple[Any, ...] = ()
-    few: int | None = None
+    listed_count: int | None = None
 
 
-def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope:
-    """The scope of a filter; lists its documents, or on pages its passages, if there are `few`."""
+def scope(connection: Connection[Any], filter: Filter | None, most_listed: int) -> Scope:
+    """The scope of a filter; lists its documents, or on pages its passages, up to `most_listed`."""
     if not filter:
         return Scope()
     condition, values = where(of_documents(filter))
     page_range = pages(filter)
     if page_range and page_range.last < page_range.first:
-        return Scope("false", few=0)
+        return Scope("false", listed_count=0)
 
     column = "document"
     matching = f'SELECT "row" FROM rag_documents WHERE {condition}'
@@ -49,9 +49,9 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
         column = "id"
         matching = _on_pages(page_range, condition)
         sized = f"SELECT id, 1 FROM ({matching}) AS p"
-    rows = connection.execute(f"{sized} LIMIT %s", (*values, few + 1)).fetchall()
+    rows = connection.execute(f"{sized} LIMIT %s", (*values, most_listed + 1)).fetchall()
     count = sum(passages for _, passages in rows)
-    if len(rows) <= few and count <= few:
+    if len(rows) <= most_listed and count <= most_listed:
         numbers = [number for number, _ in rows]
         return Scope(f"{column} = ANY(%s)", (numbers,), count)
     return Scope(f"{column} IN ({matching})", tuple(values))
@@ -63,32 +63,32 @@ def _on_pages(page_range: Pages, condition: str) -> str:
     begin = f"(pages ->> {page_range.first - 1})::bigint"
     if page_range.first == 1:
         begin = "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
-    beyond = f"(pages ->> {page_range.last})::bigint"
+    next_page = f"(pages ->> {page_range.last})::bigint"
     documents = f"SELECT *, record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}"
     return f"""WITH spans AS MATERIALIZED
-        (SELECT "row", {begin} AS first, {beyond} AS beyond FROM ({documents}) AS d)
+        (SELECT "row", {begin} AS first, {next_page} AS beyond FROM ({documents}) AS d)
         SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row"
         WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"""
 
 
 def dense(
-    connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int
+    connection: Connection[Any], vector: Vectors, k: int, search_scope: Scope, most_exact: int
 ) -> ScoredIds:
-    """By cosine: exact for listed rows and up to `exact` passages, else from the HNSW index."""
-    if within.few == 0:
+    """By cosine: exact for listed rows and up to `most_exact` passages, else by the HNSW index."""
+    if search_scope.listed_count == 0:
         return []
     sql = "SELECT id, -(embedding <#> %b) AS score FROM {} ORDER BY score DESC, id LIMIT %s"
-    is_exact = within.few is not None
+    is_exact = search_scope.listed_count is not None
     if not is_exact:
         passages, _, is_valid = _state(connection)
-        is_exact = passages <= exact or not is_valid
+        is_exact = passages <= most_exact or not is_valid
     if is_exact:
-        rows = f"rag_vectors WHERE {within.condition}"
-        return connection.execute(sql.format(rows), (vector, *within.values, k)).fetchall()
+        rows = f"rag_vectors WHERE {search_scope.condition}"
+        return connection.execute(sql.format(rows), (vector, *search_scope.values, k)).fetchall()
 
     half = f"halfvec({len(vector)})"
     ordered = f"ORDER BY embedding::{half} <#> %b::{half} LIMIT %s"
-    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {within.condition} {ordered}) near"
+    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {search_scope.condition} {ordered}) near"
     # Without iterative scans, which are off by default, a filter would leave too few rows.
     settings = {
         "ef_search": str(min(1000, max(200, 2 * k))),
@@ -99,21 +99,21 @@ def dense(
     with connection.transaction():
         for name, value in settings.items():
             connection.execute("SELECT set_config(%s, %s, true)", (f"hnsw.{name}", value))
-        values = (vector, *within.values, vector, 2 * k, k)
+        values = (vector, *search_scope.values, vector, 2 * k, k)
         return connection.execute(sql.format(rows), values).fetchall()
 
 
 def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
     """(passages, changed since the last vacuum, whether the HNSW index is valid or None)"""
     sql = "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i"
-    row = connection.execute(f"{sql} ON i.indexrelid = {OWN}", (INDEX,)).fetchone()
+    row = connection.execute(f"{sql} ON i.indexrelid = {OWN_TABLE}", (INDEX,)).fetchone()
     return row or (0, 0, None)
 
 
-def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> ScoredIds:
+def lexical(connection: Connection[Any], question: str, k: int, search_scope: Scope) -> ScoredIds:
     """By BM25, exactly."""
     terms = list(dict.fromkeys(stem_words(question)))
-    if not terms or k < 1 or within.few == 0:
+    if not terms or k < 1 or search_scope.listed_count == 0:
         return []
     sql = """SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most
         FROM rag_statistics s LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0"""
@@ -138,14 +138,14 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
 
 def _selective(words: list[Term]) -> list[Term]:
     """The rarest words, if all together are in many passages, and else all; at least one."""
-    if sum(word.passages for word in words) <= _MANY:
+    if sum(word.passages for word in words) <= _MOST_DIRECT:
         return words
     rarest = sorted(words, key=lambda word: word.passages)
     selective_words = rarest[:1]
     total = rarest[0].passages
     for word in rarest[1:]:
         total += word.passages
-        if total > _FIRST:
+        if total > _MOST_SELECTIVE:
             break
         selective_words.append(word)
     return selective_words
@@ -156,7 +156,7 @@ def _scored_passages(
     vectors: list[SparseVector],
     needed: list[Term],
     k: int,
-    within: Scope,
+    search_scope: Scope,
 ) -> ScoredIds:
     """The best passages that contain one of the `needed` words, scored by all words of the
     question, whose vectors are given.
@@ -164,15 +164,15 @@ def _scored_passages(
     holding = "terms && %s::integer[]"
     parameters: list[Any] = [list(range(len(vectors))), vectors]
     postings = sum(word.passages for word in needed)
-    if needed and (within.few is None or within.few > postings):
+    if needed and (search_scope.listed_count is None or search_scope.listed_count > postings):
         parameters.append([word.number for word in needed])
     else:  # the word index would list more passages than exist
         holding = "counts <#> weights < 0"
     sql = f"""WITH question AS
         (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))
         SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)
-        WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s"""
-    return connection.execute(sql, (*parameters, *within.values, k)).fetchall()
+        WHERE {holding} AND {search_scope.condition} ORDER BY score DESC, id LIMIT %s"""
+    return connection.execute(sql, (*parameters, *search_scope.values, k)).fetchall()
 
 
 _CHURN = 0.05
@@ -182,17 +182,17 @@ old counts.
 """
 
 
-def tend(connection: Connection[Any], exact: int, dim: int) -> None:
-    """Vacuum, and build the HNSW index above `exact` vectors; one process at a time."""
+def tend(connection: Connection[Any], most_exact: int, dim: int) -> None:
+    """Vacuum, and build the HNSW index above `most_exact` vectors; one process at a time."""
     sql = "SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))"
     if connection.execute(sql).fetchone() != (True,):
         return
-    passages, churn, valid = _state(connection)
+    passages, churn, is_valid = _state(connection)
     if churn > _CHURN * passages + 100:
         connection.execute("VACUUM (ANALYZE) rag_documents, rag_vectors, rag_words, rag_terms")
         connection.execute("UPDATE rag_statistics SET churn = greatest(0, churn - %s)", (churn,))
-    if passages > exact and not valid:
-        for statement in building(pgvector_version(connection), dim, broken=valid is False):
+    if passages > most_exact and not is_valid:
+        for statement in building(pgvector_version(connection), dim, broken=is_valid is False):
             connection.execute(statement)
 
 
@@ -203,7 +203,7 @@ def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
     commands = []
     if broken:
         commands.append(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
-    if version < SAFE:
+    if version < SAFE_VERSION:
         commands.append("SET max_parallel_maintenance_workers = 0")
     commands.append("SET maintenance_work_mem = '512MB'")
     commands.append(

@@ -21,7 +21,7 @@ from rag.store.local.tantivy_index import K1, LENGTHS, B
 
 DIMENSIONS = 10**9
 """pgvector's maximum."""
-MOST = 63
+MOST_COUNTED = 63
 """Counts up to this one are exact; the last dimension scores larger ones at a medium length."""
 
 
@@ -31,7 +31,7 @@ class Term:
 
     number: int
     passages: int
-    highest: int
+    highest_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ class CorpusStatistics:
 
     def bound(self, word: Term) -> float:
         """The maximum that the word can add to a score."""
-        highest = max(1, word.highest)
-        return self.idf(word) * (K1 + 1) * highest / (highest + K1 * (1 - B))
+        highest_count = max(1, word.highest_count)
+        return self.idf(word) * (K1 + 1) * highest_count / (highest_count + K1 * (1 - B))
 
 
 def encode(counts: Mapping[int, int]) -> SparseVector:
     """A passage's vector, from the count of each word by its number."""
     places = {}
     for number, count in counts.items():
-        exact = min(count, MOST)
-        dimension = number * (MOST + 1) + exact
-        places[dimension] = count * (exact + K1) / (exact * (count + K1))
+        exact_count = min(count, MOST_COUNTED)
+        dimension = number * (MOST_COUNTED + 1) + exact_count
+        places[dimension] = count * (exact_count + K1) / (exact_count * (count + K1))
     return SparseVector(places, DIMENSIONS)
 
 
@@ -84,9 +84,9 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
     scales = []
     for word in sorted(words, key=lambda word: word.number):
         scale = collection.idf(word) * (K1 + 1)
-        highest = min(max(word.highest, 1), MOST)
-        for count in range(1, highest + 1):
-            dimensions.append(word.number * (MOST + 1) + count)
+        highest_count = min(max(word.highest_count, 1), MOST_COUNTED)
+        for count in range(1, highest_count + 1):
+            dimensions.append(word.number * (MOST_COUNTED + 1) + count)
             counts.append(count)
             scales.append(scale)
 

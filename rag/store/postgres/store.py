@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _PASSAGE = "d.id, p.start, p.stop, p.text, d.title, p.headings"
 """The fields of a `Passage`."""
 _JOINED = 'FROM rag_passages p JOIN rag_documents d ON d."row" = p.document'
-_EXACT = 20_000
+_MOST_EXACT = 20_000
 """Maximum passages for an exhaustive search (15 ms at 384 dimensions); above it, HNSW."""
 
 
@@ -44,18 +44,18 @@ class PostgresStore:
         expect: Mapping[str, str],
         create: bool = False,
         wait: float = 30.0,
-        exact: int = _EXACT,
+        most_exact: int = _MOST_EXACT,
         size: int = 10,
     ) -> None:
         """Open the index at `dsn`; with `create`, create it if it is missing.
 
         `expect` as for the local store. Raises InputError for an invalid DSN, StoreError without a
         server, pgvector or an index, or if the index does not match. `wait` is how many seconds to
-        search for a lost server, `exact` the maximum number of passages for an exhaustive search,
-        and `size` the maximum number of connections.
+        search for a lost server, `most_exact` the maximum number of passages for an exhaustive
+        search, and `size` the maximum number of connections.
         """
         self._database = Database(dsn, wait, size)
-        self._exact = exact
+        self._exact = most_exact
         self._depth = threading.local()
         place = self._database.place
         meta = self._database.open(
@@ -91,7 +91,7 @@ class PostgresStore:
             self._depth.value = depth
             is_outermost = depth == 0
             if is_outermost:
-                self._database.alone(lambda c: search.tend(c, self._exact, self._dim))
+                self._database.run_alone(lambda c: search.tend(c, self._exact, self._dim))
 
     def put(
         self,
@@ -137,15 +137,15 @@ class PostgresStore:
         query = np.ascontiguousarray(vector, dtype=np.float32)
 
         def ranking(connection: Connection[Any]) -> ScoredIds:
-            within = search.scope(connection, filter, self._exact)
-            return search.dense(connection, query, k, within, self._exact)
+            search_scope = search.scope(connection, filter, self._exact)
+            return search.dense(connection, query, k, search_scope, self._exact)
 
         return self._database.read(ranking)
 
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> ScoredIds:
         def ranking(connection: Connection[Any]) -> ScoredIds:
-            within = search.scope(connection, filter, self._exact)
-            return search.lexical(connection, question, k, within)
+            search_scope = search.scope(connection, filter, self._exact)
+            return search.lexical(connection, question, k, search_scope)
 
         return self._database.read(ranking)
 
@@ -235,7 +235,7 @@ class PostgresStore:
 
     def vacuum(self) -> None:
         """Vacuum dead rows; PostgreSQL's own log is the administrator's responsibility."""
-        self._database.alone(_vacuum)
+        self._database.run_alone(_vacuum)
 
     # Grids
 

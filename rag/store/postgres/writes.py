@@ -25,7 +25,9 @@ from rag.types import Document, Passage
 Counts = list[Counter[str]]
 HOLDS = "starts_with(record, '{')"
 """A cell's record is not the time at which its document was deleted."""
-_NOW = """to_json(to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))"""
+_TIME = (
+    """to_json(to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))"""
+)
 _MAX_ID_BYTES = 2600
 """An entry of a B-tree takes at most 2,704 bytes."""
 
@@ -58,7 +60,7 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
     if removed.documents:
         _count(connection, removed)
         if has(connection, "rag_cells"):
-            sql = f"UPDATE rag_cells SET record = {_NOW} WHERE {HOLDS} AND documents @> ARRAY[%s]"
+            sql = f"UPDATE rag_cells SET record = {_TIME} WHERE {HOLDS} AND documents @> ARRAY[%s]"
             connection.execute(sql, (document_id,))
     return removed.documents > 0
 
@@ -242,15 +244,15 @@ def _count(connection: Connection[Any], removed: _Removed, added: Counts | None 
 
 def _count_terms(connection: Connection[Any], removed: _Removed, counts: Counts) -> None:
     """Update how many passages have each word, and how often one has it at most."""
-    highest = Counter[str]()
+    highest_counts = Counter[str]()
     changed = Counter[str]()
     for counter in counts:
-        highest |= counter  # the larger count of each
+        highest_counts |= counter  # the larger count of each
         changed.update(counter.keys())
     changed.subtract(removed.doc_freq)
 
     terms = sorted(changed)
-    values = (terms, [changed[term] for term in terms], [highest[term] for term in terms])
+    values = (terms, [changed[term] for term in terms], [highest_counts[term] for term in terms])
     counted = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
     sql = """UPDATE rag_terms t SET passages = t.passages + n.passages,
         most = greatest(t.most, n.most)"""

@@ -14,7 +14,7 @@ from tests.store.helpers import Worker, local, unit
 
 @pytest.fixture(autouse=True)
 def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
+    monkeypatch.setattr("rag.store.local.indexes._MOST_BEHIND", 0)
 
 
 def wrong_findings(folder: Path) -> dict[str, Finding]:

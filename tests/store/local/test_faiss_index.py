@@ -57,7 +57,7 @@ def test_other_threads_settings_are_unchanged() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.store.local.faiss_index._FLAT", 300)
+    monkeypatch.setattr("rag.store.local.faiss_index._MOST_FLAT", 300)
 
 
 @pytest.mark.usefixtures("small")
@@ -67,7 +67,7 @@ def test_the_type_depends_on_size_with_hysteresis() -> None:
     kind = index.wanted(301)
     assert kind == "ivf-64-sq8"
     large_index = DenseIndex.trained(64, kind, unit(400))
-    assert (large_index.index_type, large_index.exact, large_index.new) == (kind, False, True)
+    assert (large_index.index_type, large_index.is_exact, large_index.new) == (kind, False, True)
     assert [large_index.wanted(count) for count in (151, 300, 1000, 2000)] == [kind] * 4
     assert large_index.wanted(150) == "flat"
     assert large_index.wanted(9000) == "ivf-512-sq8"

@@ -18,7 +18,7 @@ Damage = Callable[[Path], None]
 
 @pytest.fixture(autouse=True)
 def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
+    monkeypatch.setattr("rag.store.local.indexes._MOST_BEHIND", 0)
 
 
 def derived(folder: Path) -> list[Path]:

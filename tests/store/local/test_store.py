@@ -181,7 +181,7 @@ def found(store: LocalStore, seed: int, k: int) -> list[str]:
 
 
 def test_a_large_index_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.store.local.faiss_index._FLAT", 300)
+    monkeypatch.setattr("rag.store.local.faiss_index._MOST_FLAT", 300)
     store = local(tmp_path)
     many(store, 250)
     assert store.stats().dense == "flat"
@@ -208,7 +208,7 @@ def test_a_large_index_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_an_outdated_vector_file_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.indexes._ALWAYS", 20)
-    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
+    monkeypatch.setattr("rag.store.local.indexes._MOST_BEHIND", 0)
     store, path = local(tmp_path), tmp_path / "vectors.faiss"
     many(store, 200)
     saved_at = path.stat().st_mtime_ns
@@ -276,7 +276,7 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
 
 
 def test_many_changes_are_saved_and_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 40)
+    monkeypatch.setattr("rag.store.local.indexes._MOST_BEHIND", 40)
     store = local(tmp_path)
     many(store, 300)
     with Worker(tmp_path) as sleeper:
@@ -296,7 +296,7 @@ def test_many_changes_are_saved_and_pruned(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_long_delta_is_found_when_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.store.local.views._LONGEST", 3)
+    monkeypatch.setattr("rag.store.local.views._LARGEST_DELTA", 3)
     store = local(tmp_path)
     with Worker(tmp_path) as writer:
         writer.ask("begin")
@@ -305,6 +305,6 @@ def test_a_long_delta_is_found_when_saved(tmp_path: Path, monkeypatch: pytest.Mo
         assert both(store, "sardines") == [{f"n{n}" for n in range(6)}, {f"n{n}" for n in range(3)}]
         writer.ask("delete", "n1")
         assert both(store, "sardines")[1] == {"n0", "n2", "n3"}
-    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 3)
+    monkeypatch.setattr("rag.store.local.indexes._MOST_BEHIND", 3)
     store.delete("n0")
     assert both(store, "sardines") == [{"n2", "n3", "n4", "n5"}] * 2

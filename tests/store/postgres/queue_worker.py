@@ -36,7 +36,7 @@ class Slow(BagOfWordsEmbedder):
 
 def work(dsn: str, handle: Callable[[Upload], Done], wait: bool = False) -> None:
     """Process the queue of the index at `dsn`."""
-    with closing(CollectionQueues(Settings(store=dsn), others=False, pace=PACE)) as queues:
+    with closing(CollectionQueues(Settings(store=dsn), with_others=False, pace=PACE)) as queues:
         queues.work(lambda *_: nullcontext(handle), wait)
 
 

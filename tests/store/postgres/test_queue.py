@@ -136,7 +136,7 @@ def test_the_outcome_of_a_batch_is_known_and_a_failure_blocks_nothing(
     assert queue.results("") == queue.results("b2") == []
     (job,) = queue.state().jobs
     assert (job.name, job.state, job.error) == ("docs/1.txt", "failed", reason)
-    with closing(CollectionQueues(Settings(store=dsn), others=False)) as queues:
+    with closing(CollectionQueues(Settings(store=dsn), with_others=False)) as queues:
         assert queues.forget() == {"default": 1}
     assert queue.state().jobs == ()
 

@@ -68,8 +68,8 @@ def test_scoring_order_changes_nothing(pair: list[Store], monkeypatch: pytest.Mo
     source = random.Random(4)
     questions = [text(source, 8) for _ in range(60)]
     expected = [pair[1].lexical(question, 10) for question in questions]
-    monkeypatch.setattr("rag.store.postgres.search._MANY", 20)
-    monkeypatch.setattr("rag.store.postgres.search._FIRST", 10)
+    monkeypatch.setattr("rag.store.postgres.search._MOST_DIRECT", 20)
+    monkeypatch.setattr("rag.store.postgres.search._MOST_SELECTIVE", 10)
     assert [pair[1].lexical(question, 10) for question in questions] == expected
 
 

@@ -106,7 +106,7 @@ def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn:
     """Few pages are listed, many are given by a condition."""
     for n in range(6):
         put_vectors(store, f"d{n}", ["Herring."] * 8, unit(8), pages=(0, 20, 40))
-    scanning_store = PostgresStore(dsn, {}, exact=4)
+    scanning_store = PostgresStore(dsn, {}, most_exact=4)
     for text in ("page=2", "page>=2 document!=d3", "page<3", "page=4", "page=1 document=d1"):
         filter = parse(text.split())
         expected = dict(store.lexical("herring", 99, filter))

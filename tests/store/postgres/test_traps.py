@@ -28,7 +28,7 @@ def filled(
     """(store, address): 3000 passages with an HNSW index; the farthest 300 have topic=far."""
     folder = tmp_path_factory.mktemp("traps")
     dsn = schema_dsn(cluster, folder)
-    store = PostgresStore(dsn, EXPECT, create=True, exact=EXACT, size=1)
+    store = PostgresStore(dsn, EXPECT, create=True, most_exact=EXACT, size=1)
     with store.writing():
         load(store)
         assert not index_is_valid(dsn)  # loaded first, indexed after
@@ -94,7 +94,7 @@ def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str])
     forced = PostgresStore(
         f"{dsn}%20-cenable_seqscan%3Doff%20-cenable_sort%3Doff%20-cenable_bitmapscan%3Doff",
         {},
-        exact=EXACT,
+        most_exact=EXACT,
     )
     far_rows = rows(store, forced.dense(QUESTION, 50, parse(["topic=far"])))
     forced.close()
@@ -126,7 +126,7 @@ def test_no_generic_plan_or_parallel_workers_are_used(filled: tuple[PostgresStor
 @pytest.mark.slow
 def test_dead_rows_hide_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """With nine tenths dead rows a search still finds its k; the end of the change removes them."""
-    store = postgres(cluster, exact=EXACT)(tmp_path)
+    store = postgres(cluster, most_exact=EXACT)(tmp_path)
     with store.writing():
         load(store)
     with store.writing():
@@ -145,7 +145,7 @@ def test_dead_rows_hide_nothing(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def test_an_index_whose_builder_was_killed_is_built_again(cluster: Cluster, tmp_path: Path) -> None:
-    store = postgres(cluster, exact=EXACT)(tmp_path)
+    store = postgres(cluster, most_exact=EXACT)(tmp_path)
     dsn = schema_dsn(cluster, tmp_path)
     with store.writing():
         put_vectors(store, "a", [f"row {n}" for n in range(200)], VECTORS[:200])
