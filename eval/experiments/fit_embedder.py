@@ -31,7 +31,7 @@ from eval.experiments.fit_fusion import relevance
 from eval.experiments.fit_judge import is_for_fitting
 from eval.experiments.kept import NAMES, SETS, open_set
 from eval.scripts import CACHE, PATH, finished, script
-from rag.evaluation.gold import PLAIN
+from rag.evaluation.gold import PLAIN_SUFFIX
 from rag.files import sha256_file
 from rag.fusion import Candidates
 from rag.models.bert import save_weights
@@ -135,7 +135,7 @@ def material(name: str, cache: Path) -> Material:
                         )[:_RIVALS]
                     ),
                     found=tuple([n for n in nearest if passages[n].text not in texts][:_DRAWN]),
-                    in_other_words=question.id.endswith(PLAIN),
+                    in_other_words=question.id.endswith(PLAIN_SUFFIX),
                     is_for_fitting=is_for_fitting(name, question),
                 )
             )

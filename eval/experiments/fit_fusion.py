@@ -27,7 +27,7 @@ from torch import Tensor
 from eval.experiments.fit_judge import is_for_fitting
 from eval.experiments.kept import NAMES, open_set
 from eval.scripts import CACHE, NEW_FILE, finished, script
-from rag.evaluation.gold import PLAIN, Question
+from rag.evaluation.gold import PLAIN_SUFFIX, Question
 from rag.fusion import CLIPPED, FEATURES, Candidates, Networks, features
 from rag.retrieval import Retriever
 
@@ -106,7 +106,7 @@ def _loaded(name: str, cache_file: Path, questions: dict[str, Question]) -> Iter
                 set=name,
                 question=number,
                 group=question.group,
-                is_plain=number.endswith(PLAIN),
+                is_plain=number.endswith(PLAIN_SUFFIX),
                 rows=rows.astype(np.float32),
                 relevance=relevance,
                 texts=tuple(texts.tolist()),
@@ -126,7 +126,7 @@ def _searched(name: str, retriever: Retriever, questions: Sequence[Question]) ->
             set=name,
             question=question.id,
             group=question.group,
-            is_plain=question.id.endswith(PLAIN),
+            is_plain=question.id.endswith(PLAIN_SUFFIX),
             rows=features(question.text, candidates, vocabulary),
             relevance=relevance(question, candidates),
             texts=tuple(_short_digest(passage.text) for passage in candidates.passages),

@@ -118,7 +118,7 @@ def visible_candidate(candidate: Candidate, reading: Reading) -> Shown:
     if candidate.span:
         quotes = (candidate.span.best.sentence_text,)
     documents = tuple(place.document_id for place in candidate.places)
-    return Shown(text, quotes, candidate.verdict, documents)
+    return ShownAnswer(text, quotes, candidate.verdict, documents)
 
 
 def collect(cache: Path, reader: str, names: Sequence[str]) -> list[Example]:
@@ -194,7 +194,7 @@ def _share(question: Question, form: str, judgement: Judgement) -> float:
     return 1.0 if form == wanted_form else _OTHER_FORM.get(question.form, 0.7)
 
 
-def _concise(question: Question, answer: Shown) -> float:
+def _concise(question: Question, answer: ShownAnswer) -> float:
     """1 if all that is shown was asked for; less by up to `_NEEDLESS` with the share of needless
     words: beside an accepted wording, or beside the evidence of an answer in sentences.
     """

@@ -72,7 +72,7 @@ class Loss:
 def losses(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator[Loss]:
     """The answerable questions in other words whose answer is not useful."""
     for question in questions:
-        if not question.answers or not question.id.endswith(PLAIN):
+        if not question.answers or not question.id.endswith(PLAIN_SUFFIX):
             continue
         query = Query(question.text)
         (answer,) = engine.ask_many([query])

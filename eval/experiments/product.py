@@ -17,7 +17,7 @@ import numpy as np
 from eval.experiments.fit_judge import in_half, judgement_counts
 from eval.experiments.kept import NAMES
 from eval.scripts import CACHE, OUT, READER, finished, script
-from rag.evaluation.gold import PLAIN, Question
+from rag.evaluation.gold import PLAIN_SUFFIX, Question
 from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import serves, visible_part
@@ -98,7 +98,8 @@ def kept_useful(
     wordings with a useful answer as written.
     """
     in_plain = {
-        (row.set, row.question.id.removesuffix(PLAIN)): row.judgement for row in in_other_words
+        (row.set, row.question.id.removesuffix(PLAIN_SUFFIX)): row.judgement
+        for row in in_other_words
     }
     plain_judgements = [
         in_plain[row.set, row.question.id]
@@ -118,8 +119,8 @@ def report(rows: Sequence[JudgedAnswer]) -> dict[str, Any]:
     is_useful = np.array([row.judgement == "useful" for row in answered])
     confident = _sure_answers(rows)
     compose = [row.answer.timings["compose"] for row in rows]
-    written = [row for row in rows if not row.question.id.endswith(PLAIN)]
-    in_other_words = [row for row in rows if row.question.id.endswith(PLAIN)]
+    written = [row for row in rows if not row.question.id.endswith(PLAIN_SUFFIX)]
+    in_other_words = [row for row in rows if row.question.id.endswith(PLAIN_SUFFIX)]
     return {
         "as written": table(written),
         "in other words": table(in_other_words),

@@ -22,7 +22,7 @@ from rag.filters import Condition
 from rag.query import Query
 from rag.types import Answer
 
-LEAST = 20
+LEAST_QUESTIONS = 20
 """Minimum number of questions to estimate a risk."""
 FOLDS = 5
 _BATCH = 16
@@ -64,7 +64,7 @@ def calibrate(
 
     data = _ask(engine, gold)
     _check_variety(data)
-    once_each = data.first(len(gold))  # each question once
+    once_each = data.head(len(gold))  # each question once
     confidence = fitting.held_back(data, FOLDS)
     confidence_once_each = confidence[: len(gold)]
 
@@ -85,11 +85,11 @@ def calibrate(
     over_all = fitting.bought(confidence, data, threshold)
     report["before"] = uncalibrated
     report["after, on questions left out of the fit"] = calibrated
-    if len(data.right) > len(gold):
+    if len(data.are_right) > len(gold):
         report["with questions asked again without their documents"] = over_all
     report["risk by coverage"] = fitting.risk_at_coverage(confidence_once_each, once_each)
 
-    slope, offset = fitting.fit(data, np.ones_like(data.right))
+    slope, offset = fitting.fit(data, np.ones_like(data.are_right))
     content = judge.calibration(
         slope=slope * judge.slope,
         offset=slope * judge.offset + offset,
@@ -103,8 +103,8 @@ def calibrate(
 
 def _check_variety(data: JudgedQuestions) -> None:
     """Raises InputError if all answers are useful, or none is."""
-    are_all_useful = data.right.all()
-    if data.right.any() and not are_all_useful:
+    are_all_useful = data.are_right.all()
+    if data.are_right.any() and not are_all_useful:
         return
     share = "useful" if are_all_useful else "wrong"
     message = f"every answer is {share}, so there is nothing to learn from"
@@ -128,11 +128,11 @@ def _certificate(
     confidence: RowValues, data: JudgedQuestions, risk: float, certainty: float
 ) -> Certificate:
     """Raises InputError that names the number of questions needed if none is found."""
-    certificate = fitting.certify(confidence, data.right, risk, certainty)
+    certificate = fitting.certify(confidence, data.are_right, risk, certainty)
     if certificate:
         return certificate
 
-    needed = fitting.questions_needed(confidence, data.right, risk, certainty)
+    needed = fitting.questions_needed(confidence, data.are_right, risk, certainty)
     hint = "give more questions, or a higher --risk"
     if needed is None:
         hint = "too many answers are wrong for any number of questions: give a higher --risk, or "
@@ -159,7 +159,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> JudgedQuestions:
         answers += unlimited.ask_many(queries)
 
     log_odds = []
-    right = []
+    are_right = []
     answerable = []
     groups = []
     numbers: dict[str, int] = {}  # of each text: a question that is asked twice is in one group
@@ -170,7 +170,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> JudgedQuestions:
         groups.append(numbers.setdefault(question.text, len(numbers)))
     return JudgedQuestions(
         log_odds=np.array(log_odds),
-        right=np.array(right),
+        are_right=np.array(are_right),
         answerable=np.array(answerable),
         groups=np.array(groups),
     )
@@ -198,18 +198,19 @@ def _lines_on_improvement(
     threshold: float,
 ) -> list[str]:
     """The improvement over the given questions, each once; refusals over all questions asked."""
-    least, greatest = calibrated["wrong, of answered, interval"]
+    lower_bound, upper_bound = calibrated["wrong, of answered, interval"]
     repeats = over_all["questions"] - calibrated["questions"]
     asked_again = f"; {repeats} were asked again without their documents" if repeats else ""
     counted = f" (these and the {repeats} asked again)" if repeats else ""
     unanswerable = int((~once_each.answerable).sum())
     return [
-        f"{len(once_each.right)} questions, {unanswerable} of them unanswerable{asked_again}",
+        f"{len(once_each.are_right)} questions, {unanswerable} of them unanswerable{asked_again}",
         f"before: {uncalibrated['answered']:.0%} of the questions are answered, "
         f"{uncalibrated['wrong, of answered']:.0%} of the answers are wrong",
         f"calibrated: {calibrated['answered']:.0%} of the questions are answered, "
         f"{calibrated['wrong, of answered']:.0%} of the answers are wrong "
-        f"(95 % interval {least:.0%} to {greatest:.0%}), with a threshold of {threshold:.2f}",
+        f"(95 % interval {lower_bound:.0%} to {upper_bound:.0%}), "
+        f"with a threshold of {threshold:.2f}",
         f"refusals{counted}: {over_all['refusal precision']:.0%} are right, since the question "
         f"has no answer; {over_all['refusal recall']:.0%} of the unanswerable are refused; "
         f"calibration error {calibrated['ece']:.2f} (was {uncalibrated['ece']:.2f})",

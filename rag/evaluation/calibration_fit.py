@@ -36,15 +36,15 @@ class JudgedQuestions(NamedTuple):
     """
 
     log_odds: RowValues
-    right: Mask
+    are_right: Mask
     answerable: Mask
     groups: NDArray[np.int64]
 
-    def first(self, count: int) -> JudgedQuestions:
+    def head(self, count: int) -> JudgedQuestions:
         """The first `count` of them."""
         return JudgedQuestions(
             self.log_odds[:count],
-            self.right[:count],
+            self.are_right[:count],
             self.answerable[:count],
             self.groups[:count],
         )
@@ -56,7 +56,7 @@ def fit(data: JudgedQuestions, chosen: Mask) -> tuple[float, float]:
     """
     ones = np.ones(int(chosen.sum()))
     inputs = np.stack([data.log_odds[chosen], ones])
-    served = data.right[chosen].astype(float)
+    served = data.are_right[chosen].astype(float)
 
     prior = np.array([1.0, 0.0])
     values = prior
@@ -96,24 +96,26 @@ def choose_threshold(confidence: RowValues, answerable: Mask) -> float:
         return 1.0
 
     ordered = np.sort(confidence)[::-1]
-    between = float(ordered[count - 1 : count + 1].mean())  # the last answer and the first refusal
-    return math.floor(between * 1e5) / 1e5
+    threshold = float(
+        ordered[count - 1 : count + 1].mean()
+    )  # the last answer and the first refusal
+    return math.floor(threshold * 1e5) / 1e5
 
 
 def bought(confidence: RowValues, data: JudgedQuestions, threshold: float) -> dict[str, Any]:
     """The effect of a threshold, as shares, with Wilson's 95 % interval for wrong answers."""
     answered = confidence >= threshold
     everything = np.ones_like(answered)
-    are_right = data.right
+    are_right = data.are_right
     answerable = data.answerable
 
-    wrong = _mean(~are_right, answered)
+    wrong_share = _mean(~are_right, answered)
     area = auroc(confidence[are_right], confidence[~are_right])
     return {
         "questions": len(confidence),
         "answered": _mean(answered, everything),
-        "wrong, of answered": wrong,
-        "wrong, of answered, interval": wilson(wrong, int(answered.sum())),
+        "wrong, of answered": wrong_share,
+        "wrong, of answered, interval": wilson(wrong_share, int(answered.sum())),
         "expected wrong, of answered": _mean(1 - confidence, answered),
         "refused, of answerable": _mean(~answered, answerable),
         "refusal precision": _mean(~answerable, ~answered),
@@ -135,12 +137,12 @@ def risk_at_coverage(confidence: RowValues, data: JudgedQuestions) -> dict[str, 
     answered; by that share, from "0.1" to "1.0".
     """
     order = np.argsort(-confidence, kind="stable")
-    wrong = ~data.right[order]
+    are_wrong = ~data.are_right[order]
 
     risks = {}
     for share in np.arange(1, 11) / 10:
-        count = max(1, math.ceil(share * len(wrong) - 1e-9))
-        risk = float(wrong[:count].mean())
+        count = max(1, math.ceil(share * len(are_wrong) - 1e-9))
+        risk = float(are_wrong[:count].mean())
         risks[f"{share:.1f}"] = round(risk, 4)
     return risks
 
@@ -159,26 +161,26 @@ class Certificate:
 
 
 def certify(
-    confidence: RowValues, right: Mask, risk: float, certainty: float = 0.95
+    confidence: RowValues, are_right: Mask, risk: float, certainty: float = 0.95
 ) -> Certificate | None:
     """The lowest threshold whose risk is certified; None if no threshold passes.
 
-    `confidence` in [0, 1] and `right`, (n,) each, are of questions that were not used to fit the
-    confidence. `risk` and `certainty` are in (0, 1).
+    `confidence` in [0, 1] and `are_right`, (n,) each, are of questions that were not used to fit
+    the confidence. `risk` and `certainty` are in (0, 1).
     """
-    answered, wrong = _counts(confidence, right)
+    answered, wrong_counts = _counts(confidence, are_right)
     allowed = _most_wrong(answered, risk, certainty)
     start = _start(confidence, answered, allowed)
 
     # thresholds pass from the start on until the first that fails, if any does
-    failed = np.flatnonzero(wrong[start:] > allowed[start:])
+    failed = np.flatnonzero(wrong_counts[start:] > allowed[start:])
     passed = int(failed[0]) if len(failed) else len(THRESHOLDS) - start
     if not passed:
         return None
 
     place = start + passed - 1
     answers = int(answered[place])
-    errors = int(wrong[place])
+    errors = int(wrong_counts[place])
     return Certificate(
         threshold=float(THRESHOLDS[place]),
         answered=answers,
@@ -192,26 +194,26 @@ def _start(confidence: RowValues, answered: NDArray[np.int64], allowed: NDArray[
     """Of every fifth threshold, the place of the likeliest to pass if confidences are right."""
     doubts = []
     for threshold in THRESHOLDS:
-        above = confidence[confidence >= threshold]
-        doubts.append((1 - above).sum())
+        confidence_above = confidence[confidence >= threshold]
+        doubts.append((1 - confidence_above).sum())
 
     expected = np.clip(np.array(doubts) / np.maximum(answered, 1), 0, 1)
     chances = np.where(allowed >= 0, binom.cdf(allowed, answered, expected), 0.0)
-    likeliest = int(np.argmax(chances[::_START_STEP]))
-    return _START_STEP * likeliest
+    likeliest_step = int(np.argmax(chances[::_START_STEP]))
+    return _START_STEP * likeliest_step
 
 
-def upper_bound(wrong: int, answered: int, certainty: float) -> float:
-    """An upper bound on the true share of wrong answers if `wrong` of `answered` are wrong: the
+def upper_bound(errors: int, answers: int, certainty: float) -> float:
+    """An upper bound on the true share of wrong answers if `errors` of `answers` are wrong: the
     one-sided bound of Clopper and Pearson (1934).
     """
-    if wrong >= answered:
+    if errors >= answers:
         return 1.0
-    return float(beta.ppf(certainty, wrong + 1, answered - wrong))
+    return float(beta.ppf(certainty, errors + 1, answers - errors))
 
 
 def questions_needed(
-    confidence: RowValues, right: Mask, risk: float, certainty: float = 0.95
+    confidence: RowValues, are_right: Mask, risk: float, certainty: float = 0.95
 ) -> int | None:
     """About how many questions certify the risk if as large a share of them is answered, and is
     right, as of these; None if no number up to 200,000 does.
@@ -222,8 +224,8 @@ def questions_needed(
     allowed = _most_wrong(sizes, risk, certainty)
 
     needed = []
-    for answered, wrong in zip(*_counts(confidence, right), strict=True):
-        sufficient = sizes[allowed >= sizes * (wrong + 0.5) / (answered + 1)]
+    for answered, errors in zip(*_counts(confidence, are_right), strict=True):
+        sufficient = sizes[allowed >= sizes * (errors + 0.5) / (answered + 1)]
         if answered and len(sufficient):
             needed.append(math.ceil(sufficient[0] * len(confidence) / answered))
 
@@ -234,8 +236,8 @@ def questions_needed(
 def _counts(confidence: RowValues, are_right: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number of answered questions, and of wrong answers, at each of THRESHOLDS."""
     answered = confidence >= THRESHOLDS[:, None]
-    wrong = answered & ~are_right
-    return answered.sum(axis=1), wrong.sum(axis=1)
+    are_wrong = answered & ~are_right
+    return answered.sum(axis=1), are_wrong.sum(axis=1)
 
 
 def _most_wrong(answered: NDArray[np.int64], risk: float, certainty: float) -> NDArray[np.int64]:

@@ -139,10 +139,10 @@ def text(rows: Sequence[ClaimRow]) -> str:
     for kind, of_kind in figures["kinds"].items():
         lines.append(_line(kind, of_kind))
 
-    wrong = [row for row in rows if row.verdict != row.gold.verdict]
-    if wrong:
-        lines += ["", f"{len(wrong)} verdicts differ from the gold ones:"]
-    for row in wrong:
+    misjudged_rows = [row for row in rows if row.verdict != row.gold.verdict]
+    if misjudged_rows:
+        lines += ["", f"{len(misjudged_rows)} verdicts differ from the gold ones:"]
+    for row in misjudged_rows:
         gold = row.gold
         lines.append(f"  {gold.id}  {gold.verdict} -> {row.verdict}  {gold.claim}")
     return "\n".join(lines)

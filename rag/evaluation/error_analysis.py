@@ -66,7 +66,7 @@ class Attempt:
     passages: Callable[[str], Sequence[Passage]]
 
 
-def best(places: Sequence[Evidence], hits: Sequence[Hit]) -> tuple[int, Hit, Evidence] | None:
+def best_hit(places: Sequence[Evidence], hits: Sequence[Hit]) -> tuple[int, Hit, Evidence] | None:
     """The first hit with a complete evidence sentence: rank from 1, hit, and evidence."""
     for rank, hit in enumerate(hits, 1):
         for place in places:
@@ -92,7 +92,7 @@ def attribute_error(attempt: Attempt) -> tuple[str, str]:
     if not attempt.places:
         return "ingest", "no evidence sentence occurs in the index"
 
-    top = best(attempt.places, attempt.hits)
+    top = best_hit(attempt.places, attempt.hits)
     if top is None:
         return _never_found(attempt)
     rank, hit, _ = top
@@ -135,10 +135,10 @@ def _not_chosen(attempt: Attempt, candidate: Alternative | None) -> tuple[str, s
     if _is_beside_evidence(candidate, attempt):
         return "reader", f"it chose {candidate.text!r} from the evidence's own passage"
 
-    for other in attempt.answer.alternatives:
-        if is_right(other.text, attempt.accepted):
+    for alternative in attempt.answer.alternatives:
+        if is_right(alternative.text, attempt.accepted):
             won = f"{candidate.text!r} ({candidate.confidence:.2f})"
-            return "passage", f"{won} beat {other.text!r} ({other.confidence:.2f})"
+            return "passage", f"{won} beat {alternative.text!r} ({alternative.confidence:.2f})"
     return "reader", f"the right words were not among its candidates; it chose {candidate.text!r}"
 
 

@@ -24,7 +24,7 @@ from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.retrieval import Retriever
 from rag.types import Answer, Citation, Hit, Passage
 
-_ALL = 10_000
+_MOST_HITS = 10_000
 """More than the number of passages of any evaluated document."""
 _CANDIDATES = 50
 """Candidates kept per answer, to tell losing ones from missing ones; the best stays."""
@@ -106,8 +106,8 @@ class Evaluator:
         evidence = [top[2]] if top else places or question.evidence
         if not evidence:
             return replace(row, document="", sentence="")
-        first = evidence[0]
-        return replace(row, document=first.document, sentence=first.sentence)
+        first_evidence = evidence[0]
+        return replace(row, document=first_evidence.document, sentence=first_evidence.sentence)
 
     def _answers_anywhere(self, question: Question) -> list[Evidence]:
         """Sentences of all documents that contain an answer."""
@@ -129,7 +129,7 @@ class Evaluator:
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""
         condition = Condition("document", "=", document)
-        return [hit.passage for hit in self._asked.search("all", _ALL, (condition,))]
+        return [hit.passage for hit in self._asked.search("all", _MOST_HITS, (condition,))]
 
     def _places(self, question: Question, hits: Sequence[Hit]) -> Iterator[Evidence]:
         """Places of the evidence in the index, where a line break counts as a space; for a question
@@ -202,7 +202,7 @@ def _scores_of_answer(question: Question, answer: Answer) -> dict[str, Any]:
         "text": answer.text,
         "guess": guess,
         "confidence": round(answer.confidence, 6),
-        "em": exact(answer.text, question.answers),
+        "em": exact_match(answer.text, question.answers),
         "f1": round(f1(answer.text, question.answers), 6),
         "right": _is_right(question, answer, guess),
         "given": answer.form,
@@ -222,7 +222,7 @@ def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
         return False
 
     quote = answer.alternatives[0].citations[0].quote
-    judgement = judge(question, Shown(quote, (quote,)))
+    judgement = judge(question, ShownAnswer(quote, (quote,)))
     return judgement in ("useful", "partial")
 
 

@@ -13,32 +13,35 @@ from rag.evaluation.metrics import METRICS
 from rag.evaluation.result import Result, Summary
 
 _MILLISECONDS = ("p50_ms", "p95_ms", "p99_ms")
-_LOWER = {*_MILLISECONDS, *(name for name, metric in METRICS.items() if metric.better == "lower")}
+_LOWER_IS_BETTER = {
+    *_MILLISECONDS,
+    *(name for name, metric in METRICS.items() if metric.better == "lower"),
+}
 NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A bound in the unit of reports: per cent, milliseconds, or questions per second. `least`
+    """A bound in the unit of reports: per cent, milliseconds, or questions per second. `is_minimum`
     means a minimum, otherwise a maximum. `value` is the measured one; None, if it was not measured
     or the metric does not apply to the questions, does not pass.
     """
 
     name: str
     bound: float
-    least: bool
+    is_minimum: bool
     value: float | None = None
 
     @property
     def text(self) -> str:
-        sign = "≥" if self.least else "≤"
+        sign = "≥" if self.is_minimum else "≤"
         return f"{self.name} {sign} {self.bound:g}"
 
     @property
     def passed(self) -> bool:
         if self.value is None:
             return False
-        if self.least:
+        if self.is_minimum:
             return self.value >= self.bound
         return self.value <= self.bound
 
@@ -53,23 +56,23 @@ class Gate:
         return f"{verdict} {self.found}"
 
 
-def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
+def parse(minimum_texts: Sequence[str], maximum_texts: Sequence[str] = ()) -> list[Gate]:
     """Gates from minimums such as f1=70 and maximums such as p95_ms=500. Raises InputError."""
-    minimums = [_parse(text, is_minimum=True) for text in under]
-    maximums = [_parse(text, is_minimum=False) for text in over]
+    minimums = [_parse(text, is_minimum=True) for text in minimum_texts]
+    maximums = [_parse(text, is_minimum=False) for text in maximum_texts]
     return minimums + maximums
 
 
 def _parse(text: str, is_minimum: bool) -> Gate:
     name, equals, bound = text.partition("=")
     if name not in NAMES:
-        similar = difflib.get_close_matches(name, NAMES, 1)
+        similar_names = difflib.get_close_matches(name, NAMES, 1)
         hint = f"known: {', '.join(NAMES)}"
-        if similar:
-            hint = f"did you mean {similar[0]}?"
+        if similar_names:
+            hint = f"did you mean {similar_names[0]}?"
         raise InputError(f"unknown metric {name!r}", hint)
 
-    is_lower_better = name in _LOWER
+    is_lower_better = name in _LOWER_IS_BETTER
     if is_minimum and is_lower_better:
         raise InputError(f"lower is better for {name}", f"give --fail-over {text}")
     if not is_minimum and not is_lower_better:
@@ -78,8 +81,8 @@ def _parse(text: str, is_minimum: bool) -> Gate:
     try:
         return Gate(name, float(bound), is_minimum)
     except ValueError:
-        wrong = f"{bound!r} is not a number" if equals else "the bound is missing"
-        raise InputError(f"{text!r}: {wrong}", f"give it as {name}=70") from None
+        fault = f"{bound!r} is not a number" if equals else "the bound is missing"
+        raise InputError(f"{text!r}: {fault}", f"give it as {name}=70") from None
 
 
 def verdicts(gates: Sequence[Gate], summary: Summary) -> list[Gate]:

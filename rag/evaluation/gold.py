@@ -109,10 +109,10 @@ class Evidence:
         is_inside = passage.start <= self.start and self.end <= passage.end
         return passage.document_id == self.document and is_inside
 
-    def touches(self, other: Citation | Passage) -> bool:
+    def touches(self, place: Citation | Passage) -> bool:
         """Whether the citation or passage overlaps it; its offset must be known."""
-        overlaps = other.start < self.end and self.start < other.end
-        return other.document_id == self.document and overlaps
+        overlaps = place.start < self.end and self.start < place.end
+        return place.document_id == self.document and overlaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,16 +200,16 @@ def _question(row: QuestionRow, number: str) -> Question:
     )
 
 
-PLAIN = "+plain"
+PLAIN_SUFFIX = "+plain"
 """End of the ids of questions in other words."""
 
 
 def in_other_words(questions: Iterable[Question]) -> list[Question]:
-    """The questions that have a second wording, asked in it. Their ids end with `PLAIN`."""
+    """The questions that have a second wording, asked in it. Their ids end with `PLAIN_SUFFIX`."""
     reworded = []
     for question in questions:
         if question.plain:
-            name = question.id + PLAIN
+            name = question.id + PLAIN_SUFFIX
             reworded.append(replace(question, id=name, text=question.plain, plain=""))
     return reworded
 

@@ -224,8 +224,8 @@ def risk_coverage(table: OutcomeTable) -> tuple[OutcomeColumn, OutcomeColumn]:
     """
     are_right, confidence = _guesses(table)
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
-    wrong = np.bincount(place, ~are_right, len(values)) / count
-    wrong_so_far = np.cumsum(np.repeat(wrong, count))
+    wrong_shares = np.bincount(place, ~are_right, len(values)) / count
+    wrong_so_far = np.cumsum(np.repeat(wrong_shares, count))
 
     counts = np.arange(1, len(confidence) + 1)
     coverage = counts / max(len(confidence), 1)
@@ -241,8 +241,8 @@ def _coverage_at(precision: float, table: OutcomeTable) -> float:
     hits = np.cumsum(np.bincount(place, are_right, len(values)))
 
     is_precise = hits >= precision * answered - 1e-12
-    most = max(answered[is_precise], default=0)
-    return float(most / len(confidence))
+    most_answered = max(answered[is_precise], default=0)
+    return float(most_answered / len(confidence))
 
 
 def reliability(table: OutcomeTable) -> list[tuple[float, float, int]]:
@@ -273,7 +273,7 @@ class Metric:
     @property
     def better(self) -> str:
         """ "higher" or "lower"."""
-        return "lower" if self.name in _LOWER else "higher"
+        return "lower" if self.name in _LOWER_IS_BETTER else "higher"
 
 
 def _metrics(group: str, *rows: tuple[str, str, str]) -> list[Metric]:
@@ -300,8 +300,8 @@ _FUNCTIONS: dict[str, Callable[[OutcomeTable], float]] = {
     "aurc": lambda table: mean(risk_coverage(table)[1]),
     "ece": lambda table: ece(reliability(table)),
 }
-_LOWER = ("wrong", "aurc", "ece")
-_ALL = [
+_LOWER_IS_BETTER = ("wrong", "aurc", "ece")
+_ALL_METRICS = [
     *_metrics(
         "Answers",
         ("em", "Exact match", "Exact match over all questions after SQuAD's normalisation; a "
@@ -382,13 +382,13 @@ _ALL = [
          "2017). Lower is better."),
     ),
 ]  # fmt: skip
-METRICS = {metric.name: metric for metric in _ALL}
+METRICS = {metric.name: metric for metric in _ALL_METRICS}
 
 
 def measure(columns: OutcomeTable) -> dict[str, float]:
     """All metrics that apply to the questions, by name."""
     values = {}
-    for metric in _ALL:
+    for metric in _ALL_METRICS:
         value = metric.of(columns)
         if not np.isnan(value):
             values[metric.name] = value
@@ -421,10 +421,10 @@ def intervals(
     columns: OutcomeTable,
     groups: Sequence[str],
     times: int | None = None,
-    before: OutcomeTable | None = None,
+    columns_before: OutcomeTable | None = None,
 ) -> dict[str, ConfidenceInterval]:
     """The 95 % percentile interval of every metric, or of its change since another run of the same
-    questions, `before` (paired: both use the same samples); {} if there is only one group.
+    questions, `columns_before` (paired: both use the same samples); {} if there is only one group.
     """
     if len(set(groups)) < 2:
         return {}
@@ -432,24 +432,26 @@ def intervals(
     samples = defaultdict[str, list[float]](list)
     for rows in bootstrap_samples(groups, times):
         values = _measured(columns, rows)
-        if before is not None:
-            values = _changes(_measured(before, rows), values)
+        if columns_before is not None:
+            values = _changes(_measured(columns_before, rows), values)
         for name, value in values.items():
             samples[name].append(value)
 
     bounds = {}
     for name, drawn in samples.items():
-        least, greatest = np.percentile(drawn, [2.5, 97.5])
-        bounds[name] = (float(least), float(greatest))
+        lower_bound, upper_bound = np.percentile(drawn, [2.5, 97.5])
+        bounds[name] = (float(lower_bound), float(upper_bound))
     return bounds
 
 
-def _changes(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+def _changes(
+    values_before: Mapping[str, float], values_after: Mapping[str, float]
+) -> dict[str, float]:
     """The difference of every metric that both have."""
     differences = {}
-    for name, value in after.items():
-        if name in before:
-            differences[name] = value - before[name]
+    for name, value in values_after.items():
+        if name in values_before:
+            differences[name] = value - values_before[name]
     return differences
 
 

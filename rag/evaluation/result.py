@@ -167,11 +167,11 @@ class MetricChange:
     interval: ConfidenceInterval | None
 
     @property
-    def sure(self) -> bool:
+    def is_sure(self) -> bool:
         if self.interval is None:
             return False
-        least, greatest = self.interval
-        return not least <= 0 <= greatest
+        lower_bound, upper_bound = self.interval
+        return not lower_bound <= 0 <= upper_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +188,13 @@ class Comparison:
     lost: Sequence[tuple[Row, Row]]
 
 
-def compare(before: Result, after: Result) -> Comparison:
+def compare(result_before: Result, result_after: Result) -> Comparison:
     """Compare two results. Raises InputError if they have no question in common."""
-    rows_before = {(row.id, row.question): row for row in before.rows}
-    rows_after = {(row.id, row.question): row for row in after.rows}
+    rows_before = {(row.id, row.question): row for row in result_before.rows}
+    rows_after = {(row.id, row.question): row for row in result_after.rows}
     pairs = [(row, rows_after[key]) for key, row in rows_before.items() if key in rows_after]
     if not pairs:
-        names = f"{before.facts['name']} and {after.facts['name']}"
+        names = f"{result_before.facts['name']} and {result_after.facts['name']}"
         message = f"the results of {names} have no question in common"
         raise InputError(message, "compare results of the same gold set")
 
@@ -224,7 +224,7 @@ def _metric_changes(pairs: Sequence[tuple[Row, Row]]) -> dict[str, MetricChange]
     values_before = metrics.measure(columns_before)
     values_after = metrics.measure(columns_after)
     groups = [row.group for row, _ in pairs]
-    spread = metrics.intervals(columns_after, groups, before=columns_before)
+    spread = metrics.intervals(columns_after, groups, columns_before=columns_before)
 
     changes = {}
     for name, value in values_before.items():

@@ -90,11 +90,11 @@ def _sha256(values: Iterable[Any]) -> str:
     return total.hexdigest()
 
 
-def run(gold: Gold, asked: Engine | Retriever, out: Path, limit: int | None = None) -> Result:
+def run(gold: Gold, asked: Engine | Retriever, folder: Path, limit: int | None = None) -> Result:
     """Ask at most `limit` questions of the set. Resumes from the rows of an interrupted run in
-    `out`.
+    `folder`.
 
-    Raises as `Engine.ask` does, and InputError if `out` cannot be written.
+    Raises as `Engine.ask` does, and InputError if `folder` cannot be written.
     """
     questions = sample(gold.questions, limit)
     for question in questions:  # invalid ones are reported before the first is asked
@@ -109,7 +109,7 @@ def run(gold: Gold, asked: Engine | Retriever, out: Path, limit: int | None = No
         "commit": revision,
         **of_index(asked),
     }
-    partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _sha256([facts]))
+    partial = Partial(folder / f"{gold.name}-{revision}.partial.jsonl", _sha256([facts]))
     if isinstance(asked, Engine):
         asked = with_all_candidates(asked)
     evaluator = Evaluator(asked)

@@ -13,7 +13,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
-RIGHT = 0.5
+LEAST_RIGHT_F1 = 0.5
 """Minimum token F1 of a right answer, which must not contain other figures. Confidence is the
 probability that an answer is right in this sense."""
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -27,7 +27,7 @@ def normalize(text: str) -> str:
     return " ".join(words)
 
 
-def exact(answer: str | None, accepted: Sequence[str]) -> float:
+def exact_match(answer: str | None, accepted: Sequence[str]) -> float:
     """1 for an accepted answer after normalisation, or for None, a refusal, if none exists."""
     return float(normalize(answer or "") in _golds(accepted))
 
@@ -47,21 +47,21 @@ def _golds(accepted: Sequence[str]) -> list[str]:
 def _f1(answer_words: list[str], gold_words: list[str]) -> float:
     if not answer_words or not gold_words:
         return float(answer_words == gold_words)
-    common = Counter(answer_words) & Counter(gold_words)
-    return 2 * common.total() / (len(answer_words) + len(gold_words))
+    common_words = Counter(answer_words) & Counter(gold_words)
+    return 2 * common_words.total() / (len(answer_words) + len(gold_words))
 
 
 def is_right(text: str | None, accepted: Sequence[str]) -> bool:
-    """Whether the words overlap with an accepted answer by a token F1 of at least RIGHT and name no
-    other figures: "2015" is right for "14 July 2015", "2 miles" is not for "21 miles". An empty
-    answer is never right.
+    """Whether the words overlap with an accepted answer by a token F1 of at least `LEAST_RIGHT_F1`,
+    and name no other figures: "2015" is right for "14 July 2015", "2 miles" is not for "21 miles".
+    An empty answer is never right.
     """
     words = normalize(text or "").split()
     return bool(words) and any(_is_right(words, normalize(answer).split()) for answer in accepted)
 
 
 def _is_right(answer_words: list[str], gold_words: list[str]) -> bool:
-    if _f1(answer_words, gold_words) < RIGHT:
+    if _f1(answer_words, gold_words) < LEAST_RIGHT_F1:
         return False
     figures = _figures(answer_words)
     gold_figures = _figures(gold_words)

@@ -12,15 +12,17 @@ RowValues = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def auroc(high: RowValues, low: RowValues) -> float | None:
-    """P(one of `high` > one of `low`), ties half (Mann & Whitney 1947); None if either is empty."""
-    if not len(high) or not len(low):
+def auroc(high_values: RowValues, low_values: RowValues) -> float | None:
+    """P(one of `high_values` > one of `low_values`), ties half; None if either is empty (Mann &
+    Whitney 1947).
+    """
+    if not len(high_values) or not len(low_values):
         return None
-    ordered = np.sort(low)
-    lower = np.searchsorted(ordered, high, "left")
-    lower_or_equal = np.searchsorted(ordered, high, "right")
-    wins = lower + lower_or_equal  # twice the wins, so that a tie counts 1
-    return float(wins.mean() / 2 / len(low))
+    ordered = np.sort(low_values)
+    counts_below = np.searchsorted(ordered, high_values, "left")
+    counts_up_to = np.searchsorted(ordered, high_values, "right")
+    wins = counts_below + counts_up_to  # twice the wins, so that a tie counts 1
+    return float(wins.mean() / 2 / len(low_values))
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
@@ -35,9 +37,9 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     variance = share * (1 - share) / count
     correction = z * z / (4 * count**2)
     half = z * math.sqrt(variance + correction) / scale
-    least = max(0.0, middle - half)
-    greatest = min(1.0, middle + half)
-    return round(least, 4), round(greatest, 4)
+    lower_bound = max(0.0, middle - half)
+    upper_bound = min(1.0, middle + half)
+    return round(lower_bound, 4), round(upper_bound, 4)
 
 
 def ece(bins: Sequence[tuple[float, float, int]]) -> float:
@@ -52,9 +54,9 @@ def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     return gaps / total if total else float("nan")
 
 
-def adaptive_ece(confidence: RowValues, right: Mask) -> float:
+def adaptive_ece(confidence: RowValues, are_right: Mask) -> float:
     """Expected calibration error over ten bins of equal count (Nixon et al. 2019)."""
-    gaps = confidence - right
+    gaps = confidence - are_right
     order = np.argsort(confidence, kind="stable")
     bin_gaps = [abs(gaps[part].sum()) for part in np.array_split(order, 10)]
     error = float(sum(bin_gaps) / len(gaps))

@@ -42,7 +42,7 @@ class Shown:
     documents: tuple[str, ...] = ()
 
     @property
-    def whole(self) -> str:
+    def full_text(self) -> str:
         """The text and quotes together."""
         return "\n".join((self.text or "", *self.quotes))
 
@@ -50,14 +50,14 @@ class Shown:
 def visible_part(answer: Answer) -> Shown:
     """The visible part of an answer: a span in its sentence, the pieces of other forms."""
     if answer.text is None:
-        return Shown(None)
+        return ShownAnswer(None)
 
     if answer.form == "span":
         quotes = [citation.sentence for citation in answer.citations[:1]]
     else:
         quotes = [piece.text for piece in answer.pieces]
     document_ids = [piece.citation.document_id for piece in answer.pieces]
-    return Shown(
+    return ShownAnswer(
         text=answer.text,
         quotes=tuple(quotes),
         verdict=answer.verdict,
@@ -65,7 +65,7 @@ def visible_part(answer: Answer) -> Shown:
     )
 
 
-def judge(question: Question, answer: Shown) -> Judgement:
+def judge(question: Question, answer: ShownAnswer) -> Judgement:
     """Judge the answer. For an unanswerable question, only "refused" is right."""
     if answer.text is None:
         return "refused"
@@ -74,7 +74,7 @@ def judge(question: Question, answer: Shown) -> Judgement:
     return _JUDGES.get(question.form, _items)(question, answer)
 
 
-def serves(question: Question, answer: Shown) -> Judgement:
+def serves(question: Question, answer: ShownAnswer) -> Judgement:
     """As `judge`, but "partial" for an answer that buries what was asked for in other words or
     items, and for a right verdict beside a sentence that does not prove it.
     """
@@ -89,7 +89,7 @@ def serves(question: Question, answer: Shown) -> Judgement:
     return judgement
 
 
-def _is_buried(question: Question, answer: Shown) -> bool:
+def _is_buried(question: Question, answer: ShownAnswer) -> bool:
     """Whether most of what is shown was not asked for."""
     if question.form in ("list", "steps") and question.items:
         count = len(answer.quotes)
@@ -102,8 +102,8 @@ def _is_buried(question: Question, answer: Shown) -> bool:
         evidence_words.append(len(evidence.sentence.split()))
 
     if question.form == "span":
-        longest = max(evidence_words, default=0)
-        return words > max(FEW_WORDS, 2 * longest)
+        longest_evidence = max(evidence_words, default=0)
+        return words > max(FEW_WORDS, 2 * longest_evidence)
     if question.form in ("sentences", "yes_no"):
         return words > max(MANY_WORDS, 4 * sum(evidence_words))
     return False
@@ -117,23 +117,23 @@ def has_most_words(sentence: str, pieces: Iterable[str]) -> bool:
     """Whether a piece has at least the share `HELD` of the sentence's words, with repetitions."""
     words = Counter(normalize(sentence).split())
     for piece in pieces:
-        common = words & Counter(normalize(piece).split())
-        if common.total() >= HELD * words.total():
+        common_words = words & Counter(normalize(piece).split())
+        if common_words.total() >= HELD * words.total():
             return True
     return False
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
     """Whether a wording occurs as whole words, ignoring case, punctuation and articles."""
-    within = f" {normalize(text)} "
+    padded_text = f" {normalize(text)} "
     for wording in wordings:
         words = normalize(wording)
-        if words and f" {words} " in within:
+        if words and f" {words} " in padded_text:
             return True
     return False
 
 
-def _span(question: Question, answer: Shown) -> Judgement:
+def _span(question: Question, answer: ShownAnswer) -> Judgement:
     """Useful with the right words from an evidence sentence, if any; "partial" from elsewhere."""
     accepted = question.wordings or question.answers
     is_from_evidence = _from_evidence(question, answer)
@@ -143,29 +143,29 @@ def _span(question: Question, answer: Shown) -> Judgement:
             return "useful"
         return "partial"
 
-    if is_from_evidence and names(answer.whole, accepted):
+    if is_from_evidence and names(answer.full_text, accepted):
         return "partial"
     return "wrong"
 
 
-def _from_evidence(question: Question, answer: Shown) -> bool:
+def _from_evidence(question: Question, answer: ShownAnswer) -> bool:
     pieces = answer.quotes or (answer.text or "",)
     return any(has_most_words(evidence.sentence, pieces) for evidence in question.evidence)
 
 
-def _yes_no(question: Question, answer: Shown) -> Judgement:
+def _yes_no(question: Question, answer: ShownAnswer) -> Judgement:
     """Useful with the right verdict; the evidence without a verdict is "partial"."""
     if answer.verdict is None:
         return "partial" if _from_evidence(question, answer) else "wrong"
     return "useful" if answer.verdict == question.verdict else "wrong"
 
 
-def _sentences(question: Question, answer: Shown) -> Judgement:
+def _sentences(question: Question, answer: ShownAnswer) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
     pieces = (answer.whole, *answer.quotes)
     count = sum(has_most_words(evidence.sentence, pieces) for evidence in question.evidence)
     has_enough = count >= max(1, question.need)
-    if has_enough or names(answer.whole, question.wordings):
+    if has_enough or names(answer.full_text, question.wordings):
         return "useful"
 
     if count:
@@ -175,7 +175,7 @@ def _sentences(question: Question, answer: Shown) -> Judgement:
     return "partial" if is_part else "wrong"
 
 
-def _items(question: Question, answer: Shown) -> Judgement:
+def _items(question: Question, answer: ShownAnswer) -> Judgement:
     """Useful with enough of the items, or one of the accepted wordings; a catalogue of documents,
     if it has most of them and they are most of those named.
     """
@@ -186,9 +186,9 @@ def _items(question: Question, answer: Shown) -> Judgement:
         has_most = 2 * count > len(expected)
         is_useful = has_most and 2 * count >= len(named)
     elif question.items:
-        count = sum(names(answer.whole, item) for item in question.items)
+        count = sum(names(answer.full_text, item) for item in question.items)
         has_enough = count >= max(1, question.need)
-        is_useful = has_enough or names(answer.whole, question.wordings)
+        is_useful = has_enough or names(answer.full_text, question.wordings)
     else:
         return _sentences(question, answer)
 
@@ -202,7 +202,7 @@ def _are_documents(wordings: Sequence[str]) -> bool:
     return bool(wordings) and all("/" in wording for wording in wordings)
 
 
-_JUDGES: dict[str, Callable[[Question, Shown], Judgement]] = {
+_JUDGES: dict[str, Callable[[Question, ShownAnswer], Judgement]] = {
     "span": _span,
     "yes_no": _yes_no,
     "sentences": _sentences,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation.squad import exact, f1
+from rag.evaluation.squad import exact_match, f1
 from rag.evaluation.statistics import auroc
 from rag.protocols import Reader
 from rag.training.data import QuestionSet
@@ -55,7 +55,7 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
             overlap = 0.0
             answers = question.answers
             if answers:
-                em = exact(text, answers)
+                em = exact_match(text, answers)
                 overlap = f1(text, answers)
             rows.append((score, em, overlap, bool(answers)))
 

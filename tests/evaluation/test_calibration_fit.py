@@ -35,16 +35,18 @@ def test_many_questions_give_slope_and_offset_and_few_change_little() -> None:
 def test_probabilities_held_back_are_calibrated_and_their_effect_is_counted() -> None:
     data = judged(4000, 3.0)
     confidence = fitting.held_back(data, 5)
-    assert adaptive_ece(confidence, data.right) < 0.04
+    assert adaptive_ece(confidence, data.are_right) < 0.04
     threshold = fitting.choose_threshold(confidence, data.answerable)
     refused = confidence < threshold
     assert int(refused.sum()) == int((~data.answerable).sum())
     effect = fitting.bought(confidence, data, threshold)
-    assert effect["wrong, of answered"] == pytest.approx((~data.right[~refused]).mean(), abs=1e-4)
+    assert effect["wrong, of answered"] == pytest.approx(
+        (~data.are_right[~refused]).mean(), abs=1e-4
+    )
     assert effect["refusal precision"] == pytest.approx(effect["refusal recall"], abs=1e-3)
     risks = list(fitting.risk_at_coverage(confidence, data).values())
     assert len(risks) == 10
-    assert risks[0] < risks[-1] == pytest.approx((~data.right).mean(), abs=1e-4)
+    assert risks[0] < risks[-1] == pytest.approx((~data.are_right).mean(), abs=1e-4)
 
 
 def test_wilson_contains_the_share() -> None:

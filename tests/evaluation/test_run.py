@@ -18,7 +18,7 @@ from rag.evaluation.report.page import page, write
 from rag.evaluation.report.summary import comparison_text
 from rag.evaluation.result import Result, compare, summarise
 from rag.evaluation.runs import run
-from rag.evaluation.squad import exact, f1
+from rag.evaluation.squad import exact_match, f1
 from rag.protocols import ReaderOutput
 from rag.types import Hit
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, examine, store
@@ -117,7 +117,7 @@ def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_pa
     columns = content["questions"]["columns"]
     rows = [dict(zip(columns, values, strict=True)) for values in content["questions"]["rows"]]
     for row in rows:
-        assert row["em"] == exact(row["text"], row["answers"])
+        assert row["em"] == exact_match(row["text"], row["answers"])
         assert row["f1"] == pytest.approx(f1(row["text"], row["answers"]), abs=1e-6)
     mean = sum(row["f1"] for row in rows) / len(rows)
     assert content["metrics"]["f1"] == pytest.approx(mean, abs=1e-6)
@@ -151,8 +151,8 @@ def test_two_results_are_compared_over_their_common_questions(result: Result) ->
     assert (len(comparison.gained), len(comparison.lost)) == (0, 6)
     change = comparison.changes["f1"]
     assert change.after - change.before == pytest.approx(-6 / 9)
-    assert change.sure
-    assert not compare(result, result).changes["f1"].sure
+    assert change.is_sure
+    assert not compare(result, result).changes["f1"].is_sure
     text = comparison_text(result, worse(result), comparison)
     assert "6 lost" in text
     assert '"1937" -> "wrong"' in text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from torchmetrics.text import SQuAD
 
-from rag.evaluation.squad import exact, f1, is_right
+from rag.evaluation.squad import exact_match, f1, is_right
 
 GOLD = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
 
@@ -31,7 +31,7 @@ GOLD = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
     ],
 )
 def test_by_hand(answer: str | None, accepted: list[str], em: float, overlap: float) -> None:
-    assert exact(answer, accepted) == em
+    assert exact_match(answer, accepted) == em
     assert f1(answer, accepted) == pytest.approx(overlap, abs=1e-9)
 
 
@@ -57,6 +57,6 @@ def test_against_torchmetrics_on_the_gold_questions_that_ship() -> None:
     ]
     metric.update(predictions, ids)
     theirs = metric.compute()
-    for ours, name in ((exact, "exact_match"), (f1, "f1")):
+    for ours, name in ((exact_match, "exact_match"), (f1, "f1")):
         mean = 100 * sum(ours(text, q["answers"]) for q, text in pairs) / len(pairs)
         assert mean == pytest.approx(float(theirs[name]), abs=1e-4)  # theirs is float32

@@ -3,7 +3,7 @@
 import pytest
 
 from rag.evaluation.gold import Evidence, Question
-from rag.evaluation.usefulness import Shown, judge
+from rag.evaluation.usefulness import ShownAnswer, judge
 
 TERM = "The lease ends on 31 May 2027 without notice."
 DOGS = "Dogs may be brought if the neighbours agree."
@@ -19,32 +19,32 @@ NONE = Question("5", "What about cats?")
 @pytest.mark.parametrize(
     ("question", "answer", "expected"),
     [
-        (SPAN, Shown("31 May 2027", (TERM,)), "useful"),
-        (SPAN, Shown(TERM, (TERM,)), "useful"),
-        (SPAN, Shown("31 May 2027", ("It was signed on 31 May 2027.",)), "partial"),
-        (SPAN, Shown("without notice", (TERM,)), "partial"),
-        (SPAN, Shown("131 May 2027", ("Until 131 May 2027.",)), "wrong"),
+        (SPAN, ShownAnswer("31 May 2027", (TERM,)), "useful"),
+        (SPAN, ShownAnswer(TERM, (TERM,)), "useful"),
+        (SPAN, ShownAnswer("31 May 2027", ("It was signed on 31 May 2027.",)), "partial"),
+        (SPAN, ShownAnswer("without notice", (TERM,)), "partial"),
+        (SPAN, ShownAnswer("131 May 2027", ("Until 131 May 2027.",)), "wrong"),
         (
             SPAN,
-            Shown("31 May 2027", ("The lease ends", "on 31 May 2027 without notice")),
+            ShownAnswer("31 May 2027", ("The lease ends", "on 31 May 2027 without notice")),
             "partial",
         ),
-        (SPAN, Shown("1 June 2027", ("It was signed on 1 June 2027.",)), "wrong"),
-        (SPAN, Shown(None), "refused"),
-        (YES, Shown(f"Yes. {DOGS}", (DOGS,), "yes"), "useful"),
-        (YES, Shown(f"No. {DOGS}", (DOGS,), "no"), "wrong"),
-        (YES, Shown(DOGS, (DOGS,)), "partial"),
-        (YES, Shown(TERM, (TERM,)), "wrong"),
-        (WHY, Shown(f"{TERM} […] {DOGS}", (TERM, DOGS)), "useful"),
-        (WHY, Shown(TERM, (TERM,)), "partial"),
-        (WHY, Shown("the neighbours agree"), "partial"),
-        (WHY, Shown("Rent is due monthly."), "wrong"),
-        (LIST, Shown("The roof and the elevator."), "useful"),
-        (LIST, Shown("the roof"), "partial"),
-        (LIST, Shown("the cellar"), "wrong"),
-        (NONE, Shown("two cats"), "wrong"),
-        (NONE, Shown(None), "refused"),
+        (SPAN, ShownAnswer("1 June 2027", ("It was signed on 1 June 2027.",)), "wrong"),
+        (SPAN, ShownAnswer(None), "refused"),
+        (YES, ShownAnswer(f"Yes. {DOGS}", (DOGS,), "yes"), "useful"),
+        (YES, ShownAnswer(f"No. {DOGS}", (DOGS,), "no"), "wrong"),
+        (YES, ShownAnswer(DOGS, (DOGS,)), "partial"),
+        (YES, ShownAnswer(TERM, (TERM,)), "wrong"),
+        (WHY, ShownAnswer(f"{TERM} […] {DOGS}", (TERM, DOGS)), "useful"),
+        (WHY, ShownAnswer(TERM, (TERM,)), "partial"),
+        (WHY, ShownAnswer("the neighbours agree"), "partial"),
+        (WHY, ShownAnswer("Rent is due monthly."), "wrong"),
+        (LIST, ShownAnswer("The roof and the elevator."), "useful"),
+        (LIST, ShownAnswer("the roof"), "partial"),
+        (LIST, ShownAnswer("the cellar"), "wrong"),
+        (NONE, ShownAnswer("two cats"), "wrong"),
+        (NONE, ShownAnswer(None), "refused"),
     ],
 )
-def test_judgements(question: Question, answer: Shown, expected: str) -> None:
+def test_judgements(question: Question, answer: ShownAnswer, expected: str) -> None:
     assert judge(question, answer) == expected

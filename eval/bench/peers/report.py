@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.scripts import milliseconds
 from rag.evaluation.gold import Question
-from rag.evaluation.squad import exact, f1
+from rag.evaluation.squad import exact_match, f1
 
 Measured = dict[str, Any]
 Row = Mapping[str, Any]
@@ -66,7 +66,7 @@ def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, flo
     pairs = list(zip([question.answers for question in questions], rows, strict=True))
     answerable = [pair for pair in pairs if pair[0]]
     return {
-        "em": _percent([exact(row["text"], answers) for answers, row in answerable]),
+        "em": _percent([exact_match(row["text"], answers) for answers, row in answerable]),
         "f1": _percent([f1(row["text"], answers) for answers, row in answerable]),
         "forced_f1": _percent([f1(row["guess"], answers) for answers, row in answerable]),
         "wrongly_refused": _percent([row["text"] is None for _, row in answerable]),

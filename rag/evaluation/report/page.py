@@ -55,11 +55,11 @@ class Chart:
     line: Sequence[tuple[float, float]] = ()
     dots: Sequence[Dot] = ()
 
-    def marks(self, high: float) -> list[float]:
+    def marks(self, limit: float) -> list[float]:
         """The ticks of an axis."""
-        step = next(step for step in (0.05, 0.1, 0.2, 0.25) if high / step <= 5.01)
-        last = round(high / step + 0.49)
-        return [round(number * step, 4) for number in range(last + 1)]
+        step = next(step for step in (0.05, 0.1, 0.2, 0.25) if limit / step <= 5.01)
+        last_tick = round(limit / step + 0.49)
+        return [round(number * step, 4) for number in range(last_tick + 1)]
 
     def place(self, x: float, y: float) -> str:
         """A point in the coordinates of the drawing, inside the axes."""
@@ -160,10 +160,10 @@ def _charts(result: Result) -> Iterator[Chart]:
         yield _risk_chart(result)
 
     if summary.reliability:
-        largest = max(count for _, _, count in summary.reliability)
+        largest_count = max(count for _, _, count in summary.reliability)
         dots = []
         for confidence, accuracy, count in summary.reliability:
-            radius = 3 + 9 * (count / largest) ** 0.5
+            radius = 3 + 9 * (count / largest_count) ** 0.5
             dots.append(Dot(confidence, accuracy, f"{count} questions", radius))
 
         yield Chart(
@@ -180,34 +180,34 @@ def _risk_chart(result: Result) -> Chart:
     summary = result.summary
     asked = [row for row in result.rows if row.kind != "retrieval"]
     answered = [row for row in asked if row.text is not None]
-    wrong = sum(not row.right for row in answered) / max(len(answered), 1)
-    threshold = Dot(len(answered) / len(asked), wrong, "as it is set")
+    wrong_share = sum(not row.right for row in answered) / max(len(answered), 1)
+    threshold = Dot(len(answered) / len(asked), wrong_share, "as it is set")
 
     _, risk_of_all = summary.risk[-1]
     words = f"{risk_of_all:.0%} of all best candidates are wrong"
     words += f"; the area is {summary.metrics['aurc']:.3f}"
-    highest = max(risk for _, risk in summary.risk)
+    highest_risk = max(risk for _, risk in summary.risk)
     return Chart(
         title="Wrong answers by the share answered (dot: current threshold)",
         words=words,
         x="answered",
         y="wrong",
-        high=max(0.1, math.ceil(10 * highest) / 10),
+        high=max(0.1, math.ceil(10 * highest_risk) / 10),
         line=summary.risk,
         dots=[threshold],
     )
 
 
 def write(
-    result: Result, comparison: Comparison | None, verdicts: Sequence[Gate], out: Path
+    result: Result, comparison: Comparison | None, verdicts: Sequence[Gate], folder: Path
 ) -> list[Path]:
-    """Write NAME-COMMIT.json, .html and .md to the folder `out`. Raises InputError."""
+    """Write NAME-COMMIT.json, .html and .md to the folder. Raises InputError."""
     name = f"{result.facts['name']}-{result.facts['commit']}"
-    as_json = out / f"{name}.json"
-    as_page = out / f"{name}.html"
-    as_markdown = out / f"{name}.md"
-    with writing_to(out, "name another folder with --out"):
-        out.mkdir(parents=True, exist_ok=True)
+    as_json = folder / f"{name}.json"
+    as_page = folder / f"{name}.html"
+    as_markdown = folder / f"{name}.md"
+    with writing_to(folder, "name another folder with --out"):
+        folder.mkdir(parents=True, exist_ok=True)
         result.save(as_json)
         as_page.write_text(page(result, comparison, verdicts), encoding="utf-8")
         as_markdown.write_text(markdown(result, comparison, verdicts), encoding="utf-8")

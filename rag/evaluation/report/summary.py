@@ -14,10 +14,10 @@ from rag.evaluation.records import Row
 from rag.evaluation.result import Comparison, MetricChange, Result, Summary
 from rag.render.status import plural
 
-_SHOWN = 20
+_MOST_LISTED = 20
 _LISTED = 10
 """Lost questions that the terminal lists."""
-_LONGEST = 80
+_LONGEST_ANSWER = 80
 """Characters of an answer in that list."""
 
 
@@ -74,7 +74,7 @@ def _lines_on_lost(rows: Sequence[Row]) -> Iterator[str]:
     """The first few questions that were lost, with what was said and what was expected."""
     lost = [row for row in rows if row.stage is not None]
     for row in lost[:_LISTED]:
-        said = textwrap.shorten(_quoted(row), _LONGEST, placeholder="…")
+        said = textwrap.shorten(_quoted(row), _LONGEST_ANSWER, placeholder="…")
         expected = f', expected "{row.answers[0]}"' if row.answers else ""
         yield f"  {row.question}"
         yield f"          {said}{expected}"
@@ -156,8 +156,8 @@ def _value(summary: Summary, name: str) -> str:
     if name not in summary.intervals:
         return value
 
-    least, greatest = summary.intervals[name]
-    return f"{value}  [{_percent(least):.1f}, {_percent(greatest):.1f}]"
+    lower_bound, upper_bound = summary.intervals[name]
+    return f"{value}  [{_percent(lower_bound):.1f}, {_percent(upper_bound):.1f}]"
 
 
 def _percent(share: float) -> float:
@@ -169,15 +169,15 @@ def _change(change: MetricChange) -> str:
     if change.interval is None:
         return difference
 
-    least, greatest = change.interval
-    interval = f"[{_percent(least):+.1f}, {_percent(greatest):+.1f}]"
-    star = " *" if change.sure else ""
+    lower_bound, upper_bound = change.interval
+    interval = f"[{_percent(lower_bound):+.1f}, {_percent(upper_bound):+.1f}]"
+    star = " *" if change.is_sure else ""
     return f"{difference} {interval}{star}"
 
 
-def comparison_text(previous: Result, current: Result, comparison: Comparison) -> str:
+def comparison_text(result_before: Result, result_after: Result, comparison: Comparison) -> str:
     """The comparison for a terminal; * marks significant differences."""
-    names = f"{_run_name(previous)} -> {_run_name(current)}"
+    names = f"{_run_name(result_before)} -> {_run_name(result_after)}"
     lines = [f"{names}: {comparison.questions:,} questions in common"]
     if comparison.alone:
         lines.append(f"{comparison.alone:,} questions that occur in only one result are left out")
@@ -185,9 +185,9 @@ def comparison_text(previous: Result, current: Result, comparison: Comparison) -
 
     for name, change in comparison.changes.items():
         title = METRICS[name].title
-        before = _percent(change.before)
-        after = _percent(change.after)
-        lines.append(f"  {title:34} {before:5.1f} -> {after:5.1f}  {_change(change)}")
+        value_before = _percent(change.before)
+        value_after = _percent(change.after)
+        lines.append(f"  {title:34} {value_before:5.1f} -> {value_after:5.1f}  {_change(change)}")
 
     note = "the 95 % interval of the difference excludes 0 (paired bootstrap over documents)"
     lines += ["", f"  * {note}"]
@@ -206,11 +206,11 @@ def _flips(title: str, pairs: Sequence[tuple[Row, Row]]) -> Iterator[str]:
     yield ""
     yield f"{len(pairs)} {title}"
 
-    for previous, current in pairs[:_SHOWN]:
-        answers = f"{_quoted(previous)} -> {_quoted(current)}"
-        yield f"  {previous.id}  {previous.question}  {answers}"
+    for row_before, row_after in pairs[:_MOST_LISTED]:
+        answers = f"{_quoted(row_before)} -> {_quoted(row_after)}"
+        yield f"  {row_before.id}  {row_before.question}  {answers}"
 
-    unshown = len(pairs) - _SHOWN
+    unshown = len(pairs) - _MOST_LISTED
     if unshown > 0:
         yield f"  and {unshown} more; --json lists all"
 
@@ -226,7 +226,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         metrics[name] = {
             **asdict(change),
             "difference": change.after - change.before,
-            "sure": change.sure,
+            "sure": change.is_sure,
         }
 
     return {
@@ -238,11 +238,11 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _flip_dict(previous: Row, current: Row) -> dict[str, Any]:
+def _flip_dict(row_before: Row, row_after: Row) -> dict[str, Any]:
     return {
-        "id": previous.id,
-        "question": previous.question,
-        "before": previous.text,
-        "after": current.text,
-        "stage": current.stage,
+        "id": row_before.id,
+        "question": row_before.question,
+        "before": row_before.text,
+        "after": row_after.text,
+        "stage": row_after.stage,
     }
