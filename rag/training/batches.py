@@ -103,8 +103,10 @@ def epoch_batches(
 
     def tokens(group: Group) -> int:
         """Estimates four characters per token."""
-        longest = max(len(passage.text) + len(passage.context) for passage in group.passages)
-        return (longest + len(group.question)) // 4 + 8
+        most_characters = max(
+            len(passage.text) + len(passage.context) for passage in group.passages
+        )
+        return (most_characters + len(group.question)) // 4 + 8
 
     for start in range(0, len(groups_in_order), _POOL):
         pool = groups_in_order[start : start + _POOL]

@@ -85,9 +85,9 @@ def question_set(
                 source="",
                 sha256="",
             )
-            first = len(passages)
+            first_index = len(passages)
             passages.extend(split(document, count_tokens, max_tokens))
-            own_passages = tuple(range(first, len(passages)))
+            own_passages = tuple(range(first_index, len(passages)))
             if not own_passages:
                 continue
 
@@ -258,8 +258,8 @@ def _without_answering_sentences(
     return tuple(shortened)
 
 
-def retrieved_groups(name: str, most: int, data: Path, rng: random.Random) -> list[Group]:
-    """At most `most` questions of `data`/NAME-groups.jsonl.gz, each with the passages that search
+def retrieved_groups(name: str, most_questions: int, data: Path, rng: random.Random) -> list[Group]:
+    """Up to `most_questions` of `data`/NAME-groups.jsonl.gz, each with the passages that search
     returned for it.
 
     A row has `question`, `answers`, `spans`, `passages`, each [title and heading, text], and
@@ -271,7 +271,7 @@ def retrieved_groups(name: str, most: int, data: Path, rng: random.Random) -> li
     with reading(path, "gzipped JSON lines", "make it with eval.experiments.reader_groups"):
         rows = list(json_lines(path))
         rng.shuffle(rows)
-        return [_retrieved_group(row) for row in rows[:most]]
+        return [_retrieved_group(row) for row in rows[:most_questions]]
 
 
 def _retrieved_group(row: Mapping[str, Any]) -> Group:

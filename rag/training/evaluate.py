@@ -76,7 +76,7 @@ def _measures(rows: NDArray[np.float64]) -> Measured:
     order = np.argsort(-score, kind="stable")
     answered_right = np.cumsum(overlap[order])
     refused_right = unanswerable - np.cumsum(~has[order])
-    highest = max(unanswerable, (answered_right + refused_right).max())
+    most_right = max(unanswerable, (answered_right + refused_right).max())
 
     mean_em = 0.0
     mean_f1 = 0.0
@@ -90,6 +90,6 @@ def _measures(rows: NDArray[np.float64]) -> Measured:
         unanswerable=int(unanswerable),
         em=mean_em,
         f1=mean_f1,
-        best_f1=float(100 * (highest / len(rows))),
+        best_f1=float(100 * (most_right / len(rows))),
         auroc=None if area is None else 100 * area,
     )

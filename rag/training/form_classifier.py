@@ -44,8 +44,8 @@ class Trained:
 
 def read_labelled(path: Path) -> list[Labelled]:
     """JSON Lines of question, form and optionally weight. Raises InputError that names the line."""
-    known = ", ".join(CLASSES)
-    hint = f"give JSON lines with question and form, one of: {known}"
+    names = ", ".join(CLASSES)
+    hint = f"give JSON lines with question and form, one of: {names}"
     rows = read_rows(path, Labelled, "questions", hint)
     for place, row in rows.items():
         if row.form not in CLASSES:
@@ -92,9 +92,9 @@ def fit(
 
 
 def train(
-    labelled: Sequence[Labelled], embedder: Embedder, out: Path, initial: Path | None = None
+    labelled: Sequence[Labelled], embedder: Embedder, path: Path, initial: Path | None = None
 ) -> Trained:
-    """Train a classifier and write it to `out`, a safetensors file in half precision. With an
+    """Train a classifier and write it to `path`, a safetensors file in half precision. With an
     `initial` one, which lacks the last classes, only these are learned.
     """
     texts = [row.question for row in labelled]
@@ -109,17 +109,17 @@ def train(
         theta = np.vstack([file["weights"].T, file["bias"]])
         fixed = theta.astype(np.float32)
 
-    right = _right_in_folds(features, labels, weight, fixed)
+    are_right = _right_in_folds(features, labels, weight, fixed)
     weights, bias = fit(features, labels, weight, fixed)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         "weights": weights.astype(np.float16),
         "bias": bias.astype(np.float16),
     }
-    save_file(tensors, out)
+    save_file(tensors, path)
 
     def accuracy(members: NDArray[np.bool_]) -> float:
-        share = np.average(right[members], weights=counts[members])
+        share = np.average(are_right[members], weights=counts[members])
         return round(float(share), 3)
 
     by_form = {}
@@ -129,7 +129,7 @@ def train(
             by_form[form] = accuracy(members)
     return Trained(
         questions=len(labelled),
-        accuracy=accuracy(np.ones_like(right)),
+        accuracy=accuracy(np.ones_like(are_right)),
         by_form=by_form,
     )
 
@@ -140,19 +140,19 @@ def _right_in_folds(
     """Whether each row gets its label, by a fit on the other folds."""
     count = len(labels)
     fold = np.random.default_rng(0).permutation(count) % _FOLDS
-    right = np.zeros(count, dtype=bool)
+    are_right = np.zeros(count, dtype=bool)
     for number in range(_FOLDS):
         in_fold = fold == number
-        others = ~in_fold
+        other_folds = ~in_fold
         weights, bias = fit(
-            features[others],
-            labels[others],
-            weight[others],
+            features[other_folds],
+            labels[other_folds],
+            weight[other_folds],
             fixed,
         )
         logits = features[in_fold] @ weights.T + bias
-        right[in_fold] = logits.argmax(axis=1) == labels[in_fold]
-    return right
+        are_right[in_fold] = logits.argmax(axis=1) == labels[in_fold]
+    return are_right
 
 
 def _balanced_weights(labels: NDArray[np.int64], counts: Floats) -> Floats:

@@ -23,11 +23,11 @@ from rag.models.device import Arithmetic, native_bf16
 from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.registry import FIRST_READER, WEIGHTS, first_reader, loading, start_path
 from rag.training.recipe import Recipe, SetsRecipe
-from rag.training.trainer import OTHER_START, not_its_start, ready
+from rag.training.trainer import OTHER_START, not_its_start, prepare_folder
 
 VERDICTS = 4
 """Outputs of the verdict head: yes, no, neither, and yes or no only under a condition."""
-_RARE = 2.0
+_RARITY = 2.0
 """How much less likely than "neither" the fourth verdict is at first, in log-odds."""
 
 
@@ -39,7 +39,7 @@ class TrainingRun:
     """
 
     recipe: Recipe
-    out: Path
+    folder: Path
     start: str
     averaged: str
     model: Any
@@ -48,27 +48,27 @@ class TrainingRun:
     teacher: Head | None = None
 
 
-def initial(recipe: Recipe, data: Path, out: Path) -> TrainingRun:
+def initial(recipe: Recipe, data: Path, folder: Path) -> TrainingRun:
     """Raises InputError for a recipe that does not fit the model, ModelError for a broken model."""
-    out = ready(out)
+    folder = prepare_folder(folder)
     torch.manual_seed(recipe.seed)
-    init, local = start_path(recipe.init, data)
+    init, is_local = start_path(recipe.init, data)
     averaged = init
     if recipe.merge_with:
         averaged, _ = start_path(recipe.merge_with, data)
-    not_its_start(out, init, averaged)
+    not_its_start(folder, init, averaged)
 
     tokenizer, model, new_head = _load_model(recipe, init, local)
     if recipe.average is not None:
         _check_average(averaged, model)
     _freeze(model.base_model, recipe)
-    first = first_reader(recipe.init)
-    if first:
-        setattr(model.config, FIRST_READER, first)
+    reader_name = first_reader(recipe.init)
+    if reader_name:
+        setattr(model.config, FIRST_READER, reader_name)
 
     return TrainingRun(
         recipe=recipe,
-        out=out,
+        folder=folder,
         start=init,
         averaged=averaged,
         model=model,
@@ -81,9 +81,9 @@ def initial(recipe: Recipe, data: Path, out: Path) -> TrainingRun:
 def _teacher(recipe: Recipe, data: Path) -> Head | None:
     if not recipe.teacher:
         return None
-    path, local = start_path(recipe.teacher, data)
+    path, is_local = start_path(recipe.teacher, data)
     arithmetic = Arithmetic("cpu", native_bf16())
-    return load_head(recipe.teacher, path, local, arithmetic)
+    return load_head(recipe.teacher, path, is_local, arithmetic)
 
 
 def _freeze(encoder: Any, recipe: Recipe) -> None:
@@ -114,12 +114,12 @@ def _load_model(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]
     weights_path = Path(path, WEIGHTS)
 
     with loading(recipe.init, OTHER_START):
-        config = AutoConfig.from_pretrained(path, local_files_only=local)
+        config = AutoConfig.from_pretrained(path, local_files_only=is_local)
         for name, value in config.to_dict().items():  # architectures use several names for it
             if "dropout" in name and isinstance(value, float):
                 setattr(config, name, recipe.dropout)
 
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=is_local)
 
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
@@ -129,12 +129,12 @@ def _load_model(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]
             "output_loading_info": True,
             "config": config,
         }
-        if local and weights_path.is_file():  # from_pretrained cannot open 8 bits
+        if is_local and weights_path.is_file():  # from_pretrained cannot open 8 bits
             stored = load_weights(weights_path)
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
             model, report = kind.from_pretrained(None, state_dict=stored, **options)
         else:
-            options |= {"local_files_only": local, "use_safetensors": True}
+            options |= {"local_files_only": is_local, "use_safetensors": True}
             model, report = AutoModelForQuestionAnswering.from_pretrained(path, **options)
 
     _add_heads(model, stored, recipe)
@@ -181,7 +181,7 @@ def with_conditions(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     bias = weights[f"{VERDICT}.bias"]
     widened[f"{VERDICT}.weight"] = torch.cat([weight, weight[-1:]])
-    widened[f"{VERDICT}.bias"] = torch.cat([bias, bias[-1:] - _RARE])
+    widened[f"{VERDICT}.bias"] = torch.cat([bias, bias[-1:] - _RARITY])
     return widened
 
 

@@ -63,14 +63,14 @@ def targets(
 def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[Offsets]:
     """Places of the answers as whole words, at most `limit` for each on average."""
     occurrences: list[Offsets] = []
-    most = limit * len(answers)
+    most_places = limit * len(answers)
     for answer in answers:
         word_start = r"(?<![^\W_])" if answer[:1].isalnum() else ""
         word_end = r"(?![^\W_])" if answer[-1:].isalnum() else ""
         words = re.escape(answer)
         pattern = f"(?=({word_start}{words}{word_end}))"  # a lookahead, since places may overlap
 
-        remaining = most - len(occurrences)
+        remaining = most_places - len(occurrences)
         for match in islice(re.finditer(pattern, text), remaining):
             occurrences.append(match.span(1))
     return occurrences
@@ -246,8 +246,8 @@ def verdict_loss(
     if taught is None:
         return loss
 
-    known = shares[:, : taught.shape[1]]
-    taught_likelihood = (taught * known).sum(-1).mean()
+    taught_shares = shares[:, : taught.shape[1]]
+    taught_likelihood = (taught * taught_shares).sum(-1).mean()
     return (1 - share) * loss - share * taught_likelihood
 
 
@@ -257,11 +257,11 @@ def group_loss(scores: Tensor, scored: Tensor, is_answer: Tensor, group: Tensor)
     `scores`, `scored`, `is_answer`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
     """
     losses = []
-    for rows, relative, everything in _normalised(scores, scored, group):
-        right = relative[is_answer[rows]]
+    for rows, relative_scores, everything in _normalised(scores, scored, group):
+        answer_scores = relative_scores[is_answer[rows]]
         loss = everything
-        if right.numel():
-            loss = everything - right.logsumexp(0)
+        if answer_scores.numel():
+            loss = everything - answer_scores.logsumexp(0)
         losses.append(loss)
     return torch.stack(losses).mean()
 
@@ -271,8 +271,8 @@ def distillation_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Ten
     each token; the null has the rest to 1. Other arguments as in `group_loss`.
     """
     losses = []
-    for rows, relative, everything in _normalised(scores, scored, group):
-        finite = relative.masked_fill(~scored[rows], 0.0)
+    for rows, relative_scores, everything in _normalised(scores, scored, group):
+        finite = relative_scores.masked_fill(~scored[rows], 0.0)
         taught = (shares[rows] * finite).sum()
         losses.append(everything - taught)
     return torch.stack(losses).mean()
@@ -283,10 +283,10 @@ def _normalised(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """By group: rows (n,), scores relative to the null (r, t), and log of the normaliser."""
     nulls = scores[:, :1]
-    relative = (scores - nulls).masked_fill(~scored, -torch.inf)
+    relative_scores = (scores - nulls).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):
         rows = group == number
-        group_scores = relative[rows]
+        group_scores = relative_scores[rows]
         null = group_scores.new_zeros(1)
         competing = torch.cat([null, group_scores.flatten()])
         yield rows, group_scores, competing.logsumexp(0)
@@ -388,16 +388,16 @@ def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
 def _shared_probabilities(scores: Sequence[tuple[NDArray[np.float32], TokenMask]]) -> list[Shares]:
     """Probabilities of the scored tokens of windows, which share one null, as in the loss."""
     windows = []
-    highest = 0.0
+    highest_score = 0.0
     for logits, scored in scores:
         null = logits[0]
-        relative = logits[: len(scored)][scored] - null
-        windows.append(relative)
-        highest = max(highest, float(relative.max(initial=0.0)))
+        relative_scores = logits[: len(scored)][scored] - null
+        windows.append(relative_scores)
+        highest_score = max(highest_score, float(relative_scores.max(initial=0.0)))
 
     # the highest is taken off, so that no exponential overflows
     token_sum = 0.0
-    for relative in windows:
-        token_sum += float(np.exp(relative - highest).sum())
-    total = np.exp(-highest) + token_sum
-    return [np.exp(relative - highest) / total for relative in windows]
+    for relative_scores in windows:
+        token_sum += float(np.exp(relative_scores - highest_score).sum())
+    total = np.exp(-highest_score) + token_sum
+    return [np.exp(relative - highest_score) / total for relative in windows]

@@ -33,7 +33,7 @@ from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
 from rag.training.recipe import EmbedderRecipe
-from rag.training.trainer import OTHER_START, Steps, mean, not_its_start, ready
+from rag.training.trainer import OTHER_START, Steps, mean, not_its_start, prepare_folder
 
 _DEPTH = 50
 """Candidates per retriever when searching for negatives."""
@@ -46,35 +46,35 @@ AskedPassage = tuple[int, list[TrainingQuestion]]
 
 
 class EmbedderBatch(NamedTuple):
-    """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): the passages
-    it competes with.
+    """q questions and p passages; `own_passages`, (q,): the passage of each; `allowed`, (q, p): the
+    passages it competes with.
     """
 
     questions: list[str]
     passages: list[str]
-    own: list[int]
+    own_passages: list[int]
     allowed: list[list[bool]]
 
 
-def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
-    """Tune by a recipe on its sets in `data` and write a sentence-transformers folder to `out`,
+def tune(recipe: EmbedderRecipe, data: Path, folder: Path) -> None:
+    """Tune by a recipe on its sets in `data` and write the sentence-transformers `folder`,
     with the checkpoint beside it.
 
-    Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
+    Raises InputError for a missing set, an unusable `folder`, or a checkpoint of another run;
     ModelError for a missing model.
     """
-    out = ready(out)
+    folder = prepare_folder(folder)
     torch.manual_seed(recipe.seed)
-    path, local = start_path(recipe.init, data)
-    not_its_start(out, path)
-    model = trainable(recipe.init, path, local)
-    before = {name: weights.clone() for name, weights in model.state_dict().items()}
+    path, is_local = start_path(recipe.init, data)
+    not_its_start(folder, path)
+    model = trainable(recipe.init, path, is_local)
+    initial_weights = {name: weights.clone() for name, weights in model.state_dict().items()}
     materials = _materials(recipe, data, model)
 
     steps = Steps(
         model,
         weight_decay=recipe.weight_decay,
-        out=out,
+        folder=folder,
         parts=[recipe.model_dump_json(), repr(materials)],
         rates={},
     )
@@ -84,14 +84,14 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
         loss=lambda batch: _loss(model, batch, recipe.scale),
     )
 
-    averaged = mean(before, model.state_dict(), recipe.average)
+    averaged = mean(initial_weights, model.state_dict(), recipe.average)
     model.half().load_state_dict(averaged)
-    model.save_pretrained(str(out), create_model_card=False)
+    model.save_pretrained(str(folder), create_model_card=False)
     steps.finish()
 
 
 def trainable(
-    setting: str, path: str, local: bool, frozen: Sequence[str] = (".embeddings.",)
+    setting: str, path: str, is_local: bool, frozen: Sequence[str] = (".embeddings.",)
 ) -> Any:
     """The model of a setting without dropout. Parameters with a part of `frozen` in their name, by
     default the embeddings of words, are not trained. Raises ModelError if it cannot be loaded.
@@ -102,11 +102,11 @@ def trainable(
         "use_safetensors": True,
     }
     with loading(setting, OTHER_START), tempfile.TemporaryDirectory() as folder:
-        if local and Path(path, WEIGHTS).is_file():  # sentence-transformers cannot open 8 bits
+        if is_local and Path(path, WEIGHTS).is_file():  # sentence-transformers cannot open 8 bits
             write_fp32(Path(path), Path(folder))
             path = folder
         model = SentenceTransformer(
-            path, device="cpu", local_files_only=local, model_kwargs=arguments
+            path, device="cpu", local_files_only=is_local, model_kwargs=arguments
         )
 
     for module in model.modules():
@@ -121,13 +121,13 @@ def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]
     """The passages and questions of each of the recipe's sets."""
     count = token_counter(model.tokenizer)
     materials = []
-    for name, most in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None):
+    for name, most_questions in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None):
         articles, _ = recipe_articles(recipe, name, data)
         source = question_set(articles, count, recipe.max_passage_tokens)
         questions = [question for question in source.questions if question.answers]
         rng = random.Random(f"{recipe.seed}{name}")
         rng.shuffle(questions)
-        material = _material(source, questions[:most], model)
+        material = _material(source, questions[:most_questions], model)
         materials.append(material)
     return materials
 
@@ -180,8 +180,8 @@ def _answering_passage(question: TrainingQuestion, texts: Sequence[str]) -> int 
 def _ranked_passages(cosines: NDArray[np.float32], lexical: Mapping[int, float]) -> list[int]:
     """The passages that are among the first by meaning or by words, the best first."""
     by_meaning = np.argsort(-cosines, kind="stable")
-    nearest = by_meaning[:_DEPTH].tolist()
-    candidates = sorted({*nearest, *lexical})
+    nearest_passages = by_meaning[:_DEPTH].tolist()
+    candidates = sorted({*nearest_passages, *lexical})
 
     scores_by_words = [lexical.get(number, 0.0) for number in candidates]
     scores = convex_sum(
@@ -220,8 +220,8 @@ def _units(
             units: list[AskedPassage] = []
             for passage, anchors in by_passage.items():
                 drawn = rng.sample(anchors, min(len(anchors), most_questions))
-                for first in range(0, len(drawn), recipe.questions):
-                    part = drawn[first : first + recipe.questions]
+                for begin in range(0, len(drawn), recipe.questions):
+                    part = drawn[begin : begin + recipe.questions]
                     units.append((passage, part))
             rng.shuffle(units)
             for start in range(0, len(units) - size + 1, size):
@@ -242,19 +242,19 @@ def _batch(
     """
     with_negatives = [answering for answering, _ in units]
     for _, anchors in units:
-        close: list[int] = []
+        close_passages: list[int] = []
         for anchor in anchors:
-            close.extend(anchor.negatives)
-        with_negatives += rng.sample(close, min(negatives, len(close)))
+            close_passages.extend(anchor.negatives)
+        with_negatives += rng.sample(close_passages, min(negatives, len(close_passages)))
     passages = list(dict.fromkeys(with_negatives))
 
     questions = []
-    own = []
+    own_passages = []
     allowed = []
     for answering, anchors in units:
         for anchor in anchors:
             questions.append(anchor.text)
-            own.append(passages.index(answering))
+            own_passages.append(passages.index(answering))
             competing = []
             for passage in passages:
                 may_answer = passage in anchor.passages or _answers(anchor, texts[passage])
@@ -264,7 +264,7 @@ def _batch(
     return EmbedderBatch(
         questions=questions,
         passages=[texts[passage] for passage in passages],
-        own=own,
+        own_passages=own_passages,
         allowed=allowed,
     )
 
@@ -277,7 +277,7 @@ def _loss(model: Any, batch: EmbedderBatch, scale: float) -> Tensor:
 
     is_left_out = ~torch.tensor(batch.allowed)
     competing = scores.masked_fill(is_left_out, -torch.inf)
-    return cross_entropy(competing, torch.tensor(batch.own))
+    return cross_entropy(competing, torch.tensor(batch.own_passages))
 
 
 def vectors_of(model: Any, texts: Sequence[str], *prompts: str) -> Tensor:

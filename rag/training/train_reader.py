@@ -51,14 +51,14 @@ class TrainingStage:
     """share of batches with statements"""
 
 
-def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
-    """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`,
+def train(recipe: SetsRecipe, data: Path, folder: Path) -> None:
+    """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `folder`,
     checkpoints beside it.
 
-    Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
+    Raises InputError for a missing set, an unusable `folder`, or a checkpoint of another run;
     ModelError for a missing or unsuitable model.
     """
-    run = initial(recipe, data, out)
+    run = initial(recipe, data, folder)
     stages = [_stage(recipe, stage, data) for stage in recipe.stage]
     _train(run, stages)
 
@@ -72,8 +72,8 @@ def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
 
     rng = random.Random(f"{recipe.seed}{recipe.order}")
     groups: list[Group] = []
-    for name, most in stage.groups.items():
-        groups += retrieved_groups(name, most, data, rng)
+    for name, most_questions in stage.groups.items():
+        groups += retrieved_groups(name, most_questions, data, rng)
 
     if stage.verdicts is None:
         return TrainingStage(stage, sets, stage.steps, groups)
@@ -100,7 +100,7 @@ def fine_tune(
     recipe: OwnRecipe,
     questions: Path,
     corpus: Path | None,
-    out: Path,
+    folder: Path,
     reader: Callable[[str], Reader],
 ) -> tuple[Measured | None, Measured]:
     """Fine-tune the recipe's `init` on a user's own questions. Returns the scores on held-out
@@ -108,7 +108,7 @@ def fine_tune(
 
     `reader` loads a reader by its setting. Raises as `own_set` and `train` do.
     """
-    run = initial(recipe, questions.parent, out)
+    run = initial(recipe, questions.parent, folder)
     count = token_counter(run.tokenizer)
     stage = recipe.stage[0]
     user_set = own_set(questions, corpus, count, recipe)
@@ -128,19 +128,19 @@ def fine_tune(
     )
     _train(run, [training_stage])
 
-    tuned = reader(str(run.out))
+    tuned = reader(str(run.folder))
     return initial_scores, measure(tuned, held_out)
 
 
 def _train(run: TrainingRun, stages: Sequence[TrainingStage]) -> None:
     """Take the steps of all stages; write weights, tokenizer and digest."""
     recipe = run.recipe
-    weights_path = run.out / WEIGHTS
+    weights_path = run.folder / WEIGHTS
 
     steps = Steps(
         run.model,
         weight_decay=recipe.weight_decay,
-        out=run.out,
+        folder=run.folder,
         parts=[recipe.model_dump_json(), *map(repr, stages)],
         rates=dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate),
     )
@@ -150,10 +150,10 @@ def _train(run: TrainingRun, stages: Sequence[TrainingStage]) -> None:
         loss=lambda batch: _loss(run, batch),
     )
 
-    run.model.config.save_pretrained(run.out)
+    run.model.config.save_pretrained(run.folder)
     weights = {name: value.detach() for name, value in run.model.state_dict().items()}
     save_weights(weights, weights_path)
-    run.tokenizer.save_pretrained(run.out)
+    run.tokenizer.save_pretrained(run.folder)
 
     if recipe.average is not None:
         averaged = load_weights(Path(run.averaged) / WEIGHTS)
@@ -248,8 +248,8 @@ def _verdict_loss(
 ) -> Tensor:
     """Loss of the verdict head, which reads each window's first state."""
     dense = getattr(run.model, VERDICT_DENSE)
-    out = getattr(run.model, VERDICT)
-    logits = out(torch.tanh(dense(states[:, 0])))
+    head = getattr(run.model, VERDICT)
+    logits = head(torch.tanh(dense(states[:, 0])))
 
     shares = loss.verdict_targets(taught) if taught else None
     return loss.verdict_loss(
@@ -326,7 +326,7 @@ def _span_loss(
     scored = torch.from_numpy(span_rows.scored)
     sides = run.model.qa_outputs(states[rows]).unbind(-1)
 
-    def both(loss_of: Callable[..., Tensor], targets: Sequence[NDArray[Any]]) -> Tensor:
+    def sum_over_ends(loss_of: Callable[..., Tensor], targets: Sequence[NDArray[Any]]) -> Tensor:
         """The sum for the first tokens and the last ones."""
         losses = []
         for scores, target in zip(sides, targets, strict=True):
@@ -338,10 +338,10 @@ def _span_loss(
         texts=[item.text for item in span_items],
         answers=[item.answers for item in span_items],
     )
-    total = both(loss.group_loss, answer_masks)
+    total = sum_over_ends(loss.group_loss, answer_masks)
     if taught:
         span_outputs = [taught[row] for row in rows]
         shares = loss.span_targets(span_outputs, span_rows, groups)
         weight = run.recipe.distillation_weight
-        total = (1 - weight) * total + weight * both(loss.distillation_loss, shares)
+        total = (1 - weight) * total + weight * sum_over_ends(loss.distillation_loss, shares)
     return total

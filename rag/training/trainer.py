@@ -26,16 +26,21 @@ class Steps:
     """A model, its optimizer, and the number of steps taken."""
 
     def __init__(
-        self, model: Any, weight_decay: float, out: Path, parts: list[str], rates: dict[str, float]
+        self,
+        model: Any,
+        weight_decay: float,
+        folder: Path,
+        parts: list[str],
+        rates: dict[str, float],
     ) -> None:
-        """Resumes from the checkpoint beside the folder `out` if it exists. `parts` are everything
-        that determines the run, and `rates` multiples of the learning rate for some modules, by
+        """Resumes from the checkpoint beside `folder` if it exists. `parts` are everything that
+        determines the run, and `rates` multiples of the learning rate for some modules, by
         name. Raises InputError for the checkpoint of another run.
         """
         self._model = model.train()
-        self._out = out
+        self._out = folder
         self._optimizer = _optimizer(model, weight_decay, rates)
-        self._checkpoint = out.with_name(out.name + ".checkpoint.pt")
+        self._checkpoint = folder.with_name(folder.name + ".checkpoint.pt")
         self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         self.taken = 0
         if self._checkpoint.exists():
@@ -59,8 +64,8 @@ class Steps:
         average = 0.0
         with tqdm(total=total, initial=self.taken, unit="step", mininterval=5) as progress:
             for rate, batch in plan:
-                current = self._step(rate, loss, batch)
-                average = 0.98 * average + 0.02 * current if average else current
+                step_loss = self._step(rate, loss, batch)
+                average = 0.98 * average + 0.02 * step_loss if average else step_loss
                 self.taken += 1
                 progress.update()
                 progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
@@ -115,37 +120,39 @@ def _optimizer(model: Any, weight_decay: float, rates: dict[str, float]) -> torc
     )
 
 
-def ready(out: Path) -> Path:
+def prepare_folder(target: Path) -> Path:
     """Create the folder and return its absolute path, which cannot be mistaken for a shipped
     model's name. Fails before training: InputError for a file, OSError for a folder that cannot be
     created or written.
     """
-    out = out.resolve()
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file", "name a folder")
-    out.mkdir(parents=True, exist_ok=True)
-    for folder in (out, out.parent):
+    target = target.resolve()
+    if target.exists() and not target.is_dir():
+        raise InputError(f"--out {target} is a file", "name a folder")
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in (target, target.parent):
         with tempfile.TemporaryFile(dir=folder):
             pass
-    return out
+    return target
 
 
-def not_its_start(out: Path, *paths: str) -> None:
-    """Raises InputError if `out` is one of the folders that the run reads."""
-    if out in {Path(path).resolve() for path in paths}:
-        message = f"--out {out} is what the run starts from or averages with"
+def not_its_start(folder: Path, *paths: str) -> None:
+    """Raises InputError if `folder` is one of the folders that the run reads."""
+    if folder in {Path(path).resolve() for path in paths}:
+        message = f"--out {folder} is what the run starts from or averages with"
         raise InputError(f"{message}, and would be overwritten", "choose another folder")
 
 
-def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Weighted average in fp16, with `share` in [0, 1] of `after`; better than either if both are
-    good (Wortsman et al. 2022, "Model soups"). Weights that only `after` has, such as a head's,
-    stay unchanged.
+def mean(
+    weights_before: dict[str, Tensor], weights_after: dict[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Weighted average in fp16, with `share` in [0, 1] of `weights_after`; better than either if
+    both are good (Wortsman et al. 2022, "Model soups"). Weights that only `weights_after` has, such
+    as a head's, stay unchanged.
     """
     means = {}
-    for name, value in after.items():
+    for name, value in weights_after.items():
         weights = value
-        if name in before:
-            weights = (1 - share) * before[name].float() + share * value.float()
+        if name in weights_before:
+            weights = (1 - share) * weights_before[name].float() + share * value.float()
         means[name] = weights.half()
     return means

@@ -28,7 +28,7 @@ from rag.training.recipe import Verdicts
 _FILES = ("yesno.jsonl.gz", "support.jsonl.gz")
 _HELD_OUT = 5
 """One in this many claims is held out from every recipe."""
-_NEAREST = 12
+_MOST_FOUND = 12
 _SENTENCE = range(30, 220)
 """Length in characters of a sentence to use as a claim."""
 _MAX_PARAGRAPH = 700
@@ -163,7 +163,7 @@ def _with_other_texts(rows: Sequence[SetRow], share: float, rng: random.Random) 
             continue
 
         query = row.get("claim") or row["question"]
-        found = [place for place, _ in index.search(query, _NEAREST)]
+        found = [place for place, _ in index.search(query, _MOST_FOUND)]
         other_places = [place for place in found if is_other(place, row, text)]
         if not other_places:
             continue
@@ -221,10 +221,10 @@ def _with_other_number(sentence: str, rng: random.Random) -> tuple[str, str]:
     digits = [place for place, character in enumerate(figure) if character.isdigit()]
     changed = rng.choice(digits)
 
-    others = [digit for digit in "123456789" if digit != figure[changed]]
-    figure[changed] = rng.choice(others)
+    other_digits = [digit for digit in "123456789" if digit != figure[changed]]
+    figure[changed] = rng.choice(other_digits)
     replacement = "".join(figure)
 
-    before = sentence[: match.start()]
-    after = sentence[match.end() :]
-    return before + replacement + after, replacement
+    text_before = sentence[: match.start()]
+    text_after = sentence[match.end() :]
+    return text_before + replacement + text_after, replacement

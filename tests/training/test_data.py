@@ -71,14 +71,16 @@ def test_groups_keep_the_passages_that_search_returned(tmp_path: Path) -> None:
     path = tmp_path / "asked-groups.jsonl.gz"
     path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
 
-    read = retrieved_groups("asked", most=9, data=tmp_path, rng=random.Random(0))
+    read = retrieved_groups("asked", most_questions=9, data=tmp_path, rng=random.Random(0))
 
     by_question = {group.question: group for group in read}
     assert [p.in_context for p in by_question["Why?"].passages] == ["Bridges\nIt is old."]
     assert (by_question["Why?"].whole, by_question["How old?"].spans) == (True, True)
-    assert len(retrieved_groups("asked", most=1, data=tmp_path, rng=random.Random(0))) == 1
+    assert (
+        len(retrieved_groups("asked", most_questions=1, data=tmp_path, rng=random.Random(0))) == 1
+    )
     with pytest.raises(InputError, match=r"no .*other-groups"):
-        retrieved_groups("other", most=1, data=tmp_path, rng=random.Random(0))
+        retrieved_groups("other", most_questions=1, data=tmp_path, rng=random.Random(0))
 
 
 def questions_on(text: str, *pairs: tuple[str, list[str]]) -> QuestionSet:

@@ -112,7 +112,7 @@ def test_passages_that_may_answer_are_not_negatives() -> None:
     units = [(0, [question]), (2, [other_question]), (3, [])]
     batch = training._batch(texts, units, 2, random.Random(1))
     pairs = zip(batch.passages, batch.allowed[0], strict=True)
-    assert batch.passages[batch.own[0]] == "a in 1500"
+    assert batch.passages[batch.own_passages[0]] == "a in 1500"
     assert {text for text, allowed in pairs if allowed} == {"a in 1500", "b in 1600", "e"}
 
 
