@@ -31,7 +31,7 @@ from rag.answering.judge import Logistic
 from rag.claims.checker import Checker
 from rag.claims.evidence import closest_sentence, closest_sentences
 from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Scorer, features, load
-from rag.claims.verdict import ClaimEvidence, closest, decide, score
+from rag.claims.verdict import ClaimEvidence, closest_comparison, decide, score
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
@@ -282,7 +282,7 @@ def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
     passage = Passage(row["document"], 0, len(text), text, row["title"], tuple(row["headings"]))
     sentence = closest_sentence(claim, Hit(passage, 0.0, row["dense"], 0.0))
     verdict = Verdict(sentence.hit, *row["verdict"]) if row["verdict"] else None
-    return ClaimEvidence(sentence, closest(claim, sentence), verdict)
+    return ClaimEvidence(sentence, closest_comparison(claim, sentence), verdict)
 
 
 # Fitting

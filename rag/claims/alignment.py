@@ -102,7 +102,7 @@ def longest_beginning(quoted: QuotedText, excerpt: Excerpt) -> tuple[int, Excerp
     return size, place(size)
 
 
-def closest(
+def closest_place(
     quoted: QuotedText, excerpts: Sequence[Excerpt], cited: Collection[str]
 ) -> Excerpt | None:
     """The place that is most similar to the quoted text; one in a document that is `cited`, by its
@@ -173,16 +173,16 @@ def _steps(words: Sequence[Token], document_words: Sequence[Token]) -> list[_Ste
     numbers: dict[str, int] = {}
     coded = [numbers.setdefault(token.word, len(numbers)) for token in words]
     document_coded = [numbers.setdefault(token.word, len(numbers)) for token in document_words]
-    similar = fuzz.partial_ratio_alignment(coded, document_coded)
-    if similar is None or similar.score == 0:
+    alignment = fuzz.partial_ratio_alignment(coded, document_coded)
+    if alignment is None or alignment.score == 0:
         return []
 
     document_start = 0
     document_end = len(document_coded)
     if len(coded) <= len(document_coded):
         margin = _MARGIN_WORDS + len(coded) // 4
-        document_start = max(0, similar.dest_start - margin)
-        document_end = similar.dest_end + margin
+        document_start = max(0, alignment.dest_start - margin)
+        document_end = alignment.dest_end + margin
 
     steps = []
     for step in Levenshtein.opcodes(coded, document_coded[document_start:document_end]):
@@ -263,7 +263,7 @@ def _weight_in_common(
 def _differ_only_in_ending(word: Token, other: Token) -> bool:
     """Whether two words differ only in their endings."""
     stems = stem_words(word.word)
-    return bool(stems) and stems == stem_words(other.word)
+    return bool(stems) and stems == stem_words(other_word.word)
 
 
 def _weight(words: Sequence[Token]) -> float:

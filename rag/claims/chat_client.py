@@ -23,7 +23,7 @@ from rag.sockets import shut_at
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 MOST_BYTES = 1_000_000
 """Maximum size of a response."""
-_AGAIN = frozenset((408, 429, 500, 502, 503, 504))
+_RETRIED_STATUSES = frozenset((408, 429, 500, 502, 503, 504))
 _TRIES = 3
 _PROBE_SECONDS = 2.0
 _NOT_OFFERED = 501
@@ -112,7 +112,7 @@ class ChatServer:
             else:
                 if status == 200:
                     return self._text(content)
-                if is_last or status not in _AGAIN:
+                if is_last or status not in _RETRIED_STATUSES:
                     start = flat(content[:200].decode("utf-8", "replace"))
                     raise self._failed(f"answered {status}: {start}")
 

@@ -21,7 +21,7 @@ from rag.claims.quotations import Quotation, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.scorer import Scorer
 from rag.claims.split import FEWEST_WORDS, ClaimSentence
-from rag.claims.verdict import ClaimEvidence, closest, judge
+from rag.claims.verdict import ClaimEvidence, closest_comparison, judge
 from rag.engine import Engine
 from rag.filters import Condition
 from rag.meaning.names import names
@@ -164,11 +164,11 @@ class Checker:
             if document:
                 documents[document_id] = document
 
-        present = []
+        present_hits = []
         for hit in hits:
             if hit.passage.is_in(documents.get(hit.passage.document_id)):
-                present.append(hit)
-        sentences = closest_sentences(claim, present, len(present))
+                present_hits.append(hit)
+        sentences = closest_sentences(claim, present_hits, len(present_hits))
         (candidates,) = self.read([(claim, sentences)])
         return judge(claim, candidates, (), documents, self._scorers)
 
@@ -260,7 +260,7 @@ def _compared(
     """Each sentence compared with the claim."""
     for sentence in sentences:
         proceed()
-        yield ClaimEvidence(sentence, closest(claim, sentence), None)
+        yield ClaimEvidence(sentence, closest_comparison(claim, sentence), None)
 
 
 def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:

@@ -104,7 +104,7 @@ def _unstated_figures(claimed: Sequence[Figure], stated: Sequence[Figure]) -> li
     """The values of a claim that are not stated."""
     missing = []
     for value in claimed:
-        if not any(states(other, value) for other in stated):
+        if not any(states(figure, value) for figure in stated):
             missing.append(value)
     return missing
 

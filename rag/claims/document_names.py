@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from rag.types import Document
 
-_LONGEST = 16
+_LONGEST_NAME = 16
 """Words of the longest name that is looked for."""
-_SHORTEST = 3
+_SHORTEST_NAME = 3
 """Letters of the shortest name in a list of sources."""
 
 
@@ -46,8 +46,8 @@ class DocumentNames:
 
     def _longest_at(self, words: tuple[str, ...], position: int, fewest: int) -> tuple[str, ...]:
         """The longest name, of at least `fewest` words, that begins at a word; () if none does."""
-        longest = min(_LONGEST, len(words) - position)
-        for size in range(longest, fewest - 1, -1):
+        most_words = min(_LONGEST_NAME, len(words) - position)
+        for size in range(most_words, fewest - 1, -1):
             name = words[position : position + size]
             if name in self._ids:
                 return name
@@ -56,8 +56,8 @@ class DocumentNames:
     def source(self, line: str) -> str | None:
         """The id of the document with the longest name in a line; None if none or two match."""
         names = self.in_text(line, 1)
-        longest = max(map(len, names.values()), default=0)
-        if longest < _SHORTEST:
+        greatest_length = max(map(len, names.values()), default=0)
+        if greatest_length < _SHORTEST_NAME:
             return None
-        ids = [document_id for document_id, name in names.items() if len(name) == longest]
+        ids = [document_id for document_id, name in names.items() if len(name) == greatest_length]
         return ids[0] if len(ids) == 1 else None

@@ -37,13 +37,13 @@ def closest_sentence(claim: str, hit: Hit) -> Sentence:
         return -1.0 if _is_heading(text, passage) else coverage(stems, text)
 
     sentences = passage_sentences(passage) or [(0, len(passage.text))]
-    closest = max(sentences, key=score)
-    start, end = closest
+    closest_offsets = max(sentences, key=score)
+    start, end = closest_offsets
     return Sentence(
         document_id=passage.document_id,
         start=passage.start + start,
         end=passage.start + end,
-        score=score(closest),
+        score=score(closest_offsets),
         hit=hit,
     )
 

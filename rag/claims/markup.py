@@ -73,9 +73,9 @@ def cited_numbers(source: str) -> tuple[int, ...]:
     """The numbers in the citation marks, in order, with ranges expanded."""
     numbers: list[int] = []
     for mark in MARK.finditer(source):
-        for first, last in _RANGE.findall(mark[1] or mark[2]):
-            start = int(first)
-            end = int(last or first)
+        for first_number, last_number in _RANGE.findall(mark[1] or mark[2]):
+            start = int(first_number)
+            end = int(last_number or first_number)
             is_range = start <= end < start + _LONGEST_RANGE
             numbers += range(start, end + 1) if is_range else [start]
     return tuple(dict.fromkeys(numbers))

@@ -16,7 +16,7 @@ from rag.claims.alignment import (
     SENTENCE_END,
     Excerpt,
     block_or_cell,
-    closest,
+    closest_place,
     longest_beginning,
 )
 from rag.claims.document_names import DocumentNames, name_words
@@ -50,9 +50,9 @@ _MARGIN = 300
 """Characters around a passage, in addition to the quotation's length, that are searched, too."""
 _MOST_ALIGNED = 6
 """Places in documents that a quotation is aligned with."""
-_SIMILAR = 0.6
+_LEAST_OF_ALTERED = 0.6
 """Minimum likeness of an altered quotation to its place."""
-_NEAR = 0.3
+_LEAST_OF_NEAREST = 0.3
 """Minimum likeness of a place that is shown as the nearest."""
 _OMITTED = 80
 """Maximum number of characters that a quotation leaves out of what counts as one place."""
@@ -62,7 +62,7 @@ _DENIAL_BEFORE = re.compile(
     r"(?i)\b(?:(?:not|never|cannot|no|neither|nor|without)\b|\w{2,9}n['’]t\b)"
     r"(?:\s+(?:to|be|been|have|so|ever|any))?\s*\Z"
 )
-_BEFORE = 40
+_DENIAL_REACH = 40
 """Characters before a place in which a denial of it is looked for."""
 _DECISIVE = frozenset("unless except only if may must shall should".split())
 """Words that change what a sentence demands, as denials do."""
@@ -71,7 +71,7 @@ _NUMBER = re.compile(r"\d[\d.,]*")
 _SMALL_WORD = 4
 """Characters of the longest word that has no capital in a title."""
 _PUNCTUATION = re.compile(r"[.,;:!?()/…]")
-_SHOWN = 60
+_MOST_SHOWN = 60
 """Characters of a document that a reason shows after the words that a quotation leaves out."""
 _MOST_WORDS = 1000
 """A longer quotation that is not exact is compared up to here."""
@@ -184,8 +184,8 @@ class QuotationAudit:
 
         has_few_words = len(_stems(quoted)) <= _FEW_WORDS
         if has_few_words:
-            common = self._search(quoted, _COMMON_HITS)
-            yield from common[_HITS:]
+            common_passages = self._search(quoted, _COMMON_HITS)
+            yield from common_passages[_HITS:]
 
     def _search(self, quoted: QuotedText, k: int, document_id: str = "") -> list[Passage]:
         """The `k` passages with the highest BM25 score for the rarest words of a quoted text."""
@@ -219,8 +219,8 @@ class QuotationAudit:
         if not all(_is_omission(*pair) for pair in pairwise(places)):
             return _stitched(checked, places, "without “…” between them", is_fault=True)
 
-        place = closest(quoted, excerpts, checked.cited)
-        if not place or place.likeness < _SIMILAR:
+        place = closest_place(quoted, excerpts, checked.cited)
+        if not place or place.likeness < _LEAST_OF_ALTERED:
             return _not_found(checked, place)
         return _altered(checked, [_with_denial(place, quotation)])
 
@@ -265,7 +265,7 @@ class QuotationAudit:
                 or self._first_exact_place(quoted, checked.cited)
                 or closest(quoted, excerpts, checked.cited)
             )
-            if not place or place.likeness < _SIMILAR:
+            if not place or place.likeness < _LEAST_OF_ALTERED:
                 words = " ".join(part.split())
                 return _not_found(checked, place, f"no document has “{words}”")
             places.append(place)
@@ -328,16 +328,16 @@ def _next_place(
         return places[0] if places else None
 
     in_document = [place for place in places if place.document.id == previous_place.document.id]
-    after = [place for place in in_document if place.start >= previous_place.end]
-    return min(after or in_document, key=lambda place: place.start, default=None)
+    places_after = [place for place in in_document if place.start >= previous_place.end]
+    return min(places_after or in_document, key=lambda place: place.start, default=None)
 
 
 def _is_omission(place: Excerpt, following: Excerpt) -> bool:
     """Whether a quotation of both places only leaves out a few words of one sentence."""
     if place.document.id != following.document.id or following.start < place.end:
         return False
-    between = place.document.text[place.end : following.start]
-    return len(between) <= _OMITTED and not SENTENCE_END.search(between)
+    words_between = place.document.text[place.end : following.start]
+    return len(words_between) <= _OMITTED and not SENTENCE_END.search(words_between)
 
 
 # A denial before the place
@@ -375,7 +375,7 @@ def _denial_before(place: Excerpt) -> int | None:
     "Not to keep dogs".
     """
     block_start, _ = block_or_cell(place.document, place.start)
-    start = max(block_start, place.start - _BEFORE)
+    start = max(block_start, place.start - _DENIAL_REACH)
     match = _DENIAL_BEFORE.search(place.document.text[start : place.start])
     return start + match.start() if match else None
 
@@ -446,13 +446,13 @@ def _exact_or_cut(
     (citation,) = exact.places
     rest = _rest_of_sentence(citation)
     if not rest or ELLIPSIS.search(checked.text[-6:]):
-        return exact
+        return exact_quotation
 
     reads_like_sentence = (
         quotation.is_block or _begins_sentence(checked.text, citation) or checked.text[-1:] in ".!?"
     )
     return replace(
-        exact,
+        exact_quotation,
         verdict="cut",
         is_fault=reads_like_sentence and not _is_title(checked.text),
         reason=f"the sentence in {place.document.id} goes on",
@@ -554,7 +554,7 @@ def _not_found(
     checked: CheckedQuotation, place: Excerpt | None, reason: str = "no document has it"
 ) -> CheckedQuotation:
     """Not found, with the nearest place; no fault if it may be a title."""
-    places = [place] if place and place.likeness >= _NEAR else []
+    places = [place] if place and place.likeness >= _LEAST_OF_NEAREST else []
     is_title = _is_title(checked.text)
     if is_title:
         reason = f"{reason}; it reads like a title"
@@ -584,8 +584,8 @@ def _difference(places: Sequence[Excerpt]) -> str:
     if _has_same_words(places):
         kind = "capitals or punctuation differ" if _has_capitals(places) else "punctuation differs"
         return f"only {kind}: {reason}"
-    others = len(differences) - 1
-    return f"{reason}, and {others} more" if others else reason
+    other_count = len(differences) - 1
+    return f"{reason}, and {other_count} more" if other_count else reason
 
 
 def _has_same_words(places: Sequence[Excerpt]) -> bool:
@@ -641,7 +641,7 @@ def _denied_words(place: Excerpt, words: str) -> str:
         return ""
     text = " ".join(place.document.text[place.start : place.end].split())
     excerpt = text[max(0, text.find(words)) :]
-    longest = len(words) + _SHOWN
-    if len(excerpt) > longest:
-        excerpt = f"{excerpt[:longest].rsplit(' ', 1)[0]} …"
+    length_limit = len(words) + _MOST_SHOWN
+    if len(excerpt) > length_limit:
+        excerpt = f"{excerpt[:length_limit].rsplit(' ', 1)[0]} …"
     return f": {place.document.id} says “{excerpt}”"

@@ -21,7 +21,7 @@ MOST_CHARACTERS = 1_000_000
 _BATCH = 8
 """Quotations that are audited together."""
 _SENTENCE_END = re.compile(r"[.!?]\s")
-_APART = 5
+_MOST_APART = 5
 """Characters of punctuation between the two halves of a quotation that the writer interrupts."""
 
 
@@ -122,14 +122,14 @@ def _goes_on(text: str, quotation: CheckedQuotation, following: CheckedQuotation
     """Whether `following` has the words after `quotation` in its document, and the writer's words
     between both end no sentence.
     """
-    between = text[quotation.end : following.start]
-    has_ended = quotation.text[-1:] in ".!?" or _SENTENCE_END.search(between)
+    text_between = text[quotation.end : following.start]
+    has_ended = quotation.text[-1:] in ".!?" or _SENTENCE_END.search(text_between)
     if has_ended or not quotation.rest or following.verdict not in ("exact", "cut"):
         return False
 
     place = quotation.places[0]
     next_place = following.places[0]
-    is_beside = 0 <= next_place.start - place.end <= _APART
+    is_beside = 0 <= next_place.start - place.end <= _MOST_APART
     if place.document_id != next_place.document_id or not is_beside:
         return False
     gap_start = place.end - place.sentence_start

@@ -22,7 +22,7 @@ FEWEST_WORDS = 4
 """Shorter ones are names, terms and scare quotes."""
 _CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", "‹": "›", "›": "‹", '"': '"'}
 _MARK = re.compile(r"[“”„«»‹›\"]")
-_SINGLE = re.compile(r"[‘’‚']")
+_SINGLE_MARK = re.compile(r"[‘’‚']")
 _CLOSING_SINGLE = {"‘": "’", "‚": "‘’", "'": "'"}
 """Single marks; what is beside them shows whether they are apostrophes."""
 _ELISION = re.compile(
@@ -36,11 +36,13 @@ _BLOCK_QUOTE = re.compile(r"(?m)(?:^ {0,3}>[^\n]*+(?:\n|\Z))++")
 _CALLOUT = re.compile(r" {0,3}>\s*\[!\w+\]")
 """`> [!NOTE]`: a box of the writer's own words."""
 _ATTRIBUTION = re.compile(r"[ \t>]*(?:[—–―]|--)\s*\S[^\n]*+\Z")
-_BESIDE = re.compile(r"(?m)\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|【[^】\n]{1,40}】)\s*+$)")
+_SOURCE_BESIDE = re.compile(
+    r"(?m)\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|【[^】\n]{1,40}】)\s*+$)"
+)
 """The start of a line that names the source of the block quote above it."""
 _REACH = 1000
 """Characters beside a quotation in which its citation is looked for."""
-_BELOW = 400
+_REACH_BELOW = 400
 """Characters below a block quote in which its source is looked for."""
 _QUOTE_SIGNS = "> \t\r\n"
 _BEFORE_OPENING = "([{—–-―*_‘'“«„‹‚\">"
@@ -285,7 +287,7 @@ def _single_pairs(text: str, start: int, end: int) -> list[Offsets]:
     opening: _QuotationMark | None = None
     possessive: int | None = None
     has_ended = False
-    for match in _SINGLE.finditer(text, start, end):
+    for match in _SINGLE_MARK.finditer(text, start, end):
         mark = _QuotationMark(match[0], match.start())
         if opening and _closes_single(text, opening, mark):
             if not _is_possessive(text, mark.offset):
@@ -415,9 +417,9 @@ def _source_lines(text: str, quotation: Quotation) -> str:
         marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
         parts += marks[-1:]
 
-    below = text[quotation.outer_end : quotation.outer_end + _BELOW].lstrip("\n")
-    line_below = below.partition("\n")[0]
-    parts.append(line_below if _BESIDE.match(line_below) else "")
+    text_below = text[quotation.outer_end : quotation.outer_end + _REACH_BELOW].lstrip("\n")
+    line_below = text_below.partition("\n")[0]
+    parts.append(line_below if _SOURCE_BESIDE.match(line_below) else "")
     return " ".join(parts)
 
 

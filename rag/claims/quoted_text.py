@@ -124,7 +124,7 @@ class QuotedText:
         self._literals[-1] = self._literals[-1].rstrip(_EDGES)
 
     @cached_property
-    def plain(self) -> str:
+    def canonical_text(self) -> str:
         """Its canonical characters, editor's changes included."""
         characters, _ = canonical(self.text)
         return characters.strip(_EDGES)
@@ -142,9 +142,9 @@ class QuotedText:
 
     def matches(self, place: CanonicalText) -> Iterator[Match]:
         """Where a text has the quoted text word for word, in order."""
-        if not self.plain:
+        if not self.canonical_text:
             return
-        yield from place.occurrences(self.plain)
+        yield from place.occurrences(self.canonical_text)
 
         longest_literal = max(map(len, self._literals))
         if not self._changes or longest_literal < _SHORTEST_LITERAL:
@@ -182,13 +182,13 @@ class QuotedText:
         leading_gaps = [(match.start(), match.start())] * self._lead
         gaps = [*leading_gaps, *match.regs[1:]]
         changes = []
-        for editors_words, (first, last) in zip(self._changes, gaps, strict=True):
+        for editors_words, (first_index, last_index) in zip(self._changes, gaps, strict=True):
             gap_start = start
-            if first > match.start():
-                _, gap_start = place.offsets_of(first - 1, first)
+            if first_index > match.start():
+                _, gap_start = place.offsets_of(first_index - 1, first_index)
             gap_end = end
-            if last < match.end():
-                gap_end, _ = place.offsets_of(last, last + 1)
+            if last_index < match.end():
+                gap_end, _ = place.offsets_of(last_index, last_index + 1)
             replaced = place.text[gap_start:gap_end].strip()
             if _is_change(editors_words, replaced):
                 changes.append((editors_words, replaced))
@@ -228,10 +228,10 @@ class CanonicalText:
                     yield Match(start, end)
             position = self.characters.find(further, position + 1)
 
-    def offsets_of(self, first: int, last: int) -> tuple[int, int]:
-        """(start, end) in `text` of the characters [first, last), with combining marks."""
-        start = self._offsets[first]
-        end = self._offsets[last - 1] + 1
+    def offsets_of(self, first_index: int, last_index: int) -> tuple[int, int]:
+        """(start, end) in `text` of characters [first_index, last_index), with combining marks."""
+        start = self._offsets[first_index]
+        end = self._offsets[last_index - 1] + 1
         while end < len(self.text) and unicodedata.combining(self.text[end]):
             end += 1
         return start, end

@@ -34,7 +34,7 @@ WORDS: dict[str, str] = {
     "wrong_citation": "wrong citation",
     "not_found": "quotation not found",
 }
-_LONGEST = 300
+_LONGEST_TEXT = 300
 """Maximum number of characters of a sentence in the terminal."""
 _MOST_EVIDENCE = 2
 """Quotes of documents that are shown for a sentence or a quotation."""
@@ -134,9 +134,9 @@ def place(citation: Citation) -> str:
 def shortened_line(text: str) -> str:
     """The text on one line, cut if it is long."""
     text = " ".join(text.split())
-    if len(text) <= _LONGEST:
+    if len(text) <= _LONGEST_TEXT:
         return text
-    return text[: _LONGEST - 1] + "…"
+    return text[: _LONGEST_TEXT - 1] + "…"
 
 
 def summary(report: CheckReport) -> list[str]:

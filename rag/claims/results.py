@@ -180,8 +180,10 @@ class CheckReport:
     def counts(self) -> dict[str, int]:
         """The number of sentences by verdict, and the number of wrong citations."""
         verdicts = Counter(sentence.verdict for sentence in self.judged)
-        wrong = sum(sentence.wrong_citation for sentence in self.judged)
-        return {name: verdicts[name] for name in get_args(ClaimVerdict)} | {"wrong_citation": wrong}
+        wrong_citations = sum(sentence.wrong_citation for sentence in self.judged)
+        return {name: verdicts[name] for name in get_args(ClaimVerdict)} | {
+            "wrong_citation": wrong_citations
+        }
 
     @property
     def quotation_counts(self) -> dict[str, int]:

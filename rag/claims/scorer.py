@@ -23,7 +23,7 @@ from rag.protocols import Verdict
 SHIPPED = Path(__file__).parent / "verdict_model.json"
 COMPARED = tuple("coverage likeness stated missing differs unnamed denied altered".split())
 FEATURES = (*COMPARED, "yes", "no")
-_LEAST = expit(-7)
+_LEAST_PROBABILITY = expit(-7)
 """Limits log-odds to ± 7."""
 
 
@@ -51,7 +51,10 @@ def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, 
     holds = verdict.yes
     if likeliest_verdict(verdict, lean=0.0) == "condition":
         holds += verdict.depends or 0.0
-    return by_name | {"yes": logit(holds, _LEAST), "no": logit(verdict.no, _LEAST)}
+    return by_name | {
+        "yes": logit(holds, _LEAST_PROBABILITY),
+        "no": logit(verdict.no, _LEAST_PROBABILITY),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _NAME = re.compile(
     r"(?: (?:of|the|and|for|de|bin|al|on|von|van|[A-Z0-9][\w'’.&-]*))*"
     r"(?<! of)(?<! the)(?<! and)(?<! for)(?<! on)(?![\w'’])"
 )
-_COMMON = re.compile(
+_NOUN_PHRASE = re.compile(
     r"(?:The|An?|This|That|Our|Each) (?:[a-z][\w-]+ ){1,4}?"
     r"(?=(?:is|are|was|were|has|had|will|can|may|must)\b)"
 )
@@ -45,7 +45,7 @@ _STARTERS = frozenset(
 
 def subject(claim: str) -> str:
     """The name or noun phrase that a claim opens with; "" if it opens otherwise."""
-    match = _COMMON.match(claim) or _NAME.match(claim)
+    match = _NOUN_PHRASE.match(claim) or _NAME.match(claim)
     if not match or _PRONOUN.match(claim):
         return ""
     phrase = match[0].strip()

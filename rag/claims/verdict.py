@@ -26,7 +26,7 @@ _DECISIVE: tuple[ClaimVerdict, ...] = (
     "not_checkable",
     "supported",
 )
-_SHOWN = 3
+_MOST_SHOWN = 3
 """Maximum number of evidence sentences of a claim."""
 _SKIPPED = {
     "question": "a question",
@@ -80,7 +80,7 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
     return replace(candidate, supported=scorer.supported(by_name), contradicted=contradicted)
 
 
-def closest(claim: str, sentence: Sentence) -> ClaimComparison:
+def closest_comparison(claim: str, sentence: Sentence) -> ClaimComparison:
     """The claim compared with the sentence, or with its whole passage if that lacks fewer values
     and names. Only a negation in the sentence counts.
     """
@@ -159,7 +159,7 @@ def judge(
     evidence = supports + contradicts
     if verdict == "contradicted":
         evidence = contradicts + supports
-    evidence = evidence[:_SHOWN] or [(supporter, "near")]
+    evidence = evidence[:_MOST_SHOWN] or [(supporter, "near")]
 
     is_by_cited = any(item.document_id in cited for item in supporting)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited

@@ -80,9 +80,9 @@ def messages(question: str, sentences: Sequence[str]) -> list[dict[str, str]]:
 
 _SENTENCES = 12
 """Maximum number of sentences for the writer."""
-_SHORTEST = 4
+_FEWEST_WORDS = 4
 """Minimum number of words; shorter sentences are headings and fragments."""
-_NEAREST = 3
+_MOST_TRIED = 3
 """Number of sentences against which one without a citation is checked."""
 _MOST_REQUESTED = 4
 """Number of sentences that the writer is asked for."""
@@ -278,7 +278,7 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
         passage = hit.passage
         for start, end in passage_sentences(passage):
             text = passage.text[start:end]
-            if len(text.split()) < _SHORTEST or is_instruction(text):
+            if len(text.split()) < _FEWEST_WORDS or is_instruction(text):
                 continue
             is_cited = (passage.document_id, passage.start + start) in cited
             shared_stems = stems & content_words(text)
