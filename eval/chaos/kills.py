@@ -104,7 +104,7 @@ def operate(name: str, root: Path, chance: random.Random, say: Say) -> None:
             Ingest(store, EMBEDDER, tokens).run(find([docs]))
         elif name == "sync":
             sync = Sync(Ingest(store, EMBEDDER, tokens, Stamps(index)))
-            sync.run(docs, find([docs]), many=True)
+            sync.run(docs, find([docs]), allow_many=True)
         else:
             ids = [document.id for document in store.documents()]
             delete(store, chance.sample(ids, min(len(ids), chance.randint(1, 4))))

@@ -75,7 +75,7 @@ def write(
             counts["deleted"] += len(receipts)
             counts["wrong"] += sum(not receipt.complete for receipt in receipts)
         sync = Sync(Ingest(store, EMBEDDER, _TOKENS, Stamps(index / docs.name)))
-        changes = sync.run(docs, find([docs]), many=True)
+        changes = sync.run(docs, find([docs]), allow_many=True)
         kinds = changes.added, changes.updated, changes.renamed, changes.removed
         counts["changes"] += sum(len(kind) for kind in kinds)
 

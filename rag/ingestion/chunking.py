@@ -105,13 +105,13 @@ def _sized_sentences(
     text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int
 ) -> Iterator[SizedSentence]:
     """One unit per sentence; sentences above the limit are halved until they fit."""
-    longest = limit * _CHARACTERS_PER_TOKEN  # longer text has too many tokens anyway
+    most_characters = limit * _CHARACTERS_PER_TOKEN  # longer text has too many tokens anyway
 
-    for first in range(0, len(spans), _COUNTED):
-        batch = spans[first : first + _COUNTED]
+    for first_index in range(0, len(spans), _COUNTED):
+        batch = spans[first_index : first_index + _COUNTED]
         texts = []
         for start, end in batch:
-            shown_end = min(end, start + longest)
+            shown_end = min(end, start + most_characters)
             texts.append(text[start:shown_end])
 
         for (start, end), tokens in zip(batch, count(texts), strict=True):
@@ -178,14 +178,14 @@ def _pack(units: Sequence[SizedSentence], limit: int) -> Iterator[Offsets]:
     for index, unit in enumerate(units):
         is_full = tokens >= target or not _room(units[begin], tokens, unit, limit)
         if index > begin and is_full:
-            last = index - 1
-            last_unit = units[last]
+            last_index = index - 1
+            last_unit = units[last_index]
             _, last_end, last_size = last_unit
             yield units[begin][0], last_end
 
-            is_short = last > begin and last_size <= limit // 3
+            is_short = last_index > begin and last_size <= limit // 3
             if is_short and _room(last_unit, last_size, unit, limit):
-                begin = last
+                begin = last_index
                 tokens = last_size
             else:
                 begin = index

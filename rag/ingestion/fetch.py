@@ -189,9 +189,11 @@ class Fetcher:
         """An address of the host to connect to. Raises ParseError if any of them is not public."""
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(answer[4][0]) for answer in answers]
-        private = [address for address in addresses if not _is_public(address)]
-        if private and not self.allow_private:
-            raise ParseError(f"is at the private address {private[0]}; --allow-private allows that")
+        private_addresses = [address for address in addresses if not _is_public(address)]
+        if private_addresses and not self.allow_private:
+            raise ParseError(
+                f"is at the private address {private_addresses[0]}; --allow-private allows that"
+            )
         return addresses[0]
 
 

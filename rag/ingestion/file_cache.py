@@ -136,8 +136,8 @@ class Stamps:
     def keep(self, paths: Collection[str]) -> None:
         """Keep only the files of indexed documents, and unreadable files that still exist."""
         unreadable = {path for path in self._bad if status_of(Path(path))}
-        known = {*self._digests, *self._bad, *self._links}
-        self.forget(known - unreadable - set(paths))
+        known_paths = {*self._digests, *self._bad, *self._links}
+        self.forget(known_paths - unreadable - set(paths))
 
     def save(self) -> None:
         """Write the cache. Ignores errors: the next run then hashes again."""

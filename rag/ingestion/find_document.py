@@ -9,7 +9,7 @@ from pathlib import Path
 from rag.errors import NotFoundError
 from rag.types import MEMBER_SEPARATOR, Document
 
-_NEAR = 3
+_MOST_SUGGESTED = 3
 """Number of document ids that a "did you mean" suggests."""
 
 
@@ -33,14 +33,14 @@ def find_document(
     if len(matches) == 1:
         return matches[0]
 
-    similar = nearest(name, [document.id for document in documents])
+    suggestions = similar_ids(name, [document.id for document in documents])
     hint = f"list the documents with: {listing}"
-    if similar:
-        hint = f"did you mean {' or '.join(similar)}?"
+    if suggestions:
+        hint = f"did you mean {' or '.join(suggestions)}?"
     raise NotFoundError(f"no document {name} in the index", hint)
 
 
-def nearest(name: str, ids: Sequence[str]) -> list[str]:
+def similar_ids(name: str, ids: Sequence[str]) -> list[str]:
     """Up to three ids that end with `name`, else that contain it, else that are spelled alike."""
     folded = name.casefold()
     ending = []
@@ -53,7 +53,7 @@ def nearest(name: str, ids: Sequence[str]) -> list[str]:
         if folded in folded_id:
             containing.append(document_id)
 
-    similar = ending or containing
-    if not similar:
-        similar = difflib.get_close_matches(name, ids, _NEAR, 0.8)
-    return similar[:_NEAR]
+    matching = ending or containing
+    if not matching:
+        matching = difflib.get_close_matches(name, ids, _MOST_SUGGESTED, 0.8)
+    return matching[:_MOST_SUGGESTED]

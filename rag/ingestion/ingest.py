@@ -61,7 +61,7 @@ class Ingest:
     _by_source: dict[str, Document] = field(default_factory=dict, init=False)
     _by_file: dict[str, list[Document]] = field(default_factory=dict, init=False)
     _by_id: dict[str, Document] = field(default_factory=dict, init=False)
-    _before: frozenset[str] = field(default=frozenset(), init=False)
+    _ids_before: frozenset[str] = field(default=frozenset(), init=False)
     _met: set[Path] = field(default_factory=set, init=False)
     _status: dict[Path, str] = field(default_factory=dict, init=False)
     """status of files before they are read"""
@@ -114,7 +114,7 @@ class Ingest:
 
         report.passages += stored.passages
         for document_id in stored.ids:
-            if document_id in self._before:
+            if document_id in self._ids_before:
                 report.updated.append(document_id)
             else:
                 report.added.append(document_id)
@@ -123,7 +123,7 @@ class Ingest:
         documents = [_state_of(document) for document in self.store.documents()]
         self._by_source = {document.source: document for document in documents}
         self._by_id = {document.id: document for document in documents}
-        self._before = frozenset(self._by_id)
+        self._ids_before = frozenset(self._by_id)
         self._by_file = {}
         for document in documents:
             self._by_file.setdefault(document.file, []).append(document)
@@ -223,9 +223,9 @@ class Ingest:
         be taken over from a missing file (the folder was moved) by one with the same content; never
         from an existing file, one on an unavailable disk, or an upload.
         """
-        previous = self._by_source.get(document.source)
-        if previous:
-            document = replace(document, id=previous.id)
+        stored_document = self._by_source.get(document.source)
+        if stored_document:
+            document = replace(document, id=stored_document.id)
 
         owner = self._by_id.get(document.id)
         try:
@@ -245,8 +245,8 @@ class Ingest:
             return
 
         path, reason = report.skipped[0]
-        others = len(report.skipped) - 1
-        count_left = f" (and {others} more)" if others else ""
+        other_count = len(report.skipped) - 1
+        count_left = f" (and {other_count} more)" if other_count else ""
         message = f"none of the files can be read: {path} {reason}{count_left}"
         is_format = any(why.startswith(UNSUPPORTED) for _, why in report.skipped)
         hint = f"rag ingest PATH reads {SUPPORTED}" if is_format else "correct it, or name others"

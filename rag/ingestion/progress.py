@@ -36,32 +36,32 @@ _SOONEST = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """A file whose pages are recognised: the `page` in progress of `pages`, the `first` that was a
-    scan, how many of them since, and how many in files before it in the same archive.
+    """A file whose pages are recognised: the `page` in progress of `pages`, the `first_page` that
+    was a scan, how many of them since, and how many in files before it in the same archive.
     """
 
     page: int
     pages: int
-    first: int
+    first_page: int
     number: int = 1
-    before: int = 0
+    pages_before: int = 0
 
     def moved(self, page: int, pages: int) -> _Scan:
         """The scan at its next page."""
         if page > self.page and pages == self.pages:
             return replace(self, page=page, number=self.number + 1)
-        return _Scan(page, pages, page, before=self.before + self.number)
+        return _Scan(page, pages, page, pages_before=self.pages_before + self.number)
 
     @property
     def finished(self) -> int:
         """Number of recognised pages."""
-        return self.before + self.number - 1
+        return self.pages_before + self.number - 1
 
     @property
     def expected(self) -> float:
         """Estimate of the pages to recognise; later ones are scans as often as since the first."""
-        share = self.number / (self.page - self.first + 1)
-        return self.before + share * (self.pages - self.first + 1)
+        share = self.number / (self.page - self.first_page + 1)
+        return self.pages_before + share * (self.pages - self.first_page + 1)
 
 
 class IngestProgress:
@@ -138,7 +138,7 @@ class IngestProgress:
         if scan:
             self._scans[path] = scan.moved(page, pages)
         else:
-            self._scans[path] = _Scan(page, pages, first=page)
+            self._scans[path] = _Scan(page, pages, first_page=page)
 
     def on_embedded(self, embedded: int, total: int) -> None:
         """Called as `LazyEmbedder` says."""
@@ -198,10 +198,10 @@ class IngestProgress:
                 pages[kind] = pages.get(kind, 0.0) + scan.expected
 
         for kind, count in self._kinds.items():
-            known = pages.get(kind, 0.0)
-            mean = known / files[kind] if files[kind] else float(kind in _IMAGES)
+            pages_read = pages.get(kind, 0.0)
+            mean = pages_read / files[kind] if files[kind] else float(kind in _IMAGES)
             unread = max(0, count - files[kind])
-            pages[kind] = known + mean * unread
+            pages[kind] = pages_read + mean * unread
         return sum(pages.values())
 
     def seconds_left(self) -> float | None:

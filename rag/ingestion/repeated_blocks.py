@@ -29,14 +29,14 @@ _LONGEST_LINE = 100
 _FEWEST_LETTERS = 12
 """Maximum characters and minimum letters of a line that may recur with other numbers."""
 _NUMBER = re.compile(r"\d+")
-Known = dict[str, list[str]]
+FurnitureByFolder = dict[str, list[str]]
 """Digests of each folder's recurring blocks. They also apply to pages in its subfolders, which may
 be few, and to pages that change later and are read alone.
 """
 
 
 def without_recurring(
-    results: Iterable[ParseOutcome], furniture_of: Known
+    results: Iterable[ParseOutcome], furniture_of: FurnitureByFolder
 ) -> Iterator[ParseOutcome]:
     """The results without their folders' recurring blocks; adds their digests to `furniture_of`."""
     waiting: list[ParseOutcome] = []
@@ -74,12 +74,12 @@ def _without_repeated_blocks(
         return
 
     folder = _folder_of(results[0])
-    known = set(furniture_of.get(str(folder), ()))
-    known |= _recurring(results)
-    if known:
-        furniture_of[str(folder)] = sorted(known)
+    folder_furniture = set(furniture_of.get(str(folder), ()))
+    folder_furniture |= _recurring(results)
+    if folder_furniture:
+        furniture_of[str(folder)] = sorted(folder_furniture)
 
-    furniture = known
+    furniture = folder_furniture
     for folder_above in folder.parents:
         furniture = furniture.union(furniture_of.get(str(folder_above), ()))
 
@@ -141,13 +141,13 @@ def _without_furniture(document: Document, furniture: set[str]) -> Document:
     if all(is_known):
         return document
 
-    first = is_known.index(False)
-    last = len(texts) - 1
-    while last >= first and _is_foot(texts[last], furniture):
-        last -= 1
+    first_kept = is_known.index(False)
+    last_kept = len(texts) - 1
+    while last_kept >= first_kept and _is_foot(texts[last_kept], furniture):
+        last_kept -= 1
 
-    start, _ = places[first]
-    _, end = places[last]
+    start, _ = places[first_kept]
+    _, end = places[last_kept]
     if end - start < (1 - _MOST_OF) * len(document.text):
         return document
     blocks = cut_blocks(document.blocks, start, end)

@@ -46,19 +46,20 @@ class Sync:
         self,
         root: Path,
         files: Iterable[FoundFile],
-        many: bool = False,
+        allow_many: bool = False,
         on_progress: OnFileDone = lambda _: None,
     ) -> Changes:
         """Make the index match `files`, all files under `root` (an absolute path).
 
         Raises InputError before any change if so many files are missing that the folder may not be
-        mounted, unless `many`. Each document's change is durable, so a killed run can be repeated.
+        mounted, unless `allow_many`. Each document's change is durable, so a killed run can be
+        repeated.
         """
         files = list(files)
         store = self.ingest.store
         with store.writing():
             plan = Plan(store, self.ingest.stamps, root).fill(files)
-            if plan.refusal and not many:
+            if plan.refusal and not allow_many:
                 raise InputError(plan.refusal, _ALLOW)
             changes = self._make_room(plan)
 
@@ -111,9 +112,9 @@ class Sync:
         """
         names = set()
         for document in self.ingest.store.documents():
-            relative = document.source[len(str(root)) :]
-            if is_under(document.file, root) and document.id.endswith(relative):
-                names.add(document.id.removesuffix(relative))
+            relative_path = document.source[len(str(root)) :]
+            if is_under(document.file, root) and document.id.endswith(relative_path):
+                names.add(document.id.removesuffix(relative_path))
 
         if len(names) != 1:
             return None
@@ -157,8 +158,10 @@ class Sync:
 
         # one that was deleted for another file, which was then read, is updated and not removed
         replaced = stored_now.intersection(missing)
-        earlier = [document_id for document_id in changes.removed if document_id not in replaced]
-        changes.removed = [*earlier, *removed]
+        removed_before = [
+            document_id for document_id in changes.removed if document_id not in replaced
+        ]
+        changes.removed = [*removed_before, *removed]
 
     def _rename(self, missing: Document, found: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""

@@ -18,7 +18,7 @@ from rag.parsing.load import load
 from rag.protocols import Store
 from rag.types import Document
 
-_FEW = 5
+_FEW_DELETIONS = 5
 _SHARE = 0.25
 """More deletions than the minimum, and than this share of the folder, need confirmation."""
 
@@ -37,7 +37,7 @@ class Plan:
     unchanged: list[Document] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Files that cannot be read, as far as that is known."""
-    under: int = 0
+    documents_before: int = 0
     """Number of the folder's documents before."""
     old_ids: set[str] = field(default_factory=set)
     """Ids of all documents before."""
@@ -60,7 +60,7 @@ class Plan:
         self._classify(files_by_path, by_file, missing)
 
         ours = self._ours(by_file)
-        self.under = sum(len(by_file[path]) for path in ours)
+        self.documents_before = sum(len(by_file[path]) for path in ours)
         for path in ours:
             self.missing += missing.get(path, [])
 
@@ -91,11 +91,11 @@ class Plan:
                 self.skipped += self.stamps.skipped(file.path)
                 continue
 
-            old = "" if documents else by_digest.get(digest, "")
-            renamed = self._renamed(missing[old], file) if old else []
+            missing_path = "" if documents else by_digest.get(digest, "")
+            renamed = self._renamed(missing[missing_path], file) if missing_path else []
             if renamed:
                 self.renamed += renamed
-                del missing[old]
+                del missing[missing_path]
                 del by_digest[digest]
                 continue
 
@@ -127,11 +127,11 @@ class Plan:
     def refusal(self) -> str:
         """Why so many deletions need confirmation; "" if they do not."""
         count = len(self.missing)
-        is_everything = 0 < count == self.under
-        are_many = count > _FEW and count > _SHARE * self.under
+        is_everything = 0 < count == self.documents_before
+        are_many = count > _FEW_DELETIONS and count > _SHARE * self.documents_before
         if not is_everything and not are_many:
             return ""
-        these = f"{count} of the {self.under} documents of {self.root}"
+        these = f"{count} of the {self.documents_before} documents of {self.root}"
         return f"{these} are missing; nothing was changed"
 
     def _files_by_path(
@@ -255,10 +255,10 @@ def _unsupported(path: Path) -> str:
 
 def _folder_of(document: Document) -> Path | None:
     """The folder that was ingested; None for a member of a file, or a file with another id."""
-    _, _, relative = document.id.partition("/")
-    if not relative or not document.source.endswith(f"/{relative}"):
+    _, _, relative_path = document.id.partition("/")
+    if not relative_path or not document.source.endswith(f"/{relative_path}"):
         return None
-    return Path(document.source.removesuffix(f"/{relative}"))
+    return Path(document.source.removesuffix(f"/{relative_path}"))
 
 
 def is_under(source: str, root: Path) -> bool:

@@ -279,9 +279,13 @@ def _removed_ids(store: Store, prepared: Prepared) -> list[str]:
         kept_sources.add(f"{upload.source}{MEMBER_SEPARATOR}{member}")
 
     removed = []
-    whole = store.document(upload.name)
-    if whole and whole.source == upload.source and whole.source not in kept_sources:
-        removed.append(whole.id)
+    whole_document = store.document(upload.name)
+    if (
+        whole_document
+        and whole_document.source == upload.source
+        and whole_document.source not in kept_sources
+    ):
+        removed.append(whole_document.id)
     for document in _members(store, upload):
         if document.source not in kept_sources:
             removed.append(document.id)

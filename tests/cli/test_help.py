@@ -19,7 +19,7 @@ from rag import errors
 from rag.cli.main import cli
 from rag.cli.options import Command, with_json_fields
 from rag.errors import NotFoundError
-from rag.ingestion.find_document import nearest
+from rag.ingestion.find_document import similar_ids
 from tests.cli.helpers import Run
 from tests.store.helpers import ROOT
 
@@ -112,7 +112,7 @@ def test_exit_codes_are_documented() -> None:
 )
 def test_suggested_ids(name: str, suggested: list[str]) -> None:
     ids = ["docs/2024/lease.pdf", "docs/boiler/manual.pdf", "docs/notes.txt"]
-    assert nearest(name, ids) == suggested
+    assert similar_ids(name, ids) == suggested
 
 
 def test_wrong_names_get_suggestions(filled: Run) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rag.ingestion.repeated_blocks import Known, without_recurring
+from rag.ingestion.repeated_blocks import FurnitureByFolder, without_recurring
 from rag.parsing.base import Part, join
 from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded
@@ -34,7 +34,7 @@ def pages(count: int, **options: str) -> list[ParseOutcome]:
     ]
 
 
-def read(results: list[ParseOutcome], recurring: Known) -> list[Document]:
+def read(results: list[ParseOutcome], recurring: FurnitureByFolder) -> list[Document]:
     results_without_recurring = without_recurring(results, recurring)
     return [
         d
@@ -82,7 +82,7 @@ def test_few_pages_and_other_formats_are_unchanged() -> None:
 
 
 def test_a_later_single_page_is_cleaned_too() -> None:
-    recurring: Known = {}
+    recurring: FurnitureByFolder = {}
     read(pages(12), recurring)
     (document,) = read(pages(1), recurring)
     assert FOOT not in document.text
@@ -91,7 +91,7 @@ def test_a_later_single_page_is_cleaned_too() -> None:
 
 
 def test_a_folders_recurring_blocks_are_removed_in_its_subfolders() -> None:
-    recurring: Known = {}
+    recurring: FurnitureByFolder = {}
     read(pages(12), recurring)
     for document in read(pages(3, folder="docs/modules"), recurring):
         assert FOOT not in document.text

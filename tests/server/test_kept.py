@@ -188,7 +188,7 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
             runner = Sync(
                 Ingest(store, EMBEDDER, 12, Stamps(index), forget=partial(forget_quotes, index))
             )
-            return runner.run(docs, find([docs]), many=True)
+            return runner.run(docs, find([docs]), allow_many=True)
 
         assert len(sync().added) == 3
         kept_answer = "in the wall of the kitchen"
