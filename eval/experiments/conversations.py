@@ -334,7 +334,7 @@ def judged(turn: GoldTurn, answer: Answer) -> str:
     wordings = [wording for wording in turn.answers if normalize(wording) not in ("yes", "no")]
     serves = (
         visible.verdict in turn.answers
-        or names(visible.whole, wordings)
+        or names(visible.full_text, wordings)
         or any(has_most_words(sentence, visible.quotes) for _, sentence in turn.evidence)
     )
     return "useful" if serves else "wrong"

@@ -38,7 +38,7 @@ from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
-from rag.evaluation.usefulness import Judgement, Shown, has_most_words, serves
+from rag.evaluation.usefulness import Judgement, ShownAnswer, has_most_words, serves
 from rag.fusion import CLIPPED, Networks
 from rag.models.cascade import ReadState
 from rag.protocols import ReaderOutput
@@ -110,7 +110,7 @@ def is_for_fitting(name: str, question: Question) -> bool:
     return hashlib.sha256(question.group.encode()).digest()[0] % 2 == 0
 
 
-def visible_candidate(candidate: Candidate, reading: Reading) -> Shown:
+def visible_candidate(candidate: Candidate, reading: Reading) -> ShownAnswer:
     """The visible answer if this candidate is given."""
     pieces = candidate.pieces(reading.documents)
     text = candidate.text or joined(candidate.form, pieces, candidate.lead)

@@ -24,7 +24,7 @@ from eval.scripts import CACHE, READER, script
 from rag.answering.compose import Ranked
 from rag.answering.reading import Reading
 from rag.engine import Engine
-from rag.evaluation.gold import PLAIN, Question
+from rag.evaluation.gold import PLAIN_SUFFIX, Question
 from rag.evaluation.usefulness import serves, visible_part
 from rag.query import Query
 from rag.types import Answer, Hit

@@ -253,14 +253,14 @@ def _weight_in_common(
     if len(old_words) != len(new_words):
         return 0.0
 
-    alike = []
-    for word, other in zip(old_words, new_words, strict=True):
-        if _differ_only_in_ending(word, other):
-            alike.append(word)
-    return _weight(alike)
+    similar_words = []
+    for old_word, new_word in zip(old_words, new_words, strict=True):
+        if _differ_only_in_ending(old_word, new_word):
+            similar_words.append(old_word)
+    return _weight(similar_words)
 
 
-def _differ_only_in_ending(word: Token, other: Token) -> bool:
+def _differ_only_in_ending(word: Token, other_word: Token) -> bool:
     """Whether two words differ only in their endings."""
     stems = stem_words(word.word)
     return bool(stems) and stems == stem_words(other_word.word)

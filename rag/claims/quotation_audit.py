@@ -263,7 +263,7 @@ class QuotationAudit:
             place = (
                 _next_place(quoted, previous_place, excerpts)
                 or self._first_exact_place(quoted, checked.cited)
-                or closest(quoted, excerpts, checked.cited)
+                or closest_place(quoted, excerpts, checked.cited)
             )
             if not place or place.likeness < _LEAST_OF_ALTERED:
                 words = " ".join(part.split())
@@ -435,15 +435,15 @@ def _exact_or_cut(
     if any(_is_other_meaning(editor, replaced) for editor, replaced in place.differs):
         return _with_places(checked, "altered", [place], _difference([place]))
 
-    exact = _with_places(checked, "exact", [place], _as_in(place), is_fault=False)
-    if exact.is_fault:
-        return exact
+    exact_quotation = _with_places(checked, "exact", [place], _as_in(place), is_fault=False)
+    if exact_quotation.is_fault:
+        return exact_quotation
 
     denied = _with_denial(place, quotation)
     if denied is not place:
         return _with_places(checked, "cut", [denied], _difference([denied]))
 
-    (citation,) = exact.places
+    (citation,) = exact_quotation.places
     rest = _rest_of_sentence(citation)
     if not rest or ELLIPSIS.search(checked.text[-6:]):
         return exact_quotation

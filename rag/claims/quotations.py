@@ -77,11 +77,11 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     list of sources. `sentences` are those of the text.
     """
     skipped = [(start, end) for start, end, kind in blocks(text) if kind in ("code", "source")]
-    visible = _blank_out(text, skipped)
-    visible = _INLINE_CODE.sub(lambda code: " " * len(code[0]), visible)
-    block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
+    visible_text = _blank_out(text, skipped)
+    visible_text = _INLINE_CODE.sub(lambda code: " " * len(code[0]), visible_text)
+    block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible_text)]
 
-    quotations = list(_quotations_in_marks(text, _blank_out(visible, block_quotes)))
+    quotations = list(_quotations_in_marks(text, _blank_out(visible_text, block_quotes)))
     for start, end in block_quotes:
         if not _CALLOUT.match(text, start):
             quotations.append(_block_quote(text, start, end))

@@ -228,8 +228,8 @@ class Writer:
         def likeness(source: WriterSource) -> int:
             return len(stems & content_words(source.text))
 
-        nearest = sorted(sources.values(), key=likeness, reverse=True)[:_NEAREST]
-        for source in nearest:
+        nearest_sources = sorted(sources.values(), key=likeness, reverse=True)[:_MOST_TRIED]
+        for source in nearest_sources:
             checked = self._first_unsupported_part(sentence, [source])
             if checked.verdict == "supported":
                 text = f"{written.text.rstrip('.')} [{source.number}]."

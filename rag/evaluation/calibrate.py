@@ -39,9 +39,9 @@ class Calibrated:
 
 def check_enough(gold: Sequence[Question]) -> None:
     """Raises InputError for fewer questions than a fit needs."""
-    if len(gold) < LEAST:
+    if len(gold) < LEAST_QUESTIONS:
         message = f"too few gold questions to estimate a risk: {len(gold)}"
-        raise InputError(message, f"give at least {LEAST}, preferably 200")
+        raise InputError(message, f"give at least {LEAST_QUESTIONS}, preferably 200")
 
 
 def calibrate(
@@ -165,7 +165,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> JudgedQuestions:
     numbers: dict[str, int] = {}  # of each text: a question that is asked twice is in one group
     for question, answer in zip(questions, answers, strict=True):
         log_odds.append(logit(answer.confidence))
-        right.append(serves(question, visible_part(answer)) == "useful")
+        are_right.append(serves(question, visible_part(answer)) == "useful")
         answerable.append(bool(question.answers))
         groups.append(numbers.setdefault(question.text, len(numbers)))
     return JudgedQuestions(

@@ -17,8 +17,8 @@ from rag.evaluation.error_analysis import Attempt, best_candidate
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.metrics import DEPTH
 from rag.evaluation.records import Row
-from rag.evaluation.squad import exact, f1, is_right
-from rag.evaluation.usefulness import Shown, judge, visible_part
+from rag.evaluation.squad import exact_match, f1, is_right
+from rag.evaluation.usefulness import ShownAnswer, judge, visible_part
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.retrieval import Retriever
@@ -80,7 +80,7 @@ class Evaluator:
             places = self._answers_anywhere(question)
 
         row = replace(row, **_scores_of_ranking(question, hits), **_cited(question, answer, places))
-        top = error_analysis.best(places, hits)
+        top = error_analysis.best_hit(places, hits)
         if top:
             rank, hit, _ = top
             row = replace(

@@ -160,7 +160,7 @@ def _risk_curve(columns: metrics.OutcomeTable) -> list[tuple[float, float]]:
 
 @dataclass(frozen=True, slots=True)
 class MetricChange:
-    """A metric before and after, with the change's 95 % interval; `sure` if that excludes 0."""
+    """A metric before and after, with the change's 95 % interval; `is_sure` if that excludes 0."""
 
     before: float
     after: float

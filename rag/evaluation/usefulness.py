@@ -30,7 +30,7 @@ HELD = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownAnswer:
     """The visible answer: `text`, None if refused, and `quotes` from the documents shown with it,
     including a span's sentence. `verdict` is "yes", "no" or "condition" if the answer gives one;
     `documents` are the ids of those that it quotes.
@@ -47,7 +47,7 @@ class Shown:
         return "\n".join((self.text or "", *self.quotes))
 
 
-def visible_part(answer: Answer) -> Shown:
+def visible_part(answer: Answer) -> ShownAnswer:
     """The visible part of an answer: a span in its sentence, the pieces of other forms."""
     if answer.text is None:
         return ShownAnswer(None)
@@ -162,7 +162,7 @@ def _yes_no(question: Question, answer: ShownAnswer) -> Judgement:
 
 def _sentences(question: Question, answer: ShownAnswer) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
-    pieces = (answer.whole, *answer.quotes)
+    pieces = (answer.full_text, *answer.quotes)
     count = sum(has_most_words(evidence.sentence, pieces) for evidence in question.evidence)
     has_enough = count >= max(1, question.need)
     if has_enough or names(answer.full_text, question.wordings):

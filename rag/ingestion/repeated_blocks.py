@@ -67,7 +67,7 @@ def _is_page(document: Document) -> bool:
 
 
 def _without_repeated_blocks(
-    results: Sequence[ParseOutcome], furniture_of: Known
+    results: Sequence[ParseOutcome], furniture_of: FurnitureByFolder
 ) -> Iterator[ParseOutcome]:
     """Results of one folder without its recurring blocks, and those of the folders above it."""
     if not results:

@@ -122,7 +122,7 @@ def of_pages(
             else:
                 last_part = parts[-1]
                 if is_first:
-                    offset = _start_of_next_word(joined_text, len(last.text))
+                    offset = _start_of_next_word(joined_text, len(last_part.text))
                     starts[-1] = (len(parts) - 1, offset)
                 parts[-1] = replace(last_part, text=joined_text)
             is_first = False

@@ -174,7 +174,7 @@ class _LoadRun:
             for member in kind.load().parts(content):
                 numbers[member.name] += 1
                 name = _name_with_number(member.name, numbers[member.name])
-                self._member(place.inside(name, digest), member)
+                self._member(place.member(name, digest), member)
 
         count = len(loaded.documents) + len(loaded.same)
         if count == count_before and not loaded.skipped:

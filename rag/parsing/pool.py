@@ -160,7 +160,7 @@ class Pool:
                 raise BusyError("files are not read any more", "try again in a moment")
             worker = _Worker(self._limits)
             self._thread_state.worker = worker
-            running = [other for other in self._workers if not other.ended]
+            running = [other_worker for other_worker in self._workers if not other_worker.ended]
             self._workers = [*running, worker]
             return worker
 

@@ -54,7 +54,7 @@ class TableText:
     """Writes a table line by line, with its blocks at their offsets in the text.
 
     Rows belong to the columns that the header rows above them name; header rows below rows begin
-    another table. `between` separates rows.
+    another table. `separator` is between rows.
     """
 
     def __init__(self, separator: str = "\n") -> None:

@@ -48,7 +48,7 @@ class WordSpeller:
         if not unknown_words or self._is_foreign(question):
             return question
 
-        corrections = {word: self._nearest_word(word) for word in unknown}
+        corrections = {word: self._nearest_word(word) for word in unknown_words}
         misspelled = [match for match in words if corrections.get(match[0])]
         if len(misspelled) > _MOST_CORRECTED:
             return question

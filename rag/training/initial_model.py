@@ -58,7 +58,7 @@ def initial(recipe: Recipe, data: Path, folder: Path) -> TrainingRun:
         averaged, _ = start_path(recipe.merge_with, data)
     not_its_start(folder, init, averaged)
 
-    tokenizer, model, new_head = _load_model(recipe, init, local)
+    tokenizer, model, new_head = _load_model(recipe, init, is_local)
     if recipe.average is not None:
         _check_average(averaged, model)
     _freeze(model.base_model, recipe)
@@ -108,7 +108,7 @@ def _freeze(encoder: Any, recipe: Recipe) -> None:
         parameter.requires_grad = layer >= recipe.freeze_layers
 
 
-def _load_model(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
+def _load_model(recipe: Recipe, path: str, is_local: bool) -> tuple[Any, Any, bool]:
     """(tokenizer, model, whether it got a new span head) for a folder or hub id."""
     stored: Mapping[str, Tensor] = {}
     weights_path = Path(path, WEIGHTS)

@@ -22,7 +22,7 @@ def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> fitting.Judg
 
 
 def fit_of_all(data: fitting.JudgedQuestions) -> tuple[float, float]:
-    return fitting.fit(data, np.ones_like(data.right))
+    return fitting.fit(data, np.ones_like(data.are_right))
 
 
 def test_many_questions_give_slope_and_offset_and_few_change_little() -> None:

@@ -117,7 +117,7 @@ def structured(
     parsed = of_pages(
         pages=with_outline or parts,
         metadata=metadata,
-        glue=lambda text, more: _join_paragraph(text, more, words),
+        glue=lambda text, continuation: _join_paragraph(text, continuation, words),
     )
     return replace(parsed, left_out=left_out)
 
@@ -308,11 +308,11 @@ def _join_lines(text: str, line: str, words: Counter[str]) -> str:
     return f"{text[:-1]}{hyphen}{line}"
 
 
-def _join_paragraph(first: str, second: str, words: Counter[str]) -> str | None:
+def _join_paragraph(paragraph: str, continuation: str, words: Counter[str]) -> str | None:
     """Join a paragraph with its continuation in the next column or page; None if it ends."""
     if paragraph[-1] in ".!?:;" or not continuation[0].islower():
         return None
-    return _join_lines(first, second, words)
+    return _join_lines(paragraph, continuation, words)
 
 
 # Regions of a page
@@ -571,7 +571,7 @@ def _paragraphs(lines_by_row: Sequence[list[Line]], region: Region) -> Iterator[
     if not lines_by_row:
         return
     lines = [_merged_row(row) for row in lines_by_row]
-    distances = [below.top - above.bottom for above, below in pairwise(lines)]
+    distances = [line_below.top - line_above.bottom for line_above, line_below in pairwise(lines)]
     pitch = median(distances) if distances else 0.0
     left = min(line.left for line in region)
     right = max(line.right for line in region)

@@ -193,8 +193,8 @@ class Rules:
         return Rules(across, down, shades)
 
 
-def _merged_rules(rules: Sequence[Extent], shortest: float) -> list[Extent]:
-    """The rules longer than `shortest`, with those on one line joined whose pieces touch."""
+def _merged_rules(rules: Sequence[Extent], least_length: float) -> list[Extent]:
+    """The rules longer than `least_length`, with those on one line joined whose pieces touch."""
     merged_rules: list[Extent] = []
     for group in grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING):
         position = sum(position for position, _, _ in group) / len(group)

@@ -544,10 +544,10 @@ class _RuledRows:
             if cell.lines:
                 values[cell.column] = cell.text
 
-        last = row[-1]
-        items = grouped(last.lines, lambda item, line: not BULLET.match(line))
-        if last.column and len(items) > 1:  # a list keeps its lines
-            values[last.column] = "\n".join(map(_joined_lines, items))
+        last_cell = row[-1]
+        items = grouped(last_cell.lines, lambda item, line: not BULLET.match(line))
+        if last_cell.column and len(items) > 1:  # a list keeps its lines
+            values[last_cell.column] = "\n".join(map(_joined_lines, items))
         return values
 
     def _cells_from_above(self, row: Cells) -> list[PdfCell]:
@@ -617,7 +617,7 @@ def _write_rows(text: TableText, parts: _RuledRows, names: list[str]) -> list[st
     is_label_named = not parts.has_figures
     entries: list[TableEntry] = []
     has_values = True
-    for row, below in zip(parts.body, [*parts.body[1:], []], strict=True):
+    for row, row_below in zip(parts.body, [*parts.body[1:], []], strict=True):
         is_header = may_have_headers and not _fills_all_columns(row, parts.grid) and _is_header(row)
         if not is_header:
             entries.append(_entry(row, row_below, parts, labels))

@@ -32,7 +32,7 @@ lists miss 9 of 100 neighbours (`scale.md`).
 class DenseIndex:
     """Searches passage ids by cosine.
 
-    Flat: every vector is compared. Above `_FLAT` vectors, an inverted file with one byte per
+    Flat: every vector is compared. Above `_MOST_FLAT` vectors, an inverted file with one byte per
     dimension needs a quarter of the memory and compares only the lists closest to the question.
     (Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search"; FAISS's IVF,
     SQ8.) It proposes candidates, which are scored with the stored vectors.

@@ -222,7 +222,7 @@ class LocalStore:
 
     def delete(self, document_id: str) -> bool:
         exists = "SELECT 1 FROM documents WHERE id = ?"
-        blank_cells = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
+        blank_cells = f"UPDATE cells SET record = {_TIME} WHERE {_HOLDS} AND {_QUOTES}"
         with self._locked_connection() as connection:
             if connection.execute(exists, (document_id,)).fetchone() is None:
                 return False

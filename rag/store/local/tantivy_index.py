@@ -211,7 +211,7 @@ class LexicalIndex:
             return [(passage_id, score) for passage_id, score, _ in hits]
 
         rescored = []
-        for passage_id, _, address in self._hits(query, k + _SPARE, allowed, without):
+        for passage_id, _, address in self._hits(query, k + _SPARE, allowed, excluded_ids):
             score = _rescored(self._explanation(query, address), average)
             rescored.append((passage_id, score))
         rescored.sort(key=lambda hit: (-hit[1], hit[0]))
@@ -229,8 +229,8 @@ class LexicalIndex:
         if allowed is not None and len(allowed) <= len(self) // _SMALL_SHARE:
             is_among = tantivy.Query.term_set_query(self._schema, "id", list(ids))
             unscored = tantivy.Query.const_score_query(is_among, 0.0)
-            both = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]
-            return self._best_hits(tantivy.Query.boolean_query(both), k)
+            clauses = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]
+            return self._best_hits(tantivy.Query.boolean_query(clauses), k)
 
         def is_allowed(hit: _LexicalHit) -> bool:
             passage_id, _, _ = hit

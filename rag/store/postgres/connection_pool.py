@@ -81,7 +81,7 @@ class Database:
 
     def open(self, task: Work[T], changes: bool = True) -> T:
         """Run `task` on a first connection, on the primary if it `changes` things; open pools."""
-        result = self.alone(lambda connection: self._run_with_lock(connection, task), changes)
+        result = self.run_alone(lambda connection: self._run_with_lock(connection, task), changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
         return result

@@ -124,8 +124,8 @@ def lexical(connection: Connection[Any], question: str, k: int, search_scope: Sc
         return []
 
     vectors = question_vectors(words, collection)
-    selective_words = _selective(words) if within.few is None else words
-    scores = _scored_passages(connection, vectors, selective_words, k, within)
+    selective_words = _selective(words) if search_scope.listed_count is None else words
+    scores = _scored_passages(connection, vectors, selective_words, k, search_scope)
     # passages with only common words are scored if one could be better
     needed = words
     if len(scores) == k:
@@ -133,7 +133,7 @@ def lexical(connection: Connection[Any], question: str, k: int, search_scope: Sc
         needed = essential(words, collection, lowest_score)
     if set(needed) <= set(selective_words):
         return scores
-    return _scored_passages(connection, vectors, needed, k, within)
+    return _scored_passages(connection, vectors, needed, k, search_scope)
 
 
 def _selective(words: list[Term]) -> list[Term]:

@@ -11,7 +11,7 @@ from tests.store.local.filled import ALL, filled_index
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rag.store.local.indexes._BEHIND", 0)
+        patch.setattr("rag.store.local.indexes._MOST_BEHIND", 0)
         return filled_index(tmp_path_factory.mktemp("filled") / "index", ALL)
 
 

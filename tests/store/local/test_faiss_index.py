@@ -63,7 +63,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_the_type_depends_on_size_with_hysteresis() -> None:
     index = filled_view(200)
-    assert (index.index_type, index.exact, index.wanted(300)) == ("flat", True, "flat")
+    assert (index.index_type, index.is_exact, index.wanted(300)) == ("flat", True, "flat")
     kind = index.wanted(301)
     assert kind == "ivf-64-sq8"
     large_index = DenseIndex.trained(64, kind, unit(400))
