@@ -25,7 +25,7 @@ import numpy as np
 from eval.scripts import PATH, script
 from rag import build
 from rag.evaluation.set_files import json_lines
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.meaning.sentences import split_sentences
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
@@ -140,7 +140,7 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
         except ParseError:
             continue
         for document in documents:
-            passages = split(document, model.count_tokens, settings.passage_tokens)
+            passages = split_document(document, model.count_tokens, settings.passage_tokens)
             if passages:
                 places = [(p.start, p.end, list(p.headings)) for p in passages]
                 texts.append(Text(document.id, document.title, document.text, places))

@@ -87,7 +87,7 @@ WEIGHTS = {"ingest": 4, "sync": 4, "delete": 2, "rebuild": 3, "snapshot": 2, "re
 def operate(name: str, root: Path, chance: random.Random, say: Say) -> None:
     docs, index, snapshot = (root / place for place in PLACES)
     if name == "snapshot":
-        snapshots.take(index, snapshot)
+        snapshots.take_snapshot(index, snapshot)
         say("snapshot")
     elif name == "restore":
         if snapshot.exists():

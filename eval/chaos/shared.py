@@ -30,7 +30,7 @@ from eval.scripts import OUT, SEED, finished, script
 from rag import build
 from rag.engine import Engine
 from rag.errors import EmptyError
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest
@@ -144,7 +144,7 @@ def _check_document(store: LocalStore, chance: random.Random, counts: Counter[st
         counts["changed_meanwhile"] += 1
         return
     counts["documents"] += 1
-    expected = split(document, EMBEDDER.count_tokens, _TOKENS)
+    expected = split_document(document, EMBEDDER.count_tokens, _TOKENS)
     is_whole = passages == expected and len(vectors) == len(passages)
     versions = {int(version) for version in _VERSION.findall(document.text)}
     texts = [text_of(Path(name).stem, version).strip() for version in versions]

@@ -258,7 +258,7 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
     for e in data:
         chances = followups.probabilities(e.options, weights)
         is_talk = followups.talk_chance(e.options, chances) >= followups.TALK
-        picked.append((e, 0 if is_talk else followups.chosen(e.options, chances)))
+        picked.append((e, 0 if is_talk else followups.chosen_index(e.options, chances)))
     later = [(e.likeness, place) for e, place in picked if e.follows]
     return {
         "typed": share(likeness[0] for likeness, _ in later),

@@ -178,7 +178,7 @@ def _readings(
 ) -> list[CellReading]:
     """What is read for the cells of one document."""
     queries = grid_run.queries(part)
-    results = [grid_run.nearest(result) for result in engine.find_many(queries)]
+    results = [grid_run.with_nearest_passages(result) for result in engine.find_many(queries)]
     document = engine.store.document(part[0].row.key)
     assert document is not None
     source = CellDocument(document, vectors_of)

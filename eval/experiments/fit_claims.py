@@ -34,7 +34,7 @@ from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Scorer, features, loa
 from rag.claims.verdict import ClaimEvidence, closest_comparison, decide, score
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.protocols import Embedder, Verdict
 from rag.settings import Settings
 from rag.types import Document, Hit, Passage
@@ -230,7 +230,7 @@ def unrelated_claims(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def hits_of(row: Mapping[str, Any], embedder: Embedder) -> list[Hit]:
     """The evidence as passages of an index."""
     document = Document("evidence", row["evidence"], "", "/evidence", "0" * 64)
-    passages = split(document, embedder.count_tokens, 160)
+    passages = split_document(document, embedder.count_tokens, 160)
     return [Hit(passage, 0.5, 0.5, 0.0) for passage in passages]
 
 

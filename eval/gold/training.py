@@ -43,7 +43,7 @@ from eval.gold.collections import unpack
 from eval.scripts import GOLD, PATH, script
 from rag.errors import NotFoundError
 from rag.evaluation.set_files import json_lines, open_text
-from rag.ingestion.chunking import TokenCounter, split
+from rag.ingestion.chunking import TokenCounter, split_document
 from rag.meaning.words import HAVE, MODALS, QUESTION_WORDS
 from rag.models.registry import reader_path
 from rag.parsing.base import ParseError
@@ -130,7 +130,9 @@ def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
         ]
     except (NotFoundError, ParseError):
         return {}
-    passages = [passage.text for document in documents for passage in split(document, count)]
+    passages = [
+        passage.text for document in documents for passage in split_document(document, count)
+    ]
     return {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in passages}
 
 

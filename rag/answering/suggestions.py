@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 
 from rag.answering.receipts import AskedQuestion
-from rag.meaning.asking import LONGEST, as_asked, inside, is_vague, question_for
+from rag.meaning.asking import LONGEST, as_asked, inside_question, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
 from rag.structure import children, heading_path
@@ -304,7 +304,7 @@ def _heading_question(heading: str) -> tuple[str, int] | None:
     naming = _NAMING.fullmatch(heading)
     if naming is None:
         return None
-    thing = inside(heading.removeprefix("The "))
+    thing = inside_question(heading.removeprefix("The "))
     return f"What {_is_or_are(naming['last'])} the {thing}?", 2
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelError
 from rag.meaning.sentences import split_sentences
-from rag.render.status import flat
+from rag.render.status import one_line
 from rag.sockets import shut_at
 
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}

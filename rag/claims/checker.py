@@ -83,7 +83,7 @@ class Checker:
         longer than 1,000,000 characters, and the errors of `Engine.search`.
         """
         store = self._engine.store
-        parts: SplitText = run(partial(split, store, text))
+        parts: SplitText = run(partial(split_text, store, text))
         sentences = [_unless_quoted(text, item, parts.quotations) for item in parts.sentences]
         numbered = {**parts.sources, **(sources or {})}
         pending = [sentence for sentence in sentences if sentence.parts]

@@ -36,7 +36,7 @@ class SplitText(NamedTuple):
     document_names: DocumentNames
 
 
-def split(store: Store, text: str) -> SplitText:
+def split_text(store: Store, text: str) -> SplitText:
     """The parts of a text that are checked. Raises InputError for more than 1,000,000
     characters.
     """

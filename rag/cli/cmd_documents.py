@@ -38,7 +38,7 @@ from rag.ingestion.watch import watch
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.protocols import Embedder, Store
-from rag.render.status import Status, clean, flat, plural
+from rag.render.status import Status, clean, one_line, plural
 from rag.server.user_data import forget_quotes
 from rag.settings import Settings, is_address, public_address
 from rag.types import Block, Document, plain
@@ -320,7 +320,9 @@ def list_command(settings: Settings, filter: Filter = FILTER) -> None:
     check_keys(filter, store.metadata_keys)
     documents = [document for document in store.documents() if matches(filter, document)]
     width = max((len(document.id) for document in documents), default=0)
-    lines = [f"{flat(document.id):{width}}  {flat(document.title)}" for document in documents]
+    lines = [
+        f"{one_line(document.id):{width}}  {one_line(document.title)}" for document in documents
+    ]
     left_out = {"text", "blocks", "pages", "container_sha256"}
     names = [field.name for field in dataclasses.fields(Document) if field.name not in left_out]
     show([{name: getattr(document, name) for name in names} for document in documents], lines)

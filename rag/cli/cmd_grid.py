@@ -18,7 +18,7 @@ from rag.desk.grid import STATE_NAMES, Grid
 from rag.errors import InputError
 from rag.filters import is_date, parse
 from rag.protocols import Store
-from rag.render.status import Status, clean, flat, plural, takes_all
+from rag.render.status import Status, clean, one_line, plural, takes_all
 from rag.settings import Settings
 from rag.types import plain
 
@@ -260,7 +260,7 @@ def delete_command(settings: Settings, name: str) -> None:
 def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
     from rag.desk import grid_run
 
-    if waiting := grid_run.due(grids.load(store, name)):
+    if waiting := grid_run.due_cells(grids.load(store, name)):
         finished, cells = 0, plural(len(waiting), "cell")
         engine = build.engine(settings)
         try:
@@ -293,9 +293,9 @@ def _table(grid: Grid) -> list[str]:
     columns = grid.spec.columns
     rows = []
     for row in grid.rows:
-        texts = [flat(row.name)]
+        texts = [one_line(row.name)]
         for words, column in zip(row_words(grid, row), columns, strict=True):
-            texts.append(words if column.type == "list" else flat(words))
+            texts.append(words if column.type == "list" else one_line(words))
         rows.append(texts)
     heading = ["", *(column.name for column in columns)]
     return [*terminal.table(heading, rows), ""]

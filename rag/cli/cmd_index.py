@@ -135,13 +135,13 @@ def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check the index. A database is checked by its server; only its copies are named."""
-    from rag.store.duplicates import described
+    from rag.store.duplicates import duplicates_in_words
     from rag.store.local import integrity
 
     if settings.store == "local":
         return integrity.examine(settings.index)
     with closing(build.postgres(settings, {}, create=False)) as opened:
-        return [integrity.Finding("copies", True, described(opened.duplicates()))]
+        return [integrity.Finding("copies", True, duplicates_in_words(opened.duplicates()))]
 
 
 def _repair(settings: Settings, ids: Sequence[str]) -> None:
@@ -184,7 +184,7 @@ def snapshot_command(
     from rag.store.local import snapshots
 
     only_local(settings, "rag index snapshot", "use the database's tool: pg_dump")
-    snapshot = snapshots.take(settings.index, target)
+    snapshot = snapshots.take_snapshot(settings.index, target)
     size = f"{_size(snapshot)}, {snapshot.bytes:,} bytes"
     digest = f"SHA-256 of its rows: {snapshot.digest}"
     show(snapshot, [f"{clean(snapshot.path)}: {size}", digest])

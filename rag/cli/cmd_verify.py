@@ -21,7 +21,7 @@ from rag.answering.verification import (
 from rag.cli.options import LocalPath, argument, command, option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
-from rag.render.status import clean, flat, plural
+from rag.render.status import clean, one_line, plural
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _verify_bundle(settings: Settings, path: Path) -> bool:
 
 def proof_lines(check: ProofCheck, intact: str) -> list[str]:
     """What is different, or that nothing is."""
-    faults = [f"altered {flat(fault)}" for fault in check.faults]
+    faults = [f"altered {one_line(fault)}" for fault in check.faults]
     lost = _lines_of_all(check.citations)
     quotes = plural(check.checked, "quote")
     found = f"{quotes}, of which differ:" if lost else f"{quotes}, all at their places"
@@ -139,11 +139,11 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
 
     lines = ["intact, but since then:"]
     for word in ("added", "changed", "removed"):
-        lines += [f"  {word:8}{flat(name)}" for name in getattr(check, word)]
+        lines += [f"  {word:8}{one_line(name)}" for name in getattr(check, word)]
     for passage in check.passages:
         first_line, *_ = _lines(passage)
         lines.append(f"  passage {first_line}")
-    lines += [f"  {flat(difference)}" for difference in check.settings]
+    lines += [f"  {one_line(difference)}" for difference in check.settings]
     return [*lines, "ask again with: rag verify --replay FILE"]
 
 
@@ -157,15 +157,16 @@ def _lines_of_all(checks: Iterable[CitationCheck]) -> list[str]:
 def _lines(check: CitationCheck) -> list[str]:
     """Each on one line, so that no id or quote can look like a verdict of its own."""
     quote = check.quote if len(check.quote) <= 60 else check.quote[:59] + "…"
-    line = f'{check.status:8}{flat(check.document_id)}  "{flat(quote)}": {flat(check.detail)}'
-    return [line, f"        now: {flat(check.now)}"] if check.now else [line]
+    place = f'{one_line(check.document_id)}  "{one_line(quote)}"'
+    line = f"{check.status:8}{place}: {one_line(check.detail)}"
+    return [line, f"        now: {one_line(check.now)}"] if check.now else [line]
 
 
 def _computed_lines(check: ComputedCheck) -> list[str]:
     """A value that was computed, and what the cells give today if that is something else."""
-    lines = [f"{check.status:8}{flat(check.text)}: {flat(check.detail)}"]
+    lines = [f"{check.status:8}{one_line(check.text)}: {one_line(check.detail)}"]
     if check.now is not None and not check.holds:
-        lines.append(f"        now: {flat(check.now)}")
+        lines.append(f"        now: {one_line(check.now)}")
     return lines
 
 
@@ -225,5 +226,5 @@ def export_command(
         plural(written.documents, "document"),
     ]
     lines = [f"{written.path}: {', '.join(counts)}"]
-    lines += [f"  without the original of {flat(name)}" for name in written.left_out]
+    lines += [f"  without the original of {one_line(name)}" for name in written.left_out]
     show(written, [*lines, f"digest of its SHA256SUMS, for the recipient: {written.sha256}"])

@@ -22,7 +22,7 @@ from rag.errors import InputError, writing_to
 from rag.originals import open_original
 from rag.protocols import Store
 from rag.render.html_page import html_page, html_text
-from rag.render.status import flat
+from rag.render.status import one_line
 from rag.structure import heading_path
 from rag.types import Citation, Document
 
@@ -293,7 +293,7 @@ def _unchanged(store: Store, name: str, quotes: Sequence[Citation]) -> Document:
         if document and _has_quote(document, cited):
             continue
         state = "was removed" if document is None else "has changed"
-        message = f"{name} {state} since “{flat(cited.quote)[:80]}” was quoted from it"
+        message = f"{name} {state} since “{one_line(cited.quote)[:80]}” was quoted from it"
         raise InputError(message, "ask again, or run: rag grid refresh NAME")
     assert document
     return document
@@ -445,6 +445,6 @@ def _signature(sums: bytes, key: Path) -> bytes:
             hint = "install OpenSSH, or leave --sign out"
             raise InputError("ssh-keygen is not installed", hint) from error
         if ran.returncode:
-            reason = flat(ran.stderr) or "ssh-keygen failed"
+            reason = one_line(ran.stderr) or "ssh-keygen failed"
             raise InputError(f"{key} cannot sign: {reason}", "name a private key of SSH")
         return path.with_name(f"{SUMS}.sig").read_bytes()

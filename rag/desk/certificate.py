@@ -26,7 +26,7 @@ from rag.filters import Filter, matches, parse
 from rag.protocols import Store
 from rag.query import Query
 from rag.render.html_page import html_page, html_text
-from rag.render.status import flat, plural
+from rag.render.status import one_line, plural
 from rag.retrieval import TRIES
 from rag.settings import Settings
 from rag.types import TALK, Answer, Document, Hit, Receipt, path_of, title_and_headings
@@ -307,7 +307,7 @@ def to_html(record: Mapping[str, Any]) -> str:
         f"<h2>Models and settings</h2>{_settings_html(record)}",
         f"<h2>Documents</h2>{_documents_html(record['documents'])}",
     ]
-    title = f"Not found: {flat(record['question'])}"
+    title = f"Not found: {one_line(record['question'])}"
     return html_page(title, "".join(body), _STYLE)
 
 
@@ -378,7 +378,7 @@ def _shortcoming(passage: Mapping[str, Any], threshold: float) -> str:
     """Why a passage gave no answer."""
     if passage["candidate"] is None:
         return "None of the likeliest candidates, which rag weighed, is in it."
-    words = flat(passage["candidate"])
+    words = one_line(passage["candidate"])
     if len(words) > _LONGEST_CANDIDATE:
         words = f"{words[: _LONGEST_CANDIDATE - 1]}…"
     probability = f"{passage['probability']:.1%}"

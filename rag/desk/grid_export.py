@@ -22,7 +22,7 @@ from rag.errors import InputError, needs_extra, writing_to
 from rag.filters import filter_text
 from rag.meaning.values import addition
 from rag.render.html_page import html_page
-from rag.render.status import clean, flat
+from rag.render.status import clean, one_line
 from rag.types import LEADS, Citation, Value, in_a_cell, path_of
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
@@ -308,7 +308,7 @@ def to_markdown(grid: Grid, _: Sources) -> str:
 
 def _in_table(text: str) -> str:
     """The text on one line, escaped for a table in Markdown."""
-    return escape(flat(text), quote=False).replace("\\", "\\\\").replace("|", "\\|")
+    return escape(one_line(text), quote=False).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def to_html(grid: Grid, sources: Sources) -> str:

@@ -64,7 +64,7 @@ class Due:
         return self.before is None or bool(self.row.sha256)
 
 
-def due(grid: Grid) -> list[Due]:
+def due_cells(grid: Grid) -> list[Due]:
     """The cells to ask: new, changed, and all of several documents."""
     to_ask = []
     for row, column, cell in grid.every_cell():
@@ -89,7 +89,7 @@ def run(engine: Engine, name: str, on_progress: OnCellsDone = lambda *_: None) -
 
 def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[int, int, int]]:
     """Run a grid, and yield (cells done, cells to ask, cells read) after each batch."""
-    waiting = due(grids.load(engine.store, name))
+    waiting = due_cells(grids.load(engine.store, name))
     finished = 0
     for part in _batches(waiting, batch):
         cells = ask(engine, part)
@@ -138,7 +138,7 @@ def refresh(
             is_standing = grids.spec_of(store, name).refresh == "on_sync"
             if not is_standing:
                 continue
-            waiting = due(grids.load(store, name))
+            waiting = due_cells(grids.load(store, name))
             if not any(has_changed or target.has_changed for target in waiting):
                 continue
             run(engine(), name)
@@ -175,7 +175,7 @@ def ask(engine: Engine, part: Sequence[Due], is_lenient: bool = False) -> list[C
     changed = []
     for target, query, found in zip(part, questions, engine.find_many(questions), strict=True):
         digest = _digest(target, found.retrieved)
-        evidence = nearest(found) if target.row.sha256 else found
+        evidence = with_nearest_passages(found) if target.row.sha256 else found
         asked = _AskedCell(target, query, evidence, digest)
         if asked.has_changed:
             changed.append(asked)
@@ -300,7 +300,7 @@ def queries(part: Sequence[Due]) -> list[Query]:
     return questions
 
 
-def nearest(found: Found) -> Found:
+def with_nearest_passages(found: Found) -> Found:
     """What was found, with the passages that are read for a cell of one document."""
     retrieved = replace(found.retrieved, hits=found.hits[:READS])
     return replace(found, retrieved=retrieved)

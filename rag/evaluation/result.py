@@ -201,8 +201,8 @@ def compare(result_before: Result, result_after: Result) -> Comparison:
     gained = []
     lost = []
     for row_before, row_after in pairs:
-        served_before = served(row_before)
-        served_after = served(row_after)
+        served_before = is_served(row_before)
+        served_after = is_served(row_after)
         if served_after and not served_before:
             gained.append((row_before, row_after))
         elif served_before and not served_after:
@@ -233,7 +233,7 @@ def _metric_changes(pairs: Sequence[tuple[Row, Row]]) -> dict[str, MetricChange]
     return changes
 
 
-def served(row: Row) -> bool:
+def is_served(row: Row) -> bool:
     """Whether the answer or refusal is right; in retrieval, whether a relevant document leads."""
     if row.kind == "retrieval":
         return any(rank == 1 for rank, _ in row.found)

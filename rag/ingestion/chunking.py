@@ -30,7 +30,9 @@ _LONGEST_CLUSTER = 64
 """Maximum length of a base character with its combining marks; real ones are much shorter."""
 
 
-def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160) -> list[Passage]:
+def split_document(
+    document: Document, count_tokens: TokenCounter, max_tokens: int = 160
+) -> list[Passage]:
     """The passages of a document, in order.
 
     Each has at most `max_tokens` by `count_tokens` (and ten times as many characters), within one

@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.errors import ConflictError, InputError
 from rag.ingestion.deletion import Forget, forgotten
 from rag.ingestion.file_cache import Stamps, status_of
-from rag.ingestion.pipeline import UPLOADED, Stored, batches, check_free, patiently, put
+from rag.ingestion.pipeline import UPLOADED, Stored, batches, check_free, put, retry_while_busy
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
@@ -102,7 +102,7 @@ class Ingest:
         )
         for files_read, batch in batches(documents_of_files, self.embedder, self.passage_tokens):
             if batch:
-                self._record(patiently(functools.partial(put, self.store, batch)))
+                self._record(retry_while_busy(functools.partial(put, self.store, batch)))
             for file in files_read:
                 on_progress(file)
 
@@ -205,7 +205,7 @@ class Ingest:
             if document.container_sha256 not in ("", loaded.sha256):
                 archive_digests[document.id] = loaded.sha256
         if archive_digests:
-            patiently(functools.partial(self.store.update_digests, archive_digests))
+            retry_while_busy(functools.partial(self.store.update_digests, archive_digests))
 
     def _delete(self, file: FoundFile, kept_sources: Collection[str]) -> None:
         """Delete the documents that the file no longer contains."""
@@ -213,7 +213,7 @@ class Ingest:
             if document.source in kept_sources:
                 continue
             self.report.quotes += forgotten(self.store, document.id, self.forget)
-            existed = patiently(functools.partial(self.store.delete, document.id))
+            existed = retry_while_busy(functools.partial(self.store.delete, document.id))
             if existed:
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)

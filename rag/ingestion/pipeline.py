@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from rag.errors import BusyError, ConflictError
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.protocols import Embedder, Store, Vectors
 from rag.structure import sentenced
 from rag.types import Document, Passage
@@ -70,7 +70,7 @@ def index(
     stored = Stored()
     groups = ((document.id, [document]) for document in documents)
     for _, batch in batches(groups, embedder, passage_tokens):
-        stored.add(patiently(partial(put, store, batch, check)))
+        stored.add(retry_while_busy(partial(put, store, batch, check)))
     return stored
 
 
@@ -87,7 +87,7 @@ def batches(
         keys.append(key)
         for document in documents:
             document = sentenced(document)
-            passages = split(document, embedder.count_tokens, passage_tokens)
+            passages = split_document(document, embedder.count_tokens, passage_tokens)
             splits.append((document, passages))
 
         is_full = _passages(splits) >= BATCH_PASSAGES
@@ -154,7 +154,7 @@ def put(
     return stored
 
 
-def patiently(change: Callable[[], T]) -> T:
+def retry_while_busy(change: Callable[[], T]) -> T:
     """Retry a change while another process is writing. Raises BusyError after a timeout."""
     until = time.monotonic() + _PATIENCE
     while True:

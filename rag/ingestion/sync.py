@@ -14,7 +14,7 @@ from pathlib import Path
 from rag.errors import InputError
 from rag.ingestion.deletion import forgotten
 from rag.ingestion.ingest import Ingest, IngestReport, OnFileDone, is_gone
-from rag.ingestion.pipeline import patiently
+from rag.ingestion.pipeline import retry_while_busy
 from rag.ingestion.sync_plan import Plan, is_under
 from rag.parsing.files import FoundFile
 from rag.types import Document
@@ -75,7 +75,7 @@ class Sync:
             stored = [*changes.added, *changes.updated]
             changes.added = [name for name in stored if name not in plan.old_ids]
             changes.updated = [name for name in stored if name in plan.old_ids]
-            patiently(lambda: self._clear_up(plan, changes))
+            retry_while_busy(lambda: self._clear_up(plan, changes))
             if changes.removed:
                 store.vacuum()
         finally:

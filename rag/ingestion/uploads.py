@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.errors import RagError
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.ingestion.pipeline import UPLOADED, Embedded, check_free, embed, put
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, read_bytes
@@ -195,7 +195,7 @@ def prepare(
         owner = stored.get(document.id)
         is_same = owner is not None and _version_of(owner) == _version_of(document)
         if not is_same:
-            passages = split(document, embedder.count_tokens, passage_tokens)
+            passages = split_document(document, embedder.count_tokens, passage_tokens)
             splits.append((document, passages))
 
     skipped = []

@@ -48,7 +48,7 @@ def is_vague(words: str) -> bool:
     return word in _POINTING or not _VAGUE.isdisjoint(others or [word])
 
 
-def inside(thing: str) -> str:
+def inside_question(thing: str) -> str:
     """A subject within a question: "The lease" becomes "the lease"; a name stays as it is."""
     word, _, others = thing.partition(" ")
     if word in ("Our", "Your"):
@@ -176,7 +176,7 @@ class _Shape(NamedTuple):
 
 def _subject(match: re.Match[str]) -> str:
     """The subject, which is no name."""
-    thing = inside(match["thing"])
+    thing = inside_question(match["thing"])
     return thing if " " in thing else thing.lower()
 
 
@@ -244,7 +244,7 @@ _SHAPES = (
             rf"(?P<thing>{_THING}|{_NAME}) (?P<was>was|were) (?P<act>{_DONE})"
             rf"(?: (?:in|at|by) [A-Z][\w'’ -]{{2,30}}?)? (?:on|in) {_DATE}{_END}"
         ),
-        lambda m: f"When {m['was']} {inside(m['thing'])} {m['act']}?",
+        lambda m: f"When {m['was']} {inside_question(m['thing'])} {m['act']}?",
     ),
     _Shape(
         1,
@@ -335,6 +335,6 @@ _SHAPES = (
             r"(?P<thing>(?:The )?(?:[A-Z]{3,6}|(?:[A-Z][a-z]+ ){1,2}[A-Z][a-z]+)) is (?:an?|the) "
             r"[a-z]+ .{20,}"
         ),
-        lambda m: f"What is {inside(m['thing'])}?",
+        lambda m: f"What is {inside_question(m['thing'])}?",
     ),
 )

@@ -215,7 +215,7 @@ def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
         return Rewrite(question, is_talk=True)
 
     follows = 1 - chances[0] / (1 - talk)
-    choice = chosen(options, chances)
+    choice = chosen_index(options, chances)
     if choice == 0:
         return _as_typed(question, follows)
 
@@ -976,7 +976,7 @@ def _likeness(word: str, replacement: str) -> float:
     return min(1.0, shared / longest)
 
 
-def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
+def chosen_index(options: Sequence[Completion], chances: Sequence[float]) -> int:
     """The index of the completion to ask, if the question is no talk: as typed, first of the
     options, unless it probably refers to the last turn. A fragment ("and in May?") is completed
     sooner than what may be a question of its own, and one that reads like a question is preferred

@@ -15,7 +15,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from rapidocr import RapidOCR
 
 from rag.parsing.base import Parsed, ParseError, on_scan
-from rag.parsing.pdf.layout import structured
+from rag.parsing.pdf.layout import structured_text
 from rag.parsing.pdf.marks import Box, Line, PdfPage
 
 _MOST_PIXELS = 80_000_000
@@ -32,7 +32,7 @@ def parse(content: bytes) -> Parsed:
     """The text in an image, a page for each of its pictures. Raises ParseError if it is broken."""
     try:
         with Image.open(BytesIO(content)) as image:
-            return structured(list(_pages(image)), {})
+            return structured_text(list(_pages(image)), {})
     except UnidentifiedImageError as error:
         raise ParseError("is not a readable image, or is truncated") from error
 

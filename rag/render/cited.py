@@ -105,7 +105,7 @@ class _CitedTextBuilder:
         lines = []
         for number, citation in enumerate(self.sources.values(), 1):
             sentence = view.shortened(citation.sentence or citation.quote)
-            lines.append(f"[{number}] {where(citation)}: “{sentence}”")
+            lines.append(f"[{number}] {place_line(citation)}: “{sentence}”")
         return "\n".join(lines)
 
 
@@ -131,7 +131,7 @@ def cited(answer: Answer) -> CitedText:
     )
 
 
-def where(place: Citation | Passage) -> str:
+def place_line(place: Citation | Passage) -> str:
     """Title, headings that do not repeat it, page, and document id."""
     path = view.path_to(place)
     if path == place.document_id:
@@ -155,11 +155,11 @@ def _refusal(answer: Answer) -> str:
 
     lead = "The closest passages, which do not answer the question:"
     quotes = []
-    for place in view.nearest(answer):
+    for place in view.nearest_places(answer):
         if isinstance(place, Citation):
             lead = "The nearest sentences; they may not answer the question:"
-            quotes.append(f"- {where(place)}: “{view.shortened(place.sentence)}”")
+            quotes.append(f"- {place_line(place)}: “{view.shortened(place.sentence)}”")
         else:
             excerpt = view.shortened(place.passage.text, 200)
-            quotes.append(f"- {where(place.passage)}: “{excerpt}”")
+            quotes.append(f"- {place_line(place.passage)}: “{excerpt}”")
     return "\n".join([text, "", lead, *quotes])

@@ -23,7 +23,7 @@ def clean(text: str) -> str:
     return _CONTROL.sub("\ufffd", text)
 
 
-def flat(text: str) -> str:
+def one_line(text: str) -> str:
     """Clean text on one line; file names may contain line breaks."""
     return clean(" ".join(text.split()))
 
@@ -127,4 +127,4 @@ class Status:
         text = self._text
         if not isinstance(text, str):
             text = text()
-        return flat(text)
+        return one_line(text)

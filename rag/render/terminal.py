@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from rag.render import view
-from rag.render.status import clean, flat, plural
+from rag.render.status import clean, one_line, plural
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece
 
 _MOST_COPIES = 3
@@ -44,7 +44,7 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     all lines fit the terminal and no text is a list of several lines. Otherwise each row is a
     paragraph with the names of the columns.
     """
-    names = [flat(name) for name in heading]
+    names = [one_line(name) for name in heading]
     fields = [[clean(text) for text in row] for row in rows]
     widths = _widths([names, *fields])
     rule = ["-" * width for width in widths]
@@ -105,7 +105,7 @@ def _rank_table(answer: Answer) -> list[str]:
     """The ranks in columns. The last column is not padded."""
     rows = []
     for *numbers, place in ranks(answer):
-        rows.append([*numbers, flat(place)])
+        rows.append([*numbers, one_line(place)])
 
     widths = _widths(rows)
     widths[-1] = 0
@@ -157,13 +157,13 @@ def _span(answer: Answer) -> list[str]:
     lines = [f"{text}  {_confidence(answer)}", ""]
     lines += _numbered_sources(answer.citations)
 
-    typed = view.typed(answer.value)
+    typed = view.value_in_words(answer.value)
     if typed:
         lines.append("")
         lines.append(f"Read as {clean(typed)}")
     lines += _conflicts(answer)
 
-    others = [_other_candidate(candidate) for candidate in view.others(answer)]
+    others = [_other_candidate(candidate) for candidate in view.other_candidates(answer)]
     if others:
         listed = "; ".join(others)
         lines.append("")
@@ -174,7 +174,7 @@ def _span(answer: Answer) -> list[str]:
 def _other_candidate(candidate: Alternative) -> str:
     """Another candidate with its confidence and its document."""
     text = clean(view.shortened(candidate.text, _LONGEST_OTHER))
-    document_id = flat(candidate.citations[0].document_id)
+    document_id = one_line(candidate.citations[0].document_id)
     return f"{text} ({candidate.confidence:.0%}, {document_id})"
 
 
@@ -283,7 +283,7 @@ def _refusal(answer: Answer) -> list[str]:
 
     if answer.hits:
         lines += ["", "Nearest:"]
-    for number, place in enumerate(view.nearest(answer), 1):
+    for number, place in enumerate(view.nearest_places(answer), 1):
         lines += _nearest_place(number, place)
     return lines
 
@@ -312,11 +312,11 @@ def _numbered_sources(citations: Sequence[Citation]) -> list[str]:
 def _citation(label: int | str, citation: Citation) -> list[str]:
     """The source, the sentence with the quote marked, and other documents that have it too."""
     lines = _source(label, citation)
-    text_before, quote, text_after = map(clean, view.marked(citation))
+    text_before, quote, text_after = map(clean, view.marked_sentence(citation))
     sentence = text_before + _mark(quote) + text_after
     lines += _wrap(sentence, _INDENT)
 
-    names = [flat(copy.document_id) for copy in citation.copies]
+    names = [one_line(copy.document_id) for copy in citation.copies]
     names = list(dict.fromkeys(names))
     if names:
         listed = ", ".join(names[:_MOST_COPIES])
@@ -339,15 +339,15 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
     """The number, the document's id in colour, the headings and the page, in lines of whole words.
     `about` is dimmed.
     """
-    name = flat(cited.document_id)
+    name = one_line(cited.document_id)
     words = name
-    path = flat(view.path_to(cited))
+    path = one_line(view.path_to(cited))
     if path:
         words += f" > {path}"
     if about:
         words += f" {about}"
 
-    mark = f"  [{flat(str(label))}] "
+    mark = f"  [{one_line(str(label))}] "
     first_line, *others = _wrap(words, indent=" " * len(mark))
     lines = [mark + first_line.strip(), *others]
     lines = _with_colour(lines, len(mark), name)

@@ -278,7 +278,7 @@ def path_to(cited: Citation | Passage, separator: str = " > ") -> str:
     return path
 
 
-def marked(citation: Citation) -> tuple[str, str, str]:
+def marked_sentence(citation: Citation) -> tuple[str, str, str]:
     """The cited sentence: what is before the quote, the quote, and what is after it."""
     sentence = citation.sentence
     start = citation.start - citation.sentence_start
@@ -343,7 +343,7 @@ def lead(answer: Answer) -> str:
     return "" if text == titles else text
 
 
-def typed(value: Value | None) -> str:
+def value_in_words(value: Value | None) -> str:
     """The value in words if it says more than the answer, or ""."""
     if value is None:
         return ""
@@ -360,7 +360,7 @@ def _rivals(answer: Answer) -> list[Alternative]:
     return [rival for rival in answer.alternatives if rival.text not in conflicting]
 
 
-def others(answer: Answer) -> list[Alternative]:
+def other_candidates(answer: Answer) -> list[Alternative]:
     """Further candidates that are worth showing."""
     return [rival for rival in _rivals(answer) if _is_shown(rival)]
 
@@ -382,8 +382,8 @@ def nearest(answer: Answer) -> Sequence[Citation | Hit]:
 def source_and_text(
     number: int, place: Citation | Hit, columns: int
 ) -> tuple[Citation | Passage, tuple[str, str, str]]:
-    """One of the `nearest`, counted from 1: its source, and what is before the quote, the quote,
-    and what is after it, on some lines of so many columns. A passage has no quote.
+    """One of the `nearest_places`, counted from 1: its source, and what is before the quote, the
+    quote, and what is after it, on some lines of so many columns. A passage has no quote.
     """
     source: Citation | Passage
     if isinstance(place, Hit):
@@ -392,7 +392,7 @@ def source_and_text(
         lines = NEAREST_LINES
     else:
         source = place
-        text_before, quote, text_after = marked(place)
+        text_before, quote, text_after = marked_sentence(place)
         lines = LEAD_LINES if number == 1 else NEAREST_LINES
 
     room = lines * (columns - _RAGGED)
@@ -469,10 +469,10 @@ def _toml_line(name: str, value: object) -> str:
     return f"{name} = {json.dumps(value)}"
 
 
-def numbered(answer: Answer) -> Sequence[Citation | Hit]:
+def numbered_sources(answer: Answer) -> Sequence[Citation | Hit]:
     """The sources that are shown with a number, in order; for a refusal, the nearest."""
     if answer.text is None:
-        return nearest(answer)
+        return nearest_places(answer)
     shown_conflicts = answer.conflicts[:MOST_CONFLICTS]
     conflicting = [conflict.citations[0] for conflict in shown_conflicts]
     return [*answer.citations, *conflicting]

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, TextIO
 
 from rag import __version__
 from rag.errors import InputError, RagError
-from rag.render.status import clean, flat, plural, takes_all
+from rag.render.status import clean, one_line, plural, takes_all
 from rag.repl import commands
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
@@ -83,13 +83,13 @@ def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
 
     confidence = f"{answer.confidence:.2f}"
     if answer.text is None:
-        reason = flat(answer.abstention_reason or "")
+        reason = one_line(answer.abstention_reason or "")
         return code, f"not found\t{confidence}\t{reason}"
 
     citation = answer.citations[0]
-    document_id = flat(citation.document_id)
+    document_id = one_line(citation.document_id)
     source = f"{document_id}:{citation.start}-{citation.end}"
-    return code, f"{flat(answer.text)}\t{confidence}\t{source}"
+    return code, f"{one_line(answer.text)}\t{confidence}\t{source}"
 
 
 def _at_terminal(session: ReplSession, plain: bool) -> None:

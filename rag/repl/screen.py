@@ -177,7 +177,7 @@ class Screen:
 
     def _other_candidates(self, answer: Answer) -> None:
         """Other candidates, with their confidence, on one line."""
-        others = view.others(answer)
+        others = view.other_candidates(answer)
         if not others:
             return
 
@@ -294,7 +294,7 @@ class Screen:
     def _head(self, answer: Answer) -> None:
         """A span, its value in words, and its confidence at the right margin."""
         text = " ".join(clean(answer.text or "").split())
-        typed = view.typed(answer.value)
+        typed = view.value_in_words(answer.value)
         value = f"  = {clean(typed)}" if typed else ""
 
         if self.plain:
@@ -355,7 +355,7 @@ class Screen:
         self._grid(answer)
         if answer.hits:
             self.label("nearest")
-        for number, place in enumerate(view.nearest(answer), 1):
+        for number, place in enumerate(view.nearest_places(answer), 1):
             self._nearest_place(number, place)
 
     def _nearest_place(self, number: int, place: Citation | Hit) -> None:
@@ -386,7 +386,7 @@ class Screen:
             self.aside(f"and {unshown} more")
 
     def _citation(self, number: int, citation: Citation, title: str = "") -> None:
-        text_before, quote, text_after = map(clean, view.marked(citation))
+        text_before, quote, text_after = map(clean, view.marked_sentence(citation))
         body = self._marked(text_before, quote, text_after)
         self._entry(number, citation, body, title=title)
 

@@ -66,7 +66,7 @@ class ReplSession:
             seconds=time.perf_counter() - started,
         )
         self.exchanges.append(exchange)
-        self.places = [_citation(place) for place in view.numbered(answer)]
+        self.places = [_citation(place) for place in view.numbered_sources(answer)]
         return answer
 
     def search(self, words: str, top_k: int) -> list[Hit]:

@@ -60,7 +60,7 @@ def _refusal(answer: Answer) -> Iterator[str]:
     for line in view.grid_lines(answer):
         yield f"{_escaped(line)}  "
 
-    for place in view.nearest(answer)[:1]:
+    for place in view.nearest_places(answer)[:1]:
         if isinstance(place, Citation):
             yield "Nearest:"
             yield ""
@@ -101,7 +101,7 @@ def _citation(number: int, citation: Citation) -> list[str]:
     place = f"`{name}`, characters {citation.start} to {citation.end}{page}"
     digest = citation.sha256[:12]
 
-    text_before, quote, text_after = map(_escaped, view.marked(citation))
+    text_before, quote, text_after = map(_escaped, view.marked_sentence(citation))
     return [
         f"{number}. {heading}: {place}, sha256 `{digest}`",
         "",

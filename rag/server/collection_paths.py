@@ -11,7 +11,7 @@ NEAR = ("", DEFAULT_COLLECTION)
 """Names of no collection and of the default one, which is always open."""
 
 
-def split(path: str) -> tuple[str, str]:
+def split_path(path: str) -> tuple[str, str]:
     """(collection, path within it); the collection is "" for paths that belong to none."""
     if path.startswith(_PREFIX):
         name, slash, path_within = path.removeprefix(_PREFIX).partition("/")
@@ -25,7 +25,7 @@ def split(path: str) -> tuple[str, str]:
 
 
 def prefixed(collection: str, path: str) -> str:
-    """The full path of a path within a collection; the inverse of `split`."""
+    """The full path of a path within a collection; the inverse of `split_path`."""
     if collection in NEAR:
         return path
     return f"{_PREFIX}{collection}{path.removeprefix('/v1')}"

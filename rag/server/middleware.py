@@ -37,7 +37,7 @@ from rag.server import problems
 from rag.server.auth import Access, Right, RouteRights
 from rag.server.caller import Caller
 from rag.server.collection_host import CollectionHost
-from rag.server.collection_paths import NEAR, split
+from rag.server.collection_paths import NEAR, split_path
 from rag.server.problems import ServiceError
 from rag.server.state import DefaultService
 from rag.server.telemetry import SpanSender
@@ -294,7 +294,7 @@ class RequestGate:
             message = "Content-Length and Transfer-Encoding exclude each other"
             raise ServiceError(400, "malformed", message, "send one of them")
 
-        state["collection"], path = split(scope["path"])
+        state["collection"], path = split_path(scope["path"])
         if path != scope["path"]:
             scope.update(path=path, raw_path=path.encode())
 

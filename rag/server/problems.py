@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from rag.errors import BusyError, ModelError, RagError, StoreError
 from rag.render.view import shortened
-from rag.server.collection_paths import split
+from rag.server.collection_paths import split_path
 
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")
 _FIELD = re.compile(r"\d+|(?!(?:str|int|float|bool)$)[a-z_][a-z0-9_]*")
@@ -93,7 +93,7 @@ class DifyError(BaseModel):
 
 def shape_of(path: str) -> type[OpenAIError] | type[DifyError] | None:
     """The format of errors on this path; None for problem details."""
-    _, path = split(path)
+    _, path = split_path(path)
     if path.startswith(OPENAI):
         return OpenAIError
     return DifyError if path.startswith(DIFY) else None

@@ -136,7 +136,7 @@ class Service:
         """The document with this id. Raises NotFoundError."""
         document = self.document(document_id)
         if document is None:
-            raise missing(document_id)
+            raise missing_document(document_id)
         return document
 
     def submit(
@@ -309,7 +309,7 @@ class ServiceLibrary:
         return Checker(engine).check(text, conditions, sources, run=run, proceed=proceed)
 
 
-def missing(document_id: str) -> NotFoundError:
+def missing_document(document_id: str) -> NotFoundError:
     message = f"no document {document_id[:200]} in the index"
     return NotFoundError(message, "list the documents with: GET /v1/documents")
 

@@ -72,21 +72,21 @@ def _editions(
             yield row, other_row, share
 
 
-def described(duplicates: Duplicates) -> str:
+def duplicates_in_words(duplicates: Duplicates) -> str:
     """The copies and editions in words, or "none"."""
     parts = []
     if duplicates.copies:
         copies = [" = ".join(group) for group in duplicates.copies]
-        parts.append(f"equal documents: {named(copies)}")
+        parts.append(f"equal documents: {first_names(copies)}")
     if duplicates.editions:
         editions = []
         for document_id, other_id, share in duplicates.editions:
             editions.append(f"{document_id} ~ {other_id} ({share:.0%} of the passages)")
-        parts.append(f"editions of one document: {named(editions)}")
+        parts.append(f"editions of one document: {first_names(editions)}")
     return "; ".join(parts) or "none"
 
 
-def named(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     listed = ", ".join(names[:_MOST_NAMED])
     if len(names) <= _MOST_NAMED:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rag.errors import InputError
 from rag.evaluation.set_files import json_lines, open_text, reading
-from rag.ingestion.chunking import TokenCounter, split
+from rag.ingestion.chunking import TokenCounter, split_document
 from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.recipe import EmbedderRecipe, Mix, SetsRecipe

@@ -10,7 +10,7 @@ from typing import Any
 from rag.errors import InputError
 from rag.evaluation.evaluator import answers_in
 from rag.evaluation.gold import Question, read_jsonl
-from rag.ingestion.chunking import TokenCounter, split
+from rag.ingestion.chunking import TokenCounter, split_document
 from rag.meaning.words import content_words, coverage
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
@@ -75,7 +75,7 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
     passages: dict[str, list[Passage]] = {}
     articles: dict[str, Article] = {}
     for document in _documents(corpus):
-        passages[document.id] = split(document, count, tokens)
+        passages[document.id] = split_document(document, count, tokens)
         paragraphs = [{"context": passage.text, "qas": []} for passage in passages[document.id]]
         articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
 

@@ -9,7 +9,7 @@ from rag.answering.compose import Ranked, Ruling, compose, rank
 from rag.answering.forms import CLASSES
 from rag.answering.reading import Reading
 from rag.answering.receipts import AskedQuestion
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.query import Query
@@ -38,7 +38,7 @@ class Prefers:
 
 def hit_of(document: Document, score: float = 1.0) -> Hit:
     """A hit whose passage is the document's first."""
-    (passage, *_) = split(document, BagOfWordsEmbedder().count_tokens)
+    (passage, *_) = split_document(document, BagOfWordsEmbedder().count_tokens)
     return Hit(passage, score, 0.5, 2.0)
 
 

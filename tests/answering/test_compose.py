@@ -56,7 +56,7 @@ def test_copies_and_equal_sentences_are_one_source() -> None:
 
 
 def test_copies_are_cited_too() -> None:
-    (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
+    (passage, *_) = split_document(A, BagOfWordsEmbedder().count_tokens)
     start, end = passage.start + 7, passage.end + 7
     copy = replace(passage, document_id="copy", title="Copy", start=start, end=end)
     original = span(A, "2015", 2.0)
@@ -204,7 +204,7 @@ def test_a_relative_date_counts_from_its_documents_day() -> None:
 @given(st.text(min_size=1, max_size=400), st.integers(0, 400), st.integers(1, 40))
 def test_every_citation_is_in_its_document(text: str, offset: int, length: int) -> None:
     source = document(text)
-    for passage in split(source, BagOfWordsEmbedder().count_tokens, 16):
+    for passage in split_document(source, BagOfWordsEmbedder().count_tokens, 16):
         start = min(offset, len(passage.text) - 1)
         end = min(start + length, len(passage.text))
         citation = cite(Span(Hit(passage, 1.0, 1.0, 1.0), start, end, 1.0), source)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from rag.meaning.values import typed_value
-from rag.render.view import explain, in_words, typed
+from rag.render.view import explain, in_words, value_in_words
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 
 PASSAGE = Passage("docs/deal.md", 0, 29, "The US left the deal in 2018.", "Deal", ())
@@ -76,4 +76,4 @@ def test_a_value_is_in_english(words: str, kind: str, explained: str, shown: boo
     value = typed_value(words, kind)
     assert value is not None
     assert in_words(value) == explained
-    assert typed(value) == (explained if shown else "")
+    assert value_in_words(value) == (explained if shown else "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.parsing.files import find
 from rag.types import Answer, Document, Hit, Span
 from tests.answering.readings import answer_of
@@ -27,7 +27,7 @@ def span(marked: str, score: float) -> Span:
     text_before, _, words = sentence.rstrip("]").partition("[")
     source = next(document for key, document in documents().items() if Path(key).stem == name)
     place = source.text.index(text_before + words) + len(text_before)
-    passages = split(source, BagOfWordsEmbedder().count_tokens)
+    passages = split_document(source, BagOfWordsEmbedder().count_tokens)
     passage = next(p for p in passages if p.start <= place < p.end)
     start = place - passage.start
     return Span(Hit(passage, 1.0, 0.8, 5.0), start, start + len(words), score)

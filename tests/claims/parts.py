@@ -8,7 +8,7 @@ from rag.build import assemble
 from rag.claims.differences import compare
 from rag.claims.scorer import Scorer
 from rag.engine import Engine
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.protocols import ReaderOutput, Verdict
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
@@ -68,7 +68,7 @@ def engine(folder: Path, texts: dict[str, str] = TEXTS, reader: WordReader | Non
     store = LocalStore(folder, expect, create=True)
     for name, text in texts.items():
         source = document(text, name, name.removesuffix(".md"))
-        passages = split(source, embedder.count_tokens, 60)
+        passages = split_document(source, embedder.count_tokens, 60)
         store.put(
             source, passages, embedder.embed_passages([passage.in_context for passage in passages])
         )

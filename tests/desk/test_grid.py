@@ -209,7 +209,7 @@ def test_ten_thousand_rows_take_seconds(engine: Engine) -> None:
     large_grid = grids.Grid(spec, rows, cells)
     counts = {state: count for state, count in large_grid.counts.items() if count}
     assert counts == {"absent": 10_000, "waiting": 10_000}
-    assert len(grid_run.due(large_grid)) == 20_000
+    assert len(grid_run.due_cells(large_grid)) == 20_000
     assert grid_export.to_csv(large_grid, {}).count("\n") == 10_001
     assert time.monotonic() - started < 60
 

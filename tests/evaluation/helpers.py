@@ -9,7 +9,7 @@ from rag.engine import Engine
 from rag.evaluation.evaluator import Evaluator, with_all_candidates
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.records import Row
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.ingestion.pipeline import embed, put
 from rag.protocols import Reader, ReaderOutput, Store
 from rag.settings import Settings
@@ -47,7 +47,7 @@ Cut = Callable[[Document], Sequence[Passage]]
 
 
 def one_passage(document: Document) -> Sequence[Passage]:
-    return split(document, BagOfWordsEmbedder().count_tokens, 160)
+    return split_document(document, BagOfWordsEmbedder().count_tokens, 160)
 
 
 def corpus() -> list[Document]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.meaning.sentences import split_sentences
 from rag.structure import Section, sections
 from rag.types import Document, Passage
@@ -72,7 +72,7 @@ def documents(draw: st.DrawFn) -> Document:
 @example(document("!\n\n" * 500), 5)
 @example(document("a" + " " * 500 + "b. C"), 3)
 def test_passages_are_slices_that_cover_the_text_and_fit(source: Document, limit: int) -> None:
-    passages = split(source, count_pieces, limit)
+    passages = split_document(source, count_pieces, limit)
     check(source, passages, limit)
     assert all(tokens <= limit for tokens in count_pieces([p.text for p in passages]))
 
@@ -82,7 +82,7 @@ def test_passages_are_slices_that_cover_the_text_and_fit(source: Document, limit
 def test_a_passage_crosses_a_section_only_for_a_bare_heading(source: Document, limit: int) -> None:
     bounds = [Section(0, ()), *sections(source.blocks), Section(len(source.text), ())]
     headings = {section.path for section in bounds}
-    for passage in split(source, count, limit):
+    for passage in split_document(source, count, limit):
         assert passage.headings in headings
         for bound, following in pairwise(bounds):
             if passage.start < following.start < passage.end:
@@ -92,19 +92,21 @@ def test_a_passage_crosses_a_section_only_for_a_bare_heading(source: Document, l
 
 def test_a_row_whose_words_end_its_name_is_no_bare_heading() -> None:
     (sheet,) = load_bytes("numbers.csv", "5\n2\n7\n")
-    passages = [(" > ".join(passage.headings), passage.text) for passage in split(sheet, count, 40)]
+    passages = [
+        (" > ".join(passage.headings), passage.text) for passage in split_document(sheet, count, 40)
+    ]
     assert passages == [("row 1", "5"), ("row 2", "2"), ("row 3", "7")]
 
 
 def test_passages_are_filled_evenly() -> None:
-    passages = split(document(numbered_sentences(20)), count, 40)
+    passages = split_document(document(numbered_sentences(20)), count, 40)
     assert [p.text.split()[0] for p in passages] == [f"Sentence{n}" for n in (0, 6, 12, 18)]
     assert [p.text.count(".") for p in passages] == [7, 7, 7, 2]
 
 
 def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
     source = document(numbered_sentences(60))
-    passages = split(source, count, 40)
+    passages = split_document(source, count, 40)
     assert len(passages) > 5
     for passage, following in pairwise(passages):
         shared = source.text[following.start : passage.end]
@@ -114,13 +116,13 @@ def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
 
 
 def test_a_last_sentence_longer_than_a_third_is_not_repeated() -> None:
-    passages = split(document(numbered_sentences(9, words=15)), count, 40)
+    passages = split_document(document(numbered_sentences(9, words=15)), count, 40)
     assert [p.text.count(".") for p in passages] == [2, 2, 2, 2, 1]
     assert all(passage.end < following.start for passage, following in pairwise(passages))
 
 
 def test_a_text_that_fits_is_one_passage_without_the_space_around_it() -> None:
-    (passage,) = split(document(" \nOne. Two.\n\nThree\n"), count)
+    (passage,) = split_document(document(" \nOne. Two.\n\nThree\n"), count)
     assert (passage.start, passage.end, passage.text) == (2, 18, "One. Two.\n\nThree")
 
 
@@ -136,7 +138,7 @@ def sectioned(*parts: tuple[str, str]) -> Document:
 
 def test_bare_headings_are_joined_to_the_next_section() -> None:
     (page,) = load_bytes("a.md", "A\n===\n\nWhat > 5?\nAll of it.\n---\n\n### C\n\nText.\n")
-    (passage,) = split(page, count)
+    (passage,) = split_document(page, count)
     assert passage.headings == ("A", "What > 5? All of it.", "C")
     assert passage.text == page.text.strip()
 
@@ -151,13 +153,13 @@ def test_bare_headings_are_joined_to_the_next_section() -> None:
     ],
 )
 def test_passages_keep_to_their_sections(parts: list[tuple[str, str]]) -> None:
-    passages = split(sectioned(*parts), count)
+    passages = split_document(sectioned(*parts), count)
     assert [("".join(p.headings), p.text) for p in passages] == parts
 
 
 def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
     title = "What is it? All of it."
-    (passage,) = split(sectioned((title, title), ("B", "B\n\nText.")), count)
+    (passage,) = split_document(sectioned((title, title), ("B", "B\n\nText.")), count)
     assert (passage.headings, passage.text) == (("B",), f"{title}\n\nB\n\nText.")
 
 
@@ -176,7 +178,7 @@ def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
 )
 def test_large_texts_that_are_not_prose(text: str) -> None:
     source = document(text)
-    passages = split(source, count_pieces)
+    passages = split_document(source, count_pieces)
     check(source, passages, 160)
     assert max(count_pieces([p.text for p in passages])) <= 160
     assert len(passages) > 1
@@ -184,7 +186,7 @@ def test_large_texts_that_are_not_prose(text: str) -> None:
 
 def test_many_tiny_sections() -> None:
     source = sectioned(*((f"H{i}", f"H{i}\n\nText {i}.") for i in range(5_000)))
-    passages = split(source, count)
+    passages = split_document(source, count)
     check(source, passages, 160)
     assert [p.headings for p in passages] == [(f"H{i}",) for i in range(5_000)]
 
@@ -193,12 +195,12 @@ def test_many_tiny_sections() -> None:
     "cluster", ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u2764\ufe0f", "क\u094d"]
 )
 def test_a_cut_inside_a_word_keeps_marks_with_their_letter(cluster: str) -> None:
-    passages = split(document(cluster * 401), count, 10)
+    passages = split_document(document(cluster * 401), count, 10)
     assert len(passages) > 1
     assert all(p.text == cluster * (len(p.text) // len(cluster)) for p in passages)
 
 
 def test_a_long_sentence_is_cut_at_spaces() -> None:
-    passages = split(document("some words " * 300), count, 50)
+    passages = split_document(document("some words " * 300), count, 50)
     assert len(passages) > 10
     assert {word for p in passages for word in p.text.split()} == {"some", "words"}

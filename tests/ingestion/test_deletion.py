@@ -48,9 +48,9 @@ def test_no_word_of_a_deleted_document_is_in_any_file(store: LocalStore) -> None
 
 
 def test_a_snapshot_that_still_contains_it_is_named(store: LocalStore, tmp_path: Path) -> None:
-    with_it = snapshots.take(store.folder, tmp_path / "with").path
+    with_it = snapshots.take_snapshot(store.folder, tmp_path / "with").path
     assert [receipt.snapshots for receipt in delete(store, ["a"])] == [(with_it,)]
-    snapshots.take(store.folder, tmp_path / "without")
+    snapshots.take_snapshot(store.folder, tmp_path / "without")
     put_text(store, "a", "Another.")
     Path(with_it).unlink()
     assert [receipt.snapshots for receipt in delete(store, ["a"])] == [()]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ConflictError
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.ingestion.pipeline import BATCH_PASSAGES, batches, embed, index
 from rag.parsing.base import ParseError
 from rag.parsing.load import load_data
@@ -98,7 +98,7 @@ def test_a_context_is_short_and_passages_are_embedded_some_at_a_time(
     """A long heading was stored before each of 2,000 passages: one of 1.6 MB took 3 GB."""
     (source,) = load_data(name, content.encode()).documents
     embedder = Largest()
-    passages = split(source, embedder.count_tokens, 20)
+    passages = split_document(source, embedder.count_tokens, 20)
     (embedded,) = embed(embedder, [(source, passages)])
     assert embedded.vectors.shape == (len(passages), embedder.dim)
     assert len(passages) > 2 * BATCH_PASSAGES

@@ -4,7 +4,7 @@ import openpyxl
 import pytest
 
 from rag.facts import tables
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.parsing.delimited import parse
 from tests.fakes import BagOfWordsEmbedder
 from tests.parsing.archives import saved_bytes
@@ -19,7 +19,7 @@ def test_each_row_is_a_passage_with_its_headers() -> None:
     (document,) = load_bytes("people.csv", ROWS)
     rows = ["Name: Ada | Born: 1815 | Note: First", "Name: Bo"]
     assert document.text == "\n\n".join(rows)
-    passages = split(document, BagOfWordsEmbedder().count_tokens)
+    passages = split_document(document, BagOfWordsEmbedder().count_tokens)
     assert [p.headings for p in passages] == [("row 2",), ("row 4",)]
     assert [p.text for p in passages] == rows
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import InputError
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.parsing.formats import FORMATS
 from rag.structure import sections
 from rag.types import Document
@@ -71,7 +71,7 @@ def check(document: Document) -> None:
     assert list(document.pages) == sorted(document.pages)
     assert all(0 <= start <= len(text) for start in (*starts, *document.pages))
     covered = bytearray(len(text))
-    for passage in split(document, BagOfWordsEmbedder().count_tokens, 40):
+    for passage in split_document(document, BagOfWordsEmbedder().count_tokens, 40):
         assert text[passage.start : passage.end] == passage.text
         covered[passage.start : passage.end] = b"\1" * (passage.end - passage.start)
     assert all(mark or character.isspace() for mark, character in zip(covered, text, strict=True))

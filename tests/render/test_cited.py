@@ -3,7 +3,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from rag.render.cited import cited, where
+from rag.render.cited import cited, place_line
 from rag.render.links import page_link, resource_link
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece
 
@@ -100,7 +100,7 @@ def test_a_refusal_shows_the_sentences_of_the_best_candidates_whole() -> None:
     guesses = (Alternative("May 2027", 0.28, (span,)), Alternative("Oman", 0.03, (span,)))
     refused = answer(None, [], abstention_reason="unsure", hits=(hit,))
     shown_answer = cited(replace(refused, alternatives=guesses))
-    assert shown_answer.text.endswith(f"- {where(span)}: “The lease ends in May 2027.”")
+    assert shown_answer.text.endswith(f"- {place_line(span)}: “The lease ends in May 2027.”")
     assert "Oman" not in shown_answer.text
 
 
@@ -110,7 +110,7 @@ def test_links_keep_any_id(document_id: str) -> None:
     assert unquote(link) == f"rag://document/{document_id}#char=3,5"
     assert link.count("#") == 1
     assert "#" not in page_link("http://h/", document_id, 3, 5).partition("#")[2]
-    assert where(Passage(document_id, 0, 0, "", document_id, ())) == document_id
+    assert place_line(Passage(document_id, 0, 0, "", document_id, ())) == document_id
 
 
 def test_an_image_in_a_document_is_not_loaded_by_a_chat_front_end() -> None:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.protocols import Store, Vectors
 from rag.store.local.store import LocalStore
 from rag.types import Document, Passage
@@ -64,7 +64,7 @@ def schema_dsn(cluster: Cluster, folder: Path) -> str:
 def put_text(store: Store, id: str, text: str, root: str = "", **metadata: str) -> list[Passage]:
     """Split, embed and store, like ingest of the file with this name below `root`."""
     whole_document = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
-    passages = split(whole_document, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
+    passages = split_document(whole_document, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
     store.put(whole_document, passages, EMBEDDER.embed_passages([p.in_context for p in passages]))
     return passages
 

@@ -28,14 +28,14 @@ Reply = tuple[str | None, str | None]
 
 def documents(count_tokens: Any) -> list[Any]:
     """The documents of `seeds/` with the passages that `rag ingest seeds` makes."""
-    from rag.ingestion.chunking import split
+    from rag.ingestion.chunking import split_document
     from rag.parsing.files import find
     from rag.parsing.load import Loaded
     from rag.parsing.pool import ParseTask, one_by_one
 
     limit = Settings().passage_tokens
     return [
-        (document, split(document, count_tokens, limit))
+        (document, split_document(document, count_tokens, limit))
         for _, loaded in one_by_one(ParseTask(file) for file in find([ROOT / "seeds"]))
         if isinstance(loaded, Loaded)
         for document in loaded.documents

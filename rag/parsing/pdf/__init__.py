@@ -7,7 +7,7 @@ reads the file's bookmarks.
 
 from rag.parsing.base import Parsed
 from rag.parsing.pdf.characters import read
-from rag.parsing.pdf.layout import structured
+from rag.parsing.pdf.layout import structured_text
 
 
 def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
@@ -15,4 +15,4 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
     contents. Raises ParseError if the file is encrypted or not a PDF.
     """
     pages, metadata, titles = read(content)
-    return structured(pages, metadata, titles, keep_furniture)
+    return structured_text(pages, metadata, titles, keep_furniture)

@@ -85,7 +85,7 @@ class Paragraph:
     """of an item whose number has no sign, as in "1  Close the tap." """
 
 
-def structured(
+def structured_text(
     pages: list[PdfPage],
     metadata: dict[str, str],
     titles: OutlineLevels | None = None,

@@ -103,7 +103,7 @@ def row_of(lines: Sequence[Line]) -> PdfRow:
         words += [word for word in line.known_words if word.text.strip(" |")]
     cells = _with_signs(_cells(words, size))
     for cell in cells:
-        cell.text = tight(cell.text)
+        cell.text = tight_figure(cell.text)
 
     top, bottom = height_of(lines)
     is_bold = all(line.bold for line in lines)
@@ -185,7 +185,7 @@ def is_period(text: str) -> bool:
     return is_year or bool(times.days or times.quarters)
 
 
-def tight(text: str) -> str:
+def tight_figure(text: str) -> str:
     """A figure without space beside its signs and brackets; other text unchanged."""
     if not is_figure(text):
         return text

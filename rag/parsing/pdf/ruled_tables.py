@@ -29,7 +29,7 @@ from rag.parsing.pdf.rows import (
     is_figure,
     is_period,
     is_value,
-    tight,
+    tight_figure,
 )
 from rag.parsing.pdf.tables import (
     BEGINS_WITH_WORD,
@@ -401,7 +401,7 @@ def _fill(grid: RuledGrid, cells: Cells, words: Sequence[Word]) -> None:
             continue
         for line in rows_of(in_cell):
             cell.lines.append(" ".join(word.text for word in line))
-        cell.text = tight(_joined_lines(cell.lines))
+        cell.text = tight_figure(_joined_lines(cell.lines))
         cell.left = min(word.left for word in in_cell)
         cell.right = max(word.right for word in in_cell)
         cell.bold = all(word.bold for word in in_cell)

@@ -19,7 +19,7 @@ from rag.claims.results import Checked, CheckedQuotation, CheckReport
 from rag.desk.grid import Cell, Grid
 from rag.desk.proof import ProofCheck
 from rag.errors import InputError
-from rag.render.cited import cited, where
+from rag.render.cited import cited, place_line
 from rag.render.view import NEAREST, shortened
 from rag.server.mcp.index_access import IndexAccess
 from rag.session import Answered
@@ -192,7 +192,7 @@ def search(hits: Sequence[Hit], library: IndexAccess, limit: int | None) -> Call
         row = {
             "id": f"{passage.document_id}#char={passage.start},{passage.end}",
             **_passage(hit, library),
-            "title": where(passage),
+            "title": place_line(passage),
         }
         rows.append(row)
     return _as_json({"results": fitting(rows, limit), "notice": NOTICE})

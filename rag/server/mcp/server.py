@@ -33,7 +33,7 @@ from rag.desk.proof import ProofFile, check_answer, of_question, packed
 from rag.errors import RagError
 from rag.filters import check_keys, matches, parse
 from rag.query import check_question
-from rag.render.status import flat
+from rag.render.status import one_line
 from rag.render.view import explain, shortened
 from rag.server.caller import Caller
 from rag.server.mcp import results
@@ -477,8 +477,8 @@ def verify(
     (cited,) = verification.citations([citation])
     check = verification.verify(_open.get()(), cited)
     place = f" (characters {check.start}-{check.end})" if check.start is not None else ""
-    quote, name = shortened(cited.quote), flat(cited.document_id)  # no line of its own
-    text = f"{check.status}: “{quote}” in {name}{place}: {flat(check.detail)}"
+    quote, name = shortened(cited.quote), one_line(cited.document_id)  # no line of its own
+    text = f"{check.status}: “{quote}” in {name}{place}: {one_line(check.detail)}"
     text += "\nThe document's bytes have changed since." if check.edited else ""
     text += f"\nIt now reads: {shortened(check.now)}" if check.now else ""
     return results.result(check.to_dict(), text)

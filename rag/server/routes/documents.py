@@ -22,7 +22,7 @@ from rag import build
 from rag.errors import InputError, NotFoundError
 from rag.filters import check_keys, matches, parse
 from rag.ingestion import deletion
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
 from rag.parsing.load import load_some
 from rag.server import schemas, serialize
@@ -33,7 +33,7 @@ from rag.server.ingest_worker import ModelThreadEmbedder, check_names, safe_fold
 from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
 from rag.server.schemas import DocumentDetailSchema, Job, LineText, PutDocument
-from rag.server.state import Service, Shared, caller_of, missing
+from rag.server.state import Service, Shared, caller_of, missing_document
 from rag.server.upload_queue import NamedContent
 from rag.server.user_data import forget_quotes
 from rag.server.work import WorkRoute, waiting
@@ -275,7 +275,7 @@ def _put(service: Service, document_id: str, body: PutDocument, caller: Caller) 
     title, metadata = body.title or parsed.title, {**parsed.metadata, **body.metadata}
     document = replace(parsed, id=document_id, source=source, title=title, metadata=metadata)
     lent = ModelThreadEmbedder(service.embedder, service.runner(caller))
-    passages = split(document, lent.count_tokens, service.settings.passage_tokens)
+    passages = split_document(document, lent.count_tokens, service.settings.passage_tokens)
     embedded = embed(lent, [(document, passages)])
     for _, conflict in put(store, embedded).refused:
         raise conflict
@@ -300,7 +300,7 @@ def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted:
     with store.erasing():
         receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
         if not receipts:  # somebody else was faster
-            raise missing(document_id)
+            raise missing_document(document_id)
         uploads = service.jobs.scrub(document_id)
         quotes = forget_quotes(service.settings.index, document)
     receipt = asdict(receipts[0]) | {"uploads": uploads} | quotes

@@ -23,7 +23,7 @@ from rag.claims import report as reports
 from rag.claims.chat_client import MOST_BYTES, exchange, is_address
 from rag.claims.results import CheckReport, NoClaimsError
 from rag.errors import InputError
-from rag.render.status import flat
+from rag.render.status import one_line
 from rag.render.view import shortened
 from rag.server.auth import Right, needs
 from rag.server.openai_requests import StreamOptions
@@ -224,7 +224,7 @@ def _reason(content: bytes) -> str:
     text = content.decode("utf-8", "replace")
     with suppress(ValueError, KeyError, TypeError):
         text = str(from_json(content)["error"]["message"])
-    return shortened(flat(text), 300)
+    return shortened(one_line(text), 300)
 
 
 def _gate_error(problem: str) -> ServiceError:

@@ -102,7 +102,7 @@ def get_grid(
     """
     grid = grids.load(service.engine.store, name).narrowed(state, value)
     values = grid.to_dict(offset, limit)
-    due_count = sum(cell.has_changed for cell in grid_run.due(grid))
+    due_count = sum(cell.has_changed for cell in grid_run.due_cells(grid))
     job, cells = service.jobs.asking(f"{GRID}{name}"), values.pop("rows")
     return schemas.GridSchema(
         **{**values, **_summary(grid), "due": due_count, "job": job, "cells": cells}

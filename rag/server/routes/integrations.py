@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from rag import build
 from rag.errors import InputError
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.query import check_question
 from rag.render.links import page_link
 from rag.server.auth import Right, needs
@@ -283,7 +283,7 @@ def _passages(texts: Sequence[str], first: int) -> list[Hit]:
     return [
         Hit(passage, 0.0, 0.0, 0.0)
         for index, text in enumerate(texts, first)
-        for passage in split(Document(str(index), text, "", "", ""), _tokens)
+        for passage in split_document(Document(str(index), text, "", "", ""), _tokens)
     ]
 
 

@@ -20,7 +20,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
-from rag.render.cited import CitedText, Mark, cited, where
+from rag.render.cited import CitedText, Mark, cited, place_line
 from rag.render.links import page_link
 from rag.server import openai_requests as requests
 from rag.server.auth import Right, needs
@@ -260,7 +260,7 @@ class Reply:
 
     def url_citation(self, mark: Mark) -> Json:
         place = {"start_index": mark.start, "end_index": mark.end}
-        return {**place, "url": self.link(mark.citation), "title": where(mark.citation)}
+        return {**place, "url": self.link(mark.citation), "title": place_line(mark.citation)}
 
 
 # Chat completions

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rag.store.duplicates import described, duplicates, named
+from rag.store.duplicates import duplicates, duplicates_in_words, first_names
 from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock
@@ -118,7 +118,7 @@ def _finding(
     name: str, ids: Sequence[str], intact: str, fix: str, documents: tuple[str, ...] = ()
 ) -> Finding:
     """A finding about the documents with these ids; `intact` is the detail if there are none."""
-    detail = f"wrong in {len(ids)} documents: {named(ids)}" if ids else intact
+    detail = f"wrong in {len(ids)} documents: {first_names(ids)}" if ids else intact
     return Finding(name, not ids, detail, fix, documents)
 
 
@@ -158,16 +158,16 @@ def _copies(connection: sqlite3.Connection) -> Finding:
     documents = connection.execute("SELECT row, id, digest FROM documents ORDER BY id")
     passages = connection.execute("SELECT document, text FROM passages")
     hashed_passages = ((row, hash(text)) for row, text in passages)
-    return Finding("copies", True, described(duplicates(documents, hashed_passages)))
+    return Finding("copies", True, duplicates_in_words(duplicates(documents, hashed_passages)))
 
 
 def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Leftovers are harmless; reported because nothing else mentions them."""
     names = [path.name for path in folder.iterdir() if ".partial" in path.name]
-    if reindex.unfinished(connection):
+    if reindex.unfinished_target(connection):
         rebuild = "rag index rebuild"
         names.append(f"a rebuild ({rebuild} resumes it, {rebuild} --abandon discards it)")
     detail = "none"
     if names:
-        detail = f"from interrupted runs: {named(names)}"
+        detail = f"from interrupted runs: {first_names(names)}"
     return Finding("leftovers", True, detail)

@@ -45,7 +45,7 @@ _PENDING = (
 )
 
 
-def unfinished(connection: sqlite3.Connection) -> dict[str, str] | None:
+def unfinished_target(connection: sqlite3.Connection) -> dict[str, str] | None:
     """Target of an unfinished rebuild; None if there is none."""
     mark = sqlite_file.read_meta(connection).get(_MARK)
     return dict(json.loads(mark)) if mark else None
@@ -97,7 +97,7 @@ def rebuild(
 
 def _start_or_resume(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
     """Start, or resume a run with the same target. Returns the number of finished documents."""
-    if unfinished(connection) != target:
+    if unfinished_target(connection) != target:
         with database.transaction(connection):
             schema.run(connection, _DROP + _TABLES)
             sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
@@ -111,7 +111,7 @@ def _swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
     The index becomes another store, since its passages have new ids; open processes notice that.
     """
     with database.transaction(connection):
-        if _count(connection, _PENDING) or unfinished(connection) != target:
+        if _count(connection, _PENDING) or unfinished_target(connection) != target:
             raise sqlite3.ProgrammingError("documents are pending")
         schema.run(connection, _SWAP)
         generation = str(int(database.generation(connection)) + 1)

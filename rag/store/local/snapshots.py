@@ -71,7 +71,7 @@ class Snapshot:
     digest: str
 
 
-def take(folder: Path, target: Path) -> Snapshot:
+def take_snapshot(folder: Path, target: Path) -> Snapshot:
     """Copy the index in `folder` to the file `target`, or to a new file in the folder `target`.
     Replaces an older snapshot.
 
@@ -182,7 +182,7 @@ def taken(folder: Path) -> list[Path]:
     return []
 
 
-def holds(path: Path, document_id: str) -> bool:
+def has_document(path: Path, document_id: str) -> bool:
     """Whether the snapshot contains the document. An unreadable one may."""
     try:
         with closing(untrusted.connect(path)) as connection:

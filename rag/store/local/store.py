@@ -372,7 +372,7 @@ class LocalStore:
 
         paths = []
         for path in snapshots.taken(self.folder):
-            if snapshots.holds(path, document_id):
+            if snapshots.has_document(path, document_id):
                 paths.append(str(path))
         return tuple(paths)
 

@@ -37,7 +37,7 @@ def writable(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def where(filter: Filter) -> Clause:
+def where_clause(filter: Filter) -> Clause:
     """A condition on `rag_documents`, and its values."""
     return in_sql(filter, _clause, "true")
 

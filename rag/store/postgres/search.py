@@ -37,7 +37,7 @@ def scope(connection: Connection[Any], filter: Filter | None, most_listed: int) 
     """The scope of a filter; lists its documents, or on pages its passages, up to `most_listed`."""
     if not filter:
         return Scope()
-    condition, values = where(of_documents(filter))
+    condition, values = where_clause(of_documents(filter))
     page_range = pages(filter)
     if page_range and page_range.last < page_range.first:
         return Scope("false", listed_count=0)

@@ -70,7 +70,7 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
     index.chmod(0o700)
     for do in (
         lambda: local(index),
-        lambda: snapshots.take(index, Path("/tmp/never")),
+        lambda: snapshots.take_snapshot(index, Path("/tmp/never")),
         lambda: examine(index),
     ):
         outcome = as_nobody(do)
@@ -81,9 +81,9 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
 def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
     index = filled_index(place / "index", "a")
     index.chmod(0o755)
-    outcome = as_nobody(lambda: snapshots.take(index, place / "a"))
+    outcome = as_nobody(lambda: snapshots.take_snapshot(index, place / "a"))
     assert outcome.startswith(f"StoreError: {place}/a cannot be written: Permission")
-    snapshots.take(index, place / "b")
+    snapshots.take_snapshot(index, place / "b")
     (place / "b").chmod(0o600)
     outcome = as_nobody(lambda: snapshots.check(place / "b"))
     assert outcome.startswith(f"StoreError: {place}/b ")

@@ -148,7 +148,7 @@ def test_a_restore_keeps_the_previous_index(disk: Path) -> None:
     for id, text in NEW.items():
         put_text(other_index, id, text)
     other_index.close()
-    snapshots.take(disk.parent / "other", disk.parent / "new.ragsnap")
+    snapshots.take_snapshot(disk.parent / "other", disk.parent / "new.ragsnap")
     report = run("restore", disk, 1500)
     assert "free some space" in report["first"]
     assert report["after"] == report["before"]

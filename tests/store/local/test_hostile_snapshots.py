@@ -22,7 +22,7 @@ _NAN = struct.pack("<f", float("nan")) * EMBEDDER.dim
 
 def forged(folder: Path, path: Path, attack: Attack) -> Path:
     """A snapshot with a correct digest, but altered."""
-    snapshots.take(folder, path)
+    snapshots.take_snapshot(folder, path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         attack(connection)
         digest = snapshots._digest(connection)
@@ -110,7 +110,7 @@ def test_a_forged_snapshot_changes_nothing(folder: Path, tmp_path: Path, name: s
 def test_a_truncated_snapshot_changes_nothing(
     folder: Path, tmp_path: Path, kept_share: float
 ) -> None:
-    path = Path(snapshots.take(folder, tmp_path / "a").path)
+    path = Path(snapshots.take_snapshot(folder, tmp_path / "a").path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept_share)])
     assert_refused(folder, path)
 

@@ -30,7 +30,7 @@ def with_names(documents: dict[str, Document]) -> dict[str, Document]:
 def test_a_snapshot_restores_the_same_index_elsewhere(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    snapshot = snapshots.take(folder, tmp_path / "a.ragsnap")
+    snapshot = snapshots.take_snapshot(folder, tmp_path / "a.ragsnap")
     assert (snapshot.documents, snapshot.passages, snapshot.generation) == (3, 3, 3)
     assert snapshot.bytes == (tmp_path / "a.ragsnap").stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index"]
@@ -50,20 +50,20 @@ def test_a_snapshot_restores_the_same_index_elsewhere(
 
 
 def test_the_same_rows_have_the_same_digest(folder: Path, tmp_path: Path) -> None:
-    snapshot = snapshots.take(folder, tmp_path / "a")
-    assert snapshots.take(folder, tmp_path / "b").digest == snapshot.digest
+    snapshot = snapshots.take_snapshot(folder, tmp_path / "a")
+    assert snapshots.take_snapshot(folder, tmp_path / "b").digest == snapshot.digest
     store = local(folder)
     put_text(store, "d", "Sardines sleep.")
     store.close()
-    assert snapshots.take(folder, tmp_path / "c").digest != snapshot.digest
+    assert snapshots.take_snapshot(folder, tmp_path / "c").digest != snapshot.digest
 
 
 def test_the_newest_snapshot_of_a_folder_is_used(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
     with pytest.raises(NotFoundError, match="no snapshot in"):
         snapshots.check(tmp_path / "backups")
-    older_snapshot = snapshots.take(folder, tmp_path / "backups")
-    newer_snapshot = snapshots.take(folder, tmp_path / "backups")
+    older_snapshot = snapshots.take_snapshot(folder, tmp_path / "backups")
+    newer_snapshot = snapshots.take_snapshot(folder, tmp_path / "backups")
     assert older_snapshot.path != newer_snapshot.path
     assert snapshots.check(tmp_path / "backups") == newer_snapshot
     assert [str(path) for path in snapshots.taken(folder)] == [
@@ -75,7 +75,7 @@ def test_the_newest_snapshot_of_a_folder_is_used(folder: Path, tmp_path: Path) -
 
 
 def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) -> None:
-    snapshots.take(folder, tmp_path / "a")
+    snapshots.take_snapshot(folder, tmp_path / "a")
     store = local(folder)
     put_text(store, "d", "Sardines sleep.")
     with pytest.raises(InputError, match="already contains documents") as caught:
@@ -89,7 +89,7 @@ def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) 
 
 
 def test_open_processes_switch_to_the_restored_data(folder: Path, tmp_path: Path) -> None:
-    snapshots.take(folder, tmp_path / "a")
+    snapshots.take_snapshot(folder, tmp_path / "a")
     with Worker(folder) as second_process:
         for n in range(5):
             second_process.ask("put", f"n{n}", "Sardines sleep.")
@@ -111,7 +111,7 @@ def flip(path: Path, seed: int) -> None:
 def test_a_truncated_snapshot_changes_nothing(
     folder: Path, tmp_path: Path, kept_share: float
 ) -> None:
-    path = Path(snapshots.take(folder, tmp_path / "a").path)
+    path = Path(snapshots.take_snapshot(folder, tmp_path / "a").path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept_share)])
     with pytest.raises(StoreError, match=str(path)):
         snapshots.restore(folder, path, replace=True, wait=0)
@@ -134,7 +134,7 @@ def test_a_truncated_snapshot_changes_nothing(
 def test_a_broken_index_is_replaced(
     folder: Path, tmp_path: Path, broken: Callable[[bytes], bytes]
 ) -> None:
-    path = snapshots.take(folder, tmp_path / "a").path
+    path = snapshots.take_snapshot(folder, tmp_path / "a").path
     (folder / "rag.sqlite").write_bytes(broken((folder / "rag.sqlite").read_bytes()))
     snapshots.restore(folder, Path(path), replace=True, wait=0)
     store = local(folder)
@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> 
     documents, detected = stored_documents(store), 0
     for seed in range(25):
         (tmp_path / "a").unlink(missing_ok=True)  # the mark of a snapshot may itself be damaged
-        path = Path(snapshots.take(folder, tmp_path / "a").path)
+        path = Path(snapshots.take_snapshot(folder, tmp_path / "a").path)
         flip(path, seed)
         try:
             snapshots.restore(tmp_path / "other", path, replace=True, wait=0)
@@ -172,16 +172,16 @@ def test_other_files_are_not_snapshots(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(error, match=str(path)):
             snapshots.check(path)
     with pytest.raises(StoreError, match="no index in"):
-        snapshots.take(tmp_path / "none", tmp_path / "a")
+        snapshots.take_snapshot(tmp_path / "none", tmp_path / "a")
     with pytest.raises(StoreError, match="cannot be written"):
-        snapshots.take(folder, tmp_path / "none" / "a")
+        snapshots.take_snapshot(folder, tmp_path / "none" / "a")
 
 
 def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
-    snapshots.take(folder, tmp_path / "a")
+    snapshots.take_snapshot(folder, tmp_path / "a")
     put_text(store, "d", "Sardines sleep.")
-    assert snapshots.take(folder, tmp_path / "a").documents == 4
+    assert snapshots.take_snapshot(folder, tmp_path / "a").documents == 4
     (tmp_path / "thesis.md").write_text("Years of work.")
     (tmp_path / "empty").touch()
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
@@ -189,7 +189,7 @@ def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> Non
     local(tmp_path / "other").close()
     for name in ("thesis.md", "empty", "nowhere", "pipe", "other/rag.sqlite"):
         with pytest.raises(InputError, match=f"{tmp_path / name} exists and is not a snapshot"):
-            snapshots.take(folder, tmp_path / name)
+            snapshots.take_snapshot(folder, tmp_path / name)
     assert (tmp_path / "thesis.md").read_text() == "Years of work."
 
 
@@ -200,13 +200,13 @@ def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name
     (tmp_path / "link").symlink_to(folder)
     paths = sorted(folder.rglob("*"))
     with pytest.raises(InputError, match="is in the index folder itself"):
-        snapshots.take(folder, folder / name)
+        snapshots.take_snapshot(folder, folder / name)
     assert sorted(folder.rglob("*")) == paths
     assert both(local(folder), "sardines") == [ALL, ALL]
 
 
 def test_a_snapshot_of_another_format_is_refused(folder: Path, tmp_path: Path) -> None:
-    snapshot = snapshots.take(folder, tmp_path / "old")
+    snapshot = snapshots.take_snapshot(folder, tmp_path / "old")
     with closing(sqlite3.connect(snapshot.path)) as connection:
         connection.execute("UPDATE meta SET value = '4' WHERE key = 'format'")
         connection.commit()
@@ -218,7 +218,7 @@ def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) ->
     with Worker(folder) as writer:
         writer.tell("cycle", "6")
         for n in range(2):
-            snapshots.take(folder, tmp_path / f"{n}")
+            snapshots.take_snapshot(folder, tmp_path / f"{n}")
         assert writer.answer() is None
     for n in range(2):
         snapshots.restore(tmp_path / f"index-{n}", tmp_path / f"{n}", replace=False, wait=0)
@@ -230,7 +230,7 @@ def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) ->
 
 
 def test_a_restore_waits_for_another_writer(folder: Path, tmp_path: Path) -> None:
-    snapshots.take(folder, tmp_path / "a")
+    snapshots.take_snapshot(folder, tmp_path / "a")
     with Worker(folder) as writer:
         writer.ask("begin")
         with pytest.raises(BusyError, match=str(writer.process.pid)):
@@ -240,5 +240,5 @@ def test_a_restore_waits_for_another_writer(folder: Path, tmp_path: Path) -> Non
 def test_leftovers_of_killed_snapshots_are_removed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / ".a.ragsnap.99999999.partial").write_text("x")
     (tmp_path / f".a.ragsnap.{os.getppid()}.partial").write_text("of one that lives")
-    snapshots.take(folder, tmp_path / "a.ragsnap")
+    snapshots.take_snapshot(folder, tmp_path / "a.ragsnap")
     assert [path.name for path in tmp_path.glob(".*")] == [f".a.ragsnap.{os.getppid()}.partial"]
