@@ -147,11 +147,11 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
     return TableRows(blocks[index], _header(blocks, index), tuple(rows))
 
 
-def rows_of(blocks: Sequence[Block], index: int, most: int) -> Iterator[Block]:
-    """The first `most` rows of the table at `index`, in order."""
+def rows_of(blocks: Sequence[Block], index: int, limit: int) -> Iterator[Block]:
+    """The first `limit` rows of the table at `index`, in order."""
     inner_blocks = (blocks[child] for child in children(blocks, index))
     rows = (block for block in inner_blocks if block.kind == "row")
-    yield from islice(rows, most)
+    yield from islice(rows, limit)
 
 
 def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
@@ -263,9 +263,9 @@ def pointed_to(document: Document, start: int, end: int) -> list[Offsets]:
             continue
         names = _names_of_heading(block)
         if any(_is_said(document.text, pointer, end, names) for pointer in pointers):
-            below = _first_text(document.blocks, index)
-            if below is not None:
-                return sentences_in(document.blocks, below.start, below.end)
+            first_text = _first_text(document.blocks, index)
+            if first_text is not None:
+                return sentences_in(document.blocks, first_text.start, first_text.end)
     return []
 
 
@@ -281,8 +281,8 @@ def _is_said(text: str, start: int, end: int, names: Sequence[str]) -> bool:
     """Whether one of the names begins at `start`, and is no part of a longer word."""
     said = f"{text[start:end]} ".casefold()
     for name in names:
-        after = start + len(name)
-        if said.startswith(name) and not text[after : after + 1].isalnum():
+        name_end = start + len(name)
+        if said.startswith(name) and not text[name_end : name_end + 1].isalnum():
             return True
     return False
 
@@ -336,7 +336,7 @@ def blocks_within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
 
 
 def iterate_within(
-    blocks: Sequence[Block], start: int, end: int, after: int = 0
+    blocks: Sequence[Block], start: int, end: int, skipped_count: int = 0
 ) -> Iterator[Block]:
     """The blocks of `blocks_within` but the first `after` ones, one by one."""
     parents = [*_blocks_around(blocks, start)]
@@ -348,8 +348,8 @@ def iterate_within(
 
     begin = bisect_right(blocks, start, key=_START)
     stop = bisect_left(blocks, end, key=_START)
-    first = begin + max(0, after - len(parents))
-    for index in chain(parents[after:], range(first, stop)):
+    first_index = begin + max(0, skipped_count - len(parents))
+    for index in chain(parents[skipped_count:], range(first_index, stop)):
         block = blocks[index]
         is_parent_after_start = block.parent >= begin
         if is_parent_after_start:
@@ -459,9 +459,9 @@ def sentence_around(blocks: Sequence[Block], start: int, end: int) -> Offsets:
     touched = list(_touched_sentences(blocks, start, max(end, end_of_first_character)))
     if not touched:
         return start, end
-    first = blocks[touched[0]]
-    last = blocks[touched[-1]]
-    return first.start, last.end
+    first_sentence = blocks[touched[0]]
+    last_sentence = blocks[touched[-1]]
+    return first_sentence.start, last_sentence.end
 
 
 def part_at(blocks: Sequence[Block], offset: int) -> Block | None:
@@ -481,8 +481,8 @@ def sentence_before(blocks: Sequence[Block], start: int) -> Offsets | None:
     part = part_at(blocks, start)
     if part is None:
         return None
-    last = bisect_left(blocks, start, key=_START) - 1
-    for index in range(last, -1, -1):
+    last_index = bisect_left(blocks, start, key=_START) - 1
+    for index in range(last_index, -1, -1):
         block = blocks[index]
         if block.start < part.start:
             break
@@ -496,8 +496,8 @@ def sentence_after(blocks: Sequence[Block], end: int) -> Offsets | None:
     part = part_at(blocks, end - 1)
     if part is None:
         return None
-    first = bisect_left(blocks, end, key=_START)
-    for index in range(first, len(blocks)):
+    first_index = bisect_left(blocks, end, key=_START)
+    for index in range(first_index, len(blocks)):
         block = blocks[index]
         if block.start >= part.end:
             break
@@ -508,10 +508,10 @@ def sentence_after(blocks: Sequence[Block], end: int) -> Offsets | None:
 
 def _touched_sentences(blocks: Sequence[Block], start: int, end: int) -> Iterator[int]:
     """Indices of the sentences that have a character in `text[start:end]`."""
-    first = max(0, bisect_right(blocks, start, key=_START) - 1)
-    while first > 0 and blocks[first].kind != "sentence":
-        first -= 1
-    for index in range(first, len(blocks)):
+    first_index = max(0, bisect_right(blocks, start, key=_START) - 1)
+    while first_index > 0 and blocks[first_index].kind != "sentence":
+        first_index -= 1
+    for index in range(first_index, len(blocks)):
         block = blocks[index]
         if block.start >= end:
             break

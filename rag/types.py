@@ -134,8 +134,8 @@ class Document:
     def file(self) -> str:
         """Absolute path or URI of the document's file, or of the archive that contains it."""
         begin = self.source.find("://") + 3 if "://" in self.source else 1
-        inside = self.source.find(MEMBER_SEPARATOR, begin) if self.container_sha256 else -1
-        return self.source if inside < 0 else self.source[:inside]
+        member_start = self.source.find(MEMBER_SEPARATOR, begin) if self.container_sha256 else -1
+        return self.source if member_start < 0 else self.source[:member_start]
 
     @property
     def file_sha256(self) -> str:
@@ -293,12 +293,12 @@ class Place:
     label: str = ""
     heading: bool = False
 
-    def overlaps(self, other: Place) -> bool:
+    def overlaps(self, place: Place) -> bool:
         """Whether both share a character."""
         return (
-            self.document_id == other.document_id
-            and self.start < other.end
-            and other.start < self.end
+            self.document_id == place.document_id
+            and self.start < place.end
+            and place.start < self.end
         )
 
 
@@ -691,8 +691,8 @@ def plain(value: Any) -> Any:
     if hasattr(value, "to_dict"):
         return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):
-        shown = (field.name for field in fields(value) if field.compare)
-        return {name: plain(getattr(value, name)) for name in shown}
+        names = (field.name for field in fields(value) if field.compare)
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
