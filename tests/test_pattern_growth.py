@@ -25,12 +25,12 @@ SHORT = {
     "rag.answering.asked_codes.": question_parts.LONGEST_QUESTION,
     "rag.answering.shelf": shelf.LONGEST,
     "rag.desk.fields._FIELD": fields._LONGEST_LABEL + fields._LONGEST_VALUE,
-    "rag.meaning.asking.": asking.LONGEST,
+    "rag.meaning.asking.": asking.LONGEST_SENTENCE,
     "rag.answering.reading._SAYS": reading._SHORT_LINE,
-    "rag.meaning.words._REWRITINGS": words.LONGEST,
-    "rag.meaning.values._RANGE": words.LONGEST,
-    "rag.meaning.values._PER_BEFORE": values.BESIDE,
-    "rag.meaning.quantities._BOUND_AFTER": words.LONGEST,  # at one place of a value
+    "rag.meaning.words._REWRITINGS": words.LONGEST_TEXT,
+    "rag.meaning.values._RANGE": words.LONGEST_TEXT,
+    "rag.meaning.values._PER_BEFORE": values.REACH,
+    "rag.meaning.quantities._BOUND_AFTER": words.LONGEST_TEXT,  # at one place of a value
 }
 """The modules and patterns that read no longer text than this, in characters: their functions look
 at its length first."""

@@ -377,7 +377,7 @@ def _sentences(document: Document) -> Iterator[Suggestion]:
             continue
         if document.blocks[block.parent].kind not in ("paragraph", "item"):
             continue
-        if block.end - block.start > LONGEST:
+        if block.end - block.start > LONGEST_SENTENCE:
             continue
         sentence = " ".join(document.text[block.start : block.end].split())
         asked = question_for(sentence)

@@ -363,7 +363,7 @@ def _share(sentence: str, column: ShelfColumn) -> float:
     for question in (column.question, *column.rewordings):
         match = _ASKED.match(question)
         predicate = match["predicate"] if match else question
-        shares.append(coverage(content_words(predicate), sentence, empty=1.0))
+        shares.append(coverage(content_words(predicate), sentence, default=1.0))
     return max(shares)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rag.meaning.words import MONTH, PRONOUNS, YEAR
 
-LONGEST = 200
+LONGEST_SENTENCE = 200
 """Characters of a sentence that may become a question."""
 
 
@@ -23,7 +23,7 @@ class SentenceQuestion(NamedTuple):
 
 def question_for(sentence: str) -> SentenceQuestion | None:
     """A question that a sentence answers, or None."""
-    if len(sentence) > LONGEST:
+    if len(sentence) > LONGEST_SENTENCE:
         return None
     for shape in _SHAPES:
         match = shape.pattern.match(sentence)
@@ -44,17 +44,17 @@ _POINTING = frozenset("this that these those such some other another".split())
 
 def is_vague(words: str) -> bool:
     """Whether a subject, or a question without its first word, says nothing outside its text."""
-    word, *others = words.lower().split()
-    return word in _POINTING or not _VAGUE.isdisjoint(others or [word])
+    word, *other_words = words.lower().split()
+    return word in _POINTING or not _VAGUE.isdisjoint(other_words or [word])
 
 
 def inside_question(thing: str) -> str:
     """A subject within a question: "The lease" becomes "the lease"; a name stays as it is."""
-    word, _, others = thing.partition(" ")
+    word, _, other_words = thing.partition(" ")
     if word in ("Our", "Your"):
         word = "The"
-    is_name = word not in _ARTICLES and (not others or others[0].isupper())
-    return f"{word if is_name else word.lower()} {others}".strip()
+    is_name = word not in _ARTICLES and (not other_words or other_words[0].isupper())
+    return f"{word if is_name else word.lower()} {other_words}".strip()
 
 
 def as_asked(words: str) -> str:
@@ -66,8 +66,8 @@ def as_asked(words: str) -> str:
 
 _ARTICLES = ("The", "A", "An", "Each", "Every", "Our", "Your")
 _PERSONS = tuple(
-    (re.compile(rf"\b{words}\b"), own)
-    for words, own in (
+    (re.compile(rf"\b{words}\b"), replacement)
+    for words, replacement in (
         ("you are", "I am"),
         ("you were", "I was"),
         ("your", "my"),
@@ -88,11 +88,11 @@ _NOUN = rf"(?!(?:to|and|or|but|if|than|as|is|are|was|were|has|have|be|been|can|c
 """A word of a subject; a verb or a joining word would make it more than one."""
 _THING = rf"(?:{'|'.join(_ARTICLES)}) (?:{_NOUN} ){{0,3}}?{_NOUN}"
 """An article and at most four words without capitals."""
-_MANY = rf"(?:[A-Z][a-z'’-]+ (?:{_NOUN} ){{0,2}}?)?[A-Za-z][a-z'’-]*[a-z]s"
+_THINGS = rf"(?:[A-Z][a-z'’-]+ (?:{_NOUN} ){{0,2}}?)?[A-Za-z][a-z'’-]*[a-z]s"
 """A plural at the beginning of a sentence: "Expense claims"."""
 _MASS = r"[A-Z][a-z]{3,}"
 """A word without an article at the beginning of a sentence: "Damage"."""
-_SUBJECT = rf"(?P<thing>{_THING}|{_MANY})"
+_SUBJECT = rf"(?P<thing>{_THING}|{_THINGS})"
 _NAME = r"(?:The )?(?:[A-Z][\w&'’-]* ){0,3}[A-Z][\w&'’-]+"
 _PERSON = r"(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?[A-Z][a-z'’-]+(?: [A-Z][a-z'’.-]*){1,2}"
 _ROLE = (
@@ -207,7 +207,7 @@ _SHAPES = (
     _Shape(
         0,
         re.compile(
-            rf"(?P<thing>{_THING}|{_MANY}|{_MASS}) (?P<must>must|should) be (?P<act>{_DONE})"
+            rf"(?P<thing>{_THING}|{_THINGS}|{_MASS}) (?P<must>must|should) be (?P<act>{_DONE})"
             rf"(?: [a-z]+ [a-z]+)? within "
             rf"{_ABOUT}{_LENGTH}{_END}"
         ),
@@ -279,7 +279,7 @@ _SHAPES = (
     _Shape(
         1,
         re.compile(
-            rf"(?P<thing>{_THING}|{_MANY}|{_NAME}) (?:is|are) responsible for "
+            rf"(?P<thing>{_THING}|{_THINGS}|{_NAME}) (?:is|are) responsible for "
             r"(?P<act>[a-z][a-z'’ -]{5,50})[.,;]"
         ),
         lambda m: f"Who is responsible for {m['act']}?",

@@ -91,13 +91,15 @@ class Meaning:
         return self.key, self.negated, self.date, self.quantity, self.anchor
 
 
-def meaning(text: str, before: str = "", after: str = "", amount: bool = False) -> Meaning:
-    """The meaning of words, given the text `before` and `after` them in their sentence. If the
+def meaning(
+    text: str, text_before: str = "", text_after: str = "", amount: bool = False
+) -> Meaning:
+    """The meaning of words, given `text_before` and `text_after` them in their sentence. If the
     question asks for an `amount`, a number is not read as a date.
     """
-    may_be_date = not amount and not after.lstrip().startswith(_ERA)
+    may_be_date = not amount and not text_after.lstrip().startswith(_ERA)
     date = only_date(text) if may_be_date else None
-    bound = _DATE_BOUND.search(before)
+    bound = _DATE_BOUND.search(text_before)
     if date and bound:
         date = date.qualified(bound[1])
 
@@ -105,9 +107,9 @@ def meaning(text: str, before: str = "", after: str = "", amount: bool = False) 
     return Meaning(
         words,
         key=_key(words) or text,
-        negated=is_denied_around(text, before, after),
+        negated=is_denied_around(text, text_before, text_after),
         date=date,
-        quantity=None if date else _amount(text, before, after),
+        quantity=None if date else _amount(text, text_before, text_after),
     )
 
 
@@ -131,10 +133,10 @@ def _amount(text: str, text_before: str, text_after: str) -> Quantity | None:
     return replace(stated, bound=bound_before(text_before))
 
 
-_UP = frozenset(("more than", "at least"))
-_DOWN = frozenset(("less than", "at most"))
-_EARLIER = frozenset(("before", "until", "till", "by", "no later than"))
-_LATER = frozenset(("after", "since", "no earlier than"))
+_LOWER_BOUNDS = frozenset(("more than", "at least"))
+_UPPER_BOUNDS = frozenset(("less than", "at most"))
+_QUALIFIERS_BEFORE = frozenset(("before", "until", "till", "by", "no later than"))
+_QUALIFIERS_AFTER = frozenset(("after", "since", "no earlier than"))
 _CONVERTED = 0.01
 """Relative tolerance between two units."""
 _APPROXIMATE = 0.05
@@ -181,7 +183,7 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
 
 
 def _entails_date(stated: Dated, claimed: Dated) -> bool:
-    if _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER):
+    if _are_opposed(stated.qualifiers, claimed.qualifiers, _QUALIFIERS_BEFORE, _QUALIFIERS_AFTER):
         return False
 
     day = stated.plain
@@ -259,13 +261,13 @@ def _quantities(stated: Quantity, rival: Quantity) -> Relation:
     if ranges is None:
         return Relation.UNRELATED
 
-    (least, greatest), (rival_least, rival_greatest) = ranges
-    is_near = _is_near(least, rival_least, stated, rival) and _is_near(
-        greatest, rival_greatest, stated, rival
+    (minimum, maximum), (rival_minimum, rival_maximum) = ranges
+    is_near = _is_near(minimum, rival_minimum, stated, rival) and _is_near(
+        maximum, rival_maximum, stated, rival
     )
     if not is_near:
-        do_overlap = least <= rival_greatest and rival_least <= greatest
-        if do_overlap or _is_bounded(stated, least, rival, rival_least):
+        do_overlap = minimum <= rival_maximum and rival_minimum <= maximum
+        if do_overlap or _is_bounded(stated, minimum, rival, rival_minimum):
             return Relation.COMPATIBLE
         return Relation.CONTRADICTS
 
@@ -310,10 +312,10 @@ def _in_one_unit(stated: Quantity, rival: Quantity) -> tuple[_Range, _Range] | N
 
 def _in_base_unit(amount: Quantity) -> tuple[_Range, str | None]:
     """The range in the base unit of its dimension, and the name of that unit."""
-    least, greatest = _range(amount)
-    converted, unit = base(least, amount.unit, amount.kind)
-    converted_greatest, _ = base(greatest, amount.unit, amount.kind)
-    return (converted, converted_greatest), unit
+    minimum, maximum = _range(amount)
+    converted, unit = base(minimum, amount.unit, amount.kind)
+    converted_maximum, _ = base(maximum, amount.unit, amount.kind)
+    return (converted, converted_maximum), unit
 
 
 def _range(amount: Quantity) -> _Range:
@@ -335,19 +337,19 @@ def _is_near(amount: float, other_amount: float, stated: Quantity, rival: Quanti
     return math.isclose(amount, other_amount, rel_tol=_CONVERTED)
 
 
-def _is_bounded(stated: Quantity, least: float, rival: Quantity, rival_least: float) -> bool:
+def _is_bounded(stated: Quantity, minimum: float, rival: Quantity, rival_minimum: float) -> bool:
     """Whether values such as "more than 100" and "150" can both be true."""
-    return _may_reach(stated, least, rival, rival_least) or _may_reach(
-        rival, rival_least, stated, least
+    return _may_reach(stated, minimum, rival, rival_minimum) or _may_reach(
+        rival, rival_minimum, stated, minimum
     )
 
 
-def _may_reach(bounded: Quantity, least: float, other: Quantity, other_least: float) -> bool:
+def _may_reach(bounded: Quantity, minimum: float, rival: Quantity, rival_minimum: float) -> bool:
     """Whether a quantity has a bound that allows the other one."""
-    if bounded.bound in _UP:
-        return least <= other_least or other.bound in _UP
-    if bounded.bound in _DOWN:
-        return least >= other_least or other.bound in _DOWN
+    if bounded.bound in _LOWER_BOUNDS:
+        return minimum <= rival_minimum or rival.bound in _LOWER_BOUNDS
+    if bounded.bound in _UPPER_BOUNDS:
+        return minimum >= rival_minimum or rival.bound in _UPPER_BOUNDS
     return False
 
 
@@ -355,7 +357,7 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
     are_counts = stated.kind == claimed.kind == "number"
     if are_counts and _range(stated) == _range(claimed):
-        return not _are_opposed({stated.bound}, {claimed.bound}, _DOWN, _UP)
+        return not _are_opposed({stated.bound}, {claimed.bound}, _UPPER_BOUNDS, _LOWER_BOUNDS)
 
     have_units = stated.unit is not None and claimed.unit is not None
     if not have_units and stated.unit != claimed.unit and not are_counts:
@@ -366,16 +368,16 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     ranges = _in_one_unit(stated, claimed)
     if ranges is None:
         return False
-    (least, greatest), (claimed_least, claimed_greatest) = ranges
-    is_exact = stated.bound not in _UP | _DOWN
-    if is_exact and claimed.bound in _UP and least > claimed_least:
+    (minimum, maximum), (claimed_minimum, claimed_maximum) = ranges
+    is_exact = stated.bound not in _LOWER_BOUNDS | _UPPER_BOUNDS
+    if is_exact and claimed.bound in _LOWER_BOUNDS and minimum > claimed_minimum:
         return True
-    if is_exact and claimed.bound in _DOWN and least < claimed_least:
+    if is_exact and claimed.bound in _UPPER_BOUNDS and minimum < claimed_minimum:
         return True
 
     tolerance = _tolerance(stated, claimed)
-    is_least_near = math.isclose(least, claimed_least, rel_tol=tolerance)
-    return is_least_near and math.isclose(greatest, claimed_greatest, rel_tol=tolerance)
+    is_least_near = math.isclose(minimum, claimed_minimum, rel_tol=tolerance)
+    return is_least_near and math.isclose(maximum, claimed_maximum, rel_tol=tolerance)
 
 
 def _tolerance(stated: Quantity, claimed: Quantity) -> float:

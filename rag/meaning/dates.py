@@ -76,7 +76,7 @@ _NOISE = re.compile(
 BETWEEN = re.compile(r"(?i)\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?")
 _PDF = re.compile(r"(?s)D:(\d{4})(\d{2})?(\d{2})?.*")
 _CLOCK = re.compile(r"(?s)[T ]\d\d:\d\d.*$")
-_LONGEST = 400
+_LONGEST_TEXT = 400
 """Maximum number of characters of a text that is nothing but a date."""
 _PREVIOUS_CENTURY = 50
 """A year of two digits from here on is of the 20th century."""
@@ -158,16 +158,16 @@ def days_as_written(text: str) -> dict[str, str]:
     return words_by_day
 
 
-def share_day(some: Collection[str], others: Collection[str]) -> bool:
+def share_day(days: Collection[str], other_days: Collection[str]) -> bool:
     """Whether one of the days is among the others; without a year it is of any year."""
-    return any(_is_same_day(day, other) for day in some for other in others)
+    return any(_is_same_day(day, other_day) for day in days for other_day in other_days)
 
 
-def _is_same_day(day: str, other: str) -> bool:
-    if day == other:
+def _is_same_day(day: str, other_day: str) -> bool:
+    if day == other_day:
         return True
-    has_no_year = day.startswith("--") or other.startswith("--")
-    return has_no_year and day[-6:] == other[-6:]
+    has_no_year = day.startswith("--") or other_day.startswith("--")
+    return has_no_year and day[-6:] == other_day[-6:]
 
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:
@@ -208,8 +208,8 @@ def _in_figures(parts: dict[str, str], start: int, end: int) -> Iterator[Date]:
     if not isos:
         return
     is_certain = len(isos) == 1 and len(parts["year"]) > 2
-    other = isos[1] if len(isos) > 1 else ""
-    yield Date(start, end, isos[0], "day", other, is_certain)
+    other_iso = isos[1] if len(isos) > 1 else ""
+    yield Date(start, end, isos[0], "day", other_iso, is_certain)
 
 
 def _precision(parts: dict[str, str]) -> str:
@@ -305,7 +305,7 @@ def only_date(text: str) -> Dated | None:
     """The date that a text consists of, apart from words such as "on", "early" or "before"; None if
     the text says anything else.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST_TEXT:
         return None
     stated = dates(text)
     if not 1 <= len(stated) <= 2:
@@ -416,11 +416,11 @@ class TimeOfDay:
     minutes: int
     is_exact: bool
 
-    def is_same(self, other: TimeOfDay) -> bool:
+    def is_same(self, time: TimeOfDay) -> bool:
         """Whether both are one time, or may be if the half of the day is open."""
-        if self.is_exact and other.is_exact:
-            return self.minutes == other.minutes
-        return (self.minutes - other.minutes) % _HALF_DAY == 0
+        if self.is_exact and time.is_exact:
+            return self.minutes == time.minutes
+        return (self.minutes - time.minutes) % _HALF_DAY == 0
 
 
 def times(text: str) -> list[TimeOfDay]:

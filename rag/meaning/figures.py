@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rag.meaning.compare import Relation, compare, entails
 from rag.meaning.dates import Dated, TimeOfDay, dates, only_date, times
 from rag.meaning.quantities import Quantity, bound_before, quantity
-from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, digits
+from rag.meaning.words import CODE, LONGEST_TEXT, NUMBER, SIGN, digits
 
 _TIME_UNITS = "second|minute|hour|day|week|month|year"
 _SPOKEN = re.compile(
@@ -137,10 +137,10 @@ def figures(text: str) -> tuple[Figure, ...]:
 def _pieces(text: str) -> list[str]:
     """The text in pieces short enough to be read, cut at spaces."""
     pieces = []
-    while len(text) > LONGEST:
-        cut = text.rfind(" ", 0, LONGEST)
+    while len(text) > LONGEST_TEXT:
+        cut = text.rfind(" ", 0, LONGEST_TEXT)
         if cut <= 0:
-            cut = LONGEST
+            cut = LONGEST_TEXT
         pieces.append(text[:cut])
         text = text[cut:]
     return [*pieces, text]

@@ -72,7 +72,7 @@ _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.s
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
 _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
-_EMPTY = frozenset("many there us please exactly too instead either".split()).union(
+_EMPTY_WORDS = frozenset("many there us please exactly too instead either".split()).union(
     STOP_WORDS, AUXILIARIES, FUNCTION_WORDS, QUESTION_WORDS, SPEAKERS, _LINKS
 )
 _BACKWARD = frozenset(
@@ -90,7 +90,7 @@ _LEADS = (["what", "about"], ["how", "about"])
 """Words that lead to a fragment, and ask nothing by themselves."""
 _OPENING = frozenset("same hm hmm oh sorry wait meant mean now instead question".split())
 """Words before a fragment that do not belong to it."""
-_SAME = re.compile(
+_SAME_QUESTION = re.compile(
     r"^(?:(?:and|or|but|so) )?(?:(?:is|does|would|will) (?:it|that|this) (?:also |then )?"
     r"(?:be )?(?:the same|apply|hold|go|true) (?:also )?(?:for|to)\b|what if (?:it is|it's)\b)",
     re.IGNORECASE,
@@ -104,7 +104,7 @@ _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
 _MOST_COMPLETIONS = 60
 """Maximum number of completions that are compared."""
-_LONGEST = 600
+_LONGEST_QUESTIONS = 600
 """Characters of both questions up to which they are compared: follow-ups are short, and the time
 grows with the square of the length."""
 
@@ -153,7 +153,7 @@ class TaggedWord(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        return self.lower in _EMPTY
+        return self.lower in _EMPTY_WORDS
 
 
 class QuestionPart(NamedTuple):
@@ -205,7 +205,7 @@ def understand(question: str, turn: PreviousTurn | None) -> Rewrite:
     question = question.strip()
     if turn is None or not question:
         return Rewrite(question)
-    if len(question) + len(turn.question) > _LONGEST:
+    if len(question) + len(turn.question) > _LONGEST_QUESTIONS:
         return Rewrite(question)
 
     options = completions(question, turn)
@@ -275,15 +275,15 @@ def _other_meanings(
     return tuple(meanings)
 
 
-def _is_beside(other: Completion, likeliest_meaning: Completion) -> bool:
+def _is_beside(meaning: Completion, likeliest_meaning: Completion) -> bool:
     """Whether it may be asked where the likeliest meaning has no answer: never about a name that
     the likeliest meaning replaces.
     """
-    if other.kind == "talk":
+    if meaning.kind == "talk":
         return False
     old_name = _lowercase(words(likeliest_meaning.replaced_name))
     dropped_words = old_name - _lowercase(words(likeliest_meaning.text))
-    return dropped_words.isdisjoint(_lowercase(words(other.text)))
+    return dropped_words.isdisjoint(_lowercase(words(meaning.text)))
 
 
 def words(text: str) -> list[TaggedWord]:
@@ -295,8 +295,8 @@ def words(text: str) -> list[TaggedWord]:
             continue
         start = match.start()
         is_letter = start > 0 and word == "A"  # the "A" of "Class A" is no article
-        lower = "A" if is_letter else _lower(word)
-        tagged.append(TaggedWord(start, start + len(word), lower, _is_name(word)))
+        lowercase_word = "A" if is_letter else _lower(word)
+        tagged.append(TaggedWord(start, start + len(word), lowercase_word, _is_name(word)))
     return tagged
 
 
@@ -374,11 +374,11 @@ def has_own_subject(question: str, turn: PreviousTurn) -> bool:
 
 
 def completions(
-    question: str, turn: PreviousTurn, known: Set[str] | None = None
+    question: str, turn: PreviousTurn, known_words: Set[str] | None = None
 ) -> list[Completion]:
     """The possible meanings of the question, first as typed; each text once, but talk, too, has
-    that of the question. Talk has no word that is not among `known`, by default those of the model:
-    "thanks" is talk, "heating?" is a topic.
+    that of the question. Talk has no word that is not among `known_words`, by default those of the
+    model: "thanks" is talk, "heating?" is a topic.
     """
     tagged = words(question)
     said = {f"says {word.lower}": 1.0 for word in tagged}
@@ -390,7 +390,7 @@ def completions(
                 options.append(option)
     options = _distinct(options)[:_MOST_COMPLETIONS]
 
-    said_in_talk = _talk_words() if known is None else known
+    said_in_talk = _talk_words() if known_words is None else known_words
     if all(word.is_empty or word.lower in said_in_talk for word in tagged):
         options.insert(1, Completion(question, "talk", said))
 
@@ -425,7 +425,7 @@ def _with_features(option: Completion, typed_features: Mapping[str, float]) -> C
 def _completions(question: str, turn: PreviousTurn) -> Iterator[Completion]:
     """The completions of a question, in the order of their kinds."""
     base = turn.question.strip().rstrip("?.! ")
-    typed = _SAME.sub("", question.rstrip("?.! ")).strip()
+    typed = _SAME_QUESTION.sub("", question.rstrip("?.! ")).strip()
     tagged = words(typed)
     parts = list(_parts(base))
 
@@ -817,8 +817,8 @@ def _put_names(text: str, name: str) -> str:
     """The text with a name for each word that points to something."""
     for word in reversed(pointers(text)):
         tagged = words(text)
-        words_before = [other for other in tagged if other.end < word.start]
-        words_after = [other for other in tagged if other.start > word.start]
+        words_before = [tagged_word for tagged_word in tagged if tagged_word.end < word.start]
+        words_after = [tagged_word for tagged_word in tagged if tagged_word.start > word.start]
 
         is_after_preposition = bool(words_before) and words_before[-1].lower in PREPOSITIONS
         is_place = word.lower == "there" and not is_after_preposition
@@ -970,10 +970,10 @@ def _name_features(name: str, typed: str, base: str) -> dict[str, float]:
 
 def _likeness(word: str, replacement: str) -> float:
     """The share of the longer word that two words have in common at both ends, at most 1."""
-    longest = max(len(word), len(replacement))
+    greatest_length = max(len(word), len(replacement))
     word, replacement = word.lower(), replacement.lower()
     shared = Prefix.similarity(word, replacement) + Postfix.similarity(word, replacement)
-    return min(1.0, shared / longest)
+    return min(1.0, shared / greatest_length)
 
 
 def chosen_index(options: Sequence[Completion], chances: Sequence[float]) -> int:
@@ -1018,8 +1018,8 @@ def probabilities(
         weighted = [model.get(name, 0.0) * value for name, value in option.features.items()]
         logits.append(sum(weighted))
 
-    highest = max(logits)
-    odds = [math.exp(logit - highest) for logit in logits]
+    highest_logit = max(logits)
+    odds = [math.exp(logit - highest_logit) for logit in logits]
     total = sum(odds)
     return [value / total for value in odds]
 

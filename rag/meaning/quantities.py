@@ -12,7 +12,7 @@ from itertools import takewhile
 from rag.meaning.words import (
     CODE,
     CODES,
-    LONGEST,
+    LONGEST_TEXT,
     NUMBER,
     NUMERIC_LETTERS,
     SIGN,
@@ -327,7 +327,7 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     "C 010").
     """
     after = after[:80]
-    if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
+    if len(text) > LONGEST_TEXT or _NONE.search(f"{text}{after[:12]}"):
         return None
     text = digits(text)
     ends = _ends(text)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rag.meaning.dates import dates, only_date
 from rag.meaning.words import MONTHS, WEEKDAYS, digits, month_number
 
-_AHEAD = re.compile(
+_FUTURE = re.compile(
     r"(?i)\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|"
     r"due(?! to )|expected|plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b"
 )
@@ -31,7 +31,7 @@ _DATELINE = re.compile(
     r"(?P<labelled>.*)"
 )
 """A dateline (place, day and a dash; not the dates of a life), or a line such as "Published: …"."""
-_RELATIVE = re.compile(
+_EXPRESSION = re.compile(
     r"(?P<near>today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"
     r"|(?P<now>this (?:morning|afternoon|evening)|tonight)"
     r"|(?P<count>an?|\d+) (?P<passed>day|week|month|year)s? ago"
@@ -39,7 +39,7 @@ _RELATIVE = re.compile(
     rf"(?:(?P<weekday>{'|'.join(WEEKDAYS)})(?: (?:morning|afternoon|evening|night))?"
     rf"|(?P<month>{'|'.join(MONTHS)})|(?P<unit>week|month|year))"
 )
-_NEAR = {"day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
+_DAYS_AWAY = {"day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
 _STEPS = {"last": -1, "this": 0, "next": 1}
 _TOP_LENGTH = 3000
 """Characters of a document in which its dateline is looked for."""
@@ -100,10 +100,10 @@ def _day(text: str) -> dt.date | None:
 
 
 def resolve(
-    text: str, before: str, day: dt.date, after: str = "", in_row: bool = False
+    text: str, text_before: str, day: dt.date, text_after: str = "", in_row: bool = False
 ) -> Resolved | None:
-    """The date that a relative expression means in a document of `day`; `before` and `after` are
-    the rest of its sentence.
+    """The date that a relative expression means in a document of `day`; `text_before` and
+    `text_after` are the rest of its sentence.
 
     None if the expression is not relative, refers to another event, or has no calendar date. A
     weekday alone is the last one up to that day, or the next if its clause is about the future;
@@ -111,14 +111,14 @@ def resolve(
     row of a table, where a weekday recurs and is not resolved.
     """
     expression = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
-    match = _RELATIVE.fullmatch(expression)
-    if match is None or _THE.search(f"{before[-8:]}{text}"):
+    match = _EXPRESSION.fullmatch(expression)
+    if match is None or _THE.search(f"{text_before[-8:]}{text}"):
         return None
 
     head = _HEAD.match(text)
-    bound = _BOUND.search(f"{before}{head[0] if head else ''}")
+    bound = _BOUND.search(f"{text_before}{head[0] if head else ''}")
     bound_word = bound[1].lower() if bound else ""
-    is_ahead = _is_ahead(before, after)
+    is_ahead = _is_ahead(text_before, text_after)
     is_open = bound_word not in ("", "since") and not is_ahead
     if match["weekday"] and (in_row or is_open):
         return None
@@ -143,7 +143,7 @@ def _is_ahead(text_before: str, text_after: str) -> bool:
     begins_clause = not clause.strip()
     if begins_clause:
         words_after = _CLAUSE.split(text_after.lstrip(" ,"))[0]
-    return bool(_AHEAD.search(f"{clause} {words_after}"))
+    return bool(_FUTURE.search(f"{clause} {words_after}"))
 
 
 def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _IsoDate | None:

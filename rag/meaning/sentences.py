@@ -149,8 +149,8 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
     if _ITEM_NUMBER.match(text, start, match.start()):
         return False
 
-    earliest = max(start, match.start() - _LONGEST_WORD)
-    previous_word = _LAST_WORD.search(text, earliest, match.start())
+    search_start = max(start, match.start() - _LONGEST_WORD)
+    previous_word = _LAST_WORD.search(text, search_start, match.start())
     if previous_word is None:
         return True
     return _can_end(previous_word[0], next_word)

@@ -13,7 +13,7 @@ from rag.meaning.compare import meaning
 from rag.meaning.dates import BETWEEN, Date, Dated, all_dates, only_date
 from rag.meaning.figures import DATE_BOUND, figures
 from rag.meaning.quantities import Quantity, figure_factor, named_unit, quantity
-from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, content_words, singular
+from rag.meaning.words import CODE, LONGEST_TEXT, NUMBER, SIGN, content_words, singular
 from rag.types import Value, in_a_cell
 
 
@@ -117,13 +117,13 @@ def _week(date: Date, sentence: str) -> Value | None:
         return Value("date", words, precision="week")
     day = dt.date.fromisoformat(date.iso)
     if match["last"]:
-        first = day - dt.timedelta(days=6)
+        first_day = day - dt.timedelta(days=6)
     elif day.weekday() == _SUNDAY:
-        first = day
+        first_day = day
     else:
-        first = day - dt.timedelta(days=day.weekday())
-    last = first + dt.timedelta(days=6)
-    return Value("date", words, f"{first.isoformat()}/{last.isoformat()}", "week")
+        first_day = day - dt.timedelta(days=day.weekday())
+    last_day = first_day + dt.timedelta(days=6)
+    return Value("date", words, f"{first_day.isoformat()}/{last_day.isoformat()}", "week")
 
 
 _LONGEST_WEEK = 40
@@ -237,14 +237,14 @@ _WEIGHED = re.compile(
 
 def _is_paid(text: str, surroundings: Surroundings) -> bool:
     """Whether the words beside "48 pounds" speak of a payment, and of no weight."""
-    beside = [
+    texts = [
         surroundings.label or "",
         surroundings.column,
-        surroundings.before[-BESIDE:],
+        surroundings.before[-REACH:],
         text,
-        surroundings.after[:BESIDE],
+        surroundings.after[:REACH],
     ]
-    words = " ".join(beside)
+    words = " ".join(texts)
     return bool(_PAID.search(words)) and not _WEIGHED.search(words)
 
 
@@ -256,13 +256,13 @@ _RANGE = re.compile(
 
 def _range(text: str, text_after: str) -> Quantity | None:
     """The first range in a longer text."""
-    match = _RANGE.search(text) if len(text) <= LONGEST else None
+    match = _RANGE.search(text) if len(text) <= LONGEST_TEXT else None
     if match is None:
         return None
     return quantity(match[0], f"{text[match.end() :]}{text_after}")
 
 
-_OFTEN = {
+_FREQUENCIES = {
     "monthly": "month",
     "annual": "year",
     "annually": "year",
@@ -272,11 +272,11 @@ _OFTEN = {
     "hourly": "hour",
     "quarterly": "quarter",
 }
-BESIDE = 80
+REACH = 80
 """Characters before an amount in which its period is looked for."""
 _PER_BEFORE = re.compile(
-    rf"(?i)(?:\b(?P<often>{'|'.join(_OFTEN)})\s(?:[a-z-]+\s){{0,3}}(?:of|is|are|be|at)\b"
-    rf"|(?:^|[|\n])\s*(?P<label>{'|'.join(_OFTEN)})\s[a-z-]+(?:\s[a-z-]+)?\s*[:|=]?"
+    rf"(?i)(?:\b(?P<often>{'|'.join(_FREQUENCIES)})\s(?:[a-z-]+\s){{0,3}}(?:of|is|are|be|at)\b"
+    rf"|(?:^|[|\n])\s*(?P<label>{'|'.join(_FREQUENCIES)})\s[a-z-]+(?:\s[a-z-]+)?\s*[:|=]?"
     r"|\bper\s(?P<unit>[a-z]+)\s*[:|=])"
     r"(?:\s(?:at least|at most|up to|about|approximately|currently|more than|less than))?\s*$"
 )
@@ -284,12 +284,12 @@ _PER_BEFORE = re.compile(
 _PER_AFTER = re.compile(
     r"(?i)^[^\d.,;:]{0,40}?\b(?:(?:per|each|every)\s(?:calendar\s)?"
     r"(?P<unit>second|minute|hour|day|night|week|month|quarter|year|annum)\b"
-    rf"|(?P<often>{'|'.join(_OFTEN)})\b(?=\W*$|\s*[.,;)]|\s(?:in|on|by|and|until|from|for)\b))"
+    rf"|(?P<often>{'|'.join(_FREQUENCIES)})\b(?=\W*$|\s*[.,;)]|\s(?:in|on|by|and|until|from|for)\b))"
 )
 """Words after an amount that say so: "plus VAT per month", "(excluding VAT) monthly"."""
 _NAMED_PER = re.compile(
     rf"(?i)\b(?:per|each|a|/)\s?(?P<unit>second|minute|hour|day|night|week|month|quarter|year|annum)\b"
-    rf"|\b(?P<often>{'|'.join(_OFTEN)})\b"
+    rf"|\b(?P<often>{'|'.join(_FREQUENCIES)})\b"
 )
 """In the name of a column or the label of a row."""
 
@@ -301,7 +301,7 @@ def _per(text: str, surroundings: Surroundings) -> str:
         return ""
     parts = {name: part.lower() for name, part in match.groupdict().items() if part}
     adverb = parts.get("often") or parts.get("label")
-    unit = _OFTEN[adverb] if adverb else parts["unit"]
+    unit = _FREQUENCIES[adverb] if adverb else parts["unit"]
     return "year" if unit == "annum" else unit
 
 
@@ -314,7 +314,7 @@ def _period_beside(text: str, surroundings: Surroundings) -> re.Match[str] | Non
         if match:
             return match
 
-    match = _PER_BEFORE.search(surroundings.before[-BESIDE:])
+    match = _PER_BEFORE.search(surroundings.before[-REACH:])
     if match or surroundings.label is None:
         return match
     return _NAMED_PER.search(surroundings.column) or _NAMED_PER.search(surroundings.label)
@@ -397,9 +397,9 @@ def _label_unit(surroundings: Surroundings) -> tuple[str, str] | None:
     """(kind, unit) of a figure in no table, as the label before it states it, or what introduces
     its list. "All amounts are in EUR" is not said of what counts no money.
     """
-    before = surroundings.before[-BESIDE:]
-    stated = _at_end(_OF_LABEL, before)
-    label = before.rpartition("\n")[2].rstrip()
+    text_before = surroundings.before[-REACH:]
+    stated = _at_end(_OF_LABEL, text_before)
+    label = text_before.rpartition("\n")[2].rstrip()
     if stated or not label.endswith((":", "=")) or _COUNTED.search(label):
         return stated
     stated = _in_caption(surroundings.headings, label)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Embed = Callable[[Sequence[str]], Vectors]
     """Unit vectors, shape (n, dim), one for each text."""
 
-_MOST = 20_000
+_MOST_KEPT = 20_000
 """Vectors that are kept."""
 
 
@@ -28,12 +28,12 @@ class TextVectors:
         """One vector for each text, shape (n, dim); (0, 0) without a text."""
         import numpy as np
 
-        unknown = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if unknown and len(self._known) > _MOST:
+        new_texts = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new_texts and len(self._known) > _MOST_KEPT:
             self._known.clear()
-            unknown = list(dict.fromkeys(texts))
-        if unknown:
-            self._known.update(zip(unknown, self._embed(unknown), strict=True))
+            new_texts = list(dict.fromkeys(texts))
+        if new_texts:
+            self._known.update(zip(new_texts, self._embed(new_texts), strict=True))
 
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)

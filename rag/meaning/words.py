@@ -108,8 +108,8 @@ def _in_full(match: re.Match[str]) -> str:
 
 def _mixed(match: re.Match[str]) -> str:
     """ "1.25" for "1 1/4"; what is no proper fraction, such as "1 4/1", stays as it is."""
-    whole, part, parts = map(int, match.groups())
-    return f"{whole + part / parts:.6g}" if 0 < part < parts else match[0]
+    whole_number, part, parts = map(int, match.groups())
+    return f"{whole_number + part / parts:.6g}" if 0 < part < parts else match[0]
 
 
 _Rewriting = str | Callable[[re.Match[str]], str]
@@ -134,7 +134,7 @@ _REWRITINGS: list[tuple[re.Pattern[str], _Rewriting]] = [
     )
 ]
 """Words and signs of numbers with what they are in figures, in the order in which they are read."""
-LONGEST = 400
+LONGEST_TEXT = 400
 """Maximum number of characters read as a value."""
 
 
@@ -143,7 +143,7 @@ def digits(text: str) -> str:
     3", "two and a half" becomes "2.5", and "1 1/4" "1.25".
     """
     has_numbers_to_read = "/" in text or not NUMERIC_LETTERS.isdisjoint(text)
-    if len(text) > LONGEST or not has_numbers_to_read:
+    if len(text) > LONGEST_TEXT or not has_numbers_to_read:
         return text
     for pattern, figures in _REWRITINGS:
         text = pattern.sub(figures, text)
@@ -163,12 +163,12 @@ def normalize(text: str) -> str:
     return " ".join(word for word in words if word not in ARTICLES)
 
 
-def compatible(text: str, other: str) -> bool:
+def compatible(text: str, other_text: str) -> bool:
     """Whether one normalised answer contains the other word for word, as "14 july 2015" contains
     "2015".
     """
     words = f" {text} "
-    other_words = f" {other} "
+    other_words = f" {other_text} "
     return words in other_words or other_words in words
 
 
@@ -188,10 +188,10 @@ def named_words(question: str) -> frozenset[str]:
     return frozenset(stems)
 
 
-def coverage(stems: Set[str], text: str, empty: float = 0.0) -> float:
-    """The share, in [0, 1], of the word stems that `text` contains; `empty` without stems."""
+def coverage(stems: Set[str], text: str, default: float = 0.0) -> float:
+    """The share, in [0, 1], of the word stems that `text` contains; `default` without stems."""
     if not stems:
-        return empty
+        return default
     text_stems = {word[:_STEM] for word in normalize(text).split()}
     return len(stems & text_stems) / len(stems)
 
@@ -225,6 +225,6 @@ def word_set(text: str) -> frozenset[str]:
 
 def word_list(text: str) -> list[str]:
     """The folded words in order; number words of a short text become digits."""
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST_TEXT:
         text = digits(text)
     return [fold(word) for word in WORD.findall(text)]

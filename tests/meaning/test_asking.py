@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.meaning.asking import LONGEST, question_for
+from rag.meaning.asking import LONGEST_SENTENCE, question_for
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_plain_sentence_becomes_a_question(sentence: str, question: str) -> No
         "If your visit becomes a habit, you can buy a pass for the whole year.",
         "The first part aims to include all of the members of the club.",
         "You can quickly a form by using the blue button on the page.",
-        "The rent is £5,150 a month, " + "and so on, " * (LONGEST // 11),
+        "The rent is £5,150 a month, " + "and so on, " * (LONGEST_SENTENCE // 11),
     ],
 )
 def test_a_sentence_that_needs_its_text_becomes_none(sentence: str) -> None:
