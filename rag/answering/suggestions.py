@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 
 from rag.answering.receipts import AskedQuestion
-from rag.meaning.asking import LONGEST, as_asked, inside_question, is_vague, question_for
+from rag.meaning.asking import LONGEST_SENTENCE, as_asked, inside_question, is_vague, question_for
 from rag.meaning.words import content_words
 from rag.protocols import Store
 from rag.structure import children, heading_path

@@ -113,7 +113,7 @@ class ChatServer:
                 if status == 200:
                     return self._text(content)
                 if is_last or status not in _RETRIED_STATUSES:
-                    start = flat(content[:200].decode("utf-8", "replace"))
+                    start = one_line(content[:200].decode("utf-8", "replace"))
                     raise self._failed(f"answered {status}: {start}")
 
             pause = 0.2 * 4**attempt

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rag.answering.reading import Sentence
 from rag.claims import scorer, verdict
 from rag.claims.evidence import closest_sentences, place_of
-from rag.claims.quotation_check import SplitText, audit, require_claims, split
+from rag.claims.quotation_check import SplitText, audit, require_claims, split_text
 from rag.claims.quotations import Quotation, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.scorer import Scorer

@@ -149,7 +149,7 @@ def check_quotations(
     those of `Checker.check`. Raises NoClaimsError if it quotes nothing, InputError if it is too
     long.
     """
-    parts: SplitText = run(partial(split, store, text))
+    parts: SplitText = run(partial(split_text, store, text))
     require_quotations(parts.quotations)
     numbered = {**parts.sources, **(sources or {})}
     quotations = audit(store, text, parts, filter, numbered, run, proceed)

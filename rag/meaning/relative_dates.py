@@ -150,7 +150,7 @@ def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _IsoDate | 
     """The date of a relative expression; None if it has no calendar date."""
     modifier = match["which"]
     if match["near"] or match["now"]:
-        days = _NEAR.get(match["near"] or "", 0)
+        days = _DAYS_AWAY.get(match["near"] or "", 0)
         return _shifted_date(day, "day", days)
 
     if match["count"]:

@@ -369,7 +369,7 @@ def _is_shown(candidate: Alternative) -> bool:
     return candidate.confidence >= LEAST_SHOWN
 
 
-def nearest(answer: Answer) -> Sequence[Citation | Hit]:
+def nearest_places(answer: Answer) -> Sequence[Citation | Hit]:
     """The best candidates of a refusal, one of each sentence, or without any its best passages."""
     citations: dict[tuple[str, int], Citation] = {}
     for candidate in answer.alternatives:

@@ -86,7 +86,7 @@ def question_set(
                 sha256="",
             )
             first_index = len(passages)
-            passages.extend(split(document, count_tokens, max_tokens))
+            passages.extend(split_document(document, count_tokens, max_tokens))
             own_passages = tuple(range(first_index, len(passages)))
             if not own_passages:
                 continue

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rag.answering.candidate import MAX_CITATIONS, Candidate, cite
 from rag.answering.compose import Ranked, Ruling, joint_candidate, lone_part, rank
 from rag.answering.reading import Reading
-from rag.ingestion.chunking import split
+from rag.ingestion.chunking import split_document
 from rag.protocols import ReaderOutput, Verdict
 from rag.types import Document, Hit, Place, Span, YesNo
 from tests.answering.readings import Prefers, composed, hit_of, reading_of, span, texts

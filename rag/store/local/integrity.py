@@ -82,8 +82,8 @@ def _rows(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findin
     """Checks of the documents, and of their passages and vectors, which are the last."""
     documents, passages = database.counts(connection)
     faults = _faults(connection, dim)
-    delete = f"{_HINT} {named(faults.unread)} --index {folder}"
-    ingest = f"{_HINT} ID, rag ingest {named(list(faults.altered.values()))}"
+    delete = f"{_HINT} {first_names(faults.unread)} --index {folder}"
+    ingest = f"{_HINT} ID, rag ingest {first_names(list(faults.altered.values()))}"
     return [
         _finding("records", faults.unread, f"{documents:,} documents", delete),
         _finding("texts", list(faults.altered), "each matches its digest", ingest),

@@ -11,7 +11,7 @@ from psycopg import Connection
 from rag.filters import Pages, of_documents, pages
 from rag.meaning.stems import stem_words
 from rag.protocols import Filter, ScoredIds, Vectors
-from rag.store.postgres.filter_sql import where
+from rag.store.postgres.filter_sql import where_clause
 from rag.store.postgres.schema import OWN_TABLE, SAFE_VERSION, pgvector_version
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential, question_vectors
 
