@@ -31,7 +31,7 @@ index = disk / "index"
 
 def run():
     if do == "snapshot":
-        copies.take(index, disk / "copy.ragsnap")
+        copies.take_snapshot(index, disk / "copy.ragsnap")
     elif do == "restore":
         copies.restore(index, snapshot, replace=True, wait=0)
     elif do == "rebuild":
@@ -42,7 +42,7 @@ def run():
             if do == "ingest":
                 Ingest(store, EMBEDDER, 12, Stamps(index)).run(find([docs]))
             else:
-                Sync(Ingest(store, EMBEDDER, 12, Stamps(index))).run(docs, find([docs]), many=True)
+                Sync(Ingest(store, EMBEDDER, 12, Stamps(index))).run(docs, find([docs]), allow_many=True)
         finally:
             store.close()
 
