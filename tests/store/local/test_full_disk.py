@@ -39,10 +39,11 @@ def run():
     else:
         store = LocalStore(index, {})
         try:
+            ingest = Ingest(store, EMBEDDER, 12, Stamps(index))
             if do == "ingest":
-                Ingest(store, EMBEDDER, 12, Stamps(index)).run(find([docs]))
+                ingest.run(find([docs]))
             else:
-                Sync(Ingest(store, EMBEDDER, 12, Stamps(index))).run(docs, find([docs]), allow_many=True)
+                Sync(ingest).run(docs, find([docs]), allow_many=True)
         finally:
             store.close()
 
