@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.answering.table_questions import ROSE_MOST, TableQuestion
 from rag.facts import Fact, FactRow, FactTable, mismatch, tables
@@ -372,6 +372,8 @@ class ComparedGroup:
     """all that names it"""
     is_whole: bool
     """whether each row or column has a figure"""
+    is_clear: bool = True
+    """whether it is certain which rows are compared"""
 
     @property
     def has_both_signs(self) -> bool:
@@ -477,11 +479,21 @@ def groups_of(lines: Sequence[TableLine], question: TableQuestion) -> list[Compa
     groups = []
     for key, members in members_by_key.items():
         are_rows = key[2] == "rows"
-        is_unclear = question.is_of_change and are_rows and _goes_on_after_sum(members)
-        group = None if is_unclear else _group(members, are_rows)
+        group = _group(members, are_rows)
+        if group and are_rows:
+            group = replace(group, is_clear=_is_clear(members, question))
         if group:
             groups.append(group)
     return groups
+
+
+def _is_clear(members: Members, question: TableQuestion) -> bool:
+    """Whether it is certain which rows are compared."""
+    if question.is_of_change:
+        return not _goes_on_after_sum(members)
+    if question.targets:
+        return True
+    return not _may_have_sum(members) and not _lacks_rows(members)
 
 
 def _item(
@@ -521,6 +533,25 @@ def _goes_on_after_sum(members: Members) -> bool:
     items = [item for _, item in members if item]
     parts = _without_totals(items, are_rows=True)
     return len(parts) < len(_without_totals(items, are_rows=False))
+
+
+def _may_have_sum(members: Members) -> bool:
+    """Whether a row without the word "total" may be a sum, or no part: in a table without periods
+    it may as well be a row like the others.
+    """
+    items = [item for _, item in members if item and TOTAL_STEM not in item.label.lower()]
+    return len(_without_totals(items, are_rows=False)) < len(items)
+
+
+def _lacks_rows(members: Members) -> bool:
+    """Whether a row of the table, or of its part under one label, has no figure in the column, such
+    as "free", or was not read.
+    """
+    line, _ = members[0]
+    labels_above = line.row.labels[:-1]
+    rows = [row for row in line.table.rows if row.labels[:-1] == labels_above]
+    with_cells = [row for row in rows if row.label and (row.facts or len(row.texts) > 1)]
+    return len(with_cells) > sum(item is not None for _, item in members)
 
 
 def _header(line: TableLine, fact: Fact) -> tuple[int, int] | None:
@@ -573,7 +604,8 @@ def extreme_item(group: ComparedGroup, question: TableQuestion) -> ComparedItem 
     not certain: two are equal, or a row without a figure may be the one. Where all figures are
     negative, as costs in brackets, the largest is the one farthest from 0.
     """
-    if question.operation != "most" and not group.is_whole:
+    is_whole = group.is_whole or question.operation == "most"
+    if not is_whole or not group.is_clear:
         return None
 
     sizes = _changes(group, question) if question.is_of_change else _sizes(group)

@@ -410,6 +410,15 @@ LAKES = """# Boating lakes
 | Dunmere | 12 | 40 | 4.00 | 52.00 |
 | Ashby Pool | 5 | 3 | 2.50 | 30.00 |
 """
+ROOMS = """# Rooms of the harbour house
+
+| Room | Seats | Price per day | Keys |
+|---|--:|--:|--:|
+| Alder | 12 | 90 | 4 |
+| Birch | 20 | 140 | 2 |
+| Dogwood | 32 | 260 | 3 |
+| Fir | 6 | free | 1 |
+"""
 FEES = """# Rowing club
 
 | Membership | Fee (£) |
@@ -441,6 +450,10 @@ FEES = """# Rowing club
         (FEES, "Which membership has the lowest fee?", "Junior"),
         (FEES, "Which membership has the most members?", None),
         (FEES, "Which boat has the lowest fee?", None),
+        (ROOMS, "Which room has the most keys?", "Alder"),
+        (ROOMS, "Which room has the most seats?", None),  # 32 may be the sum of the rows above
+        (ROOMS, "Which room has the fewest seats?", None),
+        (ROOMS, "Which room has the lowest price?", None),  # one is free
         (HOUSE, "What was the cost of heating?", None),
         (HOUSE, "Which item has the highest cost?", None),
     ],
