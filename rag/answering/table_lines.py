@@ -576,12 +576,12 @@ def _without_totals(items: Sequence[ComparedItem], are_rows: bool) -> list[Compa
     what is not a part of a company, such as eliminations.
     """
     parts: list[ComparedItem] = []
+    sum_before = 0.0
     for item in items:
         if _NO_PART.search(item.label):
             continue
 
         number = item.fact.number or 0.0
-        sum_before = sum(part.fact.number or 0.0 for part in parts)
         difference = abs(sum_before - number)
         is_sum = len(parts) > 1 and difference <= _ROUNDING * abs(number)
         if is_sum and are_rows:
@@ -590,6 +590,7 @@ def _without_totals(items: Sequence[ComparedItem], are_rows: bool) -> list[Compa
         is_total = TOTAL_STEM in item.label.lower()
         if not is_sum and not is_total:
             parts.append(item)
+            sum_before += number
     return parts
 
 
