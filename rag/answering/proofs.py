@@ -41,9 +41,12 @@ _FORBIDS = re.compile(
 )
 """A heading over what is not so: "Not covered", "Prohibited items"."""
 _CONDITION = re.compile(
-    r"(?i)\d|\b(?:if|unless|except|only|without|over|under|more|less|before|after|when|where)\b"
+    r"(?i)\b\d|\b(?:if|unless|except|only|without|over|under|more|less|before|after|when|where"
+    r"|outside|inside|during|while|until|other than|apart from)\b"
 )
-"""What may make an item hold only in some cases."""
+"""What may make an item or all items of a list hold only in some cases."""
+_NUMBERING = re.compile(r"^\W*\d[\d.]*\W+")
+"""The number of a heading."""
 _BETWEEN_THINGS = re.compile(r",|\band\b|\bor\b")
 _NAMED = 0.5
 """Share of a thing's words from which on a question names it."""
@@ -176,7 +179,7 @@ def _statement(reading: Reading, proof: Proof) -> str:
 
 def _as_meant(reading: Reading, proof: Proof, verdict: Verdict) -> Verdict:
     """What the reader said of a proof: the reverse for a myth, and for an item under a heading that
-    forbids, such as "Not covered", no if the question names it, and otherwise nothing.
+    forbids, such as "Not covered", no or on a condition if the question names it, never yes.
     """
     if _statement(reading, proof):
         return replace(verdict, yes=verdict.no, no=verdict.yes)
@@ -184,22 +187,32 @@ def _as_meant(reading: Reading, proof: Proof, verdict: Verdict) -> Verdict:
         return verdict
 
     said_at_all = verdict.yes + verdict.no + verdict.depends
-    if _is_named(reading, proof[-1]):
+    is_named = _is_named(reading, proof[-1])
+    is_conditional = any(_CONDITION.search(_unnumbered_text(reading, place)) for place in proof)
+    if is_named and is_conditional:
+        return replace(verdict, yes=0.0, no=0.0, depends=said_at_all)
+    if is_named:
         return replace(verdict, yes=0.0, no=said_at_all, depends=0.0)
+    if is_conditional:
+        return verdict
     # It may forbid only a part of what is asked, "bicycles on the grass", or all of it.
     return replace(verdict, yes=0.0, no=0.0, unsaid=verdict.unsaid + said_at_all, depends=0.0)
 
 
 def _is_forbidden(reading: Reading, proof: Proof) -> bool:
     """Whether the proof is an item under a heading that forbids, and neither the item nor the
-    question says that something is not so, or only sometimes.
+    question says that something is not so.
     """
     heading, *items = proof
     document = reading.documents[heading.document_id]
     if len(items) != 1 or _forbidding_heading(document, items[0].start) != _offsets(heading):
         return False
-    item = _words(document, _offsets(items[0]))
-    return not any((_CONDITION.search(item), _denies(item), _denies(reading.question)))
+    return not _denies(_words(document, _offsets(items[0]))) and not _denies(reading.question)
+
+
+def _unnumbered_text(reading: Reading, place: Place) -> str:
+    """The words of a heading or an item, without its number."""
+    return _NUMBERING.sub("", reading.text(place.document_id, _offsets(place)))
 
 
 def _is_named(reading: Reading, item: Place) -> bool:

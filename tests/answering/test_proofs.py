@@ -177,6 +177,30 @@ def test_an_item_that_may_forbid_only_a_part_decides_nothing(tmp_path: Path) -> 
     assert yes_no(read_with_proofs) == []
 
 
+@pytest.mark.parametrize(
+    ("heading", "item", "question", "verdict"),
+    [
+        ("Not allowed without a permit", "barbecues", "Are barbecues allowed?", "condition"),
+        ("2.1 Not allowed", "barbecues", "Are barbecues allowed?", "no"),
+        ("Not allowed", "dogs, except guide dogs", "Are guide dogs allowed?", "condition"),
+        (
+            "Not allowed",
+            "tents outside the camp",
+            "Are tents allowed in the camp?",
+            "condition",
+        ),
+    ],
+)
+def test_a_condition_of_an_item_or_its_heading_is_no_flat_no(
+    tmp_path: Path, heading: str, item: str, question: str, verdict: str
+) -> None:
+    text = f"# Park rules\n\n## {heading}\n\n- {item}\n- open fires\n"
+    (rules,) = load_data("park.md", text.encode()).documents
+    reading = reading_of(rules, [0.0, 0.0, 0.9, 0.1], PASSAGE_SAYS_YES, question)
+    (read_with_proofs,) = with_proofs([reading], says_always(tmp_path, NO), [1])
+    assert [candidate.verdict for candidate in yes_no(read_with_proofs)] == [verdict]
+
+
 HICCUPS = document(
     "Myth: A cold bath cures hiccups. Fact: Nothing cures them. They pass by themselves.",
     "hiccups",
