@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _LABEL = re.compile(
-    r"\W*(?:common )?(?:myth|fiction|misconception|false)"
+    r"\W*(?:common )?(?:myth|fiction|misconception)"
     r"(?: (?:no\.? ?)?#?\d{1,3})?\s*[:\u2013\u2014]\s*",
     re.IGNORECASE,
 )

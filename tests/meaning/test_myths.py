@@ -14,6 +14,7 @@ from rag.meaning.myths import untrue_statement
         ("Common misconception: cats see nothing.", "cats see nothing."),
         ("The myth of the cave: Plato tells it.", ""),
         ("Fact: Cats see well at night.", ""),
+        ("False: cats see well at night.", ""),  # after "true or false?" it is the correction
         ("Mythical cats: see page 3.", ""),
     ],
 )
