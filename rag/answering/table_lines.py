@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.table_questions import ROSE_MOST, TableQuestion
+from rag.answering.table_questions import ROSE_MOST, TableQuestion, measure_of
 from rag.facts import Fact, FactRow, FactTable, mismatch, tables
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, of_column, periods, quarters_of_years, same_season
@@ -423,12 +423,15 @@ def _is_named(group: ComparedGroup, question: TableQuestion) -> bool:
 
 def _is_asked(group: ComparedGroup, question: TableQuestion) -> bool:
     """Whether the question has a word of the group's column, and another one of what the rows are:
-    of the column of labels, the table or the document.
+    of the column of labels, the table or the document. What it measures has no other word, such as
+    "for pensioners".
     """
     asked = frozenset(stem_words(question.text))
+    measured = frozenset(stem_words(measure_of(question.measures[0])))
     column = frozenset(stem_words(group.line.series))
     rows = group.line.title_stems | frozenset(stem_words(group.text))
-    return bool(asked & column) and bool(asked & (rows - column))
+    is_known = measured <= column | rows
+    return is_known and bool(asked & column) and bool(asked & (rows - column))
 
 
 def _is_nearest(

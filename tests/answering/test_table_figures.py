@@ -437,6 +437,7 @@ FEES = """# Rowing club
         (LAKES, "Which lake has the lowest day permit?", "Ashby Pool"),
         (LAKES, "Which lake has the highest season permit?", "Dunmere"),
         (LAKES, "Which lake has the highest permit?", None),
+        (LAKES, "Which lake has the lowest day permit for children?", None),
         (LAKES, "What is the temperature of Kell Water?", None),
         (LAKES, "What is the depth of Tarn Water?", None),
         (LAKES, "Who owns Kell Water?", None),
