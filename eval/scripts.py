@@ -52,13 +52,13 @@ def script(document: str | None) -> Callable[[Callable[..., Any]], click.Command
     return click.command(help=text, context_settings={"show_default": True})
 
 
-def finished(result: Result, out: Path | None = None, wrong: object = None) -> Result:
-    """Print the result, and write it to `out`. Exits with status 1 if something is wrong."""
+def finished(result: Result, file: Path | None = None, faults: object = None) -> Result:
+    """Print the result, and write it to `file`. Exits with status 1 if something is wrong."""
     text = json.dumps(result, indent=1, ensure_ascii=False)
     print(text)
-    if out:
-        out.write_text(f"{text}\n", encoding="utf-8")
-    if wrong:
+    if file:
+        file.write_text(f"{text}\n", encoding="utf-8")
+    if faults:
         raise SystemExit(1)
     return result
 

@@ -37,7 +37,7 @@ from rag.types import Document, Passage
 _KINDS = (".rst.gz", ".txt.gz", ".html.gz", ".rst", ".html")
 _WORDS = 5
 _TOWARDS, _NOISE = 0.5, 0.3
-_EACH = 128
+_DOCUMENT_PASSAGES = 128
 """Minimum number of passages in a document of copies, for fewer commits."""
 _QUESTIONS = 400
 
@@ -97,7 +97,7 @@ class Corpus:
         for number in count_from(1):
             parts = list[TextPart]()
             rows = list[int]()
-            while len(parts) < _EACH:
+            while len(parts) < _DOCUMENT_PASSAGES:
                 chosen = chance.randrange(len(self.texts))
                 text = self.texts[chosen]
                 parts += [(exchanged(text.text[a:b]), names) for a, b, names in text.passages]
@@ -148,8 +148,8 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
         if time.monotonic() > ends:
             break
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "documents.jsonl").open("w") as out:
-        out.writelines(json.dumps(asdict(text)) + "\n" for text in texts)
+    with (cache / "documents.jsonl").open("w") as stream:
+        stream.writelines(json.dumps(asdict(text)) + "\n" for text in texts)
     np.save(cache / "vectors.npy", np.concatenate(vectors))
     _ask(cache, texts, model, chance)
     return sum(len(text.passages) for text in texts)

@@ -34,10 +34,10 @@ from rag.retrieval import Retriever
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 
-DIM, EACH = 384, 20
+DIM, DOCUMENT_PASSAGES = 384, 20
 MANIFEST = {"embedder": EMBEDDER, "dim": str(DIM), "passage_tokens": "160"}
 """As with the default settings, so that `rag ask` can use the index."""
-_DEPTH, _SHOWN = 100, 10
+_DEPTH, _NEIGHBOURS = 100, 10
 _QUESTIONS, _CHANGES = 300, 20
 
 
@@ -63,7 +63,7 @@ def fill(root: Path, cache: Path, count: int) -> None:
     (root / "filled.json").write_text(json.dumps(took))
 
 
-class Known:
+class QuestionVectors:
     """Precomputed vectors of questions."""
 
     name, dim = "known", DIM
@@ -101,11 +101,14 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     """Add and delete one document at a time, until both retrievers reflect the change."""
     documents = islice(corpus.documents(10**9, seed=9), _CHANGES)
     items = [
-        (*joined(f"new/{n}", [(f"{p.text} new{n}", "") for p in passages[:EACH]]), rows[:EACH])
+        (
+            *joined(f"new/{n}", [(f"{p.text} new{n}", "") for p in passages[:DOCUMENT_PASSAGES]]),
+            rows[:DOCUMENT_PASSAGES],
+        )
         for n, (_, passages, rows) in enumerate(documents)
     ]
 
-    def shown(number: int) -> tuple[bool, bool]:
+    def found_in_legs(number: int) -> tuple[bool, bool]:
         document, _, rows = items[number]
         legs = store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)
         passages_of_legs = [store.passages([i for i, _ in leg]).values() for leg in legs]
@@ -115,12 +118,12 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     def add(number: int) -> None:
         with store.writing():
             store.put(*items[number])
-        assert shown(number) == (True, True), f"{items[number][0].id} does not show"
+        assert found_in_legs(number) == (True, True), f"{items[number][0].id} does not show"
 
     def delete(number: int) -> None:
         with store.writing():
             store.delete(items[number][0].id)
-        assert shown(number) == (False, False), f"{items[number][0].id} shows"
+        assert found_in_legs(number) == (False, False), f"{items[number][0].id} shows"
 
     return {"add_ms": timed(add, range(_CHANGES)), "delete_ms": timed(delete, range(_CHANGES))}
 
@@ -133,7 +136,7 @@ def measure_index(root: Path, cache: Path, count: int) -> dict[str, object]:
     corpus = Corpus(cache)
     texts = corpus.questions[:_QUESTIONS]
     questions = corpus.question_vectors[:_QUESTIONS]
-    embedder = Known(corpus.questions, corpus.question_vectors)
+    embedder = QuestionVectors(corpus.questions, corpus.question_vectors)
     retriever = Retriever(Settings(), store, embedder)
     retriever.candidates = _DEPTH
     facts: dict[str, object] = {
@@ -148,14 +151,14 @@ def measure_index(root: Path, cache: Path, count: int) -> dict[str, object]:
     memory_before = memory()
     facts["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), list(questions))
     facts["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
-    facts["retrieval_ms"] = timed(lambda t: retriever.search(t, _SHOWN), texts)
+    facts["retrieval_ms"] = timed(lambda t: retriever.search(t, _NEIGHBOURS), texts)
     facts["resident_mib"] = {"opened": memory_before, "searched": memory()}
-    neighbours = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
+    neighbours = [{i for i, _ in store.dense(question, _NEIGHBOURS)} for question in questions]
     exact_neighbours = neighbours_by_exact_search(
-        np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN
+        np.load(root / "rows.npy", mmap_mode="r"), questions, _NEIGHBOURS
     )
-    common = sum(len(a & b) for a, b in zip(neighbours, exact_neighbours, strict=True))
-    facts["recall@10"] = round(common / sum(map(len, exact_neighbours)), 4)
+    shared_count = sum(len(a & b) for a, b in zip(neighbours, exact_neighbours, strict=True))
+    facts["recall@10"] = round(shared_count / sum(map(len, exact_neighbours)), 4)
     facts |= change(store, corpus)
     return facts
 

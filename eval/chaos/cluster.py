@@ -246,9 +246,9 @@ def faults(traffic: Traffic, state: QueueState, dsn: str) -> Iterator[str]:
         if job_state["state"] != "done" or "rejected" in outcomes:
             yield f"job {job_state}"
     with psycopg.connect(dsn) as connection:
-        for name, noted, present in connection.execute(COUNTS):
-            if int(noted) != int(present):
-                yield f"{noted} {name} are noted, and {present} there"
+        for name, noted, count in connection.execute(COUNTS):
+            if int(noted) != int(count):
+                yield f"{noted} {name} are noted, and {count} there"
 
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ State = dict[str, dict[str, str]]
 """Texts of documents by collection and id."""
 _WORKERS = ("a", "b")
 _NAMES, _DOCUMENTS = 4, 6
-_LONGEST = 0.4
+_MAX_SECONDS = 0.4
 """Maximum number of seconds before a worker is killed."""
 
 
@@ -160,7 +160,7 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         ]
         for _, reading in workers:  # on a busy machine a worker begins late
             select.select([reading], [], [], 60)
-        time.sleep(chance.uniform(0, _LONGEST))
+        time.sleep(chance.uniform(0, _MAX_SECONDS))
         for child, _ in workers:
             os.kill(child, signal.SIGKILL)
         if not all(os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child, _ in workers):

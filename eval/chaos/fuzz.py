@@ -39,9 +39,9 @@ from eval.scripts import OUT, SEED, finished, script
 from rag.server.api_keys import WRITE, keys_of
 from rag.settings import Settings
 
-OPEN = {"/", "/health", "/ready", "/openapi.json"}
+KEYLESS_PATHS = {"/", "/health", "/ready", "/openapi.json"}
 """Paths that need no key."""
-_ANY = hypothesis.settings(
+_SETTINGS = hypothesis.settings(
     database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 _ODD_SIGNS = strategies.characters(categories=["Cs", "Cf", "Cc", "So"])
@@ -200,7 +200,7 @@ def _send_many(
     for start in range(0, number, 200):
 
         @hypothesis.seed(seed + start)
-        @hypothesis.settings(_ANY, max_examples=min(200, number - start))
+        @hypothesis.settings(_SETTINGS, max_examples=min(200, number - start))
         @hypothesis.given(strategy)
         def run(value: Any) -> None:
             send(value)
@@ -256,7 +256,7 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
 
         def note(status: int, path: str, description: Callable[[], str]) -> None:
             outcomes[str(status)] += 1
-            entered = locked and status < 400 and path.partition("?")[0] not in OPEN
+            entered = locked and status < 400 and path.partition("?")[0] not in KEYLESS_PATHS
             if entered or (status >= 500 and status != 503):
                 outcomes[f"BROKEN {status} {description()[:300]}"] += 1
 

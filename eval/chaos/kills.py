@@ -177,7 +177,7 @@ class Run:
         self.docs.mkdir()
         LocalStore(root / PLACES[1], EXPECT, create=True).close()
 
-    def once(self) -> list[str]:
+    def step(self) -> list[str]:
         """One operation, killed unless it finishes earlier. Returns the violations after it."""
         self._change_files()
         name = self.chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
@@ -210,20 +210,22 @@ class Run:
 
     def _check(self, name: str, lines: list[list[Any]]) -> list[str]:
         errors = [line[1] for line in lines if line[0] == "error"]
-        wrong = [f"{name} failed: {error}" for error in errors if "no files there" not in error]
+        violations = [
+            f"{name} failed: {error}" for error in errors if "no files there" not in error
+        ]
         child, pipe = forked(lambda say: _check_index(self.root, say))
         state_lines = reports(pipe)
         os.waitpid(child, 0)
         if not state_lines or state_lines[0][0] == "error":
-            return [*wrong, f"after {name} it does not open: {state_lines}"]
+            return [*violations, f"after {name} it does not open: {state_lines}"]
         state, searched, findings = state_lines[0]
-        wrong += [f"doctor after {name}: {finding}" for finding in findings]
+        violations += [f"doctor after {name}: {finding}" for finding in findings]
         held_documents = f"the database holds {sorted(state)}"
         legs = [leg for leg in searched if leg != sorted(state)]
-        wrong += [f"after {name} a leg finds {leg}, {held_documents}" for leg in legs]
-        wrong += self._compare(name, lines, state)
+        violations += [f"after {name} a leg finds {leg}, {held_documents}" for leg in legs]
+        violations += self._compare(name, lines, state)
         self._remember(name, lines, state)
-        return wrong
+        return violations
 
     def _compare(self, name: str, lines: list[list[Any]], state: State) -> list[str]:
         """Violations: acknowledged changes must be present, the unfinished one wholly or not."""
@@ -273,8 +275,8 @@ def main(kills: int, seed: int, out: Path | None) -> dict[str, Any]:
     run = Run(root, seed)
     begun = time.monotonic()
     while run.kills.total() < kills:
-        if wrong := run.once():
-            raise SystemExit("\n".join([*wrong, f"left to look at: {root}"]))
+        if violations := run.step():
+            raise SystemExit("\n".join([*violations, f"left to look at: {root}"]))
         if run.kills.total() % 50 == 0:
             print(f"{run.kills.total()} kills", file=sys.stderr)
     shutil.rmtree(root)

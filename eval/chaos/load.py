@@ -44,12 +44,12 @@ from rag.settings import Settings
 from tests.parsing.pdfs import column, pdf, slow_to_draw
 
 AT_ONCE = 16
-CLIENTS, PAUSE, EACH = 16, 0.1, 8
+CLIENTS, PAUSE, SEARCHES = 16, 0.1, 8
 """Clients of the flood; seconds between two searches of the quiet key; after so many searches, it
 uploads a file and looks at a page."""
 FLOOD_SECONDS = 8.0
 """A client of the flood waits so long for a response."""
-LONGEST = 1000
+QUESTION_CHARACTERS = 1000
 """Characters of the longest question."""
 BOUND, UPLOAD_BOUND, PICTURE_BOUND = 5.0, 5.0, 3.0
 """Searches beside a flood may take so many times as long as alone, at p95; uploads and pictures so
@@ -165,7 +165,7 @@ def ordinary(question: str, number: int) -> Request:
 def worst_requests() -> list[Request]:
     """The worst requests of every route: long, many, slow to read or to refuse."""
     question = "Who led the talks number 1?"
-    long_question = (f"{question} " * 100)[:LONGEST]
+    long_question = (f"{question} " * 100)[:QUESTION_CHARACTERS]
     claims = "The talks number 1 were led by Ada Brandt in 2015. " * 2000
     numbers = ", ".join(str(n) for n in range(30_000))
     place = {"text": "b c", "start_char_index": 0, "end_char_index": 3}
@@ -321,7 +321,7 @@ def quiet_seconds(service: Program, key: str, seconds: float) -> dict[str, list[
         while time.monotonic() < until or not all(times.values()):
             body = {"question": f"Where is the safe of room {number % 20}?"}
             timed("searches", "POST", "/v1/search", json=body)
-            if number % EACH == EACH - 1:
+            if number % SEARCHES == SEARCHES - 1:
                 text = {"name": "mine.txt", "text": f"Room {number} is empty. " * 450}
                 timed("uploads", "POST", "/v1/documents", json=text)
                 timed("pictures", "GET", picture)
@@ -373,8 +373,8 @@ def _prepared(client: httpx.Client) -> None:
 def _in_short(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """p50 and p95 of searches in milliseconds, and the longest upload and picture in seconds."""
     searches = milliseconds(times["searches"])
-    longest = {kind: round(max(times[kind]), 2) for kind in ("uploads", "pictures")}
-    return {"search_p50_ms": searches["p50"], "search_p95_ms": searches["p95"], **longest}
+    maxima = {kind: round(max(times[kind]), 2) for kind in ("uploads", "pictures")}
+    return {"search_p50_ms": searches["p50"], "search_p95_ms": searches["p95"], **maxima}
 
 
 def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()) -> dict[str, Any]:
@@ -405,11 +405,11 @@ def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()
             by_itself = pool.submit(quiet_seconds, quiet_service, calm, seconds / 2).result()
             with flood(service, loud, request) as statuses:
                 time.sleep(0.5)
-                beside = pool.submit(quiet_seconds, quiet_service, calm, seconds).result()
-            for times_by_kind, measured in zip(times, (by_itself, beside), strict=True):
+                flood_times = pool.submit(quiet_seconds, quiet_service, calm, seconds).result()
+            for times_by_kind, measured in zip(times, (by_itself, flood_times), strict=True):
                 for kind, part in measured.items():
                     times_by_kind.setdefault(kind, []).extend(part)
-            row = {**_in_short(beside), "alone_p95_ms": _in_short(by_itself)["search_p95_ms"]}
+            row = {**_in_short(flood_times), "alone_p95_ms": _in_short(by_itself)["search_p95_ms"]}
             rows[request.route] = {**row, "statuses": dict(sorted(statuses.items()))}
             print(request.route, rows[request.route], round(service.resident_mib), flush=True)
             with service.client(loud) as client:
@@ -430,12 +430,12 @@ def fairness(index: Path, fake: bool, seconds: float, routes: Sequence[str] = ()
         "times_p95": round(beside_all["search_p95_ms"] / quiet_times["search_p95_ms"], 2),
         "resident_before_and_after_mib": resident,
         "peak_mib": peak,
-        "beyond_the_bounds": beyond(rows, quiet_times["search_p95_ms"]),
+        "beyond_the_bounds": slow_routes(rows, quiet_times["search_p95_ms"]),
         "routes": rows,
     }
 
 
-def beyond(rows: Mapping[str, Mapping[str, float]], alone_p95_ms: float) -> list[str]:
+def slow_routes(rows: Mapping[str, Mapping[str, float]], alone_p95_ms: float) -> list[str]:
     """The routes whose flood delays the quiet key by more than the bounds. Its searches alone took
     `alone_p95_ms` before all routes together, and another time before each.
     """
@@ -448,16 +448,16 @@ def beyond(rows: Mapping[str, Mapping[str, float]], alone_p95_ms: float) -> list
     )
 
 
-def measured_again(earlier: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+def measured_again(earlier_result: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     """An earlier result with the routes of a later one, and what machine these were measured on."""
-    rows = {**earlier["routes"], **result["routes"]}
+    rows = {**earlier_result["routes"], **result["routes"]}
     machines = {
-        **earlier.get("measured_again", {}),
+        **earlier_result.get("measured_again", {}),
         **dict.fromkeys(result["routes"], result["cpu"]),
     }
     return {
-        **earlier,
-        "beyond_the_bounds": beyond(rows, earlier["alone"]["search_p95_ms"]),
+        **earlier_result,
+        "beyond_the_bounds": slow_routes(rows, earlier_result["alone"]["search_p95_ms"]),
         "measured_again": machines,
         "routes": rows,
     }

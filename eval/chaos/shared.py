@@ -206,11 +206,11 @@ def main(
 ) -> dict[str, object]:
     root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
     result = run(root, 60 * minutes, writers, readers, seed)
-    if wrong := result["wrong"] or result["errors"] or result["doctor"]:
+    if faults := result["wrong"] or result["errors"] or result["doctor"]:
         print(f"left to look at: {root}", file=sys.stderr)
     else:
         shutil.rmtree(root)
-    return finished(result, out, wrong)
+    return finished(result, out, faults)
 
 
 if __name__ == "__main__":

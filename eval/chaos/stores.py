@@ -28,7 +28,7 @@ from rag.store.migrate import migrate
 from rag.types import Answer
 
 QUESTIONS = [row["question"] for row in json_lines(GOLD / "seeds.jsonl")]
-LEAST = 0.99
+MIN_SHARE = 0.99
 _AT_ONCE = 8
 
 
@@ -39,20 +39,20 @@ def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
     shared_settings = Settings.load(store=dsn)
     embedder = build.embedder(local_settings)
     reader = build.reader(local_settings)
-    local, shared = (
+    local_store, shared_store = (
         build.store(settings, embedder, create=True)
         for settings in (local_settings, shared_settings)
     )
-    Ingest(local, embedder, local_settings.passage_tokens).run(find([ROOT / "seeds"]))
-    migrate(local, shared)
+    Ingest(local_store, embedder, local_settings.passage_tokens).run(find([ROOT / "seeds"]))
+    migrate(local_store, shared_store)
     try:
         yield (
-            build.assemble(local_settings, local, embedder, reader),
-            build.assemble(shared_settings, shared, embedder, reader),
+            build.assemble(local_settings, local_store, embedder, reader),
+            build.assemble(shared_settings, shared_store, embedder, reader),
         )
     finally:
-        shared.close()
-        local.close()
+        shared_store.close()
+        local_store.close()
 
 
 def answers(engine: Engine, questions: Sequence[str]) -> Iterator[Answer]:
@@ -104,7 +104,7 @@ def main(dsn: str, step: int, out: Path | None) -> None:
         stats = pair[1].store.stats()
         counts = {"documents": stats.documents, "passages": stats.passages}
         result = counts | compare(pair, QUESTIONS[::step])
-    finished(result, out, result["same"]["everything"] < LEAST * result["questions"])
+    finished(result, out, result["same"]["everything"] < MIN_SHARE * result["questions"])
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
 
 NAMES = ("alpha", "beta", "gamma")
-ALL = (*NAMES, "default")
+COLLECTIONS = (*NAMES, "default")
 PLACES = {name: f"/v1/collections/{name}" for name in NAMES} | {"default": "/v1"}
 QUESTION = "What is the password of the vault?"
 SHAPES = [
@@ -112,7 +112,7 @@ def text(key_name: str, chance: random.Random) -> str:
 
 
 def request_of(chance: random.Random, key_name: str, operations: list[tuple[str, str]]) -> Wild:
-    other_key = chance.choice([name for name in ALL if name != key_name])
+    other_key = chance.choice([name for name in COLLECTIONS if name != key_name])
     if chance.random() < OPERATION:
         method, path = chance.choice(operations)
         values = [
@@ -182,7 +182,9 @@ def run_thread(
                 continue
             status, answer = reply
             findings.statuses[str(status)] += 1
-            leaked = [name for name in ALL if name != key_name and secret(name).encode() in answer]
+            leaked = [
+                name for name in COLLECTIONS if name != key_name and secret(name).encode() in answer
+            ]
             if leaked or (status >= 500 and status != 503):
                 sent = f"{request[0]} {request[1]} {request[4][:300]!r}"
                 findings.broken.append(f"{key_name}: {status} {leaked} {sent}: {answer[:300]!r}")
@@ -206,13 +208,13 @@ def strangers(client: httpx.Client) -> list[str]:
     findings = []
     collections = client.get("/v1/collections").json()["collections"]
     listed = {collection["name"] for collection in collections}
-    if listed != set(ALL):
+    if listed != set(COLLECTIONS):
         findings.append(f"collections are {sorted(listed)}")
     for name, place in PLACES.items():
         content = client.get(f"{place}/feedback").text
         for document in client.get(f"{place}/documents?limit=1000").json()["documents"]:
             content += client.get(f"{place}/documents/{document['id']}/text").text
-        other_names = [other_name for other_name in ALL if other_name != name]
+        other_names = [other_name for other_name in COLLECTIONS if other_name != name]
         findings += [
             f"{name} holds {o}"
             for o in other_names

@@ -199,7 +199,7 @@ RULES = (
 )
 
 
-_NEVER = re.compile(r"(?!)")
+_NO_MATCH = re.compile(r"(?!)")
 """Matches nothing."""
 CLAIM_RULES = (
     Rule("a quotation supports without the scorer", differences, "is_quoted", _no),
@@ -224,16 +224,16 @@ CLAIM_RULES = (
     Rule("a pronoun may mean the first name", differences, "PRONOUNS", frozenset()),
     Rule("values that differ", differences, "contradicting", lambda *_: ()),
     Rule("denials", differences, "is_denied", _no),
-    Rule("denials: the closest clause", meanings, "_CLAUSE", _NEVER),
-    Rule('denials: "no more than" denies nothing', meanings, "_NO_DENIAL", _NEVER),
+    Rule("denials: the closest clause", meanings, "_CLAUSE", _NO_MATCH),
+    Rule('denials: "no more than" denies nothing', meanings, "_NO_DENIAL", _NO_MATCH),
     Rule("names: other names of a country", proper_names, "_has_country", _no),
     Rule("names: inflections", proper_names, "_has_inflection", _no),
     Rule("names: initials", proper_names, "_has_initials", _no),
     Rule("names: acronyms written out", proper_names, "_has_written_out", _no),
     Rule("names: a word that opens a sentence may be none", proper_names, "_is_common", _no),
-    Rule("values: durations and shares in everyday words", figures, "_SPOKEN", _NEVER),
-    Rule("values: how often something happens", figures, "_FREQUENCY", _NEVER),
-    Rule("values: numbers of sections are names", figures, "_NAMED_NUMBER", _NEVER),
+    Rule("values: durations and shares in everyday words", figures, "_SPOKEN", _NO_MATCH),
+    Rule("values: how often something happens", figures, "_FREQUENCY", _NO_MATCH),
+    Rule("values: numbers of sections are names", figures, "_NAMED_NUMBER", _NO_MATCH),
 )
 """Rules of `rag check` beside the scorer; `stage` is not used."""
 
@@ -349,7 +349,7 @@ def _passages(result: RetrievalResult) -> list[tuple[Passage, ...]]:
 def of_rules(cache: Path, reader: str, names: Sequence[str], limit: int | None) -> dict[str, Any]:
     """Counts without each rule, and which answers change, on the questions for reporting."""
     with_all: list[tuple[bool, str]] = []
-    without: dict[str, list[tuple[bool, str]]] = {rule.name: [] for rule in RULES}
+    rows_without: dict[str, list[tuple[bool, str]]] = {rule.name: [] for rule in RULES}
     changes: dict[str, Counter[str]] = {rule.name: Counter() for rule in RULES}
     for name in tqdm(names, disable=None):
         engine, questions = in_half(name, cache, reader, reporting=True)
@@ -360,7 +360,7 @@ def of_rules(cache: Path, reader: str, names: Sequence[str], limit: int | None) 
                 with_all.append((is_answerable, judgement))
                 for rule in RULES:
                     text_without, judgement_without = without_rule(case, rule)
-                    without[rule.name].append((is_answerable, judgement_without))
+                    rows_without[rule.name].append((is_answerable, judgement_without))
                     if text_without == text:
                         continue
                     changes[rule.name]["changed"] += 1
@@ -371,7 +371,7 @@ def of_rules(cache: Path, reader: str, names: Sequence[str], limit: int | None) 
         "with all": judgement_counts(with_all),
         "without": {
             name: judgement_counts(rows) | {"changes": dict(sorted(changes[name].items()))}
-            for name, rows in without.items()
+            for name, rows in rows_without.items()
         },
     }
 
@@ -386,13 +386,16 @@ def of_claims(rows_file: Path) -> dict[str, Any]:
     """By group of sets, verdicts on true and on false claims with all rules, and without each."""
     rows = [row for row in json_lines(rows_file) if row["test"] and row["passages"]]
     with_all = _verdicts(rows)
-    without = {}
+    counts_without = {}
     for rule in tqdm(CLAIM_RULES, disable=None):
         with rule.switched_off():
             verdicts = _verdicts(rows)
-        changed = sum(before != after for before, after in zip(with_all, verdicts, strict=True))
-        without[rule.name] = {"changed": changed, **_counts(rows, verdicts)}
-    return {"with all": _counts(rows, with_all), "without": without}
+        changed = sum(
+            verdict != verdict_without
+            for verdict, verdict_without in zip(with_all, verdicts, strict=True)
+        )
+        counts_without[rule.name] = {"changed": changed, **_counts(rows, verdicts)}
+    return {"with all": _counts(rows, with_all), "without": counts_without}
 
 
 def _verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:

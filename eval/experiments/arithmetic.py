@@ -74,8 +74,10 @@ def agreement(reference: Sequence[BestReading], answers: Sequence[BestReading]) 
         counts["same verdict"] += likeliest_index(probabilities) == likeliest_index(
             computed_probabilities
         )
-        for before, after in zip(probabilities, computed_probabilities, strict=True):
-            moves.append(abs(before - after))
+        for probability, computed_probability in zip(
+            probabilities, computed_probabilities, strict=True
+        ):
+            moves.append(abs(probability - computed_probability))
 
     shares = {name: count / len(reference) for name, count in counts.items()}
     return shares | {"verdict moves": max(moves)}

@@ -116,13 +116,13 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name in dict.fromkeys(row["set"] for row in rows):
         of_set = [row for row in rows if row["set"] == name]
         answerable = [row for row in of_set if row["answerable"]]
-        others = [row for row in of_set if not row["answerable"]]
+        rest = [row for row in of_set if not row["answerable"]]
         counts = Counter(row["judgement"] for row in answerable)
         by_set[name] = {
             "answerable": len(answerable),
             **{kind: counts[kind] for kind in ("useful", "partial", "wrong", "refused")},
-            "others": len(others),
-            "refused rightly": sum(row["judgement"] == "refused" for row in others),
+            "others": len(rest),
+            "refused rightly": sum(row["judgement"] == "refused" for row in rest),
             "read right": sum(row["read"] for row in of_set),
         }
     return by_set

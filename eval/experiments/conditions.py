@@ -61,7 +61,7 @@ from rag.types import Document, Hit, Passage, YesNo
 
 LEANS = np.arange(-2, 4.25, 0.25)
 LEASTS = np.arange(0.2, 0.85, 0.1)
-NONE = "none"
+NO_VERDICT = "none"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def gold(collections: Path | None, half: str) -> Iterator[LabelledQuestion]:
             yield LabelledQuestion("gold", row["question"], row["verdict"], name, text)
 
 
-def plain(claims: Path, fitting: bool) -> Iterator[LabelledQuestion]:
+def boolq_questions(claims: Path, fitting: bool) -> Iterator[LabelledQuestion]:
     """A half of BoolQ's dev (Clark et al. 2019), on which no reader is trained."""
     for row in json_lines(claims / "yesno.jsonl.gz"):
         number = zlib.crc32(row["context"].encode())
@@ -126,7 +126,7 @@ def some_of_each(questions: Sequence[LabelledQuestion], limit: int) -> list[Labe
 
 
 def figures(questions: Sequence[LabelledQuestion], says: Sequence[str]) -> dict[str, Any]:
-    """Counts and shares of each kind of question, from what was said: a verdict or NONE."""
+    """Counts and shares of each kind of question, from what was said: a verdict or NO_VERDICT."""
     table = {}
     for kind in ("open", "decided", "plain", "not said"):
         of_kind = [
@@ -144,8 +144,8 @@ def figures(questions: Sequence[LabelledQuestion], says: Sequence[str]) -> dict[
 def _outcome(pair: tuple[str, str]) -> str:
     """What the verdict is, beside the label."""
     label, word = pair
-    if word == NONE:
-        return NONE
+    if word == NO_VERDICT:
+        return NO_VERDICT
     if label in ("yes", "no"):
         return "depends" if word == "condition" else "right" if word == label else "reversed"
     return "depends" if word == "condition" else "flat"
@@ -170,7 +170,7 @@ def document(name: str, text: str) -> Document:
 def by_answer(engine: Engine, questions: Sequence[LabelledQuestion]) -> Iterator[str]:
     """The verdict of each answer, as everybody gets it."""
     for question in questions:
-        yield engine.ask(question.question).verdict or NONE
+        yield engine.ask(question.question).verdict or NO_VERDICT
 
 
 def by_cell(engine: Engine, cases: Sequence[LabelledQuestion]) -> Iterator[str]:
@@ -191,7 +191,7 @@ def by_cell(engine: Engine, cases: Sequence[LabelledQuestion]) -> Iterator[str]:
         columns = [GridColumn(question, question, "yes_no") for question in questions]
         for cell in grid_run.ask(engine, [grid_run.Due(row, column, None) for column in columns]):
             verdict = cell.typed.verdict if cell.typed and cell.state == "answered" else None
-            verdict_by_question[cell.column] = verdict or NONE
+            verdict_by_question[cell.column] = verdict or NO_VERDICT
     yield from (verdict_by_question[case.question] for case in cases)
 
 
@@ -201,7 +201,7 @@ def by_head(reader: Reader, questions: Sequence[LabelledQuestion]) -> Iterator[s
         parsed = document(question.name, question.text)
         passage = Passage(parsed.id, 0, len(parsed.text), parsed.text, parsed.title, ())
         (verdict,) = reader.read(question.question, [Hit(passage, 1.0, 0.0, 0.0)]).verdicts
-        yield likeliest_verdict(verdict) or NONE
+        yield likeliest_verdict(verdict) or NO_VERDICT
 
 
 def readings(engine: Engine, questions: Sequence[LabelledQuestion]) -> Iterator[Reading]:
@@ -213,20 +213,20 @@ def readings(engine: Engine, questions: Sequence[LabelledQuestion]) -> Iterator[
         yield from engine.readings([search_result], [state])
 
 
-def likeliest(engine: Engine, reading: Reading, proposals: Mapping[Proof, YesNo]) -> str:
-    """The verdict that the judge prefers, of those that two thresholds leave; NONE if it is too
-    unlikely to be given.
+def preferred_verdict(engine: Engine, reading: Reading, proposals: Mapping[Proof, YesNo]) -> str:
+    """The verdict that the judge prefers, of those that two thresholds leave; NO_VERDICT if it is
+    too unlikely to be given.
     """
     if not proposals:
-        return NONE
+        return NO_VERDICT
     proposed = [
         Candidate("yes_no", "yes_no", places, verdict=says) for places, says in proposals.items()
     ]
     probabilities = engine.judge.probabilities(proposed, reading)
-    highest = int(np.argmax(probabilities))
-    if probabilities[highest] < engine.judge.threshold:
-        return NONE
-    return proposed[highest].verdict or NONE
+    choice = int(np.argmax(probabilities))
+    if probabilities[choice] < engine.judge.threshold:
+        return NO_VERDICT
+    return proposed[choice].verdict or NO_VERDICT
 
 
 def score(questions: Sequence[LabelledQuestion], says: Sequence[str]) -> float:
@@ -257,11 +257,11 @@ def fitted(engine: Engine, questions: Sequence[LabelledQuestion]) -> dict[str, A
             proposals = verdicts(reading.proofs or {}, lean, least_said)
             key = tuple(proposals.items())
             if key not in memory:
-                memory[key] = likeliest(engine, reading, proposals)
+                memory[key] = preferred_verdict(engine, reading, proposals)
             words.append(memory[key])
         return words
 
-    def shown(lean: float, least_said: float) -> dict[str, Any]:
+    def row(lean: float, least_said: float) -> dict[str, Any]:
         words = says(lean, least_said)
         return {
             "CONDITION_LEAN": round(lean, 2),
@@ -273,7 +273,7 @@ def fitted(engine: Engine, questions: Sequence[LabelledQuestion]) -> dict[str, A
     pairs = [(CONDITION_LEAN, LEAST_SAID)]
     pairs += [(float(lean), float(least_said)) for lean, least_said in product(LEANS, LEASTS)]
     chosen = max(pairs, key=lambda pair: score(questions, says(*pair)))
-    return {"best": shown(*chosen), "today": shown(CONDITION_LEAN, LEAST_SAID)}
+    return {"best": row(*chosen), "today": row(CONDITION_LEAN, LEAST_SAID)}
 
 
 @script(__doc__)
@@ -300,12 +300,12 @@ def main(
     out: Path | None,
 ) -> None:
     if fit:
-        parts = [[*gold(collections, "fit"), *plain(claims, fitting=True)]]
+        parts = [[*gold(collections, "fit"), *boolq_questions(claims, fitting=True)]]
     else:
         parts = [
             list(rules(claims)),
             list(gold(collections, "report")),
-            list(plain(claims, fitting=False)),
+            list(boolq_questions(claims, fitting=False)),
         ]
     result: dict[str, Any] = {"reader": reader}
     for part in parts:

@@ -152,7 +152,7 @@ def _talk_words() -> frozenset[str]:
 def examples(half: str) -> list[Example]:
     """Each turn of a half after the right question and answer."""
     return [
-        example(turn.question, previous(previous_turn), turn.standalone, turn.follows)
+        example(turn.question, past_turn(previous_turn), turn.standalone, turn.follows)
         for conversation in conversations()
         if conversation.half == half
         for previous_turn, turn in pairwise(conversation.turns)
@@ -199,7 +199,7 @@ def _named(half: str) -> list[Mapping[str, Any]]:
     return [row for row in json_lines(NAMES) if row["half"] == half]
 
 
-def previous(turn: GoldTurn) -> PreviousTurn:
+def past_turn(turn: GoldTurn) -> PreviousTurn:
     wordings = [wording for wording in turn.answers if wording not in ("yes", "no")]
     return PreviousTurn(turn.standalone, wordings[0] if wordings else None)
 
@@ -259,12 +259,12 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
         chances = followups.probabilities(e.options, weights)
         is_talk = followups.talk_chance(e.options, chances) >= followups.TALK
         picked.append((e, 0 if is_talk else followups.chosen_index(e.options, chances)))
-    later = [(e.likeness, place) for e, place in picked if e.follows]
+    follow_ups = [(e.likeness, place) for e, place in picked if e.follows]
     return {
-        "typed": share(likeness[0] for likeness, _ in later),
-        "completed": share(likeness[place] for likeness, place in later),
-        "best": share(likeness.max() for likeness, _ in later),
-        "left as typed": share(place == 0 for _, place in later),
+        "typed": share(likeness[0] for likeness, _ in follow_ups),
+        "completed": share(likeness[place] for likeness, place in follow_ups),
+        "best": share(likeness.max() for likeness, _ in follow_ups),
+        "left as typed": share(place == 0 for _, place in follow_ups),
         "changed but complete": share(place != 0 for e, place in picked if not e.follows),
     }
 
@@ -330,12 +330,12 @@ def judged(turn: GoldTurn, answer: Answer) -> str:
         return "refused" if turn.evidence else "useful"
     if turn.documents.isdisjoint(citation.document_id for citation in answer.citations):
         return "other"
-    visible = visible_part(answer)
+    part = visible_part(answer)
     wordings = [wording for wording in turn.answers if normalize(wording) not in ("yes", "no")]
     serves = (
-        visible.verdict in turn.answers
-        or names(visible.full_text, wordings)
-        or any(has_most_words(sentence, visible.quotes) for _, sentence in turn.evidence)
+        part.verdict in turn.answers
+        or names(part.full_text, wordings)
+        or any(has_most_words(sentence, part.quotes) for _, sentence in turn.evidence)
     )
     return "useful" if serves else "wrong"
 
@@ -358,7 +358,7 @@ def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]
 def searched(retriever: Retriever, conversation: Conversation) -> Iterator[dict[str, Any]]:
     """One row a turn, after the right question and answer."""
     for previous_turn, turn in pairwise(conversation.turns):
-        rewrite = understand(turn.question, previous(previous_turn))
+        rewrite = understand(turn.question, past_turn(previous_turn))
         yield _row(retriever, conversation, turn, rewrite.question, rewrite.note)
 
 
@@ -381,13 +381,13 @@ def _row(
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Shares of all turns; those of completion are of the turns that need it."""
-    later = [row for row in rows if row["follows"]]
-    is_found = [row["found"] for row in later if row["found"]]
+    follow_ups = [row for row in rows if row["follows"]]
+    is_found = [row["found"] for row in follow_ups if row["found"]]
     return {
         "turns": len(rows),
         **{name: share(row["judged"] == name for row in rows) for name in JUDGED},
-        "useful follow-ups": share(row["judged"] == "useful" for row in later),
-        "not completed": share(row["asked"] == row["typed"] for row in later),
+        "useful follow-ups": share(row["judged"] == "useful" for row in follow_ups),
+        "not completed": share(row["asked"] == row["typed"] for row in follow_ups),
         "changed but complete": share(r["asked"] != r["typed"] for r in rows if not r["follows"]),
         **{f"found as {name}": share(row[name] for row in is_found) for name in is_found[0]},
     }

@@ -278,7 +278,7 @@ def thresholds(rows: Sequence[Row], judged_cells: Judged) -> tuple[float, float]
     """The lowest probabilities from which on so few cells are wrong, and so few blanks filled."""
     blanks = sum(not row["answers"] for row in rows)
 
-    def wrong(threshold: float) -> float:
+    def wrong_share(threshold: float) -> float:
         return sum(p >= threshold and not is_right for p, is_right in judged_cells.values()) / len(
             rows
         )
@@ -291,7 +291,7 @@ def thresholds(rows: Sequence[Row], judged_cells: Judged) -> tuple[float, float]
 
     steps = [round(float(step), 2) for step in np.arange(0.1, 0.96, 0.01)]
     unsure_from = next((step for step in steps if filled(step) <= MOST_FILLED), steps[-1])
-    answered_from = next((step for step in steps if wrong(step) <= MOST_WRONG), steps[-1])
+    answered_from = next((step for step in steps if wrong_share(step) <= MOST_WRONG), steps[-1])
     return max(answered_from, unsure_from), unsure_from
 
 

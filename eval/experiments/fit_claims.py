@@ -111,7 +111,7 @@ def _observed(
 
     seeds = checker(index)
     rows = held_out(data / "claims" / "support.jsonl.gz", per_set)
-    yield from _public(rows + unrelated_claims(rows), seeds, embedder)
+    yield from _public_rows(rows + unrelated_claims(rows), seeds, embedder)
     claims_made = made_claims(read_jsonl(GOLD / "seeds.jsonl"))
     claims_made.sort(key=lambda claim: _crc(claim.claim))
     for claim, candidates in _read(seeds, claims_made[:made_count], lambda claim: claim.claim):
@@ -183,7 +183,7 @@ def _read(
         yield from zip(batch, observed, strict=True)
 
 
-def _public(
+def _public_rows(
     rows: Sequence[Mapping[str, Any]], checker: Checker, embedder: Embedder
 ) -> Iterator[dict[str, Any]]:
     for start in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
@@ -220,10 +220,10 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
 def unrelated_claims(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every fourth claim with another claim's evidence, which says nothing about it."""
     pairs = []
-    for row, later in zip(rows, rows[3:], strict=False):
-        if row["set"] == later["set"] and row["evidence"] != later["evidence"]:
+    for row, successor in zip(rows, rows[3:], strict=False):
+        if row["set"] == successor["set"] and row["evidence"] != successor["evidence"]:
             labels = {"label": "not_enough", "set": "unrelated"}
-            pairs.append({**row, "evidence": later["evidence"], **labels})
+            pairs.append({**row, "evidence": successor["evidence"], **labels})
     return pairs[::4]
 
 
@@ -404,8 +404,8 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
             sets[name].append(example)
     figures = {name: _figures(claims, scorer) for name, claims in sorted(sets.items())}
     sets_made_here = (*_MADE, "made", *OURS)
-    public = [name for name in figures if name not in sets_made_here and ":" not in name]
-    shares = [figures[name]["balanced accuracy"] for name in public]
+    public_sets = [name for name in figures if name not in sets_made_here and ":" not in name]
+    shares = [figures[name]["balanced accuracy"] for name in public_sets]
     mean = float(np.mean(shares)) if shares else 0.0
     return {
         "balanced accuracy, mean of public sets": round(mean, 4),

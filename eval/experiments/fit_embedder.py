@@ -50,7 +50,7 @@ QUESTION_TOKENS, PASSAGE_TOKENS = 64, 160
 SETTING = "minilm"
 FROZEN = (".embeddings.", ".layer.0.", ".layer.1.", ".layer.2.")
 """Parts of the names of parameters that are not trained."""
-SHOWN = 8
+PLACES = 8
 SHARES = (0.0, 0.5, 0.75, 1.0)
 """Shares of the tuned weights in the models that are compared."""
 KEPT = 0.75
@@ -122,7 +122,7 @@ def material(name: str, cache: Path) -> Material:
         evidence = [n for n, count in zip(numbers, counts, strict=True) if count >= 1]
         texts = {passages[number].text for number in evidence}
         cosines = matrix @ vector
-        nearest = np.argsort(-cosines, kind="stable")[:_FOUND].tolist()
+        neighbours = np.argsort(-cosines, kind="stable")[:_FOUND].tolist()
         if evidence:
             anchors.append(
                 Anchor(
@@ -134,7 +134,7 @@ def material(name: str, cache: Path) -> Material:
                             key=lambda number: -float(cosines[number]),
                         )[:_RIVALS]
                     ),
-                    found=tuple([n for n in nearest if passages[n].text not in texts][:_DRAWN]),
+                    found=tuple([n for n in neighbours if passages[n].text not in texts][:_DRAWN]),
                     in_other_words=question.id.endswith(PLAIN_SUFFIX),
                     is_for_fitting=is_for_fitting(name, question),
                 )
@@ -150,30 +150,30 @@ def _as_candidates(passages: Sequence[Any]) -> Candidates:
     return Candidates(range(len(passages)), passages, zeros, zeros, ranks, ranks)
 
 
-def tuned(materials: Sequence[Material], out: Path) -> Any:
+def tuned(materials: Sequence[Material], folder: Path) -> Any:
     """The model after `STEPS` steps; a run that was interrupted goes on from its checkpoint."""
     torch.manual_seed(0)
     model = loaded()
-    steps = Steps(model, DECAY, out, parts=[repr(materials), str(STEPS)], rates={})
+    steps = Steps(model, DECAY, folder, parts=[repr(materials), str(STEPS)], rates={})
     steps.take(_plan(materials, steps.taken), total=STEPS, loss=lambda batch: _loss(model, batch))
     return model
 
 
 def loaded() -> Any:
     """all-MiniLM-L6-v2 as it is; its lower layers are not trained."""
-    path, local = embedder_path(SETTING)
-    return trainable(SETTING, path, local, FROZEN)
+    path, is_local = embedder_path(SETTING)
+    return trainable(SETTING, path, is_local, FROZEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """q questions and p passages; `own`, (q,): the passage of each; `left_out`, (q, p): other
+    """q questions and p passages; `target`, (q,): the passage of each; `left_out`, (q, p): other
     passages with its evidence.
     """
 
     questions: list[str]
     passages: list[str]
-    own: Tensor
+    target: Tensor
     left_out: Tensor
 
 
@@ -200,8 +200,8 @@ def _batches(materials: Sequence[Material], rng: random.Random) -> Iterator[Batc
 
 
 def _batch(source: Material, anchors: Sequence[Anchor], rng: random.Random) -> Batch:
-    own = [rng.choice(anchor.evidence) for anchor in anchors]
-    numbers = list(own)
+    targets = [rng.choice(anchor.evidence) for anchor in anchors]
+    numbers = list(targets)
     for anchor in anchors:
         numbers += rng.sample(anchor.rivals, min(1, len(anchor.rivals)))
         numbers += rng.sample(anchor.found, min(1, len(anchor.found)))
@@ -210,11 +210,11 @@ def _batch(source: Material, anchors: Sequence[Anchor], rng: random.Random) -> B
     left_out = torch.zeros((len(anchors), len(numbers)), dtype=torch.bool)
     for row, anchor in enumerate(anchors):
         for column, number in enumerate(numbers):
-            left_out[row, column] = number in anchor.evidence and number != own[row]
+            left_out[row, column] = number in anchor.evidence and number != targets[row]
     return Batch(
         questions=[anchor.text for anchor in anchors],
         passages=[source.passages[number] for number in numbers],
-        own=torch.tensor([numbers.index(number) for number in own]),
+        target=torch.tensor([numbers.index(number) for number in targets]),
         left_out=left_out,
     )
 
@@ -226,7 +226,7 @@ def _loss(model: Any, batch: Batch) -> Tensor:
     model.max_seq_length = PASSAGE_TOKENS
     passages = vectors_of(model, batch.passages)
     scores = SCALE * questions @ passages.T
-    return cross_entropy(scores.masked_fill(batch.left_out, -torch.inf), batch.own)
+    return cross_entropy(scores.masked_fill(batch.left_out, -torch.inf), batch.target)
 
 
 def measured(model: Any, source: Material) -> dict[str, float]:
@@ -240,19 +240,19 @@ def measured(model: Any, source: Material) -> dict[str, float]:
 
     found: dict[str, list[bool]] = {"as written": [], "in other words": []}
     for anchor, vector in zip(source.anchors, questions, strict=True):
-        nearest = np.argsort(-(passages @ vector), kind="stable")[:SHOWN].tolist()
+        neighbours = np.argsort(-(passages @ vector), kind="stable")[:PLACES].tolist()
         wording = "in other words" if anchor.in_other_words else "as written"
-        found[wording].append(not set(anchor.evidence).isdisjoint(nearest))
+        found[wording].append(not set(anchor.evidence).isdisjoint(neighbours))
     return {wording: round(100 * float(np.mean(flags)), 1) for wording, flags in found.items()}
 
 
-def write(weights: Mapping[str, Tensor], out: Path) -> None:
+def write(weights: Mapping[str, Tensor], folder: Path) -> None:
     """Write the model to a folder: its weights in 8 bits, their digest, and the other files of
     all-MiniLM-L6-v2.
     """
     path, _ = embedder_path(SETTING)
     for name in FILES:
-        copied = out / name
+        copied = folder / name
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(path, name), copied)
 
@@ -261,8 +261,8 @@ def write(weights: Mapping[str, Tensor], out: Path) -> None:
         _, _, plain_name = name.partition(PREFIX)
         if not plain_name.startswith(UNUSED):
             named[plain_name] = value
-    save_weights(named, out / WEIGHTS)
-    (out / DIGEST).write_text(sha256_file(out / WEIGHTS) + "\n", encoding="utf-8")
+    save_weights(named, folder / WEIGHTS)
+    (folder / DIGEST).write_text(sha256_file(folder / WEIGHTS) + "\n", encoding="utf-8")
 
 
 @script(__doc__)
@@ -275,17 +275,17 @@ def main(cache: Path, out: Path, fit: tuple[str, ...], names: tuple[str, ...]) -
         raise click.UsageError(f"fitted on and left out: {', '.join(sorted(shared))}")
     out.mkdir(parents=True, exist_ok=True)
     held_out = [material(name, cache) for name in names]
-    before = {name: value.clone() for name, value in loaded().state_dict().items()}
-    after = tuned([material(name, cache) for name in fit], out).state_dict()
+    start_weights = {name: value.clone() for name, value in loaded().state_dict().items()}
+    tuned_weights = tuned([material(name, cache) for name in fit], out).state_dict()
 
     model = loaded().eval()
     report = {}
     for share in SHARES:
-        model.load_state_dict(mean(before, after, share))
+        model.load_state_dict(mean(start_weights, tuned_weights, share))
         report[f"{share:.0%} of the tuned weights"] = {
             source.set: measured(model, source) for source in held_out
         }
-    write(mean(before, after, KEPT), out)
+    write(mean(start_weights, tuned_weights, KEPT), out)
     finished(report)
 
 

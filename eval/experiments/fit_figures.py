@@ -310,7 +310,7 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
     return Rows(features, meant_places)
 
 
-def empty(embed: Embed) -> Matcher:
+def blank_matcher(embed: Embed) -> Matcher:
     """A matcher without weights, which reads tables."""
     zero = np.zeros((1, 1), dtype=np.float32)
     weights = SoftmaxWeights(zero[0], 0.0)
@@ -458,7 +458,7 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
         finished({half: report(asked_of(part, matcher)) for half, part in halves.items()}, out)
         return
 
-    unfitted = empty(embed)
+    unfitted = blank_matcher(embed)
     parts = list(folds(halves["fit"], unfitted, seed))
     left_out = []
     for part in parts:

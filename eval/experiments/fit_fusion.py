@@ -141,26 +141,26 @@ def relevance(question: Question, candidates: Candidates) -> NDArray[np.float32]
     """The number of evidence sentences in each passage; a half for a part of one that no passage
     has whole. Without evidence, 1 for an accepted answer in a relevant document.
     """
-    flat = [" ".join(passage.text.split()) for passage in candidates.passages]
-    counts = np.zeros(len(flat), dtype=np.float32)
+    texts = [" ".join(passage.text.split()) for passage in candidates.passages]
+    counts = np.zeros(len(texts), dtype=np.float32)
     documents = [passage.document_id for passage in candidates.passages]
     for proof in question.evidence:
         sentence = " ".join(proof.sentence.split())
         size = max(_PART, len(sentence) // 2)
         halves = (sentence[:size], sentence[-size:])
         of_document = [row for row, name in enumerate(documents) if name == proof.document]
-        complete = [row for row in of_document if sentence in flat[row]]
-        part = [row for row in of_document if any(half in flat[row] for half in halves)]
+        complete = [row for row in of_document if sentence in texts[row]]
+        part = [row for row in of_document if any(half in texts[row] for half in halves)]
         counts[complete or part] += 1.0 if complete else 0.5
     if not question.evidence:
-        for row, text in enumerate(flat):
+        for row, text in enumerate(texts):
             has_answer = any(answer.lower() in text.lower() for answer in question.wordings)
             counts[row] = float(documents[row] in question.relevant and has_answer)
     return counts
 
 
-def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, Any]:
-    """The networks' tensors; the features of `without` are constant."""
+def fit(rankings: Sequence[Ranking], omitted_features: Sequence[str] = ()) -> dict[str, Any]:
+    """The networks' tensors; the features of `omitted_features` are constant."""
     learned = [ranking for ranking in rankings if ranking.relevance.any()]
     chosen = np.random.default_rng(0).random(len(learned)) < _NAMING
     learned += [
@@ -171,11 +171,11 @@ def fit(rankings: Sequence[Ranking], without: Sequence[str] = ()) -> dict[str, A
     rows = np.vstack([ranking.rows for ranking in learned])
     mean = rows.mean(axis=0)
     deviation = rows.std(axis=0) + 1e-3
-    deviation[[FEATURES.index(name) for name in without]] = 1e9
-    longest = max(len(ranking.rows) for ranking in learned)
-    inputs = torch.zeros(len(learned), longest, len(FEATURES))
-    absent = torch.zeros(len(learned), longest, dtype=torch.bool)
-    target = torch.zeros(len(learned), longest)
+    deviation[[FEATURES.index(name) for name in omitted_features]] = 1e9
+    max_rows = max(len(ranking.rows) for ranking in learned)
+    inputs = torch.zeros(len(learned), max_rows, len(FEATURES))
+    absent = torch.zeros(len(learned), max_rows, dtype=torch.bool)
+    target = torch.zeros(len(learned), max_rows)
     for place, ranking in enumerate(learned):
         count = len(ranking.rows)
         scaled = np.clip((ranking.rows - mean) / deviation, -CLIPPED, CLIPPED)
@@ -259,7 +259,9 @@ def shares(rankings: Sequence[Ranking], scorers: Sequence[Scorer]) -> dict[str, 
     return by_wording
 
 
-def left_out(rankings: Sequence[Ranking], sets: Sequence[str], without: Sequence[str] = ()) -> Any:
+def left_out(
+    rankings: Sequence[Ranking], sets: Sequence[str], omitted_features: Sequence[str] = ()
+) -> Any:
     """A scorer for each ranking, fitted to other sets."""
     scorers: dict[str, Scorer] = {}
     for fold in range(min(FOLDS, len(sets))):
@@ -267,7 +269,7 @@ def left_out(rankings: Sequence[Ranking], sets: Sequence[str], without: Sequence
         rankings_to_fit = [
             ranking for ranking in rankings if ranking.set not in names and _is_for_fitting(ranking)
         ]
-        networks = Networks(**fit(rankings_to_fit, without))
+        networks = Networks(**fit(rankings_to_fit, omitted_features))
         scorers |= dict.fromkeys(names, networks.log_odds)
     return [scorers[ranking.set] for ranking in rankings]
 

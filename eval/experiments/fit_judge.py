@@ -57,7 +57,7 @@ MORE_EPOCHS, MORE_RATE = 4, 5e-4
 """The same for going on from fitted networks."""
 _LAYERS = (("first", 1), ("second", 4), ("last", 6))
 """Names of the layers, and their places in a network."""
-_NEARLY = 0.98
+_SHARE_OF_BEST = 0.98
 MOST_WEIGHT = 5.0
 """Weight of a question of a rare form."""
 MEASURED_ONLY = ("dxw-playbook", "rivergrove")
@@ -72,7 +72,7 @@ _NEEDLESS = 0.25
 """How much less an answer serves that is hardly more than needless words."""
 _REFERS_BACK = 0.8
 """The same for one that begins with "this" or "it" without the sentence before."""
-_LESS = 15
+_REDUCED_PERCENT = 15
 """Per cent of the questions that are also fitted without the small reader's output, as the setting
 `best` has none, and without sentences and verdicts, as readers without these heads have none."""
 Rows = NDArray[np.float32]
@@ -152,12 +152,12 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterat
         (reading,) = engine.readings([search_result], [state])
         yield from _example(name, question, reading, search_result.proposed)
         number = hashlib.sha256(question.id.encode()).digest()[0]
-        if number % 100 < _LESS:
+        if number % 100 < _REDUCED_PERCENT:
             without_first_reader = replace(reading, output=replace(output, first=None))
             yield from _example(
                 f"{name}, one reader", question, without_first_reader, search_result.proposed
             )
-        elif number % 100 < 2 * _LESS:
+        elif number % 100 < 2 * _REDUCED_PERCENT:
             spans = replace(reading, output=ReaderOutput(output.spans))
             yield from _example(f"{name}, spans only", question, spans, ())
 
@@ -171,11 +171,11 @@ def _example(
     forms, generators = (
         tuple(getattr(candidate, n) for candidate in offered) for n in ("form", "generator")
     )
-    visible = [visible_candidate(candidate, reading) for candidate in offered]
-    judgements = tuple(serves(question, answer) for answer in visible)
+    answers = [visible_candidate(candidate, reading) for candidate in offered]
+    judgements = tuple(serves(question, answer) for answer in answers)
     shares = [
         _share(question, form, judgement) * _concise(question, answer)
-        for form, judgement, answer in zip(forms, judgements, visible, strict=True)
+        for form, judgement, answer in zip(forms, judgements, answers, strict=True)
     ]
     penalties = [
         _REFERS_BACK if refers_back(candidate, reading.documents) else 1.0 for candidate in offered
@@ -223,13 +223,13 @@ def fit(examples_to_fit: Sequence[Example], start: Tensors | None = None) -> Ten
     rows = np.vstack([example.rows for example in examples_to_fit])
     target = np.concatenate([example.serves for example in examples_to_fit]).astype(np.float32)
     forms = Counter(example.question.form for example in examples_to_fit)
-    largest = max(forms.values())
+    max_count = max(forms.values())
     counts = [len(example.rows) for example in examples_to_fit]
     rarity = [
-        min(MOST_WEIGHT, (largest / forms[example.question.form]) ** 0.5)
+        min(MOST_WEIGHT, (max_count / forms[example.question.form]) ** 0.5)
         for example in examples_to_fit
     ]
-    shares = [rare * count**-0.5 for rare, count in zip(rarity, counts, strict=True)]
+    shares = [factor * count**-0.5 for factor, count in zip(rarity, counts, strict=True)]
     weight = np.repeat(shares, counts)
     mean = rows.mean(axis=0)
     deviation = rows.std(axis=0) + 1e-3
@@ -364,7 +364,7 @@ def threshold_of(chosen: Sequence[Winner]) -> float:
     gains = np.array([gain.get(winner.judgement, 0) for winner in chosen])
     steps = np.arange(5, 100) / 100
     totals = np.array([gains[values >= step].sum() for step in steps])
-    return float(steps[totals >= _NEARLY * totals.max()][0])
+    return float(steps[totals >= _SHARE_OF_BEST * totals.max()][0])
 
 
 def reliability(chosen: Sequence[Winner]) -> dict[str, Any]:
@@ -414,13 +414,13 @@ def main(
         networks = save(fit(collected, start_networks), metadata={"sets": " ".join(names)})
         (into / "judge.safetensors").write_bytes(networks)
         answered = [winner for winner in chosen if winner.probability >= threshold]
-        wrong = sum(winner.judgement != "useful" for winner in answered)
+        wrong_count = sum(winner.judgement != "useful" for winner in answered)
         content = {
             "networks": hashlib.sha256(networks).hexdigest(),
             "slope": round(slope, 4),
             "offset": round(offset, 4),
             "threshold": threshold,
-            "risk": round(wrong / max(1, len(answered)), 4),
+            "risk": round(wrong_count / max(1, len(answered)), 4),
             "report": report,
         }
         text = json.dumps(content, indent=2) + "\n"

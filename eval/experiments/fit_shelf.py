@@ -225,7 +225,7 @@ def measured(classifier: ShelfClassifier) -> dict[str, object]:
     }
 
 
-def fit(seed: int, out: Path) -> dict[str, float]:
+def fit(seed: int, file: Path) -> dict[str, float]:
     """Fit by scikit-learn, write the weights, and give the share right in cross-validation."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
@@ -248,7 +248,7 @@ def fit(seed: int, out: Path) -> dict[str, float]:
         "weights": model.coef_[0].astype(np.float16),
         "bias": model.intercept_.astype(np.float16),
     }
-    save_file(weights, out)
+    save_file(weights, file)
     return {
         "over the shelf": len(shelf_questions),
         "others": len(ordinary_questions),

@@ -204,8 +204,8 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
         if row["label"] == "yes":
             denied.append(verdict == "no")
         if row["label"] != "maybe":
-            likelier = max("yes", "no", key=chances.__getitem__)
-            decided.append(likelier == row["label"])
+            guess = max("yes", "no", key=chances.__getitem__)
+            decided.append(guess == row["label"])
     return {
         "yes or no": sum(decided) / len(decided),
         "all three": sum(are_right) / len(are_right),

@@ -49,7 +49,7 @@ class Loss:
 
     def row(self) -> dict[str, Any]:
         """What a person needs to find the cause."""
-        best = [
+        candidates = [
             {
                 "probability": round(entry.probability, 3),
                 "form": entry.candidate.form,
@@ -65,7 +65,7 @@ class Loss:
             "judgement": self.judgement,
             "evidence": [proof.sentence for proof in self.question.evidence],
             "answer": self.answer.text or self.answer.abstention_reason,
-            "candidates": best,
+            "candidates": candidates,
         }
 
 

@@ -50,7 +50,7 @@ class Planted:
 
     kind: str
     quotation: str
-    wrong: str
+    falsehood: str
 
 
 @script(__doc__)
@@ -70,10 +70,10 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
     checker = Checker(engine)
     rows: list[tuple[Planted, Written]] = []
     for answer, planted in tqdm(_planted(engine, questions, answers), total=answers, disable=None):
-        written = f"{planted.quotation} {planted.wrong}"
+        written = f"{planted.quotation} {planted.falsehood}"
         with writing(lambda sentences, question, written=written: written) as served:  # type: ignore[misc]
             rows.append((planted, Writer(ChatServer(served.address), checker).write(answer)))
-    struck = [(planted, _sentence(w, planted.wrong).struck != "") for planted, w in rows]
+    struck = [(planted, _sentence(w, planted.falsehood).struck != "") for planted, w in rows]
     caught = {kind: [flag for planted, flag in struck if planted.kind == kind] for kind in KINDS}
     kept_sentences = [
         written_sentence
@@ -88,7 +88,7 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
         "caught by kind": {kind: f"{sum(flags)} of {len(flags)}" for kind, flags in caught.items()},
         "quotations kept": sum(not _sentence(w, p.quotation).struck for p, w in rows),
         "without a quote": sum(not has_quote(sentence, engine) for sentence in kept_sentences),
-        "passed": [{"kind": p.kind, "written": p.wrong} for p, flag in struck if not flag],
+        "passed": [{"kind": p.kind, "written": p.falsehood} for p, flag in struck if not flag],
         "quotations struck": [p.quotation for p, w in rows if _sentence(w, p.quotation).struck],
     }
 
@@ -125,15 +125,15 @@ def _planted(
             continue
         for kind in sorted(KINDS, key=lambda kind: counts[kind]):
             if counts[kind] < answers // len(KINDS) and (
-                wrong := _wrong(kind, source, sources, known_names, rng)
+                falsehood := _falsehood(kind, source, sources, known_names, rng)
             ):
                 counts[kind] += 1
                 quotation = f"{source.text[:-1]} [{source.number}]."
-                yield answer, Planted(kind, quotation, wrong)
+                yield answer, Planted(kind, quotation, falsehood)
                 break
 
 
-def _wrong(
+def _falsehood(
     kind: str,
     source: WriterSource,
     sources: Sequence[WriterSource],

@@ -114,7 +114,11 @@ def swap_name(sentence: str, known_names: Sequence[str], rng: random.Random) -> 
         return None
     name = rng.choice(mine)
     words = len(name.split())
-    absent_names = [known for known in known_names if known not in sentence and len(known) > 3]
+    absent_names = [
+        other_name
+        for other_name in known_names
+        if other_name not in sentence and len(other_name) > 3
+    ]
     candidates = [absent for absent in absent_names if len(absent.split()) == words]
     return sentence.replace(name, rng.choice(candidates), 1) if candidates else None
 

@@ -24,12 +24,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Questions, those whose likeliest form is right, the mean probability of the right form, and
     that of yes or no where this is not the form.
     """
-    others = [row for row in rows if row["form"] != "yes_no"]
+    rest = [row for row in rows if row["form"] != "yes_no"]
     return {
         "questions": len(rows),
         "right": sum(row["odds"][row["form"]] == max(row["odds"].values()) for row in rows),
         "probability of the right form": _mean([row["odds"][row["form"]] for row in rows]),
-        "probability of yes or no elsewhere": _mean([row["odds"]["yes_no"] for row in others]),
+        "probability of yes or no elsewhere": _mean([row["odds"]["yes_no"] for row in rest]),
     }
 
 
@@ -48,8 +48,8 @@ def main(forms: Path, out: Path | None) -> None:
     with_odds = [row | {"odds": odds} for row, odds in zip(rows, classified, strict=True)]
 
     opened = [row for row in with_odds if row["opened"]]
-    plain = [row for row in with_odds if not row["opened"]]
-    finished({"opened": summary(opened), "not opened": summary(plain)}, out)
+    rest = [row for row in with_odds if not row["opened"]]
+    finished({"opened": summary(opened), "not opened": summary(rest)}, out)
 
 
 if __name__ == "__main__":

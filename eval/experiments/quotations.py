@@ -91,10 +91,12 @@ def letters(text: str) -> str:
 
 def corpus(indexed: Sequence[Document], unindexed: Sequence[Document]) -> Corpus:
     everything = "\n".join(letters(document.text) for document in (*indexed, *unindexed))
-    return Corpus(list(_unique(indexed, everything)), list(_unique(unindexed, everything)))
+    return Corpus(
+        list(_unique_sentences(indexed, everything)), list(_unique_sentences(unindexed, everything))
+    )
 
 
-def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[str, str]]:
+def _unique_sentences(documents: Sequence[Document], everything: str) -> Iterator[tuple[str, str]]:
     for document in documents:
         for paragraph in re.split(r"\n\s*\n", document.text):
             for match in _SENTENCE.finditer(paragraph.strip()):
@@ -451,10 +453,10 @@ def main(data: Path | None, show: bool, seed: int, kind: str | None) -> None:
     if kind != "made":
         rows = list(json_lines(GOLD / "quotations-natural.jsonl"))
         by_id = {document.id: document for document in named_documents(rows, data)}
-        present = [row for row in rows if by_id.keys() >= set(row["documents"])]
+        present_rows = [row for row in rows if by_id.keys() >= set(row["documents"])]
         indexed_by_id = {document.id: document for document in everything} | by_id
         with indexed(list(indexed_by_id.values())) as store:
-            natural(store, present, show)
+            natural(store, present_rows, show)
     if kind != "natural":
         indexed_documents = [document for number, document in enumerate(everything) if number % 5]
         sentences = corpus(indexed_documents, everything[::5])

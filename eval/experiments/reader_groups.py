@@ -43,7 +43,7 @@ PASSAGES = 4
 """Passages for each question."""
 _DEPTH = 40
 """How far down the ranking the passage of the evidence is looked for."""
-_SHORT = 4
+_MIN_CHARACTERS = 4
 """Characters; a shorter answer occurs by chance, so it counts as its whole sentence."""
 _HEADINGS, _PAGES = 1200, 700
 """At most so many groups of these kinds."""
@@ -128,7 +128,8 @@ def _short_answers(
     in_evidence = [
         answer
         for answer in question.wordings
-        if len(answer) >= _SHORT and any(answer in text for _, texts in answering for text in texts)
+        if len(answer) >= _MIN_CHARACTERS
+        and any(answer in text for _, texts in answering for text in texts)
     ]
     elsewhere = any(answer in rival.text for answer in in_evidence for rival in rivals)
     return [] if elsewhere else in_evidence

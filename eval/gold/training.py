@@ -53,9 +53,9 @@ from rag.training.batches import token_counter
 from rag.training.data import Article, read_squad
 from rag.types import TALK, path_of
 
-_OTHERS = "tables lists figures attributes pairs faq statements items".split()
-FILES = {"own": "training.jsonl"} | {name: f"training-{name}.jsonl" for name in _OTHERS}
-HELD_OUT = {"own": "held-out.json"} | {name: f"held-out-{name}.json" for name in _OTHERS}
+_MATERIALS = "tables lists figures attributes pairs faq statements items".split()
+FILES = {"own": "training.jsonl"} | {name: f"training-{name}.jsonl" for name in _MATERIALS}
+HELD_OUT = {"own": "held-out.json"} | {name: f"held-out-{name}.json" for name in _MATERIALS}
 Row = dict[str, Any]
 SPANS = ("span", "none")
 SENTENCES = ("sentences", "list", "steps", "yes", "no", "maybe")
@@ -136,24 +136,24 @@ def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
     return {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in passages}
 
 
-def write(sets: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
+def write(sets: Mapping[str, Sequence[Row]], data: Path, target: Path) -> None:
     """The sets of the rows by name, beside links to those of `data`."""
     for source in sorted(data.glob("*/*.gz")):
-        link = out / source.relative_to(data)
+        link = target / source.relative_to(data)
         link.parent.mkdir(parents=True, exist_ok=True)
         if source.name != "yesno.jsonl.gz" and not link.exists():
             link.symlink_to(source.resolve())
     with open_text(data / "claims/yesno.jsonl.gz") as file:
         stored = file.read()
-    with gzip.open(out / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
+    with gzip.open(target / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write(stored)
         for name, all_rows in sets.items():
             learnt = [row for row in all_rows if row["split"] == "train"]
-            _write_squad(learnt, SPANS, out / f"qa/{name}-spans.json.gz")
-            _write_squad(learnt, SENTENCES, out / f"qa/{name}-sentences.json.gz")
+            _write_squad(learnt, SPANS, target / f"qa/{name}-spans.json.gz")
+            _write_squad(learnt, SENTENCES, target / f"qa/{name}-sentences.json.gz")
             file.writelines(json.dumps(row | {"set": name}) + "\n" for row in verdicts(learnt))
             held_out = [row for row in all_rows if row["split"] != "train"]
-            (out / HELD_OUT[name]).write_text(json.dumps(held_out), encoding="utf-8")
+            (target / HELD_OUT[name]).write_text(json.dumps(held_out), encoding="utf-8")
         file.writelines(json.dumps(row) + "\n" for row in conditions(data))
 
 
@@ -283,14 +283,14 @@ def main(places: tuple[Path, ...], packages: bool, forms: Path | None) -> None:
         return
     if len(places) < 2:
         raise click.UsageError("OUT and DATA are missing")
-    out, data, *debs = places
+    target, data, *debs = places
     with tempfile.TemporaryDirectory() as folder:
         for package in debs:
             unpacked = Path(folder, package.name.split("_")[0])
             unpack(package, unpacked)
         texts = {name: with_texts(set_rows, data, Path(folder)) for name, set_rows in sets.items()}
         complete = {name: list(set_rows) for name, set_rows in texts.items()}
-    write(complete, data, out)
+    write(complete, data, target)
     counts = Counter[str]()
     for row in chain.from_iterable(complete.values()):
         counts[row["split"]] += len(row["questions"])

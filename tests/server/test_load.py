@@ -192,8 +192,8 @@ def test_routes_that_are_measured_again_replace_those_in_the_file() -> None:
     slow_row = {**row, "search_p95_ms": 101.0}
     rows = {"GET /a": slow_row, "GET /b": row}
     earlier = {"cpu": "a", "alone": {"search_p95_ms": 15.0}, "routes": rows}
-    assert load.beyond(rows, 15.0) == ["GET /a"]
-    assert load.beyond(rows, 21.0) == []
+    assert load.slow_routes(rows, 15.0) == ["GET /a"]
+    assert load.slow_routes(rows, 21.0) == []
     merged = load.measured_again(earlier, {"cpu": "b", "routes": {"GET /a": row}})
     assert merged["beyond_the_bounds"] == []
     assert merged["measured_again"] == {"GET /a": "b"}

@@ -146,13 +146,13 @@ def result(run: Run, command: str) -> dict[str, Any]:
     return {"facts": facts, "figures": figures, "ratios": ratios, "answers": answers}
 
 
-def write(content: Mapping[str, Any], out: Path) -> None:
+def write(content: Mapping[str, Any], folder: Path) -> None:
     """peers.md, and peers.json with one line per question."""
     head = json.dumps({**content, "answers": []}, indent=1, ensure_ascii=False)
     rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in content["answers"])
     text = head.removesuffix("[]\n}") + f"[\n{rows}\n]\n}}\n"
-    (out / "peers.json").write_text(text)
-    (out / "peers.md").write_text(report.markdown(content))
+    (folder / "peers.json").write_text(text)
+    (folder / "peers.md").write_text(report.markdown(content))
 
 
 @script(__doc__)

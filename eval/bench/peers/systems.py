@@ -133,7 +133,7 @@ class OursInt8(Ours):
     precision = "int8"
 
 
-class Plain(System):
+class Libraries(System):
     """The three libraries of such a service, combined carefully but without a framework.
 
     Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question
@@ -150,12 +150,12 @@ class Plain(System):
         from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
         self._faiss, self._torch = faiss, torch
-        local: dict[str, Any] = {"local_files_only": True}
-        self._embedder = SentenceTransformer(self.embedder, device="cpu", **local)
+        options: dict[str, Any] = {"local_files_only": True}
+        self._embedder = SentenceTransformer(self.embedder, device="cpu", **options)
         if reader:
             load: Any = AutoModelForQuestionAnswering.from_pretrained
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(self.reader, **local)
-            self._reader = load(self.reader, dtype=torch.float32, **local).eval()
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(self.reader, **options)
+            self._reader = load(self.reader, dtype=torch.float32, **options).eval()
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         vectors = self._encode([text for _, _, text in texts])
@@ -170,10 +170,10 @@ class Plain(System):
         self._texts: list[Text] = json.loads((folder / "texts.json").read_text())
 
     def search(self, question: str) -> list[str]:
-        return [name for name, _, _ in self._nearest(question)]
+        return [name for name, _, _ in self._neighbours(question)]
 
     def ask(self, question: str) -> Reply:
-        score, words = self._read(question, [text for _, _, text in self._nearest(question)])
+        score, words = self._read(question, [text for _, _, text in self._neighbours(question)])
         return (words if score > 0 else None), words
 
     def _encode(self, texts: Sequence[str]) -> Any:
@@ -181,7 +181,7 @@ class Plain(System):
             list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
         )
 
-    def _nearest(self, question: str) -> list[Text]:
+    def _neighbours(self, question: str) -> list[Text]:
         _, rows = self._index.search(self._encode([question]), READ)
         return [self._texts[row] for row in rows[0] if row >= 0]
 
@@ -341,7 +341,7 @@ PEERS = {
     "ours": Peer(Ours),
     "ours-fp32": Peer(OursFp32),
     "ours-int8": Peer(OursInt8),
-    "plain": Peer(Plain, ("torch", "transformers", "sentence_transformers", "faiss")),
+    "plain": Peer(Libraries, ("torch", "transformers", "sentence_transformers", "faiss")),
     "haystack": Peer(Haystack, ("haystack", "haystack_integrations")),
     "txtai": Peer(Txtai, ("txtai",)),
 }
