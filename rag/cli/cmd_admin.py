@@ -8,7 +8,7 @@ from rag import build
 from rag.cli.options import command, is_json, option, print_json, show
 from rag.errors import InputError
 from rag.render.status import clean
-from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
+from rag.server.api_keys import ALL_COLLECTIONS, READ, WRITE, Key, keys_of
 from rag.server.owner_files import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection
@@ -59,7 +59,7 @@ def add(
         c if c == DEFAULT_COLLECTION else build.collections(settings).named(c).id
         for c in collections
     ]
-    key, token = keys_of(settings).add(name, WRITE if write else READ, ids or EVERY, days)
+    key, token = keys_of(settings).add(name, WRITE if write else READ, ids or ALL_COLLECTIONS, days)
     details = {"scope": key.scope, "collections": list(key.collections), "expires": key.expires}
     Audit(settings.index).note("key added", key=key.id, **details)
     _show_new(key, token)
@@ -112,7 +112,7 @@ def list_keys(settings: Settings) -> None:
             state = f"revoked {key.revoked}"
         # deleted collections have no name
         collections = [names.get(key_id, key_id) for key_id in key.collections]
-        scope = "" if key.collections == EVERY else f"  in {', '.join(collections)}"
+        scope = "" if key.collections == ALL_COLLECTIONS else f"  in {', '.join(collections)}"
         values.append(plain(key) | {"collections": collections})
         del values[-1]["sha256"]
         lines.append(f"{key.id}  {key.scope:5}  {key.created}  {state:8}  {clean(key.name)}{scope}")

@@ -21,7 +21,7 @@ from rag.settings import Settings
 
 READ, WRITE = "read", "write"
 SCOPES = (READ, WRITE)
-EVERY = ("*",)
+ALL_COLLECTIONS = ("*",)
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 
@@ -30,8 +30,8 @@ class Key:
     """A stored key. Scope "write" includes "read". `sha256` is the digest of the whole key;
     `revoked` is a date, or "".
 
-    `collections` are the ids of the collections it may use, or EVERY. `expires` is a time such as
-    2027-01-31T12:00:00Z, or "".
+    `collections` are the ids of the collections it may use, or ALL_COLLECTIONS. `expires` is a time
+    such as 2027-01-31T12:00:00Z, or "".
     """
 
     id: str
@@ -40,13 +40,13 @@ class Key:
     created: str
     sha256: str
     revoked: str = ""
-    collections: tuple[str, ...] = EVERY
+    collections: tuple[str, ...] = ALL_COLLECTIONS
     expires: str = ""
 
     @property
     def everywhere(self) -> bool:
         """Whether it may use every collection, and with scope "write" create and delete them."""
-        return self.collections == EVERY
+        return self.collections == ALL_COLLECTIONS
 
     def may_use(self, collection: str) -> bool:
         """Whether it may use the collection with this id; "default" is the index's own."""
@@ -86,16 +86,16 @@ class Keys:
         key = next((key for key in self.all() if key.id == key_id), None)
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
         is_equal = hmac.compare_digest(digest, key.sha256 if key else _NOBODY)
-        valid = (
+        is_valid = (
             key and is_equal and not key.revoked and (not key.expires or _timestamp() < key.expires)
         )
-        return key if valid else None
+        return key if is_valid else None
 
     def add(
         self,
         name: str,
         scope: str,
-        collections: Sequence[str] = EVERY,
+        collections: Sequence[str] = ALL_COLLECTIONS,
         days: int = 0,
         expires: str = "",
     ) -> tuple[Key, str]:
@@ -165,7 +165,7 @@ class Keys:
 
 def _load(path: Path) -> tuple[Key, ...]:
     return tuple(
-        Key(**{**key, "collections": tuple(key.get("collections", EVERY))})
+        Key(**{**key, "collections": tuple(key.get("collections", ALL_COLLECTIONS))})
         for key in json.loads(path.read_text(encoding="utf-8"))["keys"]
     )
 

@@ -39,7 +39,7 @@ only, while it sends cookies to every port of this machine, also to another user
 """
 REQUEST_SECONDS = 0.025
 """Seconds that a request costs in addition to its computing."""
-_SAFE = frozenset({"GET", "HEAD"})
+_READING_METHODS = frozenset({"GET", "HEAD"})
 E = TypeVar("E", bound=Callable[..., object])
 
 
@@ -181,7 +181,9 @@ class Access:
             return False
         cookie = cookie_parser(headers.get("cookie", "")).get(session.name, "")
         fetched, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
-        is_from_page = fetched in ("", "same-origin") and bool(fetched or origin or method in _SAFE)
+        is_from_page = fetched in ("", "same-origin") and bool(
+            fetched or origin or method in _READING_METHODS
+        )
         sent = headers.get(PAGE_HEADER, "")
         return (
             is_from_page
@@ -231,8 +233,8 @@ def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
         hint = "use http://127.0.0.1, or create a key: rag keys add NAME"
         raise ServiceError(421, "host", "the service answers only this machine", hint)
     origin = headers.get("origin", "")
-    foreign = bool(origin) and origin.partition("://")[2] != host
-    if foreign or (headers.get("sec-fetch-site") == "cross-site" and not opens_page):
+    is_foreign = bool(origin) and origin.partition("://")[2] != host
+    if is_foreign or (headers.get("sec-fetch-site") == "cross-site" and not opens_page):
         message = "other websites may not use this service"
         raise ServiceError(403, "origin", message, "open the page of the service itself")
 

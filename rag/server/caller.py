@@ -103,7 +103,7 @@ class PendingQuestion:
                 return future.result(_GRACE if self.started.is_set() else 0.0)
         except TimeoutError:
             self.cancel()
-            raise problems.late() from None
+            raise problems.missed_deadline() from None
         except CancelledError:
             raise problems.hung_up() from None
 

@@ -22,7 +22,7 @@ from rag.store.collections import Collection
 
 _log = logging.getLogger(__name__)
 _LOOK = 15.0
-_IDLE = 300.0
+_IDLE_SECONDS = 300.0
 """Seconds without a request after which a collection is closed."""
 _MOST_OPEN = 256
 _PATIENCE = 35.0
@@ -184,7 +184,7 @@ class CollectionHost:
             surplus = len(oldest) - _MOST_OPEN
             to_close = []
             for number, (name, entry) in enumerate(oldest):
-                is_idle = moment - entry.used > _IDLE or number < surplus
+                is_idle = moment - entry.used > _IDLE_SECONDS or number < surplus
                 # another process may delete or rename one
                 changed = self.id_of(name) != entry.collection.id
                 is_free = not entry.requests and not entry.closing

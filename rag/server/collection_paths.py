@@ -7,7 +7,7 @@ from rag.settings import DEFAULT_COLLECTION
 _PREFIX = "/v1/collections/"
 _OF_THE_INDEX = ("/mcp", "/search")
 """Paths outside /v1 that belong to the default collection."""
-NEAR = ("", DEFAULT_COLLECTION)
+DEFAULT_NAMES = ("", DEFAULT_COLLECTION)
 """Names of no collection and of the default one, which is always open."""
 
 
@@ -26,6 +26,6 @@ def split_path(path: str) -> tuple[str, str]:
 
 def prefixed(collection: str, path: str) -> str:
     """The full path of a path within a collection; the inverse of `split_path`."""
-    if collection in NEAR:
+    if collection in DEFAULT_NAMES:
         return path
     return f"{_PREFIX}{collection}{path.removeprefix('/v1')}"

@@ -36,9 +36,9 @@ class FairLane(Generic[T]):
 
     @property
     def next_key(self) -> str:
-        return self.least(self.by_key)
+        return self.key_with_least_work(self.by_key)
 
-    def least(self, keys: Iterable[str]) -> str:
+    def key_with_least_work(self, keys: Iterable[str]) -> str:
         """Which of these keys has had the least work."""
         return min(keys, key=lambda key_id: self._work[key_id])
 

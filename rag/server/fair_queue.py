@@ -45,18 +45,18 @@ class FairQueue:
         dropped: list[PendingQuestion] = []
         while len(self) + arriving > capacity:
             keys = {*self.searches.by_key, *self.readings.by_key}
-            largest = max(keys, key=self._count, default=key_id)
-            if largest == key_id or self._count(largest) <= self._count(key_id) + arriving:
+            busiest_key = max(keys, key=self._count, default=key_id)
+            if busiest_key == key_id or self._count(busiest_key) <= self._count(key_id) + arriving:
                 self.add(dropped[::-1])
                 return None
-            lane = self.readings if largest in self.readings.by_key else self.searches
-            dropped.append(lane.drop_newest(largest))
+            lane = self.readings if busiest_key in self.readings.by_key else self.searches
+            dropped.append(lane.drop_newest(busiest_key))
         return dropped
 
     def _count(self, key_id: str) -> int:
         return sum(len(lane.by_key.get(key_id, ())) for lane in (self.searches, self.readings))
 
-    def ahead(self, key_id: str) -> int:
+    def passages_ahead(self, key_id: str) -> int:
         """Passages read before an item added now: its key's, and at most as many of each other."""
         sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
         of_key = sums.pop(key_id, 0)

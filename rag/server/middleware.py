@@ -37,7 +37,7 @@ from rag.server import problems
 from rag.server.auth import Access, Right, RouteRights
 from rag.server.caller import Caller
 from rag.server.collection_host import CollectionHost
-from rag.server.collection_paths import NEAR, split_path
+from rag.server.collection_paths import DEFAULT_NAMES, split_path
 from rag.server.problems import ServiceError
 from rag.server.state import DefaultService
 from rag.server.telemetry import SpanSender
@@ -336,7 +336,7 @@ class RequestGate:
             return
         state["caller"].key_id = key.id
         state["caller"].charge = partial(self._access.rate.charge, key.id)
-        if name not in NEAR:
+        if name not in DEFAULT_NAMES:
             name = await anyio.to_thread.run_sync(self._collections.id_of, name)
         self._access.admit(key, right, name)
 
@@ -344,7 +344,7 @@ class RequestGate:
     async def _opened_collection(self, state: dict[str, Any]) -> AsyncIterator[None]:
         """Put the collection's service into the state, open until the response has been sent."""
         with ExitStack() as stack:
-            if state["collection"] not in NEAR:
+            if state["collection"] not in DEFAULT_NAMES:
                 opened = self._collections.opened(state["collection"])
                 state["service"] = await anyio.to_thread.run_sync(stack.enter_context, opened)
             yield
@@ -373,8 +373,8 @@ def _parts(message: Message) -> Iterator[Message]:
         yield message
         return
     for start in range(0, len(body), _PIECE):
-        more = message.get("more_body", False) or start + _PIECE < len(body)
-        yield {**message, "body": body[start : start + _PIECE], "more_body": more}
+        has_more = message.get("more_body", False) or start + _PIECE < len(body)
+        yield {**message, "body": body[start : start + _PIECE], "more_body": has_more}
 
 
 def _with_bearer(request_headers: Mapping[str, str]) -> dict[str, str]:
@@ -457,11 +457,11 @@ def _messages_of(body: IO[bytes]) -> Iterator[Message]:
     """The ASGI messages of a whole body; of an empty one, too."""
     size = body.tell()
     body.seek(0)
-    more = True
-    while more:
+    has_more = True
+    while has_more:
         piece = body.read(_PIECE)
-        more = body.tell() < size
-        yield {"type": "http.request", "body": piece, "more_body": more}
+        has_more = body.tell() < size
+        yield {"type": "http.request", "body": piece, "more_body": has_more}
 
 
 def _announced_bytes(headers: Mapping[str, str], limit: int) -> int:

@@ -134,22 +134,22 @@ class ModelThread:
         costs = {question.key: question.cost for question in questions if not question.search}
         if not costs:
             return
-        first = questions[0]
+        first_question = questions[0]
         seconds_left = max(question.deadline for question in questions) - time.monotonic()
         seconds = self._seconds_per_passage * sum(costs.values())
-        if len(costs) > 1 and not first.client_deadline and seconds > seconds_left:
+        if len(costs) > 1 and not first_question.client_deadline and seconds > seconds_left:
             message = (
-                f"{len(costs)} questions of {first.cost} passages take about {seconds:.0f} s, "
-                f"longer than the deadline of {seconds_left:.0f} s"
+                f"{len(costs)} questions of {first_question.cost} passages take about "
+                f"{seconds:.0f} s, longer than the deadline of {seconds_left:.0f} s"
             )
             raise InputError(message, "send fewer questions at a time, or use a smaller k")
-        ahead = self._running + self._queue.ahead(first.caller.key_id)
+        passages_ahead = self._running + self._queue.passages_ahead(first_question.caller.key_id)
         excess = (
-            self._seconds_per_passage * ahead
+            self._seconds_per_passage * passages_ahead
             - seconds_left
-            + (0 if first.client_deadline else seconds)
+            + (0 if first_question.client_deadline else seconds)
         )
-        if ahead and excess > 0:
+        if passages_ahead and excess > 0:
             raise problems.overloaded(excess)
 
     def call(self, function: Callable[[], T], caller: Caller | None = None) -> T:
@@ -231,7 +231,7 @@ class ModelThread:
         started = time.monotonic()
         for question in batch:
             if question.wanted and question.deadline <= started:
-                question.fail(problems.late())
+                question.fail(problems.missed_deadline())
         batch = [question for question in batch if question.wanted and not question.answer.done()]
         if not batch:
             return

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 from rag.answering.suggestions import REPLY
 from rag.errors import InputError
 from rag.server.problems import ServiceError
-from rag.server.schemas import Id, LineText, Loose, Options, Short, Text, Turn, has_few_fields
+from rag.server.schemas import Id, LineText, Loose, Options, ShortText, Text, Turn, has_few_fields
 from rag.settings import DEFAULT_COLLECTION
 
 MODEL = "rag"
@@ -29,7 +29,7 @@ _LONGEST_CONDITION = 490
 """Characters of a key and its value."""
 _DEEPEST = 5
 """Filters in filters: most levels."""
-_SHORT = Field(max_length=1000, fail_fast=True)
+_LIST_LIMIT = Field(max_length=1000, fail_fast=True)
 """Lists have a maximum length, and those in lists end at the first error: a million errors would
 take seconds.
 """
@@ -49,22 +49,22 @@ class RagOptions(Loose):
 class ContentPart(Loose):
     """A part of a message; only text is used."""
 
-    type: Short
+    type: ShortText
     text: Text | None = None
 
 
 class Item(Loose):
     """A message, or an item of an earlier response; only messages are used."""
 
-    type: Short | None = "message"
-    role: Short | None = None
-    content: Text | Annotated[list[ContentPart], _SHORT] | None = Field(
+    type: ShortText | None = "message"
+    role: ShortText | None = None
+    content: Text | Annotated[list[ContentPart], _LIST_LIMIT] | None = Field(
         default=None, examples=["When was the JCPOA signed?"]
     )
 
 
 class Message(Item):
-    role: Short = Field(examples=["user"])
+    role: ShortText = Field(examples=["user"])
 
 
 class StreamOptions(Loose):
@@ -74,13 +74,13 @@ class StreamOptions(Loose):
 class Kind(Loose):
     """A tool that the client would run, of which none can be called; or a format."""
 
-    type: Short = Field(examples=["function"])
+    type: ShortText = Field(examples=["function"])
 
 
 class AnswerRequest(Loose):
     """Fields that both APIs of answers take."""
 
-    model: Short = Field(default="rag", examples=["rag"])
+    model: ShortText = Field(default="rag", examples=["rag"])
     stream: bool | None = False
     tool_choice: Any = None
     rag: RagOptions | None = Field(default=None, description="rag's own: filters and top_k.")
@@ -108,7 +108,9 @@ class FileSearch(Kind):
 
 
 class ResponsesRequest(AnswerRequest):
-    input: Text | Annotated[list[Item], _SHORT] = Field(examples=["When was the JCPOA signed?"])
+    input: Text | Annotated[list[Item], _LIST_LIMIT] = Field(
+        examples=["When was the JCPOA signed?"]
+    )
     previous_response_id: Id | None = None
     conversation: Any = None
     background: bool | None = None
@@ -131,7 +133,7 @@ class VectorSearch(Loose):
 
 
 class EmbeddingsRequest(Loose):
-    model: Short = "rag"
+    model: ShortText = "rag"
     input: Text | Annotated[list[Text], Field(max_length=MOST_TEXTS)] = Field(
         examples=["a text", ["one", "another"]]
     )
@@ -206,12 +208,12 @@ def _check(kinds: Sequence[str], choice: Any, format: Kind | None) -> None:
 def asked_in(messages: Sequence[tuple[str, str]]) -> InContext:
     """The user's last message and the turns before it; system messages are ignored."""
     turns: list[Turn] = []
-    earlier: tuple[Turn, ...] = ()
+    earlier_turns: tuple[Turn, ...] = ()
     question = None
     for role, text in messages:
         if role == "user":
             question = text
-            earlier = tuple(turns)
+            earlier_turns = tuple(turns)
             turns.append(Turn.model_construct(question=text))  # of any length
         elif role == "assistant" and turns and text.strip():
             turn = turns[-1]
@@ -220,7 +222,7 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> InContext:
 
     if question is None:
         raise InputError("no message has the role user", 'send {"role": "user", "content": "…"}')
-    return question, earlier
+    return question, earlier_turns
 
 
 def answer_in(text: str) -> str | None:

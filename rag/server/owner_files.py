@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("rag.audit")
 _PATIENCE = 5.0
 _TOKEN = re.compile(r"[\w-]{32,}")
-_OTHERS = 0o077
+_OTHERS_MODE = 0o077
 _MOST_AUDITED = 1_000_000_000
 """Bytes of an audit log."""
 
@@ -65,14 +65,14 @@ def locked(path: Path, create: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def _private(path: str | Path, flags: int) -> int:
+def _open_private(path: str | Path, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
 def replace_file(path: Path, text: str) -> None:
     """Replace the file atomically. Raises OSError."""
     partial = path.with_suffix(".partial")
-    with open(partial, "w", encoding="utf-8", opener=_private) as file:
+    with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -94,7 +94,7 @@ class JournalFile:
         with (
             locked(self._path),
             writing_to(self._path, "free some disk space", StoreError),
-            open(self._path, "ab+", opener=_private) as file,
+            open(self._path, "ab+", opener=_open_private) as file,
         ):
             size = file.seek(0, os.SEEK_END)
             if size + len(written) > self._most_bytes:
@@ -199,5 +199,7 @@ def _trusted_token(path: Path) -> str:
         token = path.read_text(encoding="ascii")
     except (FileNotFoundError, UnicodeError):
         return ""
-    is_owned = os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & _OTHERS)
+    is_owned = os.name != "posix" or (
+        status.st_uid == os.getuid() and not status.st_mode & _OTHERS_MODE
+    )
     return token if is_owned and _TOKEN.fullmatch(token) else ""

@@ -40,14 +40,14 @@ _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
 _MEMORY_MB = 2048
-_MOST = 16
+_MOST_PAGES = 16
 _MOST_OF_ONE_KEY = 8
 """Pages that are drawn or wait, so that they leave threads and memory to questions."""
-_LATE = 1000
+_MOST_REMEMBERED = 1000
 """Pages that are remembered because they took too long."""
 _drawing = WorkPlaces(2, 1)
 _admitted: Counter[str] = Counter()
-_late: OrderedDict[tuple[str, str], str] = OrderedDict()
+_slow_pages: OrderedDict[tuple[str, str], str] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -59,7 +59,7 @@ def place(caller: Caller) -> Iterator[None]:
     key_id = caller.key_id
     with _lock:
         has_its_share = key_id and _admitted[key_id] >= _MOST_OF_ONE_KEY
-        if has_its_share or _admitted.total() >= _MOST:
+        if has_its_share or _admitted.total() >= _MOST_PAGES:
             raise BusyError("too many pages are being drawn", "try again in a moment")
         _admitted[key_id] += 1
 
@@ -102,7 +102,7 @@ def _run(pdf: bytes, first_line: bytes, *arguments: str) -> bytes:
     """The output for a page; one that took too long is not tried again."""
     page = arguments[0]
     name = (hashlib.sha256(pdf).hexdigest(), page)
-    remembered = _late.get(name)
+    remembered = _slow_pages.get(name)
     if remembered:
         raise InputError(remembered, "read its text instead")
 
@@ -127,9 +127,9 @@ def _run(pdf: bytes, first_line: bytes, *arguments: str) -> bytes:
 
 def _remember_late(name: tuple[str, str], message: str) -> None:
     with _lock:
-        _late[name] = message
-        if len(_late) > _LATE:
-            _late.popitem(last=False)
+        _slow_pages[name] = message
+        if len(_slow_pages) > _MOST_REMEMBERED:
+            _slow_pages.popitem(last=False)
 
 
 def _draw(page: Any, width: int) -> bytes:
@@ -286,9 +286,9 @@ def _best_place(
 
     def agreement(start: int) -> int:
         end = start + len(words)
-        earlier = _shared_length(on_page[:start][::-1], letters_before[::-1])
-        later = _shared_length(on_page[end:], letters_after)
-        return earlier + later
+        letters_shared_before = _shared_length(on_page[:start][::-1], letters_before[::-1])
+        letters_shared_after = _shared_length(on_page[end:], letters_after)
+        return letters_shared_before + letters_shared_after
 
     start = max(starts, key=agreement)
     end = start + len(words)

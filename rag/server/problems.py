@@ -118,7 +118,7 @@ def overloaded(seconds: float) -> ServiceError:
     return ServiceError(503, "overloaded", message, hint, retry_after)
 
 
-def late() -> ServiceError:
+def missed_deadline() -> ServiceError:
     hint = "send a larger deadline_ms, or try again"
     return ServiceError(503, "deadline", "there was no answer within deadline_ms", hint, 1)
 
@@ -231,13 +231,13 @@ def _invalid(error: RequestValidationError, request: Request) -> Problem:
     if any(tuple(fault["loc"]) == ("body",) for fault in faults) and not is_json(request):
         message, hint = "the body's media type is not JSON", "Content-Type: application/json"
         return _problem(415, "media-type", message, f"send the header {hint}")
-    wrong = [_fault(fault) for fault in faults]
+    descriptions = [_fault(fault) for fault in faults]
     status, kind, detail = 422, "invalid", "invalid request"
     if any(fault["type"] == "json_invalid" for fault in faults):
-        status, kind, detail = 400, "malformed", f"the body {wrong[0]['message']}"
+        status, kind, detail = 400, "malformed", f"the body {descriptions[0]['message']}"
     elif faults:
         detail = f"the field {sentence(faults[0])}"
-    return _problem(status, kind, detail, "see /openapi.json", wrong)
+    return _problem(status, kind, detail, "see /openapi.json", descriptions)
 
 
 def media_type(request: Request) -> str:

@@ -25,7 +25,7 @@ Text = Annotated[str, Field(max_length=100_000)]
 _FOUND = "Passages to find; by default as many as are read."
 TopK = Annotated[int | None, Field(ge=1, le=100, description=_FOUND)]
 Id = Annotated[str, Field(max_length=2000)]
-Short = Annotated[str, Field(max_length=200)]
+ShortText = Annotated[str, Field(max_length=200)]
 Milliseconds = Annotated[int | None, Field(ge=1, le=600_000)]
 QuestionText = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[

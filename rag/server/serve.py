@@ -30,7 +30,7 @@ from rag.server.owner_files import local_token, redirect_file
 from rag.server.state import open_engine
 from rag.settings import Settings
 
-_PATIENCE, _DRAIN, _LONGEST = 8, 12, 20
+_PATIENCE, _DRAIN, _EXIT = 8, 12, 20
 """Seconds after a signal until work that is not finished is refused, until its connections are cut,
 and until the process ends, whatever it computes."""
 _TLS_REASONS = {
@@ -145,7 +145,7 @@ class _UvicornServer(uvicorn.Server):
             _exit_at_once(128 + sig)
         self._is_ending = True
         _call_later(_PATIENCE, self._refuse)
-        _call_later(_LONGEST, lambda: _exit_at_once(0))
+        _call_later(_EXIT, lambda: _exit_at_once(0))
         super().handle_exit(sig, frame)
 
 

@@ -186,7 +186,7 @@ class Service:
             if self.models.is_closing:
                 raise problems.closing()
             if time.monotonic() > until:
-                raise problems.late()
+                raise problems.missed_deadline()
 
         return proceed
 

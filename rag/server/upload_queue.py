@@ -97,13 +97,13 @@ def _job(job: str, created: str, files: list[FileSchema], total: int) -> Job:
     return Job(id=job, state=state, created=created, files=files, total=total)
 
 
-def _is_full(total: int, of_key: int, more: int, most: int, key_id: str) -> bool:
-    """Whether `more` units do not fit into `most`, of which one key gets three quarters. What comes
-    first always fits.
+def _is_full(total: int, of_key: int, count: int, capacity: int, key_id: str) -> bool:
+    """Whether `count` units do not fit into `capacity`, of which one key gets three quarters. What
+    comes first always fits.
     """
-    if total and total + more > most:
+    if total and total + count > capacity:
         return True
-    return bool(key_id and of_key) and of_key + more > most * 3 // 4
+    return bool(key_id and of_key) and of_key + count > capacity * 3 // 4
 
 
 class LocalUploadQueue:
@@ -280,7 +280,7 @@ class LocalUploadQueue:
             row = connection.execute(sql, (name,)).fetchone()
         return row[0] if row else ""
 
-    def last(self, limit: int, state: str | None = None) -> list[Job]:
+    def list_newest(self, limit: int, state: str | None = None) -> list[Job]:
         """Jobs, newest first; `state` selects only those in that state."""
         with self._database() as connection:
             ids = connection.execute("SELECT id FROM jobs ORDER BY rowid DESC").fetchall()
@@ -301,8 +301,8 @@ class LocalUploadQueue:
         with waiting(), self._database() as connection:  # no place is waited for with the lock
 
             def is_over() -> bool:
-                current = _get(connection, job)
-                return current is None or current.state == "done"
+                entry = _get(connection, job)
+                return entry is None or entry.state == "done"
 
             self._changed.wait_for(is_over, seconds)
             return _get(connection, job)
@@ -352,10 +352,10 @@ def _get(connection: sqlite3.Connection, job: str) -> Job | None:
 
 def _forget(connection: sqlite3.Connection) -> None:
     """Drop old finished jobs."""
-    past = f"SELECT id FROM jobs WHERE rowid <= (SELECT max(rowid) FROM jobs) - {_KEPT}"
+    old_jobs = f"SELECT id FROM jobs WHERE rowid <= (SELECT max(rowid) FROM jobs) - {_KEPT}"
     unfinished = "SELECT job FROM files WHERE result IS NULL"
-    connection.execute(f"DELETE FROM files WHERE job IN ({past}) AND job NOT IN ({unfinished})")
-    connection.execute(f"DELETE FROM jobs WHERE id IN ({past}) AND id NOT IN ({unfinished})")
+    connection.execute(f"DELETE FROM files WHERE job IN ({old_jobs}) AND job NOT IN ({unfinished})")
+    connection.execute(f"DELETE FROM jobs WHERE id IN ({old_jobs}) AND id NOT IN ({unfinished})")
 
 
 class SharedUploadQueue:
@@ -385,10 +385,10 @@ class SharedUploadQueue:
 
     def wait(self, job: str, seconds: float) -> Job | None:
         until = time.monotonic() + seconds
-        while (current := self.get(job)) and current.state != "done" and time.monotonic() < until:
+        while (entry := self.get(job)) and entry.state != "done" and time.monotonic() < until:
             with waiting():
                 time.sleep(_LOOK)
-        return current
+        return entry
 
     @property
     def waiting(self) -> int:
@@ -399,7 +399,7 @@ class SharedUploadQueue:
         waiting = (entry for entry in self._queue.state().jobs if entry.state != "failed")
         return next((entry.batch for entry in waiting if entry.name == name), "")
 
-    def last(self, limit: int, state: str | None = None) -> list[Job]:
+    def list_newest(self, limit: int, state: str | None = None) -> list[Job]:
         message = "uploads to a database are not listed here"
         raise problems.ServiceError(404, "http", message, "see: rag worker --status")
 

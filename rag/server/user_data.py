@@ -61,13 +61,13 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _latest_ratings(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The latest rating of each question; a read-only key replaces only its own."""
-    latest: dict[str, Mapping[str, Any]] = {}
+    line_by_question: dict[str, Mapping[str, Any]] = {}
     for line in lines:
-        earlier_line = latest.get(str(line.get("question")))
+        earlier_line = line_by_question.get(str(line.get("question")))
         is_of_key = earlier_line is None or earlier_line.get("key") == line.get("key")
         if "question" in line and (is_of_key or line.get("may_write", True)):
-            latest[str(line["question"])] = line
-    return latest
+            line_by_question[str(line["question"])] = line
+    return line_by_question
 
 
 def forget_quotes(folder: Path, document: Document) -> dict[str, int]:

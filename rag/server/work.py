@@ -79,7 +79,7 @@ class WorkPlaces:
             keys = [key_id for key_id in self._lane.by_key if self._has_room(key_id)]
             if not keys:
                 return
-            key_id = self._lane.least(keys)
+            key_id = self._lane.key_with_least_work(keys)
             entered = self._lane.take(key_id=key_id)
             if entered.set_running_or_notify_cancel():
                 self._running[key_id] += 1
@@ -212,27 +212,27 @@ def _answer(
             return _result_at_once(problems.respond(request, error))
 
 
-def check_entries(body: bytes, most: int = MOST_ENTRIES) -> None:
+def check_entries(body: bytes, limit: int = MOST_ENTRIES) -> None:
     """Raises ServiceError if the JSON has more than so many fields and items, before it is read."""
-    if has_more_entries(body, most):
-        message = f"the body has more than {most:,} fields and items"
+    if has_more_entries(body, limit):
+        message = f"the body has more than {limit:,} fields and items"
         raise ServiceError(413, "too-large", message, "send less at a time")
 
 
-def has_more_entries(body: bytes, most: int) -> bool:
+def has_more_entries(body: bytes, limit: int) -> bool:
     """Whether the JSON has more than so many fields, items, lists and objects, at all depths.
 
     It searches for a few bytes, in a hundredth of the time that reading the body takes. A list or
     object begins with a bracket and a further entry with a comma; those in strings do not count.
     """
-    if _count(body) <= most:
+    if _count(body) <= limit:
         return False
     if b"\0" in body:  # in UTF-16 or UTF-32, or no JSON
         return True
     body = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # what remains delimits strings
-    if body.count(b'"') > 4 * (most + 1):  # an entry has a key and a text at most
+    if body.count(b'"') > 4 * (limit + 1):  # an entry has a key and a text at most
         return True
-    return _count(b"".join(body.split(b'"')[::2])) > most
+    return _count(b"".join(body.split(b'"')[::2])) > limit
 
 
 def _count(text: bytes) -> int:

@@ -31,7 +31,7 @@ from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
 from rag.protocols import Reader, ReaderOutput, Store
 from rag.server import serve
-from rag.server.api_keys import EVERY, keys_of
+from rag.server.api_keys import ALL_COLLECTIONS, keys_of
 from rag.server.app import create_app
 from rag.server.connections import HEADER_SECONDS
 from rag.settings import Settings
@@ -172,7 +172,7 @@ def index_of(folder: Path, name: str, content: bytes) -> Path:
 
 def add_key(folder: Path, scope: str = "read", *collections: str) -> str:
     """A new key of the index, called like its scope, for these ids or for all collections."""
-    return keys_of(Settings(index=folder)).add(scope, scope, collections or EVERY)[1]
+    return keys_of(Settings(index=folder)).add(scope, scope, collections or ALL_COLLECTIONS)[1]
 
 
 def client_of(address: str, token: str = "") -> httpx.Client:
@@ -257,7 +257,7 @@ if __name__ == "__main__":
     if files := os.environ.get("TEST_FILES"):
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
     if seconds := os.environ.get("TEST_STOP"):
-        serve._PATIENCE, serve._DRAIN, serve._LONGEST = map(int, seconds.split(","))
+        serve._PATIENCE, serve._DRAIN, serve._EXIT = map(int, seconds.split(","))
     serve.run(
         Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None),
         True,

@@ -101,10 +101,10 @@ def test_the_heaviest_caller_makes_room() -> None:
 
 def test_work_ahead_counts_own_items_and_as_much_of_others() -> None:
     queue = filled(*many("loud", 50))
-    assert queue.ahead("quiet") == 10
-    assert queue.ahead("loud") == 500
+    assert queue.passages_ahead("quiet") == 10
+    assert queue.passages_ahead("loud") == 500
     queue.add(many("quiet", 5))
-    assert queue.ahead("quiet") == 100
+    assert queue.passages_ahead("quiet") == 100
     assert queue.passages == 550
 
 

@@ -143,12 +143,12 @@ def test_invalid_ids_are_refused(client: httpx.Client, name: str) -> None:
 def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
     upload, rival_upload = jobs.add([("a.txt", b"a"), ("b.txt", b"b")]), jobs.add([("c.txt", b"c")])
-    assert [listed.id for listed in jobs.last(10)] == [rival_upload, upload]
+    assert [listed.id for listed in jobs.list_newest(10)] == [rival_upload, upload]
     jobs.cancel(upload)
-    assert [listed.id for listed in jobs.last(10, "queued")] == [rival_upload]
-    (cancelled,) = jobs.last(10, "done")
+    assert [listed.id for listed in jobs.list_newest(10, "queued")] == [rival_upload]
+    (cancelled,) = jobs.list_newest(10, "done")
     assert {file.detail for file in cancelled.files} == {"cancelled"}
-    assert jobs.last(1)[0].id == rival_upload
+    assert jobs.list_newest(1)[0].id == rival_upload
     jobs.close()
 
 

@@ -220,7 +220,7 @@ def test_pages_leave_the_service_to_questions(
     with_pdf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page is drawn by a process of its own, which may take seconds and much memory."""
-    monkeypatch.setattr(pdf_pages, "_MOST", 6)
+    monkeypatch.setattr(pdf_pages, "_MOST_PAGES", 6)
     picture: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 100}
     with serving(with_pdf / "index") as client, ThreadPoolExecutor(16) as pool:
         drawings = [

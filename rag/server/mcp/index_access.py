@@ -67,13 +67,13 @@ class IndexAccess(Protocol):
         """Up to three ids: those that end with this one, of this title, or similar."""
         wording = document_id.casefold()
         ids = []
-        similar = []
+        similar_ids = []
         for document in islice(self.documents(), _LOOKED_AT):
             ids.append(document.id)
             is_end = document.id.casefold().endswith(wording)
             is_title = document.title.casefold() == wording
             if is_end or is_title:
-                similar.append(document.id)
+                similar_ids.append(document.id)
 
-        similar += get_close_matches(document_id, ids, 3)
-        return list(dict.fromkeys(similar))[:3]
+        similar_ids += get_close_matches(document_id, ids, 3)
+        return list(dict.fromkeys(similar_ids))[:3]

@@ -97,9 +97,9 @@ def ask(
     answer = answered.answer
     text_with_marks = cited(answer)
     text = text_with_marks.text
-    longest = len(text) if limit else _LONGEST_ANSWER
-    if len(text) > longest:
-        text = f"{text[:longest]}…"
+    max_length = len(text) if limit else _LONGEST_ANSWER
+    if len(text) > max_length:
+        text = f"{text[:max_length]}…"
 
     quotes = []
     for mark in text_with_marks.marks:
@@ -120,7 +120,7 @@ def ask(
         "found": answer.text is not None,
         "question": answered.question,
         "note": answered.note,
-        "answer": answer.text and answer.text[:longest],
+        "answer": answer.text and answer.text[:max_length],
         "text": text,
         "form": answer.form,
         "verdict": answer.verdict,
@@ -367,10 +367,10 @@ def excerpt_span(
     if start_line > len(starts):
         message = f"line {start_line:,} is beyond the {len(starts):,} lines of {document.id}"
         raise InputError(message, "give a smaller start_line")
-    first = start_line - 1
-    following = first + lines
+    row = start_line - 1
+    following = row + lines
     end = starts[following] if following < len(starts) else length
-    return starts[first], end
+    return starts[row], end
 
 
 def section_span(document: Document, title: str) -> tuple[int, int]:
@@ -534,8 +534,8 @@ def _page(rows: Sequence[Json], after: int, limit: int | None) -> tuple[list[Jso
 def _lines_on_next_page(next_page: str | int | None) -> list[str]:
     if next_page is None:
         return []
-    after = json.dumps(next_page, ensure_ascii=False)
-    return [f"Next page: after={after}"]
+    cursor = json.dumps(next_page, ensure_ascii=False)
+    return [f"Next page: after={cursor}"]
 
 
 def proof(check: ProofCheck) -> CallToolResult:
@@ -550,11 +550,11 @@ def proof(check: ProofCheck) -> CallToolResult:
 
 def missing(document_id: str, library: IndexAccess, **fields: Any) -> CallToolResult:
     """The result for an unknown document, with similar ids."""
-    similar, text = _similar_ids(document_id, library)
+    ids, text = _similar_ids(document_id, library)
     values = {
         "found": False,
         "document_id": document_id,
-        "did_you_mean": similar,
+        "did_you_mean": ids,
         **fields,
     }
     return result(values, text)
@@ -562,7 +562,7 @@ def missing(document_id: str, library: IndexAccess, **fields: Any) -> CallToolRe
 
 def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
     """`missing` in the format of `fetched`."""
-    similar, text = _similar_ids(id, library)
+    ids, text = _similar_ids(id, library)
     fields = {
         "id": id,
         "title": "",
@@ -570,7 +570,7 @@ def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
         "url": "",
         "metadata": {},
         "found": False,
-        "did_you_mean": similar,
+        "did_you_mean": ids,
     }
     return _as_json(fields)
 
@@ -578,11 +578,11 @@ def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
 def _similar_ids(document_id: str, library: IndexAccess) -> tuple[list[str], str]:
     """Similar ids, and the message that suggests them."""
     name = document_id.partition("#char=")[0]
-    similar = library.near_ids(name)
+    ids = library.near_ids(name)
     hint = "List them with list_documents."
-    if similar:
-        hint = f"Did you mean {' or '.join(similar)}?"
-    return similar, f"No document {document_id} in the index. {hint}"
+    if ids:
+        hint = f"Did you mean {' or '.join(ids)}?"
+    return ids, f"No document {document_id} in the index. {hint}"
 
 
 def grid(

@@ -60,13 +60,13 @@ class CollectionAnswers(BaseModel):
 @needs(Right.ANY)
 def list_collections(request: Request) -> CollectionsSchema:
     """List the collections that the key may use."""
-    visible = []
+    entries = []
     if _may_use(request, DEFAULT_COLLECTION):
-        visible.append(CollectionSchema(name=DEFAULT_COLLECTION))
+        entries.append(CollectionSchema(name=DEFAULT_COLLECTION))
     for collection in _host(request).registry.all():
         if _may_use(request, collection.id):
-            visible.append(_collection_schema(collection))
-    return CollectionsSchema(collections=visible)
+            entries.append(_collection_schema(collection))
+    return CollectionsSchema(collections=entries)
 
 
 @router.post("", status_code=201)

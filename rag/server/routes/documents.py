@@ -125,7 +125,7 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> schemas.JobsSchema:
     """The latest uploads, newest first."""
-    return schemas.JobsSchema(jobs=service.jobs.last(limit, state))
+    return schemas.JobsSchema(jobs=service.jobs.list_newest(limit, state))
 
 
 @router.delete("/jobs/{job}")
@@ -244,11 +244,11 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
     """
     if "\0" in document:
         raise InputError("the id contains a NUL character", "remove it")
-    before = service.document(document)
-    _check_match(request, before)
+    old_document = service.document(document)
+    _check_match(request, old_document)
     stored = _put(service, document, body, caller_of(request))
     detail = serialize.document_detail(stored).model_dump()
-    return JSONResponse(detail, 200 if before else 201, {"ETag": _etag(stored)})
+    return JSONResponse(detail, 200 if old_document else 201, {"ETag": _etag(stored)})
 
 
 @router.delete("/documents/{document:path}")

@@ -30,7 +30,7 @@ from rag.server.openai_requests import StreamOptions
 from rag.server.openapi import EVENTS, errors
 from rag.server.problems import OpenAIError, ServiceError
 from rag.server.routes.openai import PIECE, server_event, stream
-from rag.server.schemas import MOST_CHECKED, Short
+from rag.server.schemas import MOST_CHECKED, ShortText
 from rag.server.state import ServiceLibrary, Shared, caller_of
 from rag.server.work import WorkRoute, waiting
 from rag.types import Json
@@ -50,7 +50,7 @@ class GatedRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    model: Short = Field(default="", examples=["llama-3.2-3b"])
+    model: ShortText = Field(default="", examples=["llama-3.2-3b"])
     messages: list[Json] = Field(min_length=1, max_length=1000, examples=[[]])
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -156,8 +156,8 @@ def _events(completion: Json, usage: bool) -> Iterator[str]:
         calls = [
             {"index": place, **call} for place, call in enumerate(message.get("tool_calls") or [])
         ]
-        others = {**message, "tool_calls": calls} if calls else message
-        deltas = [{**others, "content": ""}, *({"content": part} for part in PIECE.findall(text))]
+        opening = {**message, "tool_calls": calls} if calls else message
+        deltas = [{**opening, "content": ""}, *({"content": part} for part in PIECE.findall(text))]
         place = {"index": choice.get("index", number), "logprobs": None}
         for delta in deltas:
             yield server_event(

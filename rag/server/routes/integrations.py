@@ -28,7 +28,7 @@ from rag.server.caller import Caller
 from rag.server.openapi import errors
 from rag.server.problems import DifyError
 from rag.server.routes.collection_routes import of_collection
-from rag.server.schemas import Id, Loose, Options, Short, Text
+from rag.server.schemas import Id, Loose, Options, ShortText, Text
 from rag.server.state import Service, ServiceLibrary, Shared, caller_of, page_for
 from rag.server.work import WorkRoute
 from rag.types import Document, Hit, Span, path_of
@@ -49,7 +49,7 @@ _OPERATORS = {
 _ROWS = 10
 _TEXT = ("", "general", "news")
 """SearXNG's categories of text; others, such as images, have no results."""
-_LEAST = -9.0
+_BLANK_SCORE = -9.0
 """Log-odds of a text without words."""
 _CHARACTERS_PER_TOKEN = 4
 _READ_TOGETHER = 16
@@ -64,10 +64,10 @@ def passages_of(
     queries: Sequence[str],
     options: Options,
     threshold: float = 0.0,
-    after: int = 0,
+    offset: int = 0,
 ) -> list[tuple[Hit, str, Document | None]]:
     """The first `options.top_k` hits of all queries, best first, but those with a lower score than
-    `threshold` and the first `after`: each with its address on the page and its document.
+    `threshold` and the first `offset`: each with its address on the page and its document.
     """
     page = page_for(request, collection)
     by_place: dict[tuple[str, int], Hit] = {}
@@ -77,7 +77,7 @@ def passages_of(
             for hit in ServiceLibrary(chosen, caller_of(request)).search(query, options):
                 key = (hit.passage.document_id, hit.passage.start)
                 by_place[key] = max(by_place.get(key, hit), hit, key=lambda hit: hit.score)
-        for hit in sorted(by_place.values(), key=lambda hit: -hit.score)[after : options.top_k]:
+        for hit in sorted(by_place.values(), key=lambda hit: -hit.score)[offset : options.top_k]:
             if hit.score >= threshold:
                 place = hit.passage
                 url = page_link(page, place.document_id, place.start, place.end)
@@ -92,12 +92,12 @@ class Retrieval(Loose):
 
 class MetadataCondition(Loose):
     name: Annotated[list[Id], Field(max_length=20)] | Id = Field(examples=[["author"]])
-    comparison_operator: Short = Field(examples=["is"])
+    comparison_operator: ShortText = Field(examples=["is"])
     value: str | int | float | None = None
 
 
 class MetadataConditions(Loose):
-    logical_operator: Short | None = "and"
+    logical_operator: ShortText | None = "and"
     conditions: list[MetadataCondition] | None = Field(default=None, max_length=20)
 
 
@@ -165,8 +165,8 @@ def search_like_searxng(
 
     passages = []
     if any(category.strip() in _TEXT for category in categories.split(",")):
-        options, after = Options(top_k=pageno * _ROWS), (pageno - 1) * _ROWS
-        passages = passages_of(request, request.state.collection, [q], options, after=after)
+        options, offset = Options(top_k=pageno * _ROWS), (pageno - 1) * _ROWS
+        passages = passages_of(request, request.state.collection, [q], options, offset=offset)
 
     results = [_result(*passage) for passage in passages]
     lists = ("answers", "corrections", "infoboxes", "suggestions", "unresponsive_engines")
@@ -198,7 +198,7 @@ class TextOf(Loose):
 class RerankRequest(Loose):
     """Jina's and Cohere's fields; `model` is repeated in the answer, and others are ignored."""
 
-    model: Short = "rag"
+    model: ShortText = "rag"
     query: Text = Field(examples=["Who led the talks?"])
     documents: list[Text | TextOf] = Field(min_length=1, max_length=1000)
     top_n: int | None = Field(default=None, ge=1, description="By default, all are returned.")
@@ -261,7 +261,7 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
             index = int(span.hit.passage.document_id)
             spans[index] = max(span, spans.get(index, span), key=lambda span: span.score)
 
-    scores = [spans[index].score if index in spans else _LEAST for index in range(len(texts))]
+    scores = [spans[index].score if index in spans else _BLANK_SCORE for index in range(len(texts))]
 
     if large_reader is not small_reader:
         to_read_again = sorted(spans, key=lambda index: -scores[index])[:_READ_AGAIN]
@@ -273,16 +273,16 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
             of_text = [
                 span.score for span in second_scores if span.hit.passage.document_id == str(index)
             ]
-            scores[index] = (scores[index] + max(of_text, default=_LEAST)) / 2
+            scores[index] = (scores[index] + max(of_text, default=_BLANK_SCORE)) / 2
 
     return scores
 
 
-def _passages(texts: Sequence[str], first: int) -> list[Hit]:
-    """The texts' passages; `document_id` is the number of the text, from `first`."""
+def _passages(texts: Sequence[str], start: int) -> list[Hit]:
+    """The texts' passages; `document_id` is the number of the text, from `start`."""
     return [
         Hit(passage, 0.0, 0.0, 0.0)
-        for index, text in enumerate(texts, first)
+        for index, text in enumerate(texts, start)
         for passage in split_document(Document(str(index), text, "", "", ""), _tokens)
     ]
 

@@ -117,8 +117,8 @@ def get_thread(thread: ThreadIdPath, request: Request, service: Shared) -> Threa
     stored = store.get(caller_of(request).key_id, thread)
     if stored is None:
         raise _unknown_thread(thread)
-    present = {source.id for source in sources_of(service.engine.store)}
-    if forget_answers(stored.turns, lambda document_id: document_id not in present):
+    indexed_ids = {source.id for source in sources_of(service.engine.store)}
+    if forget_answers(stored.turns, lambda document_id: document_id not in indexed_ids):
         store.put(caller_of(request).key_id, stored)
     return stored
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 _NAMES = "dom text threads answer render viewer sources proofs writer check grids app"
 SCRIPTS = tuple(f"{name}.js" for name in _NAMES.split())
 """Concatenated in this order."""
@@ -17,7 +17,7 @@ def _digest(text: str) -> str:
 
 
 def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 STYLE = _read("style.css")
