@@ -22,7 +22,7 @@ from rag.answering.question_parts import compared_sides
 from rag.answering.reading import Reading
 from rag.answering.receipts import AskedQuestion, answer_digest
 from rag.answering.spans import SpanGroup
-from rag.answering.table_questions import asks_for_two_cells, compared_things
+from rag.answering.table_questions import asks_for_two_cells, compared_things, may_state_change
 from rag.facts import without_periods
 from rag.filters import filter_text
 from rag.meaning.relative_dates import document_date
@@ -130,17 +130,20 @@ def _is_half(candidate: Candidate, reading: Reading) -> bool:
         return False
 
     row_texts = []
+    columns = []
     for place in candidate.places:
         document = reading.documents[place.document_id]
         row = enclosing(document.blocks, place.start, "row")
-        if row is None:
+        table = enclosing(document.blocks, place.start, "table")
+        if row is None or table is None:
             return False
         block = document.blocks[row]
         row_texts.append(document.text[block.start : block.end])
-    if candidate.form == "span":
-        return True
+        columns += [column.name for column in document.blocks[table].columns]
 
     things = compared_things(reading.question)
+    if candidate.form == "span":
+        return bool(things) or not may_state_change(reading.question, " ".join(columns))
     if not things:
         return False
     said_stems = set(stem_words(" ".join(row_texts)))

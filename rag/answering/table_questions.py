@@ -177,6 +177,19 @@ def asks_for_two_cells(question: str) -> bool:
     return bool(compared_things(question) or _most_changed(question))
 
 
+CHANGE_STEMS = frozenset(stem_words("change growth increase decrease rise fall decline variance"))
+"""Words of a table that states changes."""
+
+
+def may_state_change(question: str, columns: str) -> bool:
+    """Whether one of these columns may state the change by which a question chooses: "Growth", or
+    "Lost" for "lost most".
+    """
+    change = _most_changed(question)
+    asked = frozenset(stem_words(change[0])) if change else frozenset[str]()
+    return not (asked | CHANGE_STEMS).isdisjoint(stem_words(columns))
+
+
 def compared_things(question: str) -> tuple[str, ...]:
     """The two things whose difference a question asks for; () if it asks for no such difference."""
     is_of_difference = _operation(question) in ("difference", "growth")

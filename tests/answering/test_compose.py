@@ -377,6 +377,21 @@ def test_one_cell_is_no_difference(question: str, is_answered: bool) -> None:
     assert (composed_answer.text is not None) == is_answered
 
 
+@pytest.mark.parametrize(
+    ("column", "question"),
+    [
+        ("Growth", "Which town has the highest growth?"),
+        ("Growth", "Which town grew most?"),
+        ("Loss of jobs", "Which town had the biggest loss of jobs?"),
+        ("Lost matches", "Which town lost the most matches?"),
+    ],
+)
+def test_a_column_may_state_changes(column: str, question: str) -> None:
+    table = f"| Town | {column} |\n|---|--:|\n| Sandby | 3.1 |\n| Torrin | 5.4 |\n"
+    (towns,) = load_bytes("towns.md", table)
+    assert answer(question, [towns], [span(towns, "Torrin", 3.0)]).text == "Torrin"
+
+
 def test_a_sentence_may_state_a_difference() -> None:
     told = document("Heating cost 3,890 more than water in 2023.", "costs")
     question = "How much more did heating cost than water in 2023?"
