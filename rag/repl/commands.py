@@ -56,16 +56,16 @@ def handle(context: Context, line: str) -> None:
 
 def _command(name: str) -> PromptCommand:
     """The command with this name, or the error that proposes a similar one."""
-    name = _SHORT.get(name, name)
+    name = _ALIASES.get(name, name)
     if name in COMMANDS:
         return COMMANDS[name]
 
-    similar = difflib.get_close_matches(name, COMMANDS, 1)
-    if not similar and name:
-        similar = [command for command in COMMANDS if command.startswith(name)]
+    similar_names = difflib.get_close_matches(name, COMMANDS, 1)
+    if not similar_names and name:
+        similar_names = [command for command in COMMANDS if command.startswith(name)]
     hint = "list all commands with: /help"
-    if similar:
-        hint = f"did you mean /{similar[0]}?"
+    if similar_names:
+        hint = f"did you mean /{similar_names[0]}?"
     raise InputError(f"no command /{name}", hint)
 
 
@@ -104,8 +104,8 @@ def _sources(context: Context, number: str) -> None:
 
     index = _number(
         number or "1",
-        lowest=1,
-        highest=len(places),
+        minimum=1,
+        maximum=len(places),
         example="/sources 1",
     )
     place = places[index - 1]
@@ -224,8 +224,8 @@ def _top_k(context: Context, number: str) -> None:
     if number:
         session.top_k = _number(
             number,
-            lowest=1,
-            highest=200,
+            minimum=1,
+            maximum=200,
             example="/top-k 8",
         )
     top_k = session.top_k or session.service.settings.top_k
@@ -307,14 +307,14 @@ def _quit(_: Context, __: str) -> None:
     raise EOFError
 
 
-def _number(text: str, lowest: int, highest: int, example: str) -> int:
+def _number(text: str, minimum: int, maximum: int, example: str) -> int:
     """The number that was typed. Raises InputError if it is outside of the limits."""
-    if text.isdecimal() and lowest <= int(text) <= highest:
+    if text.isdecimal() and minimum <= int(text) <= maximum:
         return int(text)
 
-    expected = str(lowest)
-    if highest > lowest:
-        expected = f"a number from {lowest} to {highest}"
+    expected = str(minimum)
+    if maximum > minimum:
+        expected = f"a number from {minimum} to {maximum}"
     raise InputError(f"{text!r} is not {expected}", f"as in {example}")
 
 
@@ -325,7 +325,7 @@ def _unquoted(text: str) -> str:
 
 
 _SIGNS = " ".join(OPERATORS)
-_ALL = (
+_COMMAND_LIST = (
     PromptCommand("search", "WORDS", "show the passages that best match the words", _search),
     PromptCommand("sources", "[N]", "open a source of the last answer at the quote", _sources),
     PromptCommand("why", "", "explain the last answer, with scores and ranks", _why),
@@ -342,5 +342,5 @@ _ALL = (
     PromptCommand("help", "[COMMAND]", "list the commands, or explain one", _help),
     PromptCommand("quit", "", "end the session; quit and exit do the same", _quit),
 )
-COMMANDS = {command.name: command for command in _ALL}
-_SHORT = {"q": "quit", "exit": "quit", "?": "help", "h": "help", "source": "sources"}
+COMMANDS = {command.name: command for command in _COMMAND_LIST}
+_ALIASES = {"q": "quit", "exit": "quit", "?": "help", "h": "help", "source": "sources"}

@@ -12,8 +12,8 @@ from rag.render.status import clean
 from rag.repl.commands import COMMANDS, PromptCommand
 from rag.types import Document
 
-MOST = 50
-_OWN = {"document": "id", "title": "title", "source": "source"}
+MOST_COMPLETIONS = 50
+_DOCUMENT_FIELDS = {"document": "id", "title": "title", "source": "source"}
 """Keys of filters that are fields of a document."""
 _LAST_WORDS = 6
 """Number of words of a title that are completed together."""
@@ -62,7 +62,7 @@ def _titles(line: str, documents: Sequence[Document]) -> Iterator[Completion]:
         matches = [
             document for document in documents if start in f" {clean(document.title)}".casefold()
         ]
-        for document in matches[:MOST]:
+        for document in matches[:MOST_COMPLETIONS]:
             yield _completion(
                 clean(document.title),
                 typed=words,
@@ -117,7 +117,7 @@ def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Completion
             about=clean(document.title),
         )
         count += 1
-        if count == MOST:
+        if count == MOST_COMPLETIONS:
             return
 
 
@@ -138,7 +138,7 @@ def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Completion]:
 
 def _filter_words(documents: Sequence[Document]) -> list[str]:
     """All keys with "=", each once, and the word that ends filtering."""
-    keys = list(_OWN)
+    keys = list(_DOCUMENT_FIELDS)
     for document in documents:
         keys.extend(document.metadata)
 
@@ -148,7 +148,7 @@ def _filter_words(documents: Sequence[Document]) -> list[str]:
 
 def _values(key: str, documents: Sequence[Document]) -> set[str]:
     """What documents have under a key, and "" where one has nothing."""
-    field = _OWN.get(key)
+    field = _DOCUMENT_FIELDS.get(key)
     if field:
         return {getattr(document, field) for document in documents}
     return {document.metadata.get(key, "") for document in documents}

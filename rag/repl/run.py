@@ -36,7 +36,7 @@ def run(session: ReplSession, plain: bool) -> int:
     return 0
 
 
-def _piped(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int:
+def _piped(session: ReplSession, lines: Iterable[bytes] | BinaryIO, stream: TextIO) -> int:
     """Returns 0 if every question was answered, 1 if one was not, 2 if one was invalid. Blank lines
     are skipped.
 
@@ -54,10 +54,10 @@ def _piped(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO)
         code, output = _piped_line(session, question)
         status = max(status, code)
         if not isinstance(output, str):
-            output = json.dumps(output, ensure_ascii=not takes_all(out))
-        out.write(output)
-        out.write("\n")
-        out.flush()
+            output = json.dumps(output, ensure_ascii=not takes_all(stream))
+        stream.write(output)
+        stream.write("\n")
+        stream.flush()
     return status
 
 
@@ -95,7 +95,7 @@ def _piped_line(session: ReplSession, question: str) -> tuple[int, Any]:
 def _at_terminal(session: ReplSession, plain: bool) -> None:
     from rich.console import Console
 
-    from rag.repl.terminals import Full, Plain, quiet
+    from rag.repl.terminals import FullTerminal, PlainTerminal, quiet
 
     for name in ("COLUMNS", "LINES"):  # rich would keep these values after the terminal is resized
         os.environ.pop(name, None)
@@ -111,11 +111,11 @@ def _at_terminal(session: ReplSession, plain: bool) -> None:
     session.working = screen.working
 
     service = session.service
-    terminal: Plain | Full
+    terminal: PlainTerminal | FullTerminal
     if plain:
-        terminal = Plain(service, screen)
+        terminal = PlainTerminal(service, screen)
     else:
-        terminal = Full(service, partial(foot, session), colour=not console.no_color)
+        terminal = FullTerminal(service, partial(foot, session), colour=not console.no_color)
 
     context = commands.Context(
         session=session,

@@ -177,14 +177,14 @@ class Screen:
 
     def _other_candidates(self, answer: Answer) -> None:
         """Other candidates, with their confidence, on one line."""
-        others = view.other_candidates(answer)
-        if not others:
+        candidates = view.other_candidates(answer)
+        if not candidates:
             return
 
         texts = []
-        for other in others:
-            text = clean(view.shortened(other.text, 80))
-            texts.append(f"{text} {other.confidence:.0%}")
+        for candidate in candidates:
+            text = clean(view.shortened(candidate.text, 80))
+            texts.append(f"{text} {candidate.confidence:.0%}")
 
         opening = "Also considered: " if self.plain else "also "
         self.gap()
@@ -241,9 +241,9 @@ class Screen:
 
     def _source(self, citation: Citation, numbers: Sequence[int]) -> None:
         """A source of pieces, behind the numbers of these pieces."""
-        first = numbers[0]
-        last = numbers[-1]
-        mark = f"{first}-{last}" if last != first else str(first)
+        first_number = numbers[0]
+        last_number = numbers[-1]
+        mark = f"{first_number}-{last_number}" if last_number != first_number else str(first_number)
 
         path = clean(view.path_to(citation, self._into))
         document_id = clean(citation.document_id)

@@ -1,6 +1,7 @@
-"""The prompt's two terminals, which read lines, open sources and ask for confirmation. `Full` has
-editing, completion and a status line. `Plain` works line by line, for terminals that cannot move
-the cursor and for screen readers. Both keep a history of what was typed.
+"""The prompt's two terminals, which read lines, open sources and ask for confirmation.
+`FullTerminal` has editing, completion and a status line. `PlainTerminal` works line by line, for
+terminals that cannot move the cursor and for screen readers. Both keep a history of what
+was typed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _STYLE = {
 }
 
 
-class Full:
+class FullTerminal:
     """`foot` is the text of the status line."""
 
     def __init__(self, service: BackgroundIndex, foot: Callable[[], str], colour: bool) -> None:
@@ -169,7 +170,7 @@ def quiet() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, attributes)
 
 
-class Plain:
+class PlainTerminal:
     """Reads with `input`, and with readline where there is one; shows on `screen`."""
 
     def __init__(self, service: BackgroundIndex, screen: Screen) -> None:
@@ -223,9 +224,9 @@ class Plain:
         start = place.start
         end = place.end
 
-        first = max(0, start - AROUND)
-        text_before = text[first:start]
-        if first > 0:
+        text_start = max(0, start - AROUND)
+        text_before = text[text_start:start]
+        if text_start > 0:
             text_before = f"...{text_before}"
 
         text_after = text[end : end + AROUND]

@@ -13,7 +13,7 @@ from rag.repl.commands import Context
 from rag.repl.run import converse
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
-from rag.repl.terminals import Plain
+from rag.repl.terminals import PlainTerminal
 from rag.settings import Settings
 
 CALIBRATION = {"weights": {"gap": 0.2}, "bias": 0, "threshold": 0.55, "retrieval": 0.1, "type": 1}
@@ -33,7 +33,7 @@ class Talk:
             Console(file=self._out, width=width, color_system=None, **print_options), in_words
         )
         self.session = ReplSession(BackgroundIndex(settings))
-        show = Plain(self.session.service, self.screen).open
+        show = PlainTerminal(self.session.service, self.screen).open
         self.desk = Context(self.session, self.screen, show, lambda question: agree)
 
     def __call__(self, *lines: str) -> str:
