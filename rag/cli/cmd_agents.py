@@ -296,7 +296,7 @@ def connect_command(
         server = Server(url=f"{url.rstrip('/').removesuffix('/mcp')}/mcp", key_env=key_env)
         change = connected(client, path, server, name)
     else:
-        change = connected(client, path, _local(settings, allow_writes), name)
+        change = connected(client, path, _local_server(settings, allow_writes), name)
     backup = None
     if change.is_needed:
         click.echo(change.diff, err=is_json())
@@ -311,7 +311,7 @@ def connect_command(
     show(value, f"{path}: {outcome if change.is_needed else 'nothing to change'}")
 
 
-def _local(settings: Settings, allow_writes: bool) -> Server:
+def _local_server(settings: Settings, allow_writes: bool) -> Server:
     if settings.store != "local":
         what = "the database's address may contain a password"
         message = f"{what} and is not written to the agent's configuration"

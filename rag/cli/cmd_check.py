@@ -186,8 +186,8 @@ def _kinds(text: str) -> list[str]:
     kinds = [kind.strip().replace("-", "_") for kind in text.split(",") if kind.strip()]
     if kinds == ["none"]:
         return []
-    wrong = [kind for kind in kinds if kind not in FAILURES]
-    if wrong or not kinds:
-        message = f"unknown verdict {wrong[0] if wrong else text!r} in --fail-on"
+    unknown_kinds = [kind for kind in kinds if kind not in FAILURES]
+    if unknown_kinds or not kinds:
+        message = f"unknown verdict {unknown_kinds[0] if unknown_kinds else text!r} in --fail-on"
         raise InputError(message, f"choose from: {', '.join(FAILURES)}; or none")
     return kinds

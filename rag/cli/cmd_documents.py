@@ -231,7 +231,7 @@ def sync_command(
     settings: Settings,
     folder: Path,
     dry_run: bool = option("Only show what would change."),
-    many: bool = option(
+    allows_mass_delete: bool = option(
         "Delete documents even if much of the folder has disappeared.", "--allow-mass-delete"
     ),
     is_watching: bool = option("Keep syncing after each change until interrupted.", "--watch"),
@@ -269,14 +269,14 @@ def sync_command(
             )
             sync = Sync(ingest)
 
-        def once() -> Changes:
+        def sync_once() -> Changes:
             files = build.files(settings, [root], name or sync.name_of(root), allow_none=True)
             if dry_run:
                 return sync.preview(root, files)
             progress.begin(files)
             try:
                 with Status(progress.describe, log=True):
-                    return sync.run(root, files, many, progress.on_progress)
+                    return sync.run(root, files, allows_mass_delete, progress.on_progress)
             except KeyboardInterrupt:
                 stopped("finished documents are stored")
 
@@ -289,9 +289,11 @@ def sync_command(
                 _ask_grids(settings, engine, changes.any)
 
         if is_watching:
-            watch(root, settings.index, once, report, lambda e: click.echo(f"rag: {e}", err=True))
+            watch(
+                root, settings.index, sync_once, report, lambda e: click.echo(f"rag: {e}", err=True)
+            )
         else:
-            report(once())
+            report(sync_once())
 
 
 def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bool) -> None:

@@ -23,12 +23,12 @@ from rag.settings import Settings
 from rag.types import plain
 
 
-def _checked(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
-    if out:
+def _checked(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
+    if file:
         from rag.desk import grid_export
 
-        grid_export.check_path(out)
-    return out
+        grid_export.check_path(file)
+    return file
 
 
 _FIELDS = "name definition finished counts rows"
@@ -257,7 +257,7 @@ def delete_command(settings: Settings, name: str) -> None:
     show({"deleted": name}, f"deleted grid {clean(name)}")
 
 
-def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
+def _run(settings: Settings, store: Store, name: str, file: Path | None) -> None:
     from rag.desk import grid_run
 
     if waiting := grid_run.due_cells(grids.load(store, name)):
@@ -271,16 +271,16 @@ def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
             stopped(f"{plural(finished, 'cell')} of {len(waiting):,} are kept")
         finally:
             engine.store.close()
-    _report(store, grids.load(store, name), out)
+    _report(store, grids.load(store, name), file)
 
 
-def _report(store: Store, grid: Grid, out: Path | None) -> None:
+def _report(store: Store, grid: Grid, file: Path | None) -> None:
     from rag.desk import grid_export
 
-    if out:
+    if file:
         sources = {document.id: document.source for document in store.documents()}
-        grid_export.write(grid, out, sources)
-        show(grid.to_dict(), f"{_summary(grid)}; written to {out}")
+        grid_export.write(grid, file, sources)
+        show(grid.to_dict(), f"{_summary(grid)}; written to {file}")
     else:
         show(grid.to_dict(), [*_table(grid), _summary(grid)])
 

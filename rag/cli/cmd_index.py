@@ -298,9 +298,9 @@ def migrate_command(
     count = source_store.stats().documents
     with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as bar:
         moved = migrate(source_store, target_store, bar.update)
-    present = f", {moved.present:,} already there" if moved.present else ""
+    remark = f", {moved.present:,} already there" if moved.present else ""
     digest = f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}"
-    size = f"{_size(moved)}; {moved.copied:,} copied{present}"
+    size = f"{_size(moved)}; {moved.copied:,} copied{remark}"
     show(moved, [f"{public_address(target)}: {size}", digest])
 
 

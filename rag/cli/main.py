@@ -139,10 +139,10 @@ class _Program(Commands):
             place = next((at for at, word in enumerate(words) if word in self.table), None)
             if place is None:
                 raise
-            after = shlex.join([*words[:place], *words[place + 1 :]])
+            rest = shlex.join([*words[:place], *words[place + 1 :]])
             message = (
                 f"{error.option_name} belongs after the command: "
-                f"{ctx.command_path} {words[place]} {after}"
+                f"{ctx.command_path} {words[place]} {rest}"
             )
             raise click.UsageError(message, ctx) from error
 

@@ -103,11 +103,11 @@ def pick(value: Any, fields: Sequence[str]) -> Any:
     return {name: value[name] for name in fields}
 
 
-def check_fields(fields: Iterable[str], known: Collection[str]) -> None:
+def check_fields(fields: Iterable[str], choices: Collection[str]) -> None:
     """Raises InputError for a field that a result does not have."""
     for name in fields:
-        if name not in known:
-            known_fields = ", ".join(known) or "none"
+        if name not in choices:
+            known_fields = ", ".join(choices) or "none"
             raise InputError(f"the result has no field {name!r}", f"its fields: {known_fields}")
 
 
@@ -139,8 +139,8 @@ def _in_words(parameter: click.Parameter, context: click.Context, value: Any) ->
 def _allowed(kind: click.ParamType[Any]) -> str:
     """What a value of this kind must be; "" for a file, for which click says what is wrong."""
     if isinstance(kind, click.Choice):
-        *others, last = map(str, kind.choices)
-        return f"{', '.join(others)} or {last}"
+        *choices, last_choice = map(str, kind.choices)
+        return f"{', '.join(choices)} or {last_choice}"
     if isinstance(kind, (click.IntRange, click.FloatRange)):
         number = "a whole number" if isinstance(kind, click.IntRange) else "a number"
         if kind.max is None:
@@ -259,12 +259,12 @@ def with_json_fields(
     without_fields = [*arguments_before, "--json=", *arguments[place + 1 :]]
     if not _FIELDS.fullmatch(word):
         return without_fields
-    others = values([*arguments_before, *arguments_after])
+    command_words = values([*arguments_before, *arguments_after])
     is_field = (
         "," in word
-        or (takes is not None and len(others) >= takes)
+        or (takes is not None and len(command_words) >= takes)
         or bool(values(arguments_before))
-        or any(" " in other for other in others)
+        or any(" " in command_word for command_word in command_words)
     )
     return [*arguments_before, f"--json={word}", *arguments_after] if is_field else without_fields
 
@@ -325,18 +325,18 @@ def command(
     `fields` are those of its result, with spaces between: --json with another one is refused before
     the command changes anything.
     """
-    known = tuple(fields.split())
+    field_names = tuple(fields.split())
 
     def decorated(function: Callable[..., None]) -> Command:
         @functools.wraps(function)
         def run(**values: Any) -> None:
-            if known:
-                check_fields(_named_fields(), known)
+            if field_names:
+                check_fields(_named_fields(), field_names)
             if scope != "none":
                 settings = Settings.load(index=values.pop("index"))
                 _check_index(settings)
                 if scope == "collection":
-                    settings = _inside(settings, values.pop("collection"))
+                    settings = _in_collection(settings, values.pop("collection"))
                 values["settings"] = settings
             function(**values)
 
@@ -345,7 +345,7 @@ def command(
                 is_bare = parameter.default is parameter.empty
                 run = (argument() if is_bare else parameter.default)(parameter)(run)
         made: Command = group.command(name, cls=Command)(run)
-        made.fields = known
+        made.fields = field_names
         made.params += _OPTIONS[: ("none", "index", "collection").index(scope) + 1]
         return made
 
@@ -359,7 +359,7 @@ def _check_index(settings: Settings) -> None:
         raise InputError(message, "name a folder, which rag ingest creates: --index FOLDER")
 
 
-def _inside(settings: Settings, collection: str | None) -> Settings:
+def _in_collection(settings: Settings, collection: str | None) -> Settings:
     settings = settings.with_values("the options", {"collection": collection})
     click.get_current_context().meta[_COLLECTION] = settings.collection
     if settings.collection == DEFAULT_COLLECTION:
