@@ -34,9 +34,9 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{ending}"
 
 
-def takes_all(out: TextIO) -> bool:
+def takes_all(stream: TextIO) -> bool:
     """Whether the stream's encoding has every character; if not, JSON is escaped."""
-    encoding = out.encoding or "utf-8"
+    encoding = stream.encoding or "utf-8"
     return encoding.lower().startswith("utf")
 
 

@@ -163,9 +163,9 @@ def _span(answer: Answer) -> list[str]:
         lines.append(f"Read as {clean(typed)}")
     lines += _conflicts(answer)
 
-    others = [_other_candidate(candidate) for candidate in view.other_candidates(answer)]
-    if others:
-        listed = "; ".join(others)
+    candidates = [_other_candidate(candidate) for candidate in view.other_candidates(answer)]
+    if candidates:
+        listed = "; ".join(candidates)
         lines.append("")
         lines += _wrap(f"Other candidates: {listed}", indent="")
     return lines
@@ -348,8 +348,8 @@ def _source(label: int | str, cited: Citation | Passage, about: str = "") -> lis
         words += f" {about}"
 
     mark = f"  [{one_line(str(label))}] "
-    first_line, *others = _wrap(words, indent=" " * len(mark))
-    lines = [mark + first_line.strip(), *others]
+    first_line, *further_lines = _wrap(words, indent=" " * len(mark))
+    lines = [mark + first_line.strip(), *further_lines]
     lines = _with_colour(lines, len(mark), name)
 
     last_line = lines[-1]

@@ -223,8 +223,8 @@ def _search(answer: Answer) -> Iterator[str]:
     count = f"{len(answer.hits)} passages"
     if answer.truncated:
         count = f"{answer.passages_read} of the {count}"
-    closest = answer.hits[0].passage.document_id
-    yield f"{count} of {documents} were read; the closest is in {closest}."
+    closest_id = answer.hits[0].passage.document_id
+    yield f"{count} of {documents} were read; the closest is in {closest_id}."
 
     absent = _absent_words(answer) if answer.text is None else []
     if absent:
@@ -258,9 +258,9 @@ MOST_CONFLICTS = 3
 """Maximum number of conflicting answers shown."""
 GLUE = "\ue000"
 """The space before a citation mark while text is wrapped: a mark never has a line of its own."""
-NEAREST = 3
+REFUSAL_CANDIDATES = 3
 """Maximum number of candidates or passages shown with a refusal."""
-NEAREST_LINES = 2
+REFUSAL_LINES = 2
 """Number of lines that each of them gets, but for the best candidate."""
 LEAD_LINES = 8
 """Number of lines for the best candidate, which a person may take for the answer: its sentence."""
@@ -376,7 +376,7 @@ def nearest_places(answer: Answer) -> Sequence[Citation | Hit]:
         if _is_shown(candidate):
             citation = candidate.citations[0]
             citations.setdefault((citation.document_id, citation.sentence_start), citation)
-    return list(citations.values())[:NEAREST] or answer.hits[:NEAREST]
+    return list(citations.values())[:REFUSAL_CANDIDATES] or answer.hits[:REFUSAL_CANDIDATES]
 
 
 def source_and_text(
@@ -389,11 +389,11 @@ def source_and_text(
     if isinstance(place, Hit):
         source = place.passage
         text_before, quote, text_after = "", "", body(place)
-        lines = NEAREST_LINES
+        lines = REFUSAL_LINES
     else:
         source = place
         text_before, quote, text_after = marked_sentence(place)
-        lines = LEAD_LINES if number == 1 else NEAREST_LINES
+        lines = LEAD_LINES if number == 1 else REFUSAL_LINES
 
     room = lines * (columns - _RAGGED)
     return source, excerpt(text_before, quote, text_after, room)
@@ -449,8 +449,8 @@ def grid_lines(answer: Answer) -> list[str]:
             continue
         named = "; ".join(titles[:_MOST_NAMED])
         unnamed = len(titles) - _MOST_NAMED
-        more = f" and {unnamed} more" if unnamed > 0 else ""
-        lines.append(f"{_SAID[outcome].capitalize()}: {named}{more}.")
+        remainder = f" and {unnamed} more" if unnamed > 0 else ""
+        lines.append(f"{_SAID[outcome].capitalize()}: {named}{remainder}.")
     return lines
 
 

@@ -20,7 +20,7 @@ from rag.desk.grid import Cell, Grid
 from rag.desk.proof import ProofCheck
 from rag.errors import InputError
 from rag.render.cited import cited, place_line
-from rag.render.view import NEAREST, shortened
+from rag.render.view import REFUSAL_CANDIDATES, shortened
 from rag.server.mcp.index_access import IndexAccess
 from rag.session import Answered
 from rag.structure import Section, sections
@@ -109,7 +109,7 @@ def ask(
 
     passages: list[Json] = []
     if not answer.text:
-        passages = [_passage(hit, library) for hit in answer.hits[:NEAREST]]
+        passages = [_passage(hit, library) for hit in answer.hits[:REFUSAL_CANDIDATES]]
 
     proof = ""
     if answer.form != TALK:
