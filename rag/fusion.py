@@ -153,9 +153,11 @@ def features(question: str, found: Candidates, vocabulary: Vocabulary) -> Featur
 
 _ALPHA = 0.7
 """Share of meaning in the convex sum."""
-_CLOSE = 0.6
-_MANY = 20
-"""Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
+_LOW_COSINE = 0.6
+_LOW_COSINE_CANDIDATES = 20
+"""Unlike e5 models, all-MiniLM-L6-v2 gives one of `_LOW_COSINE_CANDIDATES` candidates a cosine
+below `_LOW_COSINE`.
+"""
 
 
 def convex_sum(cosines: PassageScores, lexical: PassageScores) -> PassageScores:
@@ -167,7 +169,7 @@ def convex_sum(cosines: PassageScores, lexical: PassageScores) -> PassageScores:
     """
     floor = -1.0
     lowest = float(cosines.min(initial=1))
-    if lowest > _CLOSE and len(cosines) >= _MANY:
+    if lowest > _LOW_COSINE and len(cosines) >= _LOW_COSINE_CANDIDATES:
         floor = lowest
 
     meaning = np.maximum(cosines - floor, 0)

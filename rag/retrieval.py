@@ -37,7 +37,7 @@ _PREFERRED = 3.0
 _DEEPER = 4
 """Factor for the number of candidates if copies of one text crowd out others."""
 
-_FEW = 12
+_MOST_NAMED_DOCUMENTS = 12
 """Maximum number of documents that a question may name."""
 _SEARCHED = 3
 """Maximum number of these that are searched separately."""
@@ -355,9 +355,9 @@ class Retriever:
         asked_days = days_as_written(question)
         by_identifier = self._by_identifier(question, filter)
         by_day = self._by_day(asked_days, filter)
-        if len(by_day) > _FEW:
+        if len(by_day) > _MOST_NAMED_DOCUMENTS:
             by_day = {}
-        if len(by_identifier | by_day.keys()) > _FEW:
+        if len(by_identifier | by_day.keys()) > _MOST_NAMED_DOCUMENTS:
             return NamedDocuments()
         return NamedDocuments(by_identifier, by_day, asked_days)
 

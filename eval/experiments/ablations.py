@@ -170,7 +170,12 @@ RULES = (
     Rule("a run's gap of one sentence", completing, "_left_out", _nothing),
     Rule("most items bring the others", completing, "_MOST_OF_LIST", 2.0),
     Rule("no verdict beside another one nearly as likely", compose, "_DOUBTED", 2.0),
-    Rule("no unsure verdict where the sentence may say the opposite", compose, "_SURE", 0.0),
+    Rule(
+        "no unsure verdict where the sentence may say the opposite",
+        compose,
+        "_SURE_PROBABILITY",
+        0.0,
+    ),
     Rule("runs: sentences near the best score", proposals, "_RUNS", ((0.0, 4), (0.0, 6))),
     Rule(
         "rows with the question's words",

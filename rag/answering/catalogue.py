@@ -16,9 +16,9 @@ from rag.meaning.words import singular_words
 from rag.structure import sentence_around, sentences_in
 from rag.types import Document, Hit, Passage, Place
 
-_SURE = 0.95
+_LIST_PROBABILITY = 0.95
 """Probability of a list of all documents for a question that asks for nothing else."""
-MOST = 20
+MOST_DOCUMENTS = 20
 """Maximum number of documents named in an answer."""
 _CANDIDATES = 2000
 """Number of passages searched for a mention."""
@@ -131,7 +131,7 @@ def catalogue(
         return None
     every = _all_documents(asks_for_count, library, listed)
     if every is not None and _ASKS["all"].search(question):
-        return replace(every, probability=_SURE)
+        return replace(every, probability=_LIST_PROBABILITY)
     return every
 
 
@@ -175,12 +175,12 @@ def _metadata(
 
 
 def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate:
-    """Up to `MOST` of `total` documents, one place each; without `text`, their titles are the
-    answer.
+    """Up to `MOST_DOCUMENTS` of `total` documents, one place each; without `text`, their titles are
+    the answer.
     """
-    listed = tuple(places[:MOST])
+    listed = tuple(places[:MOST_DOCUMENTS])
     titles = "\n".join(place.label for place in listed)
-    remaining = max(0, total - MOST)
+    remaining = max(0, total - MOST_DOCUMENTS)
     return Candidate("catalogue", "catalogue", listed, text=text or titles, more=remaining)
 
 
@@ -259,7 +259,7 @@ def mention(topic: str, document: Document | None, passages: Sequence[Passage]) 
 def _all_documents(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
     """The listed documents by their first words, or their number."""
     places = []
-    for entry in listed[:MOST]:
+    for entry in listed[:MOST_DOCUMENTS]:
         document = library.document(entry.id)
         if document:
             places.append(first_words(document))

@@ -44,7 +44,7 @@ _COMPARES = 0.5
 """Probability of a comparison from which on a side that is missing is named."""
 _DOUBTED = 0.9
 """Share of an answer's probability from which on another verdict makes its own doubtful."""
-_SURE = 0.6
+_SURE_PROBABILITY = 0.6
 """Probability from which on the opposite in the same sentences does not count."""
 _OPPOSITE = 0.3
 """Share of what the reader finds for a verdict from which on its opposite makes it doubtful."""
@@ -279,7 +279,7 @@ def _may_say_the_opposite(winner: Ranked, reading: Reading) -> bool:
     sentences, too.
     """
     proof = (reading.proofs or {}).get(winner.candidate.places)
-    if proof is None or winner.probability >= _SURE:
+    if proof is None or winner.probability >= _SURE_PROBABILITY:
         return False
     if winner.candidate.verdict == "yes":
         return proof.no >= _OPPOSITE * proof.yes

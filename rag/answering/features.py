@@ -44,7 +44,7 @@ _NONE = -9.0
 _LIMIT = 10.0
 _LEAST_OF_FORM = 1e-3
 """Least probability of a form, so that its log-odds are finite."""
-_CLOSE = 2.0
+_RIVAL_MARGIN = 2.0
 """Log-odds below the best group of spans from which on another one is a rival."""
 _BEGINNING = 120
 """Characters of an answer that are looked for elsewhere."""
@@ -314,7 +314,7 @@ class Featurizer:
 
         best_outside = max((group.best.span.score for group in outside), default=_NONE)
         best_of_all = max((group.best.span.score for group in groups), default=_NONE)
-        close_groups = [group for group in groups if group.score > groups[0].score - _CLOSE]
+        close_groups = [group for group in groups if group.score > groups[0].score - _RIVAL_MARGIN]
         features = {
             "span_best": _limited(best_of_all),
             "span_outside": _limited(best_outside),

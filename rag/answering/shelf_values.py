@@ -78,8 +78,10 @@ YES = Test("yes")
 # Dates
 
 
-_BEFORE = re.compile(r"(?i)\b(before|by|until|till|no later than)\s+(?:the )?(?:end of )?$")
-_AFTER = re.compile(r"(?i)\b(after|beyond|past|since|from|later than)\s+(?:the )?(?:end of )?$")
+_BEFORE_WORDS = re.compile(r"(?i)\b(before|by|until|till|no later than)\s+(?:the )?(?:end of )?$")
+_AFTER_WORDS = re.compile(
+    r"(?i)\b(after|beyond|past|since|from|later than)\s+(?:the )?(?:end of )?$"
+)
 _MONTHS = re.compile(rf"(?i)\b(?:{MONTH}(?:,| and| or|, and|, or)? )+(?:of )?(?P<year>{YEAR})\b")
 _ONE_MONTH = re.compile(rf"(?i)\b{MONTH}\b(?! \d)")
 
@@ -143,11 +145,11 @@ def _part_of_year(part: re.Match[str]) -> DateRange:
 
 def _days_before_or_after(date: Date, words_before: str) -> DateRange | None:
     """The days before or after a date, if the words before it say so."""
-    if match := _BEFORE.search(words_before):
+    if match := _BEFORE_WORDS.search(words_before):
         is_strict = match[1].lower() == "before"
         last_day = _day_before(date.iso) if is_strict else _last_day(date.iso)
         return ("", last_day)
-    if match := _AFTER.search(words_before):
+    if match := _AFTER_WORDS.search(words_before):
         is_strict = match[1].lower() not in ("since", "from")
         first_day = _day_after(date.iso) if is_strict else _first_day(date.iso)
         return (first_day, "")

@@ -24,7 +24,7 @@ _MOST_SUBJECTS = 7
 _PER_GROUP = 2
 """Documents that make a group worth having."""
 _ROUNDS = 10
-_FEW = 4
+_FEW_DOCUMENTS = 4
 """Number of documents up to which a phrase is never too common."""
 _COMMON = 0.5
 """Share of the documents from which on a phrase tells none of them apart."""
@@ -200,7 +200,7 @@ def _name(group: Sequence[int], phrases: Sequence[Counter[str]], total: Counter[
         documents.update(phrases[row].keys())
 
     fewest = max(2, _SHARED * len(group))
-    most = max(_FEW, _COMMON * len(phrases))
+    most = max(_FEW_DOCUMENTS, _COMMON * len(phrases))
     scores = {}
     for phrase, weight in weights.items():
         is_one_word = " " not in phrase

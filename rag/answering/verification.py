@@ -17,7 +17,7 @@ from rag.facts import Fact, fact_at, mismatch
 from rag.structure import sentence_around, sentences_in
 from rag.types import Citation, Document, Json
 
-_NEAR = 0.6
+_MIN_LIKENESS = 0.6
 """Minimum likeness, in [0, 1], of a sentence shown as the new version of a changed one."""
 _CUT = 400
 """A sentence of this many characters may have been cut by its passage."""
@@ -196,7 +196,7 @@ def _most_similar_sentence(document: Document, citation: Citation) -> str | None
         document.text[sentence_start:sentence_end] for sentence_start, sentence_end in sentences
     ]
     cited = citation.sentence or citation.quote
-    match = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _NEAR)
+    match = process.extractOne(cited, texts, scorer=fuzz.ratio, score_cutoff=100 * _MIN_LIKENESS)
     return match[0] if match else None
 
 

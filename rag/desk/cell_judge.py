@@ -44,9 +44,9 @@ _MOST_FIELDS = 3
 _MOST_SENTENCES = 5
 """Sentences that were read for one cell, the best, to whose meanings that of a value is compared.
 """
-_BEFORE = 60
+_CHARACTERS_BEFORE = 60
 """Characters before a value that name it."""
-_AFTER = 40
+_CHARACTERS_AFTER = 40
 """Characters after a value that name it."""
 _STEM = 5
 """Letters of a word that are compared."""
@@ -744,7 +744,7 @@ def _nearby_words(value: CellValue) -> str:
     quote = value.citations[0].quote
     if around.label is not None:
         return f"{around.label} {around.column}: {quote}"
-    text_after = around.after[:_AFTER]
+    text_after = around.after[:_CHARACTERS_AFTER]
     return f"{_label(value)} {quote} {text_after}".strip()
 
 
@@ -760,7 +760,7 @@ def _label(value: CellValue) -> str:
     if around.label is not None:
         return f"{around.label} {around.column}".strip()
     line_start = around.before.rsplit("\n", 1)[-1]
-    return line_start[-_BEFORE:].strip()
+    return line_start[-_CHARACTERS_BEFORE:].strip()
 
 
 @functools.lru_cache(4096)
