@@ -31,11 +31,10 @@ _MAJORITY = 0.5
 """Minimum share of the nearest passages' scores for a document that a question does not name."""
 _ASKS = re.compile(r"(?i)\W*(?:what|which (?:topics|points|items))\b")
 _OF_A_MEETING = content_words(
-    "discuss discussed decide decided decision decisions agree agreed happen happened talk talked "
-    "said say topics points items agenda meeting minutes session mail email letter message "
-    "committee board council club team group members"
+    "discuss discussed happen happened talk talked said say topics points items agenda meeting "
+    "minutes session mail email letter message committee board council club team group members"
 )
-"""Words that ask about a meeting or a message as a whole."""
+"""Words that ask about a meeting or a message as a whole. A decision is a part of it."""
 _SHORT, _LONG = 25, 400
 """Minimum and maximum length of a sentence, in characters."""
 
