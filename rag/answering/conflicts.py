@@ -125,6 +125,9 @@ _REPLACES = re.compile(
     r"\w*\b[^.!?]{0,60}\bfrom|\binstead of|\brather than)(?: (?:on|at|in|by|for))?(?: the)?\s+$"
 )
 """What stands before a value that another one replaces."""
+_LONGEST_CHANGE = 120
+"""Characters before a value in which it is looked for."""
+_ENDS_IN_FROM = re.compile(r"(?i)\bfrom(?: the)?\s+$")
 _BY_ANOTHER = re.compile(r"(?i)^[^.!?]{0,30}\bto\b")
 _DENIES = re.compile(r"(?i)\b(?:not|no longer)\b[^.!?,;:]{0,40}\s$")
 _BUT = re.compile(r"(?i)^[^.!?;:]{0,20}\bbut\b")
@@ -152,7 +155,7 @@ def is_replaced(stated: Mention) -> bool:
     replacing = _REPLACES.search(text_before)
     if replacing is None:
         return False
-    is_change = bool(re.search(r"(?i)\bfrom(?: the)?\s+$", replacing[0]))
+    is_change = bool(_ENDS_IN_FROM.search(replacing[0]))
     return not is_change or bool(_BY_ANOTHER.match(text_after))
 
 
@@ -171,12 +174,22 @@ def _comparable_spans(reading: Reading, given: SpanGroup) -> Iterator[Span]:
     weeks later, on 17 August").
     """
     is_date = given.best.meaning.date is not None
-    for span in _spans(reading):
+    for span in map(_new_value, _spans(reading)):
         stated_dates = all_dates(span.text) if is_date and only_date(span.text) is None else []
         if not stated_dates:
             yield span
         for date in stated_dates:
             yield replace(span, start=span.start + date.start, end=span.start + date.end)
+
+
+def _new_value(span: Span) -> Span:
+    """The span. Of "18 May to 15 June" after "moved from", which is no range, it is "15 June"."""
+    text_before = span.hit.passage.text[max(0, span.start - _LONGEST_CHANGE) : span.start]
+    change = _REPLACES.search(text_before)
+    _, to, new_value = span.text.rpartition(" to ")
+    if not to or change is None or not _ENDS_IN_FROM.search(change[0]):
+        return span
+    return replace(span, start=span.end - len(new_value))
 
 
 def _spans(reading: Reading) -> Sequence[Span]:

@@ -106,6 +106,18 @@ def test_a_document_that_moves_a_day_does_not_support_the_first_one() -> None:
     assert (answer.text, [side.text for side in answer.conflicts]) == ("15 June", ["18 May"])
 
 
+@pytest.mark.parametrize(
+    ("verb", "conflicting"), [("was moved", ["18 May"]), ("runs every day", [])]
+)
+def test_both_days_of_a_move_in_one_span_are_no_range(verb: str, conflicting: list[str]) -> None:
+    plan = document("The fair of Cobb Lane is on 18 May.", "1", date="2024-01-16")
+    news = document(f"The fair of Cobb Lane {verb} from 18 May to 15 June.", "2", date="2024-05-07")
+    spans = [span(plan, "18 May", 3.0), span(news, "18 May to 15 June", 2.9)]
+    answer = answer_of("When is the fair of Cobb Lane?", [plan, news], spans)
+    assert [side.text for side in answer.conflicts] == conflicting
+    assert answer.text == ("15 June" if conflicting else "18 May")
+
+
 def test_a_day_among_other_words_is_the_value_that_is_compared() -> None:
     plan = document("The move to Cobb Lane is on 3 August 2026.", "1", date="2026-02-02")
     news = document(
