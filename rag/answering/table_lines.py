@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.table_questions import CHANGE_STEMS, ROSE_MOST, TableQuestion, measure_of
+from rag.answering.table_questions import ROSE_MOST, TableQuestion, change_stems, measure_of
 from rag.facts import Fact, FactRow, FactTable, mismatch, tables
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, of_column, periods, quarters_of_years, same_season
@@ -640,7 +640,7 @@ def _changes(group: ComparedGroup, question: TableQuestion) -> list[float]:
     """How much each item rose, or fell, or by what share; () if that cannot be compared: they are
     changes themselves, count different things, or are shares of nothing.
     """
-    are_changes = not CHANGE_STEMS.isdisjoint(stem_words(group.text))
+    are_changes = not change_stems().isdisjoint(stem_words(group.text))
     counted = {fact.counted for fact in group.facts}
     has_no_share = question.is_in_percent and group.has_both_signs
     if are_changes or has_no_share or len(counted) > 1:

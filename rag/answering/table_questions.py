@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from rag.facts import without_periods
 from rag.meaning.dates import all_dates
@@ -177,8 +178,10 @@ def asks_for_two_cells(question: str) -> bool:
     return bool(compared_things(question) or _most_changed(question))
 
 
-CHANGE_STEMS = frozenset(stem_words("change growth increase decrease rise fall decline variance"))
-"""Words of a table that states changes."""
+@cache
+def change_stems() -> frozenset[str]:
+    """Words of a table that states changes."""
+    return frozenset(stem_words("change growth increase decrease rise fall decline variance"))
 
 
 def may_state_change(question: str, columns: str) -> bool:
@@ -187,7 +190,7 @@ def may_state_change(question: str, columns: str) -> bool:
     """
     change = _most_changed(question)
     asked = frozenset(stem_words(change[0])) if change else frozenset[str]()
-    return not (asked | CHANGE_STEMS).isdisjoint(stem_words(columns))
+    return not (asked | change_stems()).isdisjoint(stem_words(columns))
 
 
 def compared_things(question: str) -> tuple[str, ...]:
