@@ -20,7 +20,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from rag import __version__
-from rag.cli.options import Option
+from rag.cli.parameters import Option
 from rag.errors import InputError, RagError, install_line
 
 CommandTable = Mapping[str, tuple[str, str]]
