@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from rag.answering.asked_days import is_asked_as_a_whole, may_ask_of_a_day
 from rag.answering.candidate import Candidate
 from rag.answering.compose import (
     MOST_ALTERNATIVES,
@@ -222,39 +223,33 @@ class Engine:
             or (not query.form and found.form_odds.get(form, 0.0) >= _PROPOSED)
         }
         result = found.retrieved
-        if not forms and not self._may_ask_of_a_day(query, result):
+        may_be_of_a_day = not query.form and may_ask_of_a_day(result.question)
+        if not forms and not may_be_of_a_day:
             return found
         understood = replace(query, question=result.question, as_typed=True)
         for _ in range(TRIES):
-            proposals, documents = self._proposals(query, result, forms)
+            proposals, documents = self._proposals(query, result, forms, may_be_of_a_day)
             if self.store.stats().generation == result.generation:
                 break
             (result,) = self.retriever.find_many([understood])
         result = replace(result, documents={**result.documents, **documents})
         return Found(result, found.form_odds, proposals)
 
-    def _may_ask_of_a_day(self, query: Query, result: RetrievalResult) -> bool:
-        """Whether the question may be one for the overview of a meeting or message of one day."""
-        from rag.answering.overview import may_ask_of_a_day
-
-        return not query.form and may_ask_of_a_day(result.question)
-
     def _proposals(
-        self, query: Query, result: RetrievalResult, forms: set[str]
+        self, query: Query, result: RetrievalResult, forms: set[str], may_be_of_a_day: bool
     ) -> tuple[tuple[Candidate, ...], dict[str, Document]]:
         """The candidates, and the documents that they quote."""
         from rag.answering.catalogue import catalogue  # few questions need them
-        from rag.answering.overview import is_asked_as_a_whole, meant, overview
+        from rag.answering.overview import meant, overview
 
         question = result.question
-        may_ask_of_a_day = self._may_ask_of_a_day(query, result)
         listed = [
             document
             for document in self.store.documents()
             if matches(of_documents(query.filter or ()), document)
         ]
         proposals: list[Candidate | None] = []
-        is_meant = "overview" in forms or may_ask_of_a_day
+        is_meant = "overview" in forms or may_be_of_a_day
         name = meant(question, listed, result.hits) if is_meant else None
         document = self.store.document(name) if name else None
         if name and document and ("overview" in forms or is_asked_as_a_whole(document, question)):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from rag.answering.asked_codes import OF_ANOTHER, missing_code, of_another
+from rag.answering.asked_days import is_asked_as_a_whole
 from rag.answering.candidate import MAX_CITATIONS, Candidate, Said, said
 from rag.answering.completing import completed
 from rag.answering.conflicts import LEAST_SHARE, agreeing_documents, conflicts
@@ -107,25 +108,31 @@ def _with_codes(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
     ("error E7").
     """
     are_of_another = of_another(reading, [entry.candidate for entry in ranked])
-
-    weighted_entries = []
-    for entry, is_of_another in zip(ranked, are_of_another, strict=True):
-        weight = OF_ANOTHER if is_of_another else 1.0
-        weighted_entries.append(replace(entry, probability=weight * entry.probability))
-    return weighted_entries
+    return _weakened(ranked, are_of_another, weight=OF_ANOTHER)
 
 
 def _with_halves(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
     """The candidates; where a difference is asked, half of what it needs is unlikely."""
-    weighted_entries = []
-    for entry in ranked:
-        weight = _HALF if _is_half(entry.candidate, reading) else 1.0
-        weighted_entries.append(replace(entry, probability=weight * entry.probability))
-    return weighted_entries
+    things = compared_things(reading.question)
+    are_halves = [_is_half(entry.candidate, things, reading) for entry in ranked]
+    return _weakened(ranked, are_halves, weight=_HALF)
 
 
-def _is_half(candidate: Candidate, reading: Reading) -> bool:
-    """Whether a candidate is one cell of a table, or rows without one of the compared things."""
+def _weakened(
+    ranked: Sequence[Ranked], are_unlikely: Sequence[bool], weight: float
+) -> list[Ranked]:
+    """The candidates; `weight` of its probability remains to each one that is unlikely."""
+    entries = []
+    for entry, is_unlikely in zip(ranked, are_unlikely, strict=True):
+        share = weight if is_unlikely else 1.0
+        entries.append(replace(entry, probability=share * entry.probability))
+    return entries
+
+
+def _is_half(candidate: Candidate, things: Sequence[str], reading: Reading) -> bool:
+    """Whether a candidate is one cell of a table, or rows without one of the two compared `things`,
+    if the question names them.
+    """
     if candidate.value is not None:
         return False
 
@@ -141,7 +148,6 @@ def _is_half(candidate: Candidate, reading: Reading) -> bool:
         row_texts.append(document.text[block.start : block.end])
         columns += [column.name for column in document.blocks[table].columns]
 
-    things = compared_things(reading.question)
     if candidate.form == "span":
         return bool(things) or not may_state_change(reading.question, " ".join(columns))
     if not things:
@@ -244,8 +250,6 @@ def _of_the_whole_day(winner: Ranked, ranked: Sequence[Ranked], reading: Reading
         candidate = entry.candidate
         if candidate.form != "overview" or candidate.places[0].document_id != document_id:
             continue
-        from rag.answering.overview import is_asked_as_a_whole  # few questions need it
-
         if is_asked_as_a_whole(reading.documents[document_id], reading.question):
             return replace(winner, candidate=candidate)
     return winner

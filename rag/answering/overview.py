@@ -4,14 +4,14 @@ says which document a question is about.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
 
+from rag.answering.asked_days import has_one_of_days
 from rag.answering.candidate import Candidate
-from rag.meaning.dates import days_as_written, named_days, share_day
+from rag.meaning.dates import named_days
 from rag.meaning.identifiers import ABOUT_ANY, naming_strength
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
@@ -29,37 +29,8 @@ below that of a whole file name.
 """
 _MAJORITY = 0.5
 """Minimum share of the nearest passages' scores for a document that a question does not name."""
-_ASKS = re.compile(r"(?i)\W*(?:what|which (?:topics|points|items))\b")
-_OF_A_MEETING = content_words(
-    "discuss discussed happen happened talk talked said say topics points items agenda meeting "
-    "minutes session mail email letter message committee board council club team group members"
-)
-"""Words that ask about a meeting or a message as a whole. A decision is a part of it."""
 _SHORT, _LONG = 25, 400
 """Minimum and maximum length of a sentence, in characters."""
-
-
-def may_ask_of_a_day(question: str) -> bool:
-    """Whether a question may ask what a day's meeting or message was about, such as "what was
-    discussed on 24 July?".
-    """
-    is_about_a_meeting = bool(content_words(question) & _OF_A_MEETING)
-    return is_about_a_meeting and bool(_ASKS.match(question)) and bool(named_days(question))
-
-
-def is_asked_as_a_whole(document: Document, question: str) -> bool:
-    """Whether the question asks what the meeting or message of this document's day was about:
-    besides the day it has only words for that, and those of the title.
-    """
-    if not may_ask_of_a_day(question) or not _has_one_of_days(document, named_days(question)):
-        return False
-    headings = (block.name for block in document.blocks if block.kind == "heading")
-    if any(named_days(name) for name in headings if name != document.title):
-        return False  # a log of several days
-
-    for words in days_as_written(question).values():
-        question = question.replace(words, " ")
-    return content_words(question) <= _OF_A_MEETING | content_words(document.title)
 
 
 def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str | None:
@@ -81,7 +52,7 @@ def _named_document(question: str, listed: Sequence[Document]) -> str | None:
     days = named_days(question)
     shares = {}
     for document in listed:
-        if days and _has_one_of_days(document, days):
+        if days and has_one_of_days(document, days):
             shares[document.id] = _BY_DAY
         else:
             shares[document.id] = naming_strength(question, document.id, document.title)
@@ -91,12 +62,6 @@ def _named_document(question: str, listed: Sequence[Document]) -> str | None:
     if highest >= _NAMED and len(best_named) == 1:
         return best_named[0]
     return None
-
-
-def _has_one_of_days(document: Document, days: frozenset[str]) -> bool:
-    """Whether one of the days is that of the document, by its title or else its metadata."""
-    stated_days = named_days(document.title) or {document.metadata.get("date", "")}
-    return share_day(days, stated_days)
 
 
 def _document_of_most_hits(hits: Sequence[Hit]) -> str | None:
