@@ -86,7 +86,7 @@ def store(
 
 
 def _unless_missing(embedder: str, mismatch: MismatchError) -> RagError:
-    """The error, or one that says that there is no such embedder, which no rebuild would mend."""
+    """The error; another one if the embedder does not exist, since a rebuild would not help."""
     try:
         embedder_path(embedder)
     except ModelError as missing:

@@ -183,7 +183,7 @@ def _comparable_spans(reading: Reading, given: SpanGroup) -> Iterator[Span]:
 
 
 def _new_value(span: Span) -> Span:
-    """The span. Of "18 May to 15 June" after "moved from", which is no range, it is "15 June"."""
+    """The span; for "18 May to 15 June" after "moved from", which is a change, only "15 June"."""
     text_before = span.hit.passage.text[max(0, span.start - _LONGEST_CHANGE) : span.start]
     change = _REPLACES.search(text_before)
     _, to, new_value = span.text.rpartition(" to ")

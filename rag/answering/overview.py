@@ -160,8 +160,8 @@ def _centre(vectors: Vectors, rows: Sequence[int], middle: Vectors) -> Vectors:
 
 
 def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
-    """Sentences that can be understood alone: long enough, no questions, no headings. The first
-    sentence if there are none.
+    """Sentences that can be understood alone: long enough, no questions, no headings. Without
+    such sentences, the first one.
     """
     headings = {block.start for block in document.blocks if block.kind == "heading"}
     sentences = []

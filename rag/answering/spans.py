@@ -112,7 +112,7 @@ def mention(analysis: QuestionAnalysis, span: Span) -> Mention:
 
 
 def _unasked_share(words: frozenset[str], analysis: QuestionAnalysis, of_no_words: float) -> float:
-    """The share of the words that are not in the question; `of_no_words` if there are none."""
+    """The share of the words that the question lacks; `of_no_words` without words."""
     if not words:
         return of_no_words
     return len(words - analysis.words) / len(words)

@@ -172,8 +172,8 @@ def _may_be_undated(operation: str, is_of_rows: bool) -> bool:
 
 
 def asks_for_two_cells(question: str) -> bool:
-    """Whether a question asks for a difference of two things, or chooses by a change, so that one
-    cell of a table is no answer.
+    """Whether a question asks for a difference of two things, or chooses by a change: it needs two
+    cells of a table.
     """
     return bool(compared_things(question) or _most_changed(question))
 

@@ -361,8 +361,8 @@ def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: st
 
 def _cause(before: Cell, after: Cell) -> str:
     """The id of the document that probably caused the change: the first that is quoted in another
-    version, or else the first that is quoted at all. Without quotes, the first that the cell is
-    from now, or was from before; "" if there is none.
+    version, or else the first that is quoted at all. Without quotes, the first document of the
+    cell now, or else of the cell before; "" without any.
     """
     digests = {quote.document_id: quote.sha256 for quote in before.quotes}
     quoted = []
