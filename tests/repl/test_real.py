@@ -44,7 +44,7 @@ def test_a_session_and_the_same_answers_in_a_pipe(tmp_path: Path) -> None:
 
         def say(line: str, *words: str) -> str:
             """What a line shows, once it contains one of the words and the prompt is back."""
-            terminal.press("C-l")
+            terminal.clear()
             return terminal.ask(line, *words)
 
         for question, (text, confidence, _) in zip(QUESTIONS, lines, strict=True):

@@ -86,6 +86,17 @@ class Terminal:
             seconds,
         )
 
+    def clear(self, seconds: float = 120) -> None:
+        """Clear the screen, down to an empty prompt on its first line. Otherwise a line that is
+        typed once more would be found with its former answer.
+        """
+        self.press("C-l")
+
+        def is_cleared(screen: str) -> bool | None:
+            return screen.partition("\n")[0] == "›" or None
+
+        self._until(is_cleared, ("an empty prompt",), seconds)
+
     def ask(self, line: str, *words: str, seconds: float = 180) -> str:
         """Type a line: the text below it, once it contains one of the words and the prompt is
         back.
