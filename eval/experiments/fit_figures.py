@@ -8,7 +8,8 @@ reports of its company and one of another. Near misses that the company's other 
 left out. Two parts are fitted: a map of low rank on the embedder's vectors, which brings what
 people call a figure near what statements call it, trained contrastively on the questions, with all
 other rows of the reports as negatives, and on the names of eval/gold/training-measures.jsonl; then
-a softmax over the rows, or none of them, for figures and for groups of which one is the largest.
+a small network over the rows, or none of them, for figures, and a softmax over groups of which one
+is the largest. Each question that has an answer is also one that has none: without its row.
 The report on the fitting half leaves two companies out in turn. No reader takes part: an answer
 here is the figure that the tables propose.
 """
@@ -37,7 +38,7 @@ from rag.answering.table_figures import (
     Matcher,
     Measure,
     MeasureNames,
-    SoftmaxWeights,
+    Scorer,
     figure_candidates,
     lines_near,
 )
@@ -64,8 +65,17 @@ DECAY = 3e-2
 TEMPERATURE = 0.06
 FOLDS = 3
 BATCH, NAMES_BATCH = 24, 128
-PENALTY = 4e-3
-"""Of squared weights of the softmax, whose features have unit variance."""
+HIDDEN = 8
+NETWORKS = 3
+"""Networks whose scores are averaged, each from other weights at the start, and their hidden units.
+"""
+SCORER_STEPS = 200
+SCORER_RATE, SCORER_DECAY = 0.02, 0.3
+NEAREST = 12
+"""Rows by each of `_NEARNESS` that a network is trained on; the others are never likely."""
+_NEARNESS = ("label_like", "path_like", "words_like", "asked_in_path", "names_like")
+OF_ABSENT = 0.6
+"""Weight of a question without the row that answers it, beside the same question with it."""
 OF_NAMES = 1.0
 """Weight of the names of measures beside the questions, in training the map."""
 
@@ -244,7 +254,7 @@ def fit_map(chosen: Sequence[Choice], matcher: Matcher, seed: int) -> tuple[Matr
     return projection.detach().numpy().copy(), expansion.detach().numpy().copy()
 
 
-# The softmax
+# The scorers
 
 
 @dataclass(frozen=True)
@@ -253,41 +263,97 @@ class Rows:
 
     features: Matrix
     meant_places: tuple[int, ...]
+    weight: float = 1.0
 
 
-def fit_softmax(examples: Sequence[Rows]) -> SoftmaxWeights:
-    """Weights by which the candidates that are meant, or none of them, are likeliest."""
-    stacked = np.concatenate([rows.features for rows in examples]).astype(np.float64)
+def rows_of(choice: Choice, matcher: Matcher) -> Iterator[Rows]:
+    """The lines that a phrase chooses from, and the same lines without those that it means."""
+    features = matcher.features(choice.question, choice.phrase, choice.lines)
+    yield _nearest(Rows(features, choice.meant_places))
+
+    others = [line for n, line in enumerate(choice.lines) if n not in choice.meant_places]
+    if choice.meant_places and others:
+        features = matcher.features(choice.question, choice.phrase, others)
+        yield _nearest(Rows(features, (), weight=OF_ABSENT))
+
+
+def _nearest(rows: Rows) -> Rows:
+    """The rows that are meant and those that are nearest to the question."""
+    places = set(rows.meant_places)
+    for name in _NEARNESS:
+        column = rows.features[:, FEATURES.index(name)]
+        places.update(np.argsort(-column)[:NEAREST].tolist())
+    kept = sorted(places)
+    meant_places = tuple(kept.index(place) for place in rows.meant_places)
+    return replace(rows, features=rows.features[kept], meant_places=meant_places)
+
+
+def fit_scorer(examples: Sequence[Rows], hidden: int, networks: int = 1) -> Scorer:
+    """A scorer by which the candidates that are meant, or none of them, are likeliest: the mean of
+    some networks, which is one network with the hidden units of all.
+    """
+    stacked = np.concatenate([rows.features for rows in examples])
+    mean = stacked.mean(axis=0)
     scale = stacked.std(axis=0)
     scale[scale < 1e-6] = 1.0
-    features = [torch.from_numpy(rows.features / scale) for rows in examples]
-    weights = torch.zeros(stacked.shape[1], dtype=torch.float64, requires_grad=True)
-    null = torch.zeros(1, dtype=torch.float64, requires_grad=True)
 
     count = len(examples)
-    size = max(len(rows) for rows in features)
-    padded = torch.zeros(count, size, stacked.shape[1], dtype=torch.float64)
+    size = max(len(rows.features) for rows in examples)
+    padded = torch.zeros(count, size, stacked.shape[1])
     is_absent = torch.ones(count, size + 1, dtype=torch.bool)
     is_wrong = torch.ones(count, size + 1, dtype=torch.bool)
-    for number, (rows, scaled) in enumerate(zip(examples, features, strict=True)):
-        padded[number, : len(scaled)] = scaled
-        is_absent[number, : len(scaled)] = False
+    for number, rows in enumerate(examples):
+        length = len(rows.features)
+        padded[number, :length] = torch.from_numpy((rows.features - mean) / scale)
+        is_absent[number, :length] = False
         is_absent[number, size] = False
         is_wrong[number, list(rows.meant_places) or [size]] = False
-    optimizer = torch.optim.LBFGS([weights, null], max_iter=200, line_search_fn="strong_wolfe")
+    weights = torch.tensor([rows.weight for rows in examples])
+    weights /= weights.sum()
 
-    def closure() -> float:
-        optimizer.zero_grad()
-        scores = torch.cat([padded @ weights, null.expand(count, 1)], dim=1)
-        scores = scores.masked_fill(is_absent, -torch.inf)
-        meant_scores = scores.masked_fill(is_wrong, -torch.inf).logsumexp(1)
-        loss = (scores.logsumexp(1) - meant_scores).mean() + PENALTY * (weights**2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+    fitted = []
+    for seed in range(networks):
+        torch.manual_seed(seed)
+        inner = torch.nn.Linear(stacked.shape[1], hidden)
+        outer = torch.nn.Linear(hidden, 1, bias=False)
+        direct = torch.nn.Linear(stacked.shape[1], 1, bias=False)
+        null = torch.nn.Parameter(torch.zeros(1))
+        decayed = [*inner.parameters(), *outer.parameters(), *direct.parameters()]
+        groups = [
+            {"params": decayed, "weight_decay": SCORER_DECAY},
+            {"params": [null], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=SCORER_RATE)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, SCORER_RATE, total_steps=SCORER_STEPS
+        )
+        for _ in range(SCORER_STEPS):
+            by_candidate = (outer(torch.tanh(inner(padded))) + direct(padded)).squeeze(-1)
+            scores = torch.cat([by_candidate, null.expand(count, 1)], dim=1)
+            scores = scores.masked_fill(is_absent, -torch.inf)
+            meant_scores = scores.masked_fill(is_wrong, -torch.inf).logsumexp(1)
+            loss = ((scores.logsumexp(1) - meant_scores) * weights).sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        fitted.append((inner, outer, direct, null))
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    fitted = (weights.detach().numpy() / scale).astype(np.float32)
-    return SoftmaxWeights(fitted, float(null.detach()[0]))
+    def array(tensors: Sequence[torch.Tensor], axis: int) -> Matrix:
+        return np.concatenate([tensor.detach().numpy() for tensor in tensors], axis=axis)
+
+    inner_weights = array([inner.weight.T for inner, *_ in fitted], axis=1) / scale[:, None]
+    biases = array([inner.bias for inner, *_ in fitted], axis=0) - mean @ inner_weights
+    outer_weights = array([outer.weight[0] for _, outer, *_ in fitted], axis=0) / networks
+    direct_weights = array([direct.weight for *_, direct, _ in fitted], axis=0).mean(axis=0) / scale
+    nulls = [float(null.detach()[0]) for *_, null in fitted]
+    return Scorer(
+        direct=direct_weights.astype(np.float32),
+        inner=inner_weights.astype(np.float32),
+        bias=biases.astype(np.float32),
+        outer=outer_weights.astype(np.float32),
+        null=float(np.mean(nulls) + mean @ direct_weights),
+    )
 
 
 def group_rows(example: Example, matcher: Matcher) -> Rows | None:
@@ -313,9 +379,9 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
 def blank_matcher(embed: Embed) -> Matcher:
     """A matcher without weights, which reads tables."""
     zero = np.zeros((1, 1), dtype=np.float32)
-    weights = SoftmaxWeights(zero[0], 0.0)
+    scorer = Scorer.blank(features=1)
     unnamed = MeasureNames(zero, np.zeros(1, dtype=np.int32), np.ones(1, dtype=bool))
-    return Matcher(weights, weights, TextVectors(embed), down=zero, up=zero, names=unnamed)
+    return Matcher(scorer, scorer, TextVectors(embed), down=zero, up=zero, names=unnamed)
 
 
 def mapped(matcher: Matcher, projection: Matrix, expansion: Matrix) -> Matcher:
@@ -360,10 +426,7 @@ def folds(examples: Sequence[Example], unfitted: Matcher, seed: int) -> Iterator
             (held_out if is_held_out else training).append(choice)
 
         matcher = mapped(unfitted, *fit_map(training, unfitted, seed))
-        rows = []
-        for choice in held_out:
-            features = matcher.features(choice.question, choice.phrase, choice.lines)
-            rows.append(Rows(features, choice.meant_places))
+        rows = [row for choice in held_out for row in rows_of(choice, matcher)]
 
         fold_examples = [example for example in examples if _company(example) in companies_left_out]
         groups = [group_rows(example, matcher) for example in fold_examples]
@@ -375,9 +438,11 @@ def _company(example: Example) -> str:
 
 
 def with_weights(matcher: Matcher, parts: Sequence[Fold]) -> Matcher:
-    """The matcher with a softmax that is fitted to some folds."""
-    rows = fit_softmax([row for part in parts for row in part.rows])
-    groups = fit_softmax([row for part in parts for row in part.groups])
+    """The matcher with scorers that are fitted to some folds."""
+    of_lines = [row for part in parts for row in part.rows]
+    of_groups = [row for part in parts for row in part.groups]
+    rows = fit_scorer(of_lines, hidden=HIDDEN, networks=NETWORKS)
+    groups = fit_scorer(of_groups, hidden=0)
     return replace(matcher, rows=rows, groups=groups)
 
 
@@ -469,8 +534,8 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
     matcher = with_weights(mapped(unfitted, *fit_map(chosen, unfitted, seed)), parts)
     if into:
         tensors: dict[str, NDArray[Any]] = {
-            "rows": np.append(matcher.rows.features, matcher.rows.null).astype(np.float32),
-            "groups": np.append(matcher.groups.features, matcher.groups.null).astype(np.float32),
+            **matcher.rows.tensors("rows"),
+            **matcher.groups.tensors("groups"),
             "down": matcher.down.astype(np.float16),
             "up": matcher.up.astype(np.float16),
             "names": np.round(matcher.names.vectors * LEVELS).astype(np.int8),
@@ -481,7 +546,6 @@ def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
     result = {
         "fit, two companies left out in turn": report(left_out),
         "report": report(asked_of(halves["report"], matcher)),
-        "weights": dict(zip(FEATURES, matcher.rows.features.round(3).tolist(), strict=True)),
     }
     finished(result, out)
 

@@ -51,9 +51,9 @@ _MOST_DOCUMENTS = 3
 """Documents, best first, whose tables are matched."""
 _DOCUMENTS_KEPT = 16
 """Documents whose lines are kept for the next question."""
-_LEAST_PROBABILITY = 0.65
-_LEAST_OF_OPERAND = 0.75
-_LEAST_OF_GROUP = 0.75
+_LEAST_PROBABILITY = 0.45
+_LEAST_OF_OPERAND = 0.5
+_LEAST_OF_GROUP = 0.6
 _LEAST_OF_OTHER_GROUP = 0.9
 """Probabilities of a line, of each line of a computed answer, of a group, and of a group for a
 question that was not fitted to, from which on their figures are proposed."""
@@ -85,6 +85,9 @@ FEATURES = (
     "other_series",
     "other_kind",
     "unknown_words",
+    "is_other_unit",
+    "is_length_unstated",
+    "is_before_other",
     "document_rank",
     "words",
 )
@@ -228,21 +231,66 @@ def _without_names(phrase: str, titles: frozenset[str], table_stems: frozenset[s
 # The matcher
 
 
-@dataclass(frozen=True)
-class SoftmaxWeights:
-    """A softmax over candidates: the weights of their features, and the score of "none of them"."""
+def shares_of(scores: Sequence[float]) -> list[float]:
+    """The softmax of scores."""
+    highest = max(scores)
+    odds = [math.exp(score - highest) for score in scores]
+    total = sum(odds)
+    return [candidate_odds / total for candidate_odds in odds]
 
-    features: NDArray[np.float32]
+
+@dataclass(frozen=True)
+class Scorer:
+    """A softmax over candidates, or none of them. A candidate's score is linear in its features,
+    plus a layer of hidden units: `direct` has the shape (features,), `inner` (features, hidden),
+    `bias` and `outer` (hidden,). `null` is the score of "none of them". Without hidden units it is
+    a logistic regression over candidates (McFadden 1974: conditional logit).
+    """
+
+    direct: NDArray[np.float32]
+    inner: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    outer: NDArray[np.float32]
     null: float
+
+    @classmethod
+    def blank(cls, features: int) -> Scorer:
+        """One that knows nothing."""
+        import numpy as np
+
+        zeros = np.zeros((features, 0), dtype=np.float32)
+        return cls(np.zeros(features, dtype=np.float32), zeros, zeros[0], zeros[0], null=0.0)
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[np.float32]], name: str) -> Scorer:
+        """The one that `tensors` has saved under a name."""
+        return cls(
+            direct=tensors[f"{name}.direct"],
+            inner=tensors[f"{name}.inner"],
+            bias=tensors[f"{name}.bias"],
+            outer=tensors[f"{name}.outer"],
+            null=float(tensors[f"{name}.null"][0]),
+        )
+
+    def tensors(self, name: str) -> dict[str, NDArray[np.float32]]:
+        """What `of` reads."""
+        import numpy as np
+
+        return {
+            f"{name}.direct": self.direct,
+            f"{name}.inner": np.ascontiguousarray(self.inner),
+            f"{name}.bias": self.bias,
+            f"{name}.outer": self.outer,
+            f"{name}.null": np.array([self.null], dtype=np.float32),
+        }
 
     def probabilities(self, rows: NDArray[np.float32]) -> list[float]:
         """One for each row of features; with that of "none" they add up to 1."""
-        scores = (rows @ self.features).tolist()
-        highest = max([self.null, *scores])
-        odds = [math.exp(score - highest) for score in scores]
-        odds_of_none = math.exp(self.null - highest)
-        total = sum(odds) + odds_of_none
-        return [candidate_odds / total for candidate_odds in odds]
+        import numpy as np
+
+        hidden = np.tanh(rows @ self.inner + self.bias)
+        scores = (rows @ self.direct + hidden @ self.outer).tolist()
+        return shares_of([*scores, self.null])[:-1]
 
 
 @dataclass(frozen=True)
@@ -277,8 +325,8 @@ class Matcher:
     so that those which people use for each other are near.
     """
 
-    rows: SoftmaxWeights
-    groups: SoftmaxWeights
+    rows: Scorer
+    groups: Scorer
     vectors_of: TextVectors
     down: NDArray[np.float32]
     up: NDArray[np.float32]
@@ -292,11 +340,9 @@ class Matcher:
         from safetensors.numpy import load_file
 
         tensors = {name: tensor.astype("float32") for name, tensor in load_file(path).items()}
-        rows = tensors["rows"]
-        groups = tensors["groups"]
         return cls(
-            rows=SoftmaxWeights(rows[:-1], float(rows[-1])),
-            groups=SoftmaxWeights(groups[:-1], float(groups[-1])),
+            rows=Scorer.of(tensors, "rows"),
+            groups=Scorer.of(tensors, "groups"),
             vectors_of=TextVectors(embed),
             down=tensors["down"],
             up=tensors["up"],
@@ -358,6 +404,7 @@ class Matcher:
             columns[name] = np.array([row[name] for row in rows])
         ranks = _document_ranks(lines)
         columns["document_rank"] = np.array([float(ranks[line.document.id]) for line in lines])
+        columns["is_before_other"] = np.array(_are_before_others(question, lines), dtype=np.float32)
         return np.stack([columns[name] for name in FEATURES], axis=1)
 
     def _name_features(
@@ -516,8 +563,55 @@ def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -
         "other_series": float(bool(other_series_asked)),
         "other_kind": float(question.is_of_a_day and is_of_period),
         "unknown_words": float(len(measured - named)),
+        "is_other_unit": float(_is_other_unit(question, line)),
+        "is_length_unstated": float(_is_length_unstated(question, line)),
         "words": math.log1p(len(label)),
     }
+
+
+_OF_SHARE = re.compile(
+    r"(?i)%|\b(?:percent\w*|per cent|pct|rates?|ratios?|margins?|shares? of|yield|proportion|return"
+    r" on|how (?:big|large) a part)\b"
+)
+"""Words of a question whose figure may be a percentage."""
+_OF_NUMBER = re.compile(r"(?i)\bhow many\b|\bnumber of\b")
+"""Words of a question whose figure is no amount of money."""
+
+
+def _is_other_unit(question: TableQuestion, line: TableLine) -> bool:
+    """Whether a line has percentages and the question asks for none, or money where it counts."""
+    fact = line.facts[0]
+    if fact.unit == "percent":
+        return not _OF_SHARE.search(question.text)
+    return fact.is_money and bool(_OF_NUMBER.search(question.text))
+
+
+def _is_length_unstated(question: TableQuestion, line: TableLine) -> bool:
+    """Whether the question says how long its period is, and the figure does not."""
+    target = question.target
+    if target is None or not (target.months or target.quarters):
+        return False
+    fact = figure_of(line, target)
+    return fact is not None and not (fact.periods.months or fact.periods.quarters)
+
+
+def _are_before_others(question: TableQuestion, lines: Sequence[TableLine]) -> list[bool]:
+    """Whether each line's figure is of an earlier day of the asked year than that of another line
+    of the same label.
+    """
+    days = []
+    for line in lines:
+        fact = figure_of(line, question.target)
+        days.append(max(fact.periods.days, default="") if fact else "")
+
+    last_days: dict[tuple[str, str], str] = {}
+    for line, day in zip(lines, days, strict=True):
+        key = (line.label, line.series)
+        last_days[key] = max(day, last_days.get(key, ""))
+    return [
+        bool(day) and day < last_days[line.label, line.series]
+        for line, day in zip(lines, days, strict=True)
+    ]
 
 
 def _group_stem_features(
@@ -778,36 +872,74 @@ def _computed(
     )
 
 
+_MOST_OPERANDS = 30
+"""Lines, likeliest first, that may be one of two operands."""
+
+
 def _of_two_lines(
     question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
 ) -> Candidate | None:
-    """What is computed from two rows of one table; a difference from cells of one column."""
-    answering = [line for line in lines if can_answer(question, line)]
-    first, second = question.measures
-    meant = _meant_line(_of_phrase(question, first, second), first, answering, matcher)
-    if meant is None:
-        return None
-    line, probability = meant
+    """What is computed from two rows of one column, or two columns of one row; a difference only
+    from two rows.
 
-    is_difference = question.operation == "difference"
-    if is_difference:
-        answering = [other for other in answering if _are_in_one_column(line, other)]
-    other_meant = _meant_line(_of_phrase(question, second, first), second, answering, matcher)
-    if other_meant is None:
+    A pair is as likely as both of its lines, given that the lines are a pair or one is missing.
+    """
+    answering = [line for line in lines if can_answer(question, line)]
+    if not answering:
         return None
-    other_line, other_probability = other_meant
-    if not _are_in_one_table(line, other_line):
+    first, second = question.measures
+    operands = []
+    for phrase, other_phrase in ((first, second), (second, first)):
+        asked = _of_phrase(question, phrase, other_phrase)
+        features = matcher.features(asked, phrase, answering)
+        operands.append((asked, matcher.rows.probabilities(features)))
+    (asked_first, of_first), (asked_second, of_second) = operands
+
+    likelihoods: dict[tuple[object, ...], float] = {}
+    pairs: dict[tuple[object, ...], tuple[TableLine, TableLine]] = {}
+    for one in _likeliest(of_first):
+        for other in _likeliest(of_second):
+            pair = (answering[one], answering[other])
+            if not _may_be_computed(question, *pair):
+                continue
+            key = tuple(figure_key(line, question) for line in pair)
+            likelihoods[key] = likelihoods.get(key, 0.0) + of_first[one] * of_second[other]
+            pairs.setdefault(key, pair)
+    if not likelihoods:
+        return None
+
+    is_one_missing = 1 - sum(of_first) * sum(of_second)
+    likeliest = max(likelihoods, key=lambda key: likelihoods[key])
+    probability = likelihoods[likeliest] / (sum(likelihoods.values()) + is_one_missing)
+    line, other_line = pairs[likeliest]
+    is_stranger = is_foreign(asked_first, line) or is_foreign(asked_second, other_line)
+    if probability < _LEAST_OF_OPERAND or is_stranger:
         return None
 
     fact = figure_of(line, question.target)
     other_fact = figure_of(other_line, question.target)
-    if fact is None or other_fact is None or fact == other_fact:
+    if fact is None or other_fact is None:
         return None
     facts = (fact, other_fact)
-    probability *= other_probability
-    if is_difference:
+    if question.operation == "difference":
         return _difference(question, line, facts, probability)
     return _computed(question.operation, line, facts, probability)
+
+
+def _likeliest(probabilities: Sequence[float]) -> list[int]:
+    """Places of the likeliest lines, best first."""
+    places = sorted(range(len(probabilities)), key=lambda place: -probabilities[place])
+    return places[:_MOST_OPERANDS]
+
+
+def _may_be_computed(question: TableQuestion, line: TableLine, other: TableLine) -> bool:
+    """Whether two lines are two rows of one column, or, but for a difference, two columns of one
+    row.
+    """
+    if _are_in_one_column(line, other):
+        return True
+    is_same_row = line.row.block.start == other.row.block.start and _are_in_one_table(line, other)
+    return question.operation != "difference" and is_same_row and line.series != other.series
 
 
 def _difference(
@@ -859,9 +991,13 @@ def _extreme(
 
     features = matcher.group_features(question, question.measures[0], groups)
     probabilities = matcher.groups.probabilities(features)
-    probability = max(probabilities)
-    group = groups[probabilities.index(probability)]
+    group = groups[probabilities.index(max(probabilities))]
     item = extreme_item(group, question)
+    probability = 0.0
+    for other, other_probability in zip(groups, probabilities, strict=True):
+        other_item = extreme_item(other, question)
+        if item and other_item and item.label == other_item.label:
+            probability += other_probability
     is_fitted = question.targets and not question.is_of_change
     threshold = _LEAST_OF_GROUP if is_fitted else _LEAST_OF_OTHER_GROUP
     if item is None or probability < threshold or is_foreign_group(question, group):

@@ -64,7 +64,7 @@ _GROWTH = re.compile(
 )
 _SHARE = re.compile(
     r"(?i)\b(?:what|which) (?:share|percentage|proportion|fraction|part|per ?cent) of\b"
-    r"|\bas a (?:share|percentage|proportion) of\b"
+    r"|\bas an? (?:share|percentage|proportion|fraction|per ?cent) of\b"
 )
 _WHICH_PART = re.compile(r"(?i)\bwhich part of\b")
 _SUM = re.compile(
@@ -250,9 +250,15 @@ _PART_OF_WHOLE = re.compile(
 )
 
 
+_PART_AS_SHARE = re.compile(
+    r"(?i)^(?:(?:what|how much) (?:was|were|is|are) )?(?P<part>[^?]+?),? as an? (?:share|percentage"
+    r"|proportion|fraction|per ?cent) of (?P<whole>[^?]+)"
+)
+
+
 def _part_and_whole(body: str) -> tuple[str, ...]:
     """(part, whole) of a share; () if they are unclear."""
-    match = _PART_OF_WHOLE.search(body)
+    match = _PART_AS_SHARE.search(body) or _PART_OF_WHOLE.search(body)
     return (match["part"], match["whole"]) if match else ()
 
 
