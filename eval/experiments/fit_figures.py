@@ -288,6 +288,74 @@ def _nearest(rows: Rows) -> Rows:
     return replace(rows, features=rows.features[kept], meant_places=meant_places)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Examples as tensors: `features`, shape (examples, candidates, features), are standardised;
+    `is_absent` and `is_wrong`, shape (examples, candidates + 1), have "none of them" last;
+    `weights`, shape (examples,), add up to 1.
+    """
+
+    features: torch.Tensor
+    is_absent: torch.Tensor
+    is_wrong: torch.Tensor
+    weights: torch.Tensor
+
+    @classmethod
+    def of(cls, examples: Sequence[Rows], mean: Matrix, scale: Matrix) -> "Batch":
+        count = len(examples)
+        size = max(len(rows.features) for rows in examples)
+        features = torch.zeros(count, size, len(mean))
+        is_absent = torch.ones(count, size + 1, dtype=torch.bool)
+        is_wrong = torch.ones(count, size + 1, dtype=torch.bool)
+        for number, rows in enumerate(examples):
+            length = len(rows.features)
+            features[number, :length] = torch.from_numpy((rows.features - mean) / scale)
+            is_absent[number, :length] = False
+            is_absent[number, size] = False
+            is_wrong[number, list(rows.meant_places) or [size]] = False
+        weights = torch.tensor([rows.weight for rows in examples])
+        return cls(features, is_absent, is_wrong, weights / weights.sum())
+
+
+class Network(torch.nn.Module):
+    """The network of a scorer, from other weights at the start for each seed."""
+
+    def __init__(self, features: int, hidden: int, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.inner = torch.nn.Linear(features, hidden)
+        self.outer = torch.nn.Linear(hidden, 1, bias=False)
+        self.direct = torch.nn.Linear(features, 1, bias=False)
+        self.null = torch.nn.Parameter(torch.zeros(1))
+
+    def fit(self, batch: Batch) -> None:
+        """Train until the candidates that are meant, or none of them, are likeliest."""
+        decayed = [weights for weights in self.parameters() if weights is not self.null]
+        groups = [
+            {"params": decayed, "weight_decay": SCORER_DECAY},
+            {"params": [self.null], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=SCORER_RATE)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, SCORER_RATE, total_steps=SCORER_STEPS
+        )
+        for _ in range(SCORER_STEPS):
+            loss = self._loss(batch)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        hidden = torch.tanh(self.inner(batch.features))
+        by_candidate = (self.outer(hidden) + self.direct(batch.features)).squeeze(-1)
+        of_none = self.null.expand(len(by_candidate), 1)
+        scores = torch.cat([by_candidate, of_none], dim=1).masked_fill(batch.is_absent, -torch.inf)
+        meant_scores = scores.masked_fill(batch.is_wrong, -torch.inf).logsumexp(1)
+        loss: torch.Tensor = ((scores.logsumexp(1) - meant_scores) * batch.weights).sum()
+        return loss
+
+
 def fit_scorer(examples: Sequence[Rows], hidden: int, networks: int = 1) -> Scorer:
     """A scorer by which the candidates that are meant, or none of them, are likeliest: the mean of
     some networks, which is one network with the hidden units of all.
@@ -297,62 +365,24 @@ def fit_scorer(examples: Sequence[Rows], hidden: int, networks: int = 1) -> Scor
     scale = stacked.std(axis=0)
     scale[scale < 1e-6] = 1.0
 
-    count = len(examples)
-    size = max(len(rows.features) for rows in examples)
-    padded = torch.zeros(count, size, stacked.shape[1])
-    is_absent = torch.ones(count, size + 1, dtype=torch.bool)
-    is_wrong = torch.ones(count, size + 1, dtype=torch.bool)
-    for number, rows in enumerate(examples):
-        length = len(rows.features)
-        padded[number, :length] = torch.from_numpy((rows.features - mean) / scale)
-        is_absent[number, :length] = False
-        is_absent[number, size] = False
-        is_wrong[number, list(rows.meant_places) or [size]] = False
-    weights = torch.tensor([rows.weight for rows in examples])
-    weights /= weights.sum()
+    batch = Batch.of(examples, mean, scale)
+    fitted = [Network(len(mean), hidden, seed) for seed in range(networks)]
+    for network in fitted:
+        network.fit(batch)
 
-    fitted = []
-    for seed in range(networks):
-        torch.manual_seed(seed)
-        inner = torch.nn.Linear(stacked.shape[1], hidden)
-        outer = torch.nn.Linear(hidden, 1, bias=False)
-        direct = torch.nn.Linear(stacked.shape[1], 1, bias=False)
-        null = torch.nn.Parameter(torch.zeros(1))
-        decayed = [*inner.parameters(), *outer.parameters(), *direct.parameters()]
-        groups = [
-            {"params": decayed, "weight_decay": SCORER_DECAY},
-            {"params": [null], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=SCORER_RATE)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, SCORER_RATE, total_steps=SCORER_STEPS
-        )
-        for _ in range(SCORER_STEPS):
-            by_candidate = (outer(torch.tanh(inner(padded))) + direct(padded)).squeeze(-1)
-            scores = torch.cat([by_candidate, null.expand(count, 1)], dim=1)
-            scores = scores.masked_fill(is_absent, -torch.inf)
-            meant_scores = scores.masked_fill(is_wrong, -torch.inf).logsumexp(1)
-            loss = ((scores.logsumexp(1) - meant_scores) * weights).sum()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-        fitted.append((inner, outer, direct, null))
-
-    def array(tensors: Sequence[torch.Tensor], axis: int) -> Matrix:
-        return np.concatenate([tensor.detach().numpy() for tensor in tensors], axis=axis)
-
-    inner_weights = array([inner.weight.T for inner, *_ in fitted], axis=1) / scale[:, None]
-    biases = array([inner.bias for inner, *_ in fitted], axis=0) - mean @ inner_weights
-    outer_weights = array([outer.weight[0] for _, outer, *_ in fitted], axis=0) / networks
-    direct_weights = array([direct.weight for *_, direct, _ in fitted], axis=0).mean(axis=0) / scale
-    nulls = [float(null.detach()[0]) for *_, null in fitted]
+    with torch.no_grad():
+        inner = torch.cat([network.inner.weight for network in fitted]).T.numpy() / scale[:, None]
+        bias = torch.cat([network.inner.bias for network in fitted]).numpy() - mean @ inner
+        outer = torch.cat([network.outer.weight[0] for network in fitted]).numpy() / networks
+        direct = torch.cat([network.direct.weight for network in fitted]).numpy().mean(axis=0)
+        null = torch.cat([network.null for network in fitted]).numpy().mean()
+    direct = direct / scale
     return Scorer(
-        direct=direct_weights.astype(np.float32),
-        inner=inner_weights.astype(np.float32),
-        bias=biases.astype(np.float32),
-        outer=outer_weights.astype(np.float32),
-        null=float(np.mean(nulls) + mean @ direct_weights),
+        direct=direct.astype(np.float32),
+        inner=inner.astype(np.float32),
+        bias=bias.astype(np.float32),
+        outer=outer.astype(np.float32),
+        null=float(null + mean @ direct),
     )
 
 
@@ -379,7 +409,7 @@ def group_rows(example: Example, matcher: Matcher) -> Rows | None:
 def blank_matcher(embed: Embed) -> Matcher:
     """A matcher without weights, which reads tables."""
     zero = np.zeros((1, 1), dtype=np.float32)
-    scorer = Scorer.blank(features=1)
+    scorer = Scorer(direct=zero[0], inner=zero, bias=zero[0], outer=zero[0], null=0.0)
     unnamed = MeasureNames(zero, np.zeros(1, dtype=np.int32), np.ones(1, dtype=bool))
     return Matcher(scorer, scorer, TextVectors(embed), down=zero, up=zero, names=unnamed)
 

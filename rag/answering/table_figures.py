@@ -55,8 +55,8 @@ _LEAST_PROBABILITY = 0.45
 _LEAST_OF_OPERAND = 0.5
 _LEAST_OF_GROUP = 0.6
 _LEAST_OF_OTHER_GROUP = 0.9
-"""Probabilities of a line, of each line of a computed answer, of a group, and of a group for a
-question that was not fitted to, from which on their figures are proposed."""
+"""Probabilities of a line, of the line or pair from which something is computed, of a group, and of
+a group for a question that was not fitted to, from which on their figures are proposed."""
 GENERATOR = "figures"
 FEATURES = (
     "asked_in_label",
@@ -254,14 +254,6 @@ class Scorer:
     null: float
 
     @classmethod
-    def blank(cls, features: int) -> Scorer:
-        """One that knows nothing."""
-        import numpy as np
-
-        zeros = np.zeros((features, 0), dtype=np.float32)
-        return cls(np.zeros(features, dtype=np.float32), zeros, zeros[0], zeros[0], null=0.0)
-
-    @classmethod
     def of(cls, tensors: Mapping[str, NDArray[np.float32]], name: str) -> Scorer:
         """The one that `tensors` has saved under a name."""
         return cls(
@@ -273,7 +265,7 @@ class Scorer:
         )
 
     def tensors(self, name: str) -> dict[str, NDArray[np.float32]]:
-        """What `of` reads."""
+        """What `of` reads; safetensors saves an array in the order of its memory."""
         import numpy as np
 
         return {
@@ -404,7 +396,7 @@ class Matcher:
             columns[name] = np.array([row[name] for row in rows])
         ranks = _document_ranks(lines)
         columns["document_rank"] = np.array([float(ranks[line.document.id]) for line in lines])
-        columns["is_before_other"] = np.array(_are_before_others(question, lines), dtype=np.float32)
+        columns |= _period_features(question, lines)
         return np.stack([columns[name] for name in FEATURES], axis=1)
 
     def _name_features(
@@ -564,7 +556,6 @@ def _stem_features(question: TableQuestion, measure: Measure, line: TableLine) -
         "other_kind": float(question.is_of_a_day and is_of_period),
         "unknown_words": float(len(measured - named)),
         "is_other_unit": float(_is_other_unit(question, line)),
-        "is_length_unstated": float(_is_length_unstated(question, line)),
         "words": math.log1p(len(label)),
     }
 
@@ -573,9 +564,9 @@ _OF_SHARE = re.compile(
     r"(?i)%|\b(?:percent\w*|per cent|pct|rates?|ratios?|margins?|shares? of|yield|proportion|return"
     r" on|how (?:big|large) a part)\b"
 )
-"""Words of a question whose figure may be a percentage."""
+"""Words of a question that may ask for a percentage."""
 _OF_NUMBER = re.compile(r"(?i)\bhow many\b|\bnumber of\b")
-"""Words of a question whose figure is no amount of money."""
+"""Words of a question that asks for a count, not for money."""
 
 
 def _is_other_unit(question: TableQuestion, line: TableLine) -> bool:
@@ -586,32 +577,38 @@ def _is_other_unit(question: TableQuestion, line: TableLine) -> bool:
     return fact.is_money and bool(_OF_NUMBER.search(question.text))
 
 
-def _is_length_unstated(question: TableQuestion, line: TableLine) -> bool:
-    """Whether the question says how long its period is, and the figure does not."""
-    target = question.target
-    if target is None or not (target.months or target.quarters):
-        return False
-    fact = figure_of(line, target)
-    return fact is not None and not (fact.periods.months or fact.periods.quarters)
-
-
-def _are_before_others(question: TableQuestion, lines: Sequence[TableLine]) -> list[bool]:
-    """Whether each line's figure is of an earlier day of the asked year than that of another line
-    of the same label.
+def _period_features(
+    question: TableQuestion, lines: Sequence[TableLine]
+) -> dict[str, NDArray[np.float32]]:
+    """Whether the question says how long its period is and a line's figure does not, and whether
+    the figure is of an earlier day of the asked period than that of another line of the same label.
     """
-    days = []
-    for line in lines:
-        fact = figure_of(line, question.target)
-        days.append(max(fact.periods.days, default="") if fact else "")
+    import numpy as np
 
+    target = question.target
+    is_length_asked = target is not None and bool(target.months or target.quarters)
+    are_unstated: list[bool] = []
+    days: list[str] = []
     last_days: dict[tuple[str, str], str] = {}
-    for line, day in zip(lines, days, strict=True):
+    for line in lines:
+        fact = figure_of(line, target)
+        stated = fact.periods if fact else None
+        is_unstated = stated is not None and not (stated.months or stated.quarters)
+        are_unstated.append(is_length_asked and is_unstated)
+
+        day = max(stated.days, default="") if stated else ""
+        days.append(day)
         key = (line.label, line.series)
         last_days[key] = max(day, last_days.get(key, ""))
-    return [
+
+    are_before = [
         bool(day) and day < last_days[line.label, line.series]
         for line, day in zip(lines, days, strict=True)
     ]
+    return {
+        "is_length_unstated": np.array(are_unstated, dtype=np.float32),
+        "is_before_other": np.array(are_before, dtype=np.float32),
+    }
 
 
 def _group_stem_features(
@@ -881,40 +878,11 @@ def _of_two_lines(
 ) -> Candidate | None:
     """What is computed from two rows of one column, or two columns of one row; a difference only
     from two rows.
-
-    A pair is as likely as both of its lines, given that the lines are a pair or one is missing.
     """
-    answering = [line for line in lines if can_answer(question, line)]
-    if not answering:
+    meant = _meant_pair(question, lines, matcher)
+    if meant is None:
         return None
-    first, second = question.measures
-    operands = []
-    for phrase, other_phrase in ((first, second), (second, first)):
-        asked = _of_phrase(question, phrase, other_phrase)
-        features = matcher.features(asked, phrase, answering)
-        operands.append((asked, matcher.rows.probabilities(features)))
-    (asked_first, of_first), (asked_second, of_second) = operands
-
-    likelihoods: dict[tuple[object, ...], float] = {}
-    pairs: dict[tuple[object, ...], tuple[TableLine, TableLine]] = {}
-    for one in _likeliest(of_first):
-        for other in _likeliest(of_second):
-            pair = (answering[one], answering[other])
-            if not _may_be_computed(question, *pair):
-                continue
-            key = tuple(figure_key(line, question) for line in pair)
-            likelihoods[key] = likelihoods.get(key, 0.0) + of_first[one] * of_second[other]
-            pairs.setdefault(key, pair)
-    if not likelihoods:
-        return None
-
-    is_one_missing = 1 - sum(of_first) * sum(of_second)
-    likeliest = max(likelihoods, key=lambda key: likelihoods[key])
-    probability = likelihoods[likeliest] / (sum(likelihoods.values()) + is_one_missing)
-    line, other_line = pairs[likeliest]
-    is_stranger = is_foreign(asked_first, line) or is_foreign(asked_second, other_line)
-    if probability < _LEAST_OF_OPERAND or is_stranger:
-        return None
+    line, other_line, probability = meant
 
     fact = figure_of(line, question.target)
     other_fact = figure_of(other_line, question.target)
@@ -924,6 +892,46 @@ def _of_two_lines(
     if question.operation == "difference":
         return _difference(question, line, facts, probability)
     return _computed(question.operation, line, facts, probability)
+
+
+def _meant_pair(
+    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
+) -> tuple[TableLine, TableLine, float] | None:
+    """The likeliest pair of lines, and how likely their figures are meant: as likely as both of
+    them, given that the lines are a pair or that one is missing. Other pairs may say the same.
+    """
+    answering = [line for line in lines if can_answer(question, line)]
+    if not answering:
+        return None
+    phrase, other_phrase = question.measures
+    asked = _of_phrase(question, phrase, other_phrase)
+    other_asked = _of_phrase(question, other_phrase, phrase)
+    of_phrase = matcher.rows.probabilities(matcher.features(asked, phrase, answering))
+    of_other = matcher.rows.probabilities(matcher.features(other_asked, other_phrase, answering))
+
+    likelihoods: dict[tuple[object, ...], float] = {}
+    pairs: dict[tuple[object, ...], tuple[TableLine, TableLine]] = {}
+    for place in _likeliest(of_phrase):
+        for other_place in _likeliest(of_other):
+            pair = (answering[place], answering[other_place])
+            if not _may_be_computed(question, *pair):
+                continue
+            key = tuple(figure_key(line, question) for line in pair)
+            likelihood = of_phrase[place] * of_other[other_place]
+            likelihoods[key] = likelihoods.get(key, 0.0) + likelihood
+            pairs.setdefault(key, pair)
+    if not likelihoods:
+        return None
+
+    is_one_missing = 1 - sum(of_phrase) * sum(of_other)
+    likeliest = max(likelihoods, key=lambda key: likelihoods[key])
+    probability = likelihoods[likeliest] / (sum(likelihoods.values()) + is_one_missing)
+    line, other_line = pairs[likeliest]
+    if probability < _LEAST_OF_OPERAND:
+        return None
+    if is_foreign(asked, line) or is_foreign(other_asked, other_line):
+        return None
+    return line, other_line, probability
 
 
 def _likeliest(probabilities: Sequence[float]) -> list[int]:
@@ -991,11 +999,12 @@ def _extreme(
 
     features = matcher.group_features(question, question.measures[0], groups)
     probabilities = matcher.groups.probabilities(features)
-    group = groups[probabilities.index(max(probabilities))]
-    item = extreme_item(group, question)
+    items = [extreme_item(group, question) for group in groups]
+    likeliest = probabilities.index(max(probabilities))
+    group = groups[likeliest]
+    item = items[likeliest]
     probability = 0.0
-    for other, other_probability in zip(groups, probabilities, strict=True):
-        other_item = extreme_item(other, question)
+    for other_item, other_probability in zip(items, probabilities, strict=True):
         if item and other_item and item.label == other_item.label:
             probability += other_probability
     is_fitted = question.targets and not question.is_of_change
