@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier, ShelfClassifier
     from rag.answering.receipts import AskedQuestion
     from rag.answering.shelf import ShelfQuestion
-    from rag.answering.table_figures import Matcher
+    from rag.answering.table_matcher import Matcher
     from rag.answering.table_questions import TableQuestion
     from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
@@ -373,7 +373,7 @@ def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
 
     @cache
     def matcher() -> Matcher:
-        from rag.answering.table_figures import Matcher
+        from rag.answering.table_matcher import Matcher
 
         return Matcher.shipped(embedder.embed_passages)
 

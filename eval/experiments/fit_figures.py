@@ -32,16 +32,7 @@ from tqdm import tqdm
 from eval.scripts import GOLD, NEW_FILE, OUT, SEED, finished, script
 from rag import build
 from rag.answering.candidate import Candidate
-from rag.answering.table_figures import (
-    FEATURES,
-    LEVELS,
-    Matcher,
-    Measure,
-    MeasureNames,
-    Scorer,
-    figure_candidates,
-    lines_near,
-)
+from rag.answering.table_figures import figure_candidates, lines_near
 from rag.answering.table_lines import (
     TableLine,
     can_answer,
@@ -49,6 +40,14 @@ from rag.answering.table_lines import (
     figure_key,
     figure_of,
     groups_to_choose,
+)
+from rag.answering.table_matcher import (
+    FEATURES,
+    LEVELS,
+    Matcher,
+    Measure,
+    MeasureNames,
+    Scorer,
 )
 from rag.answering.table_questions import TableQuestion, table_question
 from rag.evaluation.set_files import json_lines

@@ -9,8 +9,9 @@ import pytest
 from rag import build
 from rag.answering.candidate import Candidate, said
 from rag.answering.computed import computation
-from rag.answering.table_figures import Matcher, figure_candidates
+from rag.answering.table_figures import figure_candidates
 from rag.answering.table_lines import extreme_item, groups_of, groups_to_choose, lines_of
+from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import TableQuestion, table_question
 from rag.desk.proof import check_answer
 from rag.facts import tables

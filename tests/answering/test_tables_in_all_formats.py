@@ -9,7 +9,8 @@ import pytest
 
 from rag import build
 from rag.answering.candidate import said
-from rag.answering.table_figures import Matcher, figure_candidates
+from rag.answering.table_figures import figure_candidates
+from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import table_question
 from rag.facts import number_of
 from rag.settings import Settings
