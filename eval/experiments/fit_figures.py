@@ -80,6 +80,8 @@ OF_NAMES = 1.0
 
 Row = dict[str, Any]
 Matrix = NDArray[np.float32]
+Statistics = NDArray[np.floating[Any]]
+"""Means or deviations of features."""
 Embed = Callable[[Sequence[str]], Matrix]
 
 
@@ -300,7 +302,7 @@ class Batch:
     weights: torch.Tensor
 
     @classmethod
-    def of(cls, examples: Sequence[Rows], mean: Matrix, scale: Matrix) -> "Batch":
+    def of(cls, examples: Sequence[Rows], mean: Statistics, scale: Statistics) -> "Batch":
         count = len(examples)
         size = max(len(rows.features) for rows in examples)
         features = torch.zeros(count, size, len(mean))

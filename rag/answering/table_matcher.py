@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag.answering.table_lines import TOTAL_STEM, ComparedGroup, TableLine, figure_of, lines_of
 from rag.answering.table_questions import TableQuestion, measure_of, without_possessive
@@ -415,18 +415,18 @@ class Matcher:
         minima: list[float] = []
         label_means: list[float] = []
         for line_words, label_words in zip(words_by_line, words_by_label, strict=True):
-            of_measure = np.zeros(len(measure_words))
+            of_measure: NDArray[np.floating[Any]] = np.zeros(len(measure_words))
             if line_words:
                 line_columns = [column_of[word] for word in line_words]
                 of_measure = likeness[:, line_columns].max(axis=1)
-            means.append(of_measure.mean())
-            minima.append(of_measure.min())
+            means.append(float(of_measure.mean()))
+            minima.append(float(of_measure.min()))
 
-            of_label = np.zeros(1)
+            of_label: NDArray[np.floating[Any]] = np.zeros(1)
             if label_words:
                 label_columns = [column_of[word] for word in label_words]
                 of_label = likeness[:, label_columns].max(axis=0)
-            label_means.append(of_label.mean())
+            label_means.append(float(of_label.mean()))
         return {
             "words_like": np.array(means),
             "least_word_like": np.array(minima),
