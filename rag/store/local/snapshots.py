@@ -218,7 +218,7 @@ def _is_snapshot(path: Path) -> bool:
 
 def _connect(path: Path, seconds: float = 5) -> sqlite3.Connection:
     """A connection that waits so long for others to release the database."""
-    return sqlite3.connect(path, seconds, isolation_level=None)
+    return sqlite3.connect(path, timeout=seconds, isolation_level=None)
 
 
 def _snapshot_of(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
