@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
     from rag.answering.table_matcher import Matcher
     from rag.answering.table_questions import TableQuestion
+    from rag.answering.table_records import RecordMatcher
     from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
@@ -377,10 +378,28 @@ def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
 
         return Matcher.shipped(embedder.embed_passages)
 
-    def find(question: TableQuestion, documents: Sequence[Document]) -> list[Candidate]:
-        from rag.answering.table_figures import figure_candidates
+    @cache
+    def record_matcher() -> RecordMatcher:
+        from rag.answering.table_records import RecordMatcher
 
-        return figure_candidates(question, documents, matcher())
+        return RecordMatcher.shipped(matcher())
+
+    def find(
+        question: str,
+        documents: Sequence[Document],
+        odds: Mapping[str, float],
+        store: Store | None,
+    ) -> list[Candidate]:
+        """`store` has the documents beside these, if they may be read."""
+        if not any(block.kind == "table" for document in documents for block in document.blocks):
+            return []
+        from rag.answering.table_figures import figure_candidates
+        from rag.answering.table_questions import table_question
+        from rag.answering.table_records import record_candidates
+
+        asked = table_question(question)
+        figures = figure_candidates(asked, documents, matcher()) if asked else []
+        return figures + record_candidates(question, documents, store, record_matcher(), odds)
 
     return find
 

@@ -29,11 +29,10 @@ from rag.answering.proofs import PROOFS, with_proofs
 from rag.answering.question_parts import compared_sides, halves
 from rag.answering.reading import Reading
 from rag.answering.receipts import AskedQuestion
-from rag.answering.table_questions import TableQuestion, table_question
 from rag.errors import InputError
 from rag.filters import matches, of_documents
 from rag.models.cascade import BudgetedReader, Cascade, ReadState
-from rag.protocols import Filter, Reader, ReaderOutput
+from rag.protocols import Filter, Reader, ReaderOutput, Store
 from rag.query import Query
 from rag.retrieval import TRIES, RetrievalResult, Retriever
 from rag.settings import Settings
@@ -43,7 +42,9 @@ if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
     from rag.answering.suggestions import Suggestions
 
-FindFigures = Callable[[TableQuestion, Sequence[Document]], list[Candidate]]
+FindFigures = Callable[
+    [str, Sequence[Document], Mapping[str, float], Store | None], list[Candidate]
+]
 """What the tables of the documents, best first, answer to a question."""
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
@@ -175,10 +176,10 @@ class Engine:
         """
         _check_forms(queries)
         results = self.retriever.find_many(queries)
-        odds = self._form_odds(queries, results)
+        odds = self.form_odds(queries, results)
         found = [Found(*pair) for pair in zip(results, odds, strict=True)]
         found = [self._with_proposals(*pair) for pair in zip(queries, found, strict=True)]
-        found = [self._with_figures(one) for one in found]
+        found = [self._with_figures(*pair) for pair in zip(queries, found, strict=True)]
         return [self._with_plan(*pair) for pair in zip(queries, found, strict=True)]
 
     def _with_plan(self, query: Query, found: Found) -> Found:
@@ -187,19 +188,19 @@ class Engine:
             return found
         return replace(found, shelf=self.shelf.plan(self, query, found.retrieved))
 
-    def _with_figures(self, found: Found) -> Found:
+    def _with_figures(self, query: Query, found: Found) -> Found:
         """Add what the tables of the documents that were found say."""
         result = found.retrieved
-        question = table_question(result.question)
-        if self.figures is None or question is None:
+        if self.figures is None:
             return found
 
         names = dict.fromkeys(hit.passage.document_id for hit in result.hits)
         documents = [result.documents[name] for name in names if name in result.documents]
-        figures = self.figures(question, documents)
+        beside = None if query.filter else self.store
+        figures = self.figures(result.question, documents, found.form_odds, beside)
         return replace(found, proposed=(*found.proposed, *figures))
 
-    def _form_odds(
+    def form_odds(
         self, queries: Sequence[Query], results: Sequence[RetrievalResult]
     ) -> list[Mapping[str, float]]:
         """The probability of each form; one that a person chose is certain."""

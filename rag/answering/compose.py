@@ -50,6 +50,8 @@ _SURE_PROBABILITY = 0.6
 _OPPOSITE = 0.3
 """Share of what the reader finds for a verdict from which on its opposite makes it doubtful."""
 _IN_SENTENCES = ("span", "sentences")
+_SURE_VERDICT = 0.5
+"""Probability of a table's verdict from which on it takes the place of its row."""
 _HALF = 0.2
 """Share of its probability that remains to one cell or row where the difference of two is asked."""
 ALL_NEEDED = (
@@ -158,19 +160,31 @@ def _is_half(candidate: Candidate, things: Sequence[str], reading: Reading) -> b
 
 
 def _with_figure(ranked: Sequence[Ranked], figure: Candidate, probability: float) -> list[Ranked]:
-    """The candidates with a figure of a table. One that says the same is as likely as the likelier
-    of both, and keeps what else supports it.
+    """The candidates with what a table says. One that says the same is as likely as either of both
+    is right, and keeps what else supports it. A verdict takes the place of its row.
     """
     equal_entries = [entry for entry in ranked if _is_equal(entry.candidate, figure)]
     if not equal_entries:
+        others = [entry for entry in ranked if not _is_of_row(entry.candidate, figure)]
+        if len(others) < len(ranked) and probability >= _SURE_VERDICT:
+            replaced = [entry.probability for entry in ranked if entry not in others]
+            probability = max(probability, *replaced)
+            ranked = others
         return [*ranked, Ranked(figure, probability)]
 
     likeliest_equal = max(equal_entries, key=lambda entry: entry.probability)
     supported = replace(
         likeliest_equal,
-        probability=max(likeliest_equal.probability, probability),
+        probability=1 - (1 - likeliest_equal.probability) * (1 - probability),
     )
     return [supported if entry is likeliest_equal else entry for entry in ranked]
+
+
+def _is_of_row(candidate: Candidate, figure: Candidate) -> bool:
+    """Whether a candidate is a row of a table by which a figure says yes or no, or words of it."""
+    is_verdict = figure.verdict is not None
+    is_one = len(candidate.places) == 1 and candidate.verdict is None
+    return is_verdict and is_one and candidate.places[0].overlaps(figure.places[0])
 
 
 def _is_equal(candidate: Candidate, figure: Candidate) -> bool:
