@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from rag.answering.receipts import AskedQuestion
     from rag.answering.shelf import ShelfQuestion
     from rag.answering.table_matcher import Matcher
-    from rag.answering.table_questions import TableQuestion
     from rag.answering.table_records import RecordMatcher
     from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
@@ -338,7 +337,7 @@ def assemble(
     retriever, classifier = _retriever(settings, store, embedder), forms(settings)
     whole_shelf = shelf(settings)
     small_reader, _ = stages(reader)
-    tables = figures(settings, embedder)
+    tables = figures(embedder)
     quick = None
     if small_reader is not reader and chosen_judge is None:
         small_judge = judge(replace(settings, reader=small_reader.name, calibration="default"))
@@ -365,12 +364,10 @@ def small_engine(settings: Settings, store: Store, embedder: Embedder) -> Engine
     return assemble(settings, store, embedder, reader(settings))
 
 
-def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
-    """Proposes figures of tables, with a model that the first question which asks for one loads;
-    None with another embedder than the default, with which the model was measured.
+def figures(embedder: Embedder) -> FindFigures:
+    """Proposes figures of tables, with models that the first question which needs them loads;
+    nothing with another embedder than the default, with which they were measured.
     """
-    if settings.embedder != EMBEDDER:
-        return None
 
     @cache
     def matcher() -> Matcher:
@@ -391,8 +388,10 @@ def figures(settings: Settings, embedder: Embedder) -> FindFigures | None:
         store: Store | None,
     ) -> list[Candidate]:
         """`store` has the documents beside these, if they may be read."""
-        if not any(block.kind == "table" for document in documents for block in document.blocks):
+        blocks = (block for document in documents for block in document.blocks)
+        if embedder.name != EMBEDDER or all(block.kind != "table" for block in blocks):
             return []
+
         from rag.answering.table_figures import figure_candidates
         from rag.answering.table_questions import table_question
         from rag.answering.table_records import record_candidates

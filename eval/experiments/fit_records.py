@@ -24,12 +24,11 @@ from sklearn.linear_model import LogisticRegression
 from eval.experiments.fit_judge import is_for_fitting
 from eval.experiments.kept import HALVED, NAMES, open_set
 from eval.scripts import CACHE, NEW_FILE, OUT, READER, finished, script
-from rag.answering.table_figures import Matcher
+from rag.answering.table_matcher import Matcher
 from rag.answering.table_records import (
     FEATURES,
     RecordCell,
     RecordMatcher,
-    cells_of,
     verdict_of,
 )
 from rag.evaluation.gold import PLAIN_SUFFIX, Question
@@ -77,7 +76,7 @@ def examples(name: str, cache: Path, reader: str) -> Iterator[Example]:
         (odds,) = engine.form_odds([query], [result])
         names = dict.fromkeys(hit.passage.document_id for hit in result.hits)
         documents = [result.documents[one] for one in names if one in result.documents]
-        cells = cells_of(result.question, documents, engine.store)
+        cells = matcher.cells(result.question, documents, engine.store)
         if cells:
             keys = [cell.says for cell in cells]
             rows = matcher.features(result.question, cells, odds)
