@@ -42,6 +42,8 @@ from rag.answering import (
     reading,
     table_cells,
     table_figures,
+    table_records,
+    table_rows,
 )
 from rag.answering.features import FEATURES, GENERATED
 from rag.claims import differences, evidence, scorer, verdict
@@ -111,6 +113,10 @@ def _nothing(*_: object, **__: object) -> None:
     return None
 
 
+def _empty(*_: object, **__: object) -> list[Any]:
+    return []
+
+
 def _the_first(argument: Any, *_: object) -> Any:
     """The first argument as it is: for rules that choose among or reorder it."""
     return argument
@@ -128,7 +134,33 @@ RULES = (
         lambda _, __, proposed: proposed,
         "proposals",
     ),
-    Rule("figures of tables", Engine, "_with_figures", lambda _, proposed: proposed, "proposals"),
+    Rule(
+        "figures of tables",
+        Engine,
+        "_with_figures",
+        lambda _, __, proposed: proposed,
+        "proposals",
+    ),
+    Rule("cells of exported tables", table_records, "record_candidates", _empty, "proposals"),
+    Rule(
+        "cells: no column of another period",
+        table_records,
+        "_is_of_other_period",
+        _no,
+        "proposals",
+    ),
+    Rule("cells: two names are compared", table_rows, "_are_several", _no, "proposals"),
+    Rule(
+        "cells: words of yes/no questions",
+        table_records,
+        "polarity",
+        lambda _, odds: odds.get("yes_no", 0.0),
+        "proposals",
+    ),
+    Rule(
+        "cells: flags and counts say yes or no", table_records, "verdict_of", _nothing, "proposals"
+    ),
+    Rule("a table's verdict for its row", compose, "_is_of_row", _no),
     Rule(
         "figures: a line's least probability", table_figures, "_LEAST_PROBABILITY", 0.0, "proposals"
     ),
