@@ -38,10 +38,10 @@ from rag.query import Query
 FOLDS = 5
 PENALTY = 1e-2
 """Of squared weights, whose features have unit variance."""
-STRENGTH = 0.3
+STRENGTH = 0.1
 """Inverse of the penalty of the weights that say whether a cell answers."""
 STEPS = 300
-LIKELY = 0.5
+LIKELY = 0.45
 """Probability from which on the report counts a cell as an answer."""
 _NO_FIGURES: Any = None
 

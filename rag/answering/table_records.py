@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rag.answering.candidate import Candidate
 from rag.answering.table_matcher import Matcher, shares_of
 from rag.answering.table_rows import YEAR, YES, NamedRow, Records, named_rows, records_of
-from rag.facts import number_of
+from rag.facts import number_of, without_periods
 from rag.meaning.stems import stem_words
 from rag.meaning.words import DENIALS, QUESTION_WORDS, STOP_WORDS, word_set
 from rag.types import BlockCell, Document, Place, YesNo
@@ -59,7 +59,7 @@ FEATURES = (
     "wants_more",
     "words",
 )
-LEAST_PROBABILITY = 0.2
+LEAST_PROBABILITY = 0.45
 """Of a cell, from which on it is proposed."""
 _MOST_DOCUMENTS = 4
 """Documents with such tables that are searched, the nearest first."""
@@ -202,7 +202,8 @@ def cells_of(
         for cell in named.row.cells:
             name = columns[cell.column] if 0 <= cell.column < len(columns) else ""
             is_first_name = cell.column == named.table.names[0]
-            if not name or is_first_name:
+            says_what_is_measured = bool(stem_words(without_periods(name)))
+            if is_first_name or not says_what_is_measured:
                 continue
 
             made = RecordCell(

@@ -252,7 +252,8 @@ def _named(asked: _Asked, table: Records, row: Block, cell: BlockCell) -> NamedR
     has_all = len(joined) >= _SHORTEST_JOINED and joined in asked.joined
     said = frozenset(stems) if has_all else asked.stems.intersection(stems)
     mass = sum(table.rarity.get(stem, 0.0) for stem in said)
-    if not mass:
+    is_name_of_document = said <= table.title_stems
+    if not mass or is_name_of_document:
         return None
     words = [
         word

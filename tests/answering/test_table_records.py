@@ -130,6 +130,24 @@ def test_two_things_that_are_compared_name_no_row() -> None:
     assert named.label == "Blue Heron"
 
 
+RETURNS = """company,2021,2022,2023
+Ferrum,$100,$129,$139
+Peers,$100,$112,$120
+"""
+
+
+def test_columns_of_periods_alone_do_not_say_what_is_measured(matcher: RecordMatcher) -> None:
+    question = "How much did the Peers spend on buildings in 2023?"
+    _, candidate = proposed(matcher, "ferrum.csv", RETURNS, question, SPAN)
+    assert candidate is None
+
+
+def test_the_name_of_the_document_names_no_row() -> None:
+    (table,) = records_of(document("Dunlin.csv", FERRIES))
+    assert not named_rows("How many seats does the Dunlin have?", [table])
+    assert named_rows("How many seats does the Blue Heron have?", [table])
+
+
 def test_a_data_dictionary_defines_columns_and_their_parts() -> None:
     table = document("ferries.csv", FERRIES)
     readme = document("README.md", README)
