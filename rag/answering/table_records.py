@@ -18,6 +18,7 @@ from rag.answering.candidate import Candidate
 from rag.answering.table_matcher import Matcher, shares_of
 from rag.answering.table_rows import YEAR, YES, NamedRow, Records, named_rows, records_of
 from rag.facts import number_of, without_periods
+from rag.meaning.periods import of_column
 from rag.meaning.stems import stem_words
 from rag.meaning.words import DENIALS, QUESTION_WORDS, STOP_WORDS, word_set
 from rag.types import BlockCell, Document, Place, YesNo
@@ -202,8 +203,7 @@ def cells_of(
         for cell in named.row.cells:
             name = columns[cell.column] if 0 <= cell.column < len(columns) else ""
             is_first_name = cell.column == named.table.names[0]
-            says_what_is_measured = bool(stem_words(without_periods(name)))
-            if is_first_name or not says_what_is_measured:
+            if is_first_name or not _is_measure(name):
                 continue
 
             made = RecordCell(
@@ -215,6 +215,13 @@ def cells_of(
             if not _is_of_other_period(made):
                 cells.append(made)
     return cells
+
+
+def _is_measure(column: str) -> bool:
+    """Whether the name of a column says what is measured, not on which day or in which year: tables
+    of periods have measures in their rows, which `rag.answering.table_figures` reads.
+    """
+    return bool(stem_words(without_periods(column))) and not of_column(column).days
 
 
 def _without_definitions(

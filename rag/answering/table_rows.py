@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from rag.answering.table_lines import title_stems
-from rag.facts import number_of, without_notes
+from rag.facts import number_of, without_notes, without_periods
 from rag.meaning.dates import days_as_written, named_days, share_day
 from rag.meaning.stems import stem_words
-from rag.meaning.words import STOP_WORDS, WORD
+from rag.meaning.words import STOP_WORDS, WEEKDAYS, WORD, word_set
 from rag.structure import heading_path, rows_of
 from rag.types import Block, BlockCell, Document
 
@@ -131,11 +131,12 @@ def _are_names(values: Sequence[str], count: int) -> bool:
 
 @functools.lru_cache(20_000)
 def _days(value: str) -> frozenset[str]:
-    """The day that a cell states; none for other cells."""
+    """The day that is all that a cell states; none for other cells."""
     day = _SHORT_DAY.fullmatch(value)
     if day:
         return frozenset({f"{day[1]}-{int(day[3]):02}-{int(day[4]):02}"})
-    return named_days(value)
+    others = word_set(without_periods(value)).difference(WEEKDAYS)
+    return frozenset() if others else named_days(value)
 
 
 def _are_years(values: Sequence[str], count: int) -> bool:
