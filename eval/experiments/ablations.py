@@ -178,7 +178,7 @@ RULES = (
     Rule(
         "figures: titles with the names first",
         table_figures,
-        "title_stems",
+        "names_of",
         lambda *_: set(),
         "proposals",
     ),

@@ -2,16 +2,17 @@
 
 python -m eval.experiments.fit_figures [--into FILE] [--measure] [--out FILE]
 
-The questions are those of eval/gold/figures-cells.jsonl on the reports of eval/gold/figures/, in
-both wordings; half of the companies are for fitting, the others for reporting. Each is asked of the
-reports of its company and one of another. Near misses that the company's other report answers are
+The questions are those of eval/gold/figures-cells.jsonl on the reports of eval/gold/figures/, and
+of eval/gold/filings.jsonl on the filings of eval/gold/filings/, in both wordings; half of the
+companies are for fitting, the others for reporting. Each is asked of the documents of its company
+and one of another. Near misses that the company's other report answers are
 left out. Two parts are fitted: a map of low rank on the embedder's vectors, which brings what
 people call a figure near what statements call it, trained contrastively on the questions, with all
 other rows of the reports as negatives, and on the names of eval/gold/training-measures.jsonl; then
 a small network over the rows, or none of them, for figures, and a softmax over groups of which one
 is the largest. Each question that has an answer is also one that has none: without its row.
-The report on the fitting half leaves two companies out in turn. No reader takes part: an answer
-here is the figure that the tables propose.
+The report on the fitting half leaves a third of the companies out in turn. No reader takes part:
+an answer here is the figure that the tables propose.
 """
 
 import random
@@ -32,7 +33,7 @@ from tqdm import tqdm
 from eval.scripts import GOLD, NEW_FILE, OUT, SEED, finished, script
 from rag import build
 from rag.answering.candidate import Candidate
-from rag.answering.table_figures import figure_candidates, lines_near
+from rag.answering.table_figures import by_formula, figure_candidates, lines_near
 from rag.answering.table_lines import (
     TableLine,
     can_answer,
@@ -110,14 +111,42 @@ class Choice:
 
 
 def examples() -> list[Example]:
-    """The questions on the reports, each with the reports of its company and one of another."""
+    """The questions on the reports and filings, each with those of its company and one of another
+    company.
+    """
+    figures = json_lines(GOLD / "figures-cells.jsonl")
+    of_reports = [row for row in figures if row["document"].endswith(".md")]
+    filings = [_as_figure(row) for row in json_lines(GOLD / "filings.jsonl")]
+    of_filings = [row for row in filings if row["kind"] != "text"]
+    return [*_examples("figures", of_reports), *_examples("filings", of_filings)]
+
+
+_KINDS = {"label": "lookup", "meaning": "synonym", "which": "superlative", "none": "near_miss"}
+
+
+def _as_figure(row: Row) -> Row:
+    """A question of filings.jsonl with the names of figures-cells.jsonl."""
+    kind = _KINDS.get(row["kind"], row["kind"])
+    if row["answers"] and row["answers"][0] in ("Yes", "No"):
+        kind = "change"
+    value = float(row["answers"][0].replace(",", "")) if kind == "computed" else None
+    return row | {
+        "kind": kind,
+        "cells": row["evidence"],
+        "value": value,
+        "document": f"{row['document']}.html",
+    }
+
+
+def _examples(folder: str, rows: Sequence[Row]) -> list[Example]:
+    """The questions on the documents of a folder."""
     reports: dict[str, Document] = {}
-    for path in sorted((GOLD / "figures").iterdir()):
-        (document,) = load_data(f"figures/{path.name}", path.read_bytes()).documents
+    for path in sorted((GOLD / folder).iterdir()):
+        (document,) = load_data(f"{folder}/{path.name}", path.read_bytes()).documents
         reports[path.name] = document
     collected: list[Example] = []
-    for row in json_lines(GOLD / "figures-cells.jsonl"):
-        if not row["document"].endswith(".md") or row.get("elsewhere"):
+    for row in rows:
+        if row.get("elsewhere"):
             continue
 
         company = company_of(row["document"])
@@ -136,7 +165,7 @@ def examples() -> list[Example]:
 
 def company_of(file: str) -> str:
     """The company's part of a report's file name."""
-    return re.split("-(?:FY|20)", file)[0]
+    return re.split("[-_](?:FY|20)", file)[0]
 
 
 def _file(document: Document) -> str:
@@ -149,6 +178,8 @@ def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
     if question is None or question.is_choice:
         return
 
+    if question.formula and example.row["kind"] == "computed":
+        question = by_formula(question, question.formula)
     lines = lines_near(question, example.documents, matcher)
     lines = [line for line in lines if can_answer(question, line)]
     if not lines:
@@ -169,7 +200,8 @@ def choices(example: Example, matcher: Matcher) -> Iterator[Choice]:
         meant_places = tuple(
             n for n, line in enumerate(lines) if figure_key(line, question) in keys
         )
-        yield Choice(example, question, phrase, tuple(lines), meant_places)
+        asked = replace(question, text=phrase) if question.formula else question
+        yield Choice(example, asked, phrase, tuple(lines), meant_places)
 
 
 def _states(line: TableLine, question: TableQuestion, cell: Row) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag.answering.candidate import Candidate
+from rag.answering.table_formulas import Formula
 from rag.answering.table_lines import (
     ComparedGroup,
     ComparedItem,
@@ -24,8 +25,8 @@ from rag.answering.table_lines import (
     groups_to_choose,
     is_foreign,
     is_foreign_group,
+    names_of,
     of_named_rows,
-    title_stems,
 )
 from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import TableQuestion, measure_of
@@ -54,6 +55,13 @@ def figure_candidates(
         return []
 
     lines = lines_near(question, documents, matcher)
+    if question.formula:
+        named_lines = [line for line in lines if question.formula_name <= line.label_stems]
+        if not named_lines:
+            candidate = _by_formula(question, question.formula, lines, matcher)
+            return [candidate] if candidate else []
+        lines = named_lines
+
     if question.is_choice:
         candidate = _extreme(question, lines, matcher)
     elif not question.targets:
@@ -75,7 +83,7 @@ def lines_near(
     """
 
     def missing_names(document: Document) -> int:
-        return len(question.names - title_stems(document.id, document.title))
+        return len(question.names - names_of(document))
 
     with_tables = [document for document in documents if _has_table(document)]
     with_tables.sort(key=missing_names)
@@ -298,6 +306,29 @@ def _of_two_lines(
     return _computed(question.operation, line, facts, probability)
 
 
+def by_formula(question: TableQuestion, formula: Formula) -> TableQuestion:
+    """The question as one for the two measures of a formula."""
+    return replace(question, operation=formula.operation, measures=formula.measures)
+
+
+def _by_formula(
+    question: TableQuestion, formula: Formula, lines: Sequence[TableLine], matcher: Matcher
+) -> Candidate | None:
+    """What a formula gives for the question's period; None if the question asks for its change."""
+    if question.operation or len(question.targets) != 1:
+        return None
+    meant = _meant_pair(by_formula(question, formula), lines, matcher)
+    if meant is None:
+        return None
+
+    line, other_line, probability = meant
+    fact = figure_of(line, question.target)
+    other_fact = figure_of(other_line, question.target)
+    if fact is None or other_fact is None:
+        return None
+    return _computed(formula.operation, line, (fact, other_fact), probability)
+
+
 def _meant_pair(
     question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
 ) -> tuple[TableLine, TableLine, float] | None:
@@ -346,8 +377,11 @@ def _likeliest(probabilities: Sequence[float]) -> list[int]:
 
 def _may_be_computed(question: TableQuestion, line: TableLine, other: TableLine) -> bool:
     """Whether two lines are two rows of one column, or, but for a difference, two columns of one
-    row.
+    row. The rows of a formula may be of two statements of a document.
     """
+    if question.formula:
+        is_other_row = line.row.block.start != other.row.block.start
+        return is_other_row and line.series == other.series and line.document == other.document
     if _are_in_one_column(line, other):
         return True
     is_same_row = line.row.block.start == other.row.block.start and _are_in_one_table(line, other)
@@ -370,7 +404,11 @@ def _difference(
 
 
 def _of_phrase(question: TableQuestion, phrase: str, other_phrase: str) -> TableQuestion:
-    """The question without the names of its other phrase: another row has them."""
+    """The question without the names of its other phrase: another row has them. For a formula it
+    asks for the phrase alone.
+    """
+    if question.formula:
+        return replace(question, text=phrase)
     foreign = frozenset(stem_words(other_phrase)) - frozenset(stem_words(phrase))
     return replace(question, names=question.names - foreign)
 

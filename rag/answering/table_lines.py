@@ -34,6 +34,8 @@ class TableLine:
     facts: tuple[Fact, ...]
     document_days: frozenset[str]
     """the days in the names of all columns of the document"""
+    document_quarters: frozenset[str]
+    """the quarter that the document is about, as far as it says so"""
 
     @property
     def document(self) -> Document:
@@ -85,7 +87,7 @@ class TableLine:
 
     @functools.cached_property
     def title_stems(self) -> frozenset[str]:
-        return title_stems(self.document.id, self.document.title)
+        return names_of(self.document)
 
 
 @functools.lru_cache(1024)
@@ -94,9 +96,37 @@ def title_stems(document_id: str, title: str) -> frozenset[str]:
     return frozenset(stem_words(f"{title} {file_name(document_id)}"))
 
 
+_OPENING = 4000
+"""Characters at the beginning of a document that name whose it is: more than a page."""
+_NAME = re.compile(r"[A-Z][\w'\u2019-]*(?:(?: & | and | of | )[A-Z][\w'\u2019-]*)*")
+_TICKER = re.compile(
+    r"(?i:\b(?:trading symbol|ticker|NYSE|NASDAQ)s?\b)[^.]{0,150}?(?-i:\b([A-Z]{2,5})\b)(?<!NYSE)"
+)
+"""The short name of a company at an exchange, after a word for it."""
+
+
+def names_of(document: Document) -> frozenset[str]:
+    """Stems of a document's title and file name, of the whole name at its beginning of which these
+    are a part ("Hollin Springs Beverage Company"), and of a company's short name at an exchange.
+    """
+    title = title_stems(document.id, document.title)
+    return title | _names_in(document.text[:_OPENING], title)
+
+
+@functools.lru_cache(256)
+def _names_in(opening: str, title: frozenset[str]) -> frozenset[str]:
+    names = [match[1] for match in _TICKER.finditer(opening)]
+    for match in _NAME.finditer(opening):
+        if not title.isdisjoint(stem_words(match[0])):
+            names.append(match[0])
+            break
+    return frozenset(stem_words(" ".join(names)))
+
+
 def lines_of(document: Document) -> list[TableLine]:
     """The lines of a document's tables."""
     document_days = _column_days(document)
+    document_quarters = _quarters_of(document)
     lines: list[TableLine] = []
     for table in tables(document):
         for row in table.rows:
@@ -107,6 +137,7 @@ def lines_of(document: Document) -> list[TableLine]:
                     series=series,
                     facts=tuple(facts),
                     document_days=document_days,
+                    document_quarters=document_quarters,
                 )
                 lines.append(line)
     return lines[:_MOST_LINES]
@@ -119,6 +150,31 @@ def _column_days(document: Document) -> frozenset[str]:
         for column in block.columns:
             days |= of_column(column.name).days
     return frozenset(days)
+
+
+_QUARTER_BY_MONTHS = {"3": "1", "6": "2", "9": "3"}
+
+
+def _quarters_of(document: Document) -> frozenset[str]:
+    """The quarter that the names of a document state; else the one by its longest period: a report
+    with figures of six months is of the second quarter.
+    """
+    names = f"{file_name(document.id)} {document.title}"
+    quarters = periods(names).quarters or _quarters_of_years(names)
+    if quarters:
+        return quarters
+
+    months: set[str] = set()
+    for block in document.blocks:
+        for column in block.columns:
+            months |= of_column(column.name).months
+    longest = max(filter(str.isdecimal, months), key=int, default="")
+    return frozenset(filter(None, [_QUARTER_BY_MONTHS.get(longest)]))
+
+
+def _quarters_of_years(text: str) -> frozenset[str]:
+    """The numbers of the quarters that a text states with their years."""
+    return frozenset(quarter[-1] for quarter in quarters_of_years(text))
 
 
 def _by_series(row: FactRow) -> dict[str, list[Fact]]:
@@ -180,7 +236,7 @@ def _is_of_period(line: TableLine, fact: Fact, target: Periods) -> bool:
     says_when = stated.days or stated.years or stated.quarters
     if not says_when or target.differ(stated):
         return False
-    if target.days and not _ends_on(line, target):
+    if target.days and not target.quarters and not _ends_on(line, target):
         return False
     if target.years.isdisjoint(stated.years):
         return False
@@ -246,13 +302,10 @@ def _is_of_quarter(line: TableLine, fact: Fact, target: Periods) -> bool:
 
 
 def _quarters_of_document(line: TableLine) -> frozenset[str]:
-    """The quarters that the names of a line's document, or the headings over its table, state."""
-    document = line.document
-    names = f"{file_name(document.id)} {document.title} {line.table.headings}"
-    quarters = periods(names).quarters
-    if quarters:
-        return quarters
-    return frozenset(quarter[-1] for quarter in quarters_of_years(names))
+    """The quarters that the headings over a line's table state, or else its document."""
+    headings = line.table.headings
+    quarters = periods(headings).quarters or _quarters_of_years(headings)
+    return quarters or line.document_quarters
 
 
 def figure_pair(line: TableLine, question: TableQuestion) -> tuple[Fact, Fact] | None:

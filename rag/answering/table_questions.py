@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from rag.answering.table_formulas import Formula, formula_of
 from rag.facts import without_periods
 from rag.meaning.dates import all_dates
 from rag.meaning.periods import Periods, periods
 from rag.meaning.stems import stem_words
-from rag.meaning.words import MONTHS
+from rag.meaning.words import MONTH, MONTHS, month_number
 
 _LARGEST = r"(?:highest|largest|biggest|greatest|most|maximum|longest|best[- ]selling)"
 _SMALLEST = r"(?:lowest|smallest|least|fewest|minimum|shortest)"
@@ -97,7 +98,8 @@ class TableQuestion:
     phrase, or two for what is computed from two rows. `targets` are the periods, the later one
     first; () if the question names none. `names` are stems of names that a line or its document
     must have. `is_ordered` if the first of two rows is said to be the larger one; `is_in_percent`
-    if changes are compared as shares.
+    if changes are compared as shares. `formula` computes the measure from two others, if no row has
+    the stems of its name, `formula_name`.
     """
 
     text: str
@@ -107,6 +109,8 @@ class TableQuestion:
     names: frozenset[str]
     is_ordered: bool = False
     is_in_percent: bool = False
+    formula: Formula | None = None
+    formula_name: frozenset[str] = frozenset()
 
     @property
     def target(self) -> Periods | None:
@@ -132,8 +136,9 @@ class TableQuestion:
 
 def table_question(question: str) -> TableQuestion | None:
     """None for a question that asks for nothing that a table may say."""
-    operation = _operation(question)
-    body = _INTRODUCTION.sub("", question)
+    asked = _asked_part(question)
+    operation = _operation(asked)
+    body = _INTRODUCTION.sub("", asked)
     measures: tuple[str, ...] = (body,)
     if operation == "share":
         measures = _part_and_whole(body)
@@ -146,7 +151,7 @@ def table_question(question: str) -> TableQuestion | None:
     if _HALF_YEAR.search(question):
         targets = tuple(target._replace(months=frozenset({"6"})) for target in targets)
 
-    change = _most_changed(question)
+    change = _most_changed(asked)
     is_change_clear = change is None or _is_clear(change, targets)
     is_unreadable = _UNREADABLE_PERIOD.search(question) or not is_change_clear
     is_of_rows = len(measures) == 2
@@ -155,15 +160,48 @@ def table_question(question: str) -> TableQuestion | None:
     needs_period = not _may_be_undated(operation, is_of_rows) or any(periods(question))
     if not measures or is_unreadable or (not targets and needs_period):
         return None
+    formula, formula_name = formula_of(asked) or (None, frozenset())
     return TableQuestion(
-        text=question,
+        text=asked,
         operation=operation,
         measures=measures,
         targets=targets,
-        names=_names(question),
+        names=_names(question) - formula_name,
         is_ordered=is_of_rows and _is_ordered(body),
         is_in_percent=change is not None and bool(_IN_PERCENT.search(question)),
+        formula=formula,
+        formula_name=formula_name,
     )
+
+
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z])")
+_BEFORE_QUESTION = re.compile(
+    r"(?i)^[^?]{1,300}?[,:] (?=(?:what|which|how|who|where|by how|did|does|do|has|have|was|were|is"
+    r"|are)\b)"
+)
+_IN_UNITS = re.compile(
+    r"(?i)[ ,]*\(?\b(?:answer )?in (?:(?:USD|EUR|GBP|US dollars|dollars|euros|pounds"
+    r"|[$\u20ac\u00a3])[ ,]*)?(?:thousands|millions|billions)\b\)?"
+)
+
+
+def _asked_part(question: str) -> str:
+    """The sentence of a message that asks, without what introduces it, and without the unit that it
+    wants. "Answer in millions." and "Rely on the cash flow statement." ask nothing.
+    """
+    sentences = _SENTENCE_END.split(question.strip())
+    asking = [sentence for sentence in sentences if sentence.endswith("?")]
+    asked = asking[0] if len(asking) == 1 else sentences[0]
+    if len(asking) > 1 or not _MEASURES_SOMETHING.search(asked):
+        asked = question
+    name, colon, rest = asked.partition(": ")
+    is_named_first = bool(colon) and len(name) <= _LONGEST_INTRODUCTION
+    if not is_named_first or _BEFORE_QUESTION.match(rest):
+        asked = _BEFORE_QUESTION.sub("", asked)
+    return _IN_UNITS.sub("", asked)
+
+
+_MEASURES_SOMETHING = re.compile(r"\w+\W+\w+")
 
 
 def _may_be_undated(operation: str, is_of_rows: bool) -> bool:
@@ -321,6 +359,7 @@ def _targets(question: str) -> tuple[Periods, ...]:
         stated = stated._replace(days=_months_of_years(question))
     if _YEAR_TO.search(question) and not stated.months:
         stated = stated._replace(months=frozenset({"12"}))
+    stated = _with_months(question, stated)
 
     if len(stated.days) > 2:
         return ()
@@ -342,29 +381,38 @@ def _targets(question: str) -> tuple[Periods, ...]:
 
 
 _LAST_QUARTER = re.compile(r"(?i)\b(?:last|final) quarter\b")
-_MONTHS_OF_QUARTERS = (
-    "january to march",
-    "april to june",
-    "july to september",
-    "october to december",
+_MONTHS_OF_YEAR = re.compile(
+    rf"(?i)\b(?P<first>{MONTH}) (?:to|through|until|and|[-\u2013]) (?:the end of )?"
+    rf"(?P<last>{MONTH}),? (?P<year>(?:19|20)\d\d)\b"
 )
+"""Months that follow each other: "from July to September 2023"."""
+_MONTHS_OF_QUARTER = 3
 
 
 def _with_quarter(question: str, stated: Periods) -> Periods:
-    """The periods, with the quarter that "the last quarter" or "from July to September" means."""
-    lowercase = question.lower()
-    quarters = [
-        quarter for quarter, months in enumerate(_MONTHS_OF_QUARTERS, 1) if months in lowercase
-    ]
-    if _LAST_QUARTER.search(question):
-        quarters.append(4)
-
-    if stated.quarters or len(quarters) != 1:
+    """The periods, with the quarter that "the last quarter" means."""
+    if stated.quarters or not _LAST_QUARTER.search(question):
         return stated
-    return stated._replace(
-        days=frozenset(),
-        quarters=frozenset({str(quarters[0])}),
-        months=frozenset({"3"}),
+    return stated._replace(quarters=frozenset({"4"}), months=frozenset({"3"}))
+
+
+def _with_months(question: str, stated: Periods) -> Periods:
+    """The periods, with the months that a question names by the first and the last one."""
+    match = _MONTHS_OF_YEAR.search(question)
+    if match is None:
+        return stated
+    first, last = month_number(match["first"]), month_number(match["last"])
+    count = last - first + 1
+    if count < 1:
+        return stated
+
+    is_quarter = count == _MONTHS_OF_QUARTER and last % _MONTHS_OF_QUARTER == 0
+    quarter = str(last // _MONTHS_OF_QUARTER)
+    return Periods(
+        days=frozenset({f"{match['year']}-{last:02}"}),
+        years=frozenset({match["year"]}),
+        quarters=frozenset({quarter}) if is_quarter else frozenset(),
+        months=frozenset({str(count)}),
     )
 
 
@@ -388,6 +436,16 @@ def _is_one_year(question: str, years: frozenset[str]) -> bool:
     return int(end) == int(start) + 1 and bool(re.search(joined, question))
 
 
+_NO_NAMES = frozenset(
+    (
+        *MONTHS,
+        *"USD EUR GBP CHF JPY".split(),
+        *"Corp Corporation Inc Co Company Ltd Limited LLC PLC AG SA NV".split(),
+        *"PP&E PPE PPNE COGS SG&A R&D D&A G&A EBIT EBITDA EPS FCF AR AP IFRS GAAP".split(),
+    )
+)
+"""Capitalised words that say neither whose figure is asked nor of which part: months, currencies,
+legal forms, and short names of figures."""
 _PERIOD_CODE = re.compile(r"\b(?:Q[1-4]|H[12]|FY\d*)\b")
 _LONGEST_INTRODUCTION = 60
 
@@ -400,14 +458,15 @@ def _names(question: str) -> frozenset[str]:
     introduction, colon, _ = text.partition(": ")
     has_introduction = bool(colon) and len(introduction) <= _LONGEST_INTRODUCTION
     begin = len(introduction) + len(colon) if has_introduction else 0
+    beginnings = {0, begin} | {match.end() for match in _SENTENCE_END.finditer(text)}
 
     names = [
         match[0]
         for match in _CAPITALISED.finditer(text)
-        if match.start() not in (0, begin) and match[0] not in MONTHS
+        if match.start() not in beginnings and without_possessive(match[0]) not in _NO_NAMES
     ]
     if has_introduction:
-        names.append(introduction)
+        names += [word for word in introduction.split() if word not in _NO_NAMES]
     return frozenset(stem_words(" ".join(map(without_possessive, names))))
 
 

@@ -33,7 +33,7 @@ _FISCAL = r"(?:[\s,]++(?:of|in|fiscal|financial|the|year|FY)+)*[\s,_-]*+(?:FY[\s
 _QUARTER_OF_YEAR = re.compile(
     rf"(?i)(?:\b(?P<q>Q[1-4])|\b(?P<word>{'|'.join(_QUARTERS)}|[1-4](?:st|nd|rd|th)) quarter)"
     rf"{_FISCAL}(?P<year>(?:19|20)\d\d)(?!\d)"
-    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*+(?P<last>Q[1-4])\b"
+    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*+(?P<last>Q[1-4])(?![^\W_])"
 )
 _NO_PERIOD = re.compile(
     r"(?i)\b(?:change|variance|vs|versus|compared)\b"
@@ -57,6 +57,7 @@ _COUNTS = {
 }
 _LENGTH = re.compile(
     rf"(?i)\b(?:(?P<count>\d\d?|{'|'.join(_COUNTS)})[- ](?P<unit>month|week)s?"
+    r"|(?P<short>[69])M(?= (?:FY ?)?'?\d\d)"
     r"|(?P<half>H[12]|half[- ]year|(?:first|second) half)"
     r"|(?P<to_date>year[- ]to[- ]date|YTD)|(?P<year>years? ended|fiscal year|full year))\b"
 )
@@ -173,7 +174,7 @@ def _lengths(text: str) -> frozenset[str]:
     matches = list(_LENGTH.finditer(text))
     if any(match["to_date"] for match in matches):
         return frozenset()
-    stated = frozenset(_months(match) for match in matches if match["count"])
+    stated = frozenset(_months(match) for match in matches if match["count"] or match["short"])
     if stated:
         return stated
     if any(match["half"] for match in matches):
@@ -185,6 +186,8 @@ def _lengths(text: str) -> frozenset[str]:
 
 def _months(match: re.Match[str]) -> str:
     """A length in months; "" for weeks that are no such period."""
+    if match["short"]:
+        return match["short"]
     count = _COUNTS.get(match["count"].lower(), match["count"])
     if match["unit"].lower() == "week":
         return _WEEKS.get(count, "")

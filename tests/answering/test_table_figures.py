@@ -533,7 +533,9 @@ def test_a_question_has_an_operation_and_periods() -> None:
         ("What was owed in mid-2025?", {"2025-06"}, set(), set()),
         ("What was turnover in the year to March 2024?", {"2024-03"}, set(), {"12"}),
         ("What were sales in the last quarter of 2023?", set(), {"4"}, {"3"}),
-        ("What were sales from July to September 2023?", set(), {"3"}, {"3"}),
+        ("What were sales from July to September 2023?", {"2023-09"}, {"3"}, {"3"}),
+        ("How much came in from January through June 2023?", {"2023-06"}, set(), {"6"}),
+        ("What was capex in 9M 2023?", set(), set(), {"9"}),
     ],
 )
 def test_periods_in_everyday_words(
@@ -547,3 +549,82 @@ def test_periods_in_everyday_words(
         quarters,
         months,
     ]
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        (
+            "What was the FY2022 capex of Ferrum (in USD millions)? Rely on the statement of cash"
+            " flows.",
+            "What was the FY2022 capex of Ferrum?",
+        ),
+        (
+            "According to the balance sheet, what were Ferrum's total assets in 2022?",
+            "what were Ferrum's total assets in 2022?",
+        ),
+        ("Ferrum: What were total assets in 2022?", "Ferrum: What were total assets in 2022?"),
+        ("Net income, Ferrum, FY2022", "Net income, Ferrum, FY2022"),
+    ],
+)
+def test_what_introduces_a_question_and_the_unit_it_wants_are_left_out(
+    question: str, asked: str
+) -> None:
+    understood = table_question(question)
+    assert understood is not None
+    assert understood.text == asked
+
+
+def test_words_that_begin_a_sentence_and_currencies_are_no_names() -> None:
+    understood = table_question(
+        "What was the capex of Ferrum Corp in 2022? Answer in USD millions."
+    )
+    assert understood is not None
+    assert understood.names == {"ferrum"}
+
+
+def test_the_first_page_names_the_company_and_lengths_say_which_quarter_it_is() -> None:
+    page = (
+        "<h1>Form 10-Q</h1><p>For the quarterly period ended June 30, 2023</p>"
+        "<p>Ferrum Valley Corporation</p><table><tr><td></td><td>Three months ended June 30, 2023"
+        "</td><td>Three months ended June 30, 2022</td><td>Six months ended June 30, 2023</td>"
+        "<td>Six months ended June 30, 2022</td></tr><tr><td>Net sales</td><td>410</td><td>398</td>"
+        "<td>802</td><td>777</td></tr><tr><td>Gross profit</td><td>150</td><td>141</td><td>290</td>"
+        "<td>280</td></tr></table>"
+    )
+    (document,) = load_bytes("f23.html", page.encode())
+    for question, figure in (
+        ("What were Ferrum Valley's net sales in Q2 2023?", "410"),
+        ("What were Ferrum Valley's net sales from April to June 2023?", "410"),
+        ("What were Ferrum Valley's net sales in the first half of 2023?", "802"),
+        ("What were Ferrum Valley's net sales in Q1 2023?", None),
+        ("What were Tarn Valley's net sales in Q2 2023?", None),
+    ):
+        understood = table_question(question)
+        assert understood is not None
+        proposed = figure_candidates(understood, [document], matcher())
+        said_figure = said(proposed[0], {document.id: document}).text if proposed else None
+        assert said_figure == figure, question
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What was Ferrum's current ratio at the end of 2022?", "8,102 ÷ 3,796 = 2.13"),
+        ("What was Ferrum's working capital at the end of 2022?", "8,102 − 3,796 = 4,306"),
+    ],
+)
+def test_a_measure_that_no_row_states_is_computed_by_its_formula(
+    question: str, answer: str
+) -> None:
+    table = (
+        "# Ferrum\n\nBalance sheet | December 31, 2022 | December 31, 2021\n---|---|---\n"
+        "Cash | 1,200 | 1,150\nTotal current assets | 8,102 | 7,900\nTotal assets | 20,100"
+        " | 19,800\n"
+        "Total current liabilities | 3,796 | 3,811\nTotal liabilities | 11,000 | 11,200\n"
+    )
+    (document,) = load_bytes("ferrum.md", table.encode())
+    understood = table_question(question)
+    assert understood is not None
+    (candidate,) = figure_candidates(understood, [document], matcher())
+    assert candidate.text == f"{answer}, computed from two cells"
