@@ -82,7 +82,9 @@ _BEFORE_WORDS = re.compile(r"(?i)\b(before|by|until|till|no later than)\s+(?:the
 _AFTER_WORDS = re.compile(
     r"(?i)\b(after|beyond|past|since|from|later than)\s+(?:the )?(?:end of )?$"
 )
-_MONTHS = re.compile(rf"(?i)\b(?:{MONTH}(?:,| and| or|, and|, or)? )+(?:of )?(?P<year>{YEAR})\b")
+_MONTHS = re.compile(
+    rf"(?i)\b(?:{MONTH}(?:,| and| or|, and|, or| to| until| till)? )+(?:of )?(?P<year>{YEAR})\b"
+)
 _ONE_MONTH = re.compile(rf"(?i)\b{MONTH}\b(?! \d)")
 
 
@@ -112,10 +114,10 @@ def date_ranges(words: str) -> tuple[DateRange, ...]:
     is_between = "between" in words.lower()
     if is_between:
         return (_range(start.iso, end.iso),)
-    if bounded:
-        return (bounded,)
     if len(dates) == 2 and _is_interval(start, end, words):
         return (_range(start.iso, end.iso),)
+    if bounded:
+        return (bounded,)
     return tuple(_range(date.iso, date.iso) for date in dates)
 
 
