@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier, ShelfClassifier
     from rag.answering.receipts import AskedQuestion
     from rag.answering.shelf import ShelfQuestion
+    from rag.answering.shelf_meaning import TopicClassifier
     from rag.answering.table_matcher import Matcher
     from rag.answering.table_records import RecordMatcher
     from rag.claims.chat_client import ChatServer
@@ -406,27 +407,30 @@ def figures(embedder: Embedder) -> FindFigures:
 def shelf(settings: Settings) -> Shelf | None:
     """What answers questions over the whole shelf; None without the default classifier of forms."""
     from rag.answering.forms import ShelfClassifier
+    from rag.answering.shelf_meaning import TopicClassifier
 
     if settings.forms == "off" or settings.embedder != EMBEDDER:
         return None
-    return _LazyShelf(ShelfClassifier.load())
+    return _LazyShelf(ShelfClassifier.load(), TopicClassifier.load())
 
 
 class _LazyShelf:
     """`WholeShelf`, imported for the first question that is likely to be over the whole shelf."""
 
-    def __init__(self, classifier: ShelfClassifier) -> None:
+    def __init__(self, classifier: ShelfClassifier, topics: TopicClassifier) -> None:
         self._classifier = classifier
+        self._topics = topics
 
     @cached_property
     def _shelf(self) -> WholeShelf:
         from rag.desk.shelf import WholeShelf
 
-        return WholeShelf(self._classifier)
+        return WholeShelf(self._classifier, self._topics)
 
     def plan(self, engine: Engine, query: Query, result: RetrievalResult) -> ShelfQuestion | None:
         """As `WholeShelf.plan`."""
-        if not self._classifier.is_likely(result.question, result.vector):
+        is_likely = self._classifier.is_likely(result.question, result.vector)
+        if not is_likely and not self._topics.topic(result.question, result.vector):
             return None
         return self._shelf.plan(engine, query, result)
 

@@ -1,11 +1,13 @@
 """Fits the classifier of questions over the whole shelf, and says how often others pass for one.
 
     python -m eval.experiments.fit_shelf --into rag/answering/shelf.safetensors
+    python -m eval.experiments.fit_shelf --topics rag/answering/shelf_topics.safetensors
     python -m eval.experiments.fit_shelf --measure
 
 Questions over a shelf are made here from kinds of documents and what may be asked of each, in full
 sentences and in everyday words; none is of eval/gold/shelf.jsonl. The others are questions to one
-place: those of eval/gold/questions-forms.jsonl, but for totals over everything. `--measure` counts
+place: those of eval/gold/questions-forms.jsonl, but for totals over everything. `--topics` fits the
+topics of questions in everyday words to eval/gold/training-shelf.jsonl. `--measure` counts
 the questions of the gold sets, to which nothing was fitted, that the classifier takes for one,
 those that `rag.answering.shelf` can read as one over the documents of eval/gold/shelf/, and those
 that pass both.
@@ -14,6 +16,7 @@ that pass both.
 import itertools
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from rag import build
 from rag.answering.forms import ShelfClassifier, inputs
 from rag.answering.shelf import understand
 from rag.answering.shelf_kinds import Kinds
+from rag.answering.shelf_meaning import CLASSES, NO_TOPIC, TopicClassifier, understand_topic
 from rag.evaluation.set_files import json_lines
 from rag.settings import Settings
 from rag.types import Document
@@ -70,6 +74,29 @@ _PAIRS = (
     "Meyer Insurance or Helvet Insurance|the flat in Elm Road or the flat in Oak Street|"
     "the gardener or the window cleaner|my gym or my swimming club"
 ).split("|")
+_SLOTS = {
+    "kind": "contracts|leases|agreements|insurances|suppliers|subscriptions|memberships|loans|"
+    "deals|papers|places|firms|licences|jobs|policies|services|plans|clubs|rented things|"
+    "things I rent|hired things|phone contracts".split("|"),
+    "one": "contract|lease|insurance|supplier|subscription|membership|place|loan|policy|firm|"
+    "hired thing".split("|"),
+    "when": "in 2026|in June 2027|before October 2026|by the end of 2026|after 2027|beyond 2027|"
+    "at the end of March 2028|from January to March 2027|in the first half of 2028|"
+    "on 31 December 2026|until 2029|past 2028|between May and July 2026|at Easter 2027".split("|"),
+    "length": "a month|30 days|ninety days|three months|a quarter of a year|half a year|six weeks|"
+    "two weeks|a fortnight|60 days|a year|half a month|twelve weeks".split("|"),
+    "pair": "internet or phone|the gym or the swimming club|van or car|Acme or Bluewire|"
+    "flat or garage|the gardener or the window cleaner|gas or electricity|Meyer or Helvet|"
+    "accountant or lawyer|the printer or the scanner".split("|"),
+    "per": "a month|a year|per month|each month|every year|a week|monthly|in a year".split("|"),
+    "bound": "over|more than|under|less than|at least|above|up to".split("|"),
+    "amount": "five hundred|a hundred|two thousand|£500|$1,000|200 euros|a grand|£50".split("|"),
+    "name": "Albers|Meyer & Sons|the garage in Mill Road|the bank|Helvet|the flat".split("|"),
+}
+_EACH_WORDING = 4
+"""Questions that are made of a wording with slots."""
+_OF_TRAINING = 4_000
+"""Questions of eval/gold/training.jsonl that have no topic."""
 _HELD_OUT = (
     "forms household records seeds mixed technical reports tables tables-held-out pdf "
     "figures-held-out attributes conditions codes"
@@ -185,7 +212,7 @@ def shelf_documents() -> list[Document]:
     ]
 
 
-def measured(classifier: ShelfClassifier) -> dict[str, object]:
+def measured(classifier: ShelfClassifier, topics: TopicClassifier) -> dict[str, object]:
     """By set: questions, those taken for one over the shelf, those that can be read as one, and
     those of which both is true.
     """
@@ -207,15 +234,22 @@ def measured(classifier: ShelfClassifier) -> dict[str, object]:
         ]
         readable = {question for question in questions if understand(question, kinds)}
         taken_and_readable = [question for question in taken_questions if question in readable]
+        of_topics = []
+        for question, vector in zip(questions, vectors, strict=True):
+            topic = topics.topic(question, vector)
+            is_read = bool(topic and understand_topic(question, topic, kinds))
+            if is_read and question not in taken_and_readable:
+                of_topics.append(question)
         sets[name] = {
             "questions": len(questions),
             "taken": len(taken_questions),
             "readable": sum(question in readable for question in questions),
             "both": len(taken_and_readable),
+            "by topic": len(of_topics),
         }
-        examples += [] if name.startswith("shelf") else taken_and_readable
+        examples += [] if name.startswith("shelf") else taken_and_readable + of_topics
     figures_elsewhere = [figures for name, figures in sets.items() if not name.startswith("shelf")]
-    names = ("questions", "taken", "readable", "both")
+    names = ("questions", "taken", "readable", "both", "by topic")
     return {
         "others": {
             key: sum(set_figures[key] for set_figures in figures_elsewhere) for key in names
@@ -257,20 +291,62 @@ def fit(seed: int, file: Path) -> dict[str, float]:
     }
 
 
+def _with_topics(random_numbers: random.Random) -> Iterator[tuple[str, str]]:
+    """(question, topic): the wordings with filled slots, and questions without a topic."""
+
+    def filled(wording: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda slot: random_numbers.choice(_SLOTS[slot[1]]), wording)
+
+    for row in json_lines(GOLD / "training-shelf.jsonl"):
+        topic = row["topic"] if row["topic"] in CLASSES else NO_TOPIC
+        wordings = {filled(row["question"]): None for _ in range(_EACH_WORDING)}
+        for question in wordings:
+            yield question, topic
+            if random_numbers.random() < 0.4:
+                yield question[0].upper() + question[1:] + "?", topic
+
+    others = negatives()
+    others += [row["plain"] for row in json_lines(GOLD / "training-plain.jsonl")]
+    rows = json_lines(GOLD / "training.jsonl")
+    read = [question[1] for row in rows for question in row["questions"]]
+    for question in others + random_numbers.sample(read, _OF_TRAINING):
+        yield question, NO_TOPIC
+
+
+def fit_topics(seed: int, file: Path) -> dict[str, int]:
+    """Fit the topics by scikit-learn, and write the weights."""
+    from sklearn.linear_model import LogisticRegression
+
+    pairs = list(_with_topics(random.Random(seed)))
+    questions = [question for question, _ in pairs]
+    labels = np.array([CLASSES.index(topic) for _, topic in pairs])
+    features = _features(build.embedder(Settings()).embed_queries(questions), questions)
+    model = LogisticRegression(C=1.0, max_iter=500).fit(features, labels)
+    weights = {
+        "weights": np.ascontiguousarray(model.coef_, dtype=np.float16),
+        "bias": model.intercept_.astype(np.float16),
+    }
+    save_file(weights, file)
+    return {"questions": len(questions), "with a topic": int((labels < len(CLASSES) - 1).sum())}
+
+
 def _features(vectors: np.ndarray, questions: Sequence[str]) -> np.ndarray:
     return inputs(questions, vectors)
 
 
 @script(__doc__)
 @click.option("--into", type=NEW_FILE, help="Fit, and write the weights to this file.")
+@click.option("--topics", type=NEW_FILE, help="Fit the topics, and write the weights to this file.")
 @click.option("--measure", is_flag=True, help="Measure the shipped classifier.")
 @SEED
-def main(into: Path | None, measure: bool, seed: int) -> None:
+def main(into: Path | None, topics: Path | None, measure: bool, seed: int) -> None:
     build.prepare(Settings())
     if into:
         print(json.dumps(fit(seed, into)))
+    if topics:
+        print(json.dumps(fit_topics(seed, topics)))
     if measure:
-        finished(measured(ShelfClassifier.load()))
+        finished(measured(ShelfClassifier.load(), TopicClassifier.load()))
 
 
 if __name__ == "__main__":

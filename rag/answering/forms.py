@@ -96,7 +96,7 @@ def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np
     )
 
 
-def _weights(path: Path, name: str, hint: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def weights_in(path: Path, name: str, hint: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The weights and the bias in a file. Raises ModelError if it cannot be read."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -120,7 +120,7 @@ class FormClassifier:
     def load(cls, path: Path = SHIPPED) -> Self:
         """Raises ModelError if the file cannot be read or was fitted to other classes."""
         hint = "train it again: rag train forms"
-        weights, bias = _weights(path, f"form classifier {path}", hint)
+        weights, bias = weights_in(path, f"form classifier {path}", hint)
         if len(bias) != len(CLASSES) or len(weights) != len(CLASSES):
             raise ModelError(
                 f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}", hint
@@ -163,7 +163,7 @@ class ShelfClassifier:
     def load(cls, path: Path = SHELF) -> Self:
         """Raises ModelError if the file cannot be read."""
         hint = f"install the package again: {install_line()} --force-reinstall"
-        weights, bias = _weights(path, f"classifier {path}", hint)
+        weights, bias = weights_in(path, f"classifier {path}", hint)
         return cls(weights, float(bias[0]))
 
     def probability(self, question: str, vector: NDArray[np.float32]) -> float:

@@ -34,6 +34,7 @@ from rag.answering.shelf_columns import (
     notice_column,
     predicate_column,
     price_of,
+    renewal_condition,
     value_column,
     without_determiners,
     yes_no_column,
@@ -532,6 +533,9 @@ def _listing_question(
             return None  # "Which pages mention X?" is answered from titles and words
         if means_any and phrase_column.measure == "duration":
             documents = kinds.of("contracts")  # only they ask for notice
+        renews = renewal_condition(verb_phrase) if phrase_column.measure == "duration" else None
+        if renews:
+            columns.append(renews)
         columns.append(phrase_column)
     return ShelfQuestion(kind, documents, tuple(columns))
 

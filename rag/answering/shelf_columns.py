@@ -18,7 +18,8 @@ from rag.meaning.words import PREPOSITIONS, WORD, digits, fold, singular
 class ShelfColumn:
     """The question to each document, the type of its values as in a grid, and what a value must be
     for the document to count. With `measure`, the kind of a `Value`, other kinds are not said.
-    `rewordings` are the question in other words, for documents that do not answer it.
+    `rewordings` are the question in other words, for documents that do not answer it. A sentence
+    with words of `denial` shows no yes.
     """
 
     question: str
@@ -26,6 +27,7 @@ class ShelfColumn:
     test: Test = ANY_VALUE
     measure: str = ""
     rewordings: tuple[str, ...] = ()
+    denial: str = ""
 
 
 Operation = Literal["list", "count", "all", "any", "sum", "most", "least", "difference"]
@@ -143,15 +145,24 @@ def notice_needed(subject: str, purpose: str = "", test: Test = ANY_VALUE) -> Sh
     )
 
 
-_NOTICE_IN_OTHER_WORDS = ("How long before the end must notice be given?",)
+_NOTICE_IN_OTHER_WORDS = (
+    "How long before the end must notice be given?",
+    "How much time before the end must you tell us that you do not want to renew?",
+)
 _RENEWAL_WORDINGS = (
     "Does the contract renew automatically?",
     "Is the contract extended automatically?",
     "Is the contract renewed or extended by another year?",
     "Does the contract continue after its end?",
-    "Does the contract roll over?",
+    "Does it roll over or carry on until somebody cancels it?",
 )
-_END_IN_OTHER_WORDS = ("When does the contract expire?",)
+_NOT_BY_ITSELF = r"(?i)\b(?:options?|signatures?|signed|requests?|applications?|afresh)\b"
+"""Words of a renewal that somebody must ask for or agree to."""
+_END_IN_OTHER_WORDS = (
+    "When does the contract expire?",
+    "When does the term end?",
+    "Until what day does it last or is it paid?",
+)
 _PRICE = re.compile(
     r"(?i)\b(?:rent|rental|price|fee|premium|charge|cost|rate|subscription|retainer|bill|payment)s?\b"
 )
@@ -377,7 +388,39 @@ def notice_column(predicate: str, subject: str) -> ShelfColumn | None:
 
     condition = joined(match["bound"] or "", length, match["after"] or "")
     purpose = match["rest"] or ""
+    if renewal_condition(purpose):
+        purpose = ""
     return notice_needed(subject, purpose, Test("amount", condition))
+
+
+_OR_IT_RENEWS = re.compile(
+    r"(?i)\bto (?:prevent|stop|avoid) (?:an? |the )?(?:automatic )?(?:renewal|extension)\b"
+    r"|\bor (?:it|they) (?:renews?|rolls? (?:on|over)|(?:goes?|runs?) on|continues?|"
+    r"carr(?:y|ies) on|starts? (?:over|again))\b"
+)
+
+
+def renewal_condition(words: str) -> ShelfColumn | None:
+    """The column of renewal, for notice "to prevent renewal", or "or it goes on"."""
+    if not _OR_IT_RENEWS.search(words):
+        return None
+    return yes_no_column(_RENEWAL_WORDINGS[0], "renew automatically")
+
+
+_LENGTH = re.compile(r"(?i)\b(?:[\w-]+ ){1,2}?(?:day|week|month|quarter|year)s?\b")
+
+
+def length_in(words: str) -> str:
+    """The first length of time in the words, such as "three months" of "a quarter of a year
+    ahead", or "".
+    """
+    for pattern, length_in_units in _PERIODS_IN_UNITS:
+        words = pattern.sub(length_in_units, words)
+    for match in _LENGTH.finditer(words):
+        length = _amount_in(match[0])
+        if quantity(length):
+            return length
+    return ""
 
 
 def _of_limit(predicate: str, price: str) -> ShelfColumn | None:
@@ -458,9 +501,10 @@ def _lacking_column(attribute: str, subject: str) -> ShelfColumn:
         return ShelfColumn(question, "amount", test, "money")
     if re.search(r"(?i)\bdate$", noun):
         return ShelfColumn(f"What is the {noun} of the {subject}?", "date", test)
+    if re.match(r"(?i)(?:period of )?notice\b", noun):
+        return notice_needed(subject, test=test)
     if _LENGTH_OF_TIME.search(noun):
-        rewordings = _NOTICE_IN_OTHER_WORDS if "notice" in noun else ()
-        return ShelfColumn(question, "number", test, "duration", rewordings)
+        return ShelfColumn(question, "number", test, "duration")
     return ShelfColumn(f"What does the {subject} say about {noun}?", "text", test)
 
 
@@ -512,7 +556,7 @@ def yes_no_column(question: str, predicate: str, test: Test = YES) -> ShelfColum
         return ShelfColumn(question, "yes_no", test)
 
     rewordings = tuple(wording for wording in _RENEWAL_WORDINGS if wording != question)
-    return ShelfColumn(question, "yes_no", test, rewordings=rewordings)
+    return ShelfColumn(question, "yes_no", test, rewordings=rewordings, denial=_NOT_BY_ITSELF)
 
 
 def _base_first(predicate: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 
 from rag.meaning.words import SMALL_NUMBERS, STOP_WORDS, WORD, fold, singular
@@ -24,7 +24,7 @@ _NO_AGREEMENTS = frozenset(
 """Names of documents that are no agreements, unless they also have a name of `_BETWEEN_PARTIES`."""
 _BETWEEN_PARTIES = _AGREEMENTS | frozenset(
     "lease licence license hire rental tenancy insurance subscription supplier retainer engagement "
-    "loan mortgage order supply".split()
+    "loan mortgage order supply membership employment".split()
 )
 _SAME_KIND = tuple(
     frozenset(names.split())
@@ -48,6 +48,14 @@ _SAYS_NOTHING = frozenset(
     "company own current present existing different various other signed running".split()
 )
 """Words before a kind of documents that tell no document from another."""
+_NAMES_OF_KINDS = (_BETWEEN_PARTIES | _NO_AGREEMENTS) - _AGREEMENTS - {"company"}
+"""Words that name one kind of documents wherever a question has them."""
+_EVERYDAY = {
+    "place": ("lease",), "landlord": ("lease",), "rent": ("lease",), "rented": ("lease", "hire"),
+    "hired": ("hire",), "firm": ("supplier",), "company": ("supplier",), "rule": ("policy",),
+    "club": ("membership",), "plan": ("subscription",), "app": ("subscription",),
+}  # fmt: skip
+"""What documents of a kind are about, in everyday words."""
 _NUMBERS = {word: number for number, word in enumerate(SMALL_NUMBERS, start=1)} | {"both": 2}
 LEAST_DOCUMENTS = 2
 """Documents that a kind must have."""
@@ -64,8 +72,12 @@ class Kinds:
     The documents are looked at when a question first needs them.
     """
 
-    def __init__(self, documents: Iterable[Document]) -> None:
+    def __init__(
+        self, documents: Iterable[Document], find: Callable[[str], str | None] | None = None
+    ) -> None:
+        """`find` gives the id of the document that words are most likely about, or None."""
         self._documents = documents
+        self._find = find
 
     @functools.cached_property
     def names(self) -> dict[str, frozenset[str]]:
@@ -162,6 +174,20 @@ class Kinds:
         """The documents that may be agreements."""
         return {document_id for document_id, words in self.names.items() if _is_between(words)}
 
+    def everyday(self, question: str) -> str:
+        """The kinds of documents that a question in everyday words names, or "contracts" if it
+        names none; "" if there are no such documents.
+        """
+        kinds = []
+        for noun in _nouns(question):
+            meant = (noun,) if noun in _NAMES_OF_KINDS else _EVERYDAY.get(noun, ())
+            kinds += [kind for kind in meant if self.is_kind(kind)]
+        if kinds:
+            return " or ".join(dict.fromkeys(kinds))
+
+        agreements = [name for name in self.names.values() if name & _BETWEEN_PARTIES]
+        return "contracts" if len(agreements) >= LEAST_DOCUMENTS else ""
+
     def parties(self, phrase: str) -> tuple[str, ...]:
         """The documents behind "the two firms": all agreements, if they are as many; else ()."""
         number_word, _, noun = phrase.partition(" ")
@@ -192,11 +218,23 @@ class Kinds:
                 rivals.append(document_id)
         return rivals[0] if len(rivals) == 1 else None
 
+    def _found(self, phrase: str) -> str | None:
+        """The agreement that a phrase in other words means, such as "the solicitors", or None."""
+        document_id = self._find(phrase) if self._find else None
+        words = self.names.get(document_id or "", frozenset())
+        return None if words.isdisjoint(_BETWEEN_PARTIES) else document_id
+
     def named_all(self, phrases: Iterable[str]) -> tuple[str, ...]:
         """The documents that the phrases name one by one; () if a phrase names none, or two the
-        same one.
+        same one. Of several, one that no name of a document has is the agreement that is found.
         """
-        document_ids = [self.named(phrase) for phrase in phrases]
+        names = list(phrases)
+        document_ids = [self.named(name) for name in names]
+        if len(names) >= LEAST_DOCUMENTS:
+            document_ids = [
+                document_id or self._found(name)
+                for document_id, name in zip(document_ids, names, strict=True)
+            ]
         different_ids = tuple(dict.fromkeys(filter(None, document_ids)))
         if len(different_ids) < len(document_ids):
             return ()

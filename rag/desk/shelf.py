@@ -19,6 +19,7 @@ from rag.answering.receipts import AskedQuestion
 from rag.answering.shelf import NAMED, ShelfQuestion, understand
 from rag.answering.shelf_columns import ShelfColumn
 from rag.answering.shelf_kinds import Kinds
+from rag.answering.shelf_meaning import TopicClassifier, understand_in_other_words
 from rag.answering.shelf_values import for_each, in_one_period, order, total, why_not_added
 from rag.desk import grid_run
 from rag.desk.grid import Cell, GridRow
@@ -53,6 +54,8 @@ _BATCH = 16
 _LONGEST_NAME = 60
 _LONGEST_COLUMN = 100
 """Characters of the names of a grid and of its columns."""
+_MEANT = 0.4
+"""Probability of a passage from which on its document is what a name such as "the phone" means."""
 _LEAST_SAID = 2
 """Documents that must say something, or else the question is asked as any other."""
 
@@ -60,8 +63,10 @@ _LEAST_SAID = 2
 class WholeShelf:
     """Recognises questions over the whole shelf, and answers them."""
 
-    def __init__(self, classifier: ShelfClassifier) -> None:
+    def __init__(self, classifier: ShelfClassifier, topics: TopicClassifier | None = None) -> None:
+        """`topics` reads questions in everyday words."""
         self._classifier = classifier
+        self._topics = topics
 
     def plan(self, engine: Engine, query: Query, result: RetrievalResult) -> ShelfQuestion | None:
         """The question as a grid over the documents that pass the query's filter; None if it is
@@ -71,9 +76,16 @@ class WholeShelf:
         names_a_document = any(part.key == "document" and part.op == "=" for part in filter)
         if names_a_document:
             return None
-        if not self._classifier.is_likely(result.question, result.vector):
-            return None
-        return understand(result.question, Kinds(_documents(engine, filter)))
+
+        kinds = Kinds(
+            _documents(engine, filter), find=lambda words: _document_about(engine, filter, words)
+        )
+        is_likely = self._classifier.is_likely(result.question, result.vector)
+        read = understand(result.question, kinds) if is_likely else None
+        if self._topics is None:
+            return read
+        topic = self._topics.topic(result.question, result.vector)
+        return understand_in_other_words(result.question, topic, read, kinds)
 
     def answer(
         self, engine: Engine, asked: AskedQuestion, question: ShelfQuestion
@@ -108,6 +120,14 @@ def _documents(engine: Engine, filter: Filter) -> Iterator[Document]:
     for document in engine.store.documents():
         if matches(conditions, document):
             yield document
+
+
+def _document_about(engine: Engine, filter: Filter, words: str) -> str | None:
+    """The document of the best passage for the words, or None if it is unlikely to answer them."""
+    for hit in engine.search(words, k=1, filter=filter):
+        if hit.score >= _MEANT:
+            return hit.passage.document_id
+    return None
 
 
 def _too_many(question: ShelfQuestion, number: int) -> str:
@@ -350,6 +370,8 @@ def _is_shown(cell: Cell, column: ShelfColumn) -> bool:
     quote = _telling_quote(cell, column)
     sentence = quote.sentence if quote else ""
     share = _share(sentence, column)
+    if column.denial and not _says_no(cell) and re.search(column.denial, sentence):
+        return False
     if _says_no(cell) and share == 1.0:
         return "n't" in sentence or not DENIALS.isdisjoint(word_set(sentence))
     return share >= _LEAST_SHARE

@@ -2,8 +2,15 @@
 
 import pytest
 
+from rag import build
 from rag.answering.shelf import understand
 from rag.answering.shelf_kinds import Kinds
+from rag.answering.shelf_meaning import (
+    TOPICS,
+    TopicClassifier,
+    understand_in_other_words,
+    understand_topic,
+)
 from rag.answering.shelf_values import (
     Test,
     date_ranges,
@@ -13,6 +20,7 @@ from rag.answering.shelf_values import (
     why_not_added,
 )
 from rag.meaning.values import Surroundings, typed_value
+from rag.settings import Settings
 from rag.types import Document, Value
 
 NAMES = {
@@ -126,12 +134,6 @@ def understood_as(question: str) -> tuple[str, int, list[str]]:
             "difference",
             2,
             "What is the price per month? amount rate",
-        ),
-        (
-            "Which contracts need three months' notice to prevent renewal?",
-            "list",
-            6,
-            "How much notice does the contract need to prevent renewal? number amount",
         ),
         (
             "Which contracts have no end date?",
@@ -395,3 +397,110 @@ def test_amounts_for_several_periods_are_converted() -> None:
     assert converted.number == 50
     assert Test("amount", "more than £40 a month").passes(yearly) is True
     assert Test("amount", "more than £60 a month").passes(yearly) is False
+
+
+def test_notice_to_prevent_renewal_is_asked_of_contracts_that_renew() -> None:
+    operation, documents, columns = understood_as(
+        "Which contracts need three months' notice to prevent renewal?"
+    )
+    assert (operation, documents) == ("list", 6)
+    assert columns == [
+        "Does the contract renew automatically? yes_no yes",
+        "How much notice does the contract need? number amount",
+    ]
+
+
+def test_a_name_in_other_words_is_the_agreement_that_is_found() -> None:
+    documents = [Document(name, "", title, f"/{name}", "") for name, title in NAMES.items()]
+    found = {
+        "the scrubbers": "shelf/supplier-brightway-cleaning.md",
+        "trips": "shelf/policy-travel.md",
+    }
+    kinds = Kinds(documents, find=found.get)
+    cleaning, network = "shelf/supplier-brightway-cleaning.md", "shelf/supplier-fibrenet.md"
+    assert kinds.named_all(["the scrubbers", "fibrenet"]) == (cleaning, network)
+    assert kinds.named_all(["trips", "fibrenet"]) == ()  # a policy is no agreement
+    assert kinds.named_all(["the scrubbers"]) == ()  # one phrase may be a kind of documents
+
+
+@pytest.mark.parametrize(
+    ("question", "topic", "operation", "documents", "column"),
+    [
+        ("what goes on by itself", "renews", "list", 6, "Does the contract renew automatically?"),
+        (
+            "how many go on by themselves",
+            "renews",
+            "count",
+            6,
+            "Does the contract renew automatically?",
+        ),
+        ("what is over in 2027", "ends_when", "list", 6, "When does the contract end?"),
+        (
+            "who wants a fortnight's warning",
+            "notice_length",
+            "list",
+            6,
+            "How much notice does the contract need?",
+        ),
+        ("which place costs most rent", "price_most", "most", 2, "What is the rent per month?"),
+        (
+            "brightway or fibrenet, who is cheaper",
+            "price_least",
+            "least",
+            2,
+            "What is the price per month?",
+        ),
+    ],
+)
+def test_a_topic_is_read_in_known_words(
+    question: str, topic: str, operation: str, documents: int, column: str
+) -> None:
+    read = understand_topic(question, topic, KINDS)
+    assert read
+    assert (read.operation, len(read.documents)) == (operation, documents)
+    assert read.columns[-1].question == column
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("what is over soon", "ends_when"),
+        ("who wants some warning", "notice_length"),
+        ("where can't the price go up", "raises"),
+    ],
+)
+def test_a_topic_without_what_it_needs_is_not_read(question: str, topic: str) -> None:
+    assert understand_topic(question, topic, KINDS) is None
+
+
+def test_a_yes_or_no_of_a_topic_is_asked_in_the_words_of_the_topic() -> None:
+    question = "Which suppliers want money before they deliver?"
+    read = understand(question, KINDS)
+    of_topic = understand_in_other_words(question, "advance", read, KINDS)
+    assert of_topic
+    column = of_topic.columns[-1]
+    assert column.question == "Does the supplier ask for payment in advance?"
+    assert "Is the price payable in advance?" in column.rewordings
+    assert understand_in_other_words(question, None, read, KINDS) == read
+
+
+def test_every_topic_is_a_question_that_is_read() -> None:
+    for topic, known_question in TOPICS.items():
+        filled = known_question.format(
+            kind="contracts",
+            when="in 2027",
+            length="two months",
+            limit="more than £50",
+            unit="month",
+        )
+        assert understand(filled, KINDS), topic
+
+
+def test_the_shipped_topics_know_everyday_wordings() -> None:
+    settings = Settings()
+    build.prepare(settings)
+    topics = TopicClassifier.load()
+    questions = {"what keeps on going unless I stop it": "renews", "when is the bin day": None}
+    vectors = build.embedder(settings).embed_queries(list(questions))
+    for (question, topic), vector in zip(questions.items(), vectors, strict=True):
+        assert topics.topic(question, vector) == topic
