@@ -180,8 +180,8 @@ _BEFORE_QUESTION = re.compile(
     r"|are)\b)"
 )
 _IN_UNITS = re.compile(
-    r"(?i)[ ,]*\(?\b(?:answer )?in (?:(?:USD|EUR|GBP|US dollars|dollars|euros|pounds"
-    r"|[$\u20ac\u00a3])[ ,]*)?(?:thousands|millions|billions)\b\)?"
+    r"(?i)[ ,]{0,3}\(?\b(?:answer )?in (?:(?:USD|EUR|GBP|US dollars|dollars|euros|pounds"
+    r"|[$\u20ac\u00a3])[ ,]{0,3})?(?:thousands|millions|billions)\b\)?"
 )
 
 
@@ -201,7 +201,7 @@ def _asked_part(question: str) -> str:
     return _IN_UNITS.sub("", asked)
 
 
-_MEASURES_SOMETHING = re.compile(r"\w+\W+\w+")
+_MEASURES_SOMETHING = re.compile(r"\w\W+\w")
 
 
 def _may_be_undated(operation: str, is_of_rows: bool) -> bool:
