@@ -14,7 +14,16 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, Route, ViewportSize, expect
+from playwright.sync_api import (
+    Browser,
+    Dialog,
+    Locator,
+    Page,
+    Response,
+    Route,
+    ViewportSize,
+    expect,
+)
 
 from rag.server import static
 from rag.server.static import SCRIPTS
@@ -118,6 +127,15 @@ def documents(client: httpx.Client) -> set[str]:
 def ask(page: Page, question: str) -> None:
     page.locator("#question").fill(question)
     page.keyboard.press("Enter")
+
+
+def keeps_turns(response: Response, count: int) -> bool:
+    """Whether it says that the service keeps a thread of so many turns."""
+    request = response.request
+    if request.method != "PUT" or "/v1/threads/" not in request.url:
+        return False
+    thread = cast("dict[str, Any]", request.post_data_json)
+    return len(thread["turns"]) == count
 
 
 def last(page: Page) -> Locator:
@@ -238,8 +256,9 @@ def test_threads_are_kept_named_found_and_deleted(watched: Watched) -> None:
     page = watched.page
     ask(page, BURNS)
     expect(last(page).locator(".words")).to_contain_text("William Burns")
-    ask(page, "Who is the tenant?")
-    expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
+    with page.expect_response(lambda response: keeps_turns(response, 2)):
+        ask(page, "Who is the tenant?")
+        expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
     page.reload()
     expect(page.locator(".turn")).to_have_count(2)
     page.go_back()

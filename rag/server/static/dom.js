@@ -133,8 +133,14 @@ async function getBlocks(range) {
   }
   return all;
 }
-const sendJson = method => (path, body, signal) =>
-  request(path, { method, signal, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+const longestOnLeaving = 60000;  // bytes: a browser sends up to 64 KiB for a page that is left
+
+// What is put is kept even if the page is left or loaded again at once.
+const sendJson = method => (path, value, signal) => {
+  const body = JSON.stringify(value);
+  const keepalive = method === 'PUT' && new Blob([body]).size < longestOnLeaving;
+  return request(path, { method, signal, keepalive, headers: { 'Content-Type': 'application/json' }, body });
+};
 const [postJson, putJson] = [sendJson('POST'), sendJson('PUT')];
 
 let keyAsked = null;  // several requests may be refused at once; they wait for one answer
