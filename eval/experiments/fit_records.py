@@ -29,6 +29,7 @@ from rag.answering.table_records import (
     FEATURES,
     RecordCell,
     RecordMatcher,
+    is_asked,
     verdict_of,
 )
 from rag.evaluation.gold import PLAIN_SUFFIX, Question
@@ -171,7 +172,7 @@ def outcome(example: Example, columns: Matrix, answers: Matrix) -> tuple[str, fl
     matcher = RecordMatcher(columns, answers, _NO_FIGURES)
     number, share = matcher.choice(example.rows, example.said)
     probability = matcher.probability(example.rows[number], share)
-    if probability < LIKELY:
+    if probability < LIKELY or not is_asked(example.rows[number]):
         return "missed" if example.answering else "none, rightly", probability
     if number in example.answering:
         return "right", probability

@@ -60,6 +60,8 @@ FEATURES = (
     "wants_more",
     "words",
 )
+_OF_SHARED_WORDS = ("column_share", "asked_share", "letters_asked", "cell_said")
+"""Features of the words that a question shares with a cell, its column or its definition."""
 LEAST_PROBABILITY = 0.45
 """Of a cell, from which on it is proposed."""
 _MOST_DOCUMENTS = 4
@@ -221,7 +223,10 @@ def _is_measure(column: str) -> bool:
     """Whether the name of a column says what is measured, not on which day or in which year: tables
     of periods have measures in their rows, which `rag.answering.table_figures` reads.
     """
-    return bool(stem_words(without_periods(column))) and not of_column(column).days
+    name = without_periods(column)
+    if name == column:
+        return True
+    return bool(stem_words(name)) and not of_column(column).days
 
 
 def _without_definitions(
@@ -489,7 +494,7 @@ def record_candidates(
     number, share = matcher.choice(rows, [cell.says for cell in cells])
     winner = cells[number]
     probability = matcher.probability(rows[number], share)
-    if probability < LEAST_PROBABILITY:
+    if probability < LEAST_PROBABILITY or not is_asked(rows[number]):
         return []
 
     polar = polarity(question, odds)
@@ -500,6 +505,13 @@ def record_candidates(
     if winner.is_flag or polar >= _POLAR:
         return []
     return [Candidate("span", GENERATOR, (winner.place,), probability=probability)]
+
+
+def is_asked(row: NDArray[np.float32]) -> bool:
+    """Whether a question shares a word with the cell, its column or its definition: otherwise it
+    names the row only, as in "How did the Board vote on 12 June 2025?".
+    """
+    return any(row[FEATURES.index(name)] for name in _OF_SHARED_WORDS)
 
 
 _POLAR = 0.5

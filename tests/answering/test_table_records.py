@@ -7,6 +7,7 @@ from rag.answering.candidate import Candidate, said
 from rag.answering.table_matcher import Matcher
 from rag.answering.table_records import (
     RecordMatcher,
+    cells_of,
     definitions,
     polarity,
     record_candidates,
@@ -33,6 +34,10 @@ PIES = """Pie,Contains meat,Vegan,Price
 Leek Crown,0,1,2.4
 Pork Squire,1,0,3.1
 Plum Lattice,0,0,2.8
+"""
+VOTES = """date,For,Against,Abstained
+2025-06-12,19,3,11
+2024-06-05,20,2,12
 """
 TIDES = """date,high_water,low_water
 2019-3-7,5.31,0.82
@@ -134,6 +139,23 @@ RETURNS = """company,2021,2022,2023
 Ferrum,$100,$129,$139
 Peers,$100,$112,$120
 """
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["vote of the council 12 june 2025 result", "How did the council vote on 5 June 2024?"],
+)
+def test_no_cell_is_given_if_the_question_names_the_row_only(
+    matcher: RecordMatcher, question: str
+) -> None:
+    _, candidate = proposed(matcher, "votes.csv", VOTES, question, SPAN)
+    assert candidate is None
+
+
+def test_a_column_may_be_named_by_a_stop_word() -> None:
+    records = list(records_of(document("votes.csv", VOTES)))
+    columns = [cell.column for cell in cells_of("vote of 12 June 2025", records, {})]
+    assert columns == ["For", "Against", "Abstained"]
 
 
 def test_columns_of_periods_alone_do_not_say_what_is_measured(matcher: RecordMatcher) -> None:
