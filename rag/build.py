@@ -37,7 +37,7 @@ from rag.retrieval import Retriever, check_askable
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
-    from rag.answering.candidate import Candidate
+    from rag.answering.candidate import TableFindings
     from rag.answering.forms import FormClassifier, ShelfClassifier
     from rag.answering.receipts import AskedQuestion
     from rag.answering.shelf import ShelfQuestion
@@ -387,19 +387,22 @@ def figures(embedder: Embedder) -> FindFigures:
         documents: Sequence[Document],
         odds: Mapping[str, float],
         store: Store | None,
-    ) -> list[Candidate]:
+    ) -> TableFindings:
         """`store` has the documents beside these, if they may be read."""
+        from rag.answering.candidate import TableFindings
+
         blocks = (block for document in documents for block in document.blocks)
         if embedder.name != EMBEDDER or all(block.kind != "table" for block in blocks):
-            return []
+            return TableFindings()
 
-        from rag.answering.table_figures import figure_candidates
+        from rag.answering.table_figures import figure_findings
         from rag.answering.table_questions import table_question
         from rag.answering.table_records import record_candidates
 
         asked = table_question(question)
-        figures = figure_candidates(asked, documents, matcher()) if asked else []
-        return figures + record_candidates(question, documents, store, record_matcher(), odds)
+        found = figure_findings(asked, documents, matcher()) if asked else TableFindings()
+        cells = record_candidates(question, documents, store, record_matcher(), odds)
+        return replace(found, candidates=(*found.candidates, *cells))
 
     return find
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from rag.answering.asked_days import is_asked_as_a_whole, may_ask_of_a_day
-from rag.answering.candidate import Candidate
+from rag.answering.candidate import Candidate, TableFindings
 from rag.answering.compose import (
     MOST_ALTERNATIVES,
     Ranked,
@@ -36,16 +36,14 @@ from rag.protocols import Filter, Reader, ReaderOutput, Store
 from rag.query import Query
 from rag.retrieval import TRIES, RetrievalResult, Retriever
 from rag.settings import Settings
-from rag.types import GRID, TALK, Answer, Document, Hit
+from rag.types import GRID, TALK, Answer, Document, Hit, Place
 
 if TYPE_CHECKING:
     from rag.answering.shelf import ShelfQuestion
     from rag.answering.suggestions import Suggestions
 
-FindFigures = Callable[
-    [str, Sequence[Document], Mapping[str, float], Store | None], list[Candidate]
-]
-"""What the tables of the documents, best first, answer to a question."""
+FindFigures = Callable[[str, Sequence[Document], Mapping[str, float], Store | None], TableFindings]
+"""What the tables of the documents, best first, say to a question."""
 _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
@@ -55,13 +53,14 @@ _PROPOSED = 0.05
 @dataclass(frozen=True, slots=True)
 class Found:
     """What there is to read and to judge for a question: the passages, the probability of each
-    form, and candidates that come from whole documents instead of passages. Or `shelf`, the
-    question as a grid over the documents.
+    form, candidates that come from whole documents instead of passages, and the rows of tables that
+    hardly answer. Or `shelf`, the question as a grid over the documents.
     """
 
     retrieved: RetrievalResult
     form_odds: Mapping[str, float]
     proposed: tuple[Candidate, ...] = ()
+    unlikely_rows: tuple[Place, ...] = ()
     shelf: ShelfQuestion | None = None
 
     @property
@@ -197,8 +196,12 @@ class Engine:
         names = dict.fromkeys(hit.passage.document_id for hit in result.hits)
         documents = [result.documents[name] for name in names if name in result.documents]
         beside = None if query.filter else self.store
-        figures = self.figures(result.question, documents, found.form_odds, beside)
-        return replace(found, proposed=(*found.proposed, *figures))
+        tables = self.figures(result.question, documents, found.form_odds, beside)
+        return replace(
+            found,
+            proposed=(*found.proposed, *tables.candidates),
+            unlikely_rows=tables.unlikely_rows,
+        )
 
     def form_odds(
         self, queries: Sequence[Query], results: Sequence[RetrievalResult]
@@ -320,7 +323,7 @@ class Engine:
         states = [ReadState(one.retrieved.question, one.hits) for one in found]
         self._rounds.run(states)
         return [
-            (reading, rank(reading, self.judge, query.form, one.proposed))
+            (reading, rank(reading, self.judge, query.form, one.proposed, one.unlikely_rows))
             for query, one, reading in zip(
                 queries, found, self.readings(found, states), strict=True
             )
@@ -420,7 +423,7 @@ class Engine:
         asked = self._asked_question(query, retrieved, read, timings)
         if is_talk:
             return self._talk(query, asked)
-        ranked = rank(reading, self.judge, query.form, found.proposed)
+        ranked = rank(reading, self.judge, query.form, found.proposed, found.unlikely_rows)
         alternatives = self.alternatives if query.alternatives is None else query.alternatives
         return compose(asked, reading, ranked, Ruling(self.judge, self.threshold, alternatives))
 

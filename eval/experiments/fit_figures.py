@@ -33,7 +33,7 @@ from tqdm import tqdm
 from eval.scripts import GOLD, NEW_FILE, OUT, SEED, finished, script
 from rag import build
 from rag.answering.candidate import Candidate
-from rag.answering.table_figures import by_formula, figure_candidates, lines_near
+from rag.answering.table_figures import by_formula, figure_findings, lines_near
 from rag.answering.table_lines import (
     TableLine,
     can_answer,
@@ -547,7 +547,8 @@ def asked_of(examples: Sequence[Example], matcher: Matcher) -> list[tuple[Exampl
     judgements = []
     for example in examples:
         question = table_question(example.question)
-        proposed = figure_candidates(question, example.documents, matcher) if question else []
+        findings = figure_findings(question, example.documents, matcher) if question else None
+        proposed = findings.candidates if findings else ()
         candidate = proposed[0] if proposed else None
         probability = (candidate.probability or 0.0) if candidate else 0.0
         judgements.append((example, judged(example, candidate), probability))

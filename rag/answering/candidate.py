@@ -221,6 +221,16 @@ def _pieces(
 
 
 @dataclass(frozen=True, slots=True)
+class TableFindings:
+    """What the tables of documents say to a question: `candidates`, each with its probability, and
+    `unlikely_rows`, which have a figure of the asked period, but hardly the one that is meant.
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    unlikely_rows: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """A candidate in words: the part of an answer that comes from it; a refusal says nothing."""
 

@@ -52,6 +52,8 @@ _OPPOSITE = 0.3
 _IN_SENTENCES = ("span", "sentences")
 _SURE_VERDICT = 0.5
 """Probability of a table's verdict from which on it takes the place of its row."""
+_OF_UNLIKELY_ROW = 0.3
+"""Share of its probability that remains to a row which hardly has the figure that is asked."""
 _HALF = 0.2
 """Share of its probability that remains to one cell or row where the difference of two is asked."""
 ALL_NEEDED = (
@@ -82,9 +84,11 @@ def rank(
     judge: Ranks,
     form: str = "",
     proposed: Sequence[Candidate] = (),
+    unlikely_rows: Sequence[Place] = (),
 ) -> list[Ranked]:
     """All candidates with their probabilities, the likeliest first. `form` is one that a person
     chose; `proposed` are candidates from elsewhere: overviews, catalogues, figures of tables.
+    `unlikely_rows` are those of tables that hardly have the figure which the question means.
     """
     figures = [candidate for candidate in proposed if candidate.probability is not None]
     unjudged = [candidate for candidate in proposed if candidate.probability is None]
@@ -95,6 +99,7 @@ def rank(
         for candidate, probability in zip(proposals, probabilities, strict=True)
     ]
 
+    ranked = _with_unlikely_rows(ranked, unlikely_rows)
     for figure in figures:
         if form in ("", figure.form):
             ranked = _with_figure(ranked, figure, figure.probability or 0.0)
@@ -111,6 +116,15 @@ def _with_codes(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:
     """
     are_of_another = of_another(reading, [entry.candidate for entry in ranked])
     return _weakened(ranked, are_of_another, weight=OF_ANOTHER)
+
+
+def _with_unlikely_rows(ranked: Sequence[Ranked], rows: Sequence[Place]) -> list[Ranked]:
+    """The candidates; those that are in unlikely rows of tables alone are unlikely."""
+    are_unlikely = [
+        all(any(place.overlaps(row) for row in rows) for place in entry.candidate.places)
+        for entry in ranked
+    ]
+    return _weakened(ranked, are_unlikely, weight=_OF_UNLIKELY_ROW)
 
 
 def _with_halves(ranked: Sequence[Ranked], reading: Reading) -> list[Ranked]:

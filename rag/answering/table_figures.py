@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag.answering.candidate import Candidate
+from rag.answering.candidate import Candidate, TableFindings
 from rag.answering.table_formulas import Formula
 from rag.answering.table_lines import (
     ComparedGroup,
@@ -42,24 +42,26 @@ _LEAST_OF_GROUP = 0.6
 _LEAST_OF_OTHER_GROUP = 0.9
 """Probabilities of a line, of the line or pair from which something is computed, of a group, and of
 a group for a question that was not fitted to, from which on their figures are proposed."""
+_UNLIKELY = 0.05
+"""Probability of a row below which it hardly has the figure that is meant."""
 GENERATOR = "figures"
 
 
-def figure_candidates(
+def figure_findings(
     question: TableQuestion, documents: Sequence[Document], matcher: Matcher
-) -> list[Candidate]:
-    """What the tables of the documents, best first, answer, each with its probability: at most one
-    candidate.
+) -> TableFindings:
+    """What the tables of the documents, best first, answer: at most one candidate, and for a figure
+    of a period the rows that hardly have it.
     """
     if not stem_words(measure_of(question.measures[0])):
-        return []
+        return TableFindings()
 
     lines = lines_near(question, documents, matcher)
     if question.formula:
         named_lines = [line for line in lines if question.formula_name <= line.label_stems]
         if not named_lines:
             candidate = _by_formula(question, question.formula, lines, matcher)
-            return [candidate] if candidate else []
+            return _findings(candidate)
         lines = named_lines
 
     if question.is_choice:
@@ -71,8 +73,12 @@ def figure_candidates(
     elif question.operation:
         candidate = _change(question, lines, matcher)
     else:
-        candidate = _figure(question, lines, matcher)
-    return [candidate] if candidate else []
+        return _figure(question, lines, matcher)
+    return _findings(candidate)
+
+
+def _findings(candidate: Candidate | None, unlikely_rows: Sequence[Place] = ()) -> TableFindings:
+    return TableFindings((candidate,) if candidate else (), tuple(unlikely_rows))
 
 
 def lines_near(
@@ -100,39 +106,74 @@ def _has_table(document: Document) -> bool:
 def _meant_line(
     question: TableQuestion, phrase: str, lines: Sequence[TableLine], matcher: Matcher
 ) -> tuple[TableLine, float] | None:
-    """The likeliest line, and how likely its figure is meant: other lines may say the same."""
+    """The likeliest line, and how likely its figure is meant."""
     if not lines:
         return None
+    return _likeliest_line(question, lines, _probabilities(question, phrase, lines, matcher))
 
-    probabilities = matcher.rows.probabilities(matcher.features(question, phrase, lines))
+
+def _probabilities(
+    question: TableQuestion, phrase: str, lines: Sequence[TableLine], matcher: Matcher
+) -> list[float]:
+    """How likely each line is meant."""
+    return matcher.rows.probabilities(matcher.features(question, phrase, lines))
+
+
+def _by_figure(
+    question: TableQuestion, lines: Sequence[TableLine], probabilities: Sequence[float]
+) -> dict[tuple[object, ...], float]:
+    """How likely each figure is meant: several lines may say the same."""
+    by_figure: dict[tuple[object, ...], float] = {}
+    for line, probability in zip(lines, probabilities, strict=True):
+        key = figure_key(line, question)
+        by_figure[key] = by_figure.get(key, 0.0) + probability
+    return by_figure
+
+
+def _likeliest_line(
+    question: TableQuestion, lines: Sequence[TableLine], probabilities: Sequence[float]
+) -> tuple[TableLine, float] | None:
+    """The likeliest line, and how likely its figure is meant, unless this is too unlikely."""
     winner = lines[probabilities.index(max(probabilities))]
-    key = figure_key(winner, question)
-    of_same_figure = []
-    for line, line_probability in zip(lines, probabilities, strict=True):
-        if figure_key(line, question) == key:
-            of_same_figure.append(line_probability)
-    probability = sum(of_same_figure)
-
+    probability = _by_figure(question, lines, probabilities)[figure_key(winner, question)]
     threshold = _LEAST_OF_OPERAND if question.operation else _LEAST_PROBABILITY
     if probability < threshold or is_foreign(question, winner):
         return None
     return winner, probability
 
 
-def _figure(
-    question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher
-) -> Candidate | None:
-    """The figure of the row that is meant."""
+def _figure(question: TableQuestion, lines: Sequence[TableLine], matcher: Matcher) -> TableFindings:
+    """The figure of the row that is meant, and the rows that hardly have it."""
     answering = [line for line in lines if can_answer(question, line)]
-    meant = _meant_line(question, question.measures[0], answering, matcher)
+    if not answering:
+        return TableFindings()
+
+    probabilities = _probabilities(question, question.measures[0], answering, matcher)
+    unlikely_rows = _unlikely_rows(question, answering, probabilities)
+    meant = _likeliest_line(question, answering, probabilities)
     if meant is None:
-        return None
+        return _findings(None, unlikely_rows)
 
     line, probability = meant
     fact = figure_of(line, question.target)
     if fact is None:
-        return None
-    return Candidate("span", GENERATOR, (_place(line, fact),), probability=probability)
+        return _findings(None, unlikely_rows)
+    candidate = Candidate("span", GENERATOR, (_place(line, fact),), probability=probability)
+    return _findings(candidate, unlikely_rows)
+
+
+def _unlikely_rows(
+    question: TableQuestion, lines: Sequence[TableLine], probabilities: Sequence[float]
+) -> list[Place]:
+    """The rows of which no line is likely to have the figure that is meant."""
+    by_figure = _by_figure(question, lines, probabilities)
+    likeliest: dict[Place, float] = {}
+    for line in lines:
+        row = line.row.block
+        place = Place(line.document.id, row.start, row.end)
+        probability = by_figure[figure_key(line, question)]
+        likeliest[place] = max(probability, likeliest.get(place, 0.0))
+    return [place for place, probability in likeliest.items() if probability < _UNLIKELY]
 
 
 _MOST_NAMED = 60

@@ -399,6 +399,33 @@ def test_a_sentence_may_state_a_difference() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "unlikely", "probability"),
+    [
+        (slice(0, 1), slice(0, 1), 0.27),
+        (slice(0, 1), slice(1, 2), 0.9),
+        (slice(0, 2), slice(0, 1), 0.9),
+        (slice(0, 2), slice(0, 2), 0.27),
+    ],
+)
+def test_rows_that_hardly_have_the_asked_figure_are_unlikely(
+    rows: slice, unlikely: slice, probability: float
+) -> None:
+    (costs,) = load_bytes("costs.md", TABLE)
+    places = [
+        Place(costs.id, block.start, block.end) for block in costs.blocks if block.kind == "row"
+    ]
+    candidate = Candidate("list", "rows", tuple(places[rows]))
+    reading = Reading("What did heating cost in 2023?", [], ReaderOutput([]), {costs.id: costs})
+    (entry,) = rank(
+        reading,
+        Prefers("rows"),
+        proposed=[candidate],
+        unlikely_rows=places[unlikely],
+    )
+    assert entry.probability == pytest.approx(probability)
+
+
+@pytest.mark.parametrize(
     ("other", "probability"),
     [("water", 0.9), ("gardening", 0.18)],
 )

@@ -9,7 +9,7 @@ import pytest
 from rag import build
 from rag.answering.candidate import Candidate, said
 from rag.answering.computed import computation
-from rag.answering.table_figures import figure_candidates
+from rag.answering.table_figures import figure_findings
 from rag.answering.table_lines import extreme_item, groups_of, groups_to_choose, lines_of
 from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import TableQuestion, table_question
@@ -75,7 +75,7 @@ def matcher() -> Matcher:
 
 def proposed(report: Document, question: str) -> Candidate | None:
     parsed = table_question(question)
-    candidates = figure_candidates(parsed, [report], matcher()) if parsed else []
+    candidates = figure_findings(parsed, [report], matcher()).candidates if parsed else ()
     return candidates[0] if candidates else None
 
 
@@ -602,7 +602,7 @@ def test_the_first_page_names_the_company_and_lengths_say_which_quarter_it_is() 
     ):
         understood = table_question(question)
         assert understood is not None
-        proposed = figure_candidates(understood, [document], matcher())
+        proposed = figure_findings(understood, [document], matcher()).candidates
         said_figure = said(proposed[0], {document.id: document}).text if proposed else None
         assert said_figure == figure, question
 
@@ -626,5 +626,26 @@ def test_a_measure_that_no_row_states_is_computed_by_its_formula(
     (document,) = load_bytes("ferrum.md", table.encode())
     understood = table_question(question)
     assert understood is not None
-    (candidate,) = figure_candidates(understood, [document], matcher())
+    (candidate,) = figure_findings(understood, [document], matcher()).candidates
     assert candidate.text == f"{answer}, computed from two cells"
+
+
+def test_rows_of_the_period_that_mean_something_else_are_unlikely() -> None:
+    table = (
+        "# Ferrum\n\nCash flows | 2022 | 2021\n---|---|---\nPurchases of equipment | 794 | 610\n"
+        "Dividends paid | 3,369 | 3,420\nInterest received | | 12\n\n"
+        "Staff | Site\n---|---\nSmelters | Tarn\n"
+    )
+    (document,) = load_bytes("ferrum.md", table.encode())
+
+    def unlikely(question: str) -> list[str]:
+        understood = table_question(question)
+        assert understood is not None
+        rows = figure_findings(understood, [document], matcher()).unlikely_rows
+        return [document.text[row.start : row.end].split(" | ")[0] for row in rows]
+
+    asked = unlikely("What were Ferrum's purchases of equipment in 2022?")
+    assert asked == ["Cash flows: Dividends paid"]
+    asked = unlikely("What dividends did Ferrum pay in 2022?")
+    assert asked == ["Cash flows: Purchases of equipment"]
+    assert unlikely("By how much did Ferrum's dividends fall from 2021 to 2022?") == []

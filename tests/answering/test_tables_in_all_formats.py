@@ -9,7 +9,7 @@ import pytest
 
 from rag import build
 from rag.answering.candidate import said
-from rag.answering.table_figures import figure_candidates
+from rag.answering.table_figures import figure_findings
 from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import table_question
 from rag.facts import number_of
@@ -71,7 +71,7 @@ def answers(kind: str, write: Write) -> dict[str, str | None]:
     for text in ANSWERS:
         question = table_question(text)
         assert question is not None
-        candidates = figure_candidates(question, [document], matcher())
+        candidates = figure_findings(question, [document], matcher()).candidates
         words = [said(candidate, {document.id: document}).text for candidate in candidates]
         texts[text] = as_number(words[0]) if words else None
     return texts
