@@ -358,6 +358,25 @@ def test_only_ticked_sources_are_asked(watched: Watched) -> None:
         assert sorted(page.evaluate("tickedConditions()")) == conditions
 
 
+def test_a_thread_outlives_a_reload_before_the_service_has_it(watched: Watched) -> None:
+    page = watched.page
+    waiting: list[Route] = []
+    page.route("**/v1/threads/*", lambda route: waiting.append(route))
+    ask(page, BURNS)
+    expect(last(page).locator(".words")).to_contain_text("William Burns")
+    page.unroute("**/v1/threads/*")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response(lambda response: keeps_turns(response, 1)):
+        page.reload()
+    expect(last(page).locator(".words")).to_contain_text("William Burns")
+    assert [route.request.method for route in waiting] == ["PUT"]
+    assert not [url for url in asked if url.endswith("/v1/ask")], "the question is asked again"
+    page.reload()
+    expect(last(page).locator(".words")).to_contain_text("William Burns")
+    assert page.evaluate("Object.keys(sessionStorage)") == []
+
+
 def test_the_guide_offers_questions_that_have_an_answer(browser: Browser, tmp_path: Path) -> None:
     question = "Who led the talks in the city of Muscat?"
     sentence = "The talks in the city of Muscat were led by William Burns."

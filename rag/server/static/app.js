@@ -437,7 +437,12 @@ $('new-form').addEventListener('submit', async event => {
   event.preventDefault();
   try { useCollection((await (await postJson('/v1/collections', { name: $('new-name').value.trim() })).json()).name); } catch (error) { $('new-wrong').textContent = upright([error.message, error.hint].map(sentence).join(' ')); }
 });
-$('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); kept.set('key', null); location.reload(); });
+$('sign-out').addEventListener('click', () => {
+  sessionStorage.removeItem('key');
+  forgetUnsaved();
+  kept.set('key', null);
+  location.reload();
+});
 $('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
 $('home').addEventListener('click', event => { event.preventDefault(); closePane('side'); closePane('sources'); mode = 'ask'; leaveThread(); setMode('ask'); });
 $('forget').addEventListener('click', () => { deleteThreads(threads, `${count(threads.length, 'thread')} deleted`); showRecent(); $('question').focus(); });

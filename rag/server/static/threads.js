@@ -19,6 +19,11 @@ async function moveThreads() {
 // A thread with its turns; null if it is gone.
 async function threadOf(id) {
   if (thread.id === id && thread.turns.length) return thread;
+  const unsaved = unsavedThread(id);
+  if (unsaved) {
+    saveThread(unsaved);
+    return unsaved;
+  }
   return id ? getJson(`/v1/threads/${id}`).catch(error => { if (error.status === 404) return null; throw error; }) : null;
 }
 
@@ -28,9 +33,29 @@ function slim(answer) {
   return { ...rest, nearest: answer.answer === null ? nearest.slice(0, 3) : [] };
 }
 
+// The tab keeps a thread until the service has it: the page may be loaded again before.
+const unsavedName = id => `unsaved/${id}`;
+const unsavedThread = id => JSON.parse(sessionStorage.getItem(unsavedName(id)));
+
+function keepUnsaved(name, value) {
+  try { sessionStorage.setItem(name, value); } catch { sessionStorage.removeItem(name); }  // the tab has no room for it
+}
+
+function forgetUnsaved() {
+  const names = Object.keys(sessionStorage);
+  names.filter(name => name.startsWith(unsavedName(''))).forEach(name => sessionStorage.removeItem(name));
+}
+
 async function saveThread(one = thread) {
   const turns = one.turns.map(({ hits, error, writing, ...turn }) => turn);
-  try { await putJson(`/v1/threads/${one.id}`, { title: one.title || turns[0].question, turns }); } catch (error) { say(`The thread is not kept. ${sentence(error.message)}`); }
+  const title = one.title || turns[0].question;
+  const name = unsavedName(one.id);
+  const value = JSON.stringify({ id: one.id, title, turns });
+  keepUnsaved(name, value);
+  try {
+    await putJson(`/v1/threads/${one.id}`, { title, turns });
+    if (sessionStorage.getItem(name) === value) sessionStorage.removeItem(name);  // else a later turn is on its way
+  } catch (error) { say(`The thread is not kept. ${sentence(error.message)}`); }
 }
 
 function newThread() {
@@ -50,7 +75,7 @@ const leavingThreads = new Set();  // whose deletion can still be undone
 
 // The threads leave the list, and for good if that is not undone.
 function deleteThreads(those, words) {
-  those.forEach(one => leavingThreads.add(one.id));
+  those.forEach(one => { leavingThreads.add(one.id); sessionStorage.removeItem(unsavedName(one.id)); });
   threads = threads.filter(one => !leavingThreads.has(one.id));
   const shown = () => { if (!thread.turns.length) return loadThreads().then(showRecent); };
   undoable(words, async () => {
