@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.periods import Periods, of_column, periods
@@ -36,6 +36,7 @@ _NOTE_COLUMN = re.compile(r"(?i)notes?(?: no\.?)?|ref(?:erence)?\.?|page")
 _TOTAL = re.compile(
     r"(?i)(?:(?:sub|grand )?totals?|net cash|sum|all|overall)\b|.*\btotal$|group$|company$"
 )
+_AFTER_GROUP = re.compile(": ")
 _ENDS_GROUP = re.compile(r"(?i)total\b|net cash\b")
 _PERIOD_NAMES = ("year", "quarter", "period", "date")
 """Names, perhaps after "fiscal", of a column whose cells state the period of their row."""
@@ -228,10 +229,18 @@ class FactTable:
             return ()
 
         above = self._above.last_group if self._above else ""
+        known_labels: set[str] = set()
+        written_groups: set[str] = set()
         rows: list[FactRow] = []
         for number, block in enumerate(blocks):
-            row = self._row(block, number, above)
+            own_groups = _groups_in(self._label_text(block), known_labels)
+            if own_groups:
+                written_groups.add(own_groups[-1])
+            elif above in written_groups:  # it names only the rows that have it in their labels
+                above = ""
+            row = self._row(block, number, own_groups or ((above,) if above else ()))
             rows.append(row)
+            known_labels.update(row.labels)
             if not row.labels:  # or a label of nothing but notes
                 continue
             last_label = row.labels[-1]
@@ -261,7 +270,7 @@ class FactTable:
         index = enclosing(self.document.blocks, offset, "row")
         if index is None:
             return None
-        return self._row(self.document.blocks[index], number=0, above="")
+        return self._row(self.document.blocks[index], number=0, labels_above=())
 
     def column_name(self, cell: BlockCell) -> str:
         """Name of a cell's column, or ""."""
@@ -277,34 +286,52 @@ class FactTable:
         text = self.document.text[cell.start : cell.end]
         return self._unit(text, self.column_name(cell), label)
 
-    def _row(self, block: Block, number: int, above: str) -> FactRow:
+    def _row(self, block: Block, number: int, labels_above: tuple[str, ...]) -> FactRow:
         text = self.document.text
         figures: list[tuple[str, BlockCell]] = []
         texts: list[str] = []
-        label: BlockCell | None = None
-        is_alone = len(block.cells) == 1 and block.cells[0].column == 0
         for cell in block.cells:
-            name = "" if is_alone else self.column_name(cell)
-            value = text[cell.start : cell.end]
-            if name and _FIGURE.fullmatch(value) and not _NOTE_COLUMN.fullmatch(name):
+            name = self._name_in(block, cell)
+            if self._is_figure(name, cell):
                 figures.append((name, cell))
                 continue
+            value = text[cell.start : cell.end]
             texts.append(f"{name}: {value}" if name else value)
-            if label is None:
-                label = cell
 
-        row_label = ""
-        if label:
-            row_label = without_notes(text[label.start : label.end])
-        labels = tuple(part for part in (above, row_label) if part)
+        group = ": ".join(labels_above)
+        row_label = self._label_text(block).removeprefix(f"{group}: ")
+        labels = (*labels_above, row_label) if row_label else labels_above
         facts = [self._fact(number, labels, name, cell) for name, cell in figures]
         return FactRow(
             block=block,
             labels=labels,
-            label=label,
+            label=self._label_cell(block),
             facts=tuple(facts),
             texts=tuple(texts),
         )
+
+    def _label_cell(self, block: Block) -> BlockCell | None:
+        """The first cell of a row that is no figure."""
+        for cell in block.cells:
+            if not self._is_figure(self._name_in(block, cell), cell):
+                return cell
+        return None
+
+    def _label_text(self, block: Block) -> str:
+        """The label of a row without notes, or ""."""
+        cell = self._label_cell(block)
+        return without_notes(self.document.text[cell.start : cell.end]) if cell else ""
+
+    def _name_in(self, block: Block, cell: BlockCell) -> str:
+        """The name of a cell's column; "" in a row of nothing but a label."""
+        is_alone = len(block.cells) == 1 and cell.column == 0
+        return "" if is_alone else self.column_name(cell)
+
+    def _is_figure(self, name: str, cell: BlockCell) -> bool:
+        """Whether a cell of the column of this name is a figure."""
+        if not name or _NOTE_COLUMN.fullmatch(name):
+            return False
+        return _FIGURE.fullmatch(self.document.text[cell.start : cell.end]) is not None
 
     def _fact(self, row: int, labels: tuple[str, ...], name: str, cell: BlockCell) -> Fact:
         text = self.document.text[cell.start : cell.end]
@@ -396,6 +423,18 @@ class FactTable:
     @functools.cached_property
     def _has_sterling(self) -> bool:
         return bool(_STERLING.search(self.document.text))
+
+
+def _groups_in(label: str, known_labels: Collection[str]) -> tuple[str, ...]:
+    """The labels above a row that are written before its own label: "Assets: Cash"."""
+    groups: list[str] = []
+    begin = 0
+    for colon in _AFTER_GROUP.finditer(label):
+        group = label[begin : colon.start()]
+        if group in known_labels:
+            groups.append(group)
+            begin = colon.end()
+    return tuple(groups)
 
 
 def _with_currency(rows: Sequence[FactRow]) -> tuple[FactRow, ...]:

@@ -82,7 +82,7 @@ LEVELS = 127.0
 # The measure of a question
 
 
-_MEASURE_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*(?:['’]s\b)?")
+_MEASURE_WORD = re.compile(r"[^\W_]+(?:[-.&][^\W_]+)*(?:['’]s\b)?")
 _BEFORE_MEASURE = re.compile(
     r"(?i)^(?:and |so )?(?:(?:what|which)(?:['’]s| is| was| were| are)? )(?:the )?"
 )

@@ -357,8 +357,8 @@ def _column(cell: PdfCell, spans: EdgePairs) -> int:
 
 def _entries(rows: Rows, spans: EdgePairs, texts: EdgePairs) -> Iterator[TableEntry]:
     """The rows of the body; `texts` are the columns that have texts and no figures. The lines of
-    one label are joined: a label without figures continues in a row that begins in lower case, or
-    is closer to it than rows of the table are.
+    one label are joined: a label without figures continues in a row that begins in lower case or
+    with a bracket, or is closer to it than rows of the table are.
     """
     gaps = [row_below.top - row.bottom for row, row_below in pairwise(rows)]
     usual_gap = median(gaps) if gaps else 0.0
@@ -370,7 +370,7 @@ def _entries(rows: Rows, spans: EdgePairs, texts: EdgePairs) -> Iterator[TableEn
         figures = _by_column(row, spans, texts)
         text = _label(row, figures)
         if label and text:
-            continues_label = gap < wrapped_gap or text[0].islower()
+            continues_label = gap < wrapped_gap or _goes_on(label, text)
             if not continues_label:
                 yield TableEntry("group", label, label_left, {})
                 label = ""
@@ -386,6 +386,14 @@ def _entries(rows: Rows, spans: EdgePairs, texts: EdgePairs) -> Iterator[TableEn
 
     if label:
         yield TableEntry("group", label, label_left, {})
+
+
+def _goes_on(label: str, text: str) -> bool:
+    """Whether a text below a label without figures is the rest of it, by the signs of both."""
+    if text[0].islower():
+        return True
+    is_open = label.count("(") > label.count(")") or label.endswith((",", "&"))
+    return is_open or (text.startswith("(") and not label.endswith(":"))
 
 
 def _label(row: PdfRow, figures: Mapping[int, PdfCell]) -> str:
