@@ -7,6 +7,7 @@ import pytest
 from rag.facts import Fact, fact_at, number_of, tables
 from rag.types import Document
 from tests.parsing.archives import saved_bytes
+from tests.parsing.pdfs import pdf, typewritten
 from tests.parsing.reading import load_bytes
 
 INCOME = """# Farley Mills
@@ -83,6 +84,36 @@ def test_a_total_ends_the_labels_above_it() -> None:
     by_text = facts("farley.md", INCOME)
     assert by_text["4,821"].labels == ("Revenue", "Total revenue")
     assert by_text["(36)"].labels == ("Interest",)
+
+
+PDF_STATEMENT = """
+                                        2023      2022
+Operating activities:
+  Net income                             410       398
+  Changes in working capital:
+    Receivables                          (12)      (15)
+    Payables                               9         7
+Net cash from operations                 407       390
+Effect of exchange rates                  (3)       (4)
+Per share: Basic                        1.20      1.10
+"""
+
+
+def test_groups_that_a_pdf_writes_before_its_labels_are_labels_above_them() -> None:
+    (page,) = load_bytes("statement.pdf", pdf([typewritten(PDF_STATEMENT)]))
+    (table,) = tables(page)
+    labels = [row.labels for row in table.rows if row.facts]
+    assert labels == [
+        ("Operating activities", "Net income"),
+        ("Operating activities", "Changes in working capital", "Receivables"),
+        ("Operating activities", "Changes in working capital", "Payables"),
+        ("Net cash from operations",),
+        ("Effect of exchange rates",),
+        ("Per share: Basic",),
+    ]
+    fact = fact_at(page, page.text.index("(15)"))
+    assert fact is not None
+    assert fact.text == "(15)"
 
 
 def test_header_rows_of_a_pipe_table_are_stacked() -> None:
