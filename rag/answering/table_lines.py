@@ -100,7 +100,8 @@ _OPENING = 4000
 """Characters at the beginning of a document that name whose it is: more than a page."""
 _NAME = re.compile(r"[A-Z][\w'\u2019-]*(?:(?: & | and | of | )[A-Z][\w'\u2019-]*)*")
 _TICKER = re.compile(
-    r"(?i:\b(?:trading symbol|ticker|NYSE|NASDAQ)s?\b)[^.]{0,150}?(?-i:\b([A-Z]{2,5})\b)(?<!NYSE)"
+    r"(?i:\b(?:trading symbol|ticker|NYSE|NASDAQ)s?\b)(?:[^.]|\.(?=\d)){0,150}?"
+    r"(?-i:\b([A-Z]{2,5})\b)(?<!NYSE)"
 )
 """The short name of a company at an exchange, after a word for it."""
 

@@ -19,7 +19,7 @@ from rag.meaning.words import MONTH, MONTHS, month_number
 _LARGEST = r"(?:highest|largest|biggest|greatest|most|maximum|longest|best[- ]selling)"
 _SMALLEST = r"(?:lowest|smallest|least|fewest|minimum|shortest)"
 _SUPERLATIVE = re.compile(
-    r"(?i)^(?:[^:?]{0,60}: ?)?(?:which|what|who|name|where)\b.*\b"
+    r"(?i)^(?:(?:[^:?]{0,60}: ?)?(?:which|what|who|name|where)\b.*\b|[^?]{1,60}\bwith the )"
     rf"(?:(?P<most>{_LARGEST})|(?P<least>{_SMALLEST}))\b"
 )
 _UP = (
@@ -175,10 +175,8 @@ def table_question(question: str) -> TableQuestion | None:
 
 
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z])")
-_BEFORE_QUESTION = re.compile(
-    r"(?i)^[^?]{1,300}?[,:] (?=(?:what|which|how|who|where|by how|did|does|do|has|have|was|were|is"
-    r"|are)\b)"
-)
+_ASKING = r"(?:what|which|how|who|where|by how|did|does|do|has|have|was|were|is|are)\b"
+_BEFORE_QUESTION = re.compile(rf"(?i)^(?!{_ASKING})[^?]{{1,300}}?[,:] (?={_ASKING})")
 _IN_UNITS = re.compile(
     r"(?i)[ ,]{0,3}\(?\b(?:answer )?in (?:(?:USD|EUR|GBP|US dollars|dollars|euros|pounds"
     r"|[$\u20ac\u00a3])[ ,]{0,3})?(?:thousands|millions|billions)\b\)?"
