@@ -395,12 +395,14 @@ def figures(embedder: Embedder) -> FindFigures:
         if embedder.name != EMBEDDER or all(block.kind != "table" for block in blocks):
             return TableFindings()
 
-        from rag.answering.table_figures import figure_findings
+        from rag.answering.table_figures import calibrated, figure_findings
         from rag.answering.table_questions import table_question
         from rag.answering.table_records import record_candidates
 
         asked = table_question(question)
-        found = figure_findings(asked, documents, matcher()) if asked else TableFindings()
+        found = TableFindings()
+        if asked:
+            found = calibrated(figure_findings(asked, documents, matcher()), odds)
         cells = record_candidates(question, documents, store, record_matcher(), odds)
         return replace(found, candidates=(*found.candidates, *cells))
 

@@ -1,6 +1,6 @@
 """Fits the model that matches what a question measures to the rows of tables, and reports it.
 
-python -m eval.experiments.fit_figures [--into FILE] [--measure] [--out FILE]
+python -m eval.experiments.fit_figures [--into FILE] [--measure] [--certainty] [--out FILE]
 
 The questions are those of eval/gold/figures-cells.jsonl on the reports of eval/gold/figures/, and
 of eval/gold/filings.jsonl on the filings of eval/gold/filings/, in both wordings; half of the
@@ -13,8 +13,12 @@ a small network over the rows, or none of them, for figures, and a softmax over 
 is the largest. Each question that has an answer is also one that has none: without its row.
 The report on the fitting half leaves a third of the companies out in turn. No reader takes part:
 an answer here is the figure that the tables propose.
+
+--certainty fits how likely a figure that the shipped weights propose is right, on the filings for
+fitting, questions for reasons among them: the shipped weights have not seen these.
 """
 
+import math
 import random
 import re
 from collections import Counter
@@ -28,11 +32,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from eval.scripts import GOLD, NEW_FILE, OUT, SEED, finished, script
 from rag import build
 from rag.answering.candidate import Candidate
+from rag.answering.forms import FormClassifier
 from rag.answering.table_figures import by_formula, figure_findings, lines_near
 from rag.answering.table_lines import (
     TableLine,
@@ -55,6 +61,7 @@ from rag.evaluation.set_files import json_lines
 from rag.facts import without_notes
 from rag.meaning.vectors import TextVectors
 from rag.parsing.load import load_data
+from rag.protocols import Embedder
 from rag.settings import Settings
 from rag.types import Document
 
@@ -74,6 +81,8 @@ SCORER_RATE, SCORER_DECAY = 0.02, 0.3
 NEAREST = 12
 """Rows by each of `_NEARNESS` that a network is trained on; the others are never likely."""
 _NEARNESS = ("label_like", "path_like", "words_like", "asked_in_path", "names_like")
+STRENGTH = 10.0
+"""Inverse of the ridge on the weights of the certainty."""
 OF_ABSENT = 0.6
 """Weight of a question without the row that answers it, beside the same question with it."""
 OF_NAMES = 1.0
@@ -116,9 +125,17 @@ def examples() -> list[Example]:
     """
     figures = json_lines(GOLD / "figures-cells.jsonl")
     of_reports = [row for row in figures if row["document"].endswith(".md")]
-    filings = [_as_figure(row) for row in json_lines(GOLD / "filings.jsonl")]
-    of_filings = [row for row in filings if row["kind"] != "text"]
+    filings = _filings()
+    of_filings = [row for row in filings if row["kind"] != _IN_PROSE]
     return [*_examples("figures", of_reports), *_examples("filings", of_filings)]
+
+
+_IN_PROSE = "text"
+"""Kind of a question that prose answers."""
+
+
+def _filings() -> list[Row]:
+    return [_as_figure(row) for row in json_lines(GOLD / "filings.jsonl")]
 
 
 _KINDS = {"label": "lookup", "meaning": "synonym", "which": "superlative", "none": "near_miss"}
@@ -572,13 +589,42 @@ def report(judgements: Sequence[tuple[Example, str, float]]) -> Row:
     return {"all": counted(part_of), "by kind": by_kind}
 
 
+def certainty(matcher: Matcher, embedder: Embedder) -> Row:
+    """Weights of the certainty that a proposed figure is right, and how many they are fitted to."""
+    fitted = [row for row in _filings() if row["half"] == "fit"]
+    judgements = [
+        entry for entry in asked_of(_examples("filings", fitted), matcher) if entry[1] != "refused"
+    ]
+    questions = [example.question for example, _, _ in judgements]
+    vectors = list(embedder.embed_queries(questions))
+    odds = FormClassifier.load().probabilities(questions, vectors)
+    inputs = [
+        (math.log(probability / (1 - probability)), by_form["sentences"])
+        for (_, _, probability), by_form in zip(judgements, odds, strict=True)
+    ]
+    are_right = [judgement == "right" for _, judgement, _ in judgements]
+    model = LogisticRegression(C=STRENGTH).fit(inputs, are_right)
+    weights = [*model.intercept_, *model.coef_[0]]
+    return {
+        "weights": [round(float(weight), 2) for weight in weights],
+        "candidates": len(are_right),
+        "right": sum(are_right),
+    }
+
+
 @script(__doc__)
 @click.option("--into", type=NEW_FILE, help="Write the weights to this file.")
 @click.option("--measure", is_flag=True, help="Only measure the shipped weights.")
+@click.option("--certainty", "is_certainty", is_flag=True, help="Only fit the certainty.")
 @SEED
 @OUT
-def main(into: Path | None, measure: bool, seed: int, out: Path | None) -> None:
-    embed = build.embedder(Settings()).embed_passages
+def main(into: Path | None, measure: bool, is_certainty: bool, seed: int, out: Path | None) -> None:
+    embedder = build.embedder(Settings())
+    embed = embedder.embed_passages
+    if is_certainty:
+        finished(certainty(Matcher.shipped(embed), embedder), out)
+        return
+
     halves: dict[str, list[Example]] = {"fit": [], "report": []}
     for example in examples():
         halves[example.row["half"]].append(example)

@@ -7,8 +7,9 @@ were found. It refuses if the question has names that neither the document's tit
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rag.answering.candidate import Candidate, TableFindings
@@ -42,6 +43,10 @@ _LEAST_OF_GROUP = 0.6
 _LEAST_OF_OTHER_GROUP = 0.9
 """Probabilities of a line, of the line or pair from which something is computed, of a group, and of
 a group for a question that was not fitted to, from which on their figures are proposed."""
+_CERTAINTY = (0.93, 1.89, -2.86)
+"""Weights of a logistic regression, fitted by `eval.experiments.fit_figures --certainty`: a
+constant, the log-odds of a candidate's probability, and how likely the question wants sentences."""
+_MOST_CERTAIN = 0.999
 _UNLIKELY = 0.05
 """Probability of a row below which it hardly has the figure that is meant."""
 GENERATOR = "figures"
@@ -75,6 +80,20 @@ def figure_findings(
     else:
         return _figure(question, lines, matcher)
     return _findings(candidate)
+
+
+def calibrated(findings: TableFindings, odds: Mapping[str, float]) -> TableFindings:
+    """The findings with the probability that each candidate is right (Platt 1999), from that of its
+    rows; `odds` are how likely the question wants each form. A reason is no figure.
+    """
+    constant, of_likelihood, of_sentences = _CERTAINTY
+    candidates = []
+    for candidate in findings.candidates:
+        probability = min(candidate.probability or 0.0, _MOST_CERTAIN)
+        log_odds = constant + of_likelihood * math.log(probability / (1 - probability))
+        log_odds += of_sentences * odds.get("sentences", 0.0)
+        candidates.append(replace(candidate, probability=1 / (1 + math.exp(-log_odds))))
+    return replace(findings, candidates=tuple(candidates))
 
 
 def _findings(candidate: Candidate | None, unlikely_rows: Sequence[Place] = ()) -> TableFindings:

@@ -9,7 +9,7 @@ import pytest
 from rag import build
 from rag.answering.candidate import Candidate, said
 from rag.answering.computed import computation
-from rag.answering.table_figures import figure_findings
+from rag.answering.table_figures import calibrated, figure_findings
 from rag.answering.table_lines import extreme_item, groups_of, groups_to_choose, lines_of
 from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import TableQuestion, table_question
@@ -565,6 +565,10 @@ def test_periods_in_everyday_words(
         ),
         ("Ferrum: What were total assets in 2022?", "Ferrum: What were total assets in 2022?"),
         ("Net income, Ferrum, FY2022", "Net income, Ferrum, FY2022"),
+        (
+            "How many bars, in tonnes, did Ferrum sell in 2022?",
+            "How many bars, in tonnes, did Ferrum sell in 2022?",
+        ),
     ],
 )
 def test_what_introduces_a_question_and_the_unit_it_wants_are_left_out(
@@ -586,6 +590,7 @@ def test_words_that_begin_a_sentence_and_currencies_are_no_names() -> None:
 def test_the_first_page_names_the_company_and_lengths_say_which_quarter_it_is() -> None:
     page = (
         "<h1>Form 10-Q</h1><p>For the quarterly period ended June 30, 2023</p>"
+        "<p>Trading symbol: common stock, par value $0.01, FRVL</p>"
         "<p>Ferrum Valley Corporation</p><table><tr><td></td><td>Three months ended June 30, 2023"
         "</td><td>Three months ended June 30, 2022</td><td>Six months ended June 30, 2023</td>"
         "<td>Six months ended June 30, 2022</td></tr><tr><td>Net sales</td><td>410</td><td>398</td>"
@@ -598,6 +603,7 @@ def test_the_first_page_names_the_company_and_lengths_say_which_quarter_it_is() 
         ("What were Ferrum Valley's net sales from April to June 2023?", "410"),
         ("What were Ferrum Valley's net sales in the first half of 2023?", "802"),
         ("What were Ferrum Valley's net sales in Q1 2023?", None),
+        ("What were the net sales of FRVL in Q2 2023?", "410"),
         ("What were Tarn Valley's net sales in Q2 2023?", None),
     ):
         understood = table_question(question)
@@ -628,6 +634,38 @@ def test_a_measure_that_no_row_states_is_computed_by_its_formula(
     assert understood is not None
     (candidate,) = figure_findings(understood, [document], matcher()).candidates
     assert candidate.text == f"{answer}, computed from two cells"
+
+
+def test_a_label_is_named_by_its_short_form_and_a_percentage_is_no_sum() -> None:
+    table = (
+        "# Ferrum\n\nStatement | 2022 | 2021\n---|---|---\nNet sales | 4,100 | 3,900\n"
+        "Depreciation and amortization | 992 | 958\nGross margin | 1,640 | 1,520\n"
+    )
+    (document,) = load_bytes("ferrum.md", table.encode())
+    assert answer(document, "What was the D&A of Ferrum in 2022?").text == "992"
+    assert answer(document, "What was the gross margin of Ferrum in 2022?").text == "1,640"
+    in_percent = proposed(document, "What was the gross margin of Ferrum in percent in 2022?")
+    assert in_percent is None or in_percent.value is not None
+
+
+def test_a_choice_may_be_asked_by_a_noun(report: Document) -> None:
+    assert answer(report, "The segment with the lowest sales in 2023?").text == "Biscuits"
+
+
+def test_a_figure_is_less_likely_where_a_reason_is_asked(report: Document) -> None:
+    understood = table_question("What was revenue in 2024?")
+    assert understood is not None
+    findings = figure_findings(understood, [report], matcher())
+
+    def certainty(odds: dict[str, float]) -> float:
+        (candidate,) = calibrated(findings, odds).candidates
+        assert candidate.probability is not None
+        return candidate.probability
+
+    assert certainty({"sentences": 0.9}) < certainty({}) <= 1
+    certain = replace(findings.candidates[0], probability=1.0)
+    sure = calibrated(replace(findings, candidates=(certain,)), {})
+    assert 0.9 < (sure.candidates[0].probability or 0.0) <= 1
 
 
 def test_rows_of_the_period_that_mean_something_else_are_unlikely() -> None:
