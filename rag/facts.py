@@ -24,7 +24,8 @@ _LONGEST_STATEMENT = 160
 """Characters of a line above a table that may state the unit of its figures."""
 _FIGURE = re.compile(
     r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\(?\d[\d,.]*(?: \d{3})*\)? ?"
-    r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?(?: ?\(\d\))?",
+    r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?(?: ?[$\u20ac\u00a3\u00a5])?"
+    r"(?: ?\(\d\))?",
     re.IGNORECASE,
 )
 """A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""

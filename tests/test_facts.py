@@ -116,6 +116,13 @@ def test_groups_that_a_pdf_writes_before_its_labels_are_labels_above_them() -> N
     assert fact.text == "(15)"
 
 
+def test_a_currency_sign_may_come_after_its_figure() -> None:
+    by_text = facts(
+        "miete.md", "| Haus | 2023 | 2022 |\n|---|---|---|\n| Miete | 900 € | 1,850€ |\n"
+    )
+    assert [(fact.number, fact.unit) for fact in by_text.values()] == [(900, "EUR"), (1850, "EUR")]
+
+
 def test_header_rows_of_a_pipe_table_are_stacked() -> None:
     by_text = facts("oldbury.md", STACKED)
     assert by_text["1,310"].column == "2023/24 Outturn"

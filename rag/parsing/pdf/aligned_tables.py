@@ -34,7 +34,7 @@ from rag.parsing.pdf.tables import (
     write_body,
     write_header,
 )
-from rag.parsing.tables import TableText
+from rag.parsing.tables import UNIT, TableText
 
 _MAX_BETWEEN = 3
 """Maximum number of rows without figures between two rows of a table."""
@@ -118,7 +118,18 @@ def _begin_table(rows_between: Rows, row_above: PdfRow) -> bool:
     """Whether the rows between two rows of figures are the headers of another table."""
     if rows_between and _are_names(rows_between[0], row_above):
         return True
+    if any(_are_unit_and_header(*pair, row_above) for pair in pairwise(rows_between)):
+        return True
     return any(_are_periods(row, row_above) for row in rows_between)
+
+
+def _are_unit_and_header(row: PdfRow, row_below: PdfRow, row_above: PdfRow) -> bool:
+    """Whether a row states only the unit of a table, and the one below has nothing under the labels
+    above.
+    """
+    is_in_brackets = row.text.startswith("(") and row.text.endswith(")")
+    is_unit = len(row.cells) == 1 and is_in_brackets and UNIT.search(row.text)
+    return bool(is_unit) and row_below.cells[0].left > row_above.cells[0].right
 
 
 def _are_of_one_table(rows: Rows, number: int, next_number: int) -> bool:

@@ -18,7 +18,8 @@ _HEADER_GAP = 0.4
 _FIGURE = re.compile(
     r"(?:[-\u2013\u2014\u2212+]|\((?!\w\)\Z))*+\s*+(?:[$\u20ac\u00a3\u00a5]|US\$|USD|EUR)?\s*+"
     r"(?:[-\u2212]|\((?!\w\)\Z))*+\s*+(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
-    r"(?:\s*+[%)])*+\s*+(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
+    r"(?:\s*+[%)$\u20ac\u00a3\u00a5])*+\s*+(?:\(\w\))?"
+    r"|(?:[$\u20ac\u00a3\u00a5]\s*+)?[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
 _NUMBER = r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?"
 _WITH_RANGE = re.compile(
@@ -41,6 +42,7 @@ _BEGINS_HEADER = re.compile(
 )
 """How a column's header begins that may be close to one before it that ends with a date."""
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
+_CURRENCY_SIGN = re.compile(r"[$\u20ac\u00a3\u00a5]|US\$")
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
 _LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|(?<!\s)\s++(?=[)%])")
 """Space between a figure and its sign, bracket or per cent sign."""
@@ -117,12 +119,17 @@ def row_of(lines: Sequence[Line]) -> PdfRow:
 
 
 def _cells(words: Sequence[Word], size: float) -> list[PdfCell]:
-    """The words of a row in cells; `size` is the font's height."""
+    """The words of a row in cells; `size` is the font's height. A currency sign begins a cell, but
+    not in a row that has signs after its figures.
+    """
+    are_signs_first = bool(words) and not _CURRENCY_SIGN.fullmatch(words[-1].text)
     cells: list[PdfCell] = []
     for word in words:
         last_cell = cells[-1] if cells else None
         gap = word.left - last_cell.right if last_cell else inf
-        if last_cell and gap < _gap_after(last_cell, word) * size:
+        is_sign = are_signs_first and _CURRENCY_SIGN.fullmatch(word.text)
+        is_next = is_sign and last_cell and is_figure(last_cell.text)
+        if last_cell and not is_next and gap < _gap_after(last_cell, word) * size:
             last_cell.text += f" {word.text}"
             last_cell.right = max(word.right, last_cell.right)
         else:
