@@ -37,6 +37,8 @@ _CODE = re.compile(
     r"(?=[A-Za-z0-9-]*\d)(?:[A-Za-z]{1,6}-?\d{1,6}(?:\.\d{1,3}){0,2}[A-Za-z]?|\d{1,4}[A-Z])"
 )
 _PERIOD = re.compile(r"(?i)[qh]\d|fy\d+|[a-z]{2,}-?(?:19|20)\d\d|(?:19|20)\d\ds?")
+_PART_OF_YEAR = re.compile(r"(?i)[1-4][qh]|\d{1,2}m")
+"""A period if a year comes after it: "9M 2023"."""
 _THREE_DIGITS = re.compile(r"\d{3}")
 _LONE_CAPITAL = re.compile(r"[a-z] [A-Z]\b")
 """A letter that may be a code: "annex B"."""
@@ -114,7 +116,8 @@ def _code_at(words: Sequence[str], index: int) -> Code | None:
     word = words[index]
     previous_word = words[index - 1] if index else ""
     next_word = words[index + 1] if index + 1 < len(words) else ""
-    if _is_value(previous_word, next_word):
+    is_period = _PART_OF_YEAR.fullmatch(word) and YEARS.fullmatch(next_word)
+    if is_period or _is_value(previous_word, next_word):
         return None
 
     kind = _kind(words, index)

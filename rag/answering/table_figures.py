@@ -26,6 +26,7 @@ from rag.answering.table_lines import (
     groups_to_choose,
     is_foreign,
     is_foreign_group,
+    may_have_unit,
     names_of,
     of_named_rows,
 )
@@ -63,7 +64,7 @@ def figure_findings(
 
     lines = lines_near(question, documents, matcher)
     if question.formula:
-        named_lines = [line for line in lines if question.formula_name <= line.label_stems]
+        named_lines = [line for line in lines if _is_formula_named(question, line)]
         if not named_lines:
             candidate = _by_formula(question, question.formula, lines, matcher)
             return _findings(candidate)
@@ -80,6 +81,11 @@ def figure_findings(
     else:
         return _figure(question, lines, matcher)
     return _findings(candidate)
+
+
+def _is_formula_named(question: TableQuestion, line: TableLine) -> bool:
+    """Whether a line states the measure of a question that a formula would compute."""
+    return question.formula_name <= line.label_stems and may_have_unit(question, line)
 
 
 def calibrated(findings: TableFindings, odds: Mapping[str, float]) -> TableFindings:

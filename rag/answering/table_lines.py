@@ -354,12 +354,19 @@ def _is_year_before(earlier: Periods, later: Periods) -> bool:
 
 def can_answer(question: TableQuestion, line: TableLine) -> bool:
     """Whether a line has the figures that a question needs, of exactly its periods."""
+    if not may_have_unit(question, line):
+        return False
     is_of_change = question.operation not in ("", "share", "sum") and len(question.measures) == 1
     if is_of_change:
         return figure_pair(line, question) is not None
     if len(question.targets) > 1:
         return False
     return figure_of(line, question.target) is not None
+
+
+def may_have_unit(question: TableQuestion, line: TableLine) -> bool:
+    """Whether the figures of a line are percentages if the question asks for one."""
+    return not question.is_percentage or line.facts[0].unit == "percent"
 
 
 def of_named_rows(

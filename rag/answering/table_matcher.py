@@ -538,21 +538,15 @@ _OF_SHARE = re.compile(
     r" on|how (?:big|large) a part)\b"
 )
 """Words of a question that may ask for a percentage."""
-_IN_PERCENT = re.compile(r"(?i)%|\bper ?cent|\bpct\b")
-"""Words of a question that asks for nothing but a percentage."""
 _OF_NUMBER = re.compile(r"(?i)\bhow many\b|\bnumber of\b")
 """Words of a question that asks for a count, not for money."""
 
 
 def _is_other_unit(question: TableQuestion, line: TableLine) -> bool:
-    """Whether a line has percentages and the question asks for none, or the reverse, or money where
-    the question counts.
-    """
+    """Whether a line has percentages and the question asks for none, or money where it counts."""
     fact = line.facts[0]
     if fact.unit == "percent":
         return not _OF_SHARE.search(question.text)
-    if not question.operation and _IN_PERCENT.search(question.text):
-        return True
     return fact.is_money and bool(_OF_NUMBER.search(question.text))
 
 

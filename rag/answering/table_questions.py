@@ -51,6 +51,7 @@ _IN_PERCENT = re.compile(
     r"(?i)%|\bper ?cent\b|\bpercent|\bfastest\b|\bgrowth rate\b|\brelative|\bproportion"
 )
 """Words of a question by which changes are compared as shares of what was before."""
+_PERCENTAGE = re.compile(r"(?i)%|\bper ?cent|\bpct\b")
 _DIFFERENCE = re.compile(
     rf"(?i)\bby how m(?:uch|any) (?:did|has|have)\b|\bdifference\b[^?]{{0,60}}?\bbetween\b"
     rf"|\bhow (?:much|many) (?:{_UP}|{_DOWN}|\w{{2,20}}er\b(?=[^?]{{1,200}}\bthan))\b"
@@ -128,6 +129,11 @@ class TableQuestion:
         return self.operation in (ROSE_MOST, FELL_MOST)
 
     @property
+    def is_percentage(self) -> bool:
+        """Whether the answer is a figure that is a percentage, and is not to be computed."""
+        return not self.operation and bool(_PERCENTAGE.search(self.text))
+
+    @property
     def is_of_a_day(self) -> bool:
         """Whether the question asks what stood at a day, not what came in over a period."""
         has_days = any(target.days for target in self.targets)
@@ -138,6 +144,9 @@ def table_question(question: str) -> TableQuestion | None:
     """None for a question that asks for nothing that a table may say."""
     asked = _asked_part(question)
     operation = _operation(asked)
+    if not operation and _ASKS_NO_FIGURE.search(asked):
+        return None
+
     body = _INTRODUCTION.sub("", asked)
     measures: tuple[str, ...] = (body,)
     if operation == "share":
@@ -199,6 +208,11 @@ def _asked_part(question: str) -> str:
     return _IN_UNITS.sub("", asked)
 
 
+_ASKS_NO_FIGURE = re.compile(
+    r"(?i)^(?:[^:?]{0,60}: ?)?(?:(?:(?:in|for|of|at|on|from|to|by) )?(?:which|where|who|whose|why"
+    r"|when)\b|what (?:drove|caused|explains?|was behind|led to)\b)"
+)
+"""How a question begins that asks for a name, a day or a reason."""
 _MEASURES_SOMETHING = re.compile(r"\w\W+\w")
 
 

@@ -40,6 +40,7 @@ def test_a_code_is_recognised(question: str, names: list[str]) -> None:
         "My fee is 40 euros, is that right?",
         "How much is turnover 2024?",
         "How much is turnover in FY2024?",
+        "How much was turnover 9M 2024?",
         "What did the board discuss on 8.3.2024?",
         "Is the limit 20?",
         "Do children of 4 pay?",

@@ -648,6 +648,18 @@ def test_a_label_is_named_by_its_short_form_and_a_percentage_is_no_sum() -> None
     assert in_percent is None or in_percent.value is not None
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Why was revenue low in 2024?",
+        "Tolland: In which region did revenue come in 2024?",
+        "What drove revenue in 2024?",
+    ],
+)
+def test_a_name_or_a_reason_is_no_figure(question: str) -> None:
+    assert table_question(question) is None
+
+
 def test_a_choice_may_be_asked_by_a_noun(report: Document) -> None:
     assert answer(report, "The segment with the lowest sales in 2023?").text == "Biscuits"
 
