@@ -30,6 +30,10 @@ _FIGURE = re.compile(
 )
 """A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
 _NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+_UNIT_IN_NAME = re.compile(
+    r"(?i)(?:[$\u20ac\u00a3\u00a5]|\bUS\$)\s?['\u2019]?(?:0{3}s?|millions?|thousands?|billions?|m|mn|bn|k)\b"
+)
+"""A currency and its scale in the name of a column, as "2024 \u00a3m"."""
 _NOTE = re.compile(
     r"(?i)\s?(?:\((?:see )?(?:notes? )?(?:\d{1,2}|[a-z])\)|\[\d+\]|[*\u2020\u2021]+)"
 )
@@ -342,7 +346,7 @@ class FactTable:
         own_sign = _SIGN.search(text)
         if own_sign and unit not in ("percent", "penny", "cent"):
             unit = CURRENCIES[own_sign[0].lower()]
-        series = " ".join(without_periods(name).split())
+        series = " ".join(without_periods(_UNIT_IN_NAME.sub(" ", name)).split())
         return Fact(
             row=row,
             labels=labels,

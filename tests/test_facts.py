@@ -123,6 +123,11 @@ def test_a_currency_sign_may_come_after_its_figure() -> None:
     assert [(fact.number, fact.unit) for fact in by_text.values()] == [(900, "EUR"), (1850, "EUR")]
 
 
+def test_a_unit_beside_a_period_is_no_series() -> None:
+    by_text = facts("a.md", "| | 2024 £000 | 2023 £m |\n|---|---|---|\n| Income | 7,115 | 6.8 |\n")
+    assert [(fact.series, fact.scale) for fact in by_text.values()] == [("", 1000), ("", 10**6)]
+
+
 def test_header_rows_of_a_pipe_table_are_stacked() -> None:
     by_text = facts("oldbury.md", STACKED)
     assert by_text["1,310"].column == "2023/24 Outturn"

@@ -33,6 +33,7 @@ from rag.answering.table_lines import (
 from rag.answering.table_matcher import Matcher
 from rag.answering.table_questions import TableQuestion, measure_of
 from rag.facts import Fact
+from rag.meaning.periods import of_column
 from rag.meaning.stems import stem_words
 from rag.types import Document, Place, YesNo
 
@@ -489,6 +490,7 @@ def _are_in_one_column(line: TableLine, other: TableLine) -> bool:
     return is_other_row and line.series == other.series and _are_in_one_table(line, other)
 
 
+_ASKS_PERIOD = re.compile(r"(?i)\b(?:which|what) (?:year|half|quarter|month)\b")
 _MOST_CELLS = 8
 """Cells of a comparison that are quoted."""
 
@@ -518,6 +520,8 @@ def _extreme(
     is_fitted = question.targets and not question.is_of_change
     threshold = _LEAST_OF_GROUP if is_fitted else _LEAST_OF_OTHER_GROUP
     if item is None or probability < threshold or is_foreign_group(question, group):
+        return None
+    if _ASKS_PERIOD.search(question.text) and not any(of_column(item.label)):
         return None
     if question.is_of_change:
         return _changed(question, group, item, probability)

@@ -146,6 +146,11 @@ def test_the_largest_is_a_label_that_quotes_the_cells(report: Document) -> None:
 
 
 @pytest.mark.slow
+def test_a_row_is_no_period(report: Document) -> None:
+    assert answer(report, "Which segment had the highest sales in 2024?").text == "Bread"
+    assert proposed(report, "Which quarter had the highest segment sales in 2024?") is None
+
+
 def test_a_change_is_yes_or_no_with_the_row(report: Document) -> None:
     grew = answer(report, "Did Tolland's revenue increase from 2023 to 2024?")
     assert (grew.text, grew.form) == ("Yes. Revenue | 2024: 5,466 | 2023: 4,587", "yes_no")

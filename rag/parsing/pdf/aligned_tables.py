@@ -45,6 +45,9 @@ _MAX_APART = 4
 _MAX_COLUMNS = 30
 _WRAPPED = 0.15
 """Lines of one label are closer than rows by this many font heights."""
+_LARGER = 1.1
+"""Times by which the letters of a heading are larger than those of figures."""
+_NUMBERED_TITLE = re.compile(r"(?:Table|Tab\.|Tabelle|Tableau|Tabla) \d")
 _UNCLEAR = "table whose columns are not clear"
 _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
 """Space between a figure and its sign within a text."""
@@ -118,9 +121,21 @@ def _begin_table(rows_between: Rows, row_above: PdfRow) -> bool:
     """Whether the rows between two rows of figures are the headers of another table."""
     if rows_between and _are_names(rows_between[0], row_above):
         return True
+    if any(_is_heading(row, row_above) for row in rows_between):
+        return True
     if any(_are_unit_and_header(*pair, row_above) for pair in pairwise(rows_between)):
         return True
     return any(_are_periods(row, row_above) for row in rows_between)
+
+
+def _is_heading(row: PdfRow, row_above: PdfRow) -> bool:
+    """Whether a row is one text in larger letters than a row of figures, or the number and title of
+    a table.
+    """
+    if len(row.cells) != 1:
+        return False
+    is_larger = row.size > _LARGER * row_above.size
+    return is_larger or _NUMBERED_TITLE.match(row.text) is not None
 
 
 def _are_unit_and_header(row: PdfRow, row_below: PdfRow, row_above: PdfRow) -> bool:

@@ -28,6 +28,8 @@ _WITH_RANGE = re.compile(
     rf"|{_NUMBER} [^\W\d_]{{1,2}}"
 )
 """A figure with its share, range, deviation or short unit, or a bound: "88 (62.0)", "<0.001"."""
+_UNIT = re.compile(r"(?:[$\u20ac\u00a3\u00a5]|US\$)\s?['\u2019]?000s?")
+"""A unit over figures: thousands of a currency."""
 YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
@@ -163,8 +165,10 @@ def _with_signs(cells: Sequence[PdfCell]) -> list[PdfCell]:
 @lru_cache(maxsize=_TEXTS_KEPT)
 def is_figure(text: str) -> bool:
     """Whether the text is a figure with its signs, a clock time, or what a table has in place of
-    one, as "n/a" or a mark.
+    one, as "n/a" or a mark; not thousands of a currency, which are a unit.
     """
+    if _UNIT.fullmatch(text):
+        return False
     has_content = any(sign.isdigit() or sign in "\u2014\u2013-AaMm*" for sign in text)
     is_number = has_content and (_FIGURE.fullmatch(text) or _WITH_RANGE.fullmatch(text))
     return bool(is_number) or is_mark(text) or _CLOCK_TIME.fullmatch(text) is not None

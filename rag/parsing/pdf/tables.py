@@ -145,7 +145,7 @@ class _Labels:
                 self.groups.pop()
 
         is_indented = row.left > self.above_left + _SAME_EDGE
-        if is_repeated and self.label_above and is_indented:
+        if row.label and is_repeated and self.label_above and is_indented:
             path = _path(self.groups, [self.label_above, row.label])
         else:
             path = _path(self.groups, [row.label])
